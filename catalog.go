@@ -1,0 +1,64 @@
+package mishap
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Kind describes one entry of a catalog.
+type Kind struct {
+	Name    string // "ec2-stop": service-verb
+	Summary string // one line
+	Doc     string // a paragraph or two, Markdown
+	Params  any    // zero value of the struct that `with` is read into; its tags make the schema
+	Example string // YAML of one use
+}
+
+// InjectorKind is an injector in the catalog.
+type InjectorKind struct {
+	Kind
+	Targets      any    // zero value of the struct that `targets` is read into; nil if there are none
+	Irreversible bool   // has no undo, so that a plan needs an explicit opt-in
+	Keeper       Keeper // what ends the fault when its server is gone
+	LinuxOnly    bool
+	Traffic      bool     // its effect shows in traffic, so that none felt is no effect
+	Do           []string // permissions that injecting needs, such as "ec2:StopInstances"
+	Undo         []string // permissions that reverting needs
+	WhenLost     string   // what happens when server and keeper are lost together, for `plan`
+	// New checks the fault's parameters and targets and returns its injector.
+	// Problems are [*FieldError] values, joined, so that all are reported.
+	New func(f Fault) (Injector, error)
+}
+
+// Keeper says what ends a fault when its server is gone.
+type Keeper string
+
+// The keepers.
+const (
+	KeeperProcess Keeper = "keeper" // a local process of mishap, which also injects
+	KeeperProxy   Keeper = "proxy"  // the proxy: the fault expires there
+)
+
+// ProbeKind is a probe in the catalog.
+type ProbeKind struct {
+	Kind
+	Expect any // zero value of the struct that `expect` is read into
+	New    func(s ProbeSpec) (Probe, error)
+}
+
+// SafeguardKind is a safeguard in the catalog.
+type SafeguardKind struct {
+	Kind
+	Always bool // asked for every plan, whether the experiment names it or not
+	New    func(with json.RawMessage) (Safeguard, error)
+}
+
+// FieldError is a problem with one value of an experiment.
+type FieldError struct {
+	Path string // from the enclosing probe, fault or safeguard: "with.url", "expect.status"
+	Msg  string // what is wrong
+	Hint string // what to do; may be empty
+}
+
+// Error returns path and message.
+func (e *FieldError) Error() string { return fmt.Sprintf("%s: %s", e.Path, e.Msg) }

@@ -1,0 +1,204 @@
+package mishap
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Decode reads raw into the struct that into points to, and reports every
+// problem at once as joined [*FieldError] values with paths below path: keys
+// that the struct does not have, with the nearest one that it has, and values
+// of the wrong type. Absent keys keep what into held, so that defaults are set
+// before. Keys match exactly.
+func Decode(path string, raw json.RawMessage, into any) error {
+	if len(bytes.TrimSpace(raw)) == 0 || string(raw) == "null" {
+		return nil
+	}
+	return decodeValue(path, raw, reflect.ValueOf(into).Elem())
+}
+
+func decodeValue(path string, raw json.RawMessage, v reflect.Value) error {
+	if ownDecoding(v) {
+		return decodeLeaf(path, raw, v)
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		return decodeStruct(path, raw, v)
+	case reflect.Pointer:
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
+		}
+		return decodeValue(path, raw, v.Elem())
+	case reflect.Slice:
+		if v.Type().Elem().Kind() != reflect.Uint8 {
+			return decodeSlice(path, raw, v)
+		}
+	}
+	return decodeLeaf(path, raw, v)
+}
+
+func decodeStruct(path string, raw json.RawMessage, v reflect.Value) error {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &keys); err != nil {
+		return &FieldError{Path: path, Msg: fmt.Sprintf("must be a mapping of keys to values, not %s", jsonKind(raw))}
+	}
+	fields := jsonFields(v)
+	known := slices.Sorted(maps.Keys(fields))
+	var problems []error
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		at := join(path, key)
+		field, ok := fields[key]
+		if !ok {
+			problems = append(problems, &FieldError{Path: at, Msg: fmt.Sprintf("unknown key %q", key), Hint: Suggest(key, known)})
+			continue
+		}
+		problems = append(problems, decodeValue(at, keys[key], field))
+	}
+	return errors.Join(problems...)
+}
+
+func decodeSlice(path string, raw json.RawMessage, v reflect.Value) error {
+	var items []json.RawMessage
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return &FieldError{Path: path, Msg: fmt.Sprintf("must be a list, not %s", jsonKind(raw))}
+	}
+	out := reflect.MakeSlice(v.Type(), len(items), len(items))
+	var problems []error
+	for i, item := range items {
+		problems = append(problems, decodeValue(fmt.Sprintf("%s[%d]", path, i), item, out.Index(i)))
+	}
+	v.Set(out)
+	return errors.Join(problems...)
+}
+
+func decodeLeaf(path string, raw json.RawMessage, v reflect.Value) error {
+	err := json.Unmarshal(raw, v.Addr().Interface())
+	if err == nil {
+		return nil
+	}
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return &FieldError{Path: path, Msg: fmt.Sprintf("must be %s, not %s", wanted(v.Type()), jsonKind(raw))}
+	}
+	return &FieldError{Path: path, Msg: err.Error()}
+}
+
+// ownDecoding reports whether v's type reads itself.
+func ownDecoding(v reflect.Value) bool {
+	switch v.Addr().Interface().(type) {
+	case json.Unmarshaler, encoding.TextUnmarshaler:
+		return true
+	}
+	return false
+}
+
+// jsonFields maps the JSON names of a struct to its fields; embedded structs
+// without a name count as the struct's own.
+func jsonFields(v reflect.Value) map[string]reflect.Value {
+	fields := map[string]reflect.Value{}
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
+			maps.Copy(fields, jsonFields(v.Field(i)))
+		case !f.IsExported() || name == "-":
+		case name == "":
+			fields[f.Name] = v.Field(i)
+		default:
+			fields[name] = v.Field(i)
+		}
+	}
+	return fields
+}
+
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "a whole number"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Map, reflect.Struct:
+		return "a mapping of keys to values"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	default:
+		if t == reflect.TypeFor[Duration]() {
+			return "a duration like 300ms"
+		}
+		return "a text"
+	}
+}
+
+func jsonKind(raw json.RawMessage) string {
+	raw = bytes.TrimSpace(raw)
+	switch {
+	case len(raw) == 0 || string(raw) == "null":
+		return "nothing"
+	case raw[0] == '{':
+		return "a mapping"
+	case raw[0] == '[':
+		return "a list"
+	case raw[0] == '"':
+		return "the text " + string(raw)
+	default:
+		return string(raw)
+	}
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// Suggest returns "did you mean …?" for the known word nearest to the one
+// given, or the list of known words if none is near.
+func Suggest(word string, known []string) string {
+	best, at := len(word)/2+1, ""
+	for _, k := range known {
+		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < best {
+			best, at = d, k
+		}
+	}
+	switch {
+	case at != "":
+		return fmt.Sprintf("did you mean %q?", at)
+	case len(known) == 0:
+		return ""
+	default:
+		return "known: " + strings.Join(known, ", ")
+	}
+}
+
+// distance is the Levenshtein distance: the fewest single-letter edits that
+// turn a into b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,158 @@
+package mishap
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Version is the only version of the experiment file that this program reads.
+const Version = 1
+
+// Experiment is a falsifiable claim about a system, with a method and limits.
+// It is what one YAML file says after variables were substituted and defaults
+// filled in.
+type Experiment struct {
+	Version     int               `json:"version"`
+	Name        string            `json:"name"`  // unique in a tree of files
+	Claim       string            `json:"claim"` // the sentence that the experiment tests
+	Owner       string            `json:"owner,omitempty"`
+	Group       string            `json:"group"` // at most one run per group at a time; default: Name
+	Tags        map[string]string `json:"tags,omitempty"`
+	SteadyState []ProbeSpec       `json:"steadyState"`
+	Faults      []Fault           `json:"faults"`
+	BlastRadius BlastRadius       `json:"blastRadius"`
+	Safeguards  []SafeguardSpec   `json:"safeguards,omitempty"`
+	Recovery    Recovery          `json:"recovery"`
+	Source      Source            `json:"source"`
+}
+
+// Source says where an experiment came from, so that a verdict names a commit.
+type Source struct {
+	File       string `json:"file"`                 // path as given
+	Repository string `json:"repository,omitempty"` // remote URL without credentials, or the work tree's folder
+	Commit     string `json:"commit,omitempty"`     // full hash; empty outside git
+	Path       string `json:"path,omitempty"`       // path inside the repository
+	Dirty      bool   `json:"dirty,omitempty"`      // the file differs from the commit
+	Digest     string `json:"digest"`               // "sha256:…" of the canonical JSON after substitution
+}
+
+// ProbeSpec is one line of the steady state: what to measure and what it must
+// be.
+type ProbeSpec struct {
+	Name        string          `json:"name"`
+	Probe       string          `json:"probe"`            // a name from the catalog of probes
+	With        json.RawMessage `json:"with,omitempty"`   // the probe's parameters
+	Expect      json.RawMessage `json:"expect,omitempty"` // the probe's expectations
+	Every       Duration        `json:"every"`            // time between two observations
+	Timeout     Duration        `json:"timeout"`          // of one observation
+	Allow       Allowance       `json:"allow"`            // unmet observations tolerated while holding
+	Unknown     Allowance       `json:"unknown"`          // unknown observations tolerated while holding
+	OnDeviation OnDeviation     `json:"onDeviation"`
+	When        []Phase         `json:"when"`
+}
+
+// OnDeviation says what a deviating probe does to the run. The verdict is
+// deviated either way.
+type OnDeviation string
+
+// The two answers to a deviation.
+const (
+	StopOnDeviation OnDeviation = "stop" // revert at once
+	NoteDeviation   OnDeviation = "note" // go on and say so
+)
+
+// Phase is a part of a run in which a probe is asked.
+type Phase string
+
+// The phases: before any fault, while one is in, after all were reverted.
+const (
+	Before Phase = "before"
+	During Phase = "during"
+	After  Phase = "after"
+)
+
+// In reports whether the probe is asked in phase p.
+func (s ProbeSpec) In(p Phase) bool {
+	for _, w := range s.When {
+		if w == p {
+			return true
+		}
+	}
+	return false
+}
+
+// Fault is an injector's name, its parameters, its targets and how long.
+type Fault struct {
+	Name     string          `json:"name"`
+	Injector string          `json:"injector"` // a name from the catalog of injectors
+	Targets  json.RawMessage `json:"targets,omitempty"`
+	With     json.RawMessage `json:"with,omitempty"`
+	For      Duration        `json:"for"` // at most; counted from this fault's injected
+	After    *FaultOrder     `json:"after,omitempty"`
+}
+
+// FaultOrder makes one fault wait for another.
+type FaultOrder struct {
+	Fault string   `json:"fault"` // name of the fault to wait for
+	Wait  Duration `json:"wait"`  // counted from that fault's injected
+}
+
+// BlastRadius is the most that a run may touch. It is mandatory.
+type BlastRadius struct {
+	Targets int   `json:"targets"`         // most targets over all faults; 0 is refused
+	Share   Share `json:"share,omitempty"` // largest part of the matched targets, per fault; 0 means not limited
+}
+
+// SafeguardSpec names a safeguard and its parameters.
+type SafeguardSpec struct {
+	Safeguard string          `json:"safeguard"`
+	With      json.RawMessage `json:"with,omitempty"`
+}
+
+// Recovery is how the steady state is asked for after the revert: exponential
+// backoff, first × factorⁿ up to cap, each wait changed by ± jitter, until
+// within has passed.
+type Recovery struct {
+	Within Duration `json:"within"`
+	First  Duration `json:"first"`
+	Factor float64  `json:"factor"`
+	Cap    Duration `json:"cap"`
+	Jitter Share    `json:"jitter"`
+}
+
+// DefaultRecovery is used where an experiment does not say otherwise.
+func DefaultRecovery() Recovery {
+	return Recovery{
+		Within: Duration(2 * time.Minute),
+		First:  Duration(250 * time.Millisecond),
+		Factor: 1.6,
+		Cap:    Duration(15 * time.Second),
+		Jitter: 0.2,
+	}
+}
+
+// Longest returns the longest time that the experiment's faults can be in:
+// the end of the last one, counted from the first injection.
+func (e Experiment) Longest() time.Duration {
+	var longest time.Duration
+	for _, f := range e.Faults {
+		if end := e.start(f, len(e.Faults)) + f.For.Std(); end > longest {
+			longest = end
+		}
+	}
+	return longest
+}
+
+// start is when f is injected, counted from the first; depth bounds a circle,
+// which validation refuses.
+func (e Experiment) start(f Fault, depth int) time.Duration {
+	if f.After == nil || depth == 0 {
+		return 0
+	}
+	for _, other := range e.Faults {
+		if other.Name == f.After.Fault {
+			return e.start(other, depth-1) + f.After.Wait.Std()
+		}
+	}
+	return 0
+}

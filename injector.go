@@ -1,0 +1,159 @@
+package mishap
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Target is one thing that a fault touches.
+type Target struct {
+	ID    string            `json:"id"`             // unique within its kind: an instance id, a PID with its start time, a proxy's name
+	Kind  string            `json:"kind"`           // "process", "ec2-instance", "proxy", "command"
+	Name  string            `json:"name,omitempty"` // what a person calls it
+	Where Place             `json:"where,omitzero"`
+	Tags  map[string]string `json:"tags,omitempty"`
+}
+
+// Place is where a target lives. The zero value is this machine, which needs
+// nobody's permission; anything else must be listed in the settings.
+type Place struct {
+	Host    string `json:"host,omitempty"`
+	Account string `json:"account,omitempty"`
+	Region  string `json:"region,omitempty"`
+}
+
+// Local reports whether p is this machine.
+func (p Place) Local() bool { return p == Place{} }
+
+// Request is what an injector prepares.
+type Request struct {
+	Run   string // the run's id; "plan" when only planning
+	Fault Fault
+	Limit BlastRadius
+}
+
+// Injection is one fault on one target, with everything that reverting it
+// needs: another process on another machine must be able to revert it from
+// this record alone.
+type Injection struct {
+	ID       string          `json:"id"` // unique over all runs; set by the runner
+	Run      string          `json:"run"`
+	Fault    string          `json:"fault"`    // the fault's name in the experiment
+	Injector string          `json:"injector"` // names the code that reverts it
+	Target   Target          `json:"target"`
+	Matched  int             `json:"matched"` // how many targets the selection matched, of which this is one
+	With     json.RawMessage `json:"with,omitempty"`
+	Undo     json.RawMessage `json:"undo,omitempty"` // never part of a plan, a journal or a report
+	Keys     []string        `json:"keys"`           // resource keys: what it will change
+	For      Duration        `json:"for"`            // how long it may last
+	Notes    []string        `json:"notes,omitempty"`
+}
+
+// Injector causes and undoes one kind of fault.
+type Injector interface {
+	// Prepare resolves the fault's targets, captures undo and names resource
+	// keys. It must read only, and change nothing. A selection that finds
+	// nothing is an error wrapping [ErrNoTarget].
+	Prepare(ctx context.Context, req Request) ([]Injection, error)
+
+	// Inject puts the fault in. It must be idempotent, and return only after
+	// the system has accepted it.
+	Inject(ctx context.Context, in Injection) error
+
+	// Revert takes the fault out and must verify by reading the system back.
+	// It must be idempotent and right whether Inject finished, half finished
+	// or never ran, in another process, given only in. It is a delta: what it
+	// finds changed by others stays, and is answered as superseded.
+	Revert(ctx context.Context, in Injection) (Reverted, error)
+
+	// Verify says whether the fault is in force now. An error means that it
+	// cannot be known.
+	Verify(ctx context.Context, in Injection) (Effect, error)
+}
+
+// Reverted is how an injection ended.
+type Reverted struct {
+	State  InjectionState `json:"state"` // InjectionReverted, InjectionGone or InjectionSuperseded
+	Detail string         `json:"detail,omitempty"`
+}
+
+// Effect is what an injector sees of its fault.
+type Effect struct {
+	Injection string    `json:"injection"`
+	InForce   Answer    `json:"inForce"`
+	Traffic   *Traffic  `json:"traffic,omitempty"` // only for faults on traffic
+	Detail    string    `json:"detail,omitempty"`
+	At        time.Time `json:"-"`
+}
+
+// Traffic is what a fault on traffic did to it since it was injected.
+type Traffic struct {
+	Connections int64    `json:"connections"` // that it delayed or changed
+	Bytes       int64    `json:"bytes"`       // delayed or changed
+	Count       int64    `json:"count"`       // delays delivered
+	Requested   Duration `json:"requested"`   // the delay asked for
+	Mean        Duration `json:"mean"`        // delay delivered
+	P50         Duration `json:"p50"`
+	P99         Duration `json:"p99"`
+	Max         Duration `json:"max"`
+}
+
+// Answer is yes, no or unknown; unknown never counts as yes.
+type Answer string
+
+// The three answers.
+const (
+	Yes     Answer = "yes"
+	No      Answer = "no"
+	Unknown Answer = "unknown"
+)
+
+// InjectionState is where one injection stands.
+type InjectionState string
+
+// The states of an injection, in order; the last four are where it may end.
+const (
+	InjectionPrepared   InjectionState = "prepared"   // undo is durable, nothing is changed
+	InjectionInjecting  InjectionState = "injecting"  // the call may have been made
+	InjectionInjected   InjectionState = "injected"   // the fault is in
+	InjectionReverting  InjectionState = "reverting"  // being taken out
+	InjectionReverted   InjectionState = "reverted"   // taken out, read back
+	InjectionGone       InjectionState = "gone"       // the target no longer exists
+	InjectionSuperseded InjectionState = "superseded" // someone else changed it, and what they wrote stands
+	InjectionStranded   InjectionState = "stranded"   // a revert gave up; a person must act
+)
+
+// Settled reports whether nothing is left to revert.
+func (s InjectionState) Settled() bool {
+	return s == InjectionReverted || s == InjectionGone || s == InjectionSuperseded
+}
+
+// MayBeIn reports whether the fault is or may still be in the system.
+func (s InjectionState) MayBeIn() bool {
+	return s != InjectionPrepared && !s.Settled()
+}
+
+// CanBecome reports whether an injection in state s may be recorded as next.
+func (s InjectionState) CanBecome(next InjectionState) bool {
+	for _, n := range injectionTransitions()[s] {
+		if n == next {
+			return true
+		}
+	}
+	return false
+}
+
+func injectionTransitions() map[InjectionState][]InjectionState {
+	return map[InjectionState][]InjectionState{
+		"":                  {InjectionPrepared},
+		InjectionPrepared:   {InjectionInjecting, InjectionReverting},
+		InjectionInjecting:  {InjectionInjected, InjectionReverting},
+		InjectionInjected:   {InjectionReverting},
+		InjectionReverting:  {InjectionReverting, InjectionReverted, InjectionGone, InjectionSuperseded, InjectionStranded},
+		InjectionStranded:   {InjectionReverting},
+		InjectionReverted:   {InjectionReverting},
+		InjectionGone:       {InjectionReverting},
+		InjectionSuperseded: {InjectionReverting},
+	}
+}

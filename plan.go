@@ -1,0 +1,87 @@
+package mishap
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// PlanLife is how long a plan may be run after it was made.
+const PlanLife = 24 * time.Hour
+
+// Plan is an experiment resolved against the live system. It pins targets,
+// never undo: what undoes a fault is captured again when the run begins.
+type Plan struct {
+	Experiment Experiment  `json:"experiment"`
+	Injections []Injection `json:"injections"` // without ID, Run and Undo
+	Created    time.Time   `json:"created"`
+	Host       string      `json:"host,omitempty"` // the machine that local targets are on
+	Notes      []string    `json:"notes,omitempty"`
+	Digest     string      `json:"digest"` // "sha256:…" over experiment and targets
+}
+
+// Seal strips what a plan must not hold and computes its digest.
+func (p Plan) Seal() (Plan, error) {
+	injections := make([]Injection, len(p.Injections))
+	for i, in := range p.Injections {
+		in.ID, in.Run, in.Undo = "", "", nil
+		injections[i] = in
+	}
+	p.Injections = injections
+	digest, err := p.computeDigest()
+	p.Digest = digest
+	return p, err
+}
+
+// Check reports whether the plan may still be run at now: its digest must be
+// that of its content, and it must be younger than [PlanLife].
+func (p Plan) Check(now time.Time) error {
+	digest, err := p.computeDigest()
+	if err != nil {
+		return err
+	}
+	if digest != p.Digest {
+		return WithHint(fmt.Errorf("plan was changed after it was made: its content has digest %s, it says %s", digest, p.Digest),
+			"make a new plan with `mishap plan FILE -o plan.json`")
+	}
+	if age := now.Sub(p.Created); age > PlanLife || age < -time.Hour {
+		return WithHint(fmt.Errorf("plan was made %s, a plan is good for %s", p.Created.Format(time.RFC3339), Duration(PlanLife)),
+			"make a new plan with `mishap plan FILE -o plan.json`")
+	}
+	return nil
+}
+
+// Drift compares the plan's targets with those that a fresh plan found, and
+// says what differs; nil means that they are the same.
+func (p Plan) Drift(fresh Plan) []string {
+	have := map[string]bool{}
+	for _, in := range fresh.Injections {
+		have[in.Fault+" on "+in.Target.Kind+" "+in.Target.ID] = true
+	}
+	var drift []string
+	for _, in := range p.Injections {
+		key := in.Fault + " on " + in.Target.Kind + " " + in.Target.ID
+		if !have[key] {
+			drift = append(drift, "planned, but not found now: "+key)
+		}
+		delete(have, key)
+	}
+	for _, in := range fresh.Injections {
+		if key := in.Fault + " on " + in.Target.Kind + " " + in.Target.ID; have[key] {
+			drift = append(drift, "found now, but not planned: "+key)
+		}
+	}
+	return drift
+}
+
+func (p Plan) computeDigest() (string, error) {
+	p.Digest = ""
+	data, err := json.Marshal(p)
+	if err != nil {
+		return "", fmt.Errorf("compute plan digest: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}

@@ -1,0 +1,263 @@
+package mishap
+
+import (
+	"fmt"
+	"time"
+)
+
+// Run is one execution of a plan. It is the fold of its journal: applying the
+// entries in order gives the same run everywhere.
+type Run struct {
+	ID         string
+	Plan       Plan
+	State      State
+	Cause      Cause  // of the first reverting, or of the refusal
+	Reason     string // in words
+	By         string // who, if a person
+	Injections []*RunInjection
+	Watches    []*Watch // one per probe of the steady state, in its order
+	Checks     map[string]Check
+	Recovered  *Recovered
+	Notes      []string
+	Deviation  string // the first one, in words; empty if there was none
+	EverLost   bool   // the run changed its server
+	WasStuck   bool   // an injection was stranded at some time
+	Internal   bool   // mishap itself failed
+	Seq        int64  // of the last entry
+
+	PlannedAt   time.Time
+	InjectedAt  time.Time // of the first injection
+	HoldingAt   time.Time
+	RevertingAt time.Time
+	RevertedAt  time.Time // when verifying began
+	EndedAt     time.Time
+}
+
+// RunInjection is an injection and what became of it.
+type RunInjection struct {
+	Injection
+	State      InjectionState
+	Detail     string
+	By         string
+	InjectedAt time.Time
+	SettledAt  time.Time
+	Looks      int     // how often it was asked whether the fault is in force
+	NotInForce int     // how often the answer was not yes
+	Effect     *Effect // the last answer
+	Felt       *Traffic
+}
+
+// Replay folds a journal into a run. Entries must be of one run, in order and
+// without gaps; an impossible sequence is an error that names the entry.
+func Replay(entries []Entry) (*Run, error) {
+	run := &Run{}
+	for i := range entries {
+		if err := run.Apply(entries[i]); err != nil {
+			return nil, err
+		}
+	}
+	if run.State == stateStart {
+		return nil, fmt.Errorf("replay journal: it has no entries")
+	}
+	return run, nil
+}
+
+// Apply folds one more entry into the run. On an error the run is unchanged.
+func (r *Run) Apply(e Entry) error {
+	if err := r.check(e); err != nil {
+		return fmt.Errorf("replay journal of run %s, entry %d: %w", e.Run, e.Seq, err)
+	}
+	r.Seq = e.Seq
+	switch {
+	case e.Planned != nil:
+		r.applyPlanned(e)
+	case e.State != nil:
+		r.applyState(e)
+	case e.Check != nil:
+		r.Checks[e.Check.Safeguard] = *e.Check
+	case e.Observation != nil:
+		r.applyObservation(*e.Observation)
+	case e.Injection != nil:
+		r.applyInjection(e)
+	case e.Effect != nil:
+		r.applyEffect(e)
+	case e.Recovered != nil:
+		r.Recovered = e.Recovered
+		if !e.Recovered.In {
+			r.deviate(fmt.Sprintf("the steady state did not come back within %s", r.Plan.Experiment.Recovery.Within))
+		}
+	case e.Note != nil:
+		r.Notes = append(r.Notes, e.Note.Text)
+	}
+	return nil
+}
+
+// check refuses an entry that cannot come next.
+func (r *Run) check(e Entry) error {
+	switch {
+	case r.State == stateStart && e.Planned == nil:
+		return fmt.Errorf("a journal begins with the plan")
+	case r.State != stateStart && e.Run != r.ID:
+		return fmt.Errorf("it belongs to another run; this one is %s", r.ID)
+	case e.Seq != r.Seq+1:
+		return fmt.Errorf("it comes after entry %d; entries are missing or out of order", r.Seq)
+	case e.fields() != 1:
+		return fmt.Errorf("it says %d things; an entry says one", e.fields())
+	case e.Planned != nil && r.State != stateStart:
+		return fmt.Errorf("the plan is there already")
+	case e.State != nil && !r.State.CanBecome(e.State.To):
+		return fmt.Errorf("a run that is %s cannot become %s", r.State, e.State.To)
+	case e.Observation != nil && r.Watch(e.Observation.Probe) == nil:
+		return fmt.Errorf("the plan has no probe %q", e.Observation.Probe)
+	case e.Effect != nil && r.Injection(e.Effect.Injection) == nil:
+		return fmt.Errorf("there is no injection %q", e.Effect.Injection)
+	case e.Injection != nil:
+		return r.checkInjection(e.Injection)
+	}
+	return nil
+}
+
+func (r *Run) checkInjection(c *InjectionChange) error {
+	in := r.Injection(c.ID)
+	switch {
+	case in == nil && c.To != InjectionPrepared:
+		return fmt.Errorf("there is no injection %q", c.ID)
+	case in == nil && c.Injection == nil:
+		return fmt.Errorf("injection %q is prepared without saying what it is", c.ID)
+	case in == nil:
+		return nil
+	case c.By != "" && in.State == InjectionStranded && c.To.Settled():
+		return nil // settled by a person
+	case !in.State.CanBecome(c.To):
+		return fmt.Errorf("injection %s is %s and cannot become %s", c.ID, in.State, c.To)
+	}
+	return nil
+}
+
+// fields counts what the entry says.
+func (e Entry) fields() int {
+	n := 0
+	for _, set := range []bool{
+		e.Planned != nil, e.State != nil, e.Check != nil, e.Observation != nil,
+		e.Injection != nil, e.Effect != nil, e.Recovered != nil, e.Note != nil,
+	} {
+		if set {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *Run) applyPlanned(e Entry) {
+	*r = Run{ID: e.Run, Plan: *e.Planned, State: Planned, Seq: e.Seq, PlannedAt: e.At, Checks: map[string]Check{}}
+	for _, spec := range e.Planned.Experiment.SteadyState {
+		r.Watches = append(r.Watches, &Watch{Spec: spec})
+	}
+}
+
+func (r *Run) applyState(e Entry) {
+	s := e.State
+	first := s.To == Refused || s.To == Reverting && r.RevertingAt.IsZero()
+	if first {
+		r.Cause, r.Reason, r.By = s.Cause, s.Reason, s.By
+	}
+	r.EverLost = r.EverLost || s.Cause == CauseCrash
+	r.Internal = r.Internal || s.Cause == CauseInternal
+	r.WasStuck = r.WasStuck || s.To == Stranded
+	r.State = s.To
+	switch s.To {
+	case Injecting:
+		r.InjectedAt = e.At
+	case Holding:
+		r.HoldingAt = e.At
+	case Reverting:
+		if r.RevertingAt.IsZero() {
+			r.RevertingAt = e.At
+		}
+	case Verifying:
+		r.RevertedAt = e.At
+	case Refused, Completed:
+		r.EndedAt = e.At
+	}
+}
+
+func (r *Run) applyObservation(o Observation) {
+	w := r.Watch(o.Probe)
+	w.add(o)
+	if o.Phase == During && w.Deviates() {
+		r.deviate(w.Deviation)
+	}
+}
+
+func (r *Run) applyInjection(e Entry) {
+	c := e.Injection
+	in := r.Injection(c.ID)
+	if in == nil {
+		in = &RunInjection{Injection: *c.Injection}
+		in.Undo = nil
+		r.Injections = append(r.Injections, in)
+	}
+	in.State, in.Detail, in.By = c.To, c.Detail, c.By
+	switch {
+	case c.To == InjectionInjected:
+		in.InjectedAt = e.At
+	case c.To.Settled():
+		in.SettledAt = e.At
+	case c.To == InjectionStranded:
+		r.WasStuck = true
+	}
+}
+
+func (r *Run) applyEffect(e Entry) {
+	in := r.Injection(e.Effect.Injection)
+	effect := *e.Effect
+	effect.At = e.At
+	in.Effect = &effect
+	if effect.Traffic != nil {
+		in.Felt = effect.Traffic
+	}
+	if in.State == InjectionInjected {
+		in.Looks++
+		if effect.InForce != Yes {
+			in.NotInForce++
+		}
+	}
+}
+
+// deviate records the first deviation; it sticks.
+func (r *Run) deviate(what string) {
+	if r.Deviation == "" {
+		r.Deviation = what
+	}
+}
+
+// Watch returns the watch over the named probe, or nil.
+func (r *Run) Watch(probe string) *Watch {
+	for _, w := range r.Watches {
+		if w.Spec.Name == probe {
+			return w
+		}
+	}
+	return nil
+}
+
+// Injection returns the injection with that id, or nil.
+func (r *Run) Injection(id string) *RunInjection {
+	for _, in := range r.Injections {
+		if in.ID == id {
+			return in
+		}
+	}
+	return nil
+}
+
+// Outstanding lists the injections that are or may still be in, newest first.
+func (r *Run) Outstanding() []*RunInjection {
+	var out []*RunInjection
+	for i := len(r.Injections) - 1; i >= 0; i-- {
+		if r.Injections[i].State.MayBeIn() {
+			out = append(out, r.Injections[i])
+		}
+	}
+	return out
+}

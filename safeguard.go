@@ -1,0 +1,32 @@
+package mishap
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Safeguard may refuse a plan before it starts and stop a run at any moment.
+type Safeguard interface {
+	// Check answers nil for yes, and nothing else means yes: a [*Veto] is a
+	// considered no, any other error is "could not tell", which also stops.
+	Check(ctx context.Context, s Situation) error
+}
+
+// Situation is what a safeguard is asked about.
+type Situation struct {
+	Plan    Plan
+	State   State
+	Now     time.Time
+	Started time.Time // when the first fault was injected; zero before
+}
+
+// Veto is a safeguard's considered no.
+type Veto struct {
+	Safeguard string
+	Reason    string // one sentence: what is wrong
+	Hint      string // what to do; may be empty
+}
+
+// Error returns the reason with the safeguard's name.
+func (v *Veto) Error() string { return fmt.Sprintf("safeguard %s: %s", v.Safeguard, v.Reason) }

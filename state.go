@@ -1,0 +1,79 @@
+package mishap
+
+// State is where a run stands.
+type State string
+
+// The states of a run.
+const (
+	Planned    State = "planned"   // resolved against the live system, nothing asked yet
+	Checking   State = "checking"  // safeguards, then the steady state; nothing is touched
+	Refused    State = "refused"   // ended before anything was touched
+	Injecting  State = "injecting" // the first fault is going in
+	Holding    State = "holding"   // faults are in; everything is watched
+	Reverting  State = "reverting" // everything is being put back
+	Stranded   State = "stranded"  // a revert gave up; a person must act
+	Verifying  State = "verifying" // the steady state must come back
+	Completed  State = "completed" // ended, with a verdict
+	stateStart State = ""          // before the first entry
+)
+
+// States lists all states in the order of a run.
+func States() []State {
+	return []State{Planned, Checking, Refused, Injecting, Holding, Reverting, Stranded, Verifying, Completed}
+}
+
+// CanBecome reports whether a run in state s may be recorded as next.
+func (s State) CanBecome(next State) bool {
+	for _, n := range stateTransitions()[s] {
+		if n == next {
+			return true
+		}
+	}
+	return false
+}
+
+// Ended reports whether a run in state s has nothing left to do.
+func (s State) Ended() bool { return s == Refused || s == Completed }
+
+// Touched reports whether a run in state s may have changed its targets.
+func (s State) Touched() bool {
+	return s != stateStart && s != Planned && s != Checking && s != Refused
+}
+
+// stateTransitions is the whole state machine. From injecting on, there is no
+// way to the end that does not pass through reverting; stranded settled by a
+// person ends without verifying.
+func stateTransitions() map[State][]State {
+	return map[State][]State{
+		stateStart: {Planned},
+		Planned:    {Checking, Refused},
+		Checking:   {Injecting, Refused},
+		Injecting:  {Holding, Reverting},
+		Holding:    {Reverting},
+		Reverting:  {Verifying, Stranded, Reverting},
+		Stranded:   {Reverting, Completed},
+		Verifying:  {Completed, Reverting},
+	}
+}
+
+// Cause is why a run left holding, or was refused.
+type Cause string
+
+// The causes.
+const (
+	CauseElapsed     Cause = "elapsed"     // every fault was in for as long as it should
+	CauseDeviation   Cause = "deviation"   // a probe went beyond its allowance
+	CauseSafeguard   Cause = "safeguard"   // a safeguard said no, or could not tell
+	CauseUnmeasured  Cause = "unmeasured"  // a probe could not measure more often than allowed
+	CauseAbort       Cause = "abort"       // somebody asked for it from elsewhere
+	CauseHalt        Cause = "halt"        // everything was halted
+	CauseInterrupt   Cause = "interrupt"   // Ctrl-C or a signal
+	CauseError       Cause = "error"       // an injection failed
+	CauseInternal    Cause = "internal"    // mishap itself failed: ledger, keeper or a panic
+	CauseCrash       Cause = "crash"       // the server of the run was lost
+	CauseSteadyState Cause = "steadyState" // refused: the steady state was not met
+	CauseTarget      Cause = "target"      // refused: no target, or not the ones planned
+	CausePersist     Cause = "persists"    // the fault was seen again after its revert
+	CauseRetry       Cause = "retry"       // a stranded injection is tried again
+	CauseSettled     Cause = "settled"     // a named person settled what was stranded
+)

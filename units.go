@@ -1,0 +1,160 @@
+package mishap
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Duration is a span of time, written "300ms" or "15m" in files and JSON.
+type Duration time.Duration
+
+// Std returns d as a time.Duration.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+// String returns d without trailing zero units: "15m", not "15m0s".
+func (d Duration) String() string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// MarshalText writes d as [Duration.String] does.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads what time.ParseDuration reads. Negative durations are
+// refused: no length of time in an experiment can be negative.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a duration; write it like 300ms, 90s or 15m", text)
+	}
+	if v < 0 {
+		return fmt.Errorf("%q is negative; a duration counts forward", text)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Share is a part of a whole between 0 and 1, written "5%" in files and JSON.
+type Share float64
+
+// String returns s as a percentage: "5%".
+func (s Share) String() string {
+	return strconv.FormatFloat(float64(s)*100, 'f', -1, 64) + "%"
+}
+
+// MarshalText writes s as [Share.String] does.
+func (s Share) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a percentage from 0 to 100.
+func (s *Share) UnmarshalText(text []byte) error {
+	number, ok := strings.CutSuffix(strings.TrimSpace(string(text)), "%")
+	if !ok {
+		return fmt.Errorf("%q is not a share; write it in percent, like 5%%", text)
+	}
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if err != nil || v != v {
+		return fmt.Errorf("%q is not a share; write it in percent, like 5%%", text)
+	}
+	if v < 0 || v > 100 {
+		return fmt.Errorf("%q is outside of 0%% to 100%%", text)
+	}
+	*s = Share(v / 100)
+	return nil
+}
+
+// Allowance is how many of the last Window observations may be other than met,
+// written "2 of 20". The zero value allows none.
+type Allowance struct {
+	Count  int // observations tolerated
+	Window int // observations looked at; 0 means no tolerance at all
+}
+
+// String returns "2 of 20", or "none".
+func (a Allowance) String() string {
+	if a.Count == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d of %d", a.Count, a.Window)
+}
+
+// MarshalText writes a as [Allowance.String] does.
+func (a Allowance) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads "2 of 20" or "none". The count must be smaller than the
+// window, or the probe could never deviate.
+func (a *Allowance) UnmarshalText(text []byte) error {
+	if string(text) == "none" {
+		*a = Allowance{}
+		return nil
+	}
+	count, window, ok := strings.Cut(string(text), " of ")
+	c, errC := strconv.Atoi(strings.TrimSpace(count))
+	w, errW := strconv.Atoi(strings.TrimSpace(window))
+	switch {
+	case !ok || errC != nil || errW != nil:
+		return fmt.Errorf("%q is not an allowance; write it like \"2 of 20\"", text)
+	case c < 1 || w <= c || w > 10000:
+		return fmt.Errorf("%q allows everything or nothing; the first number must be at least 1 and smaller than the second, which is at most 10000", text)
+	}
+	*a = Allowance{Count: c, Window: w}
+	return nil
+}
+
+// Secret is a value that may be a reference, resolved late and never written
+// down: in JSON either a plain string, {"env": NAME} or {"file": PATH}.
+type Secret struct {
+	Value string // a plain, public value
+	Env   string // name of an environment variable
+	File  string // path of a file whose content, without a last newline, is the value
+}
+
+// IsReference reports whether the value has to be looked up.
+func (s Secret) IsReference() bool { return s.Env != "" || s.File != "" }
+
+// MarshalJSON writes the reference, never what it refers to.
+func (s Secret) MarshalJSON() ([]byte, error) {
+	switch {
+	case s.Env != "":
+		return json.Marshal(map[string]string{"env": s.Env})
+	case s.File != "":
+		return json.Marshal(map[string]string{"file": s.File})
+	default:
+		return json.Marshal(s.Value)
+	}
+}
+
+// UnmarshalJSON reads a string or exactly one reference.
+func (s *Secret) UnmarshalJSON(data []byte) error {
+	*s = Secret{}
+	if len(data) > 0 && data[0] == '"' {
+		return json.Unmarshal(data, &s.Value)
+	}
+	var ref map[string]string
+	if err := json.Unmarshal(data, &ref); err != nil || len(ref) != 1 {
+		return fmt.Errorf("must be a string, {env: NAME} or {file: PATH}")
+	}
+	for key, value := range ref {
+		switch {
+		case value == "":
+			return fmt.Errorf("the %s of a secret must not be empty", key)
+		case key == "env":
+			s.Env = value
+		case key == "file":
+			s.File = value
+		case key == "ssm":
+			return fmt.Errorf("secrets from ssm are not built yet; use {env: NAME} or {file: PATH}")
+		default:
+			return fmt.Errorf("unknown kind of secret %q; use {env: NAME} or {file: PATH}", key)
+		}
+	}
+	return nil
+}

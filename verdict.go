@@ -1,0 +1,165 @@
+package mishap
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Verdict is what a run has shown about its claim.
+type Verdict string
+
+// The three verdicts. A run that is refused, or not over, has none.
+const (
+	Held         Verdict = "held"
+	Deviated     Verdict = "deviated"
+	Inconclusive Verdict = "inconclusive"
+	NoVerdict    Verdict = ""
+)
+
+// Judge says what a run has shown, and why, in one sentence. It is a pure
+// function of the run, and so of its journal:
+//
+//   - deviated: a probe beyond its allowance, or no recovery in time. It
+//     sticks, whatever stopped the run later.
+//   - held: the faults were in for as long as they should, in force at every
+//     look, and felt where they act on traffic; every probe met within its
+//     allowances; the system recovered; nothing was ever stranded.
+//   - inconclusive: everything else.
+func Judge(r *Run) (Verdict, string) {
+	if r.State != Completed {
+		return NoVerdict, r.Reason
+	}
+	if r.Deviation != "" {
+		return Deviated, r.Deviation
+	}
+	for _, doubt := range []string{doubtCause(r), doubtStranded(r), doubtEffect(r), doubtProbes(r), doubtRecovery(r)} {
+		if doubt != "" {
+			return Inconclusive, doubt
+		}
+	}
+	return Held, "every probe was met while the fault was in force, and the system recovered"
+}
+
+func doubtCause(r *Run) string {
+	switch {
+	case r.EverLost:
+		return "the server of the run was lost before it was over"
+	case r.Cause != CauseElapsed:
+		return r.Reason
+	}
+	return ""
+}
+
+func doubtStranded(r *Run) string {
+	if !r.WasStuck {
+		return ""
+	}
+	return "a revert gave up and had to be repeated"
+}
+
+func doubtEffect(r *Run) string {
+	if len(r.Injections) == 0 {
+		return "nothing was injected"
+	}
+	for _, in := range r.Injections {
+		switch {
+		case in.InjectedAt.IsZero():
+			return fmt.Sprintf("no effect: %s on %s was never injected", in.Fault, in.Target.Label())
+		case in.Looks == 0:
+			return fmt.Sprintf("no effect shown: nobody looked whether %s on %s was in force", in.Fault, in.Target.Label())
+		case in.NotInForce > 0:
+			return fmt.Sprintf("no effect shown: %s on %s was not seen in force at %d of %d looks", in.Fault, in.Target.Label(), in.NotInForce, in.Looks)
+		case in.Felt != nil && in.Felt.Connections == 0:
+			return fmt.Sprintf("no effect: no traffic felt %s on %s", in.Fault, in.Target.Label())
+		}
+	}
+	return ""
+}
+
+func doubtProbes(r *Run) string {
+	var blind []string
+	for _, w := range r.Watches {
+		switch {
+		case w.Blind != "":
+			blind = append(blind, w.Blind)
+		case w.Spec.In(During) && w.Met == 0:
+			blind = append(blind, fmt.Sprintf("%q was never met while the fault was in, because it was never asked", w.Spec.Name))
+		}
+	}
+	return strings.Join(blind, "; ")
+}
+
+func doubtRecovery(r *Run) string {
+	if r.Recovered == nil {
+		return "nobody saw the system recover"
+	}
+	return ""
+}
+
+// Label is what a person calls the target.
+func (t Target) Label() string {
+	if t.Name != "" && t.Name != t.ID {
+		return fmt.Sprintf("%s %s (%s)", t.Kind, t.Name, t.ID)
+	}
+	return t.Kind + " " + t.ID
+}
+
+// Outcome is how a run, or a command that runs several, ended for its caller.
+type Outcome int
+
+// The outcomes; their order says nothing, see [Worst].
+const (
+	OutcomeHeld Outcome = iota
+	OutcomeInternal
+	OutcomeUsage
+	OutcomeDeviated
+	OutcomeInconclusive
+	OutcomeRefused
+	OutcomeStillIn
+	OutcomeInterrupted
+)
+
+// OutcomeOf classifies a run.
+func OutcomeOf(r *Run) Outcome {
+	verdict, _ := Judge(r)
+	switch {
+	case r.State == Refused && r.Cause == CauseInterrupt:
+		return OutcomeInterrupted
+	case r.State == Refused && r.Cause == CauseInternal:
+		return OutcomeInternal
+	case r.State == Refused:
+		return OutcomeRefused
+	case r.State != Completed:
+		return OutcomeStillIn
+	case r.Internal:
+		return OutcomeInternal
+	case verdict == Deviated:
+		return OutcomeDeviated
+	case r.Cause == CauseInterrupt:
+		return OutcomeInterrupted
+	case verdict == Inconclusive:
+		return OutcomeInconclusive
+	default:
+		return OutcomeHeld
+	}
+}
+
+// ExitCode maps an outcome to the exit code of the program; it is the only
+// place that does.
+func (o Outcome) ExitCode() int {
+	return [...]int{
+		OutcomeHeld: 0, OutcomeInternal: 1, OutcomeUsage: 2, OutcomeDeviated: 3,
+		OutcomeInconclusive: 4, OutcomeRefused: 5, OutcomeStillIn: 6, OutcomeInterrupted: 130,
+	}[o]
+}
+
+// Worst returns the worse of two outcomes: still in, internal, usage, deviated,
+// interrupted, inconclusive, refused, held.
+func Worst(a, b Outcome) Outcome {
+	for _, o := range []Outcome{OutcomeStillIn, OutcomeInternal, OutcomeUsage, OutcomeDeviated, OutcomeInterrupted, OutcomeInconclusive, OutcomeRefused} {
+		if a == o || b == o {
+			return o
+		}
+	}
+	return OutcomeHeld
+}
