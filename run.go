@@ -23,6 +23,7 @@ type Run struct {
 	EverLost   bool   // the run changed its server
 	WasStuck   bool   // an injection was stranded at some time
 	Internal   bool   // mishap itself failed
+	Stopped    bool   // a person interrupted it, at whatever time
 	Seq        int64  // of the last entry
 
 	PlannedAt   time.Time
@@ -163,6 +164,7 @@ func (r *Run) applyState(e Entry) {
 	}
 	r.EverLost = r.EverLost || s.Cause == CauseCrash
 	r.Internal = r.Internal || s.Cause == CauseInternal
+	r.Stopped = r.Stopped || s.Cause == CauseInterrupt
 	r.WasStuck = r.WasStuck || s.To == Stranded
 	r.State = s.To
 	switch s.To {

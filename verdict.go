@@ -135,7 +135,7 @@ func OutcomeOf(r *Run) Outcome {
 		return OutcomeInternal
 	case verdict == Deviated:
 		return OutcomeDeviated
-	case r.Cause == CauseInterrupt:
+	case r.Stopped:
 		return OutcomeInterrupted
 	case verdict == Inconclusive:
 		return OutcomeInconclusive

@@ -1,0 +1,203 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"mishap"
+)
+
+// check asks the safeguards and the steady state, and prepares the injections.
+// It changes nothing but the ledger and the keeper; false means that the run
+// was refused.
+func (x *execution) check(ctx context.Context) (bool, error) {
+	x.rec.note(mishap.Entry{State: &mishap.StateChange{To: mishap.Checking}})
+	for _, step := range []func(context.Context) *mishap.StateChange{x.askGuards, x.askSteadyState, x.prepare} {
+		refusal := x.stopped(ctx)
+		if refusal == nil {
+			refusal = step(ctx)
+		}
+		if refusal == nil {
+			refusal = x.stopped(ctx)
+		}
+		if refusal != nil {
+			refusal.To = mishap.Refused
+			return false, x.rec.must(ctx, mishap.Entry{State: refusal})
+		}
+	}
+	if err := x.rec.must(ctx, mishap.Entry{State: &mishap.StateChange{To: mishap.Injecting}}); err != nil {
+		// Not durable, so nothing may be injected; the run in memory is
+		// already injecting and takes the only way out.
+		x.stop = internal(err)
+		x.end(ctx)
+		return false, err
+	}
+	return true, nil
+}
+
+// stopped reports a stop that was asked for before anything was touched.
+func (x *execution) stopped(ctx context.Context) *mishap.StateChange {
+	select {
+	case s := <-x.Stops:
+		return &mishap.StateChange{Cause: s.Cause, Reason: s.Reason, By: s.By}
+	case <-ctx.Done():
+		return &mishap.StateChange{Cause: mishap.CauseInterrupt, Reason: "interrupted before anything was touched"}
+	default:
+		return nil
+	}
+}
+
+// askGuards asks every safeguard, so that all reasons are known at once.
+func (x *execution) askGuards(ctx context.Context) *mishap.StateChange {
+	var reasons []string
+	for _, g := range x.Guards {
+		check := x.ask(ctx, g, x.situation())
+		x.rec.note(mishap.Entry{Check: &check})
+		if check.Answer != mishap.Yes {
+			reasons = append(reasons, g.Name+": "+check.Reason)
+		}
+	}
+	if reasons == nil {
+		return nil
+	}
+	return &mishap.StateChange{Cause: mishap.CauseSafeguard, Reason: "a safeguard said no: " + strings.Join(reasons, "; ")}
+}
+
+func (x *execution) situation() mishap.Situation {
+	run := x.rec.run
+	return mishap.Situation{Plan: run.Plan, State: run.State, Now: time.Now(), Started: run.InjectedAt}
+}
+
+// ask turns a safeguard's answer into a check; an error, a panic and silence
+// all mean that it could not tell.
+func (x *execution) ask(ctx context.Context, g Guard, s mishap.Situation) (c mishap.Check) {
+	defer func() {
+		if p := recover(); p != nil {
+			c = mishap.Check{Safeguard: g.Name, Answer: mishap.Unknown, Reason: fmt.Sprintf("could not tell: it panicked: %v", p)}
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	err := g.Check(ctx, s)
+	var veto *mishap.Veto
+	switch {
+	case err == nil && ctx.Err() == nil:
+		return mishap.Check{Safeguard: g.Name, Answer: mishap.Yes}
+	case err == nil:
+		return mishap.Check{Safeguard: g.Name, Answer: mishap.Unknown, Reason: "could not tell: " + ctx.Err().Error()}
+	case errors.As(err, &veto):
+		reason := veto.Reason
+		if veto.Hint != "" {
+			reason += " (" + veto.Hint + ")"
+		}
+		return mishap.Check{Safeguard: g.Name, Answer: mishap.No, Reason: reason}
+	default:
+		return mishap.Check{Safeguard: g.Name, Answer: mishap.Unknown, Reason: "could not tell: " + err.Error()}
+	}
+}
+
+// askSteadyState makes one observation of every probe, side by side.
+func (x *execution) askSteadyState(ctx context.Context) *mishap.StateChange {
+	var unmet []string
+	for _, o := range x.observeAll(ctx, mishap.Before) {
+		x.rec.note(mishap.Entry{Observation: &o})
+		if o.Result != mishap.Met {
+			unmet = append(unmet, fmt.Sprintf("%q is %s: %s", o.Probe, o.Result, o.Detail))
+		}
+	}
+	if unmet == nil {
+		return nil
+	}
+	return &mishap.StateChange{Cause: mishap.CauseSteadyState, Reason: "the steady state is not met, so nothing was injected: " + strings.Join(unmet, "; ")}
+}
+
+// observeAll asks every probe of the phase once, side by side, in order.
+func (x *execution) observeAll(ctx context.Context, phase mishap.Phase) []mishap.Observation {
+	var wg sync.WaitGroup
+	var out []*mishap.Observation
+	for i, w := range x.rec.run.Watches {
+		if !w.Spec.In(phase) {
+			continue
+		}
+		o := new(mishap.Observation)
+		out = append(out, o)
+		wg.Go(func() { *o = observe(ctx, x.Probes[i], w.Spec, phase) })
+	}
+	wg.Wait()
+	all := make([]mishap.Observation, len(out))
+	for i, o := range out {
+		all[i] = *o
+	}
+	return all
+}
+
+// observe makes one observation within the probe's timeout.
+func observe(ctx context.Context, p mishap.Probe, spec mishap.ProbeSpec, phase mishap.Phase) (o mishap.Observation) {
+	start := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			o = mishap.Observation{Result: mishap.Unmeasured, Detail: fmt.Sprintf("the probe panicked: %v", p)}
+		}
+		o.Probe, o.Phase, o.Start, o.Took = spec.Name, phase, start, mishap.Duration(time.Since(start))
+	}()
+	ctx, cancel := context.WithTimeout(ctx, spec.Timeout.Std())
+	defer cancel()
+	return p.Observe(ctx)
+}
+
+// prepare resolves every fault again, compares it with the plan, and makes undo
+// durable in the ledger and with the keeper.
+func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
+	run := x.rec.run
+	var injections []mishap.Injection
+	for i, f := range x.Faults {
+		found, err := f.Injector.Prepare(ctx, mishap.Request{Run: run.ID, Fault: f.Fault, Limit: run.Plan.Experiment.BlastRadius})
+		if err != nil {
+			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s: %s", f.Name, err)}
+		}
+		for j := range found {
+			found[j].ID = fmt.Sprintf("%s.%d.%d", run.ID, i+1, j+1)
+			found[j].Run, found[j].Fault, found[j].For = run.ID, f.Name, f.For
+		}
+		injections = append(injections, found...)
+	}
+	if drift := run.Plan.Drift(mishap.Plan{Injections: injections}); drift != nil {
+		return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: "the targets are not the ones planned: " + strings.Join(drift, "; ")}
+	}
+	for _, in := range injections {
+		if err := x.rec.prepare(ctx, in); err != nil {
+			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: err.Error()}
+		}
+		x.undo[in.ID] = in
+		if !x.kept(in) {
+			continue
+		}
+		if err := x.Keeper.Hold(ctx, in); err != nil {
+			return internal(fmt.Errorf("hand injection to its keeper: %w", err))
+		}
+	}
+	return nil
+}
+
+// kept reports whether the keeper process injects and holds the injection.
+func (x *execution) kept(in mishap.Injection) bool {
+	f := x.fault(in.Fault)
+	return x.Keeper != nil && f != nil && f.Keeper == mishap.KeeperProcess
+}
+
+func (x *execution) fault(name string) *Fault {
+	for i := range x.Faults {
+		if x.Faults[i].Name == name {
+			return &x.Faults[i]
+		}
+	}
+	return nil
+}
+
+func internal(err error) *mishap.StateChange {
+	return &mishap.StateChange{Cause: mishap.CauseInternal, Reason: "mishap failed: " + err.Error()}
+}

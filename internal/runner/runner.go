@@ -1,0 +1,165 @@
+// Package runner executes a plan: it checks, injects, holds, reverts and
+// verifies, and writes every step to the run's journal before or as it happens.
+//
+// All of a run's state is changed by one goroutine, its loop. Probes,
+// safeguards, looks at the fault's effect, and the calls that inject and revert
+// are made by others, which only send what they found. Once the state injecting
+// is written there is no way out of [Runner.Run] that does not revert, except a
+// caller that cancels with [ErrLeave]: then the keepers end the faults.
+package runner
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"mishap"
+)
+
+// ErrLeave is the cause with which a caller cancels a run's context to leave
+// its faults to their keepers.
+var ErrLeave = errors.New("left to the keepers")
+
+// Journal is where a run is written. Both calls are durable when they return.
+type Journal interface {
+	// Append writes entries, in order, all or none.
+	Append(ctx context.Context, entries ...mishap.Entry) error
+	// Prepare writes an entry together with the injection that it announces,
+	// its undo and its resource keys.
+	Prepare(ctx context.Context, e mishap.Entry, in mishap.Injection) error
+}
+
+// Keeper injects, holds and reverts for a run, and reverts by itself when the
+// run is gone.
+type Keeper interface {
+	// Hold makes the injection known and durable; it must come before Inject.
+	Hold(ctx context.Context, in mishap.Injection) error
+	Inject(ctx context.Context, id string) error
+	Revert(ctx context.Context, id string) (mishap.Reverted, error)
+	// Lost is closed when the keeper is dead or silent, and was killed.
+	Lost() <-chan struct{}
+}
+
+// Renewer is an injector whose fault ends by itself unless it is renewed.
+type Renewer interface {
+	Renew(ctx context.Context, in mishap.Injection) error
+}
+
+// Stop asks a run to end; the run reverts and records why.
+type Stop struct {
+	Cause  mishap.Cause
+	Reason string
+	By     string
+}
+
+// Guard is a safeguard with its name.
+type Guard struct {
+	Name string
+	mishap.Safeguard
+}
+
+// Fault is one fault of the plan with the code that causes and undoes it.
+type Fault struct {
+	mishap.Fault
+	Injector mishap.Injector
+	Keeper   mishap.Keeper // who ends it when its server is gone
+}
+
+// Runner executes one plan.
+type Runner struct {
+	Journal Journal
+	Faults  []Fault
+	Probes  []mishap.Probe // one per line of the steady state, in its order
+	Guards  []Guard
+	Keeper  Keeper // nil if no fault needs one
+	// Restore makes the injector of a recorded injection.
+	Restore func(mishap.Injection) (mishap.Injector, error)
+	Stops   <-chan Stop
+	// Seen is told every entry, after the run has applied it; it must not
+	// block. May be nil.
+	Seen func(mishap.Entry, *mishap.Run)
+	Log  *slog.Logger
+
+	RevertWithin time.Duration // how long a revert is tried before it is stranded
+	Renew        time.Duration // time between two renewals of a fault that expires
+	Look         time.Duration // time between two looks at effect and safeguards; 0 means 1 s
+}
+
+const (
+	defaultLook  = time.Second
+	callTimeout  = 30 * time.Second // one inject or revert call
+	checkTimeout = 5 * time.Second  // one safeguard's answer, one look
+)
+
+// Run executes the plan whose journal has been begun with first. It returns the
+// run as far as it came; an error means that mishap itself failed, and the run
+// says so too.
+func (r *Runner) Run(ctx context.Context, first mishap.Entry) (*mishap.Run, error) {
+	rec, err := newRecorder(r.Journal, r.Seen, []mishap.Entry{first})
+	if err != nil {
+		return nil, err
+	}
+	x := r.execution(rec)
+	if ok, err := x.check(ctx); !ok {
+		return rec.run, err
+	}
+	x.hold(ctx)
+	x.end(ctx)
+	return rec.run, rec.failure()
+}
+
+// Resume brings the run of a lost server, or one that is stranded, to its end:
+// what may still be in is reverted, and the steady state verified. It never
+// injects. Entries are the journal so far; injections carry their undo.
+func (r *Runner) Resume(ctx context.Context, entries []mishap.Entry, injections []mishap.Injection, why mishap.StateChange) (*mishap.Run, error) {
+	rec, err := newRecorder(r.Journal, r.Seen, entries)
+	if err != nil {
+		return nil, err
+	}
+	x := r.execution(rec)
+	for _, in := range injections {
+		x.undo[in.ID] = in
+	}
+	if !rec.run.State.Touched() {
+		why.To = mishap.Refused
+		return rec.run, rec.must(ctx, mishap.Entry{State: &why})
+	}
+	x.stop = &why
+	x.end(ctx)
+	return rec.run, rec.failure()
+}
+
+// execution is one run under way. Only its loop touches it.
+type execution struct {
+	*Runner
+	rec  *recorder
+	undo map[string]mishap.Injection // by id, with undo: what reverting needs
+	stop *mishap.StateChange         // why holding ended
+}
+
+func (r *Runner) execution(rec *recorder) *execution {
+	if r.Look == 0 {
+		r.Look = defaultLook
+	}
+	if r.Log == nil {
+		r.Log = slog.New(slog.DiscardHandler)
+	}
+	return &execution{Runner: r, rec: rec, undo: map[string]mishap.Injection{}}
+}
+
+// end reverts everything and verifies, until nothing is seen any more.
+func (x *execution) end(ctx context.Context) {
+	const mostReturns = 3
+	for range mostReturns {
+		if !x.revertAll(ctx) {
+			return
+		}
+		if again := x.verify(ctx); again == nil {
+			return
+		} else {
+			x.stop = again
+		}
+	}
+	x.strandPersisting(ctx)
+}

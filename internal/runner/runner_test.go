@@ -1,0 +1,274 @@
+package runner_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mishap"
+	"mishap/internal/runner"
+)
+
+// run executes the set and checks what must be true of every run: the world is
+// as it was, and the journal gives the run that was returned.
+func (s *set) run(t *testing.T, ctx context.Context) *mishap.Run {
+	t.Helper()
+	run, err := s.runner.Run(ctx, s.first)
+	if err != nil {
+		t.Fatalf("Run: %v", err)
+	}
+	s.check(t, run)
+	return run
+}
+
+func (s *set) check(t *testing.T, run *mishap.Run) {
+	t.Helper()
+	if off := s.w.anyOff(); run.State.Ended() && off != nil {
+		t.Errorf("left behind: %v", off)
+	}
+	replayed, err := mishap.Replay(s.ledger.entries)
+	if err != nil {
+		t.Fatalf("replay: %v", err)
+	}
+	got, _ := mishap.Judge(replayed)
+	want, _ := mishap.Judge(run)
+	if got != want || replayed.State != run.State {
+		t.Errorf("the journal says %s %s, the run %s %s", replayed.State, got, run.State, want)
+	}
+}
+
+func wantVerdict(t *testing.T, run *mishap.Run, want mishap.Verdict, why string) {
+	t.Helper()
+	got, reason := mishap.Judge(run)
+	if got != want || !strings.Contains(reason, why) {
+		t.Errorf("verdict %q because %q; want %q because …%q… (state %s)", got, reason, want, why, run.State)
+	}
+}
+
+func TestHeldWhenEveryProbeIsMetAndTheFaultIsInForce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSet(t, fault("a", time.Minute))
+		start := time.Now()
+		run := s.run(t, t.Context())
+		wantVerdict(t, run, mishap.Held, "")
+		if held := run.RevertingAt.Sub(run.Injections[0].InjectedAt); held < time.Minute || held > time.Minute+time.Second {
+			t.Errorf("the fault was in for %s, not for a minute", held)
+		}
+		if took := time.Since(start); took > 70*time.Second {
+			t.Errorf("the run took %s", took)
+		}
+	})
+}
+
+func TestAFaultForZeroSecondsIsStillWatchedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run := newSet(t, fault("a", 0)).run(t, t.Context())
+		wantVerdict(t, run, mishap.Held, "")
+		if run.Injections[0].Looks == 0 || run.Watches[0].Met == 0 {
+			t.Error("held without a look")
+		}
+	})
+}
+
+func TestRevertsNewestFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSet(t, fault("a", time.Minute), fault("b", time.Minute), fault("c", time.Minute))
+		s.run(t, t.Context())
+		want := []string{"hold a", "hold b", "hold c", "inject a", "inject b", "inject c", "revert c", "revert b", "revert a"}
+		if !slices.Equal(s.w.trace, want) {
+			t.Errorf("calls were %v", s.w.trace)
+		}
+	})
+}
+
+func TestAfterCountsFromTheOtherFaultsInjection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := fault("b", 10*time.Second)
+		b.After = &mishap.FaultOrder{Fault: "a", Wait: mishap.Duration(30 * time.Second)}
+		s := newSet(t, fault("a", time.Minute), b)
+		run := s.run(t, t.Context())
+		wantVerdict(t, run, mishap.Held, "")
+		ia, ib := run.Injections[0], run.Injections[1]
+		if gap := ib.InjectedAt.Sub(ia.InjectedAt); gap < 30*time.Second || gap > 31*time.Second {
+			t.Errorf("b went in %s after a", gap)
+		}
+		if held := ib.SettledAt.Sub(ib.InjectedAt); held > 12*time.Second {
+			t.Errorf("b was in for %s, not for its own 10s", held)
+		}
+	})
+}
+
+func TestNothingIsTouchedWhenRefused(t *testing.T) {
+	tests := map[string]struct {
+		prepare func(*set)
+		cause   mishap.Cause
+	}{
+		"a safeguard says no":     {func(s *set) { s.w.healthy = func() error { return &mishap.Veto{Reason: "not now"} } }, mishap.CauseSafeguard},
+		"a safeguard cannot tell": {func(s *set) { s.w.healthy = func() error { return errors.New("?") } }, mishap.CauseSafeguard},
+		"a safeguard panics":      {func(s *set) { s.w.healthy = func() error { panic("?") } }, mishap.CauseSafeguard},
+		"the steady state is not met": {func(s *set) {
+			s.w.probe = func() mishap.Observation { return mishap.Observation{Result: mishap.Unmet} }
+		}, mishap.CauseSteadyState},
+		"the steady state is unknown": {func(s *set) {
+			s.w.probe = func() mishap.Observation { return mishap.Observation{Result: mishap.Unmeasured} }
+		}, mishap.CauseSteadyState},
+		"a target is not the one planned": {func(s *set) { s.first.Planned.Injections[0].Target.ID = "other" }, mishap.CauseTarget},
+		"somebody aborts":                 {func(s *set) { s.stops <- runner.Stop{Cause: mishap.CauseAbort} }, mishap.CauseAbort},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSet(t, fault("a", time.Minute))
+				tt.prepare(s)
+				run := s.run(t, t.Context())
+				if run.State != mishap.Refused || run.Cause != tt.cause {
+					t.Errorf("state %s, cause %s", run.State, run.Cause)
+				}
+				if len(s.w.trace) != 0 {
+					t.Errorf("calls were made: %v", s.w.trace)
+				}
+			})
+		})
+	}
+}
+
+func TestEveryWayOutReverts(t *testing.T) {
+	after := func(d time.Duration, f func(*set)) func(*set) {
+		return func(s *set) { time.AfterFunc(d, func() { f(s) }) }
+	}
+	tests := map[string]struct {
+		prepare func(*set)
+		cause   mishap.Cause
+		verdict mishap.Verdict
+	}{
+		"a deviation": {func(s *set) {
+			s.w.probe = func() mishap.Observation {
+				if s.w.anyOff() != nil {
+					return mishap.Observation{Result: mishap.Unmet}
+				}
+				return mishap.Observation{Result: mishap.Met}
+			}
+		}, mishap.CauseDeviation, mishap.Deviated},
+		"a safeguard": {after(10*time.Second, func(s *set) {
+			s.w.healthy = func() error { return &mishap.Veto{Reason: "enough"} }
+		}), mishap.CauseSafeguard, mishap.Inconclusive},
+		"an abort": {after(10*time.Second, func(s *set) {
+			s.stops <- runner.Stop{Cause: mishap.CauseAbort, Reason: "abort"}
+		}), mishap.CauseAbort, mishap.Inconclusive},
+		"a lost keeper":           {after(10*time.Second, func(s *set) { close(s.keeper.lost) }), mishap.CauseInternal, mishap.Inconclusive},
+		"a failing injection":     {func(s *set) { s.w.fail["inject b"] = 1 }, mishap.CauseError, mishap.Inconclusive},
+		"a revert that must wait": {func(s *set) { s.w.fail["revert b"] = 3 }, mishap.CauseElapsed, mishap.Held},
+		"a panic in an injector": {func(s *set) {
+			s.w.around = func(p string) {
+				if p == "before revert b" {
+					s.w.around = func(string) {}
+					panic("?")
+				}
+			}
+		}, mishap.CauseElapsed, mishap.Held},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSet(t, fault("a", time.Minute), fault("b", time.Minute))
+				tt.prepare(s)
+				run := s.run(t, t.Context())
+				wantVerdict(t, run, tt.verdict, "")
+				if run.State != mishap.Completed || run.Cause != tt.cause {
+					t.Errorf("state %s, cause %s (%s)", run.State, run.Cause, run.Reason)
+				}
+			})
+		})
+	}
+}
+
+func TestInterruptRevertsAndSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSet(t, fault("a", time.Minute))
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(5*time.Second, cancel)
+		run := s.run(t, ctx)
+		if code := mishap.OutcomeOf(run).ExitCode(); code != 130 {
+			t.Errorf("exit code %d", code)
+		}
+	})
+}
+
+func TestRevertNeedsNoLedger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSet(t, fault("a", time.Minute))
+		time.AfterFunc(10*time.Second, func() { s.ledger.mu.Lock(); s.ledger.broken = true; s.ledger.mu.Unlock() })
+		run, err := s.runner.Run(t.Context(), s.first)
+		if err == nil {
+			t.Error("a run that could not be written returned no error")
+		}
+		if off := s.w.anyOff(); off != nil {
+			t.Errorf("left behind: %v", off)
+		}
+		if mishap.OutcomeOf(run) != mishap.OutcomeInternal {
+			t.Errorf("outcome %v", mishap.OutcomeOf(run))
+		}
+	})
+}
+
+func TestARevertThatGivesUpIsStrandedAndStopsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSet(t, fault("a", time.Minute), fault("b", time.Minute))
+		s.w.fail["revert b"] = 1 << 30
+		run := s.run(t, t.Context())
+		if run.State != mishap.Stranded || mishap.OutcomeOf(run).ExitCode() != 6 {
+			t.Errorf("state %s", run.State)
+		}
+		if off := s.w.anyOff(); !slices.Equal(off, []string{"b"}) {
+			t.Errorf("off: %v", off)
+		}
+		s.w.fail["revert b"] = 0
+		run, err := s.runner.Resume(t.Context(), s.ledger.entries, s.ledger.injections(), mishap.StateChange{Cause: mishap.CauseRetry})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.check(t, run)
+		wantVerdict(t, run, mishap.Inconclusive, "repeated")
+	})
+}
+
+func TestNoRecoveryInTimeIsADeviation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSet(t, fault("a", 10*time.Second))
+		s.w.probe = func() mishap.Observation {
+			if slices.Contains(s.w.trace, "revert a") {
+				return mishap.Observation{Result: mishap.Unmet}
+			}
+			return mishap.Observation{Result: mishap.Met}
+		}
+		wantVerdict(t, s.run(t, t.Context()), mishap.Deviated, "did not come back within 2m")
+	})
+}
+
+func TestRecoveryIsTimedToTheFirstOfTwoLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSet(t, fault("a", 10*time.Second))
+		var back time.Time
+		s.w.probe = func() mishap.Observation {
+			if slices.Contains(s.w.trace, "revert a") {
+				if back.IsZero() {
+					back = time.Now().Add(5 * time.Second)
+				}
+				if time.Now().Before(back) {
+					return mishap.Observation{Result: mishap.Unmet}
+				}
+			}
+			return mishap.Observation{Result: mishap.Met}
+		}
+		run := s.run(t, t.Context())
+		wantVerdict(t, run, mishap.Held, "")
+		took, resolution := run.Recovered.Took.Std(), run.Recovered.Resolution.Std()
+		if took < 5*time.Second || took-resolution > 5*time.Second {
+			t.Errorf("recovered after %s ± %s, really after 5s", took, resolution)
+		}
+	})
+}

@@ -1,0 +1,216 @@
+package runner_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"mishap"
+	"mishap/internal/runner"
+)
+
+// world is a system of switches: a fault turns one off, reverting turns it on.
+// Every call on it may be made to fail, or to kill the server around it.
+type world struct {
+	mu      sync.Mutex
+	off     map[string]bool
+	by      map[string]string // who turned it off
+	trace   []string
+	fail    map[string]int            // "revert a" → how often it fails
+	around  func(point string)        // told before and after every call
+	probe   func() mishap.Observation // nil: met
+	healthy func() error              // nil: yes
+}
+
+func newWorld() *world {
+	return &world{off: map[string]bool{}, by: map[string]string{}, fail: map[string]int{}, around: func(string) {}}
+}
+
+func (w *world) call(name string, f func() error) error {
+	w.around("before " + name)
+	w.mu.Lock()
+	w.trace = append(w.trace, name)
+	var err error
+	if w.fail[name] > 0 {
+		w.fail[name]--
+		err = errors.New(name + " fails")
+	} else {
+		err = f()
+	}
+	w.mu.Unlock()
+	w.around("after " + name)
+	return err
+}
+
+func (w *world) anyOff() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []string
+	for name, off := range w.off {
+		if off {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// injector turns off the switch that a fault is named after.
+type injector struct {
+	w    *world
+	name string
+}
+
+func (i injector) Prepare(context.Context, mishap.Request) ([]mishap.Injection, error) {
+	return []mishap.Injection{{
+		Injector: "switch", Target: mishap.Target{ID: i.name, Kind: "switch"}, Matched: 1,
+		Undo: json.RawMessage(`"on"`), Keys: []string{"switch/" + i.name},
+	}}, nil
+}
+
+func (i injector) Inject(_ context.Context, in mishap.Injection) error {
+	return i.w.call("inject "+in.Target.ID, func() error { i.w.off[in.Target.ID] = true; return nil })
+}
+
+func (i injector) Revert(_ context.Context, in mishap.Injection) (mishap.Reverted, error) {
+	if string(in.Undo) != `"on"` {
+		return mishap.Reverted{}, fmt.Errorf("undo of %s is missing", in.Target.ID)
+	}
+	err := i.w.call("revert "+in.Target.ID, func() error { i.w.off[in.Target.ID] = false; return nil })
+	return mishap.Reverted{State: mishap.InjectionReverted}, err
+}
+
+func (i injector) Verify(_ context.Context, in mishap.Injection) (mishap.Effect, error) {
+	i.w.mu.Lock()
+	defer i.w.mu.Unlock()
+	if i.w.off[in.Target.ID] {
+		return mishap.Effect{InForce: mishap.Yes}, nil
+	}
+	return mishap.Effect{InForce: mishap.No}, nil
+}
+
+type probe struct{ w *world }
+
+func (p probe) Observe(context.Context) mishap.Observation {
+	if p.w.probe != nil {
+		return p.w.probe()
+	}
+	return mishap.Observation{Result: mishap.Met}
+}
+
+type guard struct{ w *world }
+
+func (g guard) Check(context.Context, mishap.Situation) error {
+	if g.w.healthy != nil {
+		return g.w.healthy()
+	}
+	return nil
+}
+
+// keeper injects in this process, and may be lost.
+type keeper struct {
+	w    *world
+	held map[string]mishap.Injection
+	lost chan struct{}
+}
+
+func newKeeper(w *world) *keeper {
+	return &keeper{w: w, held: map[string]mishap.Injection{}, lost: make(chan struct{})}
+}
+
+func (k *keeper) Hold(_ context.Context, in mishap.Injection) error {
+	return k.w.call("hold "+in.Target.ID, func() error { k.held[in.ID] = in; return nil })
+}
+
+func (k *keeper) Inject(ctx context.Context, id string) error {
+	return injector{w: k.w}.Inject(ctx, k.held[id])
+}
+
+func (k *keeper) Revert(ctx context.Context, id string) (mishap.Reverted, error) {
+	return injector{w: k.w}.Revert(ctx, k.held[id])
+}
+
+func (k *keeper) Lost() <-chan struct{} { return k.lost }
+
+// memory is a journal that may break.
+type memory struct {
+	w       *world
+	mu      sync.Mutex
+	entries []mishap.Entry
+	undo    map[string]mishap.Injection
+	broken  bool
+}
+
+func (m *memory) Append(_ context.Context, entries ...mishap.Entry) error {
+	m.w.around("before append")
+	m.mu.Lock()
+	if m.broken {
+		m.mu.Unlock()
+		return errors.New("the ledger is gone")
+	}
+	m.entries = append(m.entries, entries...)
+	m.mu.Unlock()
+	m.w.around("after append")
+	return nil
+}
+
+func (m *memory) Prepare(ctx context.Context, e mishap.Entry, in mishap.Injection) error {
+	m.w.around("before prepare")
+	m.mu.Lock()
+	m.undo[in.ID] = in
+	m.mu.Unlock()
+	return m.Append(ctx, e)
+}
+
+func (m *memory) injections() []mishap.Injection {
+	var out []mishap.Injection
+	for _, in := range m.undo {
+		out = append(out, in)
+	}
+	return out
+}
+
+// set is an experiment on the world, ready to run.
+type set struct {
+	w      *world
+	ledger *memory
+	keeper *keeper
+	runner *runner.Runner
+	stops  chan runner.Stop
+	first  mishap.Entry
+}
+
+var phases = []mishap.Phase{mishap.Before, mishap.During, mishap.After}
+
+func newSet(t *testing.T, faults ...mishap.Fault) *set {
+	t.Helper()
+	w := newWorld()
+	s := &set{w: w, ledger: &memory{w: w, undo: map[string]mishap.Injection{}}, keeper: newKeeper(w), stops: make(chan runner.Stop, 4)}
+	x := mishap.Experiment{
+		Name: "x", Faults: faults, Recovery: mishap.DefaultRecovery(),
+		SteadyState: []mishap.ProbeSpec{{Name: "p", Every: mishap.Duration(time.Second), Timeout: mishap.Duration(time.Second), When: phases}},
+	}
+	plan := mishap.Plan{Experiment: x}
+	s.runner = &runner.Runner{
+		Journal: s.ledger, Keeper: s.keeper, Stops: s.stops, RevertWithin: 2 * time.Minute, Renew: 5 * time.Second,
+		Probes: []mishap.Probe{probe{w}}, Guards: []runner.Guard{{Name: "g", Safeguard: guard{w}}},
+		Restore: func(in mishap.Injection) (mishap.Injector, error) { return injector{w, in.Target.ID}, nil },
+	}
+	for _, f := range faults {
+		i := injector{w, f.Name}
+		found, _ := i.Prepare(context.Background(), mishap.Request{})
+		found[0].Fault = f.Name
+		plan.Injections = append(plan.Injections, found...)
+		s.runner.Faults = append(s.runner.Faults, runner.Fault{Fault: f, Injector: i, Keeper: mishap.KeeperProcess})
+	}
+	s.first = mishap.Entry{Run: "r1", Seq: 1, At: time.Now(), Planned: &plan}
+	s.ledger.entries = []mishap.Entry{s.first}
+	return s
+}
+
+func fault(name string, d time.Duration) mishap.Fault {
+	return mishap.Fault{Name: name, Injector: "switch", For: mishap.Duration(d)}
+}
