@@ -3,8 +3,11 @@ package runner_test
 import (
 	"context"
 	"errors"
+	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,9 +166,9 @@ func TestEveryWayOutReverts(t *testing.T) {
 		"a failing injection":     {func(s *set) { s.w.fail["inject b"] = 1 }, mishap.CauseError, mishap.Inconclusive},
 		"a revert that must wait": {func(s *set) { s.w.fail["revert b"] = 3 }, mishap.CauseElapsed, mishap.Held},
 		"a panic in an injector": {func(s *set) {
-			s.w.around = func(p string) {
+			s.p.around = func(p string) {
 				if p == "before revert b" {
-					s.w.around = func(string) {}
+					s.p.around = func(string) {}
 					panic("?")
 				}
 			}
@@ -271,4 +274,89 @@ func TestRecoveryIsTimedToTheFirstOfTwoLooks(t *testing.T) {
 			t.Errorf("recovered after %s ± %s, really after 5s", took, resolution)
 		}
 	})
+}
+
+// TestCrashAnywhereLeavesNothingAndHoldsNothing kills the server before and
+// after every ledger, keeper and target call of a run with three faults, and
+// lets another take over.
+func TestCrashAnywhereLeavesNothingAndHoldsNothing(t *testing.T) {
+	points := 0
+	for crashed := true; crashed; points++ {
+		synctest.Test(t, func(t *testing.T) { crashed = crashAt(t, points+1) })
+	}
+	if points < 40 {
+		t.Errorf("only %d calls were crashed at", points)
+	}
+	t.Logf("crashed at each of %d calls", points-1)
+}
+
+// crashAt kills the server at its n-th call and reports whether it came to
+// that.
+func crashAt(t *testing.T, n int) (crashed bool) {
+	c := fault("c", time.Second)
+	c.After = &mishap.FaultOrder{Fault: "a", Wait: mishap.Duration(time.Second)}
+	s := newSet(t, fault("a", 2*time.Second), fault("b", time.Second), c)
+	ctx, crash := context.WithCancelCause(t.Context())
+	grave := make(chan struct{})
+	defer close(grave)
+	var mu sync.Mutex
+	calls, where := 0, ""
+	s.p.around = func(point string) {
+		mu.Lock()
+		calls++
+		if calls == n {
+			where, crashed = point, true
+		}
+		dead := crashed
+		mu.Unlock()
+		if dead { // the process does nothing more: whoever calls, stays here
+			crash(runner.ErrLeave)
+			<-grave
+			runtime.Goexit()
+		}
+	}
+	done := make(chan *mishap.Run, 1)
+	go func() {
+		run, _ := s.runner.Run(ctx, s.first)
+		done <- run
+	}()
+	select {
+	case run := <-done:
+		if !crashed {
+			wantVerdict(t, run, mishap.Held, "")
+			return false
+		}
+	case <-time.After(time.Hour):
+	}
+	s.takeOver(t, where)
+	return true
+}
+
+// takeOver lets another server end the run from what the ledger holds.
+func (s *set) takeOver(t *testing.T, where string) {
+	t.Helper()
+	p := &process{around: func(string) {}}
+	ledger := &memory{p: p, entries: slices.Clone(s.ledger.entries), undo: maps.Clone(s.ledger.undo)}
+	restore := func(in mishap.Injection) (mishap.Injector, error) { return injector{s.w, p, in.Target.ID}, nil }
+	next := &runner.Runner{Journal: ledger, Probes: s.runner.Probes, Restore: restore, RevertWithin: time.Minute}
+	before, err := mishap.Replay(ledger.entries)
+	if err != nil {
+		t.Fatalf("crash %s: %v", where, err)
+	}
+	run := before
+	if !before.State.Ended() {
+		run, err = next.Resume(t.Context(), ledger.entries, ledger.injections(), mishap.StateChange{Cause: mishap.CauseCrash, Reason: "the server was lost"})
+		if err != nil {
+			t.Fatalf("crash %s: %v", where, err)
+		}
+	}
+	if off := s.w.anyOff(); off != nil {
+		t.Errorf("crash %s: left behind: %v", where, off)
+	}
+	if verdict, _ := mishap.Judge(run); verdict == mishap.Held && !before.State.Ended() {
+		t.Errorf("crash %s: held", where)
+	}
+	if !run.State.Ended() {
+		t.Errorf("crash %s: the run is %s", where, run.State)
+	}
 }

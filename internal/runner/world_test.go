@@ -14,24 +14,24 @@ import (
 )
 
 // world is a system of switches: a fault turns one off, reverting turns it on.
-// Every call on it may be made to fail, or to kill the server around it.
+// Every call on it may be made to fail.
 type world struct {
 	mu      sync.Mutex
 	off     map[string]bool
-	by      map[string]string // who turned it off
 	trace   []string
 	fail    map[string]int            // "revert a" → how often it fails
-	around  func(point string)        // told before and after every call
 	probe   func() mishap.Observation // nil: met
 	healthy func() error              // nil: yes
 }
 
-func newWorld() *world {
-	return &world{off: map[string]bool{}, by: map[string]string{}, fail: map[string]int{}, around: func(string) {}}
-}
+func newWorld() *world { return &world{off: map[string]bool{}, fail: map[string]int{}} }
 
-func (w *world) call(name string, f func() error) error {
-	w.around("before " + name)
+// process is a server of the run: it is told before and after every ledger,
+// keeper and target call, and may die there.
+type process struct{ around func(point string) }
+
+func (p *process) call(w *world, name string, f func() error) error {
+	p.around("before " + name)
 	w.mu.Lock()
 	w.trace = append(w.trace, name)
 	var err error
@@ -42,7 +42,7 @@ func (w *world) call(name string, f func() error) error {
 		err = f()
 	}
 	w.mu.Unlock()
-	w.around("after " + name)
+	p.around("after " + name)
 	return err
 }
 
@@ -61,6 +61,7 @@ func (w *world) anyOff() []string {
 // injector turns off the switch that a fault is named after.
 type injector struct {
 	w    *world
+	p    *process
 	name string
 }
 
@@ -72,14 +73,14 @@ func (i injector) Prepare(context.Context, mishap.Request) ([]mishap.Injection, 
 }
 
 func (i injector) Inject(_ context.Context, in mishap.Injection) error {
-	return i.w.call("inject "+in.Target.ID, func() error { i.w.off[in.Target.ID] = true; return nil })
+	return i.p.call(i.w, "inject "+in.Target.ID, func() error { i.w.off[in.Target.ID] = true; return nil })
 }
 
 func (i injector) Revert(_ context.Context, in mishap.Injection) (mishap.Reverted, error) {
 	if string(in.Undo) != `"on"` {
 		return mishap.Reverted{}, fmt.Errorf("undo of %s is missing", in.Target.ID)
 	}
-	err := i.w.call("revert "+in.Target.ID, func() error { i.w.off[in.Target.ID] = false; return nil })
+	err := i.p.call(i.w, "revert "+in.Target.ID, func() error { i.w.off[in.Target.ID] = false; return nil })
 	return mishap.Reverted{State: mishap.InjectionReverted}, err
 }
 
@@ -113,31 +114,32 @@ func (g guard) Check(context.Context, mishap.Situation) error {
 // keeper injects in this process, and may be lost.
 type keeper struct {
 	w    *world
+	p    *process
 	held map[string]mishap.Injection
 	lost chan struct{}
 }
 
-func newKeeper(w *world) *keeper {
-	return &keeper{w: w, held: map[string]mishap.Injection{}, lost: make(chan struct{})}
+func newKeeper(w *world, p *process) *keeper {
+	return &keeper{w: w, p: p, held: map[string]mishap.Injection{}, lost: make(chan struct{})}
 }
 
 func (k *keeper) Hold(_ context.Context, in mishap.Injection) error {
-	return k.w.call("hold "+in.Target.ID, func() error { k.held[in.ID] = in; return nil })
+	return k.p.call(k.w, "hold "+in.Target.ID, func() error { k.held[in.ID] = in; return nil })
 }
 
 func (k *keeper) Inject(ctx context.Context, id string) error {
-	return injector{w: k.w}.Inject(ctx, k.held[id])
+	return injector{w: k.w, p: k.p}.Inject(ctx, k.held[id])
 }
 
 func (k *keeper) Revert(ctx context.Context, id string) (mishap.Reverted, error) {
-	return injector{w: k.w}.Revert(ctx, k.held[id])
+	return injector{w: k.w, p: k.p}.Revert(ctx, k.held[id])
 }
 
 func (k *keeper) Lost() <-chan struct{} { return k.lost }
 
 // memory is a journal that may break.
 type memory struct {
-	w       *world
+	p       *process
 	mu      sync.Mutex
 	entries []mishap.Entry
 	undo    map[string]mishap.Injection
@@ -145,7 +147,7 @@ type memory struct {
 }
 
 func (m *memory) Append(_ context.Context, entries ...mishap.Entry) error {
-	m.w.around("before append")
+	m.p.around("before append")
 	m.mu.Lock()
 	if m.broken {
 		m.mu.Unlock()
@@ -153,12 +155,12 @@ func (m *memory) Append(_ context.Context, entries ...mishap.Entry) error {
 	}
 	m.entries = append(m.entries, entries...)
 	m.mu.Unlock()
-	m.w.around("after append")
+	m.p.around("after append")
 	return nil
 }
 
 func (m *memory) Prepare(ctx context.Context, e mishap.Entry, in mishap.Injection) error {
-	m.w.around("before prepare")
+	m.p.around("before prepare")
 	m.mu.Lock()
 	m.undo[in.ID] = in
 	m.mu.Unlock()
@@ -176,6 +178,7 @@ func (m *memory) injections() []mishap.Injection {
 // set is an experiment on the world, ready to run.
 type set struct {
 	w      *world
+	p      *process
 	ledger *memory
 	keeper *keeper
 	runner *runner.Runner
@@ -187,8 +190,8 @@ var phases = []mishap.Phase{mishap.Before, mishap.During, mishap.After}
 
 func newSet(t *testing.T, faults ...mishap.Fault) *set {
 	t.Helper()
-	w := newWorld()
-	s := &set{w: w, ledger: &memory{w: w, undo: map[string]mishap.Injection{}}, keeper: newKeeper(w), stops: make(chan runner.Stop, 4)}
+	w, p := newWorld(), &process{around: func(string) {}}
+	s := &set{w: w, p: p, ledger: &memory{p: p, undo: map[string]mishap.Injection{}}, keeper: newKeeper(w, p), stops: make(chan runner.Stop, 4)}
 	x := mishap.Experiment{
 		Name: "x", Faults: faults, Recovery: mishap.DefaultRecovery(),
 		SteadyState: []mishap.ProbeSpec{{Name: "p", Every: mishap.Duration(time.Second), Timeout: mishap.Duration(time.Second), When: phases}},
@@ -197,10 +200,10 @@ func newSet(t *testing.T, faults ...mishap.Fault) *set {
 	s.runner = &runner.Runner{
 		Journal: s.ledger, Keeper: s.keeper, Stops: s.stops, RevertWithin: 2 * time.Minute, Renew: 5 * time.Second,
 		Probes: []mishap.Probe{probe{w}}, Guards: []runner.Guard{{Name: "g", Safeguard: guard{w}}},
-		Restore: func(in mishap.Injection) (mishap.Injector, error) { return injector{w, in.Target.ID}, nil },
+		Restore: func(in mishap.Injection) (mishap.Injector, error) { return injector{w, p, in.Target.ID}, nil },
 	}
 	for _, f := range faults {
-		i := injector{w, f.Name}
+		i := injector{w, p, f.Name}
 		found, _ := i.Prepare(context.Background(), mishap.Request{})
 		found[0].Fault = f.Name
 		plan.Injections = append(plan.Injections, found...)
