@@ -1,0 +1,274 @@
+package ledger_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mishap"
+	"mishap/internal/ledger"
+)
+
+// book is what both ledgers can do.
+type book interface {
+	Begin(context.Context, ledger.Start) (ledger.Lease, error)
+	Append(context.Context, ledger.Lease, ...mishap.Entry) error
+	Prepare(context.Context, ledger.Lease, mishap.Entry, mishap.Injection) error
+	TakeOver(context.Context, ledger.Lease, string) (ledger.Lease, error)
+	Entries(context.Context, string) ([]mishap.Entry, error)
+	Injections(context.Context, string) ([]mishap.Injection, error)
+	Runs(context.Context, int) ([]ledger.Record, error)
+	Unfinished(context.Context) ([]ledger.Record, error)
+	Find(context.Context, string) (ledger.Record, error)
+	Halt(context.Context, ledger.Halt) error
+	Resume(context.Context, string, time.Time) error
+	Halted(context.Context) (*ledger.Halt, error)
+	Close() error
+}
+
+// both runs a test of a guarantee on both ledgers.
+func both(t *testing.T, test func(t *testing.T, b book)) {
+	t.Run("sqlite", func(t *testing.T) {
+		l, err := ledger.Open(t.Context(), t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		test(t, l)
+	})
+	t.Run("memory", func(t *testing.T) { test(t, ledger.NewMemory()) })
+}
+
+var epoch = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+
+func start(run, experiment, group string) ledger.Start {
+	plan := &mishap.Plan{Experiment: mishap.Experiment{Name: experiment, Group: group}}
+	return ledger.Start{Server: "one", First: mishap.Entry{Run: run, Seq: 1, At: epoch, Planned: plan}}
+}
+
+func begin(t *testing.T, b book, run, experiment, group string) ledger.Lease {
+	t.Helper()
+	lease, err := b.Begin(t.Context(), start(run, experiment, group))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lease
+}
+
+func state(run string, seq int64, to mishap.State) mishap.Entry {
+	return mishap.Entry{Run: run, Seq: seq, At: epoch.Add(time.Duration(seq) * time.Second), State: &mishap.StateChange{To: to}}
+}
+
+func prepared(run string, seq int64, keys ...string) (mishap.Entry, mishap.Injection) {
+	in := mishap.Injection{ID: run + ".1.1", Run: run, Fault: "f", Keys: keys, Undo: json.RawMessage(`{"was":"running"}`)}
+	public := in
+	public.Undo = nil
+	return mishap.Entry{Run: run, Seq: seq, At: epoch, Injection: &mishap.InjectionChange{ID: in.ID, To: mishap.InjectionPrepared, Injection: &public}}, in
+}
+
+func moved(run string, seq int64, to mishap.InjectionState) mishap.Entry {
+	return mishap.Entry{Run: run, Seq: seq, At: epoch, Injection: &mishap.InjectionChange{ID: run + ".1.1", To: to}}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUndoIsThereWhenPrepareReturns(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		lease := begin(t, b, "r1", "e", "g")
+		e, in := prepared("r1", 2, "process/1")
+		must(t, b.Prepare(t.Context(), lease, e, in))
+		got, err := b.Injections(t.Context(), "r1")
+		must(t, err)
+		if diff := cmp.Diff([]mishap.Injection{in}, got); diff != "" {
+			t.Error(diff)
+		}
+		entries, err := b.Entries(t.Context(), "r1")
+		must(t, err)
+		if len(entries) != 2 || entries[1].Injection.Injection.Undo != nil {
+			t.Errorf("the journal has %d entries, and must not hold undo: %+v", len(entries), entries)
+		}
+	})
+}
+
+func TestAWriteWithAnOldFenceChangesNothing(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		old := begin(t, b, "r1", "e", "g")
+		next, err := b.TakeOver(t.Context(), old, "two")
+		must(t, err)
+		e, in := prepared("r1", 2, "k")
+		_, again := b.TakeOver(t.Context(), old, "three")
+		for what, err := range map[string]error{
+			"append": b.Append(t.Context(), old, state("r1", 2, mishap.Checking)), "prepare": b.Prepare(t.Context(), old, e, in), "take over": again,
+		} {
+			if !errors.Is(err, ledger.ErrFenced) {
+				t.Errorf("%s with an old fence: %v", what, err)
+			}
+		}
+		entries, err := b.Entries(t.Context(), "r1")
+		must(t, err)
+		if len(entries) != 1 {
+			t.Errorf("the journal has %d entries", len(entries))
+		}
+		must(t, b.Append(t.Context(), next, state("r1", 2, mishap.Checking)))
+	})
+}
+
+func TestOfManyTakeoversOneWins(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		old := begin(t, b, "r1", "e", "g")
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		won := 0
+		for range 8 {
+			wg.Go(func() {
+				if _, err := b.TakeOver(t.Context(), old, "x"); err == nil {
+					mu.Lock()
+					won++
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		if won != 1 {
+			t.Errorf("%d won", won)
+		}
+	})
+}
+
+func TestOneActiveRunPerExperimentAndPerGroup(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		lease := begin(t, b, "r1", "e", "g")
+		for _, s := range []ledger.Start{start("r2", "e", "other"), start("r2", "other", "g")} {
+			var busy *ledger.BusyError
+			if _, err := b.Begin(t.Context(), s); !errors.As(err, &busy) || busy.Run != "r1" {
+				t.Errorf("a second run: %v", err)
+			}
+		}
+		must(t, b.Append(t.Context(), lease, state("r1", 2, mishap.Refused)))
+		begin(t, b, "r2", "e", "g")
+	})
+}
+
+func TestAStrandedRunKeepsItsLocksUntilItIsSettled(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		lease := begin(t, b, "r1", "e", "g")
+		e, in := prepared("r1", 2, "k")
+		must(t, b.Prepare(t.Context(), lease, e, in))
+		must(t, b.Append(t.Context(), lease, moved("r1", 3, mishap.InjectionStranded), state("r1", 4, mishap.Stranded)))
+		if _, err := b.Begin(t.Context(), start("r2", "e", "g")); err == nil {
+			t.Error("a second run began")
+		}
+		other := begin(t, b, "r3", "e3", "g3")
+		e3, in3 := prepared("r3", 2, "k")
+		var taken *ledger.KeyError
+		if err := b.Prepare(t.Context(), other, e3, in3); !errors.As(err, &taken) || taken.Run != "r1" {
+			t.Errorf("a second injection on a stranded key: %v", err)
+		}
+		must(t, b.Append(t.Context(), lease, moved("r1", 5, mishap.InjectionSuperseded), state("r1", 6, mishap.Completed)))
+		must(t, b.Prepare(t.Context(), other, e3, in3))
+		begin(t, b, "r2", "e", "g")
+	})
+}
+
+func TestAKeyIsFreeWhenItsInjectionHasSettled(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		lease := begin(t, b, "r1", "e", "g")
+		e, in := prepared("r1", 2, "k")
+		must(t, b.Prepare(t.Context(), lease, e, in))
+		must(t, b.Append(t.Context(), lease, moved("r1", 3, mishap.InjectionInjecting), moved("r1", 4, mishap.InjectionReverting), moved("r1", 5, mishap.InjectionReverted)))
+		other := begin(t, b, "r2", "e2", "g2")
+		e2, in2 := prepared("r2", 2, "k")
+		must(t, b.Prepare(t.Context(), other, e2, in2))
+	})
+}
+
+func TestUndoIsForgottenWhenTheRunHasEnded(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		lease := begin(t, b, "r1", "e", "g")
+		e, in := prepared("r1", 2, "k")
+		must(t, b.Prepare(t.Context(), lease, e, in))
+		must(t, b.Append(t.Context(), lease, state("r1", 3, mishap.Completed)))
+		got, err := b.Injections(t.Context(), "r1")
+		must(t, err)
+		if len(got) != 1 || got[0].Undo != nil {
+			t.Errorf("injections: %+v", got)
+		}
+	})
+}
+
+func TestEntriesAreAppendedWithoutGapsAllOrNone(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		lease := begin(t, b, "r1", "e", "g")
+		if err := b.Append(t.Context(), lease, state("r1", 2, mishap.Checking), state("r1", 4, mishap.Injecting)); err == nil {
+			t.Error("a gap was taken")
+		}
+		if err := b.Append(t.Context(), lease, state("r1", 1, mishap.Checking)); err == nil {
+			t.Error("an entry was written twice")
+		}
+		if err := b.Append(t.Context(), lease, state("r9", 2, mishap.Checking)); err == nil {
+			t.Error("an entry of another run was taken")
+		}
+		entries, err := b.Entries(t.Context(), "r1")
+		must(t, err)
+		if len(entries) != 1 {
+			t.Errorf("%d entries", len(entries))
+		}
+	})
+}
+
+func TestNothingBeginsWhileHalted(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		must(t, b.Halt(t.Context(), ledger.Halt{By: "ann", Reason: "incident", At: epoch}))
+		must(t, b.Halt(t.Context(), ledger.Halt{By: "bob", At: epoch}))
+		h, err := b.Halted(t.Context())
+		must(t, err)
+		if h == nil || h.By != "ann" || h.Reason != "incident" || !h.At.Equal(epoch) {
+			t.Errorf("halt: %+v", h)
+		}
+		if _, err := b.Begin(t.Context(), start("r1", "e", "g")); !errors.Is(err, ledger.ErrHalted) {
+			t.Errorf("begin while halted: %v", err)
+		}
+		must(t, b.Resume(t.Context(), "ann", epoch))
+		if h, err := b.Halted(t.Context()); h != nil || err != nil {
+			t.Errorf("after resume: %+v %v", h, err)
+		}
+		begin(t, b, "r1", "e", "g")
+	})
+}
+
+func TestRunsAreFoundByTheirBeginning(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		for i, id := range []string{"abc1", "abd2", "xyz3"} {
+			s := start(id, id, id)
+			s.First.At = epoch.Add(time.Duration(i) * time.Minute)
+			_, err := b.Begin(t.Context(), s)
+			must(t, err)
+		}
+		for which, want := range map[string]string{"abc": "abc1", "x": "xyz3", "last": "xyz3", "abd2": "abd2", "ab": "", "q": "", "": ""} {
+			got, err := b.Find(t.Context(), which)
+			if got.ID != want || (err != nil) != (want == "") {
+				t.Errorf("find %q: %q, %v", which, got.ID, err)
+			}
+		}
+		latest, err := b.Runs(t.Context(), 2)
+		must(t, err)
+		if len(latest) != 2 || latest[0].ID != "xyz3" || latest[1].ID != "abd2" {
+			t.Errorf("runs: %+v", latest)
+		}
+		active, err := b.Unfinished(t.Context())
+		must(t, err)
+		if len(active) != 3 || active[0].ID != "abc1" {
+			t.Errorf("unfinished: %+v", active)
+		}
+	})
+}

@@ -1,0 +1,126 @@
+// Package ledger keeps what must outlive a process: the journals of runs, what
+// undoes their injections, the resource keys that these hold, which server owns
+// which run, and whether everything is halted.
+//
+// [SQLite] is the ledger that the processes of one machine share, [Memory] its
+// twin for tests on fake time. Both obey the same rules, and one conformance
+// suite holds them to it:
+//
+//   - an injection's undo is durable before the call that announces it returns;
+//   - every write of a run carries the server and fence of its [Lease], and a
+//     write with an old fence changes nothing;
+//   - there is at most one active run per experiment and per group;
+//   - a resource key belongs to one injection until that has settled;
+//   - entries are appended, and never change.
+//
+// Time is always a parameter.
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"mishap"
+)
+
+// Errors that callers branch on.
+var (
+	// ErrHalted refuses a new run while everything is halted.
+	ErrHalted = errors.New("everything is halted")
+	// ErrFenced voids the write of a server that no longer owns the run.
+	ErrFenced = errors.New("another server has taken the run over")
+	// ErrUnknownRun is a run that the ledger does not have.
+	ErrUnknownRun = errors.New("no such run")
+	// ErrGone is a ledger whose file was removed or replaced while it was open.
+	ErrGone = errors.New("the ledger's file was removed or replaced")
+)
+
+// BusyError refuses a second run of an experiment or a group.
+type BusyError struct {
+	Run        string // the active one
+	Experiment string
+	Group      string
+	State      mishap.State
+}
+
+// Error names the run that is in the way.
+func (b *BusyError) Error() string {
+	return fmt.Sprintf("run %s of experiment %s (group %s) is %s", b.Run, b.Experiment, b.Group, b.State)
+}
+
+// KeyError refuses an injection on what another one already changes.
+type KeyError struct {
+	Key string
+	Run string // the holder's run
+}
+
+// Error names the key and its holder.
+func (k *KeyError) Error() string {
+	return fmt.Sprintf("%s is already changed by run %s", k.Key, k.Run)
+}
+
+// Start begins a run.
+type Start struct {
+	Server string       // who runs it
+	First  mishap.Entry // the planned entry, with Seq 1
+}
+
+// Lease is a server's ownership of a run. The fence grows with each owner.
+type Lease struct {
+	Run    string
+	Server string
+	Fence  int64
+}
+
+// Record is a run as a list of runs shows it.
+type Record struct {
+	ID         string
+	Experiment string
+	Group      string
+	State      mishap.State
+	Server     string
+	Fence      int64
+	Began      time.Time
+	Ended      time.Time // zero while it is active
+}
+
+// Active reports whether the run holds its experiment's and group's locks.
+func (r Record) Active() bool { return r.Ended.IsZero() }
+
+// Lease is the ownership that the record shows.
+func (r Record) Lease() Lease { return Lease{Run: r.ID, Server: r.Server, Fence: r.Fence} }
+
+// Halt says that nothing may run.
+type Halt struct {
+	By     string
+	Reason string
+	At     time.Time
+}
+
+// String says who halted, when and why.
+func (h Halt) String() string {
+	s := fmt.Sprintf("halted by %s at %s", h.By, h.At.UTC().Format("2006-01-02 15:04:05 MST"))
+	if h.Reason != "" {
+		s += ": " + h.Reason
+	}
+	return s
+}
+
+// check refuses entries that do not belong to the lease's run.
+func (l Lease) check(entries []mishap.Entry) error {
+	for _, e := range entries {
+		if e.Run != l.Run {
+			return fmt.Errorf("append entry %d of run %q with the lease of run %q", e.Seq, e.Run, l.Run)
+		}
+	}
+	return nil
+}
+
+// checkStart refuses a start that is not one.
+func (s Start) check() error {
+	if s.First.Planned == nil || s.First.Seq != 1 || s.First.Run == "" || s.Server == "" {
+		return errors.New("begin run: the first entry must be the plan, number 1, of a named run and server")
+	}
+	return nil
+}

@@ -1,0 +1,279 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"mishap"
+)
+
+// Memory is a ledger without a disk: the twin of [SQLite] for tests on fake
+// time, which a real database cannot follow.
+type Memory struct {
+	mu         sync.Mutex
+	runs       map[string]*memoryRun
+	keys       map[string]string // key → injection
+	injections map[string]*memoryInjection
+	halt       *Halt
+}
+
+type memoryRun struct {
+	Record
+	entries    [][]byte
+	injections []string
+}
+
+type memoryInjection struct {
+	mishap.Injection
+	state mishap.InjectionState
+}
+
+// NewMemory makes an empty ledger.
+func NewMemory() *Memory {
+	return &Memory{runs: map[string]*memoryRun{}, keys: map[string]string{}, injections: map[string]*memoryInjection{}}
+}
+
+// Close does nothing.
+func (m *Memory) Close() error { return nil }
+
+// Begin is like [SQLite.Begin].
+func (m *Memory) Begin(_ context.Context, s Start) (Lease, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := s.check(); err != nil {
+		return Lease{}, err
+	}
+	if m.halt != nil {
+		return Lease{}, fmt.Errorf("%w: %s", ErrHalted, m.halt)
+	}
+	e := s.First.Planned.Experiment
+	for _, r := range m.runs {
+		if r.Active() && (r.Experiment == e.Name || r.Group == e.Group) {
+			return Lease{}, &BusyError{Run: r.ID, Experiment: r.Experiment, Group: r.Group, State: r.State}
+		}
+	}
+	if m.runs[s.First.Run] != nil {
+		return Lease{}, fmt.Errorf("begin run %s: there is one already", s.First.Run)
+	}
+	r := &memoryRun{Record: Record{ID: s.First.Run, Experiment: e.Name, Group: e.Group, State: mishap.Planned, Server: s.Server, Fence: 1, Began: s.First.At}}
+	m.runs[r.ID] = r
+	return r.Lease(), r.append(s.First)
+}
+
+func (r *memoryRun) append(e mishap.Entry) error {
+	if int(e.Seq) != len(r.entries)+1 {
+		return fmt.Errorf("append entry %d of run %s: the last one is %d", e.Seq, e.Run, len(r.entries))
+	}
+	text, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("write entry %d: %w", e.Seq, err)
+	}
+	r.entries = append(r.entries, text)
+	return nil
+}
+
+func (m *Memory) owned(lease Lease) (*memoryRun, error) {
+	r := m.runs[lease.Run]
+	switch {
+	case r == nil:
+		return nil, fmt.Errorf("%w: %s", ErrUnknownRun, lease.Run)
+	case r.Lease() != lease:
+		return nil, fmt.Errorf("%w: run %s, fence %d", ErrFenced, lease.Run, r.Fence)
+	}
+	return r, nil
+}
+
+// Append is like [SQLite.Append].
+func (m *Memory) Append(_ context.Context, lease Lease, entries ...mishap.Entry) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := lease.check(entries); err != nil {
+		return err
+	}
+	r, err := m.owned(lease)
+	if err != nil {
+		return err
+	}
+	for i, e := range entries { // all or none
+		if int(e.Seq) != len(r.entries)+1+i {
+			return fmt.Errorf("append entry %d of run %s: the last one is %d", e.Seq, e.Run, len(r.entries)+i)
+		}
+	}
+	for _, e := range entries {
+		if err := r.append(e); err != nil {
+			return err
+		}
+		m.follow(r, e)
+	}
+	return nil
+}
+
+// follow does what follows from an entry.
+func (m *Memory) follow(r *memoryRun, e mishap.Entry) {
+	switch {
+	case e.State != nil:
+		r.State = e.State.To
+		if !r.State.Ended() {
+			return
+		}
+		r.Ended = e.At
+		for _, id := range r.injections {
+			m.free(id)
+			m.injections[id].Undo = nil
+		}
+	case e.Injection != nil && m.injections[e.Injection.ID] != nil:
+		in := m.injections[e.Injection.ID]
+		in.state = e.Injection.To
+		if in.state.Settled() {
+			m.free(in.ID)
+			return
+		}
+		for _, key := range in.Keys {
+			if m.keys[key] == "" {
+				m.keys[key] = in.ID
+			}
+		}
+	}
+}
+
+func (m *Memory) free(injection string) {
+	for key, holder := range m.keys {
+		if holder == injection {
+			delete(m.keys, key)
+		}
+	}
+}
+
+// Prepare is like [SQLite.Prepare].
+func (m *Memory) Prepare(_ context.Context, lease Lease, e mishap.Entry, in mishap.Injection) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.owned(lease)
+	if err != nil {
+		return err
+	}
+	for _, key := range in.Keys {
+		if holder := m.keys[key]; holder != "" {
+			return &KeyError{Key: key, Run: m.injections[holder].Run}
+		}
+	}
+	if err := r.append(e); err != nil {
+		return err
+	}
+	for _, key := range in.Keys {
+		m.keys[key] = in.ID
+	}
+	m.injections[in.ID] = &memoryInjection{Injection: in, state: mishap.InjectionPrepared}
+	r.injections = append(r.injections, in.ID)
+	return nil
+}
+
+// TakeOver is like [SQLite.TakeOver].
+func (m *Memory) TakeOver(_ context.Context, old Lease, server string) (Lease, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := m.owned(old)
+	if err != nil {
+		return Lease{}, err
+	}
+	r.Server, r.Fence = server, r.Fence+1
+	return r.Lease(), nil
+}
+
+// Halt is like [SQLite.Halt].
+func (m *Memory) Halt(_ context.Context, h Halt) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.halt == nil {
+		m.halt = &h
+	}
+	return nil
+}
+
+// Resume is like [SQLite.Resume].
+func (m *Memory) Resume(context.Context, string, time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.halt = nil
+	return nil
+}
+
+// Halted is like [SQLite.Halted].
+func (m *Memory) Halted(context.Context) (*Halt, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.halt, nil
+}
+
+// Entries is like [SQLite.Entries].
+func (m *Memory) Entries(_ context.Context, run string) ([]mishap.Entry, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.runs[run]
+	if r == nil {
+		return nil, fmt.Errorf("%w: %s", ErrUnknownRun, run)
+	}
+	all := make([]mishap.Entry, len(r.entries))
+	for i, text := range r.entries {
+		if err := json.Unmarshal(text, &all[i]); err != nil {
+			return nil, fmt.Errorf("read row: %w", err)
+		}
+	}
+	return all, nil
+}
+
+// Injections is like [SQLite.Injections].
+func (m *Memory) Injections(_ context.Context, run string) ([]mishap.Injection, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []mishap.Injection
+	if r := m.runs[run]; r != nil {
+		for _, id := range r.injections {
+			all = append(all, m.injections[id].Injection)
+		}
+	}
+	return all, nil
+}
+
+// Runs is like [SQLite.Runs].
+func (m *Memory) Runs(_ context.Context, limit int) ([]Record, error) {
+	all := m.records(func(Record) bool { return true })
+	slices.Reverse(all)
+	return all[:min(limit, len(all))], nil
+}
+
+// Unfinished is like [SQLite.Unfinished].
+func (m *Memory) Unfinished(context.Context) ([]Record, error) { return m.records(Record.Active), nil }
+
+// Find is like [SQLite.Find].
+func (m *Memory) Find(ctx context.Context, which string) (Record, error) {
+	if which == "last" {
+		found, _ := m.Runs(ctx, 1)
+		return one(which, found)
+	}
+	return one(which, m.records(func(r Record) bool { return strings.HasPrefix(r.ID, which) }))
+}
+
+func (m *Memory) records(keep func(Record) bool) []Record {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []Record
+	for _, r := range m.runs {
+		if keep(r.Record) {
+			all = append(all, r.Record)
+		}
+	}
+	sort.Slice(all, func(i, j int) bool {
+		if !all[i].Began.Equal(all[j].Began) {
+			return all[i].Began.Before(all[j].Began)
+		}
+		return all[i].ID < all[j].ID
+	})
+	return all
+}

@@ -1,0 +1,169 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"mishap"
+)
+
+const (
+	fileName      = "ledger.db"
+	applicationID = 0x6d736870 // "mshp": PRAGMA application_id of a ledger
+)
+
+//go:embed schema.sql
+var schema string
+
+// migrations lists what turns version n of the schema into n+1.
+func migrations() []string { return []string{schema} }
+
+// SQLite is a ledger in one file, shared by the processes of one machine.
+type SQLite struct {
+	db   *sql.DB
+	path string
+	file os.FileInfo // to notice when the path is another file
+}
+
+// Exists reports whether the state directory has a ledger.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, fileName))
+	return err == nil
+}
+
+// Open opens the ledger in the state directory, and makes it if there is none.
+// An older one is migrated after a copy was kept beside it; a newer one is
+// refused, and so is one on a network file system.
+func Open(ctx context.Context, dir string) (*SQLite, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, mishap.WithHint(fmt.Errorf("make state directory: %w", err), "choose another with --state DIR or MISHAP_STATE")
+	}
+	if name := networkFileSystem(dir); name != "" {
+		return nil, mishap.WithHint(fmt.Errorf("state directory %s is on a network file system (%s), where locks cannot be trusted", dir, name),
+			"choose a local one with --state DIR or MISHAP_STATE")
+	}
+	l := &SQLite{path: filepath.Join(dir, fileName)}
+	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, mishap.WithHint(fmt.Errorf("open ledger: %w", err), "choose a state directory that you may write with --state DIR or MISHAP_STATE")
+	}
+	l.file, err = f.Stat()
+	_ = f.Close()
+	if err != nil {
+		return nil, fmt.Errorf("open ledger: %w", err)
+	}
+	if l.db, err = sql.Open("sqlite", dsn(l.path)); err != nil {
+		return nil, fmt.Errorf("open ledger: %w", err)
+	}
+	l.db.SetMaxOpenConns(2)
+	if err := l.migrate(ctx, migrations()); err != nil {
+		_ = l.db.Close()
+		return nil, l.explain("open ledger", err)
+	}
+	return l, nil
+}
+
+// dsn makes every transaction take the write lock at once, so that it cannot
+// fail half way, and every commit wait for the disk.
+func dsn(path string) string {
+	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-1024)",
+	}}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+}
+
+// Close closes the ledger.
+func (l *SQLite) Close() error { return l.db.Close() }
+
+// Path is the ledger's file.
+func (l *SQLite) Path() string { return l.path }
+
+// migrate brings the schema to the last version. Whoever comes second finds
+// the work done.
+func (l *SQLite) migrate(ctx context.Context, steps []string) error {
+	app, version, err := l.versions(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case app != 0 && app != applicationID:
+		return mishap.WithHint(errors.New("the file is a database of another program"), "move "+l.path+" away, or choose another --state DIR")
+	case version > len(steps):
+		return mishap.WithHint(fmt.Errorf("it was written by a newer mishap: it has schema %d, this program knows %d", version, len(steps)),
+			"use that newer mishap, or another --state DIR")
+	case version == len(steps):
+		return nil
+	case version > 0:
+		if err := l.keepCopy(ctx, version); err != nil {
+			return err
+		}
+	}
+	return l.transact(ctx, func(tx *sql.Tx) error {
+		var now int
+		if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&now); err != nil {
+			return err
+		}
+		for ; now < len(steps); now++ {
+			if _, err := tx.ExecContext(ctx, steps[now]); err != nil {
+				return fmt.Errorf("migrate to schema %d: %w", now+1, err)
+			}
+		}
+		_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d; PRAGMA application_id = %d", len(steps), applicationID))
+		return err
+	})
+}
+
+func (l *SQLite) versions(ctx context.Context) (app, version int, err error) {
+	if err = l.db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&app); err != nil {
+		return 0, 0, err
+	}
+	err = l.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version)
+	return app, version, err
+}
+
+// keepCopy writes the ledger as it is beside itself.
+func (l *SQLite) keepCopy(ctx context.Context, version int) error {
+	keep := fmt.Sprintf("%s.v%d", l.path, version)
+	if _, err := os.Stat(keep); err == nil {
+		return nil // kept by whoever was first
+	}
+	if _, err := l.db.ExecContext(ctx, "VACUUM INTO ?", keep); err != nil {
+		return fmt.Errorf("keep a copy as %s: %w", keep, err)
+	}
+	return nil
+}
+
+// transact runs f in a transaction that holds the write lock.
+func (l *SQLite) transact(ctx context.Context, f func(*sql.Tx) error) error {
+	if err := l.present(); err != nil {
+		return err
+	}
+	tx, err := l.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		_ = tx.Rollback()
+		return err
+	}
+	return tx.Commit()
+}
+
+// present notices that the path is no longer the file that is open: what is
+// written to a removed file is lost.
+func (l *SQLite) present() error {
+	now, err := os.Stat(l.path)
+	if err != nil || !os.SameFile(now, l.file) {
+		return mishap.WithHint(fmt.Errorf("%w: %s", ErrGone, l.path),
+			"faults are reverted from memory and by their keepers; do not remove the state directory while something runs")
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"mishap"
+)
+
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func halted(ctx context.Context, q querier) (*Halt, error) {
+	var h Halt
+	var at int64
+	err := q.QueryRowContext(ctx, `SELECT by, reason, at FROM halt`).Scan(&h.By, &h.Reason, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	h.At = time.Unix(0, at)
+	return &h, err
+}
+
+// Halted says who halted everything; nil if nobody did.
+func (l *SQLite) Halted(ctx context.Context) (*Halt, error) {
+	if err := l.present(); err != nil {
+		return nil, err
+	}
+	h, err := halted(ctx, l.db)
+	if err != nil {
+		return nil, l.explain("read halt from", err)
+	}
+	return h, nil
+}
+
+// Entries reads a run's journal.
+func (l *SQLite) Entries(ctx context.Context, run string) ([]mishap.Entry, error) {
+	entries, err := decodeAll[mishap.Entry](l.db.QueryContext(ctx, `SELECT entry FROM entries WHERE run = ? ORDER BY seq`, run))
+	if err != nil {
+		return nil, l.explain("read journal from", err)
+	}
+	if len(entries) == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrUnknownRun, run)
+	}
+	return entries, nil
+}
+
+// Injections reads a run's injections with their undo, in the order in which
+// they were prepared.
+func (l *SQLite) Injections(ctx context.Context, run string) ([]mishap.Injection, error) {
+	all, err := decodeAll[mishap.Injection](l.db.QueryContext(ctx, `SELECT injection FROM injections WHERE run = ? ORDER BY position`, run))
+	return all, l.explain("read injections from", err)
+}
+
+func decodeAll[T any](rows *sql.Rows, err error) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		var one T
+		if err := json.Unmarshal([]byte(text), &one); err != nil {
+			return nil, fmt.Errorf("read row: %w", err)
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
+// Runs lists the latest runs, newest first, at most limit.
+func (l *SQLite) Runs(ctx context.Context, limit int) ([]Record, error) {
+	return l.records(ctx, `ORDER BY began DESC, id LIMIT ?`, limit)
+}
+
+// Unfinished lists the runs that are active, oldest first.
+func (l *SQLite) Unfinished(ctx context.Context) ([]Record, error) {
+	return l.records(ctx, `WHERE ended IS NULL ORDER BY began, id`)
+}
+
+// Find reads the run with that id, or the only one whose id begins so, or the
+// latest if which is "last".
+func (l *SQLite) Find(ctx context.Context, which string) (Record, error) {
+	var found []Record
+	var err error
+	if which == "last" {
+		found, err = l.Runs(ctx, 1)
+	} else {
+		found, err = l.records(ctx, `WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT 5`, len(which), which)
+	}
+	if err != nil {
+		return Record{}, err
+	}
+	return one(which, found)
+}
+
+// one answers the only run found, or says what is wrong with the question.
+func one(which string, found []Record) (Record, error) {
+	const hint = "`mishap status` lists the runs"
+	if which == "" || len(found) == 0 {
+		return Record{}, mishap.WithHint(fmt.Errorf("%w: %q", ErrUnknownRun, which), hint)
+	}
+	names := make([]string, len(found))
+	for i, r := range found {
+		if r.ID == which {
+			return r, nil
+		}
+		names[i] = r.ID
+	}
+	if len(found) > 1 {
+		return Record{}, mishap.WithHint(fmt.Errorf("%q is the beginning of several runs: %s", which, strings.Join(names, ", ")), "give one letter more")
+	}
+	return found[0], nil
+}
+
+func (l *SQLite) records(ctx context.Context, where string, args ...any) ([]Record, error) {
+	rows, err := l.db.QueryContext(ctx, `SELECT id, experiment, grp, state, server, fence, began, ended FROM runs `+where, args...)
+	if err != nil {
+		return nil, l.explain("read runs from", err)
+	}
+	defer rows.Close()
+	var all []Record
+	for rows.Next() {
+		var r Record
+		var began int64
+		var ended sql.NullInt64
+		if err := rows.Scan(&r.ID, &r.Experiment, &r.Group, &r.State, &r.Server, &r.Fence, &began, &ended); err != nil {
+			return nil, l.explain("read runs from", err)
+		}
+		r.Began = time.Unix(0, began)
+		if ended.Valid {
+			r.Ended = time.Unix(0, ended.Int64)
+		}
+		all = append(all, r)
+	}
+	return all, l.explain("read runs from", rows.Err())
+}

@@ -1,0 +1,74 @@
+package ledger
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Server is a process that owns runs. Its life is a kernel lock on a file of its
+// own, which ends with the process, however that ends.
+type Server struct {
+	ID   string
+	file *os.File
+}
+
+// Register makes this process a server of the state directory.
+func Register(dir string) (*Server, error) {
+	id := strings.ToLower(rand.Text()[:12])
+	path := lockPath(dir, id)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("register server: %w", err)
+	}
+	// Locked before it has its name, so that nobody finds it free.
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("register server: %w", err)
+	}
+	if err := errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), os.Rename(path+".new", path)); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("register server: %w", err)
+	}
+	return &Server{ID: id, file: f}, nil
+}
+
+// Close ends the server: its runs may be taken over.
+func (s *Server) Close() error {
+	return errors.Join(os.Remove(strings.TrimSuffix(s.file.Name(), ".new")), s.file.Close())
+}
+
+// Alive reports whether the server's process lives. An error means that it
+// cannot be known, and must not be taken for death.
+func Alive(dir, server string) (bool, error) {
+	f, err := os.Open(lockPath(dir, server))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for server %s: %w", server, err)
+	}
+	defer f.Close()
+	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for server %s: %w", server, err)
+	}
+	return false, nil
+}
+
+// Forget removes what a dead server left of itself.
+func Forget(dir, server string) {
+	if alive, err := Alive(dir, server); err == nil && !alive {
+		_ = os.Remove(lockPath(dir, server))
+	}
+}
+
+func lockPath(dir, server string) string { return filepath.Join(dir, "servers", server+".lock") }
