@@ -1,0 +1,188 @@
+package keeper
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"mishap"
+)
+
+// ErrLost is the answer of a keeper that is dead, or was silent and killed.
+var ErrLost = errors.New("the keeper was lost")
+
+// Keeper is the server's side of a keeper process. It is safe for concurrent
+// use.
+type Keeper struct {
+	command *exec.Cmd
+	in      io.WriteCloser
+	next    atomic.Int64
+	heard   atomic.Int64 // Unix nanoseconds of the last line
+	write   sync.Mutex
+	mu      sync.Mutex
+	waiting map[int64]chan answer
+	lost    chan struct{} // closed when the process cannot answer any more
+	exited  chan struct{} // closed when it has been waited for
+}
+
+// Start starts a keeper process: argv is a command line that calls [Serve] on
+// its standard input and output. It gets a session of its own, so that neither
+// Ctrl-C nor the end of a terminal reaches it.
+func Start(argv []string) (*Keeper, error) {
+	k := &Keeper{command: exec.Command(argv[0], argv[1:]...), waiting: map[int64]chan answer{}, lost: make(chan struct{}), exited: make(chan struct{})}
+	k.command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	k.command.Dir = "/" // it must not keep a file system busy
+	var err error
+	if k.in, err = k.command.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("start keeper: %w", err)
+	}
+	out, err := k.command.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start keeper: %w", err)
+	}
+	if err := k.command.Start(); err != nil {
+		return nil, fmt.Errorf("start keeper: %w", err)
+	}
+	k.heard.Store(time.Now().UnixNano())
+	go k.read(out)
+	go k.beat()
+	return k, nil
+}
+
+// PID is the keeper's process id.
+func (k *Keeper) PID() int { return k.command.Process.Pid }
+
+// Lost is closed when the keeper is dead, or was silent and has been killed.
+func (k *Keeper) Lost() <-chan struct{} { return k.lost }
+
+// Hold makes the injection and its undo durable with the keeper.
+func (k *Keeper) Hold(ctx context.Context, in mishap.Injection) error {
+	_, err := k.ask(ctx, request{Op: opHold, Injection: &in})
+	return err
+}
+
+// Inject injects what is held.
+func (k *Keeper) Inject(ctx context.Context, id string) error {
+	_, err := k.ask(ctx, request{Op: opInject, ID: id})
+	return err
+}
+
+// Revert makes one attempt to revert what is held.
+func (k *Keeper) Revert(ctx context.Context, id string) (mishap.Reverted, error) {
+	a, err := k.ask(ctx, request{Op: opRevert, ID: id})
+	return a.Reverted, err
+}
+
+// Close ends the keeper. With something left in, it reverts that first, and
+// goes on after Close has returned because ctx ended.
+func (k *Keeper) Close(ctx context.Context) error {
+	_, err := k.ask(ctx, request{Op: opBye})
+	if errors.Is(err, ErrLost) {
+		err = nil // it cannot be more gone
+	}
+	_ = k.in.Close()
+	select {
+	case <-k.exited:
+	case <-ctx.Done():
+		return fmt.Errorf("end keeper: %w", ctx.Err())
+	}
+	return err
+}
+
+// ask sends a request and waits for its answer.
+func (k *Keeper) ask(ctx context.Context, r request) (answer, error) {
+	r.N = k.next.Add(1)
+	got := make(chan answer, 1)
+	k.mu.Lock()
+	k.waiting[r.N] = got
+	k.mu.Unlock()
+	defer func() {
+		k.mu.Lock()
+		delete(k.waiting, r.N)
+		k.mu.Unlock()
+	}()
+	if err := k.send(r); err != nil {
+		return answer{}, err
+	}
+	select {
+	case a := <-got:
+		if a.Error != "" {
+			return a, errors.New(a.Error)
+		}
+		return a, nil
+	case <-k.lost:
+		return answer{}, ErrLost
+	case <-ctx.Done():
+		return answer{}, fmt.Errorf("wait for keeper: %w", ctx.Err())
+	}
+}
+
+func (k *Keeper) send(r request) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("ask keeper: %w", err)
+	}
+	k.write.Lock()
+	defer k.write.Unlock()
+	if _, err := k.in.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("%w: %w", ErrLost, err)
+	}
+	return nil
+}
+
+// read hands answers to those who wait, until the keeper is gone.
+func (k *Keeper) read(out io.Reader) {
+	lines := bufio.NewReader(out)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			break
+		}
+		k.heard.Store(time.Now().UnixNano())
+		var a answer
+		if json.Unmarshal(line, &a) != nil {
+			break // not a keeper
+		}
+		k.mu.Lock()
+		if got := k.waiting[a.N]; got != nil {
+			got <- a
+			delete(k.waiting, a.N)
+		}
+		k.mu.Unlock()
+	}
+	close(k.lost)
+	_ = k.command.Wait()
+	close(k.exited)
+}
+
+// beat tells the keeper that its server lives, and kills one that is silent: a
+// frozen keeper that thaws would inject and revert behind everybody's back.
+func (k *Keeper) beat() {
+	t := time.NewTicker(beatEvery)
+	defer t.Stop()
+	sent := make(chan struct{}, 1)
+	for {
+		select {
+		case <-t.C:
+		case <-k.lost:
+			return
+		}
+		if time.Since(time.Unix(0, k.heard.Load())) > Silence {
+			_ = k.command.Process.Kill() // by pidfd, where the system has them
+			return
+		}
+		select {
+		case sent <- struct{}{}: // a full pipe must not stop the clock
+			go func() { _ = k.send(request{Op: opBeat}); <-sent }()
+		default:
+		}
+	}
+}

@@ -1,0 +1,56 @@
+// Package keeper is the process that injects, holds and reverts the faults of
+// one run on this machine, and outlives its server.
+//
+// A server starts one keeper per run, in a session of its own, and talks to it
+// over two pipes, one JSON message per line. The keeper is the only process that
+// injects here, one call after another, so that no late call of a dying server
+// can inject behind a revert's back. Undo is in a file, synced, before anything
+// is injected. The keeper reverts, newest first, when its server
+//
+//   - is dead: the pipe ends, at once;
+//   - is silent for [Silence];
+//   - has not reverted an injection long after its time.
+//
+// What it did is in the undo file, for whoever comes next: [ReadUndo].
+package keeper
+
+import (
+	"time"
+
+	"mishap"
+)
+
+// Silence is how long server and keeper wait for each other's beat.
+const Silence = 5 * time.Second
+
+const (
+	beatEvery = time.Second
+	// grace is how much longer than it should an injection may be in before the
+	// keeper reverts it although the server lives: a last look takes time.
+	grace       = 30 * time.Second
+	callTimeout = 30 * time.Second
+)
+
+// Operations of a request.
+const (
+	opHold   = "hold"
+	opInject = "inject"
+	opRevert = "revert"
+	opBeat   = "beat"
+	opBye    = "bye"
+)
+
+// request is one line from server to keeper.
+type request struct {
+	N         int64             `json:"n,omitempty"` // the answer bears it; beats have none
+	Op        string            `json:"op"`
+	ID        string            `json:"id,omitempty"`
+	Injection *mishap.Injection `json:"injection,omitempty"`
+}
+
+// answer is one line from keeper to server; N is 0 for a beat.
+type answer struct {
+	N        int64           `json:"n"`
+	Error    string          `json:"error,omitempty"`
+	Reverted mishap.Reverted `json:"reverted,omitzero"`
+}
