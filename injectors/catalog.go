@@ -1,0 +1,97 @@
+// Package injectors is the catalog of faults: one file each.
+//
+// Every injector obeys the contract of [mishap.Injector], and the conformance
+// suite in internal/injectortest holds each entry of the catalog to it.
+package injectors
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"mishap"
+)
+
+// Deps is what injectors need from the rest of the program.
+type Deps struct {
+	Lease   time.Duration                     // how long a fault in a proxy lives without renewal
+	Proxies func() []ProxyAddress             // the proxies of the settings
+	Proxy   func(control string) ProxyControl // the control API behind a unix socket
+	AWS     func(ctx context.Context, region string) (AWS, error)
+	Secret  func(mishap.Secret) (string, error)
+}
+
+// Catalog lists all injectors, sorted by name.
+func Catalog(d Deps) []mishap.InjectorKind {
+	return []mishap.InjectorKind{ec2StopKind(d), execKind(d), processKillKind(), processStopKind(), proxyLatencyKind(d)}
+}
+
+// Restore makes the injector of a recorded injection, which reverts and
+// verifies it but cannot prepare another.
+func Restore(d Deps, in mishap.Injection) (mishap.Injector, error) {
+	switch in.Injector {
+	case "ec2-stop":
+		return &ec2Stop{deps: d}, nil
+	case "exec":
+		return &execFault{deps: d}, nil
+	case "process-kill":
+		return &processFault{kill: true}, nil
+	case "process-stop":
+		return &processFault{}, nil
+	case "proxy-latency":
+		return &proxyLatency{deps: d}, nil
+	}
+	return nil, mishap.WithHint(fmt.Errorf("restore injection %s: this mishap has no injector %q", in.ID, in.Injector), "use the version of mishap that injected it")
+}
+
+// selection picks some of what a fault's targets match.
+type selection struct {
+	Pick  int          `json:"pick,omitempty" jsonschema:"how many of the matched targets to take; default all"`
+	Share mishap.Share `json:"share,omitempty" jsonschema:"which part of the matched targets to take, rounded down, at least one"`
+	Seed  *uint64      `json:"seed,omitempty" jsonschema:"seed of the random choice; the same seed takes the same targets"`
+}
+
+func (s selection) check() error {
+	switch {
+	case s.Pick < 0:
+		return &mishap.FieldError{Path: "targets.pick", Msg: fmt.Sprintf("%d is not a number of targets", s.Pick)}
+	case s.Pick > 0 && s.Share > 0:
+		return &mishap.FieldError{Path: "targets.pick", Msg: "pick and share exclude each other", Hint: "keep one of them"}
+	}
+	return nil
+}
+
+// choose picks from what matched, which must be in a fixed order. The seed, if
+// none was given, comes from the fault's name, so that plan and run agree. The
+// note says how it was done; it is empty if all were taken.
+func choose[T any](s selection, fault string, matched []T) (chosen []T, note string) {
+	n := len(matched)
+	switch {
+	case s.Pick > 0:
+		n = min(n, s.Pick)
+	case s.Share > 0:
+		n = max(1, int(float64(len(matched))*float64(s.Share)))
+	}
+	if n >= len(matched) {
+		return matched, ""
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(fault))
+	seed := h.Sum64() % 1_000_000
+	if s.Seed != nil {
+		seed = *s.Seed
+	}
+	indexes := rand.New(rand.NewPCG(seed, 0)).Perm(len(matched))[:n]
+	slices.Sort(indexes)
+	for _, i := range indexes {
+		chosen = append(chosen, matched[i])
+	}
+	return chosen, fmt.Sprintf("picked %d of %d with seed %d", n, len(matched), seed)
+}
+
+func noTarget(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", mishap.ErrNoTarget, fmt.Sprintf(format, args...))
+}
