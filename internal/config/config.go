@@ -1,0 +1,315 @@
+// Package config reads settings: what mishap may touch, where it keeps its
+// state, and its proxies. It knows where each value came from.
+//
+// Settings are not experiments. They are read from one file, from MISHAP_*
+// variables and from flags, and later ones win; an experiment cannot change
+// them, so that nobody allows their own account by merging a file.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/viper"
+
+	"mishap"
+)
+
+// Settings is everything that can be set.
+type Settings struct {
+	State        string          // folder of the ledger and all else that mishap writes
+	Accounts     []string        // AWS accounts whose things may be touched
+	Regions      []string        // AWS regions where they may be
+	Hosts        []string        // other machines that may be touched
+	OptInTag     string          // key=value that a target outside this machine must carry
+	Protected    []string        // patterns on kind/id and kind/name of what is never touched
+	LongestRun   mishap.Duration // the longest that faults may be in
+	RevertWithin mishap.Duration // how long a revert is tried before it is stranded
+	Lease        mishap.Duration // how long a fault in a proxy lives without renewal
+	Proxies      []Proxy
+
+	File   string  // the settings file; empty if there is none
+	Values []Value // every setting and where it came from
+}
+
+// Proxy is one listener of `mishap proxy`.
+type Proxy struct {
+	Name     string `json:"name"`
+	Listen   string `json:"listen"`
+	Upstream string `json:"upstream"`
+	Control  string `json:"control"` // path of the control socket
+}
+
+// Value is one setting as `mishap config` shows it.
+type Value struct {
+	Key   string `json:"key"`
+	Value any    `json:"value"`
+	From  string `json:"from"` // "default", "mishap.yaml:3", "environment MISHAP_STATE", "flag --state"
+}
+
+// Options says where to look. Flags hold what was given on the command line, by
+// key.
+type Options struct {
+	File      string // from --config; empty means search
+	Flags     map[string]string
+	LookupEnv func(string) (string, bool) // nil means this process's environment
+}
+
+// setting describes one key of the file.
+type setting struct {
+	key  string
+	env  string
+	def  any
+	list bool
+}
+
+func settings(o Options) []setting {
+	return []setting{
+		{key: "state", env: "MISHAP_STATE", def: defaultState(o)},
+		{key: "accounts", env: "MISHAP_ACCOUNTS", def: []string{}, list: true},
+		{key: "regions", env: "MISHAP_REGIONS", def: []string{}, list: true},
+		{key: "hosts", env: "MISHAP_HOSTS", def: []string{}, list: true},
+		{key: "optInTag", env: "MISHAP_OPT_IN_TAG", def: "mishap=allow"},
+		{key: "protected", env: "MISHAP_PROTECTED", def: []string{}, list: true},
+		{key: "longestRun", env: "MISHAP_LONGEST_RUN", def: "1h"},
+		{key: "revertWithin", env: "MISHAP_REVERT_WITHIN", def: "2m"},
+		{key: "lease", env: "MISHAP_LEASE", def: "10s"},
+		{key: "proxies"},
+	}
+}
+
+// defaultState follows the XDG base directories; root has one for the machine.
+func defaultState(o Options) string {
+	if dir, ok := o.LookupEnv("XDG_STATE_HOME"); ok && filepath.IsAbs(dir) {
+		return filepath.Join(dir, "mishap")
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/mishap"
+	}
+	home, ok := o.LookupEnv("HOME")
+	if !ok {
+		home = os.TempDir()
+	}
+	return filepath.Join(home, ".local", "state", "mishap")
+}
+
+// Load reads the settings and reports all that is wrong with them at once.
+func Load(o Options) (Settings, error) {
+	if o.LookupEnv == nil {
+		o.LookupEnv = os.LookupEnv
+	}
+	file, err := findFile(o)
+	if err != nil {
+		return Settings{}, err
+	}
+	s := Settings{File: file}
+	v := viper.New()
+	lines := map[string]int{}
+	if file != "" {
+		if lines, err = checkFile(file, settings(o)); err != nil {
+			return s, err
+		}
+		v.SetConfigFile(file)
+		v.SetConfigType("yaml")
+		if err := v.ReadInConfig(); err != nil {
+			return s, fmt.Errorf("read settings: %w", err)
+		}
+	}
+	for _, one := range settings(o) {
+		s.Values = append(s.Values, read(v, one, o, file, lines))
+	}
+	return s, errors.Join(s.fill(v)...)
+}
+
+// findFile is the settings file; the first that exists wins.
+func findFile(o Options) (string, error) {
+	if o.File != "" {
+		if _, err := os.Stat(o.File); err != nil {
+			return "", mishap.WithHint(fmt.Errorf("read settings: %w", err), "correct --config")
+		}
+		return o.File, nil
+	}
+	home, ok := o.LookupEnv("XDG_CONFIG_HOME")
+	if !ok || !filepath.IsAbs(home) {
+		user, _ := o.LookupEnv("HOME")
+		home = filepath.Join(user, ".config")
+	}
+	for _, path := range []string{"mishap.yaml", filepath.Join(home, "mishap", "mishap.yaml"), "/etc/mishap/mishap.yaml"} {
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			return "", fmt.Errorf("read settings: %w", err)
+		}
+	}
+	return "", nil
+}
+
+// read takes one value from where it is given: flag, environment, file, default.
+func read(v *viper.Viper, one setting, o Options, file string, lines map[string]int) Value {
+	value := Value{Key: one.key, Value: one.def, From: "default"}
+	if one.def != nil {
+		v.SetDefault(one.key, one.def)
+	}
+	if line, ok := lines[one.key]; ok {
+		value.From = fmt.Sprintf("%s:%d", file, line)
+	}
+	if text, ok := o.LookupEnv(one.env); ok && one.env != "" {
+		v.Set(one.key, parse(one, text))
+		value.From = "environment " + one.env
+	}
+	if text := o.Flags[one.key]; text != "" {
+		v.Set(one.key, parse(one, text))
+		value.From = "flag --" + one.key
+	}
+	if one.list {
+		value.Value = v.GetStringSlice(one.key)
+	} else if got := v.Get(one.key); got != nil {
+		value.Value = got
+	}
+	return value
+}
+
+func parse(one setting, text string) any {
+	if !one.list {
+		return text
+	}
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// fill checks the values and takes them over.
+func (s *Settings) fill(v *viper.Viper) (problems []error) {
+	s.Accounts, s.Regions = v.GetStringSlice("accounts"), v.GetStringSlice("regions")
+	s.Hosts, s.Protected = v.GetStringSlice("hosts"), v.GetStringSlice("protected")
+	s.OptInTag = v.GetString("optInTag")
+	if key, value, ok := strings.Cut(s.OptInTag, "="); !ok || key == "" || value == "" {
+		problems = append(problems, s.wrong("optInTag", "%q is not a tag; write it like mishap=allow", s.OptInTag))
+	}
+	for _, pattern := range s.Protected {
+		if _, err := filepath.Match(pattern, ""); err != nil {
+			problems = append(problems, s.wrong("protected", "%q is not a pattern; write it like process/sshd or ec2-instance/i-*", pattern))
+		}
+	}
+	problems = append(problems,
+		s.duration(v, "longestRun", &s.LongestRun, time.Second, 24*time.Hour),
+		s.duration(v, "revertWithin", &s.RevertWithin, time.Second, time.Hour),
+		s.duration(v, "lease", &s.Lease, time.Second, time.Minute))
+	var err error
+	if s.State, err = s.path("state", v.GetString("state")); err != nil || s.State == "" {
+		problems = append(problems, s.wrong("state", "must be a folder: %v", err))
+	}
+	return append(problems, s.fillProxies(v)...)
+}
+
+func (s *Settings) duration(v *viper.Viper, key string, into *mishap.Duration, least, most time.Duration) error {
+	if err := into.UnmarshalText([]byte(v.GetString(key))); err != nil {
+		return s.wrong(key, "%v", err)
+	}
+	if into.Std() < least || into.Std() > most {
+		return s.wrong(key, "%s is outside of %s to %s", into, mishap.Duration(least), mishap.Duration(most))
+	}
+	return nil
+}
+
+func (s *Settings) fillProxies(v *viper.Viper) (problems []error) {
+	if err := v.UnmarshalKey("proxies", &s.Proxies); err != nil {
+		return []error{s.wrong("proxies", "must be a list of {name, listen, upstream, control}")}
+	}
+	names := map[string]bool{}
+	for i := range s.Proxies {
+		p := &s.Proxies[i]
+		if p.Name == "" || names[p.Name] {
+			problems = append(problems, s.wrong("proxies", "proxy %d needs a name of its own, not %q", i+1, p.Name))
+		}
+		names[p.Name] = true
+		for what, address := range map[string]string{"listen": p.Listen, "upstream": p.Upstream} {
+			if !isAddress(address) {
+				problems = append(problems, s.wrong("proxies", "%s of proxy %q is %q; write host:port", what, p.Name, address))
+			}
+		}
+		if p.Control == "" {
+			p.Control = filepath.Join(s.State, "proxy.sock")
+		} else if path, err := s.path("proxies", p.Control); err == nil {
+			p.Control = path
+		}
+	}
+	if s.Proxies != nil {
+		s.set("proxies", s.Proxies)
+	}
+	return problems
+}
+
+func isAddress(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	n, bad := strconv.Atoi(port)
+	return err == nil && bad == nil && n >= 0 && n <= 65535
+}
+
+// path makes a path absolute: in a file it is relative to the file, elsewhere
+// to the folder that mishap was started in.
+func (s *Settings) path(key, path string) (string, error) {
+	if path != "" && !filepath.IsAbs(path) && strings.HasPrefix(s.from(key), s.File+":") && s.File != "" {
+		path = filepath.Join(filepath.Dir(s.File), path)
+	}
+	abs, err := filepath.Abs(path)
+	if err == nil {
+		s.set(key, abs)
+	}
+	return abs, err
+}
+
+func (s *Settings) from(key string) string {
+	for _, v := range s.Values {
+		if v.Key == key {
+			return v.From
+		}
+	}
+	return ""
+}
+
+func (s *Settings) set(key string, value any) {
+	for i := range s.Values {
+		if s.Values[i].Key == key {
+			s.Values[i].Value = value
+		}
+	}
+}
+
+// Invalid is a setting that cannot be used.
+type Invalid struct{ error }
+
+func (s *Settings) wrong(key, format string, args ...any) error {
+	return Invalid{fmt.Errorf("%s: %s: %s", s.from(key), key, fmt.Sprintf(format, args...))}
+}
+
+// Print writes one line per setting with its value and where it came from.
+func (s Settings) Print(w io.Writer) error {
+	for _, v := range s.Values {
+		text := fmt.Sprint(v.Value)
+		switch list := v.Value.(type) {
+		case []string:
+			text = strings.Join(list, ", ")
+		case []Proxy:
+			text = ""
+			for _, p := range list {
+				text += fmt.Sprintf("\n  %s: %s -> %s\n    control %s", p.Name, p.Listen, p.Upstream, p.Control)
+			}
+		case nil:
+			text = ""
+		}
+		if text == "" {
+			text = "(none)"
+		}
+		if _, err := fmt.Fprintf(w, "%-13s %s\n%-13s from %s\n", v.Key+":", text, "", v.From); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+package config_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mishap/internal/config"
+)
+
+func load(t *testing.T, file string, env map[string]string, flags map[string]string) (config.Settings, error) {
+	t.Helper()
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if file != "" {
+		if err := os.WriteFile("mishap.yaml", []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return config.Load(config.Options{Flags: flags, LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok }})
+}
+
+func TestEachValueSaysWhereItCameFrom(t *testing.T) {
+	s, err := load(t, "accounts: ['012345678901']\nlease: 5s\nstate: ./here\nregions: [a]\n",
+		map[string]string{"MISHAP_REGIONS": "eu-west-1,eu-west-2", "MISHAP_STATE": "/x"}, map[string]string{"state": "/y"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, v := range s.Values {
+		got[v.Key] = v.From
+	}
+	want := map[string]string{
+		"state": "flag --state", "accounts": "mishap.yaml:1", "regions": "environment MISHAP_REGIONS", "hosts": "default", "optInTag": "default",
+		"protected": "default", "longestRun": "default", "revertWithin": "default", "lease": "mishap.yaml:2", "proxies": "default",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"eu-west-1", "eu-west-2"}, s.Regions); diff != "" {
+		t.Error(diff)
+	}
+	if s.State != "/y" || s.Lease.Std() != 5*time.Second || s.Accounts[0] != "012345678901" {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestPathsInAFileAreRelativeToIt(t *testing.T) {
+	s, err := load(t, "state: ./here\nproxies:\n  - {name: p, listen: '127.0.0.1:1', upstream: 'localhost:2', control: ./p.sock}\n  - {name: q, listen: ':3', upstream: 'localhost:4'}\n", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, _ := os.Getwd()
+	if s.State != filepath.Join(here, "here") || s.Proxies[0].Control != filepath.Join(here, "p.sock") || s.Proxies[1].Control != filepath.Join(s.State, "proxy.sock") {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestEveryProblemIsReportedAtOnceWithItsPlace(t *testing.T) {
+	_, err := load(t, "account: ['1']\nlease: 1h\nlease: 2h\nproxies:\n  - {nam: p}\n", nil, nil)
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{`mishap.yaml:1:1: unknown key "account"; did you mean "accounts"?`, `mishap.yaml:5:6: unknown key "nam"; did you mean "name"?`} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("missing %q in %v", want, err)
+		}
+	}
+	_, err = load(t, "lease: 1h\nlongestRun: soon\noptInTag: yes please\nproxies: [{name: p, listen: x, upstream: 'y:1'}]\n", nil, nil)
+	for _, want := range []string{"mishap.yaml:1: lease: 1h is outside of 1s to 1m", `mishap.yaml:2: longestRun: "soon" is not a duration`, "mishap.yaml:3: optInTag", `listen of proxy "p" is "x"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("missing %q in %v", want, err)
+		}
+	}
+}
+
+func TestThereNeedNotBeAFile(t *testing.T) {
+	s, err := load(t, "", map[string]string{"HOME": "/home/ann", "XDG_STATE_HOME": "/s"}, nil)
+	if err != nil || s.State != "/s/mishap" || s.File != "" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	var out bytes.Buffer
+	if err := s.Print(&out); err != nil || !strings.Contains(out.String(), "state:        /s/mishap\n              from default\n") {
+		t.Errorf("%s", out.String())
+	}
+}

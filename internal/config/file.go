@@ -1,0 +1,88 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"mishap"
+)
+
+// checkFile refuses keys that do not exist or come twice, which viper would
+// ignore, and says on which line each key is.
+func checkFile(path string, known []setting) (map[string]int, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read settings: %w", err)
+	}
+	tree, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		return nil, Invalid{fmt.Errorf("read settings %s: %w", path, err)}
+	}
+	var names []string
+	for _, s := range known {
+		names = append(names, s.key)
+	}
+	lines := map[string]int{}
+	var problems []error
+	for _, doc := range tree.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		if doc.Body.Type() == ast.NullType || doc.Body.Type() == ast.CommentType {
+			continue
+		}
+		pairs, ok := doc.Body.(ast.MapNode)
+		if !ok {
+			return nil, Invalid{fmt.Errorf("%s: settings are a mapping of keys to values", path)}
+		}
+		for entries := pairs.MapRange(); entries.Next(); {
+			at := entries.Key().GetToken().Position
+			key := entries.Key().GetToken().Value
+			where := fmt.Sprintf("%s:%d:%d", path, at.Line, at.Column)
+			if !contains(names, key) {
+				problems = append(problems, Invalid{fmt.Errorf("%s: unknown key %q; %s", where, key, mishap.Suggest(key, names))})
+			} else if lines[key] > 0 {
+				problems = append(problems, Invalid{fmt.Errorf("%s: %s is given twice, first on line %d", where, key, lines[key])})
+			}
+			lines[key] = at.Line
+			if key == "proxies" {
+				problems = append(problems, checkProxies(path, entries.Value())...)
+			}
+		}
+	}
+	return lines, errors.Join(problems...)
+}
+
+func checkProxies(path string, node ast.Node) (problems []error) {
+	list, ok := node.(*ast.SequenceNode)
+	if !ok {
+		return nil // said when it is read
+	}
+	names := []string{"name", "listen", "upstream", "control"}
+	for _, item := range list.Values {
+		pairs, ok := item.(ast.MapNode)
+		if !ok {
+			continue
+		}
+		for entries := pairs.MapRange(); entries.Next(); {
+			token := entries.Key().GetToken()
+			if !contains(names, token.Value) {
+				problems = append(problems, Invalid{fmt.Errorf("%s:%d:%d: unknown key %q; %s", path, token.Position.Line, token.Position.Column, token.Value, mishap.Suggest(token.Value, names))})
+			}
+		}
+	}
+	return problems
+}
+
+func contains(list []string, one string) bool {
+	for _, s := range list {
+		if s == one {
+			return true
+		}
+	}
+	return false
+}
