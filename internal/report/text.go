@@ -1,0 +1,179 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"mishap"
+)
+
+// Text writes the report of a run for a person, at most 80 columns wide.
+func Text(w io.Writer, r *mishap.Run) error {
+	p := &page{}
+	_, reason := mishap.Judge(r)
+	p.line(2, "%s: %s", strings.ToUpper(headline(r)), orNothing(reason))
+	p.blank()
+	e := r.Plan.Experiment
+	p.field("claim", "%s", e.Claim)
+	p.field("experiment", "%s, %s", e.Name, source(e.Source))
+	p.field("run", "%s, %s", r.ID, r.PlannedAt.UTC().Format("2006-01-02 15:04:05 MST"))
+	if r.By != "" {
+		p.field("by", "%s", r.By)
+	}
+	timeline(p, r)
+	faults(p, r)
+	probes(p, r)
+	asked(p, r)
+	stillIn(p, r)
+	for i, note := range slices.Concat(r.Plan.Notes, r.Notes) {
+		p.field(once(i, "notes"), "%s", note)
+	}
+	return p.to(w)
+}
+
+func orNothing(reason string) string {
+	if reason == "" {
+		return "it is not over"
+	}
+	return reason
+}
+
+// once is the label of the first line of several.
+func once(i int, label string) string {
+	if i == 0 {
+		return label
+	}
+	return ""
+}
+
+// timeline says when what happened, counted from the plan.
+func timeline(p *page, r *mishap.Run) {
+	p.blank()
+	at := func(t time.Time, format string, args ...any) {
+		if !t.IsZero() {
+			p.line(20, "  %s  %+8s  %s", clock(t), "+"+took(t.Sub(r.PlannedAt)), fmt.Sprintf(format, args...))
+		}
+	}
+	at(r.PlannedAt, "planned")
+	at(r.InjectedAt, "injecting")
+	at(r.HoldingAt, "every first fault is in; watching")
+	at(r.RevertingAt, "reverting (%s): %s", r.Cause, orNothing(r.Reason))
+	at(r.RevertedAt, "everything is reverted; verifying the steady state")
+	if rec := r.Recovered; rec != nil && rec.In {
+		p.line(20, "  %8s  %8s  recovered %s after the revert (up to %s earlier)", "", "", took(rec.Took.Std()), took(rec.Resolution.Std()))
+	}
+	switch {
+	case r.State == mishap.Refused:
+		at(r.EndedAt, "refused; this run touched nothing")
+	case r.State == mishap.Stranded:
+		p.line(2, "  stranded: a person must act")
+	default:
+		at(r.EndedAt, "completed")
+	}
+}
+
+func faults(p *page, r *mishap.Run) {
+	if len(r.Injections) == 0 {
+		return
+	}
+	p.blank()
+	for _, in := range r.Injections {
+		p.line(4, "  %s: %s on %s", in.Fault, in.Injector, in.Target.Label())
+		p.line(4, "    %s", lifeOf(in))
+		if in.Looks > 0 {
+			p.line(4, "    in force at %d of %d looks", in.Looks-in.NotInForce, in.Looks)
+		}
+		if t := in.Felt; t != nil && t.Connections > 0 {
+			p.line(4, "    felt by %s, %s; asked for %s, delivered p50 %s, p99 %s",
+				plural(int(t.Connections), "connection"), bytesOf(t.Bytes), t.Requested, took(t.P50.Std()), took(t.P99.Std()))
+		} else if t != nil {
+			p.line(4, "    felt by no traffic")
+		}
+	}
+}
+
+// lifeOf says how an injection ended and how long it was in.
+func lifeOf(in *mishap.RunInjection) string {
+	text := string(in.State)
+	if in.By != "" {
+		text += " by " + in.By
+	}
+	if !in.InjectedAt.IsZero() && !in.SettledAt.IsZero() {
+		text += ", was in for " + took(in.SettledAt.Sub(in.InjectedAt))
+	}
+	if in.Detail != "" {
+		text += ": " + in.Detail
+	}
+	return text
+}
+
+func bytesOf(n int64) string {
+	switch {
+	case n < 10_000:
+		return fmt.Sprintf("%d bytes", n)
+	case n < 10_000_000:
+		return fmt.Sprintf("%d kB", n/1000)
+	}
+	return fmt.Sprintf("%d MB", n/1_000_000)
+}
+
+// probes says what each probe saw while the fault was in.
+func probes(p *page, r *mishap.Run) {
+	p.blank()
+	for _, w := range r.Watches {
+		p.line(4, "  %s", w.Spec.Name)
+		counts := fmt.Sprintf("    met %d, unmet %d, unknown %d while faults were in", w.Met, w.Unmet, w.Unknown)
+		if w.Spec.Allow.Count > 0 {
+			counts += "; allowed " + w.Spec.Allow.String()
+		}
+		p.line(4, "%s", counts)
+		for _, what := range []string{w.Deviation, w.Blind} {
+			if what != "" {
+				p.line(4, "    %s", what)
+			}
+		}
+		if w.Last.Value+w.Last.Detail != "" {
+			p.line(4, "    last: %s", strings.Trim(w.Last.Value+", "+w.Last.Detail, ", "))
+		}
+	}
+}
+
+// asked names the safeguards and what they said.
+func asked(p *page, r *mishap.Run) {
+	if len(r.Checks) == 0 {
+		return
+	}
+	p.blank()
+	var yes []string
+	for _, name := range slices.Sorted(maps.Keys(r.Checks)) {
+		if r.Checks[name].Answer == mishap.Yes {
+			yes = append(yes, name)
+		}
+	}
+	if yes != nil {
+		p.field("safeguards", "%s said yes", strings.Join(yes, ", "))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Checks)) {
+		if c := r.Checks[name]; c.Answer != mishap.Yes {
+			p.field("", "%s said %s: %s", name, c.Answer, c.Reason)
+		}
+	}
+}
+
+// stillIn is loud about what is left.
+func stillIn(p *page, r *mishap.Run) {
+	left := r.Outstanding()
+	if len(left) == 0 {
+		return
+	}
+	p.blank()
+	for _, in := range left {
+		p.line(4, "STILL IN: %s on %s is %s", in.Fault, in.Target.Label(), in.State)
+	}
+	p.line(4, "  try again: mishap revert %s", r.ID)
+	p.line(4, "  or, when you have put it back yourself: mishap revert %s --settle 'REASON'", r.ID)
+}
