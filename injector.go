@@ -43,6 +43,7 @@ type Injection struct {
 	Injector string          `json:"injector"` // names the code that reverts it
 	Target   Target          `json:"target"`
 	Matched  int             `json:"matched"` // how many targets the selection matched, of which this is one
+	Share    Share           `json:"share,omitempty"` // part of the target's traffic that it may hit; 0 means all of the target
 	With     json.RawMessage `json:"with,omitempty"`
 	Undo     json.RawMessage `json:"undo,omitempty"` // never part of a plan, a journal or a report
 	Keys     []string        `json:"keys"`           // resource keys: what it will change

@@ -134,12 +134,14 @@ func (p *proxyLatency) Prepare(ctx context.Context, req mishap.Request) ([]misha
 		return nil, fmt.Errorf("ask proxy %s: %w", p.proxy, err)
 	}
 	undo, err := json.Marshal(proxyUndo{Control: address.Control, Proxy: p.proxy})
+	with, bad := readLatency(req.Fault.With)
 	return []mishap.Injection{{
+		Share: with.Share,
 		Injector: req.Fault.Injector, With: req.Fault.With, Undo: undo, Matched: 1,
 		Target: mishap.Target{ID: p.proxy, Kind: "proxy", Name: p.proxy},
 		Keys:   []string{fmt.Sprintf("proxy/%s/%s/latency", address.Control, p.proxy)},
 		Notes:  []string{fmt.Sprintf("delays what passes from %s to %s", address.Listen, address.Upstream)},
-	}}, err
+	}}, errors.Join(err, bad)
 }
 
 func (p *proxyLatency) find() (ProxyAddress, error) {
