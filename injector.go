@@ -42,7 +42,7 @@ type Injection struct {
 	Fault    string          `json:"fault"`    // the fault's name in the experiment
 	Injector string          `json:"injector"` // names the code that reverts it
 	Target   Target          `json:"target"`
-	Matched  int             `json:"matched"` // how many targets the selection matched, of which this is one
+	Matched  int             `json:"matched"`         // how many targets the selection matched, of which this is one
 	Share    Share           `json:"share,omitempty"` // part of the target's traffic that it may hit; 0 means all of the target
 	With     json.RawMessage `json:"with,omitempty"`
 	Undo     json.RawMessage `json:"undo,omitempty"` // never part of a plan, a journal or a report

@@ -136,7 +136,7 @@ func (p *proxyLatency) Prepare(ctx context.Context, req mishap.Request) ([]misha
 	undo, err := json.Marshal(proxyUndo{Control: address.Control, Proxy: p.proxy})
 	with, bad := readLatency(req.Fault.With)
 	return []mishap.Injection{{
-		Share: with.Share,
+		Share:    with.Share,
 		Injector: req.Fault.Injector, With: req.Fault.With, Undo: undo, Matched: 1,
 		Target: mishap.Target{ID: p.proxy, Kind: "proxy", Name: p.proxy},
 		Keys:   []string{fmt.Sprintf("proxy/%s/%s/latency", address.Control, p.proxy)},

@@ -2,13 +2,17 @@
 package main
 
 import (
-	"fmt"
+	"context"
 	"os"
+
+	_ "time/tzdata" // windows name time zones, also where the system has none
 )
 
-// version is set by the linker.
-var version = "dev"
+// version is set by the linker; without it, the build information says.
+var version = ""
 
 func main() {
-	fmt.Fprintln(os.Stdout, "mishap", version)
+	os.Exit(run(context.Background(), environment{
+		args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr,
+	}))
 }

@@ -39,7 +39,7 @@ type Keeper struct {
 func Start(argv []string) (*Keeper, error) {
 	k := &Keeper{command: exec.Command(argv[0], argv[1:]...), waiting: map[int64]chan answer{}, lost: make(chan struct{}), exited: make(chan struct{})}
 	k.command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	k.command.Dir = "/" // it must not keep a file system busy
+
 	var err error
 	if k.in, err = k.command.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("start keeper: %w", err)

@@ -21,23 +21,24 @@ type page struct{ strings.Builder }
 
 // line writes one line, wrapped with the given indent for what follows.
 func (p *page) line(indent int, format string, args ...any) {
-	for i, l := range wrap(clean(fmt.Sprintf(format, args...)), width-indent) {
-		if i > 0 {
-			l = strings.Repeat(" ", indent) + l
-		}
-		p.WriteString(strings.TrimRight(l, " ") + "\n")
-	}
+	text := clean(fmt.Sprintf(format, args...))
+	lead := len(text) - len(strings.TrimLeft(text, " "))
+	p.hang(text[:lead], indent, text[lead:])
 }
 
 // field writes "label   text", wrapped under the text.
 func (p *page) field(label, format string, args ...any) {
 	const column = 13
-	text := clean(fmt.Sprintf(format, args...))
-	for i, l := range wrap(text, width-column) {
+	p.hang(fmt.Sprintf("%-*s", column, label), column, clean(fmt.Sprintf(format, args...)))
+}
+
+// hang writes a text after a lead, and what does not fit below it, indented.
+func (p *page) hang(lead string, indent int, text string) {
+	for i, l := range wrap(text, width-max(indent, len(lead))) {
 		if i > 0 {
-			label = ""
+			lead = strings.Repeat(" ", indent)
 		}
-		p.WriteString(strings.TrimRight(fmt.Sprintf("%-*s%s", column, label, l), " ") + "\n")
+		p.WriteString(strings.TrimRight(lead+l, " ") + "\n")
 	}
 }
 
@@ -51,8 +52,7 @@ func (p *page) to(w io.Writer) error {
 // wrap breaks a text at spaces into lines of at most most letters; a word that
 // is longer is broken too, and nothing is lost.
 func wrap(text string, most int) []string {
-	lead := len(text) - len(strings.TrimLeft(text, " "))
-	line := []rune(text[:lead])
+	var line []rune
 	var lines []string
 	for i, word := range strings.Fields(text) {
 		w := []rune(word)

@@ -53,27 +53,39 @@ func once(i int, label string) string {
 // timeline says when what happened, counted from the plan.
 func timeline(p *page, r *mishap.Run) {
 	p.blank()
+	const indent = 22
+	say := func(when, since, text string) {
+		p.hang(fmt.Sprintf("  %8s  %8s  ", when, since), indent, clean(text))
+	}
 	at := func(t time.Time, format string, args ...any) {
 		if !t.IsZero() {
-			p.line(20, "  %s  %+8s  %s", clock(t), "+"+took(t.Sub(r.PlannedAt)), fmt.Sprintf(format, args...))
+			say(clock(t), "+"+took(t.Sub(r.PlannedAt)), fmt.Sprintf(format, args...))
 		}
 	}
 	at(r.PlannedAt, "planned")
 	at(r.InjectedAt, "injecting")
 	at(r.HoldingAt, "every first fault is in; watching")
-	at(r.RevertingAt, "reverting (%s): %s", r.Cause, orNothing(r.Reason))
+	at(r.RevertingAt, "reverting (%s)%s", r.Cause, unlessSaid(r))
 	at(r.RevertedAt, "everything is reverted; verifying the steady state")
 	if rec := r.Recovered; rec != nil && rec.In {
-		p.line(20, "  %8s  %8s  recovered %s after the revert (up to %s earlier)", "", "", took(rec.Took.Std()), took(rec.Resolution.Std()))
+		say("", "", fmt.Sprintf("recovered %s after the revert (up to %s earlier)", took(rec.Took.Std()), took(rec.Resolution.Std())))
 	}
 	switch {
 	case r.State == mishap.Refused:
 		at(r.EndedAt, "refused; this run touched nothing")
 	case r.State == mishap.Stranded:
-		p.line(2, "  stranded: a person must act")
+		say("", "", "stranded: a person must act")
 	default:
 		at(r.EndedAt, "completed")
 	}
+}
+
+// unlessSaid is why the run was reverted, if the first line does not say so.
+func unlessSaid(r *mishap.Run) string {
+	if _, reason := mishap.Judge(r); reason == r.Reason || r.Reason == "" {
+		return ""
+	}
+	return ": " + r.Reason
 }
 
 func faults(p *page, r *mishap.Run) {

@@ -71,7 +71,7 @@ func describe(e mishap.Entry, r *mishap.Run, said map[string]mishap.Result) []st
 		}
 		said[o.Probe] = o.Result
 		return []string{fmt.Sprintf("%s: %s %s", o.Probe, o.Result, strings.Trim(o.Value+", "+o.Detail, ", "))}
-	case e.Injection != nil && e.Injection.To != mishap.InjectionPrepared && e.Injection.To != mishap.InjectionInjecting:
+	case e.Injection != nil && (e.Injection.To == mishap.InjectionInjected || e.Injection.To == mishap.InjectionStranded || e.Injection.To.Settled()):
 		in := r.Injection(e.Injection.ID)
 		return []string{strings.TrimSuffix(fmt.Sprintf("%s on %s: %s, %s", in.Fault, in.Target.Label(), e.Injection.To, e.Injection.Detail), ", ")}
 	case e.Recovered != nil && e.Recovered.In:

@@ -39,10 +39,12 @@ func (x *execution) seenAgain(ctx context.Context) *mishap.StateChange {
 			continue
 		}
 		e := x.verifyOnce(context.WithoutCancel(ctx), in.ID)
+		if e.InForce == mishap.Yes || e.Traffic != nil {
+			x.rec.note(mishap.Entry{Effect: e}) // also the last of the traffic counts
+		}
 		if e.InForce != mishap.Yes {
 			continue
 		}
-		x.rec.note(mishap.Entry{Effect: e})
 		return &mishap.StateChange{Cause: mishap.CausePersist, Reason: fmt.Sprintf("%s on %s is seen again after its revert", in.Fault, in.Target.Label())}
 	}
 	return nil

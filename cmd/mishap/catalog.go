@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mishap"
+	"mishap/internal/app"
+)
+
+// entry is one line of a catalog.
+type entry struct {
+	Catalog string `json:"catalog"`
+	Name    string `json:"name"`
+	Summary string `json:"summary"`
+	Doc     string `json:"doc"`
+	Example string `json:"example"`
+	fields  []group
+}
+
+// group is the parameters of one part of an entry.
+type group struct {
+	name   string
+	params any
+}
+
+func (c *cli) catalogCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "catalog [NAME]",
+		Short:   "List injectors, probes and safeguards, or explain one",
+		Long:    "List what an experiment may use, or explain one entry with its parameters and an\nexample." + "\n" + exitCodes,
+		Example: "  mishap catalog\n  mishap catalog proxy-latency",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			a, err := c.app()
+			if err != nil {
+				return err
+			}
+			defer a.Close()
+			all := entries(a)
+			if len(args) == 1 {
+				return c.explain(all, args[0])
+			}
+			if c.json() {
+				return json.NewEncoder(c.out).Encode(all)
+			}
+			return listCatalog(c.out, all)
+		},
+	}
+}
+
+func entries(a *app.App) []entry {
+	var all []entry
+	add := func(catalog string, k mishap.Kind, more ...group) {
+		all = append(all, entry{catalog, k.Name, k.Summary, k.Doc, k.Example, append([]group{{"with", k.Params}}, more...)})
+	}
+	for _, k := range a.Injectors() {
+		add("injector", k.Kind, group{"targets", k.Targets})
+	}
+	for _, k := range a.Probes() {
+		add("probe", k.Kind, group{"expect", k.Expect})
+	}
+	for _, k := range a.Safeguards() {
+		add("safeguard", k.Kind)
+	}
+	return all
+}
+
+func listCatalog(w io.Writer, all []entry) error {
+	last := ""
+	for _, e := range all {
+		if e.Catalog != last {
+			if last != "" {
+				fmt.Fprintln(w)
+			}
+			fmt.Fprintf(w, "%sS\n", strings.ToUpper(e.Catalog))
+			last = e.Catalog
+		}
+		for i, line := range fold(e.Summary, 61) {
+			if i > 0 {
+				e.Name = ""
+			}
+			if _, err := fmt.Fprintf(w, "  %-15s %s\n", e.Name, line); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *cli) explain(all []entry, name string) error {
+	var names []string
+	for _, e := range all {
+		names = append(names, e.Name)
+		if e.Name != name || e.Catalog == "safeguard" && name == "probe" && c.json() {
+			continue
+		}
+		if c.json() {
+			return json.NewEncoder(c.out).Encode(e)
+		}
+		fmt.Fprintf(c.out, "%s (%s): %s\n\n%s\n", e.Name, e.Catalog, e.Summary, strings.Join(fold(e.Doc, 80), "\n"))
+		for _, g := range e.fields {
+			for i, f := range mishap.Fields(g.params) {
+				if i == 0 {
+					fmt.Fprintf(c.out, "\n%s:\n", g.name)
+				}
+				for j, line := range fold(f.Doc, 58) {
+					if j > 0 {
+						f.Name = ""
+					}
+					fmt.Fprintf(c.out, "  %-18s  %s\n", f.Name, line)
+				}
+			}
+		}
+		_, err := fmt.Fprintf(c.out, "\nexample:\n  %s\n", strings.ReplaceAll(strings.TrimSpace(e.Example), "\n", "\n  "))
+		return err
+	}
+	return usageError{mishap.WithHint(fmt.Errorf("the catalogs have no %q", name), mishap.Suggest(name, names))}
+}
+
+// fold breaks a text into lines.
+func fold(text string, width int) []string {
+	lines := []string{""}
+	for _, word := range strings.Fields(text) {
+		last := &lines[len(lines)-1]
+		switch {
+		case *last == "":
+			*last = word
+		case len(*last)+1+len(word) > width:
+			lines = append(lines, word)
+		default:
+			*last += " " + word
+		}
+	}
+	return lines
+}

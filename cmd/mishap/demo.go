@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mishap"
+	"mishap/internal/demo"
+)
+
+func (c *cli) demoCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "See two verdicts on a small shop, in less than a minute",
+		Long: `Start a small shop of real processes: payments behind a mishap proxy, two
+storefronts and a steady load. Make payments 300 ms late for the storefront that
+has a fallback (held), and for the one that has none (deviated). It exits 0 when
+both verdicts are as expected, and leaves files, reports and journals behind.`,
+		Args: exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.demo(cmd.Context(), dir) },
+	}
+	cmd.Flags().StringVar(&dir, "dir", "mishap-demo", "folder for the demo's files")
+	return cmd
+}
+
+// act is one experiment of the demo and the outcome that it must have.
+type act struct {
+	name    string
+	outcome mishap.Outcome
+	says    string
+}
+
+func (c *cli) demo(ctx context.Context, dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	shop, err := demo.NewShop(dir)
+	if err != nil {
+		return err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	fmt.Fprintf(c.err, "a shop opens: payments behind a proxy, two storefronts, a steady load\n")
+	closeShop, err := c.openShop(ctx, program, shop)
+	defer closeShop()
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, a := range []act{
+		{"fallback", mishap.OutcomeHeld, "300 ms on payments, and the storefront has a timeout and a fallback"},
+		{"no-fallback", mishap.OutcomeDeviated, "the same, and the storefront has no fallback"},
+	} {
+		fmt.Fprintf(c.err, "\n== %s\n", a.says)
+		problems = append(problems, c.play(ctx, program, shop, a))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.out, `
+Both verdicts are as they should be. Everything is reverted, the shop is closed.
+
+  experiments  %s
+  reports      %s
+  settings     %s
+
+next:
+  mishap status --config %[3]s
+  mishap init http://localhost:8080    # an experiment on your own service
+`, filepath.Join(shop.Dir, "experiments"), filepath.Join(shop.Dir, "reports"), shop.Settings())
+	return err
+}
+
+// openShop starts the shop's processes and waits until they sell. Each ends when
+// its standard input does, and so when this process is gone, however it goes.
+func (c *cli) openShop(ctx context.Context, program string, shop demo.Shop) (func(), error) {
+	var started []*exec.Cmd
+	var inputs []io.Closer
+	closeAll := func() {
+		for _, in := range inputs {
+			_ = in.Close()
+		}
+		for _, p := range started {
+			_ = p.Wait()
+		}
+	}
+	for _, args := range [][]string{
+		{"demo-service", "payments", "--listen", shop.Payments},
+		{"proxy", "--config", shop.Settings(), "--until-eof"},
+		{"demo-service", "storefront", "--listen", shop.Careful, "--payments", "http://" + shop.Proxy, "--fallback"},
+		{"demo-service", "storefront", "--listen", shop.Careless, "--payments", "http://" + shop.Proxy},
+		{"demo-service", "load", "http://" + shop.Careful, "http://" + shop.Careless},
+	} {
+		p := exec.Command(program, args...)
+		p.Stderr = c.err
+		in, err := p.StdinPipe()
+		if err != nil {
+			return closeAll, fmt.Errorf("start %s: %w", args[0], err)
+		}
+		inputs = append(inputs, in)
+		if err := p.Start(); err != nil {
+			return closeAll, fmt.Errorf("start %s: %w", args[0], err)
+		}
+		started = append(started, p)
+	}
+	for _, address := range []string{shop.Careful, shop.Careless} {
+		if err := awaitSale(ctx, "http://"+address+"/checkout"); err != nil {
+			return closeAll, err
+		}
+	}
+	return closeAll, nil
+}
+
+// awaitSale waits until a storefront sells with a receipt of payments.
+func awaitSale(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the shop to open: %w", ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// play runs one experiment as a person would, and keeps its report.
+func (c *cli) play(ctx context.Context, program string, shop demo.Shop, a act) error {
+	report := shop.Report(a.name)
+	if err := os.MkdirAll(filepath.Dir(report), 0o755); err != nil {
+		return fmt.Errorf("keep report: %w", err)
+	}
+	kept, err := os.Create(report)
+	if err != nil {
+		return fmt.Errorf("keep report: %w", err)
+	}
+	defer kept.Close()
+	p := exec.CommandContext(ctx, program, "run", "--config", shop.Settings(), shop.Experiment(a.name))
+	p.Stdout, p.Stderr = io.MultiWriter(c.out, kept), c.err
+	err = p.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return fmt.Errorf("run %s: %w", a.name, err)
+	}
+	if got := p.ProcessState.ExitCode(); got != a.outcome.ExitCode() {
+		return fmt.Errorf("experiment %s gave exit code %d, expected %d; its report is in %s", a.name, got, a.outcome.ExitCode(), report)
+	}
+	return nil
+}
+
+// serviceCommand is a part of the demo's shop. It is not for people.
+func (c *cli) serviceCommand() *cobra.Command {
+	var listen string
+	store := demo.Storefront{Patience: 150 * time.Millisecond}
+	cmd := &cobra.Command{
+		Use:    "demo-service payments|storefront|load",
+		Short:  "Run a part of the demo's shop",
+		Hidden: true,
+		Args:   atLeast(1, "payments, storefront or load"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, cancel := untilEOF(cmd.Context(), c.in)
+			defer cancel()
+			switch args[0] {
+			case "payments":
+				return demo.Serve(ctx, listen, demo.Payments())
+			case "storefront":
+				return demo.Serve(ctx, listen, store.Handler())
+			case "load":
+				const rate = 20 // checkouts a second and storefront
+				demo.Load(ctx, rate, args[1:]...)
+				return nil
+			}
+			return usageError{fmt.Errorf("the shop has no %q", args[0])}
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "", "host:port")
+	cmd.Flags().StringVar(&store.Payments, "payments", "", "URL of payments")
+	cmd.Flags().BoolVar(&store.Fallback, "fallback", false, "sell on credit when payments is late")
+	return cmd
+}
+
+// untilEOF ends a context when the input does.
+func untilEOF(ctx context.Context, in io.Reader) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		_, _ = io.Copy(io.Discard, in)
+		cancel()
+	}()
+	return ctx, cancel
+}

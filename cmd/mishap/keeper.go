@@ -1,0 +1,32 @@
+package main
+
+import (
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mishap/internal/app"
+)
+
+// keeperCommand is the process that a run starts to hold its faults. It is not
+// for people.
+func (c *cli) keeperCommand() *cobra.Command {
+	var run string
+	var revertWithin time.Duration
+	cmd := &cobra.Command{
+		Use:    "keeper",
+		Short:  "Hold, inject and revert the faults of one run",
+		Hidden: true,
+		Args:   exactly(0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			// It ends when its work is done, and not before.
+			signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
+			return app.Keep(c.state, run, revertWithin)
+		},
+	}
+	cmd.Flags().StringVar(&run, "run", "", "id of the run")
+	cmd.Flags().DurationVar(&revertWithin, "revert-within", 2*time.Minute, "how long a revert is tried")
+	return cmd
+}

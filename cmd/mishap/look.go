@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mishap"
+	"mishap/internal/app"
+	"mishap/internal/report"
+)
+
+func (c *cli) listCommand() *cobra.Command {
+	var vars map[string]string
+	cmd := &cobra.Command{
+		Use:     "list PATH…",
+		Short:   "List experiments and what they claim",
+		Long:    "List the experiments of files and folders." + "\n" + exitCodes,
+		Example: "  mishap list experiments/",
+		Args:    atLeast(1, "at least one file or folder"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withApp(cmd, func(a *app.App) error {
+				experiments, err := a.Load(cmd.Context(), args, vars, false)
+				if err != nil {
+					return err
+				}
+				if !c.json() {
+					return report.List(c.out, experiments)
+				}
+				for _, e := range experiments {
+					if err := json.NewEncoder(c.out).Encode(e); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringToStringVar(&vars, "var", nil, "value of a variable, NAME=VALUE; may be repeated")
+	return cmd
+}
+
+func (c *cli) statusCommand() *cobra.Command {
+	const latest = 20
+	return &cobra.Command{
+		Use:   "status [RUN]",
+		Short: "Show runs, and what is or may be in",
+		Long: `Show the latest runs, or one. It also works while a run goes on in another
+terminal.` + "\n" + exitCodes,
+		Example: "  mishap status\n  mishap status last",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withApp(cmd, func(a *app.App) error {
+				if halt, err := a.Halted(cmd.Context()); err != nil {
+					return err
+				} else if halt != nil {
+					fmt.Fprintf(c.err, "mishap: %s; `mishap resume` ends it\n", halt)
+				}
+				if len(args) == 1 {
+					return c.reportRun(cmd, a, args[0], c.output)
+				}
+				runs, err := a.Runs(cmd.Context(), latest)
+				if err != nil {
+					return err
+				}
+				if !c.json() {
+					return report.Status(c.out, runs, time.Now())
+				}
+				for _, r := range runs {
+					if err := report.JSON(c.out, r); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func (c *cli) reportCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "report RUN|JOURNAL",
+		Short: "Report a run: text, json, junit or journal",
+		Long: `Report a run of the ledger, or of a journal that was exported to a file. A
+journal alone is enough for the whole report.` + "\n" + exitCodes,
+		Example: "  mishap report last\n  mishap report last -o journal > run.jsonl\n  mishap report run.jsonl -o junit",
+		Args:    exactly(1, "the id of a run, its beginning, `last`, or a journal file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withApp(cmd, func(a *app.App) error { return c.reportRun(cmd, a, args[0], c.output) })
+		},
+	}
+}
+
+func (c *cli) reportRun(cmd *cobra.Command, a *app.App, which, format string) error {
+	entries, err := a.Journal(cmd.Context(), which)
+	if err != nil {
+		return err
+	}
+	run, err := mishap.Replay(entries)
+	if err != nil {
+		return err
+	}
+	switch format {
+	case "text":
+		return report.Text(c.out, run)
+	case "json":
+		return report.JSON(c.out, run)
+	case "junit":
+		return report.JUnit(c.out, []*mishap.Run{run})
+	case "journal":
+		return report.WriteJournal(c.out, entries)
+	}
+	return usageError{mishap.WithHint(fmt.Errorf("there is no report %q", format), "known: text, json, junit, journal")}
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"mishap/internal/proxy"
+)
+
+func (c *cli) proxyCommand() *cobra.Command {
+	var eof bool
+	cmd := &cobra.Command{
+		Use:   "proxy",
+		Short: "Run the proxies of the settings",
+		Long: `Run every proxy of the settings until Ctrl-C. Traffic passes untouched until a
+fault is put in; a fault ends by itself unless it is renewed, and a proxy that
+is started again has none.` + "\n" + exitCodes,
+		Example: "  mishap proxy\n  mishap proxy --config mishap.yaml",
+		Args:    exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a, err := c.app()
+			if err != nil {
+				return err
+			}
+			defer a.Close()
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+			defer stop()
+			if eof {
+				ctx, stop = untilEOF(ctx, c.in)
+				defer stop()
+			}
+			return a.ServeProxies(ctx, func(listeners []proxy.ProxyStatus) {
+				for _, l := range listeners {
+					fmt.Fprintf(c.out, "%s: %s -> %s\n", l.Name, l.Listen, l.Upstream)
+				}
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&eof, "until-eof", false, "end when the standard input does")
+	_ = cmd.Flags().MarkHidden("until-eof")
+	return cmd
+}

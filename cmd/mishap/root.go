@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+
+	"github.com/spf13/cobra"
+
+	"mishap"
+	"mishap/internal/app"
+)
+
+// environment is what a command sees of the world.
+type environment struct {
+	args     []string
+	in       io.Reader
+	out, err io.Writer
+}
+
+// cli is what all verbs share.
+type cli struct {
+	environment
+	config  string
+	state   string
+	output  string
+	verbose bool
+	outcome mishap.Outcome             // the worst so far; what a command returns is added by run
+	current atomic.Pointer[mishap.Run] // a picture of what is in, for a second Ctrl-C
+}
+
+const exitCodes = `
+Exit codes:
+  0    held, or the command did what it was asked
+  1    internal or ledger error
+  2    usage, or an invalid file
+  3    deviated
+  4    inconclusive; the reason is in the output
+  5    refused; this run touched nothing
+  6    a fault is or may still be in; the output says which, and how to end it
+  130  interrupted, after everything was reverted`
+
+// usageError is a mistake in how the command was called.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() error { return u.error }
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, env environment) int {
+	c := &cli{environment: env}
+	root := c.root()
+	root.SetArgs(env.args)
+	root.SetIn(env.in)
+	root.SetOut(env.out)
+	root.SetErr(env.err)
+	if err := root.ExecuteContext(ctx); err != nil {
+		c.fail(err)
+	}
+	return c.outcome.ExitCode()
+}
+
+// fail prints an error with its hint and remembers its outcome.
+func (c *cli) fail(err error) {
+	fmt.Fprintf(c.err, "mishap: %v\n", err)
+	var hinted *mishap.Hinted
+	if errors.As(err, &hinted) && hinted.Hint != "" {
+		fmt.Fprintf(c.err, "hint: %s\n", hinted.Hint)
+	}
+	c.outcome = mishap.Worst(c.outcome, outcomeOf(err))
+}
+
+// outcomeOf classifies an error that ended a command.
+func outcomeOf(err error) mishap.Outcome {
+	var usage usageError
+	switch {
+	case errors.As(err, &usage), app.Invalid(err):
+		return mishap.OutcomeUsage
+	case app.Refusal(err):
+		return mishap.OutcomeRefused
+	case app.StillIn(err):
+		return mishap.OutcomeStillIn
+	default:
+		return mishap.OutcomeInternal
+	}
+}
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mishap",
+		Short: "Run controlled chaos experiments",
+		Long: `mishap tests a claim about a system: it checks the steady state, injects a fault,
+stops at harm, reverts everything, waits for recovery, and gives a verdict:
+held, deviated or inconclusive.` + "\n" + exitCodes,
+		Example: `  mishap init http://localhost:8080     # write an experiment on your own service
+  mishap validate experiments/          # check files without touching anything
+  mishap plan experiments/slow.yaml     # see what would be touched
+  mishap run experiments/slow.yaml      # do it`,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return usageError{mishap.WithHint(err, "see `mishap help`")}
+	})
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.config, "config", "", "settings file (default ./mishap.yaml)")
+	flags.StringVar(&c.state, "state", "", "state directory with the ledger")
+	flags.StringVarP(&c.output, "output", "o", "text", "text or json; plan: also a file to pin it to")
+	flags.BoolVarP(&c.verbose, "verbose", "v", false, "log what happens inside to stderr")
+	root.AddCommand(
+		c.initCommand(), c.validateCommand(), c.planCommand(), c.runCommand(), c.listCommand(), c.statusCommand(),
+		c.reportCommand(), c.abortCommand(), c.revertCommand(), c.haltCommand(), c.resumeCommand(), c.catalogCommand(),
+		c.proxyCommand(), c.configCommand(), c.demoCommand(), c.serviceCommand(), c.keeperCommand(), c.versionCommand(),
+	)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	return root
+}
+
+// exactly is cobra's ExactArgs with a sentence that says what is missing.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		return usageError{mishap.WithHint(fmt.Errorf("%s takes %s, not %d arguments", cmd.CommandPath(), what, len(args)),
+			"see `"+cmd.CommandPath()+" --help`")}
+	}
+}
+
+// atLeast is cobra's MinimumNArgs with a sentence.
+func atLeast(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= n {
+			return nil
+		}
+		return usageError{mishap.WithHint(fmt.Errorf("%s takes %s", cmd.CommandPath(), what), "see `"+cmd.CommandPath()+" --help`")}
+	}
+}
+
+// json reports whether the result is to be JSON.
+func (c *cli) json() bool { return c.output == "json" }
+
+func (c *cli) log() *slog.Logger {
+	if !c.verbose {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// versionString is what the linker or the module's build information says.
+func versionString() string {
+	if version != "" {
+		return version
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/user"
+
+	"github.com/spf13/cobra"
+
+	"mishap"
+	"mishap/internal/app"
+	"mishap/internal/report"
+)
+
+// app opens the settings and catalogs; the ledger only when it is needed.
+func (c *cli) app() (*app.App, error) {
+	return app.New(app.Options{Config: c.config, State: c.state, Log: c.log()})
+}
+
+// withApp runs f with an app and names what a crash left before.
+func (c *cli) withApp(cmd *cobra.Command, f func(*app.App) error) error {
+	a, err := c.app()
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	c.nameLeftovers(cmd.Context(), a)
+	return f(a)
+}
+
+// nameLeftovers says on stderr what a lost server left behind. It must not keep
+// a command from working.
+func (c *cli) nameLeftovers(ctx context.Context, a *app.App) {
+	leftovers, err := a.Leftovers(ctx)
+	if err != nil {
+		fmt.Fprintf(c.err, "mishap: look for leftovers: %v\n", err)
+	}
+	for _, l := range leftovers {
+		fmt.Fprintf(c.err, "mishap: %s\n", l)
+	}
+	if len(leftovers) > 0 {
+		fmt.Fprintln(c.err, "hint: the next `mishap run` reverts it first, or `mishap revert --all` does now")
+	}
+}
+
+// whoami names the person for the journal.
+func whoami() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return fmt.Sprintf("uid %d", os.Getuid())
+}
+
+func (c *cli) haltCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:     "halt",
+		Short:   "Stop everything and start nothing, until resumed",
+		Long:    "Stop every run that uses this ledger; each reverts. Nothing starts until\n`mishap resume`." + "\n" + exitCodes,
+		Example: "  mishap halt --reason 'incident 4711'",
+		Args:    exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.withApp(cmd, func(a *app.App) error {
+				if err := a.Halt(cmd.Context(), whoami(), reason); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintln(c.out, "halted: every run reverts, and nothing starts until `mishap resume`")
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the others")
+	return cmd
+}
+
+func (c *cli) resumeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "resume",
+		Short: "Let runs start again after halt",
+		Long:  "Let runs start again after `mishap halt`." + "\n" + exitCodes,
+		Args:  exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.withApp(cmd, func(a *app.App) error {
+				if err := a.Resume(cmd.Context(), whoami()); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintln(c.out, "resumed: runs may start")
+				return err
+			})
+		},
+	}
+}
+
+func (c *cli) abortCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "abort RUN",
+		Short: "Stop a run under way; it reverts",
+		Long:  "Ask the server of a run to stop. It reverts and verifies, and its verdict is\ninconclusive unless it has deviated already." + "\n" + exitCodes,
+		Args:  exactly(1, "the id of a run, its beginning, or `last`"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withApp(cmd, func(a *app.App) error {
+				run, err := a.Abort(cmd.Context(), args[0], whoami(), reason)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(c.out, "%s was asked to stop; `mishap status %s` shows how far it is\n", run, run)
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the journal")
+	return cmd
+}
+
+func (c *cli) revertCommand() *cobra.Command {
+	var all bool
+	var settle string
+	cmd := &cobra.Command{
+		Use:   "revert RUN|--all",
+		Short: "Revert what a lost server or a stranded run left",
+		Long: `Revert what may still be in, of a run whose server is gone or that is stranded,
+and verify the steady state. With --settle a person takes it over instead: the
+injections are recorded as settled with the reason, and nothing is called.` + "\n" + exitCodes,
+		Example: "  mishap revert --all\n  mishap revert 7f3a --settle 'rebooted by hand, see ticket 12'",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if all == (len(args) == 1) || len(args) > 1 {
+				return usageError{mishap.WithHint(fmt.Errorf("revert takes one run, or --all"), "`mishap status` lists what may be in")}
+			}
+			if settle != "" && all {
+				return usageError{fmt.Errorf("--settle takes one run: a person answers for each")}
+			}
+			return c.revert(cmd, args, settle)
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "everything that may still be in")
+	cmd.Flags().StringVar(&settle, "settle", "", "record it as settled by you, for this reason")
+	return cmd
+}
+
+func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
+	a, err := c.app()
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	if settle != "" {
+		run, err := a.Settle(cmd.Context(), args[0], whoami(), settle)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(c.out, "%s: settled by %s\n", run.ID, whoami())
+		return err
+	}
+	which := ""
+	if len(args) == 1 {
+		which = args[0]
+	}
+	mended, err := c.mend(cmd.Context(), a, which)
+	for _, run := range mended {
+		if _, err := fmt.Fprintf(c.out, "%s: %s\n", run.ID, app.Mended(run)); err != nil {
+			return err
+		}
+	}
+	if err == nil && len(mended) == 0 {
+		_, err = fmt.Fprintln(c.out, "nothing to revert")
+	}
+	return err
+}
+
+// mend reverts what lost servers left, and remembers if something is still in.
+func (c *cli) mend(ctx context.Context, a *app.App, which string) ([]*mishap.Run, error) {
+	ctx, stops, done := c.stoppable(ctx)
+	defer done()
+	view := report.NewView(c.err)
+	defer view.Close()
+	mended, err := a.Mend(ctx, which, app.RunOptions{Seen: c.follow(view), Stops: stops})
+	for _, run := range mended {
+		if len(run.Outstanding()) > 0 {
+			c.outcome = mishap.Worst(c.outcome, mishap.OutcomeStillIn)
+		}
+	}
+	return mended, err
+}

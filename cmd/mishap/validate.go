@@ -1,0 +1,54 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func (c *cli) validateCommand() *cobra.Command {
+	var vars map[string]string
+	var schema bool
+	cmd := &cobra.Command{
+		Use:   "validate PATH…",
+		Short: "Check experiment files without touching anything",
+		Long: `Check experiment files, or all of a folder. Every problem is reported at once,
+with file, line and column. Names of proxies are checked if there are settings.` + "\n" + exitCodes,
+		Example: "  mishap validate experiments/\n  mishap validate --schema > experiment.schema.json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, err := c.app()
+			if err != nil {
+				return err
+			}
+			defer a.Close()
+			if schema {
+				return c.print(a.Schema())
+			}
+			if err := atLeast(1, "at least one file or folder")(cmd, args); err != nil {
+				return err
+			}
+			experiments, err := a.Load(cmd.Context(), args, vars, false)
+			if err != nil {
+				return err
+			}
+			if c.json() {
+				return json.NewEncoder(c.out).Encode(map[string]int{"valid": len(experiments)})
+			}
+			_, err = fmt.Fprintf(c.out, "%d valid\n", len(experiments))
+			return err
+		},
+	}
+	cmd.Flags().StringToStringVar(&vars, "var", nil, "value of a variable, NAME=VALUE; may be repeated")
+	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of experiment files, for editors")
+	return cmd
+}
+
+// print writes generated text to stdout.
+func (c *cli) print(text []byte, err error) error {
+	if err != nil {
+		return err
+	}
+	_, err = c.out.Write(text)
+	return err
+}

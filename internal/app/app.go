@@ -1,0 +1,198 @@
+// Package app wires everything: it alone knows all catalogs and mechanisms. A
+// verb of the command line is one call here.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+
+	"mishap"
+	"mishap/experiments"
+	"mishap/injectors"
+	"mishap/internal/cloud"
+	"mishap/internal/config"
+	"mishap/internal/ledger"
+	"mishap/probes"
+)
+
+// Options says where settings and state are.
+type Options struct {
+	Config string // settings file; empty means search
+	State  string // state directory; empty means as in the settings
+	Log    *slog.Logger
+}
+
+// App is mishap with its settings. The ledger is opened when it is first
+// needed, so that commands which touch nothing leave nothing.
+type App struct {
+	Settings config.Settings
+	log      *slog.Logger
+	cloud    *cloud.Cloud
+
+	mu     sync.Mutex
+	book   *ledger.SQLite
+	server *ledger.Server
+}
+
+// New reads the settings.
+func New(o Options) (*App, error) {
+	settings, err := config.Load(config.Options{File: o.Config, Flags: map[string]string{"state": o.State}})
+	if err != nil {
+		return nil, invalid{err}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &App{Settings: settings, log: o.Log, cloud: cloud.New()}, nil
+}
+
+// Close ends this process as a server and closes the ledger.
+func (a *App) Close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.server != nil {
+		_ = a.server.Close()
+	}
+	if a.book != nil {
+		_ = a.book.Close()
+	}
+}
+
+// ledger opens the ledger, and makes it if there is none.
+func (a *App) ledger(ctx context.Context) (*ledger.SQLite, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.book != nil {
+		return a.book, nil
+	}
+	book, err := ledger.Open(ctx, a.Settings.State)
+	if err != nil {
+		return nil, err
+	}
+	a.book = book
+	return book, nil
+}
+
+// register makes this process a server, once.
+func (a *App) register() (string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.server == nil {
+		server, err := ledger.Register(a.Settings.State)
+		if err != nil {
+			return "", err
+		}
+		a.server = server
+	}
+	return a.server.ID, nil
+}
+
+// invalid is a file or setting that cannot be used.
+type invalid struct{ error }
+
+func (i invalid) Unwrap() error { return i.error }
+
+// refusal is a run that may not be, found out before it began.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
+// stillIn is something that is or may be in the system.
+type stillIn struct{ error }
+
+func (s stillIn) Unwrap() error { return s.error }
+
+// Invalid reports whether err is about a file or setting.
+func Invalid(err error) bool { return errors.As(err, new(invalid)) }
+
+// Refusal reports whether err refuses to run.
+func Refusal(err error) bool { return errors.As(err, new(refusal)) }
+
+// StillIn reports whether err leaves a fault in the system.
+func StillIn(err error) bool { return errors.As(err, new(stillIn)) }
+
+// Injectors is the catalog of faults.
+func (a *App) Injectors() []mishap.InjectorKind { return injectors.Catalog(a.injectorDeps()) }
+
+// Probes is the catalog of measurements.
+func (a *App) Probes() []mishap.ProbeKind { return probes.Catalog(probes.Deps{}) }
+
+// Safeguards is the catalog of refusals.
+func (a *App) Safeguards() []mishap.SafeguardKind { return a.safeguards("", nil) }
+
+func (a *App) catalogs() experiments.Catalogs {
+	return experiments.Catalogs{Injectors: a.Injectors(), Probes: a.Probes(), Safeguards: a.Safeguards()}
+}
+
+func (a *App) kinds() map[string]mishap.InjectorKind {
+	kinds := map[string]mishap.InjectorKind{}
+	for _, k := range a.Injectors() {
+		kinds[k.Name] = k
+	}
+	return kinds
+}
+
+// Load reads experiments. Names of proxies are checked if strict, or if there
+// are settings.
+func (a *App) Load(ctx context.Context, paths []string, vars map[string]string, strict bool) ([]mishap.Experiment, error) {
+	o := experiments.Options{
+		Catalogs: a.catalogs(), Vars: vars, LongestRun: a.Settings.LongestRun.Std(),
+		CheckProxies: strict || a.Settings.File != "",
+	}
+	for _, p := range a.Settings.Proxies {
+		o.Proxies = append(o.Proxies, p.Name)
+	}
+	list, err := experiments.Load(ctx, paths, o)
+	if err != nil {
+		return nil, invalid{err}
+	}
+	return list, nil
+}
+
+// Schema is the JSON Schema of experiment files.
+func (a *App) Schema() ([]byte, error) { return experiments.Schema(a.catalogs()) }
+
+func (a *App) injectorDeps() injectors.Deps {
+	return injectors.Deps{
+		Lease:   a.Settings.Lease.Std(),
+		Proxies: a.proxies,
+		Proxy:   func(control string) injectors.ProxyControl { return newProxyControl(control) },
+		AWS: func(ctx context.Context, region string) (injectors.AWS, error) {
+			p, err := a.cloud.Place(ctx, region)
+			return injectors.AWS{Config: p.Config, Account: p.Account, Region: p.Region}, err
+		},
+		Secret: secret,
+	}
+}
+
+func (a *App) proxies() []injectors.ProxyAddress {
+	var all []injectors.ProxyAddress
+	for _, p := range a.Settings.Proxies {
+		all = append(all, injectors.ProxyAddress{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Control: p.Control})
+	}
+	return all
+}
+
+// secret looks a reference up, at the moment of a call.
+func secret(s mishap.Secret) (string, error) {
+	switch {
+	case s.Env != "":
+		value, ok := os.LookupEnv(s.Env)
+		if !ok {
+			return "", fmt.Errorf("environment variable %s of a secret is not set", s.Env)
+		}
+		return value, nil
+	case s.File != "":
+		text, err := os.ReadFile(s.File)
+		if err != nil {
+			return "", fmt.Errorf("read file of a secret: %w", err)
+		}
+		return strings.TrimSuffix(string(text), "\n"), nil
+	}
+	return s.Value, nil
+}

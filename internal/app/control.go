@@ -1,0 +1,137 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"mishap"
+	"mishap/internal/ledger"
+	"mishap/internal/report"
+)
+
+// Halt stops everything and lets nothing start.
+func (a *App) Halt(ctx context.Context, by, reason string) error {
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return err
+	}
+	return book.Halt(ctx, ledger.Halt{By: by, Reason: reason, At: time.Now()})
+}
+
+// Resume lets runs start again.
+func (a *App) Resume(ctx context.Context, by string) error {
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return err
+	}
+	return book.Resume(ctx, by, time.Now())
+}
+
+// Halted says who halted everything; nil if nobody did.
+func (a *App) Halted(ctx context.Context) (*ledger.Halt, error) {
+	if !ledger.Exists(a.Settings.State) && !a.opened() {
+		return nil, nil
+	}
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return book.Halted(ctx)
+}
+
+func (a *App) opened() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.book != nil
+}
+
+// Abort asks the server of a run to stop it, and answers the run's id.
+func (a *App) Abort(ctx context.Context, which, by, reason string) (string, error) {
+	record, err := a.find(ctx, which)
+	if err != nil {
+		return "", err
+	}
+	if !record.Active() {
+		return record.ID, refusal{fmt.Errorf("abort run %s: it is %s already", record.ID, record.State)}
+	}
+	alive, err := ledger.Alive(a.Settings.State, record.Server)
+	if err != nil {
+		return record.ID, err
+	}
+	if !alive {
+		return record.ID, stillIn{mishap.WithHint(fmt.Errorf("abort run %s: its server is gone", record.ID), "`mishap revert "+record.ID+"` reverts it")}
+	}
+	path, err := socketPath(a.Settings.State, record.Server)
+	if err != nil {
+		return record.ID, err
+	}
+	return record.ID, askStop(ctx, path, stopRequest{Run: record.ID, By: by, Reason: reason})
+}
+
+// find looks a run up by its id, the beginning of it, or "last".
+func (a *App) find(ctx context.Context, which string) (ledger.Record, error) {
+	if !ledger.Exists(a.Settings.State) {
+		return ledger.Record{}, invalid{mishap.WithHint(fmt.Errorf("no run %q: there is no ledger in %s", which, a.Settings.State), "choose the right one with --state DIR")}
+	}
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	record, err := book.Find(ctx, which)
+	if errors.Is(err, ledger.ErrUnknownRun) {
+		return record, invalid{err}
+	}
+	return record, err
+}
+
+// Journal reads the entries of a run in the ledger, or of a journal in a file.
+func (a *App) Journal(ctx context.Context, which string) ([]mishap.Entry, error) {
+	if f, err := os.Open(which); err == nil {
+		defer f.Close()
+		entries, err := report.ReadJournal(f)
+		if err != nil {
+			return nil, invalid{fmt.Errorf("%s: %w", which, err)}
+		}
+		return entries, nil
+	}
+	record, err := a.find(ctx, which)
+	if err != nil {
+		return nil, err
+	}
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return book.Entries(ctx, record.ID)
+}
+
+// Runs replays the latest runs, newest first.
+func (a *App) Runs(ctx context.Context, limit int) ([]*mishap.Run, error) {
+	if !ledger.Exists(a.Settings.State) {
+		return nil, nil
+	}
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records, err := book.Runs(ctx, limit)
+	if err != nil {
+		return nil, err
+	}
+	var all []*mishap.Run
+	for _, r := range records {
+		entries, err := book.Entries(ctx, r.ID)
+		if err != nil {
+			return all, err
+		}
+		run, err := mishap.Replay(entries)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, run)
+	}
+	return all, nil
+}

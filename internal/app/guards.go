@@ -1,0 +1,163 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"mishap"
+	"mishap/internal/ledger"
+	"mishap/internal/runner"
+	"mishap/probes"
+	"mishap/safeguards"
+)
+
+// safeguards makes the catalog for one run; run is empty while planning. Keeper
+// answers the keeper's process id, and may be nil.
+func (a *App) safeguards(run string, keeper func() int) []mishap.SafeguardKind {
+	s := a.Settings
+	return safeguards.Catalog(safeguards.Deps{
+		Accounts: s.Accounts, Regions: s.Regions, Hosts: s.Hosts, OptInTag: s.OptInTag, Protected: s.Protected,
+		LongestRun:   s.LongestRun.Std(),
+		Irreversible: func(name string) bool { return a.kinds()[name].Irreversible },
+		Halted:       a.halted,
+		Others:       func(ctx context.Context, p mishap.Plan) ([]string, error) { return a.others(ctx, run, p.Experiment) },
+		Self: func(context.Context) (safeguards.Self, error) {
+			self := safeguards.Self{PIDs: ancestors(os.Getpid()), Instance: ownInstance()}
+			if keeper != nil {
+				self.PIDs = append(self.PIDs, keeper())
+			}
+			return self, nil
+		},
+		Probe: makeProbe,
+	})
+}
+
+// guards makes the safeguards of a run: those always asked, with what the
+// experiment says to them, and those that it names.
+func guards(kinds []mishap.SafeguardKind, e mishap.Experiment) ([]runner.Guard, error) {
+	var all []runner.Guard
+	for _, k := range kinds {
+		named := false
+		for _, spec := range e.Safeguards {
+			if spec.Safeguard != k.Name {
+				continue
+			}
+			named = true
+			g, err := k.New(spec.With)
+			if err != nil {
+				return nil, fmt.Errorf("make safeguard %s: %w", k.Name, err)
+			}
+			all = append(all, runner.Guard{Name: uniqueName(all, k.Name), Safeguard: g})
+		}
+		if named || !k.Always {
+			continue
+		}
+		g, err := k.New(nil)
+		if err != nil {
+			return nil, fmt.Errorf("make safeguard %s: %w", k.Name, err)
+		}
+		all = append(all, runner.Guard{Name: k.Name, Safeguard: g})
+	}
+	return all, nil
+}
+
+// uniqueName tells two safeguards of one kind apart.
+func uniqueName(all []runner.Guard, name string) string {
+	n := 1
+	for _, g := range all {
+		if g.Name == name || strings.HasPrefix(g.Name, name+" ") {
+			n++
+		}
+	}
+	if n == 1 {
+		return name
+	}
+	return fmt.Sprintf("%s %d", name, n)
+}
+
+// halted asks the ledger; without one nobody has halted anything.
+func (a *App) halted(ctx context.Context) (string, bool, error) {
+	h, err := a.Halted(ctx)
+	if err != nil || h == nil {
+		return "", false, err
+	}
+	return h.String(), true, nil
+}
+
+// others names the active runs of the experiment or its group.
+func (a *App) others(ctx context.Context, run string, e mishap.Experiment) ([]string, error) {
+	if !ledger.Exists(a.Settings.State) {
+		return nil, nil
+	}
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	active, err := book.Unfinished(ctx)
+	var names []string
+	for _, r := range active {
+		if r.ID != run && (r.Experiment == e.Name || r.Group == e.Group) {
+			names = append(names, fmt.Sprintf("run %s of %s is %s", r.ID, r.Experiment, r.State))
+		}
+	}
+	return names, err
+}
+
+func makeProbe(spec mishap.ProbeSpec) (mishap.Probe, error) {
+	var names []string
+	for _, k := range probes.Catalog(probes.Deps{}) {
+		if k.Name == spec.Probe {
+			return k.New(spec)
+		}
+		names = append(names, k.Name)
+	}
+	return nil, &mishap.FieldError{Path: "probe", Msg: fmt.Sprintf("there is no probe %q", spec.Probe), Hint: mishap.Suggest(spec.Probe, names)}
+}
+
+func makeProbes(e mishap.Experiment) ([]mishap.Probe, error) {
+	all := make([]mishap.Probe, len(e.SteadyState))
+	for i, spec := range e.SteadyState {
+		p, err := makeProbe(spec)
+		if err != nil {
+			return nil, fmt.Errorf("make probe %q: %w", spec.Name, err)
+		}
+		all[i] = p
+	}
+	return all, nil
+}
+
+// ancestors lists a process and what started it, up to the first.
+func ancestors(pid int) []int {
+	var all []int
+	for pid > 1 && !slices.Contains(all, pid) {
+		all = append(all, pid)
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return all
+		}
+		// pid (comm) state ppid; the name may hold anything
+		_, rest, _ := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " ")
+		fields := strings.Fields(rest)
+		if len(fields) < 2 {
+			return all
+		}
+		pid = 0
+		_ = json.Unmarshal([]byte(fields[1]), &pid)
+	}
+	return all
+}
+
+// ownInstance is the EC2 instance that this is, as Nitro machines say it;
+// empty elsewhere.
+func ownInstance() string {
+	text, err := os.ReadFile("/sys/devices/virtual/dmi/id/board_asset_tag")
+	id := strings.TrimSpace(string(text))
+	if err != nil || !strings.HasPrefix(id, "i-") {
+		return ""
+	}
+	return id
+}

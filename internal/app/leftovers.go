@@ -1,0 +1,304 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"mishap"
+	"mishap/injectors"
+	"mishap/internal/keeper"
+	"mishap/internal/ledger"
+	"mishap/internal/runner"
+)
+
+// orphan is a run whose server is gone before its end.
+type orphan struct {
+	ledger.Record
+	entries []mishap.Entry
+	run     *mishap.Run
+}
+
+// orphans lists the runs whose servers are gone, oldest first.
+func (a *App) orphans(ctx context.Context) ([]orphan, error) {
+	if !ledger.Exists(a.Settings.State) {
+		return nil, nil
+	}
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	active, err := book.Unfinished(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []orphan
+	for _, r := range active {
+		alive, err := ledger.Alive(a.Settings.State, r.Server)
+		if err != nil {
+			return all, err
+		}
+		if alive {
+			continue
+		}
+		entries, err := book.Entries(ctx, r.ID)
+		if err != nil {
+			return all, err
+		}
+		run, err := mishap.Replay(entries)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, orphan{r, entries, run})
+	}
+	return all, nil
+}
+
+// strays lists undo files with something in that no run of the ledger accounts
+// for: the ledger was lost, or cannot be read.
+func (a *App) strays(known []orphan) ([]keeper.Undo, error) {
+	files, err := keeper.ReadUndo(a.Settings.State)
+	var all []keeper.Undo
+	for _, u := range files {
+		accounted := u.Alive || len(u.Outstanding()) == 0
+		for _, o := range known {
+			accounted = accounted || o.ID == u.Run
+		}
+		if !accounted {
+			all = append(all, u)
+		}
+	}
+	return all, err
+}
+
+// Leftovers names what lost servers left: one line per fault that is or may be
+// in, or per run that only has to be closed.
+func (a *App) Leftovers(ctx context.Context) ([]string, error) {
+	if _, err := os.Stat(a.Settings.State); err != nil {
+		return nil, nil
+	}
+	orphans, err := a.orphans(ctx)
+	strays, errUndo := a.strays(orphans)
+	var lines []string
+	for _, o := range orphans {
+		left := o.run.Outstanding()
+		for _, in := range left {
+			lines = append(lines, fmt.Sprintf("run %s of %s was lost: %s on %s may still be in (%s)", o.ID, o.Experiment, in.Fault, in.Target.Label(), in.State))
+		}
+		if len(left) == 0 {
+			lines = append(lines, fmt.Sprintf("run %s of %s was lost while %s; nothing is in", o.ID, o.Experiment, o.run.State))
+		}
+	}
+	for _, u := range strays {
+		for _, h := range u.Outstanding() {
+			lines = append(lines, fmt.Sprintf("run %s, which is not in the ledger: %s on %s may still be in (%s)", u.Run, h.Fault, h.Target.Label(), h.State))
+		}
+	}
+	return lines, errors.Join(err, errUndo)
+}
+
+// Mend reverts what lost servers left: of one run, or of all if which is empty.
+// It answers the runs that it brought to an end, or tried to.
+func (a *App) Mend(ctx context.Context, which string, o RunOptions) ([]*mishap.Run, error) {
+	orphans, err := a.orphans(ctx)
+	problems := []error{err}
+	if which != "" {
+		one, err := a.chosen(ctx, which, orphans)
+		if err != nil {
+			return nil, err
+		}
+		orphans = one
+	}
+	var mended []*mishap.Run
+	for _, lost := range orphans {
+		run, err := a.mend(ctx, lost, o)
+		problems = append(problems, err)
+		if run != nil {
+			mended = append(mended, run)
+		}
+	}
+	if which == "" {
+		problems = append(problems, a.mendStrays(ctx, orphans))
+	}
+	return mended, errors.Join(problems...)
+}
+
+// chosen is the one orphan that is meant, or why there is none.
+func (a *App) chosen(ctx context.Context, which string, orphans []orphan) ([]orphan, error) {
+	record, err := a.find(ctx, which)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range orphans {
+		if o.ID == record.ID {
+			return []orphan{o}, nil
+		}
+	}
+	if !record.Active() {
+		return nil, nil
+	}
+	return nil, mishap.WithHint(fmt.Errorf("run %s is %s, and its server lives", record.ID, record.State), fmt.Sprintf("`mishap abort %s` makes it revert", record.ID))
+}
+
+// mend takes a run over and brings it to its end.
+func (a *App) mend(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run, error) {
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	server, err := a.register()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.awaitKeeper(ctx, lost.ID); err != nil {
+		return nil, err
+	}
+	lease, err := book.TakeOver(ctx, lost.Lease(), server)
+	if errors.Is(err, ledger.ErrFenced) {
+		return nil, nil // somebody else is on it
+	}
+	if err != nil {
+		return nil, err
+	}
+	injections, err := book.Injections(ctx, lost.ID)
+	if err != nil {
+		return nil, err
+	}
+	measured, err := makeProbes(lost.run.Plan.Experiment)
+	if err != nil {
+		return nil, err
+	}
+	stops, done, err := a.listen(ctx, lease, o.Stops)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	r := &runner.Runner{
+		Journal: journal{book, lease}, Probes: measured, Seen: o.Seen, Stops: stops, Log: a.log,
+		Restore:      func(in mishap.Injection) (mishap.Injector, error) { return injectors.Restore(a.injectorDeps(), in) },
+		RevertWithin: a.Settings.RevertWithin.Std(),
+	}
+	why := mishap.StateChange{Cause: mishap.CauseCrash, Reason: "the server of the run was lost"}
+	if lost.run.State == mishap.Stranded {
+		why = mishap.StateChange{Cause: mishap.CauseRetry, Reason: "a stranded injection is tried again"}
+	}
+	run, err := r.Resume(ctx, lost.entries, injections, why)
+	if run != nil && len(run.Outstanding()) == 0 {
+		err = errors.Join(err, keeper.Remove(a.Settings.State, run.ID))
+	}
+	ledger.Forget(a.Settings.State, lost.Server)
+	return run, err
+}
+
+// awaitKeeper lets a keeper that still reverts finish.
+func (a *App) awaitKeeper(ctx context.Context, run string) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Settings.RevertWithin.Std()+time.Minute)
+	defer cancel()
+	for {
+		files, err := keeper.ReadUndo(a.Settings.State)
+		if err != nil {
+			return err
+		}
+		working := false
+		for _, u := range files {
+			working = working || u.Run == run && u.Alive
+		}
+		if !working {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return stillIn{fmt.Errorf("the keeper of run %s still reverts: %w", run, ctx.Err())}
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// mendStrays reverts from undo files alone.
+func (a *App) mendStrays(ctx context.Context, known []orphan) error {
+	strays, err := a.strays(known)
+	problems := []error{err}
+	for _, u := range strays {
+		for _, h := range u.Outstanding() {
+			if err := a.revertStray(ctx, h); err != nil {
+				problems = append(problems, stillIn{fmt.Errorf("revert %s on %s of run %s: %w", h.Fault, h.Target.Label(), u.Run, err)})
+				continue
+			}
+		}
+		if len(problems) == 1 && problems[0] == nil {
+			problems = append(problems, keeper.Remove(a.Settings.State, u.Run))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func (a *App) revertStray(ctx context.Context, h keeper.Held) error {
+	injector, err := injectors.Restore(a.injectorDeps(), h.Injection)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	_, err = injector.Revert(ctx, h.Injection)
+	return err
+}
+
+// Mended says in words how a run that was taken over ended.
+func Mended(r *mishap.Run) string {
+	if left := r.Outstanding(); len(left) > 0 {
+		return fmt.Sprintf("%s; %s on %s is still %s", r.State, left[0].Fault, left[0].Target.Label(), left[0].State)
+	}
+	verdict, reason := mishap.Judge(r)
+	if verdict == mishap.NoVerdict {
+		return fmt.Sprintf("%s: %s", r.State, reason)
+	}
+	return fmt.Sprintf("reverted, %s: %s", verdict, reason)
+}
+
+// Settle records that a person has put back what is stranded.
+func (a *App) Settle(ctx context.Context, which, by, reason string) (*mishap.Run, error) {
+	orphans, err := a.orphans(ctx)
+	if err != nil {
+		return nil, err
+	}
+	one, err := a.chosen(ctx, which, orphans)
+	if err != nil {
+		return nil, err
+	}
+	if len(one) == 0 || one[0].run.State != mishap.Stranded {
+		return nil, refusal{mishap.WithHint(fmt.Errorf("settle run %s: it is not stranded", which), "`mishap revert` reverts it; only what that cannot do is settled by a person")}
+	}
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	server, err := a.register()
+	if err != nil {
+		return nil, err
+	}
+	lease, err := book.TakeOver(ctx, one[0].Lease(), server)
+	if err != nil {
+		return nil, err
+	}
+	run := one[0].run
+	var entries []mishap.Entry
+	add := func(e mishap.Entry) error {
+		e.Run, e.Seq, e.At = run.ID, run.Seq+1, time.Now()
+		entries = append(entries, e)
+		return run.Apply(e)
+	}
+	for _, in := range run.Outstanding() {
+		err = errors.Join(err, add(mishap.Entry{Injection: &mishap.InjectionChange{ID: in.ID, To: mishap.InjectionSuperseded, Detail: reason, By: by}}))
+	}
+	err = errors.Join(err, add(mishap.Entry{State: &mishap.StateChange{To: mishap.Completed, Cause: mishap.CauseSettled, Reason: "settled by " + by + ": " + reason, By: by}}))
+	if err != nil {
+		return nil, err
+	}
+	if err := book.Append(ctx, lease, entries...); err != nil {
+		return nil, err
+	}
+	return run, keeper.Remove(filepath.Clean(a.Settings.State), run.ID)
+}

@@ -1,0 +1,116 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"mishap"
+	"mishap/internal/report"
+	"mishap/internal/runner"
+)
+
+// Plan resolves an experiment against the live system, and touches nothing.
+func (a *App) Plan(ctx context.Context, e mishap.Experiment) (mishap.Plan, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return mishap.Plan{}, fmt.Errorf("plan %s: %w", e.Name, err)
+	}
+	plan := mishap.Plan{Experiment: e, Created: time.Now().UTC().Round(time.Second), Host: host}
+	faults, err := a.faults(e)
+	if err != nil {
+		return plan, err
+	}
+	var problems []error
+	for _, f := range faults {
+		found, err := f.Injector.Prepare(ctx, mishap.Request{Run: "plan", Fault: f.Fault, Limit: e.BlastRadius})
+		if err != nil {
+			problems = append(problems, wrapHinted(fmt.Sprintf("plan %s: fault %q", e.Name, f.Name), err))
+			continue
+		}
+		for _, in := range found {
+			in.Fault, in.For = f.Name, f.For
+			plan.Injections = append(plan.Injections, in)
+		}
+	}
+	sealed, err := plan.Seal()
+	if err != nil {
+		return sealed, err
+	}
+	if problems != nil {
+		return sealed, refusal{errors.Join(problems...)}
+	}
+	return sealed, nil
+}
+
+// wrapHinted says what was done, and keeps the hint.
+func wrapHinted(what string, err error) error {
+	var hinted *mishap.Hinted
+	if errors.As(err, &hinted) {
+		return mishap.WithHint(fmt.Errorf("%s: %w", what, err), hinted.Hint)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// faults makes the injectors of an experiment.
+func (a *App) faults(e mishap.Experiment) ([]runner.Fault, error) {
+	kinds := a.kinds()
+	var all []runner.Fault
+	for _, f := range e.Faults {
+		kind, ok := kinds[f.Injector]
+		if !ok {
+			return nil, fmt.Errorf("fault %q: there is no injector %q", f.Name, f.Injector)
+		}
+		injector, err := kind.New(f)
+		if err != nil {
+			return nil, fmt.Errorf("fault %q: %w", f.Name, err)
+		}
+		all = append(all, runner.Fault{Fault: f, Injector: injector, Keeper: kind.Keeper})
+	}
+	return all, nil
+}
+
+// PlanText writes a plan for a person, with what the safeguards say of it now.
+func (a *App) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) error {
+	all, err := guards(a.safeguards("", nil), plan.Experiment)
+	if err != nil {
+		return err
+	}
+	var checks []mishap.Check
+	for _, g := range all {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		err := g.Check(ctx, mishap.Situation{Plan: plan, State: mishap.Planned, Now: time.Now()})
+		cancel()
+		c := mishap.Check{Safeguard: g.Name, Answer: mishap.Yes}
+		var veto *mishap.Veto
+		switch {
+		case errors.As(err, &veto):
+			c.Answer, c.Reason = mishap.No, veto.Reason
+		case err != nil:
+			c.Answer, c.Reason = mishap.Unknown, err.Error()
+		}
+		checks = append(checks, c)
+	}
+	return report.Plan(w, plan, a.kinds(), checks)
+}
+
+// ReadPlan reads a plan that was pinned to a file, and refuses one that was
+// changed or is too old.
+func ReadPlan(path string) (mishap.Plan, error) {
+	var plan mishap.Plan
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return plan, invalid{fmt.Errorf("read plan: %w", err)}
+	}
+	if err := json.Unmarshal(text, &plan); err != nil || plan.Digest == "" {
+		return plan, invalid{mishap.WithHint(fmt.Errorf("read plan: %s is not a plan", path), "make one with `mishap plan FILE -o plan.json`")}
+	}
+	if err := plan.Check(time.Now()); err != nil {
+		return plan, refusal{wrapHinted("read plan "+path, err)}
+	}
+	return plan, nil
+}

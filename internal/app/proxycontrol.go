@@ -1,0 +1,78 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"mishap"
+	"mishap/injectors"
+	"mishap/internal/proxy"
+)
+
+// proxyControl lets an injector speak to the control API of a proxy.
+type proxyControl struct{ client *proxy.Client }
+
+func newProxyControl(path string) proxyControl { return proxyControl{proxy.NewClient(path)} }
+
+// Put puts the fault in, or renews it.
+func (p proxyControl) Put(ctx context.Context, f injectors.ProxyFault) error {
+	_, err := p.client.Put(ctx, proxy.Fault{
+		ID: f.ID, Run: f.Run, Proxy: f.Proxy, Delay: f.Delay, Jitter: f.Jitter,
+		Direction: proxy.Direction(f.Direction), Seed: f.Seed, Share: f.Share, Expires: f.Expires,
+	})
+	return translate(err)
+}
+
+// Get asks what the fault did.
+func (p proxyControl) Get(ctx context.Context, id string) (injectors.ProxyStatus, error) {
+	s, err := p.client.Get(ctx, id)
+	if err != nil {
+		return injectors.ProxyStatus{}, translate(err)
+	}
+	d := s.Stats.Delivered
+	return injectors.ProxyStatus{
+		InForce: s.State == proxy.InForce,
+		Detail:  fmt.Sprintf("the proxy says: %s", s.State),
+		Traffic: mishap.Traffic{
+			Connections: int64(s.Stats.Connections), Bytes: int64(s.Stats.Bytes), Count: int64(d.Count),
+			Mean: mishap.Duration(d.Mean), P50: mishap.Duration(d.P50), P99: mishap.Duration(d.P99), Max: mishap.Duration(d.Max),
+		},
+	}, nil
+}
+
+// Delete takes the fault out.
+func (p proxyControl) Delete(ctx context.Context, id string) error {
+	_, err := p.client.Delete(ctx, id)
+	return translate(err)
+}
+
+// translate says a proxy's errors in the injectors' words.
+func translate(err error) error {
+	switch {
+	case errors.Is(err, proxy.ErrNotRunning):
+		return fmt.Errorf("%w: %w", injectors.ErrProxyDown, err)
+	case errors.Is(err, proxy.ErrNotFound), errors.Is(err, proxy.ErrEnded):
+		return fmt.Errorf("%w: %w", injectors.ErrFaultOver, err)
+	}
+	return err
+}
+
+// ServeProxies runs the proxies of the settings until ctx ends. Ready is called
+// once all of them listen.
+func (a *App) ServeProxies(ctx context.Context, ready func([]proxy.ProxyStatus)) error {
+	var listeners []proxy.Listener
+	for _, p := range a.Settings.Proxies {
+		listeners = append(listeners, proxy.Listener{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Control: p.Control})
+	}
+	if listeners == nil {
+		return invalid{mishap.WithHint(errors.New("the settings have no proxies"), "list them in mishap.yaml: proxies: [{name: payments, listen: \"127.0.0.1:9001\", upstream: \"127.0.0.1:9000\"}]")}
+	}
+	// The control socket has one folder for all.
+	if err := os.MkdirAll(filepath.Dir(listeners[0].Control), 0o700); err != nil {
+		return fmt.Errorf("make folder for control socket: %w", err)
+	}
+	return proxy.Serve(ctx, proxy.Options{Listeners: listeners, Log: a.log, Ready: ready})
+}

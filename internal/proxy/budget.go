@@ -1,0 +1,56 @@
+package proxy
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Memory limits of the delay lines, in bytes. A full line stops reading; it never drops.
+const (
+	serverBudget     = 256 << 20 // of all connections together
+	connectionBudget = 4 << 20   // of one connection, both ways together
+)
+
+// budget bounds the bytes that are held.
+type budget struct {
+	limit  int64
+	used   atomic.Int64
+	parent *budget // also asked; may be nil
+}
+
+// take reserves n bytes, or nothing.
+func (b *budget) take(n int64) bool {
+	if b.used.Add(n) > b.limit || b.parent != nil && !b.parent.take(n) {
+		b.used.Add(-n)
+		return false
+	}
+	return true
+}
+
+// give returns n bytes.
+func (b *budget) give(n int64) {
+	for ; b != nil; b = b.parent {
+		b.used.Add(-n)
+	}
+}
+
+// bufferSize is the most that one read takes, in bytes.
+const bufferSize = 32 << 10
+
+type buffer [bufferSize]byte
+
+// bufferPool lends buffers, so that an idle connection holds none.
+type bufferPool struct{ pool sync.Pool }
+
+func (p *bufferPool) get() *buffer {
+	if b, ok := p.pool.Get().(*buffer); ok {
+		return b
+	}
+	return new(buffer)
+}
+
+func (p *bufferPool) put(b *buffer) {
+	if b != nil {
+		p.pool.Put(b)
+	}
+}

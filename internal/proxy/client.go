@@ -1,0 +1,157 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"syscall"
+	"time"
+)
+
+// Errors that callers branch on; use errors.Is.
+var (
+	ErrNotRunning = errors.New("the proxy is not running") // so it has no faults either
+	ErrNotFound   = errors.New("not found")                // the proxy does not know the fault
+	ErrEnded      = errors.New("the fault is over")        // it was removed, or it has expired
+)
+
+// maxAnswer bounds what the client reads of an answer, in bytes.
+const maxAnswer = 16 << 20
+
+// Client calls the control API of a proxy on this machine.
+type Client struct {
+	path string
+	http *http.Client
+}
+
+// NewClient makes a client for the control socket at a path. It connects at each call.
+func NewClient(socketPath string) *Client {
+	var dialer net.Dialer
+	return &Client{path: socketPath, http: &http.Client{
+		Timeout: controlTimeout,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return dialer.DialContext(ctx, "unix", socketPath)
+			},
+		},
+	}}
+}
+
+// Proxies lists the proxies of the process.
+func (c *Client) Proxies(ctx context.Context) (list []ProxyStatus, err error) {
+	err = c.call(ctx, http.MethodGet, "/v1/proxies", nil, &list)
+	return list, wrap("list proxies", err)
+}
+
+// Put adds a fault. A second Put of the same fault renews it; other content under the same id is an error, and so is
+// an id that has ended (ErrEnded).
+func (c *Client) Put(ctx context.Context, f Fault) (status Status, err error) {
+	err = c.call(ctx, http.MethodPut, faultPath(f.ID), f, &status)
+	return status, wrap(fmt.Sprintf("put fault %q", f.ID), err)
+}
+
+// Renew lets the lease of a fault begin anew. It gives ErrEnded or ErrNotFound if the fault is not in force.
+func (c *Client) Renew(ctx context.Context, id string, expires time.Duration) (status Status, err error) {
+	err = c.call(ctx, http.MethodPost, faultPath(id)+"/renew", renewal{duration(expires)}, &status)
+	return status, wrap(fmt.Sprintf("renew fault %q", id), err)
+}
+
+// Delete removes a fault and gives what it did. It may be called again, and for an id that was never put in, which
+// then cannot be put in any more.
+func (c *Client) Delete(ctx context.Context, id string) (status Status, err error) {
+	err = c.call(ctx, http.MethodDelete, faultPath(id), nil, &status)
+	return status, wrap(fmt.Sprintf("delete fault %q", id), err)
+}
+
+// Get says how a fault is doing, or what it did.
+func (c *Client) Get(ctx context.Context, id string) (status Status, err error) {
+	err = c.call(ctx, http.MethodGet, faultPath(id), nil, &status)
+	return status, wrap(fmt.Sprintf("get fault %q", id), err)
+}
+
+// List gives the faults in force and the latest that have ended, oldest first.
+func (c *Client) List(ctx context.Context) (list []Status, err error) {
+	err = c.call(ctx, http.MethodGet, "/v1/faults", nil, &list)
+	return list, wrap("list faults", err)
+}
+
+func faultPath(id string) string { return "/v1/faults/" + url.PathEscape(id) }
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// call sends one request and reads the answer into result.
+func (c *Client) call(ctx context.Context, method, path string, body, result any) error {
+	var payload io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return fmt.Errorf("write request: %w", err)
+		}
+		payload = bytes.NewReader(data)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://proxy"+path, payload)
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return c.unreached(err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	if response.StatusCode >= 300 {
+		return failed(response.StatusCode, data)
+	}
+	if err := json.Unmarshal(data, result); err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	return nil
+}
+
+// unreached says what to do when no proxy answers.
+func (c *Client) unreached(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w: nothing answers on %s; start it with: mishap proxy --config mishap.yaml", ErrNotRunning,
+			c.path)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("control socket %s belongs to another user: run as the user of the proxy: %w", c.path, err)
+	default:
+		return fmt.Errorf("call proxy on %s: %w", c.path, err)
+	}
+}
+
+// failed turns an answer that is not a success into an error.
+func failed(code int, data []byte) error {
+	var f failure
+	if err := json.Unmarshal(data, &f); err != nil || f.Error == "" {
+		return fmt.Errorf("the proxy answered %d without a reason", code)
+	}
+	if f.Hint != "" {
+		f.Error += " (" + f.Hint + ")"
+	}
+	switch code {
+	case http.StatusNotFound:
+		return fmt.Errorf("%w: %s", ErrNotFound, f.Error)
+	case http.StatusGone:
+		return fmt.Errorf("%w: %s", ErrEnded, f.Error)
+	default:
+		return errors.New(f.Error)
+	}
+}

@@ -1,0 +1,98 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+)
+
+// Listener is the configuration of one proxy.
+type Listener struct {
+	Name     string `json:"name"`     // what faults refer to
+	Listen   string `json:"listen"`   // host:port to accept on; port 0 takes a free one
+	Upstream string `json:"upstream"` // host:port to forward to
+	Control  string `json:"control"`  // path of the unix socket of the control API; one for all listeners; "" takes that of another
+}
+
+// validate names every problem of a list of listeners at once.
+func validate(listeners []Listener) error {
+	if len(listeners) == 0 {
+		return errors.New("there is no proxy to run: list at least one under proxies, with name, listen and upstream")
+	}
+	var errs []error
+	if !slices.ContainsFunc(listeners, func(l Listener) bool { return l.Control != "" }) {
+		errs = append(errs, errors.New("no proxy names a control socket, which faults are put in through: set control"))
+	}
+	for i, l := range listeners {
+		errs = append(errs, l.validate())
+		for _, earlier := range listeners[:i] {
+			errs = append(errs, conflict(earlier, l))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (l Listener) validate() error {
+	var errs []error
+	if !validName(l.Name) {
+		errs = append(errs, fmt.Errorf("proxy name %q must be 1 to %d letters, digits, or any of . _ : -", l.Name, maxName))
+	}
+	if err := validAddress(l.Listen, 0); err != nil {
+		errs = append(errs, fmt.Errorf("proxy %q cannot listen on %q: %w", l.Name, l.Listen, err))
+	}
+	if host, _, err := net.SplitHostPort(l.Upstream); err == nil && host == "" {
+		errs = append(errs, fmt.Errorf("proxy %q has an upstream without a host, %q: write host:port", l.Name, l.Upstream))
+	}
+	if err := validAddress(l.Upstream, 1); err != nil {
+		errs = append(errs, fmt.Errorf("proxy %q cannot forward to %q: %w", l.Name, l.Upstream, err))
+	} else if l.Upstream == l.Listen {
+		errs = append(errs, fmt.Errorf("proxy %q would forward to itself: give it an upstream other than %s", l.Name, l.Listen))
+	}
+	return errors.Join(errs...)
+}
+
+// validAddress checks the form host:port, with a port from lowest to 65535.
+func validAddress(address string, lowest int) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return errors.New("write host:port, for example 127.0.0.1:8080")
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < lowest || n > 65535 {
+		return fmt.Errorf("port %q must be a number from %d to 65535", port, lowest)
+	}
+	return nil
+}
+
+// conflict says why two listeners cannot be in one server; nil if they can.
+func conflict(a, b Listener) error {
+	var errs []error
+	if a.Name == b.Name {
+		errs = append(errs, fmt.Errorf("two proxies are named %q: rename one", a.Name))
+	}
+	if sameAddress(a.Listen, b.Listen) {
+		errs = append(errs, fmt.Errorf("proxies %q and %q both listen on port %s: change listen of one", a.Name, b.Name,
+			b.Listen))
+	}
+	if a.Control != "" && b.Control != "" && a.Control != b.Control {
+		errs = append(errs, fmt.Errorf("proxies %q and %q name different control sockets, %s and %s: give both the same, "+
+			"or run two proxies", a.Name, b.Name, a.Control, b.Control))
+	}
+	return errors.Join(errs...)
+}
+
+// sameAddress says whether two addresses cannot both be listened on.
+func sameAddress(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || portA != portB || portA == "0" {
+		return false
+	}
+	return hostA == hostB || anyHost(hostA) || anyHost(hostB)
+}
+
+func anyHost(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && ip.IsUnspecified()
+}

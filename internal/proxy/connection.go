@@ -1,0 +1,114 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+)
+
+// connection is one client and its upstream.
+type connection struct {
+	number   uint64 // on its listener, from 1; decides which faults concern it
+	client   *net.TCPConn
+	upstream *net.TCPConn // nil until dialled; the listener's lock guards it, and up, down and bonds
+	up, down *pump
+	bonds    map[*active]*bond
+	budget   *budget
+	done     chan struct{} // closed when the connection is over
+	once     sync.Once
+}
+
+// attach joins the client to its upstream; nothing moves before run.
+func (c *connection) attach(upstream *net.TCPConn, pool *bufferPool) error {
+	client, err := newSource(c.client, pool)
+	if err != nil {
+		return err
+	}
+	server, err := newSource(upstream, pool)
+	if err != nil {
+		return err
+	}
+	c.upstream = upstream
+	c.up = newPump(Upstream, client, server, c.budget, c.done)
+	c.down = newPump(Downstream, server, client, c.budget, c.done)
+	return nil
+}
+
+// follow makes the connection obey the faults that concern it, and no others. It never blocks.
+func (c *connection) follow(faults []*active) {
+	if c.upstream == nil {
+		return // will follow when it is attached
+	}
+	bonds, list := make(map[*active]*bond), []*bond(nil)
+	for _, f := range faults {
+		if !f.hits(c.number) {
+			continue
+		}
+		b := c.bonds[f]
+		if b == nil {
+			b = &bond{fault: f, connection: c.number}
+		}
+		bonds[f], list = b, append(list, b)
+	}
+	c.bonds = bonds
+	c.up.change(newPlan(Upstream, list))
+	c.down.change(newPlan(Downstream, list))
+}
+
+// obeys says whether the fault is in force on every way that it covers.
+func (c *connection) obeys(f *active) bool {
+	return (!f.Direction.covers(Upstream) || c.up.obeys(f)) && (!f.Direction.covers(Downstream) || c.down.obeys(f))
+}
+
+// run moves bytes both ways until both have ended.
+func (c *connection) run() {
+	var both sync.WaitGroup
+	both.Go(func() { c.settle(c.up.run(), c.down) })
+	both.Go(func() { c.settle(c.down.run(), c.up) })
+	both.Wait()
+	c.close()
+}
+
+// settle acts on how one pump ended.
+func (c *connection) settle(how error, other *pump) {
+	var write writeError
+	switch {
+	case errors.Is(how, errOver), errors.Is(how, io.EOF):
+	case errors.As(how, &write):
+		// The destination is gone. What it sent before still goes to the other side when it is due, and then the
+		// other pump meets the reset too.
+		if !other.ended.Load() && other.line.holds() {
+			return
+		}
+		c.reset()
+	default:
+		c.reset()
+	}
+}
+
+// reset ends the connection with a RST to both sides: a stream that was cut never looks like one that ended.
+func (c *connection) reset() {
+	c.once.Do(func() {
+		close(c.done)
+		abort(c.client)
+		if c.upstream != nil {
+			abort(c.upstream)
+		}
+	})
+}
+
+// close ends a connection of which both ways have ended.
+func (c *connection) close() {
+	c.once.Do(func() {
+		close(c.done)
+		_ = c.client.Close()
+		_ = c.upstream.Close()
+	})
+}
+
+// abort closes with a RST. It fails only where the peer is gone already.
+func abort(c *net.TCPConn) {
+	_ = c.SetLinger(0)
+	_ = c.Close()
+}

@@ -1,0 +1,145 @@
+package proxy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+const (
+	maxBody        = 64 << 10 // bytes of a request's body
+	controlTimeout = 10 * time.Second
+)
+
+// ProxyStatus is what the control API says of one proxy.
+type ProxyStatus struct {
+	Name     string `json:"name"`
+	Listen   string `json:"listen"` // with the real port
+	Upstream string `json:"upstream"`
+	Open     int    `json:"open"`    // connections now
+	Total    uint64 `json:"total"`   // connections since the start
+	Refused  uint64 `json:"refused"` // of them, those whose upstream could not be reached
+	Faults   int    `json:"faults"`  // in force
+}
+
+// renewal is the body of a renew call.
+type renewal struct {
+	Expires duration `json:"expires"`
+}
+
+// failure is the body of every answer that is not a success.
+type failure struct {
+	Error string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// newControl makes the HTTP server of the control API.
+func (s *server) newControl() *http.Server {
+	return &http.Server{
+		Handler:           http.MaxBytesHandler(s.routes(), maxBody),
+		ReadHeaderTimeout: controlTimeout,
+		ReadTimeout:       controlTimeout,
+		WriteTimeout:      controlTimeout,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    maxBody,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+}
+
+func (s *server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/proxies", answer(func(*http.Request) (int, any, error) {
+		return http.StatusOK, s.proxies(), nil
+	}))
+	mux.HandleFunc("GET /v1/faults", answer(func(*http.Request) (int, any, error) {
+		return http.StatusOK, s.faults.list(), nil
+	}))
+	mux.HandleFunc("GET /v1/faults/{id}", answer(func(r *http.Request) (int, any, error) {
+		status, err := s.faults.get(r.PathValue("id"))
+		return http.StatusOK, status, err
+	}))
+	mux.HandleFunc("PUT /v1/faults/{id}", answer(s.handlePut))
+	mux.HandleFunc("POST /v1/faults/{id}/renew", answer(s.handleRenew))
+	mux.HandleFunc("DELETE /v1/faults/{id}", answer(func(r *http.Request) (int, any, error) {
+		status, err := s.faults.remove(r.PathValue("id"))
+		return http.StatusOK, status, err
+	}))
+	mux.HandleFunc("/", answer(func(r *http.Request) (int, any, error) {
+		return 0, nil, refuse(http.StatusNotFound, "the calls are GET /v1/proxies, GET /v1/faults, "+
+			"GET, PUT and DELETE /v1/faults/{id}, and POST /v1/faults/{id}/renew",
+			"there is no call %s %s", r.Method, r.URL.Path)
+	}))
+	return mux
+}
+
+func (s *server) handlePut(r *http.Request) (int, any, error) {
+	f, err := decodeFault(r.PathValue("id"), r.Body)
+	if err != nil {
+		return 0, nil, err
+	}
+	status, created, err := s.faults.put(f)
+	if created {
+		return http.StatusCreated, status, err
+	}
+	return http.StatusOK, status, err
+}
+
+func (s *server) handleRenew(r *http.Request) (int, any, error) {
+	var body renewal
+	if err := readBody(r.Body, &body); err != nil {
+		return 0, nil, err
+	}
+	status, err := s.faults.renew(r.PathValue("id"), time.Duration(body.Expires))
+	return http.StatusOK, status, err
+}
+
+// decodeFault reads a fault from a body. Its id may be left out there, but not differ from the path's.
+func decodeFault(id string, body io.Reader) (Fault, error) {
+	var f Fault
+	if err := readBody(body, &f); err != nil {
+		return Fault{}, err
+	}
+	if f.ID == "" {
+		f.ID = id
+	}
+	if f.ID != id {
+		return Fault{}, refuse(http.StatusBadRequest, "leave the id out of the body",
+			"the body names fault %q, the path %q", f.ID, id)
+	}
+	return f, nil
+}
+
+// readBody reads one strict JSON object.
+func readBody(body io.Reader, into any) error {
+	data, err := io.ReadAll(body)
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return refuse(http.StatusRequestEntityTooLarge, "", "the body is larger than %d bytes", maxBody)
+	case err != nil:
+		return fmt.Errorf("read body: %w", err)
+	}
+	return decodeStrict(data, into)
+}
+
+// answer turns a function into a handler that writes JSON, errors included.
+func answer(handle func(*http.Request) (int, any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		code, body, err := handle(r)
+		if err != nil {
+			why := asRefusal(err)
+			code, body = why.status, failure{why.Error(), why.hint}
+		}
+		data, err := json.Marshal(body)
+		if err != nil {
+			code, data = http.StatusInternalServerError, []byte(`{"error": "the answer cannot be written as JSON"}`)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		_, _ = w.Write(append(data, '\n')) // the caller may be gone
+	}
+}

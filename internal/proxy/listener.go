@@ -1,0 +1,180 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	dialTimeout    = 10 * time.Second
+	firstAcceptGap = 5 * time.Millisecond // after a failed accept; doubles
+	lastAcceptGap  = time.Second
+)
+
+// listener accepts the connections of one proxy.
+type listener struct {
+	Listener
+	log   *slog.Logger
+	pool  *bufferPool
+	bytes *budget // the server's
+	tcp   *net.TCPListener
+	tasks sync.WaitGroup
+
+	mu      sync.Mutex // never held across a call that waits for a peer
+	faults  []*active
+	open    map[*connection]struct{}
+	total   uint64 // accepted so far; numbers the connections
+	refused uint64 // whose upstream could not be reached
+	closed  bool
+}
+
+// serve accepts until the listener is closed. A slow or dead upstream does not hold it up.
+func (l *listener) serve(ctx context.Context) {
+	gap := firstAcceptGap
+	for {
+		client, err := l.tcp.AcceptTCP()
+		switch {
+		case err == nil:
+			gap = firstAcceptGap
+			l.begin(ctx, client)
+		case errors.Is(err, net.ErrClosed):
+			return
+		default:
+			l.log.Warn("accept failed", "proxy", l.Name, "err", err)
+			select {
+			case <-time.After(gap):
+			case <-ctx.Done():
+			}
+			gap = min(2*gap, lastAcceptGap)
+		}
+	}
+}
+
+// begin registers a client and serves it in a goroutine of its own.
+func (l *listener) begin(ctx context.Context, client *net.TCPConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		abort(client)
+		return
+	}
+	l.total++
+	c := &connection{
+		number: l.total, client: client, done: make(chan struct{}),
+		budget: &budget{limit: connectionBudget, parent: l.bytes},
+	}
+	l.open[c] = struct{}{}
+	l.tasks.Go(func() { l.handle(ctx, c) })
+}
+
+// handle dials the upstream and moves bytes until the connection is over.
+func (l *listener) handle(ctx context.Context, c *connection) {
+	defer l.forget(c)
+	dialer := net.Dialer{Timeout: dialTimeout}
+	conn, err := dialer.DialContext(ctx, "tcp", l.Upstream)
+	if err != nil {
+		l.unreachable(c, err)
+		return
+	}
+	upstream := conn.(*net.TCPConn) // what the network "tcp" gives
+	if err := l.attach(c, upstream); err != nil {
+		abort(upstream)
+		c.reset()
+		return
+	}
+	c.run()
+}
+
+// attach joins c to its upstream with the faults of the moment.
+func (l *listener) attach(c *connection, upstream *net.TCPConn) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return errOver
+	}
+	if err := c.attach(upstream, l.pool); err != nil {
+		return err
+	}
+	c.follow(l.faults)
+	return nil
+}
+
+// unreachable resets a client whose upstream did not answer.
+func (l *listener) unreachable(c *connection, err error) {
+	l.mu.Lock()
+	l.refused++
+	l.mu.Unlock()
+	l.log.Warn("dial upstream failed", "proxy", l.Name, "upstream", l.Upstream, "err", err)
+	c.reset()
+}
+
+func (l *listener) forget(c *connection) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.open, c)
+}
+
+// put adds a fault to the open connections and those to come.
+func (l *listener) put(f *active) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.faults = append(slices.Clone(l.faults), f)
+	l.follow()
+}
+
+// remove takes a fault out of all connections.
+func (l *listener) remove(f *active) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.faults = slices.DeleteFunc(slices.Clone(l.faults), func(g *active) bool { return f == g })
+	l.follow()
+}
+
+func (l *listener) follow() {
+	for c := range l.open {
+		c.follow(l.faults)
+	}
+}
+
+// coverage counts the open connections that a fault is meant for, and those on which it is in force.
+func (l *listener) coverage(f *active) (n Coverage) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.open {
+		if c.upstream == nil || !f.hits(c.number) {
+			continue
+		}
+		n.Of++
+		if c.obeys(f) {
+			n.Connections++
+		}
+	}
+	return n
+}
+
+// status is what the control API says of the proxy.
+func (l *listener) status() ProxyStatus {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return ProxyStatus{
+		Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream,
+		Open: len(l.open), Total: l.total, Refused: l.refused, Faults: len(l.faults),
+	}
+}
+
+// close stops accepting, resets every open connection, and waits until their goroutines have ended.
+func (l *listener) close() {
+	_ = l.tcp.Close()
+	l.mu.Lock()
+	l.closed = true
+	for c := range l.open {
+		c.reset()
+	}
+	l.mu.Unlock()
+	l.tasks.Wait()
+}

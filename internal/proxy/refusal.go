@@ -1,0 +1,39 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// refusal is an error for a caller of the control API.
+type refusal struct {
+	status int // of HTTP
+	err    error
+	hint   string
+}
+
+func (e *refusal) Error() string { return e.err.Error() }
+
+func refuse(status int, hint, format string, args ...any) error {
+	return &refusal{status, fmt.Errorf(format, args...), hint}
+}
+
+func unknown(id string) error {
+	return refuse(http.StatusNotFound, "it was never put in since the proxy started, or ended long ago",
+		"there is no fault %q", id)
+}
+
+func over(a *active) error {
+	return refuse(http.StatusGone, "put a new fault in under another id", "fault %q has %s",
+		a.ID, map[State]string{Ended: "ended", Expired: "expired"}[a.state])
+}
+
+// asRefusal gives any error a status.
+func asRefusal(err error) *refusal {
+	var r *refusal
+	if errors.As(err, &r) {
+		return r
+	}
+	return &refusal{http.StatusBadRequest, err, ""}
+}

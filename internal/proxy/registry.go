@@ -1,0 +1,249 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	keptStats  = 1000           // ended faults whose stats are kept
+	keptIDs    = 20 * keptStats // ended faults whose id is remembered, so that it is not taken again
+	clockCheck = time.Second    // how often the clock is looked at while faults are in: timers stand still in a suspend
+)
+
+// State says where a fault is in its life.
+type State string
+
+// The states of a fault. Ended means removed by a caller; expired, that nobody renewed it in time.
+const (
+	InForce State = "in force"
+	Ended   State = "ended"
+	Expired State = "expired"
+)
+
+// Status is a fault and what it did.
+type Status struct {
+	Fault   Fault     `json:"fault"`
+	State   State     `json:"state"`
+	Started time.Time `json:"started,omitzero"`
+	Until   time.Time `json:"until,omitzero"` // the end of its lease, or when it ended
+	Stats   Stats     `json:"stats"`
+}
+
+// active is a fault that was put in, and stays after its end for its stats.
+type active struct {
+	Fault    // never changes
+	counters counters
+
+	// The registry's lock guards what follows.
+	state          State
+	started, ended time.Time
+	lease          time.Duration // when it expires, on the registry's clock
+}
+
+// registry holds the faults of a server.
+type registry struct {
+	proxies map[string]*listener
+	log     *slog.Logger
+	wake    chan struct{} // a lease has changed
+	clock   func() time.Duration
+
+	mu    sync.Mutex
+	known map[string]*active // in force, or ended and kept
+	ended []string           // the ids that have ended, oldest first
+}
+
+func newRegistry(proxies map[string]*listener, log *slog.Logger) *registry {
+	return &registry{proxies: proxies, log: log, wake: make(chan struct{}, 1), clock: bootTime,
+		known: make(map[string]*active)}
+}
+
+// put adds a fault, or renews it if it is in force with the same content. created says which.
+func (r *registry) put(f Fault) (status Status, created bool, err error) {
+	f = f.withDefaults()
+	if err := f.validate(); err != nil {
+		return Status{}, false, refuse(http.StatusBadRequest, "", "%w", err)
+	}
+	proxy := r.proxies[f.Proxy]
+	if proxy == nil {
+		return Status{}, false, refuse(http.StatusUnprocessableEntity, "the proxies here are: "+r.names(),
+			"there is no proxy named %q", f.Proxy)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.find(f.ID)
+	switch {
+	case a == nil:
+		a = &active{Fault: f, state: InForce, started: time.Now(), lease: r.clock() + f.Expires}
+		r.known[f.ID] = a
+		proxy.put(a)
+		signal(r.wake)
+		r.log.Info("fault put in", "fault", f.ID, "run", f.Run, "proxy", f.Proxy, "delay", f.Delay, "expires", f.Expires)
+		return r.status(a), true, nil
+	case a.state != InForce:
+		return Status{}, false, over(a)
+	case !a.same(f):
+		return Status{}, false, refuse(http.StatusConflict, "remove it first, or use another id",
+			"fault %q is in force with other content", f.ID)
+	}
+	r.extend(a, f.Expires)
+	return r.status(a), false, nil
+}
+
+// renew lets the lease of a fault in force begin anew.
+func (r *registry) renew(id string, expires time.Duration) (Status, error) {
+	if err := validateExpires(expires); err != nil {
+		return Status{}, refuse(http.StatusBadRequest, "", "%w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.find(id)
+	switch {
+	case a == nil:
+		return Status{}, unknown(id)
+	case a.state != InForce:
+		return Status{}, over(a)
+	}
+	r.extend(a, expires)
+	return r.status(a), nil
+}
+
+func (r *registry) extend(a *active, expires time.Duration) {
+	a.lease = r.clock() + expires
+	signal(r.wake)
+}
+
+// remove ends a fault and gives its stats, also if it has ended before. An id that was never put in counts as ended
+// from then on, so that a put which comes too late has no effect.
+func (r *registry) remove(id string) (Status, error) {
+	if !validName(id) {
+		return Status{}, refuse(http.StatusBadRequest, "", "%w", badID(id))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.find(id)
+	if a == nil {
+		a = &active{Fault: Fault{ID: id}}
+		r.known[id] = a
+		r.finish(a, Ended)
+	}
+	if a.state == InForce {
+		r.finish(a, Ended)
+	}
+	return r.status(a), nil
+}
+
+// finish takes a fault out, keeps its stats for a while, and its id for longer.
+func (r *registry) finish(a *active, state State) {
+	a.state, a.ended = state, time.Now()
+	if proxy := r.proxies[a.Proxy]; proxy != nil {
+		proxy.remove(a)
+		r.log.Info("fault ended", "fault", a.ID, "run", a.Run, "proxy", a.Proxy, "state", state)
+	}
+	r.ended = append(r.ended, a.ID)
+	if n := len(r.ended) - keptStats; n > 0 {
+		old := r.known[r.ended[n-1]]
+		r.known[old.ID] = &active{Fault: Fault{ID: old.ID}, state: old.state, ended: old.ended}
+	}
+	if len(r.ended) > keptIDs {
+		delete(r.known, r.ended[0])
+		r.ended = r.ended[1:]
+	}
+}
+
+// find gives a fault that is known, or nil. A lease that has run out is over even if expire has not got to it yet.
+func (r *registry) find(id string) *active {
+	a := r.known[id]
+	if a != nil && a.state == InForce && a.lease <= r.clock() {
+		r.finish(a, Expired)
+	}
+	return a
+}
+
+func (r *registry) get(id string) (Status, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a := r.find(id); a != nil {
+		return r.status(a), nil
+	}
+	return Status{}, unknown(id)
+}
+
+// list gives the faults in force and the latest that have ended, oldest first.
+func (r *registry) list() []Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := []Status{}
+	for _, a := range r.known {
+		if a.Proxy != "" { // else there is no more to say than that the id is over
+			all = append(all, r.status(a))
+		}
+	}
+	slices.SortFunc(all, func(a, b Status) int {
+		return cmp.Or(a.Started.Compare(b.Started), strings.Compare(a.Fault.ID, b.Fault.ID))
+	})
+	return all
+}
+
+func (r *registry) status(a *active) Status {
+	s := Status{Fault: a.Fault, State: a.state, Started: a.started, Until: a.ended, Stats: a.counters.snapshot()}
+	if a.state == InForce {
+		s.Until = time.Now().Add(a.lease - r.clock())
+		s.Stats.InForceOn = r.proxies[a.Proxy].coverage(a)
+	}
+	return s
+}
+
+// expire ends the faults whose lease has run out, until ctx is done.
+func (r *registry) expire(ctx context.Context) {
+	timer := time.NewTimer(clockCheck)
+	defer timer.Stop()
+	for {
+		if wait, left := r.expireOnce(r.clock()); left {
+			timer.Reset(wait)
+		} else {
+			timer.Stop()
+		}
+		select {
+		case <-timer.C:
+		case <-r.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// expireOnce ends what has expired by now. left says whether faults are left, wait when to look again.
+func (r *registry) expireOnce(now time.Duration) (wait time.Duration, left bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wait = clockCheck
+	for _, a := range r.known {
+		if a.state != InForce {
+			continue
+		}
+		rest := a.lease - now
+		if rest <= 0 {
+			r.finish(a, Expired)
+			continue
+		}
+		left, wait = true, min(wait, rest)
+	}
+	return wait, left
+}
+
+// names lists the proxies for a person.
+func (r *registry) names() string {
+	names := make([]string, 0, len(r.proxies))
+	for name := range r.proxies {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,164 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const resolveTimeout = 5 * time.Second
+
+// Options are what Serve needs.
+type Options struct {
+	Listeners []Listener
+	Log       *slog.Logger // may be nil
+	// Ready, if set, is called once, when every listener and the control API can be used. It gets the real addresses.
+	Ready func([]ProxyStatus)
+
+	clock func() time.Duration // of leases; bootTime but in tests
+}
+
+// Serve runs the proxies, their faults and the control API until ctx is done. It listens on every port, or on none and
+// says all that is in the way. When ctx is done it ends every fault and every connection (with a reset: a stream that
+// was cut must not look like one that ended), waits until all its goroutines have ended, and gives nil. If the control
+// API fails Serve ends too, with that error.
+func Serve(ctx context.Context, o Options) error {
+	s, err := newServer(o)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	socket, err := listenUnix(s.path) // first: it says best that the same proxy is running already
+	if err != nil {
+		return err
+	}
+	defer socket.release()
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	defer s.close()
+	defer stop() // before close waits
+	failed := make(chan error, 1)
+	control := s.newControl()
+	s.tasks.Go(func() { failed <- control.Serve(socket) })
+	defer control.Close()
+	s.tasks.Go(func() { s.faults.expire(ctx) })
+	for _, l := range s.listeners {
+		s.log.Info("proxy listens", "proxy", l.Name, "listen", l.tcp.Addr().String(), "upstream", l.Upstream)
+		s.tasks.Go(func() { l.serve(ctx) })
+	}
+	if o.Ready != nil {
+		o.Ready(s.proxies())
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return fmt.Errorf("serve control API on %s: %w", s.path, err)
+	}
+}
+
+// server is the proxies of one process and their faults.
+type server struct {
+	log       *slog.Logger
+	path      string // of the control socket
+	listeners []*listener
+	faults    *registry
+	tasks     sync.WaitGroup
+}
+
+// newServer makes a server that does nothing yet.
+func newServer(o Options) (*server, error) {
+	if err := validate(o.Listeners); err != nil {
+		return nil, err
+	}
+	s := &server{log: o.Log}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	pool, bytes, byName := new(bufferPool), &budget{limit: serverBudget}, make(map[string]*listener)
+	for _, config := range o.Listeners {
+		l := &listener{Listener: config, log: s.log, pool: pool, bytes: bytes, open: make(map[*connection]struct{})}
+		s.path = cmp.Or(s.path, config.Control)
+		s.listeners = append(s.listeners, l)
+		byName[l.Name] = l
+	}
+	s.faults = newRegistry(byName, s.log)
+	if o.clock != nil {
+		s.faults.clock = o.clock
+	}
+	return s, nil
+}
+
+// listen takes every port, or none.
+func (s *server) listen(ctx context.Context) error {
+	var errs []error
+	for _, l := range s.listeners {
+		errs = append(errs, l.resolve(ctx), l.listen(ctx))
+	}
+	err := errors.Join(errs...)
+	if err != nil {
+		s.close()
+	}
+	return err
+}
+
+// proxies gives the state of every proxy.
+func (s *server) proxies() []ProxyStatus {
+	list := make([]ProxyStatus, 0, len(s.listeners))
+	for _, l := range s.listeners {
+		list = append(list, l.status())
+	}
+	return list
+}
+
+// close ends every connection and waits until all goroutines have ended.
+func (s *server) close() {
+	for _, l := range s.listeners {
+		if l.tcp != nil {
+			l.close()
+		}
+	}
+	s.tasks.Wait()
+}
+
+// resolve checks that the upstream's host has an address.
+func (l *listener) resolve(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	host, _, err := net.SplitHostPort(l.Upstream)
+	if err == nil {
+		_, err = net.DefaultResolver.LookupHost(ctx, host)
+	}
+	if err != nil {
+		return fmt.Errorf("proxy %q cannot find its upstream %q: correct the host name, or wait until it resolves: %w",
+			l.Name, l.Upstream, err)
+	}
+	return nil
+}
+
+// listen takes the port.
+func (l *listener) listen(ctx context.Context) error {
+	var config net.ListenConfig
+	tcp, err := config.Listen(ctx, "tcp", l.Listen)
+	switch {
+	case err == nil:
+		l.tcp = tcp.(*net.TCPListener) // what the network "tcp" gives
+		return nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("proxy %q cannot listen on %s: the port is in use; stop what uses it, or change listen: %w",
+			l.Name, l.Listen, err)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("proxy %q may not listen on %s: use a port from 1024 up, or grant CAP_NET_BIND_SERVICE: %w",
+			l.Name, l.Listen, err)
+	default:
+		return fmt.Errorf("proxy %q cannot listen on %s: use an address of this machine: %w", l.Name, l.Listen, err)
+	}
+}

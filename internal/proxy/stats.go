@@ -1,0 +1,176 @@
+package proxy
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/bits"
+	"sync"
+	"time"
+)
+
+// Stats says what a fault did. No traffic, no counts.
+type Stats struct {
+	Connections uint64   `json:"connections"` // connections with at least one chunk delayed
+	Chunks      uint64   `json:"chunks"`      // chunks that were held until they were due
+	Bytes       uint64   `json:"bytes"`       // bytes of those chunks
+	Flushed     uint64   `json:"flushed"`     // chunks let go before they were due, because the fault ended; may still grow just after
+	Overflow    uint64   `json:"overflow"`    // times that reading stopped because the delay line was full
+	Requested   Delays   `json:"requested"`   // what the chunks were to wait, over all faults that held them
+	Delivered   Delays   `json:"delivered"`   // what they waited, from read to the start of the send
+	InForceOn   Coverage `json:"inForceOn"`
+}
+
+// Coverage says on how many of the open connections that a fault is meant for it is in force.
+type Coverage struct {
+	Connections int `json:"connections"`
+	Of          int `json:"of"`
+}
+
+// Delays sums up a set of delays. The percentiles are right to about 3 %.
+type Delays struct {
+	Count                    uint64
+	Min, Mean, Max, P50, P99 time.Duration
+}
+
+// wireDelays is Delays as JSON: durations are strings.
+type wireDelays struct {
+	Count uint64   `json:"count"`
+	Min   duration `json:"min"`
+	Mean  duration `json:"mean"`
+	Max   duration `json:"max"`
+	P50   duration `json:"p50"`
+	P99   duration `json:"p99"`
+}
+
+// String sums the delays up for a person: "none" if there were none.
+func (d Delays) String() string {
+	if d.Count == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("mean %v, p50 %v, p99 %v, max %v over %d chunks", d.Mean, d.P50, d.P99, d.Max, d.Count)
+}
+
+// MarshalJSON writes durations as strings; without delays there is only the count.
+func (d Delays) MarshalJSON() ([]byte, error) {
+	if d.Count == 0 {
+		return []byte(`{"count":0}`), nil
+	}
+	return json.Marshal(wireDelays{d.Count, duration(d.Min), duration(d.Mean), duration(d.Max), duration(d.P50),
+		duration(d.P99)})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (d *Delays) UnmarshalJSON(data []byte) error {
+	var w wireDelays
+	if err := json.Unmarshal(data, &w); err != nil {
+		return err
+	}
+	*d = Delays{w.Count, time.Duration(w.Min), time.Duration(w.Mean), time.Duration(w.Max), time.Duration(w.P50),
+		time.Duration(w.P99)}
+	return nil
+}
+
+const (
+	subBits = 4                    // 16 buckets for each doubling
+	subs    = 1 << subBits         //
+	octaves = 32                   // from 1 µs to over an hour
+	buckets = subs * (octaves + 1) // the first 16 µs have a bucket each
+)
+
+// histogram counts delays in buckets that grow with the delay. It takes no memory until it counts.
+type histogram struct {
+	count    uint64
+	sum      time.Duration
+	min, max time.Duration
+	bucket   []uint64
+}
+
+func (h *histogram) add(d time.Duration) {
+	if h.bucket == nil {
+		h.bucket = make([]uint64, buckets)
+		h.min = d
+	}
+	h.count++
+	h.sum += d
+	h.min, h.max = min(h.min, d), max(h.max, d)
+	h.bucket[bucketOf(d)]++
+}
+
+// bucketOf is the bucket of a delay.
+func bucketOf(d time.Duration) int {
+	us := uint64(max(d, 0) / time.Microsecond)
+	if us < subs {
+		return int(us)
+	}
+	octave := bits.Len64(us) - subBits // 1 for 16 to 31 µs
+	return min(octave*subs+int(us>>(octave-1))-subs, buckets-1)
+}
+
+// middle is the delay in the middle of a bucket.
+func middle(b int) time.Duration {
+	if b < subs {
+		return time.Duration(b)*time.Microsecond + time.Microsecond/2
+	}
+	octave := b / subs
+	low, width := uint64(b%subs+subs)<<(octave-1), uint64(1)<<(octave-1)
+	return time.Duration(low)*time.Microsecond + time.Duration(width)*time.Microsecond/2
+}
+
+// quantile is the smallest delay that at least the share q of all delays does not exceed.
+func (h *histogram) quantile(q float64) time.Duration {
+	rank, seen := uint64(math.Ceil(q*float64(h.count))), uint64(0)
+	for b, n := range h.bucket {
+		if seen += n; seen >= rank {
+			return min(max(middle(b), h.min), h.max)
+		}
+	}
+	return h.max
+}
+
+func (h *histogram) summary() Delays {
+	if h.count == 0 {
+		return Delays{}
+	}
+	return Delays{h.count, h.min, h.sum / time.Duration(h.count), h.max, h.quantile(0.50), h.quantile(0.99)}
+}
+
+// counters are the live numbers of one fault.
+type counters struct {
+	mu                   sync.Mutex
+	stats                Stats // but for Requested and Delivered
+	requested, delivered histogram
+}
+
+// delayed counts a chunk that was held until it was due.
+func (c *counters) delayed(first bool, bytes int, requested, delivered time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if first {
+		c.stats.Connections++
+	}
+	c.stats.Chunks++
+	c.stats.Bytes += uint64(bytes)
+	c.requested.add(requested)
+	c.delivered.add(delivered)
+}
+
+func (c *counters) flushed(chunks int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.Flushed += uint64(chunks)
+}
+
+func (c *counters) overflowed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.Overflow++
+}
+
+func (c *counters) snapshot() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.stats
+	s.Requested, s.Delivered = c.requested.summary(), c.delivered.summary()
+	return s
+}
