@@ -68,7 +68,7 @@ func (p *plan) delayed(bytes int, requested, delivered time.Duration) {
 func (p *plan) flushed(next *plan, chunks int) {
 	for _, b := range p.list() {
 		if chunks > 0 && !next.has(b.fault) {
-			b.fault.counters.flushed(chunks)
+			b.fault.counters.flushed(!b.touched.Swap(true), chunks)
 		}
 	}
 }

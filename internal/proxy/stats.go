@@ -11,7 +11,7 @@ import (
 
 // Stats says what a fault did. No traffic, no counts.
 type Stats struct {
-	Connections uint64   `json:"connections"` // connections with at least one chunk delayed
+	Connections uint64   `json:"connections"` // connections with at least one chunk held, until it was due or flushed
 	Chunks      uint64   `json:"chunks"`      // chunks that were held until they were due
 	Bytes       uint64   `json:"bytes"`       // bytes of those chunks
 	Flushed     uint64   `json:"flushed"`     // chunks let go before they were due, because the fault ended; may still grow just after
@@ -155,9 +155,13 @@ func (c *counters) delayed(first bool, bytes int, requested, delivered time.Dura
 	c.delivered.add(delivered)
 }
 
-func (c *counters) flushed(chunks int) {
+// flushed counts chunks that were held, and let go before they were due.
+func (c *counters) flushed(first bool, chunks int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if first {
+		c.stats.Connections++
+	}
 	c.stats.Flushed += uint64(chunks)
 }
 

@@ -99,13 +99,22 @@ func faults(p *page, r *mishap.Run) {
 		if in.Looks > 0 {
 			p.line(4, "    in force at %d of %d looks", in.Looks-in.NotInForce, in.Looks)
 		}
-		if t := in.Felt; t != nil && t.Connections > 0 {
-			p.line(4, "    felt by %s, %s; asked for %s, delivered p50 %s, p99 %s",
-				plural(int(t.Connections), "connection"), bytesOf(t.Bytes), t.Requested, took(t.P50.Std()), took(t.P99.Std()))
-		} else if t != nil {
-			p.line(4, "    felt by no traffic")
+		if in.Felt != nil {
+			p.line(4, "    %s", feltBy(*in.Felt))
 		}
 	}
+}
+
+// feltBy says what a fault did to traffic.
+func feltBy(t mishap.Traffic) string {
+	switch {
+	case t.Connections == 0:
+		return "felt by no traffic"
+	case t.Count == 0:
+		return fmt.Sprintf("felt by %s, whose bytes were let go before they were due", plural(int(t.Connections), "connection"))
+	}
+	return fmt.Sprintf("felt by %s, %s; asked for %s, delivered p50 %s, p99 %s",
+		plural(int(t.Connections), "connection"), bytesOf(t.Bytes), t.Requested, took(t.P50.Std()), took(t.P99.Std()))
 }
 
 // lifeOf says how an injection ended and how long it was in.
