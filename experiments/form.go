@@ -1,0 +1,137 @@
+package experiments
+
+import (
+	"encoding/json"
+	"maps"
+	"time"
+
+	"mishap"
+)
+
+// The forms are the shape of the file: the keys that it may have, which of
+// them it must have (those without omitempty or omitzero), their types and
+// what they mean. Reading and [Schema] both follow them, so that neither knows
+// a key that the other does not.
+
+type experimentForm struct {
+	Version     int               `json:"version" jsonschema:"version of the file's format: 1"`
+	Name        string            `json:"name" jsonschema:"unique in the tree of files: lowercase letters, digits and dashes"`
+	Claim       string            `json:"claim" jsonschema:"the sentence that the experiment tests"`
+	Owner       string            `json:"owner,omitempty" jsonschema:"who answers for the experiment"`
+	Group       string            `json:"group,omitempty" jsonschema:"at most one run per group at a time; default: the experiment's name"`
+	Tags        map[string]string `json:"tags,omitempty" jsonschema:"words to select and report by"`
+	Vars        map[string]string `json:"vars,omitempty" jsonschema:"values for ${name} in claim, owner, group, tags, with, expect and targets; --var name=value overrides them"`
+	SteadyState []probeForm       `json:"steadyState" jsonschema:"what is measured and what it must be: before any fault, while one is in, and after all were reverted"`
+	Faults      []faultForm       `json:"faults" jsonschema:"what goes wrong: all at once, unless one says after"`
+	BlastRadius blastRadiusForm   `json:"blastRadius" jsonschema:"the most that a run may touch"`
+	Safeguards  []safeguardForm   `json:"safeguards,omitempty" jsonschema:"what may refuse a plan before it starts and stop a run at any moment"`
+	Recovery    recoveryForm      `json:"recovery,omitzero" jsonschema:"how the steady state is asked for after the revert: exponential backoff"`
+}
+
+type probeForm struct {
+	Name        string             `json:"name" jsonschema:"unique in the steady state"`
+	Probe       string             `json:"probe" jsonschema:"a name from the catalog of probes"`
+	With        json.RawMessage    `json:"with,omitempty" jsonschema:"the probe's parameters"`
+	Expect      json.RawMessage    `json:"expect,omitempty" jsonschema:"what the probe must find"`
+	Every       mishap.Duration    `json:"every,omitempty" jsonschema:"time between two observations, default 1s"`
+	Timeout     mishap.Duration    `json:"timeout,omitempty" jsonschema:"of one observation, default 5s"`
+	Allow       mishap.Allowance   `json:"allow,omitzero" jsonschema:"unmet observations tolerated while a fault is in, such as 2 of 20; default none"`
+	Unknown     mishap.Allowance   `json:"unknown,omitzero" jsonschema:"unknown observations tolerated while a fault is in, such as 2 of 20; default none"`
+	OnDeviation mishap.OnDeviation `json:"onDeviation,omitempty" jsonschema:"stop (the default) reverts at once, note goes on; the verdict is deviated either way"`
+	When        []mishap.Phase     `json:"when,omitempty" jsonschema:"phases in which the probe is asked; default all three"`
+}
+
+type faultForm struct {
+	Name     string          `json:"name" jsonschema:"unique in the experiment"`
+	Injector string          `json:"injector" jsonschema:"a name from the catalog of injectors"`
+	Targets  json.RawMessage `json:"targets,omitempty" jsonschema:"what the fault touches"`
+	With     json.RawMessage `json:"with,omitempty" jsonschema:"the injector's parameters"`
+	For      mishap.Duration `json:"for" jsonschema:"how long at most; 0s for a fault that is over at once"`
+	After    *orderForm      `json:"after,omitempty" jsonschema:"wait for another fault"`
+}
+
+type orderForm struct {
+	Fault string          `json:"fault" jsonschema:"name of the fault to wait for"`
+	Wait  mishap.Duration `json:"wait,omitempty" jsonschema:"counted from the moment that fault is in; default 0s"`
+}
+
+type blastRadiusForm struct {
+	Targets int          `json:"targets" jsonschema:"most targets over all faults, at least 1"`
+	Share   mishap.Share `json:"share,omitempty" jsonschema:"largest part of the matched targets, per fault; default: not limited"`
+}
+
+type safeguardForm struct {
+	Safeguard string          `json:"safeguard" jsonschema:"a name from the catalog of safeguards"`
+	With      json.RawMessage `json:"with,omitempty" jsonschema:"the safeguard's parameters"`
+}
+
+type recoveryForm struct {
+	Within mishap.Duration `json:"within,omitempty" jsonschema:"deadline, counted from the verified revert, default 2m"`
+	First  mishap.Duration `json:"first,omitempty" jsonschema:"first wait, default 250ms"`
+	Factor float64         `json:"factor,omitempty" jsonschema:"each wait is this many times the one before, at least 1, default 1.6"`
+	Cap    mishap.Duration `json:"cap,omitempty" jsonschema:"longest wait, default 15s"`
+	Jitter mishap.Share    `json:"jitter,omitempty" jsonschema:"part by which each wait is changed at random, default 20%"`
+}
+
+// withDefaults is a form that has values before it is filled in.
+type withDefaults interface{ setDefaults() }
+
+func (e *experimentForm) setDefaults() { e.Recovery.setDefaults() }
+
+func (p *probeForm) setDefaults() {
+	p.Every = mishap.Duration(time.Second)
+	p.Timeout = mishap.Duration(5 * time.Second)
+	p.OnDeviation = mishap.StopOnDeviation
+	p.When = phases()
+}
+
+func (r *recoveryForm) setDefaults() { *r = recoveryForm(mishap.DefaultRecovery()) }
+
+func phases() []mishap.Phase { return []mishap.Phase{mishap.Before, mishap.During, mishap.After} }
+
+// withFuture is a form that knows keys which are not built yet, each with what
+// to do instead. They are refused by name, never ignored.
+type withFuture interface{ notBuilt() map[string]string }
+
+func (e *experimentForm) notBuilt() map[string]string {
+	return map[string]string{
+		"compare":  "remove it; without it the probes alone judge the run",
+		"schedule": "remove it; start `mishap run` from cron or a timer until then",
+		"impacts":  "remove it",
+		"cost":     "remove it",
+	}
+}
+
+func (*faultForm) notBuilt() map[string]string {
+	return map[string]string{"ramp": "remove it; write several faults that wait `after` each other until then"}
+}
+
+// experiment returns what the form says.
+func (e *experimentForm) experiment() mishap.Experiment {
+	out := mishap.Experiment{
+		Version: e.Version, Name: e.Name, Claim: e.Claim, Owner: e.Owner, Group: e.Group, Tags: maps.Clone(e.Tags),
+		BlastRadius: mishap.BlastRadius(e.BlastRadius),
+		Recovery:    mishap.Recovery(e.Recovery),
+	}
+	if out.Group == "" {
+		out.Group = out.Name
+	}
+	for _, p := range e.SteadyState {
+		out.SteadyState = append(out.SteadyState, mishap.ProbeSpec(p))
+	}
+	for _, f := range e.Faults {
+		out.Faults = append(out.Faults, f.fault())
+	}
+	for _, s := range e.Safeguards {
+		out.Safeguards = append(out.Safeguards, mishap.SafeguardSpec(s))
+	}
+	return out
+}
+
+func (f *faultForm) fault() mishap.Fault {
+	out := mishap.Fault{Name: f.Name, Injector: f.Injector, Targets: f.Targets, With: f.With, For: f.For}
+	if f.After != nil {
+		out.After = &mishap.FaultOrder{Fault: f.After.Fault, Wait: f.After.Wait}
+	}
+	return out
+}

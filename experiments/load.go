@@ -1,0 +1,273 @@
+package experiments
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"mishap"
+)
+
+// Catalogs are the kinds that a file may name.
+type Catalogs struct {
+	Injectors  []mishap.InjectorKind
+	Probes     []mishap.ProbeKind
+	Safeguards []mishap.SafeguardKind
+}
+
+// Options are what files are checked against.
+type Options struct {
+	Catalogs
+	Vars         map[string]string // override the variables of the files; one that no file declares is a problem
+	Proxies      []string          // names of the proxies in the settings
+	CheckProxies bool              // whether a fault on any other proxy is a problem
+	LongestRun   time.Duration     // longest time that faults may be in; 0 means that it is not checked
+}
+
+// loaded is one file's experiment and where its name stands.
+type loaded struct {
+	experiment mishap.Experiment
+	file       *file
+	name       *node
+	vars       []string // that it declares
+	read       bool     // whether it could be read as YAML
+}
+
+// Load reads the experiments in paths: files, and folders, which are walked
+// for *.yaml and *.yml in the order of their paths. The error is [Problems] if
+// anything is wrong with any file; then no experiment is returned.
+func Load(ctx context.Context, paths []string, o Options) ([]mishap.Experiment, error) {
+	files, problems := find(paths)
+	all := make([]loaded, 0, len(files))
+	for _, path := range files {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("load experiments: %w", err)
+		}
+		l := load(path, &o)
+		problems = append(problems, l.file.problems...)
+		all = append(all, l)
+	}
+	problems = append(problems, checkNames(all)...)
+	problems = append(problems, checkGivenVars(o.Vars, all)...)
+	if len(problems) > 0 {
+		return nil, problems.sorted()
+	}
+	out := make([]mishap.Experiment, len(all))
+	for i, l := range all {
+		out[i] = l.experiment
+	}
+	addProvenance(ctx, out)
+	return out, nil
+}
+
+// load reads one file.
+func load(path string, o *Options) loaded {
+	f := &file{path: path}
+	l := loaded{file: f}
+	data, ok := f.read()
+	if !ok {
+		return l
+	}
+	f.lines = splitLines(data)
+	if !f.checkText(data) {
+		return l
+	}
+	root := f.parse(data)
+	if root == nil || root.shape == broken {
+		return l
+	}
+	l.read = true
+	if vars := root.get("vars"); vars != nil {
+		for _, p := range vars.value.pairs {
+			l.vars = append(l.vars, p.key)
+		}
+	}
+	form, ok := f.decode(root, o)
+	if p := root.get("name"); p != nil && p.value.shape == text {
+		l.name = p.value
+	}
+	if !ok || len(f.problems) > 0 {
+		return l
+	}
+	l.experiment = form.experiment()
+	l.experiment.Claim = strings.TrimSpace(l.experiment.Claim)
+	digest, err := digest(l.experiment)
+	if err != nil {
+		f.add(0, 0, err.Error(), "")
+	}
+	l.experiment.Source = mishap.Source{File: path, Digest: digest}
+	return l
+}
+
+// decode turns the tree into a form and checks it.
+func (f *file) decode(root *node, o *Options) (*experimentForm, bool) {
+	if root.shape != mapping {
+		f.misfit(root, "a mapping of keys to values")
+		return nil, false
+	}
+	if v := root.get("version"); v != nil && v.value.shape == number && v.value.value != fmt.Sprint(mishap.Version) {
+		f.reject(v.value, fmt.Sprintf("version %s is not known", shorten(v.value.value)), fmt.Sprintf("this program reads version: %d", mishap.Version))
+		return nil, false
+	}
+	f.replaceVars(root, o.Vars)
+	form := &experimentForm{}
+	f.fill(root, reflect.ValueOf(form).Elem())
+	c := &checker{file: f, root: root, form: form, options: o}
+	c.check()
+	return form, true
+}
+
+// read returns the file's content; its size and kind are looked at before.
+func (f *file) read() ([]byte, bool) {
+	refuse := func(msg, hint string) ([]byte, bool) {
+		f.add(0, 0, msg, hint)
+		return nil, false
+	}
+	// Opening a pipe without a writer would wait for one for ever.
+	in, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return refuse("cannot read file: "+reason(err), "")
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	switch {
+	case err != nil:
+		return refuse("cannot read file: "+reason(err), "")
+	case !info.Mode().IsRegular():
+		return refuse("not a regular file", "give a YAML file, or a folder of them")
+	case info.Size() > mostBytes:
+		return refuse(tooLarge(info.Size()), "an experiment is a page of text; is this the right file?")
+	}
+	data, err := io.ReadAll(io.LimitReader(in, mostBytes+1))
+	switch {
+	case err != nil:
+		return refuse("cannot read file: "+reason(err), "")
+	case len(data) > mostBytes:
+		return refuse(tooLarge(int64(len(data))), "an experiment is a page of text; is this the right file?")
+	}
+	return data, true
+}
+
+func tooLarge(size int64) string {
+	return fmt.Sprintf("file is larger than 1 MiB (%d bytes)", size)
+}
+
+// reason returns what is wrong without the path, which stands before it.
+func reason(err error) string {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	return err.Error()
+}
+
+// checkNames reports experiments with the name of another one.
+func checkNames(all []loaded) Problems {
+	var problems Problems
+	first := map[string]loaded{}
+	for _, l := range all {
+		if l.name == nil {
+			continue
+		}
+		other, twice := first[l.name.value]
+		if !twice {
+			first[l.name.value] = l
+			continue
+		}
+		before := len(l.file.problems)
+		l.file.add(l.name.line, l.name.column,
+			fmt.Sprintf("there are two experiments named %q; the first is %s:%d", shorten(l.name.value), other.file.path, other.name.line),
+			"give each experiment a name of its own")
+		problems = append(problems, l.file.problems[before:]...)
+	}
+	return problems
+}
+
+// digest identifies what an experiment says, wherever its file is.
+func digest(e mishap.Experiment) (string, error) {
+	e.Source = mishap.Source{}
+	data, err := json.Marshal(e)
+	if err != nil {
+		return "", fmt.Errorf("compute digest: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// find returns the files in paths in order, each once.
+func find(paths []string) ([]string, Problems) {
+	var files []string
+	var problems Problems
+	seen := map[string]bool{}
+	for _, path := range paths {
+		found, problem := findIn(path)
+		if problem != nil {
+			problems = append(problems, *problem)
+		}
+		for _, f := range found {
+			key := f
+			if abs, err := filepath.Abs(f); err == nil {
+				key = abs
+			}
+			if !seen[key] {
+				seen[key] = true
+				files = append(files, f)
+			}
+		}
+	}
+	if len(paths) == 0 {
+		problems = append(problems, Problem{Msg: "no experiment file was given", Hint: "name a YAML file, or a folder of them"})
+	}
+	return files, problems
+}
+
+// findIn returns path, or the experiment files below it if it is a folder.
+func findIn(path string) ([]string, *Problem) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, &Problem{File: path, Msg: "cannot read file: " + reason(err)}
+	}
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	var files []string
+	// The slash makes a link to a folder a folder.
+	err = filepath.WalkDir(strings.TrimSuffix(path, "/")+"/", func(at string, entry fs.DirEntry, err error) error {
+		switch name := entry.Name(); {
+		case err != nil:
+			return err
+		case entry.IsDir() && strings.HasPrefix(name, ".") && filepath.Clean(at) != filepath.Clean(path):
+			return filepath.SkipDir
+		case entry.IsDir() || settingsFile(name):
+		case strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml"):
+			files = append(files, filepath.Clean(at))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, &Problem{File: path, Msg: "cannot read folder: " + err.Error()}
+	}
+	if len(files) == 0 {
+		return nil, &Problem{File: path, Msg: "folder holds no experiment", Hint: "experiments are files that end with .yaml or .yml; `mishap init` makes one to start from"}
+	}
+	slices.Sort(files)
+	return files, nil
+}
+
+// settingsFile reports whether the name is that of settings, which may lie
+// beside experiments.
+func settingsFile(name string) bool {
+	return name == "mishap.yaml" || name == ".mishap.yaml"
+}
