@@ -26,18 +26,31 @@ const (
 //     allowances; the system recovered; nothing was ever stranded.
 //   - inconclusive: everything else.
 func Judge(r *Run) (Verdict, string) {
-	if r.State != Completed {
+	switch r.State {
+	case Completed:
+	case Stranded:
+		return NoVerdict, "a person must act: " + strings.Join(stuck(r), "; ")
+	default:
 		return NoVerdict, r.Reason
 	}
 	if r.Deviation != "" {
 		return Deviated, r.Deviation
 	}
-	for _, doubt := range []string{doubtCause(r), doubtStranded(r), doubtEffect(r), doubtProbes(r), doubtRecovery(r)} {
+	for _, doubt := range []string{doubtStranded(r), doubtCause(r), doubtEffect(r), doubtProbes(r), doubtRecovery(r)} {
 		if doubt != "" {
 			return Inconclusive, doubt
 		}
 	}
 	return Held, "every probe was met while the fault was in force, and the system recovered"
+}
+
+// stuck says of each injection that is left why.
+func stuck(r *Run) []string {
+	var all []string
+	for _, in := range r.Outstanding() {
+		all = append(all, fmt.Sprintf("%s on %s could not be reverted: %s", in.Fault, in.Target.Label(), in.Detail))
+	}
+	return all
 }
 
 func doubtCause(r *Run) string {
@@ -51,10 +64,15 @@ func doubtCause(r *Run) string {
 }
 
 func doubtStranded(r *Run) string {
-	if !r.WasStuck {
-		return ""
+	for _, in := range r.Injections {
+		if in.By != "" {
+			return fmt.Sprintf("%s on %s was settled by %s: %s", in.Fault, in.Target.Label(), in.By, in.Detail)
+		}
 	}
-	return "a revert gave up and had to be repeated"
+	if r.WasStuck {
+		return "a revert gave up and had to be repeated"
+	}
+	return ""
 }
 
 func doubtEffect(r *Run) string {

@@ -34,7 +34,7 @@ func (c *cli) catalogCommand() *cobra.Command {
 		Short:   "List injectors, probes and safeguards, or explain one",
 		Long:    "List what an experiment may use, or explain one entry with its parameters and an\nexample." + "\n" + exitCodes,
 		Example: "  mishap catalog\n  mishap catalog proxy-latency",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMost(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			a, err := c.app()
 			if err != nil {

@@ -50,7 +50,7 @@ func (c *cli) statusCommand() *cobra.Command {
 		Long: `Show the latest runs, or one. It also works while a run goes on in another
 terminal.` + "\n" + exitCodes,
 		Example: "  mishap status\n  mishap status last",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withApp(cmd, func(a *app.App) error {
 				if halt, err := a.Halted(cmd.Context()); err != nil {

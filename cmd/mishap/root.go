@@ -92,13 +92,15 @@ func (c *cli) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mishap",
 		Short: "Run controlled chaos experiments",
-		Long: `mishap tests a claim about a system: it checks the steady state, injects a fault,
-stops at harm, reverts everything, waits for recovery, and gives a verdict:
-held, deviated or inconclusive.` + "\n" + exitCodes,
+		Long: `mishap tests a claim about a system: it checks the steady state, injects a
+fault, stops at harm, reverts everything, waits for recovery, and gives a
+verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
 		Example: `  mishap init http://localhost:8080     # write an experiment on your own service
   mishap validate experiments/          # check files without touching anything
   mishap plan experiments/slow.yaml     # see what would be touched
   mishap run experiments/slow.yaml      # do it`,
+		Args:              knownVerb,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -119,6 +121,20 @@ held, deviated or inconclusive.` + "\n" + exitCodes,
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	return root
+}
+
+// knownVerb refuses a verb that does not exist, with the nearest one that does.
+func knownVerb(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var verbs []string
+	for _, c := range cmd.Commands() {
+		if !c.Hidden {
+			verbs = append(verbs, c.Name())
+		}
+	}
+	return usageError{mishap.WithHint(fmt.Errorf("there is no command %q", args[0]), mishap.Suggest(args[0], verbs))}
 }
 
 // exactly is cobra's ExactArgs with a sentence that says what is missing.
@@ -162,4 +178,14 @@ func versionString() string {
 		return "unknown"
 	}
 	return info.Main.Version
+}
+
+// atMost is cobra's MaximumNArgs with a sentence.
+func atMost(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) <= n {
+			return nil
+		}
+		return usageError{mishap.WithHint(fmt.Errorf("%s takes at most %d argument, not %d", cmd.CommandPath(), n, len(args)), "see `"+cmd.CommandPath()+" --help`")}
+	}
 }

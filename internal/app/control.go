@@ -92,6 +92,9 @@ func (a *App) Journal(ctx context.Context, which string) ([]mishap.Entry, error)
 	if f, err := os.Open(which); err == nil {
 		defer f.Close()
 		entries, err := report.ReadJournal(f)
+		if err == nil {
+			_, err = mishap.Replay(entries)
+		}
 		if err != nil {
 			return nil, invalid{fmt.Errorf("%s: %w", which, err)}
 		}

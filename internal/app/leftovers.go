@@ -85,8 +85,12 @@ func (a *App) Leftovers(ctx context.Context) ([]string, error) {
 	var lines []string
 	for _, o := range orphans {
 		left := o.run.Outstanding()
+		what := "was lost"
+		if o.run.State == mishap.Stranded {
+			what = "is stranded"
+		}
 		for _, in := range left {
-			lines = append(lines, fmt.Sprintf("run %s of %s was lost: %s on %s may still be in (%s)", o.ID, o.Experiment, in.Fault, in.Target.Label(), in.State))
+			lines = append(lines, fmt.Sprintf("run %s of %s %s: %s on %s may still be in (%s)", o.ID, o.Experiment, what, in.Fault, in.Target.Label(), in.State))
 		}
 		if len(left) == 0 {
 			lines = append(lines, fmt.Sprintf("run %s of %s was lost while %s; nothing is in", o.ID, o.Experiment, o.run.State))
@@ -189,8 +193,16 @@ func (a *App) mend(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run,
 	if run != nil && len(run.Outstanding()) == 0 {
 		err = errors.Join(err, keeper.Remove(a.Settings.State, run.ID))
 	}
-	ledger.Forget(a.Settings.State, lost.Server)
+	a.forget(lost.Server)
 	return run, err
+}
+
+// forget removes what a dead server left of itself.
+func (a *App) forget(server string) {
+	ledger.Forget(a.Settings.State, server)
+	if path, err := socketPath(a.Settings.State, server); err == nil {
+		_ = os.Remove(path)
+	}
 }
 
 // awaitKeeper lets a keeper that still reverts finish.

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the test binary be mishap itself, also as the keeper that a run
+// starts.
+func TestMain(m *testing.M) {
+	if os.Getenv("MISHAP_TEST_PROGRAM") != "" {
+		os.Exit(run(context.Background(), environment{args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+	}
+	os.Exit(m.Run())
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireUniqueNames:  true,
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			bin := filepath.Join(e.WorkDir, ".bin")
+			program, err := os.Executable()
+			if err == nil {
+				err = errors.Join(os.Mkdir(bin, 0o755), os.Symlink(program, filepath.Join(bin, "mishap")))
+			}
+			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
+			e.Setenv("MISHAP_TEST_PROGRAM", "1")
+			e.Setenv("MISHAP_STATE", filepath.Join(e.WorkDir, ".state"))
+			e.Setenv("GIT_CEILING_DIRECTORIES", filepath.Dir(e.WorkDir))
+			return err
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "within": within, "signal": send,
+		},
+	})
+}
+
+// exits runs "exits CODE COMMAND…" and wants exactly that exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("%v exits %d, want %d", args[1:], got, want)
+	}
+}
+
+// within repeats "within DURATION exists|gone FILE" until it is so.
+func within(ts *testscript.TestScript, _ bool, args []string) {
+	limit, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	path := ts.MkAbs(args[2])
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(path); (err == nil) == (args[1] == "exists") {
+			return
+		}
+	}
+	ts.Fatalf("not within %s: %s %s", limit, args[1], args[2])
+}
+
+// send is "signal NAME FILE": it signals the process whose id is in the file.
+func send(ts *testscript.TestScript, _ bool, args []string) {
+	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[1])))
+	ts.Check(err)
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
+	ts.Check(syscall.Kill(pid, signals[args[0]]))
+}
+
+func TestHelpNamesEveryVerbAndFitsATerminal(t *testing.T) {
+	c := &cli{}
+	for _, cmd := range append(c.root().Commands(), c.root()) {
+		if cmd.Hidden {
+			continue
+		}
+		for i, line := range strings.Split(cmd.Long, "\n") {
+			if len([]rune(line)) > 80 {
+				t.Errorf("%s: line %d of its help has %d columns", cmd.Name(), i+1, len(line))
+			}
+		}
+		if cmd.Short == "" {
+			t.Errorf("%s has no summary", cmd.Name())
+		}
+	}
+}
