@@ -1,0 +1,149 @@
+package injectors_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"mishap"
+	"mishap/injectors"
+	"mishap/internal/injectortest"
+	"mishap/internal/proxy"
+)
+
+// control speaks to a real proxy.
+type control struct{ c *proxy.Client }
+
+func (c control) Put(ctx context.Context, f injectors.ProxyFault) error {
+	_, err := c.c.Put(ctx, proxy.Fault{ID: f.ID, Run: f.Run, Proxy: f.Proxy, Delay: f.Delay, Jitter: f.Jitter, Direction: proxy.Direction(f.Direction), Share: f.Share, Seed: f.Seed, Expires: f.Expires})
+	return translated(err)
+}
+
+func (c control) Get(ctx context.Context, id string) (injectors.ProxyStatus, error) {
+	s, err := c.c.Get(ctx, id)
+	return injectors.ProxyStatus{InForce: s.State == proxy.InForce}, translated(err)
+}
+
+func (c control) Delete(ctx context.Context, id string) error {
+	_, err := c.c.Delete(ctx, id)
+	return translated(err)
+}
+
+func translated(err error) error {
+	switch {
+	case errors.Is(err, proxy.ErrNotRunning):
+		return fmt.Errorf("%w: %w", injectors.ErrProxyDown, err)
+	case errors.Is(err, proxy.ErrNotFound), errors.Is(err, proxy.ErrEnded):
+		return fmt.Errorf("%w: %w", injectors.ErrFaultOver, err)
+	}
+	return err
+}
+
+// startProxy starts a real proxy and returns its control socket.
+func startProxy(t *testing.T) string {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "p.sock")
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- proxy.Serve(ctx, proxy.Options{
+			Listeners: []proxy.Listener{{Name: "payments", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:9", Control: socket}},
+			Ready:     func([]proxy.ProxyStatus) { close(ready) },
+		})
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	select {
+	case <-ready:
+	case err := <-done:
+		done <- err
+		t.Fatal(err)
+	}
+	return socket
+}
+
+func proxyDeps(socket string) injectors.Deps {
+	return injectors.Deps{
+		Lease:   time.Minute,
+		Proxies: func() []injectors.ProxyAddress { return []injectors.ProxyAddress{{Name: "payments", Control: socket}} },
+		Proxy:   func(path string) injectors.ProxyControl { return control{proxy.NewClient(path)} },
+	}
+}
+
+func latency(name string) mishap.Fault {
+	return mishap.Fault{Name: "slow", Injector: "proxy-latency", Targets: raw(map[string]string{"proxy": name}), With: raw(map[string]string{"delay": "300ms"})}
+}
+
+func proxyWorld(t *testing.T) injectortest.World {
+	var socket string
+	deps := proxyDeps("")
+	deps.Proxies = func() []injectors.ProxyAddress { return []injectors.ProxyAddress{{Name: "payments", Control: socket}} }
+	w := world(deps, "proxy-latency")
+	w.Fault = func(t *testing.T) mishap.Fault {
+		socket = startProxy(t) // an id that has ended is not taken again
+		return latency("payments")
+	}
+	w.Empty = latency("nobody")
+	w.Snapshot = func(t *testing.T) string {
+		list, err := proxy.NewClient(socket).List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := ""
+		for _, s := range list {
+			if s.State == proxy.InForce {
+				text += s.Fault.ID + " "
+			}
+		}
+		return text
+	}
+	return w
+}
+
+func TestAProxyThatIsNotRunningIsNoTargetAndHasNoFaults(t *testing.T) {
+	deps := proxyDeps(filepath.Join(t.TempDir(), "nobody.sock"))
+	injector, err := kind(deps, "proxy-latency").New(latency("payments"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hinted *mishap.Hinted
+	if _, err := injector.Prepare(t.Context(), mishap.Request{Fault: latency("payments")}); !errors.Is(err, mishap.ErrNoTarget) || !errors.As(err, &hinted) {
+		t.Errorf("prepare: %v", err)
+	}
+	in := mishap.Injection{ID: "x", Injector: "proxy-latency", With: latency("payments").With, Undo: raw(map[string]string{"control": filepath.Join(t.TempDir(), "no.sock"), "proxy": "payments"})}
+	if r, err := injector.Revert(t.Context(), in); err != nil || r.State != mishap.InjectionGone {
+		t.Errorf("revert: %+v, %v", r, err)
+	}
+}
+
+func TestAFaultThatEndedIsNotRenewed(t *testing.T) {
+	socket := startProxy(t)
+	deps := proxyDeps(socket)
+	injector, err := kind(deps, "proxy-latency").New(latency("payments"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := injector.Prepare(t.Context(), mishap.Request{Fault: latency("payments")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := found[0]
+	in.ID = "r.1.1"
+	renewer := injector.(interface {
+		Renew(context.Context, mishap.Injection) error
+	})
+	if err := injector.Inject(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	if err := renewer.Renew(t.Context(), in); err != nil {
+		t.Errorf("renew: %v", err)
+	}
+	if _, err := injector.Revert(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	if err := renewer.Renew(t.Context(), in); !errors.Is(err, injectors.ErrFaultOver) {
+		t.Errorf("renew after revert: %v", err)
+	}
+}
