@@ -2,30 +2,56 @@
 SHELL      := /bin/bash
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GO         ?= go
+N          ?= 200
 export CGO_ENABLED = 0
 LDFLAGS    := -s -w -X main.version=$(VERSION)
+PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help build install test race fmt clean
+.PHONY: help demo build install test race lint crash bench release fmt clean
 
 help: ## print this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build ## see a held and a deviated verdict on a small shop
+	bin/mishap demo
 
 build: ## build bin/mishap, a static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/mishap ./cmd/mishap
 
-install: ## install mishap into $GOBIN
+install: ## install mishap into $$GOBIN
 	$(GO) install -trimpath -ldflags '$(LDFLAGS)' ./cmd/mishap
 
-test: build ## run all tests
+test: build ## get what tests need (pinned, into .cache), then run all tests and checks
+	@set -e; bed=$$(.ci/testbed); eval "$$bed"; $(MAKE) --no-print-directory lint vet-all; $(GO) test -count=1 ./...
+
+vet-all:
 	$(GO) vet ./...
-	$(GO) test -count=1 ./...
+	@for p in linux/arm64 darwin/arm64; do echo "go vet ($$p)"; GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./...; done
 
 race: ## run all tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -count=1 ./...
+	@set -e; bed=$$(.ci/testbed); eval "$$bed"; CGO_ENABLED=1 $(GO) test -race -count=1 ./...
+
+lint: ## run golangci-lint, at the version pinned in tools/go.mod
+	$(GO) tool -modfile=tools/go.mod golangci-lint run
+
+crash: build ## kill mishap at N random moments, with and without its keeper (N=200)
+	MISHAP_CRASHES=$(N) $(GO) test -count=1 -timeout 60m -v -run 'TestKilled' ./cmd/mishap
+
+bench: build ## compare with Chaos Toolkit 1.19, and measure what the README states
+	.ci/bench
+
+release: ## build archives for all platforms with checksums into dist/
+	rm -rf dist && mkdir dist
+	@set -e; for p in $(PLATFORMS); do \
+	  name=mishap-$(VERSION)-$${p%/*}-$${p#*/}; \
+	  GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/$$name/mishap ./cmd/mishap; \
+	  cp LICENSE README.md dist/$$name/; tar -C dist -czf dist/$$name.tar.gz $$name; rm -r dist/$$name; echo dist/$$name.tar.gz; \
+	done
+	cd dist && sha256sum *.tar.gz > SHA256SUMS
 
 fmt: ## format the source
 	gofmt -w .
 
-clean: ## remove what was built
-	rm -rf bin dist
+clean: ## remove what was built, and what tests got
+	rm -rf bin dist .cache mishap-demo

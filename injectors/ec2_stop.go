@@ -60,7 +60,7 @@ func ec2StopKind(d Deps) mishap.InjectorKind {
 		WhenLost: "if this whole machine is lost, the instances stay stopped until `mishap revert`",
 		New: func(f mishap.Fault) (mishap.Injector, error) {
 			e := &ec2Stop{deps: d}
-			err := errors.Join(mishap.Decode("targets", f.Targets, &e.targets), mishap.Decode("with", f.With, &noParams{}), e.targets.selection.check())
+			err := errors.Join(mishap.Decode("targets", f.Targets, &e.targets), mishap.Decode("with", f.With, &noParams{}), e.targets.check())
 			if len(e.targets.IDs) == 0 && len(e.targets.Tags) == 0 {
 				err = errors.Join(err, &mishap.FieldError{Path: "targets", Msg: "name no instance", Hint: "give tags or ids"})
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -77,8 +78,8 @@ func (a *App) strays(known []orphan) ([]keeper.Undo, error) {
 // Leftovers names what lost servers left: one line per fault that is or may be
 // in, or per run that only has to be closed.
 func (a *App) Leftovers(ctx context.Context) ([]string, error) {
-	if _, err := os.Stat(a.Settings.State); err != nil {
-		return nil, nil
+	if _, err := os.Stat(a.Settings.State); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // nothing was ever run
 	}
 	orphans, err := a.orphans(ctx)
 	strays, errUndo := a.strays(orphans)

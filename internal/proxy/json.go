@@ -13,8 +13,10 @@ import (
 // duration is a time.Duration that is a string in JSON.
 type duration time.Duration
 
+// MarshalText writes what time.ParseDuration reads.
 func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
+// UnmarshalText reads what time.ParseDuration reads.
 func (d *duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	if err != nil {

@@ -1,91 +1,25 @@
 // Package report turns a run into what people and machines read: text, one JSON
 // object, JUnit, its journal, and a view while it goes on. A run is the fold of
 // its journal, so that a journal alone is enough for each of them.
+//
+// Everything that is written for a person is at most 80 columns wide, and free
+// of what a system under test could use to draw on a terminal.
 package report
 
 import (
 	"fmt"
-	"io"
+	"math"
 	"strings"
 	"time"
-	"unicode"
 
 	"mishap"
 )
 
-// width is how many columns text takes at most.
-const width = 80
-
-// page collects lines for a person.
-type page struct{ strings.Builder }
-
-// line writes one line, wrapped with the given indent for what follows.
-func (p *page) line(indent int, format string, args ...any) {
-	text := clean(fmt.Sprintf(format, args...))
-	lead := len(text) - len(strings.TrimLeft(text, " "))
-	p.hang(text[:lead], indent, text[lead:])
-}
-
-// field writes "label   text", wrapped under the text.
-func (p *page) field(label, format string, args ...any) {
-	const column = 13
-	p.hang(fmt.Sprintf("%-*s", column, label), column, clean(fmt.Sprintf(format, args...)))
-}
-
-// hang writes a text after a lead, and what does not fit below it, indented.
-func (p *page) hang(lead string, indent int, text string) {
-	for i, l := range wrap(text, width-max(indent, len(lead))) {
-		if i > 0 {
-			lead = strings.Repeat(" ", indent)
-		}
-		p.WriteString(strings.TrimRight(lead+l, " ") + "\n")
-	}
-}
-
-func (p *page) blank() { p.WriteByte('\n') }
-
-func (p *page) to(w io.Writer) error {
-	_, err := io.WriteString(w, p.String())
-	return err
-}
-
-// wrap breaks a text at spaces into lines of at most most letters; a word that
-// is longer is broken too, and nothing is lost.
-func wrap(text string, most int) []string {
-	var line []rune
-	var lines []string
-	for i, word := range strings.Fields(text) {
-		w := []rune(word)
-		if i > 0 && len(line)+1+len(w) > most {
-			lines, line = append(lines, string(line)), nil
-		} else if i > 0 {
-			line = append(line, ' ')
-		}
-		for len(line)+len(w) > most {
-			room := most - len(line)
-			lines, line, w = append(lines, string(line)+string(w[:room])), nil, w[room:]
-		}
-		line = append(line, w...)
-	}
-	return append(lines, string(line))
-}
-
-// clean takes out what a system under test could use to draw on a terminal.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case unicode.IsControl(r), unicode.In(r, unicode.Bidi_Control):
-			return -1
-		}
-		return r
-	}, text)
-}
-
-// took is a span as people read it: three digits at most.
+// took is a span as people read it: about three digits.
 func took(d time.Duration) string {
 	switch {
+	case d < 0:
+		return "-" + took(-max(d, -math.MaxInt64))
 	case d >= time.Minute:
 		return mishap.Duration(d.Round(time.Second)).String()
 	case d >= 10*time.Second:
@@ -98,34 +32,63 @@ func took(d time.Duration) string {
 	return d.Round(time.Microsecond).String()
 }
 
+// between is the time from a to b by the wall clock: a journal keeps no other,
+// and the report must be the same with and without it.
+func between(a, b time.Time) time.Duration { return b.Round(0).Sub(a.Round(0)) }
+
 func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
 
+// moment is a date and time of day.
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
+
 // plural writes "1 target", "2 targets".
-func plural(n int, noun string) string {
+func plural(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// headline is the outcome in one word or two.
-func headline(r *mishap.Run) string {
-	verdict, _ := mishap.Judge(r)
+// size writes a number of bytes.
+func size(n int64) string {
 	switch {
-	case verdict != mishap.NoVerdict:
-		return string(verdict)
-	default:
-		return string(r.State)
+	case n < 10_000:
+		return plural(n, "byte")
+	case n < 1_000_000:
+		return fmt.Sprintf("%d kB", n/1000)
 	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}
+
+// joined puts together what is not empty.
+func joined(separator string, parts ...string) string {
+	var some []string
+	for _, p := range parts {
+		if p != "" {
+			some = append(some, p)
+		}
+	}
+	return strings.Join(some, separator)
+}
+
+// once is the label of the first line of several.
+func once(i int, label string) string {
+	if i == 0 {
+		return label
+	}
+	return ""
 }
 
 // source says where the experiment came from.
 func source(s mishap.Source) string {
 	switch {
 	case s.Commit == "":
-		return s.File + " (not in git)"
+		return joined(", ", s.File, "not in git")
 	case s.Dirty:
-		return fmt.Sprintf("%s @ %.12s with local changes", s.File, s.Commit)
+		return fmt.Sprintf("%s @ %.12s, with uncommitted changes", s.File, s.Commit)
 	}
 	return fmt.Sprintf("%s @ %.12s", s.File, s.Commit)
 }
+
+// on names a fault and what it touches.
+func on(in *mishap.RunInjection) string { return in.Fault + " on " + in.Target.Label() }

@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,152 +10,188 @@ import (
 	"mishap"
 )
 
-func sortedChecks(r *mishap.Run) []string { return slices.Sorted(maps.Keys(r.Checks)) }
+// PlanText writes what a run of the plan would touch, who ends its faults, and
+// how long harm could last. Kinds are the injectors by name.
+func PlanText(w io.Writer, p mishap.Plan, kinds map[string]mishap.InjectorKind) error {
+	return Plan(w, p, kinds, nil)
+}
 
-// Plan writes what a run would touch. Kinds are the injectors by name; checks
-// are what the safeguards say of the plan now.
+// Plan is [PlanText] with what the safeguards say of the plan now.
 func Plan(w io.Writer, plan mishap.Plan, kinds map[string]mishap.InjectorKind, checks []mishap.Check) error {
 	p := &page{}
 	e := plan.Experiment
 	p.field("claim", "%s", e.Claim)
-	p.field("experiment", "%s, %s", e.Name, source(e.Source))
-	p.field("plan", "%s, made %s", plan.Digest, plan.Created.UTC().Format("2006-01-02 15:04:05 MST"))
-	p.blank()
+	p.field("experiment", "%s", joined(", owned by ", e.Name, e.Owner))
+	p.field("file", "%s", source(e.Source))
+	p.field("plan", "made %s%s", moment(plan.Created), prefixed(" on ", plan.Host))
+	p.field("", "%s", plan.Digest)
+	p.heading("faults")
 	for _, f := range e.Faults {
-		planFault(p, plan, f, kinds[f.Injector])
+		planFault(p, plan, f)
+		planKind(p, f, kinds)
+	}
+	p.heading("worst-case time to stop")
+	for _, spec := range e.SteadyState {
+		planProbe(p, spec)
 	}
 	p.blank()
-	planStop(p, plan, kinds)
-	p.field("blast radius", "%s touched, %d allowed%s", plural(len(plan.Injections), "target"), e.BlastRadius.Targets, shareOf(e.BlastRadius))
+	planRadius(p, plan)
 	p.field("at most", "%s with faults in, then up to %s to recover", took(e.Longest()), e.Recovery.Within)
-	for i, c := range checks {
-		if c.Answer != mishap.Yes {
-			p.field(once(i, "safeguards"), "%s would say %s: %s", c.Safeguard, c.Answer, c.Reason)
-		}
-	}
-	if !slices.ContainsFunc(checks, func(c mishap.Check) bool { return c.Answer != mishap.Yes }) {
-		p.field("safeguards", "all %d would say yes now", len(checks))
-	}
-	for i, note := range plan.Notes {
-		p.field(once(i, "notes"), "%s", note)
-	}
+	planSafeguards(p, e, checks)
+	notes(p, plan.Notes)
 	return p.to(w)
 }
 
-func shareOf(b mishap.BlastRadius) string {
-	if b.Share == 0 {
+func prefixed(prefix, text string) string {
+	if text == "" {
 		return ""
 	}
-	return fmt.Sprintf(", and %s of those that match", b.Share)
+	return prefix + text
 }
 
-// planFault writes one fault, its targets, and who ends it.
-func planFault(p *page, plan mishap.Plan, f mishap.Fault, kind mishap.InjectorKind) {
-	when := "at once"
+// planFault writes when one fault goes in and out, and its targets.
+func planFault(p *page, plan mishap.Plan, f mishap.Fault) {
+	in := startOf(plan.Experiment, f)
+	when := "goes in at once"
 	if f.After != nil {
-		when = fmt.Sprintf("%s after %s is in", f.After.Wait, f.After.Fault)
+		when = fmt.Sprintf("goes in %s after %s is in", f.After.Wait, f.After.Fault)
 	}
-	p.line(4, "%s: %s, %s, for at most %s", f.Name, f.Injector, when, f.For)
-	for _, in := range plan.Injections {
-		if in.Fault != f.Name {
+	p.line(2, "%s: %s", f.Name, f.Injector)
+	p.labelled(4, 12, "when", fmt.Sprintf("%s, out after at most %s (from +%s to +%s)", when, f.For, took(in), took(in+f.For.Std())))
+	label := "targets"
+	for _, i := range plan.Injections {
+		if i.Fault != f.Name {
 			continue
 		}
-		p.line(6, "  on %s, 1 of %d matched%s", in.Target.Label(), in.Matched, placeOf(in.Target.Where))
-		for _, note := range in.Notes {
-			p.line(6, "    %s", note)
+		share := ""
+		if i.Share > 0 {
+			share = fmt.Sprintf("%s of its traffic", i.Share)
+		}
+		p.labelled(4, 12, label, joined(", ", i.Target.Label(), place(i.Target.Where), share))
+		for _, note := range i.Notes {
+			p.labelled(4, 12, "", "  "+note)
+		}
+		label = ""
+	}
+	if n, matched := touched(plan, f.Name); n > 0 {
+		p.labelled(4, 12, "", fmt.Sprintf("%d of %d matched", n, matched))
+	} else {
+		p.labelled(4, 12, label, "none")
+	}
+}
+
+// startOf is when a fault goes in, counted from the first; the number of faults
+// bounds a circle, which validation refuses.
+func startOf(e mishap.Experiment, f mishap.Fault) time.Duration {
+	var start time.Duration
+	for range e.Faults {
+		if f.After == nil {
+			break
+		}
+		start += f.After.Wait.Std()
+		i := slices.IndexFunc(e.Faults, func(other mishap.Fault) bool { return other.Name == f.After.Fault })
+		if i < 0 {
+			break
+		}
+		f = e.Faults[i]
+	}
+	return start
+}
+
+// touched is how many targets of a fault are taken, and how many its selection
+// matched.
+func touched(plan mishap.Plan, fault string) (n, matched int) {
+	for _, in := range plan.Injections {
+		if in.Fault == fault {
+			n++
+			matched = max(matched, in.Matched, n)
 		}
 	}
-	p.line(4, "  to inject:  %s", strings.Join(kind.Do, ", "))
-	if len(kind.Undo) > 0 {
-		p.line(4, "  to revert:  %s", strings.Join(kind.Undo, ", "))
+	return n, matched
+}
+
+// planKind writes what injecting and reverting a fault needs, who ends it, and
+// what can show it.
+func planKind(p *page, f mishap.Fault, kinds map[string]mishap.InjectorKind) {
+	kind, ok := kinds[f.Injector]
+	if !ok {
+		p.labelled(4, 12, "unknown", "there is no injector "+f.Injector+" in this program")
+		return
+	}
+	p.labelled(4, 12, "to inject", orElse(strings.Join(kind.Do, ", "), "no permission is needed"))
+	if kind.Irreversible {
+		p.labelled(4, 12, "to revert", "THERE IS NO UNDO")
+	} else {
+		p.labelled(4, 12, "to revert", orElse(strings.Join(kind.Undo, ", "), "no permission is needed"))
 	}
 	switch kind.Keeper {
 	case mishap.KeeperProcess:
-		p.line(4, "  ended by:   a keeper process, within 1s of mishap's death and 5s of its freeze")
+		p.labelled(4, 12, "keeper", "a process beside mishap, which reverts within 1s of its death and 5s of its freeze")
 	case mishap.KeeperProxy:
-		p.line(4, "  ended by:   the proxy, when mishap does not renew it")
+		p.labelled(4, 12, "keeper", "the proxy: the fault expires there when mishap does not renew it")
 	}
-	p.line(4, "  both lost:  %s", kind.WhenLost)
-	if kind.Irreversible {
-		p.line(4, "  THERE IS NO UNDO")
+	if kind.WhenLost != "" {
+		p.labelled(4, 12, "both lost", kind.WhenLost)
+	}
+	if kind.Traffic {
+		p.labelled(4, 12, "shows in", "traffic alone: if none passes while it is in, the verdict is inconclusive")
+	} else {
+		p.labelled(4, 12, "shows in", "its target, which is asked all through whether it is in force")
 	}
 }
 
-func placeOf(where mishap.Place) string {
+func place(where mishap.Place) string {
 	if where.Local() {
 		return ""
 	}
-	return ", in " + strings.Join(strings.Fields(strings.Join([]string{where.Host, where.Account, where.Region}, " ")), " ")
+	return "in " + joined(" ", where.Host, where.Account, where.Region)
 }
 
-// planStop says how long harm can last before the run stops.
-func planStop(p *page, plan mishap.Plan, kinds map[string]mishap.InjectorKind) {
-	for i, spec := range plan.Experiment.SteadyState {
-		if !spec.In(mishap.During) {
-			continue
-		}
-		worst := time.Duration(spec.Allow.Count+1)*spec.Every.Std() + spec.Timeout.Std()
-		what := "stops within " + took(worst)
-		if spec.OnDeviation == mishap.NoteDeviation {
-			what = "notes it within " + took(worst)
-		}
-		p.field(once(i, "harm seen by"), "%s: %s", spec.Name, what)
-		p.field("", "  every %s + timeout %s, allowed %s", spec.Every, spec.Timeout, spec.Allow)
+// planProbe says how long harm that one probe can see lasts before the run
+// reverts, counting from the moment that it can be seen.
+func planProbe(p *page, spec mishap.ProbeSpec) {
+	if !spec.In(mishap.During) {
+		p.line(2, "%s: never; it is not asked while faults are in", spec.Name)
+		return
+	}
+	worst := spec.Every.Std()*time.Duration(spec.Allow.Count+1) + spec.Timeout.Std()
+	what := took(worst)
+	if spec.OnDeviation == mishap.NoteDeviation {
+		what = "does not stop, but notes it within " + what
+	}
+	p.line(2, "%s: %s", spec.Name, what)
+	p.line(4, "every %s × (%d allowed + 1) + timeout %s", spec.Every, spec.Allow.Count, spec.Timeout)
+}
+
+// planRadius says how much of what is allowed the plan uses.
+func planRadius(p *page, plan mishap.Plan) {
+	radius := plan.Experiment.BlastRadius
+	p.field("blast radius", "%s of %d allowed", plural(int64(len(plan.Injections)), "target"), radius.Targets)
+	if radius.Share == 0 {
+		return
 	}
 	for _, f := range plan.Experiment.Faults {
-		if kinds[f.Injector].Traffic {
-			p.field("traffic", "%s shows only in traffic: without any, the verdict is inconclusive", f.Name)
+		if n, matched := touched(plan, f.Name); matched > 0 {
+			used := float64(n) / float64(matched) * 100
+			p.field("", "%s: %d of %d matched (%.3g%%), %s allowed", f.Name, n, matched, used, radius.Share)
 		}
 	}
 }
 
-// Status writes one line per run, newest first as given, and below it what is
-// or may still be in.
-func Status(w io.Writer, runs []*mishap.Run, now time.Time) error {
-	if len(runs) == 0 {
-		_, err := fmt.Fprintln(w, "no runs yet")
-		return err
-	}
-	p := &page{}
-	p.WriteString(fmt.Sprintf("%-13s%-30s%-13s%-14s%s\n", "RUN", "EXPERIMENT", "STATE", "VERDICT", "AGO"))
-	for _, r := range runs {
-		verdict, _ := mishap.Judge(r)
-		name := []rune(clean(r.Plan.Experiment.Name))
-		if len(name) > 29 {
-			name = append(name[:28], '…')
+// planSafeguards names the safeguards, and what they say now if they were
+// asked.
+func planSafeguards(p *page, e mishap.Experiment, checks []mishap.Check) {
+	if len(checks) > 0 {
+		answers := &mishap.Run{Checks: map[string]mishap.Check{}}
+		for _, c := range checks {
+			answers.Checks[c.Safeguard] = c
 		}
-		p.WriteString(strings.TrimRight(fmt.Sprintf("%-13s%-30s%-13s%-14s%s", r.ID, string(name), r.State, verdict, ago(now.Sub(r.PlannedAt))), " ") + "\n")
-		for _, in := range r.Outstanding() {
-			p.line(4, "    in: %s on %s, %s", in.Fault, in.Target.Label(), in.State)
-		}
+		safeguards(p, answers)
+		return
 	}
-	return p.to(w)
-}
-
-// ago is a time in the past, roughly.
-func ago(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
+	var names []string
+	for _, s := range e.Safeguards {
+		names = append(names, s.Safeguard)
 	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
-}
-
-// List writes one experiment per paragraph.
-func List(w io.Writer, experiments []mishap.Experiment) error {
-	p := &page{}
-	for _, e := range experiments {
-		p.line(2, "%s", e.Name)
-		p.line(2, "  %s", e.Claim)
-		var used []string
-		for _, f := range e.Faults {
-			used = append(used, f.Injector)
-		}
-		p.line(2, "  %s, at most %s; %s", strings.Join(used, ", "), took(e.Longest()), e.Source.File)
-	}
-	return p.to(w)
+	p.field("safeguards", "%s", orElse(strings.Join(names, ", "), "only those that are always asked"))
 }

@@ -6,186 +6,47 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"mishap"
 )
 
-// Text writes the report of a run for a person, at most 80 columns wide.
+// Text writes the report of a run for a person, at most 80 columns wide: the
+// verdict first, then whatever may still be in, then how it came to that.
 func Text(w io.Writer, r *mishap.Run) error {
 	p := &page{}
-	_, reason := mishap.Judge(r)
-	p.line(2, "%s: %s", strings.ToUpper(headline(r)), orNothing(reason))
-	p.blank()
-	e := r.Plan.Experiment
-	p.field("claim", "%s", e.Claim)
-	p.field("experiment", "%s, %s", e.Name, source(e.Source))
-	p.field("run", "%s, %s", r.ID, r.PlannedAt.UTC().Format("2006-01-02 15:04:05 MST"))
-	if r.By != "" {
-		p.field("by", "%s", r.By)
-	}
+	p.line(0, "%s", headline(r))
+	stillIn(p, r)
+	about(p, r)
 	timeline(p, r)
 	faults(p, r)
 	probes(p, r)
-	asked(p, r)
-	stillIn(p, r)
-	for i, note := range slices.Concat(r.Plan.Notes, r.Notes) {
-		p.field(once(i, "notes"), "%s", note)
-	}
+	safeguards(p, r)
+	notes(p, slices.Concat(r.Plan.Notes, r.Notes))
 	return p.to(w)
 }
 
-func orNothing(reason string) string {
-	if reason == "" {
-		return "it is not over"
-	}
-	return reason
-}
-
-// once is the label of the first line of several.
-func once(i int, label string) string {
-	if i == 0 {
-		return label
-	}
-	return ""
-}
-
-// timeline says when what happened, counted from the plan.
-func timeline(p *page, r *mishap.Run) {
-	p.blank()
-	const indent = 22
-	say := func(when, since, text string) {
-		p.hang(fmt.Sprintf("  %8s  %8s  ", when, since), indent, clean(text))
-	}
-	at := func(t time.Time, format string, args ...any) {
-		if !t.IsZero() {
-			say(clock(t), "+"+took(t.Sub(r.PlannedAt)), fmt.Sprintf(format, args...))
-		}
-	}
-	at(r.PlannedAt, "planned")
-	at(r.InjectedAt, "injecting")
-	at(r.HoldingAt, "every first fault is in; watching")
-	at(r.RevertingAt, "reverting (%s)%s", r.Cause, unlessSaid(r))
-	at(r.RevertedAt, "everything is reverted; verifying the steady state")
-	if rec := r.Recovered; rec != nil && rec.In {
-		say("", "", fmt.Sprintf("recovered %s after the revert (up to %s earlier)", took(rec.Took.Std()), took(rec.Resolution.Std())))
-	}
+// headline is the outcome and the reason in one sentence.
+func headline(r *mishap.Run) string {
+	verdict, reason := mishap.Judge(r)
 	switch {
+	case verdict != mishap.NoVerdict:
+		return strings.ToUpper(string(verdict)) + ": " + reason
 	case r.State == mishap.Refused:
-		at(r.EndedAt, "refused; this run touched nothing")
+		return "REFUSED: " + orElse(reason, "no reason was given")
 	case r.State == mishap.Stranded:
-		say("", "", "stranded: a person must act")
-	default:
-		at(r.EndedAt, "completed")
+		return "STRANDED: a revert gave up, and a person must act"
 	}
+	return strings.ToUpper(string(r.State)) + ": the run is not over, so there is no verdict yet"
 }
 
-// unlessSaid is why the run was reverted, if the first line does not say so.
-func unlessSaid(r *mishap.Run) string {
-	if _, reason := mishap.Judge(r); reason == r.Reason || r.Reason == "" {
-		return ""
-	}
-	return ": " + r.Reason
-}
-
-func faults(p *page, r *mishap.Run) {
-	if len(r.Injections) == 0 {
-		return
-	}
-	p.blank()
-	for _, in := range r.Injections {
-		p.line(4, "  %s: %s on %s", in.Fault, in.Injector, in.Target.Label())
-		p.line(4, "    %s", lifeOf(in))
-		if in.Looks > 0 {
-			p.line(4, "    in force at %d of %d looks", in.Looks-in.NotInForce, in.Looks)
-		}
-		if in.Felt != nil {
-			p.line(4, "    %s", feltBy(*in.Felt))
-		}
-	}
-}
-
-// feltBy says what a fault did to traffic.
-func feltBy(t mishap.Traffic) string {
-	switch {
-	case t.Connections == 0:
-		return "felt by no traffic"
-	case t.Count == 0:
-		return fmt.Sprintf("felt by %s, whose bytes were let go before they were due", plural(int(t.Connections), "connection"))
-	}
-	return fmt.Sprintf("felt by %s, %s; asked for %s, delivered p50 %s, p99 %s",
-		plural(int(t.Connections), "connection"), bytesOf(t.Bytes), t.Requested, took(t.P50.Std()), took(t.P99.Std()))
-}
-
-// lifeOf says how an injection ended and how long it was in.
-func lifeOf(in *mishap.RunInjection) string {
-	text := string(in.State)
-	if in.By != "" {
-		text += " by " + in.By
-	}
-	if !in.InjectedAt.IsZero() && !in.SettledAt.IsZero() {
-		text += ", was in for " + took(in.SettledAt.Sub(in.InjectedAt))
-	}
-	if in.Detail != "" {
-		text += ": " + in.Detail
+func orElse(text, other string) string {
+	if text == "" {
+		return other
 	}
 	return text
 }
 
-func bytesOf(n int64) string {
-	switch {
-	case n < 10_000:
-		return fmt.Sprintf("%d bytes", n)
-	case n < 10_000_000:
-		return fmt.Sprintf("%d kB", n/1000)
-	}
-	return fmt.Sprintf("%d MB", n/1_000_000)
-}
-
-// probes says what each probe saw while the fault was in.
-func probes(p *page, r *mishap.Run) {
-	p.blank()
-	for _, w := range r.Watches {
-		p.line(4, "  %s", w.Spec.Name)
-		counts := fmt.Sprintf("    met %d, unmet %d, unknown %d while faults were in", w.Met, w.Unmet, w.Unknown)
-		if w.Spec.Allow.Count > 0 {
-			counts += "; allowed " + w.Spec.Allow.String()
-		}
-		p.line(4, "%s", counts)
-		for _, what := range []string{w.Deviation, w.Blind} {
-			if what != "" {
-				p.line(4, "    %s", what)
-			}
-		}
-		if w.Last.Value+w.Last.Detail != "" {
-			p.line(4, "    last: %s", strings.Trim(w.Last.Value+", "+w.Last.Detail, ", "))
-		}
-	}
-}
-
-// asked names the safeguards and what they said.
-func asked(p *page, r *mishap.Run) {
-	if len(r.Checks) == 0 {
-		return
-	}
-	p.blank()
-	var yes []string
-	for _, name := range slices.Sorted(maps.Keys(r.Checks)) {
-		if r.Checks[name].Answer == mishap.Yes {
-			yes = append(yes, name)
-		}
-	}
-	if yes != nil {
-		p.field("safeguards", "%s said yes", strings.Join(yes, ", "))
-	}
-	for _, name := range slices.Sorted(maps.Keys(r.Checks)) {
-		if c := r.Checks[name]; c.Answer != mishap.Yes {
-			p.field("", "%s said %s: %s", name, c.Answer, c.Reason)
-		}
-	}
-}
-
-// stillIn is loud about what is left.
+// stillIn is loud about what is left, and says how to end it.
 func stillIn(p *page, r *mishap.Run) {
 	left := r.Outstanding()
 	if len(left) == 0 {
@@ -193,8 +54,159 @@ func stillIn(p *page, r *mishap.Run) {
 	}
 	p.blank()
 	for _, in := range left {
-		p.line(4, "STILL IN: %s on %s is %s", in.Fault, in.Target.Label(), in.State)
+		p.line(0, "STILL IN: %s", joined(": ", on(in)+", "+string(in.State), in.Detail))
 	}
-	p.line(4, "  try again: mishap revert %s", r.ID)
-	p.line(4, "  or, when you have put it back yourself: mishap revert %s --settle 'REASON'", r.ID)
+	if r.State == mishap.Stranded {
+		p.labelled(2, 21, "to try again:", "mishap revert "+r.ID)
+		p.labelled(2, 21, "if you put it back:", "mishap revert "+r.ID+" --settle 'WHAT YOU DID'")
+		return
+	}
+	p.labelled(2, 24, "to stop the run:", "mishap abort "+r.ID)
+	p.labelled(2, 24, "if its server is gone:", "mishap revert "+r.ID)
+}
+
+// about says what was tested, and which run this is.
+func about(p *page, r *mishap.Run) {
+	e := r.Plan.Experiment
+	p.blank()
+	p.field("claim", "%s", e.Claim)
+	p.field("experiment", "%s", joined(", owned by ", e.Name, e.Owner))
+	p.field("file", "%s", source(e.Source))
+	when := "began " + moment(r.PlannedAt)
+	if !r.EndedAt.IsZero() {
+		when += ", took " + took(between(r.PlannedAt, r.EndedAt))
+	}
+	p.field("run", "%s, %s", r.ID, when)
+}
+
+// faults says what was injected where, what became of it, and what it did.
+func faults(p *page, r *mishap.Run) {
+	if len(r.Injections) == 0 {
+		return
+	}
+	p.heading("faults")
+	for _, in := range r.Injections {
+		p.line(2, "%s: %s on %s", in.Fault, in.Injector, in.Target.Label())
+		p.line(4, "%s", fate(in))
+		if in.Looks > 0 {
+			p.line(4, "in force at %d of %d looks", in.Looks-in.NotInForce, in.Looks)
+		}
+		if e := in.Effect; e != nil && in.NotInForce > 0 && e.Detail != "" {
+			p.line(4, "last look: %s, %s", e.InForce, e.Detail)
+		}
+		felt(p, in.Felt)
+		for _, note := range in.Notes {
+			p.line(4, "%s", note)
+		}
+	}
+}
+
+// fate says where an injection stands and how long it was in.
+func fate(in *mishap.RunInjection) string {
+	text := string(in.State)
+	if in.By != "" {
+		text = "settled by " + in.By + " (" + text + ")"
+	}
+	switch {
+	case in.InjectedAt.IsZero() && in.State.Settled():
+		text += ", was never seen in"
+	case in.State.Settled() && !in.SettledAt.IsZero():
+		text += ", was in for " + took(between(in.InjectedAt, in.SettledAt))
+	}
+	return joined(": ", text, in.Detail)
+}
+
+// felt says what a fault on traffic did to it: what was asked for beside what
+// was delivered.
+func felt(p *page, t *mishap.Traffic) {
+	switch {
+	case t == nil:
+		return
+	case t.Connections == 0:
+		p.line(4, "felt by no traffic")
+		return
+	}
+	if t.Count == 0 {
+		p.line(4, "felt by %s, whose bytes were let go before they were due", plural(t.Connections, "connection"))
+		return
+	}
+	p.line(4, "felt by %s, %s", plural(t.Connections, "connection"), size(t.Bytes))
+	if t.Requested > 0 {
+		p.line(4, "delay asked for %s, delivered p50 %s, p99 %s, at most %s", t.Requested, took(t.P50.Std()), took(t.P99.Std()), took(t.Max.Std()))
+	}
+}
+
+// probes is the table of what each probe saw while faults were in.
+func probes(p *page, r *mishap.Run) {
+	asked := func(w *mishap.Watch) bool { return w.Last.Result != "" }
+	switch {
+	case !r.InjectedAt.IsZero():
+		p.blank()
+		p.row(0, []int{40, -5, -5, -7}, "probes, while faults were in", "met", "unmet", "unknown", "allowed")
+	case slices.ContainsFunc(r.Watches, asked):
+		p.heading("probes")
+	default:
+		return
+	}
+	for _, w := range r.Watches {
+		if r.InjectedAt.IsZero() {
+			p.line(2, "%s", w.Spec.Name)
+		} else {
+			p.row(2, []int{38, -5, -5, -7}, w.Spec.Name, fmt.Sprint(w.Met), fmt.Sprint(w.Unmet), fmt.Sprint(w.Unknown), allowed(w.Spec))
+		}
+		if w.Deviation != "" && w.Deviation == r.Deviation {
+			p.line(4, "was the first to deviate")
+		} else if w.Deviation != "" {
+			p.line(4, "deviated: %s", w.Deviation)
+		}
+		if w.Blind != "" {
+			p.line(4, "blind: %s", w.Blind)
+		}
+		if last := w.Last; asked(w) {
+			p.line(4, "last, %s: %s", last.Phase, joined(", ", string(last.Result), last.Value, last.Detail))
+		}
+	}
+}
+
+// allowed is what a probe tolerates, in few words.
+func allowed(s mishap.ProbeSpec) string {
+	text := s.Allow.String()
+	if s.OnDeviation == mishap.NoteDeviation {
+		text += ", noted"
+	}
+	return text
+}
+
+// safeguards names who was asked, and what they said.
+func safeguards(p *page, r *mishap.Run) {
+	var yes []string
+	names := slices.Sorted(maps.Keys(r.Checks))
+	for _, name := range names {
+		if r.Checks[name].Answer == mishap.Yes {
+			yes = append(yes, name)
+		}
+	}
+	if len(names) > 0 {
+		p.blank()
+	}
+	if yes != nil {
+		p.field("safeguards", "%s said yes", strings.Join(yes, ", "))
+	}
+	label := once(len(yes), "safeguards")
+	for _, name := range names {
+		if c := r.Checks[name]; c.Answer != mishap.Yes {
+			p.field(label, "%s said %s", name, joined(": ", string(c.Answer), c.Reason))
+			label = ""
+		}
+	}
+}
+
+// notes is what moved nothing but is worth knowing.
+func notes(p *page, texts []string) {
+	if len(texts) > 0 {
+		p.blank()
+	}
+	for i, text := range texts {
+		p.field(once(i, "notes"), "%s", text)
+	}
 }

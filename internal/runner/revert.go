@@ -23,7 +23,7 @@ func (x *execution) revertAll(ctx context.Context) bool {
 	failed := map[string]error{}
 	for {
 		for _, in := range x.toRevert() {
-			if context.Cause(ctx) == ErrLeave {
+			if errors.Is(context.Cause(ctx), ErrLeave) {
 				return false
 			}
 			x.revertOne(ctx, in, failed)
@@ -142,7 +142,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 		return true
 	case <-ctx.Done():
-		if context.Cause(ctx) == ErrLeave {
+		if errors.Is(context.Cause(ctx), ErrLeave) {
 			return false
 		}
 		<-t.C

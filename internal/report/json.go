@@ -1,0 +1,139 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"mishap"
+)
+
+// Summary is a run as one JSON object. Its keys are always there, in this
+// order; what does not exist is null.
+type Summary struct {
+	Run        string             `json:"run"`
+	Experiment string             `json:"experiment"`
+	Claim      string             `json:"claim"`
+	State      mishap.State       `json:"state"`
+	Verdict    *mishap.Verdict    `json:"verdict"` // null if the run was refused or is not over
+	Reason     string             `json:"reason"`
+	Cause      mishap.Cause       `json:"cause"`
+	By         string             `json:"by"`
+	ExitCode   int                `json:"exitCode"` // of a `run` that ended like this
+	Started    time.Time          `json:"started"`  // UTC, as all times are
+	Ended      *time.Time         `json:"ended"`
+	Took       *mishap.Duration   `json:"took"`
+	Source     mishap.Source      `json:"source"`
+	PlanDigest string             `json:"planDigest"`
+	Injections []SummaryInjection `json:"injections"`
+	Probes     []SummaryProbe     `json:"probes"`
+	Recovered  *mishap.Recovered  `json:"recovered"`
+	Safeguards []mishap.Check     `json:"safeguards"`
+	Notes      []string           `json:"notes"`
+}
+
+// SummaryInjection is one injection of a summary.
+type SummaryInjection struct {
+	ID         string                `json:"id"`
+	Fault      string                `json:"fault"`
+	Injector   string                `json:"injector"`
+	Target     mishap.Target         `json:"target"`
+	State      mishap.InjectionState `json:"state"`
+	Detail     string                `json:"detail"`
+	By         string                `json:"by"`
+	InjectedAt *time.Time            `json:"injectedAt"`
+	SettledAt  *time.Time            `json:"settledAt"`
+	Looks      int                   `json:"looks"`      // how often it was asked whether the fault is in force
+	NotInForce int                   `json:"notInForce"` // how often the answer was not yes
+	Effect     *SummaryEffect        `json:"effect"`     // the last answer
+	Traffic    *mishap.Traffic       `json:"traffic"`    // what it did to traffic, as last seen
+}
+
+// SummaryEffect is the last answer to whether a fault is in force.
+type SummaryEffect struct {
+	InForce mishap.Answer `json:"inForce"`
+	Detail  string        `json:"detail"`
+	At      time.Time     `json:"at"`
+}
+
+// SummaryProbe is one probe of a summary: how many observations said what while
+// faults were in, and the last of any phase.
+type SummaryProbe struct {
+	Name      string              `json:"name"`
+	Met       int                 `json:"met"`
+	Unmet     int                 `json:"unmet"`
+	Unknown   int                 `json:"unknown"`
+	Deviation string              `json:"deviation"`
+	Blind     string              `json:"blind"`
+	Last      *mishap.Observation `json:"last"`
+}
+
+// Summarize makes the summary of a run.
+func Summarize(r *mishap.Run) Summary {
+	verdict, reason := mishap.Judge(r)
+	e := r.Plan.Experiment
+	s := Summary{
+		Run: r.ID, Experiment: e.Name, Claim: e.Claim, State: r.State, Reason: reason, Cause: r.Cause, By: r.By,
+		ExitCode: mishap.OutcomeOf(r).ExitCode(), Started: r.PlannedAt.UTC(), Ended: instant(r.EndedAt),
+		Source: e.Source, PlanDigest: r.Plan.Digest, Recovered: r.Recovered,
+		Injections: []SummaryInjection{}, Probes: []SummaryProbe{}, Safeguards: []mishap.Check{}, Notes: slices.Concat([]string{}, r.Plan.Notes, r.Notes),
+	}
+	if verdict != mishap.NoVerdict {
+		s.Verdict = &verdict
+	}
+	if s.Ended != nil {
+		took := mishap.Duration(between(r.PlannedAt, r.EndedAt))
+		s.Took = &took
+	}
+	for _, in := range r.Injections {
+		s.Injections = append(s.Injections, summarizeInjection(in))
+	}
+	for _, w := range r.Watches {
+		s.Probes = append(s.Probes, summarizeProbe(w))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Checks)) {
+		s.Safeguards = append(s.Safeguards, r.Checks[name])
+	}
+	return s
+}
+
+func summarizeInjection(in *mishap.RunInjection) SummaryInjection {
+	out := SummaryInjection{
+		ID: in.ID, Fault: in.Fault, Injector: in.Injector, Target: in.Target, State: in.State, Detail: in.Detail, By: in.By,
+		InjectedAt: instant(in.InjectedAt), SettledAt: instant(in.SettledAt),
+		Looks: in.Looks, NotInForce: in.NotInForce, Traffic: in.Felt,
+	}
+	if in.Effect != nil {
+		out.Effect = &SummaryEffect{InForce: in.Effect.InForce, Detail: in.Effect.Detail, At: in.Effect.At.UTC()}
+	}
+	return out
+}
+
+func summarizeProbe(w *mishap.Watch) SummaryProbe {
+	out := SummaryProbe{Name: w.Spec.Name, Met: w.Met, Unmet: w.Unmet, Unknown: w.Unknown, Deviation: w.Deviation, Blind: w.Blind}
+	if w.Last.Result != "" {
+		last := w.Last
+		last.Start = last.Start.UTC()
+		out.Last = &last
+	}
+	return out
+}
+
+// instant is t in UTC, or null if it has not come.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// JSON writes the run as one object on one line.
+func JSON(w io.Writer, r *mishap.Run) error {
+	if err := encodeLine(w, Summarize(r)); err != nil {
+		return fmt.Errorf("write run %s as json: %w", r.ID, err)
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package report
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"time"
+
+	"mishap"
+)
+
+type junitSuite struct {
+	XMLName  xml.Name    `xml:"testsuite"`
+	Name     string      `xml:"name,attr"`
+	Tests    int         `xml:"tests,attr"`
+	Failures int         `xml:"failures,attr"`
+	Errors   int         `xml:"errors,attr"`
+	Skipped  int         `xml:"skipped,attr"`
+	Time     string      `xml:"time,attr"` // seconds, of all runs together
+	Cases    []junitCase `xml:"testcase"`
+}
+
+type junitCase struct {
+	Name    string     `xml:"name,attr"`
+	Class   string     `xml:"classname,attr"`
+	Time    string     `xml:"time,attr"`
+	Failure *junitWhy  `xml:"failure,omitempty"`
+	Error   *junitWhy  `xml:"error,omitempty"`
+	Skipped *junitWhy  `xml:"skipped,omitempty"`
+	Out     junitCDATA `xml:"system-out"`
+}
+
+type junitWhy struct {
+	Message string `xml:"message,attr"`
+	Type    string `xml:"type,attr,omitempty"`
+}
+
+type junitCDATA struct {
+	Text string `xml:",cdata"`
+}
+
+// JUnit writes runs as a test suite: held passes, deviated is a failure,
+// refused is skipped, and everything else an error: inconclusive, stranded, not
+// over, or ended because mishap itself failed.
+func JUnit(w io.Writer, runs []*mishap.Run) error {
+	suite := junitSuite{Name: "mishap", Tests: len(runs), Cases: []junitCase{}}
+	var total time.Duration
+	for _, r := range runs {
+		var took time.Duration
+		if !r.EndedAt.IsZero() {
+			took = between(r.PlannedAt, r.EndedAt)
+		}
+		total += took
+		c := junitCase{Name: clean(r.Plan.Experiment.Name), Class: clean(r.Plan.Experiment.Group), Time: seconds(took)}
+		suite.count(&c, r)
+		var text bytes.Buffer
+		if err := Text(&text, r); err != nil {
+			return err
+		}
+		c.Out.Text = text.String()
+		suite.Cases = append(suite.Cases, c)
+	}
+	suite.Time = seconds(total)
+	out, err := xml.MarshalIndent(suite, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write junit: %w", err)
+	}
+	_, err = fmt.Fprintf(w, "%s%s\n", xml.Header, out)
+	return err
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
+
+// count classifies the run and counts it.
+func (s *junitSuite) count(c *junitCase, r *mishap.Run) {
+	verdict, reason := mishap.Judge(r)
+	outcome := mishap.OutcomeOf(r)
+	switch {
+	case outcome == mishap.OutcomeHeld:
+	case verdict == mishap.Deviated:
+		c.Failure = &junitWhy{Message: clean(reason), Type: string(verdict)}
+		s.Failures++
+	case r.State == mishap.Refused && outcome != mishap.OutcomeInternal:
+		c.Skipped = &junitWhy{Message: clean(reason)}
+		s.Skipped++
+	case verdict == mishap.Inconclusive:
+		c.Error = &junitWhy{Message: clean(reason), Type: string(verdict)}
+		s.Errors++
+	case verdict == mishap.Held:
+		c.Error = &junitWhy{Message: "held, but mishap itself failed on the way", Type: "internal"}
+		s.Errors++
+	default:
+		c.Error = &junitWhy{Message: clean(headline(r)), Type: string(r.State)}
+		s.Errors++
+	}
+}

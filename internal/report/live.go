@@ -1,0 +1,146 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"mishap"
+)
+
+// redraw is the time between two drawings, besides those at state changes.
+const redraw = 250 * time.Millisecond
+
+// What a terminal is told.
+const (
+	hideCursor = "\x1b[?25l"
+	showCursor = "\x1b[?25h"
+	clearLine  = "\r\x1b[2K"
+	clearBelow = "\x1b[J"
+	plainStyle = "\x1b[0m"
+	bold       = "\x1b[1m"
+	red        = "\x1b[31m"
+	green      = "\x1b[32m"
+	yellow     = "\x1b[33m"
+)
+
+// live redraws a few lines in place.
+type live struct {
+	w      io.Writer
+	size   func() (columns, rows int)
+	colour bool
+	now    func() time.Time
+	drawer *background
+
+	mu     sync.Mutex // never held while writing
+	latest *picture
+	past   []*picture // of runs that are over, not drawn yet
+
+	// Only the drawer touches these.
+	drawn  int    // lines on the screen that are drawn over
+	before string // what they say
+	hidden bool
+}
+
+func newLive(w io.Writer, size func() (columns, rows int), colour bool, now func() time.Time) *live {
+	v := &live{w: w, size: size, colour: colour, now: now}
+	v.drawer = inBackground(redraw, v.draw)
+	return v
+}
+
+// Seen takes a picture of the run.
+func (v *live) Seen(e mishap.Entry, r *mishap.Run) {
+	p := look(r)
+	v.mu.Lock()
+	if v.latest != nil && v.latest.run != p.run {
+		v.past = append(v.past, v.latest)
+	}
+	v.latest = p
+	v.mu.Unlock()
+	if e.State != nil || e.Injection != nil {
+		v.drawer.soon()
+	}
+}
+
+// Close draws once more and shows the cursor.
+func (v *live) Close() { v.drawer.end() }
+
+// draw writes over what it drew before. What is drawn last stays: a run that is
+// followed by another, or by the end of the view.
+func (v *live) draw(last bool) {
+	v.mu.Lock()
+	latest, past := v.latest, v.past
+	v.past = nil
+	v.mu.Unlock()
+	var out strings.Builder
+	now := v.now()
+	for _, p := range past {
+		v.put(&out, p.lines(now), true)
+	}
+	if latest != nil {
+		v.put(&out, latest.lines(now), last)
+	}
+	if last && v.hidden {
+		out.WriteString(showCursor)
+	}
+	if out.Len() > 0 {
+		_, _ = io.WriteString(v.w, out.String()) // a terminal that is gone misses a view, not the run
+	}
+}
+
+// put draws lines over those before; final ones are all shown and stay.
+func (v *live) put(out *strings.Builder, lines []line, final bool) {
+	columns, rows := v.size()
+	if !final {
+		lines = shorten(lines, rows-1)
+	}
+	var text strings.Builder
+	for _, l := range lines {
+		text.WriteString(clearLine + v.paint(l, columns-1) + "\n")
+	}
+	if text.String() == v.before && !final {
+		return
+	}
+	if !v.hidden {
+		v.hidden = true
+		out.WriteString(hideCursor)
+	}
+	if v.drawn > 0 {
+		fmt.Fprintf(out, "\x1b[%dA", v.drawn)
+	}
+	out.WriteString(text.String() + clearBelow)
+	v.drawn, v.before = len(lines), text.String()
+	if final {
+		v.drawn, v.before = 0, ""
+	}
+}
+
+func (v *live) paint(l line, columns int) string {
+	text := cut(strings.TrimRight(clean(l.text), " "), columns)
+	if !v.colour || l.style == "" {
+		return text
+	}
+	return l.style + text + plainStyle
+}
+
+// shorten leaves out lines from the middle, and says so, if there are more than
+// most: what has left the screen cannot be drawn over.
+func shorten(lines []line, most int) []line {
+	if len(lines) <= most {
+		return lines
+	}
+	keep := max(most-2, 1)
+	some := append([]line{}, lines[:keep]...)
+	some = append(some, line{text: fmt.Sprintf("  … %d more lines", len(lines)-keep-1)})
+	return append(some, lines[len(lines)-1])
+}
+
+// cut ends a text that is too long with "…".
+func cut(text string, columns int) string {
+	if cells(text) <= columns {
+		return text
+	}
+	return fit(text, columns-1) + "…"
+}

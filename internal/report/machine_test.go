@@ -1,0 +1,250 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mishap"
+	"mishap/internal/report"
+)
+
+func TestJSONIsOneLineWithAVerdictOrNull(t *testing.T) {
+	want := map[string]struct {
+		verdict any
+		exit    float64
+	}{
+		"held": {"held", 0}, "deviated": {"deviated", 3}, "no-effect": {"inconclusive", 4}, "refused": {nil, 5},
+		"stranded": {nil, 6}, "settled": {"inconclusive", 4}, "crash-resumed": {"inconclusive", 4}, "holding": {nil, 6},
+	}
+	for name, s := range stories() {
+		var out bytes.Buffer
+		if err := report.JSON(&out, s.run(t)); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(out.String(), "\n"); n != 1 || !strings.HasSuffix(out.String(), "\n") {
+			t.Errorf("%s: %d line ends", name, n)
+		}
+		var got map[string]any
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		verdict, there := got["verdict"]
+		if !there || verdict != want[name].verdict || got["exitCode"] != want[name].exit {
+			t.Errorf("%s: verdict %v, exit code %v; want %v", name, verdict, got["exitCode"], want[name])
+		}
+		if got["started"] != "2026-11-23T10:00:00Z" {
+			t.Errorf("%s: started %v", name, got["started"])
+		}
+	}
+}
+
+func TestJSONKeepsItsShape(t *testing.T) {
+	for _, name := range []string{"deviated", "refused"} {
+		var out, pretty bytes.Buffer
+		if err := report.JSON(&out, stories()[name].run(t)); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Indent(&pretty, out.Bytes(), "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".json", pretty.String())
+	}
+}
+
+func TestMachinesGetExactlyWhatTheSystemSaidWithoutActingOnATerminal(t *testing.T) {
+	s := attacked(t)
+	var line, journal bytes.Buffer
+	if err := report.JSON(&line, s.run(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := report.WriteJournal(&journal, s.entries); err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range []string{line.String(), journal.String()} {
+		if strings.ContainsAny(strings.ReplaceAll(out, "\n", ""), "\x1b\u009b\u202e\r\t") {
+			t.Error("a control character was not escaped")
+		}
+	}
+	var got report.Summary
+	if err := json.Unmarshal(line.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.ToValidUTF8(hostile, "\ufffd"); got.Claim != want {
+		t.Errorf("claim is %q, want %q", got.Claim, want)
+	}
+}
+
+type suite struct {
+	Tests, Failures, Errors, Skipped int
+	Cases                            []struct {
+		Name    string `xml:"name,attr"`
+		Failure *struct {
+			Message string `xml:"message,attr"`
+		} `xml:"failure"`
+		Error *struct {
+			Message string `xml:"message,attr"`
+		} `xml:"error"`
+		Skipped *struct {
+			Message string `xml:"message,attr"`
+		} `xml:"skipped"`
+		Out string `xml:"system-out"`
+	} `xml:"testcase"`
+}
+
+func TestJUnitCountsWhatIsNotHeld(t *testing.T) {
+	all := stories()
+	all["attacked"] = attacked(t)
+	for name, want := range map[string][3]int{
+		"held": {0, 0, 0}, "deviated": {1, 0, 0}, "no-effect": {0, 1, 0}, "stranded": {0, 1, 0}, "settled": {0, 1, 0},
+		"crash-resumed": {0, 1, 0}, "holding": {0, 1, 0}, "refused": {0, 0, 1}, "attacked": {0, 1, 0},
+	} {
+		run := all[name].run(t)
+		var out bytes.Buffer
+		if err := report.JUnit(&out, []*mishap.Run{run}); err != nil {
+			t.Fatal(err)
+		}
+		var got suite
+		decoder := xml.NewDecoder(&out)
+		if err := decoder.Decode(&got); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if _, err := decoder.Token(); err != nil && !errors.Is(err, io.EOF) && !strings.Contains(err.Error(), "EOF") {
+			t.Errorf("%s: %v", name, err)
+		}
+		c := got.Cases[0]
+		have := [3]int{some(c.Failure), some(c.Error), some(c.Skipped)}
+		if have != want {
+			t.Errorf("%s: failure, error, skipped = %v, want %v", name, have, want)
+		}
+		if c.Skipped != nil && !strings.Contains(c.Skipped.Message, "it is Monday 10:00") {
+			t.Errorf("%s: skipped because of %q", name, c.Skipped.Message)
+		}
+		if c.Out != text(t, run) {
+			t.Errorf("%s: system-out is not the text report: %s", name, cmp.Diff(text(t, run), c.Out))
+		}
+	}
+}
+
+func some[T any](p *T) int {
+	if p == nil {
+		return 0
+	}
+	return 1
+}
+
+func TestJUnitOfManyRunsAddsUp(t *testing.T) {
+	all := stories()
+	var out bytes.Buffer
+	if err := report.JUnit(&out, []*mishap.Run{all["held"].run(t), all["refused"].run(t), all["deviated"].run(t), all["stranded"].run(t)}); err != nil {
+		t.Fatal(err)
+	}
+	if want := `<testsuite name="mishap" tests="4" failures="1" errors="1" skipped="1"`; !strings.Contains(out.String(), want) {
+		t.Errorf("no %s in\n%.200s", want, out.String())
+	}
+	out.Reset()
+	if err := report.JUnit(&out, nil); err != nil || !strings.Contains(out.String(), `tests="0"`) {
+		t.Errorf("no runs: %v\n%s", err, out.String())
+	}
+}
+
+func TestJournalAloneGivesTheIdenticalReport(t *testing.T) {
+	all := stories()
+	all["attacked"] = attacked(t)
+	for name, s := range all {
+		var journal, before, after bytes.Buffer
+		if err := report.WriteJournal(&journal, s.entries); err != nil {
+			t.Fatal(err)
+		}
+		entries, err := report.ReadJournal(&journal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := mishap.Replay(entries)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(text(t, s.run(t)), text(t, back)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if err := report.JSON(&before, s.run(t)); err != nil {
+			t.Fatal(err)
+		}
+		if err := report.JSON(&after, back); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before.String(), after.String()); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestJournalNeverHoldsUndo(t *testing.T) {
+	in := slowPayments()
+	in.Undo = json.RawMessage(`"what reverts it"`)
+	s := tell(checkoutPlan()).prepare(in)
+	var out bytes.Buffer
+	if err := report.WriteJournal(&out, s.entries); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "what reverts it") {
+		t.Error("undo was written")
+	}
+	if s.entries[1].Injection.Injection.Undo == nil {
+		t.Error("the caller's entry was changed")
+	}
+}
+
+func TestReadJournalRefusesWithTheLineWhatIsNotAJournal(t *testing.T) {
+	var out bytes.Buffer
+	if err := report.WriteJournal(&out, tell(checkoutPlan()).steady().entries); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(out.String(), "\n")
+	lines = lines[:len(lines)-1]
+	tests := []struct {
+		name, text string
+		want       string
+	}{
+		{"nothing", "", "no entries"},
+		{"an unknown field", lines[0] + `{"run":"7f3a91c2","seq":2,"mood":"good"}` + "\n", "line 2"},
+		{"another run", lines[0] + strings.Replace(lines[1], "7f3a91c2", "00000000", 1), "line 2: it belongs to run \"00000000\""},
+		{"an empty line", lines[0] + "\n" + lines[1], "line 2: it is empty"},
+		{"two entries on a line", lines[0] + strings.TrimSpace(lines[1]) + lines[2], "line 2: there is more"},
+		{"half an entry", lines[0] + lines[1][:20], "line 2: the entry is cut off"},
+		{"no run", lines[0] + `{"seq":2}`, "line 2: it names no run"},
+		{"not JSON", "HELD: it was fine\n", "line 1"},
+	}
+	for _, tt := range tests {
+		_, err := report.ReadJournal(strings.NewReader(tt.text))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want …%s…", tt.name, err, tt.want)
+		}
+	}
+	if entries, err := report.ReadJournal(strings.NewReader(strings.TrimSuffix(strings.Join(slices.Clone(lines), ""), "\n"))); err != nil || len(entries) != len(lines) {
+		t.Errorf("without the last line end: %d entries, %v", len(entries), err)
+	}
+}
+
+// endless never stops.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+func TestReadJournalStopsAt64MiB(t *testing.T) {
+	if _, err := report.ReadJournal(endless{}); err == nil || !strings.Contains(err.Error(), "64 MiB") {
+		t.Errorf("an endless journal: %v", err)
+	}
+}

@@ -1,0 +1,207 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mishap"
+)
+
+// line is one line of a live view.
+type line struct {
+	text  string
+	style string // how it is drawn where there are colours; may be empty
+}
+
+// picture is what a live view shows of a run at one moment. It holds nothing
+// that the run goes on to change.
+type picture struct {
+	run, title    string
+	state         mishap.State
+	verdict       mishap.Verdict
+	reason        string
+	since         time.Time     // when the bar began
+	until         time.Duration // where it ends; 0 means that nobody knows
+	took          time.Duration // of a run that is over
+	probes        []line
+	faults        []pictureFault
+	due           time.Time // when the next fault goes in; zero if none waits
+	dueName, next string
+}
+
+// pictureFault is one injection of a picture.
+type pictureFault struct {
+	name  string
+	state mishap.InjectionState
+	end   time.Time // when it is due out; zero if it is not in
+	felt  string
+}
+
+// nameColumn is the width of names in a live view.
+const nameColumn = 32
+
+// look takes a picture of a run.
+func look(r *mishap.Run) *picture {
+	e := r.Plan.Experiment
+	p := &picture{run: r.ID, title: r.ID + "  " + e.Name, state: r.State, reason: r.Reason, next: next(r)}
+	switch r.State {
+	case mishap.Injecting, mishap.Holding:
+		p.since, p.until = r.InjectedAt, e.Longest()
+		p.dueName, p.due = nextFault(r)
+	case mishap.Reverting, mishap.Stranded:
+		p.since = r.RevertingAt
+		p.reason = joined("; ", r.Reason, stranded(r))
+	case mishap.Verifying:
+		p.since, p.until = r.RevertedAt, e.Recovery.Within.Std()
+	case mishap.Refused, mishap.Completed:
+		p.took = between(r.PlannedAt, r.EndedAt)
+		p.verdict, p.reason = mishap.Judge(r)
+	default:
+		p.since = r.PlannedAt
+	}
+	for _, w := range r.Watches {
+		last := joined(", ", string(w.Last.Result), w.Last.Value, w.Last.Detail)
+		text := fmt.Sprintf("  %s %5d %6d %8d  %s", pad(cut(clean(w.Spec.Name), nameColumn), nameColumn), w.Met, w.Unmet, w.Unknown, orElse(last, "not asked yet"))
+		p.probes = append(p.probes, line{text: text, style: resultStyle(w.Last.Result)})
+	}
+	for _, in := range r.Injections {
+		f := pictureFault{name: on(in), state: in.State}
+		if in.Felt != nil {
+			f.felt = plural(in.Felt.Connections, "connection") + ", " + size(in.Felt.Bytes)
+		}
+		if in.State == mishap.InjectionInjected {
+			f.end = in.InjectedAt.Add(in.For.Std())
+		}
+		p.faults = append(p.faults, f)
+	}
+	return p
+}
+
+// stranded says what a revert gave up on, and why.
+func stranded(r *mishap.Run) string {
+	var all []string
+	for _, in := range r.Outstanding() {
+		if in.State == mishap.InjectionStranded {
+			all = append(all, joined(": ", on(in)+" is stranded", in.Detail))
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+func resultStyle(r mishap.Result) string {
+	switch r {
+	case mishap.Met:
+		return green
+	case mishap.Unmet:
+		return red
+	case mishap.Unmeasured:
+		return yellow
+	}
+	return ""
+}
+
+// lines is the picture as it is at a time.
+func (p *picture) lines(now time.Time) []line {
+	all := []line{{text: p.title, style: bold}, p.progress(now)}
+	if len(p.probes) > 0 {
+		all = append(all, line{text: fmt.Sprintf("  %-*s %5s %6s %8s  %s", nameColumn, "probe", "met", "unmet", "unknown", "last")})
+		all = append(all, p.probes...)
+	}
+	if len(p.faults) > 0 {
+		all = append(all, line{text: fmt.Sprintf("  %-*s %-10s %8s  %s", nameColumn, "fault", "state", "left", "felt by")})
+	}
+	for _, f := range p.faults {
+		all = append(all, f.line(now))
+	}
+	if p.reason != "" {
+		for i, text := range wrap(clean(p.reason), width-9, width-9) {
+			all = append(all, line{text: fmt.Sprintf("  %-4s  %s", once(i, "why"), text)})
+		}
+	}
+	next := p.next
+	if !p.due.IsZero() {
+		next = fmt.Sprintf("%s goes in, in %s; Ctrl-C reverts now", p.dueName, left(p.due, now))
+	}
+	return append(all, line{text: "  next  " + next})
+}
+
+// progress says where the run stands and how long that has been so.
+func (p *picture) progress(now time.Time) line {
+	const columns = 30
+	style := ""
+	switch {
+	case p.state == mishap.Stranded || p.verdict == mishap.Deviated:
+		style = red
+	case p.verdict == mishap.Held:
+		style = green
+	case p.verdict == mishap.Inconclusive || p.state == mishap.Refused:
+		style = yellow
+	}
+	state := pad(string(p.state), 10)
+	if p.state.Ended() {
+		return line{text: joined("  ", state, strings.ToUpper(string(p.verdict)), "after "+took(p.took)), style: style}
+	}
+	elapsed := max(0, between(p.since, now)).Truncate(time.Second)
+	if p.until == 0 {
+		return line{text: fmt.Sprintf("%s  for %s", state, mishap.Duration(elapsed)), style: style}
+	}
+	full := int(columns * min(1, elapsed.Seconds()/p.until.Seconds()))
+	bar := strings.Repeat("#", full) + strings.Repeat("-", columns-full)
+	return line{text: fmt.Sprintf("%s  [%s]  %s of at most %s", state, bar, mishap.Duration(elapsed), took(p.until)), style: style}
+}
+
+func (f pictureFault) line(now time.Time) line {
+	remaining, style := "", ""
+	if !f.end.IsZero() {
+		remaining = left(f.end, now)
+	}
+	switch f.state {
+	case mishap.InjectionInjected:
+		style = yellow
+	case mishap.InjectionStranded:
+		style = red
+	}
+	return line{text: fmt.Sprintf("  %s %-10s %8s  %s", pad(cut(clean(f.name), nameColumn), nameColumn), f.state, remaining, f.felt), style: style}
+}
+
+// left is the time until at, in whole seconds, rounded up.
+func left(at, now time.Time) string {
+	d := max(0, between(now, at))
+	return mishap.Duration((d + time.Second - 1).Truncate(time.Second)).String()
+}
+
+// nextFault is the fault that waits for another and goes in next, and when.
+func nextFault(r *mishap.Run) (fault string, at time.Time) {
+	for _, f := range r.Plan.Experiment.Faults {
+		if f.After == nil || !slices.ContainsFunc(r.Injections, func(in *mishap.RunInjection) bool {
+			return in.Fault == f.Name && in.State == mishap.InjectionPrepared
+		}) {
+			continue
+		}
+		if after, _, _ := span(r, f.After.Fault); !after.IsZero() {
+			if due := after.Add(f.After.Wait.Std()); at.IsZero() || due.Before(at) {
+				fault, at = f.Name, due
+			}
+		}
+	}
+	return fault, at
+}
+
+// next says what comes next.
+func next(r *mishap.Run) string {
+	switch r.State {
+	case mishap.Planned, mishap.Checking:
+		return "inject, if safeguards and steady state say yes"
+	case mishap.Injecting, mishap.Holding:
+		return "revert, when the time is over or at harm; Ctrl-C reverts now"
+	case mishap.Reverting:
+		return "verify that the steady state is back"
+	case mishap.Verifying:
+		return "the verdict, when every probe is met twice running"
+	case mishap.Stranded:
+		return "a person must act: mishap revert " + r.ID
+	}
+	return "mishap report " + r.ID
+}

@@ -1,0 +1,176 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mishap"
+)
+
+// event is one line of the timeline.
+type event struct {
+	at    time.Time
+	guess bool // at is only where the line belongs: the journal says no time
+	text  string
+}
+
+// timeline says when what happened, counted from the plan.
+func timeline(p *page, r *mishap.Run) {
+	p.heading("timeline, UTC")
+	for _, e := range events(r) {
+		var when, since string
+		if !e.guess {
+			when, since = clock(e.at), "+"+took(between(r.PlannedAt, e.at))
+		}
+		p.labelled(2, 20, fmt.Sprintf("%-8s %9s", when, since), e.text)
+	}
+}
+
+// events are what the run remembers, in the order of time; of several at the
+// same time, in the order of a run.
+func events(r *mishap.Run) []event {
+	var all []event
+	add := func(at time.Time, format string, args ...any) {
+		if !at.IsZero() {
+			all = append(all, event{at: at, text: fmt.Sprintf(format, args...)})
+		}
+	}
+	add(r.PlannedAt, "planned: %s", plural(int64(len(r.Plan.Injections)), "target"))
+	add(r.InjectedAt, "checked: safeguards and steady state said yes; injecting")
+	for _, name := range faultNames(r) {
+		in, _, count := span(r, name)
+		add(in, "%s is in%s", name, onMany(count))
+	}
+	add(r.HoldingAt, "holding")
+	all = append(all, deviation(r)...)
+	reverting := "reverting (" + joined(" by ", string(r.Cause), r.By) + ")"
+	if r.Cause != mishap.CauseDeviation {
+		reverting = joined(": ", reverting, r.Reason)
+	}
+	add(r.RevertingAt, "%s", reverting)
+	for _, name := range faultNames(r) {
+		_, out, _ := span(r, name)
+		add(out, "%s %s", name, ending(r, name))
+	}
+	add(r.RevertedAt, "everything is reverted; verifying the steady state")
+	if rec := r.Recovered; rec != nil && !r.RevertedAt.IsZero() {
+		add(r.RevertedAt.Add(rec.Took.Std()), "%s", recovered(*rec))
+	}
+	slices.SortStableFunc(all, func(a, b event) int { return a.at.Compare(b.at) })
+	return append(all, end(r)...)
+}
+
+// deviation is the first one of a probe. A run does not remember when that was,
+// but one that stopped for it stopped at once.
+func deviation(r *mishap.Run) []event {
+	for _, w := range r.Watches {
+		if w.Deviation == "" || w.Deviation != r.Deviation {
+			continue
+		}
+		e := event{at: r.RevertingAt, guess: r.Cause != mishap.CauseDeviation, text: "first deviation: " + w.Deviation}
+		if e.at.IsZero() {
+			e.at = r.HoldingAt
+		}
+		return []event{e}
+	}
+	return nil
+}
+
+// recovered says how the system came back, and how exactly that is known.
+func recovered(rec mishap.Recovered) string {
+	looks := plural(int64(rec.Attempts), "look")
+	if !rec.In {
+		return fmt.Sprintf("not recovered %s after the revert, %s", took(rec.Took.Std()), looks)
+	}
+	return fmt.Sprintf("recovered in %s (up to %s less), %s", took(rec.Took.Std()), took(rec.Resolution.Std()), looks)
+}
+
+// end is the last line, whatever the clocks of several servers say, and before
+// it what has no time.
+func end(r *mishap.Run) []event {
+	var all []event
+	if r.EverLost && r.Cause != mishap.CauseCrash {
+		all = append(all, event{guess: true, text: "its server was lost on the way, and another took over"})
+	}
+	last := event{at: r.EndedAt, guess: r.EndedAt.IsZero()}
+	switch r.State {
+	case mishap.Refused:
+		last.text = fmt.Sprintf("refused (%s); this run touched nothing", joined(" by ", string(r.Cause), r.By))
+	case mishap.Stranded:
+		last.text = "stranded: " + plural(int64(len(r.Outstanding())), "fault") + " may still be in"
+	case mishap.Completed:
+		last.text = "completed"
+		if r.Recovered == nil {
+			last.text = "completed without seeing the system recover"
+		}
+	default:
+		last.text = "not over yet"
+	}
+	return append(all, last)
+}
+
+// faultNames are the faults that were prepared, in the order of the run.
+func faultNames(r *mishap.Run) []string {
+	var names []string
+	for _, in := range r.Injections {
+		if !slices.Contains(names, in.Fault) {
+			names = append(names, in.Fault)
+		}
+	}
+	return names
+}
+
+// span is when the last target of a fault was in, and when the last was out,
+// zero if one is not; and how many there are.
+func span(r *mishap.Run, fault string) (in, out time.Time, count int) {
+	settled := true
+	for _, i := range r.Injections {
+		if i.Fault != fault {
+			continue
+		}
+		count++
+		if i.InjectedAt.After(in) {
+			in = i.InjectedAt
+		}
+		if i.SettledAt.After(out) {
+			out = i.SettledAt
+		}
+		settled = settled && i.State.Settled()
+	}
+	if !settled {
+		out = time.Time{}
+	}
+	return in, out, count
+}
+
+// ending says in which ways the targets of a fault were settled.
+func ending(r *mishap.Run, fault string) string {
+	in, _, count := span(r, fault)
+	var ways []string
+	for _, i := range r.Injections {
+		if i.Fault != fault {
+			continue
+		}
+		way := string(i.State)
+		if i.By != "" {
+			way = "settled by " + i.By
+		}
+		if !slices.Contains(ways, way) {
+			ways = append(ways, way)
+		}
+	}
+	text := "is " + strings.Join(ways, ", ")
+	if in.IsZero() {
+		text = "was never seen in, and " + text
+	}
+	return text + onMany(count)
+}
+
+func onMany(count int) string {
+	if count < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" on %d targets", count)
+}
