@@ -1,0 +1,272 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// crashes is how often a test kills mishap; `make crash` sets it higher.
+func crashes(t *testing.T) int {
+	n, err := strconv.Atoi(os.Getenv("MISHAP_CRASHES"))
+	if err != nil {
+		n = 8
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("faults on processes work on Linux only")
+	}
+	return n
+}
+
+// victim is a process that mishap stops, and the experiment that does it.
+type victim struct {
+	t     *testing.T
+	dir   string
+	pid   int
+	state string
+}
+
+const stopVictim = `version: 1
+name: stop-victim
+claim: Nothing breaks.
+steadyState:
+  - {name: fine, probe: exec, with: {argv: ["true"]}, every: 50ms}
+faults:
+  - {name: stop, injector: process-stop, targets: {pid: %d}, for: 60s}
+blastRadius: {targets: 1}
+recovery: {within: 5s}
+`
+
+func newVictim(t *testing.T) *victim {
+	t.Helper()
+	v := &victim{t: t, dir: t.TempDir()}
+	v.state = filepath.Join(v.dir, "state")
+	sleeper := exec.Command("sleep", "3600")
+	if err := sleeper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() })
+	v.pid = sleeper.Process.Pid
+	if err := os.WriteFile(v.dir+"/stop.yaml", fmt.Appendf(nil, stopVictim, v.pid), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// mishap makes a command of this program.
+func (v *victim) mishap(args ...string) *exec.Cmd {
+	c := exec.Command(os.Args[0], args...)
+	c.Dir = v.dir
+	c.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1", "MISHAP_STATE="+v.state)
+	return c
+}
+
+// stopped reports whether the victim is stopped now.
+func (v *victim) stopped() bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", v.pid))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return rest[0] == 'T'
+}
+
+// await waits until the victim is, or is not, stopped; it returns how long that
+// took, or false.
+func (v *victim) await(stopped bool, limit time.Duration) (time.Duration, bool) {
+	start := time.Now()
+	for time.Since(start) < limit {
+		if v.stopped() == stopped {
+			return time.Since(start), true
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return limit, false
+}
+
+// keepers finds the keepers of a state directory.
+func (v *victim) keepers() []int {
+	var all []int
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range lines {
+		text, err := os.ReadFile(path)
+		if err == nil && bytes.Contains(text, []byte("\x00keeper\x00")) && bytes.Contains(text, []byte(v.state)) {
+			pid, _ := strconv.Atoi(strings.Split(path, "/")[2])
+			all = append(all, pid)
+		}
+	}
+	return all
+}
+
+// start runs the experiment and, at random, waits until the victim is stopped
+// or only for a moment.
+func (v *victim) start() *exec.Cmd {
+	c := v.mishap("run", "stop.yaml")
+	if err := c.Start(); err != nil {
+		v.t.Fatal(err)
+	}
+	v.t.Cleanup(func() { _ = c.Process.Kill() })
+	if rand.IntN(4) > 0 {
+		if _, ok := v.await(true, 10*time.Second); !ok {
+			v.t.Fatal("the victim was not stopped")
+		}
+	}
+	time.Sleep(time.Duration(rand.IntN(120)) * time.Millisecond)
+	return c
+}
+
+// mended runs `mishap revert --all` and wants nothing left.
+func (v *victim) mended() {
+	v.t.Helper()
+	out, err := v.mishap("revert", "--all").CombinedOutput()
+	if err != nil || v.stopped() {
+		v.t.Fatalf("revert: %v, stopped: %v\n%s", err, v.stopped(), out)
+	}
+	if out, _ := v.mishap("status").CombinedOutput(); bytes.Contains(out, []byte("lost")) || bytes.Contains(out, []byte("holding")) {
+		v.t.Fatalf("after the revert: %s", out)
+	}
+}
+
+func TestKilledServersVictimRunsAgainWithinASecond(t *testing.T) {
+	v := newVictim(t)
+	n, worst, was := crashes(t), time.Duration(0), 0
+	for i := range n {
+		c := v.start()
+		_ = c.Process.Kill()
+		_ = c.Wait()
+		if v.stopped() {
+			was++
+		}
+		// A keeper may be about to inject when its server dies: it must not.
+		took, ok := v.await(false, time.Second)
+		if !ok {
+			t.Fatalf("%d of %d: still stopped a second after the kill", i+1, n)
+		}
+		worst = max(worst, took)
+		for len(v.keepers()) > 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if v.stopped() {
+			t.Fatalf("%d of %d: stopped again after its keeper had ended", i+1, n)
+		}
+		v.mended()
+	}
+	t.Logf("%d of %d ran again, %d of them were stopped at the kill; the slowest after %s", n, n, was, worst)
+}
+
+func TestKilledServerAndKeeperAreNamedAndMended(t *testing.T) {
+	v := newVictim(t)
+	n, left := crashes(t), 0
+	for i := range n {
+		c := v.start()
+		keepers := v.keepers()
+		for _, pid := range keepers {
+			_ = syscall.Kill(pid, syscall.SIGSTOP) // so that it cannot revert in between
+		}
+		_ = c.Process.Kill()
+		_ = c.Wait()
+		for _, pid := range keepers {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		for len(v.keepers()) > 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if v.stopped() {
+			left++
+			out, err := v.mishap("status").CombinedOutput()
+			if err != nil || !bytes.Contains(out, []byte("stop on process sleep")) || !bytes.Contains(out, []byte("may still be in")) {
+				t.Fatalf("%d of %d: status does not name what is left: %v\n%s", i+1, n, err, out)
+			}
+		}
+		v.mended()
+	}
+	t.Logf("%d of %d mended, %d of them had left the victim stopped", n, n, left)
+}
+
+func TestFirstInterruptRevertsSecondListsThirdLeaves(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("faults on processes work on Linux only")
+	}
+	v := newVictim(t)
+	// A revert command that takes its time, so that there is something to list.
+	slow := `version: 1
+name: slow
+claim: Nothing breaks.
+steadyState:
+  - {name: fine, probe: exec, with: {argv: ["true"]}, every: 50ms}
+faults:
+  - name: flag
+    injector: exec
+    with: {inject: [touch, flag], revert: {shell: "test -e go && rm -f flag"}, verify: [test, -e, flag], diesWith: boot}
+    for: 60s
+blastRadius: {targets: 1}
+`
+	if err := os.WriteFile(v.dir+"/slow.yaml", []byte(slow), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := v.mishap("run", "slow.yaml")
+	var stderr lines
+	c.Stderr = &stderr
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Process.Kill() })
+	for _, want := range []string{"holding", "reverting; a second one lists what is still in", "a third one leaves that to the keepers"} {
+		for end := time.Now().Add(10 * time.Second); !strings.Contains(stderr.String(), want); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("no %q in %s", want, stderr.String())
+			}
+		}
+		_ = c.Process.Signal(os.Interrupt)
+	}
+	_ = c.Wait()
+	if code := c.ProcessState.ExitCode(); code != 6 {
+		t.Errorf("exit %d, want 6: %s", code, stderr.String())
+	}
+	if !strings.Contains(stderr.String(), "flag on command touch flag") {
+		t.Errorf("it does not say what is left: %s", stderr.String())
+	}
+	// The keeper goes on, and the next command knows.
+	if err := os.WriteFile(v.dir+"/go", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(v.dir + "/flag"); err != nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the keeper did not revert")
+		}
+	}
+	if out, err := v.mishap("revert", "--all").CombinedOutput(); err != nil {
+		t.Errorf("revert: %v %s", err, out)
+	}
+}
+
+// lines collects what another process writes while it is read.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
