@@ -3,6 +3,7 @@ package mishap
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +49,9 @@ type Share float64
 
 // String returns s as a percentage: "5%".
 func (s Share) String() string {
-	return strconv.FormatFloat(float64(s)*100, 'f', -1, 64) + "%"
+	// Rounded, because most shares are not exact in binary: 7%, not 7.000000000000001%.
+	const digits = 1e9
+	return strconv.FormatFloat(math.Round(float64(s)*100*digits)/digits, 'f', -1, 64) + "%"
 }
 
 // MarshalText writes s as [Share.String] does.
