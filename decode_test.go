@@ -43,6 +43,9 @@ func TestDecodeKeepsDefaults(t *testing.T) {
 }
 
 func TestSuggestFindsTheNearestWord(t *testing.T) {
+	if got := mishap.Suggest("ulr", []string{"url", "body"}); got != `did you mean "url"?` {
+		t.Errorf("got %s", got)
+	}
 	if got := mishap.Suggest("dealy", []string{"delay", "jitter"}); got != `did you mean "delay"?` {
 		t.Error(got)
 	}
