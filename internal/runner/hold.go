@@ -31,6 +31,7 @@ type holding struct {
 	events  chan event
 	calls   chan func(context.Context) event // one after another
 	busy    map[string]bool                  // checks and looks under way
+	wake    []chan struct{}                  // one per probe that is asked while a fault is in
 	waiting map[string]time.Time             // faults by name: when they are due; zero if not known yet
 	asked   map[string]time.Time             // probes by name: start of the last observation
 	looked  map[string]time.Time             // injections by id: the last look
@@ -213,6 +214,7 @@ func (h *holding) injected(ctx context.Context, c callResult) {
 		return
 	}
 	h.lookAt(ctx, c.id)
+	h.watchNow()
 	h.schedule(h.rec.run.Injection(c.id))
 }
 

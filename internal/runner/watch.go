@@ -12,14 +12,28 @@ import (
 func (h *holding) watch(ctx context.Context) {
 	for i, w := range h.rec.run.Watches {
 		if w.Spec.In(mishap.During) {
-			go h.watchOne(ctx, h.Probes[i], w.Spec)
+			wake := make(chan struct{}, 1)
+			h.wake = append(h.wake, wake)
+			go h.watchOne(ctx, h.Probes[i], w.Spec, wake)
 		}
 	}
 }
 
-// watchOne observes every w.Every, counted from start to start; an observation
+// watchNow asks every probe without waiting for its next turn: a fault has just
+// gone in.
+func (h *holding) watchNow() {
+	for _, wake := range h.wake {
+		select {
+		case wake <- struct{}{}:
+		default: // it is about to be asked anyway
+		}
+	}
+}
+
+// watchOne observes every spec.Every, counted from start to start, and when it is
+// woken; an observation
 // that takes longer is followed by the next at once.
-func (h *holding) watchOne(ctx context.Context, p mishap.Probe, spec mishap.ProbeSpec) {
+func (h *holding) watchOne(ctx context.Context, p mishap.Probe, spec mishap.ProbeSpec, wake <-chan struct{}) {
 	tick := time.NewTicker(max(spec.Every.Std(), time.Millisecond))
 	defer tick.Stop()
 	for {
@@ -34,6 +48,8 @@ func (h *holding) watchOne(ctx context.Context, p mishap.Probe, spec mishap.Prob
 		}
 		select {
 		case <-tick.C:
+		case <-wake:
+			tick.Reset(max(spec.Every.Std(), time.Millisecond))
 		case <-ctx.Done():
 			return
 		}
