@@ -67,19 +67,21 @@ func (w window) Check(_ context.Context, s mishap.Situation) error {
 	return nil
 }
 
-// end is when the window that is open at now closes. A window that began
-// yesterday may still be open.
+// end is when the window that is open at now closes. What counts is what the
+// zone's clock shows, so that an hour which comes twice is in or out both times.
+// A window that began yesterday may still be open.
 func (w window) end(now time.Time) (time.Time, bool) {
 	local := now.In(w.zone)
-	for _, back := range []int{0, 1} {
-		from := w.at(local, -back, w.Hours.from)
-		to := w.at(local, -back, w.Hours.to)
-		if w.Hours.to <= w.Hours.from {
-			to = w.at(local, 1-back, w.Hours.to)
-		}
-		if w.Days.has(from.Weekday()) && !now.Before(from) && now.Before(to) {
-			return to, true
-		}
+	clock, today := local.Hour()*60+local.Minute(), local.Weekday()
+	yesterday := (today + 6) % 7
+	from, to := w.Hours.from, w.Hours.to
+	switch {
+	case from < to && w.Days.has(today) && clock >= from && clock < to:
+		return w.at(local, 0, to), true
+	case from > to && w.Days.has(today) && clock >= from:
+		return w.at(local, 1, to), true
+	case from > to && w.Days.has(yesterday) && clock < to:
+		return w.at(local, 0, to), true
 	}
 	return time.Time{}, false
 }

@@ -1,0 +1,35 @@
+package mishap_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestReadmeNamesTestsThatExist(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources, err := exec.Command("grep", "-rhoE", "--include=*_test.go", "^func Test[A-Za-z0-9]+", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`(Test[A-Za-z0-9]+)(?:/([a-z]+))?`").FindAllStringSubmatch(string(readme), -1)
+	if len(named) < 10 {
+		t.Fatalf("the README names only %d tests", len(named))
+	}
+	for _, n := range named {
+		if !strings.Contains(string(sources), "func "+n[1]+"\n") {
+			t.Errorf("there is no %s", n[1])
+		}
+		if n[2] != "" {
+			if _, err := os.Stat(filepath.Join("cmd/mishap/testdata/script", n[2]+".txtar")); err != nil {
+				t.Errorf("there is no script of %s: %v", n[0], err)
+			}
+		}
+	}
+}
