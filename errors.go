@@ -6,6 +6,8 @@ import "errors"
 var (
 	// ErrNoTarget is a selection that found nothing: an error, not a success.
 	ErrNoTarget = errors.New("no target")
+	// ErrTaken is something that another injection already changes.
+	ErrTaken = errors.New("something else changes it already")
 	// ErrPlace is a target outside of what the settings allow.
 	ErrPlace = errors.New("place is not allowed")
 )

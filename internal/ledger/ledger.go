@@ -60,6 +60,9 @@ func (k *KeyError) Error() string {
 	return fmt.Sprintf("%s is already changed by run %s", k.Key, k.Run)
 }
 
+// Is makes it a [mishap.ErrTaken].
+func (k *KeyError) Is(target error) bool { return target == mishap.ErrTaken }
+
 // Start begins a run.
 type Start struct {
 	Server string       // who runs it

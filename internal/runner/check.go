@@ -169,8 +169,10 @@ func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
 		return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: "the targets are not the ones planned: " + strings.Join(drift, "; ")}
 	}
 	for _, in := range injections {
-		if err := x.rec.prepare(ctx, in); err != nil {
-			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: err.Error()}
+		if err := x.rec.prepare(ctx, in); errors.Is(err, mishap.ErrTaken) {
+			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s on %s: %s", in.Fault, in.Target.Label(), err)}
+		} else if err != nil {
+			return internal(err)
 		}
 		x.undo[in.ID] = in
 		if !x.kept(in) {
