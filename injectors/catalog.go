@@ -38,9 +38,9 @@ func Restore(d Deps, in mishap.Injection) (mishap.Injector, error) {
 	case "exec":
 		return &execFault{deps: d}, nil
 	case "process-kill":
-		return &processFault{kill: true}, nil
+		return &processKill{}, nil
 	case "process-stop":
-		return &processFault{}, nil
+		return &processStop{}, nil
 	case "proxy-latency":
 		return &proxyLatency{deps: d}, nil
 	}
@@ -73,7 +73,7 @@ func choose[T any](s selection, fault string, matched []T) (chosen []T, note str
 	case s.Pick > 0:
 		n = min(n, s.Pick)
 	case s.Share > 0:
-		n = max(1, int(float64(len(matched))*float64(s.Share)))
+		n = max(1, int(float64(len(matched))*float64(s.Share)+1e-9)) // 29% of 100 is 29, not 28.99…
 	}
 	if n >= len(matched) {
 		return matched, ""

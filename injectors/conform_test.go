@@ -1,60 +1,56 @@
 package injectors_test
 
 import (
+	"context"
 	"encoding/json"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
+	"maps"
+	"slices"
 	"testing"
-	"time"
 
 	"mishap"
 	"mishap/injectors"
 	"mishap/internal/injectortest"
 )
 
-// worlds has a system for every injector of the catalog; one without an undo
-// cannot make the round trip.
+// worlds has, for every injector of the catalog, a system that the conformance
+// suite can break.
 func worlds(t *testing.T) map[string]injectortest.World {
-	all := map[string]injectortest.World{"process-stop": processWorld(), "exec": execWorld(t), "proxy-latency": proxyWorld(t)}
-	if w, ok := ec2World(t); ok {
-		all["ec2-stop"] = w
-	}
+	all := map[string]injectortest.World{"ec2-stop": memoryEC2World(), "exec": execWorld(), "proxy-latency": proxyWorld(t)}
+	maps.Copy(all, platformWorlds())
 	return all
 }
 
 func TestEveryInjectorOfTheCatalogConforms(t *testing.T) {
 	all := worlds(t)
-	for _, kind := range injectors.Catalog(injectors.Deps{}) {
-		if kind.Irreversible {
-			continue
-		}
-		t.Run(kind.Name, func(t *testing.T) {
-			w, ok := all[kind.Name]
-			if !ok && kind.Name == "ec2-stop" {
-				t.Skip("moto_server is not installed: ec2-stop is not tested")
+	for _, k := range injectors.Catalog(injectors.Deps{}) {
+		t.Run(k.Name, func(t *testing.T) {
+			w, ok := all[k.Name]
+			switch {
+			case ok:
+				injectortest.Conform(t, w)
+			case skippedHere(k):
+				t.Skip("it works only on Linux")
+			default:
+				t.Fatal("the conformance suite has no world for it")
 			}
-			if !ok {
-				t.Fatal("there is no world for it in this test")
-			}
-			injectortest.Conform(t, w)
 		})
 	}
-}
-
-func TestEveryKindDescribesItself(t *testing.T) {
-	for _, k := range injectors.Catalog(injectors.Deps{Lease: time.Second}) {
-		if k.Summary == "" || k.Doc == "" || k.Example == "" || k.WhenLost == "" || len(k.Do) == 0 || k.Keeper == "" || !k.Irreversible && len(k.Undo) == 0 {
-			t.Errorf("%s is not described: %+v", k.Name, k)
-		}
-		if _, err := injectors.Restore(injectors.Deps{}, mishap.Injection{Injector: k.Name}); err != nil {
-			t.Errorf("%s cannot be restored: %v", k.Name, err)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if !slices.ContainsFunc(injectors.Catalog(injectors.Deps{}), func(k mishap.InjectorKind) bool { return k.Name == name }) {
+			t.Errorf("there is a world for %s, which the catalog does not list", name)
 		}
 	}
 }
 
+func TestEC2StopConformsToAServerOfItsAPI(t *testing.T) {
+	w, ok := ec2World(t)
+	if !ok {
+		t.Skip("moto_server is not installed")
+	}
+	injectortest.Conform(t, w)
+}
+
+// kind is one entry of the catalog.
 func kind(d injectors.Deps, name string) mishap.InjectorKind {
 	for _, k := range injectors.Catalog(d) {
 		if k.Name == name {
@@ -64,6 +60,7 @@ func kind(d injectors.Deps, name string) mishap.InjectorKind {
 	panic("no injector " + name)
 }
 
+// world knows the injector, and how to restore it.
 func world(d injectors.Deps, name string) injectortest.World {
 	return injectortest.World{
 		Kind:    kind(d, name),
@@ -71,33 +68,14 @@ func world(d injectors.Deps, name string) injectortest.World {
 	}
 }
 
-// sleeper starts a process that does nothing for long.
-func sleeper(t *testing.T) int { return sleeperFor(t, "600") }
-
-func sleeperFor(t *testing.T, seconds string) int {
-	t.Helper()
-	c := exec.Command("sleep", seconds)
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
-	return c.Process.Pid
-}
-
-// stateOf is the letter that the kernel gives the process.
-func stateOf(pid int) string {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return "gone"
-	}
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	if rest[0] == 'T' {
-		return "stopped"
-	}
-	return "running"
-}
-
+// raw is the value as JSON; a text is taken for JSON already.
 func raw(v any) json.RawMessage {
+	switch text, ok := v.(string); {
+	case v == nil:
+		return nil
+	case ok:
+		return json.RawMessage(text)
+	}
 	text, err := json.Marshal(v)
 	if err != nil {
 		panic(err)
@@ -105,29 +83,26 @@ func raw(v any) json.RawMessage {
 	return text
 }
 
-func processWorld() injectortest.World {
-	w := world(injectors.Deps{}, "process-stop")
-	var pid int
-	w.Fault = func(t *testing.T) mishap.Fault {
-		pid = sleeper(t)
-		return mishap.Fault{Name: "stop", Injector: "process-stop", Targets: raw(map[string]any{"pid": pid})}
-	}
-	w.Empty = mishap.Fault{Name: "stop", Injector: "process-stop", Targets: raw(map[string]any{"name": "nobody-is-called-so"})}
-	w.Snapshot = func(*testing.T) string { return stateOf(pid) }
-	return w
+// fault is a fault with that name for its injector.
+func fault(injector string, targets, with any) mishap.Fault {
+	return mishap.Fault{Name: "fault", Injector: injector, Targets: raw(targets), With: raw(with)}
 }
 
-func execWorld(t *testing.T) injectortest.World {
-	w := world(injectors.Deps{}, "exec")
-	file := filepath.Join(t.TempDir(), "flag")
-	with := map[string]any{
-		"prepare": map[string]string{"shell": "echo before"}, "inject": map[string]string{"shell": "cat > " + file},
-		"revert": []string{"rm", "-f", file}, "diesWith": "boot",
+// prepared makes an injector and its injections, and reverts them at the end.
+func prepared(t *testing.T, d injectors.Deps, f mishap.Fault) (mishap.Injector, []mishap.Injection, error) {
+	t.Helper()
+	injector, err := kind(d, f.Injector).New(f)
+	if err != nil {
+		t.Fatalf("make injector: %v", err)
 	}
-	with["verify"] = map[string]string{"shell": "test -e " + file}
-	w.Fault = func(*testing.T) mishap.Fault { return mishap.Fault{Name: "flag", Injector: "exec", With: raw(with)} }
-	missing := map[string]any{"inject": []string{"no-such-command-here"}, "revert": []string{"true"}, "verify": []string{"true"}, "diesWith": "boot"}
-	w.Empty = mishap.Fault{Name: "flag", Injector: "exec", With: raw(missing)}
-	w.Snapshot = func(*testing.T) string { text, _ := os.ReadFile(file); return string(text) }
-	return w
+	found, err := injector.Prepare(t.Context(), mishap.Request{Run: "run", Fault: f})
+	for i := range found {
+		found[i].ID, found[i].Run, found[i].Fault = "run.1.1", "run", f.Name
+	}
+	t.Cleanup(func() {
+		for _, in := range found {
+			_, _ = injector.Revert(context.Background(), in)
+		}
+	})
+	return injector, found, err
 }

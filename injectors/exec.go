@@ -1,7 +1,6 @@
 package injectors
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -11,55 +10,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"mishap"
 )
 
-// command is a list of arguments, or a shell's text when asked for by name.
-type command struct {
-	Argv  []string
-	Shell string
-}
-
-// UnmarshalJSON reads [argv…] or {shell: text}.
-func (c *command) UnmarshalJSON(data []byte) error {
-	*c = command{}
-	if json.Unmarshal(data, &c.Argv) == nil {
-		if len(c.Argv) == 0 || c.Argv[0] == "" {
-			return errors.New("the command is empty")
-		}
-		return nil
-	}
-	var named map[string]string
-	if err := json.Unmarshal(data, &named); err != nil || len(named) != 1 || named["shell"] == "" {
-		return errors.New("must be a list like [tc, qdisc, show], or {shell: \"…\"} if you want a shell")
-	}
-	c.Shell = named["shell"]
-	return nil
-}
-
-// MarshalJSON writes what UnmarshalJSON reads.
-func (c command) MarshalJSON() ([]byte, error) {
-	if c.Shell != "" {
-		return json.Marshal(map[string]string{"shell": c.Shell})
-	}
-	return json.Marshal(c.Argv)
-}
-
-func (c command) given() bool { return c.Shell != "" || c.Argv != nil }
-
-func (c command) args() []string {
-	if c.Shell != "" {
-		return []string{"/bin/sh", "-c", c.Shell}
-	}
-	return c.Argv
-}
-
 // execWith is the user's own fault: the commands that cause, undo and see it.
 type execWith struct {
-	Prepare  command                  `json:"prepare,omitzero" jsonschema:"command that only reads; its output is the undo and comes back on the standard input of the others"`
+	Prepare  command                  `json:"prepare,omitzero" jsonschema:"command that only reads; its output, at most 64 KiB, is the undo and comes back on the standard input of the others"`
 	Inject   command                  `json:"inject" jsonschema:"command that causes the fault; it may be run twice"`
 	Revert   command                  `json:"revert" jsonschema:"command that undoes it; it may be run twice, and without inject"`
 	Verify   command                  `json:"verify" jsonschema:"command that says whether the fault is in force: exit 0 yes, 1 no, else unknown"`
@@ -82,9 +40,9 @@ func execKind(d Deps) mishap.InjectorKind {
 			Name:    "exec",
 			Summary: "causes and undoes a fault with your own commands",
 			Doc: "inject, revert and verify are lists of arguments; no shell, unless you write {shell: …}. They must be safe to run twice, revert also without inject. " +
-				"prepare only reads; what it prints is the undo, and the standard input of the others. " +
+				"prepare must only read, since `plan` runs it too; what it prints is the undo, and the standard input of the others. " +
 				"After a revert, verify must say that the fault is not in force. " +
-				"Commands see MISHAP_RUN, MISHAP_FAULT and MISHAP_INJECTION.",
+				"Commands see MISHAP_RUN, MISHAP_FAULT and MISHAP_INJECTION, and keep the folder and PATH they were prepared with; a command that is not done in time is killed with its children.",
 			Params:  execWith{},
 			Example: "injector: exec\nwith:\n  inject: [touch, /tmp/maintenance]\n  revert: [rm, -f, /tmp/maintenance]\n  verify: [test, -e, /tmp/maintenance]\n  diesWith: boot\nfor: 10s",
 		},
@@ -106,19 +64,27 @@ func readExec(raw json.RawMessage) (execWith, error) {
 
 func (w execWith) check(targets json.RawMessage) error {
 	var problems []error
+	wrong := func(path, msg string) {
+		problems = append(problems, &mishap.FieldError{Path: path, Msg: msg})
+	}
 	need := func(path string, c command, what string) {
 		if !c.given() {
-			problems = append(problems, &mishap.FieldError{Path: path, Msg: "is missing: " + what})
+			wrong(path, "is missing: "+what)
 		}
 	}
 	if len(targets) > 0 && string(targets) != "null" {
-		problems = append(problems, &mishap.FieldError{Path: "targets", Msg: "exec has no targets; its commands say what they change"})
+		wrong("targets", "exec has no targets; its commands say what they change")
 	}
 	need("with.inject", w.Inject, "the command that causes the fault")
 	need("with.revert", w.Revert, "the command that undoes it")
 	need("with.verify", w.Verify, "a command that exits 0 while the fault is in force, and 1 when it is not")
 	if w.Timeout.Std() <= 0 || w.Timeout.Std() > execLongest {
-		problems = append(problems, &mishap.FieldError{Path: "with.timeout", Msg: fmt.Sprintf("%s is outside of 1ns to %s", w.Timeout, execLongest)})
+		wrong("with.timeout", fmt.Sprintf("%s is not above 0 and at most %s", w.Timeout, execLongest))
+	}
+	for name := range w.Env {
+		if name == "" || strings.ContainsAny(name, "=\x00") || strings.HasPrefix(name, "MISHAP_") {
+			wrong("with.env", fmt.Sprintf("%q cannot be set; names hold no =, and those that begin with MISHAP_ are taken", name))
+		}
 	}
 	return errors.Join(append(problems, w.checkDiesWith())...)
 }
@@ -139,10 +105,12 @@ func (w execWith) checkDiesWith() error {
 // execFault runs the user's commands.
 type execFault struct{ deps Deps }
 
-// execUndo is what prepare printed, and where the commands run.
+// execUndo is what prepare printed, and what the commands need to mean the same
+// in another process.
 type execUndo struct {
 	Prepared []byte `json:"prepared,omitempty"`
 	Dir      string `json:"dir"`
+	Path     string `json:"path"` // the PATH that commands are looked for in
 }
 
 // Prepare checks that the commands exist and runs the one that reads.
@@ -151,54 +119,48 @@ func (f *execFault) Prepare(ctx context.Context, req mishap.Request) ([]mishap.I
 	if err != nil {
 		return nil, err
 	}
-	dir := with.Dir
-	if !filepath.IsAbs(dir) {
-		here, err := os.Getwd()
-		if err != nil {
-			return nil, fmt.Errorf("find folder: %w", err)
-		}
-		dir = filepath.Join(here, dir)
+	undo := execUndo{Path: os.Getenv("PATH")}
+	if undo.Dir, err = filepath.Abs(with.Dir); err != nil {
+		return nil, fmt.Errorf("find folder: %w", err)
+	}
+	if info, err := os.Stat(undo.Dir); err != nil || !info.IsDir() {
+		return nil, mishap.WithHint(noTarget("%s is not a folder", undo.Dir), "correct with.dir")
 	}
 	for _, c := range []command{with.Prepare, with.Inject, with.Revert, with.Verify} {
-		if err := findCommand(c, dir); err != nil {
+		if _, err := c.program(undo); c.given() && err != nil {
 			return nil, err
 		}
 	}
-	sum := sha256.Sum256([]byte(strings.Join(with.Inject.args(), "\x00") + "\x00" + dir))
-	id := fmt.Sprintf("%s-%x", filepath.Base(with.Inject.args()[0]), sum[:4])
+	if _, err := f.variables(with.Env); err != nil {
+		return nil, err
+	}
+	in := execInjection(req, with, undo)
+	if with.Prepare.given() {
+		recorded := in
+		recorded.Run, recorded.Fault = req.Run, req.Fault.Name
+		if undo.Prepared, err = f.run(ctx, recorded, undo, with, "prepare", with.Prepare); err != nil {
+			return nil, err
+		}
+	}
+	if in.Undo, err = json.Marshal(undo); err != nil {
+		return nil, fmt.Errorf("write undo: %w", err)
+	}
+	return []mishap.Injection{in}, nil
+}
+
+func execInjection(req mishap.Request, with execWith, undo execUndo) mishap.Injection {
+	args := with.Inject.args()
+	sum := sha256.Sum256([]byte(strings.Join(args, "\x00") + "\x00" + undo.Dir))
+	id := fmt.Sprintf("%s-%x", filepath.Base(args[0]), sum[:4])
 	key := with.Key
 	if key == "" {
 		key = id
 	}
-	in := mishap.Injection{
-		ID: "prepare", Run: req.Run, Fault: req.Fault.Name, Injector: req.Fault.Injector, With: req.Fault.With,
-		Target:  mishap.Target{ID: id, Kind: "command", Name: excerpt(strings.Join(with.Inject.args(), " "))},
-		Matched: 1, Keys: []string{"exec/" + key}, Notes: []string{"dies with " + with.DiesWith},
+	return mishap.Injection{
+		Injector: req.Fault.Injector, With: req.Fault.With, Matched: 1,
+		Target: mishap.Target{ID: id, Kind: "command", Name: beginning(strings.Join(args, " "))},
+		Keys:   []string{"exec/" + key}, Notes: []string{"dies with " + with.DiesWith},
 	}
-	undo := execUndo{Dir: dir}
-	if with.Prepare.given() {
-		out, err := f.run(ctx, in, undo, with, with.Prepare)
-		if err != nil {
-			return nil, fmt.Errorf("prepare: %w", err)
-		}
-		undo.Prepared = out
-	}
-	in.Undo, err = json.Marshal(undo)
-	return []mishap.Injection{in}, err
-}
-
-func findCommand(c command, dir string) error {
-	if !c.given() {
-		return nil
-	}
-	name := c.args()[0]
-	if strings.ContainsRune(name, '/') && !filepath.IsAbs(name) {
-		name = filepath.Join(dir, name)
-	}
-	if _, err := exec.LookPath(name); err != nil {
-		return mishap.WithHint(noTarget("command %s cannot be run: %v", c.args()[0], err), "install it, or correct its name or path")
-	}
-	return nil
 }
 
 // Inject runs the inject command.
@@ -207,7 +169,7 @@ func (f *execFault) Inject(ctx context.Context, in mishap.Injection) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.run(ctx, in, undo, with, with.Inject)
+	_, err = f.run(ctx, in, undo, with, "inject", with.Inject)
 	return err
 }
 
@@ -217,7 +179,7 @@ func (f *execFault) Revert(ctx context.Context, in mishap.Injection) (mishap.Rev
 	if err != nil {
 		return mishap.Reverted{}, err
 	}
-	if _, err := f.run(ctx, in, undo, with, with.Revert); err != nil {
+	if _, err := f.run(ctx, in, undo, with, "revert", with.Revert); err != nil {
 		return mishap.Reverted{}, err
 	}
 	e, err := f.Verify(ctx, in)
@@ -225,7 +187,7 @@ func (f *execFault) Revert(ctx context.Context, in mishap.Injection) (mishap.Rev
 	case err != nil:
 		return mishap.Reverted{}, fmt.Errorf("read back: %w", err)
 	case e.InForce != mishap.No:
-		return mishap.Reverted{}, fmt.Errorf("the revert command succeeded, but asked whether the fault is in force, verify says %s", e.InForce)
+		return mishap.Reverted{}, errors.New("the revert command succeeded, but the verify command says that the fault is still in force")
 	}
 	return mishap.Reverted{State: mishap.InjectionReverted}, nil
 }
@@ -236,7 +198,7 @@ func (f *execFault) Verify(ctx context.Context, in mishap.Injection) (mishap.Eff
 	if err != nil {
 		return mishap.Effect{}, err
 	}
-	_, err = f.run(ctx, in, undo, with, with.Verify)
+	_, err = f.run(ctx, in, undo, with, "verify", with.Verify)
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
@@ -251,82 +213,8 @@ func recordedExec(in mishap.Injection) (with execWith, undo execUndo, err error)
 	if with, err = readExec(in.With); err != nil {
 		return with, undo, fmt.Errorf("read commands of %s: %w", in.ID, err)
 	}
-	if err = json.Unmarshal(in.Undo, &undo); err != nil {
-		return with, undo, fmt.Errorf("read undo of %s: %w", in.ID, err)
+	if err = json.Unmarshal(in.Undo, &undo); err != nil || undo.Dir == "" {
+		return with, undo, fmt.Errorf("read undo of %s: it names no folder", in.ID)
 	}
 	return with, undo, nil
-}
-
-// run runs one command with the undo on its standard input, and kills it with
-// all of its children when its time is over.
-func (f *execFault) run(ctx context.Context, in mishap.Injection, undo execUndo, with execWith, c command) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, with.Timeout.Std())
-	defer cancel()
-	args := c.args()
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
-	cmd.Dir, cmd.Stdin = undo.Dir, bytes.NewReader(undo.Prepared)
-	cmd.Env = append(os.Environ(), "MISHAP_RUN="+in.Run, "MISHAP_FAULT="+in.Fault, "MISHAP_INJECTION="+in.ID)
-	var secrets []string
-	for name, value := range with.Env {
-		text, err := f.secret(value)
-		if err != nil {
-			return nil, err
-		}
-		if value.IsReference() && text != "" {
-			secrets = append(secrets, text)
-		}
-		cmd.Env = append(cmd.Env, name+"="+text)
-	}
-	var stdout, stderr limited
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	said := excerpt(stderr.String())
-	for _, s := range secrets {
-		said = strings.ReplaceAll(said, s, "[secret]")
-	}
-	switch {
-	case err == nil && stdout.over:
-		return nil, fmt.Errorf("%s printed more than %d bytes", args[0], mostUndo)
-	case err == nil:
-		return stdout.Bytes(), nil
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("%s was not done within %s", args[0], with.Timeout)
-	case said != "":
-		return nil, fmt.Errorf("%s: %w: %s", args[0], err, said)
-	}
-	return nil, fmt.Errorf("%s: %w", args[0], err)
-}
-
-func (f *execFault) secret(s mishap.Secret) (string, error) {
-	if !s.IsReference() || f.deps.Secret == nil {
-		return s.Value, nil
-	}
-	return f.deps.Secret(s)
-}
-
-// limited keeps the first bytes and lets the rest pass.
-type limited struct {
-	bytes.Buffer
-	over bool
-}
-
-// Write keeps what fits; it never fails, so that no command breaks on it.
-func (l *limited) Write(p []byte) (int, error) {
-	room := max(0, mostUndo-l.Len())
-	l.over = l.over || len(p) > room
-	_, _ = l.Buffer.Write(p[:min(len(p), room)])
-	return len(p), nil
-}
-
-// excerpt is the beginning of a text that may be long, on one line.
-func excerpt(text string) string {
-	const longest = 120
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) <= longest {
-		return text
-	}
-	return strings.ToValidUTF8(text[:longest], "") + "…"
 }

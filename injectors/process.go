@@ -15,20 +15,21 @@ import (
 type processTargets struct {
 	PID     int     `json:"pid,omitempty" jsonschema:"one process id"`
 	PIDFile string  `json:"pidFile,omitempty" jsonschema:"file that holds a process id"`
-	Name    string  `json:"name,omitempty" jsonschema:"name of the program, as ps -o comm shows it"`
+	Name    string  `json:"name,omitempty" jsonschema:"name of the program, as ps -o comm shows it, or of its executable file"`
 	Command pattern `json:"command,omitzero" jsonschema:"regular expression on the command line, its parts joined by spaces"`
 	User    string  `json:"user,omitempty" jsonschema:"name or number of the owner"`
 	selection
 }
 
 func (t processTargets) check() error {
+	var missing error
 	if t.PID == 0 && t.PIDFile == "" && t.Name == "" && t.Command.Regexp == nil {
-		return &mishap.FieldError{Path: "targets", Msg: "name no process", Hint: "give pid, pidFile, name or command"}
+		missing = &mishap.FieldError{Path: "targets", Msg: "name no process", Hint: "give pid, pidFile, name or command"}
 	}
 	if t.PID < 0 {
-		return &mishap.FieldError{Path: "targets.pid", Msg: fmt.Sprintf("%d is not a process id", t.PID)}
+		missing = &mishap.FieldError{Path: "targets.pid", Msg: fmt.Sprintf("%d is not a process id", t.PID)}
 	}
-	return t.selection.check()
+	return errors.Join(missing, t.selection.check())
 }
 
 type noParams struct{}
@@ -40,161 +41,80 @@ func processStopKind() mishap.InjectorKind {
 			Summary: "stops processes of this machine (SIGSTOP), and continues them",
 			Doc: "The process keeps its memory, files and connections and does nothing: to its callers it hangs. " +
 				"A process is told by boot, PID and start time, and signalled through a pidfd, so that another one that got its PID is never touched. " +
-				"One that is stopped already is refused: there would be nothing to put back.",
+				"One that is stopped already is refused: there would be nothing to put back. " +
+				"mishap itself, what started it, and kernel threads are never matched.",
 			Params:  noParams{},
 			Example: "injector: process-stop\ntargets: {name: redis-server, pick: 1}\nfor: 30s",
 		},
 		Targets: processTargets{}, Keeper: mishap.KeeperProcess, LinuxOnly: true,
 		Do: []string{"kill(2) as the process's user, or CAP_KILL"}, Undo: []string{"kill(2) as the process's user, or CAP_KILL"},
 		WhenLost: "the processes stay stopped until `mishap revert` or kill -CONT",
-		New:      func(f mishap.Fault) (mishap.Injector, error) { return newProcessFault(f, false) },
-	}
-}
-
-func processKillKind() mishap.InjectorKind {
-	return mishap.InjectorKind{
-		Kind: mishap.Kind{
-			Name:    "process-kill",
-			Summary: "kills processes of this machine (SIGKILL); there is no undo",
-			Doc: "The process ends at once, without a chance to clean up; whoever supervises it may start it again. " +
-				"mishap cannot undo this, so that a plan needs the safeguard irreversible with allow: true.",
-			Params:  noParams{},
-			Example: "injector: process-kill\ntargets: {command: 'gunicorn: worker', pick: 1}\nfor: 30s",
+		New: func(f mishap.Fault) (mishap.Injector, error) {
+			p := &processStop{}
+			err := errors.Join(mishap.Decode("targets", f.Targets, &p.targets), mishap.Decode("with", f.With, &noParams{}))
+			return p, errors.Join(err, p.targets.check())
 		},
-		Targets: processTargets{}, Irreversible: true, Keeper: mishap.KeeperProcess, LinuxOnly: true,
-		Do:       []string{"kill(2) as the process's user, or CAP_KILL"},
-		WhenLost: "nothing: the processes are gone already",
-		New:      func(f mishap.Fault) (mishap.Injector, error) { return newProcessFault(f, true) },
 	}
 }
 
-func newProcessFault(f mishap.Fault, kill bool) (mishap.Injector, error) {
-	p := &processFault{kill: kill}
-	err := errors.Join(mishap.Decode("targets", f.Targets, &p.targets), mishap.Decode("with", f.With, &noParams{}))
-	return p, errors.Join(err, p.targets.check())
-}
+// processStop stops processes.
+type processStop struct{ targets processTargets }
 
-// processFault stops or kills processes.
-type processFault struct {
-	kill    bool
-	targets processTargets
-}
-
-// identity names one process for ever.
-type identity struct {
-	Boot  string `json:"boot"`  // /proc/sys/kernel/random/boot_id
-	PID   int    `json:"pid"`   //
-	Start uint64 `json:"start"` // clock ticks after boot
-}
-
-func (id identity) key() string { return fmt.Sprintf("process/%s/%d/%d", id.Boot, id.PID, id.Start) }
-
-// process is what /proc says of one.
-type process struct {
-	identity
-	comm, command, user string
-	state               byte // as in proc_pid_stat(5)
-}
-
-// stopped reports whether it was stopped by a signal or a debugger.
-func (p process) stopped() bool { return p.state == 'T' || p.state == 't' }
-
-// gone reports whether nothing runs any more.
-func (p process) gone() bool { return p.state == 'Z' || p.state == 'X' || p.state == 0 }
-
-// Prepare finds the processes.
-func (f *processFault) Prepare(_ context.Context, req mishap.Request) ([]mishap.Injection, error) {
-	matched, err := findProcesses(f.targets)
-	if err != nil {
-		return nil, err
-	}
-	if len(matched) == 0 {
-		return nil, noTarget("no process fits the targets of %q", req.Fault.Name)
-	}
-	chosen, note := choose(f.targets.selection, req.Fault.Name, matched)
-	var out []mishap.Injection
-	for _, p := range chosen {
-		if p.stopped() && !f.kill {
-			return nil, mishap.WithHint(fmt.Errorf("process %d (%s) is stopped already", p.PID, p.comm), "continue it first: kill -CONT")
+// Prepare finds the processes, and refuses one that is stopped already.
+func (f *processStop) Prepare(_ context.Context, req mishap.Request) ([]mishap.Injection, error) {
+	return prepareProcesses(f.targets, req, func(p process) error {
+		if !p.stopped() {
+			return nil
 		}
-		in, err := f.injection(req, p)
-		if err != nil {
-			return nil, err
-		}
-		in.Matched = len(matched)
-		if note != "" {
-			in.Notes = append(in.Notes, note)
-		}
-		out = append(out, in)
-	}
-	return out, nil
+		return mishap.WithHint(fmt.Errorf("process %d (%s) is stopped already", p.PID, p.comm), "continue it first: kill -CONT, or end its debugger")
+	})
 }
 
-func (f *processFault) injection(req mishap.Request, p process) (mishap.Injection, error) {
-	undo, err := json.Marshal(p.identity)
-	if err != nil {
-		return mishap.Injection{}, err
-	}
-	return mishap.Injection{
-		Injector: req.Fault.Injector, With: req.Fault.With, Undo: undo, Keys: []string{p.key() + "/state"},
-		Target: mishap.Target{ID: fmt.Sprintf("%.8s:%d:%d", p.Boot, p.PID, p.Start), Kind: "process", Name: p.comm},
-	}, nil
-}
-
-func recordedIdentity(in mishap.Injection) (id identity, err error) {
-	if err := json.Unmarshal(in.Undo, &id); err != nil || id.PID <= 0 {
-		return id, fmt.Errorf("read undo of %s: it names no process", in.ID)
-	}
-	return id, nil
-}
-
-// Inject sends the signal and waits until the kernel says so.
-func (f *processFault) Inject(ctx context.Context, in mishap.Injection) error {
-	id, err := recordedIdentity(in)
+// Inject stops the process, and returns when it has stopped.
+func (f *processStop) Inject(ctx context.Context, in mishap.Injection) error {
+	id, err := recordedProcess(in)
 	if err != nil {
 		return err
 	}
-	signal, done := sigStop, process.stopped
-	if f.kill {
-		signal, done = sigKill, process.gone
-	}
-	p, found, err := sendSignal(id, signal)
+	p, found, err := sendSignal(id, sigStop)
 	if err != nil {
 		return err
-	}
-	if !found && !f.kill {
-		return noTarget("process %d is gone", id.PID)
-	}
-	return waitProcess(ctx, id, p, done)
-}
-
-// Revert continues the process. One that is gone, or of an earlier boot, needs
-// nothing.
-func (f *processFault) Revert(ctx context.Context, in mishap.Injection) (mishap.Reverted, error) {
-	id, err := recordedIdentity(in)
-	if err != nil {
-		return mishap.Reverted{}, err
-	}
-	if f.kill {
-		return mishap.Reverted{State: mishap.InjectionGone, Detail: "a killed process cannot be put back"}, nil
-	}
-	p, found, err := sendSignal(id, sigContinue)
-	if err != nil {
-		return mishap.Reverted{}, err
 	}
 	if !found {
-		return mishap.Reverted{State: mishap.InjectionGone, Detail: fmt.Sprintf("process %d has ended", id.PID)}, nil
+		return noTarget("process %d has ended", id.PID)
 	}
-	running := func(p process) bool { return !p.stopped() }
-	if err := waitProcess(ctx, id, p, running); err != nil {
+	p, err = waitProcess(ctx, p, func(p process) bool { return p.stopped() || p.gone() })
+	if err == nil && p.gone() {
+		return noTarget("process %d has ended", id.PID)
+	}
+	return err
+}
+
+// Revert continues the process. It does so also if the process does not look
+// stopped, since the stop of an Inject that was cut short may still be pending,
+// and SIGCONT clears that. A process that somebody else has continued is
+// therefore not told from one that was never stopped: both are reverted.
+func (f *processStop) Revert(ctx context.Context, in mishap.Injection) (mishap.Reverted, error) {
+	id, err := recordedProcess(in)
+	if err != nil {
 		return mishap.Reverted{}, err
+	}
+	p, found, err := sendSignal(id, sigContinue)
+	if err == nil && found {
+		p, err = waitProcess(ctx, p, func(p process) bool { return !p.stopped() })
+	}
+	switch {
+	case err != nil:
+		return mishap.Reverted{}, err
+	case !found || p.gone():
+		return mishap.Reverted{State: mishap.InjectionGone, Detail: ended(id)}, nil
 	}
 	return mishap.Reverted{State: mishap.InjectionReverted}, nil
 }
 
 // Verify reads the process's state.
-func (f *processFault) Verify(_ context.Context, in mishap.Injection) (mishap.Effect, error) {
-	id, err := recordedIdentity(in)
+func (f *processStop) Verify(_ context.Context, in mishap.Injection) (mishap.Effect, error) {
+	id, err := recordedProcess(in)
 	if err != nil {
 		return mishap.Effect{}, err
 	}
@@ -202,32 +122,141 @@ func (f *processFault) Verify(_ context.Context, in mishap.Injection) (mishap.Ef
 	switch {
 	case err != nil:
 		return mishap.Effect{}, err
-	case f.kill && (!found || p.gone()), !f.kill && found && p.stopped():
-		return mishap.Effect{InForce: mishap.Yes}, nil
 	case !found || p.gone():
-		return mishap.Effect{InForce: mishap.No, Detail: fmt.Sprintf("process %d has ended", id.PID)}, nil
+		return mishap.Effect{InForce: mishap.No, Detail: ended(id)}, nil
+	case p.stopped():
+		return mishap.Effect{InForce: mishap.Yes}, nil
 	}
 	return mishap.Effect{InForce: mishap.No, Detail: fmt.Sprintf("process %d is running", id.PID)}, nil
 }
 
-// waitProcess looks until the process is as it should be: a signal is taken by
-// each thread when it gets to it.
-func waitProcess(ctx context.Context, id identity, p process, done func(process) bool) error {
-	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		if done(p) {
-			return nil
+// identity names one process for ever.
+type identity struct {
+	Boot  string `json:"boot"` // /proc/sys/kernel/random/boot_id
+	PID   int    `json:"pid"`
+	Start uint64 `json:"start"` // clock ticks after boot
+}
+
+// site is where a PID means what it does.
+type site struct {
+	Boot      string `json:"boot"`
+	Machine   string `json:"machine,omitempty"`   // /etc/machine-id, if there is one
+	Namespace string `json:"namespace,omitempty"` // of PIDs, as the kernel names it
+}
+
+// processUndo is which process to continue, and from where.
+type processUndo struct {
+	identity
+	Machine   string `json:"machine,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// process is what /proc says of one.
+type process struct {
+	identity
+	comm, program, command, user string
+	parent                       int
+	state                        byte // as in proc_pid_stat(5); 0 when there is no such process
+	kernel                       bool // a thread of the kernel
+}
+
+// stopped reports whether it was stopped by a signal or a debugger.
+func (p process) stopped() bool { return p.state == 'T' || p.state == 't' }
+
+// gone reports whether nothing runs any more: a zombie cannot act.
+func (p process) gone() bool { return p.state == 'Z' || p.state == 'X' || p.state == 0 }
+
+func ended(id identity) string { return fmt.Sprintf("process %d has ended", id.PID) }
+
+// prepareProcesses finds what the targets mean; refuse may say why one that was
+// chosen cannot be taken.
+func prepareProcesses(t processTargets, req mishap.Request, refuse func(process) error) ([]mishap.Injection, error) {
+	here, err := findSite()
+	if err != nil {
+		return nil, err
+	}
+	matched, spared, err := findProcesses(here.Boot, t)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(matched) == 0 && spared > 0:
+		return nil, mishap.WithHint(noTarget("the targets of %q fit only mishap itself or what started it", req.Fault.Name), "narrow them")
+	case len(matched) == 0:
+		return nil, noTarget("no process fits the targets of %q", req.Fault.Name)
+	}
+	chosen, note := choose(t.selection, req.Fault.Name, matched)
+	var out []mishap.Injection
+	for _, p := range chosen {
+		if err := refuse(p); err != nil {
+			return nil, err
 		}
+		undo, err := json.Marshal(processUndo{identity: p.identity, Machine: here.Machine, Namespace: here.Namespace})
+		if err != nil {
+			return nil, fmt.Errorf("write undo: %w", err)
+		}
+		in := mishap.Injection{
+			Injector: req.Fault.Injector, With: req.Fault.With, Undo: undo, Matched: len(matched),
+			Keys:   []string{fmt.Sprintf("process/%s/%d/%d/state", p.Boot, p.PID, p.Start)},
+			Target: mishap.Target{ID: fmt.Sprintf("%.8s:%d:%d", p.Boot, p.PID, p.Start), Kind: "process", Name: p.comm},
+		}
+		if note != "" {
+			in.Notes = []string{note}
+		}
+		out = append(out, in)
+	}
+	return out, nil
+}
+
+// recordedProcess reads which process an injection is on. It refuses where the
+// PID could mean another process, so that "not found" is never taken for gone.
+func recordedProcess(in mishap.Injection) (identity, error) {
+	var undo processUndo
+	if err := json.Unmarshal(in.Undo, &undo); err != nil || undo.PID <= 0 || undo.Boot == "" {
+		return identity{}, fmt.Errorf("read undo of %s: it names no process", in.ID)
+	}
+	here, err := findSite()
+	if err != nil {
+		return identity{}, err
+	}
+	return undo.identity, undo.reachable(here)
+}
+
+// reachable reports why the process cannot be seen from here. After a new boot
+// of its machine there is nothing to see, and that is known.
+func (u processUndo) reachable(here site) error {
+	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
+	switch {
+	case u.Boot != here.Boot && differ(u.Machine, here.Machine):
+		return mishap.WithHint(fmt.Errorf("process %d is on another machine", u.PID), "revert on the machine where it was injected")
+	case u.Boot == here.Boot && differ(u.Namespace, here.Namespace):
+		return mishap.WithHint(fmt.Errorf("process %d is of another PID namespace", u.PID), "revert in the container, or outside of it, where it was injected")
+	}
+	return nil
+}
+
+// settleWithin is how long a process may take to obey a signal; a call of an
+// injector has 30 s.
+const settleWithin = 25 * time.Second
+
+// waitProcess looks until the process is as it should be, and returns it as it
+// is then: a signal is taken by each thread when it gets to it.
+func waitProcess(ctx context.Context, p process, done func(process) bool) (process, error) {
+	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+	defer cancel()
+	for pause := time.Millisecond; !done(p); pause = min(2*pause, 50*time.Millisecond) {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for process %d, which is in state %c: %w", id.PID, p.state, ctx.Err())
+			return p, fmt.Errorf("wait for process %d, which is in state %c: %w", p.PID, p.state, ctx.Err())
 		case <-time.After(pause):
 		}
-		var found bool
-		var err error
-		if p, found, err = lookUp(id); err != nil {
-			return err
-		} else if !found {
-			p = process{}
+		now, found, err := lookUp(p.identity)
+		if err != nil {
+			return p, err
 		}
+		if !found {
+			now = process{identity: p.identity}
+		}
+		p = now
 	}
+	return p, nil
 }

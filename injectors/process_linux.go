@@ -2,11 +2,14 @@ package injectors
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,30 +22,50 @@ import (
 const (
 	sigStop     = unix.SIGSTOP
 	sigContinue = unix.SIGCONT
-	sigKill     = unix.SIGKILL
 )
 
-// findProcesses lists what fits, by PID, without kernel threads and this
-// process.
-func findProcesses(t processTargets) ([]process, error) {
+func findSite() (site, error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return site{}, fmt.Errorf("read boot id: %w", err)
+	}
+	machine, _ := os.ReadFile("/etc/machine-id")
+	namespace, _ := os.Readlink("/proc/self/ns/pid")
+	return site{Boot: string(bytes.TrimSpace(boot)), Machine: string(bytes.TrimSpace(machine)), Namespace: namespace}, nil
+}
+
+// findProcesses lists what fits, by PID, without kernel threads, and counts
+// what would fit but is spared because this program depends on it.
+func findProcesses(boot string, t processTargets) (found []process, spared int, err error) {
 	pids, err := candidates(t)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var found []process
+	uid, err := userID(t.User)
+	if err != nil {
+		return nil, 0, err
+	}
+	own := lineage(boot)
+	program, _ := os.Readlink("/proc/self/exe")
 	for _, pid := range pids {
-		p, err := readProcess(pid)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
-			continue // it has just ended
+		p, err := readProcess(boot, pid)
+		if ended := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH); ended {
+			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		if pid != os.Getpid() && !p.gone() && p.command != "" && t.fits(p) {
+		keeper := p.parent == os.Getpid() && program != "" && p.program == program // it ends the faults
+		switch {
+		case p.kernel || p.gone() || uid != "" && uid != p.user || !t.fits(p):
+		case keeper || slices.Contains(own, pid):
+			spared++
+		default:
 			found = append(found, p)
 		}
 	}
-	return found, nil
+	slices.SortFunc(found, func(a, b process) int { return cmp.Compare(a.PID, b.PID) })
+	return found, spared, nil
 }
 
 func candidates(t processTargets) ([]int, error) {
@@ -51,9 +74,12 @@ func candidates(t processTargets) ([]int, error) {
 		if err != nil {
 			return nil, noTarget("read pidFile: %v", err)
 		}
-		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-		if err != nil || pid <= 0 || t.PID != 0 && pid != t.PID {
-			return nil, noTarget("pidFile %s holds %q", t.PIDFile, bytes.TrimSpace(text))
+		pid, err := strconv.Atoi(string(bytes.TrimSpace(text)))
+		if err != nil || pid <= 0 {
+			return nil, noTarget("pidFile %s holds no process id", t.PIDFile)
+		}
+		if t.PID != 0 && pid != t.PID {
+			return nil, noTarget("pidFile %s holds %d, not %d", t.PIDFile, pid, t.PID)
 		}
 		return []int{pid}, nil
 	}
@@ -73,30 +99,45 @@ func candidates(t processTargets) ([]int, error) {
 	return pids, nil
 }
 
+// lineage is this process, all that started it, and init, which the kernel
+// would not let us stop.
+func lineage(boot string) []int {
+	pids := []int{1}
+	for pid := os.Getpid(); pid > 1; {
+		pids = append(pids, pid)
+		p, err := readProcess(boot, pid)
+		if err != nil {
+			break
+		}
+		pid = p.parent
+	}
+	return pids
+}
+
 func (t processTargets) fits(p process) bool {
-	return (t.Name == "" || t.Name == p.comm) &&
-		(t.Command.Regexp == nil || t.Command.MatchString(p.command)) &&
-		(t.User == "" || t.User == p.user || t.User == userName(p.user))
+	return (t.Name == "" || t.Name == p.comm || t.Name == filepath.Base(p.program)) &&
+		(t.Command.Regexp == nil || t.Command.MatchString(p.command))
 }
 
-func userName(uid string) string {
-	if u, err := user.LookupId(uid); err == nil {
-		return u.Username
+// userID is the number of a user that is given by name or number.
+func userID(name string) (string, error) {
+	if _, err := strconv.Atoi(name); err == nil || name == "" {
+		return name, nil
 	}
-	return uid
-}
-
-func readProcess(pid int) (process, error) {
-	folder := fmt.Sprintf("/proc/%d/", pid)
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	u, err := user.Lookup(name)
 	if err != nil {
-		return process{}, fmt.Errorf("read boot id: %w", err)
+		return "", noTarget("this machine has no user %q", name)
 	}
+	return u.Uid, nil
+}
+
+func readProcess(boot string, pid int) (process, error) {
+	folder := fmt.Sprintf("/proc/%d/", pid)
 	stat, err := os.ReadFile(folder + "stat")
 	if err != nil {
 		return process{}, fmt.Errorf("read process: %w", err)
 	}
-	p := process{identity: identity{Boot: string(bytes.TrimSpace(boot)), PID: pid}}
+	p := process{identity: identity{Boot: boot, PID: pid}}
 	if err := p.parseStat(string(stat)); err != nil {
 		return process{}, fmt.Errorf("read process %d: %w", pid, err)
 	}
@@ -105,6 +146,9 @@ func readProcess(pid int) (process, error) {
 		return process{}, fmt.Errorf("read process: %w", err)
 	}
 	p.command = strings.TrimSpace(strings.ReplaceAll(string(command), "\x00", " "))
+	// Not readable for everybody; then nobody is matched by it.
+	p.program, _ = os.Readlink(folder + "exe")
+	p.program = strings.TrimSuffix(p.program, " (deleted)")
 	var info unix.Stat_t
 	if err := unix.Stat(folder, &info); err == nil {
 		p.user = strconv.Itoa(int(info.Uid))
@@ -121,19 +165,26 @@ func (p *process) parseStat(stat string) error {
 	}
 	p.comm = stat[open+1 : end]
 	fields := strings.Fields(stat[end+1:])
-	const state, start = 0, 19 // fields 3 and 22, counted from 1
+	const state, parent, flags, start = 0, 1, 6, 19 // fields 3, 4, 9 and 22, counted from 1
 	if len(fields) <= start {
 		return errors.New("its stat is too short")
 	}
-	p.state = fields[state][0]
-	var err error
-	p.Start, err = strconv.ParseUint(fields[start], 10, 64)
-	return err
+	const kernelThread = 0x00200000 // PF_KTHREAD
+	bits, bad := strconv.ParseUint(fields[flags], 10, 64)
+	p.state, p.kernel = fields[state][0], bits&kernelThread != 0
+	var wrong, worse error
+	p.parent, wrong = strconv.Atoi(fields[parent])
+	p.Start, worse = strconv.ParseUint(fields[start], 10, 64)
+	return errors.Join(bad, wrong, worse)
 }
 
 // lookUp reads the process, unless it has ended or another has its PID.
 func lookUp(id identity) (process, bool, error) {
-	p, err := readProcess(id.PID)
+	here, err := findSite()
+	if err != nil {
+		return process{}, false, err
+	}
+	p, err := readProcess(here.Boot, id.PID)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ESRCH):
 		return process{}, false, nil
@@ -143,13 +194,16 @@ func lookUp(id identity) (process, bool, error) {
 	return p, p.identity == id, nil
 }
 
-// sendSignal signals the process and no other: the pidfd is opened first, so
-// that what is then found to be the right process is what gets the signal.
-func sendSignal(id identity, signal unix.Signal) (process, bool, error) {
+// sendSignal signals the process and no other, and reads it after that: the
+// pidfd is opened first, so that what is then found to be the right process is
+// what gets the signal.
+func sendSignal(id identity, signal syscall.Signal) (process, bool, error) {
 	fd, err := unix.PidfdOpen(id.PID, 0)
 	switch {
 	case errors.Is(err, unix.ESRCH):
 		return process{}, false, nil
+	case errors.Is(err, unix.ENOSYS):
+		return process{}, false, mishap.WithHint(fmt.Errorf("open process %d: %w", id.PID, err), "faults on processes need Linux 5.3 or later")
 	case err != nil:
 		return process{}, false, fmt.Errorf("open process %d: %w", id.PID, err)
 	}

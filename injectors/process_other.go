@@ -10,12 +10,13 @@ import (
 const (
 	sigStop     = syscall.SIGSTOP
 	sigContinue = syscall.SIGCONT
-	sigKill     = syscall.SIGKILL
 )
 
-var errOnlyLinux = errors.New("faults on processes work on Linux only")
+var errOnlyLinux = errors.New("faults on processes work only on Linux")
 
-func findProcesses(processTargets) ([]process, error) { return nil, errOnlyLinux }
+func findSite() (site, error) { return site{}, errOnlyLinux }
+
+func findProcesses(string, processTargets) ([]process, int, error) { return nil, 0, errOnlyLinux }
 
 func lookUp(identity) (process, bool, error) { return process{}, false, errOnlyLinux }
 

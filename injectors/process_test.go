@@ -1,166 +1,396 @@
+//go:build linux
+
 package injectors_test
 
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"os"
+	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"mishap"
 	"mishap/injectors"
+	"mishap/internal/injectortest"
 )
 
-func prepare(t *testing.T, name string, targets map[string]any) ([]mishap.Injection, error) {
+func platformWorlds() map[string]injectortest.World {
+	return map[string]injectortest.World{"process-stop": processWorld("process-stop"), "process-kill": processWorld("process-kill")}
+}
+
+func skippedHere(mishap.InjectorKind) bool { return false }
+
+// processWorld is two processes that are meant, and one that is not.
+func processWorld(name string) injectortest.World {
+	w := world(injectors.Deps{}, name)
+	var children []*exec.Cmd
+	w.Fault = func(t *testing.T) mishap.Fault {
+		mark := strconv.FormatInt(time.Now().UnixNano(), 10) // no other command line holds it
+		children = []*exec.Cmd{spawn(t, "sleep", "1000", "0."+mark), spawn(t, "sleep", "2000", "0."+mark), spawn(t, "sleep", "3000")}
+		return fault(name, map[string]any{"command": `^sleep \d+ 0\.` + mark + "$"}, nil)
+	}
+	w.Empty = fault(name, map[string]any{"command": "^no process has this command line$"}, nil)
+	w.Snapshot = func(t *testing.T) string {
+		var text []string
+		for _, c := range children {
+			text = append(text, c.Args[1]+" is "+look(t, c.Process.Pid))
+		}
+		return strings.Join(text, ", ")
+	}
+	w.Remove = func(*testing.T) {
+		for _, c := range children[:2] {
+			end(c)
+		}
+	}
+	return w
+}
+
+// spawn starts a process that ends with the test at the latest.
+func spawn(t *testing.T, argv ...string) *exec.Cmd {
 	t.Helper()
-	f := mishap.Fault{Name: "f", Injector: name, Targets: raw(targets)}
-	injector, err := kind(injectors.Deps{}, name).New(f)
-	if err != nil {
+	c := exec.Command(argv[0], argv[1:]...)
+	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return injector.Prepare(t.Context(), mishap.Request{Fault: f})
+	t.Cleanup(func() { end(c) })
+	return c
 }
 
-func TestAnotherProcessWithTheSamePIDIsNeverTouched(t *testing.T) {
-	pid := sleeper(t)
-	found, err := prepare(t, "process-stop", map[string]any{"pid": pid})
+func end(c *exec.Cmd) {
+	_ = c.Process.Kill()
+	_ = c.Wait()
+}
+
+// look is running, stopped or ended.
+func look(t *testing.T, pid int) string {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
+		return "ended"
+	}
+	_, after, _ := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')'):]), " ")
+	switch after[0] {
+	case 'T', 't':
+		return "stopped"
+	case 'Z', 'X':
+		return "ended"
+	}
+	return "running"
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never came about that %s", what)
+		}
+	}
+}
+
+// stopOf prepares process-stop of one process.
+func stopOf(t *testing.T, pid int) (mishap.Injector, mishap.Injection) {
+	t.Helper()
+	injector, found, err := prepared(t, injectors.Deps{}, fault("process-stop", map[string]any{"pid": pid}, nil))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("prepare found %d, %v", len(found), err)
+	}
+	return injector, found[0]
+}
+
+// edited is the injection with some of its undo changed.
+func edited(t *testing.T, in mishap.Injection, change func(undo map[string]any)) mishap.Injection {
+	t.Helper()
+	undo := map[string]any{}
+	decoder := json.NewDecoder(strings.NewReader(string(in.Undo)))
+	decoder.UseNumber()
+	if err := decoder.Decode(&undo); err != nil {
 		t.Fatal(err)
 	}
-	in := found[0]
-	var undo map[string]any
-	if err := json.Unmarshal(in.Undo, &undo); err != nil {
-		t.Fatal(err)
-	}
-	undo["start"] = 12345 // as if the PID had been given to another process since
+	change(undo)
 	in.Undo = raw(undo)
-	injector, err := injectors.Restore(injectors.Deps{}, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := injector.Inject(t.Context(), in); !errors.Is(err, mishap.ErrNoTarget) {
-		t.Errorf("inject: %v", err)
-	}
-	if stateOf(pid) != "running" {
-		t.Error("the other process was stopped")
-	}
-	if r, err := injector.Revert(t.Context(), in); err != nil || r.State != mishap.InjectionGone {
-		t.Errorf("revert: %+v, %v", r, err)
-	}
-}
-
-func TestAProcessThatEndsWhileStoppedIsGone(t *testing.T) {
-	pid := sleeper(t)
-	found, err := prepare(t, "process-stop", map[string]any{"pid": pid})
-	if err != nil {
-		t.Fatal(err)
-	}
-	injector, err := injectors.Restore(injectors.Deps{}, found[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := injector.Inject(t.Context(), found[0]); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	var status syscall.WaitStatus
-	if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil {
-		t.Fatal(err)
-	}
-	if r, err := injector.Revert(t.Context(), found[0]); err != nil || r.State != mishap.InjectionGone {
-		t.Errorf("revert: %+v, %v", r, err)
-	}
+	return in
 }
 
 func TestAProcessThatIsStoppedAlreadyIsRefused(t *testing.T) {
-	pid := sleeper(t)
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+	c := spawn(t, "sleep", "1000")
+	if err := c.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	for stateOf(pid) != "stopped" {
-	}
-	if _, err := prepare(t, "process-stop", map[string]any{"pid": pid}); err == nil || !strings.Contains(err.Error(), "stopped already") {
-		t.Errorf("prepare: %v", err)
+	eventually(t, "the process stops", func() bool { return look(t, c.Process.Pid) == "stopped" })
+	_, found, err := prepared(t, injectors.Deps{}, fault("process-stop", map[string]any{"pid": c.Process.Pid}, nil))
+	if err == nil || found != nil || errors.Is(err, mishap.ErrNoTarget) {
+		t.Errorf("prepare found %d injections and the error %v, want a refusal", len(found), err)
 	}
 }
 
-func TestTheSameSeedPicksTheSameProcesses(t *testing.T) {
-	mark := "600." + strconv.Itoa(os.Getpid())
-	for range 4 {
-		sleeperFor(t, mark)
+func TestAnotherProcessWithTheSamePIDIsNeverTouched(t *testing.T) {
+	c := spawn(t, "sleep", "1000")
+	injector, in := stopOf(t, c.Process.Pid)
+	for name, reused := range map[string]mishap.Injection{
+		"another start": edited(t, in, func(undo map[string]any) { undo["start"] = 1 }),
+		"another boot":  edited(t, in, func(undo map[string]any) { undo["boot"] = "00000000-0000-0000-0000-000000000000" }),
+	} {
+		if err := injector.Inject(t.Context(), reused); !errors.Is(err, mishap.ErrNoTarget) {
+			t.Errorf("%s: inject answered %v, want ErrNoTarget", name, err)
+		}
+		if got := look(t, c.Process.Pid); got != "running" {
+			t.Errorf("%s: after inject the process is %s", name, got)
+		}
 	}
-	targets := map[string]any{"command": "^sleep " + mark, "pick": 2, "seed": 42}
-	first, err := prepare(t, "process-stop", targets)
+	if err := injector.Inject(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	reused := edited(t, in, func(undo map[string]any) { undo["start"] = 1 })
+	got, err := injector.Revert(t.Context(), reused)
+	if err != nil || got.State != mishap.InjectionGone {
+		t.Errorf("revert answered %+v, %v, want gone", got, err)
+	}
+	if got := look(t, c.Process.Pid); got != "stopped" {
+		t.Errorf("the revert of another process left this one %s", got)
+	}
+}
+
+func TestAKillOfAnotherProcessWithTheSamePIDKillsNothing(t *testing.T) {
+	c := spawn(t, "sleep", "1000")
+	injector, found, err := prepared(t, injectors.Deps{}, fault("process-kill", map[string]any{"pid": c.Process.Pid}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := prepare(t, "process-stop", targets)
-	if err != nil {
-		t.Fatal(err)
+	if err := injector.Inject(t.Context(), edited(t, found[0], func(undo map[string]any) { undo["start"] = 1 })); err != nil {
+		t.Error(err)
 	}
-	if len(first) != 2 || first[0].Matched != 4 || first[0].Notes[0] != "picked 2 of 4 with seed 42" {
-		t.Errorf("picked: %+v", first)
+	if got := look(t, c.Process.Pid); got != "running" {
+		t.Errorf("the process is %s", got)
 	}
-	for i := range first {
-		if first[i].Target.ID != again[i].Target.ID {
-			t.Errorf("the second time it picked %s, not %s", again[i].Target.ID, first[i].Target.ID)
+}
+
+// What cannot be seen from here must not pass for gone.
+func TestRevertElsewhereIsAnErrorNotGone(t *testing.T) {
+	c := spawn(t, "sleep", "1000")
+	injector, in := stopOf(t, c.Process.Pid)
+	for name, elsewhere := range map[string]mishap.Injection{
+		"machine": edited(t, in, func(undo map[string]any) {
+			undo["boot"], undo["machine"] = "00000000-0000-0000-0000-000000000000", "elsewhere"
+		}),
+		"namespace": edited(t, in, func(undo map[string]any) { undo["namespace"] = "pid:[1]" }),
+	} {
+		if _, err := os.Stat("/etc/machine-id"); err != nil && name == "machine" {
+			continue // machines that have no id are not told apart
+		}
+		if got, err := injector.Revert(t.Context(), elsewhere); err == nil {
+			t.Errorf("revert from another %s answered %+v", name, got)
+		}
+		if got, err := injector.Verify(t.Context(), elsewhere); err == nil {
+			t.Errorf("verify from another %s answered %+v", name, got)
 		}
 	}
 }
 
-func TestAPIDFileNamesTheProcess(t *testing.T) {
-	pid := sleeper(t)
-	path := filepath.Join(t.TempDir(), "pid")
-	if err := os.WriteFile(path, []byte(strconv.Itoa(pid)+"\n"), 0o600); err != nil {
+func TestInjectOfAProcessThatHasEndedIsNoTarget(t *testing.T) {
+	c := spawn(t, "sleep", "1000")
+	injector, in := stopOf(t, c.Process.Pid)
+	if err := c.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	found, err := prepare(t, "process-stop", map[string]any{"pidFile": path, "name": "sleep"})
-	if err != nil || len(found) != 1 {
-		t.Errorf("%+v, %v", found, err)
+	eventually(t, "the process ends", func() bool { return look(t, c.Process.Pid) == "ended" })
+	for _, is := range []string{"a zombie", "away"} {
+		if err := injector.Inject(t.Context(), in); !errors.Is(err, mishap.ErrNoTarget) {
+			t.Errorf("while it is %s, inject answered %v, want ErrNoTarget", is, err)
+		}
+		if got, err := injector.Revert(t.Context(), in); err != nil || got.State != mishap.InjectionGone {
+			t.Errorf("while it is %s, revert answered %+v, %v, want gone", is, got, err)
+		}
+		end(c)
 	}
 }
 
-func TestAKilledProcessIsGoneAndSaysSo(t *testing.T) {
-	pid := sleeper(t)
-	found, err := prepare(t, "process-kill", map[string]any{"pid": pid})
+func TestRevertOfAProcessThatSomebodyContinuedIsReverted(t *testing.T) {
+	c := spawn(t, "sleep", "1000")
+	injector, in := stopOf(t, c.Process.Pid)
+	if err := injector.Inject(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	got, err := injector.Revert(t.Context(), in)
+	if err != nil || got.State != mishap.InjectionReverted {
+		t.Errorf("revert answered %+v, %v", got, err)
+	}
+}
+
+func TestTargetsSelectProcesses(t *testing.T) {
+	me, err := user.Current()
 	if err != nil {
 		t.Fatal(err)
 	}
-	injector, err := injectors.Restore(injectors.Deps{}, found[0])
+	// A name that tries to look like the rest of its line in /proc.
+	odd := filepath.Join(t.TempDir(), "a) R (b")
+	copyFile(t, "/bin/sh", odd)
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = errors.Join(in.Close(), out.Close()) })
+	waiting := exec.Command(odd, "-c", "read line")
+	waiting.Stdin = in
+	if err := waiting.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { end(waiting) })
+	pid := waiting.Process.Pid
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	if err := os.WriteFile(pidFile, fmt.Appendf(nil, "%d\n", pid), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name    string
+		targets map[string]any
+		found   bool
+	}{
+		{"name", map[string]any{"name": "a) R (b"}, true},
+		{"command", map[string]any{"command": `a\) R \(b -c read line$`}, true},
+		{"pid", map[string]any{"pid": pid}, true},
+		{"pid file", map[string]any{"pidFile": pidFile}, true},
+		{"user's name", map[string]any{"pid": pid, "user": me.Username}, true},
+		{"user's number", map[string]any{"pid": pid, "user": me.Uid}, true},
+		{"part of a name", map[string]any{"name": "a) R"}, false},
+		{"another user", map[string]any{"pid": pid, "user": "4242424"}, false},
+		{"unknown user", map[string]any{"pid": pid, "user": "no such user"}, false},
+		{"pid and another name", map[string]any{"pid": pid, "name": "b"}, false},
+		{"pid file and another pid", map[string]any{"pid": os.Getpid(), "pidFile": pidFile}, false},
+		{"missing pid file", map[string]any{"pidFile": pidFile + "x"}, false},
+		{"the kernel's threads", map[string]any{"name": "kthreadd"}, false},
+		{"this process", map[string]any{"pid": os.Getpid()}, false},
+		{"what started this process", map[string]any{"pid": os.Getppid()}, false},
+		{"init", map[string]any{"pid": 1}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, found, err := prepared(t, injectors.Deps{}, fault("process-stop", test.targets, nil))
+			switch {
+			case test.found && (err != nil || len(found) != 1 || found[0].Target.Name != "a) R (b"):
+				t.Errorf("found %+v, %v", found, err)
+			case !test.found && !errors.Is(err, mishap.ErrNoTarget):
+				t.Errorf("found %+v, %v, want ErrNoTarget", found, err)
+			}
+		})
+	}
+}
+
+func TestALongNameIsFoundByItsFile(t *testing.T) {
+	const name = "a-name-that-is-longer-than-comm"
+	file := filepath.Join(t.TempDir(), name)
+	copyFile(t, "/bin/sh", file)
+	c := exec.Command(file, "-c", "read line")
+	stdin, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stdin.Close() })
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { end(c) })
+	_, found, err := prepared(t, injectors.Deps{}, fault("process-stop", map[string]any{"name": name}, nil))
+	if err != nil || len(found) != 1 {
+		t.Errorf("found %+v, %v", found, err)
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	in, err := os.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o700)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.Copy(out, in)
+	if err := errors.Join(err, out.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPickIsTheSameInPlanAndRunAndSaysHow(t *testing.T) {
+	mark := strconv.FormatInt(time.Now().UnixNano(), 10)
+	for range 4 {
+		spawn(t, "sleep", "1000", "0."+mark)
+	}
+	pick := func(more map[string]any) []mishap.Injection {
+		targets := map[string]any{"command": mark}
+		for k, v := range more {
+			targets[k] = v
+		}
+		_, found, err := prepared(t, injectors.Deps{}, fault("process-stop", targets, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	for _, test := range []struct {
+		more map[string]any
+		want int
+		note string
+	}{
+		{map[string]any{}, 4, ""},
+		{map[string]any{"pick": 9}, 4, ""},
+		{map[string]any{"pick": 1, "seed": 42}, 1, "picked 1 of 4 with seed 42"},
+		{map[string]any{"pick": 3}, 3, "picked 3 of 4 with seed "},
+		{map[string]any{"share": "50%"}, 2, "picked 2 of 4 with seed "},
+		{map[string]any{"share": "1%"}, 1, "picked 1 of 4 with seed "},
+	} {
+		first, second := pick(test.more), pick(test.more)
+		if len(first) != test.want || len(second) != test.want {
+			t.Errorf("%v took %d and %d, want %d", test.more, len(first), len(second), test.want)
+			continue
+		}
+		for i := range first {
+			if first[i].Target.ID != second[i].Target.ID {
+				t.Errorf("%v took %s and then %s", test.more, first[i].Target.ID, second[i].Target.ID)
+			}
+			if note := strings.Join(first[i].Notes, ""); !strings.HasPrefix(note, test.note) || note != "" && test.note == "" {
+				t.Errorf("%v says %q, want %q", test.more, note, test.note)
+			}
+			if first[i].Matched != 4 {
+				t.Errorf("%v matched %d, want 4", test.more, first[i].Matched)
+			}
+		}
+	}
+}
+
+func TestKillSendsTheSignalItWasTold(t *testing.T) {
+	c := exec.Command("sh", "-c", `trap "exit 7" TERM; echo ready; while :; do sleep 0.01; done`)
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { end(c) })
+	if _, err := io.ReadFull(out, make([]byte, len("ready\n"))); err != nil {
+		t.Fatal(err)
+	}
+	injector, found, err := prepared(t, injectors.Deps{}, fault("process-kill", map[string]any{"pid": c.Process.Pid}, `{"signal": "TERM"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := injector.Inject(t.Context(), found[0]); err != nil {
 		t.Fatal(err)
 	}
-	if e, err := injector.Verify(t.Context(), found[0]); err != nil || e.InForce != mishap.Yes {
-		t.Errorf("verify: %+v, %v", e, err)
-	}
-	if r, err := injector.Revert(t.Context(), found[0]); err != nil || r.State != mishap.InjectionGone {
-		t.Errorf("revert: %+v, %v", r, err)
-	}
-}
-
-func TestBadParametersAreAllReported(t *testing.T) {
-	for name, f := range map[string]struct {
-		fault mishap.Fault
-		want  []string
-	}{
-		"process-stop":  {mishap.Fault{Targets: raw(map[string]any{"pick": -1, "nme": "x"}), With: raw(map[string]any{"signal": "x"})}, []string{"targets.nme", "targets: name no process", "with.signal"}},
-		"exec":          {mishap.Fault{With: raw(map[string]any{"inject": "rm -rf x", "diesWith": "nothing"}), Targets: raw(map[string]any{"a": 1})}, []string{"with.inject: must be a list", "with.revert: is missing", "with.verify: is missing", "with.diesWith: a fault that dies with nothing", "targets: exec has no targets"}},
-		"proxy-latency": {mishap.Fault{With: raw(map[string]any{"delay": "1ms", "jitter": "2ms", "direction": "up"})}, []string{"with.jitter", "with.direction", "targets.proxy: is missing"}},
-		"ec2-stop":      {mishap.Fault{Targets: raw(map[string]any{"pick": 1, "share": "5%"})}, []string{"targets.pick: pick and share exclude each other", "targets: name no instance"}},
-	} {
-		_, err := kind(injectors.Deps{}, name).New(f.fault)
-		for _, want := range f.want {
-			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: missing %q in %v", name, want, err)
-			}
-		}
+	_ = c.Wait()
+	if code := c.ProcessState.ExitCode(); code != 7 {
+		t.Errorf("the process ended with %s, want its own exit code 7", c.ProcessState)
 	}
 }

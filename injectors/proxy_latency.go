@@ -58,7 +58,7 @@ type latencyWith struct {
 	Delay     mishap.Duration `json:"delay" jsonschema:"how much later bytes are passed on"`
 	Jitter    mishap.Duration `json:"jitter,omitempty" jsonschema:"the delay is drawn between delay - jitter and delay + jitter"`
 	Direction string          `json:"direction,omitempty" jsonschema:"upstream, downstream (default) or both"`
-	Share     mishap.Share    `json:"share,omitempty" jsonschema:"part of the connections, default 100%"`
+	Share     mishap.Share    `json:"share,omitempty" jsonschema:"part of the connections, above 0%; default 100%"`
 	Seed      uint64          `json:"seed,omitempty" jsonschema:"seed of jitter and share"`
 }
 
@@ -89,7 +89,7 @@ func proxyLatencyKind(d Deps) mishap.InjectorKind {
 }
 
 func readLatency(raw json.RawMessage) (latencyWith, error) {
-	with := latencyWith{Direction: "downstream"}
+	with := latencyWith{Direction: "downstream", Share: 1}
 	err := mishap.Decode("with", raw, &with)
 	return with, err
 }
@@ -102,6 +102,9 @@ func (w latencyWith) check() error {
 	}
 	if w.Jitter > w.Delay {
 		problems = append(problems, &mishap.FieldError{Path: "with.jitter", Msg: fmt.Sprintf("%s is more than the delay, %s", w.Jitter, w.Delay)})
+	}
+	if w.Share <= 0 {
+		problems = append(problems, &mishap.FieldError{Path: "with.share", Msg: "must be above 0%", Hint: "leave it out for all connections"})
 	}
 	if w.Direction != "upstream" && w.Direction != "downstream" && w.Direction != "both" {
 		problems = append(problems, &mishap.FieldError{Path: "with.direction", Msg: fmt.Sprintf("%q is unknown", w.Direction), Hint: mishap.Suggest(w.Direction, []string{"upstream", "downstream", "both"})})
@@ -133,15 +136,24 @@ func (p *proxyLatency) Prepare(ctx context.Context, req mishap.Request) ([]misha
 		}
 		return nil, fmt.Errorf("ask proxy %s: %w", p.proxy, err)
 	}
+	with, err := readLatency(req.Fault.With)
+	if err != nil {
+		return nil, err
+	}
 	undo, err := json.Marshal(proxyUndo{Control: address.Control, Proxy: p.proxy})
-	with, bad := readLatency(req.Fault.With)
-	return []mishap.Injection{{
-		Share:    with.Share,
+	if err != nil {
+		return nil, fmt.Errorf("write undo: %w", err)
+	}
+	in := mishap.Injection{
 		Injector: req.Fault.Injector, With: req.Fault.With, Undo: undo, Matched: 1,
 		Target: mishap.Target{ID: p.proxy, Kind: "proxy", Name: p.proxy},
 		Keys:   []string{fmt.Sprintf("proxy/%s/%s/latency", address.Control, p.proxy)},
-		Notes:  []string{fmt.Sprintf("delays what passes from %s to %s", address.Listen, address.Upstream)},
-	}}, errors.Join(err, bad)
+		Notes:  []string{fmt.Sprintf("delays connections from %s to %s (%s)", address.Listen, address.Upstream, with.Direction)},
+	}
+	if with.Share < 1 {
+		in.Share = with.Share
+	}
+	return []mishap.Injection{in}, nil
 }
 
 func (p *proxyLatency) find() (ProxyAddress, error) {
@@ -165,13 +177,9 @@ func (p *proxyLatency) recorded(in mishap.Injection) (ProxyControl, ProxyFault, 
 		return nil, ProxyFault{}, fmt.Errorf("read undo of %s: it names no proxy", in.ID)
 	}
 	with, err := readLatency(in.With)
-	share := float64(with.Share)
-	if share == 0 {
-		share = 1
-	}
 	return p.deps.Proxy(undo.Control), ProxyFault{
 		ID: in.ID, Run: in.Run, Proxy: undo.Proxy, Delay: with.Delay.Std(), Jitter: with.Jitter.Std(),
-		Direction: with.Direction, Seed: with.Seed, Share: share, Expires: p.deps.Lease,
+		Direction: with.Direction, Seed: with.Seed, Share: float64(with.Share), Expires: p.deps.Lease,
 	}, err
 }
 
@@ -184,9 +192,20 @@ func (p *proxyLatency) Inject(ctx context.Context, in mishap.Injection) error {
 	return control.Put(ctx, fault)
 }
 
-// Renew lets the lease begin anew. A fault that has ended stays so.
+// Renew lets the lease begin anew. It injects nothing: a fault that has ended,
+// or that a proxy lost in a restart, stays out.
 func (p *proxyLatency) Renew(ctx context.Context, in mishap.Injection) error {
-	return p.Inject(ctx, in)
+	control, fault, err := p.recorded(in)
+	if err != nil {
+		return err
+	}
+	switch status, err := control.Get(ctx, fault.ID); {
+	case err != nil:
+		return err
+	case !status.InForce:
+		return fmt.Errorf("%w: %s", ErrFaultOver, status.Detail)
+	}
+	return control.Put(ctx, fault)
 }
 
 // Revert takes the fault out. A proxy that is not running has no faults.
@@ -223,7 +242,7 @@ func (p *proxyLatency) Verify(ctx context.Context, in mishap.Injection) (mishap.
 	case errors.Is(err, ErrFaultOver):
 		return mishap.Effect{InForce: mishap.No, Detail: "the proxy does not have the fault"}, nil
 	case errors.Is(err, ErrProxyDown):
-		return mishap.Effect{InForce: mishap.No, Detail: "the proxy is not running"}, nil
+		return mishap.Effect{InForce: mishap.Unknown, Detail: "the proxy is not running"}, nil
 	case err != nil:
 		return mishap.Effect{}, err
 	}

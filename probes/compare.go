@@ -2,121 +2,167 @@ package probes
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"mishap"
 )
 
-// comparison is an operator and a number: "<= 2s", "> 0.99", "< 5%", "= 3". A
-// number alone means equality. Durations compare in seconds, shares as parts of
-// one.
-type comparison struct {
-	op    string
-	bound float64
-	text  string // as written
-	unit  string // "duration", "share" or ""
+// Unit is what the limit of a [Comparison] counts.
+type Unit string
+
+// The units that a comparison can be written in.
+const (
+	Plain   Unit = "number"
+	Percent Unit = "percentage" // the limit is a part of one: "5%" is 0.05
+	Time    Unit = "duration"   // the limit is in seconds
+)
+
+// Comparison is a limit for a measured number: an operator and a number, a
+// percentage or a duration, such as "<= 2s", ">= 10" or "< 5%".
+type Comparison struct {
+	Op    string // one of < <= > >= = !=
+	Limit float64
+	Unit  Unit
+
+	text string // the limit as it was written
 }
 
-// operators, the longer ones first.
-func operators() []string { return []string{"<=", ">=", "!=", "==", "<", ">", "="} }
+// operators in the order in which they are tried: longer before shorter.
+const operators = "<= >= != < > ="
 
-// UnmarshalText reads a comparison.
-func (c *comparison) UnmarshalText(text []byte) error {
-	s := strings.TrimSpace(string(text))
-	*c = comparison{op: "=", text: s}
-	rest := s
-	for _, op := range operators() {
-		if after, ok := strings.CutPrefix(s, op); ok {
-			c.op, rest = op, strings.TrimSpace(after)
+// ParseComparison reads a comparison. A number without an operator is refused,
+// because it is not clear which side of it is good. Problems carry a hint.
+func ParseComparison(text string) (Comparison, error) {
+	text = strings.TrimSpace(text)
+	c := Comparison{}
+	for _, op := range strings.Fields(operators) {
+		if rest, ok := strings.CutPrefix(text, op); ok {
+			c.Op, c.text = op, strings.TrimSpace(rest)
 			break
 		}
 	}
-	return c.number(rest)
+	switch {
+	case text == "":
+		return Comparison{}, comparisonError("an empty text is not a comparison")
+	case c.Op == "":
+		return Comparison{}, comparisonError(fmt.Sprintf("%q does not begin with an operator", text))
+	case c.text == "":
+		return Comparison{}, comparisonError(fmt.Sprintf("%q has no number after %s", text, c.Op))
+	case strings.ContainsAny(c.text[:1], "<>=!"):
+		return Comparison{}, comparisonError(fmt.Sprintf("%q has an unknown operator", text))
+	}
+	var ok bool
+	if c.Limit, c.Unit, ok = quantity(c.text); !ok {
+		return Comparison{}, comparisonError(fmt.Sprintf("%q is not a number, a percentage or a duration", c.text))
+	}
+	return c, nil
 }
 
-func (c *comparison) number(s string) error {
-	if share, ok := strings.CutSuffix(s, "%"); ok {
-		v, err := strconv.ParseFloat(strings.TrimSpace(share), 64)
-		c.bound, c.unit = v/100, "share"
-		return c.refuse(v, err)
-	}
-	if v, err := strconv.ParseFloat(s, 64); err == nil {
-		c.bound = v
-		return c.refuse(v, nil)
-	}
-	d, err := time.ParseDuration(s)
-	c.bound, c.unit = d.Seconds(), "duration"
-	return c.refuse(c.bound, err)
+func comparisonError(msg string) error {
+	return mishap.WithHint(errors.New(msg), `write it like "<= 2s", ">= 10", "< 5%" or "= 3"; the operators are < <= > >= = !=`)
 }
 
-func (c *comparison) refuse(v float64, err error) error {
-	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-		return fmt.Errorf("%q is not a comparison; write it like \"<= 2s\", \"> 0.99\" or \"< 5%%\"", c.text)
+// quantity reads a finite number with its unit.
+func quantity(text string) (float64, Unit, bool) {
+	if number, ok := strings.CutSuffix(text, "%"); ok {
+		v, err := finite(strings.TrimSpace(number))
+		return v / 100, Percent, err == nil
 	}
-	return nil
+	if v, err := finite(text); err == nil {
+		return v, Plain, true
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		return d.Seconds(), Time, true
+	}
+	return 0, "", false
 }
 
-// UnmarshalJSON takes a bare number too: 3 means "= 3".
-func (c *comparison) UnmarshalJSON(data []byte) error {
-	var s string
-	if err := json.Unmarshal(data, &s); err != nil {
-		var n json.Number
-		if json.Unmarshal(data, &n) != nil {
-			return fmt.Errorf("must be a comparison like \"<= 2s\" or \"> 0.99\"")
-		}
-		s = n.String()
+// finite reads a decimal number; infinity, NaN and hexadecimal are refused.
+func finite(text string) (float64, error) {
+	if strings.ContainsAny(text, "xXpP_") {
+		return 0, strconv.ErrSyntax
 	}
-	return c.UnmarshalText([]byte(s))
+	v, err := strconv.ParseFloat(text, 64)
+	if err == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
+		err = strconv.ErrRange
+	}
+	return v, err
 }
 
-// MarshalText writes the comparison as it was written.
-func (c comparison) MarshalText() ([]byte, error) { return []byte(c.text), nil }
-
-// set reports whether there is anything to compare.
-func (c comparison) set() bool { return c.op != "" }
-
-// holds compares v, in seconds if it is a duration. NaN holds for nothing.
-func (c comparison) holds(v float64) bool {
-	switch c.op {
-	case "<=":
-		return v <= c.bound
-	case ">=":
-		return v >= c.bound
+// Holds reports whether v is within the limit; v is in seconds where the limit
+// is a duration. NaN is within no limit, not even "!=".
+func (c Comparison) Holds(v float64) bool {
+	switch c.Op {
 	case "<":
-		return v < c.bound
+		return v < c.Limit
+	case "<=":
+		return v <= c.Limit
 	case ">":
-		return v > c.bound
+		return v > c.Limit
+	case ">=":
+		return v >= c.Limit
+	case "=":
+		return v == c.Limit
 	case "!=":
-		return v < c.bound || v > c.bound
+		return v != c.Limit && !math.IsNaN(v)
 	default:
-		return v == c.bound
+		return false
 	}
 }
 
-// latency checks how long something took; empty means that it holds.
-func (c comparison) latency(took time.Duration) string {
-	if !c.set() || c.holds(took.Seconds()) {
-		return ""
-	}
-	return fmt.Sprintf("took %s, expected %s", short(took), c.text)
-}
+// String returns the comparison as it was written, with one space.
+func (c Comparison) String() string { return c.Op + " " + c.text }
 
-// mustBeTime refuses a bound that is not a duration.
-func (c comparison) mustBeTime(path string) error {
-	if c.set() && c.unit != "duration" {
-		return wrong(path, "%q has no unit of time; write it like \"<= 2s\"", c.text)
+// expectComparison reads the comparison at path; nil is no expectation. Units
+// other than those listed are refused.
+func expectComparison(path string, text *string, units ...Unit) (*Comparison, error) {
+	if text == nil {
+		return nil, nil
 	}
-	return nil
-}
-
-// short rounds to what a person reads: three digits.
-func short(d time.Duration) time.Duration {
-	for unit := time.Nanosecond; unit <= time.Second; unit *= 10 {
-		if d < 1000*unit {
-			return d.Round(unit)
+	c, err := ParseComparison(*text)
+	if err != nil {
+		return nil, fieldError(path, err)
+	}
+	if !slices.Contains(units, c.Unit) {
+		hint := `write it like ">= 10" or "< 5%"`
+		if slices.Contains(units, Time) {
+			hint = `write it like "<= 2s"`
 		}
+		return nil, &mishap.FieldError{Path: path, Msg: fmt.Sprintf("%q compares with a %s", *text, c.Unit), Hint: hint}
 	}
-	return d.Round(time.Second)
+	return &c, nil
+}
+
+// expectLatency reads a comparison with a span of time; nil is no expectation.
+func expectLatency(text *string) (*Comparison, error) {
+	const path = "expect.latency"
+	c, err := expectComparison(path, text, Time)
+	if c != nil && c.Limit < 0 {
+		return nil, &mishap.FieldError{Path: path, Msg: fmt.Sprintf("%q is negative; a duration counts forward", *text)}
+	}
+	return c, err
+}
+
+// fieldError makes a problem of the value at path, and keeps its hint.
+func fieldError(path string, err error) *mishap.FieldError {
+	problem := &mishap.FieldError{Path: path, Msg: err.Error()}
+	if hinted := new(mishap.Hinted); errors.As(err, &hinted) {
+		problem.Hint = hinted.Hint
+	}
+	return problem
+}
+
+// written is a value as JSON, for messages.
+func written(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Sprint(value)
+	}
+	return string(text)
 }

@@ -6,178 +6,218 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"mishap"
 )
 
-type execWith struct {
-	Argv  []string                 `json:"argv" jsonschema:"the command and its arguments; there is no shell unless you name one"`
-	Env   map[string]mishap.Secret `json:"env,omitempty" jsonschema:"variables added to the environment; values may be secrets"`
-	Dir   string                   `json:"dir,omitempty" jsonschema:"folder to run in"`
-	Stdin mishap.Secret            `json:"stdin,omitzero" jsonschema:"what the command reads; may be a secret"`
+const (
+	outputLimit = 64 << 10               // bytes of output that are kept
+	lingerLimit = 500 * time.Millisecond // how long children may hold the output open after the command ended
+)
+
+type execParams struct {
+	Argv  []string                 `json:"argv" jsonschema:"the command and its arguments; there is no shell unless the first one is"`
+	Env   map[string]mishap.Secret `json:"env,omitempty" jsonschema:"variables added to the environment"`
+	Dir   string                   `json:"dir,omitempty" jsonschema:"folder to run in; default is the current one"`
+	Stdin mishap.Secret            `json:"stdin,omitzero" jsonschema:"what the command reads from its standard input"`
 }
 
 type execExpect struct {
-	Exit    exits      `json:"exit,omitempty" jsonschema:"expected exit code or a list of them, default 0"`
-	Stdout  string     `json:"stdout,omitempty" jsonschema:"text that the output must contain"`
-	Matches pattern    `json:"stdoutMatches,omitzero" jsonschema:"regular expression that the output must match"`
-	Value   comparison `json:"value,omitzero" jsonschema:"comparison with the output read as one number"`
-	Latency comparison `json:"latency,omitzero" jsonschema:"comparison with the time that the command took"`
+	Exit          any     `json:"exit,omitempty" jsonschema:"an exit code or a list of them; default 0"`
+	Stdout        string  `json:"stdout,omitempty" jsonschema:"text that the output must contain"`
+	StdoutMatches string  `json:"stdoutMatches,omitempty" jsonschema:"regular expression (RE2) that the output must match"`
+	Value         *string `json:"value,omitempty" jsonschema:"comparison with the output, which must be one number, such as \">= 10\""`
+	Latency       *string `json:"latency,omitempty" jsonschema:"comparison with the time that the command took, such as \"<= 2s\""`
 }
 
-// exits is a set of exit codes.
-type exits []int
+const execDoc = "Runs a command without a shell, with the environment of this process and `env`. At most 64 KiB of its output " +
+	"are kept; what it writes beyond that is read and dropped.\n\n" +
+	"Unmet are another exit code, an end by a signal, another output, and not being done in time, which kills the command " +
+	"with its whole process group. Unknown are a command that cannot be started (not found, not executable, no such " +
+	"`dir`), output that is not a number where `value` expects one, a secret that cannot be read, and an expectation on " +
+	"output that is longer than what was kept. In `value` a percentage is a part of one (5% is 0.05) and a duration is in " +
+	"seconds. Children that still hold the output open half a second after the command has ended are killed."
 
-// UnmarshalJSON reads a code or a list of codes.
-func (e *exits) UnmarshalJSON(data []byte) error {
-	var list []int
-	var one int
-	if json.Unmarshal(data, &one) == nil {
-		list = []int{one}
-	} else if json.Unmarshal(data, &list) != nil || len(list) == 0 {
-		return errors.New("must be an exit code, or a list of exit codes")
-	}
-	for _, code := range list {
-		if code < 0 || code > 255 {
-			return fmt.Errorf("%d is not an exit code; these are 0 to 255", code)
-		}
-	}
-	*e = list
-	return nil
-}
+const execExample = `probe: exec
+with: {argv: [redis-cli, llen, jobs], env: {REDISCLI_AUTH: {env: REDIS_PASSWORD}}}
+expect: {exit: 0, value: "< 1000", latency: "<= 1s"}
+`
 
 func execKind(d Deps) mishap.ProbeKind {
 	return mishap.ProbeKind{
 		Kind: mishap.Kind{
 			Name:    "exec",
-			Summary: "runs a command and checks its exit code and output",
-			Doc: "Runs a command, without a shell. A wrong exit code or output is unmet, and so is a command that is not done in time: it and its children are killed. " +
-				"A command that cannot be started is unknown.",
-			Params:  execWith{},
-			Example: "probe: exec\nwith: {argv: [redis-cli, ping]}\nexpect: {stdout: PONG}",
+			Summary: "a command ends as expected",
+			Doc:     execDoc,
+			Params:  execParams{},
+			Example: execExample,
 		},
 		Expect: execExpect{},
-		New: func(s mishap.ProbeSpec) (mishap.Probe, error) {
-			p := &execProbe{deps: d, expect: execExpect{Exit: exits{0}}}
-			err := decode(s, &p.with, &p.expect)
-			if len(p.with.Argv) == 0 || p.with.Argv[0] == "" {
-				err = errors.Join(err, &mishap.FieldError{Path: "with.argv", Msg: "a command is missing", Hint: "for example argv: [redis-cli, ping]"})
-			}
-			return p, errors.Join(err, p.expect.Latency.mustBeTime("expect.latency"))
-		},
+		New:    func(spec mishap.ProbeSpec) (mishap.Probe, error) { return newExec(d, spec) },
 	}
 }
 
+// execProbe is the exec probe with its expectations read.
 type execProbe struct {
-	deps   Deps
-	with   execWith
-	expect execExpect
+	params  execParams
+	exit    []int
+	stdout  textExpectation
+	value   *Comparison
+	latency *Comparison
 }
 
-// Observe runs the command once.
-func (p *execProbe) Observe(ctx context.Context) mishap.Observation {
-	s := &secrets{Deps: p.deps}
-	return s.clean(p.observe(ctx, s))
+func newExec(d Deps, spec mishap.ProbeSpec) (mishap.Probe, error) {
+	e, expect := execProbe{}, execExpect{Exit: 0.0}
+	errWith, errExpect := mishap.Decode("with", spec.With, &e.params), mishap.Decode("expect", spec.Expect, &expect)
+	if errWith == nil {
+		errWith = e.params.check()
+	}
+	var errExit, errStdout, errValue, errLatency error
+	e.exit, errExit = expectExit("expect.exit", expect.Exit)
+	e.stdout, errStdout = expectText("expect.stdoutMatches", expect.Stdout, expect.StdoutMatches)
+	e.value, errValue = expectComparison("expect.value", expect.Value, Plain, Percent, Time)
+	e.latency, errLatency = expectLatency(expect.Latency)
+	if err := errors.Join(errWith, errExpect, errExit, errStdout, errValue, errLatency); err != nil {
+		return nil, err
+	}
+	return &probe{deps: d, timeout: spec.Timeout.Std(), late: "not done", measure: e.measure}, nil
 }
 
-func (p *execProbe) observe(ctx context.Context, s *secrets) mishap.Observation {
-	command, out, err := p.command(ctx, s)
-	if err != nil {
-		return unknown("%v", err)
+func (p execParams) check() error {
+	var problems []error
+	if len(p.Argv) == 0 || p.Argv[0] == "" {
+		problems = append(problems, &mishap.FieldError{Path: "with.argv", Msg: "a command is missing", Hint: "write it like [redis-cli, ping]"})
 	}
-	start := time.Now()
-	err = command.Run()
-	took := time.Since(start)
-	var exit *exec.ExitError
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		return unknown("interrupted")
-	case ctx.Err() != nil:
-		return unmet("no answer", "not done within %s", short(took))
-	case err != nil && !errors.As(err, &exit):
-		return unknown("%v", err)
-	}
-	code := command.ProcessState.ExitCode()
-	if code < 0 {
-		return unmet("killed", "ended by %s%s", command.ProcessState, out.said())
-	}
-	var problem string
-	if !slices.Contains(p.expect.Exit, code) {
-		problem = fmt.Sprintf("exit %d, expected %s%s", code, strings.Trim(fmt.Sprint([]int(p.expect.Exit)), "[]"), out.said())
-	}
-	value, wrongValue := p.value(out.stdout.String())
-	return judge(strings.TrimSpace(fmt.Sprintf("%s exit %d in %s", value, code, short(took))), problem,
-		contains("output", out.stdout.String(), p.expect.Stdout, p.expect.Matches), wrongValue, p.expect.Latency.latency(took))
-}
-
-// value reads the output as a number, if one is expected.
-func (p *execProbe) value(stdout string) (value, problem string) {
-	if !p.expect.Value.set() {
-		return "", ""
-	}
-	text := strings.TrimSpace(stdout)
-	v, err := strconv.ParseFloat(text, 64)
-	switch {
-	case err != nil:
-		return "", fmt.Sprintf("output is not a number: %q", excerpt(stdout))
-	case !p.expect.Value.holds(v):
-		return text, fmt.Sprintf("output is %s, expected %s", text, p.expect.Value.text)
-	}
-	return text, ""
-}
-
-// output is what a command wrote, up to a limit.
-type output struct{ stdout, stderr limited }
-
-// said is the end of what the command complained about.
-func (o *output) said() string {
-	if text := excerpt(o.stderr.String()); text != "" {
-		return ": " + text
-	}
-	return ""
-}
-
-// limited keeps the first 64 KiB and lets the rest pass.
-type limited struct{ bytes.Buffer }
-
-// Write keeps what fits; it never fails, so that no command breaks on it.
-func (l *limited) Write(p []byte) (int, error) {
-	const most = 64 << 10
-	_, _ = l.Buffer.Write(p[:min(len(p), max(0, most-l.Len()))])
-	return len(p), nil
-}
-
-func (p *execProbe) command(ctx context.Context, s *secrets) (*exec.Cmd, *output, error) {
-	c := exec.CommandContext(ctx, p.with.Argv[0], p.with.Argv[1:]...)
-	// A group of its own, so that the timeout reaches the children too.
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
-	c.WaitDelay = time.Second
-	c.Dir = p.with.Dir
-	c.Env = os.Environ()
-	for name, value := range p.with.Env {
-		text, err := s.resolve(value)
-		if err != nil {
-			return nil, nil, err
+	for i, arg := range p.Argv {
+		if strings.ContainsRune(arg, 0) {
+			problems = append(problems, &mishap.FieldError{Path: fmt.Sprintf("with.argv[%d]", i), Msg: "holds a zero byte"})
 		}
-		c.Env = append(c.Env, name+"="+text)
 	}
-	stdin, err := s.resolve(p.with.Stdin)
+	for _, name := range slices.Sorted(maps.Keys(p.Env)) {
+		if name == "" || strings.ContainsAny(name, "=\x00") {
+			problems = append(problems, &mishap.FieldError{Path: "with.env." + name, Msg: fmt.Sprintf("%q is not the name of a variable", name)})
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// expectExit reads an exit code or a list of them.
+func expectExit(path string, value any) ([]int, error) {
+	raw, err := json.Marshal(value)
 	if err != nil {
-		return nil, nil, err
+		return nil, fieldError(path, err)
 	}
+	var one int
+	codes := []int{}
+	if json.Unmarshal(raw, &one) == nil && value != nil {
+		codes = []int{one}
+	} else if json.Unmarshal(raw, &codes) != nil || len(codes) == 0 {
+		codes = []int{-1}
+	}
+	if slices.Min(codes) < 0 || slices.Max(codes) > 255 {
+		return nil, &mishap.FieldError{Path: path, Msg: string(raw) + " is not an exit code", Hint: "write a number from 0 to 255, or a list of them"}
+	}
+	return codes, nil
+}
+
+func (e execProbe) measure(ctx context.Context, s *secrets) (mishap.Observation, error) {
+	var stdout, stderr limited
+	command, err := e.command(ctx, s)
+	if err != nil {
+		return mishap.Observation{}, err
+	}
+	command.Stdout, command.Stderr = &stdout, &stderr
+	killed := false
+	command.Cancel = func() error {
+		killed = true // Wait, which calls this, has returned before it is read
+		return killGroup(command.Process)
+	}
+	begin := time.Now()
+	if err := command.Start(); err != nil {
+		return mishap.Observation{}, unmeasured("start command: %v", err)
+	}
+	err = command.Wait()
+	took := time.Since(begin)
+	exit := new(exec.ExitError)
+	switch {
+	case killed:
+		return mishap.Observation{}, ctx.Err()
+	case errors.Is(err, exec.ErrWaitDelay):
+		_ = killGroup(command.Process) // what lingers; the command itself has ended and is judged
+	case err != nil && !errors.As(err, &exit):
+		return mishap.Observation{}, unmeasured("run command: %v", err)
+	}
+	return e.judge(s, command.ProcessState, &stdout, &stderr, took), nil
+}
+
+// command looks up the secrets and builds the command.
+func (e execProbe) command(ctx context.Context, s *secrets) (*exec.Cmd, error) {
+	command := exec.CommandContext(ctx, e.params.Argv[0], e.params.Argv[1:]...)
+	ownGroup(command)
+	command.WaitDelay = lingerLimit
+	command.Dir = e.params.Dir
+	command.Env = os.Environ()
+	for _, name := range slices.Sorted(maps.Keys(e.params.Env)) {
+		value, err := s.resolve("with.env."+name, e.params.Env[name])
+		if err != nil {
+			return nil, err
+		}
+		command.Env = append(command.Env, name+"="+value)
+	}
+	stdin, err := s.resolve("with.stdin", e.params.Stdin)
 	if stdin != "" {
-		c.Stdin = io.Reader(strings.NewReader(stdin))
+		command.Stdin = strings.NewReader(stdin)
 	}
-	out := &output{}
-	c.Stdout, c.Stderr = &out.stdout, &out.stderr
-	return c, out, nil
+	return command, err
+}
+
+func (e execProbe) judge(s *secrets, state *os.ProcessState, stdout, stderr *limited, took time.Duration) mishap.Observation {
+	var j judgement
+	end, said := state.String(), ""
+	if state.ExitCode() >= 0 {
+		end = fmt.Sprintf("exit %d", state.ExitCode())
+	}
+	if text := strings.TrimSpace(stderr.kept.String()); text != "" {
+		said = ", it said " + s.quote(text)
+	}
+	if !slices.Contains(e.exit, state.ExitCode()) {
+		j.unmet("%s, expected %s%s", end, strings.Join(strings.Fields(strings.Trim(fmt.Sprint(e.exit), "[]")), " or "), said)
+	}
+	j.text(e.stdout, s, "output", stdout.kept.Bytes(), stdout.cut)
+	j.latency(e.latency, took)
+	value := fmt.Sprintf("%s in %s", end, span(took))
+	if e.value == nil {
+		return j.observation(value)
+	}
+	text := strings.TrimSpace(stdout.kept.String())
+	number, err := finite(text)
+	if err != nil {
+		j.unknown("output is not a number: %s", s.quote(text))
+		return j.observation(value)
+	}
+	if !e.value.Holds(number) {
+		j.unmet("output is %s, expected %s", text, e.value)
+	}
+	return j.observation(fmt.Sprintf("%s, %s", text, value))
+}
+
+// limited keeps the beginning of what is written and drops the rest, so that no
+// command blocks or breaks on it.
+type limited struct {
+	kept bytes.Buffer // a field, because its ReadFrom would go around Write
+	cut  bool         // something was dropped
+}
+
+// Write keeps what fits; it never fails.
+func (l *limited) Write(p []byte) (int, error) {
+	room := outputLimit - l.kept.Len()
+	l.cut = l.cut || len(p) > room
+	_, _ = l.kept.Write(p[:min(len(p), room)])
+	return len(p), nil
 }

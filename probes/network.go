@@ -2,28 +2,87 @@ package probes
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
-	"time"
-
-	"mishap"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"syscall"
 )
 
-// failed turns the error of a call on the system into an observation. Refused,
-// reset, cut off and late are answers of the system; a name server that fails,
-// or an interrupted run, says nothing about it.
-func failed(ctx context.Context, err error, start time.Time) mishap.Observation {
-	took := short(time.Since(start))
-	var dns *net.DNSError
-	var timeout net.Error
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		return unknown("interrupted")
-	case errors.As(err, &dns) && !dns.IsNotFound:
-		return unknown("name server: %v", err)
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return unmet("no answer", "no answer within %s", took)
-	default:
-		return unmet("no answer", "%v", err)
+// The stages of a network call, as a detail names them.
+const (
+	stageLookup    = "looking up the name"
+	stageConnect   = "connecting"
+	stageHandshake = "in the TLS handshake"
+	stageSend      = "sending"
+	stageWait      = "waiting for the answer"
+	stageRead      = "reading the answer"
+)
+
+// stageError is an error with the stage that it happened in.
+type stageError struct {
+	stage string
+	error
+}
+
+func (e *stageError) Unwrap() error { return e.error }
+
+// stage follows a network call, which may use several goroutines.
+type stage struct{ name atomic.Value }
+
+// follow returns a context that tells the stage how far the call got.
+func follow(ctx context.Context) (context.Context, *stage) {
+	s := &stage{}
+	s.name.Store(stageConnect)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		DNSStart:             func(httptrace.DNSStartInfo) { s.name.Store(stageLookup) },
+		DNSDone:              func(httptrace.DNSDoneInfo) { s.name.Store(stageConnect) },
+		TLSHandshakeStart:    func() { s.name.Store(stageHandshake) },
+		TLSHandshakeDone:     func(tls.ConnectionState, error) { s.name.Store(stageSend) },
+		GotConn:              func(httptrace.GotConnInfo) { s.name.Store(stageSend) },
+		WroteRequest:         func(httptrace.WroteRequestInfo) { s.name.Store(stageWait) },
+		GotFirstResponseByte: func() { s.name.Store(stageRead) },
+	}), s
+}
+
+// mark adds the stage to err.
+func (s *stage) mark(err error) error {
+	return &stageError{stage: s.name.Load().(string), error: err}
+}
+
+// ownLimits are errors of this machine: the measuring could not even begin.
+func ownLimits() []error {
+	return []error{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS,
+		syscall.EADDRNOTAVAIL, syscall.EACCES, syscall.EPERM,
 	}
+}
+
+// blame says in words what a network error was, and whether the system is at
+// fault: refused, reset, unreachable, a wrong handshake, a name that does not
+// exist. A resolver that does not answer and limits of this machine are not.
+func blame(err error) (reason string, system bool) {
+	// Both of these repeat the URL, with its query.
+	if call := new(url.Error); errors.As(err, &call) {
+		err = call.Err
+	}
+	if at := new(stageError); errors.As(err, &at) {
+		err = at.error
+	}
+	reason = err.Error()
+	if lookup := new(net.DNSError); errors.As(err, &lookup) {
+		return reason, lookup.IsNotFound
+	}
+	if roots := new(x509.SystemRootsError); errors.As(err, roots) {
+		return reason, false
+	}
+	for _, own := range ownLimits() {
+		if errors.Is(err, own) {
+			return reason, false
+		}
+	}
+	return reason, true
 }

@@ -5,155 +5,228 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
 	"mishap"
 )
 
-type prometheusWith struct {
-	URL     string                   `json:"url" jsonschema:"the server, such as http://localhost:9090"`
-	Query   string                   `json:"query" jsonschema:"an instant query in PromQL that gives one number"`
-	Headers map[string]mishap.Secret `json:"headers,omitempty" jsonschema:"request headers; values may be secrets"`
+type prometheusParams struct {
+	URL     mishap.Secret            `json:"url" jsonschema:"address of the server, without /api/v1, such as http://127.0.0.1:9090"`
+	Query   string                   `json:"query" jsonschema:"an instant query in PromQL"`
+	Headers map[string]mishap.Secret `json:"headers,omitempty" jsonschema:"headers of the request, for a server that asks who you are"`
+	CAFile  string                   `json:"caFile,omitempty" jsonschema:"file of certificates in PEM that are trusted instead of the system's"`
 }
 
 type prometheusExpect struct {
-	Value comparison `json:"value" jsonschema:"comparison with the query's result, such as < 0.05"`
+	Value  *string `json:"value" jsonschema:"comparison with the result, such as \"< 0.05\" or \"< 5%\""`
+	Reduce string  `json:"reduce,omitempty" jsonschema:"what to do with several series: compare their max, min or sum, or all of them; default is to allow exactly one"`
 }
+
+const prometheusDoc = "Asks a Prometheus server for the result of an instant query and compares it. The result must be exactly one " +
+	"number, unless `reduce` says how to make one of several series: `max`, `min`, `sum`, or `all`, which compares each. In " +
+	"`value` a percentage is a part of one (5% is 0.05) and a duration is in seconds.\n\n" +
+	"Unmet is only a result beyond the limit. Everything else is unknown, because it says nothing about the system: no " +
+	"data, NaN, more than one series, a query that is wrong or that the server warns about, a server that is down, late " +
+	"or behind a redirect, and a secret that cannot be read. A metric is as old as its last scrape, so that harm is seen " +
+	"that much later; a series that is not scraped any more keeps its last value for up to five minutes unless it was " +
+	"marked stale."
+
+const prometheusExample = `probe: prometheus
+with:
+  url: http://127.0.0.1:9090
+  query: sum(rate(http_requests_total{code=~"5.."}[1m])) / sum(rate(http_requests_total[1m]))
+expect: {value: "< 5%"}
+`
 
 func prometheusKind(d Deps) mishap.ProbeKind {
 	return mishap.ProbeKind{
 		Kind: mishap.Kind{
 			Name:    "prometheus",
-			Summary: "compares the result of a PromQL query",
-			Doc: "Makes an instant query, which must give exactly one number: use sum() or max() over several series. " +
-				"No data, NaN, a failing query and a server that does not answer are unknown: they say nothing about the system. " +
-				"A metric is as old as its last scrape, so that harm is seen that much later.",
-			Params:  prometheusWith{},
-			Example: "probe: prometheus\nwith: {url: \"http://localhost:9090\", query: 'sum(rate(http_errors_total[1m]))'}\nexpect: {value: \"< 5\"}",
+			Summary: "a metric is within its limit",
+			Doc:     prometheusDoc,
+			Params:  prometheusParams{},
+			Example: prometheusExample,
 		},
 		Expect: prometheusExpect{},
-		New: func(s mishap.ProbeSpec) (mishap.Probe, error) {
-			p := &prometheusProbe{deps: d}
-			err := decode(s, &p.with, &p.expect)
-			if u, bad := url.Parse(p.with.URL); bad != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-				err = errors.Join(err, &mishap.FieldError{Path: "with.url", Msg: "must be the URL of a Prometheus server", Hint: "for example http://localhost:9090"})
-			}
-			if strings.TrimSpace(p.with.Query) == "" {
-				err = errors.Join(err, wrong("with.query", "a query is missing"))
-			}
-			if !p.expect.Value.set() && s.Expect == nil {
-				err = errors.Join(err, &mishap.FieldError{Path: "expect", Msg: "says nothing: a value is missing", Hint: "for example expect: {value: \"< 0.05\"}"})
-			}
-			return p, err
-		},
+		New:    func(spec mishap.ProbeSpec) (mishap.Probe, error) { return newPrometheus(d, spec) },
 	}
 }
 
+// prometheusProbe is the prometheus probe with its expectations read.
 type prometheusProbe struct {
-	deps   Deps
-	with   prometheusWith
-	expect prometheusExpect
+	call   webCall
+	limit  Comparison
+	reduce string
 }
 
-// Observe makes one query.
-func (p *prometheusProbe) Observe(ctx context.Context) mishap.Observation {
-	s := &secrets{Deps: p.deps}
-	v, err := p.query(ctx, s)
+func newPrometheus(d Deps, spec mishap.ProbeSpec) (mishap.Probe, error) {
+	params, expect := prometheusParams{}, prometheusExpect{}
+	errWith, errExpect := mishap.Decode("with", spec.With, &params), mishap.Decode("expect", spec.Expect, &expect)
+	if errWith == nil {
+		errWith = errors.Join(append(checkWeb(params.URL, params.Headers), params.check())...)
+	}
+	limit, errValue := expectComparison("expect.value", expect.Value, Plain, Percent, Time)
+	if errValue == nil && errExpect == nil && limit == nil {
+		errValue = &mishap.FieldError{Path: "expect.value", Msg: "is missing", Hint: `write a comparison like "< 0.05"`}
+	}
+	var errReduce error
+	if ways := []string{"max", "min", "sum", "all"}; expect.Reduce != "" && !slices.Contains(ways, expect.Reduce) {
+		errReduce = &mishap.FieldError{Path: "expect.reduce", Msg: fmt.Sprintf("%q is not a way to reduce", expect.Reduce), Hint: mishap.Suggest(expect.Reduce, ways)}
+	}
+	if err := errors.Join(errWith, errExpect, errValue, errReduce); err != nil {
+		return nil, err
+	}
+	p := prometheusProbe{limit: *limit, reduce: expect.Reduce, call: webCall{
+		method: http.MethodPost, url: params.URL, path: "api/v1/query", headers: params.Headers,
+		form: url.Values{"query": {params.Query}}.Encode(), caFile: params.CAFile,
+	}}
+	return &probe{deps: d, timeout: spec.Timeout.Std(), late: "no answer of Prometheus", source: true, measure: p.measure}, nil
+}
+
+func (p prometheusParams) check() error {
+	var problems []error
+	if strings.TrimSpace(p.Query) == "" {
+		problems = append(problems, &mishap.FieldError{Path: "with.query", Msg: "is missing", Hint: `write it like up{job="checkout"}`})
+	}
+	if strings.Contains(p.URL.Value, "/api/v1") || strings.Contains(p.URL.Value, "?") {
+		problems = append(problems, &mishap.FieldError{Path: "with.url", Msg: "must be the address of the server alone", Hint: "leave out /api/v1 and what follows it"})
+	}
+	return errors.Join(problems...)
+}
+
+func (p prometheusProbe) measure(ctx context.Context, s *secrets) (mishap.Observation, error) {
+	answer, err := p.call.send(ctx, s)
 	if err != nil {
-		return s.clean(unknown("%v", err))
+		return mishap.Observation{}, err
 	}
-	value := strconv.FormatFloat(v, 'g', 6, 64)
-	if p.expect.Value.holds(v) {
-		return met(value)
+	values, err := readResult(answer, s)
+	if err != nil {
+		return mishap.Observation{}, err
 	}
-	return unmet(value, "value is %s, expected %s", value, p.expect.Value.text)
+	return p.judge(values)
 }
 
-// reply is the answer of the query API, version 1.
-// https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries
-type reply struct {
-	Status string `json:"status"`
-	Error  string `json:"error"`
-	Data   struct {
-		Type   string          `json:"resultType"`
-		Result json.RawMessage `json:"result"`
+// prometheusReply is an answer of the HTTP API, version 1; see
+// https://prometheus.io/docs/prometheus/latest/querying/api/.
+type prometheusReply struct {
+	Status    string   `json:"status"`
+	ErrorType string   `json:"errorType"`
+	Error     string   `json:"error"`
+	Warnings  []string `json:"warnings"`
+	Data      struct {
+		ResultType string          `json:"resultType"`
+		Result     json.RawMessage `json:"result"`
 	} `json:"data"`
 }
 
-func (p *prometheusProbe) query(ctx context.Context, s *secrets) (float64, error) {
-	form := strings.NewReader(url.Values{"query": {p.with.Query}}.Encode())
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(p.with.URL, "/")+"/api/v1/query", form)
-	if err != nil {
-		return 0, err
+// readResult returns the values of the series in an answer, at least one and
+// none of them NaN.
+func readResult(answer webAnswer, s *secrets) ([]float64, error) {
+	var reply prometheusReply
+	err := json.Unmarshal(answer.body, &reply)
+	switch {
+	case answer.cut:
+		return nil, unmeasured("the result is larger than %d bytes; let the query aggregate", bodyLimit)
+	case err != nil || reply.Status == "":
+		return nil, unmeasured("status %d and not an answer of Prometheus: %s", answer.status, s.quote(string(answer.body)))
+	case reply.Status != "success":
+		return nil, unmeasured("Prometheus refused the query, %s: %s", reply.ErrorType, s.quote(reply.Error))
+	case len(reply.Warnings) > 0:
+		return nil, unmeasured("Prometheus warns: %s", s.quote(strings.Join(reply.Warnings, "; ")))
 	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	for name, value := range p.with.Headers {
-		text, err := s.resolve(value)
-		if err != nil {
-			return 0, err
+	samples, err := readSamples(reply.Data.ResultType, reply.Data.Result)
+	if err != nil {
+		return nil, err
+	}
+	var values []float64
+	for _, sample := range samples {
+		var text string
+		if json.Unmarshal(sample[1], &text) != nil {
+			return nil, unmeasured("the result holds a histogram or something else that is not one number")
 		}
-		request.Header.Set(name, text)
+		v, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(v) {
+			return nil, unmeasured("the result is %s, which is not a number", s.quote(text))
+		}
+		values = append(values, v)
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	answer, err := client.Do(request)
-	if err != nil {
-		return 0, fmt.Errorf("ask Prometheus: %w", err)
+	if len(values) == 0 {
+		return nil, unmeasured("the query gives no data")
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, mostBody))
-	if err != nil {
-		return 0, fmt.Errorf("ask Prometheus: %w", err)
-	}
-	var r reply
-	if err := json.Unmarshal(body, &r); err != nil {
-		return 0, fmt.Errorf("ask Prometheus: status %d, and no JSON: %q", answer.StatusCode, excerpt(string(body)))
-	}
-	if r.Status != "success" {
-		return 0, fmt.Errorf("ask Prometheus: %s", r.Error)
-	}
-	return r.number()
+	return values, nil
 }
 
-// number is the one number of a result.
-func (r reply) number() (float64, error) {
-	type sample = [2]json.RawMessage
-	var samples []sample
-	switch r.Data.Type {
+// sample is a time and a value as text.
+type sample [2]json.RawMessage
+
+func readSamples(kind string, result json.RawMessage) ([]sample, error) {
+	switch kind {
 	case "scalar":
-		samples = make([]sample, 1)
-		if err := json.Unmarshal(r.Data.Result, &samples[0]); err != nil {
-			return 0, fmt.Errorf("read result: %w", err)
+		var one sample
+		if err := json.Unmarshal(result, &one); err != nil {
+			return nil, unmeasured("read result: %v", err)
 		}
+		return []sample{one}, nil
 	case "vector":
-		var series []struct{ Value sample }
-		if err := json.Unmarshal(r.Data.Result, &series); err != nil {
-			return 0, fmt.Errorf("read result: %w", err)
+		var series []struct {
+			Value sample `json:"value"`
 		}
+		if err := json.Unmarshal(result, &series); err != nil {
+			return nil, unmeasured("read result: %v", err)
+		}
+		var all []sample
 		for _, one := range series {
-			samples = append(samples, one.Value)
+			all = append(all, one.Value)
 		}
+		return all, nil
 	default:
-		return 0, fmt.Errorf("the query gives a %s; it must give one number", r.Data.Type)
+		return nil, unmeasured("the query gives a %s; it must give an instant vector or a scalar", kind)
 	}
-	switch len(samples) {
-	case 0:
-		return 0, errors.New("the query gives no data")
-	case 1:
-	default:
-		return 0, fmt.Errorf("the query gives %d series; it must give one: use sum() or max()", len(samples))
-	}
-	var text string
-	if err := json.Unmarshal(samples[0][1], &text); err != nil {
-		return 0, fmt.Errorf("read result: %w", err)
-	}
-	v, err := strconv.ParseFloat(text, 64)
-	if err == nil && math.IsNaN(v) {
-		err = errors.New("the query gives NaN")
-	}
-	return v, err
 }
+
+// judge compares the values, reduced to one where that is asked for.
+func (p prometheusProbe) judge(values []float64) (mishap.Observation, error) {
+	low, high := slices.Min(values), slices.Max(values)
+	reduced, value := values, ""
+	switch p.reduce {
+	case "max":
+		reduced = []float64{high}
+	case "min":
+		reduced = []float64{low}
+	case "sum":
+		sum := 0.0
+		for _, v := range values {
+			sum += v
+		}
+		if math.IsNaN(sum) {
+			return mishap.Observation{}, unmeasured("the sum of the series is not a number")
+		}
+		reduced = []float64{sum}
+	case "":
+		if len(values) > 1 {
+			return mishap.Observation{}, unmeasured("the query gives %d series, and must give one: let it aggregate, or set expect.reduce", len(values))
+		}
+	}
+	value = number(reduced[0])
+	if len(reduced) > 1 {
+		value = fmt.Sprintf("%s to %s", number(low), number(high))
+	}
+	if len(values) > 1 {
+		value += fmt.Sprintf(" (%s of %d series)", p.reduce, len(values))
+	}
+	var j judgement
+	for _, v := range reduced {
+		if !p.limit.Holds(v) {
+			j.unmet("value is %s, expected %s", value, p.limit)
+			break
+		}
+	}
+	return j.observation(value), nil
+}
+
+func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }

@@ -4,105 +4,138 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
-	"strings"
 	"time"
 
 	"mishap"
 )
 
-type tcpWith struct {
+type tcpParams struct {
 	Address string        `json:"address" jsonschema:"host:port to connect to"`
-	Send    mishap.Secret `json:"send,omitzero" jsonschema:"text to send after connecting; may be a secret"`
+	Send    mishap.Secret `json:"send,omitzero" jsonschema:"text to send after connecting; needs an expected answer"`
 }
 
 type tcpExpect struct {
-	Answer  string     `json:"answer,omitempty" jsonschema:"text that must come back"`
-	Matches pattern    `json:"answerMatches,omitzero" jsonschema:"regular expression that what comes back must match"`
-	Latency comparison `json:"latency,omitzero" jsonschema:"comparison with the time until connected, or until the expected answer"`
+	Answer        string  `json:"answer,omitempty" jsonschema:"text that must come back"`
+	AnswerMatches string  `json:"answerMatches,omitempty" jsonschema:"regular expression (RE2) that what comes back must match"`
+	Latency       *string `json:"latency,omitempty" jsonschema:"comparison with the time from the dial until connected, or until the expected answer was there, such as \"<= 50ms\""`
 }
+
+const tcpDoc = "Opens a connection and, if an answer is expected, reads until it is there, the peer closes, 1 MiB was read, or " +
+	"the time is over. Without an expected answer, being connected is enough; note that a proxy may accept connections " +
+	"for a service that is down.\n\n" +
+	"Unmet are a refused or reset connection, an unreachable host, a name that does not exist, another answer, and no " +
+	"answer in time. Unknown are a resolver that fails or does not answer, a secret that cannot be read, and limits of " +
+	"this machine (open files, ports)."
+
+const tcpExample = `probe: tcp
+with: {address: "127.0.0.1:6379", send: "PING\r\n"}
+expect: {answer: "+PONG", latency: "<= 50ms"}
+`
 
 func tcpKind(d Deps) mishap.ProbeKind {
 	return mishap.ProbeKind{
 		Kind: mishap.Kind{
 			Name:    "tcp",
-			Summary: "connects, may send a text, and waits for an answer",
-			Doc: "Connects to an address. With an expected answer it reads until that has come, the peer closes, or the timeout. " +
-				"Refused, reset, closed early and late are unmet.",
-			Params:  tcpWith{},
-			Example: "probe: tcp\nwith: {address: \"localhost:6379\", send: \"PING\\r\\n\"}\nexpect: {answer: \"+PONG\", latency: \"<= 50ms\"}",
+			Summary: "a TCP connection opens, and what is sent is answered as expected",
+			Doc:     tcpDoc,
+			Params:  tcpParams{},
+			Example: tcpExample,
 		},
 		Expect: tcpExpect{},
-		New: func(s mishap.ProbeSpec) (mishap.Probe, error) {
-			p := &tcpProbe{deps: d}
-			err := decode(s, &p.with, &p.expect)
-			return p, errors.Join(err, checkAddress(p.with.Address), p.expect.Latency.mustBeTime("expect.latency"))
-		},
+		New:    func(spec mishap.ProbeSpec) (mishap.Probe, error) { return newTCP(d, spec) },
 	}
+}
+
+// tcpProbe is the tcp probe with its expectations read.
+type tcpProbe struct {
+	params  tcpParams
+	answer  textExpectation
+	latency *Comparison
+}
+
+func newTCP(d Deps, spec mishap.ProbeSpec) (mishap.Probe, error) {
+	t, expect := tcpProbe{}, tcpExpect{}
+	errWith, errExpect := mishap.Decode("with", spec.With, &t.params), mishap.Decode("expect", spec.Expect, &expect)
+	if errWith == nil {
+		errWith = checkAddress(t.params.Address)
+	}
+	var errAnswer, errLatency, errSend error
+	t.answer, errAnswer = expectText("expect.answerMatches", expect.Answer, expect.AnswerMatches)
+	t.latency, errLatency = expectLatency(expect.Latency)
+	if sends := t.params.Send.IsReference() || t.params.Send.Value != ""; sends && expect.Answer == "" && expect.AnswerMatches == "" {
+		errSend = &mishap.FieldError{Path: "with.send", Msg: "nothing judges the answer to it", Hint: `add expect: {answer: "..."}`}
+	}
+	if err := errors.Join(errWith, errExpect, errAnswer, errLatency, errSend); err != nil {
+		return nil, err
+	}
+	return &probe{deps: d, timeout: spec.Timeout.Std(), late: "no answer", measure: t.measure}, nil
 }
 
 func checkAddress(address string) error {
 	host, port, err := net.SplitHostPort(address)
 	if n, bad := strconv.Atoi(port); err != nil || bad != nil || host == "" || n < 1 || n > 65535 {
-		return &mishap.FieldError{Path: "with.address", Msg: fmt.Sprintf("%q is not an address", address), Hint: "write host:port, for example localhost:6379"}
+		return &mishap.FieldError{Path: "with.address", Msg: fmt.Sprintf("%q is not an address", address), Hint: "write host:port, like 127.0.0.1:6379"}
 	}
 	return nil
 }
 
-type tcpProbe struct {
-	deps   Deps
-	with   tcpWith
-	expect tcpExpect
-}
-
-// Observe makes one connection.
-func (p *tcpProbe) Observe(ctx context.Context) mishap.Observation {
-	s := &secrets{Deps: p.deps}
-	return s.clean(p.observe(ctx, s))
-}
-
-func (p *tcpProbe) observe(ctx context.Context, s *secrets) mishap.Observation {
-	send, err := s.resolve(p.with.Send)
+func (t tcpProbe) measure(ctx context.Context, s *secrets) (mishap.Observation, error) {
+	send, err := s.resolve("with.send", t.params.Send)
 	if err != nil {
-		return unknown("%v", err)
+		return mishap.Observation{}, err
 	}
-	start := time.Now()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", p.with.Address)
+	traced, at := follow(ctx)
+	begin := time.Now()
+	conn, err := new(net.Dialer).DialContext(traced, "tcp", t.params.Address)
 	if err != nil {
-		return failed(ctx, err, start)
+		return mishap.Observation{}, at.mark(err)
 	}
 	defer conn.Close()
-	// The context must also end a read.
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
-	if _, err := conn.Write([]byte(send)); err != nil {
-		return failed(ctx, err, start)
+	// The end of the context must end a read too. Closing also ends it for good.
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+
+	var j judgement
+	if !t.answer.any() {
+		took := time.Since(begin)
+		j.latency(t.latency, took)
+		return j.observation("connected in " + span(took)), nil
 	}
-	if p.expect.Answer == "" && p.expect.Matches.Regexp == nil {
-		took := time.Since(start)
-		return judge("connected in "+short(took).String(), p.expect.Latency.latency(took))
+	at.name.Store(stageSend)
+	if _, err := io.WriteString(conn, send); err != nil {
+		return mishap.Observation{}, at.mark(err)
 	}
-	return p.await(ctx, conn, start)
+	at.name.Store(stageWait)
+	got, err := t.read(conn)
+	took := time.Since(begin)
+	switch {
+	case t.answer.met(got):
+		j.latency(t.latency, took)
+		return j.observation("answer in " + span(took)), nil
+	case err != nil && !errors.Is(err, io.EOF) && len(got) == 0:
+		return mishap.Observation{}, at.mark(err)
+	case ctx.Err() != nil:
+		return mishap.Observation{}, &stageError{stage: "the answer was " + s.quote(string(got)), error: ctx.Err()}
+	}
+	j.text(t.answer, s, "answer", got, len(got) > bodyLimit)
+	return j.observation("another answer in " + span(took)), nil
 }
 
-// await reads until the expected answer has come.
-func (p *tcpProbe) await(ctx context.Context, conn net.Conn, start time.Time) mishap.Observation {
-	var got strings.Builder
+// read reads until the answer is as expected, or no more comes.
+func (t tcpProbe) read(conn net.Conn) ([]byte, error) {
+	var got []byte
 	chunk := make([]byte, 4096)
-	for got.Len() < mostBody {
+	for len(got) <= bodyLimit {
 		n, err := conn.Read(chunk)
-		got.Write(chunk[:n])
-		problem := contains("answer", got.String(), p.expect.Answer, p.expect.Matches)
-		if problem == "" {
-			took := time.Since(start)
-			return judge("answer in "+short(took).String(), p.expect.Latency.latency(took))
-		}
-		if err != nil && got.Len() == 0 {
-			return failed(ctx, err, start)
+		got = append(got, chunk[:n]...)
+		if n > 0 && t.answer.met(got) {
+			return got, nil
 		}
 		if err != nil {
-			return unmet("wrong answer", "%s", problem)
+			return got, err
 		}
 	}
-	return unmet("wrong answer", "the expected answer is not in the first %d bytes", mostBody)
+	return got, nil
 }

@@ -5,19 +5,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/smithy-go"
 
 	"mishap"
 )
 
+// identityTimeout bounds everything that one Place may ask of the network:
+// credentials from files, single sign-on or the machine's role, and STS.
 const identityTimeout = 10 * time.Second
 
 // Cloud caches one configuration per region. It is safe for concurrent use.
@@ -36,53 +35,54 @@ type Place struct {
 func New() *Cloud { return &Cloud{regions: map[string]Place{}} }
 
 // Place loads the configuration for a region, or for the default region if it
-// is empty, and asks AWS whose credentials these are. Errors carry a hint.
+// is empty, and asks AWS whose credentials these are. It takes at most 10 s,
+// and remembers only answers. Errors carry a hint.
 func (c *Cloud) Place(ctx context.Context, region string) (Place, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p, ok := c.regions[region]; ok {
+	if p, ok := c.known(region); ok {
 		return p, nil
 	}
+	// Without the lock: nobody waits here for somebody else's network.
+	p, err := ask(ctx, region)
+	if err != nil {
+		return Place{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.regions[region], c.regions[p.Region] = p, p
+	return p, nil
+}
+
+func (c *Cloud) known(region string) (Place, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, ok := c.regions[region]
+	return p, ok
+}
+
+func ask(ctx context.Context, region string) (Place, error) {
 	ctx, cancel := context.WithTimeout(ctx, identityTimeout)
 	defer cancel()
-	options := []func(*config.LoadOptions) error{config.WithEC2IMDSClientEnableState(imds.ClientDefaultEnableState)}
+	var options []func(*config.LoadOptions) error
 	if region != "" {
 		options = append(options, config.WithRegion(region))
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return Place{}, fmt.Errorf("load AWS configuration: %w", err)
+		return Place{}, explainConfig(err)
 	}
 	if cfg.Region == "" {
 		return Place{}, mishap.WithHint(errors.New("no AWS region is given"), "write targets: {region: …}, or set AWS_REGION")
 	}
+	if !plausible(cfg.Region) {
+		return Place{}, mishap.WithHint(fmt.Errorf("%q is not the name of an AWS region", cfg.Region), "write it like eu-west-1")
+	}
+	// Before STS, so that no credentials and no answer are told apart.
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		return Place{}, explainCredentials(err)
+	}
 	identity, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		return Place{}, explain(cfg.Region, err)
+		return Place{}, explainIdentity(cfg.Region, err)
 	}
-	p := Place{Config: cfg, Account: aws.ToString(identity.Account), Region: cfg.Region}
-	c.regions[region] = p
-	return p, nil
-}
-
-// explain says what to do about the usual reasons.
-func explain(region string, err error) error {
-	err = fmt.Errorf("ask AWS in %s whose credentials these are: %w", region, err)
-	var api smithy.APIError
-	code := ""
-	if errors.As(err, &api) {
-		code = api.ErrorCode()
-	}
-	text := err.Error()
-	switch {
-	case strings.Contains(code, "Expired"):
-		return mishap.WithHint(err, "the credentials have expired: log in again, for example with `aws sso login`")
-	case code == "InvalidClientTokenId", code == "SignatureDoesNotMatch", code == "AccessDenied":
-		return mishap.WithHint(err, "the credentials are wrong: check AWS_PROFILE or AWS_ACCESS_KEY_ID")
-	case strings.Contains(text, "no such host"):
-		return mishap.WithHint(err, "there may be no region "+region+": check its name, and the network")
-	case strings.Contains(text, "get credentials"), strings.Contains(text, "retrieve credentials"), strings.Contains(text, "get identity"):
-		return mishap.WithHint(err, "there are no credentials: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give the machine a role")
-	}
-	return mishap.WithHint(err, "check the network and AWS_ENDPOINT_URL")
+	return Place{Config: cfg, Account: aws.ToString(identity.Account), Region: cfg.Region}, nil
 }

@@ -6,171 +6,167 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"mishap"
 )
 
-// World is a small system that one injector can break.
+// World is a small system that faults of one kind can break.
 type World struct {
-	Kind    mishap.InjectorKind
+	Kind mishap.InjectorKind
+
+	// Restore makes the injector of a recorded injection, as another process
+	// would that has nothing but the record.
 	Restore func(mishap.Injection) (mishap.Injector, error)
-	// Fault has one target in a fresh system; it is called once per test.
+
+	// Fault selects at least one target in a fresh system. It is called once
+	// per guarantee, before anything else, and takes the system down with
+	// t.Cleanup.
 	Fault func(t *testing.T) mishap.Fault
-	// Empty is a fault whose selection finds nothing.
+
+	// Empty is a valid fault whose selection finds nothing.
 	Empty mishap.Fault
-	// Snapshot is the state of the system in words; equal means untouched.
+
+	// Snapshot is the state of the system in words, of what the fault may
+	// change and of what lies beside it; equal means untouched.
 	Snapshot func(t *testing.T) string
+
+	// Remove takes away the targets; nil if they cannot go away.
+	Remove func(t *testing.T)
 }
 
-const callTimeout = 10 * time.Second
+// run is the id of the run that all injections of the suite belong to.
+const run = "conform"
 
-// Conform runs the suite.
+// Conform tests every guarantee. A fault without an undo is held to what can be
+// asked of it.
 func Conform(t *testing.T, w World) {
-	t.Run("prepare changes nothing and captures all that reverting needs", w.prepareReadsOnly)
-	t.Run("a selection that finds nothing is an error", w.emptyIsAnError)
-	t.Run("what was injected is in force, and reverted is not", w.roundTrip)
-	t.Run("inject may be repeated", w.injectTwice)
-	t.Run("revert may be repeated", w.revertTwice)
-	t.Run("revert is right when inject never ran", w.revertAlone)
-	t.Run("another process reverts from the record alone", w.revertRestored)
-}
-
-// prepared is an injection as the runner records it.
-func (w World) prepared(t *testing.T) (mishap.Injector, mishap.Injection) {
-	t.Helper()
-	f := w.Fault(t)
-	injector, err := w.Kind.New(f)
-	must(t, "make injector", err)
-	found, err := injector.Prepare(ctx(t), mishap.Request{Run: "run1", Fault: f, Limit: mishap.BlastRadius{Targets: 1}})
-	must(t, "prepare", err)
-	if len(found) != 1 {
-		t.Fatalf("prepare found %d targets, want 1", len(found))
-	}
-	in := found[0]
-	in.ID, in.Run, in.Fault, in.For = "run1.1.1", "run1", f.Name, f.For
-	t.Cleanup(func() { _, _ = injector.Revert(context.Background(), in) })
-	return injector, in
-}
-
-func (w World) prepareReadsOnly(t *testing.T) {
-	f := w.Fault(t)
-	before := w.Snapshot(t)
-	injector, err := w.Kind.New(f)
-	must(t, "make injector", err)
-	found, err := injector.Prepare(ctx(t), mishap.Request{Run: "plan", Fault: f})
-	must(t, "prepare", err)
-	if after := w.Snapshot(t); after != before {
-		t.Errorf("prepare changed the system from %s to %s", before, after)
-	}
-	keys := map[string]bool{}
-	for _, in := range found {
-		if in.Injector != w.Kind.Name || in.Target.ID == "" || in.Target.Kind == "" || in.Matched < 1 || len(in.Undo) == 0 || len(in.Keys) == 0 {
-			t.Errorf("incomplete injection: %+v", in)
-		}
-		for _, k := range in.Keys {
-			if keys[k] {
-				t.Errorf("key %s comes twice", k)
+	for _, rule := range rules() {
+		t.Run(rule.name, func(t *testing.T) {
+			if w.Kind.Irreversible && rule.undoes {
+				t.Skip("the fault has no undo")
 			}
-			keys[k] = true
+			rule.check(t, w, w.Fault(t))
+		})
+	}
+}
+
+// rule is one guarantee.
+type rule struct {
+	name   string
+	undoes bool // asks for a revert that puts things back
+	check  func(t *testing.T, w World, f mishap.Fault)
+}
+
+func rules() []rule {
+	return []rule{
+		{"PrepareChangesNothing", false, prepareChangesNothing},
+		{"PrepareIsRepeatable", false, prepareIsRepeatable},
+		{"PrepareDescribesEachInjection", false, prepareDescribes},
+		{"PrepareOfNothingIsNoTarget", false, prepareOfNothing},
+		{"VerifyChangesNothing", false, verifyChangesNothing},
+		{"InjectIsInForceWhenItReturns", false, injectIsInForce},
+		{"InjectIsIdempotent", false, injectIsIdempotent},
+		{"RevertPutsBackAndVerifySaysSo", true, revertPutsBack},
+		{"RevertIsIdempotent", true, revertIsIdempotent},
+		{"RevertWithoutInjectChangesNothing", false, revertWithoutInject},
+		{"RevertNeedsOnlyTheRecord", true, revertNeedsOnlyTheRecord},
+		{"RevertOfAnUnreadableRecordIsAnError", true, revertOfUnreadable},
+		{"RevertOfWhatWentAwayIsGone", true, revertOfGone},
+	}
+}
+
+// callContext limits one call as a run does.
+func callContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// prepare finds the world's injections, and gives them what the runner would.
+func prepare(t *testing.T, w World, f mishap.Fault) (mishap.Injector, []mishap.Injection) {
+	t.Helper()
+	injector, err := w.Kind.New(f)
+	if err != nil {
+		t.Fatalf("make injector: %v", err)
+	}
+	found, err := injector.Prepare(callContext(t), mishap.Request{Run: run, Fault: f})
+	if err != nil {
+		t.Fatalf("prepare: %v", err)
+	}
+	if len(found) == 0 {
+		t.Fatal("prepare found nothing, and did not say so with an error")
+	}
+	for i := range found {
+		found[i].ID, found[i].Run, found[i].Fault, found[i].For = fmt.Sprintf("%s.1.%d", run, i+1), run, f.Name, f.For
+	}
+	// Whatever becomes of the test, the fault must not stay.
+	t.Cleanup(func() {
+		for _, in := range found {
+			_, _ = injector.Revert(callContext(t), in)
+		}
+	})
+	return injector, found
+}
+
+func inject(t *testing.T, injector mishap.Injector, all []mishap.Injection) {
+	t.Helper()
+	for _, in := range all {
+		if err := injector.Inject(callContext(t), in); err != nil {
+			t.Fatalf("inject %s: %v", in.Target.ID, err)
 		}
 	}
 }
 
-func (w World) emptyIsAnError(t *testing.T) {
-	injector, err := w.Kind.New(w.Empty)
-	must(t, "make injector", err)
-	if found, err := injector.Prepare(ctx(t), mishap.Request{Run: "plan", Fault: w.Empty}); !errors.Is(err, mishap.ErrNoTarget) {
-		t.Errorf("prepare answers %d injections and %v, want ErrNoTarget", len(found), err)
-	}
-}
-
-func (w World) roundTrip(t *testing.T) {
-	injector, in := w.prepared(t)
-	before := w.Snapshot(t)
-	w.inForce(t, injector, in, mishap.No)
-	must(t, "inject", injector.Inject(ctx(t), in))
-	w.inForce(t, injector, in, mishap.Yes)
-	if w.Snapshot(t) == before {
-		t.Error("the fault does not show in the system")
-	}
-	w.reverts(t, injector, in)
-	w.inForce(t, injector, in, mishap.No)
-	if after := w.Snapshot(t); after != before {
-		t.Errorf("the system was %s, and is %s after the revert", before, after)
-	}
-}
-
-func (w World) injectTwice(t *testing.T) {
-	injector, in := w.prepared(t)
-	must(t, "inject", injector.Inject(ctx(t), in))
-	must(t, "inject again", injector.Inject(ctx(t), in))
-	w.inForce(t, injector, in, mishap.Yes)
-	w.reverts(t, injector, in)
-	w.inForce(t, injector, in, mishap.No)
-}
-
-func (w World) revertTwice(t *testing.T) {
-	injector, in := w.prepared(t)
-	must(t, "inject", injector.Inject(ctx(t), in))
-	w.reverts(t, injector, in)
-	w.reverts(t, injector, in)
-}
-
-func (w World) revertAlone(t *testing.T) {
-	injector, in := w.prepared(t)
-	before := w.Snapshot(t)
-	w.reverts(t, injector, in)
-	if after := w.Snapshot(t); after != before {
-		t.Errorf("reverting what was never injected changed the system from %s to %s", before, after)
-	}
-}
-
-func (w World) revertRestored(t *testing.T) {
-	injector, in := w.prepared(t)
-	before := w.Snapshot(t)
-	must(t, "inject", injector.Inject(ctx(t), in))
-	record, err := json.Marshal(in)
-	must(t, "record", err)
-	var read mishap.Injection
-	must(t, "read record", json.Unmarshal(record, &read))
-	other, err := w.Restore(read)
-	must(t, "restore", err)
-	w.inForce(t, other, read, mishap.Yes)
-	w.reverts(t, other, read)
-	if after := w.Snapshot(t); after != before {
-		t.Errorf("the system was %s, and is %s after the revert", before, after)
-	}
-}
-
-func (w World) inForce(t *testing.T, injector mishap.Injector, in mishap.Injection, want mishap.Answer) {
+func revert(t *testing.T, injector mishap.Injector, all []mishap.Injection, want ...mishap.InjectionState) {
 	t.Helper()
-	e, err := injector.Verify(ctx(t), in)
-	must(t, "verify", err)
-	if e.InForce != want {
-		t.Errorf("in force: %s (%s), want %s", e.InForce, e.Detail, want)
+	for _, in := range slices.Backward(all) {
+		got, err := injector.Revert(callContext(t), in)
+		if err != nil {
+			t.Fatalf("revert %s: %v", in.Target.ID, err)
+		}
+		if !slices.Contains(want, got.State) {
+			t.Errorf("revert %s: it is %q (%s), want one of %q", in.Target.ID, got.State, got.Detail, want)
+		}
 	}
 }
 
-func (w World) reverts(t *testing.T, injector mishap.Injector, in mishap.Injection) {
+func mustVerify(t *testing.T, injector mishap.Injector, all []mishap.Injection, want mishap.Answer) {
 	t.Helper()
-	r, err := injector.Revert(ctx(t), in)
-	must(t, "revert", err)
-	if !r.State.Settled() {
-		t.Errorf("revert answers %q", r.State)
+	for _, in := range all {
+		got, err := injector.Verify(callContext(t), in)
+		if err != nil {
+			t.Fatalf("verify %s: %v", in.Target.ID, err)
+		}
+		if got.InForce != want {
+			t.Errorf("verify %s: in force is %q (%s), want %q", in.Target.ID, got.InForce, got.Detail, want)
+		}
 	}
 }
 
-func ctx(t *testing.T) context.Context {
-	c, cancel := context.WithTimeout(t.Context(), callTimeout)
-	t.Cleanup(cancel)
-	return c
+// mustBe compares the world with what it was.
+func mustBe(t *testing.T, w World, before, when string) {
+	t.Helper()
+	if after := w.Snapshot(t); after != before {
+		t.Errorf("%s the world changed\nfrom %s\nto   %s", when, before, after)
+	}
 }
 
-func must(t *testing.T, what string, err error) {
+// throughJSON is the injection as it is read from a ledger or an undo file.
+func throughJSON(t *testing.T, in mishap.Injection) mishap.Injection {
 	t.Helper()
+	text, err := json.Marshal(in)
 	if err != nil {
-		t.Fatalf("%s: %v", what, err)
+		t.Fatalf("write injection: %v", err)
 	}
+	var out mishap.Injection
+	if err := json.Unmarshal(text, &out); err != nil {
+		t.Fatalf("read injection: %v", err)
+	}
+	return out
 }
+
+func isNoTarget(err error) bool { return errors.Is(err, mishap.ErrNoTarget) }

@@ -1,0 +1,163 @@
+package injectortest
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"mishap"
+)
+
+func prepareChangesNothing(t *testing.T, w World, f mishap.Fault) {
+	before := w.Snapshot(t)
+	prepare(t, w, f)
+	mustBe(t, w, before, "by preparing")
+}
+
+// prepareIsRepeatable: a plan and its run must choose the same targets.
+func prepareIsRepeatable(t *testing.T, w World, f mishap.Fault) {
+	_, first := prepare(t, w, f)
+	_, second := prepare(t, w, f)
+	for i := range first {
+		if len(second) != len(first) || second[i].Target.ID != first[i].Target.ID || !slices.Equal(second[i].Keys, first[i].Keys) {
+			t.Fatalf("prepared twice, it found\n%+v and then\n%+v", first, second)
+		}
+	}
+}
+
+func prepareDescribes(t *testing.T, w World, f mishap.Fault) {
+	_, all := prepare(t, w, f)
+	keys, ids := map[string]bool{}, map[string]bool{}
+	for _, in := range all {
+		if in.Injector != w.Kind.Name {
+			t.Errorf("it is of injector %q, want %q", in.Injector, w.Kind.Name)
+		}
+		if in.Target.ID == "" || in.Target.Kind == "" || ids[in.Target.ID] {
+			t.Errorf("target %+v has no id or kind, or is there twice", in.Target)
+		}
+		if ids[in.Target.ID] = true; in.Matched < len(all) {
+			t.Errorf("%d targets are said to have matched, and %d were chosen", in.Matched, len(all))
+		}
+		if len(in.Keys) == 0 {
+			t.Errorf("target %s has no resource keys", in.Target.ID)
+		}
+		for _, key := range in.Keys {
+			if key == "" || keys[key] {
+				t.Errorf("resource key %q is empty, or is there twice", key)
+			}
+			keys[key] = true
+		}
+		if !json.Valid(in.Undo) {
+			t.Errorf("undo %q is not JSON", in.Undo)
+		}
+	}
+}
+
+func prepareOfNothing(t *testing.T, w World, _ mishap.Fault) {
+	injector, err := w.Kind.New(w.Empty)
+	if err != nil {
+		t.Fatalf("make injector: %v", err)
+	}
+	before := w.Snapshot(t)
+	found, err := injector.Prepare(callContext(t), mishap.Request{Run: run, Fault: w.Empty})
+	if !isNoTarget(err) || len(found) != 0 {
+		t.Errorf("prepare found %d injections and the error %v, want none and ErrNoTarget", len(found), err)
+	}
+	mustBe(t, w, before, "by finding nothing")
+}
+
+func verifyChangesNothing(t *testing.T, w World, f mishap.Fault) {
+	injector, all := prepare(t, w, f)
+	before := w.Snapshot(t)
+	mustVerify(t, injector, all, mishap.No)
+	mustBe(t, w, before, "by verifying")
+}
+
+func injectIsInForce(t *testing.T, w World, f mishap.Fault) {
+	injector, all := prepare(t, w, f)
+	before := w.Snapshot(t)
+	inject(t, injector, all)
+	mustVerify(t, injector, all, mishap.Yes)
+	if w.Snapshot(t) == before {
+		t.Error("the injected world looks as it did before; the fault, or the snapshot, shows nothing")
+	}
+}
+
+func injectIsIdempotent(t *testing.T, w World, f mishap.Fault) {
+	injector, all := prepare(t, w, f)
+	inject(t, injector, all)
+	once := w.Snapshot(t)
+	inject(t, injector, all)
+	mustBe(t, w, once, "by injecting again")
+	mustVerify(t, injector, all, mishap.Yes)
+}
+
+func revertPutsBack(t *testing.T, w World, f mishap.Fault) {
+	injector, all := prepare(t, w, f)
+	before := w.Snapshot(t)
+	inject(t, injector, all)
+	revert(t, injector, all, mishap.InjectionReverted)
+	mustVerify(t, injector, all, mishap.No)
+	mustBe(t, w, before, "by injecting and reverting")
+}
+
+func revertIsIdempotent(t *testing.T, w World, f mishap.Fault) {
+	injector, all := prepare(t, w, f)
+	before := w.Snapshot(t)
+	inject(t, injector, all)
+	revert(t, injector, all, mishap.InjectionReverted)
+	revert(t, injector, all, mishap.InjectionReverted, mishap.InjectionGone, mishap.InjectionSuperseded)
+	mustBe(t, w, before, "by injecting and reverting twice")
+}
+
+func revertWithoutInject(t *testing.T, w World, f mishap.Fault) {
+	injector, all := prepare(t, w, f)
+	before := w.Snapshot(t)
+	revert(t, injector, all, mishap.InjectionReverted, mishap.InjectionGone, mishap.InjectionSuperseded)
+	mustVerify(t, injector, all, mishap.No)
+	mustBe(t, w, before, "by reverting what was never injected")
+}
+
+// revertNeedsOnlyTheRecord reverts as another process would.
+func revertNeedsOnlyTheRecord(t *testing.T, w World, f mishap.Fault) {
+	injector, all := prepare(t, w, f)
+	before := w.Snapshot(t)
+	inject(t, injector, all)
+	for _, in := range all {
+		recorded := throughJSON(t, in)
+		other, err := w.Restore(recorded)
+		if err != nil {
+			t.Fatalf("restore injector: %v", err)
+		}
+		mustVerify(t, other, []mishap.Injection{recorded}, mishap.Yes)
+		revert(t, other, []mishap.Injection{recorded}, mishap.InjectionReverted)
+		mustVerify(t, other, []mishap.Injection{recorded}, mishap.No)
+	}
+	mustBe(t, w, before, "by injecting, and reverting from the record")
+}
+
+// revertOfUnreadable: an undo that is damaged must never pass for a success.
+func revertOfUnreadable(t *testing.T, w World, f mishap.Fault) {
+	injector, all := prepare(t, w, f)
+	for _, undo := range []string{"", "{}", "[]"} {
+		in := all[0]
+		in.Undo = json.RawMessage(undo)
+		if got, err := injector.Revert(callContext(t), in); err == nil {
+			t.Errorf("revert with undo %q: it is %q, want an error", undo, got.State)
+		}
+		if got, err := injector.Verify(callContext(t), in); err == nil && got.InForce != mishap.Unknown {
+			t.Errorf("verify with undo %q: in force is %q, want unknown", undo, got.InForce)
+		}
+	}
+}
+
+func revertOfGone(t *testing.T, w World, f mishap.Fault) {
+	if w.Remove == nil {
+		t.Skip("the target cannot go away")
+	}
+	injector, all := prepare(t, w, f)
+	inject(t, injector, all)
+	w.Remove(t)
+	revert(t, injector, all, mishap.InjectionGone)
+	mustVerify(t, injector, all, mishap.No)
+}
