@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 
 	"mishap"
 )
@@ -62,7 +63,8 @@ func (c *Cloud) known(region string) (Place, bool) {
 func ask(ctx context.Context, region string) (Place, error) {
 	ctx, cancel := context.WithTimeout(ctx, identityTimeout)
 	defer cancel()
-	var options []func(*config.LoadOptions) error
+	// What the SDK would log is in the error, or of no use to a person.
+	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if region != "" {
 		options = append(options, config.WithRegion(region))
 	}

@@ -307,7 +307,8 @@ func (s Settings) Print(w io.Writer) error {
 		if text == "" {
 			text = "(none)"
 		}
-		if _, err := fmt.Fprintf(w, "%-13s %s\n%-13s from %s\n", v.Key+":", text, "", v.From); err != nil {
+		line := strings.ReplaceAll(fmt.Sprintf("%-13s %s", v.Key+":", text), " \n", "\n")
+		if _, err := fmt.Fprintf(w, "%s\n%-13s from %s\n", line, "", v.From); err != nil {
 			return err
 		}
 	}

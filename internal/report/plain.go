@@ -114,7 +114,8 @@ func describeInjection(c *mishap.InjectionChange, r *mishap.Run) (word, text str
 func (v *plain) describeEffect(e *mishap.Effect, r *mishap.Run) (word, text string) {
 	before := v.force[e.Injection]
 	v.force[e.Injection] = e.InForce
-	if e.InForce == before || before == "" && e.InForce == mishap.Yes {
+	over := e.InForce == mishap.No && r.Injection(e.Injection).State.Settled() // as it should
+	if over || e.InForce == before || before == "" && e.InForce == mishap.Yes {
 		return "", ""
 	}
 	return "in force", joined(": ", fmt.Sprintf("%s for %s", e.InForce, on(r.Injection(e.Injection))), e.Detail)
