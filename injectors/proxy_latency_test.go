@@ -1,0 +1,163 @@
+package injectors_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mishap"
+	"mishap/injectors"
+)
+
+// memoryProxy is a proxy that keeps its faults in a map.
+type memoryProxy struct {
+	down   bool
+	faults map[string]injectors.ProxyFault
+}
+
+// Put puts a fault in, or renews it.
+func (p *memoryProxy) Put(_ context.Context, f injectors.ProxyFault) error {
+	if p.down {
+		return injectors.ErrProxyDown
+	}
+	p.faults[f.ID] = f
+	return nil
+}
+
+// Get says how a fault does.
+func (p *memoryProxy) Get(_ context.Context, id string) (injectors.ProxyStatus, error) {
+	if p.down {
+		return injectors.ProxyStatus{}, injectors.ErrProxyDown
+	}
+	if _, ok := p.faults[id]; !ok {
+		return injectors.ProxyStatus{}, injectors.ErrFaultOver
+	}
+	return injectors.ProxyStatus{InForce: true, Traffic: mishap.Traffic{Connections: 3, Mean: mishap.Duration(time.Second)}}, nil
+}
+
+// Delete takes a fault out.
+func (p *memoryProxy) Delete(_ context.Context, id string) error {
+	if p.down {
+		return injectors.ErrProxyDown
+	}
+	delete(p.faults, id)
+	return nil
+}
+
+func (p *memoryProxy) restart() { p.faults = map[string]injectors.ProxyFault{} }
+
+func memoryDeps(p *memoryProxy) injectors.Deps {
+	return injectors.Deps{
+		Lease: 15 * time.Second,
+		Proxies: func() []injectors.ProxyAddress {
+			return []injectors.ProxyAddress{{Name: "payments", Control: "c.sock"}}
+		},
+		Proxy: func(string) injectors.ProxyControl { return p },
+	}
+}
+
+func TestProxyLatencyTellsTheProxyEverythingThatWasAsked(t *testing.T) {
+	p := &memoryProxy{faults: map[string]injectors.ProxyFault{}}
+	f := fault("proxy-latency", `{"proxy": "payments"}`, `{"delay": "300ms", "jitter": "50ms", "direction": "both", "share": "25%", "seed": 7}`)
+	injector, found, err := prepared(t, memoryDeps(p), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := found[0]
+	if in.Share != 0.25 || in.Matched != 1 {
+		t.Errorf("share %s, %d matched", in.Share, in.Matched)
+	}
+	if diff := cmp.Diff([]string{"proxy/c.sock/payments/latency"}, in.Keys); diff != "" {
+		t.Error(diff)
+	}
+	if err := injector.Inject(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	want := injectors.ProxyFault{ID: in.ID, Run: "run", Proxy: "payments", Delay: 300 * time.Millisecond, Jitter: 50 * time.Millisecond,
+		Direction: "both", Seed: 7, Share: 0.25, Expires: 15 * time.Second}
+	if diff := cmp.Diff(want, p.faults[in.ID]); diff != "" {
+		t.Error(diff)
+	}
+	effect, err := injector.Verify(t.Context(), in)
+	if err != nil || effect.InForce != mishap.Yes || effect.Traffic == nil || effect.Traffic.Connections != 3 ||
+		effect.Traffic.Requested.Std() != 300*time.Millisecond {
+		t.Errorf("verify: %+v, %+v, %v", effect, effect.Traffic, err)
+	}
+}
+
+func TestProxyLatencyDelaysEveryConnectionDownstreamUnlessSaid(t *testing.T) {
+	p := &memoryProxy{faults: map[string]injectors.ProxyFault{}}
+	injector, found, err := prepared(t, memoryDeps(p), fault("proxy-latency", `{"proxy": "payments"}`, `{"delay": "1s"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := injector.Inject(t.Context(), found[0]); err != nil {
+		t.Fatal(err)
+	}
+	if f := p.faults[found[0].ID]; f.Share != 1 || f.Direction != "downstream" || found[0].Share != 0 {
+		t.Errorf("fault %+v, share of the injection %s", f, found[0].Share)
+	}
+}
+
+func TestARestartedProxyIsNotInjectedAgain(t *testing.T) {
+	p := &memoryProxy{faults: map[string]injectors.ProxyFault{}}
+	injector, found, err := prepared(t, memoryDeps(p), latency("payments"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := injector.Inject(t.Context(), found[0]); err != nil {
+		t.Fatal(err)
+	}
+	p.restart()
+	renewer := injector.(interface {
+		Renew(context.Context, mishap.Injection) error
+	})
+	if err := renewer.Renew(t.Context(), found[0]); !errors.Is(err, injectors.ErrFaultOver) || len(p.faults) != 0 {
+		t.Errorf("renew: %v; faults %v", err, p.faults)
+	}
+	if effect, err := injector.Verify(t.Context(), found[0]); err != nil || effect.InForce != mishap.No {
+		t.Errorf("verify: %+v, %v", effect, err)
+	}
+}
+
+func TestWhetherAFaultIsInAProxyThatDoesNotAnswerIsUnknown(t *testing.T) {
+	p := &memoryProxy{faults: map[string]injectors.ProxyFault{}}
+	injector, found, err := prepared(t, memoryDeps(p), latency("payments"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.down = true
+	if effect, err := injector.Verify(t.Context(), found[0]); err != nil || effect.InForce != mishap.Unknown {
+		t.Errorf("verify: %+v, %v", effect, err)
+	}
+}
+
+func TestProxyLatencyNamesEveryProblem(t *testing.T) {
+	for _, test := range []struct {
+		targets, with string
+		want          []string
+	}{
+		{``, `{"delay": "1s"}`, []string{"targets.proxy"}},
+		{`{"proxy": "p"}`, ``, []string{"with.delay"}},
+		{`{"proxy": "p"}`, `{"delay": "11m"}`, []string{"with.delay"}},
+		{`{"proxy": "p"}`, `{"delay": "1s", "jitter": "2s"}`, []string{"with.jitter"}},
+		{`{"proxy": "p"}`, `{"delay": "1s", "share": "0%"}`, []string{"with.share"}},
+		{`{"proxy": "p"}`, `{"delay": "1s", "direction": "up", "dely": 1}`, []string{"with.dely", "with.direction"}},
+	} {
+		_, err := kind(injectors.Deps{}, "proxy-latency").New(fault("proxy-latency", test.targets, test.with))
+		if diff := cmp.Diff(test.want, paths(err)); diff != "" {
+			t.Errorf("%s %s: %v\n%s", test.targets, test.with, err, diff)
+		}
+	}
+}
+
+func TestAnUnknownProxyIsNoTargetAndTheKnownOnesAreNamed(t *testing.T) {
+	p := &memoryProxy{faults: map[string]injectors.ProxyFault{}}
+	var hinted *mishap.Hinted
+	if _, _, err := prepared(t, memoryDeps(p), latency("payment")); !errors.Is(err, mishap.ErrNoTarget) || !errors.As(err, &hinted) || hinted.Hint != `did you mean "payments"?` {
+		t.Errorf("prepare: %v, %+v", err, hinted)
+	}
+}
