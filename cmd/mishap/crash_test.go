@@ -193,6 +193,73 @@ func TestKilledServerAndKeeperAreNamedAndMended(t *testing.T) {
 	t.Logf("%d of %d mended, %d of them had left the victim stopped", n, n, left)
 }
 
+func TestAKilledKeepersRunRevertsByItself(t *testing.T) {
+	crashes(t)
+	v := newVictim(t)
+	c := v.mishap("run", "stop.yaml", "-o", "json")
+	var out bytes.Buffer
+	c.Stdout = &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := v.await(true, 10*time.Second); !ok {
+		t.Fatal("the victim was not stopped")
+	}
+	for _, pid := range v.keepers() {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if _, ok := v.await(false, 5*time.Second); !ok {
+		t.Error("still stopped")
+	}
+	_ = c.Wait()
+	if code := c.ProcessState.ExitCode(); code != 1 || !strings.Contains(out.String(), "the keeper was lost") {
+		t.Errorf("exit %d: %s", code, out.String())
+	}
+	if left, _ := os.ReadDir(v.state + "/undo"); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestALostLedgerDoesNotKeepWhatIsLeftFromBeingReverted(t *testing.T) {
+	crashes(t)
+	for name, lose := range map[string]func(string) error{
+		"removed": os.Remove,
+		"damaged": func(path string) error { return os.WriteFile(path, []byte("this was a ledger"), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVictim(t)
+			c := v.mishap("run", "stop.yaml")
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := v.await(true, 10*time.Second); !ok {
+				t.Fatal("the victim was not stopped")
+			}
+			for _, pid := range append(v.keepers(), c.Process.Pid) {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+			_ = c.Wait()
+			for _, path := range []string{"/ledger.db-wal", "/ledger.db-shm"} {
+				_ = os.Remove(v.state + path)
+			}
+			if err := lose(v.state + "/ledger.db"); err != nil {
+				t.Fatal(err)
+			}
+			for len(v.keepers()) > 0 {
+				time.Sleep(time.Millisecond)
+			}
+			out, _ := v.mishap("status").CombinedOutput()
+			if !bytes.Contains(out, []byte("not in the ledger: stop on process sleep")) {
+				t.Errorf("status does not name it: %s", out)
+			}
+			out, _ = v.mishap("revert", "--all").CombinedOutput()
+			if v.stopped() {
+				t.Errorf("still stopped: %s", out)
+			}
+		})
+	}
+}
+
 func TestFirstInterruptRevertsSecondListsThirdLeaves(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("faults on processes work on Linux only")

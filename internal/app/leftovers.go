@@ -60,15 +60,14 @@ func (a *App) orphans(ctx context.Context) ([]orphan, error) {
 
 // strays lists undo files with something in that no run of the ledger accounts
 // for: the ledger was lost, or cannot be read.
-func (a *App) strays(known []orphan) ([]keeper.Undo, error) {
+func (a *App) strays(ctx context.Context) ([]keeper.Undo, error) {
 	files, err := keeper.ReadUndo(a.Settings.State)
 	var all []keeper.Undo
 	for _, u := range files {
-		accounted := u.Alive || len(u.Outstanding()) == 0
-		for _, o := range known {
-			accounted = accounted || o.ID == u.Run
+		if u.Alive || len(u.Outstanding()) == 0 {
+			continue
 		}
-		if !accounted {
+		if _, unknown := a.find(ctx, u.Run); unknown != nil {
 			all = append(all, u)
 		}
 	}
@@ -82,7 +81,7 @@ func (a *App) Leftovers(ctx context.Context) ([]string, error) {
 		return nil, nil // nothing was ever run
 	}
 	orphans, err := a.orphans(ctx)
-	strays, errUndo := a.strays(orphans)
+	strays, errUndo := a.strays(ctx)
 	var lines []string
 	for _, o := range orphans {
 		left := o.run.Outstanding()
@@ -126,7 +125,7 @@ func (a *App) Mend(ctx context.Context, which string, o RunOptions) ([]*mishap.R
 		}
 	}
 	if which == "" {
-		problems = append(problems, a.mendStrays(ctx, orphans))
+		problems = append(problems, a.mendStrays(ctx))
 	}
 	return mended, errors.Join(problems...)
 }
@@ -231,19 +230,20 @@ func (a *App) awaitKeeper(ctx context.Context, run string) error {
 }
 
 // mendStrays reverts from undo files alone.
-func (a *App) mendStrays(ctx context.Context, known []orphan) error {
-	strays, err := a.strays(known)
+func (a *App) mendStrays(ctx context.Context) error {
+	strays, err := a.strays(ctx)
 	problems := []error{err}
 	for _, u := range strays {
+		var left []error
 		for _, h := range u.Outstanding() {
 			if err := a.revertStray(ctx, h); err != nil {
-				problems = append(problems, stillIn{fmt.Errorf("revert %s on %s of run %s: %w", h.Fault, h.Target.Label(), u.Run, err)})
-				continue
+				left = append(left, stillIn{fmt.Errorf("revert %s on %s of run %s: %w", h.Fault, h.Target.Label(), u.Run, err)})
 			}
 		}
-		if len(problems) == 1 && problems[0] == nil {
-			problems = append(problems, keeper.Remove(a.Settings.State, u.Run))
+		if left == nil {
+			left = []error{keeper.Remove(a.Settings.State, u.Run)}
 		}
+		problems = append(problems, left...)
 	}
 	return errors.Join(problems...)
 }

@@ -98,7 +98,7 @@ func (a *App) refuseBegun(ctx context.Context, book *ledger.SQLite, lease ledger
 }
 
 // execute runs the plan with a keeper, a socket for stops, and an eye on halt.
-func (a *App) execute(ctx context.Context, book *ledger.SQLite, lease ledger.Lease, first mishap.Entry, o RunOptions) (*mishap.Run, error) {
+func (a *App) execute(ctx context.Context, book *ledger.SQLite, lease ledger.Lease, first mishap.Entry, o RunOptions) (run *mishap.Run, err error) {
 	plan := *first.Planned
 	faults, err := a.faults(plan.Experiment)
 	if err != nil {
@@ -119,7 +119,7 @@ func (a *App) execute(ctx context.Context, book *ledger.SQLite, lease ledger.Lea
 		if err != nil {
 			return a.failBegun(ctx, book, lease, first, err, o)
 		}
-		defer func() { a.endKeeper(ctx, k) }()
+		defer func() { a.endKeeper(ctx, k, run) }()
 		r.Keeper, pid = k, k.PID()
 	}
 	if r.Guards, err = guards(a.safeguards(first.Run, func() int { return pid }), plan.Experiment); err != nil {
@@ -160,13 +160,18 @@ func (a *App) startKeeper(run string) (*keeper.Keeper, error) {
 }
 
 // endKeeper says goodbye, unless the run was left to its keeper.
-func (a *App) endKeeper(ctx context.Context, k *keeper.Keeper) {
+// What a lost keeper left of itself is removed when the run has put all back.
+func (a *App) endKeeper(ctx context.Context, k *keeper.Keeper, run *mishap.Run) {
 	if errors.Is(context.Cause(ctx), runner.ErrLeave) {
 		return // the end of this process is the end of the pipe
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if err := k.Close(ctx); err != nil {
+	err := k.Close(ctx)
+	if err == nil && run != nil && len(run.Outstanding()) == 0 {
+		err = keeper.Remove(a.Settings.State, run.ID)
+	}
+	if err != nil {
 		a.log.Warn("end keeper", "error", err)
 	}
 }

@@ -95,7 +95,7 @@ func (r *recorder) prepare(ctx context.Context, in mishap.Injection) error {
 		Injection: &mishap.InjectionChange{ID: in.ID, To: mishap.InjectionPrepared, Injection: &public},
 	}
 	if err := r.journal.Prepare(ctx, e, in); err != nil {
-		return fmt.Errorf("record injection: %w", err)
+		return err // it says what and where itself
 	}
 	if err := r.run.Apply(e); err != nil {
 		return err
