@@ -143,7 +143,7 @@ func TestMissingSecretsAreUnknown(t *testing.T) {
 func TestHTTPTellsTheSystemsFaultsFromItsOwn(t *testing.T) {
 	want(t, observe(t, "http", object{"url": "http://" + closedPort(t)}, nil), mishap.Unmet, "connection refused")
 	want(t, observe(t, "http", object{"url": serveTCP(t, func(c net.Conn) { reset(c) })}, nil), mishap.Unmet, "")
-	want(t, observe(t, "http", object{"url": serveTCP(t, func(c net.Conn) { io.WriteString(c, "SSH-2.0\r\n") })}, nil), mishap.Unmet, "malformed")
+	want(t, observe(t, "http", object{"url": serveTCP(t, func(c net.Conn) { c.Read(make([]byte, 4096)); io.WriteString(c, "SSH-2.0\r\n") })}, nil), mishap.Unmet, "malformed")
 	half := func(c net.Conn) {
 		c.Read(make([]byte, 4096))
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhal")

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"syscall"
 )
@@ -73,6 +74,10 @@ func blame(err error) (reason string, system bool) {
 		err = at.error
 	}
 	reason = err.Error()
+	if strings.Contains(reason, "readLoopPeekFailLocked") {
+		// What net/http says, without words, of a peer that spoke before it was asked.
+		return "malformed answer: the peer does not speak HTTP", true
+	}
 	if lookup := new(net.DNSError); errors.As(err, &lookup) {
 		return reason, lookup.IsNotFound
 	}

@@ -157,7 +157,7 @@ func TestEveryWayOutReverts(t *testing.T) {
 			}
 		}, mishap.CauseDeviation, mishap.Deviated},
 		"a safeguard": {after(10*time.Second, func(s *set) {
-			s.w.healthy = func() error { return &mishap.Veto{Reason: "enough"} }
+			s.w.setHealthy(func() error { return &mishap.Veto{Reason: "enough"} })
 		}), mishap.CauseSafeguard, mishap.Inconclusive},
 		"an abort": {after(10*time.Second, func(s *set) {
 			s.stops <- runner.Stop{Cause: mishap.CauseAbort, Reason: "abort"}
@@ -243,7 +243,7 @@ func TestNoRecoveryInTimeIsADeviation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSet(t, fault("a", 10*time.Second))
 		s.w.probe = func() mishap.Observation {
-			if slices.Contains(s.w.trace, "revert a") {
+			if slices.Contains(s.w.calls(), "revert a") {
 				return mishap.Observation{Result: mishap.Unmet}
 			}
 			return mishap.Observation{Result: mishap.Met}
@@ -255,9 +255,12 @@ func TestNoRecoveryInTimeIsADeviation(t *testing.T) {
 func TestRecoveryIsTimedToTheFirstOfTwoLooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSet(t, fault("a", 10*time.Second))
+		var mu sync.Mutex // the last observation while holding may still be under way
 		var back time.Time
 		s.w.probe = func() mishap.Observation {
-			if slices.Contains(s.w.trace, "revert a") {
+			mu.Lock()
+			defer mu.Unlock()
+			if slices.Contains(s.w.calls(), "revert a") {
 				if back.IsZero() {
 					back = time.Now().Add(5 * time.Second)
 				}
@@ -322,13 +325,19 @@ func crashAt(t *testing.T, n int) (crashed bool) {
 	}()
 	select {
 	case run := <-done:
-		if !crashed {
+		mu.Lock()
+		alive := !crashed
+		mu.Unlock()
+		if alive {
 			wantVerdict(t, run, mishap.Held, "")
 			return false
 		}
 	case <-time.After(time.Hour):
 	}
-	s.takeOver(t, where)
+	mu.Lock()
+	point := where
+	mu.Unlock()
+	s.takeOver(t, point)
 	return true
 }
 

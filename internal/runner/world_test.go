@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -105,10 +106,26 @@ func (p probe) Observe(context.Context) mishap.Observation {
 type guard struct{ w *world }
 
 func (g guard) Check(context.Context, mishap.Situation) error {
-	if g.w.healthy != nil {
-		return g.w.healthy()
+	g.w.mu.Lock()
+	healthy := g.w.healthy
+	g.w.mu.Unlock()
+	if healthy != nil {
+		return healthy()
 	}
 	return nil
+}
+
+func (w *world) setHealthy(f func() error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.healthy = f
+}
+
+// calls is what was called so far, in order.
+func (w *world) calls() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.trace)
 }
 
 // keeper injects in this process, and may be lost.
