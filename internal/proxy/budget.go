@@ -5,10 +5,13 @@ import (
 	"sync/atomic"
 )
 
-// Memory limits of the delay lines, in bytes. A full line stops reading; it never drops.
+// Memory limits of the delay lines, in bytes. A full line stops reading; it never drops. Each way of a connection has a
+// limit of its own: with a common one, the way to a peer that answers before it reads on could hold all of it, while
+// the peer waits until the way back is read. For the same reason a line that holds nothing may always take one chunk,
+// whatever the others hold.
 const (
-	serverBudget     = 256 << 20 // of all connections together
-	connectionBudget = 4 << 20   // of one connection, both ways together
+	serverBudget = 256 << 20 // of all connections together
+	wayBudget    = 4 << 20   // of one way of a connection
 )
 
 // budget bounds the bytes that are held.
@@ -26,6 +29,9 @@ func (b *budget) take(n int64) bool {
 	}
 	return true
 }
+
+// owe reserves n bytes, whether there is room or not.
+func (b *budget) owe(n int64) { b.give(-n) }
 
 // give returns n bytes.
 func (b *budget) give(n int64) {

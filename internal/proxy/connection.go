@@ -14,7 +14,7 @@ type connection struct {
 	upstream *net.TCPConn // nil until dialled; the listener's lock guards it, and up, down and bonds
 	up, down *pump
 	bonds    map[*active]*bond
-	budget   *budget
+	bytes    *budget       // the server's
 	done     chan struct{} // closed when the connection is over
 	once     sync.Once
 }
@@ -30,8 +30,8 @@ func (c *connection) attach(upstream *net.TCPConn, pool *bufferPool) error {
 		return err
 	}
 	c.upstream = upstream
-	c.up = newPump(Upstream, client, server, c.budget, c.done)
-	c.down = newPump(Downstream, server, client, c.budget, c.done)
+	c.up = newPump(Upstream, client, server, c.bytes, c.done)
+	c.down = newPump(Downstream, server, client, c.bytes, c.done)
 	return nil
 }
 

@@ -66,7 +66,7 @@ func (l *listener) begin(ctx context.Context, client *net.TCPConn) {
 	l.total++
 	c := &connection{
 		number: l.total, client: client, done: make(chan struct{}),
-		budget: &budget{limit: connectionBudget, parent: l.bytes},
+		bytes: l.bytes,
 	}
 	l.open[c] = struct{}{}
 	l.tasks.Go(func() { l.handle(ctx, c) })

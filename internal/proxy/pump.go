@@ -34,12 +34,13 @@ type pump struct {
 	full     bool          // reading has stopped because there is no room; counted once
 }
 
-func newPump(way Direction, src, dst *source, budget *budget, done <-chan struct{}) *pump {
-	p := &pump{way: way, src: src, dst: dst, pool: src.pool, budget: budget, changed: make(chan struct{}, 1)}
+func newPump(way Direction, src, dst *source, server *budget, done <-chan struct{}) *pump {
+	own := &budget{limit: wayBudget, parent: server}
+	p := &pump{way: way, src: src, dst: dst, pool: src.pool, budget: own, changed: make(chan struct{}, 1)}
 	idle := make(chan struct{})
 	close(idle)
 	p.line = &delayLine{
-		plan: &p.plan, budget: budget, pool: p.pool, done: done, start: time.Now(), idle: idle,
+		plan: &p.plan, budget: own, pool: p.pool, done: done, start: time.Now(), idle: idle,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		send:   func(b []byte) error { _, err := dst.conn.Write(b); return err },
 		failed: src.interrupt,
@@ -109,7 +110,7 @@ func (p *pump) emptied() bool {
 // pass hands bytes on as they come: through a buffer while they come in small pieces, in the kernel when they do not.
 func (p *pump) pass() error {
 	for {
-		buf, n, err := p.src.read(nil)
+		buf, n, err := p.src.read(nil, false)
 		if err != nil {
 			return err
 		}
@@ -145,7 +146,7 @@ func (p *pump) splice() error {
 // delay puts bytes into the delay line until the plan changes.
 func (p *pump) delay() error {
 	for {
-		buf, n, err := p.src.read(p.budget)
+		buf, n, err := p.src.read(p.budget, !p.line.holds())
 		switch {
 		case err == nil:
 			p.full = false

@@ -22,6 +22,7 @@ type source struct {
 	// Of the read under way; raw.Read calls ready with them.
 	readyFunc func(uintptr) bool
 	reserve   *budget
+	must      bool // reserve whether there is room or not
 	buf       *buffer
 	n         int
 	err       error
@@ -38,10 +39,10 @@ func newSource(c *net.TCPConn, pool *bufferPool) (*source, error) {
 }
 
 // read waits for bytes and reads up to one buffer of them. With a budget it first reserves chunkCost bytes of it, which
-// the caller then owns, or gives errFull. At the end of the stream it gives io.EOF, at a reset ECONNRESET, and
+// the caller then owns, or gives errFull unless it must. At the end of the stream it gives io.EOF, at a reset ECONNRESET, and
 // os.ErrDeadlineExceeded when it was interrupted.
-func (s *source) read(reserve *budget) (*buffer, int, error) {
-	s.reserve, s.buf, s.n, s.err = reserve, nil, 0, nil
+func (s *source) read(reserve *budget, must bool) (*buffer, int, error) {
+	s.reserve, s.must, s.buf, s.n, s.err = reserve, must, nil, 0, nil
 	err := s.raw.Read(s.readyFunc)
 	if err == nil {
 		err = s.err
@@ -60,7 +61,11 @@ func (s *source) read(reserve *budget) (*buffer, int, error) {
 
 // ready reads without blocking; false means: nothing there yet.
 func (s *source) ready(fd uintptr) bool {
-	if s.reserve != nil && !s.reserve.take(chunkCost) {
+	switch {
+	case s.reserve == nil:
+	case s.must:
+		s.reserve.owe(chunkCost)
+	case !s.reserve.take(chunkCost):
 		s.err = errFull
 		return true
 	}

@@ -64,6 +64,23 @@ func TestDelayedStreamIsIntact(t *testing.T) {
 	}
 }
 
+// TestNoWayStarvesTheOther: an echo answers before it reads on, so that what is held one way can only go on when the
+// other way is read.
+func TestNoWayStarvesTheOther(t *testing.T) {
+	r := start(t, upstream(t, echo))
+	f := fault("slow", 300*time.Millisecond)
+	f.Direction = "both"
+	r.put(f)
+	var all sync.WaitGroup
+	for seed := range uint64(4) {
+		all.Go(func() { exchange(t, r.dial(), seed, 24<<20) })
+	}
+	all.Wait()
+	if s := r.remove("slow").Stats; s.Overflow == 0 {
+		t.Error("no line was ever full")
+	}
+}
+
 // TestSwitchingBreaksNothing moves bytes while faults come and go, at times two at once, and at times so long that only
 // their end lets the bytes go.
 func TestSwitchingBreaksNothing(t *testing.T) {
