@@ -99,11 +99,10 @@ verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
   mishap validate experiments/          # check files without touching anything
   mishap plan experiments/slow.yaml     # see what would be touched
   mishap run experiments/slow.yaml      # do it`,
-		Args:              knownVerb,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		SilenceUsage:      true,
-		SilenceErrors:     true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args:          knownVerb,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceUsage:  true,
+		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return usageError{mishap.WithHint(err, "see `mishap help`")}
