@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -120,6 +122,21 @@ verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	return root
+}
+
+// knownOutput refuses a format before anything is done for it.
+func (c *cli) knownOutput(verb string) error {
+	formats := []string{"text", "json"}
+	switch verb {
+	case "plan":
+		return nil // it may be a file too, and says so itself
+	case "report", "status":
+		formats = append(formats, "junit", "journal")
+	}
+	if slices.Contains(formats, c.output) {
+		return nil
+	}
+	return usageError{mishap.WithHint(fmt.Errorf("mishap %s has no output %q", verb, c.output), "known: "+strings.Join(formats, ", "))}
 }
 
 // knownVerb refuses a verb that does not exist, with the nearest one that does.

@@ -41,8 +41,12 @@ keepers and exits 6.` + "\n" + exitCodes,
 			if err != nil {
 				return err
 			}
+			write, err := openJUnit(junit)
+			if err != nil {
+				return err
+			}
 			runs, err := c.runAll(cmd.Context(), a, jobs)
-			return errors.Join(err, writeJUnit(junit, runs))
+			return errors.Join(err, write(runs))
 		},
 	}
 	cmd.Flags().StringToStringVar(&vars, "var", nil, "value of a variable, NAME=VALUE; may be repeated")
@@ -184,13 +188,15 @@ func (c *cli) stillIn() string {
 	return lines.String()
 }
 
-func writeJUnit(path string, runs []*mishap.Run) error {
+// openJUnit opens the file before anything runs, so that no result is lost to a
+// path that cannot be written.
+func openJUnit(path string) (func([]*mishap.Run) error, error) {
 	if path == "" {
-		return nil
+		return func([]*mishap.Run) error { return nil }, nil
 	}
 	f, err := os.Create(path)
 	if err != nil {
-		return fmt.Errorf("write junit: %w", err)
+		return nil, usageError{fmt.Errorf("write junit: %w", err)}
 	}
-	return errors.Join(report.JUnit(f, runs), f.Close())
+	return func(runs []*mishap.Run) error { return errors.Join(report.JUnit(f, runs), f.Close()) }, nil
 }
