@@ -101,10 +101,11 @@ verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
   mishap validate experiments/          # check files without touching anything
   mishap plan experiments/slow.yaml     # see what would be touched
   mishap run experiments/slow.yaml      # do it`,
-		Args:          knownVerb,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Args:              knownVerb,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return c.knownOutput(cmd.Name()) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceUsage:      true,
+		SilenceErrors:     true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return usageError{mishap.WithHint(err, "see `mishap help`")}
