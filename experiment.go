@@ -23,7 +23,6 @@ type Experiment struct {
 	BlastRadius BlastRadius       `json:"blastRadius"`
 	Safeguards  []SafeguardSpec   `json:"safeguards,omitempty"`
 	Recovery    Recovery          `json:"recovery"`
-	Schedule    *Schedule         `json:"schedule,omitempty"` // nil: only by hand
 	Source      Source            `json:"source"`
 }
 
