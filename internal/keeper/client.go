@@ -19,6 +19,14 @@ import (
 // ErrLost is the answer of a keeper that is dead, or was silent and killed.
 var ErrLost = errors.New("the keeper was lost")
 
+// takenError is a [mishap.ErrTaken] that the keeper found.
+type takenError struct{ text string }
+
+func (t takenError) Error() string { return t.text }
+
+// Is makes it a [mishap.ErrTaken].
+func (t takenError) Is(target error) bool { return target == mishap.ErrTaken }
+
 // Keeper is the server's side of a keeper process. It is safe for concurrent
 // use.
 type Keeper struct {
@@ -114,7 +122,10 @@ func (k *Keeper) ask(ctx context.Context, r request) (answer, error) {
 	}
 	select {
 	case a := <-got:
-		if a.Error != "" {
+		switch {
+		case a.Taken:
+			return a, takenError{a.Error}
+		case a.Error != "":
 			return a, errors.New(a.Error)
 		}
 		return a, nil

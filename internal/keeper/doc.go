@@ -11,6 +11,9 @@
 //   - is silent for [Silence];
 //   - has not reverted an injection long after its time.
 //
+// It also holds the resource keys of its injections for the whole machine, so
+// that a run with another ledger cannot change the same thing.
+//
 // What it did is in the undo file, for whoever comes next: [ReadUndo].
 package keeper
 
@@ -52,5 +55,6 @@ type request struct {
 type answer struct {
 	N        int64           `json:"n"`
 	Error    string          `json:"error,omitempty"`
+	Taken    bool            `json:"taken,omitempty"` // the error is a [mishap.ErrTaken]
 	Reverted mishap.Reverted `json:"reverted,omitzero"`
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -286,4 +287,28 @@ func TestWhatWasNotHeldIsNotInjected(t *testing.T) {
 		t.Errorf("inject: %v", err)
 	}
 	must(t, k.Close(t.Context()))
+}
+
+func TestTwoLedgersOfOneMachineNeverChangeOneThing(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the lock needs Linux")
+	}
+	key := fmt.Sprint("test/", os.Getpid(), "/", time.Now().UnixNano())
+	one, two := t.TempDir(), t.TempDir()
+	first, second := start(t, one), start(t, two)
+	in, other := injection(one, 1), injection(two, 1)
+	in.Keys, other.Keys = []string{key}, []string{key + "/not this", key}
+	must(t, first.Hold(t.Context(), in))
+	if err := second.Hold(t.Context(), other); !errors.Is(err, mishap.ErrTaken) || !strings.Contains(err.Error(), "another mishap on this machine") {
+		t.Errorf("hold what another keeper holds: %v", err)
+	}
+	must(t, first.Inject(t.Context(), in.ID))
+	_, err := first.Revert(t.Context(), in.ID)
+	must(t, err)
+	must(t, second.Hold(t.Context(), other))
+	must(t, syscall.Kill(second.PID(), syscall.SIGKILL))
+	<-second.Lost()
+	third := start(t, t.TempDir())
+	must(t, third.Hold(t.Context(), other)) // the kernel has freed what the dead one held
+	must(t, errors.Join(first.Close(t.Context()), third.Close(t.Context())))
 }

@@ -60,6 +60,15 @@ type held struct {
 	state    mishap.InjectionState
 	injector mishap.Injector
 	end      deadline
+	locks    []io.Closer // of its resource keys on this machine
+}
+
+// unlock lets others have the resource keys.
+func (h *held) unlock() {
+	for _, l := range h.locks {
+		_ = l.Close()
+	}
+	h.locks = nil
 }
 
 // beat tells the server that the keeper lives, also while a call takes long.
@@ -159,12 +168,13 @@ func (k *keeping) handle(r request) {
 	}
 	a := answer{N: r.N, Reverted: reverted}
 	if err != nil {
-		a.Error = err.Error()
+		a.Error, a.Taken = err.Error(), errors.Is(err, mishap.ErrTaken)
 	}
 	k.send(a)
 }
 
-// hold writes the injection with its undo to the disk.
+// hold takes the injection's resource keys on this machine, and writes it with
+// its undo to the disk.
 func (k *keeping) hold(in *mishap.Injection) error {
 	if in == nil {
 		return errors.New("hold: there is no injection")
@@ -173,10 +183,20 @@ func (k *keeping) hold(in *mishap.Injection) error {
 	if err != nil {
 		return fmt.Errorf("hold injection %s: %w", in.ID, err)
 	}
+	h := &held{in: *in, state: mishap.InjectionPrepared, injector: injector}
+	for _, key := range in.Keys {
+		lock, err := lockHost(key)
+		if err != nil {
+			h.unlock()
+			return err
+		}
+		h.locks = append(h.locks, lock)
+	}
 	if err := k.undo.write(record{Hold: in}); err != nil {
+		h.unlock()
 		return err
 	}
-	k.list = append(k.list, &held{in: *in, state: mishap.InjectionPrepared, injector: injector})
+	k.list = append(k.list, h)
 	return nil
 }
 
@@ -238,6 +258,7 @@ func (k *keeping) revert(id string) (mishap.Reverted, error) {
 	}
 	if err == nil {
 		_ = k.move(h, r.State, r.Detail)
+		h.unlock()
 	}
 	return r, err
 }

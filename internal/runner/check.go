@@ -170,7 +170,7 @@ func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
 	}
 	for _, in := range injections {
 		if err := x.rec.prepare(ctx, in); errors.Is(err, mishap.ErrTaken) {
-			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s on %s: %s", in.Fault, in.Target.Label(), err)}
+			return taken(in, err)
 		} else if err != nil {
 			return internal(err)
 		}
@@ -178,11 +178,18 @@ func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
 		if !x.kept(in) {
 			continue
 		}
-		if err := x.Keeper.Hold(ctx, in); err != nil {
+		if err := x.Keeper.Hold(ctx, in); errors.Is(err, mishap.ErrTaken) {
+			return taken(in, err)
+		} else if err != nil {
 			return internal(fmt.Errorf("hand injection to its keeper: %w", err))
 		}
 	}
 	return nil
+}
+
+// taken refuses a run whose target another one changes.
+func taken(in mishap.Injection, err error) *mishap.StateChange {
+	return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s on %s: %s", in.Fault, in.Target.Label(), err)}
 }
 
 // kept reports whether the keeper process injects and holds the injection.
