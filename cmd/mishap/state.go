@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -101,17 +102,22 @@ func (c *cli) abortCommand() *cobra.Command {
 		Args:  exactly(1, "the id of a run, its beginning, or `last`"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withApp(cmd, func(a *app.App) error {
-				run, err := a.Abort(cmd.Context(), args[0], whoami(), reason)
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintf(c.out, "%s was asked to stop; `mishap status %s` shows how far it is\n", run, run)
-				return err
+				return c.abort(cmd.Context(), a, args[0], reason)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the journal")
 	return cmd
+}
+
+// abort asks the server of a run to stop it.
+func (c *cli) abort(ctx context.Context, a *app.App, which, reason string) error {
+	run, err := a.Abort(ctx, which, whoami(), reason)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.out, "%s was asked to stop and revert; `mishap status %s` shows how far it is\n", run, run)
+	return err
 }
 
 func (c *cli) revertCommand() *cobra.Command {
@@ -121,8 +127,9 @@ func (c *cli) revertCommand() *cobra.Command {
 		Use:   "revert RUN|--all",
 		Short: "Revert what a lost server or a stranded run left",
 		Long: `Revert what may still be in, of a run whose server is gone or that is stranded,
-and verify the steady state. With --settle a person takes it over instead: the
-injections are recorded as settled with the reason, and nothing is called.` + "\n" + exitCodes,
+and verify the steady state. A run whose server lives is asked to do it itself.
+With --settle a person takes it over instead: the injections are recorded as
+settled with the reason, and nothing is called.` + "\n" + exitCodes,
 		Example: "  mishap revert --all\n  mishap revert 7f3a --settle 'rebooted by hand, see ticket 12'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) == 1) || len(args) > 1 {
@@ -158,6 +165,9 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 		which = args[0]
 	}
 	mended, err := c.mend(cmd.Context(), a, which)
+	if errors.Is(err, app.ErrAlive) {
+		return c.abort(cmd.Context(), a, which, "reverted by hand")
+	}
 	for _, run := range mended {
 		if _, err := fmt.Fprintf(c.out, "%s: %s\n", run.ID, app.Mended(run)); err != nil {
 			return err

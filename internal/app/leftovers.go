@@ -16,6 +16,9 @@ import (
 	"mishap/internal/runner"
 )
 
+// ErrAlive is a run whose own server is there to revert it: [App.Abort] asks it.
+var ErrAlive = errors.New("the run's server lives")
+
 // orphan is a run whose server is gone before its end.
 type orphan struct {
 	ledger.Record
@@ -144,7 +147,7 @@ func (a *App) chosen(ctx context.Context, which string, orphans []orphan) ([]orp
 	if !record.Active() {
 		return nil, nil
 	}
-	return nil, mishap.WithHint(fmt.Errorf("run %s is %s, and its server lives", record.ID, record.State), fmt.Sprintf("`mishap abort %s` makes it revert", record.ID))
+	return nil, fmt.Errorf("%w: run %s is %s", ErrAlive, record.ID, record.State)
 }
 
 // mend takes a run over and brings it to its end.
