@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mishap/internal/app"
 )
 
 // crashes is how often a test kills mishap; `make crash` sets it higher.
@@ -336,4 +338,103 @@ func (l *lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
+}
+
+// crashAt kills this process at its n-th point; where is "server 17" or "keeper
+// 3", and each process takes only what is meant for it.
+func crashAt(where string) app.Around {
+	who, number, _ := strings.Cut(where, " ")
+	n, _ := strconv.Atoi(number)
+	me := "server"
+	if len(os.Args) > 1 && os.Args[1] == "keeper" {
+		me = "keeper"
+	}
+	if n == 0 || who != me {
+		return nil
+	}
+	var mu sync.Mutex
+	return func(point string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if n--; n == 0 {
+			_ = os.WriteFile("crashed", []byte(point), 0o600)
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+	}
+}
+
+const threeFaults = `version: 1
+name: three
+claim: Nothing breaks.
+steadyState:
+  - {name: fine, probe: exec, with: {argv: ["true"]}, every: 20ms}
+faults:
+  - {name: stop, injector: process-stop, targets: {pid: %d}, for: 60ms}
+  - name: a
+    injector: exec
+    with: {inject: [touch, a], revert: [rm, -f, a], verify: [test, -e, a], diesWith: boot}
+    for: 30ms
+  - name: b
+    injector: exec
+    with: {inject: [touch, b], revert: [rm, -f, b], verify: [test, -e, b], diesWith: boot}
+    for: 20ms
+    after: {fault: a, wait: 10ms}
+blastRadius: {targets: 3}
+recovery: {within: 5s, first: 1ms}
+`
+
+func TestTheRealProgramKilledAtEveryCallLeavesNothing(t *testing.T) {
+	crashes(t)
+	v := newVictim(t)
+	if err := os.WriteFile(v.dir+"/three.yaml", fmt.Appendf(nil, threeFaults, v.pid), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range []string{"server", "keeper"} {
+		points := 0
+		for died := true; died; {
+			points++
+			died = v.crashOnce(fmt.Sprint(who, " ", points))
+		}
+		least := map[string]int{"server": 45, "keeper": 12}[who]
+		if points-1 < least {
+			t.Errorf("the %s was killed at only %d points", who, points-1)
+		}
+		t.Logf("killed the %s at each of %d points", who, points-1)
+	}
+}
+
+// crashOnce kills at one point, mends, and wants the first state back. It
+// reports whether the run came to that point.
+func (v *victim) crashOnce(where string) bool {
+	v.t.Helper()
+	c := v.mishap("run", "three.yaml", "-o", "json")
+	c.Env = append(c.Env, "MISHAP_TEST_CRASH="+where)
+	out, _ := c.Output()
+	point, err := os.ReadFile(v.dir + "/crashed")
+	died := err == nil
+	_ = os.Remove(v.dir + "/crashed")
+	held := bytes.Contains(out, []byte(`"verdict":"held"`))
+	if !died && !held {
+		v.t.Fatalf("crash %s: %s", where, out)
+	}
+	// A keeper that dies while reverting takes nothing from what was seen before.
+	if died && held && !bytes.Contains(point, []byte("revert")) {
+		v.t.Errorf("crash %s, %s: held: %s", where, point, out)
+	}
+	for len(v.keepers()) > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	v.mended()
+	for _, name := range []string{"/a", "/b"} {
+		if _, err := os.Stat(v.dir + name); err == nil {
+			v.t.Errorf("crash %s: %s is left", where, name)
+		}
+	}
+	for _, folder := range []string{"/undo", "/servers"} {
+		if left, _ := os.ReadDir(v.state + folder); len(left) != 0 {
+			v.t.Errorf("crash %s, %s: left behind: %v", where, point, left)
+		}
+	}
+	return died
 }

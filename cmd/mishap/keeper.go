@@ -23,7 +23,7 @@ func (c *cli) keeperCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			// It ends when its work is done, and not before.
 			signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
-			return app.Keep(c.state, run, revertWithin)
+			return app.Keep(c.state, run, revertWithin, c.around)
 		},
 	}
 	cmd.Flags().StringVar(&run, "run", "", "id of the run")

@@ -22,6 +22,7 @@ type environment struct {
 	args     []string
 	in       io.Reader
 	out, err io.Writer
+	around   app.Around // for tests
 }
 
 // cli is what all verbs share.

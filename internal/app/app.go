@@ -25,6 +25,7 @@ type Options struct {
 	Config string // settings file; empty means search
 	State  string // state directory; empty means as in the settings
 	Log    *slog.Logger
+	Around Around // for tests; may be nil
 }
 
 // App is mishap with its settings. The ledger is opened when it is first
@@ -32,6 +33,7 @@ type Options struct {
 type App struct {
 	Settings config.Settings
 	log      *slog.Logger
+	around   Around
 	cloud    *cloud.Cloud
 
 	mu     sync.Mutex
@@ -48,7 +50,7 @@ func New(o Options) (*App, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &App{Settings: settings, log: o.Log, cloud: cloud.New()}, nil
+	return &App{Settings: settings, log: o.Log, around: o.Around, cloud: cloud.New()}, nil
 }
 
 // Close ends this process as a server and closes the ledger.

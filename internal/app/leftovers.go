@@ -128,7 +128,7 @@ func (a *App) Mend(ctx context.Context, which string, o RunOptions) ([]*mishap.R
 		}
 	}
 	if which == "" {
-		problems = append(problems, a.mendStrays(ctx))
+		problems = append(problems, a.mendStrays(ctx), a.tidy(ctx))
 	}
 	return mended, errors.Join(problems...)
 }
@@ -247,6 +247,27 @@ func (a *App) mendStrays(ctx context.Context) error {
 			left = []error{keeper.Remove(a.Settings.State, u.Run)}
 		}
 		problems = append(problems, left...)
+	}
+	return errors.Join(problems...)
+}
+
+// tidy removes what a process that died after its run had ended left of itself.
+func (a *App) tidy(ctx context.Context) error {
+	files, err := keeper.ReadUndo(a.Settings.State)
+	problems := []error{err}
+	for _, u := range files {
+		// Only if the ledger says so: an empty file may be that of a keeper
+		// which is about to lock it.
+		if record, unknown := a.find(ctx, u.Run); unknown == nil && !record.Active() && !u.Alive {
+			problems = append(problems, keeper.Remove(a.Settings.State, u.Run))
+		}
+	}
+	servers, err := ledger.Servers(a.Settings.State)
+	problems = append(problems, err)
+	for _, s := range servers {
+		if alive, err := ledger.Alive(a.Settings.State, s); err == nil && !alive {
+			a.forget(s)
+		}
 	}
 	return errors.Join(problems...)
 }

@@ -109,7 +109,7 @@ func (a *App) execute(ctx context.Context, book *ledger.SQLite, lease ledger.Lea
 		return nil, err
 	}
 	r := &runner.Runner{
-		Journal: journal{book, lease}, Faults: faults, Probes: measured, Seen: o.Seen, Log: a.log,
+		Journal: toldJournal{journal{book, lease}, a.around}, Faults: faults, Probes: measured, Seen: o.Seen, Log: a.log,
 		Restore:      func(in mishap.Injection) (mishap.Injector, error) { return injectors.Restore(a.injectorDeps(), in) },
 		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3,
 	}
@@ -120,7 +120,7 @@ func (a *App) execute(ctx context.Context, book *ledger.SQLite, lease ledger.Lea
 			return a.failBegun(ctx, book, lease, first, err, o)
 		}
 		defer func() { a.endKeeper(ctx, k, run) }()
-		r.Keeper, pid = k, k.PID()
+		r.Keeper, pid = toldKeeper{k, a.around}, k.PID()
 	}
 	if r.Guards, err = guards(a.safeguards(first.Run, func() int { return pid }), plan.Experiment); err != nil {
 		return a.failBegun(ctx, book, lease, first, err, o)
@@ -248,11 +248,14 @@ func (j journal) Prepare(ctx context.Context, e mishap.Entry, in mishap.Injectio
 func newRunID() string { return strings.ToLower(rand.Text()[:8]) }
 
 // Keep is the life of a keeper process.
-func Keep(state, run string, revertWithin time.Duration) error {
+func Keep(state, run string, revertWithin time.Duration, around Around) error {
 	a := &App{}
 	deps := a.keeperDeps()
 	return keeper.Serve(keeper.ServeOptions{
 		In: os.Stdin, Out: os.Stdout, Dir: filepath.Clean(state), Run: run, RevertWithin: revertWithin,
-		Restore: func(in mishap.Injection) (mishap.Injector, error) { return injectors.Restore(deps, in) },
+		Restore: func(in mishap.Injection) (mishap.Injector, error) {
+			injector, err := injectors.Restore(deps, in)
+			return toldInjector{injector, around}, err
+		},
 	})
 }

@@ -64,6 +64,18 @@ func Alive(dir, server string) (bool, error) {
 	return false, nil
 }
 
+// Servers lists the servers of a state directory, dead ones too.
+func Servers(dir string) ([]string, error) {
+	paths, err := filepath.Glob(lockPath(dir, "*"))
+	if err != nil {
+		return nil, fmt.Errorf("list servers: %w", err)
+	}
+	for i, p := range paths {
+		paths[i] = strings.TrimSuffix(filepath.Base(p), ".lock")
+	}
+	return paths, nil
+}
+
 // Forget removes what a dead server left of itself.
 func Forget(dir, server string) {
 	if alive, err := Alive(dir, server); err == nil && !alive {
