@@ -116,9 +116,9 @@ func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run
 
 // runOne follows one run to its end and prints its result.
 func (c *cli) runOne(ctx context.Context, one job) (*mishap.Run, error) {
-	ctx, stops, done := c.stoppable(ctx)
-	defer done()
 	view := report.NewView(c.err)
+	ctx, stops, done := c.stoppable(ctx, view)
+	defer done()
 	run, err := one(ctx, app.RunOptions{Seen: c.follow(view), Stops: stops})
 	view.Close()
 	if run == nil {
@@ -146,7 +146,7 @@ func (c *cli) follow(view report.View) func(mishap.Entry, *mishap.Run) {
 
 // stoppable turns signals into stops: the first reverts, the second lists what
 // is in, the third leaves it to the keepers.
-func (c *cli) stoppable(ctx context.Context) (context.Context, <-chan runner.Stop, func()) {
+func (c *cli) stoppable(ctx context.Context, view report.View) (context.Context, <-chan runner.Stop, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stops := make(chan runner.Stop, 1)
 	signals := make(chan os.Signal, 4)
@@ -162,12 +162,12 @@ func (c *cli) stoppable(ctx context.Context) (context.Context, <-chan runner.Sto
 			}
 			switch n {
 			case 1:
-				fmt.Fprintf(c.err, "\nmishap: %s: reverting; a second one lists what is still in\n", s)
+				view.Say(fmt.Sprintf("\nmishap: %s: reverting; a second one lists what is still in\n", s))
 				stops <- runner.Stop{Cause: mishap.CauseInterrupt, Reason: "interrupted by " + s.String(), By: whoami()}
 			case 2:
-				fmt.Fprintf(c.err, "\nmishap: %sa third one leaves that to the keepers\n", c.stillIn())
+				view.Say(fmt.Sprintf("\nmishap: %sa third one leaves that to the keepers\n", c.stillIn()))
 			case 3:
-				fmt.Fprintf(c.err, "\nmishap: left to the keepers: %s", c.stillIn())
+				view.Say(fmt.Sprintf("\nmishap: left to the keepers: %s", c.stillIn()))
 				cancel(runner.ErrLeave)
 			}
 		}

@@ -1,13 +1,25 @@
 package app
 
 import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"mishap"
 	"mishap/injectors"
 	"mishap/internal/cloud"
+	"mishap/internal/keeper"
 )
 
-// keeperDeps is what a keeper needs to inject and revert: no settings, so that
-// nothing that changes during a run can change how it ends.
-func (a *App) keeperDeps() injectors.Deps {
-	a.cloud = cloud.New()
-	return a.injectorDeps()
+// Keep is the life of a keeper process. It reads no settings, so that nothing
+// that changes during a run can change how it ends.
+func Keep(state, run string, revertWithin time.Duration, around Around) error {
+	deps := (&App{cloud: cloud.New()}).injectorDeps()
+	return keeper.Serve(keeper.ServeOptions{
+		In: os.Stdin, Out: os.Stdout, Dir: filepath.Clean(state), Run: run, RevertWithin: revertWithin,
+		Restore: func(in mishap.Injection) (mishap.Injector, error) {
+			injector, err := injectors.Restore(deps, in)
+			return toldInjector{injector, around}, err
+		},
+	})
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"mishap"
@@ -59,22 +58,6 @@ func (a *App) orphans(ctx context.Context) ([]orphan, error) {
 		all = append(all, orphan{r, entries, run})
 	}
 	return all, nil
-}
-
-// strays lists undo files with something in that no run of the ledger accounts
-// for: the ledger was lost, or cannot be read.
-func (a *App) strays(ctx context.Context) ([]keeper.Undo, error) {
-	files, err := keeper.ReadUndo(a.Settings.State)
-	var all []keeper.Undo
-	for _, u := range files {
-		if u.Alive || len(u.Outstanding()) == 0 {
-			continue
-		}
-		if _, unknown := a.find(ctx, u.Run); unknown != nil {
-			all = append(all, u)
-		}
-	}
-	return all, err
 }
 
 // Leftovers names what lost servers left: one line per fault that is or may be
@@ -232,57 +215,6 @@ func (a *App) awaitKeeper(ctx context.Context, run string) error {
 	}
 }
 
-// mendStrays reverts from undo files alone.
-func (a *App) mendStrays(ctx context.Context) error {
-	strays, err := a.strays(ctx)
-	problems := []error{err}
-	for _, u := range strays {
-		var left []error
-		for _, h := range u.Outstanding() {
-			if err := a.revertStray(ctx, h); err != nil {
-				left = append(left, stillIn{fmt.Errorf("revert %s on %s of run %s: %w", h.Fault, h.Target.Label(), u.Run, err)})
-			}
-		}
-		if left == nil {
-			left = []error{keeper.Remove(a.Settings.State, u.Run)}
-		}
-		problems = append(problems, left...)
-	}
-	return errors.Join(problems...)
-}
-
-// tidy removes what a process that died after its run had ended left of itself.
-func (a *App) tidy(ctx context.Context) error {
-	files, err := keeper.ReadUndo(a.Settings.State)
-	problems := []error{err}
-	for _, u := range files {
-		// Only if the ledger says so: an empty file may be that of a keeper
-		// which is about to lock it.
-		if record, unknown := a.find(ctx, u.Run); unknown == nil && !record.Active() && !u.Alive {
-			problems = append(problems, keeper.Remove(a.Settings.State, u.Run))
-		}
-	}
-	servers, err := ledger.Servers(a.Settings.State)
-	problems = append(problems, err)
-	for _, s := range servers {
-		if alive, err := ledger.Alive(a.Settings.State, s); err == nil && !alive {
-			a.forget(s)
-		}
-	}
-	return errors.Join(problems...)
-}
-
-func (a *App) revertStray(ctx context.Context, h keeper.Held) error {
-	injector, err := injectors.Restore(a.injectorDeps(), h.Injection)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	_, err = injector.Revert(ctx, h.Injection)
-	return err
-}
-
 // Mended says in words how a run that was taken over ended.
 func Mended(r *mishap.Run) string {
 	if left := r.Outstanding(); len(left) > 0 {
@@ -293,49 +225,4 @@ func Mended(r *mishap.Run) string {
 		return fmt.Sprintf("%s: %s", r.State, reason)
 	}
 	return fmt.Sprintf("reverted, %s: %s", verdict, reason)
-}
-
-// Settle records that a person has put back what is stranded.
-func (a *App) Settle(ctx context.Context, which, by, reason string) (*mishap.Run, error) {
-	orphans, err := a.orphans(ctx)
-	if err != nil {
-		return nil, err
-	}
-	one, err := a.chosen(ctx, which, orphans)
-	if err != nil {
-		return nil, err
-	}
-	if len(one) == 0 || one[0].run.State != mishap.Stranded {
-		return nil, refusal{mishap.WithHint(fmt.Errorf("settle run %s: it is not stranded", which), "`mishap revert` reverts it; only what that cannot do is settled by a person")}
-	}
-	book, err := a.ledger(ctx)
-	if err != nil {
-		return nil, err
-	}
-	server, err := a.register()
-	if err != nil {
-		return nil, err
-	}
-	lease, err := book.TakeOver(ctx, one[0].Lease(), server)
-	if err != nil {
-		return nil, err
-	}
-	run := one[0].run
-	var entries []mishap.Entry
-	add := func(e mishap.Entry) error {
-		e.Run, e.Seq, e.At = run.ID, run.Seq+1, time.Now()
-		entries = append(entries, e)
-		return run.Apply(e)
-	}
-	for _, in := range run.Outstanding() {
-		err = errors.Join(err, add(mishap.Entry{Injection: &mishap.InjectionChange{ID: in.ID, To: mishap.InjectionSuperseded, Detail: reason, By: by}}))
-	}
-	err = errors.Join(err, add(mishap.Entry{State: &mishap.StateChange{To: mishap.Completed, Cause: mishap.CauseSettled, Reason: "settled by " + by + ": " + reason, By: by}}))
-	if err != nil {
-		return nil, err
-	}
-	if err := book.Append(ctx, lease, entries...); err != nil {
-		return nil, err
-	}
-	return run, keeper.Remove(filepath.Clean(a.Settings.State), run.ID)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -246,16 +245,3 @@ func (j journal) Prepare(ctx context.Context, e mishap.Entry, in mishap.Injectio
 
 // newRunID is short enough to type, and random.
 func newRunID() string { return strings.ToLower(rand.Text()[:8]) }
-
-// Keep is the life of a keeper process.
-func Keep(state, run string, revertWithin time.Duration, around Around) error {
-	a := &App{}
-	deps := a.keeperDeps()
-	return keeper.Serve(keeper.ServeOptions{
-		In: os.Stdin, Out: os.Stdout, Dir: filepath.Clean(state), Run: run, RevertWithin: revertWithin,
-		Restore: func(in mishap.Injection) (mishap.Injector, error) {
-			injector, err := injectors.Restore(deps, in)
-			return toldInjector{injector, around}, err
-		},
-	})
-}

@@ -37,6 +37,7 @@ type live struct {
 	mu     sync.Mutex // never held while writing
 	latest *picture
 	past   []*picture // of runs that are over, not drawn yet
+	said   string     // not written yet
 
 	// Only the drawer touches these.
 	drawn  int    // lines on the screen that are drawn over
@@ -64,6 +65,14 @@ func (v *live) Seen(e mishap.Entry, r *mishap.Run) {
 	}
 }
 
+// Say puts the text above what is drawn, where it stays.
+func (v *live) Say(text string) {
+	v.mu.Lock()
+	v.said += text
+	v.mu.Unlock()
+	v.drawer.soon()
+}
+
 // Close draws once more and shows the cursor.
 func (v *live) Close() { v.drawer.end() }
 
@@ -71,11 +80,15 @@ func (v *live) Close() { v.drawer.end() }
 // followed by another, or by the end of the view.
 func (v *live) draw(last bool) {
 	v.mu.Lock()
-	latest, past := v.latest, v.past
-	v.past = nil
+	latest, past, said := v.latest, v.past, v.said
+	v.past, v.said = nil, ""
 	v.mu.Unlock()
 	var out strings.Builder
 	now := v.now()
+	if said != "" {
+		v.giveWay(&out)
+		out.WriteString(said)
+	}
 	for _, p := range past {
 		v.put(&out, p.lines(now), true)
 	}
@@ -88,6 +101,15 @@ func (v *live) draw(last bool) {
 	if out.Len() > 0 {
 		_, _ = io.WriteString(v.w, out.String()) // a terminal that is gone misses a view, not the run
 	}
+}
+
+// giveWay takes away what is drawn, so that something else can be written.
+func (v *live) giveWay(out *strings.Builder) {
+	if v.drawn > 0 {
+		fmt.Fprintf(out, "\x1b[%dA", v.drawn)
+	}
+	out.WriteString(clearLine + clearBelow)
+	v.drawn, v.before = 0, ""
 }
 
 // put draws lines over those before; final ones are all shown and stay.

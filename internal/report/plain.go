@@ -42,6 +42,14 @@ func (v *plain) Seen(e mishap.Entry, r *mishap.Run) {
 	v.writer.soon()
 }
 
+// Say writes the text as it is.
+func (v *plain) Say(text string) {
+	v.mu.Lock()
+	v.lines = append(v.lines, text)
+	v.mu.Unlock()
+	v.writer.soon()
+}
+
 // Close waits until every line is written.
 func (v *plain) Close() { v.writer.end() }
 

@@ -17,6 +17,9 @@ type View interface {
 	// of the run, and never waits for whoever reads the view: a terminal that is
 	// paused must not keep a run from reverting.
 	Seen(e mishap.Entry, r *mishap.Run)
+	// Say puts lines between what the view shows, such as an answer to Ctrl-C.
+	// The text ends with a newline. It does not wait either.
+	Say(text string)
 	// Close leaves the last state behind and the cursor below it.
 	Close()
 }

@@ -242,3 +242,35 @@ func TestLiveViewOfAnotherRunLeavesTheOneBefore(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsSaidStaysBetweenWhatIsDrawn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScreen(t, 80, 24)
+		v := report.NewLive(s, 80, 24, true)
+		said := 0
+		show(t, v, stories()["held"].entries, func(e mishap.Entry) {
+			if e.State != nil {
+				said++
+				v.Say(fmt.Sprintf("said %d\n", said))
+				time.Sleep(time.Second)
+				synctest.Wait()
+			}
+		})
+		v.Close()
+		for n := range said {
+			if strings.Count(s.String(), fmt.Sprintf("said %d\n", n+1)) != 1 {
+				t.Errorf("what was said %d. is not on the screen once:\n%s", n+1, s)
+			}
+		}
+		if strings.Count(s.String(), "7f3a91c2  checkout") != 1 {
+			t.Errorf("the run is not on the screen once:\n%s", s)
+		}
+	})
+	var out bytes.Buffer
+	v := report.NewView(&out)
+	v.Say("said\n")
+	v.Close()
+	if out.String() != "said\n" {
+		t.Errorf("on a pipe: %q", out.String())
+	}
+}

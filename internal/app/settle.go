@@ -1,0 +1,56 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mishap"
+	"mishap/internal/keeper"
+)
+
+// Settle records that a person has put back what is stranded.
+func (a *App) Settle(ctx context.Context, which, by, reason string) (*mishap.Run, error) {
+	orphans, err := a.orphans(ctx)
+	if err != nil {
+		return nil, err
+	}
+	one, err := a.chosen(ctx, which, orphans)
+	if err != nil {
+		return nil, err
+	}
+	if len(one) == 0 || one[0].run.State != mishap.Stranded {
+		return nil, refusal{mishap.WithHint(fmt.Errorf("settle run %s: it is not stranded", which), "`mishap revert` reverts it; only what that cannot do is settled by a person")}
+	}
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	server, err := a.register()
+	if err != nil {
+		return nil, err
+	}
+	lease, err := book.TakeOver(ctx, one[0].Lease(), server)
+	if err != nil {
+		return nil, err
+	}
+	run := one[0].run
+	var entries []mishap.Entry
+	add := func(e mishap.Entry) error {
+		e.Run, e.Seq, e.At = run.ID, run.Seq+1, time.Now()
+		entries = append(entries, e)
+		return run.Apply(e)
+	}
+	for _, in := range run.Outstanding() {
+		err = errors.Join(err, add(mishap.Entry{Injection: &mishap.InjectionChange{ID: in.ID, To: mishap.InjectionSuperseded, Detail: reason, By: by}}))
+	}
+	err = errors.Join(err, add(mishap.Entry{State: &mishap.StateChange{To: mishap.Completed, Cause: mishap.CauseSettled, Reason: "settled by " + by + ": " + reason, By: by}}))
+	if err != nil {
+		return nil, err
+	}
+	if err := book.Append(ctx, lease, entries...); err != nil {
+		return nil, err
+	}
+	return run, keeper.Remove(a.Settings.State, run.ID)
+}
