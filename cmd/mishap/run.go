@@ -162,8 +162,8 @@ func (c *cli) stoppable(ctx context.Context, view report.View) (context.Context,
 			}
 			switch n {
 			case 1:
-				view.Say(fmt.Sprintf("\nmishap: %s: reverting; a second one lists what is still in\n", s))
-				stops <- runner.Stop{Cause: mishap.CauseInterrupt, Reason: "interrupted by " + s.String(), By: whoami()}
+				view.Say(fmt.Sprintf("\nmishap: %s: reverting; a second one lists what is still in\n", signalName(s)))
+				stops <- runner.Stop{Cause: mishap.CauseInterrupt, Reason: "interrupted by " + signalName(s), By: whoami()}
 			case 2:
 				view.Say(fmt.Sprintf("\nmishap: %sa third one leaves that to the keepers\n", c.stillIn()))
 			case 3:
@@ -173,6 +173,19 @@ func (c *cli) stoppable(ctx context.Context, view report.View) (context.Context,
 		}
 	}()
 	return ctx, stops, func() { signal.Stop(signals); close(over); cancel(nil) }
+}
+
+// signalName is what a person did or saw.
+func signalName(s os.Signal) string {
+	switch s {
+	case os.Interrupt:
+		return "Ctrl-C"
+	case syscall.SIGTERM:
+		return "SIGTERM"
+	case syscall.SIGHUP:
+		return "SIGHUP, the end of the terminal"
+	}
+	return s.String()
 }
 
 // stillIn lists what is in, in words.
