@@ -50,6 +50,7 @@ type ProbeKind struct {
 type SafeguardKind struct {
 	Kind
 	Always bool // asked for every plan, whether the experiment names it or not
+	Timed  bool // answers from the situation's plan and time alone, so that it can be asked about the future
 	New    func(with json.RawMessage) (Safeguard, error)
 }
 

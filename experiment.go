@@ -23,7 +23,26 @@ type Experiment struct {
 	BlastRadius BlastRadius       `json:"blastRadius"`
 	Safeguards  []SafeguardSpec   `json:"safeguards,omitempty"`
 	Recovery    Recovery          `json:"recovery"`
+	Schedule    *Schedule         `json:"schedule,omitempty"` // nil: nothing runs it by itself
+	Impacts     []Impact          `json:"impacts,omitempty"`
 	Source      Source            `json:"source"`
+}
+
+// Impact is a harm that the owner knows the experiment does today. While one
+// holds, no schedule runs the experiment: it would only show it again.
+type Impact struct {
+	What  string `json:"what"`            // one sentence
+	Until Date   `json:"until,omitempty"` // the last day on which it holds, in UTC; empty: until it is removed
+}
+
+// Known returns the first impact that holds at now; nil if there is none.
+func (e Experiment) Known(now time.Time) *Impact {
+	for i, known := range e.Impacts {
+		if known.Until == "" || now.Before(known.Until.start().AddDate(0, 0, 1)) {
+			return &e.Impacts[i]
+		}
+	}
+	return nil
 }
 
 // Source says where an experiment came from, so that a verdict names a commit.

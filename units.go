@@ -161,3 +161,21 @@ func (s *Secret) UnmarshalJSON(data []byte) error {
 	}
 	return nil
 }
+
+// Date is a day, such as 2027-01-31.
+type Date string
+
+// UnmarshalText reads a day.
+func (d *Date) UnmarshalText(text []byte) error {
+	if _, err := time.Parse(time.DateOnly, string(text)); err != nil {
+		return fmt.Errorf("%q is not a day; write it like 2027-01-31", text)
+	}
+	*d = Date(text)
+	return nil
+}
+
+// start is the day's first instant in UTC.
+func (d Date) start() time.Time {
+	t, _ := time.Parse(time.DateOnly, string(d))
+	return t
+}

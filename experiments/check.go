@@ -50,6 +50,7 @@ func (c *checker) check() {
 	c.checkFaults()
 	c.checkSafeguards()
 	c.checkLimits()
+	c.checkSchedule()
 }
 
 func (c *checker) checkName() {

@@ -26,6 +26,8 @@ type experimentForm struct {
 	BlastRadius blastRadiusForm   `json:"blastRadius" jsonschema:"the most that a run may touch"`
 	Safeguards  []safeguardForm   `json:"safeguards,omitempty" jsonschema:"what may refuse a plan before it starts and stop a run at any moment"`
 	Recovery    recoveryForm      `json:"recovery,omitzero" jsonschema:"how the steady state is asked for after the revert: exponential backoff"`
+	Schedule    *scheduleForm     `json:"schedule,omitempty" jsonschema:"when a server runs the experiment by itself"`
+	Impacts     []impactForm      `json:"impacts,omitempty" jsonschema:"harms that the owner knows of; while one holds, no schedule runs the experiment"`
 }
 
 type probeForm struct {
@@ -95,10 +97,8 @@ type withFuture interface{ notBuilt() map[string]string }
 
 func (e *experimentForm) notBuilt() map[string]string {
 	return map[string]string{
-		"compare":  "remove it; without it the probes alone judge the run",
-		"schedule": "remove it; start `mishap run` from cron or a timer until then",
-		"impacts":  "remove it",
-		"cost":     "remove it",
+		"compare": "remove it; without it the probes alone judge the run",
+		"cost":    "remove it",
 	}
 }
 
@@ -124,6 +124,12 @@ func (e *experimentForm) experiment() mishap.Experiment {
 	}
 	for _, s := range e.Safeguards {
 		out.Safeguards = append(out.Safeguards, mishap.SafeguardSpec(s))
+	}
+	if e.Schedule != nil {
+		out.Schedule = e.Schedule.schedule(out.Name)
+	}
+	for _, i := range e.Impacts {
+		out.Impacts = append(out.Impacts, mishap.Impact(i))
 	}
 	return out
 }

@@ -34,6 +34,9 @@ type Options struct {
 	Proxies      []string          // names of the proxies in the settings
 	CheckProxies bool              // whether a fault on any other proxy is a problem
 	LongestRun   time.Duration     // longest time that faults may be in; 0 means that it is not checked
+	// Schedule checks the schedule of an experiment, of which all else is in
+	// order. Problems are [*mishap.FieldError] values, joined. Nil checks nothing.
+	Schedule func(mishap.Experiment) error
 }
 
 // loaded is one file's experiment and where its name stands.

@@ -28,6 +28,7 @@ func windowKind() mishap.SafeguardKind {
 			Params:  windowWith{},
 			Example: "safeguard: window\nwith: {days: Mon-Fri, hours: \"09:00-17:00\", timezone: Europe/London}\n",
 		},
+		Timed: true,
 		New: func(with json.RawMessage) (mishap.Safeguard, error) {
 			w := windowWith{Days: everyDay()}
 			err := mishap.Decode("with", with, &w)

@@ -145,6 +145,7 @@ func (a *App) Load(ctx context.Context, paths []string, vars map[string]string, 
 	o := experiments.Options{
 		Catalogs: a.catalogs(), Vars: vars, LongestRun: a.Settings.LongestRun.Std(),
 		CheckProxies: strict || a.Settings.File != "",
+		Schedule:     a.checkSchedule,
 	}
 	for _, p := range a.Settings.Proxies {
 		o.Proxies = append(o.Proxies, p.Name)

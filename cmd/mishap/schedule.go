@@ -1,0 +1,80 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mishap/internal/app"
+	"mishap/internal/report"
+)
+
+func (c *cli) scheduleCommand() *cobra.Command {
+	var vars map[string]string
+	var count int
+	var after string
+	cmd := &cobra.Command{
+		Use:   "schedule PATH…",
+		Short: "Show when experiments would run by themselves, and when not",
+		Long: `Show the next times of every experiment that has a schedule, with their jitter,
+and why each would or would not run: its windows and calendars, known impacts,
+locks and halt. Any past or future time can be computed again with --after.` + "\n" + exitCodes,
+		Example: "  mishap schedule experiments/\n  mishap schedule experiments/ -n 20 --after 2026-12-24T00:00:00Z",
+		Args:    atLeast(1, "at least one file or folder"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			from := time.Now()
+			if after != "" {
+				t, err := time.Parse(time.RFC3339, after)
+				if err != nil {
+					return usageError{fmt.Errorf("--after %q is not a time; write it like 2026-12-24T00:00:00Z", after)}
+				}
+				from = t
+			}
+			if count < 1 || count > 10_000 {
+				return usageError{fmt.Errorf("-n must be 1 to 10000")}
+			}
+			return c.withApp(cmd, func(a *app.App) error {
+				list, err := a.Load(cmd.Context(), args, vars, false)
+				if err != nil {
+					return err
+				}
+				all, err := a.Schedule(cmd.Context(), list, from, count)
+				if err != nil {
+					return err
+				}
+				return c.showSchedule(all)
+			})
+		},
+	}
+	cmd.Flags().StringToStringVar(&vars, "var", nil, "value of a variable, NAME=VALUE; may be repeated")
+	cmd.Flags().IntVarP(&count, "count", "n", 5, "times to show of each experiment")
+	cmd.Flags().StringVar(&after, "after", "", "show the times after this one instead of now")
+	return cmd
+}
+
+func (c *cli) showSchedule(all []app.Scheduled) error {
+	if c.json() {
+		if all == nil {
+			all = []app.Scheduled{}
+		}
+		return json.NewEncoder(c.out).Encode(all)
+	}
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(c.out, "no experiment has a schedule")
+		return err
+	}
+	for _, one := range all {
+		fmt.Fprintf(c.out, "%s: %s\n", one.Experiment, report.Rhythm(one.Schedule))
+		if one.Now != "" {
+			fmt.Fprintf(c.out, "  as things stand now it does not run: %s\n", one.Now)
+		}
+		for _, up := range one.Next {
+			if err := report.Due(c.out, up.Due, one.Schedule, up.Reason); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
