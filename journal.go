@@ -9,6 +9,8 @@ type Entry struct {
 	Seq int64     `json:"seq"` // 1, 2, 3, … within the run, without gaps
 	At  time.Time `json:"at"`
 
+	Trigger *Trigger `json:"trigger,omitempty"` // why the run began; only beside Planned
+
 	Planned     *Plan            `json:"planned,omitempty"`
 	State       *StateChange     `json:"state,omitempty"`
 	Check       *Check           `json:"check,omitempty"`

@@ -10,6 +10,7 @@ import (
 type Run struct {
 	ID         string
 	Plan       Plan
+	Trigger    Trigger
 	State      State
 	Cause      Cause  // of the first reverting, or of the refusal
 	Reason     string // in words
@@ -151,6 +152,10 @@ func (e Entry) fields() int {
 
 func (r *Run) applyPlanned(e Entry) {
 	*r = Run{ID: e.Run, Plan: *e.Planned, State: Planned, Seq: e.Seq, PlannedAt: e.At, Checks: map[string]Check{}}
+	r.Trigger = Trigger{Kind: TriggerHand}
+	if e.Trigger != nil {
+		r.Trigger = *e.Trigger
+	}
 	for _, spec := range e.Planned.Experiment.SteadyState {
 		r.Watches = append(r.Watches, &Watch{Spec: spec})
 	}

@@ -76,4 +76,12 @@ const (
 	CausePersist     Cause = "persists"    // the fault was seen again after its revert
 	CauseRetry       Cause = "retry"       // a stranded injection is tried again
 	CauseSettled     Cause = "settled"     // a named person settled what was stranded
+
+	// Why a run that was due, or asked for, did not start.
+	CauseBusy   Cause = "busy"   // another run of its experiment or group is in the way
+	CauseLimit  Cause = "limit"  // too much goes on already
+	CauseLocked Cause = "locked" // it deviated, and nobody has unlocked it
+	CauseImpact Cause = "impact" // its owner declared the harm as known
+	CauseMissed Cause = "missed" // nobody served when it was due
+	CausePolicy Cause = "policy" // the server's settings do not allow it
 )

@@ -28,6 +28,20 @@ type book interface {
 	Halt(context.Context, ledger.Halt) error
 	Resume(context.Context, string, time.Time) error
 	Halted(context.Context) (*ledger.Halt, error)
+	Refuse(context.Context, string, []ledger.Refusal) error
+	Ongoing(context.Context) ([]mishap.Ongoing, error)
+	Latest(context.Context) ([]ledger.Record, error)
+	Postpone(context.Context, string, time.Time, time.Time) error
+	Due(context.Context, time.Time, int) ([]ledger.Schedule, error)
+	NextDue(context.Context) (time.Time, error)
+	Schedules(context.Context) ([]ledger.Schedule, error)
+	SetSchedules(context.Context, []ledger.Schedule) error
+	Locks(context.Context) ([]mishap.Lock, error)
+	Unlock(context.Context, string, string, string, time.Time) error
+	Record(context.Context, ledger.Act) error
+	Audit(context.Context, int64, int) ([]ledger.Act, error)
+	Revision(context.Context, string) (ledger.Revision, error)
+	Publish(context.Context, ledger.Revision, int64) (ledger.Revision, error)
 	Close() error
 }
 

@@ -10,8 +10,8 @@ import (
 	"mishap"
 )
 
-// explain says what went wrong with the file in words, and what to do.
-func (l *SQLite) explain(doing string, err error) error {
+// explainFile says what went wrong with the file in words, and what to do.
+func (l *SQLite) explainFile(doing string, err error) error {
 	if err == nil {
 		return nil
 	}

@@ -65,8 +65,24 @@ func (k *KeyError) Is(target error) bool { return target == mishap.ErrTaken }
 
 // Start begins a run.
 type Start struct {
-	Server string       // who runs it
-	First  mishap.Entry // the planned entry, with Seq 1
+	Server  string                   // who runs it
+	First   mishap.Entry             // the planned entry, with Seq 1
+	Admit   func(mishap.Facts) error // the governor, asked in the transaction; nil admits. It must only compute
+	Advance *Advance                 // moves the schedule on that the run is of; may be nil
+}
+
+// Refusal is a run that did not start.
+type Refusal struct {
+	First   mishap.Entry // the planned entry, with Seq 1
+	Why     mishap.Entry // refused, with Seq 2
+	Advance *Advance     // may be nil
+}
+
+func (r Refusal) check() error {
+	if r.First.Planned == nil || r.First.Seq != 1 || r.Why.State == nil || r.Why.State.To != mishap.Refused || r.Why.Seq != 2 || r.Why.Run != r.First.Run {
+		return errors.New("record refusal: it takes a plan and a reason, numbers 1 and 2 of one run")
+	}
+	return nil
 }
 
 // Lease is a server's ownership of a run. The fence grows with each owner.
@@ -86,6 +102,12 @@ type Record struct {
 	Fence      int64
 	Began      time.Time
 	Ended      time.Time // zero while it is active
+
+	Verdict mishap.Verdict // when it has ended
+	Cause   mishap.Cause
+	Reason  string
+	Kind    mishap.TriggerKind
+	Tick    time.Time // of its schedule; zero if it has none
 }
 
 // Active reports whether the run holds its experiment's and group's locks.

@@ -21,12 +21,17 @@ type Memory struct {
 	keys       map[string]string // key → injection
 	injections map[string]*memoryInjection
 	halt       *Halt
+	schedules  map[string]Schedule
+	locks      map[string]mishap.Lock
+	acts       []Act
+	revisions  []Revision
 }
 
 type memoryRun struct {
 	Record
 	entries    [][]byte
 	injections []string
+	footprints []mishap.Footprint
 }
 
 type memoryInjection struct {
@@ -36,35 +41,14 @@ type memoryInjection struct {
 
 // NewMemory makes an empty ledger.
 func NewMemory() *Memory {
-	return &Memory{runs: map[string]*memoryRun{}, keys: map[string]string{}, injections: map[string]*memoryInjection{}}
+	return &Memory{
+		runs: map[string]*memoryRun{}, keys: map[string]string{}, injections: map[string]*memoryInjection{},
+		schedules: map[string]Schedule{}, locks: map[string]mishap.Lock{},
+	}
 }
 
 // Close does nothing.
 func (m *Memory) Close() error { return nil }
-
-// Begin is like [SQLite.Begin].
-func (m *Memory) Begin(_ context.Context, s Start) (Lease, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := s.check(); err != nil {
-		return Lease{}, err
-	}
-	if m.halt != nil {
-		return Lease{}, fmt.Errorf("%w: %s", ErrHalted, m.halt)
-	}
-	e := s.First.Planned.Experiment
-	for _, r := range m.runs {
-		if r.Active() && (r.Experiment == e.Name || r.Group == e.Group) {
-			return Lease{}, &BusyError{Run: r.ID, Experiment: r.Experiment, Group: r.Group, State: r.State}
-		}
-	}
-	if m.runs[s.First.Run] != nil {
-		return Lease{}, fmt.Errorf("begin run %s: there is one already", s.First.Run)
-	}
-	r := &memoryRun{Record: Record{ID: s.First.Run, Experiment: e.Name, Group: e.Group, State: mishap.Planned, Server: s.Server, Fence: 1, Began: s.First.At}}
-	m.runs[r.ID] = r
-	return r.Lease(), r.append(s.First)
-}
 
 func (r *memoryRun) append(e mishap.Entry) error {
 	if int(e.Seq) != len(r.entries)+1 {
@@ -122,7 +106,7 @@ func (m *Memory) follow(r *memoryRun, e mishap.Entry) {
 		if !r.State.Ended() {
 			return
 		}
-		r.Ended = e.At
+		m.finish(r, e)
 		for _, id := range r.injections {
 			m.free(id)
 			m.injections[id].Undo = nil
@@ -193,14 +177,16 @@ func (m *Memory) Halt(_ context.Context, h Halt) error {
 	if m.halt == nil {
 		m.halt = &h
 	}
+	m.audit(Act{At: h.At, By: h.By, What: "halt: " + h.Reason})
 	return nil
 }
 
 // Resume is like [SQLite.Resume].
-func (m *Memory) Resume(context.Context, string, time.Time) error {
+func (m *Memory) Resume(_ context.Context, by string, at time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.halt = nil
+	m.audit(Act{At: at, By: by, What: "resume"})
 	return nil
 }
 
@@ -219,6 +205,10 @@ func (m *Memory) Entries(_ context.Context, run string) ([]mishap.Entry, error) 
 	if r == nil {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownRun, run)
 	}
+	return r.decode()
+}
+
+func (r *memoryRun) decode() ([]mishap.Entry, error) {
 	all := make([]mishap.Entry, len(r.entries))
 	for i, text := range r.entries {
 		if err := json.Unmarshal(text, &all[i]); err != nil {
@@ -263,6 +253,10 @@ func (m *Memory) Find(ctx context.Context, which string) (Record, error) {
 func (m *Memory) records(keep func(Record) bool) []Record {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.sorted(keep)
+}
+
+func (m *Memory) sorted(keep func(Record) bool) []Record {
 	var all []Record
 	for _, r := range m.runs {
 		if keep(r.Record) {

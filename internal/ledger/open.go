@@ -23,12 +23,15 @@ const (
 //go:embed schema.sql
 var schema string
 
+//go:embed schema2.sql
+var schema2 string
+
 // migrations lists what turns version n of the schema into n+1.
-func migrations() []string { return []string{schema} }
+func migrations() []string { return []string{schema, schema2} }
 
 // SQLite is a ledger in one file, shared by the processes of one machine.
 type SQLite struct {
-	db   *sql.DB
+	*store
 	path string
 	file os.FileInfo // to notice when the path is another file
 }
@@ -50,7 +53,8 @@ func Open(ctx context.Context, dir string) (*SQLite, error) {
 		return nil, mishap.WithHint(fmt.Errorf("state directory %s is on a network file system (%s), where locks cannot be trusted", dir, name),
 			"choose a local one with --state DIR or MISHAP_STATE")
 	}
-	l := &SQLite{path: filepath.Join(dir, fileName)}
+	l := &SQLite{store: &store{}, path: filepath.Join(dir, fileName)}
+	l.present, l.explain = l.sameFile, l.explainFile
 	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, mishap.WithHint(fmt.Errorf("open ledger: %w", err), "choose a state directory that you may write with --state DIR or MISHAP_STATE")
@@ -106,18 +110,17 @@ func (l *SQLite) migrate(ctx context.Context, steps []string) error {
 			return err
 		}
 	}
-	return l.transact(ctx, func(tx *sql.Tx) error {
+	return l.transact(ctx, func(t tx) error {
 		var now int
-		if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&now); err != nil {
+		if err := t.row(ctx, "PRAGMA user_version").Scan(&now); err != nil {
 			return err
 		}
 		for ; now < len(steps); now++ {
-			if _, err := tx.ExecContext(ctx, steps[now]); err != nil {
+			if err := t.exec(ctx, steps[now]); err != nil {
 				return fmt.Errorf("migrate to schema %d: %w", now+1, err)
 			}
 		}
-		_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d; PRAGMA application_id = %d", len(steps), applicationID))
-		return err
+		return t.exec(ctx, fmt.Sprintf("PRAGMA user_version = %d; PRAGMA application_id = %d", len(steps), applicationID))
 	})
 }
 
@@ -141,25 +144,9 @@ func (l *SQLite) keepCopy(ctx context.Context, version int) error {
 	return nil
 }
 
-// transact runs f in a transaction that holds the write lock.
-func (l *SQLite) transact(ctx context.Context, f func(*sql.Tx) error) error {
-	if err := l.present(); err != nil {
-		return err
-	}
-	tx, err := l.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := f(tx); err != nil {
-		_ = tx.Rollback()
-		return err
-	}
-	return tx.Commit()
-}
-
-// present notices that the path is no longer the file that is open: what is
+// sameFile notices that the path is no longer the file that is open: what is
 // written to a removed file is lost.
-func (l *SQLite) present() error {
+func (l *SQLite) sameFile() error {
 	now, err := os.Stat(l.path)
 	if err != nil || !os.SameFile(now, l.file) {
 		return mishap.WithHint(fmt.Errorf("%w: %s", ErrGone, l.path),

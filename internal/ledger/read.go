@@ -12,14 +12,12 @@ import (
 	"mishap"
 )
 
-type querier interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
+const selectHalt = `SELECT by, reason, at FROM halt`
 
-func halted(ctx context.Context, q querier) (*Halt, error) {
+func halted(row *sql.Row) (*Halt, error) {
 	var h Halt
 	var at int64
-	err := q.QueryRowContext(ctx, `SELECT by, reason, at FROM halt`).Scan(&h.By, &h.Reason, &at)
+	err := row.Scan(&h.By, &h.Reason, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -28,22 +26,22 @@ func halted(ctx context.Context, q querier) (*Halt, error) {
 }
 
 // Halted says who halted everything; nil if nobody did.
-func (l *SQLite) Halted(ctx context.Context) (*Halt, error) {
-	if err := l.present(); err != nil {
+func (s *store) Halted(ctx context.Context) (*Halt, error) {
+	if err := s.present(); err != nil {
 		return nil, err
 	}
-	h, err := halted(ctx, l.db)
+	h, err := halted(s.row(ctx, selectHalt))
 	if err != nil {
-		return nil, l.explain("read halt from", err)
+		return nil, s.explain("read halt from", err)
 	}
 	return h, nil
 }
 
 // Entries reads a run's journal.
-func (l *SQLite) Entries(ctx context.Context, run string) ([]mishap.Entry, error) {
-	entries, err := decodeAll[mishap.Entry](l.db.QueryContext(ctx, `SELECT entry FROM entries WHERE run = ? ORDER BY seq`, run))
+func (s *store) Entries(ctx context.Context, run string) ([]mishap.Entry, error) {
+	entries, err := decodeAll[mishap.Entry](s.rows(ctx, `SELECT entry FROM entries WHERE run = ? ORDER BY seq`, run))
 	if err != nil {
-		return nil, l.explain("read journal from", err)
+		return nil, s.explain("read journal from", err)
 	}
 	if len(entries) == 0 {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownRun, run)
@@ -53,9 +51,9 @@ func (l *SQLite) Entries(ctx context.Context, run string) ([]mishap.Entry, error
 
 // Injections reads a run's injections with their undo, in the order in which
 // they were prepared.
-func (l *SQLite) Injections(ctx context.Context, run string) ([]mishap.Injection, error) {
-	all, err := decodeAll[mishap.Injection](l.db.QueryContext(ctx, `SELECT injection FROM injections WHERE run = ? ORDER BY position`, run))
-	return all, l.explain("read injections from", err)
+func (s *store) Injections(ctx context.Context, run string) ([]mishap.Injection, error) {
+	all, err := decodeAll[mishap.Injection](s.rows(ctx, `SELECT injection FROM injections WHERE run = ? ORDER BY position`, run))
+	return all, s.explain("read injections from", err)
 }
 
 func decodeAll[T any](rows *sql.Rows, err error) ([]T, error) {
@@ -79,24 +77,40 @@ func decodeAll[T any](rows *sql.Rows, err error) ([]T, error) {
 }
 
 // Runs lists the latest runs, newest first, at most limit.
-func (l *SQLite) Runs(ctx context.Context, limit int) ([]Record, error) {
-	return l.records(ctx, `ORDER BY began DESC, id LIMIT ?`, limit)
+func (s *store) Runs(ctx context.Context, limit int) ([]Record, error) {
+	return s.records(ctx, `ORDER BY began DESC, id LIMIT ?`, limit)
 }
 
 // Unfinished lists the runs that are active, oldest first.
-func (l *SQLite) Unfinished(ctx context.Context) ([]Record, error) {
-	return l.records(ctx, `WHERE ended IS NULL ORDER BY began, id`)
+func (s *store) Unfinished(ctx context.Context) ([]Record, error) {
+	return s.records(ctx, `WHERE ended IS NULL ORDER BY began, id`)
+}
+
+// Ongoing lists the active runs with what they touch.
+func (s *store) Ongoing(ctx context.Context) ([]mishap.Ongoing, error) {
+	rows, err := s.rows(ctx, selectOngoing)
+	if err != nil {
+		return nil, s.explain("read runs from", err)
+	}
+	all, err := scanOngoing(rows)
+	return all, s.explain("read runs from", err)
+}
+
+// Latest lists the latest run of each experiment that was not refused.
+func (s *store) Latest(ctx context.Context) ([]Record, error) {
+	return s.records(ctx, `r WHERE state <> 'refused' AND NOT EXISTS (
+		SELECT 1 FROM runs n WHERE n.experiment = r.experiment AND n.state <> 'refused' AND (n.began, n.id) > (r.began, r.id)) ORDER BY experiment`)
 }
 
 // Find reads the run with that id, or the only one whose id begins so, or the
 // latest if which is "last".
-func (l *SQLite) Find(ctx context.Context, which string) (Record, error) {
+func (s *store) Find(ctx context.Context, which string) (Record, error) {
 	var found []Record
 	var err error
 	if which == "last" {
-		found, err = l.Runs(ctx, 1)
+		found, err = s.Runs(ctx, 1)
 	} else {
-		found, err = l.records(ctx, `WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT 5`, len(which), which)
+		found, err = s.records(ctx, `WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT 5`, len(which), which)
 	}
 	if err != nil {
 		return Record{}, err
@@ -123,25 +137,28 @@ func one(which string, found []Record) (Record, error) {
 	return found[0], nil
 }
 
-func (l *SQLite) records(ctx context.Context, where string, args ...any) ([]Record, error) {
-	rows, err := l.db.QueryContext(ctx, `SELECT id, experiment, grp, state, server, fence, began, ended FROM runs `+where, args...)
+func (s *store) records(ctx context.Context, where string, args ...any) ([]Record, error) {
+	rows, err := s.rows(ctx, `SELECT id, experiment, grp, state, server, fence, began, ended, verdict, cause, reason, kind, tick FROM runs `+where, args...)
 	if err != nil {
-		return nil, l.explain("read runs from", err)
+		return nil, s.explain("read runs from", err)
 	}
 	defer rows.Close()
 	var all []Record
 	for rows.Next() {
 		var r Record
 		var began int64
-		var ended sql.NullInt64
-		if err := rows.Scan(&r.ID, &r.Experiment, &r.Group, &r.State, &r.Server, &r.Fence, &began, &ended); err != nil {
-			return nil, l.explain("read runs from", err)
+		var ended, tick sql.NullInt64
+		if err := rows.Scan(&r.ID, &r.Experiment, &r.Group, &r.State, &r.Server, &r.Fence, &began, &ended, &r.Verdict, &r.Cause, &r.Reason, &r.Kind, &tick); err != nil {
+			return nil, s.explain("read runs from", err)
 		}
 		r.Began = time.Unix(0, began)
 		if ended.Valid {
 			r.Ended = time.Unix(0, ended.Int64)
 		}
+		if tick.Valid {
+			r.Tick = time.Unix(0, tick.Int64)
+		}
 		all = append(all, r)
 	}
-	return all, l.explain("read runs from", rows.Err())
+	return all, s.explain("read runs from", rows.Err())
 }

@@ -138,9 +138,9 @@ func TestAnOlderLedgerIsMigratedAfterACopyWasKept(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir)
 	begin(t, l, "r1", "e", "g")
-	must(t, l.Migrate(t.Context(), []string{ledger.Schema(), "ALTER TABLE runs ADD COLUMN colour TEXT"}))
+	must(t, l.Migrate(t.Context(), append(ledger.Migrations(), "ALTER TABLE runs ADD COLUMN colour TEXT")))
 	raw(t, dir, "UPDATE runs SET colour = 'red'")
-	copied, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "ledger.db.v1"))
+	copied, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "ledger.db.v2"))
 	must(t, err)
 	defer copied.Close()
 	var runs int

@@ -1,0 +1,190 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"mishap"
+)
+
+// Begin records a new run and makes the server its owner. It answers an error
+// that wraps [ErrHalted] or [ErrTickTaken], a [*BusyError], or what Admit said;
+// then nothing was written.
+func (s *store) Begin(ctx context.Context, start Start) (Lease, error) {
+	if err := start.check(); err != nil {
+		return Lease{}, err
+	}
+	lease := Lease{Run: start.First.Run, Server: start.Server, Fence: 1}
+	e := start.First.Planned.Experiment
+	err := s.admit(ctx, func(t tx) error {
+		if halt, err := halted(t.row(ctx, selectHalt)); err != nil {
+			return err
+		} else if halt != nil {
+			return fmt.Errorf("%w: %s", ErrHalted, halt)
+		}
+		if known, err := t.tickKnown(ctx, start.First); err != nil {
+			return err
+		} else if known {
+			return ErrTickTaken
+		}
+		if err := t.advance(ctx, start.Advance); err != nil {
+			return err
+		}
+		if err := t.busy(ctx, e.Name, e.Group); err != nil {
+			return err
+		}
+		if start.Admit != nil {
+			facts, err := t.facts(ctx, e.Name)
+			if err != nil {
+				return err
+			}
+			if err := start.Admit(facts); err != nil {
+				return err
+			}
+		}
+		if err := t.insertRun(ctx, lease, start.First); err != nil {
+			return err
+		}
+		return t.insertEntry(ctx, start.First)
+	})
+	return lease, s.explainUnless("begin run in", err)
+}
+
+// Refuse records runs that did not start, each with its two entries, and moves
+// their schedules on; at most a hundred in a transaction. One whose tick another
+// server took meanwhile is left out.
+func (s *store) Refuse(ctx context.Context, server string, all []Refusal) error {
+	const batch = 100
+	for len(all) > 0 {
+		n := min(batch, len(all))
+		if err := s.refuse(ctx, server, all[:n]); err != nil {
+			return s.explainUnless("record refusals in", err)
+		}
+		all = all[n:]
+	}
+	return nil
+}
+
+func (s *store) refuse(ctx context.Context, server string, batch []Refusal) error {
+	return s.transact(ctx, func(t tx) error {
+		for _, r := range batch {
+			if err := r.check(); err != nil {
+				return err
+			}
+			err := t.advance(ctx, r.Advance)
+			if errors.Is(err, ErrTickTaken) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			lease := Lease{Run: r.First.Run, Server: server, Fence: 1}
+			first := r.First
+			if err := t.insertEnded(ctx, lease, first, r.Why); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// insertEnded writes a run that ends as it begins, so that it is never active.
+func (t tx) insertEnded(ctx context.Context, lease Lease, first, last mishap.Entry) error {
+	known, err := t.tickKnown(ctx, first)
+	if err != nil || known {
+		return err
+	}
+	if err := t.insertRun(ctx, lease, first); err != nil {
+		return err
+	}
+	if err := t.insertEntry(ctx, first); err != nil {
+		return err
+	}
+	return t.appendEntry(ctx, last)
+}
+
+// tickKnown reports whether there is a run of the same time already: a clock
+// that went back must not have it twice.
+func (t tx) tickKnown(ctx context.Context, first mishap.Entry) (bool, error) {
+	if first.Trigger == nil || first.Trigger.Tick == nil {
+		return false, nil
+	}
+	var n int
+	err := t.row(ctx, `SELECT count(*) FROM runs WHERE experiment = ? AND tick = ?`,
+		first.Planned.Experiment.Name, first.Trigger.Tick.At.UnixNano()).Scan(&n)
+	return n > 0, err
+}
+
+func (t tx) insertRun(ctx context.Context, lease Lease, first mishap.Entry) error {
+	prints, err := json.Marshal(first.Planned.Footprints())
+	if err != nil {
+		return fmt.Errorf("write run: %w", err)
+	}
+	trigger := mishap.Trigger{Kind: mishap.TriggerHand}
+	if first.Trigger != nil {
+		trigger = *first.Trigger
+	}
+	var tick sql.NullInt64
+	if trigger.Tick != nil {
+		tick = sql.NullInt64{Int64: trigger.Tick.At.UnixNano(), Valid: true}
+	}
+	e := first.Planned.Experiment
+	return t.exec(ctx, `INSERT INTO runs (id, experiment, grp, state, server, fence, began, kind, tick, footprints) VALUES (?,?,?,?,?,?,?,?,?,?)`,
+		lease.Run, e.Name, e.Group, mishap.Planned, lease.Server, lease.Fence, first.At.UnixNano(), trigger.Kind, tick, string(prints))
+}
+
+func (t tx) busy(ctx context.Context, experiment, group string) error {
+	b := &BusyError{}
+	err := t.row(ctx, `SELECT id, experiment, grp, state FROM runs WHERE ended IS NULL AND (experiment = ? OR grp = ?)`,
+		experiment, group).Scan(&b.Run, &b.Experiment, &b.Group, &b.State)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return b
+}
+
+// facts reads what the governor decides on.
+func (t tx) facts(ctx context.Context, experiment string) (mishap.Facts, error) {
+	var facts mishap.Facts
+	rows, err := t.rows(ctx, selectOngoing)
+	if err != nil {
+		return facts, err
+	}
+	if facts.Runs, err = scanOngoing(rows); err != nil {
+		return facts, err
+	}
+	locks, err := t.rows(ctx, selectLocks+` WHERE experiment = ?`, experiment)
+	if err != nil {
+		return facts, err
+	}
+	found, err := scanLocks(locks)
+	if len(found) > 0 {
+		facts.Lock = &found[0]
+	}
+	return facts, err
+}
+
+const selectOngoing = `SELECT id, experiment, grp, state, footprints FROM runs WHERE ended IS NULL ORDER BY began, id`
+
+func scanOngoing(rows *sql.Rows) ([]mishap.Ongoing, error) {
+	defer rows.Close()
+	var all []mishap.Ongoing
+	for rows.Next() {
+		var o mishap.Ongoing
+		var prints string
+		if err := rows.Scan(&o.ID, &o.Experiment, &o.Group, &o.State, &prints); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal([]byte(prints), &o.Footprints); err != nil {
+			return nil, fmt.Errorf("read run %s: %w", o.ID, err)
+		}
+		all = append(all, o)
+	}
+	return all, rows.Err()
+}

@@ -1,0 +1,157 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"mishap"
+)
+
+// ErrNotLocked is an experiment that nothing locks.
+var ErrNotLocked = errors.New("the experiment is not locked")
+
+const selectLocks = `SELECT experiment, run, reason, at FROM locks`
+
+func scanLocks(rows *sql.Rows) ([]mishap.Lock, error) {
+	defer rows.Close()
+	var all []mishap.Lock
+	for rows.Next() {
+		var one mishap.Lock
+		var at int64
+		if err := rows.Scan(&one.Experiment, &one.Run, &one.Reason, &at); err != nil {
+			return nil, err
+		}
+		one.At = time.Unix(0, at)
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
+// Locks lists the experiments that deviated and were not unlocked since.
+func (s *store) Locks(ctx context.Context) ([]mishap.Lock, error) {
+	rows, err := s.rows(ctx, selectLocks+` ORDER BY experiment`)
+	if err != nil {
+		return nil, s.explain("read locks from", err)
+	}
+	all, err := scanLocks(rows)
+	return all, s.explain("read locks from", err)
+}
+
+// Unlock lets an experiment that deviated be run by itself again.
+func (s *store) Unlock(ctx context.Context, experiment, by, reason string, at time.Time) error {
+	return s.explainUnless("unlock in", s.transact(ctx, func(t tx) error {
+		changed, err := t.changed(ctx, `DELETE FROM locks WHERE experiment = ?`, experiment)
+		if err != nil {
+			return err
+		}
+		if !changed {
+			return fmt.Errorf("%w: %s", ErrNotLocked, experiment)
+		}
+		return t.audit(ctx, Act{At: at, By: by, What: "unlock " + experiment + ": " + reason})
+	}))
+}
+
+// lockDeviated locks the experiment of a run that deviated.
+func (t tx) lockDeviated(ctx context.Context, run *mishap.Run, reason string, at time.Time) error {
+	return t.exec(ctx, `INSERT INTO locks (experiment, run, reason, at) VALUES (?,?,?,?)
+		ON CONFLICT (experiment) DO UPDATE SET run = excluded.run, reason = excluded.reason, at = excluded.at`,
+		run.Plan.Experiment.Name, run.ID, reason, at.UnixNano())
+}
+
+// Act is one line of the audit: what somebody did, or was refused.
+type Act struct {
+	ID   int64     `json:"id,omitempty"`
+	At   time.Time `json:"at"`
+	By   string    `json:"by"`
+	What string    `json:"what"`
+}
+
+func (t tx) audit(ctx context.Context, a Act) error {
+	return t.exec(ctx, `INSERT INTO audit (at, by, what) VALUES (?,?,?)`, a.At.UnixNano(), a.By, a.What)
+}
+
+// Record writes an act to the audit.
+func (s *store) Record(ctx context.Context, a Act) error {
+	return s.explainUnless("write audit in", s.transact(ctx, func(t tx) error { return t.audit(ctx, a) }))
+}
+
+// Audit lists the acts after the one with that id, oldest first, at most limit.
+func (s *store) Audit(ctx context.Context, after int64, limit int) ([]Act, error) {
+	rows, err := s.rows(ctx, `SELECT id, at, by, what FROM audit WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	if err != nil {
+		return nil, s.explain("read audit from", err)
+	}
+	all, err := scanActs(rows)
+	return all, s.explain("read audit from", err)
+}
+
+func scanActs(rows *sql.Rows) ([]Act, error) {
+	defer rows.Close()
+	var all []Act
+	for rows.Next() {
+		var a Act
+		var at int64
+		if err := rows.Scan(&a.ID, &at, &a.By, &a.What); err != nil {
+			return nil, err
+		}
+		a.At = time.Unix(0, at)
+		all = append(all, a)
+	}
+	return all, rows.Err()
+}
+
+// Revision is a tree of experiments that was in force. The latest of a source is
+// the one that all servers run.
+type Revision struct {
+	Seq    int64
+	Source string
+	Commit string
+	Digest string
+	At     time.Time
+}
+
+// Revision reads the latest revision of a source; a zero one if there is none.
+func (s *store) Revision(ctx context.Context, source string) (Revision, error) {
+	r, err := scanRevision(s.row(ctx, selectRevision, source))
+	return r, s.explain("read revision from", err)
+}
+
+const selectRevision = `SELECT seq, source, rev, digest, at FROM revisions WHERE source = ? ORDER BY seq DESC LIMIT 1`
+
+func scanRevision(row *sql.Row) (Revision, error) {
+	var r Revision
+	var at int64
+	err := row.Scan(&r.Seq, &r.Source, &r.Commit, &r.Digest, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Revision{}, nil
+	}
+	r.At = time.Unix(0, at)
+	return r, err
+}
+
+// ErrOutdated is a revision that was looked up before another one came.
+var ErrOutdated = errors.New("another server has put a newer revision in force")
+
+// Publish puts a revision in force, if the latest of its source is still the one
+// with number after; it answers it with its own number.
+func (s *store) Publish(ctx context.Context, r Revision, after int64) (Revision, error) {
+	err := s.admit(ctx, func(t tx) error {
+		latest, err := scanRevision(t.row(ctx, selectRevision, r.Source))
+		if err != nil {
+			return err
+		}
+		if latest.Seq != after {
+			return ErrOutdated
+		}
+		var last sql.NullInt64
+		if err := t.row(ctx, `SELECT max(seq) FROM revisions`).Scan(&last); err != nil {
+			return err
+		}
+		r.Seq = last.Int64 + 1
+		return t.exec(ctx, `INSERT INTO revisions (seq, source, rev, digest, at) VALUES (?,?,?,?,?)`, r.Seq, r.Source, r.Commit, r.Digest, r.At.UnixNano())
+	})
+	return r, s.explainUnless("publish revision in", err)
+}

@@ -1,0 +1,138 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"mishap"
+)
+
+// Begin is like [SQLite.Begin].
+func (m *Memory) Begin(_ context.Context, s Start) (Lease, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := s.check(); err != nil {
+		return Lease{}, err
+	}
+	if m.halt != nil {
+		return Lease{}, fmt.Errorf("%w: %s", ErrHalted, m.halt)
+	}
+	e := s.First.Planned.Experiment
+	if m.tickKnown(s.First) {
+		return Lease{}, ErrTickTaken
+	}
+	if err := m.mayAdvance(s.Advance); err != nil {
+		return Lease{}, err
+	}
+	for _, r := range m.runs {
+		if r.Active() && (r.Experiment == e.Name || r.Group == e.Group) {
+			return Lease{}, &BusyError{Run: r.ID, Experiment: r.Experiment, Group: r.Group, State: r.State}
+		}
+	}
+	if s.Admit != nil {
+		facts := mishap.Facts{Runs: m.ongoing()}
+		if lock, ok := m.locks[e.Name]; ok {
+			facts.Lock = &lock
+		}
+		if err := s.Admit(facts); err != nil {
+			return Lease{}, err
+		}
+	}
+	r, err := m.insertRun(s.Server, s.First)
+	if err != nil {
+		return Lease{}, err
+	}
+	m.advance(s.Advance)
+	return r.Lease(), nil
+}
+
+func (m *Memory) insertRun(server string, first mishap.Entry) (*memoryRun, error) {
+	if m.runs[first.Run] != nil {
+		return nil, fmt.Errorf("begin run %s: there is one already", first.Run)
+	}
+	e := first.Planned.Experiment
+	r := &memoryRun{footprints: first.Planned.Footprints(), Record: Record{
+		ID: first.Run, Experiment: e.Name, Group: e.Group, State: mishap.Planned, Server: server, Fence: 1, Began: first.At, Kind: mishap.TriggerHand,
+	}}
+	if first.Trigger != nil {
+		r.Kind = first.Trigger.Kind
+		if first.Trigger.Tick != nil {
+			r.Tick = first.Trigger.Tick.At
+		}
+	}
+	m.runs[r.ID] = r
+	return r, r.append(first)
+}
+
+func (m *Memory) tickKnown(first mishap.Entry) bool {
+	if first.Trigger == nil || first.Trigger.Tick == nil {
+		return false
+	}
+	for _, r := range m.runs {
+		if r.Experiment == first.Planned.Experiment.Name && r.Tick.Equal(first.Trigger.Tick.At) {
+			return true
+		}
+	}
+	return false
+}
+
+// Refuse is like [SQLite.Refuse].
+func (m *Memory) Refuse(_ context.Context, server string, all []Refusal) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range all {
+		if err := r.check(); err != nil {
+			return err
+		}
+		if err := m.mayAdvance(r.Advance); errors.Is(err, ErrTickTaken) {
+			continue
+		}
+		m.advance(r.Advance)
+		if m.tickKnown(r.First) {
+			continue
+		}
+		run, err := m.insertRun(server, r.First)
+		if err != nil {
+			return err
+		}
+		if err := run.append(r.Why); err != nil {
+			return err
+		}
+		m.follow(run, r.Why)
+	}
+	return nil
+}
+
+// finish keeps what came out of a run, and locks an experiment that deviated.
+func (m *Memory) finish(r *memoryRun, e mishap.Entry) {
+	r.Ended = e.At
+	entries, err := r.decode()
+	if err != nil {
+		return
+	}
+	run, err := mishap.Replay(entries)
+	if err != nil {
+		run = &mishap.Run{Reason: err.Error()} // no journal keeps a run from ending
+	}
+	r.Verdict, r.Reason = mishap.Judge(run)
+	r.Cause = run.Cause
+	if r.Verdict == mishap.Deviated {
+		m.locks[r.Experiment] = mishap.Lock{Experiment: r.Experiment, Run: r.ID, Reason: r.Reason, At: e.At}
+	}
+}
+
+func (m *Memory) ongoing() []mishap.Ongoing {
+	var all []mishap.Ongoing
+	for _, r := range m.sorted(Record.Active) {
+		all = append(all, mishap.Ongoing{ID: r.ID, Experiment: r.Experiment, Group: r.Group, State: r.State, Footprints: m.runs[r.ID].footprints})
+	}
+	return all
+}
+
+// Ongoing is like [SQLite.Ongoing].
+func (m *Memory) Ongoing(context.Context) ([]mishap.Ongoing, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ongoing(), nil
+}

@@ -1,0 +1,182 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"mishap"
+)
+
+func (m *Memory) mayAdvance(a *Advance) error {
+	if a == nil {
+		return nil
+	}
+	if one, ok := m.schedules[a.Experiment]; !ok || !one.Tick.At.Equal(a.From) {
+		return fmt.Errorf("%w: %s at %s", ErrTickTaken, a.Experiment, a.From.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+func (m *Memory) advance(a *Advance) {
+	switch {
+	case a == nil:
+	case a.Next == nil:
+		delete(m.schedules, a.Experiment)
+	default:
+		one := m.schedules[a.Experiment]
+		one.Tick, one.Advanced = *a.Next, a.Now
+		m.schedules[a.Experiment] = one
+	}
+}
+
+// Postpone is like [SQLite.Postpone].
+func (m *Memory) Postpone(_ context.Context, experiment string, tick, until time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if one, ok := m.schedules[experiment]; ok && one.Tick.At.Equal(tick) {
+		one.Tick.Due = until
+		m.schedules[experiment] = one
+	}
+	return nil
+}
+
+// Due is like [SQLite.Due].
+func (m *Memory) Due(_ context.Context, at time.Time, limit int) ([]Schedule, error) {
+	all := m.listed(func(s Schedule) bool { return !s.Tick.Due.After(at) })
+	sort.SliceStable(all, func(i, j int) bool { return all[i].Tick.Due.Before(all[j].Tick.Due) })
+	return all[:min(limit, len(all))], nil
+}
+
+// NextDue is like [SQLite.NextDue].
+func (m *Memory) NextDue(context.Context) (time.Time, error) {
+	var next time.Time
+	for _, s := range m.listed(func(Schedule) bool { return true }) {
+		if next.IsZero() || s.Tick.Due.Before(next) {
+			next = s.Tick.Due
+		}
+	}
+	return next, nil
+}
+
+// Schedules is like [SQLite.Schedules].
+func (m *Memory) Schedules(context.Context) ([]Schedule, error) {
+	return m.listed(func(Schedule) bool { return true }), nil
+}
+
+func (m *Memory) listed(keep func(Schedule) bool) []Schedule {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []Schedule
+	for _, s := range m.schedules {
+		if keep(s) {
+			all = append(all, s)
+		}
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Experiment < all[j].Experiment })
+	return all
+}
+
+// SetSchedules is like [SQLite.SetSchedules].
+func (m *Memory) SetSchedules(_ context.Context, all []Schedule) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := map[string]Schedule{}
+	for _, s := range all {
+		if was, ok := m.schedules[s.Experiment]; ok && was.Spec == s.Spec {
+			s = was
+		}
+		next[s.Experiment] = s
+	}
+	m.schedules = next
+	return nil
+}
+
+// Locks is like [SQLite.Locks].
+func (m *Memory) Locks(context.Context) ([]mishap.Lock, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []mishap.Lock
+	for _, l := range m.locks {
+		all = append(all, l)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Experiment < all[j].Experiment })
+	return all, nil
+}
+
+// Unlock is like [SQLite.Unlock].
+func (m *Memory) Unlock(_ context.Context, experiment, by, reason string, at time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.locks[experiment]; !ok {
+		return fmt.Errorf("%w: %s", ErrNotLocked, experiment)
+	}
+	delete(m.locks, experiment)
+	m.audit(Act{At: at, By: by, What: "unlock " + experiment + ": " + reason})
+	return nil
+}
+
+func (m *Memory) audit(a Act) {
+	a.ID = int64(len(m.acts)) + 1
+	m.acts = append(m.acts, a)
+}
+
+// Record is like [SQLite.Record].
+func (m *Memory) Record(_ context.Context, a Act) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.audit(a)
+	return nil
+}
+
+// Audit is like [SQLite.Audit].
+func (m *Memory) Audit(_ context.Context, after int64, limit int) ([]Act, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	rest := m.acts[min(max(after, 0), int64(len(m.acts))):]
+	return slices.Clone(rest[:min(limit, len(rest))]), nil
+}
+
+// Revision is like [SQLite.Revision].
+func (m *Memory) Revision(_ context.Context, source string) (Revision, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.latest(source), nil
+}
+
+func (m *Memory) latest(source string) Revision {
+	for _, r := range slices.Backward(m.revisions) {
+		if r.Source == source {
+			return r
+		}
+	}
+	return Revision{}
+}
+
+// Publish is like [SQLite.Publish].
+func (m *Memory) Publish(_ context.Context, r Revision, after int64) (Revision, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.latest(r.Source).Seq != after {
+		return r, ErrOutdated
+	}
+	r.Seq = int64(len(m.revisions)) + 1
+	m.revisions = append(m.revisions, r)
+	return r, nil
+}
+
+// Latest is like [SQLite.Latest].
+func (m *Memory) Latest(context.Context) ([]Record, error) {
+	last := map[string]Record{}
+	for _, r := range m.records(func(r Record) bool { return r.State != mishap.Refused }) {
+		last[r.Experiment] = r
+	}
+	var all []Record
+	for _, r := range last {
+		all = append(all, r)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Experiment < all[j].Experiment })
+	return all, nil
+}

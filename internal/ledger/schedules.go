@@ -1,0 +1,144 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"mishap"
+)
+
+// ErrTickTaken is a time of a schedule that another server has dealt with.
+var ErrTickTaken = errors.New("another server has dealt with this time of the schedule")
+
+// Schedule is an experiment's next time.
+type Schedule struct {
+	Experiment string
+	Spec       string // digest of the schedule; another one begins anew
+	Tick       mishap.Tick
+	Advanced   time.Time // when this was written
+}
+
+// Advance moves a schedule on. It happens in the transaction that records what
+// became of the time, so that none is lost and none is dealt with twice.
+type Advance struct {
+	Experiment string
+	From       time.Time    // the tick that is dealt with
+	Next       *mishap.Tick // nil: it has no next one
+	Now        time.Time
+}
+
+// advance moves a schedule on, unless somebody else did.
+func (t tx) advance(ctx context.Context, a *Advance) error {
+	if a == nil {
+		return nil
+	}
+	var changed bool
+	var err error
+	if a.Next == nil {
+		changed, err = t.changed(ctx, `DELETE FROM schedules WHERE experiment = ? AND tick = ?`, a.Experiment, a.From.UnixNano())
+	} else {
+		changed, err = t.changed(ctx, `UPDATE schedules SET tick = ?, due = ?, advanced = ? WHERE experiment = ? AND tick = ?`,
+			a.Next.At.UnixNano(), a.Next.Due.UnixNano(), a.Now.UnixNano(), a.Experiment, a.From.UnixNano())
+	}
+	if err == nil && !changed {
+		err = fmt.Errorf("%w: %s at %s", ErrTickTaken, a.Experiment, a.From.UTC().Format(time.RFC3339))
+	}
+	return err
+}
+
+// Postpone looks at a time of a schedule again later.
+func (s *store) Postpone(ctx context.Context, experiment string, tick, until time.Time) error {
+	return s.explainUnless("postpone schedule in", s.transact(ctx, func(t tx) error {
+		return t.exec(ctx, `UPDATE schedules SET due = ? WHERE experiment = ? AND tick = ?`, until.UnixNano(), experiment, tick.UnixNano())
+	}))
+}
+
+// Due lists the schedules that are due, longest first, at most limit.
+func (s *store) Due(ctx context.Context, at time.Time, limit int) ([]Schedule, error) {
+	rows, err := s.rows(ctx, selectSchedules+` WHERE due <= ? ORDER BY due LIMIT ?`, at.UnixNano(), limit)
+	if err != nil {
+		return nil, s.explain("read schedules from", err)
+	}
+	all, err := scanSchedules(rows)
+	return all, s.explain("read schedules from", err)
+}
+
+// NextDue is when the next schedule is due; the zero time if there is none.
+func (s *store) NextDue(ctx context.Context) (time.Time, error) {
+	var due sql.NullInt64
+	err := s.row(ctx, `SELECT min(due) FROM schedules`).Scan(&due)
+	if err != nil || !due.Valid {
+		return time.Time{}, s.explain("read schedules from", err)
+	}
+	return time.Unix(0, due.Int64), nil
+}
+
+// Schedules lists all schedules by name.
+func (s *store) Schedules(ctx context.Context) ([]Schedule, error) {
+	rows, err := s.rows(ctx, selectSchedules+` ORDER BY experiment`)
+	if err != nil {
+		return nil, s.explain("read schedules from", err)
+	}
+	all, err := scanSchedules(rows)
+	return all, s.explain("read schedules from", err)
+}
+
+const selectSchedules = `SELECT experiment, spec, tick, due, advanced FROM schedules`
+
+func scanSchedules(rows *sql.Rows) ([]Schedule, error) {
+	defer rows.Close()
+	var all []Schedule
+	for rows.Next() {
+		var one Schedule
+		var tick, due, advanced int64
+		if err := rows.Scan(&one.Experiment, &one.Spec, &tick, &due, &advanced); err != nil {
+			return nil, err
+		}
+		one.Tick = mishap.Tick{At: time.Unix(0, tick), Due: time.Unix(0, due)}
+		one.Advanced = time.Unix(0, advanced)
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
+// SetSchedules makes these the schedules: those that are new or have another
+// spec begin with their tick, those that are as before keep theirs, and all
+// others end.
+func (s *store) SetSchedules(ctx context.Context, all []Schedule) error {
+	return s.explainUnless("set schedules in", s.transact(ctx, func(t tx) error {
+		rows, err := t.rows(ctx, selectSchedules)
+		if err != nil {
+			return err
+		}
+		before, err := scanSchedules(rows)
+		if err != nil {
+			return err
+		}
+		old := map[string]Schedule{}
+		for _, b := range before {
+			old[b.Experiment] = b
+		}
+		for _, one := range all {
+			was, known := old[one.Experiment]
+			delete(old, one.Experiment)
+			if known && was.Spec == one.Spec {
+				continue
+			}
+			err := t.exec(ctx, `INSERT INTO schedules (experiment, spec, tick, due, advanced) VALUES (?,?,?,?,?)
+				ON CONFLICT (experiment) DO UPDATE SET spec = excluded.spec, tick = excluded.tick, due = excluded.due, advanced = excluded.advanced`,
+				one.Experiment, one.Spec, one.Tick.At.UnixNano(), one.Tick.Due.UnixNano(), one.Advanced.UnixNano())
+			if err != nil {
+				return err
+			}
+		}
+		for name := range old {
+			if err := t.exec(ctx, `DELETE FROM schedules WHERE experiment = ?`, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}

@@ -1,0 +1,281 @@
+package ledger_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mishap"
+	"mishap/internal/ledger"
+)
+
+func tick(minute int) mishap.Tick {
+	at := epoch.Add(time.Duration(minute) * time.Minute)
+	return mishap.Tick{At: at, Due: at.Add(7 * time.Second)}
+}
+
+func schedule(experiment, spec string, minute int) ledger.Schedule {
+	return ledger.Schedule{Experiment: experiment, Spec: spec, Tick: tick(minute), Advanced: epoch}
+}
+
+// onSchedule is the start of a run that a schedule asks for.
+func onSchedule(run, experiment string, minute int) ledger.Start {
+	s := start(run, experiment, experiment)
+	at, next := tick(minute), tick(minute+1)
+	s.First.Trigger = &mishap.Trigger{Kind: mishap.TriggerSchedule, Tick: &at}
+	s.Advance = &ledger.Advance{Experiment: experiment, From: at.At, Next: &next, Now: epoch}
+	return s
+}
+
+func refusal(s ledger.Start, cause mishap.Cause) ledger.Refusal {
+	why := state(s.First.Run, 2, mishap.Refused)
+	why.State.Cause, why.State.Reason = cause, "because"
+	return ledger.Refusal{First: s.First, Why: why, Advance: s.Advance}
+}
+
+func wantTick(t *testing.T, b book, experiment string, minute int) {
+	t.Helper()
+	all, err := b.Schedules(t.Context())
+	must(t, err)
+	for _, s := range all {
+		if s.Experiment == experiment {
+			if !s.Tick.At.Equal(tick(minute).At) || !s.Tick.Due.Equal(tick(minute).Due) {
+				t.Errorf("%s is due at %v, want minute %d", experiment, s.Tick, minute)
+			}
+			return
+		}
+	}
+	t.Errorf("there is no schedule of %s", experiment)
+}
+
+func TestAScheduleMovesOnWithItsRun(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("a", "1", 0)}))
+		_, err := b.Begin(t.Context(), onSchedule("r1", "a", 0))
+		must(t, err)
+		wantTick(t, b, "a", 1)
+		record, err := b.Find(t.Context(), "r1")
+		must(t, err)
+		if record.Kind != mishap.TriggerSchedule || !record.Tick.Equal(tick(0).At) {
+			t.Errorf("the run does not say what began it: %+v", record)
+		}
+	})
+}
+
+func TestAScheduleMovesOnWhenItsRunIsRefused(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("a", "1", 0), schedule("b", "1", 0)}))
+		must(t, b.Refuse(t.Context(), "one", []ledger.Refusal{
+			refusal(onSchedule("r1", "a", 0), mishap.CauseLimit), refusal(onSchedule("r2", "b", 0), mishap.CauseImpact),
+		}))
+		wantTick(t, b, "a", 1)
+		record, err := b.Find(t.Context(), "r2")
+		must(t, err)
+		if record.Active() || record.State != mishap.Refused || record.Cause != mishap.CauseImpact || record.Reason != "because" {
+			t.Errorf("recorded as %+v", record)
+		}
+		entries, err := b.Entries(t.Context(), "r1")
+		must(t, err)
+		if run, err := mishap.Replay(entries); err != nil || run.State != mishap.Refused || run.Trigger.Tick == nil {
+			t.Errorf("the journal says %+v, %v", run, err)
+		}
+	})
+}
+
+func TestARunThatMayNotBeginLeavesItsScheduleAlone(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("a", "1", 0)}))
+		denied := onSchedule("r1", "a", 0)
+		denied.Admit = func(mishap.Facts) error { return &mishap.Denial{Cause: mishap.CauseLimit, Reason: "too much"} }
+		_, err := b.Begin(t.Context(), denied)
+		var denial *mishap.Denial
+		if !errors.As(err, &denial) {
+			t.Fatalf("got %v", err)
+		}
+		wantTick(t, b, "a", 0)
+		if _, err := b.Find(t.Context(), "r1"); err == nil {
+			t.Error("a denied run is in the ledger")
+		}
+	})
+}
+
+func TestNoTimeOfAScheduleIsDealtWithTwice(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("a", "1", 0)}))
+		var began, lost atomic.Int32
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				_, err := b.Begin(t.Context(), onSchedule(fmt.Sprintf("r%d", i), "a", 0))
+				switch {
+				case err == nil:
+					began.Add(1)
+				case errors.Is(err, ledger.ErrTickTaken):
+					lost.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if began.Load() != 1 || lost.Load() != 7 {
+			t.Errorf("%d began, %d lost", began.Load(), lost.Load())
+		}
+		// Also not after the clock went back and the schedule began anew.
+		must(t, b.SetSchedules(t.Context(), nil))
+		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("a", "1", 0)}))
+		if _, err := b.Begin(t.Context(), onSchedule("r9", "a", 0)); !errors.Is(err, ledger.ErrTickTaken) {
+			t.Errorf("begun a second time: %v", err)
+		}
+		must(t, b.Refuse(t.Context(), "one", []ledger.Refusal{refusal(onSchedule("r9", "a", 0), mishap.CauseBusy)}))
+		wantTick(t, b, "a", 1)
+		if _, err := b.Find(t.Context(), "r9"); err == nil {
+			t.Error("the same time has two runs")
+		}
+	})
+}
+
+func TestAnUnchangedScheduleKeepsItsTime(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("kept", "1", 0), schedule("changed", "1", 0), schedule("gone", "1", 0)}))
+		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("kept", "1", 5), schedule("changed", "2", 5), schedule("new", "1", 5)}))
+		wantTick(t, b, "kept", 0)
+		wantTick(t, b, "changed", 5)
+		wantTick(t, b, "new", 5)
+		if all, _ := b.Schedules(t.Context()); len(all) != 3 {
+			t.Errorf("%d schedules are left", len(all))
+		}
+	})
+}
+
+func TestDueSchedulesComeLongestFirst(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		if next, err := b.NextDue(t.Context()); err != nil || !next.IsZero() {
+			t.Errorf("an empty ledger has %v due, %v", next, err)
+		}
+		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("a", "1", 2), schedule("b", "1", 0), schedule("c", "1", 1)}))
+		names := func(at time.Time, limit int) (all []string) {
+			due, err := b.Due(t.Context(), at, limit)
+			must(t, err)
+			for _, s := range due {
+				all = append(all, s.Experiment)
+			}
+			return all
+		}
+		if diff := cmp.Diff([]string{"b", "c"}, names(tick(1).Due, 10)); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]string{"b"}, names(tick(9).Due, 1)); diff != "" {
+			t.Error(diff)
+		}
+		must(t, b.Postpone(t.Context(), "b", tick(0).At, tick(5).At))
+		if diff := cmp.Diff([]string{"c"}, names(tick(1).Due, 10)); diff != "" {
+			t.Error(diff)
+		}
+		if next, _ := b.NextDue(t.Context()); !next.Equal(tick(1).Due) {
+			t.Errorf("the next is %s", next)
+		}
+	})
+}
+
+// A run whose journal deviates locks its experiment as it ends.
+func TestAnExperimentThatDeviatedIsLockedUntilSomebodyUnlocksIt(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		lease := begin(t, b, "r1", "e", "g")
+		must(t, b.Append(t.Context(), lease, state("r1", 2, mishap.Checking), state("r1", 3, mishap.Injecting), state("r1", 4, mishap.Reverting),
+			state("r1", 5, mishap.Verifying), mishap.Entry{Run: "r1", Seq: 6, At: epoch, Recovered: &mishap.Recovered{In: false}}, state("r1", 7, mishap.Completed)))
+		locks, err := b.Locks(t.Context())
+		must(t, err)
+		if len(locks) != 1 || locks[0].Experiment != "e" || locks[0].Run != "r1" || locks[0].Reason == "" {
+			t.Fatalf("locks: %+v", locks)
+		}
+		again := start("r2", "e", "g")
+		again.Admit = func(f mishap.Facts) error { return mishap.Limits{}.Admit(*again.First.Planned, f) }
+		var denial *mishap.Denial
+		if _, err := b.Begin(t.Context(), again); !errors.As(err, &denial) || denial.Cause != mishap.CauseLocked {
+			t.Errorf("a locked experiment begins: %v", err)
+		}
+		must(t, b.Unlock(t.Context(), "e", "ann", "fixed", epoch))
+		_, err = b.Begin(t.Context(), again)
+		must(t, err)
+		if err := b.Unlock(t.Context(), "e", "ann", "fixed", epoch); !errors.Is(err, ledger.ErrNotLocked) {
+			t.Errorf("unlocked twice: %v", err)
+		}
+		acts, err := b.Audit(t.Context(), 0, 10)
+		must(t, err)
+		if len(acts) != 1 || acts[0].By != "ann" || acts[0].What != "unlock e: fixed" {
+			t.Errorf("the audit says %+v", acts)
+		}
+		latest, err := b.Latest(t.Context())
+		must(t, err)
+		if len(latest) != 1 || latest[0].ID != "r2" && latest[0].Verdict != mishap.Deviated {
+			t.Errorf("the latest runs are %+v", latest)
+		}
+	})
+}
+
+func TestTheGovernorSeesWhatGoesOn(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		first := start("r1", "a", "a")
+		first.First.Planned.Injections = []mishap.Injection{{Fault: "f", Target: mishap.Target{Where: mishap.Place{Region: "eu", Account: "1"}}, Matched: 10}}
+		_, err := b.Begin(t.Context(), first)
+		must(t, err)
+		want := []mishap.Ongoing{{ID: "r1", Experiment: "a", Group: "a", State: mishap.Planned, Footprints: []mishap.Footprint{{Place: "1/eu", Targets: 1, Share: 0.1}}}}
+		second := start("r2", "b", "b")
+		second.Admit = func(f mishap.Facts) error {
+			if diff := cmp.Diff(want, f.Runs); diff != "" {
+				t.Error(diff)
+			}
+			return nil
+		}
+		_, err = b.Begin(t.Context(), second)
+		must(t, err)
+		all, err := b.Ongoing(t.Context())
+		must(t, err)
+		if len(all) != 2 {
+			t.Errorf("%d runs go on", len(all))
+		}
+	})
+}
+
+func TestOfTwoServersOnePublishesARevision(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		first, err := b.Publish(t.Context(), ledger.Revision{Source: "s", Commit: "c1", Digest: "d1", At: epoch}, 0)
+		must(t, err)
+		second, err := b.Publish(t.Context(), ledger.Revision{Source: "s", Commit: "c2", Digest: "d2", At: epoch}, first.Seq)
+		must(t, err)
+		if _, err := b.Publish(t.Context(), ledger.Revision{Source: "s", Commit: "c1"}, first.Seq); !errors.Is(err, ledger.ErrOutdated) {
+			t.Errorf("an outdated revision is published: %v", err)
+		}
+		got, err := b.Revision(t.Context(), "s")
+		must(t, err)
+		if got.Commit != "c2" || got.Seq != second.Seq || second.Seq <= first.Seq || !got.At.Equal(epoch) {
+			t.Errorf("in force: %+v", got)
+		}
+	})
+}
+
+func BenchmarkRefuse(b *testing.B) {
+	l, err := ledger.Open(b.Context(), b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	n := 0
+	for b.Loop() {
+		var all []ledger.Refusal
+		for range 100 {
+			n++
+			s := start(fmt.Sprintf("r%d", n), "e", "g")
+			all = append(all, refusal(s, mishap.CauseLimit))
+		}
+		if err := l.Refuse(b.Context(), "one", all); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,33 @@
+ALTER TABLE runs ADD COLUMN verdict    TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN cause      TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN reason     TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN kind       TEXT NOT NULL DEFAULT 'hand';  -- of its trigger
+ALTER TABLE runs ADD COLUMN tick       INTEGER;                       -- of its schedule
+ALTER TABLE runs ADD COLUMN footprints TEXT NOT NULL DEFAULT '[]';    -- JSON
+CREATE UNIQUE INDEX one_per_tick ON runs(experiment, tick) WHERE tick IS NOT NULL;
+CREATE INDEX runs_by_experiment ON runs(experiment, began);
+
+CREATE TABLE schedules (
+  experiment TEXT PRIMARY KEY,
+  spec       TEXT NOT NULL,             -- digest of the schedule: another one begins anew
+  tick       INTEGER NOT NULL,          -- the next time
+  due        INTEGER NOT NULL,          -- and when it is looked at: with jitter, or later while it waits
+  advanced   INTEGER NOT NULL           -- when this was written, to notice a clock that went back
+) STRICT, WITHOUT ROWID;
+CREATE INDEX schedules_by_due ON schedules(due);
+
+CREATE TABLE locks (
+  experiment TEXT PRIMARY KEY,
+  run        TEXT NOT NULL,
+  reason     TEXT NOT NULL,
+  at         INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE revisions (
+  seq    INTEGER PRIMARY KEY,
+  source TEXT NOT NULL,
+  rev    TEXT NOT NULL,                 -- commit; empty outside git
+  digest TEXT NOT NULL,
+  at     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX revisions_by_source ON revisions(source, seq);
