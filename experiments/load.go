@@ -37,6 +37,13 @@ type Options struct {
 	// Schedule checks the schedule of an experiment, of which all else is in
 	// order. Problems are [*mishap.FieldError] values, joined. Nil checks nothing.
 	Schedule func(mishap.Experiment) error
+	// Environment names the file of values environments/NAME.yaml; empty: none.
+	Environment string
+	// Cache spares reading what did not change; nil reads everything. It is not
+	// used together with an environment, whose files may change by themselves.
+	Cache *Cache
+
+	overlays *overlays
 }
 
 // loaded is one file's experiment and where its name stands.
@@ -53,6 +60,9 @@ type loaded struct {
 // anything is wrong with any file; then no experiment is returned.
 func Load(ctx context.Context, paths []string, o Options) ([]mishap.Experiment, error) {
 	files, problems := find(paths)
+	if o.Environment != "" {
+		o.overlays, o.Cache = newOverlays(o.Environment), nil
+	}
 	all := make([]loaded, 0, len(files))
 	for _, path := range files {
 		if err := ctx.Err(); err != nil {
@@ -62,6 +72,8 @@ func Load(ctx context.Context, paths []string, o Options) ([]mishap.Experiment, 
 		problems = append(problems, l.file.problems...)
 		all = append(all, l)
 	}
+	o.Cache.keep(files)
+	problems = append(problems, o.overlays.problems()...)
 	problems = append(problems, checkNames(all)...)
 	problems = append(problems, checkGivenVars(o.Vars, all)...)
 	if len(problems) > 0 {
@@ -84,6 +96,9 @@ func load(path string, o *Options) loaded {
 		return l
 	}
 	f.lines = splitLines(data)
+	if known, ok := o.Cache.get(f, data); ok {
+		return known
+	}
 	if !f.checkText(data) {
 		return l
 	}
@@ -111,6 +126,7 @@ func load(path string, o *Options) loaded {
 		f.add(0, 0, err.Error(), "")
 	}
 	l.experiment.Source = mishap.Source{File: path, Digest: digest}
+	o.Cache.put(l, data)
 	return l
 }
 
@@ -124,7 +140,7 @@ func (f *file) decode(root *node, o *Options) (*experimentForm, bool) {
 		f.reject(v.value, fmt.Sprintf("version %s is not known", shorten(v.value.value)), fmt.Sprintf("this program reads version: %d", mishap.Version))
 		return nil, false
 	}
-	f.replaceVars(root, o.Vars)
+	f.replaceVars(root, f.overlaid(o, root.get("vars") != nil))
 	form := &experimentForm{}
 	f.fill(root, reflect.ValueOf(form).Elem())
 	c := &checker{file: f, root: root, form: form, options: o}
@@ -251,7 +267,7 @@ func findIn(path string) ([]string, *Problem) {
 		switch name := entry.Name(); {
 		case err != nil:
 			return err
-		case entry.IsDir() && strings.HasPrefix(name, ".") && filepath.Clean(at) != filepath.Clean(path):
+		case entry.IsDir() && (strings.HasPrefix(name, ".") || name == environmentsFolder) && filepath.Clean(at) != filepath.Clean(path):
 			return filepath.SkipDir
 		case entry.IsDir() || settingsFile(name):
 		case strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml"):

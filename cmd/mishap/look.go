@@ -13,7 +13,7 @@ import (
 )
 
 func (c *cli) listCommand() *cobra.Command {
-	var vars map[string]string
+	var given app.Given
 	cmd := &cobra.Command{
 		Use:     "list PATH…",
 		Short:   "List experiments and what they claim",
@@ -22,7 +22,7 @@ func (c *cli) listCommand() *cobra.Command {
 		Args:    atLeast(1, "at least one file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withApp(cmd, func(a *app.App) error {
-				experiments, err := a.Load(cmd.Context(), args, vars, false)
+				experiments, err := a.Load(cmd.Context(), args, given, false)
 				if err != nil {
 					return err
 				}
@@ -38,7 +38,7 @@ func (c *cli) listCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringToStringVar(&vars, "var", nil, "value of a variable, NAME=VALUE; may be repeated")
+	givenFlags(cmd, &given)
 	return cmd
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 func (c *cli) planCommand() *cobra.Command {
-	var vars map[string]string
+	var given app.Given
 	cmd := &cobra.Command{
 		Use:   "plan FILE",
 		Short: "Show what a run would touch, without touching it",
@@ -27,7 +27,7 @@ good for a day.` + "\n" + exitCodes,
 		Args:    exactly(1, "one experiment file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withApp(cmd, func(a *app.App) error {
-				experiments, err := a.Load(cmd.Context(), args, vars, true)
+				experiments, err := a.Load(cmd.Context(), args, given, true)
 				if err != nil {
 					return err
 				}
@@ -42,7 +42,7 @@ good for a day.` + "\n" + exitCodes,
 			})
 		},
 	}
-	cmd.Flags().StringToStringVar(&vars, "var", nil, "value of a variable, NAME=VALUE; may be repeated")
+	givenFlags(cmd, &given)
 	return cmd
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 func (c *cli) runCommand() *cobra.Command {
-	var vars map[string]string
+	var given app.Given
 	var junit string
 	cmd := &cobra.Command{
 		Use:   "run FILE|DIR|plan.json…",
@@ -37,7 +37,7 @@ keepers and exits 6.` + "\n" + exitCodes,
 				return err
 			}
 			defer a.Close()
-			jobs, err := c.jobs(cmd.Context(), a, args, vars)
+			jobs, err := c.jobs(cmd.Context(), a, args, given)
 			if err != nil {
 				return err
 			}
@@ -49,7 +49,7 @@ keepers and exits 6.` + "\n" + exitCodes,
 			return errors.Join(err, write(runs))
 		},
 	}
-	cmd.Flags().StringToStringVar(&vars, "var", nil, "value of a variable, NAME=VALUE; may be repeated")
+	givenFlags(cmd, &given)
 	cmd.Flags().StringVar(&junit, "junit", "", "also write a JUnit report to this file")
 	return cmd
 }
@@ -59,7 +59,7 @@ type job func(context.Context, app.RunOptions) (*mishap.Run, error)
 
 // jobs reads everything before anything runs: one invalid file among many, and
 // nothing does.
-func (c *cli) jobs(ctx context.Context, a *app.App, args []string, vars map[string]string) ([]job, error) {
+func (c *cli) jobs(ctx context.Context, a *app.App, args []string, given app.Given) ([]job, error) {
 	var all []job
 	var files []string
 	for _, path := range args {
@@ -76,7 +76,7 @@ func (c *cli) jobs(ctx context.Context, a *app.App, args []string, vars map[stri
 	if files == nil {
 		return all, nil
 	}
-	experiments, err := a.Load(ctx, files, vars, true)
+	experiments, err := a.Load(ctx, files, given, true)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func (c *cli) scheduleCommand() *cobra.Command {
-	var vars map[string]string
+	var given app.Given
 	var count int
 	var after string
 	cmd := &cobra.Command{
@@ -36,7 +36,7 @@ locks and halt. Any past or future time can be computed again with --after.` + "
 				return usageError{fmt.Errorf("-n must be 1 to 10000")}
 			}
 			return c.withApp(cmd, func(a *app.App) error {
-				list, err := a.Load(cmd.Context(), args, vars, false)
+				list, err := a.Load(cmd.Context(), args, given, false)
 				if err != nil {
 					return err
 				}
@@ -48,7 +48,7 @@ locks and halt. Any past or future time can be computed again with --after.` + "
 			})
 		},
 	}
-	cmd.Flags().StringToStringVar(&vars, "var", nil, "value of a variable, NAME=VALUE; may be repeated")
+	givenFlags(cmd, &given)
 	cmd.Flags().IntVarP(&count, "count", "n", 5, "times to show of each experiment")
 	cmd.Flags().StringVar(&after, "after", "", "show the times after this one instead of now")
 	return cmd

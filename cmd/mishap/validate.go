@@ -5,10 +5,12 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"mishap/internal/app"
 )
 
 func (c *cli) validateCommand() *cobra.Command {
-	var vars map[string]string
+	var given app.Given
 	var schema bool
 	cmd := &cobra.Command{
 		Use:   "validate PATH…",
@@ -28,7 +30,7 @@ with file, line and column. Names of proxies are checked if there are settings.`
 			if err := atLeast(1, "at least one file or folder")(cmd, args); err != nil {
 				return err
 			}
-			experiments, err := a.Load(cmd.Context(), args, vars, false)
+			experiments, err := a.Load(cmd.Context(), args, given, false)
 			if err != nil {
 				return err
 			}
@@ -39,7 +41,7 @@ with file, line and column. Names of proxies are checked if there are settings.`
 			return err
 		},
 	}
-	cmd.Flags().StringToStringVar(&vars, "var", nil, "value of a variable, NAME=VALUE; may be repeated")
+	givenFlags(cmd, &given)
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of experiment files, for editors")
 	return cmd
 }

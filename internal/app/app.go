@@ -141,20 +141,30 @@ func (a *App) kinds() map[string]mishap.InjectorKind {
 
 // Load reads experiments. Names of proxies are checked if strict, or if there
 // are settings.
-func (a *App) Load(ctx context.Context, paths []string, vars map[string]string, strict bool) ([]mishap.Experiment, error) {
+func (a *App) Load(ctx context.Context, paths []string, given Given, strict bool) ([]mishap.Experiment, error) {
+	list, err := experiments.Load(ctx, paths, a.loadOptions(given, strict))
+	if err != nil {
+		return nil, invalid{err}
+	}
+	return list, nil
+}
+
+// Given are the values that variables of experiments get from outside.
+type Given struct {
+	Vars        map[string]string
+	Environment string // name of a file of values; empty: none
+}
+
+func (a *App) loadOptions(given Given, strict bool) experiments.Options {
 	o := experiments.Options{
-		Catalogs: a.catalogs(), Vars: vars, LongestRun: a.Settings.LongestRun.Std(),
+		Catalogs: a.catalogs(), Vars: given.Vars, Environment: given.Environment, LongestRun: a.Settings.LongestRun.Std(),
 		CheckProxies: strict || a.Settings.File != "",
 		Schedule:     a.checkSchedule,
 	}
 	for _, p := range a.Settings.Proxies {
 		o.Proxies = append(o.Proxies, p.Name)
 	}
-	list, err := experiments.Load(ctx, paths, o)
-	if err != nil {
-		return nil, invalid{err}
-	}
-	return list, nil
+	return o
 }
 
 // Schema is the JSON Schema of experiment files.

@@ -7,6 +7,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goccy/go-yaml/ast"
 	"github.com/spf13/viper"
 
 	"mishap"
@@ -35,6 +37,8 @@ type Settings struct {
 	RevertWithin mishap.Duration // how long a revert is tried before it is stranded
 	Lease        mishap.Duration // how long a fault in a proxy lives without renewal
 	Proxies      []Proxy
+	Listen       string // address of the server's API; empty: only its socket
+	Server       Server
 
 	File   string  // the settings file; empty if there is none
 	Values []Value // every setting and where it came from
@@ -83,6 +87,12 @@ func settings(o Options) []setting {
 		{key: "revertWithin", env: "MISHAP_REVERT_WITHIN", def: "2m"},
 		{key: "lease", env: "MISHAP_LEASE", def: "10s"},
 		{key: "proxies"},
+		{key: "listen", env: "MISHAP_LISTEN", def: "127.0.0.1:7676"},
+		{key: "sources"},
+		{key: "governor"},
+		{key: "allow"},
+		{key: "notify"},
+		{key: "webhook"},
 	}
 }
 
@@ -113,8 +123,9 @@ func Load(o Options) (Settings, error) {
 	s := Settings{File: file}
 	v := viper.New()
 	lines := map[string]int{}
+	var tree *ast.File
 	if file != "" {
-		if lines, err = checkFile(file, settings(o)); err != nil {
+		if lines, tree, err = checkFile(file, settings(o)); err != nil {
 			return s, err
 		}
 		v.SetConfigFile(file)
@@ -126,7 +137,11 @@ func Load(o Options) (Settings, error) {
 	for _, one := range settings(o) {
 		s.Values = append(s.Values, read(v, one, o, file, lines))
 	}
-	return s, errors.Join(s.fill(v)...)
+	problems := s.fill(v)
+	if tree != nil {
+		problems = append(problems, s.fillSections(file, tree))
+	}
+	return s, errors.Join(append(problems, s.checkServer()...)...)
 }
 
 // findFile is the settings file; the first that exists wins.
@@ -189,6 +204,9 @@ func (s *Settings) fill(v *viper.Viper) (problems []error) {
 	s.Accounts, s.Regions = v.GetStringSlice("accounts"), v.GetStringSlice("regions")
 	s.Hosts, s.Protected = v.GetStringSlice("hosts"), v.GetStringSlice("protected")
 	s.OptInTag = v.GetString("optInTag")
+	if s.Listen = v.GetString("listen"); s.Listen != "" && !isAddress(s.Listen) {
+		problems = append(problems, s.wrong("listen", "%q is not an address; write host:port", s.Listen))
+	}
 	if key, value, ok := strings.Cut(s.OptInTag, "="); !ok || key == "" || value == "" {
 		problems = append(problems, s.wrong("optInTag", "%q is not a tag; write it like mishap=allow", s.OptInTag))
 	}
@@ -296,6 +314,8 @@ func (s Settings) Print(w io.Writer) error {
 		switch list := v.Value.(type) {
 		case []string:
 			text = strings.Join(list, ", ")
+		case json.RawMessage:
+			text = string(list)
 		case []Proxy:
 			text = ""
 			for _, p := range list {

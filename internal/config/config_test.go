@@ -38,6 +38,7 @@ func TestEachValueSaysWhereItCameFrom(t *testing.T) {
 	want := map[string]string{
 		"state": "flag --state", "accounts": "mishap.yaml:1", "regions": "environment MISHAP_REGIONS", "hosts": "default", "optInTag": "default",
 		"protected": "default", "longestRun": "default", "revertWithin": "default", "lease": "mishap.yaml:2", "proxies": "default",
+		"listen": "default", "sources": "default", "governor": "default", "allow": "default", "notify": "default", "webhook": "default",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -87,5 +88,41 @@ func TestThereNeedNotBeAFile(t *testing.T) {
 	var out bytes.Buffer
 	if err := s.Print(&out); err != nil || !strings.Contains(out.String(), "state:        /s/mishap\n              from default\n") {
 		t.Errorf("%s", out.String())
+	}
+}
+
+func TestSectionsAreReadWholeAndWrongOnesSayWhere(t *testing.T) {
+	s, err := load(t, `sources:
+  - {name: shop, repository: "https://git.example/shop.git", path: experiments, secret: {env: TOKEN}}
+  - {name: here, folder: ./x}
+governor:
+  runs: 3
+  share: 5%
+  freezes:
+    - {name: incident, probe: http, with: {url: "http://x", headers: {X-Key: {env: KEY}}}, expect: {status: 200}}
+`, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, _ := os.Getwd()
+	g := s.Server.Governor
+	if len(s.Server.Sources) != 2 || s.Server.Sources[0].Secret.Env != "TOKEN" || s.Server.Sources[1].Folder != filepath.Join(here, "x") || g.Runs != 3 || g.Share != 0.05 {
+		t.Errorf("%+v", s.Server)
+	}
+	if !strings.Contains(string(g.Freezes[0].With), "X-Key") || g.Freezes[0].Every == 0 {
+		t.Errorf("a freeze is read as %+v", g.Freezes[0])
+	}
+	_, err = load(t, `sources:
+  - name: shop
+    fodler: ./x
+  - {name: shop, folder: ./a, repository: "https://u:p@git.example/x", poll: 1ms}
+governor: {runs: many, freezes: [{probe: http}]}
+notify: [{name: x, kind: pigeon}]
+`, nil, nil)
+	for _, want := range []string{`mishap.yaml:3:13: sources[0].fodler: unknown key "fodler"; did you mean "folder"?`, "needs either a folder or a repository", "a name of its own",
+		"has a password in its URL", "outside of 1s to 24h", "mishap.yaml:5:18: governor.runs: must be", "needs a name and a probe", "slack"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q in %v", want, err)
+		}
 	}
 }

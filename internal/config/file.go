@@ -13,14 +13,14 @@ import (
 
 // checkFile refuses keys that do not exist or come twice, which viper would
 // ignore, and says on which line each key is.
-func checkFile(path string, known []setting) (map[string]int, error) {
+func checkFile(path string, known []setting) (map[string]int, *ast.File, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read settings: %w", err)
+		return nil, nil, fmt.Errorf("read settings: %w", err)
 	}
 	tree, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		return nil, Invalid{fmt.Errorf("read settings %s: %w", path, err)}
+		return nil, nil, Invalid{fmt.Errorf("read settings %s: %w", path, err)}
 	}
 	var names []string
 	for _, s := range known {
@@ -37,7 +37,7 @@ func checkFile(path string, known []setting) (map[string]int, error) {
 		}
 		pairs, ok := doc.Body.(ast.MapNode)
 		if !ok {
-			return nil, Invalid{fmt.Errorf("%s: settings are a mapping of keys to values", path)}
+			return nil, nil, Invalid{fmt.Errorf("%s: settings are a mapping of keys to values", path)}
 		}
 		for entries := pairs.MapRange(); entries.Next(); {
 			at := entries.Key().GetToken().Position
@@ -54,7 +54,7 @@ func checkFile(path string, known []setting) (map[string]int, error) {
 			}
 		}
 	}
-	return lines, errors.Join(problems...)
+	return lines, tree, errors.Join(problems...)
 }
 
 func checkProxies(path string, node ast.Node) (problems []error) {

@@ -1,0 +1,97 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+
+	"mishap"
+)
+
+// fillSections reads the settings that are lists or mappings from the file's
+// tree. viper would write their keys in small letters.
+func (s *Settings) fillSections(path string, tree *ast.File) error {
+	var problems []error
+	for key, into := range s.sections() {
+		value, body := sectionOf(tree, key)
+		if value == nil {
+			continue
+		}
+		var plain any
+		if err := yaml.NodeToValue(value, &plain); err != nil {
+			problems = append(problems, Invalid{fmt.Errorf("%s: %s: %w", path, key, err)})
+			continue
+		}
+		raw, err := json.Marshal(plain)
+		if err != nil {
+			problems = append(problems, Invalid{fmt.Errorf("%s: %s: its keys must be texts: %w", path, key, err)})
+			continue
+		}
+		problems = append(problems, placed(path, body, mishap.Decode(key, raw, into))...)
+		s.set(key, json.RawMessage(raw))
+	}
+	return errors.Join(problems...)
+}
+
+// sectionOf is the value of a key at the top of the file, and what holds it.
+func sectionOf(tree *ast.File, key string) (value, body ast.Node) {
+	for _, doc := range tree.Docs {
+		pairs, ok := doc.Body.(ast.MapNode)
+		if !ok {
+			continue
+		}
+		for entries := pairs.MapRange(); entries.Next(); {
+			if entries.Key().GetToken().Value == key {
+				return entries.Value(), doc.Body
+			}
+		}
+	}
+	return nil, nil
+}
+
+// placed says where in the file each problem is.
+func placed(file string, body ast.Node, err error) (all []error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			all = append(all, placed(file, body, one)...)
+		}
+		return all
+	}
+	var field *mishap.FieldError
+	if !errors.As(err, &field) {
+		if err != nil {
+			all = append(all, Invalid{fmt.Errorf("%s: %w", file, err)})
+		}
+		return all
+	}
+	where := file
+	for path := field.Path; path != ""; path = parent(path) {
+		at, err := yaml.PathString("$." + path)
+		if err != nil {
+			continue
+		}
+		if node, err := at.FilterNode(body); err == nil && node != nil {
+			p := node.GetToken().Position
+			where = fmt.Sprintf("%s:%d:%d", file, p.Line, p.Column)
+			break
+		}
+	}
+	text := fmt.Sprintf("%s: %s", where, field)
+	if field.Hint != "" {
+		text += "; " + field.Hint
+	}
+	return append(all, Invalid{errors.New(text)})
+}
+
+// parent is the path without its last part.
+func parent(path string) string {
+	i := strings.LastIndexAny(path, ".[")
+	if i < 0 {
+		return ""
+	}
+	return path[:i]
+}

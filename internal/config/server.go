@@ -1,0 +1,163 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"mishap"
+)
+
+// Server is what `mishap serve` needs to know beside all else.
+type Server struct {
+	Sources  []Source
+	Governor Governor
+	Allow    Allow
+	Notify   []Notify
+	Webhook  Webhook
+}
+
+// Source is where a server reads experiments from: a folder or a repository.
+type Source struct {
+	Name        string          `json:"name"`
+	Folder      string          `json:"folder,omitempty"`     // usually a checkout
+	Repository  string          `json:"repository,omitempty"` // URL of a git repository
+	Ref         string          `json:"ref,omitempty"`        // branch, tag or commit; default: the remote's own
+	Path        string          `json:"path,omitempty"`       // folder inside the repository
+	Poll        mishap.Duration `json:"poll,omitempty"`       // default 5s for a folder, 30s for a repository
+	Environment string          `json:"environment,omitempty"`
+	AllowDirty  bool            `json:"allowDirty,omitempty"` // also run what differs from its commit
+	Username    string          `json:"username,omitempty"`
+	Secret      mishap.Secret   `json:"secret,omitzero"` // password or token, or a private key for ssh
+	KnownHosts  string          `json:"knownHosts,omitempty"`
+	SignedBy    []string        `json:"signedBy,omitempty"` // keys, one of which must have signed the commit
+}
+
+// Governor limits what goes on at once.
+type Governor struct {
+	Runs    int                `json:"runs,omitempty"`    // at once; default 10
+	Targets int                `json:"targets,omitempty"` // touched at once in one place; default: no limit
+	Share   mishap.Share       `json:"share,omitempty"`   // hit at once in one place; default: no limit
+	Freezes []mishap.ProbeSpec `json:"freezes,omitempty"` // probes of which each must be met, or nothing starts and everything stops
+}
+
+// Allow lists what a merged file may make the server do or read, all compared
+// exactly. Nothing else is.
+type Allow struct {
+	Commands []string `json:"commands,omitempty"` // programs that exec may start: the first argument as it is written in the file
+	Env      []string `json:"env,omitempty"`      // variables that {env} may name
+	Files    []string `json:"files,omitempty"`    // paths that {file} may name
+}
+
+// Notify is somebody who is told what happens.
+type Notify struct {
+	Name    string        `json:"name"`
+	Kind    string        `json:"kind"` // webhook, slack or pagerduty
+	URL     mishap.Secret `json:"url,omitzero"`
+	Channel string        `json:"channel,omitempty"`
+	Secret  mishap.Secret `json:"secret,omitzero"`
+	Events  []string      `json:"events,omitempty"`
+}
+
+// Webhook lets a git server say that something was pushed.
+type Webhook struct {
+	Secret mishap.Secret `json:"secret,omitzero"` // that the git server signs with
+}
+
+const (
+	folderPoll     = 5 * time.Second
+	repositoryPoll = 30 * time.Second
+	defaultRuns    = 10
+)
+
+// sections are the settings that are lists or mappings, with where they go.
+func (s *Settings) sections() map[string]any {
+	return map[string]any{
+		"sources": &s.Server.Sources, "governor": &s.Server.Governor, "allow": &s.Server.Allow,
+		"notify": &s.Server.Notify, "webhook": &s.Server.Webhook,
+	}
+}
+
+// checkServer checks the sections and fills in defaults.
+func (s *Settings) checkServer() (problems []error) {
+	names := map[string]bool{}
+	for i := range s.Server.Sources {
+		one := &s.Server.Sources[i]
+		problems = append(problems, s.checkSource(i, one))
+		if one.Name == "" || names[one.Name] || !sourceName.MatchString(one.Name) {
+			problems = append(problems, s.wrong("sources", "source %d needs a name of its own, of lowercase letters, digits and dashes, not %q", i+1, one.Name))
+		}
+		names[one.Name] = true
+	}
+	g := &s.Server.Governor
+	if g.Runs < 0 || g.Targets < 0 {
+		problems = append(problems, s.wrong("governor", "runs and targets must not be negative"))
+	}
+	if g.Runs == 0 {
+		g.Runs = defaultRuns
+	}
+	for i := range g.Freezes {
+		f := &g.Freezes[i]
+		if f.Name == "" || f.Probe == "" {
+			problems = append(problems, s.wrong("governor", "freeze %d needs a name and a probe", i+1))
+		}
+		if f.Every == 0 {
+			f.Every = mishap.Duration(5 * time.Second)
+		}
+		if f.Timeout == 0 {
+			f.Timeout = mishap.Duration(5 * time.Second)
+		}
+	}
+	kinds := []string{"webhook", "slack", "pagerduty"}
+	for i, n := range s.Server.Notify {
+		if n.Name == "" || !slices.Contains(kinds, n.Kind) {
+			problems = append(problems, s.wrong("notify", "entry %d needs a name and a kind: %s", i+1, strings.Join(kinds, ", ")))
+		}
+	}
+	return problems
+}
+
+var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+func (s *Settings) checkSource(i int, one *Source) error {
+	least, def := time.Second, folderPoll
+	var problems []error
+	if one.Repository != "" {
+		def = repositoryPoll
+		if u, err := url.Parse(one.Repository); err == nil && u.User != nil {
+			if _, has := u.User.Password(); has {
+				problems = append(problems, s.wrong("sources", "source %d has a password in its URL; give it as secret: {env: NAME} or {file: PATH}", i+1))
+			}
+		}
+	}
+	if (one.Folder == "") == (one.Repository == "") {
+		problems = append(problems, s.wrong("sources", "source %d needs either a folder or a repository", i+1))
+	}
+	if one.Poll == 0 {
+		one.Poll = mishap.Duration(def)
+	}
+	if one.Poll.Std() < least || one.Poll.Std() > 24*time.Hour {
+		problems = append(problems, s.wrong("sources", "poll of source %d is %s, outside of 1s to 24h", i+1, one.Poll))
+	}
+	if one.Folder != "" && !filepath.IsAbs(one.Folder) {
+		one.Folder, _ = filepath.Abs(filepath.Join(filepath.Dir(s.File), one.Folder))
+	}
+	if !one.Secret.IsReference() && one.Secret.Value != "" {
+		problems = append(problems, s.wrong("sources", "the secret of source %d must be a reference: {env: NAME} or {file: PATH}", i+1))
+	}
+	return errors.Join(problems...)
+}
+
+// FolderSource is a source that a flag names.
+func FolderSource(folder string) (Source, error) {
+	abs, err := filepath.Abs(folder)
+	if err != nil {
+		return Source{}, fmt.Errorf("find folder %s: %w", folder, err)
+	}
+	return Source{Name: "experiments", Folder: abs, Poll: mishap.Duration(time.Second)}, nil
+}
