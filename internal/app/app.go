@@ -36,6 +36,7 @@ type App struct {
 	around   Around
 	cloud    *cloud.Cloud
 
+	desk   desk
 	mu     sync.Mutex
 	book   *ledger.SQLite
 	server *ledger.Server
@@ -55,6 +56,7 @@ func New(o Options) (*App, error) {
 
 // Close ends this process as a server and closes the ledger.
 func (a *App) Close() {
+	a.desk.close()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.server != nil {

@@ -23,6 +23,10 @@ const haltEvery = 250 * time.Millisecond
 type RunOptions struct {
 	Seen  func(mishap.Entry, *mishap.Run) // told every entry; may be nil
 	Stops <-chan runner.Stop              // ends the run; may be nil
+
+	Trigger *mishap.Trigger          // why it begins; nil: by hand
+	Admit   func(mishap.Facts) error // the governor; nil admits
+	Advance *ledger.Advance          // of the schedule that it is of; nil if of none
 }
 
 // Run plans and executes an experiment. A run that may not be is answered as
@@ -43,29 +47,65 @@ func (a *App) RunPinned(ctx context.Context, plan mishap.Plan, o RunOptions) (*m
 // runPlan begins the run in the ledger and executes it, unless planning was
 // refused.
 func (a *App) runPlan(ctx context.Context, plan mishap.Plan, refused error, o RunOptions) (*mishap.Run, error) {
+	begun, err := a.begin(ctx, plan, o)
+	if err != nil {
+		if why, ok := notBegun(err); ok {
+			return refuse(begun.first, why, o)
+		}
+		return nil, err
+	}
+	return a.carry(ctx, begun, refused, o)
+}
+
+// begun is a run that the ledger has, and this process owns.
+type begun struct {
+	lease ledger.Lease
+	first mishap.Entry
+}
+
+// begin records the run. The first entry is answered also if it may not begin.
+func (a *App) begin(ctx context.Context, plan mishap.Plan, o RunOptions) (begun, error) {
+	b := begun{first: mishap.Entry{Run: newRunID(), Seq: 1, At: time.Now(), Trigger: o.Trigger, Planned: &plan}}
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return b, err
+	}
+	server, err := a.register()
+	if err != nil {
+		return b, err
+	}
+	b.lease, err = book.Begin(ctx, ledger.Start{Server: server, First: b.first, Admit: o.Admit, Advance: o.Advance})
+	return b, err
+}
+
+// notBegun says why a run may not begin, if that is what the error is about.
+func notBegun(err error) (mishap.StateChange, bool) {
+	var busy *ledger.BusyError
+	var denial *mishap.Denial
+	why := mishap.StateChange{To: mishap.Refused}
+	switch {
+	case errors.As(err, &busy):
+		why.Cause, why.Reason = mishap.CauseBusy, "safeguard exclusive said no: "+busy.Error()
+	case errors.Is(err, ledger.ErrHalted):
+		why.Cause, why.Reason = mishap.CauseHalt, err.Error()+" (`mishap resume` ends it)"
+	case errors.As(err, &denial):
+		why.Cause, why.Reason = denial.Cause, denial.Reason
+	default:
+		return why, false
+	}
+	return why, true
+}
+
+// carry executes a run that has begun, or records why its plan was refused.
+func (a *App) carry(ctx context.Context, b begun, refused error, o RunOptions) (*mishap.Run, error) {
 	book, err := a.ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
-	server, err := a.register()
-	if err != nil {
-		return nil, err
-	}
-	first := mishap.Entry{Run: newRunID(), Seq: 1, At: time.Now(), Planned: &plan}
-	lease, err := book.Begin(ctx, ledger.Start{Server: server, First: first})
-	var busy *ledger.BusyError
-	switch {
-	case errors.As(err, &busy):
-		return refuse(first, mishap.StateChange{Cause: mishap.CauseSafeguard, Reason: "safeguard exclusive said no: " + busy.Error()}, o)
-	case errors.Is(err, ledger.ErrHalted):
-		return refuse(first, mishap.StateChange{Cause: mishap.CauseHalt, Reason: err.Error() + " (`mishap resume` ends it)"}, o)
-	case err != nil:
-		return nil, err
-	}
 	if refused != nil {
-		return a.refuseBegun(ctx, book, lease, first, refused, o)
+		return a.refuseBegun(ctx, book, b.lease, b.first, refused, o)
 	}
-	return a.execute(ctx, book, lease, first, o)
+	return a.execute(ctx, book, b.lease, b.first, o)
 }
 
 // refuse answers a run that could not begin, and so is in no ledger.
@@ -172,58 +212,6 @@ func (a *App) endKeeper(ctx context.Context, k *keeper.Keeper, run *mishap.Run) 
 	}
 	if err != nil {
 		a.log.Warn("end keeper", "error", err)
-	}
-}
-
-// listen gathers what may stop a run: its caller, other processes, and halt.
-func (a *App) listen(ctx context.Context, lease ledger.Lease, own <-chan runner.Stop) (<-chan runner.Stop, func(), error) {
-	stops := make(chan runner.Stop, 4)
-	path, err := socketPath(a.Settings.State, lease.Server)
-	if err != nil {
-		return nil, nil, err
-	}
-	closeSocket, err := listenStops(path, lease.Run, stops)
-	if err != nil {
-		return nil, nil, err
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	go a.watchHalt(ctx, stops)
-	go func() {
-		for {
-			select {
-			case s := <-own:
-				offer(stops, s)
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return stops, func() { cancel(); closeSocket() }, nil
-}
-
-// offer hands a stop over, unless the run is being stopped already.
-func offer(stops chan<- runner.Stop, s runner.Stop) {
-	select {
-	case stops <- s:
-	default:
-	}
-}
-
-// watchHalt stops the run when somebody halts everything. That the ledger
-// cannot be asked is the safeguard's to say.
-func (a *App) watchHalt(ctx context.Context, stops chan<- runner.Stop) {
-	tick := time.NewTicker(haltEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if h, err := a.Halted(ctx); err == nil && h != nil {
-			offer(stops, runner.Stop{Cause: mishap.CauseHalt, Reason: h.String(), By: h.By})
-			return
-		}
 	}
 }
 

@@ -28,8 +28,8 @@ type stopRequest struct {
 }
 
 // listenStops takes stop requests on a unix socket until it is closed, and
-// hands them to the run. The socket is for this user alone.
-func listenStops(path, run string, stops chan<- runner.Stop) (func(), error) {
+// hands them on. The socket is for this user alone.
+func listenStops(path string, stop func(run string, s runner.Stop) bool) (func(), error) {
 	listener, err := listenUnix(path)
 	if err != nil {
 		return nil, err
@@ -37,11 +37,11 @@ func listenStops(path, run string, stops chan<- runner.Stop) (func(), error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/abort", func(w http.ResponseWriter, r *http.Request) {
 		var ask stopRequest
-		if err := json.NewDecoder(io.LimitReader(r.Body, 1<<16)).Decode(&ask); err != nil || ask.Run != run {
+		if err := json.NewDecoder(io.LimitReader(r.Body, 1<<16)).Decode(&ask); err != nil ||
+			!stop(ask.Run, runner.Stop{Cause: mishap.CauseAbort, Reason: "aborted by " + ask.By + because(ask.Reason), By: ask.By}) {
 			http.Error(w, "this server does not run "+ask.Run, http.StatusNotFound)
 			return
 		}
-		offer(stops, runner.Stop{Cause: mishap.CauseAbort, Reason: "aborted by " + ask.By + because(ask.Reason), By: ask.By})
 		w.WriteHeader(http.StatusAccepted)
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}

@@ -1,0 +1,149 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"mishap"
+	"mishap/internal/ledger"
+	"mishap/internal/runner"
+)
+
+// desk takes what stops runs of this process: other processes over its socket,
+// and halt. One watcher serves all runs.
+type desk struct {
+	mu   sync.Mutex
+	runs map[string]chan runner.Stop
+	end  func() // closes socket and watcher; nil while there are none
+}
+
+// listen gathers what may stop a run: its caller, other processes, and halt.
+func (a *App) listen(ctx context.Context, lease ledger.Lease, own <-chan runner.Stop) (<-chan runner.Stop, func(), error) {
+	if err := a.openDesk(lease.Server); err != nil {
+		return nil, nil, err
+	}
+	stops := make(chan runner.Stop, 4)
+	a.desk.mu.Lock()
+	a.desk.runs[lease.Run] = stops
+	a.desk.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		for {
+			select {
+			case s := <-own:
+				offer(stops, s)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return stops, func() {
+		cancel()
+		a.desk.mu.Lock()
+		defer a.desk.mu.Unlock()
+		delete(a.desk.runs, lease.Run)
+	}, nil
+}
+
+// openDesk opens socket and watcher, once.
+func (a *App) openDesk(server string) error {
+	a.desk.mu.Lock()
+	defer a.desk.mu.Unlock()
+	if a.desk.end != nil {
+		return nil
+	}
+	path, err := socketPath(a.Settings.State, server)
+	if err != nil {
+		return err
+	}
+	closeSocket, err := listenStops(path, a.desk.stop)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go a.watchHalt(ctx)
+	a.desk.runs = map[string]chan runner.Stop{}
+	a.desk.end = func() { cancel(); closeSocket() }
+	return nil
+}
+
+// close ends socket and watcher.
+func (d *desk) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.end != nil {
+		d.end()
+		d.end = nil
+	}
+}
+
+// stop asks one run to end; false if it is not here.
+func (d *desk) stop(run string, s runner.Stop) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	stops, here := d.runs[run]
+	if here {
+		offer(stops, s)
+	}
+	return here
+}
+
+// stopAll asks every run here to end, and says how many there are.
+func (d *desk) stopAll(s runner.Stop) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, stops := range d.runs {
+		offer(stops, s)
+	}
+	return len(d.runs)
+}
+
+// here lists the runs that go on in this process.
+func (d *desk) here() map[string]bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := map[string]bool{}
+	for run := range d.runs {
+		all[run] = true
+	}
+	return all
+}
+
+// offer hands a stop over, unless the run is being stopped already.
+func offer(stops chan<- runner.Stop, s runner.Stop) {
+	select {
+	case stops <- s:
+	default:
+	}
+}
+
+// watchHalt stops every run when somebody halts everything. That the ledger
+// cannot be asked is the safeguard's to say.
+func (a *App) watchHalt(ctx context.Context) {
+	tick := time.NewTicker(haltEvery)
+	defer tick.Stop()
+	told := map[string]bool{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		here := a.desk.here()
+		if len(here) == 0 {
+			continue
+		}
+		h, err := a.Halted(ctx)
+		if err != nil || h == nil {
+			clear(told)
+			continue
+		}
+		for run := range here {
+			if !told[run] {
+				a.desk.stop(run, runner.Stop{Cause: mishap.CauseHalt, Reason: h.String(), By: h.By})
+				told[run] = true
+			}
+		}
+	}
+}
