@@ -158,3 +158,11 @@ func injectionTransitions() map[InjectionState][]InjectionState {
 		InjectionSuperseded: {InjectionReverting},
 	}
 }
+
+// InjectionStates lists all states in the order of an injection.
+func InjectionStates() []InjectionState {
+	return []InjectionState{
+		InjectionPrepared, InjectionInjecting, InjectionInjected, InjectionReverting,
+		InjectionReverted, InjectionGone, InjectionSuperseded, InjectionStranded,
+	}
+}

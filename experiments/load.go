@@ -42,6 +42,8 @@ type Options struct {
 	// Cache spares reading what did not change; nil reads everything. It is not
 	// used together with an environment, whose files may change by themselves.
 	Cache *Cache
+	// AllowEmpty lets a folder hold no experiment.
+	AllowEmpty bool
 
 	overlays *overlays
 }
@@ -59,7 +61,7 @@ type loaded struct {
 // for *.yaml and *.yml in the order of their paths. The error is [Problems] if
 // anything is wrong with any file; then no experiment is returned.
 func Load(ctx context.Context, paths []string, o Options) ([]mishap.Experiment, error) {
-	files, problems := find(paths)
+	files, problems := find(paths, o.AllowEmpty)
 	if o.Environment != "" {
 		o.overlays, o.Cache = newOverlays(o.Environment), nil
 	}
@@ -226,12 +228,12 @@ func digest(e mishap.Experiment) (string, error) {
 }
 
 // find returns the files in paths in order, each once.
-func find(paths []string) ([]string, Problems) {
+func find(paths []string, allowEmpty bool) ([]string, Problems) {
 	var files []string
 	var problems Problems
 	seen := map[string]bool{}
 	for _, path := range paths {
-		found, problem := findIn(path)
+		found, problem := findIn(path, allowEmpty)
 		if problem != nil {
 			problems = append(problems, *problem)
 		}
@@ -253,7 +255,7 @@ func find(paths []string) ([]string, Problems) {
 }
 
 // findIn returns path, or the experiment files below it if it is a folder.
-func findIn(path string) ([]string, *Problem) {
+func findIn(path string, allowEmpty bool) ([]string, *Problem) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, &Problem{File: path, Msg: "cannot read file: " + reason(err)}
@@ -278,7 +280,7 @@ func findIn(path string) ([]string, *Problem) {
 	if err != nil {
 		return nil, &Problem{File: path, Msg: "cannot read folder: " + err.Error()}
 	}
-	if len(files) == 0 {
+	if len(files) == 0 && !allowEmpty {
 		return nil, &Problem{File: path, Msg: "folder holds no experiment", Hint: "experiments are files that end with .yaml or .yml; `mishap init` makes one to start from"}
 	}
 	slices.Sort(files)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -66,7 +68,7 @@ terminal.` + "\n" + exitCodes,
 					return err
 				}
 				if !c.json() {
-					return report.Status(c.out, runs, time.Now())
+					return errors.Join(c.showStanding(cmd.Context(), a), report.Status(c.out, runs, time.Now()))
 				}
 				for _, r := range runs {
 					if err := report.JSON(c.out, r); err != nil {
@@ -77,6 +79,15 @@ terminal.` + "\n" + exitCodes,
 			})
 		},
 	}
+}
+
+// showStanding says what is in force, what is broken and what is locked.
+func (c *cli) showStanding(ctx context.Context, a *app.App) error {
+	standing, err := a.Standing(ctx)
+	if err != nil {
+		return err
+	}
+	return standing.Write(c.out, time.Now())
 }
 
 func (c *cli) reportCommand() *cobra.Command {

@@ -117,8 +117,8 @@ verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
 	flags.StringVarP(&c.output, "output", "o", "text", "text or json; plan: also a file to pin it to")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "log what happens inside to stderr")
 	root.AddCommand(
-		c.initCommand(), c.validateCommand(), c.planCommand(), c.runCommand(), c.scheduleCommand(), c.listCommand(), c.statusCommand(),
-		c.reportCommand(), c.abortCommand(), c.revertCommand(), c.haltCommand(), c.resumeCommand(), c.catalogCommand(),
+		c.initCommand(), c.validateCommand(), c.planCommand(), c.runCommand(), c.serveCommand(), c.scheduleCommand(), c.listCommand(), c.statusCommand(),
+		c.reportCommand(), c.abortCommand(), c.revertCommand(), c.haltCommand(), c.resumeCommand(), c.unlockCommand(), c.catalogCommand(),
 		c.proxyCommand(), c.configCommand(), c.demoCommand(), c.serviceCommand(), c.keeperCommand(), c.versionCommand(),
 	)
 	root.InitDefaultHelpCmd()

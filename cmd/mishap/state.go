@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -91,6 +92,33 @@ func (c *cli) resumeCommand() *cobra.Command {
 			})
 		},
 	}
+}
+
+func (c *cli) unlockCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "unlock EXPERIMENT",
+		Short: "Let an experiment that deviated be run by itself again",
+		Long: `An experiment that deviated is locked: no schedule runs it, so that a harm which
+is known is not done again and again. Unlock it when the cause is dealt with.
+` + "`mishap run FILE`" + ` works meanwhile.` + "\n" + exitCodes,
+		Example: "  mishap unlock checkout-survives-slow-payments --reason 'timeout fixed in PAY-123'",
+		Args:    exactly(1, "the name of an experiment"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if strings.TrimSpace(reason) == "" {
+				return usageError{mishap.WithHint(errors.New("unlock needs a reason, for the audit"), "add --reason 'what was done'")}
+			}
+			return c.withApp(cmd, func(a *app.App) error {
+				if err := a.Unlock(cmd.Context(), args[0], whoami(), reason); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(c.out, "%s is unlocked: its schedule runs it again\n", args[0])
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the audit")
+	return cmd
 }
 
 func (c *cli) abortCommand() *cobra.Command {

@@ -38,8 +38,9 @@ type App struct {
 
 	desk   desk
 	mu     sync.Mutex
-	book   *ledger.SQLite
-	server *ledger.Server
+	book   ledger.Ledger
+	server string       // this process, once it is one
+	leave  func() error // ends that
 }
 
 // New reads the settings.
@@ -59,8 +60,8 @@ func (a *App) Close() {
 	a.desk.close()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.server != nil {
-		_ = a.server.Close()
+	if a.leave != nil {
+		_ = a.leave()
 	}
 	if a.book != nil {
 		_ = a.book.Close()
@@ -68,7 +69,7 @@ func (a *App) Close() {
 }
 
 // ledger opens the ledger, and makes it if there is none.
-func (a *App) ledger(ctx context.Context) (*ledger.SQLite, error) {
+func (a *App) ledger(ctx context.Context) (ledger.Ledger, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.book != nil {
@@ -83,17 +84,19 @@ func (a *App) ledger(ctx context.Context) (*ledger.SQLite, error) {
 }
 
 // register makes this process a server, once.
-func (a *App) register() (string, error) {
+func (a *App) register(ctx context.Context) (string, error) {
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return "", err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.server == nil {
-		server, err := ledger.Register(a.Settings.State)
-		if err != nil {
+	if a.server == "" {
+		if a.server, a.leave, err = book.Join(ctx); err != nil {
 			return "", err
 		}
-		a.server = server
 	}
-	return a.server.ID, nil
+	return a.server, nil
 }
 
 // invalid is a file or setting that cannot be used.

@@ -48,6 +48,46 @@ func (a *App) opened() bool {
 	return a.book != nil
 }
 
+// Unlock lets an experiment that deviated be run by itself again.
+func (a *App) Unlock(ctx context.Context, experiment, by, reason string) error {
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return err
+	}
+	err = book.Unlock(ctx, experiment, by, reason, time.Now())
+	if errors.Is(err, ledger.ErrNotLocked) {
+		locks, _ := book.Locks(ctx)
+		var names []string
+		for _, l := range locks {
+			names = append(names, l.Experiment)
+		}
+		return refusal{mishap.WithHint(err, mishap.Suggest(experiment, names))}
+	}
+	return err
+}
+
+// Standing is what status says beside the runs.
+func (a *App) Standing(ctx context.Context) (report.Standing, error) {
+	var s report.Standing
+	if !ledger.Exists(a.Settings.State) {
+		return s, nil
+	}
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return s, err
+	}
+	if s.Locks, err = book.Locks(ctx); err != nil {
+		return s, err
+	}
+	sources, err := book.Sources(ctx)
+	for _, src := range sources {
+		s.Sources = append(s.Sources, report.SourceStanding{
+			Name: src.Name, Commit: src.Revision.Commit, Since: src.Revision.At, Revision: src.Revision.Seq, Problem: src.Problem,
+		})
+	}
+	return s, err
+}
+
 // Abort asks the server of a run to stop it, and answers the run's id.
 func (a *App) Abort(ctx context.Context, which, by, reason string) (string, error) {
 	record, err := a.find(ctx, which)
@@ -57,7 +97,11 @@ func (a *App) Abort(ctx context.Context, which, by, reason string) (string, erro
 	if !record.Active() {
 		return record.ID, refusal{fmt.Errorf("abort run %s: it is %s already", record.ID, record.State)}
 	}
-	alive, err := ledger.Alive(a.Settings.State, record.Server)
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return record.ID, err
+	}
+	alive, err := book.Alive(ctx, record.Server)
 	if err != nil {
 		return record.ID, err
 	}

@@ -25,7 +25,8 @@ type orphan struct {
 	run     *mishap.Run
 }
 
-// orphans lists the runs whose servers are gone, oldest first.
+// orphans lists the runs whose servers are gone, and those that are stranded and
+// that nobody is on here, oldest first.
 func (a *App) orphans(ctx context.Context) ([]orphan, error) {
 	if !ledger.Exists(a.Settings.State) {
 		return nil, nil
@@ -40,11 +41,11 @@ func (a *App) orphans(ctx context.Context) ([]orphan, error) {
 	}
 	var all []orphan
 	for _, r := range active {
-		alive, err := ledger.Alive(a.Settings.State, r.Server)
+		alive, err := book.Alive(ctx, r.Server)
 		if err != nil {
 			return all, err
 		}
-		if alive {
+		if alive && !a.strandedHere(r) {
 			continue
 		}
 		entries, err := book.Entries(ctx, r.ID)
@@ -58,6 +59,15 @@ func (a *App) orphans(ctx context.Context) ([]orphan, error) {
 		all = append(all, orphan{r, entries, run})
 	}
 	return all, nil
+}
+
+// strandedHere reports a run that this process owns, gave up on, and is not
+// trying again.
+func (a *App) strandedHere(r ledger.Record) bool {
+	a.mu.Lock()
+	own := a.server != "" && a.server == r.Server
+	a.mu.Unlock()
+	return own && r.State == mishap.Stranded && !a.desk.here()[r.ID]
 }
 
 // Leftovers names what lost servers left: one line per fault that is or may be
@@ -139,7 +149,7 @@ func (a *App) mend(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run,
 	if err != nil {
 		return nil, err
 	}
-	server, err := a.register()
+	server, err := a.register(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -179,13 +189,13 @@ func (a *App) mend(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run,
 	if run != nil && len(run.Outstanding()) == 0 {
 		err = errors.Join(err, keeper.Remove(a.Settings.State, run.ID))
 	}
-	a.forget(lost.Server)
+	a.forget(ctx, book, lost.Server)
 	return run, err
 }
 
 // forget removes what a dead server left of itself.
-func (a *App) forget(server string) {
-	ledger.Forget(a.Settings.State, server)
+func (a *App) forget(ctx context.Context, book ledger.Ledger, server string) {
+	book.Forget(ctx, server)
 	if path, err := socketPath(a.Settings.State, server); err == nil {
 		_ = os.Remove(path)
 	}

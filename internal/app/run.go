@@ -27,6 +27,7 @@ type RunOptions struct {
 	Trigger *mishap.Trigger          // why it begins; nil: by hand
 	Admit   func(mishap.Facts) error // the governor; nil admits
 	Advance *ledger.Advance          // of the schedule that it is of; nil if of none
+	Guards  []runner.Guard           // beside those of the experiment
 }
 
 // Run plans and executes an experiment. A run that may not be is answered as
@@ -70,7 +71,7 @@ func (a *App) begin(ctx context.Context, plan mishap.Plan, o RunOptions) (begun,
 	if err != nil {
 		return b, err
 	}
-	server, err := a.register()
+	server, err := a.register(ctx)
 	if err != nil {
 		return b, err
 	}
@@ -122,7 +123,7 @@ func refuse(first mishap.Entry, why mishap.StateChange, o RunOptions) (*mishap.R
 }
 
 // refuseBegun records why the plan could not be made.
-func (a *App) refuseBegun(ctx context.Context, book *ledger.SQLite, lease ledger.Lease, first mishap.Entry, why error, o RunOptions) (*mishap.Run, error) {
+func (a *App) refuseBegun(ctx context.Context, book ledger.Ledger, lease ledger.Lease, first mishap.Entry, why error, o RunOptions) (*mishap.Run, error) {
 	reason := why.Error()
 	var hinted *mishap.Hinted
 	if errors.As(why, &hinted) {
@@ -137,7 +138,7 @@ func (a *App) refuseBegun(ctx context.Context, book *ledger.SQLite, lease ledger
 }
 
 // execute runs the plan with a keeper, a socket for stops, and an eye on halt.
-func (a *App) execute(ctx context.Context, book *ledger.SQLite, lease ledger.Lease, first mishap.Entry, o RunOptions) (run *mishap.Run, err error) {
+func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Lease, first mishap.Entry, o RunOptions) (run *mishap.Run, err error) {
 	plan := *first.Planned
 	faults, err := a.faults(plan.Experiment)
 	if err != nil {
@@ -164,6 +165,7 @@ func (a *App) execute(ctx context.Context, book *ledger.SQLite, lease ledger.Lea
 	if r.Guards, err = guards(a.safeguards(first.Run, func() int { return pid }), plan.Experiment); err != nil {
 		return a.failBegun(ctx, book, lease, first, err, o)
 	}
+	r.Guards = append(r.Guards, o.Guards...)
 	stops, done, err := a.listen(ctx, lease, o.Stops)
 	if err != nil {
 		return a.failBegun(ctx, book, lease, first, err, o)
@@ -174,7 +176,7 @@ func (a *App) execute(ctx context.Context, book *ledger.SQLite, lease ledger.Lea
 }
 
 // failBegun ends a run for which mishap could not be set up.
-func (a *App) failBegun(ctx context.Context, book *ledger.SQLite, lease ledger.Lease, first mishap.Entry, why error, o RunOptions) (*mishap.Run, error) {
+func (a *App) failBegun(ctx context.Context, book ledger.Ledger, lease ledger.Lease, first mishap.Entry, why error, o RunOptions) (*mishap.Run, error) {
 	change := mishap.StateChange{To: mishap.Refused, Cause: mishap.CauseInternal, Reason: "mishap failed: " + why.Error()}
 	run, err := refuse(first, change, o)
 	return run, errors.Join(err, book.Append(ctx, lease, mishap.Entry{Run: lease.Run, Seq: 2, At: time.Now(), State: &change}))
@@ -217,7 +219,7 @@ func (a *App) endKeeper(ctx context.Context, k *keeper.Keeper, run *mishap.Run) 
 
 // journal writes a run under its lease.
 type journal struct {
-	book  *ledger.SQLite
+	book  ledger.Ledger
 	lease ledger.Lease
 }
 

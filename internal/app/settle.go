@@ -27,7 +27,7 @@ func (a *App) Settle(ctx context.Context, which, by, reason string) (*mishap.Run
 	if err != nil {
 		return nil, err
 	}
-	server, err := a.register()
+	server, err := a.register(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -57,11 +57,18 @@ func (a *App) tidy(ctx context.Context) error {
 			problems = append(problems, keeper.Remove(a.Settings.State, u.Run))
 		}
 	}
-	servers, err := ledger.Servers(a.Settings.State)
+	if !ledger.Exists(a.Settings.State) {
+		return errors.Join(problems...)
+	}
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return errors.Join(append(problems, err)...)
+	}
+	servers, err := book.Servers(ctx)
 	problems = append(problems, err)
 	for _, s := range servers {
-		if alive, err := ledger.Alive(a.Settings.State, s); err == nil && !alive {
-			a.forget(s)
+		if alive, err := book.Alive(ctx, s); err == nil && !alive {
+			a.forget(ctx, book, s)
 		}
 	}
 	return errors.Join(problems...)

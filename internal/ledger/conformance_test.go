@@ -1,7 +1,6 @@
 package ledger_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"sync"
@@ -14,36 +13,7 @@ import (
 	"mishap/internal/ledger"
 )
 
-// book is what both ledgers can do.
-type book interface {
-	Begin(context.Context, ledger.Start) (ledger.Lease, error)
-	Append(context.Context, ledger.Lease, ...mishap.Entry) error
-	Prepare(context.Context, ledger.Lease, mishap.Entry, mishap.Injection) error
-	TakeOver(context.Context, ledger.Lease, string) (ledger.Lease, error)
-	Entries(context.Context, string) ([]mishap.Entry, error)
-	Injections(context.Context, string) ([]mishap.Injection, error)
-	Runs(context.Context, int) ([]ledger.Record, error)
-	Unfinished(context.Context) ([]ledger.Record, error)
-	Find(context.Context, string) (ledger.Record, error)
-	Halt(context.Context, ledger.Halt) error
-	Resume(context.Context, string, time.Time) error
-	Halted(context.Context) (*ledger.Halt, error)
-	Refuse(context.Context, string, []ledger.Refusal) error
-	Ongoing(context.Context) ([]mishap.Ongoing, error)
-	Latest(context.Context) ([]ledger.Record, error)
-	Postpone(context.Context, string, time.Time, time.Time) error
-	Due(context.Context, time.Time, int) ([]ledger.Schedule, error)
-	NextDue(context.Context) (time.Time, error)
-	Schedules(context.Context) ([]ledger.Schedule, error)
-	SetSchedules(context.Context, []ledger.Schedule) error
-	Locks(context.Context) ([]mishap.Lock, error)
-	Unlock(context.Context, string, string, string, time.Time) error
-	Record(context.Context, ledger.Act) error
-	Audit(context.Context, int64, int) ([]ledger.Act, error)
-	Revision(context.Context, string) (ledger.Revision, error)
-	Publish(context.Context, ledger.Revision, int64) (ledger.Revision, error)
-	Close() error
-}
+type book = ledger.Ledger
 
 // both runs a test of a guarantee on both ledgers.
 func both(t *testing.T, test func(t *testing.T, b book)) {

@@ -25,6 +25,8 @@ type Memory struct {
 	locks      map[string]mishap.Lock
 	acts       []Act
 	revisions  []Revision
+	sources    map[string]SourceState
+	alive      map[string]bool // servers
 }
 
 type memoryRun struct {
@@ -43,7 +45,7 @@ type memoryInjection struct {
 func NewMemory() *Memory {
 	return &Memory{
 		runs: map[string]*memoryRun{}, keys: map[string]string{}, injections: map[string]*memoryInjection{},
-		schedules: map[string]Schedule{}, locks: map[string]mishap.Lock{},
+		schedules: map[string]Schedule{}, locks: map[string]mishap.Lock{}, sources: map[string]SourceState{}, alive: map[string]bool{},
 	}
 }
 

@@ -43,6 +43,19 @@ func (m *Memory) Postpone(_ context.Context, experiment string, tick, until time
 	return nil
 }
 
+// Reset is like [SQLite.Reset].
+func (m *Memory) Reset(_ context.Context, all []Schedule) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, one := range all {
+		if was, ok := m.schedules[one.Experiment]; ok && was.Spec == one.Spec {
+			was.Tick, was.Advanced = one.Tick, one.Advanced
+			m.schedules[one.Experiment] = was
+		}
+	}
+	return nil
+}
+
 // Due is like [SQLite.Due].
 func (m *Memory) Due(_ context.Context, at time.Time, limit int) ([]Schedule, error) {
 	all := m.listed(func(s Schedule) bool { return !s.Tick.Due.After(at) })
@@ -66,6 +79,27 @@ func (m *Memory) Schedules(context.Context) ([]Schedule, error) {
 	return m.listed(func(Schedule) bool { return true }), nil
 }
 
+// Looked is like [SQLite.Looked].
+func (m *Memory) Looked(_ context.Context, s SourceState) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sources[s.Name] = s
+	return nil
+}
+
+// Sources is like [SQLite.Sources].
+func (m *Memory) Sources(context.Context) ([]SourceState, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []SourceState
+	for _, s := range m.sources {
+		s.Revision = m.latest(s.Name)
+		all = append(all, s)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
+	return all, nil
+}
+
 func (m *Memory) listed(keep func(Schedule) bool) []Schedule {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,14 +114,20 @@ func (m *Memory) listed(keep func(Schedule) bool) []Schedule {
 }
 
 // SetSchedules is like [SQLite.SetSchedules].
-func (m *Memory) SetSchedules(_ context.Context, all []Schedule) error {
+func (m *Memory) SetSchedules(_ context.Context, source string, all []Schedule) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	next := map[string]Schedule{}
+	for _, s := range m.schedules {
+		if s.Source != source {
+			next[s.Experiment] = s
+		}
+	}
 	for _, s := range all {
-		if was, ok := m.schedules[s.Experiment]; ok && was.Spec == s.Spec {
+		if was, ok := m.schedules[s.Experiment]; ok && was.Spec == s.Spec && was.Source == source {
 			s = was
 		}
+		s.Source = source
 		next[s.Experiment] = s
 	}
 	m.schedules = next
@@ -179,4 +219,64 @@ func (m *Memory) Latest(context.Context) ([]Record, error) {
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].Experiment < all[j].Experiment })
 	return all, nil
+}
+
+// Join is like [SQLite.Join].
+func (m *Memory) Join(context.Context) (string, func() error, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	id := fmt.Sprintf("memory%d", len(m.alive)+1)
+	m.alive[id] = true
+	return id, func() error {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.alive[id] = false
+		return nil
+	}, nil
+}
+
+// Alive is like [SQLite.Alive].
+func (m *Memory) Alive(_ context.Context, server string) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.alive[server], nil
+}
+
+// Servers is like [SQLite.Servers].
+func (m *Memory) Servers(context.Context) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []string
+	for id := range m.alive {
+		all = append(all, id)
+	}
+	slices.Sort(all)
+	return all, nil
+}
+
+// Forget is like [SQLite.Forget].
+func (m *Memory) Forget(_ context.Context, server string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.alive[server] {
+		delete(m.alive, server)
+	}
+}
+
+// InjectionCounts is like [SQLite.InjectionCounts].
+func (m *Memory) InjectionCounts(context.Context) (map[mishap.InjectionState]int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	counts := map[mishap.InjectionState]int{}
+	for _, st := range mishap.InjectionStates() {
+		counts[st] = 0
+	}
+	for _, r := range m.runs {
+		for _, id := range r.injections {
+			if r.Active() {
+				counts[m.injections[id].state]++
+			}
+		}
+	}
+	return counts, nil
 }

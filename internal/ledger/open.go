@@ -87,6 +87,8 @@ func dsn(path string) string {
 // Close closes the ledger.
 func (l *SQLite) Close() error { return l.db.Close() }
 
+func (l *SQLite) dir() string { return filepath.Dir(l.path) }
+
 // Path is the ledger's file.
 func (l *SQLite) Path() string { return l.path }
 

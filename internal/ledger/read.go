@@ -96,6 +96,28 @@ func (s *store) Ongoing(ctx context.Context) ([]mishap.Ongoing, error) {
 	return all, s.explain("read runs from", err)
 }
 
+// InjectionCounts counts the injections of active runs by state.
+func (s *store) InjectionCounts(ctx context.Context) (map[mishap.InjectionState]int, error) {
+	rows, err := s.rows(ctx, `SELECT i.state, count(*) FROM injections i JOIN runs r ON r.id = i.run WHERE r.ended IS NULL GROUP BY i.state`)
+	if err != nil {
+		return nil, s.explain("read injections from", err)
+	}
+	defer rows.Close()
+	counts := map[mishap.InjectionState]int{}
+	for _, st := range mishap.InjectionStates() {
+		counts[st] = 0
+	}
+	for rows.Next() {
+		var state mishap.InjectionState
+		var n int
+		if err := rows.Scan(&state, &n); err != nil {
+			return nil, s.explain("read injections from", err)
+		}
+		counts[state] = n
+	}
+	return counts, s.explain("read injections from", rows.Err())
+}
+
 // Latest lists the latest run of each experiment that was not refused.
 func (s *store) Latest(ctx context.Context) ([]Record, error) {
 	return s.records(ctx, `r WHERE state <> 'refused' AND NOT EXISTS (

@@ -16,6 +16,7 @@ var ErrTickTaken = errors.New("another server has dealt with this time of the sc
 // Schedule is an experiment's next time.
 type Schedule struct {
 	Experiment string
+	Source     string
 	Spec       string // digest of the schedule; another one begins anew
 	Tick       mishap.Tick
 	Advanced   time.Time // when this was written
@@ -56,6 +57,19 @@ func (s *store) Postpone(ctx context.Context, experiment string, tick, until tim
 	}))
 }
 
+// Reset gives schedules other times, after a clock went back.
+func (s *store) Reset(ctx context.Context, all []Schedule) error {
+	return s.explainUnless("reset schedules in", s.transact(ctx, func(t tx) error {
+		for _, one := range all {
+			if err := t.exec(ctx, `UPDATE schedules SET tick = ?, due = ?, advanced = ? WHERE experiment = ? AND spec = ?`,
+				one.Tick.At.UnixNano(), one.Tick.Due.UnixNano(), one.Advanced.UnixNano(), one.Experiment, one.Spec); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
 // Due lists the schedules that are due, longest first, at most limit.
 func (s *store) Due(ctx context.Context, at time.Time, limit int) ([]Schedule, error) {
 	rows, err := s.rows(ctx, selectSchedules+` WHERE due <= ? ORDER BY due LIMIT ?`, at.UnixNano(), limit)
@@ -86,7 +100,7 @@ func (s *store) Schedules(ctx context.Context) ([]Schedule, error) {
 	return all, s.explain("read schedules from", err)
 }
 
-const selectSchedules = `SELECT experiment, spec, tick, due, advanced FROM schedules`
+const selectSchedules = `SELECT experiment, source, spec, tick, due, advanced FROM schedules`
 
 func scanSchedules(rows *sql.Rows) ([]Schedule, error) {
 	defer rows.Close()
@@ -94,7 +108,7 @@ func scanSchedules(rows *sql.Rows) ([]Schedule, error) {
 	for rows.Next() {
 		var one Schedule
 		var tick, due, advanced int64
-		if err := rows.Scan(&one.Experiment, &one.Spec, &tick, &due, &advanced); err != nil {
+		if err := rows.Scan(&one.Experiment, &one.Source, &one.Spec, &tick, &due, &advanced); err != nil {
 			return nil, err
 		}
 		one.Tick = mishap.Tick{At: time.Unix(0, tick), Due: time.Unix(0, due)}
@@ -104,12 +118,12 @@ func scanSchedules(rows *sql.Rows) ([]Schedule, error) {
 	return all, rows.Err()
 }
 
-// SetSchedules makes these the schedules: those that are new or have another
-// spec begin with their tick, those that are as before keep theirs, and all
-// others end.
-func (s *store) SetSchedules(ctx context.Context, all []Schedule) error {
+// SetSchedules makes these the schedules of a source: those that are new or have
+// another spec begin with their tick, those that are as before keep theirs, and
+// all others of the source end.
+func (s *store) SetSchedules(ctx context.Context, source string, all []Schedule) error {
 	return s.explainUnless("set schedules in", s.transact(ctx, func(t tx) error {
-		rows, err := t.rows(ctx, selectSchedules)
+		rows, err := t.rows(ctx, selectSchedules+` WHERE source = ?`, source)
 		if err != nil {
 			return err
 		}
@@ -127,15 +141,15 @@ func (s *store) SetSchedules(ctx context.Context, all []Schedule) error {
 			if known && was.Spec == one.Spec {
 				continue
 			}
-			err := t.exec(ctx, `INSERT INTO schedules (experiment, spec, tick, due, advanced) VALUES (?,?,?,?,?)
-				ON CONFLICT (experiment) DO UPDATE SET spec = excluded.spec, tick = excluded.tick, due = excluded.due, advanced = excluded.advanced`,
-				one.Experiment, one.Spec, one.Tick.At.UnixNano(), one.Tick.Due.UnixNano(), one.Advanced.UnixNano())
+			err := t.exec(ctx, `INSERT INTO schedules (experiment, source, spec, tick, due, advanced) VALUES (?,?,?,?,?,?)
+				ON CONFLICT (experiment) DO UPDATE SET source = excluded.source, spec = excluded.spec, tick = excluded.tick, due = excluded.due, advanced = excluded.advanced`,
+				one.Experiment, source, one.Spec, one.Tick.At.UnixNano(), one.Tick.Due.UnixNano(), one.Advanced.UnixNano())
 			if err != nil {
 				return err
 			}
 		}
 		for name := range old {
-			if err := t.exec(ctx, `DELETE FROM schedules WHERE experiment = ?`, name); err != nil {
+			if err := t.exec(ctx, `DELETE FROM schedules WHERE experiment = ? AND source = ?`, name, source); err != nil {
 				return err
 			}
 		}

@@ -55,7 +55,7 @@ func wantTick(t *testing.T, b book, experiment string, minute int) {
 
 func TestAScheduleMovesOnWithItsRun(t *testing.T) {
 	both(t, func(t *testing.T, b book) {
-		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("a", "1", 0)}))
+		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 0)}))
 		_, err := b.Begin(t.Context(), onSchedule("r1", "a", 0))
 		must(t, err)
 		wantTick(t, b, "a", 1)
@@ -69,7 +69,7 @@ func TestAScheduleMovesOnWithItsRun(t *testing.T) {
 
 func TestAScheduleMovesOnWhenItsRunIsRefused(t *testing.T) {
 	both(t, func(t *testing.T, b book) {
-		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("a", "1", 0), schedule("b", "1", 0)}))
+		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 0), schedule("b", "1", 0)}))
 		must(t, b.Refuse(t.Context(), "one", []ledger.Refusal{
 			refusal(onSchedule("r1", "a", 0), mishap.CauseLimit), refusal(onSchedule("r2", "b", 0), mishap.CauseImpact),
 		}))
@@ -89,7 +89,7 @@ func TestAScheduleMovesOnWhenItsRunIsRefused(t *testing.T) {
 
 func TestARunThatMayNotBeginLeavesItsScheduleAlone(t *testing.T) {
 	both(t, func(t *testing.T, b book) {
-		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("a", "1", 0)}))
+		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 0)}))
 		denied := onSchedule("r1", "a", 0)
 		denied.Admit = func(mishap.Facts) error { return &mishap.Denial{Cause: mishap.CauseLimit, Reason: "too much"} }
 		_, err := b.Begin(t.Context(), denied)
@@ -106,7 +106,7 @@ func TestARunThatMayNotBeginLeavesItsScheduleAlone(t *testing.T) {
 
 func TestNoTimeOfAScheduleIsDealtWithTwice(t *testing.T) {
 	both(t, func(t *testing.T, b book) {
-		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("a", "1", 0)}))
+		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 0)}))
 		var began, lost atomic.Int32
 		var all sync.WaitGroup
 		for i := range 8 {
@@ -127,8 +127,8 @@ func TestNoTimeOfAScheduleIsDealtWithTwice(t *testing.T) {
 			t.Errorf("%d began, %d lost", began.Load(), lost.Load())
 		}
 		// Also not after the clock went back and the schedule began anew.
-		must(t, b.SetSchedules(t.Context(), nil))
-		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("a", "1", 0)}))
+		must(t, b.SetSchedules(t.Context(), "s", nil))
+		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 0)}))
 		if _, err := b.Begin(t.Context(), onSchedule("r9", "a", 0)); !errors.Is(err, ledger.ErrTickTaken) {
 			t.Errorf("begun a second time: %v", err)
 		}
@@ -142,11 +142,13 @@ func TestNoTimeOfAScheduleIsDealtWithTwice(t *testing.T) {
 
 func TestAnUnchangedScheduleKeepsItsTime(t *testing.T) {
 	both(t, func(t *testing.T, b book) {
-		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("kept", "1", 0), schedule("changed", "1", 0), schedule("gone", "1", 0)}))
-		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("kept", "1", 5), schedule("changed", "2", 5), schedule("new", "1", 5)}))
+		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("kept", "1", 0), schedule("changed", "1", 0), schedule("gone", "1", 0)}))
+		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("kept", "1", 5), schedule("changed", "2", 5), schedule("new", "1", 5)}))
 		wantTick(t, b, "kept", 0)
 		wantTick(t, b, "changed", 5)
 		wantTick(t, b, "new", 5)
+		must(t, b.SetSchedules(t.Context(), "other", []ledger.Schedule{schedule("theirs", "1", 0)}))
+		must(t, b.SetSchedules(t.Context(), "other", nil))
 		if all, _ := b.Schedules(t.Context()); len(all) != 3 {
 			t.Errorf("%d schedules are left", len(all))
 		}
@@ -158,7 +160,7 @@ func TestDueSchedulesComeLongestFirst(t *testing.T) {
 		if next, err := b.NextDue(t.Context()); err != nil || !next.IsZero() {
 			t.Errorf("an empty ledger has %v due, %v", next, err)
 		}
-		must(t, b.SetSchedules(t.Context(), []ledger.Schedule{schedule("a", "1", 2), schedule("b", "1", 0), schedule("c", "1", 1)}))
+		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 2), schedule("b", "1", 0), schedule("c", "1", 1)}))
 		names := func(at time.Time, limit int) (all []string) {
 			due, err := b.Due(t.Context(), at, limit)
 			must(t, err)
@@ -256,6 +258,20 @@ func TestOfTwoServersOnePublishesARevision(t *testing.T) {
 		must(t, err)
 		if got.Commit != "c2" || got.Seq != second.Seq || second.Seq <= first.Seq || !got.At.Equal(epoch) {
 			t.Errorf("in force: %+v", got)
+		}
+	})
+}
+
+func TestASourceSaysWhatIsInForceAndWhatIsWrong(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		rev, err := b.Publish(t.Context(), ledger.Revision{Source: "s", Commit: "c1", At: epoch}, 0)
+		must(t, err)
+		must(t, b.Looked(t.Context(), ledger.SourceState{Name: "s", Server: "one", Looked: epoch}))
+		must(t, b.Looked(t.Context(), ledger.SourceState{Name: "s", Server: "two", Looked: epoch, Problem: "broken"}))
+		all, err := b.Sources(t.Context())
+		must(t, err)
+		if len(all) != 1 || all[0].Server != "two" || all[0].Problem != "broken" || all[0].Revision.Seq != rev.Seq || !all[0].Looked.Equal(epoch) {
+			t.Errorf("%+v", all)
 		}
 	})
 }

@@ -9,6 +9,7 @@ CREATE INDEX runs_by_experiment ON runs(experiment, began);
 
 CREATE TABLE schedules (
   experiment TEXT PRIMARY KEY,
+  source     TEXT NOT NULL,
   spec       TEXT NOT NULL,             -- digest of the schedule: another one begins anew
   tick       INTEGER NOT NULL,          -- the next time
   due        INTEGER NOT NULL,          -- and when it is looked at: with jitter, or later while it waits
@@ -31,3 +32,10 @@ CREATE TABLE revisions (
   at     INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX revisions_by_source ON revisions(source, seq);
+
+CREATE TABLE sources (
+  name    TEXT PRIMARY KEY,
+  server  TEXT NOT NULL,                -- who looked last
+  looked  INTEGER NOT NULL,
+  problem TEXT NOT NULL                 -- why what is there is not in force; empty if it is
+) STRICT, WITHOUT ROWID;

@@ -25,6 +25,7 @@ type Summary struct {
 	Started    time.Time          `json:"started"`  // UTC, as all times are
 	Ended      *time.Time         `json:"ended"`
 	Took       *mishap.Duration   `json:"took"`
+	Trigger    mishap.Trigger     `json:"trigger"`
 	Source     mishap.Source      `json:"source"`
 	PlanDigest string             `json:"planDigest"`
 	Injections []SummaryInjection `json:"injections"`
@@ -77,7 +78,7 @@ func Summarize(r *mishap.Run) Summary {
 	s := Summary{
 		Run: r.ID, Experiment: e.Name, Claim: e.Claim, State: r.State, Reason: reason, Cause: r.Cause, By: r.By,
 		ExitCode: mishap.OutcomeOf(r).ExitCode(), Started: r.PlannedAt.UTC(), Ended: instant(r.EndedAt),
-		Source: e.Source, PlanDigest: r.Plan.Digest, Recovered: r.Recovered,
+		Trigger: r.Trigger, Source: e.Source, PlanDigest: r.Plan.Digest, Recovered: r.Recovered,
 		Injections: []SummaryInjection{}, Probes: []SummaryProbe{}, Safeguards: []mishap.Check{}, Notes: slices.Concat([]string{}, r.Plan.Notes, r.Notes),
 	}
 	if verdict != mishap.NoVerdict {

@@ -54,6 +54,49 @@ func Status(w io.Writer, runs []*mishap.Run, now time.Time) error {
 	return p.to(w)
 }
 
+// Standing is what status says beside the runs.
+type Standing struct {
+	Sources []SourceStanding
+	Locks   []mishap.Lock
+}
+
+// SourceStanding is what of a source is in force, and why something is not.
+type SourceStanding struct {
+	Name     string
+	Commit   string // empty outside git
+	Since    time.Time
+	Revision int64
+	Problem  string
+}
+
+// Write writes what is in force, broken and locked; nothing if there is nothing.
+func (s Standing) Write(w io.Writer, now time.Time) error {
+	if len(s.Sources) == 0 && len(s.Locks) == 0 {
+		return nil
+	}
+	p := &page{}
+	for _, src := range s.Sources {
+		commit := "not in git"
+		if src.Commit != "" {
+			commit = fmt.Sprintf("commit %.12s", src.Commit)
+		}
+		if src.Revision == 0 {
+			p.line(0, "source %s: nothing is in force", src.Name)
+		} else {
+			p.line(0, "source %s: %s, revision %d, in force for %s", src.Name, commit, src.Revision, ago(between(src.Since, now)))
+		}
+		if src.Problem != "" {
+			p.line(2, "BROKEN, so that the last good one stays: %s", src.Problem)
+		}
+	}
+	for _, l := range s.Locks {
+		p.line(0, "LOCKED: %s deviated in run %s: %s", l.Experiment, l.Run, l.Reason)
+		p.line(2, "to let it run by itself again: mishap unlock %s --reason WHY", l.Experiment)
+	}
+	p.blank()
+	return p.to(w)
+}
+
 // inWords is loud about what nobody takes out any more.
 func inWords(r *mishap.Run) string {
 	if r.State == mishap.Stranded {

@@ -77,6 +77,21 @@ func about(p *page, r *mishap.Run) {
 		when += ", took " + took(between(r.PlannedAt, r.EndedAt))
 	}
 	p.field("run", "%s, %s", r.ID, when)
+	if begunBy := trigger(r); begunBy != "" {
+		p.field("begun by", "%s", begunBy)
+	}
+}
+
+// trigger says what began a run, unless somebody did by hand.
+func trigger(r *mishap.Run) string {
+	switch t := r.Trigger; {
+	case t.Tick != nil && r.Plan.Experiment.Schedule != nil:
+		s := *r.Plan.Experiment.Schedule
+		return fmt.Sprintf("schedule %s; due %s", Rhythm(s), Moment(t.Tick.Due, s))
+	case t.Kind == mishap.TriggerAPI:
+		return "the API, asked by " + orElse(t.By, "nobody known")
+	}
+	return ""
 }
 
 // faults says what was injected where, what became of it, and what it did.

@@ -1,0 +1,258 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mishap"
+	"mishap/internal/ledger"
+)
+
+const (
+	dispatchBatch = 100
+	lookAgain     = time.Second // longest sleep of the dispatcher: clocks jump, and others write to the ledger
+	waitFor       = time.Second // how long a run that waits is left alone
+)
+
+// dispatch starts what is due, or records why it does not start.
+func (s *serving) dispatch(ctx context.Context) {
+	for ctx.Err() == nil {
+		full, err := s.dispatchOnce(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("look at schedules", "error", err)
+		}
+		if full && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-s.wake:
+		case <-time.After(s.untilDue(ctx)):
+		}
+	}
+}
+
+// untilDue is how long nothing is due.
+func (s *serving) untilDue(ctx context.Context) time.Duration {
+	next, err := s.book.NextDue(ctx)
+	if err != nil || next.IsZero() {
+		return lookAgain
+	}
+	const least = 10 * time.Millisecond // what is due and cannot be dealt with must not spin
+	return min(max(time.Until(next), least), lookAgain)
+}
+
+// dispatchOnce deals with the schedules that are due, and reports whether there
+// may be more of them.
+func (s *serving) dispatchOnce(ctx context.Context) (bool, error) {
+	now := time.Now()
+	due, err := s.book.Due(ctx, now, dispatchBatch)
+	if err != nil || len(due) == 0 {
+		return false, err
+	}
+	view, err := s.view(ctx)
+	if err != nil {
+		return false, err
+	}
+	var refusals []ledger.Refusal
+	dealt := 0
+	for _, d := range due {
+		h, ok := s.mine(ctx, d)
+		if !ok {
+			continue
+		}
+		dealt++
+		r := s.decide(ctx, h, d, view, now)
+		switch {
+		case r.refusal != nil:
+			refusals = append(refusals, *r.refusal)
+			s.metrics.notStarted(r.refusal.Why.State.Cause)
+		case r.wait:
+			err = errors.Join(err, s.book.Postpone(ctx, h.Name, d.Tick.At, now.Add(waitFor)))
+		case r.start:
+			view.admit(h)
+			s.begin(h, r.tick, r.advance)
+		}
+	}
+	err = errors.Join(err, s.book.Refuse(ctx, s.id, refusals))
+	for _, r := range refusals {
+		s.publishRefusal(r)
+	}
+	return dealt == dispatchBatch, err
+}
+
+// mine is the experiment of a schedule, if this server may deal with it now.
+func (s *serving) mine(ctx context.Context, d ledger.Schedule) (held, bool) {
+	h, ok := s.experiment(d.Experiment)
+	if !ok || h.table == nil || h.source != d.Source {
+		return held{}, false
+	}
+	s.mu.Lock()
+	busy := s.starting[h.Name]
+	s.mu.Unlock()
+	if busy {
+		return held{}, false
+	}
+	current, err := s.current(ctx, h.source)
+	return h, err == nil && current
+}
+
+// view is what goes on, as of one moment. Decisions to start are made again in
+// the transaction that begins the run; those not to start need no more.
+type view struct {
+	halt   string
+	frozen string
+	facts  mishap.Facts
+	locks  map[string]mishap.Lock
+}
+
+func (s *serving) view(ctx context.Context) (*view, error) {
+	v := &view{locks: map[string]mishap.Lock{}}
+	halt, err := s.book.Halted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if halt != nil {
+		v.halt = halt.String()
+	}
+	if v.facts.Runs, err = s.book.Ongoing(ctx); err != nil {
+		return nil, err
+	}
+	locks, err := s.book.Locks(ctx)
+	for _, l := range locks {
+		v.locks[l.Experiment] = l
+	}
+	v.frozen = s.freezes.reason(ctx)
+	return v, err
+}
+
+// admit counts a run that was just started.
+func (v *view) admit(h held) {
+	v.facts.Runs = append(v.facts.Runs, mishap.Ongoing{Experiment: h.Name, Group: h.Group, State: mishap.Planned})
+}
+
+// decision is what becomes of a schedule that is due.
+type decision struct {
+	refusal *ledger.Refusal
+	wait    bool
+	start   bool
+	tick    mishap.Tick
+	advance *ledger.Advance
+}
+
+func (s *serving) decide(ctx context.Context, h held, d ledger.Schedule, v *view, now time.Time) decision {
+	tick := d.Tick
+	if first, ok := h.table.Next(d.Tick.At.Add(-1)); ok && first.At.Equal(d.Tick.At) {
+		tick = first // it may wait, and then is due later than it was
+	}
+	next, more := h.table.Next(tick.At)
+	advance := &ledger.Advance{Experiment: h.Name, From: tick.At, Now: now}
+	if more {
+		advance.Next = &next
+	}
+	if why, to := missed(h, now.Sub(d.Tick.Due), tick, next, more, now); why != "" {
+		if to != nil {
+			advance.Next = to
+		}
+		return s.refused(h, tick, advance, mishap.CauseMissed, why)
+	}
+	cause, why, passing := s.against(ctx, h, v, now)
+	switch {
+	case why == "":
+		return decision{start: true, tick: tick, advance: advance}
+	case passing && waits(h) && (!more || now.Before(next.Due)):
+		return decision{wait: true}
+	}
+	return s.refused(h, tick, advance, cause, why)
+}
+
+// waits reports whether a run of the experiment waits for what is in its way.
+func waits(h held) bool {
+	return h.Schedule.Overlap == mishap.OverlapWait || h.Schedule.Missed == mishap.MissedAll
+}
+
+// against is what stands against starting an experiment now; empty if nothing
+// does, as far as one can know before planning.
+func (s *serving) against(ctx context.Context, h held, v *view, now time.Time) (cause mishap.Cause, reason string, passing bool) {
+	if v.halt != "" {
+		return mishap.CauseHalt, v.halt, false
+	}
+	if h.policy != "" {
+		return mishap.CausePolicy, h.policy, false
+	}
+	if known := h.Known(now); known != nil {
+		return mishap.CauseImpact, "known impact: " + known.What, false
+	}
+	if v.frozen != "" {
+		return mishap.CauseSafeguard, v.frozen, false
+	}
+	facts := v.facts
+	if lock, ok := v.locks[h.Name]; ok {
+		facts.Lock = &lock
+	}
+	var denial *mishap.Denial
+	if err := s.limits.Admit(mishap.Plan{Experiment: h.Experiment}, facts); errors.As(err, &denial) {
+		return denial.Cause, denial.Reason, denial.Passing
+	}
+	for _, r := range v.facts.Runs {
+		if r.Experiment == h.Name || r.Group == h.Group {
+			return mishap.CauseBusy, fmt.Sprintf("run %s of %s (group %s) is %s", orNew(r.ID), r.Experiment, r.Group, r.State), true
+		}
+	}
+	timed, err := s.timed(h.Experiment)
+	if err == nil {
+		err = askTimed(ctx, timed, h.Experiment, now)
+	}
+	if err != nil {
+		return mishap.CauseSafeguard, reasonOf(err), false
+	}
+	return "", "", false
+}
+
+func orNew(id string) string {
+	if id == "" {
+		return "that begins"
+	}
+	return id
+}
+
+// missed says why a tick that is late is not run, if the schedule wants that;
+// and where to go on if there are too many of them to record each. Late counts
+// from when it was to be looked at: one that waits is not late.
+func missed(h held, late time.Duration, tick, next mishap.Tick, more bool, now time.Time) (string, *mishap.Tick) {
+	if late <= mishap.MissedAfter {
+		return "", nil
+	}
+	last := !more || now.Sub(next.Due) <= mishap.MissedAfter
+	if h.Schedule.Missed == mishap.MissedLast && last {
+		return "", nil
+	}
+	behind := h.table.Between(tick.At, now, 100_000)
+	skip := len(behind) - mishap.MostMissed
+	why := fmt.Sprintf("nobody served when it was due, %s ago", mishap.Duration(late.Round(time.Second)))
+	switch {
+	case skip > 0:
+		return fmt.Sprintf("%s; so were %d more", why, skip), &behind[skip]
+	case h.Schedule.Missed == mishap.MissedAll:
+		return "", nil
+	}
+	return why, nil
+}
+
+// refused is the record of a run that does not start.
+func (s *serving) refused(h held, tick mishap.Tick, advance *ledger.Advance, cause mishap.Cause, why string) decision {
+	now := time.Now()
+	run := newRunID()
+	plan := &mishap.Plan{Experiment: h.Experiment, Created: now.UTC().Round(time.Second)}
+	return decision{refusal: &ledger.Refusal{
+		First:   mishap.Entry{Run: run, Seq: 1, At: now, Trigger: s.trigger(h, tick), Planned: plan},
+		Why:     mishap.Entry{Run: run, Seq: 2, At: now, State: &mishap.StateChange{To: mishap.Refused, Cause: cause, Reason: why}},
+		Advance: advance,
+	}}
+}
+
+func (s *serving) trigger(h held, tick mishap.Tick) *mishap.Trigger {
+	return &mishap.Trigger{Kind: mishap.TriggerSchedule, Tick: &tick, Source: h.source}
+}

@@ -1,0 +1,209 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mishap/internal/config"
+	"mishap/internal/ledger"
+	"mishap/internal/notify"
+	"mishap/internal/scheduler"
+)
+
+// follow looks at a source again and again.
+func (s *serving) follow(ctx context.Context, src config.Source, r reader) {
+	tick := time.NewTicker(src.Poll.Std())
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-s.refresh[src.Name]:
+		}
+		s.look(ctx, src, r)
+	}
+}
+
+// look reads a source once and puts in force what is new. What is wrong with it
+// changes nothing: the last good tree stays in force.
+func (s *serving) look(ctx context.Context, src config.Source, r reader) {
+	before, err := s.book.Revision(ctx, src.Name)
+	var found *tree
+	if err == nil {
+		found, err = r.read(ctx)
+	}
+	if err == nil && found != nil {
+		err = s.adopt(ctx, found, before)
+	}
+	switch {
+	case errors.Is(err, ledger.ErrOutdated), ctx.Err() != nil:
+		return // the next look knows better
+	case err == nil && found == nil:
+		return
+	}
+	s.tellSource(ctx, src.Name, found, err)
+}
+
+// adopt puts a tree in force: its revision, its schedules, its experiments.
+func (s *serving) adopt(ctx context.Context, t *tree, before ledger.Revision) error {
+	known := map[string]held{}
+	now := time.Now()
+	var schedules []ledger.Schedule
+	for _, e := range t.list {
+		if other := s.elsewhere(e.Name, t.source); other != "" {
+			return fmt.Errorf("read source %s: experiment %s (%s) is also in source %s; give it a name of its own", t.source, e.Name, e.Source.File, other)
+		}
+		h := held{Experiment: e, source: t.source, policy: forbidden(e, s.Settings.Server.Allow)}
+		if e.Schedule != nil {
+			one, err := s.schedule(&h, now)
+			if err != nil {
+				return err
+			}
+			if one != nil {
+				schedules = append(schedules, *one)
+			}
+		}
+		known[e.Name] = h
+	}
+	t.seq = before.Seq
+	if before.Commit != t.commit || before.Digest != t.digest {
+		r, err := s.book.Publish(ctx, ledger.Revision{Source: t.source, Commit: t.commit, Digest: t.digest, At: now}, before.Seq)
+		if err != nil {
+			return err
+		}
+		t.seq = r.Seq
+	}
+	if err := s.book.SetSchedules(ctx, t.source, schedules); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, h := range s.known {
+		if h.source == t.source {
+			delete(s.known, name)
+		}
+	}
+	for name, h := range known {
+		s.known[name] = h
+	}
+	s.trees[t.source] = t
+	s.nudge()
+	return nil
+}
+
+// schedule is the ledger's row of an experiment: its next time from now.
+func (s *serving) schedule(h *held, now time.Time) (*ledger.Schedule, error) {
+	table, err := scheduler.New(h.Name, *h.Schedule)
+	if err != nil {
+		return nil, err
+	}
+	h.table = table
+	next, ok := table.Next(now)
+	if !ok {
+		return nil, nil
+	}
+	digest, err := spec(h.Experiment)
+	if err != nil {
+		return nil, err
+	}
+	return &ledger.Schedule{Experiment: h.Name, Source: h.source, Spec: digest, Tick: next, Advanced: now}, nil
+}
+
+// elsewhere is another source that has an experiment of that name.
+func (s *serving) elsewhere(name, source string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h, ok := s.known[name]; ok && h.source != source {
+		return h.source
+	}
+	return ""
+}
+
+// nudge lets the dispatcher look now.
+func (s *serving) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// tellSource records and tells that a source changed, or is broken or mended.
+func (s *serving) tellSource(ctx context.Context, name string, t *tree, problem error) {
+	text := ""
+	if problem != nil {
+		text = problem.Error()
+	}
+	s.mu.Lock()
+	was := s.problems[name]
+	s.problems[name] = text
+	s.mu.Unlock()
+	if text == was && t == nil {
+		return
+	}
+	event := SourceEvent{Name: name, Problem: text}
+	if problem == nil {
+		event.Commit, event.Digest = t.commit, t.digest
+		s.log.Info("experiments in force", "source", name, "commit", orNone(t.commit), "experiments", len(t.list), "revision", t.seq)
+	} else {
+		s.log.Error("experiments not in force; the last good ones stay", "source", name, "problem", text)
+	}
+	if err := s.book.Looked(ctx, ledger.SourceState{Name: name, Server: s.id, Looked: time.Now(), Problem: text}); err != nil {
+		s.log.Error("record source", "source", name, "error", err)
+	}
+	s.hub.publish(Event{At: time.Now(), Source: &event})
+	switch {
+	case text != "" && text != was:
+		s.notifier.Tell(notify.Message{Event: notify.TreeBroken, Reason: text, Text: fmt.Sprintf("Source %s is broken; the last good experiments stay in force: %s", name, firstLine(text))})
+	case text == "" && was != "":
+		s.notifier.Tell(notify.Message{Event: notify.TreeMended, Commit: t.commit, Text: fmt.Sprintf("Source %s is in force again", name)})
+	}
+}
+
+func orNone(commit string) string {
+	if commit == "" {
+		return "none: not from git"
+	}
+	return commit
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
+
+// inForce lists the experiments in force by name.
+func (s *serving) inForce() []held {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]held, 0, len(s.known))
+	for _, h := range s.known {
+		all = append(all, h)
+	}
+	slices.SortFunc(all, func(a, b held) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// experiment is the one of that name, if it is in force.
+func (s *serving) experiment(name string) (held, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, ok := s.known[name]
+	return h, ok
+}
+
+// current reports whether the experiment's tree is the one that all servers run.
+func (s *serving) current(ctx context.Context, source string) (bool, error) {
+	r, err := s.book.Revision(ctx, source)
+	if err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.trees[source]
+	return t != nil && t.seq == r.Seq, nil
+}

@@ -1,0 +1,204 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"mishap"
+	"mishap/experiments"
+	"mishap/internal/config"
+	"mishap/internal/ledger"
+	"mishap/internal/notify"
+	"mishap/internal/runner"
+	"mishap/internal/scheduler"
+)
+
+// ServeOptions say what a server serves.
+type ServeOptions struct {
+	Sources []config.Source // beside those of the settings
+	Listen  string          // address of the API instead of the one in the settings
+	Ready   func(address string)
+	Stop    <-chan struct{} // closed: revert everything and end
+}
+
+// serving is a server: it runs declared experiments by themselves.
+type serving struct {
+	*App
+	book     ledger.Ledger
+	id       string // of this server
+	sources  []config.Source
+	hub      hub
+	notifier *notify.Notifier
+	metrics  *metrics
+	freezes  *freezes
+	retries  retries
+	limits   mishap.Limits
+
+	wake    chan struct{}            // the dispatcher has something to look at
+	refresh map[string]chan struct{} // by source: look now
+	runs    sync.WaitGroup
+	life    context.Context // of the runs: ends only when they are left to their keepers
+
+	mu       sync.Mutex
+	trees    map[string]*tree  // by source: what is in force
+	problems map[string]string // by source: why what is there is not in force
+	known    map[string]held   // experiments in force, by name
+	starting map[string]bool   // experiments that are being started here
+	ready    bool
+}
+
+// held is an experiment in force.
+type held struct {
+	mishap.Experiment
+	source string
+	table  *scheduler.Timetable // nil without a schedule
+	policy string               // why the settings do not allow it; empty if they do
+}
+
+// Serve runs the declared experiments until it is stopped. First of all it
+// reverts what lost servers left.
+func (a *App) Serve(ctx context.Context, o ServeOptions) error {
+	s, err := a.newServing(ctx, o)
+	if err != nil {
+		return err
+	}
+	listener, err := s.bind(ctx, o)
+	if err != nil {
+		return err
+	}
+	a.log.Info("server starts", "server", s.id, "state", a.Settings.State, "listen", address(listener))
+	closeAPI := s.serveAPI(listener)
+	loops, stopLoops := context.WithCancel(ctx)
+	defer stopLoops()
+
+	s.recoverAll(loops, true)
+	var all sync.WaitGroup
+	all.Go(func() { s.tellAll(loops) })
+	for _, src := range s.sources {
+		r, err := s.readerOf(src)
+		if err != nil {
+			return err
+		}
+		s.look(loops, src, r)
+		all.Go(func() { s.follow(loops, src, r) })
+	}
+	s.setReady()
+	if o.Ready != nil {
+		o.Ready(address(listener))
+	}
+	all.Go(func() { s.recoverLoop(loops) })
+	all.Go(func() { s.dispatch(loops) })
+
+	select {
+	case <-ctx.Done():
+	case <-o.Stop:
+	}
+	a.log.Info("server stops: every run reverts")
+	stopLoops()
+	s.drain()
+	all.Wait()
+	closeAPI()
+	return s.closeNotifier()
+}
+
+func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) {
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	id, err := a.register(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.openDesk(id); err != nil {
+		return nil, err
+	}
+	sources := append(append([]config.Source(nil), a.Settings.Server.Sources...), o.Sources...)
+	if len(sources) == 0 {
+		return nil, invalid{mishap.WithHint(errors.New("serve: there is nothing to serve"), "give --experiments DIR, or sources in the settings")}
+	}
+	g := a.Settings.Server.Governor
+	s := &serving{
+		App: a, book: book, id: id, sources: sources,
+		limits: mishap.Limits{Runs: g.Runs, Targets: g.Targets, Share: g.Share},
+		wake:   make(chan struct{}, 1), refresh: map[string]chan struct{}{}, life: context.WithoutCancel(ctx),
+		trees: map[string]*tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
+	}
+	for _, src := range sources {
+		s.refresh[src.Name] = make(chan struct{}, 1)
+	}
+	if s.freezes, err = a.newFreezes(g.Freezes); err != nil {
+		return nil, err
+	}
+	if s.notifier, err = a.newNotifier(); err != nil {
+		return nil, err
+	}
+	s.metrics = newMetrics(s)
+	return s, nil
+}
+
+func (s *serving) bind(ctx context.Context, o ServeOptions) (net.Listener, error) {
+	listen := s.Settings.Listen
+	if o.Listen != "" {
+		listen = o.Listen
+	}
+	if listen == "" || listen == "none" {
+		return nil, nil
+	}
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil, invalid{fmt.Errorf("listen on %q: %w", listen, err)}
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, invalid{mishap.WithHint(fmt.Errorf("listen on %s: the API has no TLS and no authentication yet, so it stays on this machine", listen), "listen on 127.0.0.1, behind a proxy that has both")}
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return nil, mishap.WithHint(fmt.Errorf("listen on %s: %w", listen, err), "choose another address with --listen or `listen` in the settings")
+	}
+	return listener, nil
+}
+
+func address(l net.Listener) string {
+	if l == nil {
+		return ""
+	}
+	return l.Addr().String()
+}
+
+// drain asks every run to revert and waits for all of them.
+func (s *serving) drain() {
+	over := make(chan struct{})
+	go func() { s.runs.Wait(); close(over) }()
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
+		s.desk.stopAll(runner.Stop{Cause: mishap.CauseInterrupt, Reason: "the server was stopped", By: "the operating system"})
+		select {
+		case <-over:
+			return
+		case <-again.C:
+		}
+	}
+}
+
+func (s *serving) setReady() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ready = true
+}
+
+// readerOf makes what reads a source.
+func (s *serving) readerOf(src config.Source) (reader, error) {
+	about := s.loadOptions(Given{Environment: src.Environment}, false)
+	about.AllowEmpty = true
+	about.Cache = &experiments.Cache{}
+	if src.Folder != "" {
+		return &folder{source: src, load: experiments.Load, about: about}, nil
+	}
+	return s.newRepository(src, about)
+}

@@ -1,0 +1,180 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"mishap"
+	"mishap/experiments"
+	"mishap/internal/config"
+)
+
+// tree is one revision of the experiments of a source.
+type tree struct {
+	source string
+	commit string // empty outside git
+	digest string
+	seq    int64 // of its revision
+	list   []mishap.Experiment
+}
+
+// reader reads the tree of a source.
+type reader interface {
+	// read answers the tree as it is now; nil if nothing changed since the
+	// call before, whether that succeeded or not.
+	read(ctx context.Context) (*tree, error)
+}
+
+// folder reads experiments from a folder, usually a checkout.
+type folder struct {
+	source config.Source
+	load   func(context.Context, []string, experiments.Options) ([]mishap.Experiment, error)
+	about  experiments.Options
+	seen   string // fingerprint of what was read last
+}
+
+// read loads the folder if anything in it looks different.
+func (f *folder) read(ctx context.Context) (*tree, error) {
+	print, err := fingerprint(f.source.Folder)
+	if err != nil {
+		return nil, fmt.Errorf("read source %s: %w", f.source.Name, err)
+	}
+	if print == f.seen {
+		return nil, nil
+	}
+	list, err := f.load(ctx, []string{f.source.Folder}, f.about)
+	if err != nil {
+		f.seen = print
+		return nil, fmt.Errorf("read source %s: %w", f.source.Name, err)
+	}
+	// What changed meanwhile belongs to the next look.
+	if again, err := fingerprint(f.source.Folder); err != nil || again != print {
+		return nil, err
+	}
+	f.seen = print
+	if err := clean(f.source, list); err != nil {
+		return nil, err
+	}
+	return newTree(f.source.Name, list), nil
+}
+
+// clean refuses files that differ from their commit. Files outside of git run,
+// and their reports say so.
+func clean(source config.Source, list []mishap.Experiment) error {
+	var dirty []string
+	for _, e := range list {
+		if e.Source.Dirty {
+			dirty = append(dirty, e.Source.Path)
+		}
+	}
+	if dirty == nil || source.AllowDirty {
+		return nil
+	}
+	const most = 5
+	more := ""
+	if len(dirty) > most {
+		dirty, more = dirty[:most], fmt.Sprintf(" and %d more", len(dirty)-most)
+	}
+	return mishap.WithHint(fmt.Errorf("read source %s: not as committed: %s%s", source.Name, strings.Join(dirty, ", "), more),
+		"commit them; or set allowDirty for the source")
+}
+
+func newTree(source string, list []mishap.Experiment) *tree {
+	t := &tree{source: source, list: list}
+	sum := sha256.New()
+	for _, e := range list {
+		fmt.Fprintf(sum, "%s %s\n", e.Name, e.Source.Digest)
+		if t.commit == "" {
+			t.commit = e.Source.Commit
+		}
+	}
+	t.digest = "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	return t
+}
+
+// fingerprint is what a folder looks like from outside: names, sizes and times
+// of its experiment files, and of what git writes at every commit.
+func fingerprint(root string) (string, error) {
+	sum := sha256.New()
+	note := func(path string, info fs.FileInfo) {
+		fmt.Fprintf(sum, "%s %d %d %s\n", path, info.Size(), info.ModTime().UnixNano(), info.Mode())
+	}
+	err := filepath.WalkDir(root+"/", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && filepath.Clean(path) != filepath.Clean(root):
+			return filepath.SkipDir
+		case entry.IsDir() || !isYAML(entry.Name()):
+			return nil
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			note(path, info)
+		}
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	for _, path := range gitFiles(root) {
+		if info, err := os.Stat(path); err == nil {
+			note(path, info)
+		}
+	}
+	return string(sum.Sum(nil)), nil
+}
+
+func isYAML(name string) bool {
+	return slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(name))
+}
+
+// gitFiles are the files that git writes at every commit and checkout of the
+// repository that a folder is in.
+func gitFiles(folder string) []string {
+	dir := filepath.Join(folder, ".git")
+	info, err := os.Stat(dir)
+	for err != nil {
+		parent := filepath.Dir(folder)
+		if parent == folder {
+			return nil
+		}
+		folder = parent
+		dir = filepath.Join(folder, ".git")
+		info, err = os.Stat(dir)
+	}
+	if !info.IsDir() { // a work tree beside its repository
+		text, err := os.ReadFile(dir)
+		link, ok := strings.CutPrefix(strings.TrimSpace(string(text)), "gitdir: ")
+		if err != nil || !ok {
+			return nil
+		}
+		if !filepath.IsAbs(link) {
+			link = filepath.Join(folder, link)
+		}
+		dir = link
+	}
+	return []string{filepath.Join(dir, "HEAD"), filepath.Join(dir, "index"), filepath.Join(dir, "logs", "HEAD"), filepath.Join(dir, "packed-refs")}
+}
+
+// spec identifies a schedule: another one begins anew.
+func spec(e mishap.Experiment) (string, error) {
+	text, err := json.Marshal(e.Schedule)
+	if err != nil {
+		return "", fmt.Errorf("write schedule of %s: %w", e.Name, err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8]), nil
+}

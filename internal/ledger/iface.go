@@ -1,0 +1,84 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"mishap"
+)
+
+// Ledger is what every ledger does. [SQLite] says what each call must do.
+type Ledger interface {
+	Begin(context.Context, Start) (Lease, error)
+	Refuse(ctx context.Context, server string, all []Refusal) error
+	Append(context.Context, Lease, ...mishap.Entry) error
+	Prepare(context.Context, Lease, mishap.Entry, mishap.Injection) error
+	TakeOver(ctx context.Context, old Lease, server string) (Lease, error)
+
+	Entries(ctx context.Context, run string) ([]mishap.Entry, error)
+	Injections(ctx context.Context, run string) ([]mishap.Injection, error)
+	InjectionCounts(context.Context) (map[mishap.InjectionState]int, error)
+	Runs(ctx context.Context, limit int) ([]Record, error)
+	Latest(context.Context) ([]Record, error)
+	Unfinished(context.Context) ([]Record, error)
+	Ongoing(context.Context) ([]mishap.Ongoing, error)
+	Find(ctx context.Context, which string) (Record, error)
+
+	Halt(context.Context, Halt) error
+	Resume(ctx context.Context, by string, at time.Time) error
+	Halted(context.Context) (*Halt, error)
+	Locks(context.Context) ([]mishap.Lock, error)
+	Unlock(ctx context.Context, experiment, by, reason string, at time.Time) error
+	Record(context.Context, Act) error
+	Audit(ctx context.Context, after int64, limit int) ([]Act, error)
+
+	Schedules(context.Context) ([]Schedule, error)
+	SetSchedules(ctx context.Context, source string, all []Schedule) error
+	Reset(context.Context, []Schedule) error
+	Due(ctx context.Context, at time.Time, limit int) ([]Schedule, error)
+	NextDue(context.Context) (time.Time, error)
+	Postpone(ctx context.Context, experiment string, tick, until time.Time) error
+	Revision(ctx context.Context, source string) (Revision, error)
+	Publish(ctx context.Context, r Revision, after int64) (Revision, error)
+	Looked(context.Context, SourceState) error
+	Sources(context.Context) ([]SourceState, error)
+
+	Members
+	Close() error
+}
+
+// Members are the servers of a ledger.
+type Members interface {
+	// Join makes this process a server; leave ends that.
+	Join(context.Context) (id string, leave func() error, err error)
+	// Alive reports whether a server lives. An error means that it cannot be
+	// known, and must not be taken for death.
+	Alive(ctx context.Context, server string) (bool, error)
+	// Servers lists the servers, dead ones too.
+	Servers(context.Context) ([]string, error)
+	// Forget removes what a dead server left of itself.
+	Forget(ctx context.Context, server string)
+}
+
+var (
+	_ Ledger = (*SQLite)(nil)
+	_ Ledger = (*Memory)(nil)
+)
+
+// Join is [Register] for the ledger's folder.
+func (l *SQLite) Join(context.Context) (string, func() error, error) {
+	s, err := Register(l.dir())
+	if err != nil {
+		return "", nil, err
+	}
+	return s.ID, s.Close, nil
+}
+
+// Alive is like [Alive].
+func (l *SQLite) Alive(_ context.Context, server string) (bool, error) { return Alive(l.dir(), server) }
+
+// Servers is like [Servers].
+func (l *SQLite) Servers(context.Context) ([]string, error) { return Servers(l.dir()) }
+
+// Forget is like [Forget].
+func (l *SQLite) Forget(_ context.Context, server string) { Forget(l.dir(), server) }
