@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,7 +43,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "within": within, "signal": send,
+			"exits": exits, "within": within, "until": until, "signal": send,
 		},
 	})
 }
@@ -75,6 +76,19 @@ func within(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("not within %s: %s %s", limit, args[1], args[2])
+}
+
+// until repeats "until DURATION PATTERN COMMAND…" until its output matches.
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	limit, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	pattern := regexp.MustCompile("(?m)" + args[1])
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if ts.Exec(args[2], args[3:]...) == nil && pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("not within %s: %v says %s", limit, args[2:], args[1])
 }
 
 // send is "signal NAME FILE": it signals the process whose id is in the file.

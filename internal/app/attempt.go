@@ -57,7 +57,9 @@ func (s *serving) attempt(h held, tick mishap.Tick, o RunOptions, started func()
 	started()
 	if err == nil {
 		s.seen(b.first, nil)
-		_, err = s.carry(s.life, b, refused, o)
+		s.log.Info("run begins", "run", b.first.Run, "experiment", h.Name, "commit", h.Source.Commit, "due", tick.Due)
+		run, err := s.carry(s.life, b, refused, o)
+		s.logEnd(run)
 		return err
 	}
 	if errors.Is(err, ledger.ErrTickTaken) {
@@ -68,13 +70,22 @@ func (s *serving) attempt(h held, tick mishap.Tick, o RunOptions, started func()
 	if !ok {
 		return err
 	}
-	if passing(err) && waits(h) {
+	if next, more := h.table.Next(tick.At); passing(err) && waits(h, tick, next, more, time.Now()) {
 		return s.book.Postpone(s.life, h.Name, tick.At, time.Now().Add(waitFor))
 	}
 	r := *s.refused(h, tick, o.Advance, why.Cause, why.Reason).refusal
 	s.metrics.notStarted(why.Cause)
 	s.publishRefusal(r)
 	return s.book.Refuse(s.life, s.id, []ledger.Refusal{r})
+}
+
+// logEnd says how a run ended.
+func (s *serving) logEnd(run *mishap.Run) {
+	if run == nil {
+		return
+	}
+	verdict, reason := mishap.Judge(run)
+	s.log.Info("run ends", "run", run.ID, "experiment", run.Plan.Experiment.Name, "state", run.State, "verdict", verdict, "reason", reason)
 }
 
 // passing reports whether what is in the way ends by itself.

@@ -73,7 +73,7 @@ func (s *serving) dispatchOnce(ctx context.Context) (bool, error) {
 			err = errors.Join(err, s.book.Postpone(ctx, h.Name, d.Tick.At, now.Add(waitFor)))
 		case r.start:
 			view.admit(h)
-			s.begin(h, r.tick, r.advance)
+			s.launch(h, r.tick, r.advance)
 		}
 	}
 	err = errors.Join(err, s.book.Refuse(ctx, s.id, refusals))
@@ -162,15 +162,19 @@ func (s *serving) decide(ctx context.Context, h held, d ledger.Schedule, v *view
 	switch {
 	case why == "":
 		return decision{start: true, tick: tick, advance: advance}
-	case passing && waits(h) && (!more || now.Before(next.Due)):
+	case passing && waits(h, tick, next, more, now):
 		return decision{wait: true}
 	}
 	return s.refused(h, tick, advance, cause, why)
 }
 
-// waits reports whether a run of the experiment waits for what is in its way.
-func waits(h held) bool {
-	return h.Schedule.Overlap == mishap.OverlapWait || h.Schedule.Missed == mishap.MissedAll
+// waits reports whether a run waits for what is in its way: until the next one
+// is due, or, where all are made up for, until too many are behind it.
+func waits(h held, tick, next mishap.Tick, more bool, now time.Time) bool {
+	if h.Schedule.Missed == mishap.MissedAll {
+		return len(h.table.Between(tick.At, now, mishap.MostMissed+1)) <= mishap.MostMissed
+	}
+	return h.Schedule.Overlap == mishap.OverlapWait && (!more || now.Before(next.Due))
 }
 
 // against is what stands against starting an experiment now; empty if nothing

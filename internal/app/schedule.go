@@ -18,8 +18,11 @@ func (a *App) checkSchedule(e mishap.Experiment) error {
 		return err
 	}
 	timed, bad := a.timed(e)
-	if bad != nil || timed == nil {
-		return nil // what is wrong with them is said where they stand
+	if bad != nil {
+		timed = nil // what is wrong with them is said where they stand
+	}
+	if timed == nil {
+		return nil
 	}
 	const mostTicks = 1000
 	now := time.Now()

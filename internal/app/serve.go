@@ -33,6 +33,7 @@ type serving struct {
 	sources  []config.Source
 	hub      hub
 	notifier *notify.Notifier
+	launch   func(held, mishap.Tick, *ledger.Advance) // starts a due run; begin, except in tests
 	metrics  *metrics
 	freezes  *freezes
 	retries  retries
@@ -138,6 +139,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 		return nil, err
 	}
 	s.metrics = newMetrics(s)
+	s.launch = s.begin
 	return s, nil
 }
 

@@ -48,7 +48,7 @@ func (s *serving) closeNotifier() error {
 // tellAll turns what happens into messages and metrics.
 func (s *serving) tellAll(ctx context.Context) {
 	events, done := s.hub.listen(0)
-	defer done()
+	defer func() { done() }()
 	for {
 		select {
 		case <-ctx.Done():

@@ -1,0 +1,285 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mishap"
+	"mishap/internal/ledger"
+)
+
+// bench is a dispatcher on the in-memory ledger and fake time. What it starts
+// is recorded, and takes as long as `takes`.
+type bench struct {
+	*serving
+	t     *testing.T
+	takes time.Duration
+}
+
+func newBench(t *testing.T, list ...mishap.Experiment) *bench {
+	t.Helper()
+	book := ledger.NewMemory()
+	s := &serving{
+		App: &App{log: slog.New(slog.DiscardHandler), book: book}, book: book, id: "one", life: t.Context(), freezes: &freezes{},
+		wake: make(chan struct{}, 1), trees: map[string]*tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
+	}
+	s.metrics = newMetrics(s)
+	b := &bench{serving: s, t: t}
+	s.launch = b.run
+	b.adopt(list...)
+	return b
+}
+
+func (b *bench) adopt(list ...mishap.Experiment) {
+	b.t.Helper()
+	before, err := b.book.Revision(b.t.Context(), "s")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := b.serving.adopt(b.t.Context(), newTree("s", list), before); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// run begins a run as attempt does, and ends it later.
+func (b *bench) run(h held, tick mishap.Tick, advance *ledger.Advance) {
+	plan := &mishap.Plan{Experiment: h.Experiment}
+	first := mishap.Entry{Run: newRunID(), Seq: 1, At: time.Now(), Trigger: b.trigger(h, tick), Planned: plan}
+	lease, err := b.book.Begin(b.t.Context(), ledger.Start{Server: b.id, First: first, Advance: advance,
+		Admit: func(f mishap.Facts) error { return b.limits.Admit(*plan, f) }})
+	if err != nil {
+		b.t.Errorf("%s at %s: %v", h.Name, tick.At, err)
+		return
+	}
+	time.AfterFunc(b.takes, func() {
+		if err := b.book.Append(context.Background(), lease, mishap.Entry{Run: first.Run, Seq: 2, At: time.Now(),
+			State: &mishap.StateChange{To: mishap.Refused, Cause: mishap.CauseSteadyState, Reason: "ran"}}); err != nil {
+			b.t.Error(err)
+		}
+	})
+}
+
+// serve dispatches for so long.
+func (b *bench) serve(d time.Duration) {
+	ctx, cancel := context.WithTimeout(b.t.Context(), d)
+	defer cancel()
+	b.dispatch(ctx)
+}
+
+// story is what became of every time, oldest first: "12:01 ran" or "12:02 busy".
+func (b *bench) story() string {
+	b.t.Helper()
+	all, err := b.book.Runs(b.t.Context(), 10_000)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	slices.SortStableFunc(all, func(a, b ledger.Record) int { return a.Tick.Compare(b.Tick) })
+	var lines []string
+	for _, r := range all {
+		what := string(r.Cause)
+		if r.Reason == "ran" || r.Active() {
+			what = "ran"
+			if late := r.Began.Sub(r.Tick); late >= time.Second {
+				what += fmt.Sprintf(" %s late", late.Round(10*time.Second))
+			}
+		}
+		lines = append(lines, r.Tick.UTC().Format("15:04")+" "+what)
+	}
+	return strings.Join(lines, ", ")
+}
+
+func minutely(name string, change ...func(*mishap.Experiment)) mishap.Experiment {
+	e := mishap.Experiment{Name: name, Group: name, Schedule: &mishap.Schedule{
+		Cron: "* * * * *", Timezone: "UTC", Missed: mishap.MissedSkip, Overlap: mishap.OverlapSkip, Seed: 1,
+	}}
+	for _, c := range change {
+		c(&e)
+	}
+	return e
+}
+
+// on runs a test on fake time, which begins at midnight UTC of 1 January 2000.
+func on(t *testing.T, test func(*testing.T)) {
+	t.Helper()
+	synctest.Test(t, test)
+}
+
+func want(t *testing.T, b *bench, story string) {
+	t.Helper()
+	if got := b.story(); got != story {
+		t.Errorf("got  %s\nwant %s", got, story)
+	}
+}
+
+func TestWhatIsDueRunsOnTheMinute(t *testing.T) {
+	on(t, func(t *testing.T) {
+		b := newBench(t, minutely("a"))
+		b.serve(3*time.Minute + time.Second)
+		want(t, b, "00:01 ran, 00:02 ran, 00:03 ran")
+	})
+}
+
+func TestARunInTheWaySkipsOrWaits(t *testing.T) {
+	on(t, func(t *testing.T) {
+		b := newBench(t, minutely("a"))
+		b.takes = 90 * time.Second
+		b.serve(4*time.Minute + time.Second)
+		want(t, b, "00:01 ran, 00:02 busy, 00:03 ran, 00:04 busy")
+	})
+	on(t, func(t *testing.T) {
+		b := newBench(t, minutely("a", func(e *mishap.Experiment) { e.Schedule.Overlap = mishap.OverlapWait }))
+		b.takes = 100*time.Second + 500*time.Millisecond
+		b.serve(4*time.Minute + 30*time.Second)
+		// 00:03 waits until 00:04 is due, and gives way to it.
+		want(t, b, "00:01 ran, 00:02 ran 40s late, 00:03 busy, 00:04 ran 20s late")
+	})
+}
+
+func TestTheGroupHasOneRunAtATime(t *testing.T) {
+	on(t, func(t *testing.T) {
+		same := func(e *mishap.Experiment) { e.Group = "g" }
+		b := newBench(t, minutely("a", same), minutely("b", same))
+		b.takes = time.Second
+		b.serve(time.Minute + time.Second)
+		if got := b.story(); got != "00:01 ran, 00:01 busy" && got != "00:01 busy, 00:01 ran" {
+			t.Error(got)
+		}
+	})
+}
+
+func TestWhatWasMissedIsSkippedOrMadeUpFor(t *testing.T) {
+	for _, c := range []struct {
+		missed mishap.Missed
+		away   time.Duration
+		want   string
+	}{
+		{mishap.MissedSkip, 5*time.Minute + 30*time.Second, "00:01 missed, 00:02 missed, 00:03 missed, 00:04 missed, 00:05 ran 30s late, 00:06 ran"},
+		{mishap.MissedLast, 5*time.Minute + 30*time.Second, "00:01 missed, 00:02 missed, 00:03 missed, 00:04 ran 90s late, 00:05 ran 30s late, 00:06 ran"},
+		{mishap.MissedAll, 3*time.Minute + 30*time.Second, "00:01 ran 150s late, 00:02 ran 90s late, 00:03 ran 30s late, 00:04 ran"},
+		{mishap.MissedSkip, 100*time.Minute + 30*time.Second, "00:01 missed, 01:31 missed, 01:32 missed, 01:33 missed, 01:34 missed, 01:35 missed, 01:36 missed, 01:37 missed, 01:38 missed, 01:39 missed, 01:40 ran 30s late, 01:41 ran"},
+	} {
+		on(t, func(t *testing.T) {
+			b := newBench(t, minutely("a", func(e *mishap.Experiment) { e.Schedule.Missed = c.missed }))
+			time.Sleep(c.away) // nobody serves
+			b.serve(time.Minute)
+			got := strings.ReplaceAll(strings.ReplaceAll(b.story(), "2m30s", "150s"), "1m30s", "90s")
+			if got != c.want {
+				t.Errorf("%s after %s:\ngot  %s\nwant %s", c.missed, c.away, got, c.want)
+			}
+		})
+	}
+}
+
+func TestTheLastOfADailyScheduleIsMadeUpFor(t *testing.T) {
+	on(t, func(t *testing.T) {
+		b := newBench(t, minutely("a", func(e *mishap.Experiment) { e.Schedule.Cron, e.Schedule.Missed = "0 10 * * *", mishap.MissedLast }))
+		time.Sleep(3*24*time.Hour + 12*time.Hour)
+		b.serve(time.Minute)
+		want(t, b, "10:00 missed, 10:00 missed, 10:00 missed, 10:00 ran 2h0m0s late")
+	})
+}
+
+func TestWhatStandsAgainstARunIsRecorded(t *testing.T) {
+	for _, c := range []struct {
+		cause string
+		set   func(*bench)
+	}{
+		{"halt", func(b *bench) { _ = b.book.Halt(b.t.Context(), ledger.Halt{By: "ann", At: time.Now()}) }},
+		{"impact", func(b *bench) {
+			b.adopt(minutely("a", func(e *mishap.Experiment) { e.Impacts = []mishap.Impact{{What: "it hurts", Until: "2000-01-02"}} }))
+		}},
+		{"policy", func(b *bench) {
+			b.adopt(minutely("a", func(e *mishap.Experiment) {
+				e.SteadyState = []mishap.ProbeSpec{{Name: "p", Probe: "exec", With: []byte(`{"argv": ["sh"]}`)}}
+			}))
+		}},
+		{"safeguard", func(b *bench) { b.freezes.said, b.freezes.asked, b.freezes.every = "frozen", time.Now(), time.Hour }},
+	} {
+		on(t, func(t *testing.T) {
+			b := newBench(t, minutely("a"))
+			c.set(b)
+			b.serve(time.Minute + time.Second)
+			want(t, b, "00:01 "+c.cause)
+		})
+	}
+}
+
+func TestNoMoreRunsThanTheGovernorAllowsBegin(t *testing.T) {
+	on(t, func(t *testing.T) {
+		var list []mishap.Experiment
+		for i := range 250 {
+			list = append(list, minutely(fmt.Sprintf("e%03d", i)))
+		}
+		b := newBench(t, list...)
+		b.limits.Runs, b.takes = 7, time.Second
+		b.serve(time.Minute + 500*time.Millisecond)
+		story := b.story()
+		if ran, limit := strings.Count(story, "ran"), strings.Count(story, "limit"); ran != 7 || limit != 243 {
+			t.Errorf("%d ran and %d did not", ran, limit)
+		}
+	})
+}
+
+func TestARemovedExperimentIsNotRunAndANewOneIs(t *testing.T) {
+	on(t, func(t *testing.T) {
+		b := newBench(t, minutely("a"))
+		b.serve(time.Minute + time.Second)
+		b.adopt(minutely("b"))
+		b.serve(time.Minute)
+		want(t, b, "00:01 ran, 00:02 ran")
+		if all, _ := b.book.Schedules(t.Context()); len(all) != 1 || all[0].Experiment != "b" {
+			t.Errorf("schedules: %+v", all)
+		}
+	})
+}
+
+func TestAServerWithAnOlderTreeStartsNothing(t *testing.T) {
+	on(t, func(t *testing.T) {
+		b := newBench(t, minutely("a"))
+		r, _ := b.book.Revision(t.Context(), "s")
+		if _, err := b.book.Publish(t.Context(), ledger.Revision{Source: "s", Commit: "newer", At: time.Now()}, r.Seq); err != nil {
+			t.Fatal(err)
+		}
+		b.serve(2 * time.Minute)
+		want(t, b, "")
+	})
+}
+
+func TestEveryTimeIsDealtWithOnceByTwoServers(t *testing.T) {
+	on(t, func(t *testing.T) {
+		b := newBench(t, minutely("a"))
+		other := &bench{serving: &serving{
+			App: b.App, book: b.book, id: "two", life: t.Context(), freezes: &freezes{}, wake: make(chan struct{}, 1),
+			trees: b.trees, known: b.known, starting: map[string]bool{}, problems: map[string]string{},
+		}, t: t}
+		other.metrics = newMetrics(other.serving)
+		var lost int
+		try := func(server *bench) func(held, mishap.Tick, *ledger.Advance) {
+			return func(h held, tick mishap.Tick, advance *ledger.Advance) {
+				plan := &mishap.Plan{Experiment: h.Experiment}
+				first := mishap.Entry{Run: newRunID(), Seq: 1, At: time.Now(), Trigger: server.trigger(h, tick), Planned: plan}
+				lease, err := server.book.Begin(t.Context(), ledger.Start{Server: server.id, First: first, Advance: advance})
+				if err != nil {
+					lost++
+					return
+				}
+				_ = server.book.Append(t.Context(), lease, mishap.Entry{Run: first.Run, Seq: 2, At: time.Now(), State: &mishap.StateChange{To: mishap.Refused, Reason: "ran"}})
+			}
+		}
+		b.launch, other.launch = try(b), try(other)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute+time.Second)
+		defer cancel()
+		go other.dispatch(ctx)
+		b.dispatch(ctx)
+		synctest.Wait()
+		if got := strings.Count(b.story(), "ran"); got != 10 {
+			t.Errorf("%d runs in ten minutes (%d lost races): %s", got, lost, b.story())
+		}
+	})
+}
