@@ -1,24 +1,112 @@
 package app
 
 import (
+	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"mishap"
+	"mishap/internal/config"
+	"mishap/internal/ledger"
 )
 
-// serveAPI answers on a listener until it is closed; a nil one does nothing.
-func (s *serving) serveAPI(listener net.Listener) func() {
-	if listener == nil {
-		return func() {}
+// mostBody is the largest body of a request.
+const mostBody = 1 << 20
+
+// bind opens the address of the API; nil if it has none. Beyond this machine it
+// needs a certificate and tokens.
+func (s *serving) bind(ctx context.Context, o ServeOptions) (net.Listener, error) {
+	listen := s.Settings.Listen
+	if o.Listen != "" {
+		listen = o.Listen
 	}
+	if listen == "" || listen == "none" {
+		return nil, nil
+	}
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil, invalid{fmt.Errorf("listen on %q: %w", listen, err)}
+	}
+	server := s.Settings.Server
+	ip := net.ParseIP(host)
+	local := host == "localhost" || ip != nil && ip.IsLoopback()
+	if !local && (server.TLS.Cert == "" || len(server.Tokens) == 0) {
+		return nil, invalid{mishap.WithHint(fmt.Errorf("listen on %s: beyond this machine the API needs tls and tokens in the settings", listen),
+			"add them, or listen on 127.0.0.1")}
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return nil, mishap.WithHint(fmt.Errorf("listen on %s: %w", listen, err), "choose another address with --listen or `listen` in the settings")
+	}
+	if server.TLS.Cert == "" {
+		return listener, nil
+	}
+	cert, err := tls.LoadX509KeyPair(server.TLS.Cert, server.TLS.Key)
+	if err != nil {
+		_ = listener.Close()
+		return nil, invalid{fmt.Errorf("read certificate of the API: %w", err)}
+	}
+	return tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}), nil
+}
+
+// serveAPI answers on the listener, if there is one, and on a socket for this
+// user alone.
+func (s *serving) serveAPI(ctx context.Context, listener net.Listener) (func(), error) {
+	handler := s.handler()
+	path, err := socketPath(s.Settings.State, "api")
+	if err != nil {
+		return nil, err
+	}
+	if c, err := new(net.Dialer).DialContext(ctx, "unix", path); err == nil {
+		_ = c.Close()
+		return nil, refusal{mishap.WithHint(fmt.Errorf("serve: another server uses %s already", s.Settings.State), "one server per state directory is enough; several share a ledger on PostgreSQL")}
+	}
+	_ = os.Remove(path) // of a server that was killed
+	socket, err := listenUnix(path)
+	if err != nil {
+		return nil, err
+	}
+	var servers []*http.Server
+	serve := func(l net.Listener, h http.Handler) {
+		server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+		servers = append(servers, server)
+		go func() { _ = server.Serve(l) }()
+	}
+	serve(socket, owner(handler))
+	if listener != nil {
+		serve(listener, s.authenticate(handler))
+	}
+	return func() {
+		for _, server := range servers {
+			_ = server.Close()
+		}
+		_ = os.Remove(path)
+	}, nil
+}
+
+// handler is the whole API.
+func (s *serving) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metrics.handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	mux.HandleFunc("GET /readyz", s.answerReady)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
-	go func() { _ = server.Serve(listener) }()
-	return func() { _ = server.Close() }
+	mux.HandleFunc("POST /hooks/refresh", s.answerHook)
+	about := huma.DefaultConfig("mishap", "1")
+	about.DocsPath = ""
+	about.CreateHooks = nil // no $schema in answers
+	about.Info.Description = "Controlled chaos experiments: what is in force, what ran, and what stops it."
+	about.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+	api := humago.New(mux, about)
+	s.routes(api)
+	return http.MaxBytesHandler(mux, mostBody)
 }
 
 // answerReady says whether the server does what it is for: it has reverted what
@@ -33,3 +121,30 @@ func (s *serving) answerReady(w http.ResponseWriter, r *http.Request) {
 	}
 	fmt.Fprintln(w, "ready")
 }
+
+// problem is an error as the API answers it: problem+json with the sentence and
+// the hint that the command line prints.
+func problem(err error) error {
+	var busy *ledger.BusyError
+	var said huma.StatusError
+	if errors.As(err, &said) {
+		return said
+	}
+	status := http.StatusInternalServerError
+	switch {
+	case errors.Is(err, errNotFound), errors.Is(err, ledger.ErrUnknownRun), errors.Is(err, ledger.ErrNotLocked):
+		status = http.StatusNotFound
+	case Invalid(err):
+		status = http.StatusUnprocessableEntity
+	case Refusal(err), errors.As(err, &busy):
+		status = http.StatusConflict
+	}
+	text := err.Error()
+	var hinted *mishap.Hinted
+	if errors.As(err, &hinted) && hinted.Hint != "" {
+		text += " (" + hinted.Hint + ")"
+	}
+	return huma.NewError(status, text)
+}
+
+func (s *serving) tokens() []config.Token { return s.Settings.Server.Tokens }

@@ -12,6 +12,7 @@ import (
 
 	"mishap"
 	"mishap/internal/ledger"
+	"mishap/internal/notify"
 )
 
 // bench is a dispatcher on the in-memory ledger and fake time. What it starts
@@ -28,6 +29,7 @@ func newBench(t *testing.T, list ...mishap.Experiment) *bench {
 	s := &serving{
 		App: &App{log: slog.New(slog.DiscardHandler), book: book}, book: book, id: "one", life: t.Context(), freezes: &freezes{},
 		wake: make(chan struct{}, 1), trees: map[string]*tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
+		notifier: &notify.Notifier{},
 	}
 	s.metrics = newMetrics(s)
 	b := &bench{serving: s, t: t}

@@ -24,6 +24,7 @@ type RunOptions struct {
 	Seen  func(mishap.Entry, *mishap.Run) // told every entry; may be nil
 	Stops <-chan runner.Stop              // ends the run; may be nil
 
+	ID      string                   // of the run; empty: a new one
 	Trigger *mishap.Trigger          // why it begins; nil: by hand
 	Admit   func(mishap.Facts) error // the governor; nil admits
 	Advance *ledger.Advance          // of the schedule that it is of; nil if of none
@@ -66,7 +67,11 @@ type begun struct {
 
 // begin records the run. The first entry is answered also if it may not begin.
 func (a *App) begin(ctx context.Context, plan mishap.Plan, o RunOptions) (begun, error) {
-	b := begun{first: mishap.Entry{Run: newRunID(), Seq: 1, At: time.Now(), Trigger: o.Trigger, Planned: &plan}}
+	id := o.ID
+	if id == "" {
+		id = newRunID()
+	}
+	b := begun{first: mishap.Entry{Run: id, Seq: 1, At: time.Now(), Trigger: o.Trigger, Planned: &plan}}
 	book, err := a.ledger(ctx)
 	if err != nil {
 		return b, err

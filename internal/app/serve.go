@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -28,16 +27,17 @@ type ServeOptions struct {
 // serving is a server: it runs declared experiments by themselves.
 type serving struct {
 	*App
-	book     ledger.Ledger
-	id       string // of this server
-	sources  []config.Source
-	hub      hub
-	notifier *notify.Notifier
-	launch   func(held, mishap.Tick, *ledger.Advance) // starts a due run; begin, except in tests
-	metrics  *metrics
-	freezes  *freezes
-	retries  retries
-	limits   mishap.Limits
+	book       ledger.Ledger
+	id         string // of this server
+	sources    []config.Source
+	hub        hub
+	notifier   *notify.Notifier
+	launch     func(held, mishap.Tick, *ledger.Advance) // starts a due run; begin, except in tests
+	metrics    *metrics
+	freezes    *freezes
+	retries    retries
+	auditLimit limiter
+	limits     mishap.Limits
 
 	wake    chan struct{}            // the dispatcher has something to look at
 	refresh map[string]chan struct{} // by source: look now
@@ -72,7 +72,11 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 		return err
 	}
 	a.log.Info("server starts", "server", s.id, "state", a.Settings.State, "listen", address(listener))
-	closeAPI := s.serveAPI(listener)
+	closeAPI, err := s.serveAPI(ctx, listener)
+	if err != nil {
+		return err
+	}
+	defer closeAPI()
 	loops, stopLoops := context.WithCancel(ctx)
 	defer stopLoops()
 
@@ -102,7 +106,6 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	stopLoops()
 	s.drain()
 	all.Wait()
-	closeAPI()
 	return s.closeNotifier()
 }
 
@@ -141,28 +144,6 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	s.metrics = newMetrics(s)
 	s.launch = s.begin
 	return s, nil
-}
-
-func (s *serving) bind(ctx context.Context, o ServeOptions) (net.Listener, error) {
-	listen := s.Settings.Listen
-	if o.Listen != "" {
-		listen = o.Listen
-	}
-	if listen == "" || listen == "none" {
-		return nil, nil
-	}
-	host, _, err := net.SplitHostPort(listen)
-	if err != nil {
-		return nil, invalid{fmt.Errorf("listen on %q: %w", listen, err)}
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, invalid{mishap.WithHint(fmt.Errorf("listen on %s: the API has no TLS and no authentication yet, so it stays on this machine", listen), "listen on 127.0.0.1, behind a proxy that has both")}
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
-	if err != nil {
-		return nil, mishap.WithHint(fmt.Errorf("listen on %s: %w", listen, err), "choose another address with --listen or `listen` in the settings")
-	}
-	return listener, nil
 }
 
 func address(l net.Listener) string {

@@ -93,6 +93,8 @@ func settings(o Options) []setting {
 		{key: "allow"},
 		{key: "notify"},
 		{key: "webhook"},
+		{key: "tokens"},
+		{key: "tls"},
 	}
 }
 

@@ -20,6 +20,22 @@ type Server struct {
 	Allow    Allow
 	Notify   []Notify
 	Webhook  Webhook
+	Tokens   []Token
+	TLS      TLS
+}
+
+// Token lets somebody use the API. Only its hash is kept.
+type Token struct {
+	Name    string    `json:"name"` // who it is, for the audit
+	Role    string    `json:"role"` // viewer, operator or admin
+	Hash    string    `json:"hash"` // "sha256:" and the token's SHA-256 in hex, as `mishap token` prints it
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// TLS is the certificate of the API.
+type TLS struct {
+	Cert string `json:"cert,omitempty"` // path of a PEM file
+	Key  string `json:"key,omitempty"`
 }
 
 // Source is where a server reads experiments from: a folder or a repository.
@@ -79,7 +95,7 @@ const (
 func (s *Settings) sections() map[string]any {
 	return map[string]any{
 		"sources": &s.Server.Sources, "governor": &s.Server.Governor, "allow": &s.Server.Allow,
-		"notify": &s.Server.Notify, "webhook": &s.Server.Webhook,
+		"notify": &s.Server.Notify, "webhook": &s.Server.Webhook, "tokens": &s.Server.Tokens, "tls": &s.Server.TLS,
 	}
 }
 
@@ -113,6 +129,15 @@ func (s *Settings) checkServer() (problems []error) {
 			f.Timeout = mishap.Duration(5 * time.Second)
 		}
 	}
+	roles := []string{"viewer", "operator", "admin"}
+	for i, t := range s.Server.Tokens {
+		if t.Name == "" || !slices.Contains(roles, t.Role) || !tokenHash.MatchString(t.Hash) {
+			problems = append(problems, s.wrong("tokens", "token %d needs a name, a role (%s) and a hash as `mishap token` prints it", i+1, strings.Join(roles, ", ")))
+		}
+	}
+	if (s.Server.TLS.Cert == "") != (s.Server.TLS.Key == "") {
+		problems = append(problems, s.wrong("tls", "needs both cert and key"))
+	}
 	kinds := []string{"webhook", "slack", "pagerduty"}
 	for i, n := range s.Server.Notify {
 		if n.Name == "" || !slices.Contains(kinds, n.Kind) {
@@ -121,6 +146,8 @@ func (s *Settings) checkServer() (problems []error) {
 	}
 	return problems
 }
+
+var tokenHash = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 

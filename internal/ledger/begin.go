@@ -45,7 +45,7 @@ func (s *store) Begin(ctx context.Context, start Start) (Lease, error) {
 				return err
 			}
 		}
-		if err := t.insertRun(ctx, lease, start.First); err != nil {
+		if err := t.insertRun(ctx, lease, start.First, nil); err != nil {
 			return err
 		}
 		return t.insertEntry(ctx, start.First)
@@ -97,7 +97,7 @@ func (t tx) insertEnded(ctx context.Context, lease Lease, first, last mishap.Ent
 	if err != nil || known {
 		return err
 	}
-	if err := t.insertRun(ctx, lease, first); err != nil {
+	if err := t.insertRun(ctx, lease, first, &last); err != nil {
 		return err
 	}
 	if err := t.insertEntry(ctx, first); err != nil {
@@ -118,7 +118,9 @@ func (t tx) tickKnown(ctx context.Context, first mishap.Entry) (bool, error) {
 	return n > 0, err
 }
 
-func (t tx) insertRun(ctx context.Context, lease Lease, first mishap.Entry) error {
+// insertRun writes the row of a run; one that has ended already was never in
+// anybody's way.
+func (t tx) insertRun(ctx context.Context, lease Lease, first mishap.Entry, last *mishap.Entry) error {
 	prints, err := json.Marshal(first.Planned.Footprints())
 	if err != nil {
 		return fmt.Errorf("write run: %w", err)
@@ -127,13 +129,16 @@ func (t tx) insertRun(ctx context.Context, lease Lease, first mishap.Entry) erro
 	if first.Trigger != nil {
 		trigger = *first.Trigger
 	}
-	var tick sql.NullInt64
+	var tick, ended sql.NullInt64
+	if last != nil {
+		ended = sql.NullInt64{Int64: last.At.UnixNano(), Valid: true}
+	}
 	if trigger.Tick != nil {
 		tick = sql.NullInt64{Int64: trigger.Tick.At.UnixNano(), Valid: true}
 	}
 	e := first.Planned.Experiment
-	return t.exec(ctx, `INSERT INTO runs (id, experiment, grp, state, server, fence, began, kind, tick, footprints) VALUES (?,?,?,?,?,?,?,?,?,?)`,
-		lease.Run, e.Name, e.Group, mishap.Planned, lease.Server, lease.Fence, first.At.UnixNano(), trigger.Kind, tick, string(prints))
+	return t.exec(ctx, `INSERT INTO runs (id, experiment, grp, state, server, fence, began, ended, kind, tick, footprints) VALUES (?,?,?,?,?,?,?,?,?,?,?)`,
+		lease.Run, e.Name, e.Group, mishap.Planned, lease.Server, lease.Fence, first.At.UnixNano(), ended, trigger.Kind, tick, string(prints))
 }
 
 func (t tx) busy(ctx context.Context, experiment, group string) error {

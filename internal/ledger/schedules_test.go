@@ -87,6 +87,17 @@ func TestAScheduleMovesOnWhenItsRunIsRefused(t *testing.T) {
 	})
 }
 
+func TestARefusalIsRecordedWhileTheGroupIsBusy(t *testing.T) {
+	both(t, func(t *testing.T, b book) {
+		begin(t, b, "r1", "a", "a")
+		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 0)}))
+		must(t, b.Refuse(t.Context(), "one", []ledger.Refusal{refusal(onSchedule("r2", "a", 0), mishap.CauseBusy)}))
+		if r, err := b.Find(t.Context(), "r2"); err != nil || r.Active() {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
 func TestARunThatMayNotBeginLeavesItsScheduleAlone(t *testing.T) {
 	both(t, func(t *testing.T, b book) {
 		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 0)}))

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func (c *cli) tokenCommand() *cobra.Command {
+	var role string
+	cmd := &cobra.Command{
+		Use:   "token NAME",
+		Short: "Make a token for the API, and the line that lets it in",
+		Long: `Make a random token. It is printed once, and kept nowhere: the settings hold its
+hash. Roles: viewer reads; operator also starts, aborts, halts and refreshes;
+admin also resumes, unlocks and reads the audit.` + "\n" + exitCodes,
+		Example: "  mishap token ci --role operator",
+		Args:    exactly(1, "the name of who will use it"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			switch role {
+			case "viewer", "operator", "admin":
+			default:
+				return usageError{fmt.Errorf("--role %q is none of viewer, operator, admin", role)}
+			}
+			token := "mishap_" + rand.Text()
+			sum := sha256.Sum256([]byte(token))
+			fmt.Fprintln(c.err, "add to tokens in the settings, and keep the token itself where secrets are kept:")
+			fmt.Fprintf(c.err, "  - {name: %q, role: %s, hash: \"sha256:%s\"}\n", args[0], role, hex.EncodeToString(sum[:]))
+			_, err := fmt.Fprintln(c.out, token)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&role, "role", "viewer", "viewer, operator or admin")
+	return cmd
+}

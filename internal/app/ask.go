@@ -1,0 +1,112 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"mishap"
+	"mishap/internal/ledger"
+)
+
+// asked is a run that somebody asked the server for.
+type asked struct {
+	ID      string
+	Refused string // why it did not start; empty if it did
+	Cause   mishap.Cause
+	Again   bool // the same was asked before, with the same key
+}
+
+// ask starts an experiment in force because somebody asks for it. Locks, limits
+// and freezes bind it as they bind a schedule. Asking twice with one key starts
+// one run.
+func (s *serving) ask(ctx context.Context, name, by, key string) (asked, error) {
+	h, ok := s.experiment(name)
+	if !ok {
+		return asked{}, fmt.Errorf("%w: no source has experiment %q in force", errNotFound, name)
+	}
+	a := asked{ID: newRunID()}
+	if key != "" {
+		a.ID = keyedRunID(by, name, key)
+		record, err := s.book.Find(ctx, a.ID)
+		if err == nil && record.ID == a.ID {
+			return asked{ID: a.ID, Again: true, Refused: refusedReason(record), Cause: record.Cause}, nil
+		}
+	}
+	trigger := &mishap.Trigger{Kind: mishap.TriggerAPI, By: by, Source: h.source}
+	v, err := s.view(ctx)
+	if err != nil {
+		return a, err
+	}
+	if cause, why, _ := s.against(ctx, h, v, time.Now()); why != "" {
+		a.Refused, a.Cause = why, cause
+		return a, s.recordRefusal(ctx, a, h, trigger)
+	}
+	return s.startAsked(ctx, a, h, trigger)
+}
+
+func refusedReason(r ledger.Record) string {
+	if r.State == mishap.Refused {
+		return r.Reason
+	}
+	return ""
+}
+
+// startAsked plans and begins; the run then goes on without who asked.
+func (s *serving) startAsked(ctx context.Context, a asked, h held, trigger *mishap.Trigger) (asked, error) {
+	planning, cancel := context.WithTimeout(ctx, planWithin)
+	defer cancel()
+	plan, err := s.Plan(planning, h.Experiment)
+	if err != nil {
+		a.Refused, a.Cause = err.Error(), mishap.CauseTarget
+		return a, s.recordRefusal(ctx, a, h, trigger)
+	}
+	o := s.options(trigger)
+	o.ID = a.ID
+	o.Admit = func(f mishap.Facts) error { return s.limits.Admit(plan, f) }
+	b, err := s.App.begin(ctx, plan, o)
+	if why, refused := notBegun(err); refused {
+		a.Refused, a.Cause = why.Reason, why.Cause
+		return a, s.recordRefusal(ctx, a, h, trigger)
+	}
+	if err != nil {
+		return a, err
+	}
+	s.seen(b.first, nil)
+	s.log.Info("run begins", "run", a.ID, "experiment", h.Name, "commit", h.Source.Commit, "by", trigger.By)
+	s.runs.Go(func() {
+		run, err := s.carry(s.life, b, nil, o)
+		if err != nil {
+			s.log.Error("run that was asked for", "run", a.ID, "error", err)
+		}
+		s.logEnd(run)
+	})
+	return a, nil
+}
+
+// recordRefusal writes a run that did not start.
+func (s *serving) recordRefusal(ctx context.Context, a asked, h held, trigger *mishap.Trigger) error {
+	now := time.Now()
+	plan := &mishap.Plan{Experiment: h.Experiment, Created: now.UTC().Round(time.Second)}
+	r := ledger.Refusal{
+		First: mishap.Entry{Run: a.ID, Seq: 1, At: now, Trigger: trigger, Planned: plan},
+		Why:   mishap.Entry{Run: a.ID, Seq: 2, At: now, State: &mishap.StateChange{To: mishap.Refused, Cause: a.Cause, Reason: a.Refused}},
+	}
+	err := s.book.Refuse(ctx, s.id, []ledger.Refusal{r})
+	s.publishRefusal(r)
+	return err
+}
+
+// keyedRunID is the same for the same asker, experiment and key, so that the
+// ledger itself remembers what was asked.
+func keyedRunID(by, experiment, key string) string {
+	sum := sha256.Sum256([]byte(by + "\x00" + experiment + "\x00" + key))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:16])
+}
+
+// Errors that the API has an answer for.
+var errNotFound = errors.New("not found")

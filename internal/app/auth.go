@@ -1,0 +1,195 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"mishap/internal/ledger"
+)
+
+// Role is what somebody may do over the API; each may do what those before may.
+type Role string
+
+// The roles.
+const (
+	Viewer   Role = "viewer"   // read
+	Operator Role = "operator" // start, abort, halt, refresh
+	Admin    Role = "admin"    // resume, unlock, read the audit
+)
+
+func (r Role) may(needed Role) bool {
+	order := []Role{Viewer, Operator, Admin}
+	return slices.Index(order, r) >= slices.Index(order, needed)
+}
+
+// caller is who asks.
+type caller struct {
+	name string
+	role Role
+}
+
+type callerKey struct{}
+
+func callerOf(ctx context.Context) caller {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c
+}
+
+func as(r *http.Request, c caller) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
+}
+
+// owner lets whoever reaches the socket do all: only the server's own user can.
+func owner(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who := r.Header.Get("Mishap-User")
+		if who == "" {
+			who = "the server's user"
+		}
+		next.ServeHTTP(w, as(r, caller{name: who, role: Admin}))
+	})
+}
+
+// authenticate finds out who asks. Without tokens in the settings everybody on
+// this machine may read, and nobody may do more: other users share its loopback,
+// and a web page can send requests there.
+func (s *serving) authenticate(next http.Handler) http.Handler {
+	limit := &limiter{}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, problem := s.identify(r)
+		switch {
+		case problem != "":
+			s.denied(w, r, who, http.StatusUnauthorized, problem)
+		case !limit.allow(who.name):
+			w.Header().Set("Retry-After", "1")
+			s.denied(w, r, who, http.StatusTooManyRequests, "too many requests; at most 50 a second")
+		default:
+			next.ServeHTTP(w, as(r, who))
+		}
+	})
+}
+
+// open reports a path that tells nothing worth a token.
+func open(path string) bool {
+	return slices.Contains([]string{"/healthz", "/readyz", "/hooks/refresh"}, path)
+}
+
+func (s *serving) identify(r *http.Request) (caller, string) {
+	if open(r.URL.Path) {
+		return caller{name: "anybody " + host(r.RemoteAddr)}, ""
+	}
+	if len(s.tokens()) == 0 {
+		if !isLocal(r.Host) || r.Header.Get("Origin") != "" && !isLocalOrigin(r.Header.Get("Origin")) {
+			return caller{name: "anybody"}, "without tokens in the settings the API answers this machine only"
+		}
+		return caller{name: "anybody on this machine", role: Viewer}, ""
+	}
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return caller{name: "anybody " + host(r.RemoteAddr)}, "a bearer token is needed; `mishap token` makes one"
+	}
+	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
+	hash := []byte("sha256:" + hex.EncodeToString(sum[:]))
+	for _, t := range s.tokens() {
+		if subtle.ConstantTimeCompare(hash, []byte(t.Hash)) != 1 {
+			continue
+		}
+		if !t.Expires.IsZero() && time.Now().After(t.Expires) {
+			return caller{name: t.Name}, "the token of " + t.Name + " expired at " + t.Expires.UTC().Format(time.RFC3339)
+		}
+		return caller{name: t.Name, role: Role(t.Role)}, ""
+	}
+	return caller{name: "anybody " + host(r.RemoteAddr)}, "the token is not known"
+}
+
+func host(address string) string {
+	h, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return h
+}
+
+func isLocal(address string) bool {
+	h := host(address)
+	ip := net.ParseIP(strings.Trim(h, "[]"))
+	return h == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func isLocalOrigin(origin string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && isLocal(u.Host)
+}
+
+// denied answers with a problem and writes it to the audit.
+func (s *serving) denied(w http.ResponseWriter, r *http.Request, who caller, status int, why string) {
+	s.audit(r.Context(), who.name, "refused "+r.Method+" "+r.URL.Path+": "+why)
+	w.Header().Set("Content-Type", "application/problem+json")
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="mishap"`)
+	}
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"title": http.StatusText(status), "status": status, "detail": why})
+}
+
+// audit writes what somebody did or was refused. Refusals are bounded, so that
+// nobody fills the ledger from outside.
+func (s *serving) audit(ctx context.Context, by, what string) {
+	if strings.HasPrefix(what, "refused ") && !s.auditLimit.allow("refusals") {
+		return
+	}
+	const most = 500
+	if len(what) > most {
+		what = what[:most] + "…"
+	}
+	if err := s.book.Record(context.WithoutCancel(ctx), ledger.Act{At: time.Now(), By: by, What: what}); err != nil {
+		s.log.Error("write audit", "by", by, "what", what, "error", err)
+	}
+}
+
+// limiter allows so many a second for each name, with bursts of as many.
+type limiter struct {
+	mu   sync.Mutex
+	left map[string]*bucket
+}
+
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+const (
+	ratePerSecond = 50
+	mostBuckets   = 10_000
+)
+
+func (l *limiter) allow(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	b := l.left[name]
+	if b == nil {
+		if l.left == nil || len(l.left) >= mostBuckets {
+			l.left = map[string]*bucket{}
+		}
+		b = &bucket{tokens: ratePerSecond, at: now}
+		l.left[name] = b
+	}
+	b.tokens = min(ratePerSecond, b.tokens+now.Sub(b.at).Seconds()*ratePerSecond)
+	b.at = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}

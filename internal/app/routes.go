@@ -1,0 +1,289 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"mishap"
+	"mishap/internal/ledger"
+	"mishap/internal/report"
+)
+
+// body is an answer with a JSON body.
+type body[T any] struct {
+	Body T
+}
+
+// route registers an operation that needs a role. Acts, which are not reads, go
+// to the audit.
+func route[I, O any](s *serving, api huma.API, needed Role, method, path, id, summary string, handle func(context.Context, *I) (*O, error)) {
+	op := huma.Operation{
+		OperationID: id, Method: method, Path: path, Summary: summary, Description: "Needs role " + string(needed) + ".",
+		Security: []map[string][]string{{"token": {}}}, Errors: []int{400, 401, 403, 404, 409, 413, 415, 422, 429, 500},
+	}
+	if method == http.MethodPost && id == "startRun" {
+		op.DefaultStatus = http.StatusAccepted
+	}
+	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+		who := callerOf(ctx)
+		if !who.role.may(needed) {
+			s.audit(ctx, who.name, "refused "+method+" "+path+": needs role "+string(needed))
+			return nil, huma.NewError(http.StatusForbidden, who.name+" may not do this: it needs role "+string(needed))
+		}
+		if method != http.MethodGet {
+			s.audit(ctx, who.name, id)
+		}
+		out, err := handle(ctx, in)
+		if err != nil {
+			return nil, problem(err)
+		}
+		return out, nil
+	})
+}
+
+func (s *serving) routes(api huma.API) {
+	route(s, api, Viewer, "GET", "/v1/experiments", "listExperiments", "Experiments in force", s.apiExperiments)
+	route(s, api, Viewer, "GET", "/v1/experiments/{name}", "getExperiment", "One experiment in force", s.apiExperiment)
+	route(s, api, Operator, "POST", "/v1/experiments/{name}/plan", "planExperiment", "What a run would touch, without touching it", s.apiPlan)
+	route(s, api, Viewer, "GET", "/v1/schedules", "listSchedules", "The next times, and why each would or would not run", s.apiSchedules)
+	route(s, api, Operator, "POST", "/v1/runs", "startRun", "Start an experiment in force", s.apiStart)
+	route(s, api, Viewer, "GET", "/v1/runs", "listRuns", "The latest runs, newest first", s.apiRuns)
+	route(s, api, Viewer, "GET", "/v1/runs/{run}", "getRun", "One run", s.apiRun)
+	route(s, api, Viewer, "GET", "/v1/runs/{run}/journal", "getJournal", "Everything that happened in a run", s.apiJournal)
+	route(s, api, Viewer, "GET", "/v1/runs/{run}/report", "getReport", "The report of a run", s.apiReport)
+	route(s, api, Operator, "POST", "/v1/runs/{run}/abort", "abortRun", "Stop a run; it reverts", s.apiAbort)
+	route(s, api, Viewer, "GET", "/v1/halt", "getHalt", "Whether everything is halted", s.apiHalted)
+	route(s, api, Operator, "PUT", "/v1/halt", "halt", "Stop everything and start nothing", s.apiHalt)
+	route(s, api, Admin, "DELETE", "/v1/halt", "resume", "Let runs start again", s.apiResume)
+	route(s, api, Viewer, "GET", "/v1/locks", "listLocks", "Experiments that deviated and were not unlocked", s.apiLocks)
+	route(s, api, Admin, "POST", "/v1/locks/{experiment}/unlock", "unlock", "Let an experiment that deviated run by itself again", s.apiUnlock)
+	route(s, api, Viewer, "GET", "/v1/sources", "listSources", "Where experiments come from, and what is in force", s.apiSources)
+	route(s, api, Operator, "POST", "/v1/sources/{name}/refresh", "refreshSource", "Look at a source now", s.apiRefresh)
+	route(s, api, Admin, "GET", "/v1/audit", "listAudit", "What was done and refused, oldest first", s.apiAudit)
+	s.eventRoute(api)
+	nullable(api)
+}
+
+// ExperimentView is an experiment in force.
+type ExperimentView struct {
+	mishap.Experiment
+	From      string `json:"from" doc:"name of its source"`
+	Forbidden string `json:"forbidden,omitempty" doc:"why the server's settings do not allow it"`
+}
+
+func viewOf(h held) ExperimentView {
+	return ExperimentView{Experiment: h.Experiment, From: h.source, Forbidden: h.policy}
+}
+
+func (s *serving) apiExperiments(context.Context, *struct{}) (*body[[]ExperimentView], error) {
+	all := []ExperimentView{}
+	for _, h := range s.inForce() {
+		all = append(all, viewOf(h))
+	}
+	return &body[[]ExperimentView]{all}, nil
+}
+
+type named struct {
+	Name string `path:"name" maxLength:"200"`
+}
+
+func (s *serving) named(name string) (held, error) {
+	h, ok := s.experiment(name)
+	if !ok {
+		return h, huma.NewError(http.StatusNotFound, "no source has experiment "+name+" in force")
+	}
+	return h, nil
+}
+
+func (s *serving) apiExperiment(_ context.Context, in *named) (*body[ExperimentView], error) {
+	h, err := s.named(in.Name)
+	return &body[ExperimentView]{viewOf(h)}, err
+}
+
+func (s *serving) apiPlan(ctx context.Context, in *named) (*body[mishap.Plan], error) {
+	h, err := s.named(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	if h.policy != "" {
+		return nil, refusal{errorText(h.policy)}
+	}
+	ctx, cancel := context.WithTimeout(ctx, planWithin)
+	defer cancel()
+	plan, err := s.Plan(ctx, h.Experiment)
+	return &body[mishap.Plan]{plan}, err
+}
+
+// errorText is an error that is only a sentence.
+type errorText string
+
+// Error returns it.
+func (e errorText) Error() string { return string(e) }
+
+func (s *serving) apiSchedules(ctx context.Context, in *struct {
+	Count int `query:"count" minimum:"1" maximum:"1000" default:"5"`
+}) (*body[[]Scheduled], error) {
+	all := []Scheduled{}
+	for _, h := range s.inForce() {
+		found, err := s.Schedule(ctx, []mishap.Experiment{h.Experiment}, time.Now(), in.Count)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return &body[[]Scheduled]{all}, nil
+}
+
+// StartRequest asks for a run.
+type StartRequest struct {
+	Experiment string `json:"experiment" minLength:"1" maxLength:"200" doc:"name of an experiment in force"`
+}
+
+// StartAnswer says what became of it.
+type StartAnswer struct {
+	Run   string `json:"run"`
+	Again bool   `json:"again" doc:"whether the same was asked before, with the same key"`
+}
+
+func (s *serving) apiStart(ctx context.Context, in *struct {
+	Key  string `header:"Idempotency-Key" maxLength:"200" doc:"asking twice with the same key starts one run"`
+	Body StartRequest
+}) (*body[StartAnswer], error) {
+	got, err := s.ask(ctx, in.Body.Experiment, callerOf(ctx).name, in.Key)
+	if err != nil {
+		return nil, err
+	}
+	if got.Refused != "" {
+		return nil, huma.NewError(http.StatusConflict, "run "+got.ID+" did not start ("+string(got.Cause)+"): "+got.Refused)
+	}
+	return &body[StartAnswer]{StartAnswer{Run: got.ID, Again: got.Again}}, nil
+}
+
+// RunView is a run in a list.
+type RunView struct {
+	Run        string             `json:"run"`
+	Experiment string             `json:"experiment"`
+	Group      string             `json:"group"`
+	State      mishap.State       `json:"state"`
+	Verdict    mishap.Verdict     `json:"verdict"`
+	Cause      mishap.Cause       `json:"cause"`
+	Reason     string             `json:"reason"`
+	Trigger    mishap.TriggerKind `json:"trigger"`
+	Began      time.Time          `json:"began"`
+	Ended      *time.Time         `json:"ended,omitempty"`
+}
+
+func (s *serving) apiRuns(ctx context.Context, in *struct {
+	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"50"`
+}) (*body[[]RunView], error) {
+	records, err := s.book.Runs(ctx, in.Limit)
+	all := []RunView{}
+	for _, r := range records {
+		all = append(all, runView(r))
+	}
+	return &body[[]RunView]{all}, err
+}
+
+func runView(r ledger.Record) RunView {
+	v := RunView{Run: r.ID, Experiment: r.Experiment, Group: r.Group, State: r.State, Verdict: r.Verdict, Cause: r.Cause, Reason: r.Reason, Trigger: r.Kind, Began: r.Began.UTC()}
+	if !r.Active() {
+		ended := r.Ended.UTC()
+		v.Ended = &ended
+	}
+	return v
+}
+
+type ofRun struct {
+	Run string `path:"run" maxLength:"100" doc:"the id of a run, its beginning, or last"`
+}
+
+func (s *serving) replay(ctx context.Context, which string) (*mishap.Run, []mishap.Entry, error) {
+	record, err := s.book.Find(ctx, which)
+	if err != nil {
+		return nil, nil, err
+	}
+	entries, err := s.book.Entries(ctx, record.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	run, err := mishap.Replay(entries)
+	return run, entries, err
+}
+
+func (s *serving) apiRun(ctx context.Context, in *ofRun) (*body[report.Summary], error) {
+	run, _, err := s.replay(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	return &body[report.Summary]{report.Summarize(run)}, nil
+}
+
+func (s *serving) apiJournal(ctx context.Context, in *ofRun) (*body[[]mishap.Entry], error) {
+	_, entries, err := s.replay(ctx, in.Run)
+	return &body[[]mishap.Entry]{entries}, err
+}
+
+// document is an answer that is not JSON.
+type document struct {
+	ContentType string `header:"Content-Type"`
+	Body        []byte `contentType:"text/plain"`
+}
+
+func (s *serving) apiReport(ctx context.Context, in *struct {
+	Run    string `path:"run" maxLength:"100"`
+	Format string `query:"format" enum:"text,junit" default:"text"`
+}) (*document, error) {
+	run, _, err := s.replay(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if in.Format == "junit" {
+		err = report.JUnit(&out, []*mishap.Run{run})
+		return &document{"application/xml", out.Bytes()}, err
+	}
+	err = report.Text(&out, run)
+	return &document{"text/plain; charset=utf-8", out.Bytes()}, err
+}
+
+// Because gives a reason for an act.
+type Because struct {
+	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"why, for the journal and the audit"`
+}
+
+func (s *serving) apiAbort(ctx context.Context, in *struct {
+	Run  string `path:"run" maxLength:"100"`
+	Body Because
+}) (*body[StartAnswer], error) {
+	id, err := s.Abort(ctx, in.Run, callerOf(ctx).name, in.Body.Reason)
+	return &body[StartAnswer]{StartAnswer{Run: id}}, err
+}
+
+// nullable says in the document which parts of an answer may be null: structs
+// behind a pointer that are always there.
+func nullable(api huma.API) {
+	registry := api.OpenAPI().Components.Schemas
+	for name, schema := range registry.Map() {
+		t := registry.TypeFromRef("#/components/schemas/" + name)
+		for t != nil && t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if t == nil || t.Kind() != reflect.Struct {
+			continue
+		}
+		for i := range t.NumField() {
+			f := t.Field(i)
+			key, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			of := schema.Properties[key]
+			if f.Type.Kind() == reflect.Pointer && options == "" && of != nil && of.Ref != "" {
+				schema.Properties[key] = &huma.Schema{AnyOf: []*huma.Schema{{Ref: of.Ref}, {Type: "null"}}}
+			}
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/sse"
+
+	"mishap"
+	"mishap/internal/ledger"
+	"mishap/internal/notify"
+)
+
+// HaltView says whether everything is halted.
+type HaltView struct {
+	Halted bool      `json:"halted"`
+	By     string    `json:"by,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at,omitzero"`
+}
+
+func (s *serving) apiHalted(ctx context.Context, _ *struct{}) (*body[HaltView], error) {
+	h, err := s.book.Halted(ctx)
+	if err != nil || h == nil {
+		return &body[HaltView]{}, err
+	}
+	return &body[HaltView]{HaltView{Halted: true, By: h.By, Reason: h.Reason, At: h.At.UTC()}}, nil
+}
+
+func (s *serving) apiHalt(ctx context.Context, in *struct{ Body Because }) (*body[HaltView], error) {
+	if err := s.Halt(ctx, callerOf(ctx).name, in.Body.Reason); err != nil {
+		return nil, err
+	}
+	return s.apiHalted(ctx, nil)
+}
+
+func (s *serving) apiResume(ctx context.Context, _ *struct{}) (*body[HaltView], error) {
+	if err := s.Resume(ctx, callerOf(ctx).name); err != nil {
+		return nil, err
+	}
+	return s.apiHalted(ctx, nil)
+}
+
+func (s *serving) apiLocks(ctx context.Context, _ *struct{}) (*body[[]mishap.Lock], error) {
+	locks, err := s.book.Locks(ctx)
+	return &body[[]mishap.Lock]{append([]mishap.Lock{}, locks...)}, err
+}
+
+func (s *serving) apiUnlock(ctx context.Context, in *struct {
+	Experiment string `path:"experiment" maxLength:"200"`
+	Body       Because
+}) (*body[[]mishap.Lock], error) {
+	if err := s.Unlock(ctx, in.Experiment, callerOf(ctx).name, in.Body.Reason); err != nil {
+		if errors.Is(err, ledger.ErrNotLocked) {
+			return nil, huma.NewError(http.StatusNotFound, err.Error())
+		}
+		return nil, err
+	}
+	return s.apiLocks(ctx, nil)
+}
+
+// SourceView is a source of experiments.
+type SourceView struct {
+	Name     string    `json:"name"`
+	Commit   string    `json:"commit" doc:"in force; empty outside git"`
+	Digest   string    `json:"digest"`
+	Revision int64     `json:"revision"`
+	Since    time.Time `json:"since"`
+	Looked   time.Time `json:"looked"`
+	Problem  string    `json:"problem" doc:"why what is there is not in force; empty if it is"`
+}
+
+func (s *serving) apiSources(ctx context.Context, _ *struct{}) (*body[[]SourceView], error) {
+	sources, err := s.book.Sources(ctx)
+	all := []SourceView{}
+	for _, src := range sources {
+		r := src.Revision
+		all = append(all, SourceView{Name: src.Name, Commit: r.Commit, Digest: r.Digest, Revision: r.Seq, Since: r.At.UTC(), Looked: src.Looked.UTC(), Problem: src.Problem})
+	}
+	return &body[[]SourceView]{all}, err
+}
+
+func (s *serving) apiRefresh(ctx context.Context, in *named) (*body[[]SourceView], error) {
+	if !s.refreshNow(in.Name) {
+		return nil, huma.NewError(http.StatusNotFound, "there is no source "+in.Name)
+	}
+	return s.apiSources(ctx, nil)
+}
+
+// refreshNow lets a source be looked at now; false if there is no such one.
+func (s *serving) refreshNow(name string) bool {
+	ch, ok := s.refresh[name]
+	if ok {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
+	return ok
+}
+
+func (s *serving) apiAudit(ctx context.Context, in *struct {
+	After int64 `query:"after" minimum:"0" doc:"only acts with a higher id"`
+	Limit int   `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}) (*body[[]ledger.Act], error) {
+	acts, err := s.book.Audit(ctx, in.After, in.Limit)
+	return &body[[]ledger.Act]{append([]ledger.Act{}, acts...)}, err
+}
+
+// eventRoute streams everything that happens. A listener that was cut off, or
+// comes again with Last-Event-ID, gets what is remembered.
+func (s *serving) eventRoute(api huma.API) {
+	op := huma.Operation{OperationID: "events", Method: "GET", Path: "/v1/events", Summary: "Everything that happens, as server-sent events", Security: []map[string][]string{{"token": {}}}}
+	sse.Register(api, op, map[string]any{"event": Event{}}, func(ctx context.Context, in *struct {
+		Last int64 `header:"Last-Event-ID" minimum:"0"`
+	}, send sse.Sender) {
+		if !callerOf(ctx).role.may(Viewer) {
+			return
+		}
+		events, done := s.hub.listen(in.Last)
+		defer done()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case e, ok := <-events:
+				if !ok || send(sse.Message{ID: int(e.Seq), Data: e}) != nil {
+					return
+				}
+			}
+		}
+	})
+}
+
+// answerHook lets a git server say that something was pushed. Its signature is
+// all that it needs.
+func (s *serving) answerHook(w http.ResponseWriter, r *http.Request) {
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
+		return
+	}
+	key, err := secret(s.Settings.Server.Webhook.Secret)
+	if err == nil && key == "" {
+		err = errors.New("no webhook.secret is set")
+	}
+	const tolerance = 5 * time.Minute
+	if err == nil {
+		err = notify.Verify(key, r.Header, text, time.Now(), tolerance)
+	}
+	if err != nil {
+		s.denied(w, r, caller{name: "webhook " + host(r.RemoteAddr)}, http.StatusUnauthorized, "the signature is not right: "+err.Error())
+		return
+	}
+	for name := range s.refresh {
+		s.refreshNow(name)
+	}
+	w.WriteHeader(http.StatusAccepted)
+	fmt.Fprintln(w, "every source is looked at now")
+}
