@@ -15,14 +15,18 @@ import (
 
 type book = ledger.Ledger
 
-// both runs a test of a guarantee on both ledgers.
-func both(t *testing.T, test func(t *testing.T, b book)) {
+// each runs a test of a guarantee on every ledger.
+func each(t *testing.T, test func(t *testing.T, b book)) {
 	t.Run("sqlite", func(t *testing.T) {
 		l, err := ledger.Open(t.Context(), t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer l.Close()
+		test(t, l)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		l := openPostgres(t, database(t), time.Minute)
 		test(t, l)
 	})
 	t.Run("memory", func(t *testing.T) { test(t, ledger.NewMemory()) })
@@ -67,7 +71,7 @@ func must(t *testing.T, err error) {
 }
 
 func TestUndoIsThereWhenPrepareReturns(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		lease := begin(t, b, "r1", "e", "g")
 		e, in := prepared("r1", 2, "process/1")
 		must(t, b.Prepare(t.Context(), lease, e, in))
@@ -85,7 +89,7 @@ func TestUndoIsThereWhenPrepareReturns(t *testing.T) {
 }
 
 func TestAWriteWithAnOldFenceChangesNothing(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		old := begin(t, b, "r1", "e", "g")
 		next, err := b.TakeOver(t.Context(), old, "two")
 		must(t, err)
@@ -108,7 +112,7 @@ func TestAWriteWithAnOldFenceChangesNothing(t *testing.T) {
 }
 
 func TestOfManyTakeoversOneWins(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		old := begin(t, b, "r1", "e", "g")
 		var wg sync.WaitGroup
 		var mu sync.Mutex
@@ -130,7 +134,7 @@ func TestOfManyTakeoversOneWins(t *testing.T) {
 }
 
 func TestOneActiveRunPerExperimentAndPerGroup(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		lease := begin(t, b, "r1", "e", "g")
 		for _, s := range []ledger.Start{start("r2", "e", "other"), start("r2", "other", "g")} {
 			var busy *ledger.BusyError
@@ -144,7 +148,7 @@ func TestOneActiveRunPerExperimentAndPerGroup(t *testing.T) {
 }
 
 func TestAStrandedRunKeepsItsLocksUntilItIsSettled(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		lease := begin(t, b, "r1", "e", "g")
 		e, in := prepared("r1", 2, "k")
 		must(t, b.Prepare(t.Context(), lease, e, in))
@@ -165,7 +169,7 @@ func TestAStrandedRunKeepsItsLocksUntilItIsSettled(t *testing.T) {
 }
 
 func TestAKeyIsFreeWhenItsInjectionHasSettled(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		lease := begin(t, b, "r1", "e", "g")
 		e, in := prepared("r1", 2, "k")
 		must(t, b.Prepare(t.Context(), lease, e, in))
@@ -177,7 +181,7 @@ func TestAKeyIsFreeWhenItsInjectionHasSettled(t *testing.T) {
 }
 
 func TestUndoIsForgottenWhenTheRunHasEnded(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		lease := begin(t, b, "r1", "e", "g")
 		e, in := prepared("r1", 2, "k")
 		must(t, b.Prepare(t.Context(), lease, e, in))
@@ -191,7 +195,7 @@ func TestUndoIsForgottenWhenTheRunHasEnded(t *testing.T) {
 }
 
 func TestEntriesAreAppendedWithoutGapsAllOrNone(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		lease := begin(t, b, "r1", "e", "g")
 		if err := b.Append(t.Context(), lease, state("r1", 2, mishap.Checking), state("r1", 4, mishap.Injecting)); err == nil {
 			t.Error("a gap was taken")
@@ -211,7 +215,7 @@ func TestEntriesAreAppendedWithoutGapsAllOrNone(t *testing.T) {
 }
 
 func TestNothingBeginsWhileHalted(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		must(t, b.Halt(t.Context(), ledger.Halt{By: "ann", Reason: "incident", At: epoch}))
 		must(t, b.Halt(t.Context(), ledger.Halt{By: "bob", At: epoch}))
 		h, err := b.Halted(t.Context())
@@ -231,7 +235,7 @@ func TestNothingBeginsWhileHalted(t *testing.T) {
 }
 
 func TestRunsAreFoundByTheirBeginning(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		for i, id := range []string{"abc1", "abd2", "xyz3"} {
 			s := start(id, id, id)
 			s.First.At = epoch.Add(time.Duration(i) * time.Minute)

@@ -27,6 +27,8 @@ type Ledger interface {
 	Halt(context.Context, Halt) error
 	Resume(ctx context.Context, by string, at time.Time) error
 	Halted(context.Context) (*Halt, error)
+	AskStop(context.Context, StopRequest) error
+	Stops(ctx context.Context, server string) ([]StopRequest, error)
 	Locks(context.Context) ([]mishap.Lock, error)
 	Unlock(ctx context.Context, experiment, by, reason string, at time.Time) error
 	Record(context.Context, Act) error
@@ -36,6 +38,7 @@ type Ledger interface {
 	SetSchedules(ctx context.Context, source string, all []Schedule) error
 	Reset(context.Context, []Schedule) error
 	Due(ctx context.Context, at time.Time, limit int) ([]Schedule, error)
+	Claim(ctx context.Context, d Schedule, until time.Time) (bool, error)
 	NextDue(context.Context) (time.Time, error)
 	Postpone(ctx context.Context, experiment string, tick, until time.Time) error
 	Revision(ctx context.Context, source string) (Revision, error)
@@ -49,8 +52,10 @@ type Ledger interface {
 
 // Members are the servers of a ledger.
 type Members interface {
-	// Join makes this process a server; leave ends that.
-	Join(context.Context) (id string, leave func() error, err error)
+	// Join makes this process a server; leave ends that. Lost is called once
+	// if the server could not show for two thirds of its lease that it lives:
+	// it must stop what it does, because others may take over soon.
+	Join(ctx context.Context, lost func(error)) (id string, leave func() error, err error)
 	// Alive reports whether a server lives. An error means that it cannot be
 	// known, and must not be taken for death.
 	Alive(ctx context.Context, server string) (bool, error)
@@ -62,11 +67,12 @@ type Members interface {
 
 var (
 	_ Ledger = (*SQLite)(nil)
+	_ Ledger = (*Postgres)(nil)
 	_ Ledger = (*Memory)(nil)
 )
 
-// Join is [Register] for the ledger's folder.
-func (l *SQLite) Join(context.Context) (string, func() error, error) {
+// Join is [Register] for the ledger's folder: a kernel lock is never lost.
+func (l *SQLite) Join(context.Context, func(error)) (string, func() error, error) {
 	s, err := Register(l.dir())
 	if err != nil {
 		return "", nil, err

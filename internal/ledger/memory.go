@@ -27,6 +27,7 @@ type Memory struct {
 	revisions  []Revision
 	sources    map[string]SourceState
 	alive      map[string]bool // servers
+	stops      map[string]StopRequest
 }
 
 type memoryRun struct {
@@ -45,7 +46,7 @@ type memoryInjection struct {
 func NewMemory() *Memory {
 	return &Memory{
 		runs: map[string]*memoryRun{}, keys: map[string]string{}, injections: map[string]*memoryInjection{},
-		schedules: map[string]Schedule{}, locks: map[string]mishap.Lock{}, sources: map[string]SourceState{}, alive: map[string]bool{},
+		schedules: map[string]Schedule{}, locks: map[string]mishap.Lock{}, sources: map[string]SourceState{}, alive: map[string]bool{}, stops: map[string]StopRequest{},
 	}
 }
 

@@ -56,6 +56,47 @@ func (m *Memory) Reset(_ context.Context, all []Schedule) error {
 	return nil
 }
 
+// Claim is like [SQLite.Claim].
+func (m *Memory) Claim(_ context.Context, d Schedule, until time.Time) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	one, ok := m.schedules[d.Experiment]
+	if !ok || !one.Tick.At.Equal(d.Tick.At) || !one.Tick.Due.Equal(d.Tick.Due) {
+		return false, nil
+	}
+	one.Tick.Due = until
+	m.schedules[d.Experiment] = one
+	return true, nil
+}
+
+// AskStop is like [SQLite.AskStop].
+func (m *Memory) AskStop(_ context.Context, s StopRequest) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.runs[s.Run] == nil {
+		return fmt.Errorf("%w: %s", ErrUnknownRun, s.Run)
+	}
+	if _, ok := m.stops[s.Run]; !ok {
+		m.stops[s.Run] = s
+	}
+	m.audit(Act{At: s.At, By: s.By, What: "abort run " + s.Run + ": " + s.Reason})
+	return nil
+}
+
+// Stops is like [SQLite.Stops].
+func (m *Memory) Stops(_ context.Context, server string) ([]StopRequest, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []StopRequest
+	for _, s := range m.stops {
+		if r := m.runs[s.Run]; r.Active() && r.Server == server {
+			all = append(all, s)
+		}
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Run < all[j].Run })
+	return all, nil
+}
+
 // Due is like [SQLite.Due].
 func (m *Memory) Due(_ context.Context, at time.Time, limit int) ([]Schedule, error) {
 	all := m.listed(func(s Schedule) bool { return !s.Tick.Due.After(at) })
@@ -222,7 +263,7 @@ func (m *Memory) Latest(context.Context) ([]Record, error) {
 }
 
 // Join is like [SQLite.Join].
-func (m *Memory) Join(context.Context) (string, func() error, error) {
+func (m *Memory) Join(context.Context, func(error)) (string, func() error, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	id := fmt.Sprintf("memory%d", len(m.alive)+1)

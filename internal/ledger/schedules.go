@@ -70,6 +70,18 @@ func (s *store) Reset(ctx context.Context, all []Schedule) error {
 	}))
 }
 
+// Claim keeps other servers from a schedule that is due until a time, while this
+// one plans its run; false if another server was first.
+func (s *store) Claim(ctx context.Context, d Schedule, until time.Time) (bool, error) {
+	claimed := false
+	err := s.transact(ctx, func(t tx) (err error) {
+		claimed, err = t.changed(ctx, `UPDATE schedules SET due = ? WHERE experiment = ? AND tick = ? AND due = ?`,
+			until.UnixNano(), d.Experiment, d.Tick.At.UnixNano(), d.Tick.Due.UnixNano())
+		return err
+	})
+	return claimed, s.explainUnless("claim schedule in", err)
+}
+
 // Due lists the schedules that are due, longest first, at most limit.
 func (s *store) Due(ctx context.Context, at time.Time, limit int) ([]Schedule, error) {
 	rows, err := s.rows(ctx, selectSchedules+` WHERE due <= ? ORDER BY due LIMIT ?`, at.UnixNano(), limit)

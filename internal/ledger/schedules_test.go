@@ -54,7 +54,7 @@ func wantTick(t *testing.T, b book, experiment string, minute int) {
 }
 
 func TestAScheduleMovesOnWithItsRun(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 0)}))
 		_, err := b.Begin(t.Context(), onSchedule("r1", "a", 0))
 		must(t, err)
@@ -68,7 +68,7 @@ func TestAScheduleMovesOnWithItsRun(t *testing.T) {
 }
 
 func TestAScheduleMovesOnWhenItsRunIsRefused(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 0), schedule("b", "1", 0)}))
 		must(t, b.Refuse(t.Context(), "one", []ledger.Refusal{
 			refusal(onSchedule("r1", "a", 0), mishap.CauseLimit), refusal(onSchedule("r2", "b", 0), mishap.CauseImpact),
@@ -88,7 +88,7 @@ func TestAScheduleMovesOnWhenItsRunIsRefused(t *testing.T) {
 }
 
 func TestARefusalIsRecordedWhileTheGroupIsBusy(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		begin(t, b, "r1", "a", "a")
 		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 0)}))
 		must(t, b.Refuse(t.Context(), "one", []ledger.Refusal{refusal(onSchedule("r2", "a", 0), mishap.CauseBusy)}))
@@ -99,7 +99,7 @@ func TestARefusalIsRecordedWhileTheGroupIsBusy(t *testing.T) {
 }
 
 func TestARunThatMayNotBeginLeavesItsScheduleAlone(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 0)}))
 		denied := onSchedule("r1", "a", 0)
 		denied.Admit = func(mishap.Facts) error { return &mishap.Denial{Cause: mishap.CauseLimit, Reason: "too much"} }
@@ -116,7 +116,7 @@ func TestARunThatMayNotBeginLeavesItsScheduleAlone(t *testing.T) {
 }
 
 func TestNoTimeOfAScheduleIsDealtWithTwice(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 0)}))
 		var began, lost atomic.Int32
 		var all sync.WaitGroup
@@ -152,7 +152,7 @@ func TestNoTimeOfAScheduleIsDealtWithTwice(t *testing.T) {
 }
 
 func TestAnUnchangedScheduleKeepsItsTime(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("kept", "1", 0), schedule("changed", "1", 0), schedule("gone", "1", 0)}))
 		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("kept", "1", 5), schedule("changed", "2", 5), schedule("new", "1", 5)}))
 		wantTick(t, b, "kept", 0)
@@ -167,7 +167,7 @@ func TestAnUnchangedScheduleKeepsItsTime(t *testing.T) {
 }
 
 func TestDueSchedulesComeLongestFirst(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		if next, err := b.NextDue(t.Context()); err != nil || !next.IsZero() {
 			t.Errorf("an empty ledger has %v due, %v", next, err)
 		}
@@ -198,7 +198,7 @@ func TestDueSchedulesComeLongestFirst(t *testing.T) {
 
 // A run whose journal deviates locks its experiment as it ends.
 func TestAnExperimentThatDeviatedIsLockedUntilSomebodyUnlocksIt(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		lease := begin(t, b, "r1", "e", "g")
 		must(t, b.Append(t.Context(), lease, state("r1", 2, mishap.Checking), state("r1", 3, mishap.Injecting), state("r1", 4, mishap.Reverting),
 			state("r1", 5, mishap.Verifying), mishap.Entry{Run: "r1", Seq: 6, At: epoch, Recovered: &mishap.Recovered{In: false}}, state("r1", 7, mishap.Completed)))
@@ -233,7 +233,7 @@ func TestAnExperimentThatDeviatedIsLockedUntilSomebodyUnlocksIt(t *testing.T) {
 }
 
 func TestTheGovernorSeesWhatGoesOn(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		first := start("r1", "a", "a")
 		first.First.Planned.Injections = []mishap.Injection{{Fault: "f", Target: mishap.Target{Where: mishap.Place{Region: "eu", Account: "1"}}, Matched: 10}}
 		_, err := b.Begin(t.Context(), first)
@@ -257,7 +257,7 @@ func TestTheGovernorSeesWhatGoesOn(t *testing.T) {
 }
 
 func TestOfTwoServersOnePublishesARevision(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		first, err := b.Publish(t.Context(), ledger.Revision{Source: "s", Commit: "c1", Digest: "d1", At: epoch}, 0)
 		must(t, err)
 		second, err := b.Publish(t.Context(), ledger.Revision{Source: "s", Commit: "c2", Digest: "d2", At: epoch}, first.Seq)
@@ -274,7 +274,7 @@ func TestOfTwoServersOnePublishesARevision(t *testing.T) {
 }
 
 func TestASourceSaysWhatIsInForceAndWhatIsWrong(t *testing.T) {
-	both(t, func(t *testing.T, b book) {
+	each(t, func(t *testing.T, b book) {
 		rev, err := b.Publish(t.Context(), ledger.Revision{Source: "s", Commit: "c1", At: epoch}, 0)
 		must(t, err)
 		must(t, b.Looked(t.Context(), ledger.SourceState{Name: "s", Server: "one", Looked: epoch}))

@@ -33,6 +33,13 @@ CREATE TABLE revisions (
 ) STRICT;
 CREATE INDEX revisions_by_source ON revisions(source, seq);
 
+CREATE TABLE stops (
+  run    TEXT PRIMARY KEY REFERENCES runs(id),
+  by     TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE sources (
   name    TEXT PRIMARY KEY,
   server  TEXT NOT NULL,                -- who looked last

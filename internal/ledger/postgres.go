@@ -1,0 +1,204 @@
+package ledger
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"mishap"
+)
+
+//go:embed postgres.sql
+var postgresSchema string
+
+// postgresMigrations lists what turns version n of the schema into n+1.
+func postgresMigrations() []string { return []string{postgresSchema} }
+
+// admitLock and migrateLock are advisory locks of the database.
+const (
+	admitLock   = 0x6d736801
+	migrateLock = 0x6d736802
+)
+
+// Postgres is a ledger that servers on several machines share. Its database
+// must never lose an acknowledged commit and must have one writer.
+type Postgres struct {
+	*store
+	config *pgx.ConnConfig
+	where  string // without the password, for messages
+	lease  time.Duration
+}
+
+// IsPostgres reports whether the text is the address of a PostgreSQL database.
+func IsPostgres(address string) bool {
+	return strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://")
+}
+
+// OpenPostgres opens the ledger in a database, and makes its tables in the
+// schema mishap if there are none. A server's lease lasts as long as given.
+func OpenPostgres(ctx context.Context, address string, lease time.Duration) (*Postgres, error) {
+	config, err := pgx.ParseConfig(address)
+	if err != nil {
+		return nil, mishap.WithHint(errors.New("open ledger: the address is not one of a PostgreSQL database"), "write it like postgres://user@host:5432/mishap, with the password in PGPASSWORD or a passfile")
+	}
+	if config.RuntimeParams["search_path"] == "" {
+		config.RuntimeParams["search_path"] = "mishap"
+	}
+	config.RuntimeParams["application_name"] = "mishap"
+	// A transaction whose client is gone must not keep what it locked.
+	config.RuntimeParams["idle_in_transaction_session_timeout"] = "10000"
+	config.RuntimeParams["statement_timeout"] = "30000"
+	config.RuntimeParams["lock_timeout"] = "10000"
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
+	}
+	l := &Postgres{store: &store{}, config: config, where: place(config), lease: lease}
+	l.present, l.explain = func() error { return nil }, l.explainDatabase
+	l.dialect = dialect{numbered: true, leases: true, forUpdate: " FOR UPDATE", serialize: fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", admitLock)}
+	l.db = stdlib.OpenDB(*config)
+	l.db.SetMaxOpenConns(16)
+	l.db.SetConnMaxIdleTime(time.Minute)
+	if err := l.migrate(ctx); err != nil {
+		_ = l.db.Close()
+		return nil, l.explain("open ledger", err)
+	}
+	return l, nil
+}
+
+// place is where the database is, without what is secret.
+func place(c *pgx.ConnConfig) string {
+	u := url.URL{Scheme: "postgres", Host: net.JoinHostPort(c.Host, fmt.Sprint(c.Port)), Path: c.Database}
+	return u.String()
+}
+
+// Close closes the ledger.
+func (l *Postgres) Close() error { return l.db.Close() }
+
+// migrate brings the schema to the last version. Whoever comes second waits,
+// and finds the work done. One version newer is served too, so that a fleet can
+// be upgraded server by server: a migration must keep the version before at work.
+func (l *Postgres) migrate(ctx context.Context) error {
+	return l.transact(ctx, func(t tx) error {
+		schema := l.config.RuntimeParams["search_path"]
+		for _, statement := range []string{
+			fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", migrateLock),
+			"CREATE SCHEMA IF NOT EXISTS " + pgx.Identifier{schema}.Sanitize(),
+			"CREATE TABLE IF NOT EXISTS version (one INTEGER PRIMARY KEY CHECK (one = 1), schema INTEGER NOT NULL)",
+		} {
+			if err := t.exec(ctx, statement); err != nil {
+				return err
+			}
+		}
+		now := 0
+		if err := t.row(ctx, "SELECT schema FROM version").Scan(&now); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		steps := postgresMigrations()
+		if now > len(steps)+1 {
+			return mishap.WithHint(fmt.Errorf("it was written by a newer mishap: it has schema %d, this program knows %d", now, len(steps)), "use that newer mishap")
+		}
+		for ; now < len(steps); now++ {
+			if err := t.exec(ctx, steps[now], pgx.QueryExecModeSimpleProtocol); err != nil {
+				return fmt.Errorf("migrate to schema %d: %w", now+1, err)
+			}
+			if err := t.exec(ctx, "INSERT INTO version (one, schema) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET schema = excluded.schema", now+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// explainDatabase says what went wrong with the database in words.
+func (l *Postgres) explainDatabase(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	wrapped := fmt.Errorf("%s %s: %w", doing, l.where, err)
+	var hinted *mishap.Hinted
+	if errors.As(err, &hinted) {
+		return mishap.WithHint(wrapped, hinted.Hint)
+	}
+	var connect *pgconn.ConnectError
+	var answer *pgconn.PgError
+	switch {
+	case errors.As(err, &connect):
+		return mishap.WithHint(wrapped, "nothing is injected while the ledger cannot be reached; what is in is reverted from memory")
+	case errors.As(err, &answer) && answer.Code == "25006":
+		return mishap.WithHint(wrapped, "the database is read-only: is it a standby?")
+	}
+	return wrapped
+}
+
+// Join makes this process a server with a lease on the database's clock, which
+// it renews on a connection of its own.
+func (l *Postgres) Join(ctx context.Context, lost func(error)) (string, func() error, error) {
+	id := strings.ToLower(rand.Text()[:12])
+	hostname, _ := os.Hostname()
+	conn, err := pgx.ConnectConfig(ctx, l.config)
+	if err != nil {
+		return "", nil, l.explain("register server in", err)
+	}
+	_, err = conn.Exec(ctx, "INSERT INTO servers (id, host, until) VALUES ($1, $2, clock_timestamp() + $3 * interval '1 microsecond')", id, hostname, l.lease.Microseconds())
+	if err != nil {
+		_ = conn.Close(ctx)
+		return "", nil, l.explain("register server in", err)
+	}
+	r := &renewal{ledger: l, id: id, conn: conn, lost: lost, end: make(chan struct{}), done: make(chan struct{})}
+	go r.loop()
+	var once sync.Once
+	return id, func() error {
+		var err error
+		once.Do(func() { err = r.close() })
+		return err
+	}, nil
+}
+
+// Alive reports whether a server's lease goes on.
+func (l *Postgres) Alive(ctx context.Context, server string) (bool, error) {
+	var alive bool
+	err := l.row(ctx, `SELECT until > clock_timestamp() FROM servers WHERE id = ?`, server).Scan(&alive)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return alive, l.explain("look for server in", err)
+}
+
+// Servers lists the servers, dead ones too.
+func (l *Postgres) Servers(ctx context.Context) ([]string, error) {
+	rows, err := l.rows(ctx, `SELECT id FROM servers ORDER BY id`)
+	if err != nil {
+		return nil, l.explain("list servers in", err)
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, l.explain("list servers in", err)
+		}
+		all = append(all, id)
+	}
+	return all, l.explain("list servers in", rows.Err())
+}
+
+// Forget removes a server whose lease has ended, if it owns no active run.
+func (l *Postgres) Forget(ctx context.Context, server string) {
+	_ = l.transact(ctx, func(t tx) error {
+		return t.exec(ctx, `DELETE FROM servers WHERE id = ? AND until <= clock_timestamp()
+			AND NOT EXISTS (SELECT 1 FROM runs WHERE server = ? AND ended IS NULL)`, server, server)
+	})
+}

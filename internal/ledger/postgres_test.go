@@ -1,0 +1,195 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"mishap"
+	"mishap/internal/ledger"
+	"mishap/internal/pgtest"
+)
+
+// shared is one PostgreSQL server for all tests, or why there is none.
+var shared struct {
+	once   sync.Once
+	server *pgtest.Server
+	err    error
+	next   atomic.Int64
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.server != nil {
+		shared.server.Stop()
+	}
+	os.Exit(code)
+}
+
+// database is the address of a new, empty database; the test is skipped, aloud,
+// where there is no PostgreSQL.
+func database(t testing.TB) string {
+	t.Helper()
+	shared.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		shared.server, shared.err = pgtest.Start(ctx)
+	})
+	if errors.Is(shared.err, pgtest.ErrMissing) {
+		t.Skip("SKIPPED: no PostgreSQL: ", shared.err)
+	}
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	name := fmt.Sprintf("t%d", shared.next.Add(1))
+	conn, err := pgx.Connect(t.Context(), shared.server.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	return shared.server.URL(name)
+}
+
+func openPostgres(t testing.TB, url string, lease time.Duration) *ledger.Postgres {
+	t.Helper()
+	l, err := ledger.OpenPostgres(t.Context(), url, lease)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+func TestServersThatOpenAtOnceFindOneSchema(t *testing.T) {
+	url := database(t)
+	var all sync.WaitGroup
+	for range 5 {
+		all.Go(func() {
+			l, err := ledger.OpenPostgres(t.Context(), url, time.Minute)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = l.Close()
+		})
+	}
+	all.Wait()
+}
+
+func TestEntriesCannotBeChangedInPostgres(t *testing.T) {
+	url := database(t)
+	l := openPostgres(t, url, time.Minute)
+	begin(t, l, "r1", "e", "g")
+	conn, err := pgx.Connect(t.Context(), url)
+	must(t, err)
+	defer conn.Close(t.Context())
+	for _, statement := range []string{"UPDATE mishap.entries SET entry = '{}'", "DELETE FROM mishap.entries"} {
+		if _, err := conn.Exec(t.Context(), statement); err == nil || !strings.Contains(err.Error(), "entries never") {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+}
+
+func TestARunIsTakenOnlyFromAServerWhoseLeaseHasEnded(t *testing.T) {
+	l := openPostgres(t, database(t), time.Minute)
+	id, leave, err := l.Join(t.Context(), nil)
+	must(t, err)
+	s := start("r1", "e", "g")
+	s.Server = id
+	lease, err := l.Begin(t.Context(), s)
+	must(t, err)
+	if alive, err := l.Alive(t.Context(), id); err != nil || !alive {
+		t.Fatalf("alive %v, %v", alive, err)
+	}
+	if _, err := l.TakeOver(t.Context(), lease, "two"); !errors.Is(err, ledger.ErrFenced) {
+		t.Errorf("a run was taken from a server that lives: %v", err)
+	}
+	must(t, leave())
+	if alive, err := l.Alive(t.Context(), id); err != nil || alive {
+		t.Errorf("alive %v after leaving, %v", alive, err)
+	}
+	next, err := l.TakeOver(t.Context(), lease, "two")
+	must(t, err)
+	if err := l.Append(t.Context(), lease, state("r1", 2, mishap.Checking)); !errors.Is(err, ledger.ErrFenced) {
+		t.Errorf("the old owner writes: %v", err)
+	}
+	must(t, l.Append(t.Context(), next, state("r1", 2, mishap.Checking)))
+}
+
+func TestAServerIsToldThatItsLeaseIsLost(t *testing.T) {
+	url := database(t)
+	l := openPostgres(t, url, 300*time.Millisecond)
+	told := make(chan error, 2)
+	id, leave, err := l.Join(t.Context(), func(err error) { told <- err })
+	must(t, err)
+	defer func() { _ = leave() }()
+	conn, err := pgx.Connect(t.Context(), url)
+	must(t, err)
+	defer conn.Close(t.Context())
+	// As after a machine was suspended: the lease has ended meanwhile.
+	_, err = conn.Exec(t.Context(), "UPDATE mishap.servers SET until = clock_timestamp() - interval '1 second' WHERE id = $1", id)
+	must(t, err)
+	select {
+	case err := <-told:
+		if !strings.Contains(err.Error(), id) {
+			t.Errorf("told %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody was told")
+	}
+	if alive, _ := l.Alive(t.Context(), id); alive {
+		t.Error("a lease that has ended came back")
+	}
+}
+
+func TestALeaseIsRenewedWhileItsServerLives(t *testing.T) {
+	l := openPostgres(t, database(t), 200*time.Millisecond)
+	id, leave, err := l.Join(t.Context(), func(err error) { t.Error(err) })
+	must(t, err)
+	defer func() { _ = leave() }()
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		if alive, err := l.Alive(t.Context(), id); err != nil || !alive {
+			t.Fatalf("alive %v, %v", alive, err)
+		}
+	}
+}
+
+func TestAPasswordIsNotInAMessage(t *testing.T) {
+	_, err := ledger.OpenPostgres(t.Context(), "postgres://u:hunter2@127.0.0.1:1/x?connect_timeout=1", time.Minute)
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("%v", err)
+	}
+	_, err = ledger.OpenPostgres(t.Context(), "postgres://u:hunter2@[", time.Minute)
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("%v", err)
+	}
+}
+
+// The next schedule among 100,000 is found by its index.
+func BenchmarkNextDuePostgres(b *testing.B) {
+	l := openPostgres(b, database(b), time.Minute)
+	var all []ledger.Schedule
+	for i := range 100_000 {
+		all = append(all, schedule(fmt.Sprintf("e%06d", i), "1", i))
+	}
+	if err := l.SetSchedules(b.Context(), "s", all); err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for b.Loop() {
+		if due, err := l.Due(b.Context(), tick(100).Due, 100); err != nil || len(due) != 100 {
+			b.Fatal(len(due), err)
+		}
+	}
+}

@@ -1,0 +1,161 @@
+// Package pgtest runs a real PostgreSQL server for tests, on loopback and with
+// its data in a temporary folder. The server dies with the process that started
+// it.
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ErrMissing is a machine without PostgreSQL.
+var ErrMissing = errors.New("postgres and initdb are not installed")
+
+// nobody runs the server when the tests run as root, which it refuses.
+const nobody = 65534
+
+// Server is a running PostgreSQL server.
+type Server struct {
+	dir  string // of everything
+	bin  string // of its programs
+	port int
+	exit chan error
+	cmd  *exec.Cmd
+}
+
+// Start makes a database cluster and starts a server on a free port.
+func Start(ctx context.Context) (*Server, error) {
+	bin, err := programs()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "mishap-pg-")
+	if err != nil {
+		return nil, fmt.Errorf("start postgres: %w", err)
+	}
+	s := &Server{dir: dir, bin: bin}
+	if os.Geteuid() == 0 {
+		if err := os.Chown(dir, nobody, nobody); err != nil {
+			return nil, fmt.Errorf("start postgres: %w", err)
+		}
+	}
+	initdb := s.command(ctx, "initdb", "-D", s.data(), "-U", "mishap", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+	if out, err := initdb.CombinedOutput(); err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, fmt.Errorf("start postgres: initdb: %w: %s", err, out)
+	}
+	if s.port, err = freePort(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.Up(ctx)
+}
+
+// programs is the folder of initdb and postgres: beside the one on the PATH, or
+// where Debian puts them.
+func programs() (string, error) {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			return filepath.Dir(path), nil
+		}
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if len(found) == 0 {
+		return "", ErrMissing
+	}
+	return filepath.Dir(found[len(found)-1]), nil
+}
+
+func freePort(ctx context.Context) (int, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+func (s *Server) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, name), args...)
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
+	return cmd
+}
+
+// Up starts the server and waits until it answers.
+func (s *Server) Up(ctx context.Context) error {
+	s.exit = make(chan error, 1)
+	started := make(chan error)
+	cmd := s.command(context.WithoutCancel(ctx), "postgres", "-D", s.data(), "-p", strconv.Itoa(s.port), "-k", s.dir, "-h", "127.0.0.1",
+		"-c", "fsync=off", "-c", "max_connections=200", "-c", "jit=off")
+	s.cmd = cmd
+	var log strings.Builder
+	cmd.Stderr = &log
+	go func() {
+		// The kernel ends the server with the thread that started it.
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			s.exit <- cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("start postgres: %w", err)
+	}
+	for {
+		if s.answers(ctx) {
+			return nil
+		}
+		select {
+		case err := <-s.exit:
+			return fmt.Errorf("start postgres: it ended: %w: %s", err, log.String())
+		case <-ctx.Done():
+			return fmt.Errorf("start postgres: %w", ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// answers reports whether the server takes connections.
+func (s *Server) answers(ctx context.Context) bool {
+	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err != nil {
+		return false
+	}
+	_ = conn.Close(ctx)
+	return true
+}
+
+// Down stops the server at once, as a crash does; its data stays.
+func (s *Server) Down() {
+	_ = s.cmd.Process.Signal(syscall.SIGQUIT)
+	<-s.exit
+}
+
+// URL is the address of a database of the server.
+func (s *Server) URL(database string) string {
+	return fmt.Sprintf("postgres://mishap@127.0.0.1:%d/%s?sslmode=disable", s.port, database)
+}
+
+// Stop ends the server and removes its data.
+func (s *Server) Stop() {
+	s.Down()
+	_ = os.RemoveAll(s.dir)
+}
