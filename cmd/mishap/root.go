@@ -30,6 +30,7 @@ type cli struct {
 	environment
 	config  string
 	state   string
+	ledger  string
 	output  string
 	verbose bool
 	outcome mishap.Outcome             // the worst so far; what a command returns is added by run
@@ -114,6 +115,7 @@ verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.config, "config", "", "settings file (default ./mishap.yaml)")
 	flags.StringVar(&c.state, "state", "", "state directory with the ledger")
+	flags.StringVar(&c.ledger, "ledger", "", "PostgreSQL database of the ledger, postgres://… (default a file in --state)")
 	flags.StringVarP(&c.output, "output", "o", "text", "text or json; plan: also a file to pin it to")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "log what happens inside to stderr")
 	root.AddCommand(

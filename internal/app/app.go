@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"mishap"
 	"mishap/experiments"
@@ -24,6 +26,7 @@ import (
 type Options struct {
 	Config string // settings file; empty means search
 	State  string // state directory; empty means as in the settings
+	Ledger string // address of the ledger's database; empty means as in the settings
 	Log    *slog.Logger
 	Around Around // for tests; may be nil
 }
@@ -37,6 +40,7 @@ type App struct {
 	cloud    *cloud.Cloud
 
 	desk   desk
+	fenced atomic.Bool // the lease was lost: nothing starts
 	mu     sync.Mutex
 	book   ledger.Ledger
 	server string       // this process, once it is one
@@ -45,7 +49,7 @@ type App struct {
 
 // New reads the settings.
 func New(o Options) (*App, error) {
-	settings, err := config.Load(config.Options{File: o.Config, Flags: map[string]string{"state": o.State}})
+	settings, err := config.Load(config.Options{File: o.Config, Flags: map[string]string{"state": o.State, "ledger": o.Ledger}})
 	if err != nil {
 		return nil, invalid{err}
 	}
@@ -75,12 +79,37 @@ func (a *App) ledger(ctx context.Context) (ledger.Ledger, error) {
 	if a.book != nil {
 		return a.book, nil
 	}
-	book, err := ledger.Open(ctx, a.Settings.State)
+	var err error
+	if address := a.Settings.Ledger; ledger.IsPostgres(address) {
+		a.book, err = openPostgres(ctx, address, a.Settings.ServerLease.Std())
+	} else {
+		a.book, err = openFile(ctx, a.Settings.State)
+	}
+	return a.book, err
+}
+
+// The two answer an untyped nil with an error.
+func openPostgres(ctx context.Context, address string, lease time.Duration) (ledger.Ledger, error) {
+	book, err := ledger.OpenPostgres(ctx, address, lease)
 	if err != nil {
 		return nil, err
 	}
-	a.book = book
 	return book, nil
+}
+
+func openFile(ctx context.Context, dir string) (ledger.Ledger, error) {
+	book, err := ledger.Open(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return book, nil
+}
+
+// hasLedger reports whether there is a ledger to read; reading makes none.
+func (a *App) hasLedger() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.book != nil || ledger.IsPostgres(a.Settings.Ledger) || ledger.Exists(a.Settings.State)
 }
 
 // register makes this process a server, once.
@@ -92,9 +121,10 @@ func (a *App) register(ctx context.Context) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.server == "" {
-		if a.server, a.leave, err = book.Join(ctx); err != nil {
+		if a.server, a.leave, err = book.Join(ctx, a.leaseLost); err != nil {
 			return "", err
 		}
+		a.fenced.Store(false)
 	}
 	return a.server, nil
 }

@@ -64,7 +64,7 @@ func (s *serving) attempt(h held, tick mishap.Tick, o RunOptions, started func()
 	}
 	if errors.Is(err, ledger.ErrTickTaken) {
 		// Another server has it; or this clock went back, and it was run before.
-		return s.book.Refuse(s.life, s.id, []ledger.Refusal{*s.refused(h, tick, o.Advance, mishap.CauseBusy, err.Error()).refusal})
+		return s.book.Refuse(s.life, s.me(), []ledger.Refusal{*s.refused(h, tick, o.Advance, mishap.CauseBusy, err.Error()).refusal})
 	}
 	why, ok := notBegun(err)
 	if !ok {
@@ -76,7 +76,7 @@ func (s *serving) attempt(h held, tick mishap.Tick, o RunOptions, started func()
 	r := *s.refused(h, tick, o.Advance, why.Cause, why.Reason).refusal
 	s.metrics.notStarted(why.Cause)
 	s.publishRefusal(r)
-	return s.book.Refuse(s.life, s.id, []ledger.Refusal{r})
+	return s.book.Refuse(s.life, s.me(), []ledger.Refusal{r})
 }
 
 // logEnd says how a run ended.

@@ -32,7 +32,7 @@ func (a *App) Resume(ctx context.Context, by string) error {
 
 // Halted says who halted everything; nil if nobody did.
 func (a *App) Halted(ctx context.Context) (*ledger.Halt, error) {
-	if !ledger.Exists(a.Settings.State) && !a.opened() {
+	if !a.hasLedger() {
 		return nil, nil
 	}
 	book, err := a.ledger(ctx)
@@ -40,12 +40,6 @@ func (a *App) Halted(ctx context.Context) (*ledger.Halt, error) {
 		return nil, err
 	}
 	return book.Halted(ctx)
-}
-
-func (a *App) opened() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.book != nil
 }
 
 // Unlock lets an experiment that deviated be run by itself again.
@@ -69,7 +63,7 @@ func (a *App) Unlock(ctx context.Context, experiment, by, reason string) error {
 // Standing is what status says beside the runs.
 func (a *App) Standing(ctx context.Context) (report.Standing, error) {
 	var s report.Standing
-	if !ledger.Exists(a.Settings.State) {
+	if !a.hasLedger() {
 		return s, nil
 	}
 	book, err := a.ledger(ctx)
@@ -101,6 +95,9 @@ func (a *App) Abort(ctx context.Context, which, by, reason string) (string, erro
 	if err != nil {
 		return record.ID, err
 	}
+	if ledger.IsPostgres(a.Settings.Ledger) { // its server may be on any machine
+		return record.ID, book.AskStop(ctx, ledger.StopRequest{Run: record.ID, By: by, Reason: reason, At: time.Now()})
+	}
 	alive, err := book.Alive(ctx, record.Server)
 	if err != nil {
 		return record.ID, err
@@ -117,7 +114,7 @@ func (a *App) Abort(ctx context.Context, which, by, reason string) (string, erro
 
 // find looks a run up by its id, the beginning of it, or "last".
 func (a *App) find(ctx context.Context, which string) (ledger.Record, error) {
-	if !ledger.Exists(a.Settings.State) {
+	if !a.hasLedger() {
 		return ledger.Record{}, invalid{mishap.WithHint(fmt.Errorf("no run %q: there is no ledger in %s", which, a.Settings.State), "choose the right one with --state DIR")}
 	}
 	book, err := a.ledger(ctx)
@@ -157,7 +154,7 @@ func (a *App) Journal(ctx context.Context, which string) ([]mishap.Entry, error)
 
 // Runs replays the latest runs, newest first.
 func (a *App) Runs(ctx context.Context, limit int) ([]*mishap.Run, error) {
-	if !ledger.Exists(a.Settings.State) {
+	if !a.hasLedger() {
 		return nil, nil
 	}
 	book, err := a.ledger(ctx)

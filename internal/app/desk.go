@@ -110,6 +110,23 @@ func (d *desk) here() map[string]bool {
 	return all
 }
 
+// passStops hands on what was asked for in a ledger that servers share.
+func (a *App) passStops(ctx context.Context) {
+	if !ledger.IsPostgres(a.Settings.Ledger) {
+		return
+	}
+	a.mu.Lock()
+	book, server := a.book, a.server
+	a.mu.Unlock()
+	asked, err := book.Stops(ctx, server)
+	if err != nil {
+		a.log.Warn("look for runs to stop", "error", err)
+	}
+	for _, r := range asked {
+		a.desk.stop(r.Run, runner.Stop{Cause: mishap.CauseAbort, Reason: "aborted by " + r.By + because(r.Reason), By: r.By})
+	}
+}
+
 // offer hands a stop over, unless the run is being stopped already.
 func offer(stops chan<- runner.Stop, s runner.Stop) {
 	select {
@@ -134,6 +151,7 @@ func (a *App) watchHalt(ctx context.Context) {
 		if len(here) == 0 {
 			continue
 		}
+		a.passStops(ctx)
 		h, err := a.Halted(ctx)
 		if err != nil || h == nil {
 			clear(told)

@@ -14,6 +14,9 @@ const (
 	dispatchBatch = 100
 	lookAgain     = time.Second // longest sleep of the dispatcher: clocks jump, and others write to the ledger
 	waitFor       = time.Second // how long a run that waits is left alone
+	// claimFor is how long other servers leave a time alone that one of them
+	// plans a run for. If that server is lost meanwhile, another has it then.
+	claimFor = 30 * time.Second
 )
 
 // dispatch starts what is due, or records why it does not start.
@@ -47,6 +50,9 @@ func (s *serving) untilDue(ctx context.Context) time.Duration {
 // dispatchOnce deals with the schedules that are due, and reports whether there
 // may be more of them.
 func (s *serving) dispatchOnce(ctx context.Context) (bool, error) {
+	if s.fenced.Load() {
+		return false, nil
+	}
 	now := time.Now()
 	due, err := s.book.Due(ctx, now, dispatchBatch)
 	if err != nil || len(due) == 0 {
@@ -72,11 +78,15 @@ func (s *serving) dispatchOnce(ctx context.Context) (bool, error) {
 		case r.wait:
 			err = errors.Join(err, s.book.Postpone(ctx, h.Name, d.Tick.At, now.Add(waitFor)))
 		case r.start:
-			view.admit(h)
-			s.launch(h, r.tick, r.advance)
+			mine, claimErr := s.book.Claim(ctx, d, now.Add(claimFor))
+			err = errors.Join(err, claimErr)
+			if mine && claimErr == nil {
+				view.admit(h)
+				s.launch(h, r.tick, r.advance)
+			}
 		}
 	}
-	err = errors.Join(err, s.book.Refuse(ctx, s.id, refusals))
+	err = errors.Join(err, s.book.Refuse(ctx, s.me(), refusals))
 	for _, r := range refusals {
 		s.publishRefusal(r)
 	}

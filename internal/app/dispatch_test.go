@@ -27,7 +27,7 @@ func newBench(t *testing.T, list ...mishap.Experiment) *bench {
 	t.Helper()
 	book := ledger.NewMemory()
 	s := &serving{
-		App: &App{log: slog.New(slog.DiscardHandler), book: book}, book: book, id: "one", life: t.Context(), freezes: &freezes{},
+		App: &App{log: slog.New(slog.DiscardHandler), book: book}, book: book, life: t.Context(), freezes: &freezes{},
 		wake: make(chan struct{}, 1), trees: map[string]*tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
 		notifier: &notify.Notifier{},
 	}
@@ -53,7 +53,7 @@ func (b *bench) adopt(list ...mishap.Experiment) {
 func (b *bench) run(h held, tick mishap.Tick, advance *ledger.Advance) {
 	plan := &mishap.Plan{Experiment: h.Experiment}
 	first := mishap.Entry{Run: newRunID(), Seq: 1, At: time.Now(), Trigger: b.trigger(h, tick), Planned: plan}
-	lease, err := b.book.Begin(b.t.Context(), ledger.Start{Server: b.id, First: first, Advance: advance,
+	lease, err := b.book.Begin(b.t.Context(), ledger.Start{Server: "one", First: first, Advance: advance,
 		Admit: func(f mishap.Facts) error { return b.limits.Admit(*plan, f) }})
 	if err != nil {
 		b.t.Errorf("%s at %s: %v", h.Name, tick.At, err)
@@ -257,7 +257,7 @@ func TestEveryTimeIsDealtWithOnceByTwoServers(t *testing.T) {
 	on(t, func(t *testing.T) {
 		b := newBench(t, minutely("a"))
 		other := &bench{serving: &serving{
-			App: b.App, book: b.book, id: "two", life: t.Context(), freezes: &freezes{}, wake: make(chan struct{}, 1),
+			App: b.App, book: b.book, life: t.Context(), freezes: &freezes{}, wake: make(chan struct{}, 1),
 			trees: b.trees, known: b.known, starting: map[string]bool{}, problems: map[string]string{},
 		}, t: t}
 		other.metrics = newMetrics(other.serving)
@@ -266,7 +266,7 @@ func TestEveryTimeIsDealtWithOnceByTwoServers(t *testing.T) {
 			return func(h held, tick mishap.Tick, advance *ledger.Advance) {
 				plan := &mishap.Plan{Experiment: h.Experiment}
 				first := mishap.Entry{Run: newRunID(), Seq: 1, At: time.Now(), Trigger: server.trigger(h, tick), Planned: plan}
-				lease, err := server.book.Begin(t.Context(), ledger.Start{Server: server.id, First: first, Advance: advance})
+				lease, err := server.book.Begin(t.Context(), ledger.Start{Server: "two", First: first, Advance: advance})
 				if err != nil {
 					lost++
 					return

@@ -152,7 +152,7 @@ func (s *serving) tellSource(ctx context.Context, name string, t *tree, problem 
 	} else {
 		s.log.Error("experiments not in force; the last good ones stay", "source", name, "problem", text)
 	}
-	if err := s.book.Looked(ctx, ledger.SourceState{Name: name, Server: s.id, Looked: time.Now(), Problem: text}); err != nil {
+	if err := s.book.Looked(ctx, ledger.SourceState{Name: name, Server: s.me(), Looked: time.Now(), Problem: text}); err != nil {
 		s.log.Error("record source", "source", name, "error", err)
 	}
 	s.hub.publish(Event{At: time.Now(), Source: &event})

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"mishap"
-	"mishap/internal/ledger"
 	"mishap/internal/runner"
 	"mishap/probes"
 	"mishap/safeguards"
@@ -90,7 +89,7 @@ func (a *App) halted(ctx context.Context) (string, bool, error) {
 
 // others names the active runs of the experiment or its group.
 func (a *App) others(ctx context.Context, run string, e mishap.Experiment) ([]string, error) {
-	if !ledger.Exists(a.Settings.State) {
+	if !a.hasLedger() {
 		return nil, nil
 	}
 	book, err := a.ledger(ctx)

@@ -28,7 +28,7 @@ type orphan struct {
 // orphans lists the runs whose servers are gone, and those that are stranded and
 // that nobody is on here, oldest first.
 func (a *App) orphans(ctx context.Context) ([]orphan, error) {
-	if !ledger.Exists(a.Settings.State) {
+	if !a.hasLedger() {
 		return nil, nil
 	}
 	book, err := a.ledger(ctx)
@@ -55,6 +55,9 @@ func (a *App) orphans(ctx context.Context) ([]orphan, error) {
 		run, err := mishap.Replay(entries)
 		if err != nil {
 			return all, err
+		}
+		if elsewhere(run) {
+			continue // only a server on that machine can reach what is in there
 		}
 		all = append(all, orphan{r, entries, run})
 	}

@@ -69,7 +69,13 @@ func (s *serving) recoverLoop(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		s.recoverAll(ctx, false)
+		if err := s.rejoin(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("get a new lease", "error", err)
+			continue
+		}
+		if !s.fenced.Load() {
+			s.recoverAll(ctx, false)
+		}
 	}
 }
 

@@ -80,6 +80,9 @@ func (a *App) begin(ctx context.Context, plan mishap.Plan, o RunOptions) (begun,
 	if err != nil {
 		return b, err
 	}
+	if a.fenced.Load() {
+		return b, errLeaseLost
+	}
 	b.lease, err = book.Begin(ctx, ledger.Start{Server: server, First: b.first, Admit: o.Admit, Advance: o.Advance})
 	return b, err
 }
@@ -156,7 +159,7 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 	r := &runner.Runner{
 		Journal: toldJournal{journal{book, lease}, a.around}, Faults: faults, Probes: measured, Seen: o.Seen, Log: a.log,
 		Restore:      func(in mishap.Injection) (mishap.Injector, error) { return injectors.Restore(a.injectorDeps(), in) },
-		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3,
+		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3, Inject: a.injectWithin(),
 	}
 	pid := 0
 	if needsKeeper(faults) {

@@ -28,7 +28,6 @@ type ServeOptions struct {
 type serving struct {
 	*App
 	book       ledger.Ledger
-	id         string // of this server
 	sources    []config.Source
 	hub        hub
 	notifier   *notify.Notifier
@@ -71,7 +70,7 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	if err != nil {
 		return err
 	}
-	a.log.Info("server starts", "server", s.id, "state", a.Settings.State, "listen", address(listener))
+	a.log.Info("server starts", "server", s.me(), "state", a.Settings.State, "listen", address(listener))
 	closeAPI, err := s.serveAPI(ctx, listener)
 	if err != nil {
 		return err
@@ -127,7 +126,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	}
 	g := a.Settings.Server.Governor
 	s := &serving{
-		App: a, book: book, id: id, sources: sources,
+		App: a, book: book, sources: sources,
 		limits: mishap.Limits{Runs: g.Runs, Targets: g.Targets, Share: g.Share},
 		wake:   make(chan struct{}, 1), refresh: map[string]chan struct{}{}, life: context.WithoutCancel(ctx),
 		trees: map[string]*tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
@@ -144,6 +143,13 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	s.metrics = newMetrics(s)
 	s.launch = s.begin
 	return s, nil
+}
+
+// me is the name of this server, which is another one after a lost lease.
+func (s *serving) me() string {
+	s.App.mu.Lock()
+	defer s.App.mu.Unlock()
+	return s.server
 }
 
 func address(l net.Listener) string {

@@ -8,7 +8,6 @@ import (
 
 	"mishap/injectors"
 	"mishap/internal/keeper"
-	"mishap/internal/ledger"
 )
 
 // strays lists undo files with something in that no run of the ledger accounts
@@ -57,7 +56,7 @@ func (a *App) tidy(ctx context.Context) error {
 			problems = append(problems, keeper.Remove(a.Settings.State, u.Run))
 		}
 	}
-	if !ledger.Exists(a.Settings.State) {
+	if !a.hasLedger() {
 		return errors.Join(problems...)
 	}
 	book, err := a.ledger(ctx)

@@ -7,12 +7,11 @@
 package config
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -36,6 +35,8 @@ type Settings struct {
 	LongestRun   mishap.Duration // the longest that faults may be in
 	RevertWithin mishap.Duration // how long a revert is tried before it is stranded
 	Lease        mishap.Duration // how long a fault in a proxy lives without renewal
+	Ledger       string          // address of a PostgreSQL database; empty: a file in State
+	ServerLease  mishap.Duration // how long a server that is lost keeps its runs, with a ledger in PostgreSQL
 	Proxies      []Proxy
 	Listen       string // address of the server's API; empty: only its socket
 	Server       Server
@@ -86,6 +87,8 @@ func settings(o Options) []setting {
 		{key: "longestRun", env: "MISHAP_LONGEST_RUN", def: "1h"},
 		{key: "revertWithin", env: "MISHAP_REVERT_WITHIN", def: "2m"},
 		{key: "lease", env: "MISHAP_LEASE", def: "10s"},
+		{key: "ledger", env: "MISHAP_LEDGER", def: ""},
+		{key: "serverLease", env: "MISHAP_SERVER_LEASE", def: "15s"},
 		{key: "proxies"},
 		{key: "listen", env: "MISHAP_LISTEN", def: "127.0.0.1:7676"},
 		{key: "sources"},
@@ -220,7 +223,14 @@ func (s *Settings) fill(v *viper.Viper) (problems []error) {
 	problems = append(problems,
 		s.duration(v, "longestRun", &s.LongestRun, time.Second, 24*time.Hour),
 		s.duration(v, "revertWithin", &s.RevertWithin, time.Second, time.Hour),
-		s.duration(v, "lease", &s.Lease, time.Second, time.Minute))
+		s.duration(v, "lease", &s.Lease, time.Second, time.Minute),
+		s.duration(v, "serverLease", &s.ServerLease, 3*time.Second, 5*time.Minute))
+	s.Ledger = v.GetString("ledger")
+	if u, err := url.Parse(s.Ledger); s.Ledger != "" && (err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql") {
+		problems = append(problems, s.wrong("ledger", "must be the address of a PostgreSQL database, like postgres://user@host:5432/mishap"))
+	} else if s.Ledger != "" {
+		s.set("ledger", u.Redacted())
+	}
 	var err error
 	if s.State, err = s.path("state", v.GetString("state")); err != nil || s.State == "" {
 		problems = append(problems, s.wrong("state", "must be a folder: %v", err))
@@ -307,32 +317,4 @@ type Invalid struct{ error }
 
 func (s *Settings) wrong(key, format string, args ...any) error {
 	return Invalid{fmt.Errorf("%s: %s: %s", s.from(key), key, fmt.Sprintf(format, args...))}
-}
-
-// Print writes one line per setting with its value and where it came from.
-func (s Settings) Print(w io.Writer) error {
-	for _, v := range s.Values {
-		text := fmt.Sprint(v.Value)
-		switch list := v.Value.(type) {
-		case []string:
-			text = strings.Join(list, ", ")
-		case json.RawMessage:
-			text = string(list)
-		case []Proxy:
-			text = ""
-			for _, p := range list {
-				text += fmt.Sprintf("\n  %s: %s -> %s\n    control %s", p.Name, p.Listen, p.Upstream, p.Control)
-			}
-		case nil:
-			text = ""
-		}
-		if text == "" {
-			text = "(none)"
-		}
-		line := strings.ReplaceAll(fmt.Sprintf("%-13s %s", v.Key+":", text), " \n", "\n")
-		if _, err := fmt.Fprintf(w, "%s\n%-13s from %s\n", line, "", v.From); err != nil {
-			return err
-		}
-	}
-	return nil
 }

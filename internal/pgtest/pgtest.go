@@ -146,7 +146,7 @@ func (s *Server) answers(ctx context.Context) bool {
 // Down stops the server at once, as a crash does; its data stays.
 func (s *Server) Down() {
 	_ = s.cmd.Process.Signal(syscall.SIGQUIT)
-	<-s.exit
+	_ = <-s.exit
 }
 
 // URL is the address of a database of the server.

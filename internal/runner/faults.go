@@ -28,7 +28,7 @@ func (h *holding) inject(fault string) {
 }
 
 func (h *holding) callInject(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, h.Inject)
 	defer cancel()
 	in := h.undo[id]
 	if h.kept(in) {

@@ -84,6 +84,7 @@ type Runner struct {
 	RevertWithin time.Duration // how long a revert is tried before it is stranded
 	Renew        time.Duration // time between two renewals of a fault that expires
 	Look         time.Duration // time between two looks at effect and safeguards; 0 means 1 s
+	Inject       time.Duration // longest injecting call; 0 means 30 s. It must end before the server's lease can
 }
 
 const (
@@ -141,6 +142,9 @@ type execution struct {
 func (r *Runner) execution(rec *recorder) *execution {
 	if r.Look == 0 {
 		r.Look = defaultLook
+	}
+	if r.Inject == 0 {
+		r.Inject = callTimeout
 	}
 	if r.Log == nil {
 		r.Log = slog.New(slog.DiscardHandler)
