@@ -42,6 +42,9 @@ type Options struct {
 	// Cache spares reading what did not change; nil reads everything. It is not
 	// used together with an environment, whose files may change by themselves.
 	Cache *Cache
+	// Origin says where a file comes from, instead of asking git about the
+	// folder that it lies in. Nil asks git.
+	Origin func(file string) mishap.Source
 	// AllowEmpty lets a folder hold no experiment.
 	AllowEmpty bool
 
@@ -85,7 +88,15 @@ func Load(ctx context.Context, paths []string, o Options) ([]mishap.Experiment, 
 	for i, l := range all {
 		out[i] = l.experiment
 	}
-	addProvenance(ctx, out)
+	if o.Origin == nil {
+		addProvenance(ctx, out)
+		return out, nil
+	}
+	for i, e := range out {
+		from := o.Origin(e.Source.File)
+		from.File, from.Digest = e.Source.File, e.Source.Digest
+		out[i].Source = from
+	}
 	return out, nil
 }
 

@@ -1,13 +1,79 @@
 package app
 
 import (
+	"context"
 	"fmt"
+	"path"
+	"path/filepath"
 
 	"mishap"
 	"mishap/experiments"
 	"mishap/internal/config"
+	"mishap/internal/source"
 )
 
-func (s *serving) newRepository(src config.Source, _ experiments.Options) (reader, error) {
-	return nil, invalid{mishap.WithHint(fmt.Errorf("source %s: repositories are not built yet", src.Name), "give a folder, and let something else pull it")}
+// repository reads experiments from a git repository.
+type repository struct {
+	source config.Source
+	mirror *source.Mirror
+	about  experiments.Options
+	first  string // commit that was in force when the server started; empty once looked at
+}
+
+func (s *serving) newRepository(src config.Source, about experiments.Options) (reader, error) {
+	r := source.Repository{URL: src.Repository, Ref: src.Ref, Path: src.Path, Username: src.Username, KnownHosts: src.KnownHosts, SignedBy: src.SignedBy}
+	if src.Secret != (mishap.Secret{}) {
+		r.Secret = func() (string, error) { return secret(src.Secret) }
+	}
+	mirror, err := source.New(filepath.Join(s.Settings.State, "sources", src.Name), r)
+	if err != nil {
+		return nil, invalid{fmt.Errorf("source %s: %w", src.Name, err)}
+	}
+	before, err := s.book.Revision(s.life, src.Name)
+	return &repository{source: src, mirror: mirror, about: about, first: before.Commit}, err
+}
+
+// read fetches, and loads the tree if its commit is another one. At the start,
+// what was in force is read from the disk first: a remote that is gone, or a
+// broken commit, must not end what runs.
+func (r *repository) read(ctx context.Context) (*tree, error) {
+	if r.first != "" {
+		was, ok := r.mirror.At(r.first)
+		r.first = ""
+		if ok {
+			if t, err := r.load(ctx, was); err == nil {
+				return t, nil
+			}
+		}
+	}
+	t, changed, err := r.mirror.Latest(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read source %s: %w", r.source.Name, err)
+	}
+	if !changed {
+		return nil, nil
+	}
+	loaded, err := r.load(ctx, t)
+	if err != nil {
+		return nil, fmt.Errorf("read source %s at commit %.12s: %w", r.source.Name, t.Commit, err)
+	}
+	return loaded, nil
+}
+
+func (r *repository) load(ctx context.Context, t source.Tree) (*tree, error) {
+	o := r.about
+	o.Origin = func(file string) mishap.Source {
+		inside, err := filepath.Rel(t.Dir, file)
+		if err != nil {
+			inside = file
+		}
+		return mishap.Source{Repository: t.Repository, Commit: t.Commit, Path: path.Join(t.Path, filepath.ToSlash(inside))}
+	}
+	list, err := experiments.Load(ctx, []string{t.Dir}, o)
+	if err != nil {
+		return nil, err
+	}
+	loaded := newTree(r.source.Name, list)
+	loaded.commit = t.Commit // also of a tree without experiments
+	return loaded, nil
 }

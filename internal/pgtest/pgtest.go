@@ -31,7 +31,7 @@ type Server struct {
 	dir  string // of everything
 	bin  string // of its programs
 	port int
-	exit chan error
+	exit chan struct{} // closed when it has ended
 	cmd  *exec.Cmd
 }
 
@@ -100,7 +100,7 @@ func (s *Server) command(ctx context.Context, name string, args ...string) *exec
 
 // Up starts the server and waits until it answers.
 func (s *Server) Up(ctx context.Context) error {
-	s.exit = make(chan error, 1)
+	s.exit = make(chan struct{})
 	started := make(chan error)
 	cmd := s.command(context.WithoutCancel(ctx), "postgres", "-D", s.data(), "-p", strconv.Itoa(s.port), "-k", s.dir, "-h", "127.0.0.1",
 		"-c", "fsync=off", "-c", "max_connections=200", "-c", "jit=off")
@@ -113,7 +113,8 @@ func (s *Server) Up(ctx context.Context) error {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			s.exit <- cmd.Wait()
+			_ = cmd.Wait()
+			close(s.exit)
 		}
 	}()
 	if err := <-started; err != nil {
@@ -124,8 +125,8 @@ func (s *Server) Up(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case err := <-s.exit:
-			return fmt.Errorf("start postgres: it ended: %w: %s", err, log.String())
+		case <-s.exit:
+			return fmt.Errorf("start postgres: it ended: %s", log.String())
 		case <-ctx.Done():
 			return fmt.Errorf("start postgres: %w", ctx.Err())
 		case <-time.After(20 * time.Millisecond):
@@ -146,7 +147,7 @@ func (s *Server) answers(ctx context.Context) bool {
 // Down stops the server at once, as a crash does; its data stays.
 func (s *Server) Down() {
 	_ = s.cmd.Process.Signal(syscall.SIGQUIT)
-	_ = <-s.exit
+	<-s.exit
 }
 
 // URL is the address of a database of the server.

@@ -1,0 +1,218 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/config"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	"github.com/go-git/go-git/v5/storage/memory"
+
+	"mishap"
+)
+
+// fetched is the one ref of the clone.
+const fetched = plumbing.ReferenceName("refs/mishap/fetched")
+
+// Latest fetches and answers the newest tree; changed is false if it is the one
+// that was answered before. On an error the last tree stays as it is.
+func (m *Mirror) Latest(ctx context.Context) (t Tree, changed bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, m.about.Limits.Timeout)
+	defer cancel()
+	auth, secret, err := m.auth(m.about.URL)
+	if err != nil {
+		return t, false, m.failed(err, secret)
+	}
+	name, hash, err := m.resolve(ctx, auth)
+	if err != nil {
+		return t, false, m.failed(err, secret)
+	}
+	t = m.tree(hash.String())
+	if m.last == t.Commit && exists(t.Dir) {
+		return t, false, nil
+	}
+	commit, err := m.fetch(ctx, auth, name, hash)
+	if err == nil {
+		err = m.signed(commit)
+	}
+	if err == nil {
+		err = m.export(commit, m.tree(commit.Hash.String()).Dir)
+	}
+	if err != nil {
+		return t, false, m.failed(err, secret)
+	}
+	m.last = commit.Hash.String()
+	return m.tree(m.last), true, nil
+}
+
+// At answers the tree of a commit that was fetched before; false if it is not
+// on disk.
+func (m *Mirror) At(commit string) (Tree, bool) {
+	t := m.tree(commit)
+	return t, plumbing.IsHash(commit) && exists(t.Dir)
+}
+
+// Prune removes all trees but these from the disk.
+func (m *Mirror) Prune(keep ...string) error {
+	found, err := os.ReadDir(filepath.Join(m.dir, "trees"))
+	if err != nil {
+		return fmt.Errorf("remove old trees: %w", err)
+	}
+	wanted := map[string]bool{m.last: true}
+	for _, k := range keep {
+		wanted[k] = true
+	}
+	var problems []error
+	for _, f := range found {
+		if !wanted[f.Name()] {
+			problems = append(problems, os.RemoveAll(filepath.Join(m.dir, "trees", f.Name())))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func (m *Mirror) tree(commit string) Tree {
+	return Tree{Dir: filepath.Join(m.dir, "trees", commit), Commit: commit, Repository: m.public, Path: m.about.Path}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// failed says what went wrong, without anything secret, and what to do.
+func (m *Mirror) failed(err error, secret string) error {
+	secrets := []string{secret}
+	if u, parsed := url.Parse(m.about.URL); parsed == nil && u.User != nil {
+		if password, has := u.User.Password(); has {
+			secrets = append(secrets, password, url.QueryEscape(password))
+		}
+	}
+	hint := "look at the repository's URL, ref and path, and whether this machine reaches it"
+	var hinted *mishap.Hinted
+	switch {
+	case errors.As(err, &hinted):
+		hint = hinted.Hint
+	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed):
+		hint = "give the source a secret: {env: NAME} or {file: PATH} that may read it"
+	case errors.Is(err, context.DeadlineExceeded):
+		hint = fmt.Sprintf("it did not answer within %s", m.about.Limits.Timeout)
+	}
+	return mishap.WithHint(fmt.Errorf("read repository %s: %w", m.public, scrub(err, secrets...)), hint)
+}
+
+// resolve asks the remote which commit the ref is at, which costs little.
+func (m *Mirror) resolve(ctx context.Context, auth transport.AuthMethod) (plumbing.ReferenceName, plumbing.Hash, error) {
+	remote := git.NewRemote(memory.NewStorage(), &config.RemoteConfig{Name: "origin", URLs: []string{m.about.URL}})
+	refs, err := remote.ListContext(ctx, &git.ListOptions{Auth: auth, PeelingOption: git.AppendPeeled})
+	if err != nil {
+		return "", plumbing.ZeroHash, err
+	}
+	known := map[plumbing.ReferenceName]*plumbing.Reference{}
+	for _, r := range refs {
+		known[r.Name()] = r
+	}
+	ref := m.about.Ref
+	if plumbing.IsHash(ref) {
+		return "", plumbing.NewHash(ref), nil
+	}
+	names := []plumbing.ReferenceName{plumbing.HEAD}
+	if ref != "" {
+		names = []plumbing.ReferenceName{plumbing.NewBranchReferenceName(ref), plumbing.NewTagReferenceName(ref), plumbing.ReferenceName(ref)}
+	}
+	for _, name := range names {
+		r := known[name]
+		if r == nil {
+			continue
+		}
+		if r.Type() == plumbing.SymbolicReference {
+			name, r = r.Target(), known[r.Target()]
+			if r == nil {
+				break
+			}
+		}
+		hash := r.Hash()
+		if peeled := known[name+"^{}"]; peeled != nil {
+			hash = peeled.Hash()
+		}
+		return name, hash, nil
+	}
+	if ref == "" {
+		return "", plumbing.ZeroHash, mishap.WithHint(errors.New("it has no commit that its HEAD names"), "push something, or give a ref")
+	}
+	var all []string
+	for name := range known {
+		if name.IsBranch() || name.IsTag() {
+			all = append(all, name.Short())
+		}
+	}
+	return "", plumbing.ZeroHash, mishap.WithHint(fmt.Errorf("it has no branch or tag %q", ref), mishap.Suggest(ref, all))
+}
+
+// fetch gets one commit without its history. A clone that does not work, be it
+// damaged or of another history, is thrown away and made anew, once.
+func (m *Mirror) fetch(ctx context.Context, auth transport.AuthMethod, name plumbing.ReferenceName, hash plumbing.Hash) (*object.Commit, error) {
+	clone := filepath.Join(m.dir, "repo.git")
+	commit, err := m.fetchInto(ctx, clone, auth, name, hash)
+	if err == nil || ctx.Err() != nil {
+		return commit, err
+	}
+	if err := os.RemoveAll(clone); err != nil {
+		return nil, err
+	}
+	return m.fetchInto(ctx, clone, auth, name, hash)
+}
+
+func (m *Mirror) fetchInto(ctx context.Context, clone string, auth transport.AuthMethod, name plumbing.ReferenceName, hash plumbing.Hash) (*object.Commit, error) {
+	repo, err := git.PlainOpen(clone)
+	if errors.Is(err, git.ErrRepositoryNotExists) {
+		repo, err = git.PlainInit(clone, true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	from := string(name)
+	if name == "" {
+		from = hash.String()
+	}
+	remote := git.NewRemote(repo.Storer, &config.RemoteConfig{Name: "origin", URLs: []string{m.about.URL}})
+	err = remote.FetchContext(ctx, &git.FetchOptions{
+		Auth: auth, Depth: 1, Force: true, Tags: git.NoTags,
+		RefSpecs: []config.RefSpec{config.RefSpec("+" + from + ":" + string(fetched))},
+	})
+	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
+		return nil, err
+	}
+	at, err := repo.ResolveRevision(plumbing.Revision(fetched))
+	if err != nil {
+		return nil, err
+	}
+	commit, err := repo.CommitObject(*at)
+	if err != nil {
+		return nil, err
+	}
+	// Reading all of it shows damage now and not half way through.
+	return commit, readable(commit, m.about.Path)
+}
+
+func readable(commit *object.Commit, path string) error {
+	tree, err := commit.Tree()
+	if err != nil {
+		return err
+	}
+	if path == "." {
+		return nil
+	}
+	if _, err = tree.Tree(path); errors.Is(err, object.ErrDirectoryNotFound) {
+		return mishap.WithHint(fmt.Errorf("commit %.12s has no folder %s", commit.Hash, path), "correct path")
+	}
+	return err
+}
+

@@ -1,0 +1,173 @@
+// Package source mirrors a git repository and hands out the experiment files of
+// one commit as a plain folder.
+package source
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	"github.com/go-git/go-git/v5/plumbing/transport/http"
+	"github.com/go-git/go-git/v5/plumbing/transport/ssh"
+
+	"mishap"
+)
+
+// Repository says where experiments come from.
+type Repository struct {
+	URL        string                 // https, http, ssh, git or file, or git@host:path
+	Ref        string                 // branch, tag or full hash; empty: the remote's HEAD
+	Path       string                 // folder inside the repository; empty: all of it
+	Username   string                 // for http with a secret, default "git"; for ssh that of the URL wins
+	Secret     func() (string, error) // password or token for http, private key (PEM) for ssh, asked at each fetch; nil: none
+	KnownHosts string                 // for ssh: path of a known_hosts file; empty: the user's and the system's
+	SignedBy   []string               // SSH public keys (authorized_keys lines) or armored PGP keys; if any, one must have signed the commit
+	Limits     Limits
+}
+
+// Limits are what a tree may be. Zero values get defaults.
+type Limits struct {
+	Files      int           // default 10,000
+	FileBytes  int64         // of one, default 1 MiB
+	TotalBytes int64         // of all, default 64 MiB
+	Timeout    time.Duration // of one fetch, default 60 s
+}
+
+func (l *Limits) setDefaults() {
+	if l.Files <= 0 {
+		l.Files = 10_000
+	}
+	if l.FileBytes <= 0 {
+		l.FileBytes = 1 << 20
+	}
+	if l.TotalBytes <= 0 {
+		l.TotalBytes = 64 << 20
+	}
+	if l.Timeout <= 0 {
+		l.Timeout = time.Minute
+	}
+}
+
+// Tree is one commit's experiments on disk.
+type Tree struct {
+	Dir        string // holds the files of Path
+	Commit     string // full hash
+	Repository string // URL without anything secret
+	Path       string // as in the repository; "." for all of it
+}
+
+// Mirror follows one repository.
+type Mirror struct {
+	dir    string
+	about  Repository
+	public string // URL without anything secret
+	last   string // commit that was handed out last
+}
+
+// New makes a mirror that keeps its clone and its trees below dir.
+func New(dir string, r Repository) (*Mirror, error) {
+	endpoint, err := transport.NewEndpoint(r.URL)
+	if err != nil || r.URL == "" {
+		return nil, mishap.WithHint(errors.New("read repository: its URL is not one that git understands"), "write it like https://git.example/team/experiments.git")
+	}
+	if r.Path != "" && (path.IsAbs(r.Path) || !filepath.IsLocal(r.Path)) {
+		return nil, mishap.WithHint(fmt.Errorf("read repository: path %q is not a folder inside the repository", r.Path), "write it like experiments/checkout")
+	}
+	r.Path = path.Clean(r.Path)
+	r.Limits.setDefaults()
+	if err := os.MkdirAll(filepath.Join(dir, "trees"), 0o700); err != nil {
+		return nil, fmt.Errorf("read repository: %w", err)
+	}
+	return &Mirror{dir: dir, about: r, public: public(r.URL, endpoint)}, nil
+}
+
+// public is the URL without what may be secret.
+func public(text string, e *transport.Endpoint) string {
+	if e.Protocol == "ssh" && !strings.Contains(text, "://") {
+		return text // git@host:path
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" {
+		return text // a folder
+	}
+	if e.Protocol == "ssh" && u.User != nil {
+		u.User = url.User(u.User.Username())
+	} else {
+		u.User = nil
+	}
+	u.RawQuery, u.Fragment = "", ""
+	return u.String()
+}
+
+// auth looks the secret up and makes of it what the transport wants.
+func (m *Mirror) auth(url string) (method transport.AuthMethod, secret string, err error) {
+	endpoint, err := transport.NewEndpoint(url)
+	if err != nil {
+		return nil, "", errors.New("its URL is not one that git understands")
+	}
+	if m.about.Secret != nil {
+		if secret, err = m.about.Secret(); err != nil {
+			return nil, "", fmt.Errorf("look up its secret: %w", err)
+		}
+	}
+	user := m.about.Username
+	if user == "" {
+		user = "git"
+	}
+	switch {
+	case endpoint.Protocol == "ssh":
+		method, err = m.sshAuth(endpoint, user, secret)
+		return method, secret, err
+	case secret != "":
+		return &http.BasicAuth{Username: user, Password: secret}, secret, nil
+	}
+	return nil, "", nil
+}
+
+func (m *Mirror) sshAuth(e *transport.Endpoint, user, key string) (transport.AuthMethod, error) {
+	if e.User != "" {
+		user = e.User
+	}
+	var hosts []string
+	if m.about.KnownHosts != "" {
+		hosts = []string{m.about.KnownHosts}
+	}
+	check, err := ssh.NewKnownHostsCallback(hosts...)
+	if err != nil {
+		return nil, mishap.WithHint(fmt.Errorf("read known hosts: %w", err), "give knownHosts, a file with the server's key")
+	}
+	if key == "" {
+		agent, err := ssh.NewSSHAgentAuth(user)
+		if err != nil {
+			return nil, mishap.WithHint(fmt.Errorf("no key for ssh: %w", err), "give secret: {file: PATH} with a private key")
+		}
+		agent.HostKeyCallback = check
+		return agent, nil
+	}
+	keys, err := ssh.NewPublicKeys(user, []byte(key+"\n"), "")
+	if err != nil {
+		return nil, errors.New("its secret is not a private key that can be used without a passphrase")
+	}
+	keys.HostKeyCallback = check
+	return keys, nil
+}
+
+// scrub removes the secret from a message, wherever a library put it.
+func scrub(err error, secrets ...string) error {
+	text := err.Error()
+	for _, s := range secrets {
+		if len(s) > 3 {
+			text = strings.ReplaceAll(text, s, "…")
+		}
+	}
+	if text == err.Error() {
+		return err
+	}
+	return errors.New(text)
+}
