@@ -22,7 +22,8 @@ type environment struct {
 	args     []string
 	in       io.Reader
 	out, err io.Writer
-	around   app.Around // for tests
+	around   app.Around  // for tests
+	extra    []app.Extra // for tests
 }
 
 // cli is what all verbs share.

@@ -20,7 +20,7 @@ import (
 // starts.
 func TestMain(m *testing.M) {
 	if os.Getenv("MISHAP_TEST_PROGRAM") != "" {
-		os.Exit(run(context.Background(), environment{args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr, around: crashAt(os.Getenv("MISHAP_TEST_CRASH"))}))
+		os.Exit(run(context.Background(), environment{args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr, around: crashAt(os.Getenv("MISHAP_TEST_CRASH")), extra: fakeTarget(os.Getenv("MISHAP_TEST_TARGET"))}))
 	}
 	os.Exit(m.Run())
 }

@@ -28,7 +28,14 @@ type Options struct {
 	State  string // state directory; empty means as in the settings
 	Ledger string // address of the ledger's database; empty means as in the settings
 	Log    *slog.Logger
-	Around Around // for tests; may be nil
+	Around Around  // for tests; may be nil
+	Extra  []Extra // for tests: injectors beside the catalog
+}
+
+// Extra is an injector beside the catalog.
+type Extra struct {
+	mishap.InjectorKind
+	Restore func(mishap.Injection) (mishap.Injector, error)
 }
 
 // App is mishap with its settings. The ledger is opened when it is first
@@ -37,6 +44,7 @@ type App struct {
 	Settings config.Settings
 	log      *slog.Logger
 	around   Around
+	extra    []Extra
 	cloud    *cloud.Cloud
 
 	desk   desk
@@ -56,7 +64,7 @@ func New(o Options) (*App, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &App{Settings: settings, log: o.Log, around: o.Around, cloud: cloud.New()}, nil
+	return &App{Settings: settings, log: o.Log, around: o.Around, extra: o.Extra, cloud: cloud.New()}, nil
 }
 
 // Close ends this process as a server and closes the ledger.
@@ -154,7 +162,23 @@ func Refusal(err error) bool { return errors.As(err, new(refusal)) }
 func StillIn(err error) bool { return errors.As(err, new(stillIn)) }
 
 // Injectors is the catalog of faults.
-func (a *App) Injectors() []mishap.InjectorKind { return injectors.Catalog(a.injectorDeps()) }
+func (a *App) Injectors() []mishap.InjectorKind {
+	all := injectors.Catalog(a.injectorDeps())
+	for _, x := range a.extra {
+		all = append(all, x.InjectorKind)
+	}
+	return all
+}
+
+// restore makes the injector of a recorded injection.
+func (a *App) restore(in mishap.Injection) (mishap.Injector, error) {
+	for _, x := range a.extra {
+		if x.Name == in.Injector {
+			return x.Restore(in)
+		}
+	}
+	return injectors.Restore(a.injectorDeps(), in)
+}
 
 // Probes is the catalog of measurements.
 func (a *App) Probes() []mishap.ProbeKind { return probes.Catalog(probes.Deps{}) }

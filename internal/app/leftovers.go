@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/injectors"
 	"mishap/internal/keeper"
 	"mishap/internal/ledger"
 	"mishap/internal/runner"
@@ -181,7 +180,7 @@ func (a *App) mend(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run,
 	defer done()
 	r := &runner.Runner{
 		Journal: journal{book, lease}, Probes: measured, Seen: o.Seen, Stops: stops, Log: a.log,
-		Restore:      func(in mishap.Injection) (mishap.Injector, error) { return injectors.Restore(a.injectorDeps(), in) },
+		Restore:      a.restore,
 		RevertWithin: a.Settings.RevertWithin.Std(),
 	}
 	why := mishap.StateChange{Cause: mishap.CauseCrash, Reason: "the server of the run was lost"}

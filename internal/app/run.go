@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/injectors"
 	"mishap/internal/keeper"
 	"mishap/internal/ledger"
 	"mishap/internal/runner"
@@ -158,7 +157,7 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 	}
 	r := &runner.Runner{
 		Journal: toldJournal{journal{book, lease}, a.around}, Faults: faults, Probes: measured, Seen: o.Seen, Log: a.log,
-		Restore:      func(in mishap.Injection) (mishap.Injector, error) { return injectors.Restore(a.injectorDeps(), in) },
+		Restore:      a.restore,
 		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3, Inject: a.injectWithin(),
 	}
 	pid := 0

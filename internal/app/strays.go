@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"mishap/injectors"
 	"mishap/internal/keeper"
 )
 
@@ -74,7 +73,7 @@ func (a *App) tidy(ctx context.Context) error {
 }
 
 func (a *App) revertStray(ctx context.Context, h keeper.Held) error {
-	injector, err := injectors.Restore(a.injectorDeps(), h.Injection)
+	injector, err := a.restore(h.Injection)
 	if err != nil {
 		return err
 	}

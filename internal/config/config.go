@@ -38,7 +38,7 @@ type Settings struct {
 	Ledger       string          // address of a PostgreSQL database; empty: a file in State
 	ServerLease  mishap.Duration // how long a server that is lost keeps its runs, with a ledger in PostgreSQL
 	Proxies      []Proxy
-	Listen       string // address of the server's API; empty: only its socket
+	Listen       string // address of the server's API; none: only its socket
 	Server       Server
 
 	File   string  // the settings file; empty if there is none
@@ -209,8 +209,8 @@ func (s *Settings) fill(v *viper.Viper) (problems []error) {
 	s.Accounts, s.Regions = v.GetStringSlice("accounts"), v.GetStringSlice("regions")
 	s.Hosts, s.Protected = v.GetStringSlice("hosts"), v.GetStringSlice("protected")
 	s.OptInTag = v.GetString("optInTag")
-	if s.Listen = v.GetString("listen"); s.Listen != "" && !isAddress(s.Listen) {
-		problems = append(problems, s.wrong("listen", "%q is not an address; write host:port", s.Listen))
+	if s.Listen = v.GetString("listen"); s.Listen != "none" && !isAddress(s.Listen) {
+		problems = append(problems, s.wrong("listen", "%q is neither an address like host:port nor none", s.Listen))
 	}
 	if key, value, ok := strings.Cut(s.OptInTag, "="); !ok || key == "" || value == "" {
 		problems = append(problems, s.wrong("optInTag", "%q is not a tag; write it like mishap=allow", s.OptInTag))

@@ -191,7 +191,7 @@ func TestWhatCouldLeadOutOfTheTreeIsRefused(t *testing.T) {
 		{"a link", func(u *upstream) { _ = os.Symlink("/etc/passwd", filepath.Join(u.dir, "experiments/x.yaml")) }, "symbolic link", source.Limits{}},
 		{"a link to a folder", func(u *upstream) { _ = os.Symlink("..", filepath.Join(u.dir, "experiments/up")) }, "symbolic link", source.Limits{}},
 		{"names that differ in case", func(u *upstream) { u.put("experiments/A.yaml", "x: 1\n") }, "differ in case", source.Limits{}},
-		{"a control character", func(u *upstream) { u.put("experiments/x\x07.yaml", "x: 1\n") }, "could mean another file", source.Limits{}},
+		{"a control character", func(u *upstream) { u.put("experiments/x\x07.yaml", "x: 1\n") }, "control character", source.Limits{}},
 		{"a large file", func(u *upstream) { u.put("experiments/x.yaml", strings.Repeat("x", 100)) }, "more than 50", source.Limits{FileBytes: 50}},
 		{"many files", func(*upstream) {}, "more than 1 experiment", source.Limits{Files: 1}},
 		{"much in all", func(*upstream) {}, "more than 7 bytes", source.Limits{TotalBytes: 7}},

@@ -1,0 +1,318 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"mishap"
+	"mishap/internal/ledger"
+	"mishap/internal/pgtest"
+)
+
+const fleetLease = 5 * time.Second
+
+// fleet is several real servers on one real PostgreSQL, and a slow target.
+type fleet struct {
+	t       *testing.T
+	dir     string
+	pg      *pgtest.Server
+	target  *target
+	servers []*member
+}
+
+type member struct {
+	state string
+	cmd   *exec.Cmd
+}
+
+func newFleet(t *testing.T, servers, experiments int, lasts string) *fleet {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	pg, err := pgtest.Start(ctx)
+	if errors.Is(err, pgtest.ErrMissing) {
+		t.Skip("SKIPPED: no PostgreSQL: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pg.Stop)
+	f := &fleet{t: t, dir: t.TempDir(), pg: pg, target: newTarget(t, 300*time.Millisecond)}
+	if err := os.Mkdir(filepath.Join(f.dir, "experiments"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i := range experiments {
+		text := fmt.Sprintf(`version: 1
+name: e%03d
+claim: It is well.
+steadyState: [{name: ok, probe: http, with: {url: "%s/ok"}, expect: {status: 200}, every: 2s, unknown: 10 of 20}]
+faults: [{name: mark, injector: mark, targets: {key: k%03d}, for: %s}]
+blastRadius: {targets: 1}
+`, i, f.target.URL, i, lasts)
+		if err := os.WriteFile(filepath.Join(f.dir, "experiments", fmt.Sprintf("e%03d.yaml", i)), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range servers {
+		m := &member{state: filepath.Join(f.dir, fmt.Sprintf("s%d", i))}
+		settings := fmt.Sprintf("ledger: %s\nserverLease: %s\nhosts: [target]\ngovernor: {runs: 1000}\nsources: [{name: x, folder: %s, poll: 1h}]\nlisten: none\n",
+			pg.URL("postgres"), fleetLease, filepath.Join(f.dir, "experiments"))
+		if err := errors.Join(os.Mkdir(m.state, 0o700), os.WriteFile(filepath.Join(m.state, "mishap.yaml"), []byte(settings), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		f.servers = append(f.servers, m)
+		f.up(m)
+	}
+	return f
+}
+
+// up starts a server and waits until it answers.
+func (f *fleet) up(m *member) {
+	f.t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	out, err := os.OpenFile(filepath.Join(m.state, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer out.Close()
+	m.cmd = exec.Command(program, "serve", "--config", filepath.Join(m.state, "mishap.yaml"), "--state", m.state)
+	m.cmd.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1", "MISHAP_TEST_TARGET="+f.target.URL)
+	m.cmd.Stdout, m.cmd.Stderr = out, out
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := m.cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { f.kill(m) })
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if status, _ := m.call("GET", "/readyz", ""); status == http.StatusOK {
+			return
+		}
+	}
+	text, _ := os.ReadFile(filepath.Join(m.state, "log"))
+	f.t.Fatalf("a server does not come up:\n%s", text)
+}
+
+func (f *fleet) kill(m *member) {
+	if m.cmd.ProcessState == nil {
+		_ = m.cmd.Process.Kill()
+		_ = m.cmd.Wait()
+	}
+}
+
+// call asks a server over its socket.
+func (m *member) call(method, path, body string) (int, string) {
+	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(m.state, "servers", "api.sock"))
+	}}}
+	req, err := http.NewRequest(method, "http://mishap"+path, bytes.NewBufferString(body))
+	if err != nil {
+		return 0, err.Error()
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text)
+}
+
+// start asks for all experiments, each of one server, and returns who was asked
+// for which.
+func (f *fleet) start(experiments int) map[string]int {
+	asked := map[string]int{}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for s, m := range f.servers {
+		all.Go(func() {
+			for i := s; i < experiments; i += len(f.servers) {
+				name := fmt.Sprintf("e%03d", i)
+				if status, _ := m.call("POST", "/v1/runs", fmt.Sprintf(`{"experiment": %q}`, name)); status == http.StatusAccepted {
+					mu.Lock()
+					asked[fmt.Sprintf("k%03d", i)] = s
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	all.Wait()
+	return asked
+}
+
+// until waits for something, and fails loudly.
+func (f *fleet) until(limit time.Duration, what string, ok func() bool) time.Duration {
+	f.t.Helper()
+	start := time.Now()
+	for time.Since(start) < limit {
+		if ok() {
+			return time.Since(start)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	f.t.Fatalf("not within %s: %s; %d marks are left", limit, what, len(f.target.left()))
+	return 0
+}
+
+// audit checks the ledger and the target, not the logs: nothing left, nothing
+// done twice, every journal whole, every run ended.
+func (f *fleet) audit() (runs int) {
+	f.t.Helper()
+	if left := f.target.left(); len(left) > 0 {
+		f.t.Errorf("%d marks are left: %v", len(left), left)
+	}
+	if twice := f.target.twice(); twice != nil {
+		f.t.Errorf("injected more than once: %v", twice)
+	}
+	book, err := ledger.OpenPostgres(f.t.Context(), f.pg.URL("postgres"), fleetLease)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer book.Close()
+	all, err := book.Runs(f.t.Context(), 100_000)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, r := range all {
+		entries, err := book.Entries(f.t.Context(), r.ID)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		run, err := mishap.Replay(entries)
+		switch {
+		case err != nil:
+			f.t.Errorf("journal of run %s: %v", r.ID, err)
+		case r.Active() || !run.State.Ended() || len(run.Outstanding()) > 0:
+			f.t.Errorf("run %s is %s in its row and %s in its journal", r.ID, r.State, run.State)
+		}
+	}
+	return len(all)
+}
+
+// settled reports whether no run is active any more.
+func (f *fleet) settled() bool {
+	book, err := ledger.OpenPostgres(f.t.Context(), f.pg.URL("postgres"), fleetLease)
+	if err != nil {
+		return false
+	}
+	defer book.Close()
+	active, err := book.Unfinished(f.t.Context())
+	return err == nil && len(active) == 0
+}
+
+// The death of a server leaves no fault behind: others revert what it had in
+// force, within its lease and two seconds.
+func TestAKilledServersFaultsAreRevertedByTheOthers(t *testing.T) {
+	experiments := 30
+	if testing.Short() {
+		t.Skip("SKIPPED: -short")
+	}
+	if n, err := strconv.Atoi(os.Getenv("MISHAP_FLEET_RUNS")); err == nil {
+		experiments = n
+	}
+	f := newFleet(t, 3, experiments, "5m")
+	asked := f.start(experiments)
+	if len(asked) != experiments {
+		t.Fatalf("%d of %d runs began", len(asked), experiments)
+	}
+	f.until(time.Minute, "all faults in force", func() bool { return len(f.target.left()) == experiments })
+	f.kill(f.servers[0])
+	took := f.until(fleetLease+2*time.Second, "the dead server's faults are out", func() bool {
+		for key := range f.target.left() {
+			if asked[key] == 0 {
+				return false
+			}
+		}
+		return true
+	})
+	t.Logf("%d faults of a killed server were out after %s (lease %s)", experiments/3, took.Round(time.Millisecond), fleetLease)
+	if left := len(f.target.left()); left != experiments-(experiments+2)/3 {
+		t.Errorf("%d faults of the other servers are in", left)
+	}
+	// And halt ends the rest at once, wherever they are.
+	began := time.Now()
+	if status, text := f.servers[1].call("PUT", "/v1/halt", `{"reason": "test"}`); status != http.StatusOK {
+		t.Fatalf("halt: %d %s", status, text)
+	}
+	f.until(20*time.Second, "everything is out after halt", func() bool { return len(f.target.left()) == 0 })
+	t.Logf("halt: everything out after %s", time.Since(began).Round(time.Millisecond))
+	f.until(30*time.Second, "every run has ended", f.settled)
+	f.audit()
+}
+
+// Rounds of kills, freezes longer than a lease, and restarts of the database at
+// random moments. By hand: make fleet N=200.
+func TestFleetRounds(t *testing.T) {
+	rounds, err := strconv.Atoi(os.Getenv("MISHAP_FLEET"))
+	if err != nil || rounds < 1 {
+		t.Skip("by hand: make fleet N=20")
+	}
+	seed := uint64(time.Now().UnixNano())
+	if s, err := strconv.ParseUint(os.Getenv("MISHAP_FLEET_SEED"), 10, 64); err == nil {
+		seed = s
+	}
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	const experiments = 45
+	f := newFleet(t, 3, experiments, "4s")
+	for round := range rounds {
+		f.round(rng, experiments)
+		f.until(90*time.Second, fmt.Sprintf("round %d settles", round), func() bool { return len(f.target.left()) == 0 && f.settled() })
+		for _, m := range f.servers {
+			if m.cmd.ProcessState != nil {
+				f.up(m)
+			}
+		}
+		if t.Failed() {
+			break
+		}
+	}
+	t.Logf("%d rounds, %d runs", rounds, f.audit())
+}
+
+// round starts runs and hurts the fleet once or twice while they go on.
+func (f *fleet) round(rng *rand.Rand, experiments int) {
+	var begun sync.WaitGroup
+	begun.Go(func() { f.start(experiments) })
+	for range 1 + rng.IntN(2) {
+		time.Sleep(time.Duration(rng.Int64N(int64(4 * time.Second))))
+		m := f.servers[rng.IntN(len(f.servers))]
+		switch rng.IntN(3) {
+		case 0:
+			f.kill(m)
+		case 1:
+			if m.cmd.ProcessState == nil {
+				_ = m.cmd.Process.Signal(syscall.SIGSTOP)
+				time.Sleep(fleetLease + time.Duration(rng.Int64N(int64(3*time.Second))))
+				_ = m.cmd.Process.Signal(syscall.SIGCONT)
+			}
+		case 2:
+			f.pg.Down()
+			time.Sleep(time.Duration(rng.Int64N(int64(2 * time.Second))))
+			ctx, cancel := context.WithTimeout(f.t.Context(), 30*time.Second)
+			err := f.pg.Up(ctx)
+			cancel()
+			if err != nil {
+				f.t.Errorf("restart postgres: %v", err)
+			}
+		}
+	}
+	begun.Wait()
+}

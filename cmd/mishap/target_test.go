@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"mishap"
+	"mishap/internal/app"
+)
+
+// target is a slow system far away that faults can be put into: it remembers
+// which injection is in under which key, and who asked for what how often.
+type target struct {
+	*httptest.Server
+	mu       sync.Mutex
+	in       map[string]string // key → injection
+	injected map[string]int    // injection → calls
+	slowest  time.Duration
+}
+
+func newTarget(t *testing.T, slowest time.Duration) *target {
+	g := &target{in: map[string]string{}, injected: map[string]int{}, slowest: slowest}
+	mux := http.NewServeMux()
+	slow := func() { time.Sleep(rand.N(slowest)) }
+	mux.HandleFunc("POST /inject", func(_ http.ResponseWriter, r *http.Request) {
+		slow()
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.in[r.FormValue("key")] = r.FormValue("id")
+		g.injected[r.FormValue("id")]++
+	})
+	mux.HandleFunc("POST /revert", func(_ http.ResponseWriter, r *http.Request) {
+		slow()
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.in[r.FormValue("key")] == r.FormValue("id") {
+			delete(g.in, r.FormValue("key"))
+		}
+	})
+	mux.HandleFunc("GET /in", func(w http.ResponseWriter, r *http.Request) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		fmt.Fprint(w, g.in[r.FormValue("key")])
+	})
+	mux.HandleFunc("GET /ok", func(http.ResponseWriter, *http.Request) {})
+	g.Server = httptest.NewServer(mux)
+	t.Cleanup(g.Close)
+	return g
+}
+
+// left lists what is in.
+func (g *target) left() map[string]string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	all := map[string]string{}
+	for k, v := range g.in {
+		all[k] = v
+	}
+	return all
+}
+
+// twice lists the injections that were done more than once.
+func (g *target) twice() (all []string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for id, n := range g.injected {
+		if n > 1 {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
+// fakeTarget is the injector of such a target. It has no keeper: another server
+// must revert it.
+func fakeTarget(address string) []app.Extra {
+	if address == "" {
+		return nil
+	}
+	one := mark{address}
+	kind := mishap.InjectorKind{
+		Kind:    mishap.Kind{Name: "mark", Summary: "marks a key of the fake target"},
+		Targets: markTargets{},
+		New:     func(mishap.Fault) (mishap.Injector, error) { return one, nil },
+	}
+	return []app.Extra{{InjectorKind: kind, Restore: func(mishap.Injection) (mishap.Injector, error) { return one, nil }}}
+}
+
+type markTargets struct {
+	Key string `json:"key" jsonschema:"what to mark"`
+}
+
+type mark struct{ address string }
+
+func (m mark) ask(ctx context.Context, method, what string, in mishap.Injection) (string, error) {
+	q := url.Values{"key": {in.Target.ID}, "id": {in.ID}}
+	req, err := http.NewRequestWithContext(ctx, method, m.address+what+"?"+q.Encode(), nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return string(text), err
+}
+
+// Prepare names the key. Its place is a host of its own, so that any server may
+// revert it.
+func (m mark) Prepare(_ context.Context, r mishap.Request) ([]mishap.Injection, error) {
+	var t markTargets
+	if err := json.Unmarshal(r.Fault.Targets, &t); err != nil {
+		return nil, err
+	}
+	where := mishap.Place{Host: "target"}
+	return []mishap.Injection{{
+		Injector: "mark", Matched: 1, Keys: []string{"mark/" + t.Key}, Undo: json.RawMessage(`{}`),
+		Target: mishap.Target{ID: t.Key, Kind: "mark", Where: where, Tags: map[string]string{"mishap": "allow"}},
+	}}, nil
+}
+
+// Inject marks it.
+func (m mark) Inject(ctx context.Context, in mishap.Injection) error {
+	_, err := m.ask(ctx, "POST", "/inject", in)
+	return err
+}
+
+// Revert takes the mark away and looks.
+func (m mark) Revert(ctx context.Context, in mishap.Injection) (mishap.Reverted, error) {
+	if _, err := m.ask(ctx, "POST", "/revert", in); err != nil {
+		return mishap.Reverted{}, err
+	}
+	found, err := m.ask(ctx, "GET", "/in", in)
+	if err == nil && found == in.ID {
+		err = fmt.Errorf("%s is still marked", in.Target.ID)
+	}
+	return mishap.Reverted{State: mishap.InjectionReverted}, err
+}
+
+// Verify looks.
+func (m mark) Verify(ctx context.Context, in mishap.Injection) (mishap.Effect, error) {
+	found, err := m.ask(ctx, "GET", "/in", in)
+	if err == nil && found == in.ID {
+		return mishap.Effect{InForce: mishap.Yes}, nil
+	}
+	return mishap.Effect{InForce: mishap.No}, err
+}
