@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -167,8 +168,29 @@ func (f *fleet) until(limit time.Duration, what string, ok func() bool) time.Dur
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	f.t.Fatalf("not within %s: %s; %d marks are left", limit, what, len(f.target.left()))
+	f.t.Fatalf("not within %s: %s; %d marks are left%s", limit, what, len(f.target.left()), f.unfinished())
 	return 0
+}
+
+// unfinished says which runs are active, and what their servers say.
+func (f *fleet) unfinished() string {
+	book, err := ledger.OpenPostgres(f.t.Context(), f.pg.URL("postgres"), fleetLease)
+	if err != nil {
+		return err.Error()
+	}
+	defer book.Close()
+	var out strings.Builder
+	active, err := book.Unfinished(f.t.Context())
+	for _, r := range active {
+		alive, _ := book.Alive(f.t.Context(), r.Server)
+		fmt.Fprintf(&out, "\n%s of %s is %s, fence %d, server %s, which is alive: %v", r.ID, r.Experiment, r.State, r.Fence, r.Server, alive)
+	}
+	for _, m := range f.servers {
+		text, _ := os.ReadFile(filepath.Join(m.state, "log"))
+		lines := strings.Split(string(text), "\n")
+		fmt.Fprintf(&out, "\n--- %s\n%s", filepath.Base(m.state), strings.Join(lines[max(0, len(lines)-25):], "\n"))
+	}
+	return fmt.Sprint(out.String(), err)
 }
 
 // audit checks the ledger and the target, not the logs: nothing left, nothing

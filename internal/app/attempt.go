@@ -37,7 +37,7 @@ func (s *serving) begin(h held, tick mishap.Tick, advance *ledger.Advance) {
 
 // options are those of every run that a server starts.
 func (s *serving) options(trigger *mishap.Trigger) RunOptions {
-	return RunOptions{Trigger: trigger, Guards: s.freezes.guards, Seen: s.seen}
+	return RunOptions{Trigger: trigger, Guards: s.freezes.guards, Seen: s.seen, GiveUp: s.giveUp}
 }
 
 // attempt plans, begins and carries out one due run. What the governor says in

@@ -15,6 +15,7 @@ import (
 type desk struct {
 	mu   sync.Mutex
 	runs map[string]chan runner.Stop
+	on   map[string]bool // runs that somebody here is on, from before they begin
 	end  func() // closes socket and watcher; nil while there are none
 }
 
@@ -76,6 +77,28 @@ func (d *desk) close() {
 		d.end()
 		d.end = nil
 	}
+}
+
+// attend says that somebody here is on a run, until the function is called.
+func (d *desk) attend(run string) func() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.on == nil {
+		d.on = map[string]bool{}
+	}
+	d.on[run] = true
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.on, run)
+	}
+}
+
+// attended reports whether somebody here is on a run.
+func (d *desk) attended(run string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.on[run]
 }
 
 // stop asks one run to end; false if it is not here.

@@ -24,8 +24,8 @@ type orphan struct {
 	run     *mishap.Run
 }
 
-// orphans lists the runs whose servers are gone, and those that are stranded and
-// that nobody is on here, oldest first.
+// orphans lists the runs whose servers are gone, and those of this one that
+// nobody here is on, oldest first.
 func (a *App) orphans(ctx context.Context) ([]orphan, error) {
 	if !a.hasLedger() {
 		return nil, nil
@@ -44,7 +44,7 @@ func (a *App) orphans(ctx context.Context) ([]orphan, error) {
 		if err != nil {
 			return all, err
 		}
-		if alive && !a.strandedHere(r) {
+		if alive && !a.unattended(r) {
 			continue
 		}
 		entries, err := book.Entries(ctx, r.ID)
@@ -63,13 +63,13 @@ func (a *App) orphans(ctx context.Context) ([]orphan, error) {
 	return all, nil
 }
 
-// strandedHere reports a run that this process owns, gave up on, and is not
-// trying again.
-func (a *App) strandedHere(r ledger.Record) bool {
+// unattended reports a run that this process owns and that nobody is on: it is
+// stranded, or taking it over failed half way.
+func (a *App) unattended(r ledger.Record) bool {
 	a.mu.Lock()
 	own := a.server != "" && a.server == r.Server
 	a.mu.Unlock()
-	return own && r.State == mishap.Stranded && !a.desk.here()[r.ID]
+	return own && !a.desk.attended(r.ID)
 }
 
 // Leftovers names what lost servers left: one line per fault that is or may be
@@ -155,6 +155,7 @@ func (a *App) mend(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run,
 	if err != nil {
 		return nil, err
 	}
+	defer a.desk.attend(lost.ID)()
 	if err := a.awaitKeeper(ctx, lost.ID); err != nil {
 		return nil, err
 	}
@@ -181,7 +182,7 @@ func (a *App) mend(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run,
 	r := &runner.Runner{
 		Journal: journal{book, lease}, Probes: measured, Seen: o.Seen, Stops: stops, Log: a.log,
 		Restore:      a.restore,
-		RevertWithin: a.Settings.RevertWithin.Std(),
+		RevertWithin: a.Settings.RevertWithin.Std(), GiveUp: o.GiveUp,
 	}
 	why := mishap.StateChange{Cause: mishap.CauseCrash, Reason: "the server of the run was lost"}
 	if lost.run.State == mishap.Stranded {

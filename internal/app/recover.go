@@ -111,7 +111,7 @@ func (s *serving) recoverAll(ctx context.Context, wait bool) {
 // recover takes one run over and brings it as far as it goes.
 func (s *serving) recover(lost orphan) {
 	s.log.Warn("take over", "run", lost.ID, "experiment", lost.Experiment, "state", lost.State, "outstanding", len(lost.run.Outstanding()))
-	run, err := s.mend(s.life, lost, RunOptions{Seen: s.seen})
+	run, err := s.mend(s.life, lost, RunOptions{Seen: s.seen, GiveUp: s.giveUp})
 	settled := run != nil && len(run.Outstanding()) == 0
 	s.retries.done(lost.ID, settled || run == nil && err == nil)
 	switch {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+
 	"mishap"
 	"mishap/internal/keeper"
 	"mishap/internal/ledger"
@@ -28,6 +30,7 @@ type RunOptions struct {
 	Admit   func(mishap.Facts) error // the governor; nil admits
 	Advance *ledger.Advance          // of the schedule that it is of; nil if of none
 	Guards  []runner.Guard           // beside those of the experiment
+	GiveUp  <-chan struct{}          // ends the tries to write how it ended; nil: one is enough
 }
 
 // Run plans and executes an experiment. A run that may not be is answered as
@@ -62,6 +65,7 @@ func (a *App) runPlan(ctx context.Context, plan mishap.Plan, refused error, o Ru
 type begun struct {
 	lease ledger.Lease
 	first mishap.Entry
+	done  func() // nobody is on it any more
 }
 
 // begin records the run. The first entry is answered also if it may not begin.
@@ -70,7 +74,7 @@ func (a *App) begin(ctx context.Context, plan mishap.Plan, o RunOptions) (begun,
 	if id == "" {
 		id = newRunID()
 	}
-	b := begun{first: mishap.Entry{Run: id, Seq: 1, At: time.Now(), Trigger: o.Trigger, Planned: &plan}}
+	b := begun{done: a.desk.attend(id), first: mishap.Entry{Run: id, Seq: 1, At: time.Now(), Trigger: o.Trigger, Planned: &plan}}
 	book, err := a.ledger(ctx)
 	if err != nil {
 		return b, err
@@ -83,6 +87,9 @@ func (a *App) begin(ctx context.Context, plan mishap.Plan, o RunOptions) (begun,
 		return b, errLeaseLost
 	}
 	b.lease, err = book.Begin(ctx, ledger.Start{Server: server, First: b.first, Admit: o.Admit, Advance: o.Advance})
+	if err != nil {
+		b.done() // if it was written all the same, it is found unattended
+	}
 	return b, err
 }
 
@@ -106,6 +113,7 @@ func notBegun(err error) (mishap.StateChange, bool) {
 
 // carry executes a run that has begun, or records why its plan was refused.
 func (a *App) carry(ctx context.Context, b begun, refused error, o RunOptions) (*mishap.Run, error) {
+	defer b.done()
 	book, err := a.ledger(ctx)
 	if err != nil {
 		return nil, err
@@ -141,7 +149,24 @@ func (a *App) refuseBegun(ctx context.Context, book ledger.Ledger, lease ledger.
 		return run, err
 	}
 	e := mishap.Entry{Run: run.ID, Seq: 2, At: run.EndedAt, State: &mishap.StateChange{To: mishap.Refused, Cause: run.Cause, Reason: reason}}
-	return run, book.Append(ctx, lease, e)
+	return run, insist(o.GiveUp, func() error { return book.Append(ctx, lease, e) })
+}
+
+// insist tries to write how a run ended, until it is written or given up: it
+// would keep its locks for ever.
+func insist(giveUp <-chan struct{}, write func() error) error {
+	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(0))
+	for {
+		err := write()
+		if err == nil || giveUp == nil || errors.Is(err, ledger.ErrFenced) {
+			return err
+		}
+		select {
+		case <-giveUp:
+			return err
+		case <-time.After(waits.NextBackOff()):
+		}
+	}
 }
 
 // execute runs the plan with a keeper, a socket for stops, and an eye on halt.
@@ -149,16 +174,16 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 	plan := *first.Planned
 	faults, err := a.faults(plan.Experiment)
 	if err != nil {
-		return nil, err
+		return a.failBegun(ctx, book, lease, first, err, o)
 	}
 	measured, err := makeProbes(plan.Experiment)
 	if err != nil {
-		return nil, err
+		return a.failBegun(ctx, book, lease, first, err, o)
 	}
 	r := &runner.Runner{
 		Journal: toldJournal{journal{book, lease}, a.around}, Faults: faults, Probes: measured, Seen: o.Seen, Log: a.log,
 		Restore:      a.restore,
-		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3, Inject: a.injectWithin(),
+		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3, Inject: a.injectWithin(), GiveUp: o.GiveUp,
 	}
 	pid := 0
 	if needsKeeper(faults) {
@@ -186,7 +211,8 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 func (a *App) failBegun(ctx context.Context, book ledger.Ledger, lease ledger.Lease, first mishap.Entry, why error, o RunOptions) (*mishap.Run, error) {
 	change := mishap.StateChange{To: mishap.Refused, Cause: mishap.CauseInternal, Reason: "mishap failed: " + why.Error()}
 	run, err := refuse(first, change, o)
-	return run, errors.Join(err, book.Append(ctx, lease, mishap.Entry{Run: lease.Run, Seq: 2, At: time.Now(), State: &change}))
+	e := mishap.Entry{Run: lease.Run, Seq: 2, At: time.Now(), State: &change}
+	return run, errors.Join(err, insist(o.GiveUp, func() error { return book.Append(ctx, lease, e) }))
 }
 
 func needsKeeper(faults []runner.Fault) bool {
@@ -232,12 +258,20 @@ type journal struct {
 
 // Append writes entries, all or none.
 func (j journal) Append(ctx context.Context, entries ...mishap.Entry) error {
-	return j.book.Append(ctx, j.lease, entries...)
+	return lost(j.book.Append(ctx, j.lease, entries...))
 }
 
 // Prepare writes an injection with its undo.
 func (j journal) Prepare(ctx context.Context, e mishap.Entry, in mishap.Injection) error {
-	return j.book.Prepare(ctx, j.lease, e, in)
+	return lost(j.book.Prepare(ctx, j.lease, e, in))
+}
+
+// lost tells the runner what it need not try again.
+func lost(err error) error {
+	if errors.Is(err, ledger.ErrFenced) {
+		return fmt.Errorf("%w: %w", runner.ErrLost, err)
+	}
+	return err
 }
 
 // newRunID is short enough to type, and random.

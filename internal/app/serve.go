@@ -43,6 +43,8 @@ type serving struct {
 	runs    sync.WaitGroup
 	life    context.Context // of the runs: ends only when they are left to their keepers
 
+	giveUp chan struct{} // closed when what could not be written is left to the next server
+
 	mu       sync.Mutex
 	trees    map[string]*tree  // by source: what is in force
 	problems map[string]string // by source: why what is there is not in force
@@ -128,7 +130,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	s := &serving{
 		App: a, book: book, sources: sources,
 		limits: mishap.Limits{Runs: g.Runs, Targets: g.Targets, Share: g.Share},
-		wake:   make(chan struct{}, 1), refresh: map[string]chan struct{}{}, life: context.WithoutCancel(ctx),
+		wake:   make(chan struct{}, 1), refresh: map[string]chan struct{}{}, giveUp: make(chan struct{}), life: context.WithoutCancel(ctx),
 		trees: map[string]*tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
 	}
 	for _, src := range sources {
@@ -165,6 +167,8 @@ func (s *serving) drain() {
 	go func() { s.runs.Wait(); close(over) }()
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
+	const patience = 20 * time.Second
+	defer time.AfterFunc(patience, func() { close(s.giveUp) }).Stop()
 	for {
 		s.desk.stopAll(runner.Stop{Cause: mishap.CauseInterrupt, Reason: "the server was stopped", By: "the operating system"})
 		select {

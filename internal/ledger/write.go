@@ -97,11 +97,27 @@ func (t tx) insertEntry(ctx context.Context, e mishap.Entry) error {
 	if err := t.row(ctx, `SELECT coalesce(max(seq), 0) FROM entries WHERE run = ?`, e.Run).Scan(&last); err != nil {
 		return err
 	}
+	if e.Seq <= last {
+		return t.written(ctx, e, string(text))
+	}
 	if e.Seq != last+1 {
 		return fmt.Errorf("append entry %d of run %s: the last one is %d", e.Seq, e.Run, last)
 	}
 	err = t.exec(ctx, `INSERT INTO entries (run, seq, entry) VALUES (?,?,?)`, e.Run, e.Seq, string(text))
 	return err
+}
+
+// written accepts an entry that is there already, as it is after a commit whose
+// answer was lost.
+func (t tx) written(ctx context.Context, e mishap.Entry, text string) error {
+	var there string
+	if err := t.row(ctx, `SELECT entry FROM entries WHERE run = ? AND seq = ?`, e.Run, e.Seq).Scan(&there); err != nil {
+		return err
+	}
+	if there != text {
+		return fmt.Errorf("append entry %d of run %s: another one is there", e.Seq, e.Run)
+	}
+	return nil
 }
 
 func (t tx) appendEntry(ctx context.Context, e mishap.Entry) error {

@@ -14,7 +14,7 @@ import (
 // check asks the safeguards and the steady state, and prepares the injections.
 // It changes nothing but the ledger and the keeper; false means that the run
 // was refused.
-func (x *execution) check(ctx context.Context) (bool, error) {
+func (x *execution) check(ctx context.Context) bool {
 	x.rec.note(mishap.Entry{State: &mishap.StateChange{To: mishap.Checking}})
 	for _, step := range []func(context.Context) *mishap.StateChange{x.askGuards, x.askSteadyState, x.prepare} {
 		refusal := x.stopped(ctx)
@@ -26,7 +26,8 @@ func (x *execution) check(ctx context.Context) (bool, error) {
 		}
 		if refusal != nil {
 			refusal.To = mishap.Refused
-			return false, x.rec.must(ctx, mishap.Entry{State: refusal})
+			x.rec.try(ctx, mishap.Entry{State: refusal})
+			return false
 		}
 	}
 	if err := x.rec.must(ctx, mishap.Entry{State: &mishap.StateChange{To: mishap.Injecting}}); err != nil {
@@ -34,9 +35,9 @@ func (x *execution) check(ctx context.Context) (bool, error) {
 		// already injecting and takes the only way out.
 		x.stop = internal(err)
 		x.end(ctx)
-		return false, err
+		return false
 	}
-	return true, nil
+	return true
 }
 
 // stopped reports a stop that was asked for before anything was touched.

@@ -2,8 +2,11 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/cenkalti/backoff/v4"
 
 	"mishap"
 )
@@ -102,6 +105,21 @@ func (r *recorder) prepare(ctx context.Context, in mishap.Injection) error {
 	}
 	r.show(e)
 	return nil
+}
+
+// settle writes what is left at the end of a run, until the journal takes it.
+// A run that is over for its server alone would keep its locks for ever.
+func (r *recorder) settle(ctx context.Context, giveUp <-chan struct{}) error {
+	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(0))
+	for giveUp != nil && r.failure() != nil && !errors.Is(r.err, ErrLost) {
+		select {
+		case <-giveUp:
+			return r.failure()
+		case <-time.After(waits.NextBackOff()):
+			_ = r.flush(ctx)
+		}
+	}
+	return r.failure()
 }
 
 // failure is what was not written at the end of the run.

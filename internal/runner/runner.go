@@ -21,7 +21,12 @@ import (
 // its faults to their keepers.
 var ErrLeave = errors.New("left to the keepers")
 
+// ErrLost is a run that another server owns: nothing can be written any more,
+// and nothing need be.
+var ErrLost = errors.New("another server owns the run")
+
 // Journal is where a run is written. Both calls are durable when they return.
+// An error that wraps [ErrLost] will stay.
 type Journal interface {
 	// Append writes entries, in order, all or none.
 	Append(ctx context.Context, entries ...mishap.Entry) error
@@ -79,7 +84,10 @@ type Runner struct {
 	// Seen is told every entry, after the run has applied it; it must not
 	// block. May be nil.
 	Seen func(mishap.Entry, *mishap.Run)
-	Log  *slog.Logger
+	// GiveUp ends the tries to write what the journal did not take, once the
+	// run is over. Nil: it was tried often enough.
+	GiveUp <-chan struct{}
+	Log    *slog.Logger
 
 	RevertWithin time.Duration // how long a revert is tried before it is stranded
 	Renew        time.Duration // time between two renewals of a fault that expires
@@ -102,12 +110,12 @@ func (r *Runner) Run(ctx context.Context, first mishap.Entry) (*mishap.Run, erro
 		return nil, err
 	}
 	x := r.execution(rec)
-	if ok, err := x.check(ctx); !ok {
-		return rec.run, err
+	if !x.check(ctx) {
+		return rec.run, rec.settle(ctx, r.GiveUp)
 	}
 	x.hold(ctx)
 	x.end(ctx)
-	return rec.run, rec.failure()
+	return rec.run, rec.settle(ctx, r.GiveUp)
 }
 
 // Resume brings the run of a lost server, or one that is stranded, to its end:
@@ -124,11 +132,12 @@ func (r *Runner) Resume(ctx context.Context, entries []mishap.Entry, injections 
 	}
 	if !rec.run.State.Touched() {
 		why.To = mishap.Refused
-		return rec.run, rec.must(ctx, mishap.Entry{State: &why})
+		rec.try(ctx, mishap.Entry{State: &why})
+		return rec.run, rec.settle(ctx, r.GiveUp)
 	}
 	x.stop = &why
 	x.end(ctx)
-	return rec.run, rec.failure()
+	return rec.run, rec.settle(ctx, r.GiveUp)
 }
 
 // execution is one run under way. Only its loop touches it.

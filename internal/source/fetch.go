@@ -215,4 +215,3 @@ func readable(commit *object.Commit, path string) error {
 	}
 	return err
 }
-
