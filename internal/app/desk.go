@@ -16,7 +16,7 @@ type desk struct {
 	mu   sync.Mutex
 	runs map[string]chan runner.Stop
 	on   map[string]bool // runs that somebody here is on, from before they begin
-	end  func() // closes socket and watcher; nil while there are none
+	end  func()          // closes socket and watcher; nil while there are none
 }
 
 // listen gathers what may stop a run: its caller, other processes, and halt.

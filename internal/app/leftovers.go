@@ -20,8 +20,7 @@ var ErrAlive = errors.New("the run's server lives")
 // orphan is a run whose server is gone before its end.
 type orphan struct {
 	ledger.Record
-	entries []mishap.Entry
-	run     *mishap.Run
+	run *mishap.Run
 }
 
 // orphans lists the runs whose servers are gone, and those of this one that
@@ -58,7 +57,7 @@ func (a *App) orphans(ctx context.Context) ([]orphan, error) {
 		if elsewhere(run) {
 			continue // only a server on that machine can reach what is in there
 		}
-		all = append(all, orphan{r, entries, run})
+		all = append(all, orphan{r, run})
 	}
 	return all, nil
 }
@@ -166,6 +165,14 @@ func (a *App) mend(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run,
 	if err != nil {
 		return nil, err
 	}
+	// Only now nobody else writes: what was read before may be outdated.
+	entries, err := book.Entries(ctx, lost.ID)
+	if err != nil {
+		return nil, err
+	}
+	if lost.run, err = mishap.Replay(entries); err != nil {
+		return nil, err
+	}
 	injections, err := book.Injections(ctx, lost.ID)
 	if err != nil {
 		return nil, err
@@ -188,7 +195,7 @@ func (a *App) mend(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run,
 	if lost.run.State == mishap.Stranded {
 		why = mishap.StateChange{Cause: mishap.CauseRetry, Reason: "a stranded injection is tried again"}
 	}
-	run, err := r.Resume(ctx, lost.entries, injections, why)
+	run, err := r.Resume(ctx, entries, injections, why)
 	if run != nil && len(run.Outstanding()) == 0 {
 		err = errors.Join(err, keeper.Remove(a.Settings.State, run.ID))
 	}

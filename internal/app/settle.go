@@ -36,6 +36,13 @@ func (a *App) Settle(ctx context.Context, which, by, reason string) (*mishap.Run
 		return nil, err
 	}
 	run := one[0].run
+	journal, err := book.Entries(ctx, run.ID)
+	if err == nil {
+		run, err = mishap.Replay(journal)
+	}
+	if err != nil {
+		return nil, err
+	}
 	var entries []mishap.Entry
 	add := func(e mishap.Entry) error {
 		e.Run, e.Seq, e.At = run.ID, run.Seq+1, time.Now()
