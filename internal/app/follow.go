@@ -32,6 +32,7 @@ func (s *serving) follow(ctx context.Context, src config.Source, r reader) {
 // look reads a source once and puts in force what is new. What is wrong with it
 // changes nothing: the last good tree stays in force.
 func (s *serving) look(ctx context.Context, src config.Source, r reader) {
+	began := time.Now()
 	before, err := s.book.Revision(ctx, src.Name)
 	var found *tree
 	if err == nil {
@@ -46,7 +47,7 @@ func (s *serving) look(ctx context.Context, src config.Source, r reader) {
 	case err == nil && found == nil:
 		return
 	}
-	s.tellSource(ctx, src.Name, found, err)
+	s.tellSource(ctx, src.Name, found, err, time.Since(began))
 }
 
 // adopt puts a tree in force: its revision, its schedules, its experiments.
@@ -133,7 +134,7 @@ func (s *serving) nudge() {
 }
 
 // tellSource records and tells that a source changed, or is broken or mended.
-func (s *serving) tellSource(ctx context.Context, name string, t *tree, problem error) {
+func (s *serving) tellSource(ctx context.Context, name string, t *tree, problem error, took time.Duration) {
 	text := ""
 	if problem != nil {
 		text = problem.Error()
@@ -148,7 +149,7 @@ func (s *serving) tellSource(ctx context.Context, name string, t *tree, problem 
 	event := SourceEvent{Name: name, Problem: text}
 	if problem == nil {
 		event.Commit, event.Digest = t.commit, t.digest
-		s.log.Info("experiments in force", "source", name, "commit", orNone(t.commit), "experiments", len(t.list), "revision", t.seq)
+		s.log.Info("experiments in force", "source", name, "commit", orNone(t.commit), "experiments", len(t.list), "revision", t.seq, "took", took)
 	} else {
 		s.log.Error("experiments not in force; the last good ones stay", "source", name, "problem", text)
 	}

@@ -186,6 +186,12 @@ func (f *fleet) unfinished() string {
 		fmt.Fprintf(&out, "\n%s of %s is %s, fence %d, server %s, which is alive: %v", r.ID, r.Experiment, r.State, r.Fence, r.Server, alive)
 	}
 	for _, m := range f.servers {
+		if keep := os.Getenv("MISHAP_FLEET_LOGS"); keep != "" && m.cmd.ProcessState == nil {
+			_ = m.cmd.Process.Signal(syscall.SIGQUIT) // a dump of all goroutines
+			_ = m.cmd.Wait()
+			text, _ := os.ReadFile(filepath.Join(m.state, "log"))
+			_ = os.WriteFile(filepath.Join(keep, filepath.Base(m.state)+".log"), text, 0o600)
+		}
 		text, _ := os.ReadFile(filepath.Join(m.state, "log"))
 		lines := strings.Split(string(text), "\n")
 		fmt.Fprintf(&out, "\n--- %s\n%s", filepath.Base(m.state), strings.Join(lines[max(0, len(lines)-25):], "\n"))
