@@ -8,10 +8,10 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race lint crash bench release fmt clean
+.PHONY: help demo build install test race lint crash bench bench-serve fleet fuzz-api release fmt clean
 
 help: ## print this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## see a held and a deviated verdict on a small shop
 	bin/mishap demo
@@ -40,6 +40,17 @@ crash: build ## kill mishap at N random moments, with and without its keeper (N=
 
 bench: build ## compare with Chaos Toolkit 1.19, and measure what the README states
 	.ci/bench
+
+bench-serve: build ## measure serve: schedules due at once, idle, loading, a push; and the ledger in PostgreSQL
+	.ci/bench-serve
+	@set -e; bed=$$(.ci/testbed); eval "$$bed"; $(GO) test -run xx -bench NextDue ./internal/ledger | grep Benchmark; \
+	  MISHAP_FLEET_RUNS=300 $(GO) test -count=1 -v -run TestAKilledServers ./cmd/mishap | grep -v '^=== '
+
+fleet: ## N rounds of kills, freezes and database restarts in a fleet of three (N=200)
+	@set -e; bed=$$(.ci/testbed); eval "$$bed"; MISHAP_FLEET=$(N) $(GO) test -count=1 -timeout 6h -v -run TestFleetRounds ./cmd/mishap
+
+fuzz-api: build ## let schemathesis, pinned, look for faults in the API
+	.ci/fuzz-api
 
 release: ## build archives for all platforms with checksums into dist/
 	rm -rf dist && mkdir dist

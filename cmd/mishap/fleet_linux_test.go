@@ -12,12 +12,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"mishap"
 	"mishap/internal/ledger"
@@ -97,7 +100,7 @@ func (f *fleet) up(m *member) {
 	m.cmd.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1", "MISHAP_TEST_TARGET="+f.target.URL)
 	m.cmd.Stdout, m.cmd.Stderr = out, out
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := m.cmd.Start(); err != nil {
+	if err := startLocked(m.cmd); err != nil {
 		f.t.Fatal(err)
 	}
 	f.t.Cleanup(func() { f.kill(m) })
@@ -108,6 +111,22 @@ func (f *fleet) up(m *member) {
 	}
 	text, _ := os.ReadFile(filepath.Join(m.state, "log"))
 	f.t.Fatalf("a server does not come up:\n%s", text)
+}
+
+// startLocked starts a process from a thread that lives as long as it does: the
+// kernel ends the process with the thread.
+func startLocked(cmd *exec.Cmd) error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			var info unix.Siginfo
+			_ = unix.Waitid(unix.P_PID, cmd.Process.Pid, &info, unix.WEXITED|unix.WNOWAIT, nil)
+		}
+	}()
+	return <-started
 }
 
 func (f *fleet) kill(m *member) {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -102,11 +103,33 @@ func (s *serving) handler() http.Handler {
 	about := huma.DefaultConfig("mishap", "1")
 	about.DocsPath = ""
 	about.CreateHooks = nil // no $schema in answers
+	about.RejectUnknownQueryParameters = true
 	about.Info.Description = "Controlled chaos experiments: what is in force, what ran, and what stops it."
 	about.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 	api := humago.New(mux, about)
 	s.routes(api)
-	return http.MaxBytesHandler(mux, mostBody)
+	return http.MaxBytesHandler(once(mux), mostBody)
+}
+
+// once refuses a query that says something twice, or not at all: it would be
+// ignored.
+func once(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for key, values := range r.URL.Query() {
+			if len(values) > 1 || values[0] == "" {
+				writeProblem(w, http.StatusBadRequest, fmt.Sprintf("parameter %q must be given once, with a value", key))
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// writeProblem answers outside of a route.
+func writeProblem(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"title": http.StatusText(status), "status": status, "detail": detail})
 }
 
 // answerReady says whether the server does what it is for: it has reverted what

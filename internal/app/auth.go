@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"encoding/json"
 	"net"
 	"net/http"
 	"net/url"
@@ -134,12 +133,10 @@ func isLocalOrigin(origin string) bool {
 // denied answers with a problem and writes it to the audit.
 func (s *serving) denied(w http.ResponseWriter, r *http.Request, who caller, status int, why string) {
 	s.audit(r.Context(), who.name, "refused "+r.Method+" "+r.URL.Path+": "+why)
-	w.Header().Set("Content-Type", "application/problem+json")
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="mishap"`)
 	}
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"title": http.StatusText(status), "status": status, "detail": why})
+	writeProblem(w, status, why)
 }
 
 // audit writes what somebody did or was refused. Refusals are bounded, so that

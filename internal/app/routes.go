@@ -27,8 +27,11 @@ func route[I, O any](s *serving, api huma.API, needed Role, method, path, id, su
 		OperationID: id, Method: method, Path: path, Summary: summary, Description: "Needs role " + string(needed) + ".",
 		Security: []map[string][]string{{"token": {}}}, Errors: []int{400, 401, 403, 404, 409, 413, 415, 422, 429, 500},
 	}
-	if method == http.MethodPost && id == "startRun" {
+	switch id {
+	case "startRun":
 		op.DefaultStatus = http.StatusAccepted
+	case "getReport":
+		op.Responses = map[string]*huma.Response{"200": {Description: "the report", Content: map[string]*huma.MediaType{"text/plain": {}, "application/xml": {}}}}
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		who := callerOf(ctx)
