@@ -54,6 +54,9 @@ func (s *serving) dispatchOnce(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	now := time.Now()
+	if err := s.rewind(ctx, now.Round(0)); err != nil {
+		return false, err
+	}
 	due, err := s.book.Due(ctx, now, dispatchBatch)
 	if err != nil || len(due) == 0 {
 		return false, err
@@ -91,6 +94,38 @@ func (s *serving) dispatchOnce(ctx context.Context) (bool, error) {
 		s.publishRefusal(r)
 	}
 	return dealt == dispatchBatch, err
+}
+
+// rewind notices that this machine's clock went back, or was ahead when another
+// server wrote, and gives the schedules that were moved on too far their next
+// time by the clock as it is now. A time that was run already is not run again:
+// the ledger knows it.
+func (s *serving) rewind(ctx context.Context, now time.Time) error {
+	before := s.clock
+	s.clock = now
+	if !before.IsZero() && now.After(before.Add(-mishap.MissedAfter)) {
+		return nil
+	}
+	all, err := s.book.Schedules(ctx)
+	if err != nil {
+		s.clock = before
+		return err
+	}
+	var back []ledger.Schedule
+	for _, one := range all {
+		h, ok := s.experiment(one.Experiment)
+		if !ok || h.table == nil || !one.Advanced.After(now.Add(mishap.MissedAfter)) {
+			continue
+		}
+		if next, ok := h.table.Next(now); ok {
+			one.Tick, one.Advanced = next, now
+			back = append(back, one)
+		}
+	}
+	if len(back) > 0 {
+		s.log.Warn("the clock went back; schedules are set by it again", "schedules", len(back))
+	}
+	return s.book.Reset(ctx, back)
 }
 
 // mine is the experiment of a schedule, if this server may deal with it now.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -55,6 +56,12 @@ func (b *bench) run(h held, tick mishap.Tick, advance *ledger.Advance) {
 	first := mishap.Entry{Run: newRunID(), Seq: 1, At: time.Now(), Trigger: b.trigger(h, tick), Planned: plan}
 	lease, err := b.book.Begin(b.t.Context(), ledger.Start{Server: "one", First: first, Advance: advance,
 		Admit: func(f mishap.Facts) error { return b.limits.Admit(*plan, f) }})
+	if errors.Is(err, ledger.ErrTickTaken) {
+		err = b.book.Refuse(b.t.Context(), "one", []ledger.Refusal{*b.refused(h, tick, advance, mishap.CauseBusy, err.Error()).refusal})
+		if err == nil {
+			return
+		}
+	}
 	if err != nil {
 		b.t.Errorf("%s at %s: %v", h.Name, tick.At, err)
 		return
@@ -239,6 +246,38 @@ func TestARemovedExperimentIsNotRunAndANewOneIs(t *testing.T) {
 			t.Errorf("schedules: %+v", all)
 		}
 	})
+}
+
+func TestAClockThatWentBackRunsNothingTwiceAndSkipsNothing(t *testing.T) {
+	on(t, func(t *testing.T) {
+		b := newBench(t, minutely("a"))
+		b.serve(3*time.Minute + time.Second)
+		// As a server would have written whose clock was a day ahead.
+		ahead := b.known["a"].table
+		next, _ := ahead.Next(time.Now().AddDate(0, 0, 1))
+		if err := b.book.Reset(t.Context(), []ledger.Schedule{{Experiment: "a", Spec: must(b.book.Schedules(t.Context()))[0].Spec, Tick: next, Advanced: time.Now().AddDate(0, 0, 1)}}); err != nil {
+			t.Fatal(err)
+		}
+		b.clock = time.Now().AddDate(0, 0, 1)
+		b.serve(2 * time.Minute)
+		want(t, b, "00:01 ran, 00:02 ran, 00:03 ran, 00:04 ran, 00:05 ran")
+		// And back over times that were run already.
+		first, _ := ahead.Next(time.Now().Add(-10 * time.Minute))
+		if err := b.book.Reset(t.Context(), []ledger.Schedule{{Experiment: "a", Spec: must(b.book.Schedules(t.Context()))[0].Spec, Tick: first, Advanced: time.Now()}}); err != nil {
+			t.Fatal(err)
+		}
+		b.serve(time.Minute)
+		if got := strings.Count(b.story(), "00:03"); got != 1 {
+			t.Errorf("a time has %d runs: %s", got, b.story())
+		}
+	})
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 func TestAServerWithAnOlderTreeStartsNothing(t *testing.T) {

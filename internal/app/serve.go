@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -44,6 +45,8 @@ type serving struct {
 	life    context.Context // of the runs: ends only when they are left to their keepers
 
 	giveUp chan struct{} // closed when what could not be written is left to the next server
+
+	clock time.Time // as the dispatcher saw it last
 
 	mu       sync.Mutex
 	trees    map[string]*tree  // by source: what is in force
@@ -126,6 +129,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	if len(sources) == 0 {
 		return nil, invalid{mishap.WithHint(errors.New("serve: there is nothing to serve"), "give --experiments DIR, or sources in the settings")}
 	}
+	debug.SetGCPercent(50) // a server of many experiments is idle most of the time, and shares its machine
 	g := a.Settings.Server.Governor
 	s := &serving{
 		App: a, book: book, sources: sources,
