@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -36,11 +33,6 @@ type fleet struct {
 	pg      *pgtest.Server
 	target  *target
 	servers []*member
-}
-
-type member struct {
-	state string
-	cmd   *exec.Cmd
 }
 
 func newFleet(t *testing.T, servers, experiments int, lasts string) *fleet {
@@ -134,25 +126,6 @@ func (f *fleet) kill(m *member) {
 		_ = m.cmd.Process.Kill()
 		_ = m.cmd.Wait()
 	}
-}
-
-// call asks a server over its socket.
-func (m *member) call(method, path, body string) (int, string) {
-	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(m.state, "servers", "api.sock"))
-	}}}
-	req, err := http.NewRequest(method, "http://mishap"+path, bytes.NewBufferString(body))
-	if err != nil {
-		return 0, err.Error()
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := client.Do(req)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer resp.Body.Close()
-	text, _ := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(text)
 }
 
 // start asks for all experiments, each of one server, and returns who was asked

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,9 @@ import (
 // TestMain lets the test binary be mishap itself, also as the keeper that a run
 // starts.
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "api" {
+		os.Exit(askAPI(os.Args[1:]))
+	}
 	if os.Getenv("MISHAP_TEST_PROGRAM") != "" {
 		os.Exit(run(context.Background(), environment{args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr, around: crashAt(os.Getenv("MISHAP_TEST_CRASH")), extra: fakeTarget(os.Getenv("MISHAP_TEST_TARGET"))}))
 	}
@@ -34,7 +38,7 @@ func TestScripts(t *testing.T) {
 			bin := filepath.Join(e.WorkDir, ".bin")
 			program, err := os.Executable()
 			if err == nil {
-				err = errors.Join(os.Mkdir(bin, 0o755), os.Symlink(program, filepath.Join(bin, "mishap")))
+				err = errors.Join(os.Mkdir(bin, 0o755), os.Symlink(program, filepath.Join(bin, "mishap")), os.Symlink(program, filepath.Join(bin, "api")))
 			}
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("MISHAP_TEST_PROGRAM", "1")
@@ -46,6 +50,18 @@ func TestScripts(t *testing.T) {
 			"exits": exits, "within": within, "until": until, "signal": send,
 		},
 	})
+}
+
+// askAPI is "api METHOD PATH [BODY]": it asks the server of this script over its
+// socket, and fails where that refuses.
+func askAPI(args []string) int {
+	m := member{state: os.Getenv("MISHAP_STATE")}
+	status, text := m.call(args[0], args[1], strings.Join(args[2:], ""))
+	fmt.Println(text)
+	if status < 200 || status > 299 {
+		return 1
+	}
+	return 0
 }
 
 // exits runs "exits CODE COMMAND…" and wants exactly that exit code.

@@ -86,7 +86,12 @@ func (s Standing) Write(w io.Writer, now time.Time) error {
 			p.line(0, "source %s: %s, revision %d, in force for %s", src.Name, commit, src.Revision, ago(between(src.Since, now)))
 		}
 		if src.Problem != "" {
-			p.line(2, "BROKEN, so that the last good one stays: %s", src.Problem)
+			p.line(2, "BROKEN, so that the last good one stays:")
+			for line := range strings.SplitSeq(src.Problem, "\n") {
+				if !strings.HasPrefix(line, "    ") { // excerpts are for `mishap validate`
+					p.line(4, "%s", strings.TrimSpace(line))
+				}
+			}
 		}
 	}
 	for _, l := range s.Locks {
