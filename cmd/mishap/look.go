@@ -54,7 +54,7 @@ terminal.` + "\n" + exitCodes,
 		Example: "  mishap status\n  mishap status last",
 		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withApp(cmd, func(a *app.App) error {
+			return c.withDesk(cmd, func(a desk) error {
 				if halt, err := a.Halted(cmd.Context()); err != nil {
 					return err
 				} else if halt != nil {
@@ -82,7 +82,7 @@ terminal.` + "\n" + exitCodes,
 }
 
 // showStanding says what is in force, what is broken and what is locked.
-func (c *cli) showStanding(ctx context.Context, a *app.App) error {
+func (c *cli) showStanding(ctx context.Context, a desk) error {
 	standing, err := a.Standing(ctx)
 	if err != nil {
 		return err
@@ -99,12 +99,12 @@ journal alone is enough for the whole report.` + "\n" + exitCodes,
 		Example: "  mishap report last\n  mishap report last -o journal > run.jsonl\n  mishap report run.jsonl -o junit",
 		Args:    exactly(1, "the id of a run, its beginning, `last`, or a journal file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withApp(cmd, func(a *app.App) error { return c.reportRun(cmd, a, args[0], c.output) })
+			return c.withDesk(cmd, func(a desk) error { return c.reportRun(cmd, a, args[0], c.output) })
 		},
 	}
 }
 
-func (c *cli) reportRun(cmd *cobra.Command, a *app.App, which, format string) error {
+func (c *cli) reportRun(cmd *cobra.Command, a desk, which, format string) error {
 	entries, err := a.Journal(cmd.Context(), which)
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ type cli struct {
 	config  string
 	state   string
 	ledger  string
+	server  string
 	output  string
 	verbose bool
 	outcome mishap.Outcome             // the worst so far; what a command returns is added by run
@@ -104,11 +105,13 @@ verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
   mishap validate experiments/          # check files without touching anything
   mishap plan experiments/slow.yaml     # see what would be touched
   mishap run experiments/slow.yaml      # do it`,
-		Args:              knownVerb,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return c.knownOutput(cmd.Name()) },
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		SilenceUsage:      true,
-		SilenceErrors:     true,
+		Args: knownVerb,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return errors.Join(c.knownOutput(cmd.Name()), c.knowsServer(cmd.Name()))
+		},
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceUsage:  true,
+		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return usageError{mishap.WithHint(err, "see `mishap help`")}
@@ -117,6 +120,7 @@ verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
 	flags.StringVar(&c.config, "config", "", "settings file (default ./mishap.yaml)")
 	flags.StringVar(&c.state, "state", "", "state directory with the ledger")
 	flags.StringVar(&c.ledger, "ledger", "", "PostgreSQL database of the ledger, postgres://… (default a file in --state)")
+	flags.StringVar(&c.server, "server", "", "ask this server: https://host:port, or the path of its socket; token in MISHAP_TOKEN")
 	flags.StringVarP(&c.output, "output", "o", "text", "text or json; plan: also a file to pin it to")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "log what happens inside to stderr")
 	root.AddCommand(
@@ -142,6 +146,15 @@ func (c *cli) knownOutput(verb string) error {
 		return nil
 	}
 	return usageError{mishap.WithHint(fmt.Errorf("mishap %s has no output %q", verb, c.output), "known: "+strings.Join(formats, ", "))}
+}
+
+// knowsServer refuses --server where it would be ignored.
+func (c *cli) knowsServer(verb string) error {
+	asked := []string{"run", "status", "report", "abort", "halt", "resume", "unlock"}
+	if c.server == "" || slices.Contains(asked, verb) {
+		return nil
+	}
+	return usageError{mishap.WithHint(fmt.Errorf("mishap %s does not ask a server", verb), "--server is for "+strings.Join(asked, ", "))}
 }
 
 // knownVerb refuses a verb that does not exist, with the nearest one that does.

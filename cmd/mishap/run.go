@@ -21,17 +21,21 @@ func (c *cli) runCommand() *cobra.Command {
 	var given app.Given
 	var junit string
 	cmd := &cobra.Command{
-		Use:   "run FILE|DIR|plan.json…",
+		Use:   "run FILE|DIR|plan.json|NAME…",
 		Short: "Run experiments and give verdicts",
 		Long: `Run experiments in path order, one at a time. What a crash left is reverted
 first. After deviated, inconclusive and refused runs the next one follows; after
-an internal error, a fault that is still in, and Ctrl-C none does.
+an internal error, a fault that is still in, and Ctrl-C none does. With --server
+it is the names of experiments that the server has in force.
 
 Ctrl-C reverts; a second one lists what is still in; a third leaves that to the
 keepers and exits 6.` + "\n" + exitCodes,
 		Example: "  mishap run experiments/slow.yaml\n  mishap run experiments/ -o json\n  mishap run plan.json --junit report.xml",
 		Args:    atLeast(1, "at least one file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if c.server != "" {
+				return c.runRemote(cmd.Context(), args)
+			}
 			a, err := c.app()
 			if err != nil {
 				return err
@@ -112,6 +116,43 @@ func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run
 		}
 	}
 	return runs, nil
+}
+
+// runRemote asks a server for runs of experiments that it has in force, and
+// follows each to its end. Ctrl-C aborts the run there.
+func (c *cli) runRemote(ctx context.Context, names []string) error {
+	r, err := app.NewRemote(c.server)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for _, name := range names {
+		id, err := r.Start(ctx, name, whoami())
+		if err != nil {
+			return err
+		}
+		run, err := c.runOne(ctx, func(ctx context.Context, o app.RunOptions) (*mishap.Run, error) {
+			over := make(chan struct{})
+			defer close(over)
+			go func() {
+				select {
+				case s := <-o.Stops:
+					if _, err := r.Abort(ctx, id, whoami(), s.Reason); err != nil {
+						fmt.Fprintf(c.err, "mishap: %v\n", err)
+					}
+				case <-over:
+				}
+			}()
+			return r.Follow(ctx, id, o.Seen)
+		})
+		if run != nil {
+			c.outcome = mishap.Worst(c.outcome, mishap.OutcomeOf(run))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // runOne follows one run to its end and prints its result.

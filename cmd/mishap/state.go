@@ -12,6 +12,7 @@ import (
 
 	"mishap"
 	"mishap/internal/app"
+	"mishap/internal/ledger"
 	"mishap/internal/report"
 )
 
@@ -29,6 +30,34 @@ func (c *cli) withApp(cmd *cobra.Command, f func(*app.App) error) error {
 	defer a.Close()
 	c.nameLeftovers(cmd.Context(), a)
 	return f(a)
+}
+
+// desk is what the verbs that look at runs and stop them need: this machine's
+// ledger, or a server that --server names.
+type desk interface {
+	Close()
+	Leftovers(ctx context.Context) ([]string, error)
+	Journal(ctx context.Context, which string) ([]mishap.Entry, error)
+	Runs(ctx context.Context, limit int) ([]*mishap.Run, error)
+	Standing(ctx context.Context) (report.Standing, error)
+	Halted(ctx context.Context) (*ledger.Halt, error)
+	Halt(ctx context.Context, by, reason string) error
+	Resume(ctx context.Context, by string) error
+	Unlock(ctx context.Context, experiment, by, reason string) error
+	Abort(ctx context.Context, which, by, reason string) (string, error)
+}
+
+// withDesk runs f with the ledger, or with the server that --server names.
+func (c *cli) withDesk(cmd *cobra.Command, f func(desk) error) error {
+	if c.server == "" {
+		return c.withApp(cmd, func(a *app.App) error { return f(a) })
+	}
+	r, err := app.NewRemote(c.server)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return f(r)
 }
 
 // nameLeftovers says on stderr what a lost server left behind. It must not keep
@@ -63,7 +92,7 @@ func (c *cli) haltCommand() *cobra.Command {
 		Example: "  mishap halt --reason 'incident 4711'",
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withApp(cmd, func(a *app.App) error {
+			return c.withDesk(cmd, func(a desk) error {
 				if err := a.Halt(cmd.Context(), whoami(), reason); err != nil {
 					return err
 				}
@@ -83,7 +112,7 @@ func (c *cli) resumeCommand() *cobra.Command {
 		Long:  "Let runs start again after `mishap halt`." + "\n" + exitCodes,
 		Args:  exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withApp(cmd, func(a *app.App) error {
+			return c.withDesk(cmd, func(a desk) error {
 				if err := a.Resume(cmd.Context(), whoami()); err != nil {
 					return err
 				}
@@ -108,7 +137,7 @@ is known is not done again and again. Unlock it when the cause is dealt with.
 			if strings.TrimSpace(reason) == "" {
 				return usageError{mishap.WithHint(errors.New("unlock needs a reason, for the audit"), "add --reason 'what was done'")}
 			}
-			return c.withApp(cmd, func(a *app.App) error {
+			return c.withDesk(cmd, func(a desk) error {
 				if err := a.Unlock(cmd.Context(), args[0], whoami(), reason); err != nil {
 					return err
 				}
@@ -129,7 +158,7 @@ func (c *cli) abortCommand() *cobra.Command {
 		Long:  "Ask the server of a run to stop. It reverts and verifies, and its verdict is\ninconclusive unless it has deviated already." + "\n" + exitCodes,
 		Args:  exactly(1, "the id of a run, its beginning, or `last`"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withApp(cmd, func(a *app.App) error {
+			return c.withDesk(cmd, func(a desk) error {
 				return c.abort(cmd.Context(), a, args[0], reason)
 			})
 		},
@@ -139,7 +168,7 @@ func (c *cli) abortCommand() *cobra.Command {
 }
 
 // abort asks the server of a run to stop it.
-func (c *cli) abort(ctx context.Context, a *app.App, which, reason string) error {
+func (c *cli) abort(ctx context.Context, a desk, which, reason string) error {
 	run, err := a.Abort(ctx, which, whoami(), reason)
 	if err != nil {
 		return err

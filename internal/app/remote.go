@@ -1,0 +1,232 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"mishap"
+	"mishap/internal/ledger"
+	"mishap/internal/report"
+)
+
+// Remote asks a server over its API for what [App] does with the ledger itself.
+type Remote struct {
+	base   string
+	token  string
+	client *http.Client
+}
+
+// NewRemote makes one for a server's address: https://host:port, or the path of
+// a server's socket. The token is that of the environment.
+func NewRemote(address string) (*Remote, error) {
+	r := &Remote{token: os.Getenv("MISHAP_TOKEN"), client: &http.Client{Timeout: time.Minute}}
+	if strings.HasPrefix(address, "/") || strings.HasPrefix(address, ".") {
+		r.base = "http://mishap"
+		r.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", address)
+		}}
+		return r, nil
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, invalid{mishap.WithHint(fmt.Errorf("--server %q is not the address of a server", address), "write it like https://mishap.example:7676, or give the path of its socket")}
+	}
+	if u.Scheme == "http" && r.token != "" && !isLocal(u.Host) {
+		return nil, invalid{mishap.WithHint(fmt.Errorf("--server %s: a token is not sent without TLS", address), "use https")}
+	}
+	r.base = strings.TrimSuffix(u.String(), "/")
+	return r, nil
+}
+
+// ask sends a request and reads the answer into out, which may be nil. A refusal
+// has the sentence that the server gives.
+func (r *Remote) ask(ctx context.Context, method, path string, in, out any, change ...func(*http.Request)) error {
+	var sent io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		sent = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, r.base+path, sent)
+	if err != nil {
+		return err
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.token != "" {
+		req.Header.Set("Authorization", "Bearer "+r.token)
+	}
+	for _, c := range change {
+		c(req)
+	}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return mishap.WithHint(fmt.Errorf("ask the server: %w", err), "is it running, and is --server right?")
+	}
+	defer resp.Body.Close()
+	const most = 256 << 20
+	text, err := io.ReadAll(io.LimitReader(resp.Body, most))
+	switch {
+	case err != nil:
+		return fmt.Errorf("ask the server: %w", err)
+	case resp.StatusCode > 299:
+		return refusedBy(resp.StatusCode, text)
+	case out == nil:
+		return nil
+	}
+	return json.Unmarshal(text, out)
+}
+
+// refusedBy is a problem that the server answered, as the kind of error that it
+// would be without a server.
+func refusedBy(status int, text []byte) error {
+	var p struct {
+		Detail string `json:"detail"`
+	}
+	if json.Unmarshal(text, &p) != nil || p.Detail == "" {
+		p.Detail = http.StatusText(status)
+	}
+	err := fmt.Errorf("the server says: %s", p.Detail)
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return refusal{mishap.WithHint(err, "set MISHAP_TOKEN to a token with the right role")}
+	case http.StatusConflict:
+		return refusal{err}
+	case http.StatusNotFound, http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return invalid{err}
+	}
+	return err
+}
+
+// Close does nothing.
+func (r *Remote) Close() { r.client.CloseIdleConnections() }
+
+// Leftovers names nothing: the server deals with what lost servers left.
+func (r *Remote) Leftovers(context.Context) ([]string, error) { return nil, nil }
+
+// Journal is like [App.Journal].
+func (r *Remote) Journal(ctx context.Context, which string) (entries []mishap.Entry, err error) {
+	err = r.ask(ctx, "GET", "/v1/runs/"+url.PathEscape(which)+"/journal", nil, &entries)
+	return entries, err
+}
+
+// Runs is like [App.Runs].
+func (r *Remote) Runs(ctx context.Context, limit int) ([]*mishap.Run, error) {
+	var list []RunView
+	if err := r.ask(ctx, "GET", fmt.Sprintf("/v1/runs?limit=%d", limit), nil, &list); err != nil {
+		return nil, err
+	}
+	var all []*mishap.Run
+	for _, one := range list {
+		entries, err := r.Journal(ctx, one.Run)
+		if err != nil {
+			return all, err
+		}
+		run, err := mishap.Replay(entries)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, run)
+	}
+	return all, nil
+}
+
+// Halted is like [App.Halted].
+func (r *Remote) Halted(ctx context.Context) (*ledger.Halt, error) {
+	var h HaltView
+	if err := r.ask(ctx, "GET", "/v1/halt", nil, &h); err != nil || !h.Halted {
+		return nil, err
+	}
+	return &ledger.Halt{By: h.By, Reason: h.Reason, At: h.At}, nil
+}
+
+// reason is one, since the API wants it.
+func reason(text string) Because {
+	if text == "" {
+		text = "no reason given"
+	}
+	return Because{Reason: text}
+}
+
+// Halt is like [App.Halt]; who asks is known by the token.
+func (r *Remote) Halt(ctx context.Context, by, why string) error {
+	return r.ask(ctx, "PUT", "/v1/halt", reason(why), nil, asUser(by))
+}
+
+// asUser says who asks over the socket.
+func asUser(name string) func(*http.Request) {
+	return func(req *http.Request) { req.Header.Set("Mishap-User", name) }
+}
+
+// Resume is like [App.Resume].
+func (r *Remote) Resume(ctx context.Context, by string) error {
+	return r.ask(ctx, "DELETE", "/v1/halt", nil, nil, asUser(by))
+}
+
+// Unlock is like [App.Unlock].
+func (r *Remote) Unlock(ctx context.Context, experiment, by, why string) error {
+	return r.ask(ctx, "POST", "/v1/locks/"+url.PathEscape(experiment)+"/unlock", reason(why), nil, asUser(by))
+}
+
+// Abort is like [App.Abort].
+func (r *Remote) Abort(ctx context.Context, which, by, why string) (string, error) {
+	var got StartAnswer
+	err := r.ask(ctx, "POST", "/v1/runs/"+url.PathEscape(which)+"/abort", reason(why), &got, asUser(by))
+	return got.Run, err
+}
+
+// Standing is like [App.Standing].
+func (r *Remote) Standing(ctx context.Context) (report.Standing, error) {
+	var sources []SourceView
+	var s report.Standing
+	err := errors.Join(r.ask(ctx, "GET", "/v1/sources", nil, &sources), r.ask(ctx, "GET", "/v1/locks", nil, &s.Locks))
+	for _, src := range sources {
+		s.Sources = append(s.Sources, report.SourceStanding{Name: src.Name, Commit: src.Commit, Since: src.Since, Revision: src.Revision, Problem: src.Problem})
+	}
+	return s, err
+}
+
+// Start asks for a run of an experiment in force, and answers its id.
+func (r *Remote) Start(ctx context.Context, experiment, by string) (string, error) {
+	var got StartAnswer
+	err := r.ask(ctx, "POST", "/v1/runs", StartRequest{Experiment: experiment}, &got, asUser(by))
+	return got.Run, err
+}
+
+// Follow tells of every entry of a run until it is over.
+func (r *Remote) Follow(ctx context.Context, id string, seen func(mishap.Entry, *mishap.Run)) (*mishap.Run, error) {
+	run := &mishap.Run{}
+	for {
+		entries, err := r.Journal(ctx, id)
+		if err != nil {
+			return run, err
+		}
+		for _, e := range entries[run.Seq:] {
+			if err := run.Apply(e); err != nil {
+				return run, err
+			}
+			seen(e, run)
+		}
+		if run.State.Ended() || run.State == mishap.Stranded {
+			return run, nil
+		}
+		select {
+		case <-ctx.Done():
+			return run, ctx.Err()
+		case <-time.After(haltEvery):
+		}
+	}
+}
