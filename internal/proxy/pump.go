@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -11,6 +12,9 @@ import (
 
 // spliceBatch is how many bytes one splice moves before the pump looks at the size of reads again.
 const spliceBatch = 1 << 20
+
+// mostUnsent is how many bytes a peer may be behind for a splice to it.
+const mostUnsent = 256 << 10
 
 // errOver says that the connection was ended from elsewhere.
 var errOver = errors.New("the connection is over")
@@ -32,6 +36,16 @@ type pump struct {
 	line     *delayLine
 	changed  chan struct{} // plan may have changed; for emptied alone
 	full     bool          // reading has stopped because there is no room; counted once
+	rest     leftover      // what a new plan kept from being passed on
+
+	mu      sync.Mutex
+	writing bool // pass is in a write, which a new plan interrupts
+}
+
+// leftover is the end of a buffer that was read and not yet written.
+type leftover struct {
+	buf  *buffer
+	data []byte
 }
 
 func newPump(way Direction, src, dst *source, server *budget, done <-chan struct{}) *pump {
@@ -55,8 +69,45 @@ func (p *pump) change(next *plan) {
 	}
 	p.plan.Store(next)
 	p.src.interrupt()
+	p.interruptWrite()
 	signal(p.line.wake)
 	signal(p.changed)
+}
+
+// interruptWrite ends the write of pass, if it is in one: a peer that does not read must not keep a new plan out. The
+// delay line's writes are never interrupted.
+func (p *pump) interruptWrite() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.writing {
+		_ = p.dst.conn.SetWriteDeadline(time.Unix(1, 0))
+	}
+}
+
+// write passes bytes on, unless a new plan comes; then it gives what is left.
+func (p *pump) write(b []byte) (rest []byte, err error) {
+	p.mu.Lock()
+	if p.plan.Load() != p.current.Load() {
+		p.mu.Unlock()
+		return b, os.ErrDeadlineExceeded
+	}
+	p.writing = true
+	p.mu.Unlock()
+	n, err := p.dst.conn.Write(b)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.writing = false
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return b[n:], errors.Join(err, p.dst.conn.SetWriteDeadline(time.Time{}))
+	case err != nil:
+		return nil, writeError{err}
+	}
+	// A plan that came after the last byte may have set it.
+	if p.plan.Load() != p.current.Load() {
+		_ = p.dst.conn.SetWriteDeadline(time.Time{})
+	}
+	return nil, nil
 }
 
 // obeys says whether the plan in use holds the fault, or no byte can come any more that it would concern.
@@ -109,23 +160,39 @@ func (p *pump) emptied() bool {
 
 // pass hands bytes on as they come: through a buffer while they come in small pieces, in the kernel when they do not.
 func (p *pump) pass() error {
+	if r := p.rest; r.buf != nil {
+		if err := p.passOn(r.buf, r.data); err != nil {
+			return err
+		}
+	}
 	for {
 		buf, n, err := p.src.read(nil, false)
 		if err != nil {
 			return err
 		}
-		_, err = p.dst.conn.Write(buf[:n])
-		p.pool.put(buf)
-		if err != nil {
-			return writeError{err}
+		if err := p.passOn(buf, buf[:n]); err != nil {
+			return err
 		}
-		if n < bufferSize {
+		// A splice cannot be interrupted without losing bytes, so it is for peers that read.
+		if n < bufferSize || unsent(p.dst.conn) > mostUnsent {
 			continue
 		}
 		if err := p.splice(); err != nil {
 			return err
 		}
 	}
+}
+
+// passOn writes what lies in a buffer, and keeps what a new plan leaves of it.
+func (p *pump) passOn(buf *buffer, data []byte) error {
+	rest, err := p.write(data)
+	if rest != nil {
+		p.rest = leftover{buf, rest}
+		return err
+	}
+	p.rest = leftover{}
+	p.pool.put(buf)
+	return err
 }
 
 // splice moves up to spliceBatch bytes without copying them, where the system can.
@@ -145,6 +212,13 @@ func (p *pump) splice() error {
 
 // delay puts bytes into the delay line until the plan changes.
 func (p *pump) delay() error {
+	if r := p.rest; r.buf != nil {
+		p.rest = leftover{}
+		p.budget.owe(chunkCost)
+		if err := p.line.push(r.buf, copy(r.buf[:], r.data)); err != nil {
+			return err
+		}
+	}
 	for {
 		buf, n, err := p.src.read(p.budget, !p.line.holds())
 		switch {
@@ -156,7 +230,9 @@ func (p *pump) delay() error {
 				p.full = true
 				p.plan.Load().overflowed()
 			}
-			err = p.line.awaitRoom()
+			if err = p.line.awaitRoom(); err == nil && p.plan.Load() != p.current.Load() {
+				return os.ErrDeadlineExceeded // as if the read, which has not been tried, had been interrupted
+			}
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return err
 		default:
