@@ -60,6 +60,7 @@ func Catalog(d Deps) []mishap.SafeguardKind {
 		irreversibleKind(d),
 		durationKind(d),
 		windowKind(),
+		calendarKind(),
 		probeKind(d),
 	}
 }

@@ -51,6 +51,9 @@ func forbidden(e mishap.Experiment, allow config.Allow) string {
 	for _, s := range e.Safeguards {
 		inspect("", s.With)
 		inspect(probeOf(s))
+		if file := fileOf(s); file != "" {
+			want(allow.Files, "files", file)
+		}
 	}
 	if missing == nil {
 		return ""
@@ -66,6 +69,15 @@ func probeOf(s mishap.SafeguardSpec) (string, json.RawMessage) {
 	}
 	_ = json.Unmarshal(s.With, &inner)
 	return inner.Probe, inner.With
+}
+
+// fileOf is a file that a safeguard reads.
+func fileOf(s mishap.SafeguardSpec) string {
+	var with struct {
+		File string `json:"file"`
+	}
+	_ = json.Unmarshal(s.With, &with)
+	return with.File
 }
 
 // walkReferences tells of every {env: NAME} and {file: PATH} in a tree, also

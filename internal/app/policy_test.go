@@ -36,6 +36,7 @@ func TestAMergedFileStartsAndReadsOnlyWhatIsListed(t *testing.T) {
 		{"a listed secret", http(`{"headers": {"X": {"env": "TOKEN"}}, "body": {"file": "/run/token"}}`), ""},
 		{"a file", http(`{"body": {"file": "/etc/shadow"}}`), `allow.files: ["/etc/shadow"]`},
 		{"a probe inside a safeguard", mishap.Experiment{Safeguards: []mishap.SafeguardSpec{{Safeguard: "probe", With: json.RawMessage(`{"probe": "exec", "with": {"argv": ["sh"]}}`)}}}, `allow.commands: ["sh"]`},
+		{"a calendar's file", mishap.Experiment{Safeguards: []mishap.SafeguardSpec{{Safeguard: "calendar", With: json.RawMessage(`{"file": "/etc/shadow"}`)}}}, `allow.files: ["/etc/shadow"]`},
 	} {
 		got := forbidden(c.e, allow)
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
