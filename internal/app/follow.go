@@ -14,18 +14,27 @@ import (
 	"mishap/internal/scheduler"
 )
 
+// restAfter is how many times as long as a look took a source is left alone at
+// least: looking at ten thousand files must not keep a core busy.
+const restAfter = 150
+
 // follow looks at a source again and again.
 func (s *serving) follow(ctx context.Context, src config.Source, r reader) {
-	tick := time.NewTicker(src.Poll.Std())
-	defer tick.Stop()
+	const longest = 30 * time.Second // that the size of a folder keeps it from being looked at
+	var took time.Duration
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(max(src.Poll.Std(), min(took*restAfter, longest))):
 		case <-s.refresh[src.Name]:
 		}
+		began := time.Now()
 		s.look(ctx, src, r)
+		took = time.Since(began)
+		if src.Folder == "" {
+			took = 0 // waiting for a network costs nothing
+		}
 	}
 }
 
