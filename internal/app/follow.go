@@ -30,17 +30,18 @@ func (s *serving) follow(ctx context.Context, src config.Source, r reader) {
 		case <-s.refresh[src.Name]:
 		}
 		began := time.Now()
-		s.look(ctx, src, r)
+		changed := s.look(ctx, src, r)
 		took = time.Since(began)
-		if src.Folder == "" {
-			took = 0 // waiting for a network costs nothing
+		if changed || src.Folder == "" {
+			took = 0 // reading what is new is worth it, and waiting for a network costs nothing
 		}
 	}
 }
 
 // look reads a source once and puts in force what is new. What is wrong with it
-// changes nothing: the last good tree stays in force.
-func (s *serving) look(ctx context.Context, src config.Source, r reader) {
+// changes nothing: the last good tree stays in force. It answers whether anything
+// was new.
+func (s *serving) look(ctx context.Context, src config.Source, r reader) bool {
 	began := time.Now()
 	before, err := s.book.Revision(ctx, src.Name)
 	var found *tree
@@ -52,11 +53,12 @@ func (s *serving) look(ctx context.Context, src config.Source, r reader) {
 	}
 	switch {
 	case errors.Is(err, ledger.ErrOutdated), ctx.Err() != nil:
-		return // the next look knows better
+		return true // the next look knows better
 	case err == nil && found == nil:
-		return
+		return false
 	}
 	s.tellSource(ctx, src.Name, found, err, time.Since(began))
+	return true
 }
 
 // adopt puts a tree in force: its revision, its schedules, its experiments.

@@ -101,6 +101,7 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	}
 	all.Go(func() { s.recoverLoop(loops) })
 	all.Go(func() { s.dispatch(loops) })
+	all.Go(func() { s.retireLoop(loops) })
 
 	select {
 	case <-ctx.Done():

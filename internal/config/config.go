@@ -98,6 +98,7 @@ func settings(o Options) []setting {
 		{key: "webhook"},
 		{key: "tokens"},
 		{key: "tls"},
+		{key: "keep"},
 	}
 }
 

@@ -22,6 +22,14 @@ type Server struct {
 	Webhook  Webhook
 	Tokens   []Token
 	TLS      TLS
+	Keep     Keep
+}
+
+// Keep says how long ended runs stay in the ledger. Stranded and active ones
+// always do, and so does the latest of each experiment.
+type Keep struct {
+	For  mishap.Duration `json:"for,omitempty"`  // default: for ever
+	Runs int             `json:"runs,omitempty"` // at most; default: any number
 }
 
 // Token lets somebody use the API. Only its hash is kept.
@@ -95,7 +103,7 @@ const (
 func (s *Settings) sections() map[string]any {
 	return map[string]any{
 		"sources": &s.Server.Sources, "governor": &s.Server.Governor, "allow": &s.Server.Allow,
-		"notify": &s.Server.Notify, "webhook": &s.Server.Webhook, "tokens": &s.Server.Tokens, "tls": &s.Server.TLS,
+		"notify": &s.Server.Notify, "webhook": &s.Server.Webhook, "tokens": &s.Server.Tokens, "tls": &s.Server.TLS, "keep": &s.Server.Keep,
 	}
 }
 

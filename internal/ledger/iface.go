@@ -13,6 +13,7 @@ type Ledger interface {
 	Refuse(ctx context.Context, server string, all []Refusal) error
 	Append(context.Context, Lease, ...mishap.Entry) error
 	Prepare(context.Context, Lease, mishap.Entry, mishap.Injection) error
+	Retire(ctx context.Context, before time.Time, keep, limit int) (int, error)
 	TakeOver(ctx context.Context, old Lease, server string) (Lease, error)
 
 	Entries(ctx context.Context, run string) ([]mishap.Entry, error)

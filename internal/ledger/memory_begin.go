@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"mishap"
 )
@@ -135,4 +136,31 @@ func (m *Memory) Ongoing(context.Context) ([]mishap.Ongoing, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.ongoing(), nil
+}
+
+// Retire is like [SQLite.Retire].
+func (m *Memory) Retire(_ context.Context, before time.Time, keep, limit int) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := m.sorted(func(Record) bool { return true })
+	if keep > 0 && len(all) >= keep {
+		if began := all[len(all)-keep].Began; began.After(before) {
+			before = began
+		}
+	}
+	latest := map[string]string{}
+	for _, r := range all {
+		if r.State != mishap.Refused {
+			latest[r.Experiment] = r.ID
+		}
+	}
+	n := 0
+	for _, r := range all {
+		if n < limit && !r.Active() && r.Began.Before(before) && latest[r.Experiment] != r.ID {
+			delete(m.runs, r.ID)
+			delete(m.stops, r.ID)
+			n++
+		}
+	}
+	return n, nil
 }

@@ -29,7 +29,12 @@ CREATE TABLE entries (
 );
 CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '% never %', TG_TABLE_NAME, TG_ARGV[0]; END $$;
 CREATE TRIGGER entries_never_change BEFORE UPDATE ON entries FOR EACH ROW EXECUTE FUNCTION never('change');
-CREATE TRIGGER entries_never_vanish BEFORE DELETE ON entries FOR EACH ROW EXECUTE FUNCTION never('vanish');
+CREATE TABLE retiring (run TEXT PRIMARY KEY);
+CREATE FUNCTION only_retiring() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF EXISTS (SELECT 1 FROM retiring WHERE run = OLD.run) THEN RETURN OLD; END IF;
+  RAISE EXCEPTION 'entries never vanish';
+END $$;
+CREATE TRIGGER entries_never_vanish BEFORE DELETE ON entries FOR EACH ROW EXECUTE FUNCTION only_retiring();
 
 CREATE TABLE injections (
   id        TEXT PRIMARY KEY,

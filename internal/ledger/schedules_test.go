@@ -256,6 +256,63 @@ func TestTheGovernorSeesWhatGoesOn(t *testing.T) {
 	})
 }
 
+func TestOldRunsAreRetiredButNotWhatStillCounts(t *testing.T) {
+	each(t, func(t *testing.T, b book) {
+		at := func(minute int) time.Time { return epoch.Add(time.Duration(minute) * time.Minute) }
+		run := func(id, experiment string, minute int, end mishap.State) {
+			t.Helper()
+			s := start(id, experiment, experiment)
+			s.First.At = at(minute)
+			lease, err := b.Begin(t.Context(), s)
+			must(t, err)
+			if end == "" {
+				return
+			}
+			steps := []mishap.State{mishap.Refused}
+			if end == mishap.Completed {
+				steps = []mishap.State{mishap.Checking, mishap.Injecting, mishap.Reverting, mishap.Verifying, mishap.Completed}
+			}
+			for i, to := range steps {
+				e := state(id, int64(i+2), to)
+				e.At = at(minute)
+				must(t, b.Append(t.Context(), lease, e))
+			}
+		}
+		run("old", "a", 0, mishap.Completed)
+		run("latest", "a", 1, mishap.Completed)
+		run("refused", "a", 2, mishap.Refused)
+		run("active", "b", 3, "")
+		run("young", "c", 9, mishap.Refused)
+		left := func() (ids []string) {
+			all, err := b.Runs(t.Context(), 100)
+			must(t, err)
+			for _, r := range all {
+				ids = append(ids, r.ID)
+			}
+			return ids
+		}
+		n, err := b.Retire(t.Context(), at(5), 0, 1)
+		must(t, err)
+		if n != 1 {
+			t.Errorf("%d were retired, at most one was asked for", n)
+		}
+		_, err = b.Retire(t.Context(), at(5), 0, 100)
+		must(t, err)
+		if diff := cmp.Diff([]string{"young", "active", "latest"}, left()); diff != "" {
+			t.Error(diff)
+		}
+		if _, err := b.Entries(t.Context(), "old"); !errors.Is(err, ledger.ErrUnknownRun) {
+			t.Errorf("the journal of a retired run: %v", err)
+		}
+		run("younger", "d", 10, mishap.Refused)
+		_, err = b.Retire(t.Context(), at(0), 1, 100)
+		must(t, err)
+		if diff := cmp.Diff([]string{"younger", "active", "latest"}, left()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestOfTwoServersOnePublishesARevision(t *testing.T) {
 	each(t, func(t *testing.T, b book) {
 		first, err := b.Publish(t.Context(), ledger.Revision{Source: "s", Commit: "c1", Digest: "d1", At: epoch}, 0)

@@ -17,6 +17,12 @@ CREATE TABLE schedules (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX schedules_by_due ON schedules(due);
 
+-- Entries never vanish, but with their whole run when that is retired.
+CREATE TABLE retiring (run TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+DROP TRIGGER entries_never_vanish;
+CREATE TRIGGER entries_never_vanish BEFORE DELETE ON entries WHEN NOT EXISTS (SELECT 1 FROM retiring WHERE run = OLD.run)
+  BEGIN SELECT raise(ABORT, 'entries never vanish'); END;
+
 CREATE TABLE locks (
   experiment TEXT PRIMARY KEY,
   run        TEXT NOT NULL,
