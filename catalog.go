@@ -21,6 +21,7 @@ type InjectorKind struct {
 	Irreversible bool   // has no undo, so that a plan needs an explicit opt-in
 	Keeper       Keeper // what ends the fault when its server is gone
 	LinuxOnly    bool
+	Ramps        bool     // its parameters can be changed while it is in: the injector is a renewer
 	Traffic      bool     // its effect shows in traffic, so that none felt is no effect
 	Do           []string // permissions that injecting needs, such as "ec2:StopInstances"
 	Undo         []string // permissions that reverting needs

@@ -108,6 +108,36 @@ type Fault struct {
 	With     json.RawMessage `json:"with,omitempty"`
 	For      Duration        `json:"for"` // at most; counted from this fault's injected
 	After    *FaultOrder     `json:"after,omitempty"`
+	Ramp     *Ramp           `json:"ramp,omitempty"`
+}
+
+// Ramp raises one parameter of a fault in steps while it is in. The first value
+// is the one that it is injected with.
+type Ramp struct {
+	Parameter string   `json:"parameter"` // of with
+	Values    []string `json:"values"`    // at least two
+	Every     Duration `json:"every"`     // between two steps, counted from injected
+}
+
+// Step is the number of the step, from 0, so long after the injection.
+func (r Ramp) Step(since time.Duration) int {
+	return min(int(since/r.Every.Std()), len(r.Values)-1)
+}
+
+// With is the fault's parameters at a step.
+func (r Ramp) With(with json.RawMessage, step int) (json.RawMessage, error) {
+	all := map[string]json.RawMessage{}
+	if len(with) > 0 {
+		if err := json.Unmarshal(with, &all); err != nil {
+			return nil, err
+		}
+	}
+	value, err := json.Marshal(r.Values[step])
+	if err != nil {
+		return nil, err
+	}
+	all[r.Parameter] = value
+	return json.Marshal(all)
 }
 
 // FaultOrder makes one fault wait for another.

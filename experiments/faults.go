@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"mishap"
 )
@@ -27,12 +28,53 @@ func (c *checker) checkFaults() {
 		}
 		c.checkProxy(n)
 		if k := c.kind(n, "injector", fault.Injector, known); k >= 0 {
-			_, err := c.options.Injectors[k].New(fault)
+			kind := c.options.Injectors[k]
+			_, err := kind.New(fault)
 			c.complainErr(n, err)
+			c.checkRamp(n, kind, c.form.Faults[i])
 		}
 	}
 	if c.checkOrder(items) {
 		c.checkLongest()
+	}
+}
+
+// checkRamp reports a ramp that cannot be: of an injector that cannot change, of
+// a parameter that is set twice, or with values that the injector refuses.
+func (c *checker) checkRamp(n *node, kind mishap.InjectorKind, f faultForm) {
+	if f.Ramp == nil || n.get("ramp").value.hasBroken() {
+		return
+	}
+	ramp := mishap.Ramp(*f.Ramp)
+	var ramps []string
+	for _, k := range c.options.Injectors {
+		if k.Ramps {
+			ramps = append(ramps, k.Name)
+		}
+	}
+	with := n.get("with")
+	switch {
+	case !kind.Ramps:
+		c.complain(n, "ramp", fmt.Sprintf("a fault of injector %s cannot change while it is in", kind.Name), "ramps are for "+strings.Join(ramps, ", "))
+		return
+	case len(ramp.Values) < 2:
+		c.complain(n, "ramp.values", "a ramp needs at least two values", "a fault with one value needs no ramp")
+		return
+	case ramp.Every.Std() < time.Second:
+		c.complain(n, "ramp.every", "every must be at least 1s", "")
+		return
+	case with != nil && with.value.get(ramp.Parameter) != nil:
+		c.complain(n, "with."+ramp.Parameter, fmt.Sprintf("%s is given here and in ramp", ramp.Parameter), "remove it here; the first value of the ramp is what the fault is injected with")
+		return
+	case ramp.Every.Std()*time.Duration(len(ramp.Values)-1) >= f.For.Std():
+		c.complain(n, "ramp.every", fmt.Sprintf("the last of %d steps would come when the fault is over, after %s", len(ramp.Values), f.For), "make every shorter, or for longer")
+	}
+	for i := range ramp.Values {
+		fault := f.fault()
+		fault.With, _ = ramp.With(f.With, i)
+		if _, err := kind.New(fault); err != nil && i > 0 { // the first was checked with the fault
+			c.complain(n, fmt.Sprintf("ramp.values[%d]", i), flatten(err)[0].Error(), "")
+		}
 	}
 }
 

@@ -50,6 +50,13 @@ type faultForm struct {
 	With     json.RawMessage `json:"with,omitempty" jsonschema:"the injector's parameters"`
 	For      mishap.Duration `json:"for" jsonschema:"how long at most; 0s for a fault that is over at once"`
 	After    *orderForm      `json:"after,omitempty" jsonschema:"wait for another fault"`
+	Ramp     *rampForm       `json:"ramp,omitempty" jsonschema:"raise a parameter in steps while the fault is in"`
+}
+
+type rampForm struct {
+	Parameter string          `json:"parameter" jsonschema:"the parameter of with, such as delay"`
+	Values    []string        `json:"values" jsonschema:"its values, one per step; the fault is injected with the first"`
+	Every     mishap.Duration `json:"every" jsonschema:"time between two steps"`
 }
 
 type orderForm struct {
@@ -102,10 +109,6 @@ func (e *experimentForm) notBuilt() map[string]string {
 	}
 }
 
-func (*faultForm) notBuilt() map[string]string {
-	return map[string]string{"ramp": "remove it; write several faults that wait `after` each other until then"}
-}
-
 // experiment returns what the form says.
 func (e *experimentForm) experiment() mishap.Experiment {
 	out := mishap.Experiment{
@@ -138,6 +141,15 @@ func (f *faultForm) fault() mishap.Fault {
 	out := mishap.Fault{Name: f.Name, Injector: f.Injector, Targets: f.Targets, With: f.With, For: f.For}
 	if f.After != nil {
 		out.After = &mishap.FaultOrder{Fault: f.After.Fault, Wait: f.After.Wait}
+	}
+	if f.Ramp != nil {
+		ramp := mishap.Ramp(*f.Ramp)
+		out.Ramp = &ramp
+		if len(ramp.Values) > 0 {
+			if with, err := ramp.With(f.With, 0); err == nil {
+				out.With = with
+			}
+		}
 	}
 	return out
 }

@@ -106,6 +106,7 @@ func injector(name string, with, targets any) mishap.InjectorKind {
 	return mishap.InjectorKind{
 		Kind:    mishap.Kind{Name: name, Params: with},
 		Targets: targets,
+		Ramps:   name == "proxy-latency",
 		New: func(f mishap.Fault) (mishap.Injector, error) {
 			var errs []error
 			for path, raw := range map[string]json.RawMessage{"with": f.With, "targets": f.Targets} {

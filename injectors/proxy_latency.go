@@ -73,7 +73,7 @@ func proxyLatencyKind(d Deps) mishap.InjectorKind {
 			Params:  latencyWith{},
 			Example: "injector: proxy-latency\ntargets: {proxy: payments}\nwith: {delay: 300ms, jitter: 50ms}\nfor: 5m",
 		},
-		Targets: proxyTargets{}, Keeper: mishap.KeeperProxy, Traffic: true,
+		Targets: proxyTargets{}, Keeper: mishap.KeeperProxy, Traffic: true, Ramps: true,
 		Do: []string{"connect to the proxy's control socket"}, Undo: []string{"connect to the proxy's control socket"},
 		WhenLost: fmt.Sprintf("the fault expires in the proxy within %s", d.Lease),
 		New: func(f mishap.Fault) (mishap.Injector, error) {

@@ -49,13 +49,18 @@ func (s *serving) look(ctx context.Context, src config.Source, r reader) bool {
 		found, err = r.read(ctx)
 	}
 	if err == nil && found != nil {
-		err = s.adopt(ctx, found, before)
+		if err = s.adopt(ctx, found, before); err != nil {
+			r.again()
+		}
 	}
 	switch {
 	case errors.Is(err, ledger.ErrOutdated), ctx.Err() != nil:
 		return true // the next look knows better
 	case err == nil && found == nil:
-		return false
+		if s.problemOf(src.Name) == "" {
+			return false
+		}
+		found = s.tree(src.Name) // it was out of reach, and is as it was before
 	}
 	s.tellSource(ctx, src.Name, found, err, time.Since(began))
 	return true
@@ -126,6 +131,29 @@ func (s *serving) schedule(h *held, now time.Time) (*ledger.Schedule, error) {
 	return &ledger.Schedule{Experiment: h.Name, Source: h.source, Spec: digest, Tick: next, Advanced: now}, nil
 }
 
+// forgetSources ends the schedules of sources that this server is not given and
+// that no living one looked at last.
+func (s *serving) forgetSources(ctx context.Context) error {
+	all, err := s.book.Sources(ctx)
+	if err != nil {
+		return err
+	}
+	for _, src := range all {
+		alive, err := s.book.Alive(ctx, src.Server)
+		if err != nil {
+			return err
+		}
+		if _, mine := s.refresh[src.Name]; mine || alive {
+			continue
+		}
+		s.log.Warn("a source is no longer served: its schedules end", "source", src.Name)
+		if err := s.book.ForgetSource(ctx, src.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // elsewhere is another source that has an experiment of that name.
 func (s *serving) elsewhere(name, source string) string {
 	s.mu.Lock()
@@ -134,6 +162,18 @@ func (s *serving) elsewhere(name, source string) string {
 		return h.source
 	}
 	return ""
+}
+
+func (s *serving) problemOf(source string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.problems[source]
+}
+
+func (s *serving) tree(source string) *tree {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trees[source]
 }
 
 // nudge lets the dispatcher look now.
@@ -154,14 +194,14 @@ func (s *serving) tellSource(ctx context.Context, name string, t *tree, problem 
 	was := s.problems[name]
 	s.problems[name] = text
 	s.mu.Unlock()
-	if text == was && t == nil {
+	if text == was && (t == nil || text != "") {
 		return
 	}
 	event := SourceEvent{Name: name, Problem: text}
-	if problem == nil {
+	if problem == nil && t != nil {
 		event.Commit, event.Digest = t.commit, t.digest
 		s.log.Info("experiments in force", "source", name, "commit", orNone(t.commit), "experiments", len(t.list), "revision", t.seq, "took", took)
-	} else {
+	} else if problem != nil {
 		s.log.Error("experiments not in force; the last good ones stay", "source", name, "problem", text)
 	}
 	if err := s.book.Looked(ctx, ledger.SourceState{Name: name, Server: s.me(), Looked: time.Now(), Problem: text}); err != nil {
@@ -172,7 +212,7 @@ func (s *serving) tellSource(ctx context.Context, name string, t *tree, problem 
 	case text != "" && text != was:
 		s.notifier.Tell(notify.Message{Event: notify.TreeBroken, Reason: text, Text: fmt.Sprintf("Source %s is broken; the last good experiments stay in force: %s", name, firstLine(text))})
 	case text == "" && was != "":
-		s.notifier.Tell(notify.Message{Event: notify.TreeMended, Commit: t.commit, Text: fmt.Sprintf("Source %s is in force again", name)})
+		s.notifier.Tell(notify.Message{Event: notify.TreeMended, Commit: event.Commit, Text: fmt.Sprintf("Source %s is in force again", name)})
 	}
 }
 

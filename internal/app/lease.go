@@ -54,7 +54,7 @@ func (a *App) injectWithin() time.Duration {
 // elsewhere reports whether something of a run is in another machine itself.
 func elsewhere(r *mishap.Run) bool {
 	host, err := os.Hostname()
-	if err != nil || r.Plan.Host == host || r.Plan.Host == "" {
+	if err != nil || r.Plan.Host == host || r.Plan.Host == "" || !r.State.Touched() {
 		return false
 	}
 	for _, in := range r.Injections {

@@ -20,7 +20,8 @@ var ErrAlive = errors.New("the run's server lives")
 // orphan is a run whose server is gone before its end.
 type orphan struct {
 	ledger.Record
-	run *mishap.Run
+	run  *mishap.Run
+	away bool // something is in another machine itself, which only a server there can reach
 }
 
 // orphans lists the runs whose servers are gone, and those of this one that
@@ -54,10 +55,7 @@ func (a *App) orphans(ctx context.Context) ([]orphan, error) {
 		if err != nil {
 			return all, err
 		}
-		if elsewhere(run) {
-			continue // only a server on that machine can reach what is in there
-		}
-		all = append(all, orphan{r, run})
+		all = append(all, orphan{r, run, elsewhere(run)})
 	}
 	return all, nil
 }
@@ -85,6 +83,9 @@ func (a *App) Leftovers(ctx context.Context) ([]string, error) {
 		what := "was lost"
 		if o.run.State == mishap.Stranded {
 			what = "is stranded"
+		}
+		if o.away {
+			what += " with machine " + o.run.Plan.Host
 		}
 		for _, in := range left {
 			lines = append(lines, fmt.Sprintf("run %s of %s %s: %s on %s may still be in (%s)", o.ID, o.Experiment, what, in.Fault, in.Target.Label(), in.State))
@@ -115,6 +116,13 @@ func (a *App) Mend(ctx context.Context, which string, o RunOptions) ([]*mishap.R
 	}
 	var mended []*mishap.Run
 	for _, lost := range orphans {
+		if lost.away {
+			if which != "" {
+				problems = append(problems, stillIn{mishap.WithHint(fmt.Errorf("revert run %s: its faults are in machine %s itself", lost.ID, lost.run.Plan.Host),
+					"run `mishap revert` there; if that machine is gone for good, settle it: `mishap revert "+lost.ID+" --settle WHY`")})
+			}
+			continue
+		}
 		run, err := a.mend(ctx, lost, o)
 		problems = append(problems, err)
 		if run != nil {

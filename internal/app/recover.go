@@ -88,7 +88,7 @@ func (s *serving) recoverAll(ctx context.Context, wait bool) {
 	}
 	var all sync.WaitGroup
 	for _, lost := range orphans {
-		if !s.retries.take(lost.ID) {
+		if lost.away || !s.retries.take(lost.ID) {
 			continue
 		}
 		s.runs.Add(1)

@@ -17,6 +17,7 @@ type repository struct {
 	source config.Source
 	mirror *source.Mirror
 	about  experiments.Options
+	broken error  // what was wrong with the commit that was fetched last
 	first  string // commit that was in force when the server started; empty once looked at
 }
 
@@ -32,6 +33,9 @@ func (s *serving) newRepository(src config.Source, about experiments.Options) (r
 	before, err := s.book.Revision(s.life, src.Name)
 	return &repository{source: src, mirror: mirror, about: about, first: before.Commit}, err
 }
+
+// again forgets what was fetched.
+func (r *repository) again() { r.mirror.Again() }
 
 // read fetches, and loads the tree if its commit is another one. At the start,
 // what was in force is read from the disk first: a remote that is gone, or a
@@ -51,13 +55,13 @@ func (r *repository) read(ctx context.Context) (*tree, error) {
 		return nil, fmt.Errorf("read source %s: %w", r.source.Name, err)
 	}
 	if !changed {
-		return nil, nil
+		return nil, r.broken
 	}
 	loaded, err := r.load(ctx, t)
-	if err != nil {
-		return nil, fmt.Errorf("read source %s at commit %.12s: %w", r.source.Name, t.Commit, err)
+	if r.broken = err; err != nil {
+		r.broken = fmt.Errorf("read source %s at commit %.12s: %w", r.source.Name, t.Commit, err)
 	}
-	return loaded, nil
+	return loaded, r.broken
 }
 
 func (r *repository) load(ctx context.Context, t source.Tree) (*tree, error) {

@@ -95,6 +95,9 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 		s.look(loops, src, r)
 		all.Go(func() { s.follow(loops, src, r) })
 	}
+	if err := s.forgetSources(ctx); err != nil {
+		return err
+	}
 	s.setReady()
 	if o.Ready != nil {
 		o.Ready(address(listener))

@@ -20,7 +20,7 @@ func (a *App) Settle(ctx context.Context, which, by, reason string) (*mishap.Run
 	if err != nil {
 		return nil, err
 	}
-	if len(one) == 0 || one[0].run.State != mishap.Stranded {
+	if len(one) == 0 || one[0].run.State != mishap.Stranded && !one[0].away {
 		return nil, refusal{mishap.WithHint(fmt.Errorf("settle run %s: it is not stranded", which), "`mishap revert` reverts it; only what that cannot do is settled by a person")}
 	}
 	book, err := a.ledger(ctx)
@@ -49,6 +49,9 @@ func (a *App) Settle(ctx context.Context, which, by, reason string) (*mishap.Run
 		entries = append(entries, e)
 		return run.Apply(e)
 	}
+	if run.State != mishap.Stranded {
+		err = strand(run, add)
+	}
 	for _, in := range run.Outstanding() {
 		err = errors.Join(err, add(mishap.Entry{Injection: &mishap.InjectionChange{ID: in.ID, To: mishap.InjectionSuperseded, Detail: reason, By: by}}))
 	}
@@ -60,4 +63,26 @@ func (a *App) Settle(ctx context.Context, which, by, reason string) (*mishap.Run
 		return nil, err
 	}
 	return run, keeper.Remove(a.Settings.State, run.ID)
+}
+
+// strand records that nobody can reach what a lost machine has in itself, so
+// that a person can settle it.
+func strand(run *mishap.Run, add func(mishap.Entry) error) error {
+	why := "the machine of the run was lost, and what is in it cannot be reached"
+	if !run.State.Touched() {
+		return refusal{fmt.Errorf("settle run %s: it touched nothing", run.ID)}
+	}
+	var err error
+	if run.State != mishap.Reverting {
+		err = add(mishap.Entry{State: &mishap.StateChange{To: mishap.Reverting, Cause: mishap.CauseCrash, Reason: why}})
+	}
+	for _, in := range run.Outstanding() {
+		if in.State != mishap.InjectionReverting && in.State != mishap.InjectionStranded {
+			err = errors.Join(err, add(mishap.Entry{Injection: &mishap.InjectionChange{ID: in.ID, To: mishap.InjectionReverting}}))
+		}
+		if in.State != mishap.InjectionStranded {
+			err = errors.Join(err, add(mishap.Entry{Injection: &mishap.InjectionChange{ID: in.ID, To: mishap.InjectionStranded, Detail: why}}))
+		}
+	}
+	return errors.Join(err, add(mishap.Entry{State: &mishap.StateChange{To: mishap.Stranded, Cause: mishap.CauseCrash, Reason: why}}))
 }

@@ -29,9 +29,12 @@ type tree struct {
 
 // reader reads the tree of a source.
 type reader interface {
-	// read answers the tree as it is now; nil if nothing changed since the
-	// call before, whether that succeeded or not.
+	// read answers the tree as it is now; nil if it is the one answered before,
+	// and the error of before as long as what is wrong has not changed.
 	read(ctx context.Context) (*tree, error)
+	// again lets the next read answer the tree even if it has not changed: it
+	// could not be put in force.
+	again()
 }
 
 // folder reads experiments from a folder, usually a checkout.
@@ -40,7 +43,11 @@ type folder struct {
 	load   func(context.Context, []string, experiments.Options) ([]mishap.Experiment, error)
 	about  experiments.Options
 	seen   string // fingerprint of what was read last
+	broken error  // what was wrong with that
 }
+
+// again forgets what was seen.
+func (f *folder) again() { f.seen = "" }
 
 // read loads the folder if anything in it looks different.
 func (f *folder) read(ctx context.Context) (*tree, error) {
@@ -49,20 +56,20 @@ func (f *folder) read(ctx context.Context) (*tree, error) {
 		return nil, fmt.Errorf("read source %s: %w", f.source.Name, err)
 	}
 	if print == f.seen {
-		return nil, nil
+		return nil, f.broken
 	}
 	list, err := f.load(ctx, []string{f.source.Folder}, f.about)
 	if err != nil {
-		f.seen = print
-		return nil, fmt.Errorf("read source %s: %w", f.source.Name, err)
+		f.seen, f.broken = print, fmt.Errorf("read source %s: %w", f.source.Name, err)
+		return nil, f.broken
 	}
 	// What changed meanwhile belongs to the next look.
 	if again, err := fingerprint(f.source.Folder); err != nil || again != print {
 		return nil, err
 	}
 	f.seen = print
-	if err := clean(f.source, list); err != nil {
-		return nil, err
+	if f.broken = clean(f.source, list); f.broken != nil {
+		return nil, f.broken
 	}
 	return newTree(f.source.Name, list), nil
 }

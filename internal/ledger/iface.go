@@ -46,6 +46,7 @@ type Ledger interface {
 	Publish(ctx context.Context, r Revision, after int64) (Revision, error)
 	Looked(context.Context, SourceState) error
 	Sources(context.Context) ([]SourceState, error)
+	ForgetSource(ctx context.Context, name string) error
 
 	Members
 	Close() error

@@ -128,6 +128,19 @@ func (m *Memory) Looked(_ context.Context, s SourceState) error {
 	return nil
 }
 
+// ForgetSource is like [SQLite.ForgetSource].
+func (m *Memory) ForgetSource(_ context.Context, name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.sources, name)
+	for experiment, s := range m.schedules {
+		if s.Source == name {
+			delete(m.schedules, experiment)
+		}
+	}
+	return nil
+}
+
 // Sources is like [SQLite.Sources].
 func (m *Memory) Sources(context.Context) ([]SourceState, error) {
 	m.mu.Lock()

@@ -78,6 +78,16 @@ func (s *store) Looked(ctx context.Context, state SourceState) error {
 	}))
 }
 
+// ForgetSource ends the schedules of a source that is no longer served.
+func (s *store) ForgetSource(ctx context.Context, name string) error {
+	return s.explainUnless("forget source in", s.transact(ctx, func(t tx) error {
+		if err := t.exec(ctx, `DELETE FROM schedules WHERE source = ?`, name); err != nil {
+			return err
+		}
+		return t.exec(ctx, `DELETE FROM sources WHERE name = ?`, name)
+	}))
+}
+
 // Sources lists the sources that servers looked at, by name.
 func (s *store) Sources(ctx context.Context) ([]SourceState, error) {
 	rows, err := s.rows(ctx, `SELECT name, server, looked, problem FROM sources ORDER BY name`)

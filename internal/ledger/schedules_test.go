@@ -341,6 +341,15 @@ func TestASourceSaysWhatIsInForceAndWhatIsWrong(t *testing.T) {
 		if len(all) != 1 || all[0].Server != "two" || all[0].Problem != "broken" || all[0].Revision.Seq != rev.Seq || !all[0].Looked.Equal(epoch) {
 			t.Errorf("%+v", all)
 		}
+		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 0)}))
+		must(t, b.ForgetSource(t.Context(), "s"))
+		sources, err := b.Sources(t.Context())
+		must(t, err)
+		schedules, err := b.Schedules(t.Context())
+		must(t, err)
+		if len(sources)+len(schedules) != 0 {
+			t.Errorf("a forgotten source leaves %+v, %+v", sources, schedules)
+		}
 	})
 }
 

@@ -48,12 +48,23 @@ func (c *connection) follow(faults []*active) {
 		b := c.bonds[f]
 		if b == nil {
 			b = &bond{fault: f, connection: c.number}
+			b.touched.Store(c.touchedBefore(f))
 		}
 		bonds[f], list = b, append(list, b)
 	}
 	c.bonds = bonds
 	c.up.change(newPlan(Upstream, list))
 	c.down.change(newPlan(Downstream, list))
+}
+
+// touchedBefore says whether what the fault was, before its run changed it, has touched the connection.
+func (c *connection) touchedBefore(f *active) bool {
+	for g, b := range c.bonds {
+		if g.counters == f.counters {
+			return b.touched.Load()
+		}
+	}
+	return false
 }
 
 // obeys says whether the fault is in force on every way that it covers.

@@ -81,7 +81,7 @@ func TestBadFaultsAreRefused(t *testing.T) {
 		{"no lease", func(f *proxy.Fault) { f.Expires = 0 }, "expires 0s must be above 0"},
 		{"long lease", func(f *proxy.Fault) { f.Expires = time.Hour }, "at most 10m0s"},
 		{"proxy", func(f *proxy.Fault) { f.Proxy = "db" }, "there is no proxy named \"db\" (the proxies here are: web)"},
-		{"content", func(f *proxy.Fault) { f.ID = "taken"; f.Seed = 3 }, "in force with other content"},
+		{"content", func(f *proxy.Fault) { f.ID, f.Run, f.Seed = "taken", "another", 3 }, "in force with other content"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := fault("f", time.Second)

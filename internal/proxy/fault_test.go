@@ -278,3 +278,25 @@ func TestManyConnections(t *testing.T) {
 		return err == nil && list[0].Open == 0 && list[0].Total == n
 	})
 }
+
+// TestARunChangesItsOwnFaultInOneStep: nothing passes without delay between two steps of a ramp, and what was counted
+// stays.
+func TestARunChangesItsOwnFaultInOneStep(t *testing.T) {
+	r := start(t, upstream(t, echo))
+	f := fault("ramp", 20*time.Millisecond)
+	r.put(f)
+	c := r.dial()
+	if took := ask(t, c, "one"); took < 20*time.Millisecond {
+		t.Errorf("the first step took %s", took)
+	}
+	before := r.get("ramp").Stats
+	f.Delay = 80 * time.Millisecond
+	r.put(f)
+	if took := ask(t, c, "two"); took < 80*time.Millisecond {
+		t.Errorf("the second step took %s", took)
+	}
+	after := r.get("ramp")
+	if after.Stats.Chunks <= before.Chunks || after.Stats.Connections != before.Connections || after.Fault.Delay != f.Delay {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+}

@@ -135,6 +135,19 @@ func (l *listener) remove(f *active) {
 	l.follow()
 }
 
+// replace puts one fault in the place of another.
+func (l *listener) replace(old, next *active) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.faults = slices.Clone(l.faults)
+	for i, f := range l.faults {
+		if f == old {
+			l.faults[i] = next
+		}
+	}
+	l.follow()
+}
+
 func (l *listener) follow() {
 	for c := range l.open {
 		c.follow(l.faults)

@@ -38,8 +38,8 @@ type Status struct {
 
 // active is a fault that was put in, and stays after its end for its stats.
 type active struct {
-	Fault    // never changes
-	counters counters
+	Fault              // never changes
+	counters *counters // shared with what it becomes when its run changes it
 
 	// The registry's lock guards what follows.
 	state          State
@@ -64,7 +64,8 @@ func newRegistry(proxies map[string]*listener, log *slog.Logger) *registry {
 		known: make(map[string]*active)}
 }
 
-// put adds a fault, or renews it if it is in force with the same content. created says which.
+// put adds a fault, renews it if it is in force with the same content, or changes it for its own run. created says
+// whether it is new.
 func (r *registry) put(f Fault) (status Status, created bool, err error) {
 	f = f.withDefaults()
 	if err := f.validate(); err != nil {
@@ -80,7 +81,7 @@ func (r *registry) put(f Fault) (status Status, created bool, err error) {
 	a := r.find(f.ID)
 	switch {
 	case a == nil:
-		a = &active{Fault: f, state: InForce, started: time.Now(), lease: r.clock() + f.Expires}
+		a = &active{Fault: f, counters: &counters{}, state: InForce, started: time.Now(), lease: r.clock() + f.Expires}
 		r.known[f.ID] = a
 		proxy.put(a)
 		signal(r.wake)
@@ -88,6 +89,14 @@ func (r *registry) put(f Fault) (status Status, created bool, err error) {
 		return r.status(a), true, nil
 	case a.state != InForce:
 		return Status{}, false, over(a)
+	case !a.same(f) && a.Run == f.Run && a.Proxy == f.Proxy:
+		// The run changes its own fault: in one step, so that nothing passes between.
+		next := &active{Fault: f, counters: a.counters, state: InForce, started: a.started, lease: r.clock() + f.Expires}
+		r.known[f.ID] = next
+		proxy.replace(a, next)
+		signal(r.wake)
+		r.log.Info("fault changed", "fault", f.ID, "run", f.Run, "proxy", f.Proxy, "delay", f.Delay)
+		return r.status(next), false, nil
 	case !a.same(f):
 		return Status{}, false, refuse(http.StatusConflict, "remove it first, or use another id",
 			"fault %q is in force with other content", f.ID)
@@ -129,7 +138,7 @@ func (r *registry) remove(id string) (Status, error) {
 	defer r.mu.Unlock()
 	a := r.find(id)
 	if a == nil {
-		a = &active{Fault: Fault{ID: id}}
+		a = &active{counters: &counters{}, Fault: Fault{ID: id}}
 		r.known[id] = a
 		r.finish(a, Ended)
 	}
@@ -149,7 +158,7 @@ func (r *registry) finish(a *active, state State) {
 	r.ended = append(r.ended, a.ID)
 	if n := len(r.ended) - keptStats; n > 0 {
 		old := r.known[r.ended[n-1]]
-		r.known[old.ID] = &active{Fault: Fault{ID: old.ID}, state: old.state, ended: old.ended}
+		r.known[old.ID] = &active{counters: &counters{}, Fault: Fault{ID: old.ID}, state: old.state, ended: old.ended}
 	}
 	if len(r.ended) > keptIDs {
 		delete(r.known, r.ended[0])

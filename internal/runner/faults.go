@@ -95,6 +95,7 @@ func (h *holding) advance(ctx context.Context) time.Duration {
 			continue
 		}
 		left = true
+		next = min(next, h.ramp(ctx, in, now))
 		if wait := in.InjectedAt.Add(in.For.Std()).Sub(now); wait > 0 {
 			next = min(next, wait)
 		} else if h.seen(in) {

@@ -36,6 +36,7 @@ type holding struct {
 	asked   map[string]time.Time             // probes by name: start of the last observation
 	looked  map[string]time.Time             // injections by id: the last look
 	leaving map[string]bool                  // injections by id whose own revert was asked for
+	steps   map[string]int                   // injections by id: the step of their ramp
 	pending int                              // calls asked for and not yet answered
 	late    *event                           // of a call that ended after the loop; read after the worker is done
 }
@@ -47,7 +48,7 @@ func (x *execution) hold(ctx context.Context) {
 	h := &holding{
 		execution: x, events: make(chan event, 64), calls: make(chan func(context.Context) event, 2*len(x.rec.run.Injections)+1),
 		busy: map[string]bool{}, waiting: map[string]time.Time{}, asked: map[string]time.Time{},
-		looked: map[string]time.Time{}, leaving: map[string]bool{},
+		looked: map[string]time.Time{}, leaving: map[string]bool{}, steps: map[string]int{},
 	}
 	done := make(chan struct{})
 	go h.work(work, done)

@@ -145,14 +145,17 @@ func (h *holding) renew(ctx context.Context) {
 		if !ok || in.State != mishap.InjectionInjected || h.leaving[in.ID] {
 			continue
 		}
-		full := h.undo[in.ID]
-		go func() {
-			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-			defer cancel()
-			if err := renewer.Renew(ctx, full); err != nil {
-				// The next look sees whether the fault is still in force.
-				h.Log.Warn("renew fault", "injection", full.ID, "error", err)
-			}
-		}()
+		h.renewOne(ctx, renewer, h.undo[in.ID])
 	}
+}
+
+func (h *holding) renewOne(ctx context.Context, renewer Renewer, full mishap.Injection) {
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+		defer cancel()
+		if err := renewer.Renew(ctx, full); err != nil {
+			// The next look sees whether the fault is still in force.
+			h.Log.Warn("renew fault", "injection", full.ID, "error", err)
+		}
+	}()
 }

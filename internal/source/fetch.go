@@ -52,6 +52,9 @@ func (m *Mirror) Latest(ctx context.Context) (t Tree, changed bool, err error) {
 	return m.tree(m.last), true, nil
 }
 
+// Again lets the next tree count as changed.
+func (m *Mirror) Again() { m.last = "" }
+
 // At answers the tree of a commit that was fetched before; false if it is not
 // on disk.
 func (m *Mirror) At(commit string) (Tree, bool) {
