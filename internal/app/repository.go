@@ -61,6 +61,9 @@ func (r *repository) read(ctx context.Context) (*tree, error) {
 	if r.broken = err; err != nil {
 		r.broken = fmt.Errorf("read source %s at commit %.12s: %w", r.source.Name, t.Commit, err)
 	}
+	if r.broken == nil {
+		r.broken = r.mirror.Prune(t.Commit)
+	}
 	return loaded, r.broken
 }
 
