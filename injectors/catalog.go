@@ -26,7 +26,17 @@ type Deps struct {
 
 // Catalog lists all injectors, sorted by name.
 func Catalog(d Deps) []mishap.InjectorKind {
-	return []mishap.InjectorKind{ec2StopKind(d), execKind(d), processKillKind(), processStopKind(), proxyLatencyKind(d)}
+	all := []mishap.InjectorKind{ec2StopKind(d), execKind(d), processKillKind(), processStopKind()}
+	for _, k := range proxyKinds() {
+		all = append(all, k.injectorKind(d))
+	}
+	return all
+}
+
+// proxyKinds are the faults that a proxy causes, sorted by name.
+func proxyKinds() []proxyKind {
+	return []proxyKind{proxyBandwidth(), proxyConnectDelay(), proxyLatency(), proxyLimit(), proxyLoss(), proxyRefuse(),
+		proxyReset(), proxySlicer(), proxySlowClose(), proxyTimeout()}
 }
 
 // Restore makes the injector of a recorded injection, which reverts and
@@ -41,8 +51,11 @@ func Restore(d Deps, in mishap.Injection) (mishap.Injector, error) {
 		return &processKill{}, nil
 	case "process-stop":
 		return &processStop{}, nil
-	case "proxy-latency":
-		return &proxyLatency{deps: d}, nil
+	}
+	for _, k := range proxyKinds() {
+		if k.name == in.Injector {
+			return &proxyFault{deps: d, kind: k}, nil
+		}
 	}
 	return nil, mishap.WithHint(fmt.Errorf("restore injection %s: this mishap has no injector %q", in.ID, in.Injector), "use the version of mishap that injected it")
 }

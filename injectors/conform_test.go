@@ -15,7 +15,8 @@ import (
 // worlds has, for every injector of the catalog, a system that the conformance
 // suite can break.
 func worlds(t *testing.T) map[string]injectortest.World {
-	all := map[string]injectortest.World{"ec2-stop": memoryEC2World(), "exec": execWorld(), "proxy-latency": proxyWorld(t)}
+	all := map[string]injectortest.World{"ec2-stop": memoryEC2World(), "exec": execWorld()}
+	maps.Copy(all, proxyWorlds(t))
 	maps.Copy(all, platformWorlds())
 	return all
 }

@@ -51,6 +51,17 @@ func TestEveryProblemOfAFaultIsNamedAtItsPlace(t *testing.T) {
 		{"shell and argv", "exec", ``, `{` + whole + `, "prepare": {"shell": "a", "argv": ["b"]}}`, []string{"with.prepare"}},
 		{"a long timeout", "exec", ``, `{` + whole + `, "timeout": "26s"}`, []string{"with.timeout"}},
 		{"no timeout", "exec", ``, `{` + whole + `, "timeout": "0s"}`, []string{"with.timeout"}},
+		{"no rate", "proxy-bandwidth", `{"proxy": "p"}`, ``, []string{"with.rate"}},
+		{"not a size", "proxy-bandwidth", `{"proxy": "p"}`, `{"rate": "fast"}`, []string{"with.rate"}},
+		{"a negative size", "proxy-limit", `{"proxy": "p"}`, `{"bytes": "-1KB"}`, []string{"with.bytes"}},
+		{"how it does not end", "proxy-limit", `{"proxy": "p"}`, `{"bytes": "1KB", "how": "softly"}`, []string{"with.how"}},
+		{"no such data", "proxy-timeout", `{"proxy": "p"}`, `{"after": "1h", "data": "keep"}`, []string{"with.after", "with.data"}},
+		{"a reset has no direction", "proxy-reset", `{"proxy": "p"}`, `{"direction": "both", "after": "1h"}`, []string{"with.after", "with.direction"}},
+		{"slices", "proxy-slicer", `{"proxy": "p"}`, `{"size": "1MB", "vary": "2MB", "delay": "1h"}`, []string{"with.delay", "with.size", "with.vary"}},
+		{"no delay of an end", "proxy-slow-close", `{"proxy": "p"}`, ``, []string{"with.delay"}},
+		{"no delay of connections", "proxy-connect-delay", `{}`, `{"share": "0%"}`, []string{"targets.proxy", "with.delay", "with.share"}},
+		{"how to refuse", "proxy-refuse", `{"proxy": "p"}`, `{"how": "politely"}`, []string{"with.how"}},
+		{"no loss", "proxy-loss", `{"proxy": "p"}`, `{"direction": "up"}`, []string{"with.direction", "with.rate"}},
 		{"a name of our own", "exec", ``, `{` + whole + `, "env": {"MISHAP_RUN": "x"}}`, []string{"with.env"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

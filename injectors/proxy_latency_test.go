@@ -76,7 +76,8 @@ func TestProxyLatencyTellsTheProxyEverythingThatWasAsked(t *testing.T) {
 	if err := injector.Inject(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
-	want := injectors.ProxyFault{ID: in.ID, Run: "run", Proxy: "payments", Delay: 300 * time.Millisecond, Jitter: 50 * time.Millisecond,
+	want := injectors.ProxyFault{ID: in.ID, Run: "run", Proxy: "payments", Kind: "latency",
+		With:      raw(`{"correlation":0,"delay":"300ms","distribution":"","jitter":"50ms","per":"","trace":null}`),
 		Direction: "both", Seed: 7, Share: 0.25, Expires: 15 * time.Second}
 	if diff := cmp.Diff(want, p.faults[in.ID]); diff != "" {
 		t.Error(diff)
@@ -146,6 +147,11 @@ func TestProxyLatencyNamesEveryProblem(t *testing.T) {
 		{`{"proxy": "p"}`, `{"delay": "1s", "jitter": "2s"}`, []string{"with.jitter"}},
 		{`{"proxy": "p"}`, `{"delay": "1s", "share": "0%"}`, []string{"with.share"}},
 		{`{"proxy": "p"}`, `{"delay": "1s", "direction": "up", "dely": 1}`, []string{"with.dely", "with.direction"}},
+		{`{"proxy": "p"}`, `{"delay": "1s", "distribution": "gauss", "per": "byte"}`, []string{"with.distribution", "with.jitter", "with.per"}},
+		{`{"proxy": "p"}`, `{"delay": "1s", "distribution": "normal"}`, []string{"with.jitter"}},
+		{`{"proxy": "p"}`, `{"delay": "1s", "correlation": "100%"}`, []string{"with.correlation", "with.correlation"}},
+		{`{"proxy": "p"}`, `{"delay": "1s", "trace": ["1ms", "11m"]}`, []string{"with.trace", "with.trace[1]"}},
+		{`{"proxy": "p"}`, `{"distribution": "trace"}`, []string{"with.trace"}},
 	} {
 		_, err := kind(injectors.Deps{}, "proxy-latency").New(fault("proxy-latency", test.targets, test.with))
 		if diff := cmp.Diff(test.want, paths(err)); diff != "" {

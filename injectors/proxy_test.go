@@ -18,7 +18,11 @@ import (
 type control struct{ c *proxy.Client }
 
 func (c control) Put(ctx context.Context, f injectors.ProxyFault) error {
-	_, err := c.c.Put(ctx, proxy.Fault{ID: f.ID, Run: f.Run, Proxy: f.Proxy, Delay: f.Delay, Jitter: f.Jitter, Direction: proxy.Direction(f.Direction), Share: f.Share, Seed: f.Seed, Expires: f.Expires})
+	effect, err := proxy.DecodeEffect(f.Kind, f.With)
+	if err != nil {
+		return err
+	}
+	_, err = c.c.Put(ctx, proxy.Fault{ID: f.ID, Run: f.Run, Proxy: f.Proxy, Effect: effect, Direction: proxy.Direction(f.Direction), Share: f.Share, Seed: f.Seed, Expires: f.Expires})
 	return translated(err)
 }
 
@@ -43,14 +47,14 @@ func translated(err error) error {
 }
 
 // startProxy starts a real proxy and returns its control socket.
-func startProxy(t *testing.T) string {
+func startProxy(t *testing.T, protocol string) string {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "p.sock")
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan struct{}), make(chan error, 1)
 	go func() {
 		done <- proxy.Serve(ctx, proxy.Options{
-			Listeners: []proxy.Listener{{Name: "payments", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:9", Control: socket}},
+			Listeners: []proxy.Listener{{Name: "payments", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:9", Control: socket, Protocol: protocol}},
 			Ready:     func([]proxy.ProxyStatus) { close(ready) },
 		})
 	}()
@@ -76,16 +80,43 @@ func latency(name string) mishap.Fault {
 	return mishap.Fault{Name: "slow", Injector: "proxy-latency", Targets: raw(map[string]string{"proxy": name}), With: raw(map[string]string{"delay": "300ms"})}
 }
 
-func proxyWorld(t *testing.T) injectortest.World {
-	var socket string
-	deps := proxyDeps("")
-	deps.Proxies = func() []injectors.ProxyAddress { return []injectors.ProxyAddress{{Name: "payments", Control: socket}} }
-	w := world(deps, "proxy-latency")
-	w.Fault = func(t *testing.T) mishap.Fault {
-		socket = startProxy(t) // an id that has ended is not taken again
-		return latency("payments")
+// proxyWorlds are the worlds of all faults in a proxy.
+func proxyWorlds(t *testing.T) map[string]injectortest.World {
+	all := map[string]injectortest.World{}
+	for name, with := range map[string]string{
+		"proxy-bandwidth":     `{"rate": "64KB"}`,
+		"proxy-connect-delay": `{"delay": "1s"}`,
+		"proxy-latency":       `{"delay": "300ms", "jitter": "30ms", "distribution": "paretonormal", "correlation": "25%", "share": "50%"}`,
+		"proxy-limit":         `{"bytes": "1MB", "how": "reset"}`,
+		"proxy-loss":          `{"rate": "5%"}`,
+		"proxy-refuse":        `{"share": "50%"}`,
+		"proxy-reset":         `{"after": "10s"}`,
+		"proxy-slicer":        `{"size": "64B", "vary": "8B"}`,
+		"proxy-slow-close":    `{"delay": "1s"}`,
+		"proxy-timeout":       `{"data": "drop", "direction": "both"}`,
+	} {
+		all[name] = proxyWorld(t, name, with)
 	}
-	w.Empty = latency("nobody")
+	return all
+}
+
+func proxyWorld(t *testing.T, name, with string) injectortest.World {
+	var socket string
+	address := injectors.ProxyAddress{Name: "payments"}
+	if name == "proxy-loss" {
+		address.Protocol = "udp"
+	}
+	deps := proxyDeps("")
+	deps.Proxies = func() []injectors.ProxyAddress {
+		address.Control = socket
+		return []injectors.ProxyAddress{address}
+	}
+	w := world(deps, name)
+	w.Fault = func(t *testing.T) mishap.Fault {
+		socket = startProxy(t, address.Protocol) // an id that has ended is not taken again
+		return fault(name, `{"proxy": "payments"}`, with)
+	}
+	w.Empty = fault(name, `{"proxy": "nobody"}`, with)
 	w.Snapshot = func(t *testing.T) string {
 		list, err := proxy.NewClient(socket).List(t.Context())
 		if err != nil {
@@ -100,6 +131,16 @@ func proxyWorld(t *testing.T) injectortest.World {
 		return text
 	}
 	return w
+}
+
+func TestAFaultForStreamsIsNoTargetOnDatagrams(t *testing.T) {
+	deps := proxyDeps(startProxy(t, "udp"))
+	deps.Proxies = func() []injectors.ProxyAddress {
+		return []injectors.ProxyAddress{{Name: "payments", Protocol: "udp"}}
+	}
+	if _, _, err := prepared(t, deps, fault("proxy-reset", `{"proxy": "payments"}`, ``)); !errors.Is(err, mishap.ErrNoTarget) {
+		t.Errorf("prepare: %v", err)
+	}
 }
 
 func TestAProxyThatIsNotRunningIsNoTargetAndHasNoFaults(t *testing.T) {
@@ -119,7 +160,7 @@ func TestAProxyThatIsNotRunningIsNoTargetAndHasNoFaults(t *testing.T) {
 }
 
 func TestAFaultThatEndedIsNotRenewed(t *testing.T) {
-	socket := startProxy(t)
+	socket := startProxy(t, "")
 	deps := proxyDeps(socket)
 	injector, err := kind(deps, "proxy-latency").New(latency("payments"))
 	if err != nil {

@@ -19,8 +19,12 @@ func newProxyControl(path string) proxyControl { return proxyControl{proxy.NewCl
 
 // Put puts the fault in, or renews it.
 func (p proxyControl) Put(ctx context.Context, f injectors.ProxyFault) error {
-	_, err := p.client.Put(ctx, proxy.Fault{
-		ID: f.ID, Run: f.Run, Proxy: f.Proxy, Delay: f.Delay, Jitter: f.Jitter,
+	effect, err := proxy.DecodeEffect(f.Kind, f.With)
+	if err != nil {
+		return fmt.Errorf("put fault %q: %w", f.ID, err)
+	}
+	_, err = p.client.Put(ctx, proxy.Fault{
+		ID: f.ID, Run: f.Run, Proxy: f.Proxy, Effect: effect,
 		Direction: proxy.Direction(f.Direction), Seed: f.Seed, Share: f.Share, Expires: f.Expires,
 	})
 	return translate(err)
@@ -32,15 +36,22 @@ func (p proxyControl) Get(ctx context.Context, id string) (injectors.ProxyStatus
 	if err != nil {
 		return injectors.ProxyStatus{}, translate(err)
 	}
-	d := s.Stats.Delivered
+	d, n := s.Stats.Delivered, s.Stats
 	return injectors.ProxyStatus{
 		InForce: s.State == proxy.InForce,
-		Detail:  fmt.Sprintf("the proxy says: %s", s.State),
+		Detail:  fmt.Sprintf("the proxy says: %s", joined(string(s.State), n.Did())),
 		Traffic: mishap.Traffic{
-			Connections: int64(s.Stats.Connections), Bytes: int64(s.Stats.Bytes), Count: int64(d.Count),
+			Connections: int64(n.Connections), Bytes: int64(n.Bytes + n.Dropped), Count: int64(n.Felt()),
 			Mean: mishap.Duration(d.Mean), P50: mishap.Duration(d.P50), P99: mishap.Duration(d.P99), Max: mishap.Duration(d.Max),
 		},
 	}, nil
+}
+
+func joined(state, did string) string {
+	if did == "" {
+		return state
+	}
+	return state + "; " + did
 }
 
 // Delete takes the fault out.
@@ -65,7 +76,7 @@ func translate(err error) error {
 func (a *App) ServeProxies(ctx context.Context, ready func([]proxy.ProxyStatus)) error {
 	var listeners []proxy.Listener
 	for _, p := range a.Settings.Proxies {
-		listeners = append(listeners, proxy.Listener{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Control: p.Control})
+		listeners = append(listeners, proxy.Listener{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control})
 	}
 	if listeners == nil {
 		return invalid{mishap.WithHint(errors.New("the settings have no proxies"), "list them in mishap.yaml: proxies: [{name: payments, listen: \"127.0.0.1:9001\", upstream: \"127.0.0.1:9000\"}]")}

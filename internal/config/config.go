@@ -50,6 +50,7 @@ type Proxy struct {
 	Name     string `json:"name"`
 	Listen   string `json:"listen"`
 	Upstream string `json:"upstream"`
+	Protocol string `json:"protocol,omitempty"` // tcp (default) or udp
 	Control  string `json:"control"` // path of the control socket
 }
 
@@ -251,7 +252,7 @@ func (s *Settings) duration(v *viper.Viper, key string, into *mishap.Duration, l
 
 func (s *Settings) fillProxies(v *viper.Viper) (problems []error) {
 	if err := v.UnmarshalKey("proxies", &s.Proxies); err != nil {
-		return []error{s.wrong("proxies", "must be a list of {name, listen, upstream, control}")}
+		return []error{s.wrong("proxies", "must be a list of {name, listen, upstream, protocol, control}")}
 	}
 	names := map[string]bool{}
 	for i := range s.Proxies {
@@ -264,6 +265,9 @@ func (s *Settings) fillProxies(v *viper.Viper) (problems []error) {
 			if !isAddress(address) {
 				problems = append(problems, s.wrong("proxies", "%s of proxy %q is %q; write host:port", what, p.Name, address))
 			}
+		}
+		if p.Protocol != "" && p.Protocol != "tcp" && p.Protocol != "udp" {
+			problems = append(problems, s.wrong("proxies", "protocol of proxy %q is %q; write tcp or udp", p.Name, p.Protocol))
 		}
 		if p.Control == "" {
 			p.Control = filepath.Join(s.State, "proxy.sock")

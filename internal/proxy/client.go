@@ -60,7 +60,7 @@ func (c *Client) Put(ctx context.Context, f Fault) (status Status, err error) {
 
 // Renew lets the lease of a fault begin anew. It gives ErrEnded or ErrNotFound if the fault is not in force.
 func (c *Client) Renew(ctx context.Context, id string, expires time.Duration) (status Status, err error) {
-	err = c.call(ctx, http.MethodPost, faultPath(id)+"/renew", renewal{duration(expires)}, &status)
+	err = c.call(ctx, http.MethodPost, faultPath(id)+"/renew", renewal{Duration(expires)}, &status)
 	return status, wrap(fmt.Sprintf("renew fault %q", id), err)
 }
 

@@ -13,8 +13,15 @@ type Listener struct {
 	Name     string `json:"name"`     // what faults refer to
 	Listen   string `json:"listen"`   // host:port to accept on; port 0 takes a free one
 	Upstream string `json:"upstream"` // host:port to forward to
+	Protocol string `json:"protocol"` // "tcp" (default) or "udp"
 	Control  string `json:"control"`  // path of the unix socket of the control API; one for all listeners; "" takes that of another
 }
+
+// The protocols that a proxy may pass.
+const (
+	TCP = "tcp"
+	UDP = "udp"
+)
 
 // validate names every problem of a list of listeners at once.
 func validate(listeners []Listener) error {
@@ -38,6 +45,9 @@ func (l Listener) validate() error {
 	var errs []error
 	if !validName(l.Name) {
 		errs = append(errs, fmt.Errorf("proxy name %q must be 1 to %d letters, digits, or any of . _ : -", l.Name, maxName))
+	}
+	if l.Protocol != "" && l.Protocol != TCP && l.Protocol != UDP {
+		errs = append(errs, fmt.Errorf("proxy %q has the protocol %q: write tcp or udp", l.Name, l.Protocol))
 	}
 	if err := validAddress(l.Listen, 0); err != nil {
 		errs = append(errs, fmt.Errorf("proxy %q cannot listen on %q: %w", l.Name, l.Listen, err))
@@ -71,7 +81,7 @@ func conflict(a, b Listener) error {
 	if a.Name == b.Name {
 		errs = append(errs, fmt.Errorf("two proxies are named %q: rename one", a.Name))
 	}
-	if sameAddress(a.Listen, b.Listen) {
+	if (a.Protocol == UDP) == (b.Protocol == UDP) && sameAddress(a.Listen, b.Listen) {
 		errs = append(errs, fmt.Errorf("proxies %q and %q both listen on port %s: change listen of one", a.Name, b.Name,
 			b.Listen))
 	}

@@ -5,11 +5,17 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 )
+
+// lingerTime is how long a connection that a fault has closed one way may take to close the other.
+const lingerTime = 2 * time.Second
 
 // connection is one client and its upstream.
 type connection struct {
-	number   uint64 // on its listener, from 1; decides which faults concern it
+	number   uint64              // on its listener, from 1; decides which faults concern it
+	arrived  time.Time           // when it was accepted
+	arrivals map[*counters]*bond // to the faults that it has met before its upstream was dialled
 	client   *net.TCPConn
 	upstream *net.TCPConn // nil until dialled; the listener's lock guards it, and up, down and bonds
 	up, down *pump
@@ -47,14 +53,42 @@ func (c *connection) follow(faults []*active) {
 		}
 		b := c.bonds[f]
 		if b == nil {
-			b = &bond{fault: f, connection: c.number}
+			b = newBond(f, c.number)
 			b.touched.Store(c.touchedBefore(f))
+			c.arm(b)
 		}
 		bonds[f], list = b, append(list, b)
+	}
+	for f, b := range c.bonds {
+		if bonds[f] == nil {
+			b.disarm()
+		}
 	}
 	c.bonds = bonds
 	c.up.change(newPlan(Upstream, list))
 	c.down.change(newPlan(Downstream, list))
+}
+
+// arm starts the clock of a fault that ends the connection.
+func (c *connection) arm(b *bond) {
+	d, ok := b.fault.Effect.(deadline)
+	if !ok {
+		return
+	}
+	if after, ends := d.endsAfter(); ends {
+		b.timer = time.AfterFunc(after, func() {
+			b.touch()
+			b.fault.counters.endedOne()
+			c.reset()
+		})
+	}
+}
+
+// release stops the clocks of faults.
+func (c *connection) release() {
+	for _, b := range c.bonds {
+		b.disarm()
+	}
 }
 
 // touchedBefore says whether what the fault was, before its run changed it, has touched the connection.
@@ -84,8 +118,13 @@ func (c *connection) run() {
 // settle acts on how one pump ended.
 func (c *connection) settle(how error, other *pump) {
 	var write writeError
+	var cut cutError
 	switch {
 	case errors.Is(how, errOver), errors.Is(how, io.EOF):
+	case errors.As(how, &cut) && cut.how == byClose:
+		// The other way goes on until the client, which has been told the end, has closed too; but not for long.
+		other.src.closeWrite()
+		time.AfterFunc(lingerTime, c.close)
 	case errors.As(how, &write):
 		// The destination is gone. What it sent before still goes to the other side when it is due, and then the
 		// other pump meets the reset too.
@@ -114,7 +153,9 @@ func (c *connection) close() {
 	c.once.Do(func() {
 		close(c.done)
 		_ = c.client.Close()
-		_ = c.upstream.Close()
+		if c.upstream != nil {
+			_ = c.upstream.Close()
+		}
 	})
 }
 

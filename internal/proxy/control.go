@@ -20,15 +20,16 @@ type ProxyStatus struct {
 	Name     string `json:"name"`
 	Listen   string `json:"listen"` // with the real port
 	Upstream string `json:"upstream"`
-	Open     int    `json:"open"`    // connections now
-	Total    uint64 `json:"total"`   // connections since the start
-	Refused  uint64 `json:"refused"` // of them, those whose upstream could not be reached
+	Protocol string `json:"protocol"`
+	Open     int    `json:"open"`    // connections now; of udp, clients that are not silent
+	Total    uint64 `json:"total"`   // connections, or clients, since the start
+	Refused  uint64 `json:"refused"` // of them, those whose upstream could not be reached; of udp, datagrams
 	Faults   int    `json:"faults"`  // in force
 }
 
 // renewal is the body of a renew call.
 type renewal struct {
-	Expires duration `json:"expires"`
+	Expires Duration `json:"expires"`
 }
 
 // failure is the body of every answer that is not a success.

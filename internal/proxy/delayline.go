@@ -2,62 +2,52 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-const (
-	chunkOverhead = 96                         // bytes that the queue needs for a chunk besides its data
-	chunkCost     = bufferSize + chunkOverhead // the most that a chunk costs, in bytes
-	fullPause     = 10 * time.Millisecond      // how long a full line waits before it looks at the budgets again
-)
+// fullPause is how long a full line waits before it looks at the budgets again.
+const fullPause = 10 * time.Millisecond
 
-// chunk is what one read brought, or the end of the stream. Times are since the line's start.
-type chunk struct {
-	data      []byte
-	buf       *buffer // that data lies in; nil if data has memory of its own
-	number    uint64
-	read, due time.Duration
-	requested time.Duration
-	end       error // io.EOF, or how the source failed; such a chunk has no data
-}
+// errHole says that a fault which loses bytes has ended: what follows would not be the stream that was sent.
+var errHole = errors.New("bytes of the stream were lost")
 
-// cost is what the chunk takes from the budget, in bytes.
-func (c chunk) cost() int64 {
-	switch {
-	case c.end != nil:
-		return 0
-	case c.buf != nil:
-		return chunkCost
-	default:
-		return int64(len(c.data)) + chunkOverhead
-	}
-}
+// cutError says that a fault has ended the connection.
+type cutError struct{ how ending }
+
+func (e cutError) Error() string { return "the connection was ended by a fault: " + string(e.how) }
 
 // delayLine holds the chunks of one direction in order and lets each go when it is due, never earlier. While it holds
-// something, one goroutine (drain) sends. A new plan also holds for what is queued: every chunk is due when the new
-// plan says, counted from when it was read, but not before the one ahead of it.
+// something, one goroutine (drain) sends. Only the chunk at the head is shaped, so that a new plan holds for all that is
+// queued: it is due when the new plan says, counted from when it was read, but not before the one ahead of it.
 type delayLine struct {
 	plan   *atomic.Pointer[plan] // the pump's, which may change at any time
 	budget *budget
 	pool   *bufferPool
 	send   func([]byte) error // may block; called without the lock
-	failed func()             // called once, when send has failed
+	failed func()             // called once, when the line has ended by itself
 	done   <-chan struct{}    // closed when the connection is over
 	start  time.Time
 	wake   chan struct{} // the plan may have changed
 	room   chan struct{} // something was sent
 
-	mu     sync.Mutex
-	seen   *plan // the plan that the queue is timed by
-	queue  []chunk
-	head   int // of the queue; what lies before it is sent
-	last   time.Duration
-	number uint64
-	idle   chan struct{} // closed while drain is not running
-	busy   bool          // drain is running
-	err    error         // how the line ended: the end of the source, or a failed send
+	mu      sync.Mutex
+	seen    *plan // the plan that the head is shaped by
+	queue   []chunk
+	head    int   // of the queue; what lies before it is sent
+	current chunk // that drain is at, taken from the queue
+	begun   bool  // there is a current one
+	shape   piece // the head as the plan has shaped it
+	shaped  bool
+	held    int64 // bytes that are queued or being sent
+	last    time.Duration
+	number  uint64
+	holed   bool          // bytes were dropped
+	idle    chan struct{} // closed while drain is not running
+	busy    bool          // drain is running
+	err     error         // how the line ended: the end of the source, or a failed send
 }
 
 // sinceStart is the line's clock.
@@ -65,7 +55,7 @@ func (l *delayLine) sinceStart() time.Duration { return time.Since(l.start) }
 
 // push queues what was read. buf holds n bytes and chunkCost bytes are reserved for it. The line takes both over.
 func (l *delayLine) push(buf *buffer, n int) error {
-	c := chunk{data: buf[:n], buf: buf, read: l.sinceStart()}
+	c := chunk{data: buf[:n], buf: buf, full: n, read: l.sinceStart()}
 	if n < bufferSize/2 { // a small chunk must not hold a large buffer
 		c.data, c.buf = bytes.Clone(c.data), nil
 		l.pool.put(buf)
@@ -84,10 +74,10 @@ func (l *delayLine) append(c chunk) error {
 		l.release(c)
 		return l.err
 	}
-	l.sync()
 	c.number = l.number
 	l.number++
-	l.queue = append(l.queue, l.timed(c))
+	l.held += int64(len(c.data))
+	l.queue = append(l.queue, c)
 	if !l.busy {
 		l.busy, l.idle = true, make(chan struct{})
 		go l.drain()
@@ -95,37 +85,16 @@ func (l *delayLine) append(c chunk) error {
 	return nil
 }
 
-// timed sets when a chunk is due, after all chunks timed before it.
-func (l *delayLine) timed(c chunk) chunk {
-	c.requested = l.seen.sample(c.number)
-	l.last = max(l.last, c.read+c.requested)
-	c.due = l.last
-	return c
-}
-
-// sync times the queue anew if the plan has changed.
-func (l *delayLine) sync() {
-	next := l.plan.Load()
-	if next == l.seen {
-		return
-	}
-	l.seen.flushed(next, len(l.queue)-l.head)
-	l.seen, l.last = next, 0
-	for i := l.head; i < len(l.queue); i++ {
-		l.queue[i] = l.timed(l.queue[i])
-	}
-}
-
 // drain sends what is due until the queue is empty, the stream has ended or the connection is over.
 func (l *delayLine) drain() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		c, by, wait, ok := l.next()
-		if !ok {
+		out, wait, ok := l.next()
+		switch {
+		case !ok:
 			return
-		}
-		if wait > 0 {
+		case wait > 0:
 			timer.Reset(wait)
 			select {
 			case <-timer.C:
@@ -134,16 +103,12 @@ func (l *delayLine) drain() {
 				l.stop(errOver)
 			}
 			continue
-		}
-		if c.end != nil {
-			l.stop(c.end)
+		case out.end != nil:
+			l.stop(out.end)
 			continue
 		}
-		by.delayed(len(c.data), c.requested, l.sinceStart()-c.read) // before the send: what a peer has got is counted
-		err := l.send(c.data)
-		l.release(c)
-		if err != nil {
-			l.stop(writeError{err})
+		if err := l.let(out); err != nil {
+			l.stop(err)
 			l.failed()
 			continue
 		}
@@ -151,25 +116,108 @@ func (l *delayLine) drain() {
 	}
 }
 
-// next takes the chunk at the head and the plan that timed it, or says how long it has to wait. When nothing is left to
-// do it ends the drain: ok is false.
-func (l *delayLine) next() (c chunk, by *plan, wait time.Duration, ok bool) {
+// outgoing is a piece that is due.
+type outgoing struct {
+	piece
+	data []byte
+	end  error
+}
+
+// let sends a piece, and says how the connection ends if that is due.
+func (l *delayLine) let(out outgoing) error {
+	if len(out.data) > 0 && !out.drop {
+		if err := l.send(out.data); err != nil {
+			return writeError{err}
+		}
+	}
+	if out.last != goesOn {
+		return cutError{out.last}
+	}
+	return nil
+}
+
+// next takes the piece at the head, or says how long it has to wait. When nothing is left to do it ends the drain: ok is
+// false. What it gives is counted before it is sent: what a peer has got is counted.
+func (l *delayLine) next() (out outgoing, wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.err != nil || l.head == len(l.queue) {
+	l.finish()
+	l.adopt()
+	if l.err != nil || !l.begin() {
+		l.giveUp()
 		l.busy = false
 		close(l.idle)
-		return chunk{}, nil, 0, false
+		return outgoing{}, 0, false
 	}
-	l.sync()
-	c = l.queue[l.head]
-	if wait := c.due - l.sinceStart(); wait > 0 {
-		return chunk{}, nil, wait, true
+	if !l.shaped {
+		l.shape, l.shaped = l.seen.shape(l.current.unshaped()), true
 	}
+	p, now := l.shape, l.sinceStart()
+	requested := p.at - l.current.read
+	p.at = max(p.at, l.last)
+	if wait := p.at - now; wait > 0 {
+		return outgoing{}, wait, true
+	}
+	l.shaped, l.last = false, p.at
+	l.seen.sent(p, now, requested, now-l.current.read)
+	out = outgoing{piece: p, data: l.current.data[:p.size], end: l.current.end}
+	l.current.data = l.current.data[p.size:]
+	l.held -= int64(p.size)
+	l.holed = l.holed || p.drop
+	return out, 0, true
+}
+
+// begin takes the next chunk from the queue if the current one is over, and says whether there is one.
+func (l *delayLine) begin() bool {
+	if l.begun {
+		return true
+	}
+	if l.head == len(l.queue) {
+		return false
+	}
+	l.current, l.begun = l.queue[l.head], true
 	l.queue[l.head] = chunk{}
 	l.head++
 	l.compact()
-	return c, l.seen, 0, true
+	return true
+}
+
+// finish gives back the memory of a chunk of which everything is sent.
+func (l *delayLine) finish() {
+	if l.begun && len(l.current.data) == 0 && l.current.end == nil {
+		l.giveUp()
+	}
+}
+
+// giveUp lets the current chunk go, if there is one; nobody is sending of it.
+func (l *delayLine) giveUp() {
+	if l.begun {
+		l.release(l.current)
+		l.current, l.begun, l.shaped = chunk{}, false, false
+	}
+}
+
+// adopt shapes the head anew if the plan has changed.
+func (l *delayLine) adopt() {
+	next := l.plan.Load()
+	if next == l.seen {
+		return
+	}
+	l.seen.flushed(next, l.waiting())
+	l.seen, l.shaped, l.last = next, false, 0
+	if l.holed && !next.dropping() && l.err == nil {
+		l.end(errHole)
+		l.failed()
+	}
+}
+
+// waiting counts the chunks that are not sent.
+func (l *delayLine) waiting() int {
+	n := len(l.queue) - l.head
+	if l.begun && l.current.end == nil {
+		n++
+	}
+	return n
 }
 
 // compact gives up the part of the queue that is sent.
@@ -189,6 +237,11 @@ func (l *delayLine) compact() {
 func (l *delayLine) stop(cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.end(cause)
+}
+
+// end is stop under the lock. What drain is sending is left to it.
+func (l *delayLine) end(cause error) {
 	if l.err != nil {
 		return
 	}
@@ -196,7 +249,7 @@ func (l *delayLine) stop(cause error) {
 	for _, c := range l.queue[l.head:] {
 		l.release(c)
 	}
-	l.queue, l.head = nil, 0
+	l.queue, l.head, l.held = nil, 0, 0
 }
 
 // release returns a chunk's memory.
@@ -236,6 +289,23 @@ func (l *delayLine) failure() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.err
+}
+
+// hole is errHole if bytes were dropped, and are dropped no more under the next plan.
+func (l *delayLine) hole(next *plan) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.holed && !next.dropping() {
+		return errHole
+	}
+	return nil
+}
+
+// below says whether the line holds less than so many bytes; 0 is no limit.
+func (l *delayLine) below(window int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return window == 0 || l.held < window
 }
 
 // holds says whether the line still has something to send.

@@ -4,17 +4,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 )
 
 // Limits of a fault. They keep a mistaken fault from holding a connection, or the proxy's memory, for long.
 const (
-	MaxExpires = 10 * time.Minute // the longest lease of a fault
+	MaxExpires = time.Hour        // the longest lease of a fault
 	MaxDelay   = 10 * time.Minute // the longest delay of a fault
 	maxName    = 128              // bytes in the id of a fault, or the name of a proxy
 )
 
-// Direction says which way the delayed bytes go.
+// Direction says which way the bytes go that a fault is meant for.
 type Direction string
 
 // The directions of a fault: towards the upstream, towards the client, or both ways.
@@ -24,55 +25,65 @@ const (
 	Both       Direction = "both"
 )
 
-// covers says whether a fault of direction d delays bytes that go the way of one pump.
+// covers says whether a fault of direction d is meant for bytes that go the way of one pump.
 func (d Direction) covers(way Direction) bool { return d == Both || d == way }
 
-// Fault delays the bytes of one proxy. Several faults on one proxy add up.
+// Fault does something to the traffic of one proxy. Several faults on one proxy add up.
 type Fault struct {
 	ID        string        // names the fault for good: an id that has ended is not taken again
 	Run       string        // the run it belongs to; only reported
 	Proxy     string        // the name of the listener
-	Delay     time.Duration // how late each chunk of bytes is let go
-	Jitter    time.Duration // the delay is drawn uniformly from Delay-Jitter to Delay+Jitter; at most Delay
-	Direction Direction     // default Downstream
-	Seed      uint64        // the same seed draws the same jitter and the same share of connections
+	Effect    Effect        // what it does
+	Direction Direction     // default Downstream; "" for effects that concern whole connections
+	Seed      uint64        // the same seed makes the same draws, and hits the same connections
 	Share     float64       // of the connections, above 0 and up to 1; 0 means 1
 	Expires   time.Duration // the lease: the fault ends this long after it was put in or last renewed
 }
 
 // wireFault is Fault as JSON: durations are strings such as "300ms".
 type wireFault struct {
-	ID        string    `json:"id"`
-	Run       string    `json:"run,omitempty"`
-	Proxy     string    `json:"proxy"`
-	Delay     duration  `json:"delay"`
-	Jitter    duration  `json:"jitter,omitempty"`
-	Direction Direction `json:"direction,omitempty"`
-	Seed      uint64    `json:"seed,omitempty"`
-	Share     float64   `json:"share,omitempty"`
-	Expires   duration  `json:"expires"`
+	ID        string          `json:"id"`
+	Run       string          `json:"run,omitempty"`
+	Proxy     string          `json:"proxy"`
+	Kind      string          `json:"kind"`
+	With      json.RawMessage `json:"with,omitempty"` // the parameters of that kind
+	Direction Direction       `json:"direction,omitempty"`
+	Seed      uint64          `json:"seed,omitempty"`
+	Share     float64         `json:"share,omitempty"`
+	Expires   Duration        `json:"expires"`
 }
 
 // MarshalJSON writes durations as strings.
 func (f Fault) MarshalJSON() ([]byte, error) {
-	return json.Marshal(wireFault{f.ID, f.Run, f.Proxy, duration(f.Delay), duration(f.Jitter), f.Direction, f.Seed,
-		f.Share, duration(f.Expires)})
+	w := wireFault{f.ID, f.Run, f.Proxy, "", nil, f.Direction, f.Seed, f.Share, Duration(f.Expires)}
+	if f.Effect != nil {
+		with, err := json.Marshal(f.Effect)
+		if err != nil {
+			return nil, fmt.Errorf("write with: %w", err)
+		}
+		w.Kind, w.With = f.Effect.Kind(), with
+	}
+	return json.Marshal(w)
 }
 
-// UnmarshalJSON refuses unknown fields, and durations that are not strings.
+// UnmarshalJSON refuses unknown fields and kinds, and durations that are not strings.
 func (f *Fault) UnmarshalJSON(data []byte) error {
 	var w wireFault
 	if err := decodeStrict(data, &w); err != nil {
 		return err
 	}
-	*f = Fault{w.ID, w.Run, w.Proxy, time.Duration(w.Delay), time.Duration(w.Jitter), w.Direction, w.Seed, w.Share,
-		time.Duration(w.Expires)}
-	return nil
+	*f = Fault{w.ID, w.Run, w.Proxy, nil, w.Direction, w.Seed, w.Share, time.Duration(w.Expires)}
+	if w.Kind == "" && len(w.With) == 0 {
+		return nil // validate names it, together with all else that is missing
+	}
+	var err error
+	f.Effect, err = DecodeEffect(w.Kind, w.With)
+	return err
 }
 
 // withDefaults fills in what was left out, so that equal faults compare equal.
 func (f Fault) withDefaults() Fault {
-	if f.Direction == "" {
+	if f.Direction == "" && directed(f.Effect) {
 		f.Direction = Downstream
 	}
 	if f.Share == 0 {
@@ -84,26 +95,43 @@ func (f Fault) withDefaults() Fault {
 // same says whether two faults are the same but for their lease.
 func (f Fault) same(g Fault) bool {
 	f.Expires, g.Expires = 0, 0
-	return f == g
+	return reflect.DeepEqual(f, g)
 }
 
 // validate names every problem of a fault at once.
 func (f Fault) validate() error {
-	var errs []error
-	wrong := func(bad bool, format string, args ...any) {
-		if bad {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
+	var errs problems
+	errs.add(!validName(f.ID), "%w", badID(f.ID))
+	errs.add(len(f.Run) > maxName, "run must be at most %d bytes long", maxName)
+	errs.add(!(f.Share > 0 && f.Share <= 1), "share %v must be above 0 and at most 1", f.Share)
+	if f.Effect == nil {
+		errs.add(true, "kind is missing: use one of %s", kindNames())
+	} else {
+		f.Effect.check(&errs)
+		f.checkDirection(&errs)
 	}
-	wrong(!validName(f.ID), "%w", badID(f.ID))
-	wrong(len(f.Run) > maxName, "run must be at most %d bytes long", maxName)
-	wrong(f.Delay <= 0 || f.Delay > MaxDelay, "delay %v must be above 0 and at most %v", f.Delay, MaxDelay)
-	wrong(f.Jitter < 0 || f.Jitter > f.Delay, "jitter %v must be between 0 and the delay, %v", f.Jitter, f.Delay)
-	wrong(f.Direction != Upstream && f.Direction != Downstream && f.Direction != Both,
-		"direction %q must be upstream, downstream or both", f.Direction)
-	wrong(!(f.Share > 0 && f.Share <= 1), "share %v must be above 0 and at most 1", f.Share)
-	errs = append(errs, validateExpires(f.Expires))
-	return errors.Join(errs...)
+	return errors.Join(append(errs, validateExpires(f.Expires))...)
+}
+
+func (f Fault) checkDirection(errs *problems) {
+	switch {
+	case directed(f.Effect):
+		errs.add(f.Direction != Upstream && f.Direction != Downstream && f.Direction != Both,
+			"direction %q must be upstream, downstream or both", f.Direction)
+	default:
+		errs.add(f.Direction != "", "direction %q means nothing to %s, which concerns whole connections: leave it out",
+			f.Direction, f.Effect.Kind())
+	}
+}
+
+// problems collects everything that is wrong with a fault.
+type problems []error
+
+// add notes a problem if bad.
+func (p *problems) add(bad bool, format string, args ...any) {
+	if bad {
+		*p = append(*p, fmt.Errorf(format, args...))
+	}
 }
 
 // badID says what an id must be.
@@ -140,15 +168,6 @@ func validName(s string) bool {
 // connection never changes sides, and a larger share only adds connections.
 func (f Fault) hits(connection uint64) bool {
 	return f.Share >= 1 || unit(mix(f.Seed, connection)) < f.Share
-}
-
-// sample is the delay of one chunk: the same seed, connection, way and chunk number give the same delay.
-func (f Fault) sample(connection uint64, way Direction, chunk uint64) time.Duration {
-	if f.Jitter == 0 {
-		return f.Delay
-	}
-	h := mix(mix(mix(f.Seed, connection), uint64(len(way))), chunk)
-	return f.Delay - f.Jitter + time.Duration(unit(h)*2*float64(f.Jitter))
 }
 
 // mix hashes two numbers into one (the finaliser of SplitMix64).

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,7 +20,7 @@ func TestDelayIsAppliedAndNeverEarly(t *testing.T) {
 	c := r.dial()
 	ask(t, c, "before the fault") // the fault must also reach connections that are open
 	f := fault("slow", delay)
-	f.Jitter = jitter
+	f.Effect = latency(delay, jitter)
 	r.put(f)
 	eventually(t, "the fault is in force", func() bool {
 		return r.get("slow").Stats.InForceOn == proxy.Coverage{Connections: 1, Of: 1}
@@ -290,13 +291,13 @@ func TestARunChangesItsOwnFaultInOneStep(t *testing.T) {
 		t.Errorf("the first step took %s", took)
 	}
 	before := r.get("ramp").Stats
-	f.Delay = 80 * time.Millisecond
+	f.Effect = latency(80*time.Millisecond, 0)
 	r.put(f)
 	if took := ask(t, c, "two"); took < 80*time.Millisecond {
 		t.Errorf("the second step took %s", took)
 	}
 	after := r.get("ramp")
-	if after.Stats.Chunks <= before.Chunks || after.Stats.Connections != before.Connections || after.Fault.Delay != f.Delay {
+	if after.Stats.Chunks <= before.Chunks || after.Stats.Connections != before.Connections || !reflect.DeepEqual(after.Fault.Effect, f.Effect) {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
 }

@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// duration is a time.Duration that is a string in JSON.
-type duration time.Duration
+// Duration is a time.Duration that is a string in JSON.
+type Duration time.Duration
 
 // MarshalText writes what time.ParseDuration reads.
-func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
 // UnmarshalText reads what time.ParseDuration reads.
-func (d *duration) UnmarshalText(text []byte) error {
+func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	if err != nil {
 		return fmt.Errorf("%q is not a duration; write for example \"300ms\" or \"10s\"", text)
 	}
-	*d = duration(v)
+	*d = Duration(v)
 	return nil
 }
 
@@ -45,7 +45,7 @@ func explainJSON(err error) error {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the body must be one whole JSON object")
-	case errors.As(err, &wrong) && wrong.Type.Name() == "duration":
+	case errors.As(err, &wrong) && wrong.Type.Name() == "Duration":
 		return fmt.Errorf("field %s must be a duration in quotes, for example \"300ms\", not a %s", wrong.Field,
 			wrong.Value)
 	case errors.As(err, &wrong) && wrong.Field != "":

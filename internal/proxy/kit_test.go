@@ -120,7 +120,16 @@ func (r *rig) dial() *net.TCPConn {
 
 // fault is a plain fault on the proxy of a rig.
 func fault(id string, delay time.Duration) proxy.Fault {
-	return proxy.Fault{ID: id, Proxy: "web", Delay: delay, Expires: time.Minute}
+	return with(id, latency(delay, 0))
+}
+
+// with is a fault with an effect on the proxy of a rig.
+func with(id string, e proxy.Effect) proxy.Fault {
+	return proxy.Fault{ID: id, Proxy: "web", Effect: e, Expires: time.Minute}
+}
+
+func latency(delay, jitter time.Duration) proxy.Latency {
+	return proxy.Latency{Spread: proxy.Spread{Delay: proxy.Duration(delay), Jitter: proxy.Duration(jitter)}}
 }
 
 func (r *rig) put(f proxy.Fault) proxy.Status {

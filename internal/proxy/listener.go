@@ -3,9 +3,9 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
-	"slices"
 	"sync"
 	"time"
 )
@@ -16,7 +16,7 @@ const (
 	lastAcceptGap  = time.Second
 )
 
-// listener accepts the connections of one proxy.
+// listener accepts the connections of one proxy, whose faults are guarded by its lock.
 type listener struct {
 	Listener
 	log   *slog.Logger
@@ -27,6 +27,7 @@ type listener struct {
 
 	mu      sync.Mutex // never held across a call that waits for a peer
 	faults  []*active
+	changed chan struct{} // closed, and made anew, when faults changes
 	open    map[*connection]struct{}
 	total   uint64 // accepted so far; numbers the connections
 	refused uint64 // whose upstream could not be reached
@@ -65,8 +66,8 @@ func (l *listener) begin(ctx context.Context, client *net.TCPConn) {
 	}
 	l.total++
 	c := &connection{
-		number: l.total, client: client, done: make(chan struct{}),
-		bytes: l.bytes,
+		number: l.total, client: client, done: make(chan struct{}), bytes: l.bytes,
+		arrived: time.Now(),
 	}
 	l.open[c] = struct{}{}
 	l.tasks.Go(func() { l.handle(ctx, c) })
@@ -75,6 +76,9 @@ func (l *listener) begin(ctx context.Context, client *net.TCPConn) {
 // handle dials the upstream and moves bytes until the connection is over.
 func (l *listener) handle(ctx context.Context, c *connection) {
 	defer l.forget(c)
+	if !l.admit(c) {
+		return
+	}
 	dialer := net.Dialer{Timeout: dialTimeout}
 	conn, err := dialer.DialContext(ctx, "tcp", l.Upstream)
 	if err != nil {
@@ -117,47 +121,38 @@ func (l *listener) forget(c *connection) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.open, c)
+	c.release()
 }
 
-// put adds a fault to the open connections and those to come.
-func (l *listener) put(f *active) {
+// set makes the open connections, and those to come, obey these faults and no others.
+func (l *listener) set(faults []*active) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.faults = append(slices.Clone(l.faults), f)
-	l.follow()
-}
-
-// remove takes a fault out of all connections.
-func (l *listener) remove(f *active) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.faults = slices.DeleteFunc(slices.Clone(l.faults), func(g *active) bool { return f == g })
-	l.follow()
-}
-
-// replace puts one fault in the place of another.
-func (l *listener) replace(old, next *active) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.faults = slices.Clone(l.faults)
-	for i, f := range l.faults {
-		if f == old {
-			l.faults[i] = next
-		}
-	}
-	l.follow()
-}
-
-func (l *listener) follow() {
+	l.faults = faults
+	close(l.changed)
+	l.changed = make(chan struct{})
 	for c := range l.open {
-		c.follow(l.faults)
+		c.follow(faults)
 	}
+}
+
+// takes says why the proxy cannot have a fault with the effect; nil if it can.
+func (l *listener) takes(e Effect) error {
+	_, ends := e.(deadline)
+	_, arrives := e.(arrival)
+	if ends || arrives || shapes(e) {
+		return nil
+	}
+	return fmt.Errorf("%s is for datagrams, and proxy %q is tcp: %s", e.Kind(), l.Name, "use another kind")
 }
 
 // coverage counts the open connections that a fault is meant for, and those on which it is in force.
 func (l *listener) coverage(f *active) (n Coverage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if _, ok := f.Effect.(arrival); ok {
+		return n // it is for those that come
+	}
 	for c := range l.open {
 		if c.upstream == nil || !f.hits(c.number) {
 			continue
@@ -175,13 +170,16 @@ func (l *listener) status() ProxyStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return ProxyStatus{
-		Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream,
+		Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream, Protocol: TCP,
 		Open: len(l.open), Total: l.total, Refused: l.refused, Faults: len(l.faults),
 	}
 }
 
 // close stops accepting, resets every open connection, and waits until their goroutines have ended.
 func (l *listener) close() {
+	if l.tcp == nil {
+		return
+	}
 	_ = l.tcp.Close()
 	l.mu.Lock()
 	l.closed = true

@@ -8,74 +8,163 @@ import (
 
 // bond ties one fault to one connection.
 type bond struct {
-	fault      *active
-	connection uint64
-	touched    atomic.Bool // the fault has delayed a chunk of the connection
+	fault    *active
+	touched  atomic.Bool // the fault has changed something of the connection
+	up, down *lane       // what it does to bytes; nil if it does nothing to those that go that way
+	timer    *time.Timer // ends the connection; nil if the fault does not
 }
 
-// plan is what one pump is to do: the faults that delay its bytes. A nil plan means: pass bytes on as they come.
-type plan struct {
-	way   Direction
-	bonds []*bond
-}
-
-// newPlan picks the bonds that concern one way; nil if none does.
-func newPlan(way Direction, bonds []*bond) *plan {
-	p := &plan{way: way}
-	for _, b := range bonds {
-		if b.fault.Direction.covers(way) {
-			p.bonds = append(p.bonds, b)
+// newBond ties a fault to the connection with that number.
+func newBond(f *active, connection uint64) *bond {
+	b := &bond{fault: f}
+	_, cuts := f.Effect.(Limit)
+	if s, ok := f.Effect.(shaper); ok {
+		for _, way := range []Direction{Upstream, Downstream} {
+			if f.Direction.covers(way) {
+				*b.way(way) = &lane{bond: b, stage: s.stage(newDraws(f.Seed, connection, way)), delays: !cuts}
+			}
 		}
 	}
-	if len(p.bonds) == 0 {
+	return b
+}
+
+func (b *bond) way(way Direction) **lane {
+	if way == Upstream {
+		return &b.up
+	}
+	return &b.down
+}
+
+// touch counts the connection, once.
+func (b *bond) touch() {
+	if !b.touched.Swap(true) {
+		b.fault.counters.touched()
+	}
+}
+
+// disarm stops the clock that would end the connection.
+func (b *bond) disarm() {
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+}
+
+// lane is what one fault does to the bytes of one way of one connection.
+type lane struct {
+	*bond
+	stage  stage
+	delays bool // else it only ends connections
+	hit    bool // it does something to the piece that was shaped last
+}
+
+// plan is what one pump is to do: the faults on its bytes. A nil plan means: pass bytes on as they come. The lock of
+// the line guards what the lanes remember.
+type plan struct {
+	lanes  []*lane
+	drops  bool  // bytes are lost
+	window int64 // bytes to read ahead; 0 is as many as there is room for
+}
+
+// newPlan picks the bonds that act on one way; nil if none does.
+func newPlan(way Direction, bonds []*bond) *plan {
+	p := &plan{}
+	var wait time.Duration // that is usual
+	for _, b := range bonds {
+		l := *b.way(way)
+		if l == nil {
+			continue
+		}
+		p.lanes = append(p.lanes, l)
+		switch e := b.fault.Effect.(type) {
+		case Timeout:
+			p.drops = p.drops || e.drops()
+		case Latency:
+			wait += time.Duration(e.Delay + 2*e.Jitter)
+		}
+	}
+	for _, l := range p.lanes {
+		if e, ok := l.fault.Effect.(Bandwidth); ok {
+			window := max(e.within(bandwidthQueue+wait), leastWindow)
+			if p.window == 0 || window < p.window {
+				p.window = window
+			}
+		}
+	}
+	if len(p.lanes) == 0 {
 		return nil
 	}
 	return p
 }
 
-// list is the bonds of a plan, which may be nil.
-func (p *plan) list() []*bond {
+// list is the lanes of a plan, which may be nil.
+func (p *plan) list() []*lane {
 	if p == nil {
 		return nil
 	}
-	return p.bonds
+	return p.lanes
 }
 
 // has says whether the plan holds a fault.
 func (p *plan) has(f *active) bool {
-	return slices.ContainsFunc(p.list(), func(b *bond) bool { return b.fault == f })
+	return slices.ContainsFunc(p.list(), func(l *lane) bool { return l.fault == f })
 }
 
 // equal says whether two plans hold the same faults.
 func (p *plan) equal(q *plan) bool { return slices.Equal(p.list(), q.list()) }
 
-// sample is how long the chunk with this number is to wait: the sum over all faults.
-func (p *plan) sample(chunk uint64) (sum time.Duration) {
-	for _, b := range p.list() {
-		sum += b.fault.sample(b.connection, p.way, chunk)
+// dropping says whether bytes are lost under the plan, which may be nil.
+func (p *plan) dropping() bool { return p != nil && p.drops }
+
+// ahead is how many bytes may be read ahead; 0 is as many as there is room for.
+func (p *plan) ahead() int64 {
+	if p == nil {
+		return 0
 	}
-	return sum
+	return p.window
 }
 
-// delayed counts a chunk that was held until it was due.
-func (p *plan) delayed(bytes int, requested, delivered time.Duration) {
-	for _, b := range p.list() {
-		b.fault.counters.delayed(!b.touched.Swap(true), bytes, requested, delivered)
+// shape asks all stages what becomes of the bytes at the head of a line, in one piece or less.
+func (p *plan) shape(at piece) piece {
+	if at.size > 0 {
+		size := at.size
+		for _, l := range p.list() {
+			size = min(size, l.stage.most(at))
+		}
+		at.size = size
+	}
+	for _, l := range p.list() {
+		if l.hit = l.stage.shape(&at); l.hit {
+			l.touch()
+		}
+	}
+	return at
+}
+
+// sent tells the stages that a piece, as they shaped it, left, and counts it.
+func (p *plan) sent(as piece, now, requested, delivered time.Duration) {
+	for _, l := range p.list() {
+		l.stage.sent(as, now)
+		if l.hit {
+			l.fault.counters.piece(as, l.delays, requested, delivered)
+		}
+		if _, cuts := l.fault.Effect.(Limit); cuts && as.last != goesOn && l.hit {
+			l.fault.counters.endedOne()
+		}
 	}
 }
 
-// flushed counts queued chunks for the faults that are no longer in the next plan.
+// flushed counts chunks that were held up by faults which are no longer in the next plan.
 func (p *plan) flushed(next *plan, chunks int) {
-	for _, b := range p.list() {
-		if chunks > 0 && !next.has(b.fault) {
-			b.fault.counters.flushed(!b.touched.Swap(true), chunks)
+	for _, l := range p.list() {
+		if chunks > 0 && l.hit && !next.has(l.fault) {
+			l.fault.counters.flushed(chunks)
 		}
 	}
 }
 
 // overflowed counts that reading stopped.
 func (p *plan) overflowed() {
-	for _, b := range p.list() {
-		b.fault.counters.overflowed()
+	for _, l := range p.list() {
+		l.fault.counters.overflowed()
 	}
 }

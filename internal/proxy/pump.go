@@ -19,6 +19,9 @@ const mostUnsent = 256 << 10
 // errOver says that the connection was ended from elsewhere.
 var errOver = errors.New("the connection is over")
 
+// errAhead says that enough was read ahead of a bottleneck.
+var errAhead = errors.New("enough is read ahead")
+
 // writeError is a failure of the destination; other errors of a pump are of its source.
 type writeError struct{ error }
 
@@ -136,6 +139,9 @@ func (p *pump) loop() error {
 		if next == nil && !p.emptied() {
 			continue
 		}
+		if err := p.line.hole(next); err != nil {
+			return err
+		}
 		p.current.Store(next)
 		move := p.pass
 		if next != nil {
@@ -219,17 +225,20 @@ func (p *pump) delay() error {
 			return err
 		}
 	}
+	window := p.current.Load().ahead()
+	p.src.most = int(min(window, bufferSize))
+	defer func() { p.src.most = 0 }()
 	for {
-		buf, n, err := p.src.read(p.budget, !p.line.holds())
+		buf, n, err := (*buffer)(nil), 0, errAhead
+		if p.line.below(window) {
+			buf, n, err = p.src.read(p.budget, !p.line.holds())
+		}
 		switch {
 		case err == nil:
 			p.full = false
 			err = p.line.push(buf, n)
-		case errors.Is(err, errFull):
-			if !p.full {
-				p.full = true
-				p.plan.Load().overflowed()
-			}
+		case errors.Is(err, errFull), errors.Is(err, errAhead):
+			p.overflow(err)
 			if err = p.line.awaitRoom(); err == nil && p.plan.Load() != p.current.Load() {
 				return os.ErrDeadlineExceeded // as if the read, which has not been tried, had been interrupted
 			}
@@ -244,5 +253,14 @@ func (p *pump) delay() error {
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// overflow counts, once, that reading has stopped for want of room. To read no further ahead of a bottleneck is what
+// was asked for.
+func (p *pump) overflow(why error) {
+	if errors.Is(why, errFull) && !p.full {
+		p.full = true
+		p.plan.Load().overflowed()
 	}
 }

@@ -47,55 +47,54 @@ type active struct {
 	lease          time.Duration // when it expires, on the registry's clock
 }
 
+// port is one proxy, as the registry sees it. None of its methods waits for a peer.
+type port interface {
+	set(faults []*active)      // makes all traffic obey these faults, and no others
+	takes(e Effect) error      // why it cannot have a fault with that effect; nil if it can
+	coverage(*active) Coverage // on how much of the traffic of the moment the fault is in force
+}
+
 // registry holds the faults of a server.
 type registry struct {
-	proxies map[string]*listener
+	proxies map[string]port
 	log     *slog.Logger
 	wake    chan struct{} // a lease has changed
 	clock   func() time.Duration
 
 	mu    sync.Mutex
-	known map[string]*active // in force, or ended and kept
-	ended []string           // the ids that have ended, oldest first
+	known map[string]*active   // in force, or ended and kept
+	force map[string][]*active // by proxy, those in force, oldest first; a list is never changed
+	ended []string             // the ids that have ended, oldest first
 }
 
-func newRegistry(proxies map[string]*listener, log *slog.Logger) *registry {
+func newRegistry(proxies map[string]port, log *slog.Logger) *registry {
 	return &registry{proxies: proxies, log: log, wake: make(chan struct{}, 1), clock: bootTime,
-		known: make(map[string]*active)}
+		known: make(map[string]*active), force: make(map[string][]*active)}
 }
 
 // put adds a fault, renews it if it is in force with the same content, or changes it for its own run. created says
 // whether it is new.
 func (r *registry) put(f Fault) (status Status, created bool, err error) {
 	f = f.withDefaults()
-	if err := f.validate(); err != nil {
-		return Status{}, false, refuse(http.StatusBadRequest, "", "%w", err)
-	}
-	proxy := r.proxies[f.Proxy]
-	if proxy == nil {
-		return Status{}, false, refuse(http.StatusUnprocessableEntity, "the proxies here are: "+r.names(),
-			"there is no proxy named %q", f.Proxy)
+	if err := r.check(f); err != nil {
+		return Status{}, false, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := r.find(f.ID)
 	switch {
 	case a == nil:
-		a = &active{Fault: f, counters: &counters{}, state: InForce, started: time.Now(), lease: r.clock() + f.Expires}
-		r.known[f.ID] = a
-		proxy.put(a)
-		signal(r.wake)
-		r.log.Info("fault put in", "fault", f.ID, "run", f.Run, "proxy", f.Proxy, "delay", f.Delay, "expires", f.Expires)
+		a = r.enter(f, &counters{}, time.Now())
+		r.follow(f.Proxy, append(slices.Clone(r.force[f.Proxy]), a))
+		r.log.Info("fault put in", "fault", f.ID, "run", f.Run, "proxy", f.Proxy, "kind", f.Effect.Kind(), "expires", f.Expires)
 		return r.status(a), true, nil
 	case a.state != InForce:
 		return Status{}, false, over(a)
 	case !a.same(f) && a.Run == f.Run && a.Proxy == f.Proxy:
 		// The run changes its own fault: in one step, so that nothing passes between.
-		next := &active{Fault: f, counters: a.counters, state: InForce, started: a.started, lease: r.clock() + f.Expires}
-		r.known[f.ID] = next
-		proxy.replace(a, next)
-		signal(r.wake)
-		r.log.Info("fault changed", "fault", f.ID, "run", f.Run, "proxy", f.Proxy, "delay", f.Delay)
+		next := r.enter(f, a.counters, a.started)
+		r.follow(f.Proxy, replaced(r.force[f.Proxy], a, next))
+		r.log.Info("fault changed", "fault", f.ID, "run", f.Run, "proxy", f.Proxy, "kind", f.Effect.Kind())
 		return r.status(next), false, nil
 	case !a.same(f):
 		return Status{}, false, refuse(http.StatusConflict, "remove it first, or use another id",
@@ -103,6 +102,43 @@ func (r *registry) put(f Fault) (status Status, created bool, err error) {
 	}
 	r.extend(a, f.Expires)
 	return r.status(a), false, nil
+}
+
+// check says why a fault cannot be put in.
+func (r *registry) check(f Fault) error {
+	if err := f.validate(); err != nil {
+		return refuse(http.StatusBadRequest, "", "%w", err)
+	}
+	proxy := r.proxies[f.Proxy]
+	if proxy == nil {
+		return refuse(http.StatusUnprocessableEntity, "the proxies here are: "+r.names(),
+			"there is no proxy named %q", f.Proxy)
+	}
+	if err := proxy.takes(f.Effect); err != nil {
+		return refuse(http.StatusUnprocessableEntity, "", "%w", err)
+	}
+	return nil
+}
+
+// enter makes a fault known.
+func (r *registry) enter(f Fault, c *counters, started time.Time) *active {
+	a := &active{Fault: f, counters: c, state: InForce, started: started, lease: r.clock() + f.Expires}
+	r.known[f.ID] = a
+	signal(r.wake)
+	return a
+}
+
+// follow makes a proxy obey these faults.
+func (r *registry) follow(proxy string, faults []*active) {
+	r.force[proxy] = faults
+	r.proxies[proxy].set(faults)
+}
+
+// replaced is a list with one fault in the place of another.
+func replaced(list []*active, old, next *active) []*active {
+	list = slices.Clone(list)
+	list[slices.Index(list, old)] = next
+	return list
 }
 
 // renew lets the lease of a fault in force begin anew.
@@ -151,8 +187,8 @@ func (r *registry) remove(id string) (Status, error) {
 // finish takes a fault out, keeps its stats for a while, and its id for longer.
 func (r *registry) finish(a *active, state State) {
 	a.state, a.ended = state, time.Now()
-	if proxy := r.proxies[a.Proxy]; proxy != nil {
-		proxy.remove(a)
+	if a.Proxy != "" {
+		r.follow(a.Proxy, slices.DeleteFunc(slices.Clone(r.force[a.Proxy]), func(b *active) bool { return a == b }))
 		r.log.Info("fault ended", "fault", a.ID, "run", a.Run, "proxy", a.Proxy, "state", state)
 	}
 	r.ended = append(r.ended, a.ID)

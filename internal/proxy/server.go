@@ -51,7 +51,8 @@ func Serve(ctx context.Context, o Options) error {
 	defer control.Close()
 	s.tasks.Go(func() { s.faults.expire(ctx) })
 	for _, l := range s.listeners {
-		s.log.Info("proxy listens", "proxy", l.Name, "listen", l.tcp.Addr().String(), "upstream", l.Upstream)
+		now := l.status()
+		s.log.Info("proxy listens", "proxy", now.Name, "listen", now.Listen, "upstream", now.Upstream)
 		s.tasks.Go(func() { l.serve(ctx) })
 	}
 	if o.Ready != nil {
@@ -65,11 +66,21 @@ func Serve(ctx context.Context, o Options) error {
 	}
 }
 
+// front is one proxy, as its server sees it.
+type front interface {
+	port
+	listen(context.Context) error // takes the port
+	serve(context.Context)        // until close
+	status() ProxyStatus
+	close() // also without listen
+}
+
 // server is the proxies of one process and their faults.
 type server struct {
 	log       *slog.Logger
 	path      string // of the control socket
-	listeners []*listener
+	configs   []Listener
+	listeners []front // of those
 	faults    *registry
 	tasks     sync.WaitGroup
 }
@@ -83,12 +94,16 @@ func newServer(o Options) (*server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	pool, bytes, byName := new(bufferPool), &budget{limit: serverBudget}, make(map[string]*listener)
+	pool, bytes, byName := new(bufferPool), &budget{limit: serverBudget}, make(map[string]port)
 	for _, config := range o.Listeners {
-		l := &listener{Listener: config, log: s.log, pool: pool, bytes: bytes, open: make(map[*connection]struct{})}
+		var l front = newUDPListener(config, s.log, bytes)
+		if config.Protocol != UDP {
+			l = &listener{Listener: config, log: s.log, pool: pool, bytes: bytes, open: make(map[*connection]struct{}),
+				changed: make(chan struct{})}
+		}
 		s.path = cmp.Or(s.path, config.Control)
-		s.listeners = append(s.listeners, l)
-		byName[l.Name] = l
+		s.configs, s.listeners = append(s.configs, config), append(s.listeners, l)
+		byName[config.Name] = l
 	}
 	s.faults = newRegistry(byName, s.log)
 	if o.clock != nil {
@@ -100,8 +115,8 @@ func newServer(o Options) (*server, error) {
 // listen takes every port, or none.
 func (s *server) listen(ctx context.Context) error {
 	var errs []error
-	for _, l := range s.listeners {
-		errs = append(errs, l.resolve(ctx), l.listen(ctx))
+	for i, l := range s.listeners {
+		errs = append(errs, s.configs[i].resolve(ctx), l.listen(ctx))
 	}
 	err := errors.Join(errs...)
 	if err != nil {
@@ -122,15 +137,13 @@ func (s *server) proxies() []ProxyStatus {
 // close ends every connection and waits until all goroutines have ended.
 func (s *server) close() {
 	for _, l := range s.listeners {
-		if l.tcp != nil {
-			l.close()
-		}
+		l.close()
 	}
 	s.tasks.Wait()
 }
 
 // resolve checks that the upstream's host has an address.
-func (l *listener) resolve(ctx context.Context) error {
+func (l Listener) resolve(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	host, _, err := net.SplitHostPort(l.Upstream)
@@ -148,10 +161,16 @@ func (l *listener) resolve(ctx context.Context) error {
 func (l *listener) listen(ctx context.Context) error {
 	var config net.ListenConfig
 	tcp, err := config.Listen(ctx, "tcp", l.Listen)
+	if err != nil {
+		return l.cannotListen(err)
+	}
+	l.tcp = tcp.(*net.TCPListener) // what the network "tcp" gives
+	return nil
+}
+
+// cannotListen says why the port could not be taken, and what to do.
+func (l Listener) cannotListen(err error) error {
 	switch {
-	case err == nil:
-		l.tcp = tcp.(*net.TCPListener) // what the network "tcp" gives
-		return nil
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("proxy %q cannot listen on %s: the port is in use; stop what uses it, or change listen: %w",
 			l.Name, l.Listen, err)

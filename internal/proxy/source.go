@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -23,6 +24,7 @@ type source struct {
 	readyFunc func(uintptr) bool
 	reserve   *budget
 	must      bool // reserve whether there is room or not
+	most      int  // bytes to read; 0 is a whole buffer
 	buf       *buffer
 	n         int
 	err       error
@@ -71,7 +73,7 @@ func (s *source) ready(fd uintptr) bool {
 	}
 	s.buf = s.pool.get()
 	for {
-		s.n, s.err = syscall.Read(int(fd), s.buf[:])
+		s.n, s.err = syscall.Read(int(fd), s.buf[:cmp.Or(s.most, bufferSize)])
 		switch {
 		case errors.Is(s.err, syscall.EINTR):
 		case errors.Is(s.err, syscall.EAGAIN):

@@ -5,20 +5,49 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"strings"
 	"sync"
 	"time"
 )
 
 // Stats says what a fault did. No traffic, no counts.
 type Stats struct {
-	Connections uint64   `json:"connections"` // connections with at least one chunk held, until it was due or flushed
-	Chunks      uint64   `json:"chunks"`      // chunks that were held until they were due
-	Bytes       uint64   `json:"bytes"`       // bytes of those chunks
+	Connections uint64   `json:"connections"` // connections that it held up, changed or ended; of udp, clients
+	Chunks      uint64   `json:"chunks"`      // pieces of streams that left when they were due, and datagrams
+	Bytes       uint64   `json:"bytes"`       // bytes of those
+	Ends        uint64   `json:"ends"`        // ends of streams that left when they were due
+	Dropped     uint64   `json:"dropped"`     // bytes that were lost, of datagrams and of streams
+	Lost        uint64   `json:"lost"`        // datagrams that were lost
+	Ended       uint64   `json:"ended"`       // connections that it ended: refused, reset, or cut
 	Flushed     uint64   `json:"flushed"`     // chunks let go before they were due, because the fault ended; may still grow just after
 	Overflow    uint64   `json:"overflow"`    // times that reading stopped because the delay line was full
-	Requested   Delays   `json:"requested"`   // what the chunks were to wait, over all faults that held them
-	Delivered   Delays   `json:"delivered"`   // what they waited, from read to the start of the send
+	Requested   Delays   `json:"requested"`   // what was to wait, over all faults that held it
+	Delivered   Delays   `json:"delivered"`   // what it waited, from read to the start of the send
 	InForceOn   Coverage `json:"inForceOn"`
+}
+
+// Felt is how many times the fault did something: delayed, lost, or ended.
+func (s Stats) Felt() uint64 {
+	if n := s.Delivered.Count + s.Lost + s.Ended; n > 0 {
+		return n
+	}
+	return s.Dropped + s.Chunks
+}
+
+// Did says for a person what a fault did besides delaying, and what went wrong with it; empty if nothing.
+func (s Stats) Did() string {
+	var did []string
+	say := func(n uint64, format string) {
+		if n > 0 {
+			did = append(did, fmt.Sprintf(format, n))
+		}
+	}
+	say(s.Ended, "%d connections ended")
+	say(s.Lost, "%d datagrams lost")
+	say(s.Dropped, "%d bytes lost")
+	say(s.Flushed, "%d chunks let go before they were due")
+	say(s.Overflow, "%d times no room to hold more, so that the delay grew")
+	return strings.Join(did, ", ")
 }
 
 // Coverage says on how many of the open connections that a fault is meant for it is in force.
@@ -36,11 +65,11 @@ type Delays struct {
 // wireDelays is Delays as JSON: durations are strings.
 type wireDelays struct {
 	Count uint64   `json:"count"`
-	Min   duration `json:"min"`
-	Mean  duration `json:"mean"`
-	Max   duration `json:"max"`
-	P50   duration `json:"p50"`
-	P99   duration `json:"p99"`
+	Min   Duration `json:"min"`
+	Mean  Duration `json:"mean"`
+	Max   Duration `json:"max"`
+	P50   Duration `json:"p50"`
+	P99   Duration `json:"p99"`
 }
 
 // String sums the delays up for a person: "none" if there were none.
@@ -56,8 +85,8 @@ func (d Delays) MarshalJSON() ([]byte, error) {
 	if d.Count == 0 {
 		return []byte(`{"count":0}`), nil
 	}
-	return json.Marshal(wireDelays{d.Count, duration(d.Min), duration(d.Mean), duration(d.Max), duration(d.P50),
-		duration(d.P99)})
+	return json.Marshal(wireDelays{d.Count, Duration(d.Min), Duration(d.Mean), Duration(d.Max), Duration(d.P50),
+		Duration(d.P99)})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -142,26 +171,60 @@ type counters struct {
 	requested, delivered histogram
 }
 
-// delayed counts a chunk that was held until it was due.
-func (c *counters) delayed(first bool, bytes int, requested, delivered time.Duration) {
+// touched counts a connection that the fault does something to.
+func (c *counters) touched() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if first {
-		c.stats.Connections++
+	c.stats.Connections++
+}
+
+// piece counts what left: as says what became of it.
+func (c *counters) piece(as piece, delays bool, requested, delivered time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case as.drop:
+		c.stats.Dropped += uint64(as.size)
+		return
+	case as.end:
+		c.stats.Ends++
+	default:
+		c.stats.Chunks++
+		c.stats.Bytes += uint64(as.size)
 	}
-	c.stats.Chunks++
-	c.stats.Bytes += uint64(bytes)
+	if delays {
+		c.requested.add(requested)
+		c.delivered.add(delivered)
+	}
+}
+
+// waited counts a wait that is not of bytes.
+func (c *counters) waited(requested, delivered time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.requested.add(requested)
 	c.delivered.add(delivered)
 }
 
-// flushed counts chunks that were held, and let go before they were due.
-func (c *counters) flushed(first bool, chunks int) {
+// lost counts a datagram that was lost.
+func (c *counters) lost(bytes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if first {
-		c.stats.Connections++
-	}
+	c.stats.Lost++
+	c.stats.Dropped += uint64(bytes)
+}
+
+// endedOne counts a connection that the fault ended.
+func (c *counters) endedOne() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.Ended++
+}
+
+// flushed counts chunks that were held, and let go before they were due.
+func (c *counters) flushed(chunks int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.stats.Flushed += uint64(chunks)
 }
 

@@ -56,7 +56,7 @@ func TestPassThroughIsIntact(t *testing.T) {
 func TestDelayedStreamIsIntact(t *testing.T) {
 	r := start(t, upstream(t, echo))
 	f := fault("slow", 20*time.Millisecond)
-	f.Jitter, f.Direction = 10*time.Millisecond, "both"
+	f.Effect, f.Direction = latency(20*time.Millisecond, 10*time.Millisecond), "both"
 	r.put(f)
 	exchange(t, r.dial(), 2, 16<<20)
 	if s := r.remove("slow").Stats; s.Bytes != 32<<20 || s.Connections != 1 || s.Delivered.Min < 10*time.Millisecond {
@@ -97,7 +97,7 @@ func TestSwitchingBreaksNothing(t *testing.T) {
 					default:
 					}
 					f := fault(fmt.Sprint("f", switches), delay)
-					f.Jitter, f.Direction = delay, "both"
+					f.Effect, f.Direction = latency(delay, delay), "both"
 					if _, err := r.Put(context.Background(), f); err != nil {
 						t.Error(err)
 					}

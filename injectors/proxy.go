@@ -1,0 +1,154 @@
+package injectors
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"mishap"
+)
+
+// Errors of a [ProxyControl] that this package branches on.
+var (
+	// ErrProxyDown is a proxy that does not run, and so has no faults.
+	ErrProxyDown = errors.New("the proxy is not running")
+	// ErrFaultOver is a fault that the proxy does not have, or not any more.
+	ErrFaultOver = errors.New("the proxy does not have the fault")
+)
+
+// ProxyAddress is a proxy of the settings.
+type ProxyAddress struct {
+	Name, Listen, Upstream string
+	Protocol               string // "udp", else TCP
+	Control                string // path of the control socket
+}
+
+// ProxyFault is what a proxy is asked to do to the traffic that passes it.
+type ProxyFault struct {
+	ID, Run, Proxy string
+	Kind           string          // of the effect, as the proxy calls it
+	With           json.RawMessage // the effect's parameters, as the proxy reads them
+	Direction      string          // empty for effects that concern whole connections
+	Seed           uint64
+	Share          float64       // of the connections
+	Expires        time.Duration // ends by itself so long after it was put in or renewed
+}
+
+// ProxyStatus is how a fault does in its proxy.
+type ProxyStatus struct {
+	InForce bool
+	Detail  string
+	Traffic mishap.Traffic
+}
+
+// ProxyControl is the control API of a running proxy. Putting a fault in again
+// renews it; one that has ended cannot be put in again.
+type ProxyControl interface {
+	Put(ctx context.Context, f ProxyFault) error
+	Get(ctx context.Context, id string) (ProxyStatus, error)
+	Delete(ctx context.Context, id string) error
+}
+
+type proxyTargets struct {
+	Proxy string `json:"proxy" jsonschema:"name of a proxy in the settings"`
+}
+
+// proxyWith is the parameters of a fault in a proxy.
+type proxyWith interface {
+	hit() proxyHit
+	problems() []error      // of what is its own
+	effect() any            // what the proxy reads as JSON
+	asked() mishap.Duration // the delay asked for; 0 if it is not one delay
+}
+
+// proxyHit is the traffic that a fault hits.
+type proxyHit struct {
+	direction string // empty if it concerns whole connections
+	share     mishap.Share
+	seed      uint64
+}
+
+// proxyKind is what is particular to one fault in a proxy.
+type proxyKind struct {
+	name, summary, doc, example string
+	effect                      string // what the proxy calls it
+	protocols                   string // "tcp", "udp" or "tcp udp"
+	verb                        string // "delays connections"
+	ramps                       bool
+	params                      any
+	read                        func(raw json.RawMessage) (proxyWith, error)
+}
+
+// readProxyWith reads parameters over their defaults.
+func readProxyWith[W proxyWith](defaults W) func(json.RawMessage) (proxyWith, error) {
+	return func(raw json.RawMessage) (proxyWith, error) {
+		with := defaults
+		err := mishap.Decode("with", raw, &with)
+		return with, err
+	}
+}
+
+func (k proxyKind) injectorKind(d Deps) mishap.InjectorKind {
+	return mishap.InjectorKind{
+		Kind: mishap.Kind{
+			Name: k.name, Summary: k.summary, Params: k.params, Example: k.example,
+			Doc: k.doc + " The traffic must pass `mishap proxy`, whose listeners are in the settings under proxies. " +
+				"The fault expires in the proxy unless it is renewed, so that it ends when mishap does. " +
+				"What it did is counted: nothing means no effect, and no verdict.",
+		},
+		Targets: proxyTargets{}, Keeper: mishap.KeeperProxy, Traffic: true, Ramps: k.ramps,
+		Do: []string{"connect to the proxy's control socket"}, Undo: []string{"connect to the proxy's control socket"},
+		WhenLost: fmt.Sprintf("the fault expires in the proxy within %s", d.Lease),
+		New: func(f mishap.Fault) (mishap.Injector, error) {
+			var t proxyTargets
+			with, err := k.read(f.With)
+			err = errors.Join(mishap.Decode("targets", f.Targets, &t), err, errors.Join(with.problems()...), with.hit().check())
+			if t.Proxy == "" {
+				err = errors.Join(err, &mishap.FieldError{Path: "targets.proxy", Msg: "is missing: the name of a proxy in the settings"})
+			}
+			return &proxyFault{deps: d, kind: k, proxy: t.Proxy}, err
+		},
+	}
+}
+
+func (h proxyHit) check() error {
+	var problems []error
+	if h.share <= 0 {
+		problems = append(problems, &mishap.FieldError{Path: "with.share", Msg: "must be above 0%", Hint: "leave it out for all connections"})
+	}
+	switch h.direction {
+	case "", "upstream", "downstream", "both":
+	default:
+		problems = append(problems, &mishap.FieldError{Path: "with.direction", Msg: fmt.Sprintf("%q is unknown", h.direction), Hint: mishap.Suggest(h.direction, []string{"upstream", "downstream", "both"})})
+	}
+	return errors.Join(problems...)
+}
+
+// longestWait is the longest delay that a proxy takes.
+const longestWait = 10 * time.Minute
+
+// wait gives the problem of a duration that must be above 0, or at least 0 if zero is set.
+func wait(path string, d mishap.Duration, zero bool) []error {
+	switch {
+	case d.Std() > longestWait, d <= 0 && !zero:
+		bound := "above 0 and "
+		if zero {
+			bound = ""
+		}
+		return []error{&mishap.FieldError{Path: path, Msg: fmt.Sprintf("must be %sat most %s", bound, mishap.Duration(longestWait)), Hint: "for example 300ms"}}
+	}
+	return nil
+}
+
+// oneOf gives the problem of a word that is not among those known; empty is its default.
+func oneOf(path, word string, known ...string) []error {
+	for _, k := range known {
+		if word == "" || word == k {
+			return nil
+		}
+	}
+	return []error{&mishap.FieldError{Path: path, Msg: fmt.Sprintf("%q is unknown", word), Hint: "known: " + strings.Join(known, ", ")}}
+}

@@ -1,0 +1,79 @@
+package proxy
+
+import (
+	"io"
+	"time"
+)
+
+// admit lets a new connection wait, or ends it, as the faults of the moment want; true says that the upstream is to be
+// dialled. When faults change it looks again: a connection never waits for a fault that is over.
+func (l *listener) admit(c *connection) bool {
+	for {
+		wait, by, instead, changed := l.arrive(c)
+		for _, b := range by {
+			b.touch()
+		}
+		if instead != goesOn {
+			refuseAs(c, instead)
+			return false
+		}
+		rest := wait - time.Since(c.arrived)
+		if rest <= 0 {
+			for _, b := range by {
+				b.fault.counters.waited(wait, time.Since(c.arrived))
+			}
+			return true
+		}
+		timer := time.NewTimer(rest)
+		select {
+		case <-timer.C:
+		case <-changed:
+		case <-c.done:
+			timer.Stop()
+			return false
+		}
+		timer.Stop()
+	}
+}
+
+// arrive asks the faults that concern a connection before its upstream is dialled: how long it is to wait since it came,
+// who says so, and how it is ended instead. changed is closed when the answer may be another.
+func (l *listener) arrive(c *connection) (wait time.Duration, by []*bond, instead ending, changed chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range l.faults {
+		a, ok := f.Effect.(arrival)
+		if !ok || !f.hits(c.number) {
+			continue
+		}
+		d, how := a.arrive(newDraws(f.Seed, c.number, ""))
+		wait += d
+		b := c.arrivals[f.counters]
+		if b == nil {
+			if c.arrivals == nil {
+				c.arrivals = make(map[*counters]*bond)
+			}
+			b = &bond{fault: f}
+			c.arrivals[f.counters] = b
+		}
+		by = append(by, b)
+		if how != goesOn {
+			f.counters.endedOne()
+			return 0, []*bond{b}, how, nil
+		}
+	}
+	return wait, by, goesOn, l.changed
+}
+
+// refuseAs ends a connection that has no upstream yet.
+func refuseAs(c *connection, how ending) {
+	if how == byClose {
+		// A close with bytes unread would be a RST.
+		_ = c.client.CloseWrite()
+		_ = c.client.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.Copy(io.Discard, c.client)
+		c.close()
+		return
+	}
+	c.reset()
+}

@@ -1,0 +1,35 @@
+package proxy
+
+import "time"
+
+const (
+	chunkOverhead = 96                         // bytes that the queue needs for a chunk besides its data
+	chunkCost     = bufferSize + chunkOverhead // the most that a chunk costs, in bytes
+)
+
+// chunk is what one read brought, or the end of the stream. Times are since the line's start.
+type chunk struct {
+	data   []byte  // that has not been sent
+	buf    *buffer // that data lies in; nil if data has memory of its own
+	full   int     // bytes that were read
+	number uint64
+	read   time.Duration
+	end    error // io.EOF, or how the source failed; such a chunk has no data
+}
+
+// cost is what the chunk takes from the budget, in bytes, until all of it is sent.
+func (c chunk) cost() int64 {
+	switch {
+	case c.end != nil:
+		return 0
+	case c.buf != nil:
+		return chunkCost
+	default:
+		return int64(c.full) + chunkOverhead
+	}
+}
+
+// unshaped is the chunk as one piece that no stage has seen.
+func (c chunk) unshaped() piece {
+	return piece{number: c.number, size: len(c.data), at: c.read, end: c.end != nil}
+}

@@ -1,0 +1,148 @@
+package proxy
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Effect is what a fault does. Each kind is one small file, fault_KIND.go, which is listed in kinds and says what it
+// acts on by the methods that it has:
+//
+//   - shaper: the bytes of one way of a connection, through a stage of its own for each
+//   - arrival: connections that come, before the upstream is dialled
+//   - deadline: connections as a whole, some time after the fault has reached them
+//   - datagrams: the datagrams of a proxy whose protocol is udp
+type Effect interface {
+	Kind() string
+	// check notes every problem of the parameters.
+	check(errs *problems)
+}
+
+// shaper acts on bytes.
+type shaper interface {
+	stage(d draws) stage
+}
+
+// arrival acts on connections that come.
+type arrival interface {
+	// arrive says how long the connection has to wait before the upstream is dialled, and whether it is ended instead.
+	arrive(d draws) (wait time.Duration, instead ending)
+}
+
+// deadline acts on connections as a whole.
+type deadline interface {
+	// endsAfter says how long after the fault has reached it a connection is reset; false is never.
+	endsAfter() (time.Duration, bool)
+}
+
+// datagrams acts on datagrams.
+type datagrams interface {
+	// datagram says what becomes of the datagram with that number: it is late, or it is lost.
+	datagram(d draws, number uint64) (late time.Duration, lost bool)
+}
+
+// ending is how a fault ends a connection.
+type ending string
+
+// The endings: a RST, as a peer that crashed; a FIN, as a peer that has said all it had to say.
+const (
+	goesOn  ending = ""
+	byReset ending = "reset"
+	byClose ending = "close"
+)
+
+// valid says whether a person may ask for the ending.
+func (e ending) valid() bool { return e == goesOn || e == byReset || e == byClose }
+
+// or is the ending, or another if it was left out.
+func (e ending) or(other ending) ending {
+	if e == goesOn {
+		return other
+	}
+	return e
+}
+
+// draws are the random numbers of one way of one connection: the same fault, seed, connection and way draw the same.
+type draws struct{ key uint64 }
+
+func newDraws(seed, connection uint64, way Direction) draws {
+	return draws{mix(mix(seed, connection), uint64(len(way)))}
+}
+
+// unit is the draw with that number, in [0, 1).
+func (d draws) unit(number uint64) float64 { return unit(mix(d.key, number)) }
+
+// kinds reads the parameters of every kind of effect.
+func kinds() map[string]func(json.RawMessage) (Effect, error) {
+	return map[string]func(json.RawMessage) (Effect, error){
+		Latency{}.Kind():      read[Latency],
+		Bandwidth{}.Kind():    read[Bandwidth],
+		SlowClose{}.Kind():    read[SlowClose],
+		Timeout{}.Kind():      read[Timeout],
+		Reset{}.Kind():        read[Reset],
+		Slicer{}.Kind():       read[Slicer],
+		Limit{}.Kind():        read[Limit],
+		ConnectDelay{}.Kind(): read[ConnectDelay],
+		Refuse{}.Kind():       read[Refuse],
+		Loss{}.Kind():         read[Loss],
+	}
+}
+
+// DecodeEffect reads the parameters of a kind of effect, strictly.
+func DecodeEffect(kind string, with json.RawMessage) (Effect, error) {
+	read, ok := kinds()[kind]
+	if !ok {
+		return nil, fmt.Errorf("kind %q is unknown: use one of %s", kind, kindNames())
+	}
+	effect, err := read(with)
+	if err != nil {
+		return nil, fmt.Errorf("with of %s: %w", kind, err)
+	}
+	return effect, nil
+}
+
+func read[E Effect](with json.RawMessage) (Effect, error) {
+	var e E
+	if len(with) == 0 || string(with) == "null" {
+		return e, nil
+	}
+	err := decodeStrict(with, &e)
+	return e, err
+}
+
+// Kinds lists the kinds of effects, sorted.
+func Kinds() []string {
+	var names []string
+	for name := range kinds() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func kindNames() string { return strings.Join(Kinds(), ", ") }
+
+// shapes says whether an effect acts on the bytes of streams.
+func shapes(e Effect) bool {
+	_, ok := e.(shaper)
+	return ok
+}
+
+// directed says whether an effect goes one way or the other.
+func directed(e Effect) bool {
+	_, ok := e.(datagrams)
+	return ok || shapes(e)
+}
+
+// checkSpan notes a duration that is not between least and MaxDelay.
+func (p *problems) checkSpan(name string, d Duration, least time.Duration) {
+	bound := "must be above 0"
+	if least == 0 {
+		bound = "must not be negative"
+	}
+	p.add(time.Duration(d) < least || time.Duration(d) > MaxDelay, "%s %v %s, and at most %v", name, time.Duration(d),
+		bound, MaxDelay)
+}

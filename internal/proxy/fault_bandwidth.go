@@ -1,0 +1,53 @@
+package proxy
+
+import "time"
+
+const (
+	bandwidthTick  = 10 * time.Millisecond  // a piece is at most what passes in a tick, so that bytes flow rather than jump
+	bandwidthSlack = 50 * time.Millisecond  // how much lateness is made up for; more would be a burst above the rate
+	bandwidthQueue = 100 * time.Millisecond // how much is read ahead of the bottleneck; more would only be extra latency
+	leastWindow    = 1 << 10                // bytes that are always read ahead
+)
+
+// Bandwidth passes at most so many bytes in a second, on each way that it covers of each connection.
+type Bandwidth struct {
+	Rate int64 `json:"rate"` // bytes per second
+}
+
+// Kind is bandwidth.
+func (Bandwidth) Kind() string { return "bandwidth" }
+
+func (b Bandwidth) check(errs *problems) {
+	errs.add(b.Rate <= 0, "rate %d must be above 0: how many bytes may pass in a second", b.Rate)
+}
+
+func (b Bandwidth) stage(draws) stage { return &bottleneck{rate: b.Rate} }
+
+// within is how many bytes pass in a while.
+func (b Bandwidth) within(d time.Duration) int64 { return int64(float64(b.Rate) * d.Seconds()) }
+
+// bottleneck is a link that one piece after the other goes through.
+type bottleneck struct {
+	rate   int64
+	free   time.Duration // when the latest piece was through
+	passes time.Duration // when the piece that was shaped last is
+}
+
+func (s *bottleneck) most(p piece) int {
+	return int(min(int64(p.size), max(Bandwidth{s.rate}.within(bandwidthTick), 1)))
+}
+
+func (s *bottleneck) shape(p *piece) bool {
+	if p.size == 0 {
+		return false
+	}
+	s.passes = max(s.free, p.at) + time.Duration(float64(p.size)/float64(s.rate)*float64(time.Second))
+	p.at = s.passes
+	return true
+}
+
+func (s *bottleneck) sent(p piece, now time.Duration) {
+	if p.size > 0 {
+		s.free = s.passes + max(now-p.at-bandwidthSlack, 0)
+	}
+}

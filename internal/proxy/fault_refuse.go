@@ -1,0 +1,18 @@
+package proxy
+
+import "time"
+
+// Refuse ends new connections instead of dialling the upstream. The kernel has accepted them by then, so that a client
+// sees a connection that is reset or closed at once, and not ECONNREFUSED.
+type Refuse struct {
+	How ending `json:"how,omitempty"` // reset (default) or close
+}
+
+// Kind is refuse.
+func (Refuse) Kind() string { return "refuse" }
+
+func (r Refuse) check(errs *problems) {
+	errs.add(!r.How.valid(), "how %q must be reset or close", r.How)
+}
+
+func (r Refuse) arrive(draws) (time.Duration, ending) { return 0, r.How.or(byReset) }

@@ -1,0 +1,193 @@
+package proxy
+
+import (
+	"bytes"
+	"container/heap"
+	"context"
+	"time"
+)
+
+// held is a datagram that is late.
+type held struct {
+	client *client
+	way    Direction
+	number uint64 // on its way of its client
+	order  uint64 // of its arrival
+	data   []byte
+	read   time.Time
+	wait   time.Duration // that its faults ask for
+	by     []*active
+	due    time.Time
+}
+
+func (h *held) cost() int64 { return int64(len(h.data)) + chunkOverhead }
+
+// heldQueue is a heap: what is due first is first, and of those due at the same time what came first.
+type heldQueue []*held
+
+func (q heldQueue) Len() int { return len(q) }
+
+func (q heldQueue) Less(i, j int) bool {
+	if q[i].due.Equal(q[j].due) {
+		return q[i].order < q[j].order
+	}
+	return q[i].due.Before(q[j].due)
+}
+
+func (q heldQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+
+// Push is for container/heap.
+func (q *heldQueue) Push(x any) { *q = append(*q, x.(*held)) }
+
+// Pop is for container/heap.
+func (q *heldQueue) Pop() any {
+	old := *q
+	last := old[len(old)-1]
+	old[len(old)-1] = nil
+	*q = old[:len(old)-1]
+	return last
+}
+
+// pass lets a datagram go at once, later or never, as the faults of the moment want.
+func (l *udpListener) pass(c *client, way Direction, data []byte) {
+	if l.judge(c, way, data) {
+		l.send(c, way, data)
+	}
+}
+
+// judge says whether a datagram goes at once. If not it is lost or held.
+func (l *udpListener) judge(c *client, way Direction, data []byte) (now bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := &held{client: c, way: way, number: c.sent[way], order: l.arrived, read: time.Now()}
+	c.latest = h.read
+	c.sent[way]++
+	l.arrived++
+	for _, f := range l.faults {
+		wait, lost, concerned := h.meets(f)
+		switch {
+		case !concerned:
+		case lost:
+			c.touch(f)
+			f.counters.lost(len(data))
+			return false
+		case wait > 0:
+			h.wait += wait
+			h.by = append(h.by, f)
+		}
+	}
+	if h.wait == 0 {
+		return true
+	}
+	h.data, h.due = bytes.Clone(data), h.read.Add(h.wait)
+	l.hold(h)
+	return false
+}
+
+// meets says what a fault wants of a datagram, if it concerns it.
+func (h *held) meets(f *active) (wait time.Duration, lost, concerned bool) {
+	if !f.Direction.covers(h.way) || !f.hits(h.client.number) {
+		return 0, false, false
+	}
+	// Only what takes datagrams is put in, see takes.
+	wait, lost = f.Effect.(datagrams).datagram(newDraws(f.Seed, h.client.number, h.way), h.number)
+	return wait, lost, true
+}
+
+// touch counts a client, once for each fault.
+func (c *client) touch(f *active) {
+	if _, ok := c.touched[f.counters]; !ok {
+		c.touched[f.counters] = struct{}{}
+		f.counters.touched()
+	}
+}
+
+// hold keeps a datagram until it is due. Without room for it, it is lost as on a router, and counted.
+func (l *udpListener) hold(h *held) {
+	for _, f := range h.by {
+		h.client.touch(f)
+	}
+	if !l.bytes.take(h.cost()) {
+		for _, f := range h.by {
+			f.counters.overflowed()
+		}
+		return
+	}
+	heap.Push(&l.held, h)
+	signal(l.wake)
+}
+
+// set makes all datagrams obey these faults, and no others, also those that are held.
+func (l *udpListener) set(faults []*active) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.faults = faults
+	for _, h := range l.held {
+		before := h.by
+		h.wait, h.by = 0, nil
+		for _, f := range faults {
+			if wait, _, _ := h.meets(f); wait > 0 {
+				h.wait += wait
+				h.by = append(h.by, f)
+				h.client.touch(f)
+			}
+		}
+		h.due = h.read.Add(h.wait)
+		countFlushed(before, h.by)
+	}
+	heap.Init(&l.held)
+	signal(l.wake)
+}
+
+// countFlushed counts a datagram for the faults that held it and are over.
+func countFlushed(before, now []*active) {
+	stays := make(map[*counters]bool)
+	for _, f := range now {
+		stays[f.counters] = true
+	}
+	for _, f := range before {
+		if !stays[f.counters] {
+			f.counters.flushed(1)
+		}
+	}
+}
+
+// release sends what is due until ctx is done.
+func (l *udpListener) release(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		h, wait := l.due()
+		if h != nil {
+			l.send(h.client, h.way, h.data)
+			l.bytes.give(h.cost())
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case <-timer.C:
+		case <-l.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// due takes the next datagram that is due, or says when to look again.
+func (l *udpListener) due() (*held, time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.held) == 0 {
+		return nil, time.Hour
+	}
+	h := l.held[0]
+	waited := time.Since(h.read)
+	if waited < h.wait {
+		return nil, h.wait - waited
+	}
+	heap.Pop(&l.held)
+	for _, f := range h.by {
+		f.counters.piece(piece{size: len(h.data)}, true, h.wait, waited)
+	}
+	return h, 0
+}
