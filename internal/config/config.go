@@ -51,7 +51,7 @@ type Proxy struct {
 	Listen   string `json:"listen"`
 	Upstream string `json:"upstream"`
 	Protocol string `json:"protocol,omitempty"` // tcp (default) or udp
-	Control  string `json:"control"` // path of the control socket
+	Control  string `json:"control"`            // path of the control socket
 }
 
 // Value is one setting as `mishap config` shows it.

@@ -32,8 +32,8 @@ type Spread struct {
 	Delay        Duration `json:"delay,omitempty"`
 	Jitter       Duration `json:"jitter,omitempty"`
 	Distribution string   `json:"distribution,omitempty"` // default uniform with a jitter, trace with a trace, else constant
-	// Correlation, from 0 up to below 1, makes a delay resemble the one before it on its way of its connection. The
-	// distribution stays what it is.
+	// Correlation, from 0 up to below 1, makes a delay resemble the one before it on its way of its connection. It is that
+	// of the normal deviates behind the delays; a distribution stays what it is.
 	Correlation float64    `json:"correlation,omitempty"`
 	Trace       []Duration `json:"trace,omitempty"`
 }

@@ -1,6 +1,9 @@
 package proxy
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
 // SetClock replaces the clock of leases.
 func (o *Options) SetClock(clock func() time.Duration) { o.clock = clock }
@@ -12,4 +15,27 @@ func Summarize(delays []time.Duration) Delays {
 		h.add(d)
 	}
 	return h.summary()
+}
+
+// Draw gives the first n delays of one way of a connection.
+func Draw(s Spread, seed, connection uint64, n int) []time.Duration {
+	drawn := make([]time.Duration, n)
+	sampler := sampler{Spread: s, draws: newDraws(seed, connection, Upstream)}
+	for i := range drawn {
+		drawn[i] = sampler.sample(uint64(i), true)
+		if again := sampler.sample(uint64(i), true); again != drawn[i] {
+			panic("the same draw is another delay")
+		}
+	}
+	return drawn
+}
+
+// Decode reads a fault as the control API does, up to the registry.
+func Decode(id string, body []byte) (Fault, error) {
+	f, err := decodeFault(id, bytes.NewReader(body))
+	if err != nil {
+		return f, err
+	}
+	f = f.withDefaults()
+	return f, f.validate()
 }

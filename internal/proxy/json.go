@@ -42,6 +42,9 @@ func decodeStrict(data []byte, into any) error {
 // explainJSON says in a sentence what is wrong with a body.
 func explainJSON(err error) error {
 	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		wrong.Field = strings.TrimPrefix(wrong.Field, "Spread.") // which is embedded, and no name of a field
+	}
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the body must be one whole JSON object")

@@ -186,16 +186,16 @@ func (c *counters) piece(as piece, delays bool, requested, delivered time.Durati
 	case as.drop:
 		c.stats.Dropped += uint64(as.size)
 		return
+	case !delays:
+		return
 	case as.end:
 		c.stats.Ends++
 	default:
 		c.stats.Chunks++
 		c.stats.Bytes += uint64(as.size)
 	}
-	if delays {
-		c.requested.add(requested)
-		c.delivered.add(delivered)
-	}
+	c.requested.add(requested)
+	c.delivered.add(delivered)
 }
 
 // waited counts a wait that is not of bytes.
