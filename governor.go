@@ -14,6 +14,8 @@ type Limits struct {
 	Runs    int   // at once
 	Targets int   // touched at once, in one place
 	Share   Share // of a target group or of a target's traffic, over all runs, in one place
+
+	Approval ApprovalRule // which plans a person must approve first
 }
 
 // Footprint is how much of one place a run touches.
@@ -80,6 +82,9 @@ type Lock struct {
 type Facts struct {
 	Runs []Ongoing // active, stranded ones too
 	Lock *Lock     // of the experiment; nil if there is none
+
+	Approvals []Approval // of the experiment
+	Now       time.Time
 }
 
 // Denial is the governor's no.
@@ -109,7 +114,7 @@ func (l Limits) Admit(p Plan, f Facts) error {
 			return err
 		}
 	}
-	return nil
+	return l.Approval.admit(p, f)
 }
 
 // strandedBeside is the run of the same group that waits for a person.

@@ -138,7 +138,7 @@ func (s *serving) answerReady(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	ready := s.ready
 	s.mu.Unlock()
-	if _, err := s.book.NextDue(r.Context()); err != nil || !ready {
+	if _, err := s.book.NextDue(r.Context(), time.Time{}); err != nil || !ready {
 		http.Error(w, "not ready: it starts, or does not reach its ledger", http.StatusServiceUnavailable)
 		return
 	}
@@ -155,7 +155,7 @@ func problem(err error) error {
 	}
 	status := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, errNotFound), errors.Is(err, ledger.ErrUnknownRun), errors.Is(err, ledger.ErrNotLocked):
+	case errors.Is(err, errNotFound), errors.Is(err, ledger.ErrUnknownRun), errors.Is(err, ledger.ErrNotLocked), errors.Is(err, ledger.ErrNotApproved):
 		status = http.StatusNotFound
 	case Invalid(err):
 		status = http.StatusUnprocessableEntity

@@ -23,18 +23,28 @@ type Role string
 const (
 	Viewer   Role = "viewer"   // read
 	Operator Role = "operator" // start, abort, halt, refresh
+	Approver Role = "approver" // approve plans of others
 	Admin    Role = "admin"    // resume, unlock, read the audit
 )
 
 func (r Role) may(needed Role) bool {
-	order := []Role{Viewer, Operator, Admin}
+	order := []Role{Viewer, Operator, Approver, Admin}
 	return slices.Index(order, r) >= slices.Index(order, needed)
 }
 
 // caller is who asks.
 type caller struct {
 	name string
+	mail string
 	role Role
+}
+
+// person is who it is, as git writes it.
+func (c caller) person() string {
+	if c.mail == "" {
+		return c.name
+	}
+	return c.name + " <" + c.mail + ">"
 }
 
 type callerKey struct{}
@@ -106,7 +116,7 @@ func (s *serving) identify(r *http.Request) (caller, string) {
 		if !t.Expires.IsZero() && time.Now().After(t.Expires) {
 			return caller{name: t.Name}, "the token of " + t.Name + " expired at " + t.Expires.UTC().Format(time.RFC3339)
 		}
-		return caller{name: t.Name, role: Role(t.Role)}, ""
+		return caller{name: t.Name, mail: t.Mail, role: Role(t.Role)}, ""
 	}
 	return caller{name: "anybody " + host(r.RemoteAddr)}, "the token is not known"
 }

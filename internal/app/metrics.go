@@ -152,7 +152,7 @@ func (m *metrics) collectExperiments(ctx context.Context, put putter) error {
 		return err
 	}
 	put(gauge("experiments_locked", "Experiments that deviated and were not unlocked."), float64(len(locks)))
-	next, err := s.book.NextDue(ctx)
+	next, err := s.book.NextDue(ctx, time.Time{})
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func (s *serving) recoverAll(ctx context.Context, wait bool) {
 	}
 	var all sync.WaitGroup
 	for _, lost := range orphans {
-		if lost.away || !s.retries.take(lost.ID) {
+		if lost.away || lost.run.Plan.Experiment.Lacks(s.Settings.Labels) != nil || !s.retries.take(lost.ID) {
 			continue
 		}
 		s.runs.Add(1)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -46,6 +47,21 @@ func NewRemote(address string) (*Remote, error) {
 	}
 	r.base = strings.TrimSuffix(u.String(), "/")
 	return r, nil
+}
+
+// LocalServer asks the server that uses this machine's state directory.
+func (a *App) LocalServer() (*Remote, error) {
+	path, err := socketPath(a.Settings.State, "api")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, refusal{mishap.WithHint(fmt.Errorf("no server uses the state directory %s", a.Settings.State), "start one with `mishap serve`, or name one with --server ADDRESS")}
+	}
+	if !filepath.IsAbs(path) {
+		path = "./" + path
+	}
+	return NewRemote(path)
 }
 
 // ask sends a request and reads the answer into out, which may be nil. A refusal
@@ -109,6 +125,23 @@ func refusedBy(status int, text []byte) error {
 		return invalid{err}
 	}
 	return err
+}
+
+// Approvable is an experiment's plan as it is now, for somebody to approve.
+func (r *Remote) Approvable(ctx context.Context, experiment string) (a Approvable, err error) {
+	err = r.ask(ctx, "POST", "/v1/experiments/"+url.PathEscape(experiment)+"/plan", nil, &a)
+	return a, err
+}
+
+// Approve says yes to a plan of that digest.
+func (r *Remote) Approve(ctx context.Context, in ApproveRequest, by string) (a mishap.Approval, err error) {
+	err = r.ask(ctx, "POST", "/v1/approvals", in, &a, asUser(by))
+	return a, err
+}
+
+// Disapprove takes an approval back.
+func (r *Remote) Disapprove(ctx context.Context, experiment, by string) error {
+	return r.ask(ctx, "DELETE", "/v1/approvals/"+url.PathEscape(experiment), nil, nil, asUser(by))
 }
 
 // Close does nothing.

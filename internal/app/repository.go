@@ -74,7 +74,7 @@ func (r *repository) load(ctx context.Context, t source.Tree) (*tree, error) {
 		if err != nil {
 			inside = file
 		}
-		return mishap.Source{Repository: t.Repository, Commit: t.Commit, Path: path.Join(t.Path, filepath.ToSlash(inside))}
+		return mishap.Source{Repository: t.Repository, Commit: t.Commit, Author: t.Author, Path: path.Join(t.Path, filepath.ToSlash(inside))}
 	}
 	list, err := experiments.Load(ctx, []string{t.Dir}, o)
 	if err != nil {

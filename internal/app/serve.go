@@ -137,7 +137,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	g := a.Settings.Server.Governor
 	s := &serving{
 		App: a, book: book, sources: sources,
-		limits: mishap.Limits{Runs: g.Runs, Targets: g.Targets, Share: g.Share},
+		limits: mishap.Limits{Runs: g.Runs, Targets: g.Targets, Share: g.Share, Approval: mishap.ApprovalRule(g.Approval)},
 		wake:   make(chan struct{}, 1), refresh: map[string]chan struct{}{}, giveUp: make(chan struct{}), life: context.WithoutCancel(ctx),
 		trees: map[string]*tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
 	}

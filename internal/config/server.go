@@ -34,9 +34,10 @@ type Keep struct {
 
 // Token lets somebody use the API. Only its hash is kept.
 type Token struct {
-	Name    string    `json:"name"` // who it is, for the audit
-	Role    string    `json:"role"` // viewer, operator or admin
-	Hash    string    `json:"hash"` // "sha256:" and the token's SHA-256 in hex, as `mishap token` prints it
+	Name    string    `json:"name"`           // who it is, for the audit
+	Mail    string    `json:"mail,omitempty"` // of who it is, as git has it: nobody approves their own commit
+	Role    string    `json:"role"`           // viewer, operator, approver or admin
+	Hash    string    `json:"hash"`           // "sha256:" and the token's SHA-256 in hex, as `mishap token` prints it
 	Expires time.Time `json:"expires,omitzero"`
 }
 
@@ -68,6 +69,16 @@ type Governor struct {
 	Targets int                `json:"targets,omitempty"` // touched at once in one place; default: no limit
 	Share   mishap.Share       `json:"share,omitempty"`   // hit at once in one place; default: no limit
 	Freezes []mishap.ProbeSpec `json:"freezes,omitempty"` // probes of which each must be met, or nothing starts and everything stops
+
+	Approval Approval `json:"approval,omitzero"` // which plans somebody else must approve first; default: none
+}
+
+// Approval says which plans somebody else must approve before they run by
+// themselves.
+type Approval struct {
+	Targets int             `json:"targets,omitempty"` // those that touch more in one place; default: none
+	Share   mishap.Share    `json:"share,omitempty"`   // those that hit more of one place; default: none
+	For     mishap.Duration `json:"for,omitempty"`     // how long an approval holds; default 7 days
 }
 
 // Allow lists what a merged file may make the server do or read, all compared
@@ -97,6 +108,7 @@ const (
 	folderPoll     = 5 * time.Second
 	repositoryPoll = 30 * time.Second
 	defaultRuns    = 10
+	approvalLife   = 7 * 24 * time.Hour
 )
 
 // sections are the settings that are lists or mappings, with where they go.
@@ -104,6 +116,7 @@ func (s *Settings) sections() map[string]any {
 	return map[string]any{
 		"sources": &s.Server.Sources, "governor": &s.Server.Governor, "allow": &s.Server.Allow,
 		"notify": &s.Server.Notify, "webhook": &s.Server.Webhook, "tokens": &s.Server.Tokens, "tls": &s.Server.TLS, "keep": &s.Server.Keep,
+		"labels": &s.Labels,
 	}
 }
 
@@ -125,6 +138,12 @@ func (s *Settings) checkServer() (problems []error) {
 	if g.Runs == 0 {
 		g.Runs = defaultRuns
 	}
+	if g.Approval.Targets < 0 || g.Approval.For < 0 {
+		problems = append(problems, s.wrong("governor", "targets and for of approval must not be negative"))
+	}
+	if g.Approval.For == 0 {
+		g.Approval.For = mishap.Duration(approvalLife)
+	}
 	for i := range g.Freezes {
 		f := &g.Freezes[i]
 		if f.Name == "" || f.Probe == "" {
@@ -137,7 +156,7 @@ func (s *Settings) checkServer() (problems []error) {
 			f.Timeout = mishap.Duration(5 * time.Second)
 		}
 	}
-	roles := []string{"viewer", "operator", "admin"}
+	roles := []string{"viewer", "operator", "approver", "admin"}
 	for i, t := range s.Server.Tokens {
 		if t.Name == "" || !slices.Contains(roles, t.Role) || !tokenHash.MatchString(t.Hash) {
 			problems = append(problems, s.wrong("tokens", "token %d needs a name, a role (%s) and a hash as `mishap token` prints it", i+1, strings.Join(roles, ", ")))

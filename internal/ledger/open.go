@@ -26,8 +26,11 @@ var schema string
 //go:embed schema2.sql
 var schema2 string
 
+//go:embed schema3.sql
+var schema3 string
+
 // migrations lists what turns version n of the schema into n+1.
-func migrations() []string { return []string{schema, schema2} }
+func migrations() []string { return []string{schema, schema2, schema3} }
 
 // SQLite is a ledger in one file, shared by the processes of one machine.
 type SQLite struct {

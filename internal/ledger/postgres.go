@@ -24,8 +24,11 @@ import (
 //go:embed postgres.sql
 var postgresSchema string
 
+//go:embed postgres2.sql
+var postgresSchema2 string
+
 // postgresMigrations lists what turns version n of the schema into n+1.
-func postgresMigrations() []string { return []string{postgresSchema} }
+func postgresMigrations() []string { return []string{postgresSchema, postgresSchema2} }
 
 // admitLock and migrateLock are advisory locks of the database.
 const (

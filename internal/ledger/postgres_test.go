@@ -188,7 +188,7 @@ func BenchmarkNextDuePostgres(b *testing.B) {
 	}
 	b.ResetTimer()
 	for b.Loop() {
-		if due, err := l.Due(b.Context(), tick(100).Due, 100); err != nil || len(due) != 100 {
+		if due, err := l.Due(b.Context(), tick(100).Due, 100, anybodys); err != nil || len(due) != 100 {
 			b.Fatal(len(due), err)
 		}
 	}
