@@ -39,8 +39,8 @@ func (s *serving) bind(ctx context.Context, o ServeOptions) (net.Listener, error
 	server := s.Settings.Server
 	ip := net.ParseIP(host)
 	local := host == "localhost" || ip != nil && ip.IsLoopback()
-	if !local && (server.TLS.Cert == "" || len(server.Tokens) == 0) {
-		return nil, invalid{mishap.WithHint(fmt.Errorf("listen on %s: beyond this machine the API needs tls and tokens in the settings", listen),
+	if !local && (server.TLS.Cert == "" || len(server.Tokens) == 0 && !server.OIDC.On()) {
+		return nil, invalid{mishap.WithHint(fmt.Errorf("listen on %s: beyond this machine the API needs tls, and tokens or oidc, in the settings", listen),
 			"add them, or listen on 127.0.0.1")}
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)

@@ -97,7 +97,7 @@ func (s *serving) identify(r *http.Request) (caller, string) {
 	if open(r.URL.Path) {
 		return caller{name: "anybody " + host(r.RemoteAddr)}, ""
 	}
-	if len(s.tokens()) == 0 {
+	if len(s.tokens()) == 0 && !s.Settings.Server.OIDC.On() {
 		if !isLocal(r.Host) || r.Header.Get("Origin") != "" && !isLocalOrigin(r.Header.Get("Origin")) {
 			return caller{name: "anybody"}, "without tokens in the settings the API answers this machine only"
 		}
@@ -107,7 +107,11 @@ func (s *serving) identify(r *http.Request) (caller, string) {
 	if !ok {
 		return caller{name: "anybody " + host(r.RemoteAddr)}, "a bearer token is needed; `mishap token` makes one"
 	}
-	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
+	token = strings.TrimSpace(token)
+	if s.Settings.Server.OIDC.On() && strings.Count(token, ".") == 2 { // a signed one; ours have no dot
+		return s.provider.identify(r.Context(), token, host(r.RemoteAddr))
+	}
+	sum := sha256.Sum256([]byte(token))
 	hash := []byte("sha256:" + hex.EncodeToString(sum[:]))
 	for _, t := range s.tokens() {
 		if subtle.ConstantTimeCompare(hash, []byte(t.Hash)) != 1 {

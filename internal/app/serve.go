@@ -37,6 +37,7 @@ type serving struct {
 	freezes    *freezes
 	retries    retries
 	auditLimit limiter
+	provider   provider
 	limits     mishap.Limits
 
 	wake    chan struct{}            // the dispatcher has something to look at
@@ -150,6 +151,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	if s.notifier, err = a.newNotifier(); err != nil {
 		return nil, err
 	}
+	s.provider.about = a.Settings.Server.OIDC
 	s.metrics = newMetrics(s)
 	s.launch = s.begin
 	return s, nil

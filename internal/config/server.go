@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -21,6 +22,7 @@ type Server struct {
 	Notify   []Notify
 	Webhook  Webhook
 	Tokens   []Token
+	OIDC     OIDC
 	TLS      TLS
 	Keep     Keep
 }
@@ -40,6 +42,18 @@ type Token struct {
 	Hash    string    `json:"hash"`           // "sha256:" and the token's SHA-256 in hex, as `mishap token` prints it
 	Expires time.Time `json:"expires,omitzero"`
 }
+
+// OIDC lets people and programs in with the ID tokens of an OpenID Connect
+// provider.
+type OIDC struct {
+	Issuer   string              `json:"issuer,omitempty"`   // its URL, exactly as in its tokens
+	Audience string              `json:"audience,omitempty"` // the client id that tokens must be for
+	Claim    string              `json:"claim,omitempty"`    // what of a token gives roles: a text or a list; default groups
+	Roles    map[string][]string `json:"roles,omitempty"`    // by role: the values of the claim that give it
+}
+
+// On reports whether there is a provider.
+func (o OIDC) On() bool { return o.Issuer != "" }
 
 // TLS is the certificate of the API.
 type TLS struct {
@@ -115,7 +129,7 @@ const (
 func (s *Settings) sections() map[string]any {
 	return map[string]any{
 		"sources": &s.Server.Sources, "governor": &s.Server.Governor, "allow": &s.Server.Allow,
-		"notify": &s.Server.Notify, "webhook": &s.Server.Webhook, "tokens": &s.Server.Tokens, "tls": &s.Server.TLS, "keep": &s.Server.Keep,
+		"notify": &s.Server.Notify, "webhook": &s.Server.Webhook, "tokens": &s.Server.Tokens, "oidc": &s.Server.OIDC, "tls": &s.Server.TLS, "keep": &s.Server.Keep,
 		"labels": &s.Labels,
 	}
 }
@@ -162,6 +176,7 @@ func (s *Settings) checkServer() (problems []error) {
 			problems = append(problems, s.wrong("tokens", "token %d needs a name, a role (%s) and a hash as `mishap token` prints it", i+1, strings.Join(roles, ", ")))
 		}
 	}
+	problems = append(problems, s.checkOIDC(roles)...)
 	if (s.Server.TLS.Cert == "") != (s.Server.TLS.Key == "") {
 		problems = append(problems, s.wrong("tls", "needs both cert and key"))
 	}
@@ -172,6 +187,40 @@ func (s *Settings) checkServer() (problems []error) {
 		}
 	}
 	return problems
+}
+
+func (s *Settings) checkOIDC(roles []string) (problems []error) {
+	o := &s.Server.OIDC
+	if o.Claim == "" {
+		o.Claim = "groups"
+	}
+	if !o.On() {
+		if o.Audience != "" || o.Roles != nil {
+			problems = append(problems, s.wrong("oidc", "needs the issuer, the URL of the provider"))
+		}
+		return problems
+	}
+	u, err := url.Parse(o.Issuer)
+	if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
+		problems = append(problems, s.wrong("oidc", "issuer %q is not an https URL", o.Issuer))
+	}
+	if o.Audience == "" {
+		problems = append(problems, s.wrong("oidc", "needs an audience, the client id that tokens are for: without one, a token for any program of the provider would do"))
+	}
+	if len(o.Roles) == 0 {
+		problems = append(problems, s.wrong("oidc", "needs roles, such as {operator: [sre]}: nobody would have one"))
+	}
+	for role := range o.Roles {
+		if !slices.Contains(roles, role) {
+			problems = append(problems, s.wrong("oidc", "there is no role %q; known: %s", role, strings.Join(roles, ", ")))
+		}
+	}
+	return problems
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 var tokenHash = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
