@@ -15,12 +15,14 @@ import (
 	"mishap/internal/notify"
 	"mishap/internal/runner"
 	"mishap/internal/scheduler"
+	"mishap/internal/trace"
 )
 
 // ServeOptions say what a server serves.
 type ServeOptions struct {
 	Sources []config.Source // beside those of the settings
 	Listen  string          // address of the API instead of the one in the settings
+	Version string          // of this program, for traces
 	Ready   func(address string)
 	Stop    <-chan struct{} // closed: revert everything and end
 }
@@ -38,6 +40,8 @@ type serving struct {
 	retries    retries
 	auditLimit limiter
 	provider   provider
+	traces     *trace.Exporter
+	tracing    sync.WaitGroup
 	limits     mishap.Limits
 
 	wake    chan struct{}            // the dispatcher has something to look at
@@ -86,8 +90,10 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	defer stopLoops()
 
 	s.recoverAll(loops, true)
-	var all sync.WaitGroup
-	all.Go(func() { s.tellAll(loops) })
+	telling, stopTelling := context.WithCancel(ctx) // also of how runs end that are stopped
+	defer stopTelling()
+	var all, told sync.WaitGroup
+	told.Go(func() { s.tellAll(telling) })
 	for _, src := range s.sources {
 		r, err := s.readerOf(src)
 		if err != nil {
@@ -115,7 +121,9 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	stopLoops()
 	s.drain()
 	all.Wait()
-	return s.closeNotifier()
+	stopTelling()
+	told.Wait()
+	return errors.Join(s.closeNotifier(), s.closeTraces())
 }
 
 func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) {
@@ -152,6 +160,9 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 		return nil, err
 	}
 	s.provider.about = a.Settings.Server.OIDC
+	if s.traces, err = trace.FromEnvironment(ctx, o.Version, a.log); err != nil {
+		return nil, invalid{err}
+	}
 	s.metrics = newMetrics(s)
 	s.launch = s.begin
 	return s, nil

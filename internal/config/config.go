@@ -100,6 +100,8 @@ func settings(o Options) []setting {
 		{key: "tokens"},
 		{key: "tls"},
 		{key: "keep"},
+		{key: "labels"},
+		{key: "oidc"},
 	}
 }
 
