@@ -23,6 +23,7 @@ type bench struct {
 	*serving
 	t     *testing.T
 	takes time.Duration
+	told  []string // the texts of messages
 }
 
 func newBench(t *testing.T, list ...mishap.Experiment) *bench {
@@ -35,7 +36,7 @@ func newBench(t *testing.T, list ...mishap.Experiment) *bench {
 	}
 	s.metrics = newMetrics(s)
 	b := &bench{serving: s, t: t}
-	s.launch = b.run
+	s.launch, s.notify = b.run, func(m notify.Message) { b.told = append(b.told, m.Text) }
 	b.adopt(list...)
 	return b
 }
@@ -298,7 +299,7 @@ func TestEveryTimeIsDealtWithOnceByTwoServers(t *testing.T) {
 		b := newBench(t, minutely("a"))
 		other := &bench{serving: &serving{
 			App: b.App, book: b.book, life: t.Context(), freezes: &freezes{}, wake: make(chan struct{}, 1),
-			trees: b.trees, known: b.known, starting: map[string]bool{}, problems: map[string]string{},
+			trees: b.trees, known: b.known, starting: map[string]bool{}, problems: map[string]string{}, sources: b.sources,
 		}, t: t}
 		other.metrics = newMetrics(other.serving)
 		var lost int

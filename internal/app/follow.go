@@ -210,9 +210,9 @@ func (s *serving) tellSource(ctx context.Context, name string, t *tree, problem 
 	s.hub.publish(Event{At: time.Now(), Source: &event})
 	switch {
 	case text != "" && text != was:
-		s.notifier.Tell(notify.Message{Event: notify.TreeBroken, Reason: text, Text: fmt.Sprintf("Source %s is broken; the last good experiments stay in force: %s", name, firstLine(text))})
+		s.notify(notify.Message{Event: notify.TreeBroken, Reason: text, Text: fmt.Sprintf("Source %s is broken; the last good experiments stay in force: %s", name, firstLine(text))})
 	case text == "" && was != "":
-		s.notifier.Tell(notify.Message{Event: notify.TreeMended, Commit: event.Commit, Text: fmt.Sprintf("Source %s is in force again", name)})
+		s.notify(notify.Message{Event: notify.TreeMended, Commit: event.Commit, Text: fmt.Sprintf("Source %s is in force again", name)})
 	}
 }
 

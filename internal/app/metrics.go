@@ -134,7 +134,10 @@ func (m *metrics) collectExperiments(ctx context.Context, put putter) error {
 		return err
 	}
 	for i, r := range latest {
-		if i == mostSeries || r.Active() {
+		if i >= mostSeries {
+			break
+		}
+		if r.Active() {
 			continue
 		}
 		for _, v := range []mishap.Verdict{mishap.Held, mishap.Deviated, mishap.Inconclusive} {

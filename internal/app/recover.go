@@ -121,6 +121,6 @@ func (s *serving) recover(lost orphan) {
 		s.log.Info("taken over", "run", run.ID, "result", Mended(run))
 	}
 	if settled && lost.run.State == mishap.Stranded {
-		s.notifier.Tell(runMessage(notify.Reverted, run, "What was stranded is reverted: "+Mended(run)))
+		s.notify(runMessage(notify.Reverted, run, "What was stranded is reverted: "+Mended(run)))
 	}
 }

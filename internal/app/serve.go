@@ -34,6 +34,7 @@ type serving struct {
 	sources    []config.Source
 	hub        hub
 	notifier   *notify.Notifier
+	notify     func(notify.Message)                     // tells people; the notifier, except in tests
 	launch     func(held, mishap.Tick, *ledger.Advance) // starts a due run; begin, except in tests
 	metrics    *metrics
 	freezes    *freezes
@@ -42,6 +43,7 @@ type serving struct {
 	provider   provider
 	traces     *trace.Exporter
 	tracing    sync.WaitGroup
+	digest     *scheduler.Timetable // nil: none
 	limits     mishap.Limits
 
 	wake    chan struct{}            // the dispatcher has something to look at
@@ -112,6 +114,7 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	all.Go(func() { s.recoverLoop(loops) })
 	all.Go(func() { s.dispatch(loops) })
 	all.Go(func() { s.retireLoop(loops) })
+	all.Go(func() { s.announceLoop(loops) })
 
 	select {
 	case <-ctx.Done():
@@ -153,6 +156,9 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	for _, src := range sources {
 		s.refresh[src.Name] = make(chan struct{}, 1)
 	}
+	if s.digest, err = s.newDigest(); err != nil {
+		return nil, err
+	}
 	if s.freezes, err = a.newFreezes(g.Freezes); err != nil {
 		return nil, err
 	}
@@ -164,7 +170,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 		return nil, invalid{err}
 	}
 	s.metrics = newMetrics(s)
-	s.launch = s.begin
+	s.launch, s.notify = s.begin, s.notifier.Tell
 	return s, nil
 }
 

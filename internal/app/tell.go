@@ -104,7 +104,7 @@ func (s *serving) tell(e Event) {
 	s.metrics.saw(e)
 	s.traceEnded(e)
 	if m, ok := messageOf(e); ok {
-		s.notifier.Tell(m)
+		s.notify(m)
 	}
 }
 

@@ -100,6 +100,7 @@ func settings(o Options) []setting {
 		{key: "tokens"},
 		{key: "tls"},
 		{key: "keep"},
+		{key: "notices"},
 		{key: "labels"},
 		{key: "oidc"},
 	}

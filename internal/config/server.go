@@ -25,6 +25,21 @@ type Server struct {
 	OIDC     OIDC
 	TLS      TLS
 	Keep     Keep
+	Notices  Notices
+}
+
+// Notices are what people are told beside what happens.
+type Notices struct {
+	Before mishap.Duration `json:"before,omitempty"` // a scheduled run is announced so long before; default: it is not
+	Digest *Digest         `json:"digest,omitempty"` // what waits for its owner, at those times; default: never
+}
+
+// Digest is when owners are told what of theirs is locked, stale, inconclusive
+// or a known impact.
+type Digest struct {
+	Cron     string          `json:"cron"`
+	Timezone string          `json:"timezone,omitempty"` // default UTC
+	Stale    mishap.Duration `json:"stale,omitempty"`    // an experiment with a schedule that did not run for so long; default 30 days
 }
 
 // Keep says how long ended runs stay in the ledger. Stranded and active ones
@@ -123,13 +138,14 @@ const (
 	repositoryPoll = 30 * time.Second
 	defaultRuns    = 10
 	approvalLife   = 7 * 24 * time.Hour
+	staleAfter     = 30 * 24 * time.Hour
 )
 
 // sections are the settings that are lists or mappings, with where they go.
 func (s *Settings) sections() map[string]any {
 	return map[string]any{
 		"sources": &s.Server.Sources, "governor": &s.Server.Governor, "allow": &s.Server.Allow,
-		"notify": &s.Server.Notify, "webhook": &s.Server.Webhook, "tokens": &s.Server.Tokens, "oidc": &s.Server.OIDC, "tls": &s.Server.TLS, "keep": &s.Server.Keep,
+		"notify": &s.Server.Notify, "webhook": &s.Server.Webhook, "tokens": &s.Server.Tokens, "oidc": &s.Server.OIDC, "tls": &s.Server.TLS, "keep": &s.Server.Keep, "notices": &s.Server.Notices,
 		"labels": &s.Labels,
 	}
 }
@@ -176,6 +192,7 @@ func (s *Settings) checkServer() (problems []error) {
 			problems = append(problems, s.wrong("tokens", "token %d needs a name, a role (%s) and a hash as `mishap token` prints it", i+1, strings.Join(roles, ", ")))
 		}
 	}
+	problems = append(problems, s.checkNotices()...)
 	problems = append(problems, s.checkOIDC(roles)...)
 	if (s.Server.TLS.Cert == "") != (s.Server.TLS.Key == "") {
 		problems = append(problems, s.wrong("tls", "needs both cert and key"))
@@ -184,6 +201,25 @@ func (s *Settings) checkServer() (problems []error) {
 	for i, n := range s.Server.Notify {
 		if n.Name == "" || !slices.Contains(kinds, n.Kind) {
 			problems = append(problems, s.wrong("notify", "entry %d needs a name and a kind: %s", i+1, strings.Join(kinds, ", ")))
+		}
+	}
+	return problems
+}
+
+func (s *Settings) checkNotices() (problems []error) {
+	n := &s.Server.Notices
+	if n.Before < 0 || n.Before.Std() > 24*time.Hour {
+		problems = append(problems, s.wrong("notices", "before is %s, outside of 0s to 24h", n.Before))
+	}
+	if d := n.Digest; d != nil {
+		if d.Cron == "" {
+			problems = append(problems, s.wrong("notices", "digest needs a cron, such as 0 9 * * MON"))
+		}
+		if d.Timezone == "" {
+			d.Timezone = "UTC"
+		}
+		if d.Stale == 0 {
+			d.Stale = mishap.Duration(staleAfter)
 		}
 	}
 	return problems
@@ -201,7 +237,7 @@ func (s *Settings) checkOIDC(roles []string) (problems []error) {
 		return problems
 	}
 	u, err := url.Parse(o.Issuer)
-	if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
 		problems = append(problems, s.wrong("oidc", "issuer %q is not an https URL", o.Issuer))
 	}
 	if o.Audience == "" {

@@ -35,6 +35,7 @@ type Ledger interface {
 	Approve(context.Context, mishap.Approval) error
 	Approvals(context.Context) ([]mishap.Approval, error)
 	Disapprove(ctx context.Context, experiment, by string, at time.Time) error
+	First(ctx context.Context, what string, at time.Time) (bool, error)
 	Record(context.Context, Act) error
 	Audit(ctx context.Context, after int64, limit int) ([]Act, error)
 

@@ -87,3 +87,14 @@ func (m *Memory) Disapprove(_ context.Context, experiment, by string, at time.Ti
 	m.audit(Act{At: at, By: by, What: "take back the approval of " + experiment})
 	return nil
 }
+
+// First is like [SQLite.First].
+func (m *Memory) First(_ context.Context, what string, at time.Time) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, told := m.told[what]; told {
+		return false, nil
+	}
+	m.told[what] = at
+	return true, nil
+}

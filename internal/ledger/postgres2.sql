@@ -6,3 +6,8 @@ CREATE TABLE approvals (
   at         BIGINT NOT NULL,
   until      BIGINT NOT NULL
 );
+
+CREATE TABLE told (
+  what TEXT PRIMARY KEY,
+  at   BIGINT NOT NULL
+);

@@ -199,6 +199,17 @@ func TestDueSchedulesComeLongestFirst(t *testing.T) {
 	})
 }
 
+func TestWhatSeveralCouldAnnounceOneDoes(t *testing.T) {
+	each(t, func(t *testing.T, b book) {
+		for i, want := range []bool{true, false, true} {
+			what := []string{"a", "a", "b"}[i]
+			if first, err := b.First(t.Context(), what, epoch); err != nil || first != want {
+				t.Errorf("%s: %v, %v", what, first, err)
+			}
+		}
+	})
+}
+
 func anybodys(ledger.Schedule) bool { return true }
 
 func TestSchedulesOfOthersAreInNobodysWay(t *testing.T) {

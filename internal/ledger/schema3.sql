@@ -6,3 +6,8 @@ CREATE TABLE approvals (
   at         INTEGER NOT NULL,
   until      INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE told (                     -- what was announced, so that of several servers one does it
+  what TEXT PRIMARY KEY,
+  at   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

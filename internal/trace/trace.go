@@ -169,7 +169,7 @@ type ids struct{}
 // NewIDs answers the ids of a root span.
 func (ids) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
 	run, _ := ctx.Value(runKey{}).(string)
-	id := TraceID(run)
+	id := ID(run)
 	return id, trace.SpanID(id[:8])
 }
 
@@ -179,8 +179,8 @@ func (ids) NewSpanID(context.Context, trace.TraceID) (id trace.SpanID) {
 	return id
 }
 
-// TraceID is the id of a run's trace.
-func TraceID(run string) (id trace.TraceID) {
+// ID is the id of a run's trace.
+func ID(run string) (id trace.TraceID) {
 	sum := sha256.Sum256([]byte("mishap run " + run))
 	copy(id[:], sum[:])
 	return id

@@ -99,7 +99,7 @@ func TestARunIsOneTraceWithItsStatesAndFaults(t *testing.T) {
 	}
 	var root *otlp.Span
 	var lines []string
-	id := trace.TraceID("r1")
+	id := trace.ID("r1")
 	for _, s := range spans() {
 		if string(s.TraceId) != string(id[:]) {
 			t.Errorf("span %s is in another trace", s.Name)
