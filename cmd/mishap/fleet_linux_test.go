@@ -266,13 +266,43 @@ func TestAKilledServersFaultsAreRevertedByTheOthers(t *testing.T) {
 	if left := len(f.target.left()); left != experiments-(experiments+2)/3 {
 		t.Errorf("%d faults of the other servers are in", left)
 	}
-	// And halt ends the rest at once, wherever they are.
+	f.halt()
+}
+
+// Halt ends everything at once, on all servers.
+func TestHaltRevertsWhatIsInForceOnAllServers(t *testing.T) {
+	experiments := 30
+	if testing.Short() {
+		t.Skip("SKIPPED: -short")
+	}
+	if n, err := strconv.Atoi(os.Getenv("MISHAP_FLEET_RUNS")); err == nil {
+		experiments = n
+	}
+	f := newFleet(t, 3, experiments, "5m")
+	if asked := f.start(experiments); len(asked) != experiments {
+		t.Fatalf("%d of %d runs began", len(asked), experiments)
+	}
+	f.until(time.Minute, "all faults in force", func() bool { return len(f.target.left()) == experiments })
+	f.halt()
+	if status, text := f.servers[0].call("POST", "/v1/runs", `{"experiment": "e000"}`); status != http.StatusConflict || !strings.Contains(text, "halted") {
+		t.Errorf("a run begins after halt: %d %s", status, text)
+	}
+}
+
+// halt ends everything wherever it is, and says how long that took.
+func (f *fleet) halt() {
+	f.t.Helper()
+	n := len(f.target.left())
 	began := time.Now()
 	if status, text := f.servers[1].call("PUT", "/v1/halt", `{"reason": "test"}`); status != http.StatusOK {
-		t.Fatalf("halt: %d %s", status, text)
+		f.t.Fatalf("halt: %d %s", status, text)
 	}
 	f.until(20*time.Second, "everything is out after halt", func() bool { return len(f.target.left()) == 0 })
-	t.Logf("halt: everything out after %s", time.Since(began).Round(time.Millisecond))
+	took := time.Since(began)
+	f.target.mu.Lock()
+	last := f.target.reverted.Sub(began)
+	f.target.mu.Unlock()
+	f.t.Logf("halt of %d faults: last revert begun after %s, everything out after %s", n, last.Round(time.Millisecond), took.Round(time.Millisecond))
 	f.until(30*time.Second, "every run has ended", f.settled)
 	f.audit()
 }

@@ -20,6 +20,9 @@ import (
 	"mishap/internal/report"
 )
 
+// followEvery is how often a run of a server is looked at.
+const followEvery = 250 * time.Millisecond
+
 // Remote asks a server over its API for what [App] does with the ledger itself.
 type Remote struct {
 	base   string
@@ -259,7 +262,7 @@ func (r *Remote) Follow(ctx context.Context, id string, seen func(mishap.Entry, 
 		select {
 		case <-ctx.Done():
 			return run, ctx.Err()
-		case <-time.After(haltEvery):
+		case <-time.After(followEvery):
 		}
 	}
 }
