@@ -56,7 +56,7 @@ func Open(ctx context.Context, dir string) (*SQLite, error) {
 		return nil, mishap.WithHint(fmt.Errorf("state directory %s is on a network file system (%s), where locks cannot be trusted", dir, name),
 			"choose a local one with --state DIR or MISHAP_STATE")
 	}
-	l := &SQLite{store: &store{}, path: filepath.Join(dir, fileName)}
+	l := &SQLite{store: &store{dialect: dialect{valid: "TRUE"}}, path: filepath.Join(dir, fileName)}
 	l.present, l.explain = l.sameFile, l.explainFile
 	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
