@@ -83,6 +83,9 @@ func (f *fleet) up(m *member) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	if old := os.Getenv("MISHAP_FLEET_OLD"); old != "" && (len(f.servers) == 0 || m == f.servers[0]) {
+		program = old // a test binary of the version before: a rolling upgrade
+	}
 	out, err := os.OpenFile(filepath.Join(m.state, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		f.t.Fatal(err)
