@@ -33,9 +33,28 @@ type fleet struct {
 	pg      *pgtest.Server
 	target  *target
 	servers []*member
+	env     []string // of the servers
 }
 
 func newFleet(t *testing.T, servers, experiments int, lasts string) *fleet {
+	t.Helper()
+	slow := newTarget(t, 300*time.Millisecond)
+	f := fleetOf(t, servers, "hosts: [target]\n", []string{"MISHAP_TEST_TARGET=" + slow.URL}, experiments, func(dir string, i int) error {
+		return os.WriteFile(filepath.Join(dir, fmt.Sprintf("e%03d.yaml", i)), fmt.Appendf(nil, `version: 1
+name: e%03d
+claim: It is well.
+steadyState: [{name: ok, probe: http, with: {url: "%s/ok"}, expect: {status: 200}, every: 2s, unknown: 10 of 20}]
+faults: [{name: mark, injector: mark, targets: {key: k%03d}, for: %s}]
+blastRadius: {targets: 1}
+`, i, slow.URL, i, lasts), 0o600)
+	})
+	f.target = slow
+	return f
+}
+
+// fleetOf starts servers on one PostgreSQL with these experiments, settings and
+// environment.
+func fleetOf(t *testing.T, servers int, settings string, env []string, experiments int, write func(dir string, i int) error) *fleet {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -47,27 +66,20 @@ func newFleet(t *testing.T, servers, experiments int, lasts string) *fleet {
 		t.Fatal(err)
 	}
 	t.Cleanup(pg.Stop)
-	f := &fleet{t: t, dir: t.TempDir(), pg: pg, target: newTarget(t, 300*time.Millisecond)}
-	if err := os.Mkdir(filepath.Join(f.dir, "experiments"), 0o755); err != nil {
+	f := &fleet{t: t, dir: t.TempDir(), pg: pg, env: env, target: &target{}}
+	folder := filepath.Join(f.dir, "experiments")
+	if err := os.Mkdir(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for i := range experiments {
-		text := fmt.Sprintf(`version: 1
-name: e%03d
-claim: It is well.
-steadyState: [{name: ok, probe: http, with: {url: "%s/ok"}, expect: {status: 200}, every: 2s, unknown: 10 of 20}]
-faults: [{name: mark, injector: mark, targets: {key: k%03d}, for: %s}]
-blastRadius: {targets: 1}
-`, i, f.target.URL, i, lasts)
-		if err := os.WriteFile(filepath.Join(f.dir, "experiments", fmt.Sprintf("e%03d.yaml", i)), []byte(text), 0o644); err != nil {
+		if err := write(folder, i); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range servers {
 		m := &member{state: filepath.Join(f.dir, fmt.Sprintf("s%d", i))}
-		settings := fmt.Sprintf("ledger: %s\nserverLease: %s\nhosts: [target]\ngovernor: {runs: 1000}\nsources: [{name: x, folder: %s, poll: 1h}]\nlisten: none\n",
-			pg.URL("postgres"), fleetLease, filepath.Join(f.dir, "experiments"))
-		if err := errors.Join(os.Mkdir(m.state, 0o700), os.WriteFile(filepath.Join(m.state, "mishap.yaml"), []byte(settings), 0o600)); err != nil {
+		all := fmt.Sprintf("%sledger: %s\nserverLease: %s\ngovernor: {runs: 1000}\nsources: [{name: x, folder: %s, poll: 1h}]\nlisten: none\n", settings, pg.URL("postgres"), fleetLease, folder)
+		if err := errors.Join(os.Mkdir(m.state, 0o700), os.WriteFile(filepath.Join(m.state, "mishap.yaml"), []byte(all), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		f.servers = append(f.servers, m)
@@ -92,7 +104,7 @@ func (f *fleet) up(m *member) {
 	}
 	defer out.Close()
 	m.cmd = exec.Command(program, "serve", "--config", filepath.Join(m.state, "mishap.yaml"), "--state", m.state)
-	m.cmd.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1", "MISHAP_TEST_TARGET="+f.target.URL)
+	m.cmd.Env = append(append(os.Environ(), "MISHAP_TEST_PROGRAM=1"), f.env...)
 	m.cmd.Stdout, m.cmd.Stderr = out, out
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := startLocked(m.cmd); err != nil {
