@@ -142,10 +142,10 @@ func (l Limits) admitPlace(own Footprint, runs []Ongoing) error {
 	over := Denial{Cause: CauseLimit}
 	switch {
 	case l.Targets > 0 && sum.Targets > l.Targets:
-		over.Reason = fmt.Sprintf("%d targets would be touched at once in %s; the governor allows %d", sum.Targets, own.where(), l.Targets)
+		over.Reason = fmt.Sprintf("%d targets would be touched at once %s; the governor allows %d", sum.Targets, own.where(), l.Targets)
 		over.Passing = own.Targets <= l.Targets
 	case l.Share > 0 && float64(sum.Share) > float64(l.Share)+slack:
-		over.Reason = fmt.Sprintf("%s would be hit at once in %s; the governor allows %s", sum.Share, own.where(), l.Share)
+		over.Reason = fmt.Sprintf("%s would be hit at once %s; the governor allows %s", sum.Share, own.where(), l.Share)
 		over.Passing = float64(own.Share) <= float64(l.Share)+slack
 	default:
 		return nil
@@ -155,9 +155,9 @@ func (l Limits) admitPlace(own Footprint, runs []Ongoing) error {
 
 func (f Footprint) where() string {
 	if f.Place == "" {
-		return "this machine"
+		return "on this machine"
 	}
-	return f.Place
+	return "in " + f.Place
 }
 
 func names(runs []Ongoing) string {
