@@ -44,7 +44,7 @@ bench: build ## compare with Chaos Toolkit 1.19, and measure what the README sta
 bench-serve: build ## measure serve: schedules due at once, idle, loading, a push; and the ledger in PostgreSQL
 	.ci/bench-serve
 	@set -e; bed=$$(.ci/testbed); eval "$$bed"; $(GO) test -run xx -bench NextDue ./internal/ledger | grep Benchmark; \
-	  MISHAP_FLEET_RUNS=300 $(GO) test -count=1 -v -run TestAKilledServers ./cmd/mishap | grep -v '^=== '
+	  MISHAP_FLEET_RUNS=300 $(GO) test -count=1 -v -run 'TestAKilledServersFaults|TestHalt' ./cmd/mishap | grep -v '^=== '
 
 fleet: ## N rounds of kills, freezes and database restarts in a fleet of three (N=200)
 	@set -e; bed=$$(.ci/testbed); eval "$$bed"; MISHAP_FLEET=$(N) $(GO) test -count=1 -timeout 6h -v -run TestFleetRounds ./cmd/mishap

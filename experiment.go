@@ -2,6 +2,7 @@ package mishap
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -25,6 +26,7 @@ type Experiment struct {
 	Recovery    Recovery          `json:"recovery"`
 	Schedule    *Schedule         `json:"schedule,omitempty"` // nil: nothing runs it by itself
 	Impacts     []Impact          `json:"impacts,omitempty"`
+	Needs       map[string]string `json:"needs,omitempty"` // labels that a server must have to run it
 	Source      Source            `json:"source"`
 }
 
@@ -45,6 +47,19 @@ func (e Experiment) Known(now time.Time) *Impact {
 	return nil
 }
 
+// Lacks lists the labels that the experiment needs and a server with these ones
+// does not have, in order.
+func (e Experiment) Lacks(labels map[string]string) []string {
+	var lacks []string
+	for key, value := range e.Needs {
+		if labels[key] != value {
+			lacks = append(lacks, key+"="+value)
+		}
+	}
+	slices.Sort(lacks)
+	return lacks
+}
+
 // Source says where an experiment came from, so that a verdict names a commit.
 type Source struct {
 	File       string `json:"file"`                 // path as given
@@ -52,6 +67,7 @@ type Source struct {
 	Commit     string `json:"commit,omitempty"`     // full hash; empty outside git
 	Path       string `json:"path,omitempty"`       // path inside the repository
 	Dirty      bool   `json:"dirty,omitempty"`      // the file differs from the commit
+	Author     string `json:"author,omitempty"`     // of the commit: "Name <mail>"
 	Digest     string `json:"digest"`               // "sha256:…" of the canonical JSON after substitution
 }
 

@@ -14,6 +14,8 @@ type Limits struct {
 	Runs    int   // at once
 	Targets int   // touched at once, in one place
 	Share   Share // of a target group or of a target's traffic, over all runs, in one place
+
+	Approval ApprovalRule // which plans a person must approve first
 }
 
 // Footprint is how much of one place a run touches.
@@ -80,6 +82,9 @@ type Lock struct {
 type Facts struct {
 	Runs []Ongoing // active, stranded ones too
 	Lock *Lock     // of the experiment; nil if there is none
+
+	Approvals []Approval // of the experiment
+	Now       time.Time
 }
 
 // Denial is the governor's no.
@@ -109,7 +114,7 @@ func (l Limits) Admit(p Plan, f Facts) error {
 			return err
 		}
 	}
-	return nil
+	return l.Approval.admit(p, f)
 }
 
 // strandedBeside is the run of the same group that waits for a person.
@@ -137,10 +142,10 @@ func (l Limits) admitPlace(own Footprint, runs []Ongoing) error {
 	over := Denial{Cause: CauseLimit}
 	switch {
 	case l.Targets > 0 && sum.Targets > l.Targets:
-		over.Reason = fmt.Sprintf("%d targets would be touched at once in %s; the governor allows %d", sum.Targets, own.where(), l.Targets)
+		over.Reason = fmt.Sprintf("%d targets would be touched at once %s; the governor allows %d", sum.Targets, own.where(), l.Targets)
 		over.Passing = own.Targets <= l.Targets
 	case l.Share > 0 && float64(sum.Share) > float64(l.Share)+slack:
-		over.Reason = fmt.Sprintf("%s would be hit at once in %s; the governor allows %s", sum.Share, own.where(), l.Share)
+		over.Reason = fmt.Sprintf("%s would be hit at once %s; the governor allows %s", sum.Share, own.where(), l.Share)
 		over.Passing = float64(own.Share) <= float64(l.Share)+slack
 	default:
 		return nil
@@ -150,9 +155,9 @@ func (l Limits) admitPlace(own Footprint, runs []Ongoing) error {
 
 func (f Footprint) where() string {
 	if f.Place == "" {
-		return "this machine"
+		return "on this machine"
 	}
-	return f.Place
+	return "in " + f.Place
 }
 
 func names(runs []Ongoing) string {

@@ -84,4 +84,6 @@ const (
 	CauseImpact Cause = "impact" // its owner declared the harm as known
 	CauseMissed Cause = "missed" // nobody served when it was due
 	CausePolicy Cause = "policy" // the server's settings do not allow it
+
+	CauseApproval Cause = "approval" // nobody else has approved its plan
 )

@@ -20,7 +20,7 @@ type experimentForm struct {
 	Owner       string            `json:"owner,omitempty" jsonschema:"who answers for the experiment"`
 	Group       string            `json:"group,omitempty" jsonschema:"at most one run per group at a time; default: the experiment's name"`
 	Tags        map[string]string `json:"tags,omitempty" jsonschema:"words to select and report by"`
-	Vars        map[string]string `json:"vars,omitempty" jsonschema:"values for ${name} in claim, owner, group, tags, with, expect and targets; --var name=value overrides them"`
+	Vars        map[string]string `json:"vars,omitempty" jsonschema:"values for ${name} in claim, owner, group, tags, needs, with, expect and targets; --var name=value overrides them"`
 	SteadyState []probeForm       `json:"steadyState" jsonschema:"what is measured and what it must be: before any fault, while one is in, and after all were reverted"`
 	Faults      []faultForm       `json:"faults" jsonschema:"what goes wrong: all at once, unless one says after"`
 	BlastRadius blastRadiusForm   `json:"blastRadius" jsonschema:"the most that a run may touch"`
@@ -28,6 +28,7 @@ type experimentForm struct {
 	Recovery    recoveryForm      `json:"recovery,omitzero" jsonschema:"how the steady state is asked for after the revert: exponential backoff"`
 	Schedule    *scheduleForm     `json:"schedule,omitempty" jsonschema:"when a server runs the experiment by itself"`
 	Impacts     []impactForm      `json:"impacts,omitempty" jsonschema:"harms that the owner knows of; while one holds, no schedule runs the experiment"`
+	Needs       map[string]string `json:"needs,omitempty" jsonschema:"labels that a server must have to run the experiment by itself, such as region: eu-west-1"`
 }
 
 type probeForm struct {
@@ -134,6 +135,7 @@ func (e *experimentForm) experiment() mishap.Experiment {
 	for _, i := range e.Impacts {
 		out.Impacts = append(out.Impacts, mishap.Impact(i))
 	}
+	out.Needs = maps.Clone(e.Needs)
 	return out
 }
 

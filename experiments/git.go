@@ -96,8 +96,9 @@ func rootOf(folder string, known map[string]string) string {
 
 // describe fills in the sources of the tree's experiments with three calls.
 func (t *workTree) describe(ctx context.Context, git string, all []mishap.Experiment) {
-	commit, err := t.git(ctx, git, "rev-parse", "--verify", "--end-of-options", "HEAD^{commit}")
-	if err != nil {
+	head, err := t.git(ctx, git, "log", "-1", "--no-show-signature", "--format=%H%n%an <%ae>", "HEAD")
+	commit, author, ok := strings.Cut(strings.TrimSpace(head), "\n")
+	if err != nil || !ok {
 		return // no commit, or git refuses to read this repository
 	}
 	repository := t.root
@@ -113,7 +114,7 @@ func (t *workTree) describe(ctx context.Context, git string, all []mishap.Experi
 	}
 	for i, path := range t.members {
 		s := &all[i].Source
-		s.Commit, s.Repository, s.Path = commit, repository, path
+		s.Commit, s.Author, s.Repository, s.Path = commit, author, repository, path
 		s.Dirty = err != nil || changed[path] // what cannot be told is not that commit
 	}
 }
@@ -157,7 +158,7 @@ func (t *workTree) git(ctx context.Context, git string, args ...string) (string,
 	}
 	cmd.Env = append(cmd.Env, "GIT_OPTIONAL_LOCKS=0", "LC_ALL=C", "GIT_TERMINAL_PROMPT=0")
 	out, err := cmd.Output()
-	if args[0] != "rev-parse" && args[0] != "config" {
+	if args[0] != "config" {
 		return string(out), err
 	}
 	return string(bytes.TrimSpace(out)), err

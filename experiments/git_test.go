@@ -51,7 +51,7 @@ func TestProvenanceNamesTheCommit(t *testing.T) {
 		s.Digest = ""
 		return s
 	}
-	want := mishap.Source{File: path, Repository: real, Commit: commit, Path: "chaos/ä b.yaml"}
+	want := mishap.Source{File: path, Repository: real, Commit: commit, Path: "chaos/ä b.yaml", Author: "t <t@example.com>"}
 	if diff := cmp.Diff(want, source(path)); diff != "" {
 		t.Errorf("clean (-want +got):\n%s", diff)
 	}

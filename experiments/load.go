@@ -94,7 +94,10 @@ func Load(ctx context.Context, paths []string, o Options) ([]mishap.Experiment, 
 	}
 	for i, e := range out {
 		from := o.Origin(e.Source.File)
-		from.File, from.Digest = e.Source.File, e.Source.Digest
+		from.Digest = e.Source.Digest
+		if from.File == "" {
+			from.File = e.Source.File
+		}
 		out[i].Source = from
 	}
 	return out, nil

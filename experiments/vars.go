@@ -29,7 +29,7 @@ func (f *file) replaceVars(root *node, override map[string]string) {
 	vars := f.declaredVars(root, override)
 	for _, p := range root.pairs {
 		switch p.key {
-		case "claim", "owner", "group", "tags":
+		case "claim", "owner", "group", "tags", "needs":
 			f.replace(p.value, vars)
 		case "steadyState":
 			f.replaceItems(p.value, vars, "with", "expect")
@@ -140,7 +140,7 @@ func (f *file) refuseVars(n *node, key string) {
 	}
 	if n.shape == text && strings.Contains(n.value, "${") {
 		f.reject(n, fmt.Sprintf("variables are not replaced in %s", key),
-			"write the value; variables are for claim, owner, group, tags, with, expect and targets")
+			"write the value; variables are for claim, owner, group, tags, needs, with, expect and targets")
 	}
 }
 

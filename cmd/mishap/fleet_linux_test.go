@@ -33,9 +33,28 @@ type fleet struct {
 	pg      *pgtest.Server
 	target  *target
 	servers []*member
+	env     []string // of the servers
 }
 
 func newFleet(t *testing.T, servers, experiments int, lasts string) *fleet {
+	t.Helper()
+	slow := newTarget(t, 300*time.Millisecond)
+	f := fleetOf(t, servers, "hosts: [target]\n", []string{"MISHAP_TEST_TARGET=" + slow.URL}, experiments, func(dir string, i int) error {
+		return os.WriteFile(filepath.Join(dir, fmt.Sprintf("e%03d.yaml", i)), fmt.Appendf(nil, `version: 1
+name: e%03d
+claim: It is well.
+steadyState: [{name: ok, probe: http, with: {url: "%s/ok"}, expect: {status: 200}, every: 2s, unknown: 10 of 20}]
+faults: [{name: mark, injector: mark, targets: {key: k%03d}, for: %s}]
+blastRadius: {targets: 1}
+`, i, slow.URL, i, lasts), 0o600)
+	})
+	f.target = slow
+	return f
+}
+
+// fleetOf starts servers on one PostgreSQL with these experiments, settings and
+// environment.
+func fleetOf(t *testing.T, servers int, settings string, env []string, experiments int, write func(dir string, i int) error) *fleet {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -47,27 +66,20 @@ func newFleet(t *testing.T, servers, experiments int, lasts string) *fleet {
 		t.Fatal(err)
 	}
 	t.Cleanup(pg.Stop)
-	f := &fleet{t: t, dir: t.TempDir(), pg: pg, target: newTarget(t, 300*time.Millisecond)}
-	if err := os.Mkdir(filepath.Join(f.dir, "experiments"), 0o755); err != nil {
+	f := &fleet{t: t, dir: t.TempDir(), pg: pg, env: env, target: &target{}}
+	folder := filepath.Join(f.dir, "experiments")
+	if err := os.Mkdir(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for i := range experiments {
-		text := fmt.Sprintf(`version: 1
-name: e%03d
-claim: It is well.
-steadyState: [{name: ok, probe: http, with: {url: "%s/ok"}, expect: {status: 200}, every: 2s, unknown: 10 of 20}]
-faults: [{name: mark, injector: mark, targets: {key: k%03d}, for: %s}]
-blastRadius: {targets: 1}
-`, i, f.target.URL, i, lasts)
-		if err := os.WriteFile(filepath.Join(f.dir, "experiments", fmt.Sprintf("e%03d.yaml", i)), []byte(text), 0o644); err != nil {
+		if err := write(folder, i); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range servers {
 		m := &member{state: filepath.Join(f.dir, fmt.Sprintf("s%d", i))}
-		settings := fmt.Sprintf("ledger: %s\nserverLease: %s\nhosts: [target]\ngovernor: {runs: 1000}\nsources: [{name: x, folder: %s, poll: 1h}]\nlisten: none\n",
-			pg.URL("postgres"), fleetLease, filepath.Join(f.dir, "experiments"))
-		if err := errors.Join(os.Mkdir(m.state, 0o700), os.WriteFile(filepath.Join(m.state, "mishap.yaml"), []byte(settings), 0o600)); err != nil {
+		all := fmt.Sprintf("%sledger: %s\nserverLease: %s\ngovernor: {runs: 1000}\nsources: [{name: x, folder: %s, poll: 1h}]\nlisten: none\n", settings, pg.URL("postgres"), fleetLease, folder)
+		if err := errors.Join(os.Mkdir(m.state, 0o700), os.WriteFile(filepath.Join(m.state, "mishap.yaml"), []byte(all), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		f.servers = append(f.servers, m)
@@ -83,13 +95,16 @@ func (f *fleet) up(m *member) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	if old := os.Getenv("MISHAP_FLEET_OLD"); old != "" && (len(f.servers) == 0 || m == f.servers[0]) {
+		program = old // a test binary of the version before: a rolling upgrade
+	}
 	out, err := os.OpenFile(filepath.Join(m.state, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	defer out.Close()
 	m.cmd = exec.Command(program, "serve", "--config", filepath.Join(m.state, "mishap.yaml"), "--state", m.state)
-	m.cmd.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1", "MISHAP_TEST_TARGET="+f.target.URL)
+	m.cmd.Env = append(append(os.Environ(), "MISHAP_TEST_PROGRAM=1"), f.env...)
 	m.cmd.Stdout, m.cmd.Stderr = out, out
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := startLocked(m.cmd); err != nil {
@@ -266,13 +281,43 @@ func TestAKilledServersFaultsAreRevertedByTheOthers(t *testing.T) {
 	if left := len(f.target.left()); left != experiments-(experiments+2)/3 {
 		t.Errorf("%d faults of the other servers are in", left)
 	}
-	// And halt ends the rest at once, wherever they are.
+	f.halt()
+}
+
+// Halt ends everything at once, on all servers.
+func TestHaltRevertsWhatIsInForceOnAllServers(t *testing.T) {
+	experiments := 30
+	if testing.Short() {
+		t.Skip("SKIPPED: -short")
+	}
+	if n, err := strconv.Atoi(os.Getenv("MISHAP_FLEET_RUNS")); err == nil {
+		experiments = n
+	}
+	f := newFleet(t, 3, experiments, "5m")
+	if asked := f.start(experiments); len(asked) != experiments {
+		t.Fatalf("%d of %d runs began", len(asked), experiments)
+	}
+	f.until(time.Minute, "all faults in force", func() bool { return len(f.target.left()) == experiments })
+	f.halt()
+	if status, text := f.servers[0].call("POST", "/v1/runs", `{"experiment": "e000"}`); status != http.StatusConflict || !strings.Contains(text, "halted") {
+		t.Errorf("a run begins after halt: %d %s", status, text)
+	}
+}
+
+// halt ends everything wherever it is, and says how long that took.
+func (f *fleet) halt() {
+	f.t.Helper()
+	n := len(f.target.left())
 	began := time.Now()
 	if status, text := f.servers[1].call("PUT", "/v1/halt", `{"reason": "test"}`); status != http.StatusOK {
-		t.Fatalf("halt: %d %s", status, text)
+		f.t.Fatalf("halt: %d %s", status, text)
 	}
 	f.until(20*time.Second, "everything is out after halt", func() bool { return len(f.target.left()) == 0 })
-	t.Logf("halt: everything out after %s", time.Since(began).Round(time.Millisecond))
+	took := time.Since(began)
+	f.target.mu.Lock()
+	last := f.target.reverted.Sub(began)
+	f.target.mu.Unlock()
+	f.t.Logf("halt of %d faults: last revert begun after %s, everything out after %s", n, last.Round(time.Millisecond), took.Round(time.Millisecond))
 	f.until(30*time.Second, "every run has ended", f.settled)
 	f.audit()
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -27,6 +28,9 @@ func (m *member) call(method, path, body string) (int, string) {
 		return 0, err.Error()
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if who := os.Getenv("MISHAP_TEST_USER"); who != "" {
+		req.Header.Set("Mishap-User", who)
+	}
 	resp, err := client.Do(req)
 	if err != nil {
 		return 0, err.Error()

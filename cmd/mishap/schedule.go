@@ -68,7 +68,7 @@ func (c *cli) showSchedule(all []app.Scheduled) error {
 	for _, one := range all {
 		fmt.Fprintf(c.out, "%s: %s\n", one.Experiment, report.Rhythm(one.Schedule))
 		if one.Now != "" {
-			fmt.Fprintf(c.out, "  as things stand now it does not run: %s\n", one.Now)
+			fmt.Fprintf(c.out, "  now not, whatever the time: %s\n", one.Now)
 		}
 		for _, up := range one.Next {
 			if err := report.Due(c.out, up.Due, one.Schedule, up.Reason); err != nil {

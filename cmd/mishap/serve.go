@@ -37,7 +37,7 @@ Beside it all other commands work as ever: status, report, abort, halt, unlock.
 				return err
 			}
 			defer a.Close()
-			o := app.ServeOptions{Listen: listen}
+			o := app.ServeOptions{Version: versionString(), Listen: listen}
 			if folder != "" {
 				src, err := config.FolderSource(folder)
 				if err != nil {

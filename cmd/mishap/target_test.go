@@ -25,6 +25,7 @@ type target struct {
 	in       map[string]string // key → injection
 	injected map[string]int    // injection → calls
 	slowest  time.Duration
+	reverted time.Time // when the last revert began
 }
 
 func newTarget(t *testing.T, slowest time.Duration) *target {
@@ -39,6 +40,9 @@ func newTarget(t *testing.T, slowest time.Duration) *target {
 		g.injected[r.FormValue("id")]++
 	})
 	mux.HandleFunc("POST /revert", func(_ http.ResponseWriter, r *http.Request) {
+		g.mu.Lock()
+		g.reverted = time.Now()
+		g.mu.Unlock()
 		slow()
 		g.mu.Lock()
 		defer g.mu.Unlock()

@@ -16,14 +16,14 @@ func (c *cli) tokenCommand() *cobra.Command {
 		Short: "Make a token for the API, and the line that lets it in",
 		Long: `Make a random token. It is printed once, and kept nowhere: the settings hold its
 hash. Roles: viewer reads; operator also starts, aborts, halts and refreshes;
-admin also resumes, unlocks and reads the audit.` + "\n" + exitCodes,
+approver also approves plans; admin also resumes, unlocks and reads the audit.` + "\n" + exitCodes,
 		Example: "  mishap token ci --role operator",
 		Args:    exactly(1, "the name of who will use it"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch role {
-			case "viewer", "operator", "admin":
+			case "viewer", "operator", "approver", "admin":
 			default:
-				return usageError{fmt.Errorf("--role %q is none of viewer, operator, admin", role)}
+				return usageError{fmt.Errorf("--role %q is none of viewer, operator, approver, admin", role)}
 			}
 			token := "mishap_" + rand.Text()
 			sum := sha256.Sum256([]byte(token))
@@ -33,6 +33,6 @@ admin also resumes, unlocks and reads the audit.` + "\n" + exitCodes,
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&role, "role", "viewer", "viewer, operator or admin")
+	cmd.Flags().StringVar(&role, "role", "viewer", "viewer, operator, approver or admin")
 	return cmd
 }

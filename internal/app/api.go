@@ -39,8 +39,8 @@ func (s *serving) bind(ctx context.Context, o ServeOptions) (net.Listener, error
 	server := s.Settings.Server
 	ip := net.ParseIP(host)
 	local := host == "localhost" || ip != nil && ip.IsLoopback()
-	if !local && (server.TLS.Cert == "" || len(server.Tokens) == 0) {
-		return nil, invalid{mishap.WithHint(fmt.Errorf("listen on %s: beyond this machine the API needs tls and tokens in the settings", listen),
+	if !local && (server.TLS.Cert == "" || len(server.Tokens) == 0 && !server.OIDC.On()) {
+		return nil, invalid{mishap.WithHint(fmt.Errorf("listen on %s: beyond this machine the API needs tls, and tokens or oidc, in the settings", listen),
 			"add them, or listen on 127.0.0.1")}
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
@@ -138,7 +138,7 @@ func (s *serving) answerReady(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	ready := s.ready
 	s.mu.Unlock()
-	if _, err := s.book.NextDue(r.Context()); err != nil || !ready {
+	if _, err := s.book.NextDue(r.Context(), time.Time{}); err != nil || !ready {
 		http.Error(w, "not ready: it starts, or does not reach its ledger", http.StatusServiceUnavailable)
 		return
 	}
@@ -155,7 +155,7 @@ func problem(err error) error {
 	}
 	status := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, errNotFound), errors.Is(err, ledger.ErrUnknownRun), errors.Is(err, ledger.ErrNotLocked):
+	case errors.Is(err, errNotFound), errors.Is(err, ledger.ErrUnknownRun), errors.Is(err, ledger.ErrNotLocked), errors.Is(err, ledger.ErrNotApproved):
 		status = http.StatusNotFound
 	case Invalid(err):
 		status = http.StatusUnprocessableEntity

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,10 @@ func (s *serving) ask(ctx context.Context, name, by, key string) (asked, error) 
 	if err != nil {
 		return a, err
 	}
+	if lacks := h.Lacks(s.Settings.Labels); lacks != nil {
+		a.Refused, a.Cause = "this server lacks what it needs ("+strings.Join(lacks, ", ")+"); ask one that has it", mishap.CausePolicy
+		return a, s.recordRefusal(ctx, a, h, trigger)
+	}
 	if cause, why, _ := s.against(ctx, h, v, time.Now()); why != "" {
 		a.Refused, a.Cause = why, cause
 		return a, s.recordRefusal(ctx, a, h, trigger)
@@ -67,7 +72,11 @@ func (s *serving) startAsked(ctx context.Context, a asked, h held, trigger *mish
 	}
 	o := s.options(trigger)
 	o.ID = a.ID
-	o.Admit = func(f mishap.Facts) error { return s.limits.Admit(plan, f) }
+	o.Admit = func(f mishap.Facts) error {
+		// Who asks for a run does not count as somebody else.
+		f.Approvals = slices.DeleteFunc(f.Approvals, func(a mishap.Approval) bool { return mishap.SamePerson(a.By, trigger.By) })
+		return s.limits.Admit(plan, f)
+	}
 	b, err := s.App.begin(ctx, plan, o)
 	if why, refused := notBegun(err); refused {
 		a.Refused, a.Cause = why.Reason, why.Cause

@@ -23,18 +23,28 @@ type Role string
 const (
 	Viewer   Role = "viewer"   // read
 	Operator Role = "operator" // start, abort, halt, refresh
+	Approver Role = "approver" // approve plans of others
 	Admin    Role = "admin"    // resume, unlock, read the audit
 )
 
 func (r Role) may(needed Role) bool {
-	order := []Role{Viewer, Operator, Admin}
+	order := []Role{Viewer, Operator, Approver, Admin}
 	return slices.Index(order, r) >= slices.Index(order, needed)
 }
 
 // caller is who asks.
 type caller struct {
 	name string
+	mail string
 	role Role
+}
+
+// person is who it is, as git writes it.
+func (c caller) person() string {
+	if c.mail == "" {
+		return c.name
+	}
+	return c.name + " <" + c.mail + ">"
 }
 
 type callerKey struct{}
@@ -87,7 +97,7 @@ func (s *serving) identify(r *http.Request) (caller, string) {
 	if open(r.URL.Path) {
 		return caller{name: "anybody " + host(r.RemoteAddr)}, ""
 	}
-	if len(s.tokens()) == 0 {
+	if len(s.tokens()) == 0 && !s.Settings.Server.OIDC.On() {
 		if !isLocal(r.Host) || r.Header.Get("Origin") != "" && !isLocalOrigin(r.Header.Get("Origin")) {
 			return caller{name: "anybody"}, "without tokens in the settings the API answers this machine only"
 		}
@@ -97,7 +107,11 @@ func (s *serving) identify(r *http.Request) (caller, string) {
 	if !ok {
 		return caller{name: "anybody " + host(r.RemoteAddr)}, "a bearer token is needed; `mishap token` makes one"
 	}
-	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
+	token = strings.TrimSpace(token)
+	if s.Settings.Server.OIDC.On() && strings.Count(token, ".") == 2 { // a signed one; ours have no dot
+		return s.provider.identify(r.Context(), token, host(r.RemoteAddr))
+	}
+	sum := sha256.Sum256([]byte(token))
 	hash := []byte("sha256:" + hex.EncodeToString(sum[:]))
 	for _, t := range s.tokens() {
 		if subtle.ConstantTimeCompare(hash, []byte(t.Hash)) != 1 {
@@ -106,7 +120,7 @@ func (s *serving) identify(r *http.Request) (caller, string) {
 		if !t.Expires.IsZero() && time.Now().After(t.Expires) {
 			return caller{name: t.Name}, "the token of " + t.Name + " expired at " + t.Expires.UTC().Format(time.RFC3339)
 		}
-		return caller{name: t.Name, role: Role(t.Role)}, ""
+		return caller{name: t.Name, mail: t.Mail, role: Role(t.Role)}, ""
 	}
 	return caller{name: "anybody " + host(r.RemoteAddr)}, "the token is not known"
 }

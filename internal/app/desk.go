@@ -174,17 +174,21 @@ func (a *App) watchHalt(ctx context.Context) {
 		if len(here) == 0 {
 			continue
 		}
-		a.passStops(ctx)
 		h, err := a.Halted(ctx)
 		if err != nil || h == nil {
 			clear(told)
+			a.passStops(ctx)
 			continue
 		}
 		for run := range here {
 			if !told[run] {
-				a.desk.stop(run, runner.Stop{Cause: mishap.CauseHalt, Reason: h.String(), By: h.By})
+				a.desk.stop(run, halted(h))
 				told[run] = true
 			}
 		}
 	}
+}
+
+func halted(h *ledger.Halt) runner.Stop {
+	return runner.Stop{Cause: mishap.CauseHalt, Reason: h.String(), By: h.By}
 }

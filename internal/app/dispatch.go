@@ -12,8 +12,9 @@ import (
 
 const (
 	dispatchBatch = 100
-	lookAgain     = time.Second // longest sleep of the dispatcher: clocks jump, and others write to the ledger
-	waitFor       = time.Second // how long a run that waits is left alone
+	lookAgain     = time.Second           // longest sleep of the dispatcher: clocks jump, and others write to the ledger
+	again         = 10 * time.Millisecond // after something was due: its next time may be due already
+	waitFor       = time.Second           // how long a run that waits is left alone
 	// claimFor is how long other servers leave a time alone that one of them
 	// plans a run for. If that server is lost meanwhile, another has it then.
 	claimFor = 30 * time.Second
@@ -22,57 +23,66 @@ const (
 // dispatch starts what is due, or records why it does not start.
 func (s *serving) dispatch(ctx context.Context) {
 	for ctx.Err() == nil {
-		full, err := s.dispatchOnce(ctx)
+		now := time.Now()
+		n, err := s.dispatchOnce(ctx, now)
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("look at schedules", "error", err)
 		}
-		if full && err == nil {
+		if n == dispatchBatch && err == nil {
 			continue
+		}
+		sleep := s.untilDue(ctx, now)
+		if n > 0 {
+			sleep = again
 		}
 		select {
 		case <-ctx.Done():
 		case <-s.wake:
-		case <-time.After(s.untilDue(ctx)):
+		case <-time.After(sleep):
 		}
 	}
 }
 
-// untilDue is how long nothing is due.
-func (s *serving) untilDue(ctx context.Context) time.Duration {
-	next, err := s.book.NextDue(ctx)
+// untilDue is how long nothing becomes due. What was due at the last look and
+// is not this server's, or waits, is looked at again after a while.
+func (s *serving) untilDue(ctx context.Context, last time.Time) time.Duration {
+	next, err := s.book.NextDue(ctx, last)
 	if err != nil || next.IsZero() {
 		return lookAgain
 	}
-	const least = 10 * time.Millisecond // what is due and cannot be dealt with must not spin
-	return min(max(time.Until(next), least), lookAgain)
+	return min(max(time.Until(next), 0), lookAgain)
 }
 
-// dispatchOnce deals with the schedules that are due, and reports whether there
-// may be more of them.
-func (s *serving) dispatchOnce(ctx context.Context) (bool, error) {
+// dispatchOnce deals with schedules that are due, at most [dispatchBatch] of
+// them, and answers how many there were.
+func (s *serving) dispatchOnce(ctx context.Context, now time.Time) (int, error) {
 	if s.fenced.Load() {
-		return false, nil
+		return 0, nil
 	}
-	now := time.Now()
 	if err := s.rewind(ctx, now.Round(0)); err != nil {
-		return false, err
+		return 0, err
 	}
-	due, err := s.book.Due(ctx, now, dispatchBatch)
+	current, err := s.currentSources(ctx)
+	if err != nil {
+		return 0, err
+	}
+	due, err := s.book.Due(ctx, now, dispatchBatch, func(d ledger.Schedule) bool {
+		_, mine := s.mine(d)
+		return mine && current[d.Source]
+	})
 	if err != nil || len(due) == 0 {
-		return false, err
+		return 0, err
 	}
 	view, err := s.view(ctx)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	var refusals []ledger.Refusal
-	dealt := 0
 	for _, d := range due {
-		h, ok := s.mine(ctx, d)
+		h, ok := s.mine(d)
 		if !ok {
-			continue
+			continue // it has changed since
 		}
-		dealt++
 		r := s.decide(ctx, h, d, view, now)
 		switch {
 		case r.refusal != nil:
@@ -93,7 +103,7 @@ func (s *serving) dispatchOnce(ctx context.Context) (bool, error) {
 	for _, r := range refusals {
 		s.publishRefusal(r)
 	}
-	return dealt == dispatchBatch, err
+	return len(due), err
 }
 
 // rewind notices that this machine's clock went back, or was ahead when another
@@ -128,20 +138,14 @@ func (s *serving) rewind(ctx context.Context, now time.Time) error {
 	return s.book.Reset(ctx, back)
 }
 
-// mine is the experiment of a schedule, if this server may deal with it now.
-func (s *serving) mine(ctx context.Context, d ledger.Schedule) (held, bool) {
-	h, ok := s.experiment(d.Experiment)
-	if !ok || h.table == nil || h.source != d.Source {
-		return held{}, false
-	}
+// mine is the experiment of a schedule, if this server may deal with it now: it
+// has the experiment and the labels for it, and is not at it already.
+func (s *serving) mine(d ledger.Schedule) (held, bool) {
 	s.mu.Lock()
-	busy := s.starting[h.Name]
-	s.mu.Unlock()
-	if busy {
-		return held{}, false
-	}
-	current, err := s.current(ctx, h.source)
-	return h, err == nil && current
+	defer s.mu.Unlock()
+	h, ok := s.known[d.Experiment]
+	ok = ok && h.table != nil && h.source == d.Source && !s.starting[d.Experiment] && h.Lacks(s.Settings.Labels) == nil
+	return h, ok
 }
 
 // view is what goes on, as of one moment. Decisions to start are made again in

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/config"
 	"mishap/internal/ledger"
 	"mishap/internal/notify"
 )
@@ -22,6 +23,7 @@ type bench struct {
 	*serving
 	t     *testing.T
 	takes time.Duration
+	told  []string // the texts of messages
 }
 
 func newBench(t *testing.T, list ...mishap.Experiment) *bench {
@@ -30,11 +32,11 @@ func newBench(t *testing.T, list ...mishap.Experiment) *bench {
 	s := &serving{
 		App: &App{log: slog.New(slog.DiscardHandler), book: book}, book: book, life: t.Context(), freezes: &freezes{},
 		wake: make(chan struct{}, 1), trees: map[string]*tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
-		notifier: &notify.Notifier{},
+		notifier: &notify.Notifier{}, sources: []config.Source{{Name: "s"}},
 	}
 	s.metrics = newMetrics(s)
 	b := &bench{serving: s, t: t}
-	s.launch = b.run
+	s.launch, s.notify = b.run, func(m notify.Message) { b.told = append(b.told, m.Text) }
 	b.adopt(list...)
 	return b
 }
@@ -297,7 +299,7 @@ func TestEveryTimeIsDealtWithOnceByTwoServers(t *testing.T) {
 		b := newBench(t, minutely("a"))
 		other := &bench{serving: &serving{
 			App: b.App, book: b.book, life: t.Context(), freezes: &freezes{}, wake: make(chan struct{}, 1),
-			trees: b.trees, known: b.known, starting: map[string]bool{}, problems: map[string]string{},
+			trees: b.trees, known: b.known, starting: map[string]bool{}, problems: map[string]string{}, sources: b.sources,
 		}, t: t}
 		other.metrics = newMetrics(other.serving)
 		var lost int
@@ -321,6 +323,27 @@ func TestEveryTimeIsDealtWithOnceByTwoServers(t *testing.T) {
 		synctest.Wait()
 		if got := strings.Count(b.story(), "ran"); got != 10 {
 			t.Errorf("%d runs in ten minutes (%d lost races): %s", got, lost, b.story())
+		}
+	})
+}
+
+func TestAnExperimentRunsOnlyWhereItsLabelsAre(t *testing.T) {
+	on(t, func(t *testing.T) {
+		needs := func(region string) func(*mishap.Experiment) {
+			return func(e *mishap.Experiment) { e.Needs = map[string]string{"region": region} }
+		}
+		list := []mishap.Experiment{minutely("here", needs("eu"))}
+		for i := range 2 * dispatchBatch { // more than are looked at at once, and due before it
+			list = append(list, minutely(fmt.Sprintf("a-there-%03d", i), needs("us")))
+		}
+		b := newBench(t, list...)
+		b.Settings.Labels = map[string]string{"region": "eu", "account": "1"}
+		b.serve(2*time.Minute + time.Second)
+		if got, want := b.story(), "00:01 ran, 00:02 ran"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		if got, err := b.ask(t.Context(), "a-there-000", "ann", ""); err != nil || got.Cause != mishap.CausePolicy || !strings.Contains(got.Refused, "region=us") {
+			t.Errorf("asked for it: %+v, %v", got, err)
 		}
 	})
 }

@@ -210,9 +210,9 @@ func (s *serving) tellSource(ctx context.Context, name string, t *tree, problem 
 	s.hub.publish(Event{At: time.Now(), Source: &event})
 	switch {
 	case text != "" && text != was:
-		s.notifier.Tell(notify.Message{Event: notify.TreeBroken, Reason: text, Text: fmt.Sprintf("Source %s is broken; the last good experiments stay in force: %s", name, firstLine(text))})
+		s.notify(notify.Message{Event: notify.TreeBroken, Reason: text, Text: fmt.Sprintf("Source %s is broken; the last good experiments stay in force: %s", name, firstLine(text))})
 	case text == "" && was != "":
-		s.notifier.Tell(notify.Message{Event: notify.TreeMended, Commit: event.Commit, Text: fmt.Sprintf("Source %s is in force again", name)})
+		s.notify(notify.Message{Event: notify.TreeMended, Commit: event.Commit, Text: fmt.Sprintf("Source %s is in force again", name)})
 	}
 }
 
@@ -248,14 +248,17 @@ func (s *serving) experiment(name string) (held, bool) {
 	return h, ok
 }
 
-// current reports whether the experiment's tree is the one that all servers run.
-func (s *serving) current(ctx context.Context, source string) (bool, error) {
-	r, err := s.book.Revision(ctx, source)
-	if err != nil {
-		return false, err
+// currentSources are the sources whose tree here is the one that all servers
+// run.
+func (s *serving) currentSources(ctx context.Context) (map[string]bool, error) {
+	current := map[string]bool{}
+	for _, src := range s.sources {
+		r, err := s.book.Revision(ctx, src.Name)
+		if err != nil {
+			return nil, err
+		}
+		t := s.tree(src.Name)
+		current[src.Name] = t != nil && t.seq == r.Seq
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t := s.trees[source]
-	return t != nil && t.seq == r.Seq, nil
+	return current, nil
 }

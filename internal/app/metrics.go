@@ -134,7 +134,10 @@ func (m *metrics) collectExperiments(ctx context.Context, put putter) error {
 		return err
 	}
 	for i, r := range latest {
-		if i == mostSeries || r.Active() {
+		if i >= mostSeries {
+			break
+		}
+		if r.Active() {
 			continue
 		}
 		for _, v := range []mishap.Verdict{mishap.Held, mishap.Deviated, mishap.Inconclusive} {
@@ -152,7 +155,7 @@ func (m *metrics) collectExperiments(ctx context.Context, put putter) error {
 		return err
 	}
 	put(gauge("experiments_locked", "Experiments that deviated and were not unlocked."), float64(len(locks)))
-	next, err := s.book.NextDue(ctx)
+	next, err := s.book.NextDue(ctx, time.Time{})
 	if err != nil {
 		return err
 	}

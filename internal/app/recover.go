@@ -88,7 +88,7 @@ func (s *serving) recoverAll(ctx context.Context, wait bool) {
 	}
 	var all sync.WaitGroup
 	for _, lost := range orphans {
-		if lost.away || !s.retries.take(lost.ID) {
+		if lost.away || lost.run.Plan.Experiment.Lacks(s.Settings.Labels) != nil || !s.retries.take(lost.ID) {
 			continue
 		}
 		s.runs.Add(1)
@@ -121,6 +121,6 @@ func (s *serving) recover(lost orphan) {
 		s.log.Info("taken over", "run", run.ID, "result", Mended(run))
 	}
 	if settled && lost.run.State == mishap.Stranded {
-		s.notifier.Tell(runMessage(notify.Reverted, run, "What was stranded is reverted: "+Mended(run)))
+		s.notify(runMessage(notify.Reverted, run, "What was stranded is reverted: "+Mended(run)))
 	}
 }

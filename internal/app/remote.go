@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,6 +19,9 @@ import (
 	"mishap/internal/ledger"
 	"mishap/internal/report"
 )
+
+// followEvery is how often a run of a server is looked at.
+const followEvery = 250 * time.Millisecond
 
 // Remote asks a server over its API for what [App] does with the ledger itself.
 type Remote struct {
@@ -46,6 +50,21 @@ func NewRemote(address string) (*Remote, error) {
 	}
 	r.base = strings.TrimSuffix(u.String(), "/")
 	return r, nil
+}
+
+// LocalServer asks the server that uses this machine's state directory.
+func (a *App) LocalServer() (*Remote, error) {
+	path, err := socketPath(a.Settings.State, "api")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, refusal{mishap.WithHint(fmt.Errorf("no server uses the state directory %s", a.Settings.State), "start one with `mishap serve`, or name one with --server ADDRESS")}
+	}
+	if !filepath.IsAbs(path) {
+		path = "./" + path
+	}
+	return NewRemote(path)
 }
 
 // ask sends a request and reads the answer into out, which may be nil. A refusal
@@ -109,6 +128,23 @@ func refusedBy(status int, text []byte) error {
 		return invalid{err}
 	}
 	return err
+}
+
+// Approvable is an experiment's plan as it is now, for somebody to approve.
+func (r *Remote) Approvable(ctx context.Context, experiment string) (a Approvable, err error) {
+	err = r.ask(ctx, "POST", "/v1/experiments/"+url.PathEscape(experiment)+"/plan", nil, &a)
+	return a, err
+}
+
+// Approve says yes to a plan of that digest.
+func (r *Remote) Approve(ctx context.Context, in ApproveRequest, by string) (a mishap.Approval, err error) {
+	err = r.ask(ctx, "POST", "/v1/approvals", in, &a, asUser(by))
+	return a, err
+}
+
+// Disapprove takes an approval back.
+func (r *Remote) Disapprove(ctx context.Context, experiment, by string) error {
+	return r.ask(ctx, "DELETE", "/v1/approvals/"+url.PathEscape(experiment), nil, nil, asUser(by))
 }
 
 // Close does nothing.
@@ -226,7 +262,7 @@ func (r *Remote) Follow(ctx context.Context, id string, seen func(mishap.Entry, 
 		select {
 		case <-ctx.Done():
 			return run, ctx.Err()
-		case <-time.After(haltEvery):
+		case <-time.After(followEvery):
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"mishap"
 	"mishap/experiments"
@@ -74,13 +75,32 @@ func (r *repository) load(ctx context.Context, t source.Tree) (*tree, error) {
 		if err != nil {
 			inside = file
 		}
-		return mishap.Source{Repository: t.Repository, Commit: t.Commit, Path: path.Join(t.Path, filepath.ToSlash(inside))}
+		name := path.Join(t.Path, filepath.ToSlash(inside))
+		return mishap.Source{File: name, Repository: t.Repository, Commit: t.Commit, Author: t.Author, Path: name}
 	}
 	list, err := experiments.Load(ctx, []string{t.Dir}, o)
 	if err != nil {
-		return nil, err
+		return nil, placed{err, t}
 	}
 	loaded := newTree(r.source.Name, list)
 	loaded.commit = t.Commit // also of a tree without experiments
 	return loaded, nil
 }
+
+// placed is an error in a tree, with the places that its author knows.
+type placed struct {
+	error
+	in source.Tree
+}
+
+// Error names files as they are in the repository.
+func (p placed) Error() string {
+	to := p.in.Path + "/"
+	if p.in.Path == "." {
+		to = ""
+	}
+	return strings.ReplaceAll(p.error.Error(), p.in.Dir+"/", to)
+}
+
+// Unwrap returns the error.
+func (p placed) Unwrap() error { return p.error }

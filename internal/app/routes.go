@@ -66,6 +66,9 @@ func (s *serving) routes(api huma.API) {
 	route(s, api, Admin, "DELETE", "/v1/halt", "resume", "Let runs start again", s.apiResume)
 	route(s, api, Viewer, "GET", "/v1/locks", "listLocks", "Experiments that deviated and were not unlocked", s.apiLocks)
 	route(s, api, Admin, "POST", "/v1/locks/{experiment}/unlock", "unlock", "Let an experiment that deviated run by itself again", s.apiUnlock)
+	route(s, api, Viewer, "GET", "/v1/approvals", "listApprovals", "Plans that somebody approved", s.apiApprovals)
+	route(s, api, Approver, "POST", "/v1/approvals", "approve", "Approve a plan of somebody else", s.apiApprove)
+	route(s, api, Approver, "DELETE", "/v1/approvals/{name}", "disapprove", "Take an approval back", s.apiDisapprove)
 	route(s, api, Viewer, "GET", "/v1/sources", "listSources", "Where experiments come from, and what is in force", s.apiSources)
 	route(s, api, Operator, "POST", "/v1/sources/{name}/refresh", "refreshSource", "Look at a source now", s.apiRefresh)
 	route(s, api, Admin, "GET", "/v1/audit", "listAudit", "What was done and refused, oldest first", s.apiAudit)
@@ -107,20 +110,6 @@ func (s *serving) named(name string) (held, error) {
 func (s *serving) apiExperiment(_ context.Context, in *named) (*body[ExperimentView], error) {
 	h, err := s.named(in.Name)
 	return &body[ExperimentView]{viewOf(h)}, err
-}
-
-func (s *serving) apiPlan(ctx context.Context, in *named) (*body[mishap.Plan], error) {
-	h, err := s.named(in.Name)
-	if err != nil {
-		return nil, err
-	}
-	if h.policy != "" {
-		return nil, refusal{errorText(h.policy)}
-	}
-	ctx, cancel := context.WithTimeout(ctx, planWithin)
-	defer cancel()
-	plan, err := s.Plan(ctx, h.Experiment)
-	return &body[mishap.Plan]{plan}, err
 }
 
 // errorText is an error that is only a sentence.

@@ -17,8 +17,8 @@ import (
 	"mishap/internal/runner"
 )
 
-// haltEvery is how often a run asks whether everything is halted.
-const haltEvery = 250 * time.Millisecond
+// haltEvery is how often a server asks whether everything is halted.
+const haltEvery = 100 * time.Millisecond
 
 // RunOptions is how a caller follows and ends a run.
 type RunOptions struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mishap"
@@ -102,6 +103,10 @@ type Scheduled struct {
 // Schedule lists the next times of every experiment that has a schedule, after
 // an instant, at most limit of each, and why each would or would not run.
 func (a *App) Schedule(ctx context.Context, list []mishap.Experiment, after time.Time, limit int) ([]Scheduled, error) {
+	stands, err := a.standsAgainst(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var all []Scheduled
 	for _, e := range list {
 		if e.Schedule == nil {
@@ -115,7 +120,7 @@ func (a *App) Schedule(ctx context.Context, list []mishap.Experiment, after time
 		if err != nil {
 			return nil, err
 		}
-		one := Scheduled{Experiment: e.Name, Schedule: *e.Schedule, Source: e.Source, Next: []Upcoming{}}
+		one := Scheduled{Experiment: e.Name, Schedule: *e.Schedule, Source: e.Source, Now: stands(e), Next: []Upcoming{}}
 		for _, tick := range table.Between(after, after.AddDate(50, 0, 0), limit) {
 			up := Upcoming{Tick: tick}
 			if known := e.Known(tick.Due); known != nil {
@@ -128,4 +133,39 @@ func (a *App) Schedule(ctx context.Context, list []mishap.Experiment, after time
 		all = append(all, one)
 	}
 	return all, nil
+}
+
+// standsAgainst answers what keeps an experiment from being run by itself, as
+// ledger and settings of this machine say, whatever the time is.
+func (a *App) standsAgainst(ctx context.Context) (func(mishap.Experiment) string, error) {
+	locked := map[string]string{}
+	halt, err := a.Halted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if a.hasLedger() {
+		book, err := a.ledger(ctx)
+		if err != nil {
+			return nil, err
+		}
+		locks, err := book.Locks(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range locks {
+			locked[l.Experiment] = fmt.Sprintf("it deviated in run %s and is locked until `mishap unlock %s`", l.Run, l.Experiment)
+		}
+	}
+	return func(e mishap.Experiment) string {
+		lacks := e.Lacks(a.Settings.Labels)
+		switch {
+		case halt != nil:
+			return halt.String()
+		case locked[e.Name] != "":
+			return locked[e.Name]
+		case lacks != nil:
+			return "a server with these settings lacks the labels " + strings.Join(lacks, ", ")
+		}
+		return forbidden(e, a.Settings.Server.Allow)
+	}, nil
 }

@@ -15,12 +15,14 @@ import (
 	"mishap/internal/notify"
 	"mishap/internal/runner"
 	"mishap/internal/scheduler"
+	"mishap/internal/trace"
 )
 
 // ServeOptions say what a server serves.
 type ServeOptions struct {
 	Sources []config.Source // beside those of the settings
 	Listen  string          // address of the API instead of the one in the settings
+	Version string          // of this program, for traces
 	Ready   func(address string)
 	Stop    <-chan struct{} // closed: revert everything and end
 }
@@ -32,11 +34,16 @@ type serving struct {
 	sources    []config.Source
 	hub        hub
 	notifier   *notify.Notifier
+	notify     func(notify.Message)                     // tells people; the notifier, except in tests
 	launch     func(held, mishap.Tick, *ledger.Advance) // starts a due run; begin, except in tests
 	metrics    *metrics
 	freezes    *freezes
 	retries    retries
 	auditLimit limiter
+	provider   provider
+	traces     *trace.Exporter
+	tracing    sync.WaitGroup
+	digest     *scheduler.Timetable // nil: none
 	limits     mishap.Limits
 
 	wake    chan struct{}            // the dispatcher has something to look at
@@ -85,8 +92,10 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	defer stopLoops()
 
 	s.recoverAll(loops, true)
-	var all sync.WaitGroup
-	all.Go(func() { s.tellAll(loops) })
+	telling, stopTelling := context.WithCancel(ctx) // also of how runs end that are stopped
+	defer stopTelling()
+	var all, told sync.WaitGroup
+	told.Go(func() { s.tellAll(telling) })
 	for _, src := range s.sources {
 		r, err := s.readerOf(src)
 		if err != nil {
@@ -105,6 +114,7 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	all.Go(func() { s.recoverLoop(loops) })
 	all.Go(func() { s.dispatch(loops) })
 	all.Go(func() { s.retireLoop(loops) })
+	all.Go(func() { s.announceLoop(loops) })
 
 	select {
 	case <-ctx.Done():
@@ -114,7 +124,9 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	stopLoops()
 	s.drain()
 	all.Wait()
-	return s.closeNotifier()
+	stopTelling()
+	told.Wait()
+	return errors.Join(s.closeNotifier(), s.closeTraces())
 }
 
 func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) {
@@ -137,12 +149,15 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	g := a.Settings.Server.Governor
 	s := &serving{
 		App: a, book: book, sources: sources,
-		limits: mishap.Limits{Runs: g.Runs, Targets: g.Targets, Share: g.Share},
+		limits: mishap.Limits{Runs: g.Runs, Targets: g.Targets, Share: g.Share, Approval: mishap.ApprovalRule(g.Approval)},
 		wake:   make(chan struct{}, 1), refresh: map[string]chan struct{}{}, giveUp: make(chan struct{}), life: context.WithoutCancel(ctx),
 		trees: map[string]*tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
 	}
 	for _, src := range sources {
 		s.refresh[src.Name] = make(chan struct{}, 1)
+	}
+	if s.digest, err = s.newDigest(); err != nil {
+		return nil, err
 	}
 	if s.freezes, err = a.newFreezes(g.Freezes); err != nil {
 		return nil, err
@@ -150,8 +165,12 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	if s.notifier, err = a.newNotifier(); err != nil {
 		return nil, err
 	}
+	s.provider.about = a.Settings.Server.OIDC
+	if s.traces, err = trace.FromEnvironment(ctx, o.Version, a.log); err != nil {
+		return nil, invalid{err}
+	}
 	s.metrics = newMetrics(s)
-	s.launch = s.begin
+	s.launch, s.notify = s.begin, s.notifier.Tell
 	return s, nil
 }
 

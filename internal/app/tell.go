@@ -45,24 +45,66 @@ func (s *serving) closeNotifier() error {
 	return s.notifier.Close(ctx)
 }
 
-// tellAll turns what happens into messages and metrics.
+// closeTraces sends the traces that wait.
+func (s *serving) closeTraces() error {
+	const most = 5 * time.Second
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.life), most)
+	defer cancel()
+	s.tracing.Wait()
+	return s.traces.Close(ctx)
+}
+
+// traceEnded sends the trace of a run that has ended after it began: what did
+// not start is in the ledger, and no trace.
+func (s *serving) traceEnded(e Event) {
+	if s.traces == nil || e.run == nil || e.Entry == nil || e.Entry.State == nil || !e.Entry.State.To.Ended() || e.Entry.Seq == 2 {
+		return
+	}
+	s.tracing.Go(func() { // it reads the ledger, and what comes next must not wait
+		entries, err := s.book.Entries(s.life, e.run.ID)
+		if err == nil {
+			err = s.traces.Send(s.life, entries)
+		}
+		if err != nil {
+			s.log.Warn("trace run", "run", e.run.ID, "error", err)
+		}
+	})
+}
+
+// tellAll turns what happens into messages, metrics and traces; also what has
+// happened by the time that it is stopped.
 func (s *serving) tellAll(ctx context.Context) {
 	events, done := s.hub.listen(0)
 	defer func() { done() }()
 	for {
 		select {
-		case <-ctx.Done():
-			return
 		case e, ok := <-events:
 			if !ok { // too slow, and cut off
 				events, done = s.hub.listen(0)
 				continue
 			}
-			s.metrics.saw(e)
-			if m, ok := messageOf(e); ok {
-				s.notifier.Tell(m)
+			s.tell(e)
+			continue
+		default:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case e, ok := <-events:
+			if ok {
+				s.tell(e)
+			} else {
+				events, done = s.hub.listen(0)
 			}
 		}
+	}
+}
+
+func (s *serving) tell(e Event) {
+	s.metrics.saw(e)
+	s.traceEnded(e)
+	if m, ok := messageOf(e); ok {
+		s.notify(m)
 	}
 }
 

@@ -38,7 +38,8 @@ type Settings struct {
 	Ledger       string          // address of a PostgreSQL database; empty: a file in State
 	ServerLease  mishap.Duration // how long a server that is lost keeps its runs, with a ledger in PostgreSQL
 	Proxies      []Proxy
-	Listen       string // address of the server's API; none: only its socket
+	Listen       string            // address of the server's API; none: only its socket
+	Labels       map[string]string // of this server: it runs what needs no others
 	Server       Server
 
 	File   string  // the settings file; empty if there is none
@@ -100,6 +101,9 @@ func settings(o Options) []setting {
 		{key: "tokens"},
 		{key: "tls"},
 		{key: "keep"},
+		{key: "notices"},
+		{key: "labels"},
+		{key: "oidc"},
 	}
 }
 

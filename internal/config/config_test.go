@@ -38,7 +38,7 @@ func TestEachValueSaysWhereItCameFrom(t *testing.T) {
 	want := map[string]string{
 		"state": "flag --state", "accounts": "mishap.yaml:1", "regions": "environment MISHAP_REGIONS", "hosts": "default", "optInTag": "default",
 		"protected": "default", "longestRun": "default", "revertWithin": "default", "lease": "mishap.yaml:2", "proxies": "default",
-		"listen": "default", "ledger": "default", "serverLease": "default", "sources": "default", "governor": "default", "allow": "default", "notify": "default", "webhook": "default", "tokens": "default", "tls": "default", "keep": "default",
+		"listen": "default", "ledger": "default", "serverLease": "default", "sources": "default", "governor": "default", "allow": "default", "notify": "default", "webhook": "default", "tokens": "default", "tls": "default", "keep": "default", "labels": "default", "notices": "default", "oidc": "default",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

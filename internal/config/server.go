@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -21,8 +22,24 @@ type Server struct {
 	Notify   []Notify
 	Webhook  Webhook
 	Tokens   []Token
+	OIDC     OIDC
 	TLS      TLS
 	Keep     Keep
+	Notices  Notices
+}
+
+// Notices are what people are told beside what happens.
+type Notices struct {
+	Before mishap.Duration `json:"before,omitempty"` // a scheduled run is announced so long before; default: it is not
+	Digest *Digest         `json:"digest,omitempty"` // what waits for its owner, at those times; default: never
+}
+
+// Digest is when owners are told what of theirs is locked, stale, inconclusive
+// or a known impact.
+type Digest struct {
+	Cron     string          `json:"cron"`
+	Timezone string          `json:"timezone,omitempty"` // default UTC
+	Stale    mishap.Duration `json:"stale,omitempty"`    // an experiment with a schedule that did not run for so long; default 30 days
 }
 
 // Keep says how long ended runs stay in the ledger. Stranded and active ones
@@ -34,11 +51,24 @@ type Keep struct {
 
 // Token lets somebody use the API. Only its hash is kept.
 type Token struct {
-	Name    string    `json:"name"` // who it is, for the audit
-	Role    string    `json:"role"` // viewer, operator or admin
-	Hash    string    `json:"hash"` // "sha256:" and the token's SHA-256 in hex, as `mishap token` prints it
+	Name    string    `json:"name"`           // who it is, for the audit
+	Mail    string    `json:"mail,omitempty"` // of who it is, as git has it: nobody approves their own commit
+	Role    string    `json:"role"`           // viewer, operator, approver or admin
+	Hash    string    `json:"hash"`           // "sha256:" and the token's SHA-256 in hex, as `mishap token` prints it
 	Expires time.Time `json:"expires,omitzero"`
 }
+
+// OIDC lets people and programs in with the ID tokens of an OpenID Connect
+// provider.
+type OIDC struct {
+	Issuer   string              `json:"issuer,omitempty"`   // its URL, exactly as in its tokens
+	Audience string              `json:"audience,omitempty"` // the client id that tokens must be for
+	Claim    string              `json:"claim,omitempty"`    // what of a token gives roles: a text or a list; default groups
+	Roles    map[string][]string `json:"roles,omitempty"`    // by role: the values of the claim that give it
+}
+
+// On reports whether there is a provider.
+func (o OIDC) On() bool { return o.Issuer != "" }
 
 // TLS is the certificate of the API.
 type TLS struct {
@@ -68,6 +98,16 @@ type Governor struct {
 	Targets int                `json:"targets,omitempty"` // touched at once in one place; default: no limit
 	Share   mishap.Share       `json:"share,omitempty"`   // hit at once in one place; default: no limit
 	Freezes []mishap.ProbeSpec `json:"freezes,omitempty"` // probes of which each must be met, or nothing starts and everything stops
+
+	Approval Approval `json:"approval,omitzero"` // which plans somebody else must approve first; default: none
+}
+
+// Approval says which plans somebody else must approve before they run by
+// themselves.
+type Approval struct {
+	Targets int             `json:"targets,omitempty"` // those that touch more in one place; default: none
+	Share   mishap.Share    `json:"share,omitempty"`   // those that hit more of one place; default: none
+	For     mishap.Duration `json:"for,omitempty"`     // how long an approval holds; default 7 days
 }
 
 // Allow lists what a merged file may make the server do or read, all compared
@@ -97,13 +137,16 @@ const (
 	folderPoll     = 5 * time.Second
 	repositoryPoll = 30 * time.Second
 	defaultRuns    = 10
+	approvalLife   = 7 * 24 * time.Hour
+	staleAfter     = 30 * 24 * time.Hour
 )
 
 // sections are the settings that are lists or mappings, with where they go.
 func (s *Settings) sections() map[string]any {
 	return map[string]any{
 		"sources": &s.Server.Sources, "governor": &s.Server.Governor, "allow": &s.Server.Allow,
-		"notify": &s.Server.Notify, "webhook": &s.Server.Webhook, "tokens": &s.Server.Tokens, "tls": &s.Server.TLS, "keep": &s.Server.Keep,
+		"notify": &s.Server.Notify, "webhook": &s.Server.Webhook, "tokens": &s.Server.Tokens, "oidc": &s.Server.OIDC, "tls": &s.Server.TLS, "keep": &s.Server.Keep, "notices": &s.Server.Notices,
+		"labels": &s.Labels,
 	}
 }
 
@@ -125,6 +168,12 @@ func (s *Settings) checkServer() (problems []error) {
 	if g.Runs == 0 {
 		g.Runs = defaultRuns
 	}
+	if g.Approval.Targets < 0 || g.Approval.For < 0 {
+		problems = append(problems, s.wrong("governor", "targets and for of approval must not be negative"))
+	}
+	if g.Approval.For == 0 {
+		g.Approval.For = mishap.Duration(approvalLife)
+	}
 	for i := range g.Freezes {
 		f := &g.Freezes[i]
 		if f.Name == "" || f.Probe == "" {
@@ -137,12 +186,14 @@ func (s *Settings) checkServer() (problems []error) {
 			f.Timeout = mishap.Duration(5 * time.Second)
 		}
 	}
-	roles := []string{"viewer", "operator", "admin"}
+	roles := []string{"viewer", "operator", "approver", "admin"}
 	for i, t := range s.Server.Tokens {
 		if t.Name == "" || !slices.Contains(roles, t.Role) || !tokenHash.MatchString(t.Hash) {
 			problems = append(problems, s.wrong("tokens", "token %d needs a name, a role (%s) and a hash as `mishap token` prints it", i+1, strings.Join(roles, ", ")))
 		}
 	}
+	problems = append(problems, s.checkNotices()...)
+	problems = append(problems, s.checkOIDC(roles)...)
 	if (s.Server.TLS.Cert == "") != (s.Server.TLS.Key == "") {
 		problems = append(problems, s.wrong("tls", "needs both cert and key"))
 	}
@@ -153,6 +204,59 @@ func (s *Settings) checkServer() (problems []error) {
 		}
 	}
 	return problems
+}
+
+func (s *Settings) checkNotices() (problems []error) {
+	n := &s.Server.Notices
+	if n.Before < 0 || n.Before.Std() > 24*time.Hour {
+		problems = append(problems, s.wrong("notices", "before is %s, outside of 0s to 24h", n.Before))
+	}
+	if d := n.Digest; d != nil {
+		if d.Cron == "" {
+			problems = append(problems, s.wrong("notices", "digest needs a cron, such as 0 9 * * MON"))
+		}
+		if d.Timezone == "" {
+			d.Timezone = "UTC"
+		}
+		if d.Stale == 0 {
+			d.Stale = mishap.Duration(staleAfter)
+		}
+	}
+	return problems
+}
+
+func (s *Settings) checkOIDC(roles []string) (problems []error) {
+	o := &s.Server.OIDC
+	if o.Claim == "" {
+		o.Claim = "groups"
+	}
+	if !o.On() {
+		if o.Audience != "" || o.Roles != nil {
+			problems = append(problems, s.wrong("oidc", "needs the issuer, the URL of the provider"))
+		}
+		return problems
+	}
+	u, err := url.Parse(o.Issuer)
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+		problems = append(problems, s.wrong("oidc", "issuer %q is not an https URL", o.Issuer))
+	}
+	if o.Audience == "" {
+		problems = append(problems, s.wrong("oidc", "needs an audience, the client id that tokens are for: without one, a token for any program of the provider would do"))
+	}
+	if len(o.Roles) == 0 {
+		problems = append(problems, s.wrong("oidc", "needs roles, such as {operator: [sre]}: nobody would have one"))
+	}
+	for role := range o.Roles {
+		if !slices.Contains(roles, role) {
+			problems = append(problems, s.wrong("oidc", "there is no role %q; known: %s", role, strings.Join(roles, ", ")))
+		}
+	}
+	return problems
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 var tokenHash = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"mishap"
 )
@@ -37,7 +38,7 @@ func (s *store) Begin(ctx context.Context, start Start) (Lease, error) {
 			return err
 		}
 		if start.Admit != nil {
-			facts, err := t.facts(ctx, e.Name)
+			facts, err := t.facts(ctx, e.Name, start.First.At)
 			if err != nil {
 				return err
 			}
@@ -155,8 +156,8 @@ func (t tx) busy(ctx context.Context, experiment, group string) error {
 }
 
 // facts reads what the governor decides on.
-func (t tx) facts(ctx context.Context, experiment string) (mishap.Facts, error) {
-	var facts mishap.Facts
+func (t tx) facts(ctx context.Context, experiment string, now time.Time) (mishap.Facts, error) {
+	facts := mishap.Facts{Now: now}
 	rows, err := t.rows(ctx, selectOngoing)
 	if err != nil {
 		return facts, err
@@ -169,9 +170,17 @@ func (t tx) facts(ctx context.Context, experiment string) (mishap.Facts, error) 
 		return facts, err
 	}
 	found, err := scanLocks(locks)
+	if err != nil {
+		return facts, err
+	}
 	if len(found) > 0 {
 		facts.Lock = &found[0]
 	}
+	approvals, err := t.rows(ctx, selectApprovals+` WHERE experiment = ?`, experiment)
+	if err != nil {
+		return facts, err
+	}
+	facts.Approvals, err = scanApprovals(approvals)
 	return facts, err
 }
 

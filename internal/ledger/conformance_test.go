@@ -260,3 +260,25 @@ func TestRunsAreFoundByTheirBeginning(t *testing.T) {
 		}
 	})
 }
+
+// The database may write an injection and be lost before it says so.
+func TestARunGoesOnWhenTheAnswerToPrepareIsLost(t *testing.T) {
+	for _, written := range []bool{true, false} {
+		each(t, func(t *testing.T, b book) {
+			lease := begin(t, b, "r1", "e", "g")
+			must(t, b.Append(t.Context(), lease, state("r1", 2, mishap.Checking)))
+			e, in := prepared("r1", 3, "k")
+			if written {
+				must(t, b.Prepare(t.Context(), lease, e, in))
+			}
+			must(t, b.Append(t.Context(), lease, e, state("r1", 4, mishap.Refused)))
+			entries, err := b.Entries(t.Context(), "r1")
+			must(t, err)
+			if run, err := mishap.Replay(entries); err != nil || run.State != mishap.Refused {
+				t.Errorf("the journal: %v", err)
+			}
+			e, in = prepared("r2", 2, "k") // the key is free
+			must(t, b.Prepare(t.Context(), begin(t, b, "r2", "e2", "g2"), e, in))
+		})
+	}
+}

@@ -32,15 +32,19 @@ type Ledger interface {
 	Stops(ctx context.Context, server string) ([]StopRequest, error)
 	Locks(context.Context) ([]mishap.Lock, error)
 	Unlock(ctx context.Context, experiment, by, reason string, at time.Time) error
+	Approve(context.Context, mishap.Approval) error
+	Approvals(context.Context) ([]mishap.Approval, error)
+	Disapprove(ctx context.Context, experiment, by string, at time.Time) error
+	First(ctx context.Context, what string, at time.Time) (bool, error)
 	Record(context.Context, Act) error
 	Audit(ctx context.Context, after int64, limit int) ([]Act, error)
 
 	Schedules(context.Context) ([]Schedule, error)
 	SetSchedules(ctx context.Context, source string, all []Schedule) error
 	Reset(context.Context, []Schedule) error
-	Due(ctx context.Context, at time.Time, limit int) ([]Schedule, error)
+	Due(ctx context.Context, at time.Time, limit int, mine func(Schedule) bool) ([]Schedule, error)
 	Claim(ctx context.Context, d Schedule, until time.Time) (bool, error)
-	NextDue(context.Context) (time.Time, error)
+	NextDue(ctx context.Context, after time.Time) (time.Time, error)
 	Postpone(ctx context.Context, experiment string, tick, until time.Time) error
 	Revision(ctx context.Context, source string) (Revision, error)
 	Publish(ctx context.Context, r Revision, after int64) (Revision, error)

@@ -102,3 +102,19 @@ func scanActs(rows *sql.Rows) ([]Act, error) {
 	}
 	return all, rows.Err()
 }
+
+// toldFor is how long it is known what was announced.
+const toldFor = 90 * 24 * time.Hour
+
+// First reports whether nobody asked for this before: what several servers
+// could announce, the first one does.
+func (s *store) First(ctx context.Context, what string, at time.Time) (first bool, err error) {
+	err = s.transact(ctx, func(t tx) error {
+		if err := t.exec(ctx, `DELETE FROM told WHERE at < ?`, at.Add(-toldFor).UnixNano()); err != nil {
+			return err
+		}
+		first, err = t.changed(ctx, `INSERT INTO told (what, at) VALUES (?,?) ON CONFLICT (what) DO NOTHING`, what, at.UnixNano())
+		return err
+	})
+	return first, s.explainUnless("write to", err)
+}

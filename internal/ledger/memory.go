@@ -24,6 +24,8 @@ type Memory struct {
 	halt       *Halt
 	schedules  map[string]Schedule
 	locks      map[string]mishap.Lock
+	approvals  map[string]mishap.Approval
+	told       map[string]time.Time
 	acts       []Act
 	revisions  []Revision
 	sources    map[string]SourceState
@@ -47,7 +49,7 @@ type memoryInjection struct {
 func NewMemory() *Memory {
 	return &Memory{
 		runs: map[string]*memoryRun{}, keys: map[string]string{}, injections: map[string]*memoryInjection{},
-		schedules: map[string]Schedule{}, locks: map[string]mishap.Lock{}, sources: map[string]SourceState{}, alive: map[string]bool{}, stops: map[string]StopRequest{},
+		schedules: map[string]Schedule{}, locks: map[string]mishap.Lock{}, approvals: map[string]mishap.Approval{}, told: map[string]time.Time{}, sources: map[string]SourceState{}, alive: map[string]bool{}, stops: map[string]StopRequest{},
 	}
 }
 

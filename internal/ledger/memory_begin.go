@@ -32,9 +32,12 @@ func (m *Memory) Begin(_ context.Context, s Start) (Lease, error) {
 		}
 	}
 	if s.Admit != nil {
-		facts := mishap.Facts{Runs: m.ongoing()}
+		facts := mishap.Facts{Runs: m.ongoing(), Now: s.First.At}
 		if lock, ok := m.locks[e.Name]; ok {
 			facts.Lock = &lock
+		}
+		if a, ok := m.approvals[e.Name]; ok {
+			facts.Approvals = []mishap.Approval{a}
 		}
 		if err := s.Admit(facts); err != nil {
 			return Lease{}, err

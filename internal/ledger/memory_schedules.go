@@ -98,16 +98,16 @@ func (m *Memory) Stops(_ context.Context, server string) ([]StopRequest, error) 
 }
 
 // Due is like [SQLite.Due].
-func (m *Memory) Due(_ context.Context, at time.Time, limit int) ([]Schedule, error) {
-	all := m.listed(func(s Schedule) bool { return !s.Tick.Due.After(at) })
+func (m *Memory) Due(_ context.Context, at time.Time, limit int, mine func(Schedule) bool) ([]Schedule, error) {
+	all := m.listed(func(s Schedule) bool { return !s.Tick.Due.After(at) && mine(s) })
 	sort.SliceStable(all, func(i, j int) bool { return all[i].Tick.Due.Before(all[j].Tick.Due) })
 	return all[:min(limit, len(all))], nil
 }
 
 // NextDue is like [SQLite.NextDue].
-func (m *Memory) NextDue(context.Context) (time.Time, error) {
+func (m *Memory) NextDue(_ context.Context, after time.Time) (time.Time, error) {
 	var next time.Time
-	for _, s := range m.listed(func(Schedule) bool { return true }) {
+	for _, s := range m.listed(func(s Schedule) bool { return s.Tick.Due.After(after) }) {
 		if next.IsZero() || s.Tick.Due.Before(next) {
 			next = s.Tick.Due
 		}
@@ -117,7 +117,7 @@ func (m *Memory) NextDue(context.Context) (time.Time, error) {
 
 // Schedules is like [SQLite.Schedules].
 func (m *Memory) Schedules(context.Context) ([]Schedule, error) {
-	return m.listed(func(Schedule) bool { return true }), nil
+	return m.listed(anySchedule), nil
 }
 
 // Looked is like [SQLite.Looked].
@@ -186,51 +186,6 @@ func (m *Memory) SetSchedules(_ context.Context, source string, all []Schedule) 
 	}
 	m.schedules = next
 	return nil
-}
-
-// Locks is like [SQLite.Locks].
-func (m *Memory) Locks(context.Context) ([]mishap.Lock, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var all []mishap.Lock
-	for _, l := range m.locks {
-		all = append(all, l)
-	}
-	sort.Slice(all, func(i, j int) bool { return all[i].Experiment < all[j].Experiment })
-	return all, nil
-}
-
-// Unlock is like [SQLite.Unlock].
-func (m *Memory) Unlock(_ context.Context, experiment, by, reason string, at time.Time) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if _, ok := m.locks[experiment]; !ok {
-		return fmt.Errorf("%w: %s", ErrNotLocked, experiment)
-	}
-	delete(m.locks, experiment)
-	m.audit(Act{At: at, By: by, What: "unlock " + experiment + ": " + reason})
-	return nil
-}
-
-func (m *Memory) audit(a Act) {
-	a.ID = int64(len(m.acts)) + 1
-	m.acts = append(m.acts, a)
-}
-
-// Record is like [SQLite.Record].
-func (m *Memory) Record(_ context.Context, a Act) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.audit(a)
-	return nil
-}
-
-// Audit is like [SQLite.Audit].
-func (m *Memory) Audit(_ context.Context, after int64, limit int) ([]Act, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	rest := m.acts[min(max(after, 0), int64(len(m.acts))):]
-	return slices.Clone(rest[:min(limit, len(rest))]), nil
 }
 
 // Revision is like [SQLite.Revision].

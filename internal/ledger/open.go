@@ -26,8 +26,11 @@ var schema string
 //go:embed schema2.sql
 var schema2 string
 
+//go:embed schema3.sql
+var schema3 string
+
 // migrations lists what turns version n of the schema into n+1.
-func migrations() []string { return []string{schema, schema2} }
+func migrations() []string { return []string{schema, schema2, schema3} }
 
 // SQLite is a ledger in one file, shared by the processes of one machine.
 type SQLite struct {
@@ -53,7 +56,7 @@ func Open(ctx context.Context, dir string) (*SQLite, error) {
 		return nil, mishap.WithHint(fmt.Errorf("state directory %s is on a network file system (%s), where locks cannot be trusted", dir, name),
 			"choose a local one with --state DIR or MISHAP_STATE")
 	}
-	l := &SQLite{store: &store{}, path: filepath.Join(dir, fileName)}
+	l := &SQLite{store: &store{dialect: dialect{valid: "TRUE"}}, path: filepath.Join(dir, fileName)}
 	l.present, l.explain = l.sameFile, l.explainFile
 	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -24,8 +24,15 @@ import (
 //go:embed postgres.sql
 var postgresSchema string
 
+//go:embed postgres2.sql
+var postgresSchema2 string
+
 // postgresMigrations lists what turns version n of the schema into n+1.
-func postgresMigrations() []string { return []string{postgresSchema} }
+func postgresMigrations() []string { return []string{postgresSchema, postgresSchema2} }
+
+// validLease is whether the lease of a run's owner is of this incarnation of
+// the database.
+const validLease = `COALESCE((SELECT s.incarnation IN ('', incarnation_now()) FROM servers s WHERE s.id = runs.server), TRUE)`
 
 // admitLock and migrateLock are advisory locks of the database.
 const (
@@ -67,7 +74,7 @@ func OpenPostgres(ctx context.Context, address string, lease time.Duration) (*Po
 	}
 	l := &Postgres{store: &store{}, config: config, where: place(config), lease: lease}
 	l.present, l.explain = func() error { return nil }, l.explainDatabase
-	l.dialect = dialect{numbered: true, leases: true, forUpdate: " FOR UPDATE", serialize: fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", admitLock)}
+	l.dialect = dialect{numbered: true, leases: true, forUpdate: " FOR UPDATE", valid: validLease, serialize: fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", admitLock)}
 	l.db = stdlib.OpenDB(*config)
 	l.db.SetMaxOpenConns(16)
 	l.db.SetConnMaxIdleTime(time.Minute)
@@ -152,7 +159,7 @@ func (l *Postgres) Join(ctx context.Context, lost func(error)) (string, func() e
 	if err != nil {
 		return "", nil, l.explain("register server in", err)
 	}
-	_, err = conn.Exec(ctx, "INSERT INTO servers (id, host, until) VALUES ($1, $2, clock_timestamp() + $3 * interval '1 microsecond')", id, hostname, l.lease.Microseconds())
+	_, err = conn.Exec(ctx, "INSERT INTO servers (id, host, until, incarnation) VALUES ($1, $2, clock_timestamp() + $3 * interval '1 microsecond', incarnation_now())", id, hostname, l.lease.Microseconds())
 	if err != nil {
 		_ = conn.Close(ctx)
 		return "", nil, l.explain("register server in", err)
@@ -170,7 +177,7 @@ func (l *Postgres) Join(ctx context.Context, lost func(error)) (string, func() e
 // Alive reports whether a server's lease goes on.
 func (l *Postgres) Alive(ctx context.Context, server string) (bool, error) {
 	var alive bool
-	err := l.row(ctx, `SELECT until > clock_timestamp() FROM servers WHERE id = ?`, server).Scan(&alive)
+	err := l.row(ctx, `SELECT until > clock_timestamp() AND incarnation IN ('', incarnation_now()) FROM servers WHERE id = ?`, server).Scan(&alive)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

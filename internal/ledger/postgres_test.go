@@ -127,6 +127,45 @@ func TestARunIsTakenOnlyFromAServerWhoseLeaseHasEnded(t *testing.T) {
 	must(t, l.Append(t.Context(), next, state("r1", 2, mishap.Checking)))
 }
 
+// A standby that takes over may lack what the old database said last, such as
+// who has taken a run over.
+func TestAPromotedDatabaseVoidsTheLeasesOfTheOneBefore(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	server, err := pgtest.Start(ctx)
+	if errors.Is(err, pgtest.ErrMissing) {
+		t.Skip("SKIPPED: no PostgreSQL: ", err)
+	}
+	must(t, err)
+	t.Cleanup(server.Stop)
+	l, err := ledger.OpenPostgres(ctx, server.URL("postgres"), time.Minute)
+	must(t, err)
+	defer l.Close()
+	id, leave, err := l.Join(ctx, nil)
+	must(t, err)
+	s := start("r1", "e", "g")
+	s.Server = id
+	lease, err := l.Begin(ctx, s)
+	must(t, err)
+	must(t, l.Append(ctx, lease, state("r1", 2, mishap.Checking)))
+	must(t, server.Promote(ctx))
+	again, err := ledger.OpenPostgres(ctx, server.URL("postgres"), time.Minute)
+	must(t, err)
+	defer again.Close()
+	if err := again.Append(ctx, lease, state("r1", 3, mishap.Refused)); !errors.Is(err, ledger.ErrFenced) {
+		t.Errorf("a lease of the old database writes: %v", err)
+	}
+	if alive, err := again.Alive(ctx, id); err != nil || alive {
+		t.Errorf("its server lives: %v, %v", alive, err)
+	}
+	next, leaveNext, err := again.Join(ctx, nil)
+	must(t, err)
+	taken, err := again.TakeOver(ctx, lease, next)
+	must(t, err)
+	must(t, again.Append(ctx, taken, state("r1", 3, mishap.Refused)))
+	_, _ = leave(), leaveNext()
+}
+
 func TestAServerIsToldThatItsLeaseIsLost(t *testing.T) {
 	url := database(t)
 	l := openPostgres(t, url, 300*time.Millisecond)
@@ -188,7 +227,7 @@ func BenchmarkNextDuePostgres(b *testing.B) {
 	}
 	b.ResetTimer()
 	for b.Loop() {
-		if due, err := l.Due(b.Context(), tick(100).Due, 100); err != nil || len(due) != 100 {
+		if due, err := l.Due(b.Context(), tick(100).Due, 100, anybodys); err != nil || len(due) != 100 {
 			b.Fatal(len(due), err)
 		}
 	}

@@ -19,8 +19,9 @@ type renewal struct {
 	done   chan struct{}
 }
 
-// errLapsed is a lease that ended before it was renewed: it never comes back.
-var errLapsed = errors.New("the lease had ended")
+// errLapsed is a lease that ended before it was renewed, or that is of a database
+// which this one has replaced: it never comes back.
+var errLapsed = errors.New("the lease had ended, or the database is another one")
 
 // loop renews three times per lease. If that did not work for two thirds of it,
 // by the machine's own clock that goes on during sleep, the server is told to
@@ -63,7 +64,7 @@ func (r *renewal) renew(within time.Duration) error {
 		}
 		r.conn = conn
 	}
-	tag, err := r.conn.Exec(ctx, "UPDATE servers SET until = clock_timestamp() + $1 * interval '1 microsecond' WHERE id = $2 AND until > clock_timestamp()",
+	tag, err := r.conn.Exec(ctx, "UPDATE servers SET until = clock_timestamp() + $1 * interval '1 microsecond' WHERE id = $2 AND until > clock_timestamp() AND incarnation IN ('', incarnation_now())",
 		r.ledger.lease.Microseconds(), r.id)
 	if err != nil {
 		r.drop()

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"mishap"
@@ -82,20 +83,23 @@ func (s *store) Claim(ctx context.Context, d Schedule, until time.Time) (bool, e
 	return claimed, s.explainUnless("claim schedule in", err)
 }
 
-// Due lists the schedules that are due, longest first, at most limit.
-func (s *store) Due(ctx context.Context, at time.Time, limit int) ([]Schedule, error) {
-	rows, err := s.rows(ctx, selectSchedules+` WHERE due <= ? ORDER BY due LIMIT ?`, at.UnixNano(), limit)
+// Due lists the schedules that are due and that the caller calls its own,
+// longest first, at most limit. Those of others, however many, are in nobody's
+// way. It must not ask the ledger.
+func (s *store) Due(ctx context.Context, at time.Time, limit int, mine func(Schedule) bool) ([]Schedule, error) {
+	rows, err := s.rows(ctx, selectSchedules+` WHERE due <= ? ORDER BY due`, at.UnixNano())
 	if err != nil {
 		return nil, s.explain("read schedules from", err)
 	}
-	all, err := scanSchedules(rows)
+	all, err := scanSchedules(rows, limit, mine)
 	return all, s.explain("read schedules from", err)
 }
 
-// NextDue is when the next schedule is due; the zero time if there is none.
-func (s *store) NextDue(ctx context.Context) (time.Time, error) {
+// NextDue is when the next schedule is due after an instant; the zero time if
+// there is none.
+func (s *store) NextDue(ctx context.Context, after time.Time) (time.Time, error) {
 	var due sql.NullInt64
-	err := s.row(ctx, `SELECT min(due) FROM schedules`).Scan(&due)
+	err := s.row(ctx, `SELECT min(due) FROM schedules WHERE due > ?`, nanos(after)).Scan(&due)
 	if err != nil || !due.Valid {
 		return time.Time{}, s.explain("read schedules from", err)
 	}
@@ -108,16 +112,26 @@ func (s *store) Schedules(ctx context.Context) ([]Schedule, error) {
 	if err != nil {
 		return nil, s.explain("read schedules from", err)
 	}
-	all, err := scanSchedules(rows)
+	all, err := scanSchedules(rows, math.MaxInt, anySchedule)
 	return all, s.explain("read schedules from", err)
+}
+
+func anySchedule(Schedule) bool { return true }
+
+// nanos is a time as the ledger keeps it; the zero time is before all others.
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return math.MinInt64
+	}
+	return t.UnixNano()
 }
 
 const selectSchedules = `SELECT experiment, source, spec, tick, due, advanced FROM schedules`
 
-func scanSchedules(rows *sql.Rows) ([]Schedule, error) {
+func scanSchedules(rows *sql.Rows, limit int, wanted func(Schedule) bool) ([]Schedule, error) {
 	defer rows.Close()
 	var all []Schedule
-	for rows.Next() {
+	for len(all) < limit && rows.Next() {
 		var one Schedule
 		var tick, due, advanced int64
 		if err := rows.Scan(&one.Experiment, &one.Source, &one.Spec, &tick, &due, &advanced); err != nil {
@@ -125,7 +139,9 @@ func scanSchedules(rows *sql.Rows) ([]Schedule, error) {
 		}
 		one.Tick = mishap.Tick{At: time.Unix(0, tick), Due: time.Unix(0, due)}
 		one.Advanced = time.Unix(0, advanced)
-		all = append(all, one)
+		if wanted(one) {
+			all = append(all, one)
+		}
 	}
 	return all, rows.Err()
 }
@@ -139,7 +155,7 @@ func (s *store) SetSchedules(ctx context.Context, source string, all []Schedule)
 		if err != nil {
 			return err
 		}
-		before, err := scanSchedules(rows)
+		before, err := scanSchedules(rows, math.MaxInt, anySchedule)
 		if err != nil {
 			return err
 		}

@@ -168,12 +168,12 @@ func TestAnUnchangedScheduleKeepsItsTime(t *testing.T) {
 
 func TestDueSchedulesComeLongestFirst(t *testing.T) {
 	each(t, func(t *testing.T, b book) {
-		if next, err := b.NextDue(t.Context()); err != nil || !next.IsZero() {
+		if next, err := b.NextDue(t.Context(), time.Time{}); err != nil || !next.IsZero() {
 			t.Errorf("an empty ledger has %v due, %v", next, err)
 		}
 		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 2), schedule("b", "1", 0), schedule("c", "1", 1)}))
 		names := func(at time.Time, limit int) (all []string) {
-			due, err := b.Due(t.Context(), at, limit)
+			due, err := b.Due(t.Context(), at, limit, anybodys)
 			must(t, err)
 			for _, s := range due {
 				all = append(all, s.Experiment)
@@ -190,8 +190,65 @@ func TestDueSchedulesComeLongestFirst(t *testing.T) {
 		if diff := cmp.Diff([]string{"c"}, names(tick(1).Due, 10)); diff != "" {
 			t.Error(diff)
 		}
-		if next, _ := b.NextDue(t.Context()); !next.Equal(tick(1).Due) {
+		if next, _ := b.NextDue(t.Context(), time.Time{}); !next.Equal(tick(1).Due) {
 			t.Errorf("the next is %s", next)
+		}
+		if next, _ := b.NextDue(t.Context(), tick(1).Due); !next.Equal(tick(2).Due) {
+			t.Errorf("the next after that is %s", next)
+		}
+	})
+}
+
+func TestWhatSeveralCouldAnnounceOneDoes(t *testing.T) {
+	each(t, func(t *testing.T, b book) {
+		for i, want := range []bool{true, false, true} {
+			what := []string{"a", "a", "b"}[i]
+			if first, err := b.First(t.Context(), what, epoch); err != nil || first != want {
+				t.Errorf("%s: %v, %v", what, first, err)
+			}
+		}
+	})
+}
+
+func anybodys(ledger.Schedule) bool { return true }
+
+func TestSchedulesOfOthersAreInNobodysWay(t *testing.T) {
+	each(t, func(t *testing.T, b book) {
+		must(t, b.SetSchedules(t.Context(), "s", []ledger.Schedule{schedule("a", "1", 0), schedule("b", "1", 1), schedule("c", "1", 2)}))
+		due, err := b.Due(t.Context(), tick(9).Due, 1, func(s ledger.Schedule) bool { return s.Experiment == "c" })
+		if err != nil || len(due) != 1 || due[0].Experiment != "c" {
+			t.Errorf("due is %v, %v", due, err)
+		}
+	})
+}
+
+func TestAnApprovalIsThereWhenARunBeginsUntilItIsTakenBack(t *testing.T) {
+	each(t, func(t *testing.T, b book) {
+		given := mishap.Approval{Experiment: "e", Digest: "sha256:1", By: "ann", Reason: "seen", At: epoch, Until: epoch.Add(time.Hour)}
+		must(t, b.Approve(t.Context(), mishap.Approval{Experiment: "e", Digest: "sha256:0", By: "bob", Reason: "old", At: epoch, Until: epoch}))
+		must(t, b.Approve(t.Context(), given))
+		if all, err := b.Approvals(t.Context()); err != nil || len(all) != 1 || all[0].By != "ann" || !all[0].Until.Equal(given.Until) {
+			t.Errorf("approvals are %v, %v", all, err)
+		}
+		seen := -1
+		s := start("r", "e", "g")
+		s.Admit = func(f mishap.Facts) error {
+			seen = len(f.Approvals)
+			if !f.Now.Equal(s.First.At) || f.Approvals[0].Digest != given.Digest {
+				t.Errorf("the facts are %+v", f)
+			}
+			return nil
+		}
+		if _, err := b.Begin(t.Context(), s); err != nil || seen != 1 {
+			t.Errorf("%d approvals were there, %v", seen, err)
+		}
+		must(t, b.Disapprove(t.Context(), "e", "ann", epoch))
+		if err := b.Disapprove(t.Context(), "e", "ann", epoch); !errors.Is(err, ledger.ErrNotApproved) {
+			t.Errorf("taking back nothing: %v", err)
+		}
+		acts, err := b.Audit(t.Context(), 0, 10)
+		if err != nil || len(acts) != 3 || acts[1].By != "ann" {
+			t.Errorf("the audit has %v, %v", acts, err)
 		}
 	})
 }

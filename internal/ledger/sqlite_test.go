@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -140,7 +141,7 @@ func TestAnOlderLedgerIsMigratedAfterACopyWasKept(t *testing.T) {
 	begin(t, l, "r1", "e", "g")
 	must(t, l.Migrate(t.Context(), append(ledger.Migrations(), "ALTER TABLE runs ADD COLUMN colour TEXT")))
 	raw(t, dir, "UPDATE runs SET colour = 'red'")
-	copied, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "ledger.db.v2"))
+	copied, err := sql.Open("sqlite", "file:"+filepath.Join(dir, fmt.Sprintf("ledger.db.v%d", len(ledger.Migrations()))))
 	must(t, err)
 	defer copied.Close()
 	var runs int

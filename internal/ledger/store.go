@@ -11,6 +11,7 @@ import (
 type dialect struct {
 	numbered  bool   // parameters are $1, $2, … and not ?
 	forUpdate string // appended to a SELECT whose row is then changed
+	valid     string // an expression over a row of runs: its owner's lease is of this database
 	leases    bool   // servers have leases in the database, and not kernel locks
 	serialize string // run first in a transaction that admits a run, so that no two decide on the same facts
 }

@@ -72,20 +72,31 @@ func (t tx) takeKey(ctx context.Context, key, injection string) error {
 }
 
 // owned checks server and fence: the write of a server that lost the run must
-// change nothing.
+// change nothing, and neither must one whose lease is of a database that this
+// one has replaced.
 func (t tx) owned(ctx context.Context, lease Lease) error {
+	valid, err := t.latest(ctx, lease)
+	if err == nil && !valid {
+		err = fmt.Errorf("%w: run %s, of a database that was replaced", ErrFenced, lease.Run)
+	}
+	return err
+}
+
+// latest answers [ErrFenced] unless the lease is the run's latest, and whether
+// that is still good.
+func (t tx) latest(ctx context.Context, lease Lease) (valid bool, err error) {
 	var server string
 	var fence int64
-	err := t.row(ctx, `SELECT server, fence FROM runs WHERE id = ?`+t.dialect.forUpdate, lease.Run).Scan(&server, &fence)
+	err = t.row(ctx, `SELECT server, fence, `+t.dialect.valid+` FROM runs WHERE id = ?`+t.dialect.forUpdate, lease.Run).Scan(&server, &fence, &valid)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return fmt.Errorf("%w: %s", ErrUnknownRun, lease.Run)
+		return false, fmt.Errorf("%w: %s", ErrUnknownRun, lease.Run)
 	case err != nil:
-		return err
+		return false, err
 	case server != lease.Server || fence != lease.Fence:
-		return fmt.Errorf("%w: run %s, fence %d", ErrFenced, lease.Run, fence)
+		return false, fmt.Errorf("%w: run %s, fence %d", ErrFenced, lease.Run, fence)
 	}
-	return nil
+	return valid, nil
 }
 
 func (t tx) insertEntry(ctx context.Context, e mishap.Entry) error {
@@ -213,7 +224,7 @@ func (t tx) moveInjection(ctx context.Context, c mishap.InjectionChange) error {
 func (s *store) TakeOver(ctx context.Context, old Lease, server string) (Lease, error) {
 	next := Lease{Run: old.Run, Server: server, Fence: old.Fence + 1}
 	return next, s.explainUnless("take over run in", s.transact(ctx, func(t tx) error {
-		if err := t.owned(ctx, old); err != nil {
+		if _, err := t.latest(ctx, old); err != nil {
 			return err
 		}
 		if err := t.lapsed(ctx, old.Server, server); err != nil {
@@ -231,7 +242,7 @@ func (t tx) lapsed(ctx context.Context, old, server string) error {
 		return nil
 	}
 	var alive bool
-	err := t.row(ctx, `SELECT until > clock_timestamp() FROM servers WHERE id = ? FOR UPDATE`, old).Scan(&alive)
+	err := t.row(ctx, `SELECT until > clock_timestamp() AND incarnation IN ('', incarnation_now()) FROM servers WHERE id = ? FOR UPDATE`, old).Scan(&alive)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil

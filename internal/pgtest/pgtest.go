@@ -150,6 +150,33 @@ func (s *Server) Down() {
 	<-s.exit
 }
 
+// Promote lets a crash and the promotion of a standby pass: the server comes up
+// again on another timeline.
+func (s *Server) Promote(ctx context.Context) error {
+	s.Down()
+	signal := filepath.Join(s.data(), "standby.signal")
+	if err := os.WriteFile(signal, nil, 0o600); err != nil {
+		return fmt.Errorf("promote postgres: %w", err)
+	}
+	if os.Geteuid() == 0 {
+		if err := os.Chown(signal, nobody, nobody); err != nil {
+			return fmt.Errorf("promote postgres: %w", err)
+		}
+	}
+	if err := s.Up(ctx); err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err != nil {
+		return fmt.Errorf("promote postgres: %w", err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, "SELECT pg_promote(true, 30)"); err != nil {
+		return fmt.Errorf("promote postgres: %w", err)
+	}
+	return nil
+}
+
 // URL is the address of a database of the server.
 func (s *Server) URL(database string) string {
 	return fmt.Sprintf("postgres://mishap@127.0.0.1:%d/%s?sslmode=disable", s.port, database)

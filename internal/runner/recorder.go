@@ -86,7 +86,10 @@ func (r *recorder) flush(ctx context.Context) error {
 	return nil
 }
 
-// prepare records an injection with its undo.
+// prepare records an injection with its undo. Unless the target is taken, an
+// error leaves open whether it was written: the answer may have been lost. Then
+// the entry stays in the run, and is written with the next ones if it is not
+// there, so that journal and run never differ.
 func (r *recorder) prepare(ctx context.Context, in mishap.Injection) error {
 	if err := r.flush(ctx); err != nil {
 		return err
@@ -97,14 +100,18 @@ func (r *recorder) prepare(ctx context.Context, in mishap.Injection) error {
 		Run: r.run.ID, Seq: r.run.Seq + 1, At: time.Now(),
 		Injection: &mishap.InjectionChange{ID: in.ID, To: mishap.InjectionPrepared, Injection: &public},
 	}
-	if err := r.journal.Prepare(ctx, e, in); err != nil {
-		return err // it says what and where itself
+	lost := r.journal.Prepare(ctx, e, in)
+	if errors.Is(lost, mishap.ErrTaken) {
+		return lost
 	}
 	if err := r.run.Apply(e); err != nil {
 		return err
 	}
+	if lost != nil {
+		r.backlog = append(r.backlog, e)
+	}
 	r.show(e)
-	return nil
+	return lost // it says what and where itself
 }
 
 // settle writes what is left at the end of a run, until the journal takes it.

@@ -13,20 +13,18 @@ import (
 
 // revertAll takes out everything that may be in, newest first, in rounds, so
 // that one failing revert does not hold up the others. It needs no ledger. It
-// returns false if something is stranded, or the caller leaves.
+// returns false if something is stranded, or the caller leaves. The first round
+// begins before the journal has it: no fault stays in for a slow disk.
 func (x *execution) revertAll(ctx context.Context) bool {
 	x.stop.To = mishap.Reverting
-	x.rec.try(ctx, mishap.Entry{State: x.stop})
+	x.rec.note(mishap.Entry{State: x.stop})
 	wait := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMultiplier(1.6),
 		backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(x.RevertWithin))
 	failed := map[string]error{}
 	for {
-		for _, in := range x.toRevert() {
-			if errors.Is(context.Cause(ctx), ErrLeave) {
-				return false
-			}
-			x.revertOne(ctx, in, failed)
+		if !x.revertRound(ctx, failed) {
+			return false
 		}
 		if len(x.toRevert()) == 0 {
 			return x.verifyNext(ctx)
@@ -51,22 +49,57 @@ func (x *execution) verifyNext(ctx context.Context) bool {
 // injected has nothing to revert, and a stranded one is tried again.
 func (x *execution) toRevert() []*mishap.RunInjection { return x.rec.run.Outstanding() }
 
-// revertOne makes one attempt and records it.
-func (x *execution) revertOne(ctx context.Context, in *mishap.RunInjection, failed map[string]error) {
-	if in.State != mishap.InjectionReverting {
-		x.rec.note(change(in.ID, mishap.InjectionReverting, ""))
+// attempt is a revert that begins, or how it ended.
+type attempt struct {
+	id    string
+	ended *callResult // nil: it begins
+}
+
+// revertRound makes one attempt on everything that may be in. The calls never
+// wait for the journal, which is written beside them.
+func (x *execution) revertRound(ctx context.Context, failed map[string]error) bool {
+	var ids []string
+	for _, in := range x.toRevert() {
+		ids = append(ids, in.ID)
 	}
-	reverted, err := x.callRevert(context.WithoutCancel(ctx), in.ID)
-	if err == nil && !reverted.State.Settled() {
-		err = fmt.Errorf("the injector answered %q, which settles nothing", reverted.State)
+	attempts := make(chan attempt, 2*len(ids))
+	go func() {
+		defer close(attempts)
+		for _, id := range ids {
+			if errors.Is(context.Cause(ctx), ErrLeave) {
+				return
+			}
+			attempts <- attempt{id: id}
+			reverted, err := x.callRevert(context.WithoutCancel(ctx), id)
+			attempts <- attempt{id, &callResult{id: id, reverted: reverted, err: err}}
+		}
+	}()
+	_ = x.rec.flush(ctx)
+	ended := 0
+	for a := range attempts {
+		if a.ended != nil {
+			ended++
+			x.recordRevert(ctx, *a.ended, failed)
+		} else if x.rec.run.Injection(a.id).State != mishap.InjectionReverting {
+			x.rec.note(change(a.id, mishap.InjectionReverting, ""))
+		}
+	}
+	return ended == len(ids)
+}
+
+// recordRevert writes how an attempt ended.
+func (x *execution) recordRevert(ctx context.Context, c callResult, failed map[string]error) {
+	err := c.err
+	if err == nil && !c.reverted.State.Settled() {
+		err = fmt.Errorf("the injector answered %q, which settles nothing", c.reverted.State)
 	}
 	if err != nil {
-		failed[in.ID] = err
-		x.Log.Warn("revert injection", "injection", in.ID, "error", err)
+		failed[c.id] = err
+		x.Log.Warn("revert injection", "injection", c.id, "error", err)
 		return
 	}
-	delete(failed, in.ID)
-	x.rec.try(ctx, change(in.ID, reverted.State, reverted.Detail))
+	delete(failed, c.id)
+	x.rec.try(ctx, change(c.id, c.reverted.State, c.reverted.Detail))
 }
 
 // callRevert reverts through the keeper, or, when that is gone, from the record.

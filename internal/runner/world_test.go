@@ -161,10 +161,14 @@ type memory struct {
 	entries []mishap.Entry
 	undo    map[string]mishap.Injection
 	broken  bool
+	outage  *outage
 }
 
 func (m *memory) Append(_ context.Context, entries ...mishap.Entry) error {
 	m.p.around("before append")
+	if m.outage != nil {
+		return m.appendDuring(entries)
+	}
 	m.mu.Lock()
 	if m.broken {
 		m.mu.Unlock()
@@ -178,10 +182,49 @@ func (m *memory) Append(_ context.Context, entries ...mishap.Entry) error {
 
 func (m *memory) Prepare(ctx context.Context, e mishap.Entry, in mishap.Injection) error {
 	m.p.around("before prepare")
+	if m.outage != nil {
+		if err := m.appendDuring([]mishap.Entry{e}); err != nil {
+			return err
+		}
+	}
 	m.mu.Lock()
 	m.undo[in.ID] = in
 	m.mu.Unlock()
+	if m.outage != nil {
+		return nil
+	}
 	return m.Append(ctx, e)
+}
+
+// appendDuring appends as a real ledger does: what it has already is not written
+// again.
+func (m *memory) appendDuring(entries []mishap.Entry) error {
+	if m.outage.strikes(true) {
+		return errAway
+	}
+	m.mu.Lock()
+	for _, e := range entries {
+		if e.Seq == int64(len(m.entries))+1 {
+			m.entries = append(m.entries, e)
+		}
+	}
+	m.mu.Unlock()
+	if m.outage.strikes(false) {
+		return errAway
+	}
+	return nil
+}
+
+// has reports whether a target's undo is written.
+func (m *memory) has(target string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, in := range m.undo {
+		if in.Target.ID == target {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *memory) injections() []mishap.Injection {

@@ -49,7 +49,9 @@ func (m *Mirror) Latest(ctx context.Context) (t Tree, changed bool, err error) {
 		return t, false, m.failed(err, secret)
 	}
 	m.last = commit.Hash.String()
-	return m.tree(m.last), true, nil
+	t = m.tree(m.last)
+	t.Author = author(commit)
+	return t, true, nil
 }
 
 // Again lets the next tree count as changed.
@@ -59,8 +61,25 @@ func (m *Mirror) Again() { m.last = "" }
 // on disk.
 func (m *Mirror) At(commit string) (Tree, bool) {
 	t := m.tree(commit)
-	return t, plumbing.IsHash(commit) && exists(t.Dir)
+	if !plumbing.IsHash(commit) || !exists(t.Dir) {
+		return t, false
+	}
+	repo, err := git.PlainOpen(m.clone())
+	if err != nil {
+		return t, false
+	}
+	found, err := repo.CommitObject(plumbing.NewHash(commit))
+	if err != nil {
+		return t, false // who wrote it is not known
+	}
+	t.Author = author(found)
+	return t, true
 }
+
+// author is who wrote the commit, by its own word.
+func author(c *object.Commit) string { return fmt.Sprintf("%s <%s>", c.Author.Name, c.Author.Email) }
+
+func (m *Mirror) clone() string { return filepath.Join(m.dir, "repo.git") }
 
 // Prune removes all trees but these from the disk.
 func (m *Mirror) Prune(keep ...string) error {
@@ -162,7 +181,7 @@ func (m *Mirror) resolve(ctx context.Context, auth transport.AuthMethod) (plumbi
 // fetch gets one commit without its history. A clone that does not work, be it
 // damaged or of another history, is thrown away and made anew, once.
 func (m *Mirror) fetch(ctx context.Context, auth transport.AuthMethod, name plumbing.ReferenceName, hash plumbing.Hash) (*object.Commit, error) {
-	clone := filepath.Join(m.dir, "repo.git")
+	clone := m.clone()
 	commit, err := m.fetchInto(ctx, clone, auth, name, hash)
 	if err == nil || ctx.Err() != nil {
 		return commit, err

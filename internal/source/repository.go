@@ -58,6 +58,7 @@ func (l *Limits) setDefaults() {
 type Tree struct {
 	Dir        string // holds the files of Path
 	Commit     string // full hash
+	Author     string // "Name <mail>", as the commit says
 	Repository string // URL without anything secret
 	Path       string // as in the repository; "." for all of it
 }

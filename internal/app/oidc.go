@@ -1,0 +1,107 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"mishap/internal/config"
+)
+
+// provider checks the ID tokens of an OpenID Connect provider (OpenID Connect
+// Core 1.0, section 3.1.3.7). It is found when the first token comes, and looked
+// for again as long as it does not answer: a server starts without it.
+type provider struct {
+	about config.OIDC
+
+	mu       sync.Mutex
+	verifier *oidc.IDTokenVerifier
+}
+
+// providerWithin is how long a request waits for the provider.
+const providerWithin = 5 * time.Second
+
+// identify is who the token is of, or what is wrong with it.
+func (p *provider) identify(ctx context.Context, token, from string) (caller, string) {
+	anybody := caller{name: "anybody " + from}
+	verifier, err := p.found(ctx)
+	if err != nil {
+		return anybody, "the OpenID Connect provider does not answer: " + err.Error()
+	}
+	ctx, cancel := context.WithTimeout(ctx, providerWithin)
+	defer cancel()
+	verified, err := verifier.Verify(ctx, token)
+	if err != nil {
+		return anybody, "the token is refused: " + err.Error()
+	}
+	var claims map[string]any
+	if err := verified.Claims(&claims); err != nil {
+		return anybody, "the token is refused: " + err.Error()
+	}
+	who := personOf(claims, verified.Subject)
+	if who.role = p.role(claims[p.about.Claim]); who.role == "" {
+		return who, fmt.Sprintf("no value of %s in the token of %s gives a role here", p.about.Claim, who.name)
+	}
+	return who, ""
+}
+
+// personOf is who a token names. An address that the provider has not verified
+// may be anybody's.
+func personOf(claims map[string]any, subject string) caller {
+	text := func(key string) string { s, _ := claims[key].(string); return s }
+	who := caller{name: text("preferred_username")}
+	if verified, _ := claims["email_verified"].(bool); verified {
+		who.mail = text("email")
+	}
+	if who.name == "" {
+		who.name = who.mail
+	}
+	if who.name == "" {
+		who.name = subject
+	}
+	return who
+}
+
+// role is the highest that a claim's value or values give; empty if none does.
+func (p *provider) role(claim any) (highest Role) {
+	var values []string
+	switch v := claim.(type) {
+	case string:
+		values = []string{v}
+	case []any:
+		for _, one := range v {
+			if s, ok := one.(string); ok {
+				values = append(values, s)
+			}
+		}
+	}
+	for role, giving := range p.about.Roles {
+		given := slices.ContainsFunc(values, func(v string) bool { return slices.Contains(giving, v) })
+		if given && Role(role).may(highest) {
+			highest = Role(role)
+		}
+	}
+	return highest
+}
+
+// found is the provider's verifier, with its keys.
+func (p *provider) found(ctx context.Context) (*oidc.IDTokenVerifier, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.verifier != nil {
+		return p.verifier, nil
+	}
+	// Its keys are fetched later too, when this request is long over.
+	long := oidc.ClientContext(context.WithoutCancel(ctx), &http.Client{Timeout: providerWithin})
+	found, err := oidc.NewProvider(long, p.about.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	p.verifier = found.Verifier(&oidc.Config{ClientID: p.about.Audience})
+	return p.verifier, nil
+}

@@ -1,0 +1,100 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"mishap"
+)
+
+// Locks is like [SQLite.Locks].
+func (m *Memory) Locks(context.Context) ([]mishap.Lock, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []mishap.Lock
+	for _, l := range m.locks {
+		all = append(all, l)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Experiment < all[j].Experiment })
+	return all, nil
+}
+
+// Unlock is like [SQLite.Unlock].
+func (m *Memory) Unlock(_ context.Context, experiment, by, reason string, at time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.locks[experiment]; !ok {
+		return fmt.Errorf("%w: %s", ErrNotLocked, experiment)
+	}
+	delete(m.locks, experiment)
+	m.audit(Act{At: at, By: by, What: "unlock " + experiment + ": " + reason})
+	return nil
+}
+
+func (m *Memory) audit(a Act) {
+	a.ID = int64(len(m.acts)) + 1
+	m.acts = append(m.acts, a)
+}
+
+// Record is like [SQLite.Record].
+func (m *Memory) Record(_ context.Context, a Act) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.audit(a)
+	return nil
+}
+
+// Audit is like [SQLite.Audit].
+func (m *Memory) Audit(_ context.Context, after int64, limit int) ([]Act, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	rest := m.acts[min(max(after, 0), int64(len(m.acts))):]
+	return slices.Clone(rest[:min(limit, len(rest))]), nil
+}
+
+// Approve is like [SQLite.Approve].
+func (m *Memory) Approve(_ context.Context, a mishap.Approval) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.approvals[a.Experiment] = a
+	m.audit(approvalAct(a))
+	return nil
+}
+
+// Approvals is like [SQLite.Approvals].
+func (m *Memory) Approvals(context.Context) ([]mishap.Approval, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []mishap.Approval
+	for _, a := range m.approvals {
+		all = append(all, a)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Experiment < all[j].Experiment })
+	return all, nil
+}
+
+// Disapprove is like [SQLite.Disapprove].
+func (m *Memory) Disapprove(_ context.Context, experiment, by string, at time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.approvals[experiment]; !ok {
+		return fmt.Errorf("%w: %s", ErrNotApproved, experiment)
+	}
+	delete(m.approvals, experiment)
+	m.audit(Act{At: at, By: by, What: "take back the approval of " + experiment})
+	return nil
+}
+
+// First is like [SQLite.First].
+func (m *Memory) First(_ context.Context, what string, at time.Time) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, told := m.told[what]; told {
+		return false, nil
+	}
+	m.told[what] = at
+	return true, nil
+}
