@@ -60,17 +60,17 @@ func (c *conn) hold(p phase, since time.Time) bool {
 // take is sent again, over a new one, if the upstream cannot have seen it, or if it may see it twice (RFC 9110, 9.2.2).
 func (c *conn) ask() (Failure, error) {
 	for {
-		reused, err := c.connect()
-		if err != nil {
-			return Unreachable, err
-		}
-		// Nothing is used up yet: should this connection fail at once, the next gets the same.
-		c.out = c.appendRequest(c.out[:0])
+		// Nothing is used up yet: should a connection fail at once, the next gets the same.
 		whole := c.reqBody
 		n, err := whole.take(c.client.pending(), math.MaxInt64)
 		if err != nil {
 			return BadRequest, err
 		}
+		reused, err := c.connect()
+		if err != nil {
+			return Unreachable, err
+		}
+		c.out = c.appendRequest(c.out[:0])
 		if room := cap(c.out) - len(c.out); n > room {
 			whole, n = c.reqBody, 0 // goes on its own
 		}
