@@ -108,8 +108,8 @@ func (c *conn) settle(last bool) bool {
 		}
 		last = last || sent != nil
 	}
-	if last || c.res.closes || c.res.minor == 0 || !c.resBody.done() || c.resBody.framing == byClose ||
-		len(c.up.pending()) > 0 {
+	if last || c.res.closes || c.res.minor == 0 || c.resBody.framing == byClose ||
+		c.up != nil && len(c.up.pending()) > 0 {
 		c.drop()
 	}
 	if last {

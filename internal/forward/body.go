@@ -86,6 +86,17 @@ func (b *body) takeChunks(p []byte, most int64) (n int, err error) {
 	return n, nil
 }
 
+// more says whether content is still to come, as far as that is known; pending, whether there are bytes to read.
+func (b *body) more(pending bool) bool {
+	switch b.framing {
+	case byLength:
+		return b.left > 0
+	case byChunks:
+		return b.chunks.state == inData
+	}
+	return pending
+}
+
 // bulk is how many bytes may pass next without being looked at.
 func (b *body) bulk() int64 {
 	switch {

@@ -32,6 +32,9 @@ func (c *conn) passChanged(replace *Rule) error {
 	pace := pacer{decision: &c.decision, asked: asked{c}}
 	for !c.resBody.done() {
 		if len(src.pending()) == 0 {
+			if pace.next(c.resBody.content) == 0 && c.resBody.more(false) {
+				return errCut
+			}
 			err := src.fill()
 			if errors.Is(err, io.EOF) {
 				if err = c.resBody.end(); err == nil {
@@ -52,19 +55,19 @@ func (c *conn) passChanged(replace *Rule) error {
 // passPiece sends the next piece of what is pending, when it is due.
 func (c *conn) passPiece(src *source, pace *pacer) error {
 	for len(src.pending()) > 0 && !c.resBody.done() {
-		most, err := pace.next(c.resBody.content)
-		if err != nil {
-			return err
+		most := pace.next(c.resBody.content)
+		if most == 0 && c.resBody.more(true) {
+			return errCut
 		}
 		p := src.pending()
 		n, bad := c.resBody.take(p[:min(len(p), smallBuffer)], most)
 		if pace.rate > 0 {
 			c.watch.start(c.sending)
-			err = pace.wait(c.resBody.content, c.ctx.Done())
+			err := pace.wait(c.resBody.content, c.ctx.Done())
 			c.watch.stop()
-		}
-		if err != nil {
-			return sinkError{err}
+			if err != nil {
+				return sinkError{err}
+			}
 		}
 		if n > 0 {
 			if _, err := c.client.conn.Write(p[:n]); err != nil {
@@ -91,23 +94,19 @@ type pacer struct {
 	from     int64
 }
 
-// next is how many bytes may go together after sent have gone; errCut if no more may go.
-func (p *pacer) next(sent int64) (most int64, err error) {
+// next is how many bytes may go together after sent have gone; 0 if no more may go.
+func (p *pacer) next(sent int64) (most int64) {
 	p.follow(sent)
 	most = math.MaxInt64
 	for r := range p.decision.rules {
-		if r.TruncateBody == nil {
-			continue
+		if r.TruncateBody != nil {
+			most = min(most, max(*r.TruncateBody-sent, 0))
 		}
-		if *r.TruncateBody <= sent {
-			return 0, errCut
-		}
-		most = min(most, *r.TruncateBody-sent)
 	}
 	if p.rate > 0 {
 		most = min(most, max(p.rate/paceSteps, 1))
 	}
-	return most, nil
+	return most
 }
 
 // follow takes up the lowest rate of the moment.

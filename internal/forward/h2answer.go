@@ -22,9 +22,9 @@ func (s *stream) answer(res *http.Response) {
 	var err error
 	switch {
 	case replace != nil:
-		err = s.copyChanged(&memory{replace.ReplaceBody})
+		err = s.copyChanged(&memory{replace.ReplaceBody}, int64(len(replace.ReplaceBody)))
 	case changes != nil:
-		err = s.copyChanged(res.Body)
+		err = s.copyChanged(res.Body, res.ContentLength)
 	default:
 		err = s.copy(res.Body)
 	}
@@ -112,17 +112,20 @@ func (s *stream) write(p []byte) error {
 	return nil
 }
 
-// copyChanged passes a body on as faults want it.
-func (s *stream) copyChanged(body io.Reader) error {
+// copyChanged passes a body on as faults want it. Its length is -1 if it is not known.
+func (s *stream) copyChanged(body io.Reader, length int64) error {
 	buf := s.srv.pool.get(smallBuffer)
 	defer s.srv.pool.put(buf)
 	pace := pacer{decision: &s.decision, asked: s}
 	for {
-		most, err := pace.next(s.exchange.Received)
-		if err != nil {
-			return err
+		most := pace.next(s.exchange.Received)
+		if most == 0 && s.exchange.Received < length {
+			return errCut
 		}
-		n, err := body.Read(buf[:min(int64(len(buf)), most)])
+		n, err := body.Read(buf[:max(1, min(int64(len(buf)), most))])
+		if n > 0 && most == 0 {
+			return errCut
+		}
 		if n > 0 {
 			s.exchange.Received += int64(n)
 			if pace.wait(s.exchange.Received, s.r.Context().Done()) != nil {

@@ -207,3 +207,35 @@ func (r *rig) talk(bytes string) string {
 
 // constant draws the same delay each time.
 func constant(d time.Duration) func() time.Duration { return func() time.Duration { return d } }
+
+// eventually polls until ok holds.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for late := time.After(patience); !ok(); {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("still not so after %v: %s", patience, what)
+		}
+	}
+}
+
+// rigFor forwards to a net/http handler, and gives a client that speaks one version of HTTP with the forwarder, which
+// speaks the same with the handler.
+func rigFor(t testing.TB, version string, handler http.HandlerFunc) (*rig, *http.Client) {
+	t.Helper()
+	both, one := new(http.Protocols), new(http.Protocols)
+	both.SetHTTP1(true)
+	both.SetUnencryptedHTTP2(true)
+	one.SetHTTP1(version == "http1")
+	one.SetUnencryptedHTTP2(version == "http2")
+	s := httptest.NewUnstartedServer(handler)
+	s.Config.Protocols = both
+	s.Start()
+	t.Cleanup(s.Close)
+	transport := &http.Transport{Protocols: one, DisableCompression: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	return start(t, s.Listener.Addr().String()), &http.Client{Transport: transport, Timeout: patience}
+}

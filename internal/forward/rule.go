@@ -28,7 +28,7 @@ type Rule struct {
 
 	Request, Response Edit
 	ReplaceBody       []byte // goes to the client in place of the body; nil: leave the body alone
-	TruncateBody      *int64 // bytes of the response's body that pass before the abort; nil: all
+	TruncateBody      *int64 // bytes of the response's body that pass; a longer body is cut there, and aborted. nil: all pass
 	Rate              int64  // bytes per second of the response's body; 0: no limit
 }
 
