@@ -11,11 +11,14 @@ import (
 func (s *stream) answer(res *http.Response) {
 	changes := s.decision.find((*Rule).changesBody)
 	replace := s.decision.find(func(r *Rule) bool { return r.ReplaceBody != nil })
-	if res.Body == http.NoBody || s.r.Method == http.MethodHead {
+	// net/http knows of no body, or the stream has ended with the head. Then that is not sent on its own: a gRPC response
+	// of trailers only must stay one.
+	empty := res.ContentLength == 0 || s.r.Method == http.MethodHead
+	if empty {
 		changes, replace = nil, nil
 	}
 	s.writeHead(res, replace)
-	if res.Body != http.NoBody && s.flush() != nil {
+	if !empty && s.flush() != nil {
 		s.abort(ClientGone)
 	}
 	s.headSent()
