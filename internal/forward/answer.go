@@ -121,7 +121,8 @@ func (c *conn) settle(last bool) bool {
 // linger closes our way to the client and lets it read to the end: to close outright while it still sends would reset
 // the connection and take the answer away from it (RFC 9112, 9.6).
 func (c *conn) linger() {
-	if c.reqBody.done() && len(c.client.pending()) == 0 && c.exchange.Failure == None {
+	read := c.exchange.Failure != BadRequest && c.exchange.Failure != RequestTimeout && c.reqBody.done()
+	if read && len(c.client.pending()) == 0 {
 		return
 	}
 	c.client.closeWrite()

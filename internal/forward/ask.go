@@ -209,7 +209,7 @@ func (c *conn) readResponse() (Failure, error) {
 			}
 		}
 		switch {
-		case c.res.status == http.StatusSwitchingProtocols && !(c.req.upgrading() && c.res.upgrade):
+		case c.res.status == http.StatusSwitchingProtocols && (!c.req.upgrading() || !c.res.upgrade):
 			return BadResponse, errors.New("the upstream changes a protocol that nobody asked it to change")
 		case c.res.status >= 200, c.res.status == http.StatusSwitchingProtocols:
 			return None, nil

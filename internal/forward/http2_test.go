@@ -80,7 +80,7 @@ func call(t *testing.T, client *http.Client, url string) (out *io.PipeWriter, re
 	req, _ := http.NewRequest(http.MethodPost, url, in)
 	req.Header.Set("Content-Type", "application/grpc")
 	req.Header.Set("Te", "trailers")
-	res, err := client.Do(req)
+	res, err := client.Transport.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,9 @@ func TestGRPCStreamsBothWaysAndKeepsItsTrailers(t *testing.T) {
 }
 
 // endedWithHead says whether the stream has ended with the head, which net/http says by the type of the body alone.
-func endedWithHead(res *http.Response) bool { return strings.Contains(fmt.Sprintf("%T", res.Body), "noBody") }
+func endedWithHead(res *http.Response) bool {
+	return strings.Contains(fmt.Sprintf("%T", res.Body), "noBody")
+}
 
 func TestGRPCResponsesOfTrailersOnlyStaySo(t *testing.T) {
 	r, client := rigFor(t, "http2", grpcEcho)
