@@ -25,7 +25,7 @@ func (c *conn) answer() bool {
 		changes, replace = nil, nil
 	}
 	last := c.req.minor == 0 || c.req.closes || c.resBody.framing == byClose && replace == nil ||
-		c.sending && c.req.continues
+		c.sending && (c.req.continues || c.res.closes)
 	b := c.up.pending()[:c.res.size]
 	c.out = c.appendResponse(c.out[:0], b, last, replace)
 	c.up.skip(len(b))
@@ -112,6 +112,9 @@ func (c *conn) settle(last bool) bool {
 		c.up != nil && len(c.up.pending()) > 0 {
 		c.drop()
 	}
+	if c.up != nil {
+		c.up.release() // an idle connection has no buffer
+	}
 	if last {
 		c.linger()
 	}
@@ -138,6 +141,9 @@ func (c *conn) linger() {
 
 // fail answers a request that cannot be served, and ends the connection.
 func (c *conn) fail(f Failure, err error) bool {
+	if c.ctx.Err() != nil {
+		f = ClientGone
+	}
 	c.exchange.Failure = f
 	status, text := http.StatusBadGateway, "the upstream could not be reached"
 	switch f {

@@ -47,7 +47,7 @@ func (c *conn) hold(p phase, since time.Time) bool {
 	if c.decision.wait(p) == 0 {
 		return true
 	}
-	c.watch.start(c.sending)
+	c.watch.start(c.stillSending())
 	err := c.decision.hold(c.ctx, r, p, since)
 	c.watch.stop()
 	if err != nil {
@@ -142,7 +142,8 @@ func (c *conn) drop() {
 	if up == nil {
 		return
 	}
-	if c.sending || !c.reqBody.done() || !c.resBody.done() {
+	whole := !c.sending && c.reqBody.done() && c.resBody.done()
+	if !whole {
 		up.abort()
 	}
 	_ = c.stopSending()
@@ -171,6 +172,9 @@ func (c *conn) startSending() {
 		c.sent <- err
 	}()
 }
+
+// stillSending says whether a goroutine reads from the client.
+func (c *conn) stillSending() bool { return c.sending && len(c.sent) == 0 }
 
 // join waits until nobody sends a body any more, and says how that ended.
 func (c *conn) join() error {
@@ -211,6 +215,8 @@ func (c *conn) readResponse() (Failure, error) {
 		switch {
 		case c.res.status == http.StatusSwitchingProtocols && (!c.req.upgrading() || !c.res.upgrade):
 			return BadResponse, errors.New("the upstream changes a protocol that nobody asked it to change")
+		case c.res.chunked && c.req.minor == 0: // RFC 9112, 6.1
+			return BadResponse, errors.New("a client of HTTP/1.0 knows no chunks")
 		case c.res.status >= 200, c.res.status == http.StatusSwitchingProtocols:
 			return None, nil
 		}

@@ -62,7 +62,7 @@ func (c *conn) passPiece(src *source, pace *pacer) error {
 		p := src.pending()
 		n, bad := c.resBody.take(p[:min(len(p), smallBuffer)], most)
 		if pace.rate > 0 {
-			c.watch.start(c.sending)
+			c.watch.start(c.stillSending())
 			err := pace.wait(c.resBody.content, c.ctx.Done())
 			c.watch.stop()
 			if err != nil {

@@ -67,6 +67,7 @@ func (c *conn) abortBoth() {
 
 // close gives back all but the client's connection.
 func (c *conn) close() {
+	c.watch.close()
 	c.detach()
 	c.cancel(nil)
 	c.drop()
@@ -86,6 +87,12 @@ func (c *conn) serve() (isHTTP2 bool) {
 
 // isPreface reads until it is known whether the first bytes are the preface of HTTP/2.
 func (c *conn) isPreface() bool {
+	late := false
+	defer func() {
+		if late {
+			c.client.resume()
+		}
+	}()
 	for {
 		p := c.client.pending()
 		n := min(len(p), len(preface))
@@ -95,8 +102,8 @@ func (c *conn) isPreface() bool {
 		if n == len(preface) {
 			return true
 		}
-		if n == 1 {
-			c.headDeadline()
+		if n > 0 && !late {
+			late = c.headDeadline()
 		}
 		if c.client.fill() != nil {
 			return false
@@ -194,6 +201,9 @@ func (c *conn) begin() {
 
 // finish reports the exchange.
 func (c *conn) finish() {
+	if c.sending { // the exchange has failed
+		c.drop()
+	}
 	c.decision.end()
 	c.srv.pool.put(c.out)
 	c.out = nil

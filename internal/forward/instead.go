@@ -21,7 +21,7 @@ func (c *conn) instead(r *Rule) bool {
 	status, header, content := r.answer()
 	c.exchange.Status = status
 	out := appendEdit(appendStatus(c.out[:0], status), header)
-	if status != http.StatusNoContent {
+	if status != http.StatusNoContent && status != http.StatusNotModified {
 		out = appendField(out, "Content-Length", strconv.Itoa(len(content)))
 	}
 	if last {

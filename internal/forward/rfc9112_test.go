@@ -201,6 +201,9 @@ func TestWellFormedRequestsGoOnAsTheyCame(t *testing.T) {
 			"5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n", ""},
 		"a body that looks like a request": {head("POST / HTTP/1.1", "Host: a", "Content-Length: 38") +
 			"GET /smuggled HTTP/1.1\r\nHost: evil\r\n\r\n", ""},
+		"large head": {head("GET / HTTP/1.1", "Host: a", "Cookie: "+strings.Repeat("c", 40<<10), "X: y"), ""},
+		"large head and a body": {head("POST / HTTP/1.1", "Host: a", "Cookie: "+strings.Repeat("c", 15<<10), "Content-Length: 40000") +
+			strings.Repeat("b", 40000), ""},
 		"pipeline": {head("GET /1 HTTP/1.1", "Host: a") + head("GET /2 HTTP/1.1", "Host: a") + head("GET /3 HTTP/1.1", "Host: a"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -249,7 +252,10 @@ func TestResponsesGoOnAsTheyCame(t *testing.T) {
 		"interim first": {get, head("HTTP/1.1 103 Early Hints", "Link: </a>") + okAnswer, head("HTTP/1.1 103 Early Hints", "Link: </a>") + closes("HTTP/1.1 200 OK", "Content-Length: 2") + "ok"},
 		"interim for HTTP/1.0": {head("GET / HTTP/1.0"), head("HTTP/1.1 103 Early Hints", "Link: </a>") + okAnswer,
 			closes("HTTP/1.1 200 OK", "Content-Length: 2") + "ok"},
-		"fields of one hop":            {get, head("HTTP/1.1 200 OK", "Connection: keep-alive, X-Hop", "Keep-Alive: timeout=5", "X-Hop: 1", "Content-Length: 2") + "ok", closes("HTTP/1.1 200 OK", "Content-Length: 2") + "ok"},
+		"fields of one hop": {get, head("HTTP/1.1 200 OK", "Connection: keep-alive, X-Hop", "Keep-Alive: timeout=5", "X-Hop: 1", "Content-Length: 2") + "ok", closes("HTTP/1.1 200 OK", "Content-Length: 2") + "ok"},
+		"large head": {get, head("HTTP/1.1 200 OK", "X: "+strings.Repeat("x", 60<<10), "Content-Length: 2") + "ok",
+			closes("HTTP/1.1 200 OK", "X: "+strings.Repeat("x", 60<<10), "Content-Length: 2") + "ok"},
+		"chunks for HTTP/1.0":          {head("GET / HTTP/1.0"), head("HTTP/1.1 200 OK", "Transfer-Encoding: chunked") + "0\r\n\r\n", "502"},
 		"malformed status":             {get, head("HTTP/1.1 20 OK"), "502"},
 		"status out of range":          {get, head("HTTP/1.1 600 OK", "Content-Length: 0"), "502"},
 		"not HTTP":                     {get, "SSH-2.0-OpenSSH\r\n", "502"},

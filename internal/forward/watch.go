@@ -9,7 +9,8 @@ import (
 const watchAfter = 20 * time.Millisecond
 
 // watch notices a client that leaves while its request waits and nobody reads from it. It reads nothing: it asks the
-// kernel about the state of the connection.
+// kernel about the state of the connection. The timer is left to run from request to request, because setting it costs
+// more than all else that is done for a request here.
 type watch struct {
 	conn  *conn
 	timer *time.Timer
@@ -17,9 +18,13 @@ type watch struct {
 	ended atomic.Bool   // the client has sent its end
 
 	// Guarded by conn.mu.
-	waits bool // the request waits
-	armed bool // the timer runs, or the watcher does
-	asked bool // the whole request has gone to the upstream
+	waits    bool   // a request waits, and nobody reads
+	turn     uint64 // which request
+	running  bool   // the timer runs
+	seen     uint64 // the turn when it was set
+	watching bool   // a watcher has begun, and stop has not been called since
+	sending  bool   // the request waits, but its body is still read
+	asked    bool   // the whole request has gone to the upstream
 }
 
 func (w *watch) init(c *conn) {
@@ -30,7 +35,7 @@ func (w *watch) init(c *conn) {
 func (w *watch) start(reading bool) {
 	w.conn.mu.Lock()
 	defer w.conn.mu.Unlock()
-	w.waits = true
+	w.sending = reading
 	if !reading {
 		w.arm()
 	}
@@ -40,35 +45,50 @@ func (w *watch) start(reading bool) {
 func (w *watch) free() {
 	w.conn.mu.Lock()
 	defer w.conn.mu.Unlock()
-	if w.waits {
+	if w.sending {
+		w.sending = false
 		w.arm()
 	}
 }
 
 func (w *watch) arm() {
+	if w.conn.client.tcp == nil || w.ended.Load() {
+		return
+	}
+	w.waits = true
+	w.turn++
 	switch {
-	case w.armed || w.conn.client.tcp == nil || w.ended.Load():
+	case w.running:
 		return
 	case w.timer == nil:
 		w.timer = time.AfterFunc(watchAfter, w.run)
 	default:
 		w.timer.Reset(watchAfter)
 	}
-	w.armed = true
+	w.running, w.seen = true, w.turn
 }
 
 // stop is called when the request waits no more.
 func (w *watch) stop() {
 	w.conn.mu.Lock()
-	armed := w.armed
-	w.waits, w.armed = false, false
+	watching := w.watching
+	w.waits, w.sending, w.asked, w.watching = false, false, false, false
 	w.conn.mu.Unlock()
-	if !armed || w.timer.Stop() {
-		return
+	if watching {
+		w.conn.client.interrupt()
+		<-w.over
+		w.conn.client.resume()
 	}
-	w.conn.client.interrupt()
-	<-w.over
-	w.conn.client.resume()
+}
+
+// close is called when the connection is over.
+func (w *watch) close() {
+	w.stop()
+	w.conn.mu.Lock()
+	defer w.conn.mu.Unlock()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
 }
 
 // sent is called when the whole request has gone to the upstream, where the client's end may follow it now.
@@ -81,8 +101,25 @@ func (w *watch) sent() {
 	}
 }
 
+// due says whether the request of the moment has waited since the timer was set. If another does, it is set anew.
+func (w *watch) due() bool {
+	w.conn.mu.Lock()
+	defer w.conn.mu.Unlock()
+	w.running = w.waits && w.turn != w.seen
+	if w.running {
+		w.seen = w.turn
+		w.timer.Reset(watchAfter)
+		return false
+	}
+	w.watching = w.waits
+	return w.watching
+}
+
 // run is the watcher.
 func (w *watch) run() {
+	if !w.due() {
+		return
+	}
 	defer func() { w.over <- struct{}{} }()
 	state, err := awaitEnd(w.conn.client.tcp)
 	switch {
