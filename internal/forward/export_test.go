@@ -1,0 +1,83 @@
+package forward
+
+import (
+	"iter"
+	"math"
+	"net/netip"
+)
+
+// SipHash is sipHash.
+func SipHash(key [16]byte, text string) uint64 { return sipHash(key, text) }
+
+// Asked is a request for the tests of matches and shares.
+type Asked struct {
+	Header     map[string][]string
+	Source     netip.Addr
+	Connection uint64
+}
+
+type askedFor struct{ *Asked }
+
+func (a askedFor) method() string     { return "GET" }
+func (a askedFor) path() string       { return "/" }
+func (a askedFor) host() string       { return "a" }
+func (a askedFor) source() netip.Addr { return a.Source }
+func (a askedFor) connection() uint64 { return a.Connection }
+func (a askedFor) values(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, v := range a.Header[name] {
+			if !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// Hits says whether a request is in the share.
+func (s Share) Hits(a *Asked) bool { return s.hits(askedFor{a}) }
+
+// ParseRequest parses the head of a request in pieces of a size, and gives what a forwarder acts on.
+func ParseRequest(b []byte, piece int) (size int, method, target, host string, length int64, chunked bool, err error) {
+	var h head
+	h.reset(false)
+	for n := min(piece, len(b)); ; n = min(n+piece, len(b)) {
+		done, err := h.parse(b[:n])
+		if err != nil {
+			return 0, "", "", "", 0, false, err
+		}
+		if done {
+			host := ""
+			if h.oneHost {
+				host = string(h.host.valueOf(b))
+			}
+			return int(h.size), string(b[:h.methodEnd]), string(b[h.target:h.targetEnd]), host, h.length, h.chunked, nil
+		}
+		if n == len(b) {
+			return 0, "", "", "", 0, false, errGiven // not complete
+		}
+	}
+}
+
+// ParseResponse parses the head of a response.
+func ParseResponse(b []byte) (size, status int, length int64, chunked bool, err error) {
+	var h head
+	h.reset(true)
+	done, err := h.parse(b)
+	if err == nil && !done {
+		err = errGiven
+	}
+	return int(h.size), h.status, h.length, h.chunked, err
+}
+
+// Chunks passes a chunked body through the checker in pieces of a size. It gives how many bytes went on, how much content
+// they have, and whether the body is whole.
+func Chunks(b []byte, piece int) (passed int, content int64, whole bool, err error) {
+	body := body{framing: byChunks}
+	for n := min(piece, len(b)); ; n = min(n+piece, len(b)) {
+		used, err := body.take(b[passed:n], math.MaxInt64)
+		passed += used
+		if err != nil || body.done() || n == len(b) {
+			return passed, body.content, body.done(), err
+		}
+	}
+}

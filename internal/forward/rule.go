@@ -1,0 +1,146 @@
+package forward
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// MaxDelay is the longest delay of one rule. A sample above it counts as it.
+const MaxDelay = 10 * time.Minute
+
+// Rule says what happens to which requests. A request that several rules hit gets all of it: their delays add up, and
+// where only one can have its way (an abort, an answer, a body) it is the one that was put in force first.
+type Rule struct {
+	Match     Match
+	Share     Share
+	MaxActive int64 // requests hit at a time, exactly; those above go on unharmed and count as overflow. 0: no limit
+
+	Before func() time.Duration // draws how long the request waits before the upstream is asked; nil: not at all
+	After  func() time.Duration // draws how long the response waits before its head goes to the client; nil: not at all
+
+	// The request ends here, after Before; the upstream is not asked. At most one of them.
+	Abort bool        // reset the connection (HTTP/1), or the stream (HTTP/2)
+	Reply *Reply      // answer
+	GRPC  *GRPCStatus // answer with the status of a gRPC call
+
+	Request, Response Edit
+	ReplaceBody       []byte // goes to the client in place of the body; nil: leave the body alone
+	TruncateBody      *int64 // bytes of the response's body that pass; a longer body is cut there, and aborted. nil: all pass
+	Rate              int64  // bytes per second of the response's body; 0: no limit
+}
+
+// Reply is an answer that the proxy gives itself.
+type Reply struct {
+	Status int // 200 to 599
+	Header []Field
+	Body   []byte
+}
+
+// GRPCStatus is the outcome of a gRPC call.
+type GRPCStatus struct {
+	Code    uint32 // 0 to 16
+	Message string
+}
+
+// Field is a header field.
+type Field struct{ Name, Value string }
+
+// Edit changes the header fields of a message. Those that frame or route it stay as they are.
+type Edit struct {
+	Set    []Field // each takes the place of all fields of its name
+	Remove []string
+}
+
+// touches says whether the edit takes away fields of that name. Names are compared without regard to case.
+func (e *Edit) touches(name []byte) bool {
+	for _, n := range e.Remove {
+		if equalFold(name, n) {
+			return true
+		}
+	}
+	for i := range e.Set {
+		if foldEqual(name, e.Set[i].Name) {
+			return true
+		}
+	}
+	return false
+}
+
+func foldEqual(a []byte, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i, c := range a {
+		if lower(c) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// prepare copies what the caller may change, and names every problem at once.
+func (r Rule) prepare() (Rule, error) {
+	r.Match.Headers, r.Match.Cookies = slices.Clone(r.Match.Headers), slices.Clone(r.Match.Cookies)
+	errs := []error{r.Match.prepare()}
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	wrong(r.Share.Millionths > Whole, "share of %d millionths is more than all", r.Share.Millionths)
+	wrong(r.MaxActive < 0, "maxActive %d is below 0", r.MaxActive)
+	wrong(r.Rate < 0, "rate %d is below 0", r.Rate)
+	wrong(r.TruncateBody != nil && *r.TruncateBody < 0, "a body cannot be cut before its first byte")
+	ends := 0
+	for _, is := range []bool{r.Abort, r.Reply != nil, r.GRPC != nil} {
+		if is {
+			ends++
+		}
+	}
+	wrong(ends > 1, "of abort, an answer and a gRPC status there can be one")
+	if p := r.Reply; p != nil {
+		wrong(p.Status < 200 || p.Status > 599, "status %d must be from 200 to 599", p.Status)
+		wrong(len(p.Body) > 0 && (p.Status == http.StatusNoContent || p.Status == http.StatusNotModified),
+			"a response with status %d has no body", p.Status)
+		errs = append(errs, checkFields(p.Header))
+	}
+	wrong(r.GRPC != nil && r.GRPC.Code > 16, "gRPC has codes up to 16")
+	for _, e := range []*Edit{&r.Request, &r.Response} {
+		errs = append(errs, checkFields(e.Set))
+		e.Remove = slices.Clone(e.Remove)
+		for i, name := range e.Remove {
+			errs = append(errs, checkFields([]Field{{Name: name}}))
+			e.Remove[i] = string(lowerAll([]byte(name)))
+		}
+	}
+	return r, errors.Join(errs...)
+}
+
+func lowerAll(b []byte) []byte {
+	for i, c := range b {
+		b[i] = lower(c)
+	}
+	return b
+}
+
+// checkFields names the fields that would make a message malformed.
+func checkFields(fields []Field) error {
+	var errs []error
+	for _, f := range fields {
+		switch {
+		case !isToken([]byte(f.Name)):
+			errs = append(errs, fmt.Errorf("header %q is not a field name", f.Name))
+		case kindOf([]byte(f.Name)) != other:
+			errs = append(errs, fmt.Errorf("header %q frames or routes the message and cannot be changed", f.Name))
+		case !isText([]byte(f.Value)):
+			errs = append(errs, fmt.Errorf("header %q has a control character in its value", f.Name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// changesBody says whether the rule changes the body of the response.
+func (r *Rule) changesBody() bool { return r.ReplaceBody != nil || r.TruncateBody != nil || r.Rate > 0 }

@@ -1,0 +1,252 @@
+package forward
+
+import (
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// stream is one request of an HTTP/2 client.
+type stream struct {
+	*h2
+	w        http.ResponseWriter
+	r        *http.Request
+	flush    func() error
+	decision decision
+	exchange Exchange
+	counted  *counted // the body of the request
+}
+
+func newStream(h *h2, w http.ResponseWriter, r *http.Request) *stream {
+	s := &stream{h2: h, w: w, r: r, flush: http.NewResponseController(w).Flush, counted: &counted{ReadCloser: r.Body}}
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	s.exchange = Exchange{Version: 2, Source: h.addr, GRPC: -1, Start: time.Now(), Method: r.Method, Path: path, Host: r.Host}
+	s.decision.reset(h.srv.board())
+	return s
+}
+
+func (s *stream) method() string     { return s.exchange.Method }
+func (s *stream) path() string       { return s.exchange.Path }
+func (s *stream) host() string       { return s.exchange.Host }
+func (s *stream) source() netip.Addr { return s.addr }
+func (s *stream) connection() uint64 { return s.number }
+
+func (s *stream) values(name string) iter.Seq[string] { return slices.Values(s.r.Header[name]) }
+
+// finish reports the exchange.
+func (s *stream) finish() {
+	s.decision.end()
+	if s.srv.Observe == nil {
+		return
+	}
+	x := &s.exchange
+	x.Total = time.Since(x.Start)
+	x.Hits, x.Requested, x.Delivered = s.decision.hits, s.decision.requested, s.decision.delivered
+	x.Sent = s.counted.count()
+	s.srv.Observe(x)
+}
+
+// abort resets the stream.
+func (s *stream) abort(f Failure) {
+	s.exchange.Failure = f
+	panic(http.ErrAbortHandler)
+}
+
+// serve passes the request on and its response back.
+func (s *stream) serve() {
+	switch {
+	case s.r.Method == http.MethodConnect:
+		s.fail(BadRequest, http.StatusNotImplemented, "CONNECT is not implemented")
+		return
+	case !isTarget([]byte(s.r.RequestURI)) || !isHost([]byte(s.r.Host)):
+		s.fail(BadRequest, http.StatusBadRequest, "the request target is malformed")
+		return
+	}
+	if s.decision.hold(s.r.Context(), s, beforeUpstream, s.exchange.Start) != nil {
+		s.abort(ClientGone)
+	}
+	if r := s.decision.find((*Rule).ends); r != nil {
+		s.instead(r)
+		return
+	}
+	rt, scheme, err := s.up.ready()
+	if err != nil {
+		s.fail(Unreachable, http.StatusBadGateway, "the upstream could not be reached")
+		return
+	}
+	interim := &interim{w: s.w}
+	res, err := rt.RoundTrip(s.outgoing(scheme, interim))
+	interim.stop()
+	if err != nil {
+		s.noResponse(err)
+		return
+	}
+	defer res.Body.Close()
+	if s.decision.hold(s.r.Context(), s, afterUpstream, time.Now()) != nil {
+		s.abort(ClientGone)
+	}
+	s.answer(res)
+}
+
+// instead does what a rule wants in place of asking the upstream.
+func (s *stream) instead(r *Rule) {
+	if r.Abort {
+		s.abort(Aborted)
+	}
+	status, header, content := r.answer()
+	h := s.w.Header()
+	for _, f := range header {
+		h.Add(f.Name, f.Value)
+	}
+	if r.GRPC != nil {
+		s.exchange.GRPC = int(r.GRPC.Code)
+		h["Content-Length"] = nil // a response of trailers only has none
+	}
+	s.exchange.Status, s.exchange.Received = status, int64(len(content))
+	s.w.WriteHeader(status)
+	if len(content) > 0 {
+		_, _ = s.w.Write(content)
+	}
+	s.headSent()
+}
+
+func (s *stream) headSent() { s.exchange.Head = time.Since(s.exchange.Start) }
+
+// fail answers in place of the upstream.
+func (s *stream) fail(f Failure, status int, text string) {
+	s.exchange.Failure, s.exchange.Status = f, status
+	http.Error(s.w, text, status)
+	s.headSent()
+}
+
+// resetByPeer has the shape of the error that net/http gives for a stream that its peer has reset; errors.As fills it.
+type resetByPeer struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+func (resetByPeer) Error() string { return "the peer reset the stream" }
+
+// noResponse says why there is none. A stream that the upstream has reset is reset here too.
+func (s *stream) noResponse(err error) {
+	var reset resetByPeer
+	switch {
+	case s.r.Context().Err() != nil:
+		s.abort(ClientGone)
+	case errors.As(err, &reset):
+		s.abort(UpstreamGone)
+	default:
+		s.fail(UpstreamGone, http.StatusBadGateway, "the upstream closed the connection before it answered")
+	}
+}
+
+// outgoing is the request as the upstream gets it: with the path and the fields as they came.
+func (s *stream) outgoing(scheme string, interim *interim) *http.Request {
+	r := s.r
+	u := &url.URL{Scheme: scheme, Host: r.Host, Opaque: r.RequestURI}
+	if strings.HasPrefix(r.RequestURI, "//") { // which Opaque would take for a host
+		u = &url.URL{Scheme: scheme, Host: r.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+	}
+	if u.Host == "" {
+		u.Host = "upstream" // only to please net/http; Host says what is sent
+	}
+	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got1xxResponse: interim.pass})
+	out := (&http.Request{Method: r.Method, URL: u, Host: r.Host, Header: r.Header.Clone(), Body: s.counted,
+		ContentLength: r.ContentLength, Trailer: r.Trailer}).WithContext(ctx)
+	if r.ContentLength == 0 {
+		out.Body = http.NoBody
+	}
+	if _, ok := out.Header["User-Agent"]; !ok {
+		out.Header["User-Agent"] = []string{""} // else net/http sends its own
+	}
+	if s.up.isHTTP1() {
+		out.Header.Del("Te")
+	}
+	for rule := range s.decision.rules {
+		rule.Request.apply(out.Header)
+	}
+	return out
+}
+
+// apply edits a header.
+func (e *Edit) apply(h http.Header) {
+	for _, name := range e.Remove {
+		h.Del(name)
+	}
+	for _, f := range e.Set {
+		h.Del(f.Name)
+	}
+	for _, f := range e.Set {
+		h.Add(f.Name, f.Value)
+	}
+}
+
+// interim passes 1xx responses on. They come from another goroutine, until the final response is there.
+type interim struct {
+	w    http.ResponseWriter
+	mu   sync.Mutex
+	over bool
+}
+
+func (i *interim) pass(code int, header textproto.MIMEHeader) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.over || code == http.StatusContinue { // net/http has its own
+		return nil
+	}
+	h := i.w.Header()
+	for k, v := range header {
+		h[k] = v
+	}
+	i.w.WriteHeader(code)
+	clear(h)
+	return nil
+}
+
+func (i *interim) stop() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.over = true
+}
+
+// counted counts what is read of a body.
+type counted struct {
+	io.ReadCloser
+	mu sync.Mutex
+	n  int64
+}
+
+// Read counts what it reads.
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n += int64(n)
+	return n, err
+}
+
+func (c *counted) count() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n
+}
+
+// grpcStatus reads the outcome of a gRPC call from a header or a trailer section, -1 if it is not there.
+func grpcStatus(h http.Header) int {
+	code, err := strconv.Atoi(h.Get("Grpc-Status"))
+	if err != nil {
+		return -1
+	}
+	return code
+}
