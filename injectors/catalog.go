@@ -35,7 +35,8 @@ func Catalog(d Deps) []mishap.InjectorKind {
 
 // proxyKinds are the faults that a proxy causes, sorted by name.
 func proxyKinds() []proxyKind {
-	return []proxyKind{proxyBandwidth(), proxyConnectDelay(), proxyLatency(), proxyLimit(), proxyLoss(), proxyRefuse(),
+	return []proxyKind{proxyBandwidth(), proxyConnectDelay(), proxyGRPCError(), proxyHTTPAbort(), proxyHTTPBody(), proxyHTTPError(),
+		proxyHTTPHeader(), proxyHTTPLatency(), proxyLatency(), proxyLimit(), proxyLoss(), proxyRefuse(),
 		proxyReset(), proxySlicer(), proxySlowClose(), proxyTimeout()}
 }
 

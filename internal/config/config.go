@@ -51,8 +51,26 @@ type Proxy struct {
 	Name     string `json:"name"`
 	Listen   string `json:"listen"`
 	Upstream string `json:"upstream"`
-	Protocol string `json:"protocol,omitempty"` // tcp (default) or udp
+	Protocol string `json:"protocol,omitempty"` // tcp (default), udp or http
 	Control  string `json:"control"`            // path of the control socket
+
+	TLS         *ServerTLS `json:"tls,omitempty"`         // of http: how clients are answered
+	UpstreamTLS *ClientTLS `json:"upstreamTLS,omitempty"` // of http: how the upstream is asked
+}
+
+// ServerTLS names the PEM files of a proxy that answers with TLS.
+type ServerTLS struct {
+	Cert     string `json:"cert"`
+	Key      string `json:"key"`
+	ClientCA string `json:"clientCA,omitempty"` // clients must show a certificate that it has signed
+}
+
+// ClientTLS says how a proxy asks an upstream with TLS, whose certificate it always verifies.
+type ClientTLS struct {
+	ServerName string `json:"serverName,omitempty"` // default the host of upstream
+	CA         string `json:"ca,omitempty"`         // PEM file; default the system's authorities
+	Cert       string `json:"cert,omitempty"`
+	Key        string `json:"key,omitempty"`
 }
 
 // Value is one setting as `mishap config` shows it.
@@ -270,8 +288,8 @@ func (s *Settings) fillProxies(v *viper.Viper) (problems []error) {
 				problems = append(problems, s.wrong("proxies", "%s of proxy %q is %q; write host:port", what, p.Name, address))
 			}
 		}
-		if p.Protocol != "" && p.Protocol != "tcp" && p.Protocol != "udp" {
-			problems = append(problems, s.wrong("proxies", "protocol of proxy %q is %q; write tcp or udp", p.Name, p.Protocol))
+		if p.Protocol != "" && p.Protocol != "tcp" && p.Protocol != "udp" && p.Protocol != "http" {
+			problems = append(problems, s.wrong("proxies", "protocol of proxy %q is %q; write tcp, udp or http", p.Name, p.Protocol))
 		}
 		if p.Control == "" {
 			p.Control = filepath.Join(s.State, "proxy.sock")

@@ -39,7 +39,11 @@ func (u *h2Upstream) ready() (rt http.RoundTripper, scheme string, err error) {
 	case u.conn != nil && u.conn.Err() == nil:
 		return u.conn, u.scheme, nil
 	}
-	conn, err := u.srv.Dial(u.ctx)
+	dial := u.srv.Dial
+	if u.srv.DialHTTP2 != nil {
+		dial = u.srv.DialHTTP2
+	}
+	conn, err := dial(u.ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("dial upstream: %w", err)
 	}

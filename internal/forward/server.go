@@ -28,6 +28,8 @@ const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 type Server struct {
 	// Dial connects to the upstream. It may give a *tls.Conn, handshake done.
 	Dial func(context.Context) (net.Conn, error)
+	// DialHTTP2 connects for clients of HTTP/2; nil: Dial does.
+	DialHTTP2 func(context.Context) (net.Conn, error)
 	// Faults are in force on all connections. Nil means none ever.
 	Faults *Board
 	// Observe is called when an exchange is over, from the goroutine that serves it, which it must not hold up. Nil: not.

@@ -13,14 +13,19 @@ type Listener struct {
 	Name     string `json:"name"`     // what faults refer to
 	Listen   string `json:"listen"`   // host:port to accept on; port 0 takes a free one
 	Upstream string `json:"upstream"` // host:port to forward to
-	Protocol string `json:"protocol"` // "tcp" (default) or "udp"
+	Protocol string `json:"protocol"` // "tcp" (default), "udp" or "http"
 	Control  string `json:"control"`  // path of the unix socket of the control API; one for all listeners; "" takes that of another
+
+	TLS         *ServerTLS `json:"tls,omitempty"`         // of http: answer clients with TLS; nil: without
+	UpstreamTLS *ClientTLS `json:"upstreamTLS,omitempty"` // of http: speak TLS with the upstream; nil: without
 }
 
 // The protocols that a proxy may pass.
 const (
 	TCP = "tcp"
 	UDP = "udp"
+	// HTTP is HTTP/1.1 and HTTP/2, and with that gRPC and WebSocket.
+	HTTP = "http"
 )
 
 // validate names every problem of a list of listeners at once.
@@ -46,8 +51,17 @@ func (l Listener) validate() error {
 	if !validName(l.Name) {
 		errs = append(errs, fmt.Errorf("proxy name %q must be 1 to %d letters, digits, or any of . _ : -", l.Name, maxName))
 	}
-	if l.Protocol != "" && l.Protocol != TCP && l.Protocol != UDP {
-		errs = append(errs, fmt.Errorf("proxy %q has the protocol %q: write tcp or udp", l.Name, l.Protocol))
+	if l.Protocol != "" && l.Protocol != TCP && l.Protocol != UDP && l.Protocol != HTTP {
+		errs = append(errs, fmt.Errorf("proxy %q has the protocol %q: write tcp, udp or http", l.Name, l.Protocol))
+	}
+	if l.Protocol != HTTP && (l.TLS != nil || l.UpstreamTLS != nil) {
+		errs = append(errs, fmt.Errorf("proxy %q has TLS, which is for protocol http: TLS passes tcp as it is", l.Name))
+	}
+	if t := l.TLS; t != nil && (t.Cert == "" || t.Key == "") {
+		errs = append(errs, fmt.Errorf("proxy %q needs both cert and key in tls", l.Name))
+	}
+	if t := l.UpstreamTLS; t != nil && (t.Cert == "") != (t.Key == "") {
+		errs = append(errs, fmt.Errorf("proxy %q needs both cert and key in upstreamTLS, or none", l.Name))
 	}
 	if err := validAddress(l.Listen, 0); err != nil {
 		errs = append(errs, fmt.Errorf("proxy %q cannot listen on %q: %w", l.Name, l.Listen, err))

@@ -21,10 +21,11 @@ type ProxyStatus struct {
 	Listen   string `json:"listen"` // with the real port
 	Upstream string `json:"upstream"`
 	Protocol string `json:"protocol"`
-	Open     int    `json:"open"`    // connections now; of udp, clients that are not silent
-	Total    uint64 `json:"total"`   // connections, or clients, since the start
-	Refused  uint64 `json:"refused"` // of them, those whose upstream could not be reached; of udp, datagrams
-	Faults   int    `json:"faults"`  // in force
+	Open     int    `json:"open"`               // connections now; of udp, clients that are not silent
+	Total    uint64 `json:"total"`              // connections, or clients, since the start
+	Refused  uint64 `json:"refused"`            // of them, those whose upstream could not be reached; of udp, datagrams
+	Requests uint64 `json:"requests,omitempty"` // of http, answered since the start
+	Faults   int    `json:"faults"`             // in force
 }
 
 // renewal is the body of a renew call.

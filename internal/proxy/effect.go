@@ -15,6 +15,7 @@ import (
 //   - arrival: connections that come, before the upstream is dialled
 //   - deadline: connections as a whole, some time after the fault has reached them
 //   - datagrams: the datagrams of a proxy whose protocol is udp
+//   - requests: the requests of a proxy whose protocol is http
 type Effect interface {
 	Kind() string
 	// check notes every problem of the parameters.
@@ -88,6 +89,12 @@ func kinds() map[string]func(json.RawMessage) (Effect, error) {
 		ConnectDelay{}.Kind(): read[ConnectDelay],
 		Refuse{}.Kind():       read[Refuse],
 		Loss{}.Kind():         read[Loss],
+		HTTPLatency{}.Kind():  read[HTTPLatency],
+		HTTPError{}.Kind():    read[HTTPError],
+		GRPCError{}.Kind():    read[GRPCError],
+		HTTPAbort{}.Kind():    read[HTTPAbort],
+		HTTPBody{}.Kind():     read[HTTPBody],
+		HTTPHeader{}.Kind():   read[HTTPHeader],
 	}
 }
 
@@ -129,6 +136,21 @@ func kindNames() string { return strings.Join(Kinds(), ", ") }
 func shapes(e Effect) bool {
 	_, ok := e.(shaper)
 	return ok
+}
+
+// wrongProtocol says that an effect is for other proxies.
+func wrongProtocol(e Effect, proxy, protocol string) error {
+	what, use := "datagrams", "another kind"
+	switch e.(type) {
+	case requests:
+		what = "the requests of proxies with protocol http"
+	case shaper, arrival, deadline:
+		what = "connections"
+	}
+	if protocol == HTTP {
+		use = "a kind that begins with http- or grpc-"
+	}
+	return fmt.Errorf("%s is for %s, and proxy %q is %s: use %s", e.Kind(), what, proxy, protocol, use)
 }
 
 // directed says whether an effect goes one way or the other.

@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -36,24 +34,7 @@ type listener struct {
 
 // serve accepts until the listener is closed. A slow or dead upstream does not hold it up.
 func (l *listener) serve(ctx context.Context) {
-	gap := firstAcceptGap
-	for {
-		client, err := l.tcp.AcceptTCP()
-		switch {
-		case err == nil:
-			gap = firstAcceptGap
-			l.begin(ctx, client)
-		case errors.Is(err, net.ErrClosed):
-			return
-		default:
-			l.log.Warn("accept failed", "proxy", l.Name, "err", err)
-			select {
-			case <-time.After(gap):
-			case <-ctx.Done():
-			}
-			gap = min(2*gap, lastAcceptGap)
-		}
-	}
+	accepting(ctx, l.log, l.Name, l.tcp.AcceptTCP, func(client *net.TCPConn) { l.begin(ctx, client) })
 }
 
 // begin registers a client and serves it in a goroutine of its own.
@@ -143,7 +124,7 @@ func (l *listener) takes(e Effect) error {
 	if ends || arrives || shapes(e) {
 		return nil
 	}
-	return fmt.Errorf("%s is for datagrams, and proxy %q is tcp: %s", e.Kind(), l.Name, "use another kind")
+	return wrongProtocol(e, l.Name, TCP)
 }
 
 // coverage counts the open connections that a fault is meant for, and those on which it is in force.

@@ -96,8 +96,13 @@ func newServer(o Options) (*server, error) {
 	}
 	pool, bytes, byName := new(bufferPool), &budget{limit: serverBudget}, make(map[string]port)
 	for _, config := range o.Listeners {
-		var l front = newUDPListener(config, s.log, bytes)
-		if config.Protocol != UDP {
+		var l front
+		switch config.Protocol {
+		case UDP:
+			l = newUDPListener(config, s.log, bytes)
+		case HTTP:
+			l = newWebListener(config, s.log)
+		default:
 			l = &listener{Listener: config, log: s.log, pool: pool, bytes: bytes, open: make(map[*connection]struct{}),
 				changed: make(chan struct{})}
 		}

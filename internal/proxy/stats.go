@@ -12,22 +12,27 @@ import (
 
 // Stats says what a fault did. No traffic, no counts.
 type Stats struct {
-	Connections uint64   `json:"connections"` // connections that it held up, changed or ended; of udp, clients
-	Chunks      uint64   `json:"chunks"`      // pieces of streams that left when they were due, and datagrams
-	Bytes       uint64   `json:"bytes"`       // bytes of those
-	Ends        uint64   `json:"ends"`        // ends of streams that left when they were due
-	Dropped     uint64   `json:"dropped"`     // bytes that were lost, of datagrams and of streams
-	Lost        uint64   `json:"lost"`        // datagrams that were lost
-	Ended       uint64   `json:"ended"`       // connections that it ended: refused, reset, or cut
-	Flushed     uint64   `json:"flushed"`     // chunks let go before they were due, because the fault ended; may still grow just after
-	Overflow    uint64   `json:"overflow"`    // times that reading stopped because the delay line was full
-	Requested   Delays   `json:"requested"`   // what was to wait, over all faults that held it
-	Delivered   Delays   `json:"delivered"`   // what it waited, from read to the start of the send
+	Connections uint64   `json:"connections"`        // connections that it held up, changed or ended; of udp, clients
+	Requests    uint64   `json:"requests,omitempty"` // of http: requests that it hit, and that are over
+	Spared      uint64   `json:"spared,omitempty"`   // of http: requests that went on unharmed beyond maxActive
+	Chunks      uint64   `json:"chunks"`             // pieces of streams that left when they were due, and datagrams
+	Bytes       uint64   `json:"bytes"`              // bytes of those
+	Ends        uint64   `json:"ends"`               // ends of streams that left when they were due
+	Dropped     uint64   `json:"dropped"`            // bytes that were lost, of datagrams and of streams
+	Lost        uint64   `json:"lost"`               // datagrams that were lost
+	Ended       uint64   `json:"ended"`              // connections that it ended: refused, reset, or cut
+	Flushed     uint64   `json:"flushed"`            // chunks let go before they were due, because the fault ended; may still grow just after
+	Overflow    uint64   `json:"overflow"`           // times that reading stopped because the delay line was full
+	Requested   Delays   `json:"requested"`          // what was to wait, over all faults that held it
+	Delivered   Delays   `json:"delivered"`          // what it waited, from read to the start of the send
 	InForceOn   Coverage `json:"inForceOn"`
 }
 
 // Felt is how many times the fault did something: delayed, lost, or ended.
 func (s Stats) Felt() uint64 {
+	if s.Requests > 0 {
+		return s.Requests
+	}
 	if n := s.Delivered.Count + s.Lost + s.Ended; n > 0 {
 		return n
 	}
@@ -42,6 +47,8 @@ func (s Stats) Did() string {
 			did = append(did, fmt.Sprintf(format, n))
 		}
 	}
+	say(s.Requests, "%d requests hit")
+	say(s.Spared, "%d requests spared, beyond maxActive")
 	say(s.Ended, "%d connections ended")
 	say(s.Lost, "%d datagrams lost")
 	say(s.Dropped, "%d bytes lost")
@@ -169,6 +176,7 @@ type counters struct {
 	mu                   sync.Mutex
 	stats                Stats // but for Requested and Delivered
 	requested, delivered histogram
+	spared               []func() uint64 // of each form that the fault has had
 }
 
 // touched counts a connection that the fault does something to.
@@ -234,10 +242,34 @@ func (c *counters) overflowed() {
 	c.stats.Overflow++
 }
 
+// request counts a request that the fault hit.
+func (c *counters) request(delays bool, requested, delivered time.Duration, ended bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.Requests++
+	if ended {
+		c.stats.Ended++
+	}
+	if delays {
+		c.requested.add(requested)
+		c.delivered.add(delivered)
+	}
+}
+
+// spares adds what counts the requests that went on unharmed.
+func (c *counters) spares(count func() uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spared = append(c.spared, count)
+}
+
 func (c *counters) snapshot() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.stats
+	for _, count := range c.spared {
+		s.Spared += count()
+	}
 	s.Requested, s.Delivered = c.requested.summary(), c.delivered.summary()
 	return s
 }

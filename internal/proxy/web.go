@@ -1,0 +1,203 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mishap/internal/forward"
+)
+
+// headerTimeout bounds how long a client may take for the head of a request.
+const headerTimeout = 30 * time.Second
+
+// webListener passes the requests of one proxy: HTTP/1.1, HTTP/2, gRPC and WebSocket, with TLS on either side.
+type webListener struct {
+	Listener
+	log      *slog.Logger
+	tcp      net.Listener
+	tls      *tls.Config // towards clients; nil: none
+	server   forward.Server
+	board    forward.Board
+	tasks    sync.WaitGroup
+	open     atomic.Int64
+	total    atomic.Uint64
+	refused  atomic.Uint64 // requests whose upstream could not be reached
+	requests atomic.Uint64
+
+	mu     sync.Mutex
+	rules  map[*active]*forward.Fault
+	counts map[*forward.Fault]*counters // also of faults that have ended, while requests that they hit go on
+	end    context.CancelFunc           // resets all connections; nil until it serves
+	closed bool
+}
+
+func newWebListener(config Listener, log *slog.Logger) *webListener {
+	l := &webListener{Listener: config, log: log, rules: make(map[*active]*forward.Fault),
+		counts: make(map[*forward.Fault]*counters)}
+	l.server.Faults, l.server.Observe, l.server.HeaderTimeout = &l.board, l.observe, headerTimeout
+	return l
+}
+
+// listen takes the port.
+func (l *webListener) listen(ctx context.Context) error {
+	if err := l.secure(); err != nil {
+		return fmt.Errorf("proxy %q: %w", l.Name, err)
+	}
+	var config net.ListenConfig
+	tcp, err := config.Listen(ctx, "tcp", l.Listen)
+	if err != nil {
+		return l.cannotListen(err)
+	}
+	l.tcp = tcp
+	return nil
+}
+
+// serve passes requests on until the listener is closed.
+func (l *webListener) serve(ctx context.Context) {
+	ctx, end := context.WithCancel(ctx)
+	l.mu.Lock()
+	l.end = end
+	l.mu.Unlock()
+	defer end()
+	accepting(ctx, l.log, l.Name, l.tcp.Accept, func(client net.Conn) { l.begin(ctx, client) })
+}
+
+// begin serves a client in a goroutine of its own.
+func (l *webListener) begin(ctx context.Context, client net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		_ = client.Close()
+		return
+	}
+	if l.tls != nil {
+		client = tls.Server(client, l.tls)
+	}
+	l.total.Add(1)
+	l.open.Add(1)
+	l.tasks.Go(func() {
+		defer l.open.Add(-1)
+		l.server.Serve(ctx, client)
+	})
+}
+
+// set puts these faults in force for requests that come and those that wait, and no others.
+func (l *webListener) set(faults []*active) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	keep := make(map[*active]bool)
+	for _, f := range faults {
+		keep[f] = true
+		if l.rules[f] == nil {
+			l.put(f)
+		}
+	}
+	for f, rule := range l.rules {
+		if !keep[f] {
+			l.board.Remove(rule)
+			delete(l.rules, f)
+		}
+	}
+	l.forget()
+}
+
+// put puts a fault on the board, in the place of what it was before its run changed it.
+func (l *webListener) put(f *active) {
+	rule, err := f.Effect.(requests).rule(f.Fault)
+	if err != nil {
+		l.log.Error("fault without effect", "fault", f.ID, "err", err) // check refuses it before
+		return
+	}
+	next, err := forward.NewFault(rule)
+	if err != nil {
+		l.log.Error("fault without effect", "fault", f.ID, "err", err)
+		return
+	}
+	l.counts[next] = f.counters
+	f.counters.spares(next.Overflow)
+	for g, old := range l.rules {
+		if g.counters == f.counters {
+			l.board.Replace(old, next)
+			delete(l.rules, g)
+			l.rules[f] = next
+			return
+		}
+	}
+	l.board.Put(next)
+	l.rules[f] = next
+}
+
+// forget drops the counters of faults that are over and hit no request any more.
+func (l *webListener) forget() {
+	inForce := make(map[*forward.Fault]bool)
+	for _, rule := range l.rules {
+		inForce[rule] = true
+	}
+	for rule := range l.counts {
+		if !inForce[rule] && rule.Active() == 0 {
+			delete(l.counts, rule)
+		}
+	}
+}
+
+// observe counts what faults did to a request.
+func (l *webListener) observe(x *forward.Exchange) {
+	l.requests.Add(1)
+	if x.Failure == forward.Unreachable {
+		l.refused.Add(1)
+	}
+	if len(x.Hits) == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, h := range x.Hits {
+		if c := l.counts[h.Fault]; c != nil {
+			c.request(h.Before+h.After > 0, x.Requested, x.Delivered, x.Failure == forward.Aborted || x.Failure == forward.Truncated)
+		}
+	}
+}
+
+// takes says why the proxy cannot have a fault with the effect; nil if it can.
+func (l *webListener) takes(e Effect) error {
+	if _, ok := e.(requests); ok {
+		return nil
+	}
+	return wrongProtocol(e, l.Name, HTTP)
+}
+
+// coverage is all open connections: a fault concerns requests, and those that wait too.
+func (l *webListener) coverage(*active) Coverage {
+	n := int(l.open.Load())
+	return Coverage{Connections: n, Of: n}
+}
+
+// status is what the control API says of the proxy.
+func (l *webListener) status() ProxyStatus {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return ProxyStatus{Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream, Protocol: HTTP,
+		Open: int(l.open.Load()), Total: l.total.Load(), Refused: l.refused.Load(), Requests: l.requests.Load(), Faults: len(l.rules)}
+}
+
+// close stops accepting, resets every open connection, and waits until their goroutines have ended.
+func (l *webListener) close() {
+	if l.tcp == nil {
+		return
+	}
+	_ = l.tcp.Close()
+	l.mu.Lock()
+	l.closed = true
+	end := l.end
+	l.mu.Unlock()
+	if end != nil {
+		end()
+	}
+	l.tasks.Wait()
+}
