@@ -56,6 +56,9 @@ type Coverage struct {
 	Of          int `json:"of"`
 }
 
+// Complete says whether the fault is in force wherever it is meant to be.
+func (c Coverage) Complete() bool { return c.Connections == c.Of }
+
 // Delays sums up a set of delays. The percentiles are right to about 3 %.
 type Delays struct {
 	Count                    uint64
