@@ -107,7 +107,11 @@ func (c *cli) withProxy(control, name string, do func(*proxy.Client) error) erro
 		var names []string
 		for _, p := range a.Settings.Proxies {
 			if name == "" || p.Name == name {
-				return do(proxy.NewClient(p.Control))
+				client, err := a.ProxyClient(p.Control)
+				if err != nil {
+					return err
+				}
+				return do(client)
 			}
 			names = append(names, p.Name)
 		}
