@@ -17,8 +17,9 @@ func (c *cli) proxyCommand() *cobra.Command {
 		Short: "Run the proxies of the settings",
 		Long: `Run every proxy of the settings until Ctrl-C. Traffic passes untouched until a
 fault is put in; a fault ends by itself unless it is renewed, and a proxy that
-is started again has none.` + "\n" + exitCodes,
-		Example: "  mishap proxy\n  mishap proxy --config mishap.yaml",
+is started again has none. Experiments put faults in, and people do by hand:
+see add, remove and watch.` + "\n" + exitCodes,
+		Example: "  mishap proxy\n  mishap proxy add payments latency delay=300ms --for 5m\n  mishap proxy watch\n  mishap proxy --config mishap.yaml",
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a, err := c.app()
@@ -41,5 +42,6 @@ is started again has none.` + "\n" + exitCodes,
 	}
 	cmd.Flags().BoolVar(&eof, "until-eof", false, "end when the standard input does")
 	_ = cmd.Flags().MarkHidden("until-eof")
+	cmd.AddCommand(c.proxyAddCommand(), c.proxyRemoveCommand(), c.proxyWatchCommand())
 	return cmd
 }

@@ -233,7 +233,7 @@ func (a *App) injectorDeps() injectors.Deps {
 	return injectors.Deps{
 		Lease:   a.Settings.Lease.Std(),
 		Proxies: a.proxies,
-		Proxy:   func(control string) injectors.ProxyControl { return newProxyControl(control) },
+		Proxy:   a.proxyControl,
 		AWS: func(ctx context.Context, region string) (injectors.AWS, error) {
 			p, err := a.cloud.Place(ctx, region)
 			return injectors.AWS{Config: p.Config, Account: p.Account, Region: p.Region}, err

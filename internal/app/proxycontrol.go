@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"mishap"
 	"mishap/injectors"
@@ -15,7 +16,38 @@ import (
 // proxyControl lets an injector speak to the control API of a proxy.
 type proxyControl struct{ client *proxy.Client }
 
-func newProxyControl(path string) proxyControl { return proxyControl{proxy.NewClient(path)} }
+// proxyControl gives the control API at an address.
+func (a *App) proxyControl(control string) injectors.ProxyControl {
+	client, err := a.ProxyClient(control)
+	if err != nil {
+		return unreadable{err}
+	}
+	return proxyControl{client}
+}
+
+// ProxyClient calls the control API at an address, with the certificate that the settings give for it.
+func (a *App) ProxyClient(control string) (*proxy.Client, error) {
+	for _, p := range a.Settings.Proxies {
+		if p.Control == control && p.ControlTLS.Certificate != "" {
+			return proxy.NewSecureClient(control, proxy.TLSFiles(p.ControlTLS))
+		}
+	}
+	return proxy.NewClient(control), nil
+}
+
+// unreadable is a control API whose certificates cannot be read: nothing is known of its faults.
+type unreadable struct{ err error }
+
+// Put gives the error.
+func (u unreadable) Put(context.Context, injectors.ProxyFault) error { return u.err }
+
+// Get gives the error.
+func (u unreadable) Get(context.Context, string) (injectors.ProxyStatus, error) {
+	return injectors.ProxyStatus{}, u.err
+}
+
+// Delete gives the error.
+func (u unreadable) Delete(context.Context, string) error { return u.err }
 
 // Put puts the fault in, or renews it.
 func (p proxyControl) Put(ctx context.Context, f injectors.ProxyFault) error {
@@ -76,13 +108,16 @@ func translate(err error) error {
 func (a *App) ServeProxies(ctx context.Context, ready func([]proxy.ProxyStatus)) error {
 	var listeners []proxy.Listener
 	for _, p := range a.Settings.Proxies {
-		listeners = append(listeners, proxy.Listener{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control,
+		listeners = append(listeners, proxy.Listener{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control, ControlTLS: proxy.TLSFiles(p.ControlTLS),
 			TLS: (*proxy.ServerTLS)(p.TLS), UpstreamTLS: (*proxy.ClientTLS)(p.UpstreamTLS)})
 	}
 	if listeners == nil {
 		return invalid{mishap.WithHint(errors.New("the settings have no proxies"), "list them in mishap.yaml: proxies: [{name: payments, listen: \"127.0.0.1:9001\", upstream: \"127.0.0.1:9000\"}]")}
 	}
 	// The control socket has one folder for all.
+	if strings.HasPrefix(listeners[0].Control, "tcp://") {
+		return proxy.Serve(ctx, proxy.Options{Listeners: listeners, Log: a.log, Ready: ready})
+	}
 	if err := os.MkdirAll(filepath.Dir(listeners[0].Control), 0o700); err != nil {
 		return fmt.Errorf("make folder for control socket: %w", err)
 	}

@@ -52,10 +52,19 @@ type Proxy struct {
 	Listen   string `json:"listen"`
 	Upstream string `json:"upstream"`
 	Protocol string `json:"protocol,omitempty"` // tcp (default), udp or http
-	Control  string `json:"control"`            // path of the control socket
+	Control  string `json:"control"`            // path of the control socket, or tcp://host:port
+	// ControlTLS makes the control API one for other machines: mutual TLS on tcp://host:port.
+	ControlTLS ControlTLS `json:"controlTLS,omitzero" mapstructure:"controlTLS"`
 
 	TLS         *ServerTLS `json:"tls,omitempty"`         // of http: how clients are answered
 	UpstreamTLS *ClientTLS `json:"upstreamTLS,omitempty"` // of http: how the upstream is asked
+}
+
+// ControlTLS are PEM files: our certificate and key, and who must have signed the other side's.
+type ControlTLS struct {
+	Certificate string `json:"certificate"`
+	Key         string `json:"key"`
+	CA          string `json:"ca"`
 }
 
 // ServerTLS names the PEM files of a proxy that answers with TLS.
@@ -274,7 +283,7 @@ func (s *Settings) duration(v *viper.Viper, key string, into *mishap.Duration, l
 
 func (s *Settings) fillProxies(v *viper.Viper) (problems []error) {
 	if err := v.UnmarshalKey("proxies", &s.Proxies); err != nil {
-		return []error{s.wrong("proxies", "must be a list of {name, listen, upstream, protocol, control}")}
+		return []error{s.wrong("proxies", "must be a list of {name, listen, upstream, protocol, control, controlTLS}")}
 	}
 	names := map[string]bool{}
 	for i := range s.Proxies {
@@ -293,6 +302,8 @@ func (s *Settings) fillProxies(v *viper.Viper) (problems []error) {
 		}
 		if p.Control == "" {
 			p.Control = filepath.Join(s.State, "proxy.sock")
+		} else if strings.HasPrefix(p.Control, "tcp://") {
+			continue
 		} else if path, err := s.path("proxies", p.Control); err == nil {
 			p.Control = path
 		}

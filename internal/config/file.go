@@ -62,7 +62,7 @@ func checkProxies(path string, node ast.Node) (problems []error) {
 	if !ok {
 		return nil // said when it is read
 	}
-	names := []string{"name", "listen", "upstream", "protocol", "control"}
+	names := []string{"name", "listen", "upstream", "protocol", "control", "controlTLS"}
 	for _, item := range list.Values {
 		pairs, ok := item.(ast.MapNode)
 		if !ok {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -27,20 +28,32 @@ const maxAnswer = 16 << 20
 
 // Client calls the control API of a proxy on this machine.
 type Client struct {
-	path string
+	path string // of the socket, or tcp://host:port
+	host string // for the Host header
 	http *http.Client
 }
 
-// NewClient makes a client for the control socket at a path. It connects at each call.
-func NewClient(socketPath string) *Client {
+// NewClient makes a client for the control socket at a path, or at tcp://host:port. It connects at each call.
+func NewClient(address string) *Client {
 	var dialer net.Dialer
-	return &Client{path: socketPath, http: &http.Client{
+	network, to := "unix", address
+	if host, ok := strings.CutPrefix(address, tcpControl); ok {
+		network, to = "tcp", host
+	}
+	return newClient(address, func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, network, to) })
+}
+
+// newClient makes a client that connects by dial.
+func newClient(address string, dial func(context.Context) (net.Conn, error)) *Client {
+	host := "proxy"
+	if to, ok := strings.CutPrefix(address, tcpControl); ok {
+		host = to
+	}
+	return &Client{path: address, host: host, http: &http.Client{
 		Timeout: controlTimeout,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return dialer.DialContext(ctx, "unix", socketPath)
-			},
+			DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 		},
 	}}
 }
@@ -102,7 +115,7 @@ func (c *Client) call(ctx context.Context, method, path string, body, result any
 		}
 		payload = bytes.NewReader(data)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://proxy"+path, payload)
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+c.host+path, payload)
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
 	}

@@ -14,7 +14,10 @@ type Listener struct {
 	Listen   string `json:"listen"`   // host:port to accept on; port 0 takes a free one
 	Upstream string `json:"upstream"` // host:port to forward to
 	Protocol string `json:"protocol"` // "tcp" (default), "udp" or "http"
-	Control  string `json:"control"`  // path of the unix socket of the control API; one for all listeners; "" takes that of another
+	// Control is the path of the unix socket of the control API, or tcp://host:port, which is only for loopback unless
+	// ControlTLS is given. There is one for all listeners; "" takes that of another.
+	Control    string   `json:"control"`
+	ControlTLS TLSFiles `json:"controlTLS,omitzero"`
 
 	TLS         *ServerTLS `json:"tls,omitempty"`         // of http: answer clients with TLS; nil: without
 	UpstreamTLS *ClientTLS `json:"upstreamTLS,omitempty"` // of http: speak TLS with the upstream; nil: without
@@ -39,6 +42,9 @@ func validate(listeners []Listener) error {
 	}
 	for i, l := range listeners {
 		errs = append(errs, l.validate())
+		if l.Control != "" && !slices.ContainsFunc(listeners[:i], func(m Listener) bool { return m.Control == l.Control }) {
+			errs = append(errs, validateControl(l.Control, l.ControlTLS))
+		}
 		for _, earlier := range listeners[:i] {
 			errs = append(errs, conflict(earlier, l))
 		}

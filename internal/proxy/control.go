@@ -7,11 +7,12 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 )
 
 const (
-	maxBody        = 64 << 10 // bytes of a request's body
+	maxBody        = 256 << 10 // bytes of a request's body; a trace may be long
 	controlTimeout = 10 * time.Second
 )
 
@@ -41,13 +42,17 @@ type failure struct {
 
 // newControl makes the HTTP server of the control API.
 func (s *server) newControl() *http.Server {
+	handler := s.routes()
+	if strings.HasPrefix(s.path, tcpControl) && !s.files.given() {
+		handler = fromHere(handler)
+	}
 	return &http.Server{
-		Handler:           http.MaxBytesHandler(s.routes(), maxBody),
+		Handler:           http.MaxBytesHandler(handler, maxBody),
 		ReadHeaderTimeout: controlTimeout,
 		ReadTimeout:       controlTimeout,
 		WriteTimeout:      controlTimeout,
 		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    maxBody,
+		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 }
@@ -70,9 +75,10 @@ func (s *server) routes() http.Handler {
 		status, err := s.faults.remove(r.PathValue("id"))
 		return http.StatusOK, status, err
 	}))
+	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("/", answer(func(r *http.Request) (int, any, error) {
 		return 0, nil, refuse(http.StatusNotFound, "the calls are GET /v1/proxies, GET /v1/faults, "+
-			"GET, PUT and DELETE /v1/faults/{id}, and POST /v1/faults/{id}/renew",
+			"GET, PUT and DELETE /v1/faults/{id}, POST /v1/faults/{id}/renew, and GET /metrics",
 			"there is no call %s %s", r.Method, r.URL.Path)
 	}))
 	return mux

@@ -98,6 +98,9 @@ func (f Fault) same(g Fault) bool {
 	return reflect.DeepEqual(f, g)
 }
 
+// Check names every problem of a fault that shows without its proxy.
+func (f Fault) Check() error { return f.withDefaults().validate() }
+
 // validate names every problem of a fault at once.
 func (f Fault) validate() error {
 	var errs problems

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -233,6 +234,21 @@ func (r *registry) list() []Status {
 	slices.SortFunc(all, func(a, b Status) int {
 		return cmp.Or(a.Started.Compare(b.Started), strings.Compare(a.Fault.ID, b.Fault.ID))
 	})
+	return all
+}
+
+// inForce gives the faults in force, oldest first, with all that was counted.
+func (r *registry) inForce() []measured {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []measured
+	for _, name := range slices.Sorted(maps.Keys(r.force)) {
+		for _, a := range r.force[name] {
+			m := measured{Status: r.status(a)}
+			m.requested, m.delivered = a.counters.histograms()
+			all = append(all, m)
+		}
+	}
 	return all
 }
 

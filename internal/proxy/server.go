@@ -35,11 +35,11 @@ func Serve(ctx context.Context, o Options) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	socket, err := listenUnix(s.path) // first: it says best that the same proxy is running already
+	socket, release, err := listenControl(ctx, s.path, s.files) // first: it says best that the same proxy is running already
 	if err != nil {
 		return err
 	}
-	defer socket.release()
+	defer release()
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
@@ -78,7 +78,9 @@ type front interface {
 // server is the proxies of one process and their faults.
 type server struct {
 	log       *slog.Logger
-	path      string // of the control socket
+	path      string   // of the control socket, or tcp://host:port
+	files     TLSFiles // of the control API, if it is not on this machine alone
+	held      *budget  // of all delay lines
 	configs   []Listener
 	listeners []front // of those
 	faults    *registry
@@ -106,10 +108,11 @@ func newServer(o Options) (*server, error) {
 			l = &listener{Listener: config, log: s.log, pool: pool, bytes: bytes, open: make(map[*connection]struct{}),
 				changed: make(chan struct{})}
 		}
-		s.path = cmp.Or(s.path, config.Control)
+		s.path, s.files = cmp.Or(s.path, config.Control), cmp.Or(s.files, config.ControlTLS)
 		s.configs, s.listeners = append(s.configs, config), append(s.listeners, l)
 		byName[config.Name] = l
 	}
+	s.held = bytes
 	s.faults = newRegistry(byName, s.log)
 	if o.clock != nil {
 		s.faults.clock = o.clock

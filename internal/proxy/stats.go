@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -62,6 +63,9 @@ type Coverage struct {
 	Connections int `json:"connections"`
 	Of          int `json:"of"`
 }
+
+// Complete says whether the fault is in force wherever it is meant to be.
+func (c Coverage) Complete() bool { return c.Connections == c.Of }
 
 // Delays sums up a set of delays. The percentiles are right to about 3 %.
 type Delays struct {
@@ -164,6 +168,25 @@ func (h *histogram) quantile(q float64) time.Duration {
 	return h.max
 }
 
+// below is how many delays do not exceed the bound, as far as the buckets tell: one that the bound lies in counts if its
+// middle does not.
+func (h *histogram) below(bound time.Duration) (n uint64) {
+	for b, count := range h.bucket {
+		if middle(b) > bound {
+			break
+		}
+		n += count
+	}
+	return n
+}
+
+// clone is a copy that is not counted into any more.
+func (h *histogram) clone() histogram {
+	other := *h
+	other.bucket = slices.Clone(h.bucket)
+	return other
+}
+
 func (h *histogram) summary() Delays {
 	if h.count == 0 {
 		return Delays{}
@@ -261,6 +284,13 @@ func (c *counters) spares(count func() uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.spared = append(c.spared, count)
+}
+
+// histograms are copies of what was requested and delivered.
+func (c *counters) histograms() (requested, delivered histogram) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.requested.clone(), c.delivered.clone()
 }
 
 func (c *counters) snapshot() Stats {

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"mishap"
+	"mishap/internal/app"
+	"mishap/internal/proxy"
+)
+
+func (c *cli) proxyRemoveCommand() *cobra.Command {
+	var all bool
+	var control string
+	cmd := &cobra.Command{
+		Use:   "remove [ID…]",
+		Short: "Take faults out of a running proxy",
+		Long: `Take faults out of a running proxy, and say what they did. A fault of a run can be
+taken out too: the run will find that its fault is not in force.` + "\n" + exitCodes,
+		Example: "  mishap proxy remove payments-latency-101502.331\n  mishap proxy remove --all",
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			if all == (len(ids) > 0) {
+				return usageError{mishap.WithHint(errors.New("name faults, or say --all"), "mishap proxy watch --count 1 lists them")}
+			}
+			return c.withProxy(control, "", func(client *proxy.Client) error {
+				return c.removeFaults(cmd.Context(), client, ids)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "all that are in force")
+	controlFlag(cmd, &control)
+	return cmd
+}
+
+// removeFaults removes faults; without ids all that are in force.
+func (c *cli) removeFaults(ctx context.Context, client *proxy.Client, ids []string) error {
+	list, err := client.List(ctx)
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, s := range list {
+		known[s.Fault.ID] = true
+	}
+	if len(ids) == 0 {
+		for _, s := range list {
+			if s.State == proxy.InForce {
+				ids = append(ids, s.Fault.ID)
+			}
+		}
+	}
+	var problems []error
+	for _, id := range ids {
+		if !known[id] {
+			problems = append(problems, mishap.WithHint(fmt.Errorf("there is no fault %q", id), "mishap proxy watch --count 1 lists them"))
+			continue
+		}
+		status, err := client.Delete(ctx, id)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		problems = append(problems, c.showEnded(status))
+	}
+	return errors.Join(problems...)
+}
+
+// showEnded says what a fault did.
+func (c *cli) showEnded(s proxy.Status) error {
+	if c.json() {
+		return json.NewEncoder(c.out).Encode(s)
+	}
+	fmt.Fprintf(c.out, "%s is out: ", s.Fault.ID)
+	switch did := s.Stats.Did(); {
+	case s.Stats.Connections == 0:
+		fmt.Fprintln(c.out, "felt by no traffic")
+	case s.Stats.Delivered.Count == 0:
+		fmt.Fprintf(c.out, "felt by %d connections; %s\n", s.Stats.Connections, did)
+	default:
+		fmt.Fprintf(c.out, "felt by %d connections\n  asked for  %v\n  delivered  %v\n", s.Stats.Connections, s.Stats.Requested, s.Stats.Delivered)
+		if did != "" {
+			fmt.Fprintf(c.out, "  %s\n", did)
+		}
+	}
+	if s.Fault.Run != "" {
+		fmt.Fprintf(c.err, "it belongs to run %s, which will not find it in force\n", s.Fault.Run)
+	}
+	return nil
+}
+
+// controlFlag lets a person name a control socket that is not in the settings.
+func controlFlag(cmd *cobra.Command, control *string) {
+	cmd.Flags().StringVar(control, "control", "", "control socket of the proxy (default that of the settings)")
+}
+
+// withProxy calls do with the control API of a running proxy: that of the socket, else that of the named proxy in the
+// settings, else that of the first.
+func (c *cli) withProxy(control, name string, do func(*proxy.Client) error) error {
+	if control != "" {
+		return do(proxy.NewClient(control))
+	}
+	return c.withSettings(func(a *app.App) error {
+		var names []string
+		for _, p := range a.Settings.Proxies {
+			if name == "" || p.Name == name {
+				client, err := a.ProxyClient(p.Control)
+				if err != nil {
+					return err
+				}
+				return do(client)
+			}
+			names = append(names, p.Name)
+		}
+		if names == nil {
+			return usageError{mishap.WithHint(errors.New("the settings have no proxies"), "name its socket with --control, or settings with --config")}
+		}
+		return usageError{mishap.WithHint(fmt.Errorf("there is no proxy %q in the settings", name), mishap.Suggest(name, names))}
+	})
+}
+
+// withSettings calls do with the program, which is closed then.
+func (c *cli) withSettings(do func(*app.App) error) error {
+	a, err := c.app()
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	return do(a)
+}
