@@ -11,13 +11,14 @@ import (
 // MaxDelay is the longest delay of one rule. A sample above it counts as it.
 const MaxDelay = 10 * time.Minute
 
-// Rule says what happens to which requests. A request that several rules hit gets all of it: their delays add up, and
+// Rule says what happens to which requests. It does nothing to what passes after a change of protocol (WebSocket). A request that several rules hit gets all of it: their delays add up, and
 // where only one can have its way (an abort, an answer, a body) it is the one that was put in force first.
 type Rule struct {
 	Match     Match
 	Share     Share
 	MaxActive int64 // requests hit at a time, exactly; those above go on unharmed and count as overflow. 0: no limit
 
+	// The samplers are called by many requests at once, once for each request that is hit.
 	Before func() time.Duration // draws how long the request waits before the upstream is asked; nil: not at all
 	After  func() time.Duration // draws how long the response waits before its head goes to the client; nil: not at all
 
