@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,6 +87,12 @@ func proxyWorlds(t *testing.T) map[string]injectortest.World {
 	for name, with := range map[string]string{
 		"proxy-bandwidth":     `{"rate": "64KB"}`,
 		"proxy-connect-delay": `{"delay": "1s"}`,
+		"proxy-grpc-error":    `{"code": "UNAVAILABLE", "service": "shop.Cart", "share": "20%", "key": "header:X-User"}`,
+		"proxy-http-abort":    `{"method": "GET", "path": "~/v[12]/.*", "maxActive": 3}`,
+		"proxy-http-body":     `{"cut": "1KB", "rate": "10KB"}`,
+		"proxy-http-error":    `{"status": 503, "answer": {"Retry-After": "1"}, "from": "10.0.0.0/8"}`,
+		"proxy-http-header":   `{"request": {"remove": ["Authorization"]}, "cookies": {"beta": "*"}}`,
+		"proxy-http-latency":  `{"delay": "300ms", "jitter": "30ms", "distribution": "pareto", "point": "response", "headers": {"X-Tier": "gold*"}}`,
 		"proxy-latency":       `{"delay": "300ms", "jitter": "30ms", "distribution": "paretonormal", "correlation": "25%", "share": "50%"}`,
 		"proxy-limit":         `{"bytes": "1MB", "how": "reset"}`,
 		"proxy-loss":          `{"rate": "5%"}`,
@@ -103,8 +110,11 @@ func proxyWorlds(t *testing.T) map[string]injectortest.World {
 func proxyWorld(t *testing.T, name, with string) injectortest.World {
 	var socket string
 	address := injectors.ProxyAddress{Name: "payments"}
-	if name == "proxy-loss" {
+	switch {
+	case name == "proxy-loss":
 		address.Protocol = "udp"
+	case strings.Contains(name, "http"), strings.Contains(name, "grpc"):
+		address.Protocol = "http"
 	}
 	deps := proxyDeps("")
 	deps.Proxies = func() []injectors.ProxyAddress {
