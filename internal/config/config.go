@@ -45,24 +45,6 @@ type Settings struct {
 	Values []Value // every setting and where it came from
 }
 
-// Proxy is one listener of `mishap proxy`.
-type Proxy struct {
-	Name     string `json:"name"`
-	Listen   string `json:"listen"`
-	Upstream string `json:"upstream"`
-	Protocol string `json:"protocol,omitempty"` // tcp (default) or udp
-	Control  string `json:"control"`            // path of the control socket, or tcp://host:port
-	// ControlTLS makes the control API one for other machines: mutual TLS on tcp://host:port.
-	ControlTLS ControlTLS `json:"controlTLS,omitzero" mapstructure:"controlTLS"`
-}
-
-// ControlTLS are PEM files: our certificate and key, and who must have signed the other side's.
-type ControlTLS struct {
-	Certificate string `json:"certificate"`
-	Key         string `json:"key"`
-	CA          string `json:"ca"`
-}
-
 // Value is one setting as `mishap config` shows it.
 type Value struct {
 	Key   string `json:"key"`
@@ -257,39 +239,6 @@ func (s *Settings) duration(v *viper.Viper, key string, into *mishap.Duration, l
 		return s.wrong(key, "%s is outside of %s to %s", into, mishap.Duration(least), mishap.Duration(most))
 	}
 	return nil
-}
-
-func (s *Settings) fillProxies(v *viper.Viper) (problems []error) {
-	if err := v.UnmarshalKey("proxies", &s.Proxies); err != nil {
-		return []error{s.wrong("proxies", "must be a list of {name, listen, upstream, protocol, control, controlTLS}")}
-	}
-	names := map[string]bool{}
-	for i := range s.Proxies {
-		p := &s.Proxies[i]
-		if p.Name == "" || names[p.Name] {
-			problems = append(problems, s.wrong("proxies", "proxy %d needs a name of its own, not %q", i+1, p.Name))
-		}
-		names[p.Name] = true
-		for what, address := range map[string]string{"listen": p.Listen, "upstream": p.Upstream} {
-			if !isAddress(address) {
-				problems = append(problems, s.wrong("proxies", "%s of proxy %q is %q; write host:port", what, p.Name, address))
-			}
-		}
-		if p.Protocol != "" && p.Protocol != "tcp" && p.Protocol != "udp" {
-			problems = append(problems, s.wrong("proxies", "protocol of proxy %q is %q; write tcp or udp", p.Name, p.Protocol))
-		}
-		if p.Control == "" {
-			p.Control = filepath.Join(s.State, "proxy.sock")
-		} else if strings.HasPrefix(p.Control, "tcp://") {
-			continue
-		} else if path, err := s.path("proxies", p.Control); err == nil {
-			p.Control = path
-		}
-	}
-	if s.Proxies != nil {
-		s.set("proxies", s.Proxies)
-	}
-	return problems
 }
 
 func isAddress(address string) bool {
