@@ -70,7 +70,7 @@ func fillFault(f *proxy.Fault, kind string, pairs []string, share string) error 
 		return usageError{mishap.WithHint(errors.New("--for is missing: how long the fault may last"), "for example --for 5m")}
 	}
 	if f.ID == "" {
-		f.ID = fmt.Sprintf("%s-%s-%s", f.Proxy, kind, time.Now().Format("150405.000"))
+		f.ID = kind + "-" + strconv.FormatInt(time.Now().UnixMilli()%int64(24*time.Hour/time.Millisecond), 36)
 	}
 	with, err := parameters(pairs)
 	if err == nil {

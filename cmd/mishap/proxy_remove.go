@@ -21,7 +21,7 @@ func (c *cli) proxyRemoveCommand() *cobra.Command {
 		Short: "Take faults out of a running proxy",
 		Long: `Take faults out of a running proxy, and say what they did. A fault of a run can be
 taken out too: the run will find that its fault is not in force.` + "\n" + exitCodes,
-		Example: "  mishap proxy remove payments-latency-101502.331\n  mishap proxy remove --all",
+		Example: "  mishap proxy remove latency-p1zk3\n  mishap proxy remove --all",
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if all == (len(ids) > 0) {
 				return usageError{mishap.WithHint(errors.New("name faults, or say --all"), "mishap proxy watch --count 1 lists them")}

@@ -46,6 +46,7 @@ type Settings struct {
 	Values []Value // every setting and where it came from
 }
 
+<<<<<<< HEAD
 // Proxy is one listener of `mishap proxy`.
 type Proxy struct {
 	Name     string `json:"name"`
@@ -82,6 +83,8 @@ type ClientTLS struct {
 	Key        string `json:"key,omitempty"`
 }
 
+=======
+>>>>>>> tcp
 // Value is one setting as `mishap config` shows it.
 type Value struct {
 	Key   string `json:"key"`
@@ -281,6 +284,7 @@ func (s *Settings) duration(v *viper.Viper, key string, into *mishap.Duration, l
 	return nil
 }
 
+<<<<<<< HEAD
 func (s *Settings) fillProxies(v *viper.Viper) (problems []error) {
 	if err := v.UnmarshalKey("proxies", &s.Proxies); err != nil {
 		return []error{s.wrong("proxies", "must be a list of {name, listen, upstream, protocol, control, controlTLS}")}
@@ -314,6 +318,8 @@ func (s *Settings) fillProxies(v *viper.Viper) (problems []error) {
 	return problems
 }
 
+=======
+>>>>>>> tcp
 func isAddress(address string) bool {
 	_, port, err := net.SplitHostPort(address)
 	n, bad := strconv.Atoi(port)

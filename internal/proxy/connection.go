@@ -21,6 +21,7 @@ type connection struct {
 	up, down *pump
 	bonds    map[*active]*bond
 	bytes    *budget       // the server's
+	clock    *clock        // the server's
 	done     chan struct{} // closed when the connection is over
 	once     sync.Once
 }
@@ -36,8 +37,8 @@ func (c *connection) attach(upstream *net.TCPConn, pool *bufferPool) error {
 		return err
 	}
 	c.upstream = upstream
-	c.up = newPump(Upstream, client, server, c.bytes, c.done)
-	c.down = newPump(Downstream, server, client, c.bytes, c.done)
+	c.up = newPump(Upstream, client, server, c.bytes, c.clock, c.done)
+	c.down = newPump(Downstream, server, client, c.bytes, c.clock, c.done)
 	return nil
 }
 

@@ -29,6 +29,7 @@ type delayLine struct {
 	send   func([]byte) error // may block; called without the lock
 	failed func()             // called once, when the line has ended by itself
 	done   <-chan struct{}    // closed when the connection is over
+	clock  *clock
 	start  time.Time
 	wake   chan struct{} // the plan may have changed
 	room   chan struct{} // something was sent
@@ -87,17 +88,17 @@ func (l *delayLine) append(c chunk) error {
 
 // drain sends what is due until the queue is empty, the stream has ended or the connection is over.
 func (l *delayLine) drain() {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	alarm := l.clock.alarm()
+	defer alarm.stop()
 	for {
 		out, wait, ok := l.next()
 		switch {
 		case !ok:
 			return
 		case wait > 0:
-			timer.Reset(wait)
+			alarm.reset(wait)
 			select {
-			case <-timer.C:
+			case <-alarm.C:
 			case <-l.wake:
 			case <-l.done:
 				l.stop(errOver)

@@ -3,7 +3,9 @@ package proxy
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,6 +14,7 @@ const (
 	dialTimeout    = 10 * time.Second
 	firstAcceptGap = 5 * time.Millisecond // after a failed accept; doubles
 	lastAcceptGap  = time.Second
+	followAtOnce   = 512 // connections that are switched under one hold of the lock
 )
 
 // listener accepts the connections of one proxy, whose faults are guarded by its lock.
@@ -20,6 +23,7 @@ type listener struct {
 	log   *slog.Logger
 	pool  *bufferPool
 	bytes *budget // the server's
+	clock *clock  // the server's
 	tcp   *net.TCPListener
 	tasks sync.WaitGroup
 
@@ -47,7 +51,7 @@ func (l *listener) begin(ctx context.Context, client *net.TCPConn) {
 	}
 	l.total++
 	c := &connection{
-		number: l.total, client: client, done: make(chan struct{}), bytes: l.bytes,
+		number: l.total, client: client, done: make(chan struct{}), bytes: l.bytes, clock: l.clock,
 		arrived: time.Now(),
 	}
 	l.open[c] = struct{}{}
@@ -105,15 +109,38 @@ func (l *listener) forget(c *connection) {
 	c.release()
 }
 
-// set makes the open connections, and those to come, obey these faults and no others.
+// set makes the open connections, and those to come, obey these faults and no others. With very many it returns before
+// the last of them does: coverage tells.
 func (l *listener) set(faults []*active) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.faults = faults
 	close(l.changed)
 	l.changed = make(chan struct{})
-	for c := range l.open {
-		c.follow(faults)
+	if l.closed {
+		return
+	}
+	all := slices.Collect(maps.Keys(l.open))
+	rest := all[min(len(all), followAtOnce):]
+	for _, c := range all[:len(all)-len(rest)] {
+		c.follow(l.faults)
+	}
+	if len(rest) > 0 {
+		l.tasks.Go(func() { l.followLater(rest) })
+	}
+}
+
+// followLater makes connections obey the faults of the moment, which may be others by now, without keeping anybody from
+// the lock for long.
+func (l *listener) followLater(all []*connection) {
+	for batch := range slices.Chunk(all, followAtOnce) {
+		l.mu.Lock()
+		for _, c := range batch {
+			if _, open := l.open[c]; open {
+				c.follow(l.faults)
+			}
+		}
+		l.mu.Unlock()
 	}
 }
 

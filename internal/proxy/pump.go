@@ -51,13 +51,13 @@ type leftover struct {
 	data []byte
 }
 
-func newPump(way Direction, src, dst *source, server *budget, done <-chan struct{}) *pump {
+func newPump(way Direction, src, dst *source, server *budget, clock *clock, done <-chan struct{}) *pump {
 	own := &budget{limit: wayBudget, parent: server}
 	p := &pump{way: way, src: src, dst: dst, pool: src.pool, budget: own, changed: make(chan struct{}, 1)}
 	idle := make(chan struct{})
 	close(idle)
 	p.line = &delayLine{
-		plan: &p.plan, budget: own, pool: p.pool, done: done, start: time.Now(), idle: idle,
+		plan: &p.plan, budget: own, clock: clock, pool: p.pool, done: done, start: time.Now(), idle: idle,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		send:   func(b []byte) error { _, err := dst.conn.Write(b); return err },
 		failed: src.interrupt,

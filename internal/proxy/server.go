@@ -33,6 +33,7 @@ func Serve(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	defer s.clock.close()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	socket, release, err := listenControl(ctx, s.path, s.files) // first: it says best that the same proxy is running already
@@ -50,6 +51,7 @@ func Serve(ctx context.Context, o Options) error {
 	s.tasks.Go(func() { failed <- control.Serve(socket) })
 	defer control.Close()
 	s.tasks.Go(func() { s.faults.expire(ctx) })
+	s.tasks.Go(s.clock.run)
 	for _, l := range s.listeners {
 		now := l.status()
 		s.log.Info("proxy listens", "proxy", now.Name, "listen", now.Listen, "upstream", now.Upstream)
@@ -81,6 +83,7 @@ type server struct {
 	path      string   // of the control socket, or tcp://host:port
 	files     TLSFiles // of the control API, if it is not on this machine alone
 	held      *budget  // of all delay lines
+	clock     *clock   // of all delay lines
 	configs   []Listener
 	listeners []front // of those
 	faults    *registry
@@ -92,12 +95,13 @@ func newServer(o Options) (*server, error) {
 	if err := validate(o.Listeners); err != nil {
 		return nil, err
 	}
-	s := &server{log: o.Log}
+	s := &server{log: o.Log, clock: newClock()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	pool, bytes, byName := new(bufferPool), &budget{limit: serverBudget}, make(map[string]port)
 	for _, config := range o.Listeners {
+<<<<<<< HEAD
 		var l front
 		switch config.Protocol {
 		case UDP:
@@ -107,6 +111,12 @@ func newServer(o Options) (*server, error) {
 		default:
 			l = &listener{Listener: config, log: s.log, pool: pool, bytes: bytes, open: make(map[*connection]struct{}),
 				changed: make(chan struct{})}
+=======
+		var l front = newUDPListener(config, s.log, bytes, s.clock)
+		if config.Protocol != UDP {
+			l = &listener{Listener: config, log: s.log, pool: pool, bytes: bytes, clock: s.clock,
+				open: make(map[*connection]struct{}), changed: make(chan struct{})}
+>>>>>>> tcp
 		}
 		s.path, s.files = cmp.Or(s.path, config.Control), cmp.Or(s.files, config.ControlTLS)
 		s.configs, s.listeners = append(s.configs, config), append(s.listeners, l)
@@ -147,6 +157,7 @@ func (s *server) close() {
 	for _, l := range s.listeners {
 		l.close()
 	}
+	s.clock.close() // nobody waits any more
 	s.tasks.Wait()
 }
 

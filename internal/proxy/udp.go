@@ -22,6 +22,7 @@ type udpListener struct {
 	Listener
 	log   *slog.Logger
 	bytes *budget // the server's
+	clock *clock  // the server's
 	conn  *net.UDPConn
 	tasks sync.WaitGroup
 	wake  chan struct{} // the head of held may be another
@@ -46,8 +47,8 @@ type client struct {
 	touched  map[*counters]struct{} // by the faults that count there
 }
 
-func newUDPListener(config Listener, log *slog.Logger, bytes *budget) *udpListener {
-	return &udpListener{Listener: config, log: log, bytes: bytes, wake: make(chan struct{}, 1),
+func newUDPListener(config Listener, log *slog.Logger, bytes *budget, clock *clock) *udpListener {
+	return &udpListener{Listener: config, log: log, bytes: bytes, clock: clock, wake: make(chan struct{}, 1),
 		clients: make(map[netip.AddrPort]*client)}
 }
 

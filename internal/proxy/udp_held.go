@@ -154,8 +154,8 @@ func countFlushed(before, now []*active) {
 
 // release sends what is due until ctx is done.
 func (l *udpListener) release(ctx context.Context) {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	alarm := l.clock.alarm()
+	defer alarm.stop()
 	for {
 		h, wait := l.due()
 		if h != nil {
@@ -163,9 +163,9 @@ func (l *udpListener) release(ctx context.Context) {
 			l.bytes.give(h.cost())
 			continue
 		}
-		timer.Reset(wait)
+		alarm.reset(wait)
 		select {
-		case <-timer.C:
+		case <-alarm.C:
 		case <-l.wake:
 		case <-ctx.Done():
 			return
