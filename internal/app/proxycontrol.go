@@ -28,7 +28,7 @@ func (a *App) proxyControl(control string) injectors.ProxyControl {
 // ProxyClient calls the control API at an address, with the certificate that the settings give for it.
 func (a *App) ProxyClient(control string) (*proxy.Client, error) {
 	for _, p := range a.Settings.Proxies {
-		if p.Control == control && p.ControlTLS.Certificate != "" {
+		if p.Control == control && p.ControlTLS.Cert != "" {
 			return proxy.NewSecureClient(control, proxy.TLSFiles(p.ControlTLS))
 		}
 	}

@@ -46,45 +46,6 @@ type Settings struct {
 	Values []Value // every setting and where it came from
 }
 
-<<<<<<< HEAD
-// Proxy is one listener of `mishap proxy`.
-type Proxy struct {
-	Name     string `json:"name"`
-	Listen   string `json:"listen"`
-	Upstream string `json:"upstream"`
-	Protocol string `json:"protocol,omitempty"` // tcp (default), udp or http
-	Control  string `json:"control"`            // path of the control socket, or tcp://host:port
-	// ControlTLS makes the control API one for other machines: mutual TLS on tcp://host:port.
-	ControlTLS ControlTLS `json:"controlTLS,omitzero" mapstructure:"controlTLS"`
-
-	TLS         *ServerTLS `json:"tls,omitempty"`         // of http: how clients are answered
-	UpstreamTLS *ClientTLS `json:"upstreamTLS,omitempty"` // of http: how the upstream is asked
-}
-
-// ControlTLS are PEM files: our certificate and key, and who must have signed the other side's.
-type ControlTLS struct {
-	Certificate string `json:"certificate"`
-	Key         string `json:"key"`
-	CA          string `json:"ca"`
-}
-
-// ServerTLS names the PEM files of a proxy that answers with TLS.
-type ServerTLS struct {
-	Cert     string `json:"cert"`
-	Key      string `json:"key"`
-	ClientCA string `json:"clientCA,omitempty"` // clients must show a certificate that it has signed
-}
-
-// ClientTLS says how a proxy asks an upstream with TLS, whose certificate it always verifies.
-type ClientTLS struct {
-	ServerName string `json:"serverName,omitempty"` // default the host of upstream
-	CA         string `json:"ca,omitempty"`         // PEM file; default the system's authorities
-	Cert       string `json:"cert,omitempty"`
-	Key        string `json:"key,omitempty"`
-}
-
-=======
->>>>>>> tcp
 // Value is one setting as `mishap config` shows it.
 type Value struct {
 	Key   string `json:"key"`
@@ -182,7 +143,7 @@ func Load(o Options) (Settings, error) {
 	if tree != nil {
 		problems = append(problems, s.fillSections(file, tree))
 	}
-	return s, errors.Join(append(problems, s.checkServer()...)...)
+	return s, errors.Join(append(append(problems, s.checkProxies()...), s.checkServer()...)...)
 }
 
 // findFile is the settings file; the first that exists wins.
@@ -271,7 +232,7 @@ func (s *Settings) fill(v *viper.Viper) (problems []error) {
 	if s.State, err = s.path("state", v.GetString("state")); err != nil || s.State == "" {
 		problems = append(problems, s.wrong("state", "must be a folder: %v", err))
 	}
-	return append(problems, s.fillProxies(v)...)
+	return problems
 }
 
 func (s *Settings) duration(v *viper.Viper, key string, into *mishap.Duration, least, most time.Duration) error {
@@ -284,42 +245,6 @@ func (s *Settings) duration(v *viper.Viper, key string, into *mishap.Duration, l
 	return nil
 }
 
-<<<<<<< HEAD
-func (s *Settings) fillProxies(v *viper.Viper) (problems []error) {
-	if err := v.UnmarshalKey("proxies", &s.Proxies); err != nil {
-		return []error{s.wrong("proxies", "must be a list of {name, listen, upstream, protocol, control, controlTLS}")}
-	}
-	names := map[string]bool{}
-	for i := range s.Proxies {
-		p := &s.Proxies[i]
-		if p.Name == "" || names[p.Name] {
-			problems = append(problems, s.wrong("proxies", "proxy %d needs a name of its own, not %q", i+1, p.Name))
-		}
-		names[p.Name] = true
-		for what, address := range map[string]string{"listen": p.Listen, "upstream": p.Upstream} {
-			if !isAddress(address) {
-				problems = append(problems, s.wrong("proxies", "%s of proxy %q is %q; write host:port", what, p.Name, address))
-			}
-		}
-		if p.Protocol != "" && p.Protocol != "tcp" && p.Protocol != "udp" && p.Protocol != "http" {
-			problems = append(problems, s.wrong("proxies", "protocol of proxy %q is %q; write tcp, udp or http", p.Name, p.Protocol))
-		}
-		if p.Control == "" {
-			p.Control = filepath.Join(s.State, "proxy.sock")
-		} else if strings.HasPrefix(p.Control, "tcp://") {
-			continue
-		} else if path, err := s.path("proxies", p.Control); err == nil {
-			p.Control = path
-		}
-	}
-	if s.Proxies != nil {
-		s.set("proxies", s.Proxies)
-	}
-	return problems
-}
-
-=======
->>>>>>> tcp
 func isAddress(address string) bool {
 	_, port, err := net.SplitHostPort(address)
 	n, bad := strconv.Atoi(port)

@@ -2,9 +2,8 @@ package config
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
-
-	"github.com/spf13/viper"
 )
 
 // Proxy is one listener of `mishap proxy`.
@@ -12,24 +11,55 @@ type Proxy struct {
 	Name     string `json:"name"`
 	Listen   string `json:"listen"`
 	Upstream string `json:"upstream"`
-	Protocol string `json:"protocol,omitempty"` // tcp (default) or udp
-	Control  string `json:"control"`            // path of the control socket, or tcp://host:port
+	Protocol string `json:"protocol,omitempty"` // tcp (default), udp or http
+	Control  string `json:"control,omitempty"`  // path of the control socket, or tcp://host:port
 	// ControlTLS makes the control API one for other machines: mutual TLS on tcp://host:port.
-	ControlTLS ControlTLS `json:"controlTLS,omitzero" mapstructure:"controlTLS"`
+	ControlTLS ControlTLS `json:"controlTLS,omitzero"`
+
+	TLS         *ServerTLS `json:"tls,omitempty"`         // of http: how clients are answered
+	UpstreamTLS *ClientTLS `json:"upstreamTLS,omitempty"` // of http: how the upstream is asked
 }
 
 // ControlTLS are PEM files: our certificate and key, and who must have signed the other side's.
 type ControlTLS struct {
-	Certificate string `json:"certificate"`
-	Key         string `json:"key"`
-	CA          string `json:"ca"`
+	Cert string `json:"cert"`
+	Key  string `json:"key"`
+	CA   string `json:"ca"`
 }
 
-func (s *Settings) fillProxies(v *viper.Viper) (problems []error) {
-	if err := v.UnmarshalKey("proxies", &s.Proxies); err != nil {
-		return []error{s.wrong("proxies", "must be a list of {name, listen, upstream, protocol, control, controlTLS}")}
+// ServerTLS names the PEM files of a proxy that answers with TLS.
+type ServerTLS struct {
+	Cert     string `json:"cert"`
+	Key      string `json:"key"`
+	ClientCA string `json:"clientCA,omitempty"` // clients must show a certificate that it has signed
+}
+
+// ClientTLS says how a proxy asks an upstream with TLS, whose certificate it always verifies.
+type ClientTLS struct {
+	ServerName string `json:"serverName,omitempty"` // default the host of upstream
+	CA         string `json:"ca,omitempty"`         // PEM file; default the system's authorities
+	Cert       string `json:"cert,omitempty"`
+	Key        string `json:"key,omitempty"`
+}
+
+// files are the paths that the proxy names.
+func (p *Proxy) files() []*string {
+	files := []*string{&p.ControlTLS.Cert, &p.ControlTLS.Key, &p.ControlTLS.CA}
+	if t := p.TLS; t != nil {
+		files = append(files, &t.Cert, &t.Key, &t.ClientCA)
 	}
-	names := map[string]bool{}
+	if t := p.UpstreamTLS; t != nil {
+		files = append(files, &t.CA, &t.Cert, &t.Key)
+	}
+	if !strings.HasPrefix(p.Control, "tcp://") {
+		files = append(files, &p.Control)
+	}
+	return files
+}
+
+// checkProxies checks the proxies and makes their paths absolute.
+func (s *Settings) checkProxies() (problems []error) {
+	names, protocols := map[string]bool{}, []string{"", "tcp", "udp", "http"}
 	for i := range s.Proxies {
 		p := &s.Proxies[i]
 		if p.Name == "" || names[p.Name] {
@@ -41,20 +71,16 @@ func (s *Settings) fillProxies(v *viper.Viper) (problems []error) {
 				problems = append(problems, s.wrong("proxies", "%s of proxy %q is %q; write host:port", what, p.Name, address))
 			}
 		}
-		if p.Protocol != "" && p.Protocol != "tcp" && p.Protocol != "udp" {
-			problems = append(problems, s.wrong("proxies", "protocol of proxy %q is %q; write tcp or udp", p.Name, p.Protocol))
-		}
-		for _, file := range []*string{&p.ControlTLS.Certificate, &p.ControlTLS.Key, &p.ControlTLS.CA} {
-			if path, err := s.path("proxies", *file); err == nil && *file != "" {
-				*file = path
-			}
+		if !slices.Contains(protocols, p.Protocol) {
+			problems = append(problems, s.wrong("proxies", "protocol of proxy %q is %q; write tcp, udp or http", p.Name, p.Protocol))
 		}
 		if p.Control == "" {
 			p.Control = filepath.Join(s.State, "proxy.sock")
-		} else if strings.HasPrefix(p.Control, "tcp://") {
-			continue
-		} else if path, err := s.path("proxies", p.Control); err == nil {
-			p.Control = path
+		}
+		for _, file := range p.files() {
+			if path, err := s.path("proxies", *file); err == nil && *file != "" {
+				*file = path
+			}
 		}
 	}
 	if s.Proxies != nil {

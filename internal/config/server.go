@@ -146,7 +146,7 @@ func (s *Settings) sections() map[string]any {
 	return map[string]any{
 		"sources": &s.Server.Sources, "governor": &s.Server.Governor, "allow": &s.Server.Allow,
 		"notify": &s.Server.Notify, "webhook": &s.Server.Webhook, "tokens": &s.Server.Tokens, "oidc": &s.Server.OIDC, "tls": &s.Server.TLS, "keep": &s.Server.Keep, "notices": &s.Server.Notices,
-		"labels": &s.Labels,
+		"labels": &s.Labels, "proxies": &s.Proxies,
 	}
 }
 

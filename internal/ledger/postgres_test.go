@@ -193,11 +193,11 @@ func TestAServerIsToldThatItsLeaseIsLost(t *testing.T) {
 }
 
 func TestALeaseIsRenewedWhileItsServerLives(t *testing.T) {
-	l := openPostgres(t, database(t), 200*time.Millisecond)
+	l := openPostgres(t, database(t), 1500*time.Millisecond)
 	id, leave, err := l.Join(t.Context(), func(err error) { t.Error(err) })
 	must(t, err)
 	defer func() { _ = leave() }()
-	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(4 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if alive, err := l.Alive(t.Context(), id); err != nil || !alive {
 			t.Fatalf("alive %v, %v", alive, err)
 		}

@@ -18,18 +18,18 @@ const tcpControl = "tcp://"
 // TLSFiles are the paths of PEM files for mutual TLS. They are read anew for each connection, so that certificates are
 // changed by changing files.
 type TLSFiles struct {
-	Certificate string `json:"certificate"`
-	Key         string `json:"key"`
-	CA          string `json:"ca"` // who must have signed the other side's certificate
+	Cert string `json:"cert"`
+	Key  string `json:"key"`
+	CA   string `json:"ca"` // who must have signed the other side's certificate
 }
 
 func (f TLSFiles) given() bool { return f != TLSFiles{} }
 
 // load reads the files and names what is wrong with them.
 func (f TLSFiles) load() (*tls.Config, error) {
-	certificate, err := tls.LoadX509KeyPair(f.Certificate, f.Key)
+	certificate, err := tls.LoadX509KeyPair(f.Cert, f.Key)
 	if err != nil {
-		return nil, fmt.Errorf("read certificate %q and key %q: %w", f.Certificate, f.Key, err)
+		return nil, fmt.Errorf("read certificate %q and key %q: %w", f.Cert, f.Key, err)
 	}
 	ca, err := os.ReadFile(f.CA)
 	if err != nil {

@@ -45,7 +45,7 @@ func authority(t *testing.T) (issue func(name string) proxy.TLSFiles) {
 	return func(name string) proxy.TLSFiles {
 		key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		der, _ := x509.MarshalECPrivateKey(key)
-		return proxy.TLSFiles{CA: caFile, Key: write(name+".key", "EC PRIVATE KEY", der), Certificate: sign(name, &x509.Certificate{
+		return proxy.TLSFiles{CA: caFile, Key: write(name+".key", "EC PRIVATE KEY", der), Cert: sign(name, &x509.Certificate{
 			SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
 			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		}, key)}
@@ -84,7 +84,7 @@ func TestControlThatOthersReachNeedsTLS(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", control, err, want)
 		}
 	}
-	files := proxy.TLSFiles{Certificate: "none.pem", Key: "none.key", CA: "none.pem"}
+	files := proxy.TLSFiles{Cert: "none.pem", Key: "none.key", CA: "none.pem"}
 	for control, want := range map[string]string{"tcp://0.0.0.0:7000": "read certificate \"none.pem\"", "c.sock": "leave controlTLS out"} {
 		l := proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Control: control, ControlTLS: files}
 		if err := proxy.Serve(t.Context(), proxy.Options{Listeners: []proxy.Listener{l}}); err == nil || !strings.Contains(err.Error(), want) {

@@ -101,22 +101,15 @@ func newServer(o Options) (*server, error) {
 	}
 	pool, bytes, byName := new(bufferPool), &budget{limit: serverBudget}, make(map[string]port)
 	for _, config := range o.Listeners {
-<<<<<<< HEAD
 		var l front
 		switch config.Protocol {
 		case UDP:
-			l = newUDPListener(config, s.log, bytes)
+			l = newUDPListener(config, s.log, bytes, s.clock)
 		case HTTP:
 			l = newWebListener(config, s.log)
 		default:
-			l = &listener{Listener: config, log: s.log, pool: pool, bytes: bytes, open: make(map[*connection]struct{}),
-				changed: make(chan struct{})}
-=======
-		var l front = newUDPListener(config, s.log, bytes, s.clock)
-		if config.Protocol != UDP {
 			l = &listener{Listener: config, log: s.log, pool: pool, bytes: bytes, clock: s.clock,
 				open: make(map[*connection]struct{}), changed: make(chan struct{})}
->>>>>>> tcp
 		}
 		s.path, s.files = cmp.Or(s.path, config.Control), cmp.Or(s.files, config.ControlTLS)
 		s.configs, s.listeners = append(s.configs, config), append(s.listeners, l)
