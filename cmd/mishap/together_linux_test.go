@@ -40,7 +40,6 @@ type company struct {
 	told     *httptest.Server
 	mu       sync.Mutex
 	messages []notify.Message
-	server   *member
 	listen   string
 }
 
@@ -96,9 +95,10 @@ func (c *company) run(name string, args ...string) string {
 func (c *company) write(name, text string) {
 	c.t.Helper()
 	path := filepath.Join(c.dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
-		err = os.WriteFile(path, []byte(text), 0o600)
-	} else if err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
 }
