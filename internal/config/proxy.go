@@ -16,6 +16,8 @@ type Proxy struct {
 	// ControlTLS makes the control API one for other machines: mutual TLS on tcp://host:port.
 	ControlTLS ControlTLS `json:"controlTLS,omitzero"`
 
+	SNI map[string]string `json:"sni,omitempty"` // of tcp: by the name in a TLS hello, upstreams other than the usual one
+
 	TLS         *ServerTLS `json:"tls,omitempty"`         // of http: how clients are answered
 	UpstreamTLS *ClientTLS `json:"upstreamTLS,omitempty"` // of http: how the upstream is asked
 }
@@ -67,7 +69,7 @@ func (s *Settings) checkProxies() (problems []error) {
 		}
 		names[p.Name] = true
 		for what, address := range map[string]string{"listen": p.Listen, "upstream": p.Upstream} {
-			if !isAddress(address) {
+			if !isAddress(address) && (what == "listen" || address != "original") {
 				problems = append(problems, s.wrong("proxies", "%s of proxy %q is %q; write host:port", what, p.Name, address))
 			}
 		}

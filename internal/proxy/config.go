@@ -12,12 +12,14 @@ import (
 type Listener struct {
 	Name     string `json:"name"`     // what faults refer to
 	Listen   string `json:"listen"`   // host:port to accept on; port 0 takes a free one
-	Upstream string `json:"upstream"` // host:port to forward to
+	Upstream string `json:"upstream"` // host:port to forward to; or "original": where the client wanted to go before a redirect
 	Protocol string `json:"protocol"` // "tcp" (default), "udp" or "http"
 	// Control is the path of the unix socket of the control API, or tcp://host:port, which is only for loopback unless
 	// ControlTLS is given. There is one for all listeners; "" takes that of another.
 	Control    string   `json:"control"`
 	ControlTLS TLSFiles `json:"controlTLS,omitzero"`
+
+	SNI map[string]string `json:"sni,omitempty"` // of tcp: by the name in a TLS hello, upstreams other than the usual one
 
 	TLS         *ServerTLS `json:"tls,omitempty"`         // of http: answer clients with TLS; nil: without
 	UpstreamTLS *ClientTLS `json:"upstreamTLS,omitempty"` // of http: speak TLS with the upstream; nil: without
@@ -72,15 +74,25 @@ func (l Listener) validate() error {
 	if err := validAddress(l.Listen, 0); err != nil {
 		errs = append(errs, fmt.Errorf("proxy %q cannot listen on %q: %w", l.Name, l.Listen, err))
 	}
-	if host, _, err := net.SplitHostPort(l.Upstream); err == nil && host == "" {
-		errs = append(errs, fmt.Errorf("proxy %q has an upstream without a host, %q: write host:port", l.Name, l.Upstream))
+	if l.Upstream != Original {
+		errs = append(errs, l.validateUpstream())
 	}
-	if err := validAddress(l.Upstream, 1); err != nil {
-		errs = append(errs, fmt.Errorf("proxy %q cannot forward to %q: %w", l.Name, l.Upstream, err))
-	} else if l.Upstream == l.Listen {
-		errs = append(errs, fmt.Errorf("proxy %q would forward to itself: give it an upstream other than %s", l.Name, l.Listen))
-	}
+	errs = append(errs, l.validateRoutes())
 	return errors.Join(errs...)
+}
+
+func (l Listener) validateUpstream() error {
+	host, _, err := net.SplitHostPort(l.Upstream)
+	bad := validAddress(l.Upstream, 1)
+	switch {
+	case err == nil && host == "":
+		return fmt.Errorf("proxy %q has an upstream without a host, %q: write host:port", l.Name, l.Upstream)
+	case bad != nil:
+		return fmt.Errorf("proxy %q cannot forward to %q: %w", l.Name, l.Upstream, bad)
+	case l.Upstream == l.Listen:
+		return fmt.Errorf("proxy %q would forward to itself: give it an upstream other than %s", l.Name, l.Listen)
+	}
+	return nil
 }
 
 // validAddress checks the form host:port, with a port from lowest to 65535.

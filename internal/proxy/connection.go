@@ -17,6 +17,7 @@ type connection struct {
 	arrived  time.Time           // when it was accepted
 	arrivals map[*counters]*bond // to the faults that it has met before its upstream was dialled
 	client   *net.TCPConn
+	hello    []byte       // of the client, read to find its upstream
 	upstream *net.TCPConn // nil until dialled; the listener's lock guards it, and up, down and bonds
 	up, down *pump
 	bonds    map[*active]*bond
@@ -36,6 +37,7 @@ func (c *connection) attach(upstream *net.TCPConn, pool *bufferPool) error {
 	if err != nil {
 		return err
 	}
+	client.first = c.hello
 	c.upstream = upstream
 	c.up = newPump(Upstream, client, server, c.bytes, c.clock, c.done)
 	c.down = newPump(Downstream, server, client, c.bytes, c.clock, c.done)

@@ -64,8 +64,13 @@ func (l *listener) handle(ctx context.Context, c *connection) {
 	if !l.admit(c) {
 		return
 	}
+	to, err := l.route(c)
+	if err != nil {
+		l.unreachable(c, err)
+		return
+	}
 	dialer := net.Dialer{Timeout: dialTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", l.Upstream)
+	conn, err := dialer.DialContext(ctx, "tcp", to)
 	if err != nil {
 		l.unreachable(c, err)
 		return

@@ -156,6 +156,9 @@ func (s *server) close() {
 
 // resolve checks that the upstream's host has an address.
 func (l Listener) resolve(ctx context.Context) error {
+	if l.Upstream == Original {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	host, _, err := net.SplitHostPort(l.Upstream)

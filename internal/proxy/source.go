@@ -19,6 +19,7 @@ type source struct {
 	raw     syscall.RawConn
 	pool    *bufferPool
 	endSent atomic.Bool // we have sent our own end (FIN) on conn
+	first   []byte      // was read already, and comes before all else
 
 	// Of the read under way; raw.Read calls ready with them.
 	readyFunc func(uintptr) bool
@@ -72,6 +73,11 @@ func (s *source) ready(fd uintptr) bool {
 		return true
 	}
 	s.buf = s.pool.get()
+	if len(s.first) > 0 {
+		s.n = copy(s.buf[:cmp.Or(s.most, bufferSize)], s.first)
+		s.first = s.first[s.n:]
+		return true
+	}
 	for {
 		s.n, s.err = syscall.Read(int(fd), s.buf[:cmp.Or(s.most, bufferSize)])
 		switch {

@@ -1,0 +1,72 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"mishap/internal/certs"
+)
+
+// Original, as an upstream, is where each client wanted to go before it was redirected here.
+const Original = "original"
+
+// helloWithin is how long a client of a proxy that routes by name may take to say its name.
+const helloWithin = 10 * time.Second
+
+// route is where a connection goes. What was read of it to find out is passed on first.
+func (l *listener) route(c *connection) (upstream string, err error) {
+	upstream = l.Upstream
+	if upstream == Original {
+		at, err := originalDestination(c.client)
+		if err != nil {
+			return "", err
+		}
+		upstream = at.String()
+	}
+	if len(l.SNI) == 0 {
+		return upstream, nil
+	}
+	name, read, err := certs.Hello(c.client, helloWithin)
+	c.hello = read
+	if err != nil && len(read) == 0 {
+		return "", err
+	}
+	return l.named(name, upstream), nil // also what is no TLS goes on as it came
+}
+
+// named is the upstream for a name: its own, or that of the longest *.domain above it, or the usual one.
+func (l *listener) named(name, usual string) string {
+	for at := strings.ToLower(name); at != ""; {
+		if to, ok := l.SNI[at]; ok {
+			return to
+		}
+		_, parent, more := strings.Cut(strings.TrimPrefix(at, "*."), ".")
+		if !more {
+			break
+		}
+		at = "*." + parent
+	}
+	return usual
+}
+
+// validateRoutes names what is wrong with where a proxy forwards to, beside its upstream.
+func (l Listener) validateRoutes() error {
+	var errs []error
+	if len(l.SNI) > 0 && l.Protocol != "" && l.Protocol != TCP {
+		errs = append(errs, fmt.Errorf("proxy %q routes by the name in TLS, which is for protocol tcp: leave sni out", l.Name))
+	}
+	for name, to := range l.SNI {
+		if name != strings.ToLower(name) || strings.Contains(strings.TrimPrefix(name, "*."), "*") || name == "" {
+			errs = append(errs, fmt.Errorf("proxy %q has the name %q in sni: write it in lower case, such as pay.example or *.example", l.Name, name))
+		}
+		if err := validAddress(to, 1); err != nil {
+			errs = append(errs, fmt.Errorf("proxy %q cannot forward %s to %q: %w", l.Name, name, to, err))
+		}
+	}
+	if l.Upstream == Original && l.Protocol != "" && l.Protocol != TCP {
+		errs = append(errs, fmt.Errorf("proxy %q has upstream original, which is for protocol tcp: write host:port", l.Name))
+	}
+	return errors.Join(errs...)
+}
