@@ -71,7 +71,7 @@ func (p proxyControl) Get(ctx context.Context, id string) (injectors.ProxyStatus
 	d, n := s.Stats.Delivered, s.Stats
 	return injectors.ProxyStatus{
 		InForce: s.State == proxy.InForce,
-		Detail:  fmt.Sprintf("the proxy says: %s", joined(string(s.State), n.Did())),
+		Detail:  told(s),
 		Traffic: mishap.Traffic{
 			Connections: int64(n.Connections), Bytes: int64(n.Bytes + n.Dropped), Count: int64(n.Felt()),
 			Mean: mishap.Duration(d.Mean), P50: mishap.Duration(d.P50), P99: mishap.Duration(d.P99), Max: mishap.Duration(d.Max),
@@ -79,11 +79,16 @@ func (p proxyControl) Get(ctx context.Context, id string) (injectors.ProxyStatus
 	}, nil
 }
 
-func joined(state, did string) string {
-	if did == "" {
-		return state
+// told is what the proxy says of a fault, in a sentence.
+func told(s proxy.Status) string {
+	text := "the proxy says: " + string(s.State)
+	if on := s.Stats.InForceOn; on.Of > 0 {
+		text += fmt.Sprintf(" on %d of %d open connections", on.Connections, on.Of)
 	}
-	return state + "; " + did
+	if did := s.Stats.Did(); did != "" {
+		text += "; " + did
+	}
+	return text
 }
 
 // Delete takes the fault out.

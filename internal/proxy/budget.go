@@ -5,25 +5,38 @@ import (
 	"sync/atomic"
 )
 
-// Memory limits of the delay lines, in bytes. A full line stops reading; it never drops. Each way of a connection has a
-// limit of its own: with a common one, the way to a peer that answers before it reads on could hold all of it, while
-// the peer waits until the way back is read. For the same reason a line that holds nothing may always take one chunk,
-// whatever the others hold.
+// Memory limits of the delay lines, in bytes. A full line stops reading; it never drops. All share what the server may
+// hold, and each may hold as much as is left free, or wayBudget: one alone gets half, and those of peers that do not read
+// never all. Each way of a connection counts for itself: with a common limit, the way to a peer that answers before it
+// reads on could hold all of it, while the peer waits until the way back is read. For the same reason a line that holds
+// nothing may always take one chunk, whatever the others hold.
 const (
-	serverBudget = 256 << 20 // of all connections together
-	wayBudget    = 4 << 20   // of one way of a connection
+	leastBudget = 256 << 20 // of a server, where memory allows it
+	mostBudget  = 2 << 30
+	wayBudget   = 1 << 20 // of one way of a connection, as long as there is room at all
 )
+
+// serverBudget is what all delay lines together may hold: a quarter of the memory that this process may use, from
+// leastBudget to mostBudget, and never more than half of it.
+func serverBudget() int64 {
+	memory := usableMemory()
+	return min(max(memory/4, leastBudget), mostBudget, memory/2)
+}
 
 // budget bounds the bytes that are held.
 type budget struct {
-	limit  int64
+	limit  int64 // with a parent: as long as that has less left
 	used   atomic.Int64
-	parent *budget // also asked; may be nil
+	parent *budget // what is shared; may be nil
 }
 
 // take reserves n bytes, or nothing.
 func (b *budget) take(n int64) bool {
-	if b.used.Add(n) > b.limit || b.parent != nil && !b.parent.take(n) {
+	limit := b.limit
+	if b.parent != nil {
+		limit = max(limit, b.parent.limit-b.parent.used.Load())
+	}
+	if b.used.Add(n) > limit || b.parent != nil && !b.parent.take(n) {
 		b.used.Add(-n)
 		return false
 	}

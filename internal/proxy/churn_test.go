@@ -5,6 +5,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -42,7 +44,10 @@ func TestNothingHangsWhileClientsStallLeaveOrFlood(t *testing.T) {
 			}
 		})
 	}
-	const rounds = 200
+	rounds := 200
+	if n, err := strconv.Atoi(os.Getenv("MISHAP_CHURN")); err == nil {
+		rounds = n
+	}
 	draw := rand.New(rand.NewPCG(1, 2))
 	var longest time.Duration
 	for i := range rounds {

@@ -82,17 +82,16 @@ func (l Listener) validate() error {
 }
 
 func (l Listener) validateUpstream() error {
-	host, _, err := net.SplitHostPort(l.Upstream)
-	bad := validAddress(l.Upstream, 1)
-	switch {
-	case err == nil && host == "":
-		return fmt.Errorf("proxy %q has an upstream without a host, %q: write host:port", l.Name, l.Upstream)
-	case bad != nil:
-		return fmt.Errorf("proxy %q cannot forward to %q: %w", l.Name, l.Upstream, bad)
-	case l.Upstream == l.Listen:
-		return fmt.Errorf("proxy %q would forward to itself: give it an upstream other than %s", l.Name, l.Listen)
+	var errs []error
+	if host, _, err := net.SplitHostPort(l.Upstream); err == nil && host == "" {
+		errs = append(errs, fmt.Errorf("proxy %q has an upstream without a host, %q: write host:port", l.Name, l.Upstream))
 	}
-	return nil
+	if err := validAddress(l.Upstream, 1); err != nil {
+		errs = append(errs, fmt.Errorf("proxy %q cannot forward to %q: %w", l.Name, l.Upstream, err))
+	} else if l.Upstream == l.Listen {
+		errs = append(errs, fmt.Errorf("proxy %q would forward to itself: give it an upstream other than %s", l.Name, l.Listen))
+	}
+	return errors.Join(errs...)
 }
 
 // validAddress checks the form host:port, with a port from lowest to 65535.

@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// mostBehind is how many bytes may be due and not sent.
+const mostBehind = 1 << 20
+
 // fullPause is how long a full line waits before it looks at the budgets again.
 const fullPause = 10 * time.Millisecond
 
@@ -42,8 +45,9 @@ type delayLine struct {
 	begun   bool  // there is a current one
 	shape   piece // the head as the plan has shaped it
 	shaped  bool
-	held    int64 // bytes that are queued or being sent
-	last    time.Duration
+	held    int64         // bytes that are queued or being sent
+	last    time.Duration // when the piece before was due
+	sending bool          // and it is being sent
 	number  uint64
 	holed   bool          // bytes were dropped
 	idle    chan struct{} // closed while drain is not running
@@ -144,6 +148,7 @@ func (l *delayLine) next() (out outgoing, wait time.Duration, ok bool) {
 	defer l.mu.Unlock()
 	l.finish()
 	l.adopt()
+	l.sending = false
 	if l.err != nil || !l.begin() {
 		l.giveUp()
 		l.busy = false
@@ -159,7 +164,7 @@ func (l *delayLine) next() (out outgoing, wait time.Duration, ok bool) {
 	if wait := p.at - now; wait > 0 {
 		return outgoing{}, wait, true
 	}
-	l.shaped, l.last = false, p.at
+	l.shaped, l.last, l.sending = false, p.at, true
 	l.seen.sent(p, now, requested, now-l.current.read)
 	out = outgoing{piece: p, data: l.current.data[:p.size], end: l.current.end}
 	l.current.data = l.current.data[p.size:]
@@ -302,11 +307,16 @@ func (l *delayLine) hole(next *plan) error {
 	return nil
 }
 
-// below says whether the line holds less than so many bytes; 0 is no limit.
-func (l *delayLine) below(window int64) bool {
+// open says whether more may be read: the line holds less than the plan wants to read ahead, and is not behind. Bytes
+// that are due and cannot leave, because the peer or the machine is slower than the source, must hold up the source as
+// they do without a proxy; else they would pile up, and be later than was asked for.
+func (l *delayLine) open(p *plan) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return window == 0 || l.held < window
+	if window := p.ahead(); window > 0 && l.held >= window {
+		return false
+	}
+	return l.held < mostBehind || !l.sending || l.sinceStart()-l.last < p.tolerance()
 }
 
 // holds says whether the line still has something to send.

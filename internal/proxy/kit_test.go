@@ -63,7 +63,7 @@ type rig struct {
 // start runs a server until the end of the test.
 func start(t testing.TB, upstream string) *rig {
 	t.Helper()
-	return startWith(t, upstream, func(*proxy.Options) {})
+	return startWith(t, upstream, func(o *proxy.Options) { o.Budget = 32 << 20 })
 }
 
 // startWith is start with other options.

@@ -61,14 +61,14 @@ type lane struct {
 // the line guards what the lanes remember.
 type plan struct {
 	lanes  []*lane
-	drops  bool  // bytes are lost
-	window int64 // bytes to read ahead; 0 is as many as there is room for
+	drops  bool          // bytes are lost
+	window int64         // bytes to read ahead; 0 is as many as there is room for
+	wait   time.Duration // that is usual
 }
 
 // newPlan picks the bonds that act on one way; nil if none does.
 func newPlan(way Direction, bonds []*bond) *plan {
 	p := &plan{}
-	var wait time.Duration // that is usual
 	for _, b := range bonds {
 		l := *b.way(way)
 		if l == nil {
@@ -79,12 +79,12 @@ func newPlan(way Direction, bonds []*bond) *plan {
 		case Timeout:
 			p.drops = p.drops || e.drops()
 		case Latency:
-			wait += time.Duration(e.Delay + 2*e.Jitter)
+			p.wait += time.Duration(e.Delay + 2*e.Jitter)
 		}
 	}
 	for _, l := range p.lanes {
 		if e, ok := l.fault.Effect.(Bandwidth); ok {
-			window := max(e.within(bandwidthQueue+wait), leastWindow)
+			window := max(e.within(bandwidthQueue+p.wait), leastWindow)
 			if p.window == 0 || window < p.window {
 				p.window = window
 			}
@@ -121,6 +121,13 @@ func (p *plan) ahead() int64 {
 		return 0
 	}
 	return p.window
+}
+
+// tolerance is how late a line may be before it counts as being behind: what a busy machine does to timers, or a part of
+// the delay that does not matter beside it.
+func (p *plan) tolerance() time.Duration {
+	const least, part = 2 * time.Millisecond, 20
+	return max(least, p.wait/part)
 }
 
 // shape asks all stages what becomes of the bytes at the head of a line, in one piece or less.

@@ -19,7 +19,7 @@ const mostUnsent = 256 << 10
 // errOver says that the connection was ended from elsewhere.
 var errOver = errors.New("the connection is over")
 
-// errAhead says that enough was read ahead of a bottleneck.
+// errAhead says that enough was read ahead of a bottleneck, or of a peer that is slow.
 var errAhead = errors.New("enough is read ahead")
 
 // writeError is a failure of the destination; other errors of a pump are of its source.
@@ -225,12 +225,12 @@ func (p *pump) delay() error {
 			return err
 		}
 	}
-	window := p.current.Load().ahead()
-	p.src.most = int(min(window, bufferSize))
+	current := p.current.Load()
+	p.src.most = int(min(current.ahead(), bufferSize))
 	defer func() { p.src.most = 0 }()
 	for {
 		buf, n, err := (*buffer)(nil), 0, errAhead
-		if p.line.below(window) {
+		if p.line.open(current) {
 			buf, n, err = p.src.read(p.budget, !p.line.holds())
 		}
 		switch {

@@ -21,6 +21,9 @@ type Options struct {
 	// Ready, if set, is called once, when every listener and the control API can be used. It gets the real addresses.
 	Ready func([]ProxyStatus)
 
+	// Budget is how many bytes delay lines may hold together; 0 is a part of the machine's memory.
+	Budget int64
+
 	clock func() time.Duration // of leases; bootTime but in tests
 }
 
@@ -99,7 +102,7 @@ func newServer(o Options) (*server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	pool, bytes, byName := new(bufferPool), &budget{limit: serverBudget}, make(map[string]port)
+	pool, bytes, byName := new(bufferPool), &budget{limit: cmp.Or(o.Budget, serverBudget())}, make(map[string]port)
 	for _, config := range o.Listeners {
 		var l front
 		switch config.Protocol {
