@@ -14,7 +14,7 @@ func usableMemory() int64 {
 	memory := int64(math.MaxInt64)
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err == nil {
-		memory = int64(uint64(info.Totalram) * uint64(info.Unit))
+		memory = int64(info.Totalram * uint64(info.Unit))
 	}
 	for _, path := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
 		text, err := os.ReadFile(path)

@@ -9,7 +9,7 @@ import (
 	"mishap/internal/certs"
 )
 
-// Original, as an upstream, is where each client wanted to go before it was redirected here.
+// Original is an upstream: where each client wanted to go before it was redirected here.
 const Original = "original"
 
 // helloWithin is how long a client of a proxy that routes by name may take to say its name.
