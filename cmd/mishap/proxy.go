@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,13 +13,17 @@ import (
 
 func (c *cli) proxyCommand() *cobra.Command {
 	var eof bool
+	var drain time.Duration
 	cmd := &cobra.Command{
 		Use:   "proxy",
 		Short: "Run the proxies of the settings",
 		Long: `Run every proxy of the settings until Ctrl-C. Traffic passes untouched until a
 fault is put in; a fault ends by itself unless it is renewed, and a proxy that
 is started again has none. Experiments put faults in, and people do by hand:
-see add, remove and watch.` + "\n" + exitCodes,
+see add, remove and watch.
+
+SIGUSR2 restarts it, with the program and the settings as they are then: the
+next process takes the ports over, and no connection breaks. No fault survives.` + "\n" + exitCodes,
 		Example: "  mishap proxy\n  mishap proxy add payments latency delay=300ms --for 5m\n  mishap proxy watch\n  mishap proxy --config mishap.yaml",
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -33,13 +38,21 @@ see add, remove and watch.` + "\n" + exitCodes,
 				ctx, stop = untilEOF(ctx, c.in)
 				defer stop()
 			}
-			return a.ServeProxies(ctx, func(listeners []proxy.ProxyStatus) {
+			o := proxy.Options{Succeed: c.restarts(ctx), Drain: drain, Ready: func(listeners []proxy.ProxyStatus) {
 				for _, l := range listeners {
 					fmt.Fprintf(c.out, "%s: %s -> %s\n", l.Name, l.Listen, l.Upstream)
 				}
-			})
+				if err := notifySystemd("READY=1"); err != nil {
+					fmt.Fprintf(c.err, "mishap: %v\n", err)
+				}
+			}}
+			if o.Ports, o.Standby, err = inherited(); err != nil {
+				return err
+			}
+			return a.ServeProxies(ctx, o)
 		},
 	}
+	cmd.Flags().DurationVar(&drain, "drain", time.Hour, "how long connections may go on after a restart")
 	cmd.Flags().BoolVar(&eof, "until-eof", false, "end when the standard input does")
 	_ = cmd.Flags().MarkHidden("until-eof")
 	cmd.AddCommand(c.proxyAddCommand(), c.proxyRemoveCommand(), c.proxyWatchCommand())

@@ -108,9 +108,8 @@ func translate(err error) error {
 	return err
 }
 
-// ServeProxies runs the proxies of the settings until ctx ends. Ready is called
-// once all of them listen.
-func (a *App) ServeProxies(ctx context.Context, ready func([]proxy.ProxyStatus)) error {
+// ServeProxies runs the proxies of the settings until ctx ends.
+func (a *App) ServeProxies(ctx context.Context, o proxy.Options) error {
 	var listeners []proxy.Listener
 	for _, p := range a.Settings.Proxies {
 		listeners = append(listeners, proxy.Listener{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control, ControlTLS: proxy.TLSFiles(p.ControlTLS),
@@ -119,12 +118,13 @@ func (a *App) ServeProxies(ctx context.Context, ready func([]proxy.ProxyStatus))
 	if listeners == nil {
 		return invalid{mishap.WithHint(errors.New("the settings have no proxies"), "list them in mishap.yaml: proxies: [{name: payments, listen: \"127.0.0.1:9001\", upstream: \"127.0.0.1:9000\"}]")}
 	}
+	o.Listeners, o.Log = listeners, a.log
 	// The control socket has one folder for all.
 	if strings.HasPrefix(listeners[0].Control, "tcp://") {
-		return proxy.Serve(ctx, proxy.Options{Listeners: listeners, Log: a.log, Ready: ready})
+		return proxy.Serve(ctx, o)
 	}
 	if err := os.MkdirAll(filepath.Dir(listeners[0].Control), 0o700); err != nil {
 		return fmt.Errorf("make folder for control socket: %w", err)
 	}
-	return proxy.Serve(ctx, proxy.Options{Listeners: listeners, Log: a.log, Ready: ready})
+	return proxy.Serve(ctx, o)
 }

@@ -1,11 +1,13 @@
 package proxy
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -38,6 +40,42 @@ type renewal struct {
 type failure struct {
 	Error string `json:"error"`
 	Hint  string `json:"hint,omitempty"`
+}
+
+// control is the control API while it can be called.
+type control struct {
+	server  *http.Server
+	socket  net.Listener
+	release func() // gives up the address
+	failed  chan error
+	closed  bool
+}
+
+// openControl takes the address of the control API.
+func (s *server) openControl(ctx context.Context) (*control, error) {
+	socket, release, err := listenControl(ctx, s.path, s.files)
+	if err != nil {
+		return nil, err
+	}
+	return &control{server: s.newControl(), socket: socket, release: release, failed: make(chan error, 1)}, nil
+}
+
+// serve answers calls until close.
+func (c *control) serve() {
+	go func() {
+		if err := c.server.Serve(c.socket); !errors.Is(err, http.ErrServerClosed) {
+			c.failed <- err
+		}
+	}()
+}
+
+// close ends the calls and gives up the address. It may be called again.
+func (c *control) close() {
+	if !c.closed {
+		c.closed = true
+		_ = c.server.Close()
+		c.release()
+	}
 }
 
 // newControl makes the HTTP server of the control API.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -20,6 +21,15 @@ type Options struct {
 	Log       *slog.Logger // may be nil
 	// Ready, if set, is called once, when every listener and the control API can be used. It gets the real addresses.
 	Ready func([]ProxyStatus)
+
+	// Ports are those of a server that this one succeeds; Standby is called when they are taken, and returns when the
+	// control API is free. Both may be nil.
+	Ports   Ports
+	Standby func() error
+	// Succeed gives a process that takes this server's place; nil: none ever. The server then ends when its last
+	// connection has, or after Drain, which is an hour unless it is given.
+	Succeed <-chan Successor
+	Drain   time.Duration
 
 	// Budget is how many bytes delay lines may hold together; 0 is a part of the machine's memory.
 	Budget int64
@@ -39,20 +49,44 @@ func Serve(ctx context.Context, o Options) error {
 	defer s.clock.close()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	socket, release, err := listenControl(ctx, s.path, s.files) // first: it says best that the same proxy is running already
+	if o.Standby != nil {
+		return s.succeed(ctx, stop, o)
+	}
+	control, err := s.openControl(ctx) // first: it says best that the same proxy is running already
 	if err != nil {
 		return err
 	}
-	defer release()
-	if err := s.listen(ctx); err != nil {
+	if err := s.listen(ctx, nil); err != nil {
+		control.close()
 		return err
 	}
+	return s.run(ctx, stop, o, control)
+}
+
+// succeed takes over from a server that runs, whose control API is free only then.
+func (s *server) succeed(ctx context.Context, stop func(), o Options) error {
+	err := s.listen(ctx, o.Ports)
+	o.Ports.close()
+	if err != nil {
+		return err
+	}
+	var control *control
+	if err = o.Standby(); err == nil {
+		control, err = s.openControl(ctx)
+	}
+	if err != nil {
+		s.close()
+		return err
+	}
+	return s.run(ctx, stop, o, control)
+}
+
+// run serves until ctx is done, or a successor has taken over.
+func (s *server) run(ctx context.Context, stop func(), o Options, control *control) error {
 	defer s.close()
 	defer stop() // before close waits
-	failed := make(chan error, 1)
-	control := s.newControl()
-	s.tasks.Go(func() { failed <- control.Serve(socket) })
-	defer control.Close()
+	defer func() { control.close() }()
+	control.serve()
 	s.tasks.Go(func() { s.faults.expire(ctx) })
 	s.tasks.Go(s.clock.run)
 	for _, l := range s.listeners {
@@ -63,21 +97,36 @@ func Serve(ctx context.Context, o Options) error {
 	if o.Ready != nil {
 		o.Ready(s.proxies())
 	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-failed:
-		return fmt.Errorf("serve control API on %s: %w", s.path, err)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-control.failed:
+			return fmt.Errorf("serve control API on %s: %w", s.path, err)
+		case next := <-o.Succeed:
+			err := s.handOver(next, control)
+			if err == nil {
+				s.log.Info("a successor has the ports; connections that are open end here")
+				s.drain(ctx, cmp.Or(o.Drain, drainFor))
+				return nil
+			}
+			s.log.Error("no successor; this proxy goes on", "err", err)
+			if control, err = s.reopen(ctx, control); err != nil {
+				return err
+			}
+		}
 	}
 }
 
 // front is one proxy, as its server sees it.
 type front interface {
 	port
-	listen(context.Context) error // takes the port
-	serve(context.Context)        // until close
+	listen(context.Context, Ports) error // takes the port
+	serve(context.Context)               // until close
 	status() ProxyStatus
-	close() // also without listen
+	file() (*os.File, error) // the port, for a successor
+	retire()                 // gives the port up, and keeps the connections
+	close()                  // also without listen
 }
 
 // server is the proxies of one process and their faults.
@@ -127,10 +176,10 @@ func newServer(o Options) (*server, error) {
 }
 
 // listen takes every port, or none.
-func (s *server) listen(ctx context.Context) error {
+func (s *server) listen(ctx context.Context, ports Ports) error {
 	var errs []error
 	for i, l := range s.listeners {
-		errs = append(errs, s.configs[i].resolve(ctx), l.listen(ctx))
+		errs = append(errs, s.configs[i].resolve(ctx), l.listen(ctx, ports))
 	}
 	err := errors.Join(errs...)
 	if err != nil {
@@ -176,9 +225,8 @@ func (l Listener) resolve(ctx context.Context) error {
 }
 
 // listen takes the port.
-func (l *listener) listen(ctx context.Context) error {
-	var config net.ListenConfig
-	tcp, err := config.Listen(ctx, "tcp", l.Listen)
+func (l *listener) listen(ctx context.Context, ports Ports) error {
+	tcp, err := ports.tcp(ctx, l.Listener)
 	if err != nil {
 		return l.cannotListen(err)
 	}

@@ -53,9 +53,8 @@ func newUDPListener(config Listener, log *slog.Logger, bytes *budget, clock *clo
 }
 
 // listen takes the port.
-func (l *udpListener) listen(ctx context.Context) error {
-	var config net.ListenConfig
-	conn, err := config.ListenPacket(ctx, "udp", l.Listen)
+func (l *udpListener) listen(ctx context.Context, ports Ports) error {
+	conn, err := ports.udp(ctx, l.Listener)
 	if err != nil {
 		return l.cannotListen(err)
 	}

@@ -45,12 +45,11 @@ func newWebListener(config Listener, log *slog.Logger) *webListener {
 }
 
 // listen takes the port.
-func (l *webListener) listen(ctx context.Context) error {
+func (l *webListener) listen(ctx context.Context, ports Ports) error {
 	if err := l.secure(); err != nil {
 		return fmt.Errorf("proxy %q: %w", l.Name, err)
 	}
-	var config net.ListenConfig
-	tcp, err := config.Listen(ctx, "tcp", l.Listen)
+	tcp, err := ports.tcp(ctx, l.Listener)
 	if err != nil {
 		return l.cannotListen(err)
 	}
@@ -62,9 +61,8 @@ func (l *webListener) listen(ctx context.Context) error {
 func (l *webListener) serve(ctx context.Context) {
 	ctx, end := context.WithCancel(ctx)
 	l.mu.Lock()
-	l.end = end
+	l.end = end // by close: connections go on when the port is given up
 	l.mu.Unlock()
-	defer end()
 	accepting(ctx, l.log, l.Name, l.tcp.Accept, func(client net.Conn) { l.begin(ctx, client) })
 }
 

@@ -244,3 +244,11 @@ func TestTLSThatCannotWorkKeepsTheProxyFromStarting(t *testing.T) {
 		}
 	}
 }
+
+// newService runs an HTTP server and gives its address.
+func newService(t testing.TB, handle http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(handle)
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String()
+}

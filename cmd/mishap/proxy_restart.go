@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"mishap/internal/proxy"
+)
+
+const (
+	portsVariable = "MISHAP_PROXY_PORTS" // names of inherited ports, in the order of their files
+	firstPort     = 5                    // file of the first of them: 0 to 2 are the standard ones, 3 and 4 are pipes
+	startWithin   = 30 * time.Second     // for a successor to take the ports
+)
+
+// child is this program again, as its file is now, in the place of this process.
+type child struct {
+	io    environment
+	pid   int
+	begin *os.File // a byte lets it begin; its end, that this process is gone
+}
+
+// restarts gives a successor for each SIGUSR2, until ctx is done.
+func (c *cli) restarts(ctx context.Context) <-chan proxy.Successor {
+	asked, succeed := make(chan os.Signal, 1), make(chan proxy.Successor)
+	signal.Notify(asked, syscall.SIGUSR2)
+	go func() {
+		defer signal.Stop(asked)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-asked:
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case succeed <- &child{io: c.environment}:
+			}
+		}
+	}()
+	return succeed
+}
+
+// Start begins the program with the ports, and waits until it has taken them.
+func (c *child) Start(ports proxy.Ports) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	taken, tell, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer taken.Close()
+	wait, begin, err := os.Pipe()
+	if err != nil {
+		return errors.Join(err, tell.Close())
+	}
+	names := slices.Sorted(maps.Keys(ports))
+	cmd := exec.Command(program, c.io.args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.io.in, c.io.out, c.io.err
+	cmd.ExtraFiles = []*os.File{tell, wait}
+	for _, name := range names {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, ports[name])
+	}
+	list, err := json.Marshal(names)
+	if err != nil {
+		return err
+	}
+	cmd.Env = append(os.Environ(), portsVariable+"="+string(list))
+	err = cmd.Start()
+	_, _ = tell.Close(), wait.Close()
+	if err != nil {
+		return errors.Join(err, begin.Close())
+	}
+	go func() { _ = cmd.Wait() }()
+	_ = taken.SetReadDeadline(time.Now().Add(startWithin))
+	if _, err := io.ReadFull(taken, make([]byte, 1)); err != nil {
+		_ = cmd.Process.Kill()
+		return errors.Join(fmt.Errorf("process %d did not take the ports: %w", cmd.Process.Pid, err), begin.Close())
+	}
+	c.pid, c.begin = cmd.Process.Pid, begin
+	return nil
+}
+
+// Release lets it begin.
+func (c *child) Release() error {
+	_, err := c.begin.Write([]byte{1})
+	return errors.Join(err, c.begin.Close(), notifySystemd(fmt.Sprintf("MAINPID=%d", c.pid)))
+}
+
+// inherited are the ports that the process before this one handed over, and what waits for it; nothing if there is none.
+func inherited() (ports proxy.Ports, standby func() error, err error) {
+	text, is := os.LookupEnv(portsVariable)
+	if !is {
+		return nil, nil, nil
+	}
+	if err := os.Unsetenv(portsVariable); err != nil {
+		return nil, nil, err
+	}
+	var names []string
+	if err := json.Unmarshal([]byte(text), &names); err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", portsVariable, err)
+	}
+	ports = proxy.Ports{}
+	for i, name := range names {
+		ports[name] = os.NewFile(uintptr(firstPort+i), name)
+	}
+	return ports, func() error {
+		tell, begin := os.NewFile(3, "taken"), os.NewFile(4, "begin")
+		if _, err := tell.Write([]byte{1}); err != nil {
+			return fmt.Errorf("the process to succeed is gone: %w", err)
+		}
+		_, _ = begin.Read(make([]byte, 1)) // or its end: the process before is gone, and its control address free
+		return errors.Join(tell.Close(), begin.Close())
+	}, nil
+}
+
+// notifySystemd tells the service manager, if there is one (sd_notify(3)).
+func notifySystemd(state string) error {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return nil
+	}
+	conn, err := net.Dial("unixgram", path)
+	if err != nil {
+		return fmt.Errorf("notify the service manager: %w", err)
+	}
+	defer conn.Close()
+	_, err = conn.Write([]byte(state))
+	return err
+}

@@ -1,0 +1,160 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+)
+
+// drainFor is how long a server that was succeeded keeps its connections, unless its options say otherwise.
+const drainFor = time.Hour
+
+// Ports are listening sockets that another server had, by network and address as its settings name them ("tcp
+// 127.0.0.1:9001"). A server takes those of its own listeners over, with the clients that wait in them.
+type Ports map[string]*os.File
+
+func portName(l Listener) string {
+	if l.Protocol == UDP {
+		return "udp " + l.Listen
+	}
+	return "tcp " + l.Listen
+}
+
+// tcp gives the port of a listener: one that was handed over, or a new one.
+func (p Ports) tcp(ctx context.Context, l Listener) (net.Listener, error) {
+	if f := p[portName(l)]; f != nil {
+		return net.FileListener(f)
+	}
+	return new(net.ListenConfig).Listen(ctx, "tcp", l.Listen)
+}
+
+// udp is tcp for datagrams.
+func (p Ports) udp(ctx context.Context, l Listener) (net.PacketConn, error) {
+	if f := p[portName(l)]; f != nil {
+		return net.FilePacketConn(f)
+	}
+	return new(net.ListenConfig).ListenPacket(ctx, "udp", l.Listen)
+}
+
+// close closes the files: what was taken over was duplicated.
+func (p Ports) close() {
+	for _, f := range p {
+		_ = f.Close()
+	}
+}
+
+// Successor is a process that takes a server's place.
+type Successor interface {
+	// Start begins it, and returns when it has taken the ports. An error leaves the old server as it is.
+	Start(Ports) error
+	// Release tells it that the control API is free, and that it may begin.
+	Release() error
+}
+
+// handOver lets a successor take the ports and the control API; the connections that are open stay here. No fault
+// survives: a successor has none. On an error this server still has the ports.
+func (s *server) handOver(next Successor, control *control) error {
+	ports := Ports{}
+	defer ports.close()
+	for i, l := range s.listeners {
+		f, err := l.file()
+		if err != nil {
+			return fmt.Errorf("hand over the port of proxy %q: %w", s.configs[i].Name, err)
+		}
+		ports[portName(s.configs[i])] = f
+	}
+	if err := next.Start(ports); err != nil {
+		return fmt.Errorf("start the successor: %w", err)
+	}
+	s.faults.end()
+	control.close()
+	if err := next.Release(); err != nil {
+		return fmt.Errorf("let the successor begin: %w", err)
+	}
+	for _, l := range s.listeners {
+		l.retire()
+	}
+	return nil
+}
+
+// reopen opens the control API again if it was given up.
+func (s *server) reopen(ctx context.Context, c *control) (*control, error) {
+	if !c.closed {
+		return c, nil
+	}
+	again, err := s.openControl(ctx)
+	if err == nil {
+		again.serve()
+	}
+	return again, err
+}
+
+// drain waits until the last connection has ended, but not longer than most.
+func (s *server) drain(ctx context.Context, most time.Duration) {
+	const look = 200 * time.Millisecond
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		open := 0
+		for _, l := range s.listeners {
+			open += l.status().Open
+		}
+		if open == 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			s.log.Warn("connections are reset that did not end in time", "open", open)
+			return
+		}
+	}
+}
+
+// end ends all faults.
+func (r *registry) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.known {
+		if a.state == InForce {
+			r.finish(a, Ended)
+		}
+	}
+}
+
+var errNotListening = errors.New("it does not listen")
+
+func (l *listener) file() (*os.File, error) {
+	if l.tcp == nil {
+		return nil, errNotListening
+	}
+	return l.tcp.File()
+}
+
+// retire stops accepting. Connections go on.
+func (l *listener) retire() { _ = l.tcp.Close() }
+
+func (l *webListener) file() (*os.File, error) {
+	if tcp, ok := l.tcp.(*net.TCPListener); ok {
+		return tcp.File()
+	}
+	return nil, errNotListening
+}
+
+// retire stops accepting. Requests go on, and connections until their client closes them.
+func (l *webListener) retire() { _ = l.tcp.Close() }
+
+func (l *udpListener) file() (*os.File, error) {
+	if l.conn == nil {
+		return nil, errNotListening
+	}
+	return l.conn.File()
+}
+
+// retire ends the clients: the next datagram of each goes to the successor.
+func (l *udpListener) retire() { l.close() }
