@@ -16,6 +16,7 @@ type options struct {
 	root, bin, mishap string // where the programs are
 	rounds            int
 	only              string // the names of experiments, or ""
+	targets           string // the names of targets, or ""
 	hangs             int    // only look for hangs, so many times
 	profile           string // a directory for CPU profiles of mishap proxy
 	raw               bool
@@ -31,24 +32,26 @@ func main() {
 
 func run() error {
 	var o options
-	var upstream, under string
+	var upstream, under, host string
 	flag.StringVar(&o.root, "root", "", "where Debian's packages are unpacked")
 	flag.StringVar(&o.bin, "bin", "", "where toxiproxy is")
 	flag.StringVar(&o.mishap, "mishap", "", "the mishap program")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds")
 	flag.StringVar(&o.only, "only", "", "run only these experiments (comma separated)")
+	flag.StringVar(&o.targets, "targets", "", "measure only these (comma separated), of direct, mishap, toxiproxy, nginx and haproxy")
 	flag.IntVar(&o.hangs, "hangs", 0, "only add and remove faults so many times while clients stall, leave and flood")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles of mishap proxy into this directory")
 	flag.BoolVar(&o.raw, "raw", false, "also print every value")
 	flag.BoolVar(&o.realtime, "realtime", true, "run the experiments about accuracy in SCHED_RR")
 	flag.StringVar(&upstream, "upstream", "", "internal: be the upstream")
 	flag.StringVar(&under, "proxy", "", "internal: be mishap proxy with a CPU profile into this file")
+	flag.StringVar(&host, "host", "", "internal: where -proxy forwards to")
 	flag.Parse()
 	switch {
 	case upstream != "":
 		return serveUpstream()
 	case under != "":
-		return serveProfiled(under)
+		return serveProfiled(under, host)
 	}
 	b, err := newBench(o)
 	if err != nil {
@@ -67,6 +70,8 @@ type bench struct {
 	dir      string // scratch
 	upstream *process
 	results  results
+	hosts    int    // so many have been used
+	host     string // of the upstream, for the target at hand
 	round    int
 	problems []string // what makes the run fail
 }
@@ -108,7 +113,9 @@ func (b *bench) measure() error {
 			targets := append([]string(nil), e.targets...)
 			rand.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
 			for _, name := range targets {
-				b.cell(e, name)
+				if b.targets == "" || named(b.targets, name) {
+					b.cell(e, name)
+				}
 			}
 		}
 		fmt.Fprintf(os.Stderr, "round %d of %d done\n", b.round+1, b.rounds)
@@ -131,6 +138,10 @@ func (b *bench) cell(e experiment, name string) {
 		var v values
 		v, err = e.run(b, t)
 		b.results.add(b.round, name, v)
+		if err != nil && t.process != nil {
+			log, _ := os.ReadFile(t.process.log)
+			err = fmt.Errorf("%w; its log: %s", err, log[max(0, len(log)-1000):])
+		}
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "round %d, %s, %s: %v\n", b.round+1, e.name, name, err)

@@ -28,7 +28,7 @@ func setUpNamespace() error {
 		return fmt.Errorf("take lo up: %w", err)
 	}
 	// bbr paces, which halves what loopback can do; reno is always there.
-	for file, value := range map[string]string{"tcp_congestion_control": "reno", "ip_local_port_range": "10000 65000"} {
+	for file, value := range map[string]string{"tcp_congestion_control": "reno", "ip_local_port_range": "10000 65001"} {
 		if err := os.WriteFile("/proc/sys/net/ipv4/"+file, []byte(value), 0); err != nil {
 			return fmt.Errorf("set %s: %w", file, err)
 		}

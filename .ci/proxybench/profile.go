@@ -13,7 +13,7 @@ import (
 )
 
 // serveProfiled is mishap proxy with a CPU profile, which the program itself does not offer.
-func serveProfiled(path string) error {
+func serveProfiled(path, host string) error {
 	file, err := os.Create(path)
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func serveProfiled(path string) error {
 	}
 	var list []proxy.Listener
 	for _, s := range services() {
-		list = append(list, proxy.Listener{Name: s.name, Listen: address(s.listen), Upstream: address(s.upstream),
+		list = append(list, proxy.Listener{Name: s.name, Listen: address(s.listen), Upstream: (&bench{host: host}).upstreamAt(s),
 			Control: filepath.Join(dir, "control")})
 	}
 	err = proxy.Serve(ctx, proxy.Options{Listeners: list})

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,6 +32,7 @@ type target struct {
 	name    string
 	process *process // nil for direct
 	control control  // nil where no fault can be put in
+	host    string   // what it is reached at
 	shift   int      // from a port of the upstream to the target's
 }
 
@@ -40,7 +43,7 @@ type control interface {
 }
 
 // at is where the target forwards to an upstream's port.
-func (t *target) at(port int) string { return address(port + t.shift) }
+func (t *target) at(port int) string { return net.JoinHostPort(t.host, strconv.Itoa(port+t.shift)) }
 
 func (t *target) cpu() time.Duration {
 	if t.process == nil {
@@ -61,10 +64,13 @@ func (t *target) stop() {
 
 // start runs a target with new processes and waits until it forwards.
 func (b *bench) start(name, experiment string) (t *target, err error) {
-	t = &target{name: name, shift: behind}
+	// A host of its own for each, so that no port waits in TIME_WAIT for what was before.
+	b.hosts++
+	b.host = fmt.Sprintf("127.1.%d.%d", b.hosts/200, b.hosts%200+1)
+	t = &target{name: name, host: "127.0.0.1", shift: behind}
 	switch name {
-	case "direct":
-		return &target{name: name}, nil
+	case direct:
+		return &target{name: name, host: b.host}, nil
 	case "mishap":
 		t.process, t.control, err = b.startMishap(experiment)
 	case "toxiproxy":
@@ -88,6 +94,9 @@ func (b *bench) start(name, experiment string) (t *target, err error) {
 	return t, nil
 }
 
+// upstreamAt is where a service is forwarded to.
+func (b *bench) upstreamAt(s service) string { return net.JoinHostPort(b.host, strconv.Itoa(s.upstream)) }
+
 func (b *bench) write(name, text string) (string, error) {
 	path := filepath.Join(b.dir, name)
 	return path, os.WriteFile(path, []byte(text), 0o600)
@@ -98,7 +107,7 @@ func (b *bench) startMishap(experiment string) (*process, control, error) {
 	socket := filepath.Join(b.dir, "control")
 	text := "state: " + b.dir + "\nproxies:\n"
 	for _, s := range services() {
-		text += fmt.Sprintf("  - {name: %s, listen: \"%s\", upstream: \"%s\", control: %s}\n", s.name, address(s.listen), address(s.upstream), socket)
+		text += fmt.Sprintf("  - {name: %s, listen: \"%s\", upstream: \"%s\", control: %s}\n", s.name, address(s.listen), b.upstreamAt(s), socket)
 	}
 	settings, err := b.write("mishap.yaml", text)
 	if err != nil {
@@ -107,7 +116,7 @@ func (b *bench) startMishap(experiment string) (*process, control, error) {
 	program, args := b.mishap, []string{"proxy", "--config", settings}
 	if b.profile != "" {
 		program = filepath.Join(b.bin, "proxybench")
-		args = []string{"-proxy", filepath.Join(b.profile, fmt.Sprintf("%s-%d.pprof", experiment, b.round+1))}
+		args = []string{"-host", b.host, "-proxy", filepath.Join(b.profile, fmt.Sprintf("%s-%d.pprof", experiment, b.round+1))}
 	}
 	p, err := startProcess(b.dir, "mishap", program, args...)
 	return p, &mishap{proxy.NewClient(socket), map[string]string{}, 0}, err
@@ -143,7 +152,7 @@ stream { proxy_timeout 1h; access_log off;
 func (b *bench) startNginx() (*process, error) {
 	var servers strings.Builder
 	for _, s := range services() {
-		fmt.Fprintf(&servers, "server { listen %s backlog=4096; proxy_pass %s; }\n", address(s.listen), address(s.upstream))
+		fmt.Fprintf(&servers, "server { listen %s backlog=4096; proxy_pass %s; }\n", address(s.listen), b.upstreamAt(s))
 	}
 	conf, err := b.write("nginx.conf", fmt.Sprintf(nginxConf, b.dir, b.root, servers.String()))
 	if err != nil {
@@ -165,7 +174,7 @@ defaults
 func (b *bench) startHAProxy() (*process, error) {
 	text := haproxyConf
 	for _, s := range services() {
-		text += fmt.Sprintf("listen %s\n  bind %s\n  server up %s\n", s.name, address(s.listen), address(s.upstream))
+		text += fmt.Sprintf("listen %s\n  bind %s\n  server up %s\n", s.name, address(s.listen), b.upstreamAt(s))
 	}
 	conf, err := b.write("haproxy.cfg", text)
 	if err != nil {

@@ -26,7 +26,7 @@ func (b *bench) startToxiproxy() (*process, control, error) {
 	t := toxiproxy{&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	for _, s := range services() {
 		err := t.call(context.Background(), http.MethodPost, "/proxies", map[string]any{
-			"name": s.name, "listen": address(s.listen), "upstream": address(s.upstream), "enabled": true})
+			"name": s.name, "listen": address(s.listen), "upstream": b.upstreamAt(s), "enabled": true})
 		if err != nil {
 			return p, nil, err
 		}

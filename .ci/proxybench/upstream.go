@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -108,7 +109,7 @@ func listenRaw(port int) (int, error) {
 		return 0, err
 	}
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Port: port}); err != nil {
 		return 0, err
 	}
 	return fd, unix.Listen(fd, 4096)
@@ -116,7 +117,7 @@ func listenRaw(port int) (int, error) {
 
 // accept handles each connection of a port in a goroutine.
 func accept(port int, handle func(*net.TCPConn)) error {
-	l, err := net.Listen("tcp", address(port))
+	l, err := net.Listen("tcp4", ":"+strconv.Itoa(port))
 	if err != nil {
 		return err
 	}
