@@ -8,7 +8,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race lint crash bench bench-serve fleet fuzz-api release fmt clean
+.PHONY: help demo build install test race lint crash bench bench-serve bench-proxy bench-proxy-hangs fleet fuzz-api release fmt clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ bench-serve: build ## measure serve: schedules due at once, idle, loading, a pus
 	.ci/bench-serve
 	@set -e; bed=$$(.ci/testbed); eval "$$bed"; $(GO) test -run xx -bench NextDue ./internal/ledger | grep Benchmark; \
 	  MISHAP_FLEET_RUNS=300 $(GO) test -count=1 -v -run 'TestAKilledServersFaults|TestHalt' ./cmd/mishap | grep -v '^=== '
+
+bench-proxy: build ## compare mishap proxy with toxiproxy, nginx and haproxy
+	.ci/bench-proxy
+
+bench-proxy-hangs: build ## add and remove faults N times while clients stall, leave and flood (N=10000)
+	.ci/bench-proxy -hangs $(if $(filter file,$(origin N)),10000,$(N))
 
 fleet: ## N rounds of kills, freezes and database restarts in a fleet of three (N=200)
 	@set -e; bed=$$(.ci/testbed); eval "$$bed"; MISHAP_FLEET=$(N) $(GO) test -count=1 -timeout 6h -v -run TestFleetRounds ./cmd/mishap
