@@ -35,7 +35,7 @@ func experiments() []experiment {
 		{"low-rate", faulty, 0, true, accuracy("low", 50, 200, 5*time.Millisecond, 100*time.Millisecond)},
 		{"2000-rate", faulty, 0, true, accuracy("2000", 200, 2000, 5*time.Millisecond, 50*time.Millisecond)},
 		{"paced", faulty, 0, true, runPaced},
-		{"idle", proxies, 2, false, runIdle},
+		{"idle", proxies, 3, false, runIdle},
 		{"stalled", faulty, 1, false, runStalled},
 		{"leave", faulty, 1, false, runLeave},
 		{"semantics", proxies, 1, false, runSemantics},

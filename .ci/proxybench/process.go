@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -43,10 +44,17 @@ func startProcess(dir, name, program string, args ...string) (*process, error) {
 	return p, nil
 }
 
-// kill ends the process and its children at once.
+// kill ends the process and its children at once, and waits for all: until they are gone their ports are taken. This
+// process is the first of its namespace, so it inherits the children.
 func (p *process) kill() {
-	_ = unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL)
+	group := -p.cmd.Process.Pid
+	_ = unix.Kill(group, unix.SIGKILL)
 	<-p.ended
+	for {
+		if _, err := unix.Wait4(group, nil, 0, nil); err != nil && !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
 }
 
 // terminate lets the process end by itself, which one with a profile needs to.

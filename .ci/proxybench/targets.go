@@ -95,7 +95,9 @@ func (b *bench) start(name, experiment string) (t *target, err error) {
 }
 
 // upstreamAt is where a service is forwarded to.
-func (b *bench) upstreamAt(s service) string { return net.JoinHostPort(b.host, strconv.Itoa(s.upstream)) }
+func (b *bench) upstreamAt(s service) string {
+	return net.JoinHostPort(b.host, strconv.Itoa(s.upstream))
+}
 
 func (b *bench) write(name, text string) (string, error) {
 	path := filepath.Join(b.dir, name)
