@@ -59,7 +59,10 @@ const bufferSize = 32 << 10
 type buffer [bufferSize]byte
 
 // bufferPool lends buffers, so that an idle connection holds none.
-type bufferPool struct{ pool sync.Pool }
+type bufferPool struct {
+	pool  sync.Pool
+	pipes pipePool
+}
 
 func (p *bufferPool) get() *buffer {
 	if b, ok := p.pool.Get().(*buffer); ok {

@@ -6,15 +6,8 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
-
-// spliceBatch is how many bytes one splice moves before the pump looks at the size of reads again.
-const spliceBatch = 1 << 20
-
-// mostUnsent is how many bytes a peer may be behind for a splice to it.
-const mostUnsent = 256 << 10
 
 // errOver says that the connection was ended from elsewhere.
 var errOver = errors.New("the connection is over")
@@ -40,6 +33,7 @@ type pump struct {
 	changed  chan struct{} // plan may have changed; for emptied alone
 	full     bool          // reading has stopped because there is no room; counted once
 	rest     leftover      // what a new plan kept from being passed on
+	piped    *pipe         // and what of it is in the kernel
 
 	mu      sync.Mutex
 	writing bool // pass is in a write, which a new plan interrupts
@@ -89,28 +83,38 @@ func (p *pump) interruptWrite() {
 
 // write passes bytes on, unless a new plan comes; then it gives what is left.
 func (p *pump) write(b []byte) (rest []byte, err error) {
+	n := 0
+	err = p.interruptibly(func() (err error) { n, err = p.dst.conn.Write(b); return err })
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return b[n:], err
+	}
+	return nil, err
+}
+
+// interruptibly sends, unless a new plan comes: then it gives os.ErrDeadlineExceeded.
+func (p *pump) interruptibly(send func() error) error {
 	p.mu.Lock()
 	if p.plan.Load() != p.current.Load() {
 		p.mu.Unlock()
-		return b, os.ErrDeadlineExceeded
+		return os.ErrDeadlineExceeded
 	}
 	p.writing = true
 	p.mu.Unlock()
-	n, err := p.dst.conn.Write(b)
+	err := send()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.writing = false
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return b[n:], errors.Join(err, p.dst.conn.SetWriteDeadline(time.Time{}))
+		return errors.Join(err, p.dst.conn.SetWriteDeadline(time.Time{}))
 	case err != nil:
-		return nil, writeError{err}
+		return writeError{err}
 	}
 	// A plan that came after the last byte may have set it.
 	if p.plan.Load() != p.current.Load() {
 		_ = p.dst.conn.SetWriteDeadline(time.Time{})
 	}
-	return nil, nil
+	return nil
 }
 
 // obeys says whether the plan in use holds the fault, or no byte can come any more that it would concern.
@@ -121,6 +125,8 @@ func (p *pump) run() error {
 	err := p.loop()
 	p.line.stop(err)
 	_ = p.line.drained()
+	p.pool.pipes.put(p.piped)
+	p.piped = nil
 	if errors.Is(err, io.EOF) {
 		p.dst.closeWrite()
 	}
@@ -171,6 +177,11 @@ func (p *pump) pass() error {
 			return err
 		}
 	}
+	if p.piped != nil {
+		if err := p.spliceOn(p.piped); err != nil {
+			return err
+		}
+	}
 	for {
 		buf, n, err := p.src.read(nil, false)
 		if err != nil {
@@ -179,14 +190,41 @@ func (p *pump) pass() error {
 		if err := p.passOn(buf, buf[:n]); err != nil {
 			return err
 		}
-		// A splice cannot be interrupted without losing bytes, so it is for peers that read.
-		if n < bufferSize || unsent(p.dst.conn) > mostUnsent {
+		if n < bufferSize {
 			continue
 		}
 		if err := p.splice(); err != nil {
 			return err
 		}
 	}
+}
+
+// splice moves bytes without copying them, until they come in small pieces, or the system cannot.
+func (p *pump) splice() error {
+	for {
+		in, err := p.src.splice()
+		if errors.Is(err, errNoPipe) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		n := in.held
+		if err := p.spliceOn(in); err != nil || n < bufferSize {
+			return err
+		}
+	}
+}
+
+// spliceOn passes on what a pipe holds, and keeps what a new plan leaves of it.
+func (p *pump) spliceOn(out *pipe) error {
+	p.piped = out
+	err := p.interruptibly(func() error { return p.dst.spliceOut(out) })
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		p.piped = nil
+		p.pool.pipes.put(out)
+	}
+	return err
 }
 
 // passOn writes what lies in a buffer, and keeps what a new plan leaves of it.
@@ -201,21 +239,6 @@ func (p *pump) passOn(buf *buffer, data []byte) error {
 	return err
 }
 
-// splice moves up to spliceBatch bytes without copying them, where the system can.
-func (p *pump) splice() error {
-	n, err := p.dst.conn.ReadFrom(&io.LimitedReader{R: p.src.conn, N: spliceBatch})
-	switch {
-	case err == nil && n < spliceBatch:
-		return p.src.end()
-	case err == nil, errors.Is(err, os.ErrDeadlineExceeded):
-		return err
-	case !p.src.endSent.Load() && tcpClosed(p.src.conn):
-		return syscall.ECONNRESET
-	default: // the error does not say whose it is, but the source is well
-		return writeError{err}
-	}
-}
-
 // delay puts bytes into the delay line until the plan changes.
 func (p *pump) delay() error {
 	if r := p.rest; r.buf != nil {
@@ -224,6 +247,9 @@ func (p *pump) delay() error {
 		if err := p.line.push(r.buf, copy(r.buf[:], r.data)); err != nil {
 			return err
 		}
+	}
+	if err := p.takeBack(); err != nil {
+		return err
 	}
 	current := p.current.Load()
 	p.src.most = int(min(current.ahead(), bufferSize))
@@ -254,6 +280,26 @@ func (p *pump) delay() error {
 			return err
 		}
 	}
+}
+
+// takeBack puts what a plan without faults has left in the kernel into the delay line.
+func (p *pump) takeBack() error {
+	for out := p.piped; out != nil && out.held > 0; {
+		p.budget.owe(chunkCost)
+		buf := p.pool.get()
+		n, err := out.read(buf[:])
+		if err != nil {
+			p.pool.put(buf)
+			p.budget.give(chunkCost)
+			return err
+		}
+		if err := p.line.push(buf, n); err != nil {
+			return err
+		}
+	}
+	p.pool.pipes.put(p.piped)
+	p.piped = nil
+	return nil
 }
 
 // overflow counts, once, that reading has stopped for want of room. To read no further ahead of a bottleneck is what

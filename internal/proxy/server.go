@@ -134,8 +134,9 @@ type server struct {
 	log       *slog.Logger
 	path      string   // of the control socket, or tcp://host:port
 	files     TLSFiles // of the control API, if it is not on this machine alone
-	held      *budget  // of all delay lines
-	clock     *clock   // of all delay lines
+	pool      *bufferPool
+	held      *budget // of all delay lines
+	clock     *clock  // of all delay lines
 	configs   []Listener
 	listeners []front // of those
 	faults    *registry
@@ -167,7 +168,7 @@ func newServer(o Options) (*server, error) {
 		s.configs, s.listeners = append(s.configs, config), append(s.listeners, l)
 		byName[config.Name] = l
 	}
-	s.held = bytes
+	s.held, s.pool = bytes, pool
 	s.faults = newRegistry(byName, s.log)
 	if o.clock != nil {
 		s.faults.clock = o.clock
@@ -204,6 +205,7 @@ func (s *server) close() {
 	}
 	s.clock.close() // nobody waits any more
 	s.tasks.Wait()
+	s.pool.pipes.close()
 }
 
 // resolve checks that the upstream's host has an address.
