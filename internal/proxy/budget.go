@@ -43,6 +43,15 @@ func (b *budget) take(n int64) bool {
 	return true
 }
 
+// has says whether n bytes could be reserved.
+func (b *budget) has(n int64) bool {
+	if !b.take(n) {
+		return false
+	}
+	b.give(n)
+	return true
+}
+
 // owe reserves n bytes, whether there is room or not.
 func (b *budget) owe(n int64) { b.give(-n) }
 

@@ -11,6 +11,8 @@ const (
 type chunk struct {
 	data   []byte  // that has not been sent
 	buf    *buffer // that data lies in; nil if data has memory of its own
+	pipe   *pipe   // that holds the bytes in place of data; nil if they are here
+	left   int     // bytes in the pipe that are not being sent
 	full   int     // bytes that were read
 	number uint64
 	read   time.Duration
@@ -29,7 +31,15 @@ func (c chunk) cost() int64 {
 	}
 }
 
+// size is how many bytes are not being sent.
+func (c chunk) size() int {
+	if c.pipe != nil {
+		return c.left
+	}
+	return len(c.data)
+}
+
 // unshaped is the chunk as one piece that no stage has seen.
 func (c chunk) unshaped() piece {
-	return piece{number: c.number, size: len(c.data), at: c.read, end: c.end != nil}
+	return piece{number: c.number, size: c.size(), at: c.read, end: c.end != nil}
 }

@@ -29,9 +29,10 @@ type delayLine struct {
 	plan   *atomic.Pointer[plan] // the pump's, which may change at any time
 	budget *budget
 	pool   *bufferPool
-	send   func([]byte) error // may block; called without the lock
-	failed func()             // called once, when the line has ended by itself
-	done   <-chan struct{}    // closed when the connection is over
+	send   func([]byte) error     // may block; called without the lock
+	splice func(*pipe, int) error // send for so many bytes of a pipe
+	failed func()                 // called once, when the line has ended by itself
+	done   <-chan struct{}        // closed when the connection is over
 	clock  *clock
 	start  time.Time
 	wake   chan struct{} // the plan may have changed
@@ -69,6 +70,14 @@ func (l *delayLine) push(buf *buffer, n int) error {
 	return l.append(c)
 }
 
+// pushPipe queues the bytes in a pipe, for which as many are reserved as [pipeCost] says.
+func (l *delayLine) pushPipe(in *pipe) error {
+	return l.append(chunk{pipe: in, left: in.held, full: in.held, read: l.sinceStart()})
+}
+
+// pipeCost is what a chunk in a pipe takes from the budget.
+func pipeCost(bytes int) int64 { return int64(bytes) + chunkOverhead }
+
 // pushEnd queues the end of the stream: it too is delayed.
 func (l *delayLine) pushEnd(end error) error { return l.append(chunk{end: end, read: l.sinceStart()}) }
 
@@ -81,7 +90,7 @@ func (l *delayLine) append(c chunk) error {
 	}
 	c.number = l.number
 	l.number++
-	l.held += int64(len(c.data))
+	l.held += int64(c.size())
 	l.queue = append(l.queue, c)
 	if !l.busy {
 		l.busy, l.idle = true, make(chan struct{})
@@ -125,15 +134,34 @@ func (l *delayLine) drain() {
 type outgoing struct {
 	piece
 	data []byte
+	pipe *pipe // that the bytes are in; nil if they are in data
 	end  error
+}
+
+// cut takes a piece off the chunk.
+func (c *chunk) cut(p piece) outgoing {
+	out := outgoing{piece: p, pipe: c.pipe, end: c.end}
+	if c.pipe != nil {
+		c.left -= p.size
+		return out
+	}
+	out.data, c.data = c.data[:p.size], c.data[p.size:]
+	return out
 }
 
 // let sends a piece, and says how the connection ends if that is due.
 func (l *delayLine) let(out outgoing) error {
-	if len(out.data) > 0 && !out.drop {
-		if err := l.send(out.data); err != nil {
-			return writeError{err}
-		}
+	var err error
+	switch {
+	case out.pipe != nil && out.drop:
+		err = out.pipe.discard(out.size)
+	case out.pipe != nil:
+		err = l.splice(out.pipe, out.size)
+	case len(out.data) > 0 && !out.drop:
+		err = l.send(out.data)
+	}
+	if err != nil {
+		return writeError{err}
 	}
 	if out.last != goesOn {
 		return cutError{out.last}
@@ -166,8 +194,7 @@ func (l *delayLine) next() (out outgoing, wait time.Duration, ok bool) {
 	}
 	l.shaped, l.last, l.sending = false, p.at, true
 	l.seen.sent(p, now, requested, now-l.current.read)
-	out = outgoing{piece: p, data: l.current.data[:p.size], end: l.current.end}
-	l.current.data = l.current.data[p.size:]
+	out = l.current.cut(p)
 	l.held -= int64(p.size)
 	l.holed = l.holed || p.drop
 	return out, 0, true
@@ -190,7 +217,7 @@ func (l *delayLine) begin() bool {
 
 // finish gives back the memory of a chunk of which everything is sent.
 func (l *delayLine) finish() {
-	if l.begun && len(l.current.data) == 0 && l.current.end == nil {
+	if l.begun && l.current.size() == 0 && l.current.end == nil {
 		l.giveUp()
 	}
 }
@@ -261,6 +288,7 @@ func (l *delayLine) end(cause error) {
 // release returns a chunk's memory.
 func (l *delayLine) release(c chunk) {
 	l.pool.put(c.buf)
+	l.pool.pipes.put(c.pipe)
 	l.budget.give(c.cost())
 }
 

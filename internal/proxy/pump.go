@@ -54,6 +54,7 @@ func newPump(way Direction, src, dst *source, server *budget, clock *clock, done
 		plan: &p.plan, budget: own, clock: clock, pool: p.pool, done: done, start: time.Now(), idle: idle,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		send:   func(b []byte) error { _, err := dst.conn.Write(b); return err },
+		splice: dst.spliceOut,
 		failed: src.interrupt,
 	}
 	return p
@@ -219,7 +220,7 @@ func (p *pump) splice() error {
 // spliceOn passes on what a pipe holds, and keeps what a new plan leaves of it.
 func (p *pump) spliceOn(out *pipe) error {
 	p.piped = out
-	err := p.interruptibly(func() error { return p.dst.spliceOut(out) })
+	err := p.interruptibly(func() error { return p.dst.spliceOut(out, out.held) })
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		p.piped = nil
 		p.pool.pipes.put(out)
@@ -254,15 +255,15 @@ func (p *pump) delay() error {
 	current := p.current.Load()
 	p.src.most = int(min(current.ahead(), bufferSize))
 	defer func() { p.src.most = 0 }()
+	bulk := false
 	for {
-		buf, n, err := (*buffer)(nil), 0, errAhead
+		err := errAhead
 		if p.line.open(current) {
-			buf, n, err = p.src.read(p.budget, !p.line.holds())
+			bulk, err = p.fetch(current, bulk)
 		}
 		switch {
 		case err == nil:
 			p.full = false
-			err = p.line.push(buf, n)
 		case errors.Is(err, errFull), errors.Is(err, errAhead):
 			p.overflow(err)
 			if err = p.line.awaitRoom(); err == nil && p.plan.Load() != p.current.Load() {
@@ -284,22 +285,34 @@ func (p *pump) delay() error {
 
 // takeBack puts what a plan without faults has left in the kernel into the delay line.
 func (p *pump) takeBack() error {
-	for out := p.piped; out != nil && out.held > 0; {
-		p.budget.owe(chunkCost)
-		buf := p.pool.get()
-		n, err := out.read(buf[:])
-		if err != nil {
-			p.pool.put(buf)
-			p.budget.give(chunkCost)
-			return err
-		}
-		if err := p.line.push(buf, n); err != nil {
-			return err
-		}
+	out := p.piped
+	if out == nil {
+		return nil
 	}
-	p.pool.pipes.put(p.piped)
 	p.piped = nil
-	return nil
+	p.budget.owe(pipeCost(out.held))
+	return p.line.pushPipe(out)
+}
+
+// fetch reads what comes into the delay line: into a pipe after a read that was full, where there is room for it.
+func (p *pump) fetch(current *plan, bulk bool) (full bool, err error) {
+	if !bulk || current.ahead() > 0 || !p.budget.has(pipeCost(pipeSize)) {
+		buf, n, err := p.src.read(p.budget, !p.line.holds())
+		if err != nil {
+			return false, err
+		}
+		return n == bufferSize, p.line.push(buf, n)
+	}
+	in, err := p.src.splice()
+	switch {
+	case errors.Is(err, errNoPipe):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	n := in.held
+	p.budget.owe(pipeCost(n)) // which was there before it waited for bytes; nothing is reserved meanwhile
+	return n >= bufferSize, p.line.pushPipe(in)
 }
 
 // overflow counts, once, that reading has stopped for want of room. To read no further ahead of a bottleneck is what

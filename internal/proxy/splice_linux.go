@@ -10,7 +10,8 @@ import (
 
 const (
 	pipeSize  = 1 << 20 // bytes in a pipe, the most that a process may ask for without privilege (pipe(7))
-	mostPipes = 64      // that are kept for later
+	keptPipes = 64      // for later
+	mostPipes = 1024    // at once; each takes two file descriptors
 )
 
 // errNoPipe says that there is none to splice through: file descriptors, or pages of pipes, are used up.
@@ -26,6 +27,7 @@ type pipe struct {
 type pipePool struct {
 	mu   sync.Mutex
 	free []*pipe
+	made int // and not closed
 }
 
 func (l *pipePool) get() (*pipe, error) {
@@ -37,9 +39,14 @@ func (l *pipePool) get() (*pipe, error) {
 		return p, nil
 	}
 	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+	if l.made >= mostPipes || unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK) != nil {
 		return nil, errNoPipe
 	}
+	if scarce(fds[1]) {
+		_, _ = unix.Close(fds[0]), unix.Close(fds[1])
+		return nil, errNoPipe
+	}
+	l.made++
 	_, _ = unix.FcntlInt(uintptr(fds[0]), unix.F_SETPIPE_SZ, pipeSize) // else it is smaller
 	return &pipe{r: fds[0], w: fds[1]}, nil
 }
@@ -51,11 +58,19 @@ func (l *pipePool) put(p *pipe) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if p.held == 0 && len(l.free) < mostPipes {
+	if p.held == 0 && len(l.free) < keptPipes {
 		l.free = append(l.free, p)
 		return
 	}
+	l.made--
 	_, _ = unix.Close(p.r), unix.Close(p.w)
+}
+
+// scarce says whether the file descriptor is among the last quarter of those that the process may have: connections need
+// them more.
+func scarce(fd int) bool {
+	var limit unix.Rlimit
+	return unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil && uint64(fd) > limit.Cur/4*3
 }
 
 // close closes the pipes that nobody uses.
@@ -65,6 +80,7 @@ func (l *pipePool) close() {
 	for _, p := range l.free {
 		_, _ = unix.Close(p.r), unix.Close(p.w)
 	}
+	l.made -= len(l.free)
 	l.free = nil
 }
 
@@ -75,6 +91,19 @@ func (p *pipe) read(b []byte) (int, error) {
 		p.held -= n
 	}
 	return n, err
+}
+
+// discard loses bytes of a pipe.
+func (p *pipe) discard(n int) error {
+	var buf [4096]byte
+	for n > 0 {
+		got, err := p.read(buf[:min(n, len(buf))])
+		if err != nil {
+			return err
+		}
+		n -= got
+	}
+	return nil
 }
 
 // splice waits for bytes and moves them into a pipe, without holding one meanwhile. Its errors are those of read.
@@ -111,12 +140,12 @@ func (s *source) splice() (in *pipe, err error) {
 	return in, nil
 }
 
-// spliceOut moves what a pipe holds on to a connection; an error leaves the rest there.
-func (s *source) spliceOut(out *pipe) error {
+// spliceOut moves so many bytes of a pipe on to a connection; an error leaves the rest there.
+func (s *source) spliceOut(out *pipe, bytes int) error {
 	var failed error
 	err := s.raw.Write(func(fd uintptr) bool {
-		for out.held > 0 {
-			n, err := unix.Splice(out.r, nil, int(fd), nil, out.held, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
+		for bytes > 0 {
+			n, err := unix.Splice(out.r, nil, int(fd), nil, bytes, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
 			switch {
 			case errors.Is(err, unix.EINTR):
 			case errors.Is(err, unix.EAGAIN):
@@ -129,6 +158,7 @@ func (s *source) spliceOut(out *pipe) error {
 				return true
 			default:
 				out.held -= int(n)
+				bytes -= int(n)
 			}
 		}
 		return true

@@ -16,8 +16,12 @@ func (*pipePool) put(*pipe) {}
 
 func (*pipePool) close() {}
 
+const pipeSize = 1 << 20
+
 func (*pipe) read([]byte) (int, error) { return 0, errNoPipe }
+
+func (*pipe) discard(int) error { return errNoPipe }
 
 func (*source) splice() (*pipe, error) { return nil, errNoPipe }
 
-func (*source) spliceOut(*pipe) error { return errNoPipe }
+func (*source) spliceOut(*pipe, int) error { return errNoPipe }
