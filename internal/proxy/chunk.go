@@ -43,3 +43,22 @@ func (c chunk) size() int {
 func (c chunk) unshaped() piece {
 	return piece{number: c.number, size: c.size(), at: c.read, end: c.end != nil}
 }
+
+// outgoing is a piece that is due.
+type outgoing struct {
+	piece
+	data []byte
+	pipe *pipe // that the bytes are in; nil if they are in data
+	end  error
+}
+
+// cut takes a piece off the chunk.
+func (c *chunk) cut(p piece) outgoing {
+	out := outgoing{piece: p, pipe: c.pipe, end: c.end}
+	if c.pipe != nil {
+		c.left -= p.size
+		return out
+	}
+	out.data, c.data = c.data[:p.size], c.data[p.size:]
+	return out
+}

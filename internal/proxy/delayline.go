@@ -130,25 +130,6 @@ func (l *delayLine) drain() {
 	}
 }
 
-// outgoing is a piece that is due.
-type outgoing struct {
-	piece
-	data []byte
-	pipe *pipe // that the bytes are in; nil if they are in data
-	end  error
-}
-
-// cut takes a piece off the chunk.
-func (c *chunk) cut(p piece) outgoing {
-	out := outgoing{piece: p, pipe: c.pipe, end: c.end}
-	if c.pipe != nil {
-		c.left -= p.size
-		return out
-	}
-	out.data, c.data = c.data[:p.size], c.data[p.size:]
-	return out
-}
-
 // let sends a piece, and says how the connection ends if that is due.
 func (l *delayLine) let(out outgoing) error {
 	var err error
