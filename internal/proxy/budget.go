@@ -85,3 +85,11 @@ func (p *bufferPool) put(b *buffer) {
 		p.pool.Put(b)
 	}
 }
+
+// signal pokes whoever waits on c, without waiting for them.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

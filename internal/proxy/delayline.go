@@ -334,11 +334,3 @@ func (l *delayLine) holds() bool {
 	defer l.mu.Unlock()
 	return l.busy
 }
-
-// signal pokes whoever waits on c, without waiting for them.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
