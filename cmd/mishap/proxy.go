@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os/signal"
 	"syscall"
 
@@ -12,16 +13,25 @@ import (
 
 func (c *cli) proxyCommand() *cobra.Command {
 	var eof bool
+	var toxi toxiproxyFlags
 	cmd := &cobra.Command{
 		Use:   "proxy",
 		Short: "Run the proxies of the settings",
 		Long: `Run every proxy of the settings until Ctrl-C. Traffic passes untouched until a
 fault is put in; a fault ends by itself unless it is renewed, and a proxy that
 is started again has none. Experiments put faults in, and people do by hand:
-see add, remove and watch.` + "\n" + exitCodes,
-		Example: "  mishap proxy\n  mishap proxy add payments latency delay=300ms --for 5m\n  mishap proxy watch\n  mishap proxy --config mishap.yaml",
+see add, remove and watch.
+
+With --toxiproxy it also answers the HTTP API of Toxiproxy 2.12, for its
+clients; proxies are then created by them, or listed in Toxiproxy's config
+file, and the settings need have none.` + "\n" + exitCodes,
+		Example: "  mishap proxy\n  mishap proxy add payments latency delay=300ms --for 5m\n  mishap proxy watch\n  mishap proxy --config mishap.yaml\n  mishap proxy --toxiproxy 127.0.0.1:8474 --toxiproxy-config toxiproxy.json",
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			options, err := toxi.options()
+			if err != nil {
+				return err
+			}
 			a, err := c.app()
 			if err != nil {
 				return err
@@ -33,15 +43,19 @@ see add, remove and watch.` + "\n" + exitCodes,
 				ctx, stop = untilEOF(ctx, c.in)
 				defer stop()
 			}
-			return a.ServeProxies(ctx, func(listeners []proxy.ProxyStatus) {
+			return a.ServeProxies(ctx, options, func(listeners []proxy.ProxyStatus, api net.Addr) {
 				for _, l := range listeners {
 					fmt.Fprintf(c.out, "%s: %s -> %s\n", l.Name, l.Listen, l.Upstream)
+				}
+				if api != nil {
+					fmt.Fprintf(c.out, "Toxiproxy's API: %s\n", api)
 				}
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&eof, "until-eof", false, "end when the standard input does")
 	_ = cmd.Flags().MarkHidden("until-eof")
+	toxi.add(cmd.Flags())
 	cmd.AddCommand(c.proxyAddCommand(), c.proxyRemoveCommand(), c.proxyWatchCommand())
 	return cmd
 }

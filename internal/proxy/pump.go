@@ -40,6 +40,7 @@ type pump struct {
 	changed  chan struct{} // plan may have changed; for emptied alone
 	full     bool          // reading has stopped because there is no room; counted once
 	rest     leftover      // what a new plan kept from being passed on
+	traffic  wayTraffic
 
 	mu      sync.Mutex
 	writing bool // pass is in a write, which a new plan interrupts
@@ -59,7 +60,7 @@ func newPump(way Direction, src, dst *source, server *budget, clock *clock, done
 	p.line = &delayLine{
 		plan: &p.plan, budget: own, clock: clock, pool: p.pool, done: done, start: time.Now(), idle: idle,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
-		send:   func(b []byte) error { _, err := dst.conn.Write(b); return err },
+		send:   p.send,
 		failed: src.interrupt,
 	}
 	return p
@@ -97,6 +98,7 @@ func (p *pump) write(b []byte) (rest []byte, err error) {
 	p.writing = true
 	p.mu.Unlock()
 	n, err := p.dst.conn.Write(b)
+	p.traffic.sent.Add(uint64(n))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.writing = false
@@ -176,6 +178,7 @@ func (p *pump) pass() error {
 		if err != nil {
 			return err
 		}
+		p.traffic.received.Add(uint64(n))
 		if err := p.passOn(buf, buf[:n]); err != nil {
 			return err
 		}
@@ -204,6 +207,8 @@ func (p *pump) passOn(buf *buffer, data []byte) error {
 // splice moves up to spliceBatch bytes without copying them, where the system can.
 func (p *pump) splice() error {
 	n, err := p.dst.conn.ReadFrom(&io.LimitedReader{R: p.src.conn, N: spliceBatch})
+	p.traffic.received.Add(uint64(n))
+	p.traffic.sent.Add(uint64(n))
 	switch {
 	case err == nil && n < spliceBatch:
 		return p.src.end()
@@ -236,6 +241,7 @@ func (p *pump) delay() error {
 		switch {
 		case err == nil:
 			p.full = false
+			p.traffic.received.Add(uint64(n))
 			err = p.line.push(buf, n)
 		case errors.Is(err, errFull), errors.Is(err, errAhead):
 			p.overflow(err)

@@ -17,6 +17,8 @@ const resolveTimeout = 5 * time.Second
 // Options are what Serve needs.
 type Options struct {
 	Listeners []Listener
+	API       API          // may be nil; with it Listeners may be empty
+	Control   string       // where the control API is, if no listener says so
 	Log       *slog.Logger // may be nil
 	// Ready, if set, is called once, when every listener and the control API can be used. It gets the real addresses.
 	Ready func([]ProxyStatus)
@@ -49,10 +51,15 @@ func Serve(ctx context.Context, o Options) error {
 	}
 	defer s.close()
 	defer stop() // before close waits
-	failed := make(chan error, 1)
+	failed := make(chan error, 2)
 	control := s.newControl()
-	s.tasks.Go(func() { failed <- control.Serve(socket) })
+	s.tasks.Go(func() { failed <- fmt.Errorf("serve control API on %s: %w", s.path, control.Serve(socket)) })
 	defer control.Close()
+	end, err := s.beside(ctx, o.API, failed)
+	if err != nil {
+		return err
+	}
+	defer end()
 	s.tasks.Go(func() { s.faults.expire(ctx) })
 	s.tasks.Go(s.clock.run)
 	for _, l := range s.listeners {
@@ -67,7 +74,7 @@ func Serve(ctx context.Context, o Options) error {
 	case <-ctx.Done():
 		return nil
 	case err := <-failed:
-		return fmt.Errorf("serve control API on %s: %w", s.path, err)
+		return err
 	}
 }
 
@@ -87,38 +94,46 @@ type server struct {
 	files     TLSFiles // of the control API, if it is not on this machine alone
 	held      *budget  // of all delay lines
 	clock     *clock   // of all delay lines
+	pool      *bufferPool
 	configs   []Listener
 	listeners []front // of those
+	guests    guests  // proxies that came later
 	faults    *registry
 	tasks     sync.WaitGroup
 }
 
 // newServer makes a server that does nothing yet.
 func newServer(o Options) (*server, error) {
-	if err := validate(o.Listeners); err != nil {
+	if err := validate(o.Listeners); err != nil && (o.API == nil || len(o.Listeners) > 0) {
 		return nil, err
 	}
-	s := &server{log: o.Log, clock: newClock()}
+	s := &server{log: o.Log, clock: newClock(), pool: new(bufferPool)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	pool, bytes, byName := new(bufferPool), &budget{limit: cmp.Or(o.Budget, serverBudget())}, make(map[string]port)
+	s.held = &budget{limit: cmp.Or(o.Budget, serverBudget())}
+	byName := make(map[string]port)
 	for _, config := range o.Listeners {
-		var l front = newUDPListener(config, s.log, bytes, s.clock)
+		var l front = newUDPListener(config, s.log, s.held, s.clock)
 		if config.Protocol != UDP {
-			l = &listener{Listener: config, log: s.log, pool: pool, bytes: bytes, clock: s.clock,
-				open: make(map[*connection]struct{}), changed: make(chan struct{})}
+			l = s.newListener(config)
 		}
 		s.path, s.files = cmp.Or(s.path, config.Control), cmp.Or(s.files, config.ControlTLS)
 		s.configs, s.listeners = append(s.configs, config), append(s.listeners, l)
 		byName[config.Name] = l
 	}
-	s.held = bytes
+	s.path = cmp.Or(s.path, o.Control)
 	s.faults = newRegistry(byName, s.log)
 	if o.clock != nil {
 		s.faults.clock = o.clock
 	}
 	return s, nil
+}
+
+// newListener makes a listener of TCP that does nothing yet.
+func (s *server) newListener(config Listener) *listener {
+	return &listener{Listener: config, log: s.log, pool: s.pool, bytes: s.held, clock: s.clock,
+		open: make(map[*connection]struct{}), changed: make(chan struct{})}
 }
 
 // listen takes every port, or none.
@@ -140,7 +155,7 @@ func (s *server) proxies() []ProxyStatus {
 	for _, l := range s.listeners {
 		list = append(list, l.status())
 	}
-	return list
+	return append(list, s.guests.status()...)
 }
 
 // close ends every connection and waits until all goroutines have ended.
@@ -148,6 +163,7 @@ func (s *server) close() {
 	for _, l := range s.listeners {
 		l.close()
 	}
+	s.guests.close()
 	s.clock.close() // nobody waits any more
 	s.tasks.Wait()
 }
