@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os/signal"
 	"syscall"
 	"time"
@@ -14,6 +15,7 @@ import (
 func (c *cli) proxyCommand() *cobra.Command {
 	var eof bool
 	var drain time.Duration
+	var toxi toxiproxyFlags
 	cmd := &cobra.Command{
 		Use:   "proxy",
 		Short: "Run the proxies of the settings",
@@ -23,10 +25,18 @@ is started again has none. Experiments put faults in, and people do by hand:
 see add, remove and watch.
 
 SIGUSR2 restarts it, with the program and the settings as they are then: the
-next process takes the ports over, and no connection breaks. No fault survives.` + "\n" + exitCodes,
-		Example: "  mishap proxy\n  mishap proxy add payments latency delay=300ms --for 5m\n  mishap proxy watch\n  mishap proxy --config mishap.yaml",
+next process takes the ports over, and no connection breaks. No fault survives.
+
+With --toxiproxy it also answers the HTTP API of Toxiproxy 2.12, for its
+clients; proxies are then created by them, or listed in Toxiproxy's config
+file, and the settings need have none.` + "\n" + exitCodes,
+		Example: "  mishap proxy\n  mishap proxy add payments latency delay=300ms --for 5m\n  mishap proxy watch\n  mishap proxy --config mishap.yaml\n  mishap proxy --toxiproxy 127.0.0.1:8474 --toxiproxy-config toxiproxy.json",
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			options, err := toxi.options()
+			if err != nil {
+				return err
+			}
 			a, err := c.app()
 			if err != nil {
 				return err
@@ -38,23 +48,27 @@ next process takes the ports over, and no connection breaks. No fault survives.`
 				ctx, stop = untilEOF(ctx, c.in)
 				defer stop()
 			}
-			o := proxy.Options{Succeed: c.restarts(ctx), Drain: drain, Ready: func(listeners []proxy.ProxyStatus) {
+			o := proxy.Options{Succeed: c.restarts(ctx), Drain: drain}
+			if o.Ports, o.Standby, err = inherited(); err != nil {
+				return err
+			}
+			return a.ServeProxies(ctx, o, options, func(listeners []proxy.ProxyStatus, api net.Addr) {
 				for _, l := range listeners {
 					fmt.Fprintf(c.out, "%s: %s -> %s\n", l.Name, l.Listen, l.Upstream)
+				}
+				if api != nil {
+					fmt.Fprintf(c.out, "Toxiproxy's API: %s\n", api)
 				}
 				if err := notifySystemd("READY=1"); err != nil {
 					fmt.Fprintf(c.err, "mishap: %v\n", err)
 				}
-			}}
-			if o.Ports, o.Standby, err = inherited(); err != nil {
-				return err
-			}
-			return a.ServeProxies(ctx, o)
+			})
 		},
 	}
 	cmd.Flags().DurationVar(&drain, "drain", time.Hour, "how long connections may go on after a restart")
 	cmd.Flags().BoolVar(&eof, "until-eof", false, "end when the standard input does")
 	_ = cmd.Flags().MarkHidden("until-eof")
+	toxi.add(cmd.Flags())
 	cmd.AddCommand(c.proxyAddCommand(), c.proxyRemoveCommand(), c.proxyWatchCommand())
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"mishap"
 	"mishap/injectors"
 	"mishap/internal/proxy"
+	"mishap/internal/toxiproxy"
 )
 
 // proxyControl lets an injector speak to the control API of a proxy.
@@ -108,23 +110,40 @@ func translate(err error) error {
 	return err
 }
 
-// ServeProxies runs the proxies of the settings until ctx ends.
-func (a *App) ServeProxies(ctx context.Context, o proxy.Options) error {
+// ServeProxies runs the proxies of the settings until ctx ends, and Toxiproxy's API if it is given an address for it.
+// Ready is called once all of them listen, with the API's real address.
+func (a *App) ServeProxies(ctx context.Context, o proxy.Options, toxi toxiproxy.Options, ready func([]proxy.ProxyStatus, net.Addr)) error {
 	var listeners []proxy.Listener
 	for _, p := range a.Settings.Proxies {
 		listeners = append(listeners, proxy.Listener{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control, ControlTLS: proxy.TLSFiles(p.ControlTLS),
 			SNI: p.SNI, TLS: (*proxy.ServerTLS)(p.TLS), UpstreamTLS: (*proxy.ClientTLS)(p.UpstreamTLS)})
 	}
-	if listeners == nil {
+	if listeners == nil && toxi.Address == "" {
 		return invalid{mishap.WithHint(errors.New("the settings have no proxies"), "list them in mishap.yaml: proxies: [{name: payments, listen: \"127.0.0.1:9001\", upstream: \"127.0.0.1:9000\"}]")}
 	}
-	o.Listeners, o.Log = listeners, a.log
-	// The control socket has one folder for all.
-	if strings.HasPrefix(listeners[0].Control, "tcp://") {
-		return proxy.Serve(ctx, o)
+	o.Listeners, o.Log, o.Control = listeners, a.log, filepath.Join(a.Settings.State, "proxy.sock")
+	if len(listeners) > 0 {
+		o.Control = listeners[0].Control // one for all
 	}
-	if err := os.MkdirAll(filepath.Dir(listeners[0].Control), 0o700); err != nil {
-		return fmt.Errorf("make folder for control socket: %w", err)
+	if !strings.HasPrefix(o.Control, "tcp://") {
+		if err := os.MkdirAll(filepath.Dir(o.Control), 0o700); err != nil {
+			return fmt.Errorf("make folder for control socket: %w", err)
+		}
 	}
+	var address net.Addr
+	if toxi.Address != "" {
+		toxi.Log = a.log
+		api, err := toxiproxy.Listen(ctx, toxi)
+		var system *net.OpError
+		switch {
+		case errors.As(err, &system):
+			return err
+		case err != nil:
+			return invalid{err}
+		}
+		defer api.Close()
+		o.API, address = api, api.Addr()
+	}
+	o.Ready = func(list []proxy.ProxyStatus) { ready(list, address) }
 	return proxy.Serve(ctx, o)
 }

@@ -82,6 +82,10 @@ func (c *connection) arm(b *bond) {
 		b.timer = time.AfterFunc(after, func() {
 			b.touch()
 			b.fault.counters.endedOne()
+			if d.endsBy() == byClose {
+				c.close()
+				return
+			}
 			c.reset()
 		})
 	}
@@ -151,7 +155,7 @@ func (c *connection) reset() {
 	})
 }
 
-// close ends a connection of which both ways have ended.
+// close ends a connection of which both ways have ended, or that a fault ends so.
 func (c *connection) close() {
 	c.once.Do(func() {
 		close(c.done)

@@ -102,8 +102,7 @@ func listenControl(ctx context.Context, address string, files TLSFiles) (l net.L
 // rebinding, or they say whose page it was.
 func fromHere(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil || !loopback(host) || r.Header.Get("Origin") != "" {
+		if !FromHere(r) {
 			answer(func(*http.Request) (int, any, error) {
 				return 0, nil, refuse(http.StatusForbidden, "call it by 127.0.0.1 or localhost, and not from a web page",
 					"host %q or origin %q is not this machine", r.Host, r.Header.Get("Origin"))

@@ -35,8 +35,10 @@ type arrival interface {
 
 // deadline acts on connections as a whole.
 type deadline interface {
-	// endsAfter says how long after the fault has reached it a connection is reset; false is never.
+	// endsAfter says how long after the fault has reached it a connection is ended; false is never.
 	endsAfter() (time.Duration, bool)
+	// endsBy says how.
+	endsBy() ending
 }
 
 // datagrams acts on datagrams.

@@ -13,3 +13,5 @@ func (Reset) Kind() string { return "reset" }
 func (r Reset) check(errs *problems) { errs.checkSpan("after", r.After, 0) }
 
 func (r Reset) endsAfter() (time.Duration, bool) { return time.Duration(r.After), true }
+
+func (r Reset) endsBy() ending { return byReset }

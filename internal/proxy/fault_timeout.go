@@ -6,7 +6,8 @@ import "time"
 // the fault ends, as after a network partition. With "drop" they are lost, and a connection that has lost bytes is
 // reset when the fault ends: a stream with a hole in it never goes on. Datagrams are lost either way.
 type Timeout struct {
-	After Duration `json:"after,omitempty"` // the connection is reset so long after the fault has reached it; 0: it is not
+	After Duration `json:"after,omitempty"` // the connection is ended so long after the fault has reached it; 0: it is not
+	How   ending   `json:"how,omitempty"`   // reset (default) or close
 	Data  string   `json:"data,omitempty"`
 }
 
@@ -15,10 +16,13 @@ func (Timeout) Kind() string { return "timeout" }
 
 func (t Timeout) check(errs *problems) {
 	errs.checkSpan("after", t.After, 0)
+	errs.add(!t.How.valid(), "how %q must be reset or close", t.How)
 	errs.add(t.Data != "" && t.Data != "hold" && t.Data != "drop", "data %q must be hold or drop", t.Data)
 }
 
 func (t Timeout) endsAfter() (time.Duration, bool) { return time.Duration(t.After), t.After > 0 }
+
+func (t Timeout) endsBy() ending { return t.How.or(byReset) }
 
 func (t Timeout) stage(draws) stage { return blackHole{drop: t.drops()} }
 

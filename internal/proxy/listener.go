@@ -31,8 +31,9 @@ type listener struct {
 	faults  []*active
 	changed chan struct{} // closed, and made anew, when faults changes
 	open    map[*connection]struct{}
-	total   uint64 // accepted so far; numbers the connections
-	refused uint64 // whose upstream could not be reached
+	total   uint64  // accepted so far; numbers the connections
+	refused uint64  // whose upstream could not be reached
+	past    Traffic // of connections that are over
 	closed  bool
 }
 
@@ -111,6 +112,7 @@ func (l *listener) forget(c *connection) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.open, c)
+	l.past.add(c)
 	c.release()
 }
 
@@ -190,6 +192,12 @@ func (l *listener) status() ProxyStatus {
 
 // close stops accepting, resets every open connection, and waits until their goroutines have ended.
 func (l *listener) close() {
+	l.shut()
+	l.tasks.Wait()
+}
+
+// shut is close without the wait.
+func (l *listener) shut() {
 	if l.tcp == nil {
 		return
 	}
@@ -200,5 +208,4 @@ func (l *listener) close() {
 		c.reset()
 	}
 	l.mu.Unlock()
-	l.tasks.Wait()
 }

@@ -34,6 +34,7 @@ type pump struct {
 	full     bool          // reading has stopped because there is no room; counted once
 	rest     leftover      // what a new plan kept from being passed on
 	piped    *pipe         // and what of it is in the kernel
+	traffic  wayTraffic
 
 	mu      sync.Mutex
 	writing bool // pass is in a write, which a new plan interrupts
@@ -53,8 +54,8 @@ func newPump(way Direction, src, dst *source, server *budget, clock *clock, done
 	p.line = &delayLine{
 		plan: &p.plan, budget: own, clock: clock, pool: p.pool, done: done, start: time.Now(), idle: idle,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
-		send:   func(b []byte) error { _, err := dst.conn.Write(b); return err },
-		splice: dst.spliceOut,
+		send:   p.send,
+		splice: func(out *pipe, n int) error { p.traffic.sent.Add(uint64(n)); return dst.spliceOut(out, n) },
 		failed: src.interrupt,
 	}
 	return p
@@ -86,6 +87,7 @@ func (p *pump) interruptWrite() {
 func (p *pump) write(b []byte) (rest []byte, err error) {
 	n := 0
 	err = p.interruptibly(func() (err error) { n, err = p.dst.conn.Write(b); return err })
+	p.traffic.sent.Add(uint64(n))
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return b[n:], err
 	}
@@ -188,6 +190,7 @@ func (p *pump) pass() error {
 		if err != nil {
 			return err
 		}
+		p.traffic.received.Add(uint64(n))
 		if err := p.passOn(buf, buf[:n]); err != nil {
 			return err
 		}
@@ -211,6 +214,7 @@ func (p *pump) splice() error {
 			return err
 		}
 		n := in.held
+		p.traffic.received.Add(uint64(n))
 		if err := p.spliceOn(in); err != nil || n < bufferSize {
 			return err
 		}
@@ -220,7 +224,9 @@ func (p *pump) splice() error {
 // spliceOn passes on what a pipe holds, and keeps what a new plan leaves of it.
 func (p *pump) spliceOn(out *pipe) error {
 	p.piped = out
-	err := p.interruptibly(func() error { return p.dst.spliceOut(out, out.held) })
+	held := out.held
+	err := p.interruptibly(func() error { return p.dst.spliceOut(out, held) })
+	p.traffic.sent.Add(uint64(held - out.held))
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		p.piped = nil
 		p.pool.pipes.put(out)
@@ -301,6 +307,7 @@ func (p *pump) fetch(current *plan, bulk bool) (full bool, err error) {
 		if err != nil {
 			return false, err
 		}
+		p.traffic.received.Add(uint64(n))
 		return n == bufferSize, p.line.push(buf, n)
 	}
 	in, err := p.src.splice()
@@ -311,6 +318,7 @@ func (p *pump) fetch(current *plan, bulk bool) (full bool, err error) {
 		return false, err
 	}
 	n := in.held
+	p.traffic.received.Add(uint64(n))
 	p.budget.owe(pipeCost(n)) // which was there before it waited for bytes; nothing is reserved meanwhile
 	return n >= bufferSize, p.line.pushPipe(in)
 }

@@ -57,15 +57,15 @@ type port interface {
 
 // registry holds the faults of a server.
 type registry struct {
-	proxies map[string]port
-	log     *slog.Logger
-	wake    chan struct{} // a lease has changed
-	clock   func() time.Duration
+	log   *slog.Logger
+	wake  chan struct{} // a lease has changed
+	clock func() time.Duration
 
-	mu    sync.Mutex
-	known map[string]*active   // in force, or ended and kept
-	force map[string][]*active // by proxy, those in force, oldest first; a list is never changed
-	ended []string             // the ids that have ended, oldest first
+	mu      sync.Mutex
+	proxies map[string]port
+	known   map[string]*active   // in force, or ended and kept
+	force   map[string][]*active // by proxy, those in force, oldest first; a list is never changed
+	ended   []string             // the ids that have ended, oldest first
 }
 
 func newRegistry(proxies map[string]port, log *slog.Logger) *registry {
@@ -77,11 +77,19 @@ func newRegistry(proxies map[string]port, log *slog.Logger) *registry {
 // whether it is new.
 func (r *registry) put(f Fault) (status Status, created bool, err error) {
 	f = f.withDefaults()
+	if err := f.validate(); err != nil {
+		return Status{}, false, refuse(http.StatusBadRequest, "", "%w", err)
+	}
+	return r.place(f)
+}
+
+// place is put of a fault that is valid.
+func (r *registry) place(f Fault) (status Status, created bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if err := r.check(f); err != nil {
 		return Status{}, false, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	a := r.find(f.ID)
 	switch {
 	case a == nil:
@@ -105,11 +113,8 @@ func (r *registry) put(f Fault) (status Status, created bool, err error) {
 	return r.status(a), false, nil
 }
 
-// check says why a fault cannot be put in.
+// check says why a valid fault cannot be put in.
 func (r *registry) check(f Fault) error {
-	if err := f.validate(); err != nil {
-		return refuse(http.StatusBadRequest, "", "%w", err)
-	}
 	proxy := r.proxies[f.Proxy]
 	if proxy == nil {
 		return refuse(http.StatusUnprocessableEntity, "the proxies here are: "+r.names(),
@@ -123,7 +128,7 @@ func (r *registry) check(f Fault) error {
 
 // enter makes a fault known.
 func (r *registry) enter(f Fault, c *counters, started time.Time) *active {
-	a := &active{Fault: f, counters: c, state: InForce, started: started, lease: r.clock() + f.Expires}
+	a := &active{Fault: f, counters: c, state: InForce, started: started, lease: r.due(f.Expires)}
 	r.known[f.ID] = a
 	signal(r.wake)
 	return a
@@ -161,7 +166,7 @@ func (r *registry) renew(id string, expires time.Duration) (Status, error) {
 }
 
 func (r *registry) extend(a *active, expires time.Duration) {
-	a.lease = r.clock() + expires
+	a.lease = r.due(expires)
 	signal(r.wake)
 }
 
@@ -255,7 +260,9 @@ func (r *registry) inForce() []measured {
 func (r *registry) status(a *active) Status {
 	s := Status{Fault: a.Fault, State: a.state, Started: a.started, Until: a.ended, Stats: a.counters.snapshot()}
 	if a.state == InForce {
-		s.Until = time.Now().Add(a.lease - r.clock())
+		if a.lease != unlimited {
+			s.Until = time.Now().Add(a.lease - r.clock())
+		}
 		s.Stats.InForceOn = r.proxies[a.Proxy].coverage(a)
 	}
 	return s

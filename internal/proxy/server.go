@@ -18,6 +18,8 @@ const resolveTimeout = 5 * time.Second
 // Options are what Serve needs.
 type Options struct {
 	Listeners []Listener
+	API       API          // may be nil; with it Listeners may be empty
+	Control   string       // where the control API is, if no listener says so
 	Log       *slog.Logger // may be nil
 	// Ready, if set, is called once, when every listener and the control API can be used. It gets the real addresses.
 	Ready func([]ProxyStatus)
@@ -87,6 +89,12 @@ func (s *server) run(ctx context.Context, stop func(), o Options, control *contr
 	defer stop() // before close waits
 	defer func() { control.close() }()
 	control.serve()
+	failed := make(chan error, 1)
+	end, err := s.beside(ctx, o.API, failed)
+	if err != nil {
+		return err
+	}
+	defer end()
 	s.tasks.Go(func() { s.faults.expire(ctx) })
 	s.tasks.Go(s.clock.run)
 	for _, l := range s.listeners {
@@ -101,6 +109,8 @@ func (s *server) run(ctx context.Context, stop func(), o Options, control *contr
 		select {
 		case <-ctx.Done():
 			return nil
+		case err := <-failed:
+			return err
 		case err := <-control.failed:
 			return fmt.Errorf("serve control API on %s: %w", s.path, err)
 		case next := <-o.Succeed:
@@ -134,46 +144,53 @@ type server struct {
 	log       *slog.Logger
 	path      string   // of the control socket, or tcp://host:port
 	files     TLSFiles // of the control API, if it is not on this machine alone
+	held      *budget  // of all delay lines
+	clock     *clock   // of all delay lines
 	pool      *bufferPool
-	held      *budget // of all delay lines
-	clock     *clock  // of all delay lines
 	configs   []Listener
 	listeners []front // of those
+	guests    guests  // proxies that came later
 	faults    *registry
 	tasks     sync.WaitGroup
 }
 
 // newServer makes a server that does nothing yet.
 func newServer(o Options) (*server, error) {
-	if err := validate(o.Listeners); err != nil {
+	if err := validate(o.Listeners); err != nil && (o.API == nil || len(o.Listeners) > 0) {
 		return nil, err
 	}
-	s := &server{log: o.Log, clock: newClock()}
+	s := &server{log: o.Log, clock: newClock(), pool: new(bufferPool)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	pool, bytes, byName := new(bufferPool), &budget{limit: cmp.Or(o.Budget, serverBudget())}, make(map[string]port)
+	s.held = &budget{limit: cmp.Or(o.Budget, serverBudget())}
+	byName := make(map[string]port)
 	for _, config := range o.Listeners {
 		var l front
 		switch config.Protocol {
 		case UDP:
-			l = newUDPListener(config, s.log, bytes, s.clock)
+			l = newUDPListener(config, s.log, s.held, s.clock)
 		case HTTP:
 			l = newWebListener(config, s.log)
 		default:
-			l = &listener{Listener: config, log: s.log, pool: pool, bytes: bytes, clock: s.clock,
-				open: make(map[*connection]struct{}), changed: make(chan struct{})}
+			l = s.newListener(config)
 		}
 		s.path, s.files = cmp.Or(s.path, config.Control), cmp.Or(s.files, config.ControlTLS)
 		s.configs, s.listeners = append(s.configs, config), append(s.listeners, l)
 		byName[config.Name] = l
 	}
-	s.held, s.pool = bytes, pool
+	s.path = cmp.Or(s.path, o.Control)
 	s.faults = newRegistry(byName, s.log)
 	if o.clock != nil {
 		s.faults.clock = o.clock
 	}
 	return s, nil
+}
+
+// newListener makes a listener of TCP that does nothing yet.
+func (s *server) newListener(config Listener) *listener {
+	return &listener{Listener: config, log: s.log, pool: s.pool, bytes: s.held, clock: s.clock,
+		open: make(map[*connection]struct{}), changed: make(chan struct{})}
 }
 
 // listen takes every port, or none.
@@ -195,7 +212,7 @@ func (s *server) proxies() []ProxyStatus {
 	for _, l := range s.listeners {
 		list = append(list, l.status())
 	}
-	return list
+	return append(list, s.guests.status()...)
 }
 
 // close ends every connection and waits until all goroutines have ended.
@@ -203,6 +220,7 @@ func (s *server) close() {
 	for _, l := range s.listeners {
 		l.close()
 	}
+	s.guests.close()
 	s.clock.close() // nobody waits any more
 	s.tasks.Wait()
 	s.pool.pipes.close()

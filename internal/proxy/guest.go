@@ -1,0 +1,169 @@
+package proxy
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// Guest is a proxy of TCP that came while its server ran. It has a listener while it is open, and keeps its faults while
+// it is not.
+type Guest struct {
+	server *server
+	ctx    context.Context // of its connections
+	config Listener        // the name never changes; mu guards the rest
+
+	mu     sync.Mutex // never held across a call that waits for a peer
+	faults []*active
+	now    *listener // nil while it is closed
+	cancel context.CancelFunc
+	past   Traffic // of listeners that are closed
+	gone   bool    // it cannot be opened any more
+}
+
+// Open listens on an IP address and port, and passes connections on to the upstream. It gives the real address. A guest that
+// is open already is not touched.
+func (g *Guest) Open(listen, upstream string) (address string, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.gone:
+		return "", ErrStopped
+	case g.now != nil:
+		return g.now.tcp.Addr().String(), nil
+	}
+	g.config.Listen, g.config.Upstream = listen, upstream
+	l := g.server.newListener(g.config)
+	if err := l.listen(g.ctx, nil); err != nil {
+		return "", err
+	}
+	l.faults = g.faults
+	ctx, cancel := context.WithCancel(g.ctx)
+	g.now, g.cancel = l, cancel
+	g.server.guests.tasks.Go(func() {
+		defer l.tasks.Wait()
+		l.serve(ctx)
+	})
+	g.server.log.Info("proxy listens", "proxy", g.config.Name, "listen", l.tcp.Addr(), "upstream", upstream)
+	return l.tcp.Addr().String(), nil
+}
+
+// Close stops listening and resets every connection. The port is free when it returns; what ends its goroutines does not
+// hold it up.
+func (g *Guest) Close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.close()
+}
+
+func (g *Guest) close() {
+	if g.now == nil {
+		return
+	}
+	g.cancel()
+	g.now.shut()
+	g.past = g.past.plus(g.now.traffic())
+	g.now, g.cancel = nil, nil
+	g.server.log.Info("proxy is closed", "proxy", g.config.Name)
+}
+
+// end closes the guest for good.
+func (g *Guest) end() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.gone = true
+	g.close()
+}
+
+func (g *Guest) set(faults []*active) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.faults = faults
+	if g.now != nil {
+		g.now.set(faults)
+	}
+}
+
+func (g *Guest) takes(e Effect) error {
+	return (&listener{Listener: Listener{Name: g.config.Name}}).takes(e)
+}
+
+func (g *Guest) coverage(a *active) Coverage {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.now == nil {
+		return Coverage{}
+	}
+	return g.now.coverage(a)
+}
+
+func (g *Guest) status() ProxyStatus {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.now == nil {
+		c := g.config
+		return ProxyStatus{Name: c.Name, Listen: c.Listen, Upstream: c.Upstream, Protocol: TCP, Faults: len(g.faults)}
+	}
+	return g.now.status()
+}
+
+func (g *Guest) traffic() Traffic {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.now == nil {
+		return g.past
+	}
+	return g.past.plus(g.now.traffic())
+}
+
+// guests are the proxies that came while a server ran.
+type guests struct {
+	tasks sync.WaitGroup // of their listeners
+
+	mu     sync.Mutex
+	list   []*Guest
+	closed bool
+}
+
+func (s *guests) add(g *Guest) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrStopped
+	}
+	s.list = append(s.list, g)
+	return nil
+}
+
+func (s *guests) remove(g *Guest) {
+	g.end()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = slices.DeleteFunc(s.list, func(other *Guest) bool { return g == other })
+}
+
+func (s *guests) all() []*Guest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.list)
+}
+
+func (s *guests) status() []ProxyStatus {
+	var list []ProxyStatus
+	for _, g := range s.all() {
+		list = append(list, g.status())
+	}
+	return list
+}
+
+// close ends all guests for good, and waits until their goroutines have ended.
+func (s *guests) close() {
+	s.mu.Lock()
+	s.closed = true
+	list := slices.Clone(s.list)
+	s.mu.Unlock()
+	for _, g := range list {
+		g.end()
+	}
+	s.tasks.Wait()
+}

@@ -1,0 +1,142 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// unlimited is the lease of a fault that stays until it is removed.
+const unlimited time.Duration = math.MaxInt64
+
+// Errors of a Host that callers branch on; use errors.Is.
+var (
+	ErrTaken   = errors.New("the name is taken")
+	ErrStopped = errors.New("the proxies are being stopped")
+)
+
+// API is another way to control a server, in its process.
+type API interface {
+	// Start is called once, when every listener listens and before the server is ready. If it fails the server ends.
+	Start(*Host) error
+	// Serve answers until Close is called; if it gives an error before, the server ends with it.
+	Serve() error
+	// Close makes Serve return. It is called once after Start has succeeded.
+	Close()
+}
+
+// Host is a running server, as another API sees it. None of its methods waits for a peer.
+type Host struct {
+	server *server
+	ctx    context.Context // of the proxies that it opens
+}
+
+// beside lets an API, which may be nil, serve until end.
+func (s *server) beside(ctx context.Context, api API, failed chan<- error) (end func(), err error) {
+	if api == nil {
+		return func() {}, nil
+	}
+	if err := api.Start(&Host{s, ctx}); err != nil {
+		return nil, err
+	}
+	s.tasks.Go(func() { failed <- api.Serve() })
+	return api.Close, nil
+}
+
+// Proxies gives the state of every proxy.
+func (h *Host) Proxies() []ProxyStatus { return h.server.proxies() }
+
+// Add makes a proxy of TCP known. It listens when it is opened. The name may be any that no other proxy has.
+func (h *Host) Add(name string) (*Guest, error) {
+	g := &Guest{server: h.server, ctx: h.ctx, config: Listener{Name: name, Protocol: TCP}}
+	if err := h.server.faults.open(name, g); err != nil {
+		return nil, err
+	}
+	if err := h.server.guests.add(g); err != nil {
+		h.server.faults.shut(name)
+		return nil, err
+	}
+	return g, nil
+}
+
+// Remove closes a proxy that was added, and ends its faults.
+func (h *Host) Remove(g *Guest) {
+	h.server.guests.remove(g)
+	h.server.faults.shut(g.config.Name)
+}
+
+// Put adds a fault, renews it, or changes it if it is in force. If it does not expire it stays until it is removed.
+func (h *Host) Put(f Fault) (Status, error) {
+	f = f.withDefaults()
+	leased := f
+	leased.Expires = cmp.Or(f.Expires, MaxExpires)
+	if err := leased.validate(); err != nil {
+		return Status{}, err
+	}
+	status, _, err := h.server.faults.place(f)
+	return status, err
+}
+
+// Take ends a fault.
+func (h *Host) Take(id string) error {
+	_, err := h.server.faults.remove(id)
+	return err
+}
+
+// InForce says whether a fault is in force.
+func (h *Host) InForce(id string) bool {
+	r := h.server.faults
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.find(id)
+	return a != nil && a.state == InForce
+}
+
+// Traffic is what went through a proxy of TCP.
+func (h *Host) Traffic(name string) Traffic {
+	for _, l := range h.server.listeners {
+		if tcp, ok := l.(*listener); ok && tcp.Name == name {
+			return tcp.traffic()
+		}
+	}
+	for _, g := range h.server.guests.all() {
+		if g.config.Name == name {
+			return g.traffic()
+		}
+	}
+	return Traffic{}
+}
+
+// due is when a lease that begins now is over.
+func (r *registry) due(expires time.Duration) time.Duration {
+	if expires == 0 {
+		return unlimited
+	}
+	return r.clock() + expires
+}
+
+// open makes a proxy known.
+func (r *registry) open(name string, p port) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.proxies[name] != nil {
+		return fmt.Errorf("add proxy %q: %w", name, ErrTaken)
+	}
+	r.proxies[name] = p
+	return nil
+}
+
+// shut ends the faults of a proxy, and forgets it.
+func (r *registry) shut(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range slices.Clone(r.force[name]) {
+		r.finish(a, Ended)
+	}
+	delete(r.force, name)
+	delete(r.proxies, name)
+}
