@@ -68,7 +68,7 @@ file, and the settings need have none.` + "\n" + exitCodes,
 	cmd.Flags().DurationVar(&drain, "drain", time.Hour, "how long connections may go on after a restart")
 	cmd.Flags().BoolVar(&eof, "until-eof", false, "end when the standard input does")
 	_ = cmd.Flags().MarkHidden("until-eof")
-	toxi.add(cmd.Flags())
+	toxi.add(cmd)
 	cmd.AddCommand(c.proxyAddCommand(), c.proxyRemoveCommand(), c.proxyWatchCommand())
 	return cmd
 }

@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"mishap/internal/proxy"
 	"mishap/internal/toxiproxy"
@@ -15,7 +15,8 @@ type toxiproxyFlags struct {
 	tls             []string
 }
 
-func (f *toxiproxyFlags) add(flags *pflag.FlagSet) {
+func (f *toxiproxyFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.StringVar(&f.address, "toxiproxy", "", "also answer Toxiproxy's API on this address, such as 127.0.0.1:8474")
 	flags.StringVar(&f.config, "toxiproxy-config", "", "create the proxies of this config file of Toxiproxy (JSON)")
 	flags.StringSliceVar(&f.tls, "toxiproxy-tls", nil,

@@ -37,7 +37,7 @@ func (g *Guest) Open(listen, upstream string) (address string, err error) {
 	if err := l.listen(g.ctx, nil); err != nil {
 		return "", err
 	}
-	l.faults = g.faults
+	l.faults, l.closes = g.faults, true
 	ctx, cancel := context.WithCancel(g.ctx)
 	g.now, g.cancel = l, cancel
 	g.server.guests.tasks.Go(func() {

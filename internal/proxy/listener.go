@@ -27,6 +27,10 @@ type listener struct {
 	tcp   *net.TCPListener
 	tasks sync.WaitGroup
 
+	// closes says that a client whose upstream cannot be reached is closed and not reset: a reset may come while the
+	// client is still in connect, which then fails.
+	closes bool
+
 	mu      sync.Mutex // never held across a call that waits for a peer
 	faults  []*active
 	changed chan struct{} // closed, and made anew, when faults changes
@@ -99,12 +103,16 @@ func (l *listener) attach(c *connection, upstream *net.TCPConn) error {
 	return nil
 }
 
-// unreachable resets a client whose upstream did not answer.
+// unreachable ends a client whose upstream did not answer.
 func (l *listener) unreachable(c *connection, err error) {
 	l.mu.Lock()
 	l.refused++
 	l.mu.Unlock()
 	l.log.Warn("dial upstream failed", "proxy", l.Name, "upstream", l.Upstream, "err", err)
+	if l.closes {
+		refuseAs(c, byClose)
+		return
+	}
 	c.reset()
 }
 
