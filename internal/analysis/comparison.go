@@ -42,7 +42,7 @@ func New(p Plan) (*Comparison, error) {
 			threshold = math.Log(1/p.Alpha) - math.Log(weight)
 		}
 		c.weights = append(c.weights, weight)
-		c.streams = append(c.streams, newStream(m, p.Share, threshold))
+		c.streams = append(c.streams, newStream(m, p, threshold))
 	}
 	return c, nil
 }

@@ -18,6 +18,11 @@ type Plan struct {
 	// counted thing is assigned by chance; 0 is: not known, then only shares
 	// of failures, latencies and gauges can be compared.
 	Share float64 `json:"share,omitempty"`
+	// PerRequest says that each request is assigned by chance with Share, and
+	// not only the unit (user, session) that sends it. Buckets of few requests
+	// then tell an eighth more; were it not so, a burst of one user would be
+	// taken for harm.
+	PerRequest bool `json:"perRequest,omitempty"`
 	// Horizon is how long after [Comparison.Begin] the comparison ends
 	// without an answer; 0 is never.
 	Horizon time.Duration `json:"horizon,omitempty"`
@@ -110,6 +115,8 @@ func (p Plan) complete() (Plan, error) {
 		return p, fmt.Errorf("%w: alpha %g and beta %g must be between 0 and 0.5", ErrPlan, p.Alpha, p.Beta)
 	case p.Share != 0 && !inside(p.Share, 0, 1):
 		return p, fmt.Errorf("%w: share %g must be between 0 and 1", ErrPlan, p.Share)
+	case p.PerRequest && p.Share == 0:
+		return p, fmt.Errorf("%w: requests that are assigned by chance have a share", ErrPlan)
 	case len(p.Metrics) == 0 || len(p.Metrics) > 100:
 		return p, fmt.Errorf("%w: %d metrics", ErrPlan, len(p.Metrics))
 	case p.Horizon < 0 || !(p.ExtraFailures >= 0) || math.IsInf(p.ExtraFailures, 1):

@@ -5,14 +5,14 @@ import "math"
 const (
 	// priorTrials is how many trials the usual share of failures weighs.
 	priorTrials = 100
-	// fewTrials is below how many of both arms the known split is used: the
-	// split seen in a bucket loses an eighth of the speed at 5 per arm and
-	// nothing to speak of at 30, and bears arms that drift.
+	// fewTrials is below how many of both arms a known split is used: the split
+	// seen in a bucket loses an eighth of the speed at 5 per arm and nothing to
+	// speak of at 30, and bears arms that drift.
 	fewTrials = 60
 )
 
-// seenShare is q of F1 for a bucket of nE and nC trials: the known share for
-// few of them, else the share seen. Which one depends on nE+nC alone, and so
+// seenShare is q of F1 for a bucket of nE and nC trials: the share that each was
+// drawn with, if known (else 0), for few of them, and else the share seen. Which one depends on nE+nC alone, and so
 // both are as valid as by themselves.
 func seenShare(known, nE, nC float64) float64 {
 	if known > 0 && nE+nC < fewTrials || nE+nC == 0 {

@@ -67,7 +67,7 @@ func (c *Comparison) UnmarshalJSON(data []byte) error {
 // sound reports whether what was read fits the metric. It finds what would
 // make the code fail, not what somebody wrote into the evidence.
 func (s *stream) sound() bool {
-	fresh := newStream(s.metric, 0.5, 0)
+	fresh := newStream(s.metric, Plan{Share: 0.5}, 0)
 	for _, pair := range [][2]bool{
 		{s.Failures != nil, fresh.Failures != nil}, {s.Events != nil, fresh.Events != nil},
 		{s.Latencies != nil, fresh.Latencies != nil}, {s.Symmetric != nil, fresh.Symmetric != nil},
@@ -78,7 +78,7 @@ func (s *stream) sound() bool {
 	}
 	h, stake := s.evidence().harm()
 	switch {
-	case len(h.Mixture.LogA) != len(stake.logW) || s.Totals.Control.check() != nil && !large(s.Totals), s.Covered < 0:
+	case len(h.Mixture.LogA) != len(stake.logW) || !s.Totals.Control.soundTotal() || !s.Totals.Experiment.soundTotal(), s.Covered < 0:
 		return false
 	case s.Failures != nil:
 		f, g := s.Failures, fresh.Failures
@@ -92,9 +92,16 @@ func (s *stream) sound() bool {
 	return s.Latencies.sound()
 }
 
-// large reports whether totals are only beyond what a single bucket may be.
-func large(b Bucket) bool {
-	return min(b.Control.Requests, b.Control.Successes, b.Control.Events) >= 0
+// soundTotal reports whether a total is one of sound buckets; it may be larger
+// than any of them.
+func (a Arm) soundTotal() bool {
+	a.Requests, a.Successes, a.Events = min(a.Requests, mostCount), min(a.Successes, mostCount), min(a.Events, mostCount)
+	h := Histogram{Bounds: a.Latency.Bounds}
+	for _, n := range a.Latency.Counts {
+		h.Counts = append(h.Counts, min(n, mostCount))
+	}
+	a.Latency = h
+	return a.check() == nil
 }
 
 func (l *latencies) sound() bool {

@@ -25,7 +25,7 @@ const (
 	quietAfter = 30
 	// staleAfter is how long a metric may say nothing, besides three of its
 	// own widths, before it is missing.
-	staleAfter = 30 * time.Second
+	staleAfter = 10 * time.Second
 	// mostMissing is the share of the time a cleared metric may not have seen.
 	mostMissing = 0.1
 )
@@ -54,8 +54,12 @@ type stream struct {
 
 // newStream makes the evidence of a metric. threshold, if not 0, is what it is
 // boosted towards.
-func newStream(m Metric, share, threshold float64) *stream {
+func newStream(m Metric, p Plan, threshold float64) *stream {
 	s := &stream{metric: m}
+	share, drawn := p.Share, 0.0
+	if p.PerRequest {
+		drawn = p.Share
+	}
 	if m.Dispersion != 1 || m.Tolerance != 1 {
 		threshold = 0
 	}
@@ -65,11 +69,11 @@ func newStream(m Metric, share, threshold float64) *stream {
 	case m.Kind == Gauge || m.Block > 0:
 		s.Symmetric = newSymmetric(m)
 	case m.Kind == SuccessRate:
-		s.Failures = newFailures(m, share, threshold)
+		s.Failures = newFailures(m, drawn, threshold)
 	case m.Kind == EventRate:
 		s.Events = newEvents(m, share, threshold, func(a Arm) int64 { return a.Events })
 	default:
-		s.Latencies = newLatencies(m, share)
+		s.Latencies = newLatencies(m, drawn)
 	}
 	return s
 }
