@@ -54,7 +54,7 @@ file, and the settings need have none.` + "\n" + exitCodes,
 			}
 			return a.ServeProxies(ctx, o, options, func(listeners []proxy.ProxyStatus, api net.Addr) {
 				for _, l := range listeners {
-					fmt.Fprintf(c.out, "%s: %s -> %s\n", l.Name, l.Listen, l.Upstream)
+					fmt.Fprintf(c.out, "%s: %s -> %s\n", visible(l.Name), visible(l.Listen), visible(l.Upstream))
 				}
 				if api != nil {
 					fmt.Fprintf(c.out, "Toxiproxy's API: %s\n", api)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -115,11 +117,19 @@ func (c *cli) withProxy(control, name string, do func(*proxy.Client) error) erro
 			}
 			names = append(names, p.Name)
 		}
+		if socket := filepath.Join(a.Settings.State, "proxy.sock"); names == nil && exists(socket) {
+			return do(proxy.NewClient(socket)) // of a proxy that runs for clients of Toxiproxy's API alone
+		}
 		if names == nil {
 			return usageError{mishap.WithHint(errors.New("the settings have no proxies"), "name its socket with --control, or settings with --config")}
 		}
 		return usageError{mishap.WithHint(fmt.Errorf("there is no proxy %q in the settings", name), mishap.Suggest(name, names))}
 	})
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // withSettings calls do with the program, which is closed then.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -109,7 +110,7 @@ func (w watch) look(ctx context.Context) (picture, error) {
 			p.Faults = append(p.Faults, s)
 		}
 	}
-	if err == nil && p.Proxies == nil {
+	if err == nil && p.Proxies == nil && w.name != "" {
 		err = errors.New("the proxy that runs has no listener named " + w.name + "; it was started with other settings")
 	}
 	return p, err
@@ -161,8 +162,12 @@ func writeFault(b *strings.Builder, f proxy.Status, now time.Time) {
 	if f.Stats.Delivered.Count > 0 {
 		asked, p50, p99 = brief(f.Stats.Requested.Mean), brief(f.Stats.Delivered.P50), brief(f.Stats.Delivered.P99)
 	}
+	left := "-" // it stays until it is removed
+	if !f.Until.IsZero() {
+		left = f.Until.Sub(now).Round(time.Second).String()
+	}
 	fmt.Fprintf(b, "  %-21s %-9s %7d %7s %8s %8s %8s\n", clip(f.Fault.ID, 21), fmt.Sprintf("%d of %d", on.Connections, on.Of),
-		f.Stats.Connections, f.Until.Sub(now).Round(time.Second), asked, p50, p99)
+		f.Stats.Connections, left, asked, p50, p99)
 	with, _ := json.Marshal(f.Fault.Effect)
 	about := []string{f.Fault.Effect.Kind() + " " + strings.NewReplacer(`"`, "", "{", "", "}", "").Replace(string(with))}
 	if f.Fault.Direction != "" {
@@ -194,10 +199,21 @@ func brief(d time.Duration) string {
 	}
 }
 
-// clip shortens a text to so many runes.
+// clip shortens a text to so many runes, all of which can be seen: clients of Toxiproxy's API may name a proxy anything.
 func clip(s string, most int) string {
+	s = visible(s)
 	if r := []rune(s); len(r) > most {
 		return string(r[:most-1]) + "…"
 	}
 	return s
+}
+
+// visible takes out what would draw on a terminal.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
 }

@@ -8,5 +8,5 @@
 // under it (listen, close, put a fault in or take it out) returns without one.
 //
 // Beside Toxiproxy's: a toxic may have `expires` ("30s", or milliseconds), after which it removes itself; times may have
-// fractions; toxicity chooses connections once and for good. README.md lists where answers differ on purpose.
+// fractions; toxicity chooses connections once and for good. docs/toxiproxy.md lists where answers differ on purpose.
 package toxiproxy

@@ -95,6 +95,13 @@ func (r *rig) ok(method, path, body string) map[string]any {
 
 func ask(t testing.TB, url, method, path, body string) (status int, answer string) {
 	t.Helper()
+	status, _, answer = askHeader(t, url, method, path, body)
+	return status, answer
+}
+
+// askHeader is ask that also gives the header of the answer.
+func askHeader(t testing.TB, url, method, path, body string) (status int, header http.Header, answer string) {
+	t.Helper()
 	request, err := http.NewRequest(method, url+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +116,7 @@ func ask(t testing.TB, url, method, path, body string) (status int, answer strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response.StatusCode, string(data)
+	return response.StatusCode, response.Header, string(data)
 }
 
 // proxied creates a proxy and gives its address.

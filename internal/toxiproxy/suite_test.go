@@ -74,13 +74,12 @@ func redirect(t *testing.T, source, address string) string {
 		source = strings.Replace(source, "\t"+unused+"\n", "", 1)
 	}
 	source = strings.Replace(source, "var testServer *toxiproxy.ApiServer\n", "", 1)
-	source = strings.ReplaceAll(source, "127.0.0.1:8475", address)
+	for _, host := range []string{"127.0.0.1", "localhost"} {
+		source = strings.ReplaceAll(source, host+":8475", address)
+	}
 	free := map[string]string{}
 	return regexp.MustCompile(`(localhost|127\.0\.0\.1):(\d{4})\b`).ReplaceAllStringFunc(source, func(found string) string {
 		host, port, _ := strings.Cut(found, ":")
-		if found == address {
-			return found
-		}
 		if free[port] == "" {
 			free[port] = freePort(t)
 		}
