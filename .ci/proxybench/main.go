@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // options are the flags.
@@ -85,6 +87,10 @@ func newBench(o options) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Of this mount namespace alone, so that nothing is left when the run is killed.
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
+		return nil, fmt.Errorf("mount scratch directory: %w", err)
+	}
 	b := &bench{options: o, dir: dir, results: results{}}
 	self, err := os.Executable()
 	if err != nil {
@@ -99,7 +105,8 @@ func newBench(o options) (*bench, error) {
 
 func (b *bench) close() {
 	b.upstream.kill()
-	_ = os.RemoveAll(b.dir)
+	_ = unix.Unmount(b.dir, unix.MNT_DETACH)
+	_ = os.Remove(b.dir)
 }
 
 // measure runs every experiment in every round, with the targets in another order each time.
