@@ -9,11 +9,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // options are the flags.
 type options struct {
 	root, bin, mishap string // where the programs are
+	dir               string // scratch
 	rounds            int
 	only              string // the names of experiments, or ""
 	targets           string // the names of targets, or ""
@@ -33,6 +36,7 @@ func main() {
 func run() error {
 	var o options
 	var upstream, under, host string
+	flag.StringVar(&o.dir, "dir", "", "an empty directory to work in")
 	flag.StringVar(&o.root, "root", "", "where Debian's packages are unpacked")
 	flag.StringVar(&o.bin, "bin", "", "where toxiproxy is")
 	flag.StringVar(&o.mishap, "mishap", "", "the mishap program")
@@ -67,7 +71,6 @@ func run() error {
 // bench is one run.
 type bench struct {
 	options
-	dir      string // scratch
 	upstream *process
 	results  results
 	hosts    int    // so many have been used
@@ -81,16 +84,16 @@ func newBench(o options) (*bench, error) {
 	if err := setUpNamespace(); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "proxybench")
-	if err != nil {
-		return nil, err
+	// Of this mount namespace alone, so that nothing is left when the run is killed.
+	if err := unix.Mount("tmpfs", o.dir, "tmpfs", 0, ""); err != nil {
+		return nil, fmt.Errorf("mount scratch directory: %w", err)
 	}
-	b := &bench{options: o, dir: dir, results: results{}}
+	b := &bench{options: o, results: results{}}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	b.upstream, err = startProcess(dir, "upstream", self, "-upstream", "yes")
+	b.upstream, err = startProcess(o.dir, "upstream", self, "-upstream", "yes")
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +102,6 @@ func newBench(o options) (*bench, error) {
 
 func (b *bench) close() {
 	b.upstream.kill()
-	_ = os.RemoveAll(b.dir)
 }
 
 // measure runs every experiment in every round, with the targets in another order each time.
