@@ -58,8 +58,15 @@ func ForecastClear(p Plan, metric string, r Rates) (Forecast, error) {
 	default:
 		walks = clearLatency(m, r, q)
 	}
-	return forecast(walks, math.Log(1/p.orDefault().Beta), m.Dispersion, r), nil
+	level := math.Log(1 / p.orDefault().Beta)
+	if m.Kind == SuccessRate {
+		level += learning
+	}
+	return forecast(walks, level, m.Dispersion, r), nil
 }
+
+// learning is the evidence that is spent on learning the share of failures.
+const learning = 0.3
 
 // ForecastAbort says how long it takes to abort for harm of a given size from
 // the beginning: the ratio of failures, events or latencies (2 is twice as
