@@ -20,6 +20,7 @@ type Experiment struct {
 	Group       string            `json:"group"` // at most one run per group at a time; default: Name
 	Tags        map[string]string `json:"tags,omitempty"`
 	SteadyState []ProbeSpec       `json:"steadyState"`
+	Compare     *Compare          `json:"compare,omitempty"` // nil: the probes alone judge
 	Faults      []Fault           `json:"faults"`
 	BlastRadius BlastRadius       `json:"blastRadius"`
 	Safeguards  []SafeguardSpec   `json:"safeguards,omitempty"`

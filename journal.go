@@ -17,6 +17,7 @@ type Entry struct {
 	Observation *Observation     `json:"observation,omitempty"`
 	Injection   *InjectionChange `json:"injection,omitempty"`
 	Effect      *Effect          `json:"effect,omitempty"`
+	Comparison  *Comparison      `json:"comparison,omitempty"`
 	Recovered   *Recovered       `json:"recovered,omitempty"`
 	Note        *Note            `json:"note,omitempty"`
 }

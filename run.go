@@ -18,6 +18,7 @@ type Run struct {
 	Injections []*RunInjection
 	Watches    []*Watch // one per probe of the steady state, in its order
 	Checks     map[string]Check
+	Looks      []*Comparison // at the arms, oldest first
 	Recovered  *Recovered
 	Notes      []string
 	Deviation  string // the first one, in words; empty if there was none
@@ -83,6 +84,8 @@ func (r *Run) Apply(e Entry) error {
 		r.applyInjection(e)
 	case e.Effect != nil:
 		r.applyEffect(e)
+	case e.Comparison != nil:
+		r.applyComparison(e.Comparison)
 	case e.Recovered != nil:
 		r.Recovered = e.Recovered
 		if !e.Recovered.In {
@@ -141,7 +144,7 @@ func (e Entry) fields() int {
 	n := 0
 	for _, set := range []bool{
 		e.Planned != nil, e.State != nil, e.Check != nil, e.Observation != nil,
-		e.Injection != nil, e.Effect != nil, e.Recovered != nil, e.Note != nil,
+		e.Injection != nil, e.Effect != nil, e.Comparison != nil, e.Recovered != nil, e.Note != nil,
 	} {
 		if set {
 			n++
@@ -229,6 +232,26 @@ func (r *Run) applyEffect(e Entry) {
 			in.NotInForce++
 		}
 	}
+}
+
+// applyComparison folds a look at the arms. Harm that shows while the fault is
+// in deviates, whenever it does.
+func (r *Run) applyComparison(c *Comparison) {
+	r.Looks = append(r.Looks, c)
+	if c.Outcome == HarmShown && c.Phase == InHold {
+		r.deviate(c.Reason)
+	}
+}
+
+// Compared is the last look at the arms while the fault was in; nil if there
+// was none.
+func (r *Run) Compared() *Comparison {
+	for i := len(r.Looks) - 1; i >= 0; i-- {
+		if r.Looks[i].Phase == InHold {
+			return r.Looks[i]
+		}
+	}
+	return nil
 }
 
 // deviate records the first deviation; it sticks.

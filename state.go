@@ -8,6 +8,7 @@ const (
 	Planned    State = "planned"   // resolved against the live system, nothing asked yet
 	Checking   State = "checking"  // safeguards, then the steady state; nothing is touched
 	Refused    State = "refused"   // ended before anything was touched
+	Baseline   State = "baseline"  // the arms are set up and watched, before any fault
 	Injecting  State = "injecting" // the first fault is going in
 	Holding    State = "holding"   // faults are in; everything is watched
 	Reverting  State = "reverting" // everything is being put back
@@ -19,7 +20,7 @@ const (
 
 // States lists all states in the order of a run.
 func States() []State {
-	return []State{Planned, Checking, Refused, Injecting, Holding, Reverting, Stranded, Verifying, Completed}
+	return []State{Planned, Checking, Refused, Baseline, Injecting, Holding, Reverting, Stranded, Verifying, Completed}
 }
 
 // CanBecome reports whether a run in state s may be recorded as next.
@@ -47,7 +48,8 @@ func stateTransitions() map[State][]State {
 	return map[State][]State{
 		stateStart: {Planned},
 		Planned:    {Checking, Refused},
-		Checking:   {Injecting, Refused},
+		Checking:   {Baseline, Injecting, Refused},
+		Baseline:   {Injecting, Reverting},
 		Injecting:  {Holding, Reverting},
 		Holding:    {Reverting},
 		Reverting:  {Verifying, Stranded, Reverting},
@@ -64,6 +66,10 @@ const (
 	CauseElapsed     Cause = "elapsed"     // every fault was in for as long as it should
 	CauseDeviation   Cause = "deviation"   // a probe went beyond its allowance
 	CauseSafeguard   Cause = "safeguard"   // a safeguard said no, or could not tell
+	CauseHarm        Cause = "harm"        // the comparison showed harm in the experiment arm
+	CauseCleared     Cause = "cleared"     // the comparison ruled harm out
+	CauseUndecided   Cause = "undecided"   // the comparison ended without an answer
+	CauseArms        Cause = "arms"        // the arms cannot be compared
 	CauseUnmeasured  Cause = "unmeasured"  // a probe could not measure more often than allowed
 	CauseAbort       Cause = "abort"       // somebody asked for it from elsewhere
 	CauseHalt        Cause = "halt"        // everything was halted
