@@ -48,6 +48,7 @@ func (c *checker) check() {
 	}
 	c.checkProbes()
 	c.checkFaults()
+	c.checkCompare()
 	c.checkSafeguards()
 	c.checkLimits()
 	c.checkSchedule()

@@ -97,6 +97,9 @@ func meaning(form reflect.Type, key string) string {
 	return ""
 }
 
+// meaningOf is what the form says about a key.
+func meaningOf[form any](key string) string { return meaning(reflect.TypeFor[form](), key) }
+
 // keysOf returns the fields of a form by key, and the keys that it must have
 // in their order.
 func keysOf(v reflect.Value) (fields map[string]reflect.Value, required []string) {
@@ -155,6 +158,8 @@ func textWanted(t reflect.Type) string {
 		return "a share like 5%"
 	case reflect.TypeFor[mishap.Allowance]():
 		return "an allowance like 2 of 20, or none"
+	case reflect.TypeFor[marginText]():
+		return `a margin like 0.5pp, 20% or "3"`
 	default:
 		return "a text"
 	}

@@ -22,6 +22,7 @@ type experimentForm struct {
 	Tags        map[string]string `json:"tags,omitempty" jsonschema:"words to select and report by"`
 	Vars        map[string]string `json:"vars,omitempty" jsonschema:"values for ${name} in claim, owner, group, tags, needs, with, expect and targets; --var name=value overrides them"`
 	SteadyState []probeForm       `json:"steadyState" jsonschema:"what is measured and what it must be: before any fault, while one is in, and after all were reverted"`
+	Compare     *compareForm      `json:"compare,omitempty" jsonschema:"control beside experiment; without it the probes alone judge the run"`
 	Faults      []faultForm       `json:"faults" jsonschema:"what goes wrong: all at once, unless one says after"`
 	BlastRadius blastRadiusForm   `json:"blastRadius" jsonschema:"the most that a run may touch"`
 	Safeguards  []safeguardForm   `json:"safeguards,omitempty" jsonschema:"what may refuse a plan before it starts and stop a run at any moment"`
@@ -105,7 +106,6 @@ type withFuture interface{ notBuilt() map[string]string }
 
 func (e *experimentForm) notBuilt() map[string]string {
 	return map[string]string{
-		"compare": "remove it; without it the probes alone judge the run",
 		"cost":    "remove it",
 	}
 }
@@ -128,6 +128,9 @@ func (e *experimentForm) experiment() mishap.Experiment {
 	}
 	for _, s := range e.Safeguards {
 		out.Safeguards = append(out.Safeguards, mishap.SafeguardSpec(s))
+	}
+	if e.Compare != nil {
+		out.Compare = e.Compare.compare()
 	}
 	if e.Schedule != nil {
 		out.Schedule = e.Schedule.schedule(out.Name)
