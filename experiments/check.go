@@ -49,6 +49,7 @@ func (c *checker) check() {
 	c.checkProbes()
 	c.checkFaults()
 	c.checkCompare()
+	c.checkCost()
 	c.checkSafeguards()
 	c.checkLimits()
 	c.checkSchedule()

@@ -59,7 +59,7 @@ func (m *marginText) UnmarshalText(text []byte) error {
 	}
 	var err error
 	if m.number, err = strconv.ParseFloat(number, 64); err != nil || !(m.number > 0) || m.number > 1e12 {
-		return fmt.Errorf("margin %q must be above 0, such as 0.5pp, 20%% or \"3\"", shorten(string(text)))
+		return fmt.Errorf("margin %q must be above 0, such as 0.5pp, 20%% or 3", shorten(string(text)))
 	}
 	return nil
 }
@@ -259,13 +259,30 @@ func (c *checker) checkMargin(n *node, m *compareMetricForm) {
 	units := map[mishap.MetricKind]string{mishap.SuccessRate: "pp %", mishap.EventRate: "%", mishap.Latency: "%", mishap.Gauge: ""}
 	unit := m.Margin.unit
 	if unit == "" && m.Metric != mishap.Gauge || unit != "" && !strings.Contains(units[m.Metric], unit) {
-		hints := map[mishap.MetricKind]string{mishap.SuccessRate: "0.5pp, or 20% more failures", mishap.EventRate: "5%", mishap.Latency: "20%", mishap.Gauge: "\"3\", in the gauge's own unit"}
+		hints := map[mishap.MetricKind]string{mishap.SuccessRate: "0.5pp, or 20% more failures", mishap.EventRate: "5%", mishap.Latency: "20%", mishap.Gauge: "3, in the gauge's own unit"}
 		c.complain(n, "margin", fmt.Sprintf("%v%s is not a margin of %s", m.Margin.number, unit, m.Metric), "for example "+hints[m.Metric])
 		return
 	}
 	if unit == "pp" && m.Margin.number >= 100 || unit == "%" && m.direction() == mishap.Decrease && m.Metric == mishap.EventRate && m.Margin.number >= 100 {
 		c.complain(n, "margin", "the margin is everything", "")
 	}
+}
+
+// checkCost reports prices that are none.
+func (c *checker) checkCost() {
+	p, cost := c.root.get("cost"), c.form.Cost
+	if p == nil || cost == nil || p.value.shape != mapping {
+		return
+	}
+	for key, price := range map[string]float64{"perRequest": cost.PerRequest, "perMinute": cost.PerMinute} {
+		if price < 0 || price > 1e12 {
+			c.complain(p.value, key, key+" must not be negative", "")
+		}
+	}
+	if cost.PerRequest == 0 && cost.PerMinute == 0 && !p.value.hasBroken() {
+		c.complain(c.root, "cost", "cost has no price", "give perRequest, perMinute, or both")
+	}
+	c.checkLine(p.value, "currency", cost.Currency)
 }
 
 // checkConfined reports faults that would reach control too, or come when the

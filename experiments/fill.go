@@ -56,19 +56,10 @@ func (f *file) fillStruct(n *node, v reflect.Value) {
 		return
 	}
 	fields, required := keysOf(v)
-	var future map[string]string
-	if form, ok := v.Addr().Interface().(withFuture); ok {
-		future = form.notBuilt()
-	}
 	for _, p := range n.pairs {
-		field, known := fields[p.key]
-		hint, later := future[p.key]
-		switch {
-		case known:
+		if field, known := fields[p.key]; known {
 			f.fill(p.value, field)
-		case later:
-			f.add(p.line, p.column, p.key+" is not built yet", hint)
-		default:
+		} else {
 			f.add(p.line, p.column, fmt.Sprintf("unknown key %q", p.key), mishap.Suggest(p.key, slices.Sorted(maps.Keys(fields))))
 		}
 	}
@@ -141,7 +132,8 @@ func (f *file) fillMap(n *node, v reflect.Value) {
 }
 
 func (f *file) fillText(n *node, v reflect.Value, into encoding.TextUnmarshaler) {
-	if n.shape != text {
+	plain := n.shape == number && v.Type() == reflect.TypeFor[marginText]() // of a gauge
+	if n.shape != text && !plain {
 		f.misfit(n, textWanted(v.Type()))
 		return
 	}
@@ -159,7 +151,7 @@ func textWanted(t reflect.Type) string {
 	case reflect.TypeFor[mishap.Allowance]():
 		return "an allowance like 2 of 20, or none"
 	case reflect.TypeFor[marginText]():
-		return `a margin like 0.5pp, 20% or "3"`
+		return `a margin like 0.5pp, 20% or 3`
 	default:
 		return "a text"
 	}

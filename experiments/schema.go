@@ -193,7 +193,7 @@ func ownSchema(t reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[mishap.Share]():
 		return &jsonschema.Schema{Type: "string", Pattern: `%\s*$`, Examples: []any{"5%"}}
 	case reflect.TypeFor[marginText]():
-		return &jsonschema.Schema{Type: "string", Pattern: `^\s*\+?[0-9.]+([eE][-+]?[0-9]+)?\s*(pp|%)?\s*$`, Examples: []any{"0.5pp", "20%"}}
+		return &jsonschema.Schema{Types: []string{"string", "number"}, Pattern: `^\s*\+?[0-9.]+([eE][-+]?[0-9]+)?\s*(pp|%)?\s*$`, ExclusiveMinimum: jsonschema.Ptr(0.0), Examples: []any{"0.5pp", "20%", 3}}
 	case reflect.TypeFor[mishap.Allowance]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^(none|\s*\+?[0-9]+\s* of \s*\+?[0-9]+\s*)$`, Examples: []any{"2 of 20", "none"}}
 	case reflect.TypeFor[mishap.Secret]():
