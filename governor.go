@@ -30,6 +30,9 @@ func (p Plan) Footprints() []Footprint {
 	prints := map[string]*Footprint{}
 	shares := map[string]float64{} // fault and place → share
 	for _, in := range p.Injections {
+		if in.Fault == ArmsFault {
+			continue // it harms nothing; the faults count what the experiment arm has
+		}
 		at := in.Target.Where.name()
 		f := prints[at]
 		if f == nil {

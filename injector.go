@@ -31,7 +31,10 @@ type Request struct {
 	Run   string // the run's id; "plan" when only planning
 	Fault Fault
 	Limit BlastRadius
-	Arms  *ArmsRequest // nil: the run has no arms
+	Arms  *ArmsRequest // nil: the run has no arms of requests
+	// Sample asks for as many like targets again, which are left alone: control.
+	// Too few of them is an error wrapping [ErrNoTarget].
+	Sample bool
 }
 
 // ArmsRequest is what the arms of a run and the faults that are confined to its
@@ -50,8 +53,9 @@ type Injection struct {
 	Fault    string          `json:"fault"`    // the fault's name in the experiment
 	Injector string          `json:"injector"` // names the code that reverts it
 	Target   Target          `json:"target"`
-	Matched  int             `json:"matched"`         // how many targets the selection matched, of which this is one
-	Share    Share           `json:"share,omitempty"` // part of the target's traffic that it may hit; 0 means all of the target
+	Control  *Target         `json:"control,omitempty"` // the like target that is left alone, where arms are sampled
+	Matched  int             `json:"matched"`           // how many targets the selection matched, of which this is one
+	Share    Share           `json:"share,omitempty"`   // part of the target's traffic that it may hit; 0 means all of the target
 	With     json.RawMessage `json:"with,omitempty"`
 	Undo     json.RawMessage `json:"undo,omitempty"` // never part of a plan, a journal or a report
 	Keys     []string        `json:"keys"`           // resource keys: what it will change

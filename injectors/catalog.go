@@ -78,10 +78,16 @@ func (s selection) check() error {
 	return nil
 }
 
+// sample is what was chosen of what matched.
+type sample[T any] struct {
+	chosen  []T
+	control []T    // one for each chosen: like it, and left alone; nil unless they were asked for
+	note    string // how it was done; empty if all were taken
+}
+
 // choose picks from what matched, which must be in a fixed order. The seed, if
-// none was given, comes from the fault's name, so that plan and run agree. The
-// note says how it was done; it is empty if all were taken.
-func choose[T any](s selection, fault string, matched []T) (chosen []T, note string) {
+// none was given, comes from the fault's name, so that plan and run agree.
+func choose[T any](s selection, req mishap.Request, matched []T) (sample[T], error) {
 	n := len(matched)
 	switch {
 	case s.Pick > 0:
@@ -89,21 +95,35 @@ func choose[T any](s selection, fault string, matched []T) (chosen []T, note str
 	case s.Share > 0:
 		n = max(1, int(float64(len(matched))*float64(s.Share)+1e-9)) // 29% of 100 is 29, not 28.99…
 	}
+	if req.Sample && 2*n > len(matched) {
+		return sample[T]{}, mishap.WithHint(noTarget("%d targets fit %q: too few for two arms of %d each", len(matched), req.Fault.Name, n),
+			"pick at most half of what fits")
+	}
 	if n >= len(matched) {
-		return matched, ""
+		return sample[T]{chosen: matched}, nil
 	}
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(fault))
+	_, _ = h.Write([]byte(req.Fault.Name))
 	seed := h.Sum64() % 1_000_000
 	if s.Seed != nil {
 		seed = *s.Seed
 	}
-	indexes := rand.New(rand.NewPCG(seed, 0)).Perm(len(matched))[:n]
-	slices.Sort(indexes)
-	for _, i := range indexes {
-		chosen = append(chosen, matched[i])
+	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(matched))
+	out := sample[T]{chosen: take(matched, order[:n]), note: fmt.Sprintf("picked %d of %d with seed %d", n, len(matched), seed)}
+	if req.Sample {
+		out.control = take(matched, order[n:2*n])
+		out.note += ", and as many others as control"
 	}
-	return chosen, fmt.Sprintf("picked %d of %d with seed %d", n, len(matched), seed)
+	return out, nil
+}
+
+// take gives the items at these places, in the order of the places.
+func take[T any](from []T, places []int) (out []T) {
+	slices.Sort(places)
+	for _, i := range places {
+		out = append(out, from[i])
+	}
+	return out
 }
 
 func noTarget(format string, args ...any) error {

@@ -93,9 +93,12 @@ func (e *ec2Stop) Prepare(ctx context.Context, req mishap.Request) ([]mishap.Inj
 	if len(matched) == 0 {
 		return nil, noTarget("no running instance in %s %s fits the targets of %q", place.Account, place.Region, req.Fault.Name)
 	}
-	chosen, note := choose(e.targets.selection, req.Fault.Name, matched)
+	picked, err := choose(e.targets.selection, req, matched)
+	if err != nil {
+		return nil, err
+	}
 	var out []mishap.Injection
-	for _, instance := range chosen {
+	for i, instance := range picked.chosen {
 		if err := stoppable(ctx, client, instance); err != nil {
 			return nil, err
 		}
@@ -104,13 +107,20 @@ func (e *ec2Stop) Prepare(ctx context.Context, req mishap.Request) ([]mishap.Inj
 			return nil, err
 		}
 		in.Matched = len(matched)
-		if note != "" {
-			in.Notes = append(in.Notes, note)
+		if picked.control != nil {
+			like, err := ec2Injection(req, place, picked.control[i])
+			if err != nil {
+				return nil, err
+			}
+			in.Control = &like.Target
+		}
+		if picked.note != "" {
+			in.Notes = append(in.Notes, picked.note)
 		}
 		out = append(out, in)
 	}
 	out[0].Notes = append(out[0].Notes, notTaken(e.targets.IDs, matched)...)
-	if err := preflight(ctx, client, chosen); err != nil {
+	if err := preflight(ctx, client, picked.chosen); err != nil {
 		return nil, err
 	}
 	return out, nil

@@ -184,9 +184,12 @@ func prepareProcesses(t processTargets, req mishap.Request, refuse func(process)
 	case len(matched) == 0:
 		return nil, noTarget("no process fits the targets of %q", req.Fault.Name)
 	}
-	chosen, note := choose(t.selection, req.Fault.Name, matched)
+	picked, err := choose(t.selection, req, matched)
+	if err != nil {
+		return nil, err
+	}
 	var out []mishap.Injection
-	for _, p := range chosen {
+	for i, p := range picked.chosen {
 		if err := refuse(p); err != nil {
 			return nil, err
 		}
@@ -197,14 +200,23 @@ func prepareProcesses(t processTargets, req mishap.Request, refuse func(process)
 		in := mishap.Injection{
 			Injector: req.Fault.Injector, With: req.Fault.With, Undo: undo, Matched: len(matched),
 			Keys:   []string{fmt.Sprintf("process/%s/%d/%d/state", p.Boot, p.PID, p.Start)},
-			Target: mishap.Target{ID: fmt.Sprintf("%.8s:%d:%d", p.Boot, p.PID, p.Start), Kind: "process", Name: p.comm},
+			Target: p.target(),
 		}
-		if note != "" {
-			in.Notes = []string{note}
+		if picked.control != nil {
+			like := picked.control[i].target()
+			in.Control = &like
+		}
+		if picked.note != "" {
+			in.Notes = []string{picked.note}
 		}
 		out = append(out, in)
 	}
 	return out, nil
+}
+
+// target is the process for a plan.
+func (p process) target() mishap.Target {
+	return mishap.Target{ID: fmt.Sprintf("%.8s:%d:%d", p.Boot, p.PID, p.Start), Kind: "process", Name: p.comm}
 }
 
 // recordedProcess reads which process an injection is on. It refuses where the

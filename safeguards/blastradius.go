@@ -38,6 +38,9 @@ func checkBlastRadius(_ context.Context, s mishap.Situation) error {
 	matched := map[string]int{}
 	var order, problems []string
 	for _, in := range s.Plan.Injections {
+		if in.Fault == mishap.ArmsFault {
+			continue // it harms nothing; the faults count what the experiment arm has
+		}
 		key := touched{in.Target.Kind, in.Target.ID, in.Target.Where}
 		if perFault[in.Fault] == nil {
 			perFault[in.Fault] = map[touched]float64{}

@@ -21,11 +21,13 @@ func (c *cli) demoCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "See two verdicts on a small shop, in less than a minute",
-		Long: `Start a small shop of real processes: payments behind a mishap proxy, two
-storefronts and a steady load. Make payments 300 ms late for the storefront that
-has a fallback (held), and for the one that has none (deviated). It exits 0 when
-both verdicts are as expected, and leaves files, reports and journals behind.`,
+		Short: "See three verdicts on a small shop, in less than a minute",
+		Long: `Start a small shop of real processes: payments, three storefronts, mishap
+proxies around them, and a steady load. Make payments 300 ms late for a quarter
+of the users, beside a quarter who are left alone: the storefront with a fallback
+is cleared (held), the one without is stopped (deviated). Then let payments fail
+for the storefront that tries again and again (deviated). It exits 0 when all
+verdicts are as expected, and leaves files, reports and journals behind.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.demo(cmd.Context(), dir) },
 	}
@@ -53,7 +55,7 @@ func (c *cli) demo(ctx context.Context, dir string) error {
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	fmt.Fprintf(c.err, "a shop opens: payments behind a proxy, two storefronts, a steady load\n")
+	fmt.Fprintf(c.err, "a shop opens: payments, three storefronts, proxies around them, a steady load\n")
 	closeShop, err := c.openShop(ctx, program, shop)
 	defer closeShop()
 	if err != nil {
@@ -61,8 +63,9 @@ func (c *cli) demo(ctx context.Context, dir string) error {
 	}
 	var problems []error
 	for _, a := range []act{
-		{"fallback", mishap.OutcomeHeld, "300 ms on payments, and the storefront has a timeout and a fallback"},
+		{"fallback", mishap.OutcomeHeld, "300 ms on payments for a quarter of the users; the storefront has a timeout and a fallback"},
 		{"no-fallback", mishap.OutcomeDeviated, "the same, and the storefront has no fallback"},
+		{"retries", mishap.OutcomeDeviated, "payments fails, and the storefront tries again and again"},
 	} {
 		fmt.Fprintf(c.err, "\n== %s\n", a.says)
 		problems = append(problems, c.play(ctx, program, shop, a))
@@ -71,7 +74,7 @@ func (c *cli) demo(ctx context.Context, dir string) error {
 		return err
 	}
 	_, err = fmt.Fprintf(c.out, `
-Both verdicts are as they should be. Everything is reverted, the shop is closed.
+All verdicts are as they should be. Everything is reverted, the shop is closed.
 
   experiments  %s
   reports      %s
@@ -100,9 +103,11 @@ func (c *cli) openShop(ctx context.Context, program string, shop demo.Shop) (fun
 	for _, args := range [][]string{
 		{"demo-service", "payments", "--listen", shop.Payments},
 		{"proxy", "--config", shop.Settings(), "--until-eof"},
-		{"demo-service", "storefront", "--listen", shop.Careful, "--payments", "http://" + shop.Proxy, "--fallback"},
-		{"demo-service", "storefront", "--listen", shop.Careless, "--payments", "http://" + shop.Proxy},
-		{"demo-service", "load", "http://" + shop.Careful, "http://" + shop.Careless},
+		{"demo-service", "storefront", "--listen", shop.Careful, "--payments", "http://" + shop.PaymentsProxy, "--fallback"},
+		{"demo-service", "storefront", "--listen", shop.Careless, "--payments", "http://" + shop.PaymentsProxy},
+		{"demo-service", "storefront", "--listen", shop.Stubborn, "--payments", "http://" + shop.StubbornProxy, "--attempts", "8", "--gap", "50ms"},
+		{"demo-service", "load", "--rate", "200", "http://" + shop.CarefulEdge, "http://" + shop.CarelessEdge},
+		{"demo-service", "load", "--rate", "40", "http://" + shop.Stubborn},
 	} {
 		p := exec.Command(program, args...)
 		p.Stderr = c.err
@@ -116,7 +121,7 @@ func (c *cli) openShop(ctx context.Context, program string, shop demo.Shop) (fun
 		}
 		started = append(started, p)
 	}
-	for _, address := range []string{shop.Careful, shop.Careless} {
+	for _, address := range []string{shop.CarefulEdge, shop.CarelessEdge, shop.Stubborn} {
 		if err := awaitSale(ctx, "http://"+address+"/checkout"); err != nil {
 			return closeAll, err
 		}
@@ -175,6 +180,7 @@ func (c *cli) play(ctx context.Context, program string, shop demo.Shop, a act) e
 // serviceCommand is a part of the demo's shop. It is not for people.
 func (c *cli) serviceCommand() *cobra.Command {
 	var listen string
+	var rate int
 	store := demo.Storefront{Patience: 150 * time.Millisecond}
 	cmd := &cobra.Command{
 		Use:    "demo-service payments|storefront|load",
@@ -190,13 +196,15 @@ func (c *cli) serviceCommand() *cobra.Command {
 			case "storefront":
 				return demo.Serve(ctx, listen, store.Handler())
 			case "load":
-				const rate = 20 // checkouts a second and storefront
 				demo.Load(ctx, rate, args[1:]...)
 				return nil
 			}
 			return usageError{fmt.Errorf("the shop has no %q", args[0])}
 		},
 	}
+	cmd.Flags().IntVar(&rate, "rate", 20, "checkouts a second at each storefront")
+	cmd.Flags().IntVar(&store.Attempts, "attempts", 1, "calls to payments for one checkout at most")
+	cmd.Flags().DurationVar(&store.Gap, "gap", 0, "between two of them")
 	cmd.Flags().StringVar(&listen, "listen", "", "host:port")
 	cmd.Flags().StringVar(&store.Payments, "payments", "", "URL of payments")
 	cmd.Flags().BoolVar(&store.Fallback, "fallback", false, "sell on credit when payments is late")

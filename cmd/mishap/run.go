@@ -20,6 +20,7 @@ import (
 func (c *cli) runCommand() *cobra.Command {
 	var given app.Given
 	var junit string
+	var noFault bool
 	cmd := &cobra.Command{
 		Use:   "run FILE|DIR|plan.json|NAME…",
 		Short: "Run experiments and give verdicts",
@@ -34,14 +35,14 @@ keepers and exits 6.` + "\n" + exitCodes,
 		Args:    atLeast(1, "at least one file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if c.server != "" {
-				return c.runRemote(cmd.Context(), args)
+				return c.runRemote(cmd.Context(), args, noFault)
 			}
 			a, err := c.app()
 			if err != nil {
 				return err
 			}
 			defer a.Close()
-			jobs, err := c.jobs(cmd.Context(), a, args, given)
+			jobs, err := c.jobs(cmd.Context(), a, args, given, noFault)
 			if err != nil {
 				return err
 			}
@@ -54,6 +55,7 @@ keepers and exits 6.` + "\n" + exitCodes,
 		},
 	}
 	givenFlags(cmd, &given)
+	cmd.Flags().BoolVar(&noFault, "no-fault", false, "leave the faults out (A/A): shows how often the arms are told apart without one")
 	cmd.Flags().StringVar(&junit, "junit", "", "also write a JUnit report to this file")
 	return cmd
 }
@@ -63,7 +65,7 @@ type job func(context.Context, app.RunOptions) (*mishap.Run, error)
 
 // jobs reads everything before anything runs: one invalid file among many, and
 // nothing does.
-func (c *cli) jobs(ctx context.Context, a *app.App, args []string, given app.Given) ([]job, error) {
+func (c *cli) jobs(ctx context.Context, a *app.App, args []string, given app.Given, noFault bool) ([]job, error) {
 	var all []job
 	var files []string
 	for _, path := range args {
@@ -75,6 +77,9 @@ func (c *cli) jobs(ctx context.Context, a *app.App, args []string, given app.Giv
 		if err != nil {
 			return nil, err
 		}
+		if noFault {
+			return nil, usageError{errors.New("--no-fault makes a plan of its own: give the experiment, not a plan")}
+		}
 		all = append(all, func(ctx context.Context, o app.RunOptions) (*mishap.Run, error) { return a.RunPinned(ctx, plan, o) })
 	}
 	if files == nil {
@@ -85,7 +90,10 @@ func (c *cli) jobs(ctx context.Context, a *app.App, args []string, given app.Giv
 		return nil, err
 	}
 	for _, e := range experiments {
-		all = append(all, func(ctx context.Context, o app.RunOptions) (*mishap.Run, error) { return a.Run(ctx, e, o) })
+		all = append(all, func(ctx context.Context, o app.RunOptions) (*mishap.Run, error) {
+			o.NoFault = noFault
+			return a.Run(ctx, e, o)
+		})
 	}
 	return all, nil
 }
@@ -120,7 +128,10 @@ func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run
 
 // runRemote asks a server for runs of experiments that it has in force, and
 // follows each to its end. Ctrl-C aborts the run there.
-func (c *cli) runRemote(ctx context.Context, names []string) error {
+func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error {
+	if noFault {
+		return usageError{mishap.WithHint(errors.New("a server runs experiments with their faults"), "run the file here, without --server")}
+	}
 	r, err := app.NewRemote(c.server)
 	if err != nil {
 		return err

@@ -16,18 +16,29 @@ import (
 
 // Plan resolves an experiment against the live system, and touches nothing.
 func (a *App) Plan(ctx context.Context, e mishap.Experiment) (mishap.Plan, error) {
+	return a.plan(ctx, e, false)
+}
+
+// plan is Plan; without the faults if they are to be left out.
+func (a *App) plan(ctx context.Context, e mishap.Experiment, noFault bool) (mishap.Plan, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return mishap.Plan{}, fmt.Errorf("plan %s: %w", e.Name, err)
 	}
-	plan := mishap.Plan{Experiment: e, Created: time.Now().UTC().Round(time.Second), Host: host}
-	faults, err := a.faults(e)
+	plan := mishap.Plan{Experiment: e, Created: time.Now().UTC().Round(time.Second), Host: host, NoFault: noFault}
+	faults, err := a.faults(plan)
 	if err != nil {
 		return plan, err
 	}
+	request := mishap.Request{Run: "plan", Limit: e.BlastRadius}
+	if arms := a.arms(e); arms != nil {
+		faults = append([]runner.Fault{*arms}, faults...)
+		request.Arms = &mishap.ArmsRequest{Run: request.Run}
+	}
 	var problems []error
 	for _, f := range faults {
-		found, err := f.Injector.Prepare(ctx, mishap.Request{Run: "plan", Fault: f.Fault, Limit: e.BlastRadius})
+		request.Fault = f.Fault
+		found, err := f.Injector.Prepare(ctx, request)
 		if err != nil {
 			problems = append(problems, wrapHinted(fmt.Sprintf("plan %s: fault %q", e.Name, f.Name), err))
 			continue
@@ -56,11 +67,14 @@ func wrapHinted(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// faults makes the injectors of an experiment.
-func (a *App) faults(e mishap.Experiment) ([]runner.Fault, error) {
+// faults makes the injectors of a plan.
+func (a *App) faults(p mishap.Plan) ([]runner.Fault, error) {
+	if p.NoFault {
+		return nil, nil
+	}
 	kinds := a.kinds()
 	var all []runner.Fault
-	for _, f := range e.Faults {
+	for _, f := range p.Experiment.Faults {
 		kind, ok := kinds[f.Injector]
 		if !ok {
 			return nil, fmt.Errorf("fault %q: there is no injector %q", f.Name, f.Injector)
@@ -95,7 +109,7 @@ func (a *App) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) error
 		}
 		checks = append(checks, c)
 	}
-	return report.Plan(w, plan, a.kinds(), checks)
+	return report.Plan(w, plan, a.kinds(), checks, a.foretell(ctx, plan.Experiment))
 }
 
 // ReadPlan reads a plan that was pinned to a file, and refuses one that was

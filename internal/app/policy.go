@@ -48,6 +48,15 @@ func forbidden(e mishap.Experiment, allow config.Allow) string {
 		inspect(f.Injector, f.With)
 		inspect("", f.Targets)
 	}
+	if e.Compare != nil {
+		for _, m := range e.Compare.Metrics {
+			kind := ""
+			if m.Source == "command" {
+				kind = "exec" // it starts what exec would
+			}
+			inspect(kind, m.With)
+		}
+	}
 	for _, s := range e.Safeguards {
 		inspect("", s.With)
 		inspect(probeOf(s))

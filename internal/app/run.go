@@ -30,13 +30,14 @@ type RunOptions struct {
 	Admit   func(mishap.Facts) error // the governor; nil admits
 	Advance *ledger.Advance          // of the schedule that it is of; nil if of none
 	Guards  []runner.Guard           // beside those of the experiment
+	NoFault bool                     // A/A: the faults are left out
 	GiveUp  <-chan struct{}          // ends the tries to write how it ended; nil: one is enough
 }
 
 // Run plans and executes an experiment. A run that may not be is answered as
 // refused, not as an error; an error means that mishap itself failed.
 func (a *App) Run(ctx context.Context, e mishap.Experiment, o RunOptions) (*mishap.Run, error) {
-	plan, err := a.Plan(ctx, e)
+	plan, err := a.plan(ctx, e, o.NoFault)
 	if err != nil && !Refusal(err) {
 		return nil, err
 	}
@@ -172,7 +173,7 @@ func insist(giveUp <-chan struct{}, write func() error) error {
 // execute runs the plan with a keeper, a socket for stops, and an eye on halt.
 func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Lease, first mishap.Entry, o RunOptions) (run *mishap.Run, err error) {
 	plan := *first.Planned
-	faults, err := a.faults(plan.Experiment)
+	faults, err := a.faults(plan)
 	if err != nil {
 		return a.failBegun(ctx, book, lease, first, err, o)
 	}
@@ -184,6 +185,9 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 		Journal: toldJournal{journal{book, lease}, a.around}, Faults: faults, Probes: measured, Seen: o.Seen, Log: a.log,
 		Restore:      a.restore,
 		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3, Inject: a.injectWithin(), GiveUp: o.GiveUp,
+	}
+	if err := a.compare(r, first.Run, plan); err != nil {
+		return a.failBegun(ctx, book, lease, first, err, o)
 	}
 	pid := 0
 	if needsKeeper(faults) {

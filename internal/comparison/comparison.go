@@ -31,6 +31,8 @@ type Options struct {
 	Compare mishap.Compare
 	Sources []Source      // one per metric, in their order
 	Horizon time.Duration // how long the fault is in at most
+	// NoFault is A/A: it goes on also if the traffic promises no answer.
+	NoFault bool
 	// Assigned is how many units were newly assigned to the arms since the last
 	// call; nil if nobody counts them.
 	Assigned func() mishap.ArmCount

@@ -86,6 +86,9 @@ func (c *Comparison) hopelessMetric(m *metric) string {
 	case experiment == 0:
 		return fmt.Sprintf("no traffic in the experiment arm: %s cannot be compared", m.Name)
 	}
+	if c.options.NoFault {
+		return ""
+	}
 	t := Traffic{PerArm: float64(min(control, experiment)) / b.seconds, Failures: failed(b.control), Latency: b.control.Latency}
 	spec := c.options.Compare
 	spec.Metrics = []mishap.CompareMetric{m.CompareMetric}

@@ -5,22 +5,28 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Shop is where everything of one demo listens and lies.
 type Shop struct {
-	Dir      string // settings, experiments, reports and state
-	Payments string // host:port, as the three that follow
-	Proxy    string // in front of payments
-	Careful  string // the storefront with a fallback
-	Careless string // the one without
+	Dir string // settings, experiments, reports and state
+	// The addresses are host:port.
+	Payments      string
+	PaymentsProxy string // in front of payments, for the first two storefronts
+	StubbornProxy string // in front of payments, for the third
+	Careful       string // the storefront with a fallback
+	CarefulEdge   string // the proxy in front of it, which its users reach
+	Careless      string // the one without
+	CarelessEdge  string
+	Stubborn      string // the one that tries again and again
 }
 
 // NewShop takes free ports on this machine and writes settings and experiments
 // for them.
 func NewShop(dir string) (Shop, error) {
 	s := Shop{Dir: dir}
-	for _, address := range []*string{&s.Payments, &s.Proxy, &s.Careful, &s.Careless} {
+	for _, address := range []*string{&s.Payments, &s.PaymentsProxy, &s.StubbornProxy, &s.Careful, &s.CarefulEdge, &s.Careless, &s.CarelessEdge, &s.Stubborn} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return s, fmt.Errorf("find a free port: %w", err)
@@ -28,17 +34,20 @@ func NewShop(dir string) (Shop, error) {
 		defer listener.Close() // all together, so that no port comes twice
 		*address = listener.Addr().String()
 	}
-	for _, f := range []struct{ path, text string }{
-		{s.Settings(), fmt.Sprintf(settings, s.Proxy, s.Payments)},
-		{s.Experiment("fallback"), fmt.Sprintf(experiment, "fallback", "A customer can check out when payments answers 300 ms late.",
-			"The storefront waits 150 ms for payments, and then sells on credit.", s.Careful)},
-		{s.Experiment("no-fallback"), fmt.Sprintf(experiment, "no-fallback", "A customer can check out when payments answers 300 ms late, also without the fallback.",
-			"The same storefront with its fallback off. The claim is wrong, and the run shows it.", s.Careless)},
+	addresses := strings.NewReplacer(
+		"$PAYMENTS-PROXY", s.PaymentsProxy, "$PAYMENTS", s.Payments, "$STUBBORN-PROXY", s.StubbornProxy, "$STUBBORN", s.Stubborn,
+		"$CAREFUL-EDGE", s.CarefulEdge, "$CAREFUL", s.Careful, "$CARELESS-EDGE", s.CarelessEdge, "$CARELESS", s.Careless,
+	)
+	for path, text := range map[string]string{
+		s.Settings():                settings,
+		s.Experiment("fallback"):    compared("fallback", fallback, "careful"),
+		s.Experiment("no-fallback"): compared("no-fallback", noFallback, "careless"),
+		s.Experiment("retries"):     retries,
 	} {
-		if err := os.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return s, fmt.Errorf("write demo: %w", err)
 		}
-		if err := os.WriteFile(f.path, []byte(f.text), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(addresses.Replace(text)), 0o644); err != nil {
 			return s, fmt.Errorf("write demo: %w", err)
 		}
 	}
@@ -59,29 +68,89 @@ func (s Shop) Report(name string) string { return filepath.Join(s.Dir, "reports"
 const settings = `# Settings of the demo. The state is kept beside this file.
 state: ./state
 proxies:
-  - name: payments        # the storefronts reach payments through it
-    listen: %q
-    upstream: %q
+  - name: edge-careful     # the users of the first storefront come through it: here arms are assigned
+    listen: $CAREFUL-EDGE
+    upstream: $CAREFUL
+    protocol: http
+    edge: true             # nobody outside can say which arm they are in
+    control: ./proxy.sock
+  - name: edge-careless    # the same for the second
+    listen: $CARELESS-EDGE
+    upstream: $CARELESS
+    protocol: http
+    edge: true
+    control: ./proxy.sock
+  - name: payments         # both reach payments through it: here faults are injected
+    listen: $PAYMENTS-PROXY
+    upstream: $PAYMENTS
+    protocol: http
+    control: ./proxy.sock
+  - name: payments-stubborn # and the third through this one
+    listen: $STUBBORN-PROXY
+    upstream: $PAYMENTS
+    protocol: http
     control: ./proxy.sock
 `
 
-const experiment = `version: 1
-name: %s
-claim: %s
-# %s
+const (
+	fallback = `claim: Customers can still check out when payments answers 300 ms late.
+# The storefront waits 150 ms for payments, and then sells on credit.`
+	noFallback = `claim: Customers can still check out when payments answers 300 ms late, also without the fallback.
+# The same storefront with its fallback off. The claim is wrong, and the run shows it.`
+)
+
+// compared is an experiment with two arms on one of the storefronts.
+func compared(name, claim, storefront string) string {
+	return strings.NewReplacer("$NAME", name, "$CLAIM", claim, "$EDGE", "$"+strings.ToUpper(storefront)+"-EDGE", "$storefront", storefront).Replace(`version: 1
+name: $NAME
+$CLAIM
 steadyState:
   - name: a basket can be paid
     probe: http
-    with: {method: POST, url: "http://%s/checkout"}
+    with: {method: POST, url: "http://$EDGE/checkout"}
     expect: {status: 200, body: sold, latency: "<= 1s"}
-    every: 200ms
+    every: 500ms
     timeout: 2s
+compare:                   # a quarter of the users to each arm; only the experiment gets the fault
+  arms: {from: requests, proxy: edge-$storefront, key: "cookie:session", share: 25%}
+  baseline: 5s
+  metrics:
+    - {metric: success-rate, margin: 2pp}
 faults:
   - name: payments is slow
-    injector: proxy-latency
+    injector: proxy-http-latency
     targets: {proxy: payments}
     with: {delay: 300ms, jitter: 50ms}
-    for: 8s
+    for: 45s               # at most: the comparison ends it as soon as it has an answer
+blastRadius: {targets: 1, share: 25%}
+recovery: {within: 30s}
+`)
+}
+
+const retries = `version: 1
+name: retries
+claim: A checkout that fails does not ask payments more than three times.
+# The storefront tries eight times, always after the same short wait: a small
+# failure of payments becomes eight times its load.
+steadyState:
+  - name: a basket can be paid
+    probe: http
+    with: {method: POST, url: "http://$STUBBORN/checkout"}
+    expect: {status: 200, body: sold}
+    when: [before, after]
+  - name: checkouts ask payments three times at most
+    probe: callers
+    with: {proxy: payments-stubborn, window: 5s}
+    expect: {attempts: "<= 3"}
+    every: 500ms
+    unknown: 20 of 20      # until enough was seen to tell
+    when: [during]
+faults:
+  - name: payments fails
+    injector: proxy-http-error
+    targets: {proxy: payments-stubborn}
+    with: {status: 503}
+    for: 20s
 blastRadius: {targets: 1}
 recovery: {within: 30s}
 `

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -31,15 +32,17 @@ type Storefront struct {
 	Payments string        // base URL
 	Patience time.Duration // timeout of one call to payments
 	Fallback bool
+	Attempts int           // calls to payments for one checkout at most; 0 is 1
+	Gap      time.Duration // between two of them
 }
 
 // Handler returns the storefront's HTTP side: POST /checkout.
 func (s Storefront) Handler() http.Handler {
-	client := &http.Client{Timeout: s.Patience}
+	client := &http.Client{Timeout: s.Patience, Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /checkout", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		receipt, err := s.pay(r.Context(), client)
+		receipt, err := s.pay(r, client)
 		switch {
 		case err == nil:
 			fmt.Fprintf(w, "sold, %s", receipt)
@@ -52,10 +55,29 @@ func (s Storefront) Handler() http.Handler {
 	return mux
 }
 
-func (s Storefront) pay(ctx context.Context, client *http.Client) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Payments+"/pay", nil)
+func (s Storefront) pay(r *http.Request, client *http.Client) (receipt string, err error) {
+	for attempt := range max(s.Attempts, 1) {
+		if attempt > 0 {
+			time.Sleep(s.Gap)
+		}
+		if receipt, err = s.payOnce(r, client); err == nil {
+			return receipt, nil
+		}
+	}
+	return "", err
+}
+
+// payOnce carries on what OpenTelemetry's SDKs do by themselves: the trace, and
+// the baggage in which the arm of the request is written.
+func (s Storefront) payOnce(r *http.Request, client *http.Client) (string, error) {
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, s.Payments+"/pay", nil)
 	if err != nil {
 		return "", err
+	}
+	for _, name := range []string{"Traceparent", "Baggage"} {
+		if value := r.Header.Get(name); value != "" {
+			req.Header.Set(name, value)
+		}
 	}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -63,12 +85,19 @@ func (s Storefront) pay(ctx context.Context, client *http.Client) (string, error
 	}
 	defer resp.Body.Close()
 	receipt, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("payments answered %s", resp.Status)
+	}
 	return string(receipt), err
 }
 
-// Load checks out rate times a second at every storefront until ctx ends.
+// users is how many people shop.
+const users = 5000
+
+// Load checks out rate times a second at every storefront until ctx ends, each
+// time as another of its users.
 func Load(ctx context.Context, rate int, storefronts ...string) {
-	client := &http.Client{Timeout: 5 * time.Second}
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 200}}
 	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()
 	for {
@@ -88,6 +117,8 @@ func checkout(ctx context.Context, client *http.Client, url string) {
 	if err != nil {
 		return
 	}
+	req.AddCookie(&http.Cookie{Name: "session", Value: fmt.Sprintf("user-%d", rand.IntN(users))})
+	req.Header.Set("Traceparent", fmt.Sprintf("00-%016x%016x-%016x-01", rand.Uint64(), rand.Uint64(), rand.Uint64()|1))
 	if resp, err := client.Do(req); err == nil {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		_ = resp.Body.Close()

@@ -13,11 +13,12 @@ import (
 // PlanText writes what a run of the plan would touch, who ends its faults, and
 // how long harm could last. Kinds are the injectors by name.
 func PlanText(w io.Writer, p mishap.Plan, kinds map[string]mishap.InjectorKind) error {
-	return Plan(w, p, kinds, nil)
+	return Plan(w, p, kinds, nil, nil)
 }
 
-// Plan is [PlanText] with what the safeguards say of the plan now.
-func Plan(w io.Writer, plan mishap.Plan, kinds map[string]mishap.InjectorKind, checks []mishap.Check) error {
+// Plan is [PlanText] with what the safeguards say of the plan now, and what the
+// traffic of the moment can show.
+func Plan(w io.Writer, plan mishap.Plan, kinds map[string]mishap.InjectorKind, checks []mishap.Check, foretold []string) error {
 	p := &page{}
 	e := plan.Experiment
 	p.field("claim", "%s", e.Claim)
@@ -25,6 +26,7 @@ func Plan(w io.Writer, plan mishap.Plan, kinds map[string]mishap.InjectorKind, c
 	p.field("file", "%s", source(e.Source))
 	p.field("plan", "made %s%s", moment(plan.Created), prefixed(" on ", plan.Host))
 	p.field("", "%s", plan.Digest)
+	planArms(p, plan, foretold)
 	p.heading("faults")
 	for _, f := range e.Faults {
 		planFault(p, plan, f)
@@ -166,7 +168,13 @@ func planProbe(p *page, spec mishap.ProbeSpec) {
 // planRadius says how much of what is allowed the plan uses.
 func planRadius(p *page, plan mishap.Plan) {
 	radius := plan.Experiment.BlastRadius
-	p.field("blast radius", "%s of %d allowed", plural(int64(len(plan.Injections)), "target"), radius.Targets)
+	n := 0
+	for _, in := range plan.Injections {
+		if in.Fault != mishap.ArmsFault {
+			n++
+		}
+	}
+	p.field("blast radius", "%s of %d allowed", plural(int64(n), "target"), radius.Targets)
 	if radius.Share == 0 {
 		return
 	}

@@ -57,7 +57,7 @@ func TestNoLineIsWiderThan80ColumnsAndNothingDrawsOnATerminal(t *testing.T) {
 		if err := report.Status(status, []*mishap.Run{run}, began); err != nil {
 			t.Fatal(err)
 		}
-		if err := report.Plan(plan, run.Plan, kinds(), []mishap.Check{{Safeguard: hostile, Answer: mishap.No, Reason: hostile}}); err != nil {
+		if err := report.Plan(plan, run.Plan, kinds(), []mishap.Check{{Safeguard: hostile, Answer: mishap.No, Reason: hostile}}, []string{hostile}); err != nil {
 			t.Fatal(err)
 		}
 		if err := report.List(list, []mishap.Experiment{run.Plan.Experiment}); err != nil {
@@ -155,7 +155,7 @@ func TestPlanSaysWhatSafeguardsAnswerAndThatThereIsNoUndo(t *testing.T) {
 	p.Injections = p.Injections[1:]
 	checks := []mishap.Check{{Safeguard: "self", Answer: mishap.Yes}, {Safeguard: "window", Answer: mishap.No, Reason: "it is Sunday"}}
 	var out bytes.Buffer
-	if err := report.Plan(&out, p, kinds(), checks); err != nil {
+	if err := report.Plan(&out, p, kinds(), checks, nil); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "plan-checked.txt", out.String())

@@ -1,0 +1,66 @@
+package report
+
+import (
+	"fmt"
+
+	"mishap"
+)
+
+// planArms says how the arms come about, what is compared, and what the traffic
+// of the moment can show.
+func planArms(p *page, plan mishap.Plan, foretold []string) {
+	c := plan.Experiment.Compare
+	if c == nil {
+		return
+	}
+	p.heading("arms")
+	p.labelled(2, 14, "from", fmt.Sprintf("requests that pass %s: %s of the units (%s) to control, as many to the experiment", c.Arms.Proxy, c.Arms.Share, c.Arms.Key))
+	for _, in := range plan.Injections {
+		if in.Fault != mishap.ArmsFault {
+			continue
+		}
+		for _, note := range in.Notes {
+			p.labelled(2, 14, "", note)
+		}
+	}
+	p.labelled(2, 14, "baseline", fmt.Sprintf("%s without a fault", c.Baseline))
+	for i, m := range c.Metrics {
+		label := ""
+		if i == 0 {
+			label = "compared"
+		}
+		p.labelled(2, 14, label, planMetric(m))
+	}
+	p.labelled(2, 14, "false alarm", fmt.Sprintf("at most %.4g of 100 runs of a healthy system are stopped by the comparison", 100*c.Alpha))
+	if n := c.StopAfter.ExtraFailures; n > 0 {
+		p.labelled(2, 14, "stop after", fmt.Sprintf("about %.4g failed requests more than control lets expect", n))
+	}
+	for i, line := range foretold {
+		label := ""
+		if i == 0 {
+			label = "traffic now"
+		}
+		p.labelled(2, 14, label, line)
+	}
+}
+
+func planMetric(m mishap.CompareMetric) string {
+	text := m.Name
+	if m.Name != string(m.Metric) {
+		text += " (" + string(m.Metric) + ")"
+	}
+	text += " from " + m.Source
+	switch {
+	case m.Margin == mishap.Margin{}:
+		return text + ": can stop the run, and needs no clearing"
+	case m.Margin.Ratio > 1 && m.Metric == mishap.SuccessRate:
+		return text + fmt.Sprintf(": up to %.4g %% more failures still count as none", 100*(m.Margin.Ratio-1))
+	case m.Margin.Ratio > 1:
+		return text + fmt.Sprintf(": up to %.4g %% more still counts as none", 100*(m.Margin.Ratio-1))
+	case m.Margin.Ratio > 0:
+		return text + fmt.Sprintf(": up to %.4g %% less still counts as none", 100*(1-m.Margin.Ratio))
+	case m.Metric == mishap.SuccessRate:
+		return text + fmt.Sprintf(": up to %.4g percentage points more failures still count as none", 100*m.Margin.Difference)
+	}
+	return text + fmt.Sprintf(": a difference up to %.4g still counts as none", m.Margin.Difference)
+}
