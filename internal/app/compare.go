@@ -7,7 +7,10 @@ import (
 
 	"mishap"
 	"mishap/injectors"
+	"mishap/internal/analysis"
 	"mishap/internal/comparison"
+	"mishap/internal/metrics"
+	"mishap/internal/proxy"
 	"mishap/internal/runner"
 )
 
@@ -32,21 +35,85 @@ func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) error {
 	if spec == nil {
 		return nil
 	}
-	arms, err := a.armsOf(run, plan)
-	if err != nil {
-		return err
+	o := comparison.Options{Compare: *spec, Horizon: plan.Experiment.Longest(), NoFault: plan.NoFault}
+	var edge *metrics.Proxy
+	if r.Arms = a.arms(plan.Experiment); r.Arms != nil {
+		reader, err := a.armsReader(spec.Arms.Proxy, runner.InjectionID(run, 0, 0))
+		if err != nil {
+			return err
+		}
+		edge = metrics.NewProxy(reader, proxy.ArmsDelay)
+		o.Assigned, o.Keyless = edge.Assigned, edge.Keyless
 	}
-	o := comparison.Options{Compare: *spec, Horizon: plan.Experiment.Longest(), NoFault: plan.NoFault, Assigned: arms.assigned}
 	for _, m := range spec.Metrics {
-		source, err := a.source(m, arms)
+		source, err := a.source(m, edge)
 		if err != nil {
 			return fmt.Errorf("metric %s: %w", m.Name, err)
 		}
 		o.Sources = append(o.Sources, source)
 	}
-	r.Arms = a.arms(plan.Experiment)
+	var err error
 	r.Compare, err = comparison.New(o)
 	return err
+}
+
+// source makes the source of a metric.
+func (a *App) source(m mishap.CompareMetric, edge *metrics.Proxy) (metrics.Source, error) {
+	if m.Source == metrics.FromProxy && edge != nil {
+		return edge.Source(), nil
+	}
+	for _, kind := range a.sources() {
+		if kind.Name == m.Source {
+			return kind.New(m)
+		}
+	}
+	return nil, fmt.Errorf("there is no source %q", m.Source)
+}
+
+// armsReader reads the arms of a run from the proxy at the edge.
+type armsReader struct {
+	client *proxy.Client
+	id     string // of the injection that set them up
+}
+
+func (a *App) armsReader(name, id string) (armsReader, error) {
+	for _, p := range a.Settings.Proxies {
+		if p.Name == name {
+			client, err := a.ProxyClient(p.Control)
+			return armsReader{client, id}, err
+		}
+	}
+	return armsReader{}, fmt.Errorf("the settings have no proxy %q", name)
+}
+
+// Arms gives the closed buckets after a number. What is compared are first
+// attempts: what is tried again after a failure is no news.
+func (r armsReader) Arms(ctx context.Context, after uint64) (metrics.ArmsPage, error) {
+	report, err := r.client.Arms(ctx, r.id, after)
+	if err != nil {
+		return metrics.ArmsPage{}, err
+	}
+	page := metrics.ArmsPage{
+		Width: time.Duration(report.Width), Delay: proxy.ArmsDelay, Bounds: report.Bounds, More: report.More,
+		Units:  mishap.ArmCount{Control: int64(report.Allocation.Control.Units), Experiment: int64(report.Allocation.Experiment.Units)},
+		NoKey:  report.Allocation.WithoutKey,
+		InArms: report.Allocation.Requests() + report.Allocation.Outside,
+	}
+	for _, b := range report.Buckets {
+		page.Buckets = append(page.Buckets, metrics.ArmsBucket{Seq: b.Seq, Start: b.Start, Control: armOf(b.Control, report.Bounds), Experiment: armOf(b.Experiment, report.Bounds)})
+	}
+	return page, nil
+}
+
+func armOf(b proxy.ArmBucket, bounds []float64) analysis.Arm {
+	arm := analysis.Arm{
+		Requests: int64(b.FirstAttempts), Successes: int64(b.FirstSuccesses), Events: int64(b.Successes),
+		Latency: analysis.Histogram{Bounds: bounds, Counts: make([]int64, len(bounds)+1)},
+	}
+	for i, n := range b.Latency {
+		arm.Latency.Counts[i] = int64(n)
+	}
+	return arm
 }
 
 // foretellFor is how long the traffic of the edge is watched for a forecast.
@@ -59,11 +126,15 @@ func (a *App) foretell(ctx context.Context, e mishap.Experiment) (lines []string
 		return nil
 	}
 	for _, m := range e.Compare.Metrics {
-		source, err := a.source(m, sources{})
-		if err != nil {
-			continue // said elsewhere
+		late := proxy.ArmsDelay
+		if m.Source != metrics.FromProxy {
+			source, err := a.source(m, nil)
+			if err != nil {
+				continue // said elsewhere
+			}
+			late = source.Delay()
 		}
-		lines = append(lines, fmt.Sprintf("%s: harm can be seen %s after it shows at the earliest, because numbers of %s are that late", m.Name, mishap.Duration(source.Delay()), m.Source))
+		lines = append(lines, fmt.Sprintf("%s: numbers of %s are up to %s late", m.Name, m.Source, mishap.Duration(late)))
 	}
 	rate, err := a.rate(ctx, e.Compare.Arms.Proxy)
 	if err != nil {

@@ -36,6 +36,9 @@ type Options struct {
 	// Assigned is how many units were newly assigned to the arms since the last
 	// call; nil if nobody counts them.
 	Assigned func() mishap.ArmCount
+	// Keyless is how many requests lacked what makes a unit, of how many; nil if
+	// nobody counts them.
+	Keyless func() (n, of uint64)
 }
 
 // Comparison compares the arms of one run.

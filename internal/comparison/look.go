@@ -1,6 +1,7 @@
 package comparison
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -37,6 +38,11 @@ func (c *Comparison) missing() []string {
 	for _, m := range c.metrics {
 		if m.missing != "" && !slices.Contains(all, m.missing) {
 			all = append(all, m.missing)
+		}
+	}
+	if c.options.Keyless != nil {
+		if n, of := c.options.Keyless(); 2*n > of {
+			all = append(all, fmt.Sprintf("%s of the requests lack %s, and so are in neither arm", percent(float64(n)/float64(of)), c.options.Compare.Arms.Key))
 		}
 	}
 	return all

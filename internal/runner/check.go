@@ -167,7 +167,7 @@ func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
 			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s: %s", f.Name, err)}
 		}
 		for j := range found {
-			found[j].ID = fmt.Sprintf("%s.%d.%d", run.ID, i+1, j+1)
+			found[j].ID = InjectionID(run.ID, i, j)
 			found[j].Run, found[j].Fault, found[j].For = run.ID, f.Name, f.For
 		}
 		injections = append(injections, found...)
@@ -192,6 +192,12 @@ func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
 		}
 	}
 	return nil
+}
+
+// InjectionID names an injection for good: of a fault of the run, in their order
+// from 0, and a target of it. The arms, if there are any, come before the faults.
+func InjectionID(run string, fault, target int) string {
+	return fmt.Sprintf("%s.%d.%d", run, fault+1, target+1)
 }
 
 // armsRequest is what the faults of this run share with its arms: a token that
