@@ -22,6 +22,7 @@ type InjectorKind struct {
 	Keeper       Keeper // what ends the fault when its server is gone
 	LinuxOnly    bool
 	Ramps        bool     // its parameters can be changed while it is in: the injector is a renewer
+	Arms         bool     // it can be confined to the experiment arm
 	Traffic      bool     // its effect shows in traffic, so that none felt is no effect
 	Do           []string // permissions that injecting needs, such as "ec2:StopInstances"
 	Undo         []string // permissions that reverting needs
@@ -53,6 +54,12 @@ type SafeguardKind struct {
 	Always bool // asked for every plan, whether the experiment names it or not
 	Timed  bool // answers from the situation's plan and time alone, so that it can be asked about the future
 	New    func(with json.RawMessage) (Safeguard, error)
+}
+
+// SourceKind is a source of the numbers of a comparison in the catalog.
+type SourceKind struct {
+	Kind
+	Check func(m CompareMetric) error // problems are [*FieldError] values, joined
 }
 
 // FieldError is a problem with one value of an experiment.

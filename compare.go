@@ -102,6 +102,7 @@ type Comparison struct {
 	Outcome ComparisonOutcome `json:"outcome,omitempty"` // once decided it stays, but for harm that shows later
 	Reason  string            `json:"reason,omitempty"`  // of the outcome, one sentence
 	Left    Duration          `json:"left,omitempty"`    // until the horizon
+	Ready   bool              `json:"ready,omitempty"`   // the baseline is over, and the faults may come
 	Doubts  []string          `json:"doubts,omitempty"`  // why nothing can be cleared, such as a metric that went missing
 	// Assigned is how many units the look's stretch assigned to the arms anew.
 	Assigned *ArmCount `json:"assigned,omitempty"`

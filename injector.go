@@ -31,6 +31,14 @@ type Request struct {
 	Run   string // the run's id; "plan" when only planning
 	Fault Fault
 	Limit BlastRadius
+	Arms  *ArmsRequest // nil: the run has no arms
+}
+
+// ArmsRequest is what the arms of a run and the faults that are confined to its
+// experiment arm have in common.
+type ArmsRequest struct {
+	Run   string
+	Token string // who is in the experiment bears it; it is kept as undo is
 }
 
 // Injection is one fault on one target, with everything that reverting it

@@ -19,7 +19,8 @@ type Plan struct {
 	Created    time.Time   `json:"created"`
 	Host       string      `json:"host,omitempty"` // the machine that local targets are on
 	Notes      []string    `json:"notes,omitempty"`
-	Digest     string      `json:"digest"` // "sha256:…" over experiment and targets
+	NoFault    bool        `json:"noFault,omitempty"` // A/A: everything but the faults
+	Digest     string      `json:"digest"`            // "sha256:…" over experiment and targets
 }
 
 // Seal strips what a plan must not hold and computes its digest.

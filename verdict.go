@@ -19,11 +19,12 @@ const (
 // Judge says what a run has shown, and why, in one sentence. It is a pure
 // function of the run, and so of its journal:
 //
-//   - deviated: a probe beyond its allowance, or no recovery in time. It
-//     sticks, whatever stopped the run later.
+//   - deviated: a probe beyond its allowance, harm shown between the arms, or
+//     no recovery in time. It sticks, whatever stopped the run later.
 //   - held: the faults were in for as long as they should, in force at every
 //     look, and felt where they act on traffic; every probe met within its
-//     allowances; the system recovered; nothing was ever stranded.
+//     allowances; harm ruled out where arms are compared; the system recovered;
+//     nothing was ever stranded.
 //   - inconclusive: everything else.
 func Judge(r *Run) (Verdict, string) {
 	switch r.State {
@@ -36,12 +37,37 @@ func Judge(r *Run) (Verdict, string) {
 	if r.Deviation != "" {
 		return Deviated, r.Deviation
 	}
-	for _, doubt := range []string{doubtStranded(r), doubtCause(r), doubtEffect(r), doubtProbes(r), doubtRecovery(r)} {
+	for _, doubt := range []string{doubtStranded(r), doubtCause(r), doubtEffect(r), doubtComparison(r), doubtProbes(r), doubtRecovery(r)} {
 		if doubt != "" {
 			return Inconclusive, doubt
 		}
 	}
+	switch {
+	case r.Plan.NoFault && r.Plan.Experiment.Compare != nil:
+		return Held, "without a fault: " + r.Compared().Reason
+	case r.Plan.NoFault:
+		return Held, "without a fault: every probe was met"
+	case r.Plan.Experiment.Compare != nil:
+		return Held, r.Compared().Reason + "; the system recovered"
+	}
 	return Held, "every probe was met while the fault was in force, and the system recovered"
+}
+
+// doubtComparison says why the arms do not show that there was no harm.
+func doubtComparison(r *Run) string {
+	if r.Plan.Experiment.Compare == nil {
+		return ""
+	}
+	last := r.Compared()
+	switch {
+	case last == nil:
+		return "the arms were never compared while the fault was in"
+	case last.Outcome == HarmRuledOut:
+		return ""
+	case last.Reason != "":
+		return last.Reason
+	}
+	return strings.Join(append([]string{"the comparison had no answer yet when the faults were over"}, last.Doubts...), ": ")
 }
 
 // stuck says of each injection that is left why.
@@ -57,10 +83,10 @@ func doubtCause(r *Run) string {
 	switch {
 	case r.EverLost:
 		return "the server of the run was lost before it was over"
-	case r.Cause != CauseElapsed:
-		return r.Reason
+	case r.Cause == CauseElapsed, r.Cause == CauseCleared:
+		return ""
 	}
-	return ""
+	return r.Reason
 }
 
 func doubtStranded(r *Run) string {
@@ -76,7 +102,7 @@ func doubtStranded(r *Run) string {
 }
 
 func doubtEffect(r *Run) string {
-	if len(r.Injections) == 0 {
+	if !r.faulted() && !r.Plan.NoFault {
 		return "nothing was injected"
 	}
 	for _, in := range r.Injections {
@@ -92,6 +118,16 @@ func doubtEffect(r *Run) string {
 		}
 	}
 	return ""
+}
+
+// faulted reports whether there is an injection besides the arms.
+func (r *Run) faulted() bool {
+	for _, in := range r.Injections {
+		if in.Fault != ArmsFault {
+			return true
+		}
+	}
+	return false
 }
 
 func doubtProbes(r *Run) string {

@@ -48,6 +48,8 @@ func (c *checker) check() {
 	}
 	c.checkProbes()
 	c.checkFaults()
+	c.checkCompare()
+	c.checkCost()
 	c.checkSafeguards()
 	c.checkLimits()
 	c.checkSchedule()

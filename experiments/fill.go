@@ -56,19 +56,10 @@ func (f *file) fillStruct(n *node, v reflect.Value) {
 		return
 	}
 	fields, required := keysOf(v)
-	var future map[string]string
-	if form, ok := v.Addr().Interface().(withFuture); ok {
-		future = form.notBuilt()
-	}
 	for _, p := range n.pairs {
-		field, known := fields[p.key]
-		hint, later := future[p.key]
-		switch {
-		case known:
+		if field, known := fields[p.key]; known {
 			f.fill(p.value, field)
-		case later:
-			f.add(p.line, p.column, p.key+" is not built yet", hint)
-		default:
+		} else {
 			f.add(p.line, p.column, fmt.Sprintf("unknown key %q", p.key), mishap.Suggest(p.key, slices.Sorted(maps.Keys(fields))))
 		}
 	}
@@ -96,6 +87,9 @@ func meaning(form reflect.Type, key string) string {
 	}
 	return ""
 }
+
+// meaningOf is what the form says about a key.
+func meaningOf[form any](key string) string { return meaning(reflect.TypeFor[form](), key) }
 
 // keysOf returns the fields of a form by key, and the keys that it must have
 // in their order.
@@ -138,7 +132,8 @@ func (f *file) fillMap(n *node, v reflect.Value) {
 }
 
 func (f *file) fillText(n *node, v reflect.Value, into encoding.TextUnmarshaler) {
-	if n.shape != text {
+	plain := n.shape == number && v.Type() == reflect.TypeFor[marginText]() // of a gauge
+	if n.shape != text && !plain {
 		f.misfit(n, textWanted(v.Type()))
 		return
 	}
@@ -155,6 +150,8 @@ func textWanted(t reflect.Type) string {
 		return "a share like 5%"
 	case reflect.TypeFor[mishap.Allowance]():
 		return "an allowance like 2 of 20, or none"
+	case reflect.TypeFor[marginText]():
+		return `a margin like 0.5pp, 20% or 3`
 	default:
 		return "a text"
 	}

@@ -22,6 +22,8 @@ type experimentForm struct {
 	Tags        map[string]string `json:"tags,omitempty" jsonschema:"words to select and report by"`
 	Vars        map[string]string `json:"vars,omitempty" jsonschema:"values for ${name} in claim, owner, group, tags, needs, with, expect and targets; --var name=value overrides them"`
 	SteadyState []probeForm       `json:"steadyState" jsonschema:"what is measured and what it must be: before any fault, while one is in, and after all were reverted"`
+	Compare     *compareForm      `json:"compare,omitempty" jsonschema:"control beside experiment; without it the probes alone judge the run"`
+	Cost        *mishap.Cost      `json:"cost,omitempty" jsonschema:"what harm costs, so that reports can estimate it"`
 	Faults      []faultForm       `json:"faults" jsonschema:"what goes wrong: all at once, unless one says after"`
 	BlastRadius blastRadiusForm   `json:"blastRadius" jsonschema:"the most that a run may touch"`
 	Safeguards  []safeguardForm   `json:"safeguards,omitempty" jsonschema:"what may refuse a plan before it starts and stop a run at any moment"`
@@ -99,17 +101,6 @@ func (r *recoveryForm) setDefaults() { *r = recoveryForm(mishap.DefaultRecovery(
 
 func phases() []mishap.Phase { return []mishap.Phase{mishap.Before, mishap.During, mishap.After} }
 
-// withFuture is a form that knows keys which are not built yet, each with what
-// to do instead. They are refused by name, never ignored.
-type withFuture interface{ notBuilt() map[string]string }
-
-func (e *experimentForm) notBuilt() map[string]string {
-	return map[string]string{
-		"compare": "remove it; without it the probes alone judge the run",
-		"cost":    "remove it",
-	}
-}
-
 // experiment returns what the form says.
 func (e *experimentForm) experiment() mishap.Experiment {
 	out := mishap.Experiment{
@@ -129,6 +120,10 @@ func (e *experimentForm) experiment() mishap.Experiment {
 	for _, s := range e.Safeguards {
 		out.Safeguards = append(out.Safeguards, mishap.SafeguardSpec(s))
 	}
+	if e.Compare != nil {
+		out.Compare = e.Compare.compare()
+	}
+	out.Cost = e.Cost
 	if e.Schedule != nil {
 		out.Schedule = e.Schedule.schedule(out.Name)
 	}

@@ -20,7 +20,7 @@ func FuzzLoad(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, path := range append(seeds, "testdata/valid.yaml", "testdata/full.yaml") {
+	for _, path := range append(seeds, "testdata/valid.yaml", "testdata/full.yaml", "testdata/compare.yaml") {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)

@@ -21,6 +21,7 @@ func catalogs() experiments.Catalogs {
 			injector("process-stop", nil, processTargets{}),
 			injector("process-kill", processWith{}, processTargets{}),
 			injector("proxy-latency", latencyWith{}, proxyTargets{}),
+			confined(injector("proxy-http-latency", latencyWith{}, proxyTargets{})),
 		},
 		Probes: []mishap.ProbeKind{
 			{Kind: mishap.Kind{Name: "exec", Params: execWith{}}, New: newProbe[execWith, struct{}]},
@@ -30,7 +31,31 @@ func catalogs() experiments.Catalogs {
 			{Kind: mishap.Kind{Name: "irreversible", Params: irreversibleWith{}}, New: newSafeguard[irreversibleWith]},
 			{Kind: mishap.Kind{Name: "window", Params: windowWith{}}, New: newSafeguard[windowWith]},
 		},
+		Sources: []mishap.SourceKind{
+			{Kind: mishap.Kind{Name: "prometheus", Params: sourceWith{}}, Check: checkSource},
+			{Kind: mishap.Kind{Name: "proxy"}, Check: func(mishap.CompareMetric) error { return nil }},
+		},
 	}
+}
+
+func confined(k mishap.InjectorKind) mishap.InjectorKind {
+	k.Arms = true
+	return k
+}
+
+type sourceWith struct {
+	URL string `json:"url" jsonschema:"where it answers"`
+}
+
+func checkSource(m mishap.CompareMetric) error {
+	var with sourceWith
+	if err := mishap.Decode("with", m.With, &with); err != nil {
+		return err
+	}
+	if with.URL == "" {
+		return &mishap.FieldError{Path: "with.url", Msg: "is empty"}
+	}
+	return nil
 }
 
 type execWith struct {

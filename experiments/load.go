@@ -25,6 +25,7 @@ type Catalogs struct {
 	Injectors  []mishap.InjectorKind
 	Probes     []mishap.ProbeKind
 	Safeguards []mishap.SafeguardKind
+	Sources    []mishap.SourceKind
 }
 
 // Options are what files are checked against.

@@ -101,6 +101,26 @@ func TestEverythingAFileMaySayIsRead(t *testing.T) {
 	}
 }
 
+func TestAComparisonIsReadWithWhatItsMarginsMean(t *testing.T) {
+	got := load(t, options(), "testdata/compare.yaml")
+	want := &mishap.Compare{
+		Arms:     mishap.Arms{From: mishap.ArmsFromRequests, Proxy: "edge", Key: "cookie:session", Share: 0.05, Seed: 7},
+		Baseline: mishap.Duration(30 * time.Second), Alpha: 0.001, StopAfter: mishap.StopAfter{ExtraFailures: 35},
+		Metrics: []mishap.CompareMetric{
+			{Name: "success-rate", Metric: mishap.SuccessRate, Source: "proxy", Harm: mishap.Decrease, Margin: mishap.Margin{Difference: 0.005}},
+			{Name: "orders", Metric: mishap.EventRate, Source: "prometheus", With: json.RawMessage(`{"url":"http://localhost:9090"}`), Harm: mishap.Decrease, Margin: mishap.Margin{Ratio: 0.95}},
+			{Name: "latency", Metric: mishap.Latency, Source: "proxy", Harm: mishap.Increase, Margin: mishap.Margin{Ratio: 1.2}, Weight: 0.2},
+			{Name: "queue", Metric: mishap.Gauge, Source: "proxy", Harm: mishap.Increase, Margin: mishap.Margin{Difference: 3}},
+		},
+	}
+	if diff := cmp.Diff(want, got.Compare); diff != "" {
+		t.Errorf("compare differs (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(&mishap.Cost{PerRequest: 0.25, PerMinute: 100, Currency: "EUR"}, got.Cost); diff != "" {
+		t.Errorf("cost differs (-want +got):\n%s", diff)
+	}
+}
+
 func TestGivenVariablesOverrideAndStayText(t *testing.T) {
 	path := write(t, t.TempDir(), "a.yaml", valid(t, "http://localhost:8080", "${host}")+"vars: {host: \"http://a\"}\n")
 	o := options()

@@ -56,6 +56,10 @@ func addLimits(root *jsonschema.Schema) {
 	p["recovery"].Properties["factor"].Minimum = &one
 	probe := p["steadyState"].Items.Properties
 	probe["onDeviation"].Enum = []any{mishap.StopOnDeviation, mishap.NoteDeviation}
+	compare := p["compare"].Properties
+	compare["metrics"].MinItems = jsonschema.Ptr(1)
+	compare["metrics"].Items.Properties["metric"].Enum = []any{mishap.SuccessRate, mishap.EventRate, mishap.Latency, mishap.Gauge}
+	compare["arms"].Properties["from"].Enum = []any{mishap.ArmsFromRequests}
 	when := probe["when"]
 	when.MinItems, when.UniqueItems = jsonschema.Ptr(1), true
 	when.Items.Enum = nil
@@ -72,7 +76,7 @@ type variant struct {
 }
 
 func addKinds(root *jsonschema.Schema, c Catalogs) error {
-	var probes, injectors, safeguards []variant
+	var probes, injectors, safeguards, sources []variant
 	for _, k := range c.Probes {
 		probes = append(probes, variant{k.Name, k.Summary, map[string]any{"with": k.Params, "expect": k.Expect}})
 	}
@@ -82,10 +86,14 @@ func addKinds(root *jsonschema.Schema, c Catalogs) error {
 	for _, k := range c.Safeguards {
 		safeguards = append(safeguards, variant{k.Name, k.Summary, map[string]any{"with": k.Params}})
 	}
+	for _, k := range c.Sources {
+		sources = append(sources, variant{k.Name, k.Summary, map[string]any{"with": k.Params}})
+	}
 	return firstError(
 		addVariants(root.Properties["steadyState"].Items, "probe", probes),
 		addVariants(root.Properties["faults"].Items, "injector", injectors),
 		addVariants(root.Properties["safeguards"].Items, "safeguard", safeguards),
+		addVariants(root.Properties["compare"].Properties["metrics"].Items, "source", sources),
 	)
 }
 
@@ -184,6 +192,8 @@ func ownSchema(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string", Pattern: `^\+?(0|([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`, Examples: []any{"300ms", "15m"}}
 	case reflect.TypeFor[mishap.Share]():
 		return &jsonschema.Schema{Type: "string", Pattern: `%\s*$`, Examples: []any{"5%"}}
+	case reflect.TypeFor[marginText]():
+		return &jsonschema.Schema{Types: []string{"string", "number"}, Pattern: `^\s*\+?[0-9.]+([eE][-+]?[0-9]+)?\s*(pp|%)?\s*$`, ExclusiveMinimum: jsonschema.Ptr(0.0), Examples: []any{"0.5pp", "20%", 3}}
 	case reflect.TypeFor[mishap.Allowance]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^(none|\s*\+?[0-9]+\s* of \s*\+?[0-9]+\s*)$`, Examples: []any{"2 of 20", "none"}}
 	case reflect.TypeFor[mishap.Secret]():

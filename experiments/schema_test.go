@@ -47,7 +47,7 @@ func document(t *testing.T, data []byte) any {
 
 func TestSchemaAcceptsWhatLoadReads(t *testing.T) {
 	schema := resolved(t, catalogs())
-	for _, path := range []string{"testdata/valid.yaml", "testdata/full.yaml"} {
+	for _, path := range []string{"testdata/valid.yaml", "testdata/full.yaml", "testdata/compare.yaml"} {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -61,8 +61,8 @@ func TestSchemaAcceptsWhatLoadReads(t *testing.T) {
 func TestSchemaRefusesWhatLoadRefuses(t *testing.T) {
 	schema := resolved(t, catalogs())
 	for _, name := range []string{
-		"bad-name", "bad-phases", "bad-values", "empty-lists", "empty-when", "kind-problems", "list", "long-name",
-		"missing-everything", "missing-inside", "not-built-yet", "null-value", "settings", "text", "text-as-number",
+		"bad-name", "bad-phases", "bad-values", "compare", "compare-shapes", "empty-lists", "empty-when", "kind-problems", "list", "long-name",
+		"missing-everything", "missing-inside", "null-value", "settings", "text", "text-as-number",
 		"unknown-keys", "unknown-kinds", "version-2", "version-text", "wrong-types",
 	} {
 		data, err := os.ReadFile(filepath.Join("testdata/invalid", name+".yaml"))

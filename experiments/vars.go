@@ -35,6 +35,8 @@ func (f *file) replaceVars(root *node, override map[string]string) {
 			f.replaceItems(p.value, vars, "with", "expect")
 		case "faults":
 			f.replaceItems(p.value, vars, "with", "targets")
+		case "compare":
+			f.replaceCompare(p.value, vars)
 		default:
 			f.refuseVars(p.value, p.key)
 		}
@@ -83,6 +85,17 @@ func (f *file) replaceItems(items *node, vars *variables, keys ...string) {
 			} else {
 				f.refuseVars(p.value, p.key)
 			}
+		}
+	}
+}
+
+// replaceCompare replaces in the parameters of the metrics' sources.
+func (f *file) replaceCompare(compare *node, vars *variables) {
+	for _, p := range compare.pairs {
+		if p.key == "metrics" {
+			f.replaceItems(p.value, vars, "with")
+		} else {
+			f.refuseVars(p.value, p.key)
 		}
 	}
 }

@@ -74,8 +74,8 @@ func (c *Comparison) Decide(at time.Time) Decision {
 
 func (c *Comparison) decide(at time.Time) Decision {
 	switch {
-	case c.splitE >= math.Log(1/splitAlpha):
-		return Decision{Inconclusive, SplitBroken, at, fmt.Sprintf("units were not split as planned: %d to control, %d to the experiment", c.split[0], c.split[1])}
+	case c.Split() != "":
+		return Decision{Inconclusive, SplitBroken, at, c.Split()}
 	case c.HarmLogE() >= math.Log(1/c.plan.Alpha)-1e-12:
 		return Decision{Abort, HarmShown, at, "harm is shown by " + c.mostHarmed()}
 	case c.cleared(at):

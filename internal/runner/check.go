@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -30,9 +31,13 @@ func (x *execution) check(ctx context.Context) bool {
 			return false
 		}
 	}
-	if err := x.rec.must(ctx, mishap.Entry{State: &mishap.StateChange{To: mishap.Injecting}}); err != nil {
+	next := mishap.Injecting
+	if x.Compare != nil {
+		next = mishap.Baseline
+	}
+	if err := x.rec.must(ctx, mishap.Entry{State: &mishap.StateChange{To: next}}); err != nil {
 		// Not durable, so nothing may be injected; the run in memory is
-		// already injecting and takes the only way out.
+		// already there and takes the only way out.
 		x.stop = internal(err)
 		x.end(ctx)
 		return false
@@ -155,8 +160,9 @@ func observe(ctx context.Context, p mishap.Probe, spec mishap.ProbeSpec, phase m
 func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
 	run := x.rec.run
 	var injections []mishap.Injection
-	for i, f := range x.Faults {
-		found, err := f.Injector.Prepare(ctx, mishap.Request{Run: run.ID, Fault: f.Fault, Limit: run.Plan.Experiment.BlastRadius})
+	arms := x.armsRequest()
+	for i, f := range x.all() {
+		found, err := f.Injector.Prepare(ctx, mishap.Request{Run: run.ID, Fault: f.Fault, Limit: run.Plan.Experiment.BlastRadius, Arms: arms})
 		if err != nil {
 			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s: %s", f.Name, err)}
 		}
@@ -188,6 +194,15 @@ func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
 	return nil
 }
 
+// armsRequest is what the faults of this run share with its arms: a token that
+// nobody outside can know, so that nobody can claim to be in the experiment.
+func (x *execution) armsRequest() *mishap.ArmsRequest {
+	if x.Arms == nil {
+		return nil
+	}
+	return &mishap.ArmsRequest{Run: x.rec.run.ID, Token: rand.Text()}
+}
+
 // taken refuses a run whose target another one changes.
 func taken(in mishap.Injection, err error) *mishap.StateChange {
 	return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s on %s: %s", in.Fault, in.Target.Label(), err)}
@@ -200,6 +215,9 @@ func (x *execution) kept(in mishap.Injection) bool {
 }
 
 func (x *execution) fault(name string) *Fault {
+	if x.Arms != nil && name == mishap.ArmsFault {
+		return x.Arms
+	}
 	for i := range x.Faults {
 		if x.Faults[i].Name == name {
 			return &x.Faults[i]

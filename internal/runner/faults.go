@@ -83,13 +83,22 @@ func (h *holding) advance(ctx context.Context) time.Duration {
 			next = min(next, due.Sub(now))
 		}
 	}
+	if h.rec.run.State == mishap.Baseline {
+		return next
+	}
 	if h.stop == nil && h.rec.run.State == mishap.Injecting && h.initialIn() {
 		if err := h.rec.must(ctx, mishap.Entry{State: &mishap.StateChange{To: mishap.Holding}}); err != nil {
 			h.stop = internal(err)
 		}
 	}
 	left := len(h.waiting) > 0 || h.pending > 0
+	if wait := h.until.Sub(now); wait > 0 {
+		left, next = true, min(next, wait)
+	}
 	for _, in := range h.rec.run.Injections {
+		if in.Fault == mishap.ArmsFault {
+			continue // in until everything else is out
+		}
 		if in.State != mishap.InjectionInjected || h.leaving[in.ID] {
 			left = left || in.State == mishap.InjectionReverting
 			continue
@@ -103,9 +112,18 @@ func (h *holding) advance(ctx context.Context) time.Duration {
 		}
 	}
 	if h.stop == nil && !left && h.rec.run.State == mishap.Holding {
-		h.stop = &mishap.StateChange{Cause: mishap.CauseElapsed, Reason: "every fault was in for as long as it should"}
+		h.stop = h.elapsed()
 	}
 	return max(next, time.Millisecond)
+}
+
+// elapsed is the end of a run that nothing stopped.
+func (h *holding) elapsed() *mishap.StateChange {
+	reason := "every fault was in for as long as it should"
+	if h.rec.run.Plan.NoFault {
+		reason = "it went on without a fault for as long as it should"
+	}
+	return &mishap.StateChange{Cause: mishap.CauseElapsed, Reason: reason}
 }
 
 // initialIn reports whether every fault that waits for no other is in.
@@ -137,7 +155,7 @@ func (h *holding) seen(in *mishap.RunInjection) bool {
 func (h *holding) leave(ctx context.Context, in *mishap.RunInjection) {
 	if h.last(in) {
 		h.finalLook(ctx)
-		h.stop = &mishap.StateChange{Cause: mishap.CauseElapsed, Reason: "every fault was in for as long as it should"}
+		h.stop = h.elapsed()
 		return
 	}
 	h.leaving[in.ID] = true
@@ -164,7 +182,7 @@ func (h *holding) last(in *mishap.RunInjection) bool {
 	now := time.Now()
 	for _, other := range h.rec.run.Injections {
 		due := other.State == mishap.InjectionInjected && !now.Before(other.InjectedAt.Add(other.For.Std())) && h.seen(other)
-		if other != in && !other.State.Settled() && !due {
+		if other != in && other.Fault != mishap.ArmsFault && !other.State.Settled() && !due {
 			return false
 		}
 	}

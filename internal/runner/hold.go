@@ -14,6 +14,7 @@ type event struct {
 	observation *mishap.Observation
 	check       *mishap.Check
 	effect      *mishap.Effect
+	comparison  *mishap.Comparison
 	injected    *callResult
 	reverted    *callResult
 }
@@ -38,6 +39,9 @@ type holding struct {
 	leaving map[string]bool                  // injections by id whose own revert was asked for
 	steps   map[string]int                   // injections by id: the step of their ramp
 	pending int                              // calls asked for and not yet answered
+	until   time.Time                        // of a run without faults: when it is over
+	armsIn  func()                           // the arms are in: begins the comparison
+	ready   func(context.Context)            // ends the baseline; nil if there is none, or it is over
 	late    *event                           // of a call that ended after the loop; read after the worker is done
 }
 
@@ -61,8 +65,12 @@ func (x *execution) hold(ctx context.Context) {
 		cancel()
 		h.drain(done)
 	}()
-	h.watch(work)
-	h.begin()
+	if x.Compare == nil {
+		h.watch(work)
+		h.begin()
+	} else {
+		h.baseline(work)
+	}
 	h.loop(ctx)
 }
 
@@ -117,6 +125,7 @@ func (h *holding) settleLate(e event) {
 
 // begin injects the faults that wait for no other.
 func (h *holding) begin() {
+	h.until = time.Now().Add(h.bare())
 	for _, f := range h.Faults {
 		if f.After == nil {
 			h.inject(f.Name)
@@ -124,6 +133,14 @@ func (h *holding) begin() {
 			h.waiting[f.Name] = time.Time{}
 		}
 	}
+}
+
+// bare is how long a run from which the faults were left out goes on.
+func (h *holding) bare() time.Duration {
+	if p := h.rec.run.Plan; p.NoFault {
+		return p.Experiment.Longest()
+	}
+	return 0
 }
 
 // loop runs until h.stop says why it is over.
@@ -174,6 +191,8 @@ func (h *holding) handle(ctx context.Context, e event) {
 		h.busy["look "+e.effect.Injection] = false
 		h.looked[e.effect.Injection] = e.effect.At
 		h.rec.note(mishap.Entry{Effect: e.effect})
+	case e.comparison != nil:
+		h.compared(ctx, *e.comparison)
 	case e.injected != nil:
 		h.injected(ctx, *e.injected)
 	case e.reverted != nil:
@@ -215,8 +234,12 @@ func (h *holding) injected(ctx context.Context, c callResult) {
 		return
 	}
 	h.lookAt(ctx, c.id)
-	h.watchNow()
-	h.schedule(h.rec.run.Injection(c.id))
+	if in := h.rec.run.Injection(c.id); in.Fault == mishap.ArmsFault {
+		h.armsIn()
+	} else {
+		h.watchNow()
+		h.schedule(in)
+	}
 }
 
 func (h *holding) reverted(ctx context.Context, c callResult) {

@@ -51,6 +51,15 @@ type Renewer interface {
 	Renew(ctx context.Context, in mishap.Injection) error
 }
 
+// Comparer compares the arms of a run.
+type Comparer interface {
+	// Watch takes in what the arms do until ctx ends, and tells of it: about
+	// once a second, and at once when the outcome changes.
+	Watch(ctx context.Context, tell func(mishap.Comparison))
+	// Injected says when the fault is put in. What began before is baseline.
+	Injected(at time.Time)
+}
+
 // Stop asks a run to end; the run reverts and records why.
 type Stop struct {
 	Cause  mishap.Cause
@@ -77,7 +86,9 @@ type Runner struct {
 	Faults  []Fault
 	Probes  []mishap.Probe // one per line of the steady state, in its order
 	Guards  []Guard
-	Keeper  Keeper // nil if no fault needs one
+	Keeper  Keeper   // nil if no fault needs one
+	Arms    *Fault   // sets up the arms: the first in, the last out; nil if there are none
+	Compare Comparer // of the arms; nil if there are none
 	// Restore makes the injector of a recorded injection.
 	Restore func(mishap.Injection) (mishap.Injector, error)
 	Stops   <-chan Stop
@@ -116,6 +127,14 @@ func (r *Runner) Run(ctx context.Context, first mishap.Entry) (*mishap.Run, erro
 	x.hold(ctx)
 	x.end(ctx)
 	return rec.run, rec.settle(ctx, r.GiveUp)
+}
+
+// all are the faults, and the arms before them.
+func (r *Runner) all() []Fault {
+	if r.Arms == nil {
+		return r.Faults
+	}
+	return append([]Fault{*r.Arms}, r.Faults...)
 }
 
 // Resume brings the run of a lost server, or one that is stranded, to its end:

@@ -283,22 +283,27 @@ func TestRecoveryIsTimedToTheFirstOfTwoLooks(t *testing.T) {
 // after every ledger, keeper and target call of a run with three faults, and
 // lets another take over.
 func TestCrashAnywhereLeavesNothingAndHoldsNothing(t *testing.T) {
-	points := 0
-	for crashed := true; crashed; points++ {
-		synctest.Test(t, func(t *testing.T) { crashed = crashAt(t, points+1) })
+	for _, arms := range []bool{false, true} {
+		points := 0
+		for crashed := true; crashed; points++ {
+			synctest.Test(t, func(t *testing.T) { crashed = crashAt(t, points+1, arms) })
+		}
+		if points < 40 {
+			t.Errorf("only %d calls were crashed at", points)
+		}
+		t.Logf("crashed at each of %d calls (arms: %v)", points-1, arms)
 	}
-	if points < 40 {
-		t.Errorf("only %d calls were crashed at", points)
-	}
-	t.Logf("crashed at each of %d calls", points-1)
 }
 
 // crashAt kills the server at its n-th call and reports whether it came to
 // that.
-func crashAt(t *testing.T, n int) (crashed bool) {
+func crashAt(t *testing.T, n int, arms bool) (crashed bool) {
 	c := fault("c", time.Second)
 	c.After = &mishap.FaultOrder{Fault: "a", Wait: mishap.Duration(time.Second)}
 	s := newSet(t, fault("a", 2*time.Second), fault("b", time.Second), c)
+	if arms {
+		withArms(s, &comparer{baseline: ready, hold: []mishap.Comparison{{}, {Outcome: mishap.HarmRuledOut, Reason: "no harm"}}})
+	}
 	ctx, crash := context.WithCancelCause(t.Context())
 	grave := make(chan struct{})
 	defer close(grave)
