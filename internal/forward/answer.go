@@ -67,8 +67,9 @@ func (c *conn) pass() error {
 }
 
 func (c *conn) headSent() {
-	if c.srv.Observe != nil {
+	if c.decision.observed(c.srv) {
 		c.exchange.Head = time.Since(c.exchange.Start)
+		c.decision.answered(&c.exchange)
 	}
 }
 

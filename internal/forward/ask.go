@@ -38,6 +38,7 @@ func (r *Rule) ends() bool { return r.Abort || r.Reply != nil || r.GRPC != nil }
 
 // holdBefore keeps the request for as long as faults want. It is false if the client leaves.
 func (c *conn) holdBefore() bool {
+	c.decision.begin(asked{c}, c.exchange.Start)
 	return c.hold(beforeUpstream, c.exchange.Start)
 }
 

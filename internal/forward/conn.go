@@ -186,7 +186,7 @@ func (c *conn) refuse(err error) {
 	}
 	c.out = c.srv.pool.get(smallBuffer)[:0]
 	c.answerError(why.status, why.why)
-	c.decision.reset(c.srv.board())
+	c.decision.reset(c.srv)
 	c.finish()
 }
 
@@ -196,7 +196,7 @@ func (c *conn) begin() {
 	c.exchange = Exchange{Version: 1, Source: c.addr, GRPC: -1, Start: time.Now(), Method: c.method(), Path: c.path(),
 		Host: c.host()}
 	c.reqBody, c.resBody = bodyOf(&c.req, c.exchange.Method), body{}
-	c.decision.reset(c.srv.board())
+	c.decision.reset(c.srv)
 }
 
 // finish reports the exchange.
@@ -207,14 +207,12 @@ func (c *conn) finish() {
 	c.decision.end()
 	c.srv.pool.put(c.out)
 	c.out = nil
-	if c.srv.Observe == nil {
+	if !c.decision.observed(c.srv) {
 		return
 	}
 	x := &c.exchange
-	x.Total = time.Since(x.Start)
-	x.Hits, x.Requested, x.Delivered = c.decision.hits, c.decision.requested, c.decision.delivered
 	x.Sent, x.Received = c.reqBody.content, c.resBody.content
-	c.srv.Observe(x)
+	c.decision.report(c.srv, x)
 }
 
 // method avoids a new string for the methods that are used.

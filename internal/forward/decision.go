@@ -19,13 +19,39 @@ type decision struct {
 	set    *faultSet
 	hits   []Hit
 	spared []*Fault // looked at: they do not concern the request, or were full
+	passed []*Fault // of those, the ones that concern another arm of the request's run, or were full
+
+	// Where the request belongs. Faults look at what it is assigned to here, or else at its baggage, unless that comes from
+	// outside.
+	edge   bool
+	as     Assignment // here
+	member membership // as far as a fault asked
 
 	requested, delivered time.Duration // over both waits
 }
 
 // reset makes d ready for the next request and keeps its memory.
-func (d *decision) reset(board *Board) {
-	*d = decision{board: board, hits: d.hits[:0], spared: d.spared[:0]}
+func (d *decision) reset(s *Server) {
+	*d = decision{board: s.board(), edge: s.Edge, hits: d.hits[:0], spared: d.spared[:0], passed: d.passed[:0]}
+}
+
+// begin assigns the request to an arm, if there are arms, and takes up the faults that are in force when it comes.
+func (d *decision) begin(r request, at time.Time) {
+	d.set = d.board.load()
+	for _, f := range d.set.faults {
+		if a := f.rule.Arms; a != nil && d.as.Arm == NoArm && f.rule.Match.matches(r) {
+			d.as = a.assign(f.rule.Share, r, at)
+		}
+	}
+	if a := d.as.arms; a != nil {
+		d.member = membership{a.Run, d.as.Arm}
+		if a.Book != nil {
+			a.Book.Begin(&d.as)
+		}
+	}
+	for _, f := range d.set.faults {
+		d.consider(f, r)
+	}
 }
 
 // follow takes up the faults that have come and drops those that have gone.
@@ -54,11 +80,78 @@ func (d *decision) knows(f *Fault) bool {
 
 // consider decides on one fault, once for the request: its delays and all else that it does go together.
 func (d *decision) consider(f *Fault, r request) {
-	if !f.rule.Match.matches(r) || !f.rule.Share.hits(r) || !f.enter() {
+	concerns, inArm := f.rule.Arms == nil && f.rule.Match.matches(r), true
+	if m := f.rule.Match.Member; concerns && m.Token != "" {
+		concerns, inArm = d.belongs(m, r)
+	}
+	if !concerns || !inArm || !f.rule.Share.hits(r) || !f.enter() {
 		d.spared = append(d.spared, f)
+		if concerns && f.rule.Match.Member.Token != "" {
+			d.passed = append(d.passed, f)
+		}
 		return
 	}
 	d.hits = append(d.hits, Hit{Fault: f, Before: draw(f.rule.Before), After: draw(f.rule.After)})
+}
+
+// belongs says whether the request is in an arm of the member's run, and whether in the one with its token.
+func (d *decision) belongs(m Member, r request) (inRun, inArm bool) {
+	switch {
+	case d.as.arms != nil:
+		return d.as.arms.Run == m.Run, d.as.arms.token(d.as.Arm) == m.Token
+	case d.edge:
+		return false, false
+	}
+	said, has := readMembership(r.values("Baggage"), m.Token)
+	if has && said.arm == NoArm {
+		said.arm = Experiment // whose token it is, whatever got lost beside it
+	}
+	if d.member.arm == NoArm || has {
+		d.member = said
+	}
+	return has || said.run == m.Run && said.arm != NoArm, has
+}
+
+// book is what counts the request; nil if nothing does.
+func (d *decision) book() Book {
+	if d.as.arms == nil {
+		return nil
+	}
+	return d.as.arms.Book
+}
+
+// observed says whether anybody wants to know of the exchange.
+func (d *decision) observed(s *Server) bool { return s.Observe != nil || d.book() != nil }
+
+// answered says that the head of the response has gone out.
+func (d *decision) answered(x *Exchange) {
+	if b := d.book(); b != nil {
+		b.Answered(&d.as, x)
+	}
+}
+
+// report says that the exchange is over.
+func (d *decision) report(s *Server, x *Exchange) {
+	x.Total = time.Since(x.Start)
+	x.Hits, x.Requested, x.Delivered = d.hits, d.requested, d.delivered
+	x.Run, x.Arm, x.Passed = d.member.run, d.member.arm, d.passed
+	if b := d.book(); b != nil {
+		b.End(&d.as, x)
+	}
+	if s.Observe != nil {
+		s.Observe(x)
+	}
+}
+
+// tags says what the request has to say of itself upstream, and whether what it said before is to be taken out.
+func (d *decision) tags(s *Server) (own string, strip bool) {
+	switch {
+	case s.Egress:
+		return "", true
+	case d.as.arms != nil:
+		return d.as.arms.tags[d.as.Arm], true
+	}
+	return "", s.Edge
 }
 
 func draw(sample func() time.Duration) time.Duration {

@@ -47,7 +47,8 @@ func (f Failure) String() string {
 	return "internal failure"
 }
 
-// Exchange is one request and what became of it. Observe gets it when it is over, and must copy what it keeps of Hits.
+// Exchange is one request and what became of it. Observe gets it when it is over, and must copy what it keeps of Hits and
+// Passed.
 type Exchange struct {
 	Version int        // of HTTP, towards the client: 1 or 2
 	Source  netip.Addr // the client's
@@ -64,6 +65,10 @@ type Exchange struct {
 	Hits      []Hit         // the faults that hit it
 	Requested time.Duration // what the faults asked for in delay, where it ended
 	Delivered time.Duration // how long it was held; never less than Requested, unless the client left
+
+	Run    string   // whose arm it is in: assigned here, or as it came, if a fault asked; "" if none
+	Arm    Arm      // of that run
+	Passed []*Fault // of those confined to an arm of that run, the ones that would have hit it but for their arm, share or MaxActive
 
 	Sent     int64 // bytes of the request's body, without its framing
 	Received int64 // bytes of the response's body, without its framing

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"math"
 	"net/netip"
+	"slices"
 )
 
 // SipHash is sipHash.
@@ -81,3 +82,29 @@ func Chunks(b []byte, piece int) (passed int, content int64, whole bool, err err
 		}
 	}
 }
+
+// ArmOf is the arm of a request at a share of each arm.
+func (s Share) ArmOf(a *Asked) Arm {
+	number, ok := s.number(askedFor{a})
+	if !ok {
+		return NoArm
+	}
+	return armOf(number, s.Millionths)
+}
+
+// EditBaggage is the one field that takes the place of others.
+func EditBaggage(own string, fields []string) string {
+	return string(appendBaggage(nil, own, slices.Values(fields)))
+}
+
+// HasOwn says whether a member is ours.
+func HasOwn(fields []string) bool { return hasOwn(slices.Values(fields)) }
+
+// ReadMembership gives what baggage says, and whether it has the token.
+func ReadMembership(fields []string, token string) (run string, arm Arm, has bool) {
+	m, has := readMembership(slices.Values(fields), token)
+	return m.run, m.arm, has
+}
+
+// Unescape is unescape.
+func Unescape(s string) string { return unescape(s) }

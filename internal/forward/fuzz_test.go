@@ -102,3 +102,39 @@ func FuzzChunks(f *testing.F) {
 		}
 	})
 }
+
+// FuzzBaggage holds an edited field to what it promises: ours are there once, the others as they came and in order, and
+// nothing that a receiver could take for ours.
+func FuzzBaggage(f *testing.F) {
+	const own = "mishap.run=r,mishap.arm=control,mishap.token=t"
+	for _, s := range []string{"", "a=1", "a=1,b=2;p;q=3", "mishap.run=x, a", ",,= ,mishap%2erun", "%", "%6", "a=%zz", "MISHAP.x=1\n a=1", ";;;", "%256dishap.run=1"} {
+		f.Add(s, "c=d")
+	}
+	f.Fuzz(func(t *testing.T, one, two string) {
+		fields := []string{one, two}
+		stripped := forward.EditBaggage("", fields)
+		if forward.HasOwn([]string{stripped}) {
+			t.Fatalf("%q still has ours: %q", fields, stripped)
+		}
+		if again := forward.EditBaggage("", []string{stripped}); again != stripped {
+			t.Fatalf("stripping again changed %q to %q", stripped, again)
+		}
+		edited := forward.EditBaggage(own, fields)
+		if run, arm, has := forward.ReadMembership([]string{edited}, "t"); run != "r" || arm != forward.Control || !has {
+			t.Fatalf("%q says run %q, arm %q, token %v", edited, run, arm, has)
+		}
+		want := own
+		if stripped != "" {
+			want += "," + stripped
+		}
+		if edited != want {
+			t.Fatalf("edited %q, want %q", edited, want)
+		}
+		for member := range strings.SplitSeq(stripped, ",") {
+			key, _, _ := strings.Cut(member, "=")
+			if strings.HasPrefix(strings.TrimSpace(strings.ToLower(forward.Unescape(key))), "mishap.") {
+				t.Fatalf("member %q could be taken for ours", member)
+			}
+		}
+	})
+}

@@ -72,6 +72,13 @@ type Named struct {
 	Value Pattern
 }
 
+// Member is about requests in an arm: those whose baggage has a token that only the arm of one run has. The zero value is
+// about all requests.
+type Member struct {
+	Run   string // whose arm it is; what is said of other arms of the run is counted
+	Token string
+}
+
 // Match says which requests a rule is about. All that is given must match; the zero value matches every request.
 type Match struct {
 	Method  string  // such as GET
@@ -80,12 +87,14 @@ type Match struct {
 	Headers []Named
 	Cookies []Named
 	Source  netip.Prefix // of the client's address
+	Member  Member       // of an arm
 
 	// Of a gRPC request: the full name of the service, such as shop.v1.Cart, and the method, such as Add.
 	Service    string
 	GRPCMethod string
 }
 
+// matches says whether a request is one of those, but for the arm that it has to be in.
 func (m *Match) matches(r request) bool {
 	return (m.Method == "" || m.Method == r.method()) &&
 		(m.Path.by == anyText || m.Path.matches(r.path())) &&
@@ -148,6 +157,9 @@ func (m *Match) prepare() error {
 	wrong(literal && strings.ContainsAny(m.Path.text, "?# "), "path %q can never match: it is compared without the query",
 		m.Path.text)
 	wrong(m.Host.by != regexpText && m.Host.text != strings.ToLower(m.Host.text), "host %q must be in lower case", m.Host.text)
+	wrong((m.Member.Token == "") != (m.Member.Run == ""), "an arm needs both a run and a token")
+	wrong(m.Member.Token != "" && !isPlain(m.Member.Token), "token %q can never match: it must be letters, digits, or any of . _ : -",
+		m.Member.Token)
 	grpc := m.Service != "" || m.GRPCMethod != ""
 	wrong(grpc && m.Method != "" && m.Method != http.MethodPost, "a gRPC request can never have method %q", m.Method)
 	wrong(strings.Contains(m.Service, "/") || strings.Contains(m.GRPCMethod, "/"), "a gRPC service or method has no /")

@@ -16,6 +16,7 @@ const MaxDelay = 10 * time.Minute
 type Rule struct {
 	Match     Match
 	Share     Share
+	Arms      *Arms // assign the units of Share to arms, and nothing else; nil: the rule does what follows
 	MaxActive int64 // requests hit at a time, exactly; those above go on unharmed and count as overflow. 0: no limit
 
 	// The samplers are called by many requests at once, once for each request that is hit.
@@ -90,6 +91,12 @@ func (r Rule) prepare() (Rule, error) {
 		if bad {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
+	}
+	if r.Arms != nil {
+		var err error
+		r.Arms, err = r.Arms.prepare()
+		errs = append(errs, err)
+		wrong(r.Share.Millionths == 0 || r.Share.Millionths > MaxArmShare, "the share of each arm must be above 0 and at most half")
 	}
 	wrong(r.Share.Millionths > Whole, "share of %d millionths is more than all", r.Share.Millionths)
 	wrong(r.MaxActive < 0, "maxActive %d is below 0", r.MaxActive)

@@ -34,6 +34,10 @@ type Server struct {
 	Faults *Board
 	// Observe is called when an exchange is over, from the goroutine that serves it, which it must not hold up. Nil: not.
 	Observe func(*Exchange)
+	// Edge says that the clients are outside: members of baggage that are ours are taken out of what they send.
+	Edge bool
+	// Egress says that the upstream is outside: members of baggage that are ours are taken out of what it gets.
+	Egress bool
 	// HeaderTimeout bounds the time from the first byte of a request to the end of its head, and the TLS handshake. 0: no
 	// bound. A connection may be idle for ever.
 	HeaderTimeout time.Duration

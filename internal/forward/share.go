@@ -32,7 +32,17 @@ func (s Share) hits(r request) bool {
 
 // number is the number of the request's unit, from 0 to Whole-1. A unit is in every share above its number.
 func (s Share) number(r request) (number uint32, ok bool) {
-	var hash uint64
+	unit, ok := s.unit(r)
+	return numberOf(unit), ok
+}
+
+func numberOf(unit uint64) uint32 {
+	high, _ := bits.Mul64(unit, Whole)
+	return uint32(high)
+}
+
+// unit is the keyed hash of what makes the request's unit.
+func (s Share) unit(r request) (hash uint64, ok bool) {
 	switch s.Key.by {
 	case byRequest:
 		hash = rand.Uint64()
@@ -48,8 +58,7 @@ func (s Share) number(r request) (number uint32, ok bool) {
 		}
 		hash = sipHash(s.Secret, value)
 	}
-	high, _ := bits.Mul64(hash, Whole)
-	return uint32(high), true
+	return hash, true
 }
 
 // Key says what makes requests one unit.
@@ -86,6 +95,9 @@ func ParseKey(text string) (Key, error) {
 	}
 	return Key{}, fmt.Errorf("key %q must be header:NAME, cookie:NAME, source, connection or request", text)
 }
+
+// Single says whether every request is a unit of its own.
+func (k Key) Single() bool { return k.by == byRequest }
 
 // String is what ParseKey reads.
 func (k Key) String() string {

@@ -31,7 +31,7 @@ func newStream(h *h2, w http.ResponseWriter, r *http.Request) *stream {
 	s := &stream{h2: h, w: w, r: r, flush: http.NewResponseController(w).Flush, counted: &counted{ReadCloser: r.Body}}
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	s.exchange = Exchange{Version: 2, Source: h.addr, GRPC: -1, Start: time.Now(), Method: r.Method, Path: path, Host: r.Host}
-	s.decision.reset(h.srv.board())
+	s.decision.reset(h.srv)
 	return s
 }
 
@@ -46,14 +46,12 @@ func (s *stream) values(name string) iter.Seq[string] { return slices.Values(s.r
 // finish reports the exchange.
 func (s *stream) finish() {
 	s.decision.end()
-	if s.srv.Observe == nil {
+	if !s.decision.observed(s.srv) {
 		return
 	}
 	x := &s.exchange
-	x.Total = time.Since(x.Start)
-	x.Hits, x.Requested, x.Delivered = s.decision.hits, s.decision.requested, s.decision.delivered
 	x.Sent = s.counted.count()
-	s.srv.Observe(x)
+	s.decision.report(s.srv, x)
 }
 
 // abort resets the stream.
@@ -72,6 +70,7 @@ func (s *stream) serve() {
 		s.fail(BadRequest, http.StatusBadRequest, "the request target is malformed")
 		return
 	}
+	s.decision.begin(s, s.exchange.Start)
 	if s.decision.hold(s.r.Context(), s, beforeUpstream, s.exchange.Start) != nil {
 		s.abort(ClientGone)
 	}
@@ -120,7 +119,10 @@ func (s *stream) instead(r *Rule) {
 	s.headSent()
 }
 
-func (s *stream) headSent() { s.exchange.Head = time.Since(s.exchange.Start) }
+func (s *stream) headSent() {
+	s.exchange.Head = time.Since(s.exchange.Start)
+	s.decision.answered(&s.exchange)
+}
 
 // fail answers in place of the upstream.
 func (s *stream) fail(f Failure, status int, text string) {
@@ -173,10 +175,23 @@ func (s *stream) outgoing(scheme string, interim *interim) *http.Request {
 	if s.up.isHTTP1() {
 		out.Header.Del("Te")
 	}
+	s.tag(out.Header)
 	for rule := range s.decision.rules {
 		rule.Request.apply(out.Header)
 	}
 	return out
+}
+
+// tag makes the baggage of a header say where the request belongs.
+func (s *stream) tag(h http.Header) {
+	own, strip := s.decision.tags(s.srv)
+	if !strip || own == "" && !hasOwn(s.values("Baggage")) {
+		return
+	}
+	delete(h, "Baggage")
+	if value := appendBaggage(nil, own, s.values("Baggage")); len(value) > 0 {
+		h["Baggage"] = []string{string(value)}
+	}
 }
 
 // apply edits a header.

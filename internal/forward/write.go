@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"iter"
 	"net/http"
 	"strconv"
 )
@@ -66,7 +67,11 @@ func (c *conn) appendRequest(out []byte) []byte {
 	out = append(out, b[:h.targetEnd]...)
 	out = append(out, " HTTP/1."...)
 	out = append(out, byte('0'+h.minor), '\r', '\n')
-	out = h.appendFields(out, b, c.drops(b, requestEdit))
+	drop, tag := c.retags(b, c.drops(b, requestEdit))
+	out = h.appendFields(out, b, drop)
+	if tag != nil {
+		out = tag(out)
+	}
 	for r := range c.decision.rules {
 		out = appendEdit(out, r.Request.Set)
 	}
@@ -97,6 +102,45 @@ func appendConnection(out []byte, option string, te bool) []byte {
 
 func requestEdit(r *Rule) *Edit  { return &r.Request }
 func responseEdit(r *Rule) *Edit { return &r.Response }
+
+// retags makes the baggage of a request say where it belongs: drop then also drops the fields that came, and tag, which may
+// be nil, writes one in their place. What faults set or remove stands.
+func (c *conn) retags(b []byte, drop func(field) bool) (func(field) bool, func([]byte) []byte) {
+	own, strip := c.decision.tags(c.srv)
+	if !strip {
+		return drop, nil
+	}
+	edited := c.decision.find(func(r *Rule) bool { return r.Request.touches([]byte("baggage")) }) != nil
+	fields := c.req.baggage(b)
+	if edited || own == "" && !hasOwn(fields) {
+		return drop, nil
+	}
+	tag := func(out []byte) []byte {
+		from := len(out)
+		out = append(out, "baggage: "...)
+		begin := len(out)
+		if out = appendBaggage(out, own, fields); len(out) == begin {
+			return out[:from]
+		}
+		return append(out, "\r\n"...)
+	}
+	return func(f field) bool { return isBaggage(f, b) || drop != nil && drop(f) }, tag
+}
+
+func isBaggage(f field, b []byte) bool {
+	return f.name-f.line == int32(len("baggage")) && equalFold(f.nameOf(b), "baggage")
+}
+
+// baggage yields the values of the fields of baggage that go further than this hop.
+func (h *head) baggage(b []byte) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, f := range h.fields {
+			if isBaggage(f, b) && h.passes(f, b) && !yield(string(f.valueOf(b))) {
+				return
+			}
+		}
+	}
+}
 
 // drops says which fields of a head faults take away; nil if none.
 func (c *conn) drops(b []byte, edit func(*Rule) *Edit) func(field) bool {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -94,6 +95,12 @@ func (c *Client) Get(ctx context.Context, id string) (status Status, err error) 
 func (c *Client) List(ctx context.Context) (list []Status, err error) {
 	err = c.call(ctx, http.MethodGet, "/v1/faults", nil, &list)
 	return list, wrap("list faults", err)
+}
+
+// Arms gives the closed buckets of arms after the one with that number; 0 is from the oldest on.
+func (c *Client) Arms(ctx context.Context, id string, after uint64) (report ArmsReport, err error) {
+	err = c.call(ctx, http.MethodGet, faultPath(id)+"/arms?after="+strconv.FormatUint(after, 10), nil, &report)
+	return report, wrap(fmt.Sprintf("get arms of fault %q", id), err)
 }
 
 func faultPath(id string) string { return "/v1/faults/" + url.PathEscape(id) }

@@ -19,6 +19,11 @@ type Listener struct {
 	Control    string   `json:"control"`
 	ControlTLS TLSFiles `json:"controlTLS,omitzero"`
 
+	// Of http. Edge says that the clients are outside: what they say of arms in their baggage is taken out. Egress says that
+	// the upstream is outside: it is told nothing of arms.
+	Edge   bool `json:"edge,omitempty"`
+	Egress bool `json:"egress,omitempty"`
+
 	SNI map[string]string `json:"sni,omitempty"` // of tcp: by the name in a TLS hello, upstreams other than the usual one
 
 	TLS         *ServerTLS `json:"tls,omitempty"`         // of http: answer clients with TLS; nil: without
@@ -64,6 +69,9 @@ func (l Listener) validate() error {
 	}
 	if l.Protocol != HTTP && (l.TLS != nil || l.UpstreamTLS != nil) {
 		errs = append(errs, fmt.Errorf("proxy %q has TLS, which is for protocol http: TLS passes tcp as it is", l.Name))
+	}
+	if l.Protocol != HTTP && (l.Edge || l.Egress) {
+		errs = append(errs, fmt.Errorf("proxy %q has edge or egress, which is for protocol http: others know no baggage", l.Name))
 	}
 	if t := l.TLS; t != nil && (t.Cert == "" || t.Key == "") {
 		errs = append(errs, fmt.Errorf("proxy %q needs both cert and key in tls", l.Name))

@@ -29,6 +29,8 @@ type ProxyStatus struct {
 	Refused  uint64 `json:"refused"`            // of them, those whose upstream could not be reached; of udp, datagrams
 	Requests uint64 `json:"requests,omitempty"` // of http, answered since the start
 	Faults   int    `json:"faults"`             // in force
+	Edge     bool   `json:"edge,omitempty"`     // the clients are outside
+	Egress   bool   `json:"egress,omitempty"`   // the upstream is outside
 }
 
 // renewal is the body of a renew call.
@@ -107,6 +109,7 @@ func (s *server) routes() http.Handler {
 		status, err := s.faults.get(r.PathValue("id"))
 		return http.StatusOK, status, err
 	}))
+	mux.HandleFunc("GET /v1/faults/{id}/arms", answer(s.handleArms))
 	mux.HandleFunc("PUT /v1/faults/{id}", answer(s.handlePut))
 	mux.HandleFunc("POST /v1/faults/{id}/renew", answer(s.handleRenew))
 	mux.HandleFunc("DELETE /v1/faults/{id}", answer(func(r *http.Request) (int, any, error) {

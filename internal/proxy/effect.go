@@ -27,6 +27,16 @@ type shaper interface {
 	stage(d draws) stage
 }
 
+// particular checks a fault as a whole, and not only the effect's parameters.
+type particular interface {
+	checkFault(f Fault, errs *problems)
+}
+
+// steady is an effect that cannot be changed into every other while it is in force.
+type steady interface {
+	becomes(old, next Fault) error
+}
+
 // arrival acts on connections that come.
 type arrival interface {
 	// arrive says how long the connection has to wait before the upstream is dialled, and whether it is ended instead.
@@ -97,6 +107,7 @@ func kinds() map[string]func(json.RawMessage) (Effect, error) {
 		HTTPAbort{}.Kind():    read[HTTPAbort],
 		HTTPBody{}.Kind():     read[HTTPBody],
 		HTTPHeader{}.Kind():   read[HTTPHeader],
+		Arms{}.Kind():         read[Arms],
 	}
 }
 
@@ -148,6 +159,9 @@ func wrongProtocol(e Effect, proxy, protocol string) error {
 		what = "the requests of proxies with protocol http"
 	case shaper, arrival, deadline:
 		what = "connections"
+	}
+	if _, ok := e.(Arms); ok {
+		use = "a proxy with protocol http"
 	}
 	if protocol == HTTP {
 		use = "a kind that begins with http- or grpc-"

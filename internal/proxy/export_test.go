@@ -3,6 +3,8 @@ package proxy
 import (
 	"bytes"
 	"time"
+
+	"mishap/internal/forward"
 )
 
 // SetClock replaces the clock of leases.
@@ -52,3 +54,21 @@ func Shares(shared, step int64, n int) []int64 {
 	}
 	return taken
 }
+
+// Book counts the requests of arms.
+type Book struct{ *armsBook }
+
+// MaxUnits is how many units a book tells apart.
+const MaxUnits = maxUnits
+
+// NewBook begins a book.
+func NewBook(a Arms, now time.Time) Book { return Book{newArmsBook(a, now)} }
+
+// Report gives the closed buckets after a number.
+func (b Book) Report(after uint64, now time.Time) ArmsReport { return b.report(after, now) }
+
+// Stop ends the book.
+func (b Book) Stop(now time.Time) { b.stop(now) }
+
+// Succeeded says whether an exchange is a success.
+func Succeeded(x *forward.Exchange, answered bool) bool { return succeeded(x, answered) }

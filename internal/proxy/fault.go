@@ -112,6 +112,9 @@ func (f Fault) validate() error {
 	} else {
 		f.Effect.check(&errs)
 		f.checkDirection(&errs)
+		if p, ok := f.Effect.(particular); ok {
+			p.checkFault(f, &errs)
+		}
 	}
 	return errors.Join(append(errs, validateExpires(f.Expires))...)
 }

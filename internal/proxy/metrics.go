@@ -78,6 +78,7 @@ func (p *metricsPage) faults(list []measured) {
 			p.sample("", f.labels(), m.value(f.Stats))
 		}
 	}
+	p.arms(list)
 	p.family("mishap_proxy_fault_requested_seconds", "histogram", "What was to wait.")
 	for _, f := range list {
 		p.histogram(f.labels(), f.requested)
@@ -101,6 +102,7 @@ func (p *metricsPage) histogram(labels string, h histogram) {
 type measured struct {
 	Status
 	requested, delivered histogram
+	arms                 [2]armTotal // of arms
 }
 
 func (m measured) labels() string {

@@ -93,13 +93,16 @@ func (r *registry) place(f Fault) (status Status, created bool, err error) {
 	a := r.find(f.ID)
 	switch {
 	case a == nil:
-		a = r.enter(f, &counters{}, time.Now())
+		a = r.enter(f, r.countersOf(f), time.Now())
 		r.follow(f.Proxy, append(slices.Clone(r.force[f.Proxy]), a))
 		r.log.Info("fault put in", "fault", f.ID, "run", f.Run, "proxy", f.Proxy, "kind", f.Effect.Kind(), "expires", f.Expires)
 		return r.status(a), true, nil
 	case a.state != InForce:
 		return Status{}, false, over(a)
 	case !a.same(f) && a.Run == f.Run && a.Proxy == f.Proxy:
+		if err := checkChange(a.Fault, f); err != nil {
+			return Status{}, false, err
+		}
 		// The run changes its own fault: in one step, so that nothing passes between.
 		next := r.enter(f, a.counters, a.started)
 		r.follow(f.Proxy, replaced(r.force[f.Proxy], a, next))
@@ -123,7 +126,7 @@ func (r *registry) check(f Fault) error {
 	if err := proxy.takes(f.Effect); err != nil {
 		return refuse(http.StatusUnprocessableEntity, "", "%w", err)
 	}
-	return nil
+	return r.checkArms(f)
 }
 
 // enter makes a fault known.
@@ -193,6 +196,9 @@ func (r *registry) remove(id string) (Status, error) {
 // finish takes a fault out, keeps its stats for a while, and its id for longer.
 func (r *registry) finish(a *active, state State) {
 	a.state, a.ended = state, time.Now()
+	if b := a.counters.book; b != nil {
+		b.stop(a.ended)
+	}
 	if a.Proxy != "" {
 		r.follow(a.Proxy, slices.DeleteFunc(slices.Clone(r.force[a.Proxy]), func(b *active) bool { return a == b }))
 		r.log.Info("fault ended", "fault", a.ID, "run", a.Run, "proxy", a.Proxy, "state", state)
@@ -251,6 +257,9 @@ func (r *registry) inForce() []measured {
 		for _, a := range r.force[name] {
 			m := measured{Status: r.status(a)}
 			m.requested, m.delivered = a.counters.histograms()
+			if b := a.counters.book; b != nil {
+				_, m.arms = b.measure(time.Now())
+			}
 			all = append(all, m)
 		}
 	}
@@ -259,6 +268,7 @@ func (r *registry) inForce() []measured {
 
 func (r *registry) status(a *active) Status {
 	s := Status{Fault: a.Fault, State: a.state, Started: a.started, Until: a.ended, Stats: a.counters.snapshot()}
+	s.Stats.allocated(a.counters.book, time.Now())
 	if a.state == InForce {
 		if a.lease != unlimited {
 			s.Until = time.Now().Add(a.lease - r.clock())

@@ -51,6 +51,14 @@ type Requests struct {
 	// request (default), where each is one of its own. The same seed hits the same units on every proxy.
 	Key       string `json:"key,omitempty"`
 	MaxActive int64  `json:"maxActive,omitempty"` // requests that are hit at once; those above go on unharmed. 0: no limit
+	// Arm is the token of an arm of the fault's run: only its requests are hit. Empty: whatever arm they are in.
+	Arm string `json:"arm,omitempty"`
+}
+
+// checkFault notes what is wrong with a fault that is confined to an arm.
+func (q Requests) checkFault(f Fault, errs *problems) {
+	errs.add(q.Arm != "" && !validName(f.Run), "run %q must be 1 to %d letters, digits, or any of . _ : -: the arm is one of the run's",
+		f.Run, maxName)
 }
 
 // match makes the rule that hits the requests.
@@ -69,6 +77,9 @@ func (q Requests) match(f Fault) (forward.Rule, error) {
 	}
 	m := forward.Match{Method: q.Method, Path: pattern(q.Path), Host: pattern(q.Host), Headers: named(q.Headers),
 		Cookies: named(q.Cookies), Service: q.Service, GRPCMethod: q.Call}
+	if q.Arm != "" {
+		m.Member = forward.Member{Run: f.Run, Token: q.Arm}
+	}
 	var err error
 	if m.Source, err = network(q.From); err != nil {
 		errs = append(errs, err)
@@ -101,7 +112,7 @@ func network(text string) (netip.Prefix, error) {
 
 // checkRule notes what is wrong with the rule of an effect.
 func checkRule(errs *problems, e requests) {
-	rule, err := e.rule(Fault{Share: 1})
+	rule, err := e.rule(Fault{Share: 1, Run: "run"})
 	_, wrong := forward.NewFault(rule)
 	err = errors.Join(err, wrong)
 	errs.add(err != nil, "%w", err)

@@ -27,6 +27,9 @@ type Stats struct {
 	Requested   Delays   `json:"requested"`          // what was to wait, over all faults that held it
 	Delivered   Delays   `json:"delivered"`          // what it waited, from read to the start of the send
 	InForceOn   Coverage `json:"inForceOn"`
+
+	Arms       *ByArm      `json:"arms,omitempty"`       // of a fault confined to an arm, once it has seen one
+	Allocation *Allocation `json:"allocation,omitempty"` // of arms: how requests, counted above, were assigned
 }
 
 // Felt is how many times the fault did something: delayed, lost, or ended.
@@ -48,7 +51,17 @@ func (s Stats) Did() string {
 			did = append(did, fmt.Sprintf(format, n))
 		}
 	}
+	if a := s.Allocation; a != nil {
+		say(a.Experiment.Requests, "%d requests of the experiment")
+		say(a.Control.Requests, "%d of control")
+		say(a.WithoutKey, "%d without the key")
+		return strings.Join(did, ", ")
+	}
 	say(s.Requests, "%d requests hit")
+	if a := s.Arms; a != nil {
+		say(a.Control.Passed, "%d of control let pass")
+		say(a.Control.Treated, "%d of control hit, which must not be")
+	}
 	say(s.Spared, "%d requests spared, beyond maxActive")
 	say(s.Ended, "%d connections ended")
 	say(s.Lost, "%d datagrams lost")
@@ -200,6 +213,8 @@ type counters struct {
 	stats                Stats // but for Requested and Delivered
 	requested, delivered histogram
 	spared               []func() uint64 // of each form that the fault has had
+	arms                 *[2]armEffect   // control and experiment; nil until a request of an arm comes
+	book                 *armsBook       // of arms; guarded by the registry
 }
 
 // touched counts a connection that the fault does something to.
@@ -300,6 +315,6 @@ func (c *counters) snapshot() Stats {
 	for _, count := range c.spared {
 		s.Spared += count()
 	}
-	s.Requested, s.Delivered = c.requested.summary(), c.delivered.summary()
+	s.Requested, s.Delivered, s.Arms = c.requested.summary(), c.delivered.summary(), c.byArm()
 	return s
 }

@@ -41,6 +41,7 @@ func newWebListener(config Listener, log *slog.Logger) *webListener {
 	l := &webListener{Listener: config, log: log, rules: make(map[*active]*forward.Fault),
 		counts: make(map[*forward.Fault]*counters)}
 	l.server.Faults, l.server.Observe, l.server.HeaderTimeout = &l.board, l.observe, headerTimeout
+	l.server.Edge, l.server.Egress = config.Edge, config.Egress
 	return l
 }
 
@@ -112,6 +113,9 @@ func (l *webListener) put(f *active) {
 		l.log.Error("fault without effect", "fault", f.ID, "err", err) // check refuses it before
 		return
 	}
+	if rule.Arms != nil {
+		rule.Arms.Book = f.counters.book
+	}
 	next, err := forward.NewFault(rule)
 	if err != nil {
 		l.log.Error("fault without effect", "fault", f.ID, "err", err)
@@ -150,7 +154,7 @@ func (l *webListener) observe(x *forward.Exchange) {
 	if x.Failure == forward.Unreachable {
 		l.refused.Add(1)
 	}
-	if len(x.Hits) == 0 {
+	if len(x.Hits)+len(x.Passed) == 0 {
 		return
 	}
 	l.mu.Lock()
@@ -158,6 +162,14 @@ func (l *webListener) observe(x *forward.Exchange) {
 	for _, h := range x.Hits {
 		if c := l.counts[h.Fault]; c != nil {
 			c.request(h.Before+h.After > 0, x.Requested, x.Delivered, x.Failure == forward.Aborted || x.Failure == forward.Truncated)
+			if h.Fault.Rule().Match.Member.Token != "" {
+				c.inArm(x, true)
+			}
+		}
+	}
+	for _, f := range x.Passed {
+		if c := l.counts[f]; c != nil {
+			c.inArm(x, false)
 		}
 	}
 }
@@ -181,7 +193,8 @@ func (l *webListener) status() ProxyStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return ProxyStatus{Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream, Protocol: HTTP,
-		Open: int(l.open.Load()), Total: l.total.Load(), Refused: l.refused.Load(), Requests: l.requests.Load(), Faults: len(l.rules)}
+		Open: int(l.open.Load()), Total: l.total.Load(), Refused: l.refused.Load(), Requests: l.requests.Load(), Faults: len(l.rules),
+		Edge: l.Edge, Egress: l.Egress}
 }
 
 // close stops accepting, resets every open connection, and waits until their goroutines have ended.

@@ -1,0 +1,166 @@
+package forward
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Arm is one of two like parts of the traffic, of which only the experiment gets faults.
+type Arm uint8
+
+// The arms. A request in neither is NoArm.
+const (
+	NoArm Arm = iota
+	Control
+	Experiment
+)
+
+// String is the arm in baggage: "control", "experiment", or "".
+func (a Arm) String() string {
+	switch a {
+	case Control:
+		return "control"
+	case Experiment:
+		return "experiment"
+	}
+	return ""
+}
+
+func parseArm(text string) Arm {
+	switch text {
+	case "control":
+		return Control
+	case "experiment":
+		return Experiment
+	}
+	return NoArm
+}
+
+// MaxArmShare is the largest share of one arm, in millionths: both together are all.
+const MaxArmShare = Whole / 2
+
+// Arms makes a rule assign the units of its share to the arms of a run. The experiment gets the units numbered from 0 up,
+// control those from the top down, each as many as the share says: a larger share only adds units to both, and none ever
+// changes its arm. The request that goes upstream says in its baggage (https://www.w3.org/TR/baggage/) where it belongs:
+//
+//	baggage: mishap.run=RUN,mishap.arm=experiment,mishap.token=TOKEN
+//
+// A rule with Arms does nothing else to a request. A request is assigned when it comes, or not at all.
+type Arms struct {
+	Run        string // of letters, digits and . _ : -
+	Control    string // the token of control; a token is made of the same characters
+	Experiment string // the token of the experiment; only requests that bear it are hit by its faults
+	Book       Book   // is told of every request that the rule matches; may be nil
+
+	tags [Experiment + 1]string // the members that each arm gets
+}
+
+// Book counts what becomes of the requests that are assigned. Its methods are called from the goroutines that serve the
+// requests, and must not hold them up.
+type Book interface {
+	// Skip is called for a request that is in neither arm.
+	Skip(why Why)
+	// Begin is called when a request has been assigned. Mark is the book's own.
+	Begin(a *Assignment)
+	// Answered is called when the head of the response has gone to the client.
+	Answered(a *Assignment, x *Exchange)
+	// End is called when the exchange is over.
+	End(a *Assignment, x *Exchange)
+}
+
+// Why says why a request is in neither arm.
+type Why uint8
+
+// The reasons.
+const (
+	Outside    Why = iota // its unit is in no arm's share
+	WithoutKey            // it lacks what makes a unit
+	TooLong               // its baggage with ours would be beyond the limits of W3C Baggage, and lost on its way
+	whys
+)
+
+// Whys is how many reasons there are.
+const Whys = int(whys)
+
+// Assignment is a request in an arm.
+type Assignment struct {
+	Arm       Arm
+	Unit      uint64    // hash of what makes the unit
+	At        time.Time // when the request came
+	Malformed bool      // it has baggage that is malformed, with which ours may get lost
+	Mark      uint64    // the book's
+
+	arms *Arms
+}
+
+// token is the token of an arm.
+func (a *Arms) token(arm Arm) string {
+	switch arm {
+	case Control:
+		return a.Control
+	case Experiment:
+		return a.Experiment
+	}
+	return ""
+}
+
+// assign decides on a request that the rule of the arms matches.
+func (a *Arms) assign(s Share, r request, at time.Time) Assignment {
+	unit, ok := s.unit(r)
+	if !ok {
+		return a.skip(WithoutKey)
+	}
+	arm := armOf(numberOf(unit), s.Millionths)
+	if arm == NoArm {
+		return a.skip(Outside)
+	}
+	n, size, malformed := others(r.values("Baggage"))
+	if n+strings.Count(a.tags[arm], ",")+1 > maxMembers || size+len(a.tags[arm]) > maxBaggage {
+		return a.skip(TooLong)
+	}
+	return Assignment{Arm: arm, Unit: unit, At: at, Malformed: malformed, arms: a}
+}
+
+func (a *Arms) skip(why Why) Assignment {
+	if a.Book != nil {
+		a.Book.Skip(why)
+	}
+	return Assignment{}
+}
+
+// armOf is the arm of the unit with that number.
+func armOf(number, share uint32) Arm {
+	switch {
+	case number < share:
+		return Experiment
+	case number >= Whole-share:
+		return Control
+	}
+	return NoArm
+}
+
+// prepare checks the arms, and writes down what does not change.
+func (a Arms) prepare() (*Arms, error) {
+	var errs []error
+	for what, text := range map[string]string{"run": a.Run, "token of control": a.Control, "token of the experiment": a.Experiment} {
+		if !isPlain(text) {
+			errs = append(errs, fmt.Errorf("%s %q must be letters, digits, or any of . _ : -", what, text))
+		}
+	}
+	if a.Control == a.Experiment {
+		errs = append(errs, errors.New("both arms have the same token"))
+	}
+	a.tags[Control] = ownMembers(a.Run, Control, a.Control)
+	a.tags[Experiment] = ownMembers(a.Run, Experiment, a.Experiment)
+	if max(len(a.tags[Control]), len(a.tags[Experiment])) > maxBaggage/2 {
+		errs = append(errs, errors.New("run and tokens are too long for baggage"))
+	}
+	return &a, errors.Join(errs...)
+}
+
+// isPlain says whether a text goes through baggage as it is, whatever the receiver encodes and decodes.
+func isPlain(text string) bool {
+	return text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-") == ""
+}

@@ -1,0 +1,139 @@
+package proxy
+
+import (
+	"time"
+
+	"mishap/internal/forward"
+)
+
+// armsPage is the most buckets in one report.
+const armsPage = 300
+
+// ArmsReport is what became of the requests of the arms of a run, bucket by bucket.
+type ArmsReport struct {
+	Fault   string    `json:"fault"`
+	Run     string    `json:"run"`
+	Proxy   string    `json:"proxy"`
+	State   State     `json:"state"`
+	Key     string    `json:"key"`
+	Share   float64   `json:"share"` // of the units, of each arm
+	Started time.Time `json:"started"`
+
+	Width    Duration `json:"width"`    // of a bucket
+	Patience Duration `json:"patience"` // the longest that a bucket stays open after its end
+	Delay    Duration `json:"delay"`    // since the end of the newest closed bucket
+	// Bounds are those of the latencies, in seconds, ascending. A latency is in the first bin whose bound it does not exceed.
+	Bounds []float64 `json:"bounds"`
+
+	Allocation Allocation   `json:"allocation"`
+	Oldest     uint64       `json:"oldest"` // the first closed bucket that can be read; 0 if there is none
+	Newest     uint64       `json:"newest"` // the last
+	Buckets    []ArmsBucket `json:"buckets"`
+	More       bool         `json:"more"` // there are others after the last one here: ask again at once
+}
+
+// Allocation is how requests were assigned so far.
+type Allocation struct {
+	Control    ArmUnits `json:"control"`
+	Experiment ArmUnits `json:"experiment"`
+	Outside    uint64   `json:"outside"`    // requests whose unit is in neither arm
+	WithoutKey uint64   `json:"withoutKey"` // requests that lack what makes a unit
+	TooLong    uint64   `json:"tooLong"`    // requests in neither arm because their baggage has no room
+	Malformed  uint64   `json:"malformed"`  // requests of both arms whose baggage is malformed besides: some programs drop it whole
+	// Capped says that there are more units than are told apart; from then on Units stands still.
+	Capped bool `json:"capped,omitempty"`
+}
+
+// Requests is how many requests are in an arm.
+func (a Allocation) Requests() uint64 { return a.Control.Requests + a.Experiment.Requests }
+
+// ArmUnits is how much was assigned to an arm.
+type ArmUnits struct {
+	Units    uint64 `json:"units"`
+	Requests uint64 `json:"requests"`
+}
+
+// ArmsBucket is what came within a stretch of time. It is closed, and does not change any more.
+type ArmsBucket struct {
+	Seq        uint64    `json:"seq"`   // 1 for the first, and no gaps
+	Start      time.Time `json:"start"` // of the stretch
+	Control    ArmBucket `json:"control"`
+	Experiment ArmBucket `json:"experiment"`
+}
+
+// ArmBucket is one arm of a bucket.
+type ArmBucket struct {
+	Requests  uint32 `json:"requests"`
+	Successes uint32 `json:"successes"`
+	// FirstAttempts are the requests that do not follow within 10 s on a failure of the same unit, and FirstSuccesses those
+	// of them that are successes: counts that retries do not clump.
+	FirstAttempts  uint32 `json:"firstAttempts"`
+	FirstSuccesses uint32 `json:"firstSuccesses"`
+	Gone           uint32 `json:"gone,omitempty"`       // failures: the client left before it had an answer
+	Unfinished     uint32 `json:"unfinished,omitempty"` // judged when patience was over: a success if the head of the answer had gone out
+	Units          uint32 `json:"units,omitempty"`      // that came for the first time
+	// Latency counts requests by how long they took to the last byte: one bin for each bound, and the last for failures.
+	// It is empty if there were no requests.
+	Latency []uint32 `json:"latency,omitempty"`
+}
+
+// report gives the closed buckets after a number.
+func (b *armsBook) report(after uint64, now time.Time) ArmsReport {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	since := max(now.Sub(b.start), 0)
+	b.advance(since)
+	r := ArmsReport{Started: b.start, Width: Duration(armsWidth), Patience: Duration(b.patience), Buckets: []ArmsBucket{},
+		Allocation: b.allocation(), Newest: uint64(b.closed), Delay: Duration(since - time.Duration(b.closed)*armsWidth)}
+	for _, edge := range b.edges {
+		r.Bounds = append(r.Bounds, edge.Seconds())
+	}
+	if b.closed == 0 {
+		return r
+	}
+	r.Oldest = uint64(max(b.closed-int64(armsKept), 0)) + 1
+	for seq := max(after+1, r.Oldest); seq <= r.Newest; seq++ {
+		if r.More = len(r.Buckets) == armsPage; r.More {
+			break
+		}
+		r.Buckets = append(r.Buckets, b.closedBucket(seq))
+	}
+	return r
+}
+
+func (b *armsBook) closedBucket(seq uint64) ArmsBucket {
+	number := int64(seq - 1)
+	out := ArmsBucket{Seq: seq, Start: b.start.Add(time.Duration(number) * armsWidth)}
+	if bucket := b.ring[number%int64(armsKept)]; bucket != nil {
+		out.Control, out.Experiment = bucket.arms[0].report(), bucket.arms[1].report()
+	}
+	return out
+}
+
+func (c *armCount) report() ArmBucket {
+	out := c.ArmBucket
+	if out.Requests > 0 {
+		out.Latency = c.latency[:] // of a closed bucket, which nobody writes
+	}
+	return out
+}
+
+// allocation is for callers that hold the lock.
+func (b *armsBook) allocation() Allocation {
+	return Allocation{
+		Control:    ArmUnits{b.unitCount[0], b.assigned[0]},
+		Experiment: ArmUnits{b.unitCount[1], b.assigned[1]},
+		Outside:    b.skipped[forward.Outside].Load(),
+		WithoutKey: b.skipped[forward.WithoutKey].Load(),
+		TooLong:    b.skipped[forward.TooLong].Load(),
+		Malformed:  b.malformed, Capped: b.capped,
+	}
+}
+
+// measure gives the allocation, and all that is known of closed buckets.
+func (b *armsBook) measure(now time.Time) (Allocation, [2]armTotal) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.advance(max(now.Sub(b.start), 0))
+	return b.allocation(), b.totals
+}

@@ -1,0 +1,254 @@
+package proxy_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"mishap/internal/proxy"
+)
+
+const (
+	controlToken    = "0123456789abcdef0"
+	experimentToken = "0123456789abcdef1"
+)
+
+// arms are those of run r on the proxy of a rig, by the cookie session.
+func arms(id string, share float64) proxy.Fault {
+	f := with(id, proxy.Arms{Key: "cookie:session", Tokens: proxy.ArmTokens{Control: controlToken, Experiment: experimentToken}})
+	f.Run, f.Share, f.Seed = "r", share, 7
+	return f
+}
+
+func confined(id string, e proxy.Effect) proxy.Fault {
+	f := with(id, e)
+	f.Run = "r"
+	return f
+}
+
+func inExperiment() proxy.Requests { return proxy.Requests{Arm: experimentToken} }
+
+// armsOf asks until all requests of the arms are in closed buckets.
+func (r *rig) armsOf(id string, requests uint32) (report proxy.ArmsReport, control, experiment proxy.ArmBucket) {
+	r.t.Helper()
+	eventually(r.t, fmt.Sprintf("%d requests are in closed buckets", requests), func() bool {
+		var err error
+		if report, err = r.Arms(r.t.Context(), id, 0); err != nil {
+			r.t.Fatal(err)
+		}
+		control, experiment = proxy.ArmBucket{}, proxy.ArmBucket{}
+		for _, b := range report.Buckets {
+			for sum, one := range map[*proxy.ArmBucket]proxy.ArmBucket{&control: b.Control, &experiment: b.Experiment} {
+				sum.Requests, sum.Successes, sum.Units = sum.Requests+one.Requests, sum.Successes+one.Successes, sum.Units+one.Units
+			}
+		}
+		return control.Requests+experiment.Requests == requests
+	})
+	return report, control, experiment
+}
+
+// session is a cookie that is of the arm which the service behind the proxy is told; the first user is 0.
+func (r *rig) session(c *http.Client, arm string) string {
+	r.t.Helper()
+	for i := range 1000 {
+		cookie := fmt.Sprintf("session=u%d", i)
+		if _, text, err := r.ask(c, "GET", "/", "Cookie", cookie); err != nil || strings.Contains(text, "mishap.arm="+arm) {
+			return cookie
+		}
+	}
+	r.t.Fatalf("nobody is in arm %q", arm)
+	return ""
+}
+
+// tellBaggage is a service that says what baggage it was sent.
+func tellBaggage(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprint(w, r.Header.Get("Baggage"))
+}
+
+func TestArmsCountWhatBecomesOfBoth(t *testing.T) {
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol, o.Listeners[0].Edge = proxy.HTTP, true })
+	c := &http.Client{Timeout: patience}
+	r.put(arms("a", .5))
+	r.put(confined("f", proxy.HTTPError{Requests: inExperiment(), Status: 503}))
+	for user := range 100 {
+		for range 2 {
+			if _, _, err := r.ask(c, "GET", "/", "Cookie", fmt.Sprintf("session=u%d", user)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 3 {
+		_, _, _ = r.ask(c, "GET", "/")
+	}
+	report, control, experiment := r.armsOf("a", 200)
+	if control.Requests < 60 || control.Successes != control.Requests || experiment.Successes != 0 || control.Units*2 != control.Requests || experiment.Units*2 != experiment.Requests {
+		t.Errorf("control %+v, experiment %+v", control, experiment)
+	}
+	if a := report.Allocation; a.WithoutKey != 3 || a.Outside != 0 || a.Control.Units != uint64(control.Units) || a.Experiment.Requests != uint64(experiment.Requests) {
+		t.Errorf("allocation %+v", a)
+	}
+	if report.Run != "r" || report.Share != .5 || report.Key != "cookie:session" || report.State != proxy.InForce || len(report.Bounds) != 82 {
+		t.Errorf("report %+v", report)
+	}
+	f := r.get("f").Stats
+	if f.Requests != uint64(experiment.Requests) || f.Arms.Experiment.Treated != f.Requests || f.Arms.Control.Treated != 0 || f.Arms.Control.Passed != uint64(control.Requests) {
+		t.Errorf("the fault %+v, by arm %+v", f, f.Arms)
+	}
+	if s := r.get("a").Stats; s.Requests != 200 || s.Felt() != 200 || !strings.Contains(s.Did(), "3 without the key") {
+		t.Errorf("stats %+v: %s", s, s.Did())
+	}
+	r.remove("a")
+	if after, _, _ := r.armsOf("a", 200); after.State != proxy.Ended {
+		t.Errorf("ended, the arms are %q", after.State)
+	}
+}
+
+func TestDelaysAreCountedByArm(t *testing.T) {
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	c := &http.Client{Timeout: patience}
+	r.put(arms("a", .5))
+	experiment, control := r.session(c, "experiment"), r.session(c, "control")
+	r.put(confined("f", proxy.HTTPLatency{Requests: inExperiment(), Spread: proxy.Spread{Delay: proxy.Duration(20 * ms)}}))
+	for range 3 {
+		_, _, _ = r.ask(c, "GET", "/", "Cookie", experiment)
+		_, _, _ = r.ask(c, "GET", "/", "Cookie", control)
+	}
+	var by *proxy.ByArm
+	eventually(t, "both arms are counted", func() bool {
+		by = r.get("f").Stats.Arms
+		return by != nil && by.Experiment.Treated == 3 && by.Control.Passed == 3
+	})
+	if e := by.Experiment; e.Requested.Min != 20*ms || e.Delivered.Min < 20*ms || e.Delivered.Count != 3 {
+		t.Errorf("experiment %+v", e)
+	}
+	if c := by.Control; c.Requested.Max != 0 || c.Delivered.Max != 0 || c.Treated != 0 {
+		t.Errorf("control %+v", c)
+	}
+}
+
+func TestALargerShareOnlyAddsUnits(t *testing.T) {
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	c := &http.Client{Timeout: patience}
+	before := map[int]string{}
+	for _, share := range []float64{.1, .3, .5} {
+		r.put(arms("a", share))
+		for user := range 200 {
+			_, text, err := r.ask(c, "GET", "/", "Cookie", fmt.Sprintf("session=u%d", user))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if before[user] != "" && before[user] != text {
+				t.Fatalf("user %d went from %q to %q", user, before[user], text)
+			}
+			before[user] = text
+		}
+	}
+	a := r.get("a").Stats.Allocation
+	if a.Control.Units+a.Experiment.Units != 200 || a.Requests() >= 600 {
+		t.Errorf("over all shares: %+v", a)
+	}
+	smaller, seeded := arms("a", .2), arms("a", .5)
+	seeded.Seed = 8
+	for says, f := range map[string]proxy.Fault{"cannot be lowered from 0.5 to 0.2": smaller, "only the share can be changed": seeded} {
+		if _, err := r.Put(t.Context(), f); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("want %q, got %v", says, err)
+		}
+	}
+}
+
+func TestWhatIsSaidFromOutsideIsNotHeard(t *testing.T) {
+	for _, edge := range []bool{true, false} {
+		r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol, o.Listeners[0].Edge = proxy.HTTP, edge })
+		c := &http.Client{Timeout: patience}
+		r.put(confined("f", proxy.HTTPError{Requests: inExperiment(), Status: 503}))
+		status, text, err := r.ask(c, "GET", "/", "Baggage", "mishap.run=r,mishap.arm=experiment,mishap.token="+experimentToken+",a=1")
+		if err != nil || edge && (status != 200 || text != "a=1") || !edge && status != 503 {
+			t.Errorf("edge %v: %d %q %v", edge, status, text, err)
+		}
+		// What only claims to be in an arm hits nothing, inside too.
+		if status, _, _ := r.ask(c, "GET", "/", "Baggage", "mishap.run=r,mishap.arm=experiment,mishap.token=guess"); status != 200 {
+			t.Errorf("edge %v: a guess got %d", edge, status)
+		}
+	}
+}
+
+func TestArmsEndByThemselves(t *testing.T) {
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	c := &http.Client{Timeout: patience}
+	f := arms("a", .5)
+	f.Expires = 300 * ms
+	r.put(f)
+	eventually(t, "nobody is in an arm any more", func() bool {
+		_, text, err := r.ask(c, "GET", "/", "Cookie", "session=u1")
+		return err == nil && text == ""
+	})
+	if s := r.get("a"); s.State != proxy.Expired {
+		t.Errorf("the arms are %q", s.State)
+	}
+}
+
+func TestArmsThatCannotBeAreRefusedWithASentence(t *testing.T) {
+	web := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	tcp := start(t, upstream(t, echo))
+	web.put(arms("a", .1))
+	second := arms("b", .1)
+	second.Run = "r2"
+	change := func(edit func(f *proxy.Fault, a *proxy.Arms)) proxy.Fault {
+		f := arms("x", .1)
+		a := f.Effect.(proxy.Arms)
+		edit(&f, &a)
+		f.Effect = a
+		return f
+	}
+	nobody := with("n", proxy.HTTPAbort{Requests: inExperiment()})
+	for _, c := range []struct {
+		r    *rig
+		f    proxy.Fault
+		says string
+	}{
+		{tcp, arms("x", .1), `arms is for the requests of proxies with protocol http, and proxy "web" is tcp: use a proxy with protocol http`},
+		{web, second, `proxy "web" assigns the arms of run "r" already`},
+		{web, arms("x", .51), "share 0.51 is that of each arm, and at most 0.5"},
+		{web, arms("x", 0), "share 1 is that of each arm, and at most 0.5"},
+		{web, change(func(f *proxy.Fault, _ *proxy.Arms) { f.Run = "" }), "it names the arms"},
+		{web, change(func(_ *proxy.Fault, a *proxy.Arms) { a.Key = "" }), "key is missing"},
+		{web, change(func(_ *proxy.Fault, a *proxy.Arms) { a.Key = "session" }), `key "session" must be`},
+		{web, change(func(_ *proxy.Fault, a *proxy.Arms) { a.Tokens.Control = "short" }), "at least 16 characters"},
+		{web, change(func(_ *proxy.Fault, a *proxy.Arms) { a.Tokens.Control = a.Tokens.Experiment }), "the same token"},
+		{web, change(func(_ *proxy.Fault, a *proxy.Arms) { a.Patience = proxy.Duration(time.Hour) }), "patience 1h0m0s must be from"},
+		{web, nobody, "the arm is one of the run's"},
+		{web, confined("n", proxy.HTTPAbort{Requests: proxy.Requests{Arm: "a b"}}), "can never match"},
+	} {
+		if _, err := c.r.Put(t.Context(), c.f); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %q", c.f.ID, err, c.says)
+		}
+	}
+	for id, says := range map[string]string{"nothing": "there is no fault", "f": "assigns no arms"} {
+		web.put(confined("f", proxy.HTTPAbort{Requests: inExperiment()}))
+		if _, err := web.Arms(t.Context(), id, 0); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("arms of %s: %v", id, err)
+		}
+	}
+	l := proxy.Listener{Name: "x", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Edge: true, Control: t.TempDir() + "/c"}
+	if err := proxy.Serve(t.Context(), proxy.Options{Listeners: []proxy.Listener{l}}); err == nil || !strings.Contains(err.Error(), "others know no baggage") {
+		t.Errorf("edge of tcp: %v", err)
+	}
+}
+
+// TestTheArmsOfTheNextRunTakeTheRoomOfTheLast: one run after the other may have arms on a proxy.
+func TestTheArmsOfTheNextRunTakeTheRoomOfTheLast(t *testing.T) {
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	r.put(arms("a", .1))
+	r.remove("a")
+	if _, err := r.Arms(t.Context(), "a", 0); err != nil {
+		t.Errorf("after their end: %v", err)
+	}
+	next := arms("b", .1)
+	next.Run = "r2"
+	r.put(next)
+	if _, err := r.Arms(t.Context(), "a", 0); err == nil || !strings.Contains(err.Error(), "are gone") {
+		t.Errorf("after the next: %v", err)
+	}
+}

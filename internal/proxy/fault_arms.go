@@ -1,0 +1,76 @@
+package proxy
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"time"
+
+	"mishap/internal/forward"
+)
+
+// Arms assigns the requests of users to the two arms of a run, and says so in the baggage that goes upstream. It changes
+// nothing else. The fault's Share is that of each arm, at most a half, and its Run names the arms. It counts what becomes
+// of the requests of both; ArmsReport has it.
+type Arms struct {
+	// Key makes units of requests, which are in an arm together: header:NAME, cookie:NAME, source, connection or request.
+	Key string `json:"key"`
+	// Tokens go with the requests of each arm. A fault hits only requests that bear the one that it is given (Requests.Arm).
+	Tokens ArmTokens `json:"tokens"`
+	// Patience is how long a request may take before it is judged as it is then. Default 2s, at most 2m.
+	Patience Duration `json:"patience,omitempty"`
+}
+
+// ArmTokens are secrets of a run that nobody can guess: letters, digits, or any of . _ : -
+type ArmTokens struct {
+	Control    string `json:"control"`
+	Experiment string `json:"experiment"`
+}
+
+// Limits of arms.
+const (
+	maxPatience = 2 * time.Minute
+	minToken    = 16 // characters
+)
+
+// Kind is arms.
+func (Arms) Kind() string { return "arms" }
+
+func (a Arms) check(errs *problems) {
+	errs.add(a.Key == "", "key is missing: what makes a user, such as cookie:session")
+	errs.add(a.Patience != 0 && (a.Patience < Duration(armsWidth) || a.Patience > Duration(maxPatience)),
+		"patience %v must be from %v to %v", time.Duration(a.Patience), armsWidth, maxPatience)
+	errs.add(min(len(a.Tokens.Control), len(a.Tokens.Experiment)) < minToken, "tokens must have at least %d characters", minToken)
+}
+
+// checkFault notes what is wrong with the arms as a whole.
+func (a Arms) checkFault(f Fault, errs *problems) {
+	errs.add(!validName(f.Run), "run %q must be 1 to %d letters, digits, or any of . _ : -: it names the arms", f.Run, maxName)
+	errs.add(f.Share > .5, "share %v is that of each arm, and at most 0.5", f.Share)
+	if f.Share > 0 && f.Share <= .5 && validName(f.Run) {
+		rule, err := a.rule(f)
+		_, wrong := forward.NewFault(rule)
+		err = errors.Join(err, wrong)
+		errs.add(err != nil, "%w", err)
+	}
+}
+
+func (a Arms) rule(f Fault) (forward.Rule, error) {
+	r, err := Requests{Key: a.Key}.match(f)
+	r.Arms = &forward.Arms{Run: f.Run, Control: a.Tokens.Control, Experiment: a.Tokens.Experiment}
+	return r, err
+}
+
+func (a Arms) patience() time.Duration { return cmp.Or(time.Duration(a.Patience), armsPatience) }
+
+// becomes says why a fault in force cannot be changed into another: units would change their arm.
+func (a Arms) becomes(old, next Fault) error {
+	b, ok := next.Effect.(Arms)
+	switch {
+	case !ok || a != b || old.Seed != next.Seed:
+		return fmt.Errorf("of arms only the share can be changed: else units would change their arm")
+	case next.Share < old.Share:
+		return fmt.Errorf("the share of arms cannot be lowered from %v to %v: units would leave their arm", old.Share, next.Share)
+	}
+	return nil
+}
