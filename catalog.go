@@ -22,7 +22,8 @@ type InjectorKind struct {
 	Keeper       Keeper // what ends the fault when its server is gone
 	LinuxOnly    bool
 	Ramps        bool     // its parameters can be changed while it is in: the injector is a renewer
-	Arms         bool     // it can be confined to the experiment arm
+	Arms         bool     // it can be confined to the experiment arm of requests
+	Samples      bool     // it can leave as many like targets alone: control
 	Traffic      bool     // its effect shows in traffic, so that none felt is no effect
 	Do           []string // permissions that injecting needs, such as "ec2:StopInstances"
 	Undo         []string // permissions that reverting needs

@@ -34,6 +34,12 @@ const (
 	ArmsFromTargets  ArmsFrom = "targets"  // of the targets that match, as many others as the fault hits are control
 )
 
+// SamplesTargets reports whether control is made of targets that are like those
+// that the fault hits.
+func (e Experiment) SamplesTargets() bool {
+	return e.Compare != nil && e.Compare.Arms.From == ArmsFromTargets
+}
+
 // ArmsFault is the name that the injection of the arms has among the faults of
 // a run: arms are first in and last out.
 const ArmsFault = "arms"

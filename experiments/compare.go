@@ -21,11 +21,11 @@ type compareForm struct {
 }
 
 type armsForm struct {
-	From  mishap.ArmsFrom `json:"from" jsonschema:"where the arms come from: requests"`
-	Proxy string          `json:"proxy,omitempty" jsonschema:"the proxy at the edge that assigns requests to the arms"`
-	Key   string          `json:"key,omitempty" jsonschema:"what makes a unit that stays in its arm: cookie:NAME, header:NAME or source"`
-	Share mishap.Share    `json:"share,omitempty" jsonschema:"part of the units that each arm gets, at most 50%"`
-	Seed  int             `json:"seed,omitempty" jsonschema:"what the assignment is drawn with; default: drawn for each run, and recorded"`
+	From  mishap.ArmsFrom `json:"from" jsonschema:"where the arms come from: requests, or targets"`
+	Proxy string          `json:"proxy,omitempty" jsonschema:"of requests: the proxy at the edge that assigns requests to the arms"`
+	Key   string          `json:"key,omitempty" jsonschema:"of requests: what makes a unit that stays in its arm: cookie:NAME, header:NAME or source"`
+	Share mishap.Share    `json:"share,omitempty" jsonschema:"of requests: part of the units that each arm gets, at most 50%"`
+	Seed  int             `json:"seed,omitempty" jsonschema:"of requests: what the assignment is drawn with; default: drawn for each run, and recorded"`
 }
 
 type compareMetricForm struct {
@@ -68,7 +68,10 @@ func (c *compareForm) setDefaults() {
 	c.Baseline, c.Alpha = mishap.Duration(time.Minute), 0.01
 }
 
-func (m *compareMetricForm) setDefaults() { m.Source = "proxy" }
+// defaultSource is the proxy that assigns requests to arms.
+const defaultSource = "proxy"
+
+func (m *compareMetricForm) setDefaults() { m.Source = defaultSource }
 
 // margin is what the text means for the metric.
 func (m *compareMetricForm) margin() mishap.Margin {
@@ -149,22 +152,37 @@ func (c *checker) checkArms(n *node, arms armsForm) {
 	if at == nil || at.value.shape != mapping {
 		return
 	}
-	if !slices.Contains([]mishap.ArmsFrom{mishap.ArmsFromRequests}, arms.From) {
-		c.complain(n, "arms.from", fmt.Sprintf("arms cannot come from %q", shorten(string(arms.From))), "use requests")
-		return
+	if arms.Seed < 0 {
+		c.complain(n, "arms.seed", "seed must not be negative", "")
 	}
+	switch arms.From {
+	case mishap.ArmsFromRequests:
+		c.checkRequestArms(n, at.value, arms)
+	case mishap.ArmsFromTargets:
+		for _, key := range []string{"proxy", "key", "share", "seed"} {
+			if at.value.get(key) != nil {
+				c.complain(n, "arms."+key, "arms from targets have no "+key, "remove it; pick and seed of the fault's targets say which targets are in the experiment")
+			}
+		}
+	default:
+		c.complain(n, "arms.from", fmt.Sprintf("arms cannot come from %q", shorten(string(arms.From))), "use requests or targets")
+	}
+}
+
+// checkRequestArms reports arms of requests that cannot be.
+func (c *checker) checkRequestArms(n, at *node, arms armsForm) {
 	for _, key := range []string{"proxy", "key", "share"} {
-		if at.value.get(key) == nil {
+		if at.get(key) == nil {
 			c.complain(n, "arms", "arms from requests need "+key, key+": "+meaningOf[armsForm](key))
 		}
 	}
-	if at.value.get("proxy") != nil && c.options.CheckProxies && !slices.Contains(c.options.Proxies, arms.Proxy) {
+	if at.get("proxy") != nil && c.options.CheckProxies && !slices.Contains(c.options.Proxies, arms.Proxy) {
 		c.complain(n, "arms.proxy", fmt.Sprintf("the settings have no proxy %q", shorten(arms.Proxy)), mishap.Suggest(arms.Proxy, c.options.Proxies))
 	}
-	if at.value.get("key") != nil && !unitKey.MatchString(arms.Key) {
+	if at.get("key") != nil && !unitKey.MatchString(arms.Key) {
 		c.complain(n, "arms.key", fmt.Sprintf("%q is not a key", shorten(arms.Key)), "use cookie:NAME, header:NAME, or source for the client's address")
 	}
-	if at.value.get("share") == nil {
+	if at.get("share") == nil {
 		return
 	}
 	switch limit := c.form.BlastRadius.Share; {
@@ -172,9 +190,6 @@ func (c *checker) checkArms(n *node, arms armsForm) {
 		c.complain(n, "arms.share", fmt.Sprintf("share %s must be above 0%% and at most 50%%: there are two arms", arms.Share), "")
 	case limit > 0 && arms.Share > limit:
 		c.complain(n, "arms.share", fmt.Sprintf("the experiment arm has %s of the units, more than blastRadius allows, which is %s", arms.Share, limit), "")
-	}
-	if arms.Seed < 0 {
-		c.complain(n, "arms.seed", "seed must not be negative", "")
 	}
 }
 
@@ -226,6 +241,13 @@ func (c *checker) checkMetric(n *node, m *compareMetricForm) {
 	margin := n.get("margin")
 	if margin != nil && !margin.value.hasBroken() {
 		c.checkMargin(n, m)
+	}
+	if c.form.Compare.Arms.From == mishap.ArmsFromTargets && m.Source == defaultSource {
+		c.complain(n, "source", "arms from targets need a source that knows them by name", "for example source: prometheus")
+		return
+	}
+	if c.form.Compare.Arms.From == mishap.ArmsFromTargets && m.Metric == mishap.EventRate {
+		c.complain(n, "metric", "event-rate needs to know which share of the traffic each arm gets, and targets do not say", "compare success-rate or latency, or take arms from requests")
 	}
 	if m.Weight < 0 || m.Weight > 1 {
 		c.complain(n, "weight", "weight must be from 0 to 1", "")
@@ -291,13 +313,16 @@ func (c *checker) checkConfined(n *node) {
 	if n.hasBroken() {
 		return
 	}
+	if items := c.items("faults"); len(items) > 1 && c.form.Compare.Arms.From == mishap.ArmsFromTargets {
+		c.complain(c.root, "faults", "arms from targets are those of one fault", "make an experiment of each")
+	}
 	for i, item := range c.items("faults") {
 		if item.shape != mapping || i >= len(c.form.Faults) {
 			continue
 		}
 		f := c.form.Faults[i]
 		k := slices.IndexFunc(c.options.Injectors, func(k mishap.InjectorKind) bool { return k.Name == f.Injector })
-		if k >= 0 && !c.options.Injectors[k].Arms {
+		if k >= 0 && !c.confines(c.options.Injectors[k]) {
 			c.complain(item, "injector", f.Injector+" cannot be confined to the experiment arm: it would hit control too", "use one of "+strings.Join(c.confined(), ", ")+", or remove compare")
 		}
 		for _, key := range []string{"after", "ramp"} {
@@ -311,9 +336,17 @@ func (c *checker) checkConfined(n *node) {
 	}
 }
 
+// confines reports whether faults of the kind can spare control.
+func (c *checker) confines(k mishap.InjectorKind) bool {
+	if c.form.Compare.Arms.From == mishap.ArmsFromTargets {
+		return k.Samples
+	}
+	return k.Arms
+}
+
 func (c *checker) confined() (names []string) {
 	for _, k := range c.options.Injectors {
-		if k.Arms {
+		if c.confines(k) {
 			names = append(names, k.Name)
 		}
 	}

@@ -18,7 +18,7 @@ func catalogs() experiments.Catalogs {
 	return experiments.Catalogs{
 		Injectors: []mishap.InjectorKind{
 			injector("exec", execWith{}, nil),
-			injector("process-stop", nil, processTargets{}),
+			sampled(injector("process-stop", nil, processTargets{})),
 			injector("process-kill", processWith{}, processTargets{}),
 			injector("proxy-latency", latencyWith{}, proxyTargets{}),
 			confined(injector("proxy-http-latency", latencyWith{}, proxyTargets{})),
@@ -40,6 +40,7 @@ func catalogs() experiments.Catalogs {
 
 func confined(k mishap.InjectorKind) mishap.InjectorKind {
 	k.Arms = true
+
 	return k
 }
 
@@ -191,4 +192,9 @@ func problems(t *testing.T, o experiments.Options, paths ...string) experiments.
 
 func contains(found experiments.Problems, msg string) bool {
 	return slices.ContainsFunc(found, func(p experiments.Problem) bool { return strings.Contains(p.Msg, msg) })
+}
+
+func sampled(k mishap.InjectorKind) mishap.InjectorKind {
+	k.Samples = true
+	return k
 }

@@ -59,7 +59,7 @@ func addLimits(root *jsonschema.Schema) {
 	compare := p["compare"].Properties
 	compare["metrics"].MinItems = jsonschema.Ptr(1)
 	compare["metrics"].Items.Properties["metric"].Enum = []any{mishap.SuccessRate, mishap.EventRate, mishap.Latency, mishap.Gauge}
-	compare["arms"].Properties["from"].Enum = []any{mishap.ArmsFromRequests}
+	compare["arms"].Properties["from"].Enum = []any{mishap.ArmsFromRequests, mishap.ArmsFromTargets}
 	when := probe["when"]
 	when.MinItems, when.UniqueItems = jsonschema.Ptr(1), true
 	when.Items.Enum = nil

@@ -40,7 +40,7 @@ func ec2StopKind(d Deps) mishap.InjectorKind {
 			Params:  noParams{},
 			Example: "injector: ec2-stop\ntargets: {tags: {Role: payments}, pick: 1, seed: 42}\nfor: 5m",
 		},
-		Targets: ec2Targets{}, Keeper: mishap.KeeperProcess,
+		Targets: ec2Targets{}, Keeper: mishap.KeeperProcess, Samples: true,
 		Do:       []string{"ec2:DescribeInstances", "ec2:DescribeInstanceAttribute", "ec2:StopInstances", "sts:GetCallerIdentity"},
 		Undo:     []string{"ec2:DescribeInstances", "ec2:StartInstances", "sts:GetCallerIdentity"},
 		WhenLost: "if this whole machine is lost, the instances stay stopped until `mishap revert`, or until somebody starts them",

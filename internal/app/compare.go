@@ -36,6 +36,9 @@ func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) error {
 		return nil
 	}
 	o := comparison.Options{Compare: *spec, Horizon: plan.Experiment.Longest(), NoFault: plan.NoFault}
+	if plan.Experiment.SamplesTargets() {
+		o.Targets = len(plan.Injections)
+	}
 	var edge *metrics.Proxy
 	if r.Arms = a.arms(plan.Experiment); r.Arms != nil {
 		reader, err := a.armsReader(spec.Arms.Proxy, runner.InjectionID(run, 0, 0))

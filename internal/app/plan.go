@@ -30,7 +30,7 @@ func (a *App) plan(ctx context.Context, e mishap.Experiment, noFault bool) (mish
 	if err != nil {
 		return plan, err
 	}
-	request := mishap.Request{Run: "plan", Limit: e.BlastRadius}
+	request := mishap.Request{Run: "plan", Limit: e.BlastRadius, Sample: e.SamplesTargets()}
 	if arms := a.arms(e); arms != nil {
 		faults = append([]runner.Fault{*arms}, faults...)
 		request.Arms = &mishap.ArmsRequest{Run: request.Run}

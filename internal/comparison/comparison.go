@@ -31,6 +31,8 @@ type Options struct {
 	Compare mishap.Compare
 	Sources []Source      // one per metric, in their order
 	Horizon time.Duration // how long the fault is in at most
+	// Targets is how many targets each arm has, if it is made of targets; else 0.
+	Targets int
 	// NoFault is A/A: it goes on also if the traffic promises no answer.
 	NoFault bool
 	// Assigned is how many units were newly assigned to the arms since the last
@@ -76,10 +78,22 @@ func New(o Options) (*Comparison, error) {
 	for i, m := range o.Compare.Metrics {
 		c.metrics = append(c.metrics, &metric{CompareMetric: m, source: o.Sources[i]})
 	}
+	plan := planOf(o.Compare, o.Horizon)
+	if c.few() {
+		for i := range plan.Metrics {
+			plan.Metrics[i].Margin = analysis.Margin{}
+		}
+	}
 	var err error
-	c.math, err = analysis.New(planOf(o.Compare, o.Horizon))
+	c.math, err = analysis.New(plan)
 	return c, err
 }
+
+// fewTargets is below how many targets in each arm nothing is ruled out: the
+// requests of one target share its luck, so that targets are what is counted.
+const fewTargets = 10
+
+func (c *Comparison) few() bool { return c.options.Targets > 0 && c.options.Targets < fewTargets }
 
 // planOf is the comparison in the words of the analysis. Both arms have the
 // same share, and so half of what is compared each.

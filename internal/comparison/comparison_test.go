@@ -80,7 +80,13 @@ func successRate() mishap.Compare {
 // looks until it decides, or for so long.
 func watch(t *testing.T, spec mishap.Compare, s *traffic, within time.Duration, inject func()) []mishap.Comparison {
 	t.Helper()
-	c, err := comparison.New(comparison.Options{Compare: spec, Sources: []comparison.Source{s}, Horizon: within})
+	return watchAs(t, comparison.Options{Compare: spec}, s, within, inject)
+}
+
+func watchAs(t *testing.T, o comparison.Options, s *traffic, within time.Duration, inject func()) []mishap.Comparison {
+	t.Helper()
+	o.Sources, o.Horizon = []comparison.Source{s}, within
+	c, err := comparison.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +105,7 @@ func watch(t *testing.T, spec mishap.Compare, s *traffic, within time.Duration, 
 	}()
 	defer func() { cancel(); <-ended }()
 	var all []mishap.Comparison
-	over := time.After(spec.Baseline.Std() + within + time.Minute)
+	over := time.After(o.Compare.Baseline.Std() + within + time.Minute)
 	for {
 		select {
 		case look := <-looks:
@@ -183,6 +189,7 @@ func TestABaselineThatPromisesNothingInjectsNothing(t *testing.T) {
 		"no traffic at all":    {newTraffic(0, 0, 0), func(*traffic) {}, "neither arm"},
 		"none in one arm":      {newTraffic(50, 0, 0), func(s *traffic) { s.idle = true }, "no traffic in the experiment arm"},
 		"too little":           {newTraffic(5, 0.005, 0.005), func(*traffic) {}, "too little traffic for an answer"},
+		"arms that differ":     {newTraffic(50, 0.005, 0.3), func(*traffic) {}, "the arms are not alike"},
 		"a source without use": {newTraffic(50, 0, 0), func(s *traffic) { s.err = errors.New("connection refused") }, "connection refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -225,6 +232,22 @@ func TestASpentBudgetEndsWithoutAVerdict(t *testing.T) {
 			t.Errorf("outcome %q: %s", l.Outcome, l.Reason)
 		}
 	})
+}
+
+func TestFewTargetsCanBeStoppedAndAreNeverCleared(t *testing.T) {
+	for harmed, want := range map[float64]mishap.ComparisonOutcome{0.005: mishap.Undecided, 0.2: mishap.HarmShown} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newTraffic(50, 0.005, 0.005)
+			spec := successRate()
+			spec.Arms.From = mishap.ArmsFromTargets
+			looks := watchAs(t, comparison.Options{Compare: spec, Targets: 3}, s, 5*time.Minute, func() {
+				s.change(func(s *traffic) { s.experiment = harmed })
+			})
+			if l := last(looks); l.Outcome != want {
+				t.Errorf("outcome %q: %s", l.Outcome, l.Reason)
+			}
+		})
+	}
 }
 
 func TestASourceThatGoesMissingIsSaidAndNeverCleared(t *testing.T) {

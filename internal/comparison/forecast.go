@@ -86,7 +86,10 @@ func (c *Comparison) hopelessMetric(m *metric) string {
 	case experiment == 0:
 		return fmt.Sprintf("no traffic in the experiment arm: %s cannot be compared", m.Name)
 	}
-	if c.options.NoFault {
+	if why := differ(m); why != "" {
+		return why
+	}
+	if c.options.NoFault || c.few() {
 		return ""
 	}
 	t := Traffic{PerArm: float64(min(control, experiment)) / b.seconds, Failures: failed(b.control), Latency: b.control.Latency}
@@ -94,6 +97,21 @@ func (c *Comparison) hopelessMetric(m *metric) string {
 	spec.Metrics = []mishap.CompareMetric{m.CompareMetric}
 	_, why := Forecast(spec, c.options.Horizon, t)
 	return why
+}
+
+// differ says whether the arms fail differently without a fault: then they are
+// not alike, and a difference with it would show nothing. Of arms that are alike
+// it says so in at most one baseline of a hundred.
+func differ(m *metric) string {
+	if m.Metric != mishap.SuccessRate {
+		return ""
+	}
+	e, ctl := m.baseline.experiment, m.baseline.control
+	d := analysis.DifferenceInterval(float64(e.Requests-e.Successes), float64(e.Requests), float64(ctl.Requests-ctl.Successes), float64(ctl.Requests), 0.01)
+	if d.Low <= 0 && d.High >= 0 {
+		return ""
+	}
+	return fmt.Sprintf("the arms are not alike: without a fault, %s of requests failed in the experiment, %s in control", percent(failed(e)), percent(failed(ctl)))
 }
 
 // volume is how much the metric counted.

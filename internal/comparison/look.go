@@ -40,6 +40,9 @@ func (c *Comparison) missing() []string {
 			all = append(all, m.missing)
 		}
 	}
+	if c.few() {
+		all = append(all, fmt.Sprintf("each arm has %d targets: harm can be shown, but with fewer than %d it is not ruled out", c.options.Targets, fewTargets))
+	}
 	if c.options.Keyless != nil {
 		if n, of := c.options.Keyless(); 2*n > of {
 			all = append(all, fmt.Sprintf("%s of the requests lack %s, and so are in neither arm", percent(float64(n)/float64(of)), c.options.Compare.Arms.Key))

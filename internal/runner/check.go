@@ -162,7 +162,7 @@ func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
 	var injections []mishap.Injection
 	arms := x.armsRequest()
 	for i, f := range x.all() {
-		found, err := f.Injector.Prepare(ctx, mishap.Request{Run: run.ID, Fault: f.Fault, Limit: run.Plan.Experiment.BlastRadius, Arms: arms})
+		found, err := f.Injector.Prepare(ctx, mishap.Request{Run: run.ID, Fault: f.Fault, Limit: run.Plan.Experiment.BlastRadius, Arms: arms, Sample: run.Plan.Experiment.SamplesTargets()})
 		if err != nil {
 			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s: %s", f.Name, err)}
 		}
