@@ -9,7 +9,7 @@ import (
 	"mishap/injectors"
 	"mishap/internal/analysis"
 	"mishap/internal/comparison"
-	"mishap/internal/metrics"
+	sources "mishap/internal/metrics"
 	"mishap/internal/proxy"
 	"mishap/internal/runner"
 )
@@ -39,13 +39,13 @@ func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) error {
 	if plan.Experiment.SamplesTargets() {
 		o.Targets = len(plan.Injections)
 	}
-	var edge *metrics.Proxy
+	var edge *sources.Proxy
 	if r.Arms = a.arms(plan.Experiment); r.Arms != nil {
 		reader, err := a.armsReader(spec.Arms.Proxy, runner.InjectionID(run, 0, 0))
 		if err != nil {
 			return err
 		}
-		edge = metrics.NewProxy(reader, proxy.ArmsDelay)
+		edge = sources.NewProxy(reader, proxy.ArmsDelay)
 		o.Assigned, o.Keyless = edge.Assigned, edge.Keyless
 	}
 	for _, m := range spec.Metrics {
@@ -61,8 +61,8 @@ func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) error {
 }
 
 // source makes the source of a metric.
-func (a *App) source(m mishap.CompareMetric, edge *metrics.Proxy) (metrics.Source, error) {
-	if m.Source == metrics.FromProxy && edge != nil {
+func (a *App) source(m mishap.CompareMetric, edge *sources.Proxy) (sources.Source, error) {
+	if m.Source == sources.FromProxy && edge != nil {
 		return edge.Source(), nil
 	}
 	for _, kind := range a.sources() {
@@ -91,19 +91,19 @@ func (a *App) armsReader(name, id string) (armsReader, error) {
 
 // Arms gives the closed buckets after a number. What is compared are first
 // attempts: what is tried again after a failure is no news.
-func (r armsReader) Arms(ctx context.Context, after uint64) (metrics.ArmsPage, error) {
+func (r armsReader) Arms(ctx context.Context, after uint64) (sources.ArmsPage, error) {
 	report, err := r.client.Arms(ctx, r.id, after)
 	if err != nil {
-		return metrics.ArmsPage{}, err
+		return sources.ArmsPage{}, err
 	}
-	page := metrics.ArmsPage{
+	page := sources.ArmsPage{
 		Width: time.Duration(report.Width), Delay: proxy.ArmsDelay, Bounds: report.Bounds, More: report.More,
 		Units:  mishap.ArmCount{Control: int64(report.Allocation.Control.Units), Experiment: int64(report.Allocation.Experiment.Units)},
 		NoKey:  report.Allocation.WithoutKey,
 		InArms: report.Allocation.Requests() + report.Allocation.Outside,
 	}
 	for _, b := range report.Buckets {
-		page.Buckets = append(page.Buckets, metrics.ArmsBucket{Seq: b.Seq, Start: b.Start, Control: armOf(b.Control, report.Bounds), Experiment: armOf(b.Experiment, report.Bounds)})
+		page.Buckets = append(page.Buckets, sources.ArmsBucket{Seq: b.Seq, Start: b.Start, Control: armOf(b.Control, report.Bounds), Experiment: armOf(b.Experiment, report.Bounds)})
 	}
 	return page, nil
 }
@@ -130,7 +130,7 @@ func (a *App) foretell(ctx context.Context, e mishap.Experiment) (lines []string
 	}
 	for _, m := range e.Compare.Metrics {
 		late := proxy.ArmsDelay
-		if m.Source != metrics.FromProxy {
+		if m.Source != sources.FromProxy {
 			source, err := a.source(m, nil)
 			if err != nil {
 				continue // said elsewhere
