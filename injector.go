@@ -42,6 +42,7 @@ type Request struct {
 type ArmsRequest struct {
 	Run   string
 	Token string // who is in the experiment bears it; it is kept as undo is
+	Share Share  // of the units, of each arm: what a confined fault may hit at most
 }
 
 // Injection is one fault on one target, with everything that reverting it
@@ -93,11 +94,21 @@ type Reverted struct {
 
 // Effect is what an injector sees of its fault.
 type Effect struct {
-	Injection string    `json:"injection"`
-	InForce   Answer    `json:"inForce"`
-	Traffic   *Traffic  `json:"traffic,omitempty"` // only for faults on traffic
-	Detail    string    `json:"detail,omitempty"`
-	At        time.Time `json:"-"`
+	Injection string   `json:"injection"`
+	InForce   Answer   `json:"inForce"`
+	Traffic   *Traffic `json:"traffic,omitempty"` // only for faults on traffic
+	// Arms is what a fault confined to the experiment arm did to both; nil if it
+	// is not confined, or has seen neither.
+	Arms   *ArmsEffect `json:"arms,omitempty"`
+	Detail string      `json:"detail,omitempty"`
+	At     time.Time   `json:"-"`
+}
+
+// ArmsEffect is what a fault confined to the experiment arm did since it was
+// injected.
+type ArmsEffect struct {
+	Treated ArmCount `json:"treated"` // requests that it hit: of control there must be none
+	Passed  ArmCount `json:"passed"`  // requests that it let pass: of control, or beyond its share or limit
 }
 
 // Traffic is what a fault on traffic did to it since it was injected.

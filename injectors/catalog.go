@@ -48,6 +48,8 @@ func Restore(d Deps, in mishap.Injection) (mishap.Injector, error) {
 		return &ec2Stop{deps: d}, nil
 	case "exec":
 		return &execFault{deps: d}, nil
+	case requestArmsName:
+		return &requestArms{deps: d}, nil
 	case "process-kill":
 		return &processKill{}, nil
 	case "process-stop":

@@ -24,6 +24,7 @@ type ProxyAddress struct {
 	Name, Listen, Upstream string
 	Protocol               string // "udp", else TCP
 	Control                string // path of the control socket
+	Edge                   bool   // its clients are outside
 }
 
 // ProxyFault is what a proxy is asked to do to the traffic that passes it.
@@ -41,6 +42,7 @@ type ProxyFault struct {
 type ProxyStatus struct {
 	InForce bool
 	Detail  string
+	Arms    *mishap.ArmsEffect // of a fault confined to an arm, once it has seen one
 	Traffic mishap.Traffic
 }
 
@@ -77,6 +79,7 @@ type proxyKind struct {
 	effect                      string // what the proxy calls it
 	protocols                   string // "tcp", "udp" or "tcp udp"
 	verb                        string // "delays connections"
+	arms                        bool   // it can be confined to the experiment arm
 	ramps                       bool
 	params                      any
 	read                        func(raw json.RawMessage) (proxyWith, error)
@@ -99,7 +102,7 @@ func (k proxyKind) injectorKind(d Deps) mishap.InjectorKind {
 				"The fault expires in the proxy unless it is renewed, so that it ends when mishap does. " +
 				"What it did is counted: nothing means no effect, and no verdict.",
 		},
-		Targets: proxyTargets{}, Keeper: mishap.KeeperProxy, Traffic: true, Ramps: k.ramps,
+		Targets: proxyTargets{}, Keeper: mishap.KeeperProxy, Traffic: true, Ramps: k.ramps, Arms: k.arms,
 		Do: []string{"connect to the proxy's control socket"}, Undo: []string{"connect to the proxy's control socket"},
 		WhenLost: fmt.Sprintf("the fault expires in the proxy within %s", d.Lease),
 		New: func(f mishap.Fault) (mishap.Injector, error) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"mishap"
 )
@@ -21,25 +20,30 @@ type proxyFault struct {
 type proxyUndo struct {
 	Control string `json:"control"`
 	Proxy   string `json:"proxy"`
+	Arm     string `json:"arm,omitempty"` // the token of the only arm that it hits; empty: all
 }
 
 // Prepare finds the proxy and asks whether it runs.
 func (p *proxyFault) Prepare(ctx context.Context, req mishap.Request) ([]mishap.Injection, error) {
-	address, err := p.find()
+	address, err := p.deps.findProxy(p.proxy, p.kind.name, p.kind.protocols)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := p.deps.Proxy(address.Control).Get(ctx, "unused"); err != nil && !errors.Is(err, ErrFaultOver) {
-		if errors.Is(err, ErrProxyDown) {
-			return nil, mishap.WithHint(noTarget("proxy %s is not running", p.proxy), "start it with `mishap proxy`")
-		}
-		return nil, fmt.Errorf("ask proxy %s: %w", p.proxy, err)
+	if err := p.deps.running(ctx, address); err != nil {
+		return nil, err
+	}
+	if err := p.confinable(req); err != nil {
+		return nil, err
 	}
 	with, err := p.kind.read(req.Fault.With)
 	if err != nil {
 		return nil, err
 	}
-	undo, err := json.Marshal(proxyUndo{Control: address.Control, Proxy: p.proxy})
+	where := proxyUndo{Control: address.Control, Proxy: p.proxy}
+	if req.Arms != nil {
+		where.Arm = req.Arms.Token
+	}
+	undo, err := json.Marshal(where)
 	if err != nil {
 		return nil, fmt.Errorf("write undo: %w", err)
 	}
@@ -49,10 +53,30 @@ func (p *proxyFault) Prepare(ctx context.Context, req mishap.Request) ([]mishap.
 		Keys:   []string{fmt.Sprintf("proxy/%s/%s/%s", address.Control, p.proxy, p.kind.effect)},
 		Notes:  []string{p.note(address, with)},
 	}
-	if share := with.hit().share; share < 1 {
+	share := with.hit().share
+	if req.Arms != nil {
+		share *= req.Arms.Share
+		in.Notes = append(in.Notes, "only requests of the experiment arm")
+	}
+	if share < 1 {
 		in.Share = share
 	}
 	return []mishap.Injection{in}, nil
+}
+
+// confinable says why the fault cannot be confined to the arm of a request. One
+// without a token would hit everybody.
+func (p *proxyFault) confinable(req mishap.Request) error {
+	switch {
+	case req.Arms == nil:
+		return nil
+	case !p.kind.arms:
+		return mishap.WithHint(fmt.Errorf("%s hits whole connections, which are in no arm", p.kind.name),
+			"use an injector whose name begins with proxy-http- or proxy-grpc-")
+	case req.Arms.Token == "" && req.Run != planning:
+		return errors.New("the experiment arm has no token")
+	}
+	return nil
 }
 
 // note says in a plan what the fault does.
@@ -62,30 +86,6 @@ func (p *proxyFault) note(a ProxyAddress, with proxyWith) string {
 		note += " (" + d + ")"
 	}
 	return note
-}
-
-// find looks for the proxy in the settings.
-func (p *proxyFault) find() (ProxyAddress, error) {
-	var names []string
-	for _, a := range p.deps.Proxies() {
-		protocol := a.Protocol
-		if protocol == "" {
-			protocol = "tcp"
-		}
-		switch {
-		case a.Name != p.proxy:
-		case !strings.Contains(p.kind.protocols, protocol):
-			return ProxyAddress{}, mishap.WithHint(noTarget("proxy %q passes %s, and %s is for %s", a.Name, protocol, p.kind.name, p.kind.protocols),
-				"name another proxy, or another injector: `mishap catalog` lists them")
-		default:
-			return a, nil
-		}
-		names = append(names, a.Name)
-	}
-	if names == nil {
-		return ProxyAddress{}, mishap.WithHint(noTarget("no proxy %q: the settings have none", p.proxy), "list it under proxies in mishap.yaml: {name, listen, upstream}")
-	}
-	return ProxyAddress{}, mishap.WithHint(noTarget("no proxy %q: the settings have %s", p.proxy, strings.Join(names, ", ")), mishap.Suggest(p.proxy, names))
 }
 
 // recorded is the proxy and the fault of a recorded injection.
@@ -99,83 +99,44 @@ func (p *proxyFault) recorded(in mishap.Injection) (ProxyControl, ProxyFault, er
 	if err == nil {
 		hit := with.hit()
 		f.Direction, f.Seed, f.Share = hit.direction, hit.seed, float64(hit.share)
-		f.With, err = json.Marshal(with.effect())
+		effect := with.effect()
+		if undo.Arm != "" {
+			fields, ok := effect.(map[string]any)
+			if !ok {
+				return nil, ProxyFault{}, fmt.Errorf("read undo of %s: %s cannot be confined to an arm", in.ID, p.kind.name)
+			}
+			fields["arm"] = undo.Arm
+		}
+		f.With, err = json.Marshal(effect)
 	}
 	return p.deps.Proxy(undo.Control), f, err
 }
 
 // Inject puts the fault in for one lease.
 func (p *proxyFault) Inject(ctx context.Context, in mishap.Injection) error {
-	control, fault, err := p.recorded(in)
-	if err != nil {
-		return err
-	}
-	return control.Put(ctx, fault)
+	return proxyLease(p.recorded).Inject(ctx, in)
 }
 
-// Renew lets the lease begin anew. It injects nothing: a fault that has ended,
-// or that a proxy lost in a restart, stays out.
+// Renew lets the lease begin anew. It injects nothing.
 func (p *proxyFault) Renew(ctx context.Context, in mishap.Injection) error {
-	control, fault, err := p.recorded(in)
-	if err != nil {
-		return err
-	}
-	switch status, err := control.Get(ctx, fault.ID); {
-	case err != nil:
-		return err
-	case !status.InForce:
-		return fmt.Errorf("%w: %s", ErrFaultOver, status.Detail)
-	}
-	return control.Put(ctx, fault)
+	return proxyLease(p.recorded).Renew(ctx, in)
 }
 
 // Revert takes the fault out. A proxy that is not running has no faults.
 func (p *proxyFault) Revert(ctx context.Context, in mishap.Injection) (mishap.Reverted, error) {
-	control, fault, err := p.recorded(in)
-	if err != nil {
-		return mishap.Reverted{}, err
-	}
-	err = control.Delete(ctx, fault.ID)
-	switch {
-	case errors.Is(err, ErrProxyDown):
-		return mishap.Reverted{State: mishap.InjectionGone, Detail: "the proxy is not running, and so has no faults"}, nil
-	case err != nil && !errors.Is(err, ErrFaultOver):
-		return mishap.Reverted{}, err
-	}
-	status, err := control.Get(ctx, fault.ID)
-	switch {
-	case errors.Is(err, ErrFaultOver), errors.Is(err, ErrProxyDown), err == nil && !status.InForce:
-		return mishap.Reverted{State: mishap.InjectionReverted}, nil
-	case err != nil:
-		return mishap.Reverted{}, fmt.Errorf("read back: %w", err)
-	}
-	return mishap.Reverted{}, errors.New("the proxy still has the fault after it was taken out")
+	return proxyLease(p.recorded).Revert(ctx, in)
 }
 
-// Verify asks the proxy what the fault did. What the proxy counted, and not
-// what was asked for, is the effect.
+// Verify asks the proxy what the fault did.
 func (p *proxyFault) Verify(ctx context.Context, in mishap.Injection) (mishap.Effect, error) {
-	control, fault, err := p.recorded(in)
-	if err != nil {
-		return mishap.Effect{}, err
-	}
-	status, err := control.Get(ctx, fault.ID)
-	switch {
-	case errors.Is(err, ErrFaultOver):
-		return mishap.Effect{InForce: mishap.No, Detail: "the proxy does not have the fault"}, nil
-	case errors.Is(err, ErrProxyDown):
-		return mishap.Effect{InForce: mishap.Unknown, Detail: "the proxy is not running"}, nil
-	case err != nil:
-		return mishap.Effect{}, err
+	effect, err := proxyLease(p.recorded).Verify(ctx, in)
+	if err != nil || effect.Traffic == nil {
+		return effect, err
 	}
 	with, err := p.kind.read(in.With)
 	if err != nil {
 		return mishap.Effect{}, err
 	}
-	status.Traffic.Requested = with.asked()
-	e := mishap.Effect{InForce: mishap.No, Traffic: &status.Traffic, Detail: status.Detail}
-	if status.InForce {
-		e.InForce = mishap.Yes
-	}
-	return e, nil
+	effect.Traffic.Requested = with.asked()
+	return effect, nil
 }

@@ -29,7 +29,15 @@ func (c control) Put(ctx context.Context, f injectors.ProxyFault) error {
 
 func (c control) Get(ctx context.Context, id string) (injectors.ProxyStatus, error) {
 	s, err := c.c.Get(ctx, id)
-	return injectors.ProxyStatus{InForce: s.State == proxy.InForce}, translated(err)
+	n := s.Stats
+	status := injectors.ProxyStatus{InForce: s.State == proxy.InForce, Traffic: mishap.Traffic{Connections: int64(n.Connections + n.Requests)}}
+	if a := n.Arms; a != nil {
+		status.Arms = &mishap.ArmsEffect{
+			Treated: mishap.ArmCount{Control: int64(a.Control.Treated), Experiment: int64(a.Experiment.Treated)},
+			Passed:  mishap.ArmCount{Control: int64(a.Control.Passed), Experiment: int64(a.Experiment.Passed)},
+		}
+	}
+	return status, translated(err)
 }
 
 func (c control) Delete(ctx context.Context, id string) error {
@@ -50,23 +58,30 @@ func translated(err error) error {
 // startProxy starts a real proxy and returns its control socket.
 func startProxy(t *testing.T, protocol string) string {
 	t.Helper()
+	socket, _ := startProxyTo(t, protocol, "127.0.0.1:9")
+	return socket
+}
+
+// startProxyTo is startProxy with an upstream; it also gives the address of the proxy.
+func startProxyTo(t *testing.T, protocol, upstream string) (control, address string) {
+	t.Helper()
 	socket := filepath.Join(t.TempDir(), "p.sock")
 	ctx, cancel := context.WithCancel(context.Background())
-	ready, done := make(chan struct{}), make(chan error, 1)
+	ready, done := make(chan string, 1), make(chan error, 1)
 	go func() {
 		done <- proxy.Serve(ctx, proxy.Options{
-			Listeners: []proxy.Listener{{Name: "payments", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:9", Control: socket, Protocol: protocol}},
-			Ready:     func([]proxy.ProxyStatus) { close(ready) },
+			Listeners: []proxy.Listener{{Name: "payments", Listen: "127.0.0.1:0", Upstream: upstream, Control: socket, Protocol: protocol}},
+			Ready:     func(list []proxy.ProxyStatus) { ready <- list[0].Listen },
 		})
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 	select {
-	case <-ready:
+	case address = <-ready:
 	case err := <-done:
 		done <- err
 		t.Fatal(err)
 	}
-	return socket
+	return socket, address
 }
 
 func proxyDeps(socket string) injectors.Deps {
@@ -102,12 +117,12 @@ func proxyWorlds(t *testing.T) map[string]injectortest.World {
 		"proxy-slow-close":    `{"delay": "1s"}`,
 		"proxy-timeout":       `{"data": "drop", "direction": "both"}`,
 	} {
-		all[name] = proxyWorld(t, name, with)
+		all[name], _ = proxyWorld(name, with)
 	}
 	return all
 }
 
-func proxyWorld(t *testing.T, name, with string) injectortest.World {
+func proxyWorld(name, with string) (injectortest.World, injectors.Deps) {
 	var socket string
 	address := injectors.ProxyAddress{Name: "payments"}
 	switch {
@@ -140,7 +155,7 @@ func proxyWorld(t *testing.T, name, with string) injectortest.World {
 		}
 		return text
 	}
-	return w
+	return w, deps
 }
 
 func TestAFaultForStreamsIsNoTargetOnDatagrams(t *testing.T) {

@@ -245,7 +245,7 @@ func (a *App) injectorDeps() injectors.Deps {
 func (a *App) proxies() []injectors.ProxyAddress {
 	var all []injectors.ProxyAddress
 	for _, p := range a.Settings.Proxies {
-		all = append(all, injectors.ProxyAddress{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control})
+		all = append(all, injectors.ProxyAddress{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control, Edge: p.Edge})
 	}
 	return all
 }

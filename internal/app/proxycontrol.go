@@ -72,13 +72,28 @@ func (p proxyControl) Get(ctx context.Context, id string) (injectors.ProxyStatus
 	}
 	d, n := s.Stats.Delivered, s.Stats
 	return injectors.ProxyStatus{
+		Arms:    byArm(n.Arms),
 		InForce: s.State == proxy.InForce,
 		Detail:  told(s),
 		Traffic: mishap.Traffic{
-			Connections: int64(n.Connections), Bytes: int64(n.Bytes + n.Dropped), Count: int64(n.Felt()),
+			Connections: int64(n.Connections + n.Requests), Bytes: int64(n.Bytes + n.Dropped), Count: int64(n.Felt()),
 			Mean: mishap.Duration(d.Mean), P50: mishap.Duration(d.P50), P99: mishap.Duration(d.P99), Max: mishap.Duration(d.Max),
 		},
 	}, nil
+}
+
+// byArm is what a fault that is confined to an arm did.
+func byArm(a *proxy.ByArm) *mishap.ArmsEffect {
+	if a == nil {
+		return nil
+	}
+	count := func(of func(proxy.ArmEffect) uint64) mishap.ArmCount {
+		return mishap.ArmCount{Control: int64(of(a.Control)), Experiment: int64(of(a.Experiment))}
+	}
+	return &mishap.ArmsEffect{
+		Treated: count(func(e proxy.ArmEffect) uint64 { return e.Treated }),
+		Passed:  count(func(e proxy.ArmEffect) uint64 { return e.Passed }),
+	}
 }
 
 // told is what the proxy says of a fault, in a sentence.
@@ -116,7 +131,7 @@ func (a *App) ServeProxies(ctx context.Context, o proxy.Options, toxi toxiproxy.
 	var listeners []proxy.Listener
 	for _, p := range a.Settings.Proxies {
 		listeners = append(listeners, proxy.Listener{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control, ControlTLS: proxy.TLSFiles(p.ControlTLS),
-			SNI: p.SNI, TLS: (*proxy.ServerTLS)(p.TLS), UpstreamTLS: (*proxy.ClientTLS)(p.UpstreamTLS)})
+			SNI: p.SNI, Edge: p.Edge, Egress: p.Egress, TLS: (*proxy.ServerTLS)(p.TLS), UpstreamTLS: (*proxy.ClientTLS)(p.UpstreamTLS)})
 	}
 	if listeners == nil && toxi.Address == "" {
 		return invalid{mishap.WithHint(errors.New("the settings have no proxies"), "list them in mishap.yaml: proxies: [{name: payments, listen: \"127.0.0.1:9001\", upstream: \"127.0.0.1:9000\"}]")}

@@ -16,6 +16,9 @@ type Proxy struct {
 	// ControlTLS makes the control API one for other machines: mutual TLS on tcp://host:port.
 	ControlTLS ControlTLS `json:"controlTLS,omitzero"`
 
+	Edge   bool `json:"edge,omitempty"`   // of http: clients are outside, and what they say of arms is taken out
+	Egress bool `json:"egress,omitempty"` // of http: the upstream is outside, and is told nothing of arms
+
 	SNI map[string]string `json:"sni,omitempty"` // of tcp: by the name in a TLS hello, upstreams other than the usual one
 
 	TLS         *ServerTLS `json:"tls,omitempty"`         // of http: how clients are answered
@@ -75,6 +78,9 @@ func (s *Settings) checkProxies() (problems []error) {
 		}
 		if !slices.Contains(protocols, p.Protocol) {
 			problems = append(problems, s.wrong("proxies", "protocol of proxy %q is %q; write tcp, udp or http", p.Name, p.Protocol))
+		}
+		if (p.Edge || p.Egress) && p.Protocol != "http" {
+			problems = append(problems, s.wrong("proxies", "proxy %q has edge or egress, which is for protocol http: others know no baggage", p.Name))
 		}
 		if p.Control == "" {
 			p.Control = filepath.Join(s.State, "proxy.sock")

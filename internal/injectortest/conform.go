@@ -34,6 +34,9 @@ type World struct {
 	// change and of what lies beside it; equal means untouched.
 	Snapshot func(t *testing.T) string
 
+	// Arms is what the faults are confined to; nil: to no arm.
+	Arms *mishap.ArmsRequest
+
 	// Remove takes away the targets; nil if they cannot go away.
 	Remove func(t *testing.T)
 }
@@ -67,6 +70,7 @@ func rules() []rule {
 		{"PrepareIsRepeatable", false, prepareIsRepeatable},
 		{"PrepareDescribesEachInjection", false, prepareDescribes},
 		{"PrepareOfNothingIsNoTarget", false, prepareOfNothing},
+		{"TheTokenOfAnArmIsInUndoAlone", false, tokenInUndoAlone},
 		{"VerifyChangesNothing", false, verifyChangesNothing},
 		{"InjectIsInForceWhenItReturns", false, injectIsInForce},
 		{"InjectIsIdempotent", false, injectIsIdempotent},
@@ -93,7 +97,7 @@ func prepare(t *testing.T, w World, f mishap.Fault) (mishap.Injector, []mishap.I
 	if err != nil {
 		t.Fatalf("make injector: %v", err)
 	}
-	found, err := injector.Prepare(callContext(t), mishap.Request{Run: run, Fault: f})
+	found, err := injector.Prepare(callContext(t), mishap.Request{Run: run, Fault: f, Arms: w.Arms})
 	if err != nil {
 		t.Fatalf("prepare: %v", err)
 	}

@@ -3,6 +3,7 @@ package injectortest
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"mishap"
@@ -59,11 +60,32 @@ func prepareOfNothing(t *testing.T, w World, _ mishap.Fault) {
 		t.Fatalf("make injector: %v", err)
 	}
 	before := w.Snapshot(t)
-	found, err := injector.Prepare(callContext(t), mishap.Request{Run: run, Fault: w.Empty})
+	found, err := injector.Prepare(callContext(t), mishap.Request{Run: run, Fault: w.Empty, Arms: w.Arms})
 	if !isNoTarget(err) || len(found) != 0 {
 		t.Errorf("prepare found %d injections and the error %v, want none and ErrNoTarget", len(found), err)
 	}
 	mustBe(t, w, before, "by finding nothing")
+}
+
+// tokenInUndoAlone: who knows the token of an arm can put requests into it.
+func tokenInUndoAlone(t *testing.T, w World, f mishap.Fault) {
+	if w.Arms == nil {
+		t.Skip("it is confined to no arm")
+	}
+	_, all := prepare(t, w, f)
+	for _, in := range all {
+		if !strings.Contains(string(in.Undo), w.Arms.Token) {
+			t.Errorf("undo of %s does not have the token of the arm", in.Target.ID)
+		}
+		in.Undo = nil
+		text, err := json.Marshal(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), w.Arms.Token) {
+			t.Errorf("the token of the arm is outside of undo: %s", text)
+		}
+	}
 }
 
 func verifyChangesNothing(t *testing.T, w World, f mishap.Fault) {

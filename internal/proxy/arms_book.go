@@ -11,6 +11,9 @@ import (
 	"mishap/internal/forward"
 )
 
+// ArmsDelay is how long after its end a bucket is closed at the latest, unless the arms say otherwise.
+const ArmsDelay = armsPatience
+
 const (
 	armsWidth = 200 * time.Millisecond            // of a bucket
 	armsKept  = int(10 * time.Minute / armsWidth) // closed buckets that can be read
