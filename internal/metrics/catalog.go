@@ -1,0 +1,57 @@
+package metrics
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"mishap"
+)
+
+// Deps is what sources need of the world. What a source lacks it says when it is
+// asked for buckets, so that an experiment can be checked without it.
+type Deps struct {
+	LookupEnv func(name string) (string, bool)  // nil: that of package os
+	ReadFile  func(path string) ([]byte, error) // nil: that of package os
+	Proxy     *Proxy                            // the arms of the run at the edge; nil: there are none
+}
+
+// Kind is a source in the catalog.
+type Kind struct {
+	mishap.Kind
+	Metrics []mishap.MetricKind // what it can measure
+	// Runs says that the source starts a command, as the exec probe does and with
+	// the same parameters (argv, env, dir), and so needs the same permission.
+	Runs bool
+	// New checks the metric and its parameters, and makes its source, which does
+	// nothing before it is asked. Problems are [*mishap.FieldError] values,
+	// joined, with paths from the metric on: "with.url", "metric".
+	New func(m mishap.CompareMetric) (Source, error)
+}
+
+// Catalog lists all sources, sorted by name. Sources of one catalog share what
+// they can: it is made anew for each run.
+func Catalog(d Deps) []Kind {
+	if d.LookupEnv == nil {
+		d.LookupEnv = os.LookupEnv
+	}
+	if d.ReadFile == nil {
+		d.ReadFile = os.ReadFile
+	}
+	return []Kind{
+		proxyKind(d),
+	}
+}
+
+// fits refuses a metric of a kind that the source does not have.
+func fits(source string, m mishap.CompareMetric, kinds []mishap.MetricKind) error {
+	if slices.Contains(kinds, m.Metric) {
+		return nil
+	}
+	var names []string
+	for _, k := range kinds {
+		names = append(names, string(k))
+	}
+	return &mishap.FieldError{Path: "metric", Msg: fmt.Sprintf("the source %s has no %s", source, m.Metric), Hint: "it has " + strings.Join(names, ", ")}
+}
