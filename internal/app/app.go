@@ -187,7 +187,7 @@ func (a *App) Probes() []mishap.ProbeKind { return probes.Catalog(probes.Deps{})
 func (a *App) Safeguards() []mishap.SafeguardKind { return a.safeguards("", nil) }
 
 func (a *App) catalogs() experiments.Catalogs {
-	return experiments.Catalogs{Injectors: a.Injectors(), Probes: a.Probes(), Safeguards: a.Safeguards()}
+	return experiments.Catalogs{Injectors: a.Injectors(), Probes: a.Probes(), Safeguards: a.Safeguards(), Sources: sourceKinds()}
 }
 
 func (a *App) kinds() map[string]mishap.InjectorKind {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"mishap"
@@ -14,26 +15,24 @@ import (
 	"mishap/internal/runner"
 )
 
-// requestArms is the injector of arms from requests.
-const requestArms = "request-arms"
-
 // arms makes what sets up the arms of an experiment; nil if nothing has to be.
 func (a *App) arms(e mishap.Experiment) *runner.Fault {
 	if e.Compare == nil || e.Compare.Arms.From != mishap.ArmsFromRequests {
 		return nil
 	}
 	return &runner.Fault{
-		Fault:    mishap.Fault{Name: mishap.ArmsFault, Injector: requestArms},
+		Fault:    mishap.Fault{Name: mishap.ArmsFault},
 		Injector: injectors.RequestArms(a.injectorDeps(), e.Compare.Arms),
 		Keeper:   mishap.KeeperProxy,
 	}
 }
 
-// compare makes what compares the arms of a run.
-func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) error {
+// compare makes what compares the arms of a run, and a function that lets go of
+// it.
+func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) (done func(), err error) {
 	spec := plan.Experiment.Compare
 	if spec == nil {
-		return nil
+		return func() {}, nil
 	}
 	o := comparison.Options{Compare: *spec, Horizon: plan.Experiment.Longest(), NoFault: plan.NoFault}
 	if plan.Experiment.SamplesTargets() {
@@ -43,34 +42,62 @@ func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) error {
 	if r.Arms = a.arms(plan.Experiment); r.Arms != nil {
 		reader, err := a.armsReader(spec.Arms.Proxy, runner.InjectionID(run, 0, 0))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		edge = sources.NewProxy(reader, proxy.ArmsDelay)
 		o.Assigned, o.Keyless = edge.Assigned, edge.Keyless
 	}
-	for _, m := range spec.Metrics {
-		source, err := a.source(m, edge)
-		if err != nil {
-			return fmt.Errorf("metric %s: %w", m.Name, err)
-		}
-		o.Sources = append(o.Sources, source)
+	if o.Sources, err = makeSources(*spec, edge); err != nil {
+		return nil, err
 	}
-	var err error
 	r.Compare, err = comparison.New(o)
-	return err
+	return func() { a.closeSources(o.Sources) }, err
 }
 
-// source makes the source of a metric.
-func (a *App) source(m mishap.CompareMetric, edge *sources.Proxy) (sources.Source, error) {
-	if m.Source == sources.FromProxy && edge != nil {
-		return edge.Source(), nil
+// makeSources makes the sources of all metrics, in their order.
+func makeSources(spec mishap.Compare, edge *sources.Proxy) ([]sources.Source, error) {
+	kinds := map[string]sources.Kind{}
+	for _, k := range sources.Catalog(sources.Deps{Proxy: edge}) {
+		kinds[k.Name] = k
 	}
-	for _, kind := range a.sources() {
-		if kind.Name == m.Source {
-			return kind.New(m)
+	var all []sources.Source
+	for _, m := range spec.Metrics {
+		kind, ok := kinds[m.Source]
+		if !ok {
+			return nil, fmt.Errorf("metric %s: there is no source %q", m.Name, m.Source)
+		}
+		source, err := kind.New(m)
+		if err != nil {
+			return nil, fmt.Errorf("metric %s: %w", m.Name, err)
+		}
+		all = append(all, source)
+	}
+	return all, nil
+}
+
+// closeSources lets go of what sources hold.
+func (a *App) closeSources(all []sources.Source) {
+	for _, s := range all {
+		if c, ok := s.(io.Closer); ok {
+			if err := c.Close(); err != nil {
+				a.log.Warn("close source of a metric", "error", err)
+			}
 		}
 	}
-	return nil, fmt.Errorf("there is no source %q", m.Source)
+}
+
+// sourceKinds are the sources as experiments are checked against them.
+func sourceKinds() (all []mishap.SourceKind) {
+	for _, k := range sources.Catalog(sources.Deps{}) {
+		all = append(all, mishap.SourceKind{Kind: k.Kind, Check: func(m mishap.CompareMetric) error {
+			s, err := k.New(m)
+			if c, ok := s.(io.Closer); ok && err == nil {
+				err = c.Close()
+			}
+			return err
+		}})
+	}
+	return all
 }
 
 // armsReader reads the arms of a run from the proxy at the edge.
@@ -128,16 +155,9 @@ func (a *App) foretell(ctx context.Context, e mishap.Experiment) (lines []string
 	if e.Compare == nil {
 		return nil
 	}
-	for _, m := range e.Compare.Metrics {
-		late := proxy.ArmsDelay
-		if m.Source != sources.FromProxy {
-			source, err := a.source(m, nil)
-			if err != nil {
-				continue // said elsewhere
-			}
-			late = source.Delay()
-		}
-		lines = append(lines, fmt.Sprintf("%s: numbers of %s are up to %s late", m.Name, m.Source, mishap.Duration(late)))
+	lines = a.lateness(ctx, *e.Compare)
+	if e.Compare.Arms.From != mishap.ArmsFromRequests {
+		return lines
 	}
 	rate, err := a.rate(ctx, e.Compare.Arms.Proxy)
 	if err != nil {
@@ -152,6 +172,25 @@ func (a *App) foretell(ctx context.Context, e mishap.Experiment) (lines []string
 		return append(lines, hopeless)
 	}
 	return append(lines, forecast...)
+}
+
+// lateness says how late the numbers of each metric are.
+func (a *App) lateness(ctx context.Context, spec mishap.Compare) (lines []string) {
+	all, err := makeSources(spec, sources.NewProxy(nil, proxy.ArmsDelay))
+	if err != nil {
+		return []string{err.Error()}
+	}
+	defer a.closeSources(all)
+	for i, m := range spec.Metrics {
+		if p, ok := all[i].(sources.Preparer); ok {
+			if err := p.Prepare(ctx); err != nil {
+				lines = append(lines, fmt.Sprintf("%s: %s", m.Name, err))
+				continue
+			}
+		}
+		lines = append(lines, fmt.Sprintf("%s: numbers of %s are up to %s late", m.Name, m.Source, mishap.Duration(all[i].Delay())))
+	}
+	return lines
 }
 
 // usualFailures is the share of requests that a forecast takes to fail before

@@ -186,9 +186,11 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 		Restore:      a.restore,
 		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3, Inject: a.injectWithin(), GiveUp: o.GiveUp,
 	}
-	if err := a.compare(r, first.Run, plan); err != nil {
+	letGo, err := a.compare(r, first.Run, plan)
+	if err != nil {
 		return a.failBegun(ctx, book, lease, first, err, o)
 	}
+	defer letGo()
 	pid := 0
 	if needsKeeper(faults) {
 		k, err := a.startKeeper(first.Run)

@@ -9,6 +9,7 @@ import (
 
 	"mishap"
 	"mishap/internal/analysis"
+	"mishap/internal/metrics"
 )
 
 const (
@@ -17,20 +18,11 @@ const (
 	pollWithin = 10 * time.Second       // one answer of a source
 )
 
-// Source gives what both arms did, in closed buckets.
-type Source interface {
-	// Closed gives the buckets that have closed since the last call, oldest
-	// first. None may change any more.
-	Closed(ctx context.Context) ([]analysis.Bucket, error)
-	// Delay is how long after its end a bucket is closed at the latest.
-	Delay() time.Duration
-}
-
 // Options is what a comparison is made of.
 type Options struct {
 	Compare mishap.Compare
-	Sources []Source      // one per metric, in their order
-	Horizon time.Duration // how long the fault is in at most
+	Sources []metrics.Source // one per metric, in their order
+	Horizon time.Duration    // how long the fault is in at most
 	// Targets is how many targets each arm has, if it is made of targets; else 0.
 	Targets int
 	// NoFault is A/A: it goes on also if the traffic promises no answer.
@@ -60,7 +52,7 @@ type Comparison struct {
 // metric is one metric of the comparison.
 type metric struct {
 	mishap.CompareMetric
-	source   Source
+	source   metrics.Source
 	stretch  arms // since the last look
 	baseline arms // before the fault
 	missing  string

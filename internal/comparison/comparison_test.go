@@ -13,6 +13,7 @@ import (
 	"mishap"
 	"mishap/internal/analysis"
 	"mishap/internal/comparison"
+	"mishap/internal/metrics"
 )
 
 const width = 200 * time.Millisecond
@@ -85,7 +86,7 @@ func watch(t *testing.T, spec mishap.Compare, s *traffic, within time.Duration, 
 
 func watchAs(t *testing.T, o comparison.Options, s *traffic, within time.Duration, inject func()) []mishap.Comparison {
 	t.Helper()
-	o.Sources, o.Horizon = []comparison.Source{s}, within
+	o.Sources, o.Horizon = []metrics.Source{s}, within
 	c, err := comparison.New(o)
 	if err != nil {
 		t.Fatal(err)

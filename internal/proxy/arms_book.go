@@ -15,15 +15,13 @@ import (
 const ArmsDelay = armsPatience
 
 const (
-	armsWidth = 200 * time.Millisecond            // of a bucket
-	armsKept  = int(10 * time.Minute / armsWidth) // closed buckets that can be read
-	// ArmsDelay is how long after its end a bucket is closed at the latest, unless the arms say otherwise.
-	ArmsDelay    = armsPatience + armsWidth
-	armsPatience = 2 * time.Second  // unless the fault says otherwise
-	armsEdges    = 82               // of latencies: 0.1 ms times 2^(1/4), again and again, up to 125 s
-	armsBins     = armsEdges + 1    // the last is of what failed
-	maxUnits     = 1 << 18          // whose failures, and whose coming, are remembered
-	retryWindow  = 10 * time.Second // a request of a unit so soon after a failure of it is no first attempt
+	armsWidth    = 200 * time.Millisecond            // of a bucket
+	armsKept     = int(10 * time.Minute / armsWidth) // closed buckets that can be read
+	armsPatience = 2 * time.Second                   // unless the fault says otherwise
+	armsEdges    = 82                                // of latencies: 0.1 ms times 2^(1/4), again and again, up to 125 s
+	armsBins     = armsEdges + 1                     // the last is of what failed
+	maxUnits     = 1 << 18                           // whose failures, and whose coming, are remembered
+	retryWindow  = 10 * time.Second                  // a request of a unit so soon after a failure of it is no first attempt
 	noBucket     = math.MaxUint64 &^ (markFirst | markAnswered)
 	markFirst    = 1
 	markAnswered = 2
