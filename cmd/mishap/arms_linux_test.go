@@ -141,7 +141,7 @@ func (l *lanes) startProxies() {
 	l.t.Cleanup(func() { _ = in.Close(); _ = proxies.Wait() })
 	go func() {
 		for lines := bufio.NewScanner(out); lines.Scan(); {
-			if strings.Contains(lines.Text(), "level=ERROR") {
+			if !strings.Contains(lines.Text(), "level=INFO") {
 				fmt.Fprintln(os.Stderr, lines.Text())
 			}
 		}

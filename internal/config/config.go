@@ -128,6 +128,9 @@ func Load(o Options) (Settings, error) {
 	var tree *ast.File
 	if file != "" {
 		if lines, tree, err = checkFile(file, settings(o)); err != nil {
+			if tree != nil {
+				err = errors.Join(err, s.fillSections(file, tree))
+			}
 			return s, err
 		}
 		v.SetConfigFile(file)

@@ -62,12 +62,26 @@ func TestPathsInAFileAreRelativeToIt(t *testing.T) {
 	}
 }
 
+func TestAllThatAProxyCanBeToldIsRead(t *testing.T) {
+	s, err := load(t, `proxies:
+  - {name: a, listen: ":1", upstream: "x:2", sni: {b.example: "y:3"}, controlTLS: {cert: c.pem, key: k.pem, ca: ca.pem}, control: "tcp://:4"}
+  - {name: b, listen: ":5", upstream: "x:6", protocol: http, edge: true, egress: true, tls: {cert: c.pem, key: k.pem}, upstreamTLS: {serverName: x}}
+`, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := s.Proxies[0], s.Proxies[1]
+	if a.SNI["b.example"] != "y:3" || !filepath.IsAbs(a.ControlTLS.Cert) || !b.Edge || !b.Egress || b.TLS == nil || b.UpstreamTLS.ServerName != "x" {
+		t.Errorf("%+v", s.Proxies)
+	}
+}
+
 func TestEveryProblemIsReportedAtOnceWithItsPlace(t *testing.T) {
 	_, err := load(t, "account: ['1']\nlease: 1h\nlease: 2h\nproxies:\n  - {nam: p}\n", nil, nil)
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{`mishap.yaml:1:1: unknown key "account"; did you mean "accounts"?`, `mishap.yaml:5:6: unknown key "nam"; did you mean "name"?`} {
+	for _, want := range []string{`mishap.yaml:1:1: unknown key "account"; did you mean "accounts"?`, `mishap.yaml:5:6: proxies[0].nam: unknown key "nam"; did you mean "name"?`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("missing %q in %v", want, err)
 		}

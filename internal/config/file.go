@@ -49,33 +49,9 @@ func checkFile(path string, known []setting) (map[string]int, *ast.File, error) 
 				problems = append(problems, Invalid{fmt.Errorf("%s: %s is given twice, first on line %d", where, key, lines[key])})
 			}
 			lines[key] = at.Line
-			if key == "proxies" {
-				problems = append(problems, checkProxies(path, entries.Value())...)
-			}
 		}
 	}
 	return lines, tree, errors.Join(problems...)
-}
-
-func checkProxies(path string, node ast.Node) (problems []error) {
-	list, ok := node.(*ast.SequenceNode)
-	if !ok {
-		return nil // said when it is read
-	}
-	names := []string{"name", "listen", "upstream", "protocol", "control", "controlTLS"}
-	for _, item := range list.Values {
-		pairs, ok := item.(ast.MapNode)
-		if !ok {
-			continue
-		}
-		for entries := pairs.MapRange(); entries.Next(); {
-			token := entries.Key().GetToken()
-			if !contains(names, token.Value) {
-				problems = append(problems, Invalid{fmt.Errorf("%s:%d:%d: unknown key %q; %s", path, token.Position.Line, token.Position.Column, token.Value, mishap.Suggest(token.Value, names))})
-			}
-		}
-	}
-	return problems
 }
 
 func contains(list []string, one string) bool {
