@@ -178,7 +178,7 @@ faults:
   - name: some fail
     injector: proxy-http-error
     targets: {proxy: dependency-%[1]d}
-    with: {status: 503, share: %[5].4f%%}
+    with: {status: 503, share: %.4[5]f%%}
     for: %[6]s
 blastRadius: {targets: 1, share: 50%%}
 recovery: {within: 10s}
@@ -188,12 +188,14 @@ recovery: {within: 10s}
 // run runs an experiment and reads its journal.
 func (l *lanes) run(file string, flags ...string) (*mishap.Run, error) {
 	run := l.mishap(append([]string{"run", "-o", "json", file}, flags...)...)
+	var said strings.Builder
+	run.Stderr = &said
 	out, err := run.Output()
 	var head struct {
 		Run string `json:"run"`
 	}
 	if json.Unmarshal(out, &head) != nil || head.Run == "" {
-		return nil, fmt.Errorf("run %s: %w: %s", file, err, out)
+		return nil, fmt.Errorf("run %s: %w: %s%s", file, err, said.String(), out)
 	}
 	journal, err := l.mishap("report", head.Run, "-o", "journal").Output()
 	if err != nil {

@@ -33,7 +33,7 @@ func (a *App) plan(ctx context.Context, e mishap.Experiment, noFault bool) (mish
 	request := mishap.Request{Run: "plan", Limit: e.BlastRadius, Sample: e.SamplesTargets()}
 	if arms := a.arms(e); arms != nil {
 		faults = append([]runner.Fault{*arms}, faults...)
-		request.Arms = &mishap.ArmsRequest{Run: request.Run}
+		request.Arms = &mishap.ArmsRequest{Run: request.Run, Share: e.Compare.Arms.Share}
 	}
 	var problems []error
 	for _, f := range faults {

@@ -81,7 +81,7 @@ func TestEveryProblemIsReportedAtOnceWithItsPlace(t *testing.T) {
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{`mishap.yaml:1:1: unknown key "account"; did you mean "accounts"?`, `mishap.yaml:5:6: proxies[0].nam: unknown key "nam"; did you mean "name"?`} {
+	for _, want := range []string{`mishap.yaml:1:1: unknown key "account"; did you mean "accounts"?`, `mishap.yaml:5:11: proxies[0].nam: unknown key "nam"; did you mean "name"?`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("missing %q in %v", want, err)
 		}

@@ -206,7 +206,8 @@ func (x *execution) armsRequest() *mishap.ArmsRequest {
 	if x.Arms == nil {
 		return nil
 	}
-	return &mishap.ArmsRequest{Run: x.rec.run.ID, Token: rand.Text()}
+	run := x.rec.run
+	return &mishap.ArmsRequest{Run: run.ID, Token: rand.Text(), Share: run.Plan.Experiment.Compare.Arms.Share}
 }
 
 // taken refuses a run whose target another one changes.
