@@ -77,13 +77,17 @@ func (c *cli) showEnded(s proxy.Status) error {
 		return json.NewEncoder(c.out).Encode(s)
 	}
 	fmt.Fprintf(c.out, "%s is out: ", s.Fault.ID)
+	felt, what := s.Stats.Connections, "connections"
+	if s.Stats.Requests > 0 {
+		felt, what = s.Stats.Requests, "requests"
+	}
 	switch did := s.Stats.Did(); {
-	case s.Stats.Connections == 0:
+	case felt == 0:
 		fmt.Fprintln(c.out, "felt by no traffic")
 	case s.Stats.Delivered.Count == 0:
-		fmt.Fprintf(c.out, "felt by %d connections; %s\n", s.Stats.Connections, did)
+		fmt.Fprintf(c.out, "felt by %d %s; %s\n", felt, what, did)
 	default:
-		fmt.Fprintf(c.out, "felt by %d connections\n  asked for  %v\n  delivered  %v\n", s.Stats.Connections, s.Stats.Requested, s.Stats.Delivered)
+		fmt.Fprintf(c.out, "felt by %d %s\n  asked for  %v\n  delivered  %v\n", felt, what, s.Stats.Requested, s.Stats.Delivered)
 		if did != "" {
 			fmt.Fprintf(c.out, "  %s\n", did)
 		}

@@ -167,7 +167,7 @@ func writeFault(b *strings.Builder, f proxy.Status, now time.Time) {
 		left = f.Until.Sub(now).Round(time.Second).String()
 	}
 	fmt.Fprintf(b, "  %-21s %-9s %7d %7s %8s %8s %8s\n", clip(f.Fault.ID, 21), fmt.Sprintf("%d of %d", on.Connections, on.Of),
-		f.Stats.Connections, left, asked, p50, p99)
+		f.Stats.Connections+f.Stats.Requests, left, asked, p50, p99)
 	with, _ := json.Marshal(f.Fault.Effect)
 	about := []string{f.Fault.Effect.Kind() + " " + strings.NewReplacer(`"`, "", "{", "", "}", "").Replace(string(with))}
 	if f.Fault.Direction != "" {

@@ -116,7 +116,10 @@ func (a *Arms) assign(s Share, r request, at time.Time) Assignment {
 	if arm == NoArm {
 		return a.skip(Outside)
 	}
-	n, size, malformed := others(r.values("Baggage"))
+	n, size, malformed := 0, 0, false
+	if _, _, ok := r.field("Baggage", 0); ok {
+		n, size, malformed = others(values(r, "Baggage"))
+	}
 	if n+strings.Count(a.tags[arm], ",")+1 > maxMembers || size+len(a.tags[arm]) > maxBaggage {
 		return a.skip(TooLong)
 	}

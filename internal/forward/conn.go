@@ -5,12 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"iter"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
-	"strings"
 	"sync"
 	"time"
 )
@@ -272,12 +270,11 @@ func (a asked) host() string       { return a.exchange.Host }
 func (a asked) source() netip.Addr { return a.addr }
 func (a asked) connection() uint64 { return a.number }
 
-func (a asked) values(name string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for _, f := range a.req.fields {
-			if strings.EqualFold(name, string(f.nameOf(a.reqHead))) && !yield(string(f.valueOf(a.reqHead))) {
-				return
-			}
+func (a asked) field(name string, n int) (value string, next int, ok bool) {
+	for ; n < len(a.req.fields); n++ {
+		if f := a.req.fields[n]; foldEqual(f.nameOf(a.reqHead), name) {
+			return string(f.valueOf(a.reqHead)), n + 1, true
 		}
 	}
+	return "", n, false
 }

@@ -102,7 +102,7 @@ func (d *decision) belongs(m Member, r request) (inRun, inArm bool) {
 	case d.edge:
 		return false, false
 	}
-	said, has := readMembership(r.values("Baggage"), m.Token)
+	said, has := readMembership(values(r, "Baggage"), m.Token)
 	if has && said.arm == NoArm {
 		said.arm = Experiment // whose token it is, whatever got lost beside it
 	}

@@ -1,7 +1,6 @@
 package forward
 
 import (
-	"iter"
 	"math"
 	"net/netip"
 	"slices"
@@ -24,14 +23,11 @@ func (a askedFor) path() string       { return "/" }
 func (a askedFor) host() string       { return "a" }
 func (a askedFor) source() netip.Addr { return a.Source }
 func (a askedFor) connection() uint64 { return a.Connection }
-func (a askedFor) values(name string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for _, v := range a.Header[name] {
-			if !yield(v) {
-				return
-			}
-		}
+func (a askedFor) field(name string, n int) (value string, next int, ok bool) {
+	if n >= len(a.Header[name]) {
+		return "", n, false
 	}
+	return a.Header[name][n], n + 1, true
 }
 
 // Hits says whether a request is in the share.

@@ -15,7 +15,8 @@ type request interface {
 	method() string
 	path() string // without the query
 	host() string
-	values(name string) iter.Seq[string] // of a header; name is in canonical form
+	// field finds a header, whose name is in canonical form, from its n-th field on: 0 at first, and then next.
+	field(name string, n int) (value string, next int, ok bool)
 	source() netip.Addr
 	connection() uint64
 }
@@ -120,8 +121,16 @@ func (m *Match) matchesFields(r request) bool {
 	return true
 }
 
+// values yields the values of a header.
+func values(r request, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for v, n, ok := r.field(name, 0); ok && yield(v); v, n, ok = r.field(name, n) {
+		}
+	}
+}
+
 func anyValue(r request, name string, ok func(string) bool) bool {
-	for v := range r.values(name) {
+	for v, n, found := r.field(name, 0); found; v, n, found = r.field(name, n) {
 		if ok(v) {
 			return true
 		}

@@ -120,7 +120,7 @@ func (k Key) value(r request) (value string, ok bool) {
 	if k.by == byCookie {
 		name = "Cookie"
 	}
-	for v := range r.values(name) {
+	for v, n, ok := r.field(name, 0); ok; v, n, ok = r.field(name, n) {
 		if k.by == byHeader {
 			return v, true
 		}

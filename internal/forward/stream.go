@@ -3,7 +3,6 @@ package forward
 import (
 	"errors"
 	"io"
-	"iter"
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
@@ -41,7 +40,13 @@ func (s *stream) host() string       { return s.exchange.Host }
 func (s *stream) source() netip.Addr { return s.addr }
 func (s *stream) connection() uint64 { return s.number }
 
-func (s *stream) values(name string) iter.Seq[string] { return slices.Values(s.r.Header[name]) }
+func (s *stream) field(name string, n int) (value string, next int, ok bool) {
+	all := s.r.Header[name]
+	if n >= len(all) {
+		return "", n, false
+	}
+	return all[n], n + 1, true
+}
 
 // finish reports the exchange.
 func (s *stream) finish() {
@@ -185,11 +190,12 @@ func (s *stream) outgoing(scheme string, interim *interim) *http.Request {
 // tag makes the baggage of a header say where the request belongs.
 func (s *stream) tag(h http.Header) {
 	own, strip := s.decision.tags(s.srv)
-	if !strip || own == "" && !hasOwn(s.values("Baggage")) {
+	came := s.r.Header["Baggage"]
+	if !strip || own == "" && !hasOwn(slices.Values(came)) {
 		return
 	}
 	delete(h, "Baggage")
-	if value := appendBaggage(nil, own, s.values("Baggage")); len(value) > 0 {
+	if value := appendBaggage(nil, own, slices.Values(came)); len(value) > 0 {
 		h["Baggage"] = []string{string(value)}
 	}
 }

@@ -67,10 +67,14 @@ func (c *conn) appendRequest(out []byte) []byte {
 	out = append(out, b[:h.targetEnd]...)
 	out = append(out, " HTTP/1."...)
 	out = append(out, byte('0'+h.minor), '\r', '\n')
-	drop, tag := c.retags(b, c.drops(b, requestEdit))
+	drop := c.drops(b, requestEdit)
+	own, retag := c.retags(b)
+	if retag && h.hasBaggage(b) {
+		drop = withoutBaggage(b, drop)
+	}
 	out = h.appendFields(out, b, drop)
-	if tag != nil {
-		out = tag(out)
+	if retag {
+		out = h.appendBaggage(out, b, own)
 	}
 	for r := range c.decision.rules {
 		out = appendEdit(out, r.Request.Set)
@@ -103,32 +107,52 @@ func appendConnection(out []byte, option string, te bool) []byte {
 func requestEdit(r *Rule) *Edit  { return &r.Request }
 func responseEdit(r *Rule) *Edit { return &r.Response }
 
-// retags makes the baggage of a request say where it belongs: drop then also drops the fields that came, and tag, which may
-// be nil, writes one in their place. What faults set or remove stands.
-func (c *conn) retags(b []byte, drop func(field) bool) (func(field) bool, func([]byte) []byte) {
+// retags says whether the baggage of a request is written anew, for it to say where it belongs, and with which members of
+// ours. What faults set or remove stands.
+func (c *conn) retags(b []byte) (own string, yes bool) {
 	own, strip := c.decision.tags(c.srv)
-	if !strip {
-		return drop, nil
+	if !strip || c.decision.find(editsBaggage) != nil {
+		return "", false
 	}
-	edited := c.decision.find(func(r *Rule) bool { return r.Request.touches([]byte("baggage")) }) != nil
-	fields := c.req.baggage(b)
-	if edited || own == "" && !hasOwn(fields) {
-		return drop, nil
+	return own, own != "" || c.req.hasBaggage(b) && hasOwn(c.req.baggage(b))
+}
+
+func editsBaggage(r *Rule) bool {
+	return len(r.Request.Set)+len(r.Request.Remove) > 0 && r.Request.touches([]byte("baggage"))
+}
+
+// withoutBaggage also drops the fields of baggage.
+func withoutBaggage(b []byte, drop func(field) bool) func(field) bool {
+	return func(f field) bool { return isBaggage(f, b) || drop != nil && drop(f) }
+}
+
+// appendBaggage writes one field of baggage, if there is anything to say.
+func (h *head) appendBaggage(out, b []byte, own string) []byte {
+	from := len(out)
+	out = append(out, "baggage: "...)
+	begin := len(out)
+	if h.hasBaggage(b) {
+		out = appendBaggage(out, own, h.baggage(b))
+	} else {
+		out = append(out, own...)
 	}
-	tag := func(out []byte) []byte {
-		from := len(out)
-		out = append(out, "baggage: "...)
-		begin := len(out)
-		if out = appendBaggage(out, own, fields); len(out) == begin {
-			return out[:from]
-		}
-		return append(out, "\r\n"...)
+	if len(out) == begin {
+		return out[:from]
 	}
-	return func(f field) bool { return isBaggage(f, b) || drop != nil && drop(f) }, tag
+	return append(out, "\r\n"...)
 }
 
 func isBaggage(f field, b []byte) bool {
 	return f.name-f.line == int32(len("baggage")) && equalFold(f.nameOf(b), "baggage")
+}
+
+func (h *head) hasBaggage(b []byte) bool {
+	for _, f := range h.fields {
+		if isBaggage(f, b) {
+			return true
+		}
+	}
+	return false
 }
 
 // baggage yields the values of the fields of baggage that go further than this hop.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -78,4 +79,26 @@ func (s *server) handleArms(r *http.Request) (int, any, error) {
 	}
 	report, err := s.faults.arms(r.PathValue("id"), after)
 	return http.StatusOK, report, err
+}
+
+// hidden stands for a token in what the proxy tells.
+const hidden = "hidden"
+
+// withoutTokens is the fault as it is told: the tokens of arms are for those who put them in.
+func (f Fault) withoutTokens() Fault {
+	if f.Effect == nil {
+		return f
+	}
+	if a, ok := f.Effect.(Arms); ok {
+		a.Tokens = ArmTokens{hidden, hidden}
+		f.Effect = a
+		return f
+	}
+	effect := reflect.New(reflect.TypeOf(f.Effect)).Elem() // a copy, of whichever kind
+	effect.Set(reflect.ValueOf(f.Effect))
+	if arm := effect.FieldByName("Arm"); arm.IsValid() && arm.String() != "" { // of Requests, which is a part of it
+		arm.SetString(hidden)
+		f.Effect, _ = effect.Interface().(Effect)
+	}
+	return f
 }

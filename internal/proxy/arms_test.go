@@ -1,7 +1,10 @@
 package proxy_test
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -47,6 +50,24 @@ func (r *rig) armsOf(id string, requests uint32) (report proxy.ArmsReport, contr
 		return control.Requests+experiment.Requests == requests
 	})
 	return report, control, experiment
+}
+
+// get asks the control API as curl does.
+func get(t testing.TB, socket, path string) string {
+	t.Helper()
+	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	res, err := c.Get("http://proxy" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d %v %s", path, res.StatusCode, err, body)
+	}
+	return string(body)
 }
 
 // session is a cookie that is of the arm which the service behind the proxy is told; the first user is 0.
@@ -98,6 +119,22 @@ func TestArmsCountWhatBecomesOfBoth(t *testing.T) {
 	}
 	if s := r.get("a").Stats; s.Requests != 200 || s.Felt() != 200 || !strings.Contains(s.Did(), "3 without the key") {
 		t.Errorf("stats %+v: %s", s, s.Did())
+	}
+	page := get(t, r.socket, "/metrics")
+	for _, want := range []string{
+		fmt.Sprintf(`mishap_proxy_arm_requests_total{proxy="web",fault="a",kind="arms",run="r",arm="experiment"} %d`, experiment.Requests),
+		fmt.Sprintf(`mishap_proxy_arm_successes_total{proxy="web",fault="a",kind="arms",run="r",arm="control"} %d`, control.Successes),
+		`mishap_proxy_arms_skipped_total{proxy="web",fault="a",kind="arms",run="r",why="without key"} 3`,
+		`mishap_proxy_fault_arm_treated_total{proxy="web",fault="f",kind="http-error",run="r",arm="control"} 0`,
+		fmt.Sprintf(`mishap_proxy_fault_arm_passed_total{proxy="web",fault="f",kind="http-error",run="r",arm="control"} %d`, control.Requests),
+		fmt.Sprintf(`mishap_proxy_arm_latency_seconds_count{proxy="web",fault="a",kind="arms",run="r",arm="control"} %d`, control.Requests),
+	} {
+		if !strings.Contains(page, want+"\n") {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	if all := get(t, r.socket, "/v1/faults") + page; strings.Contains(all, experimentToken) || strings.Contains(all, controlToken) {
+		t.Error("the proxy tells tokens")
 	}
 	r.remove("a")
 	if after, _, _ := r.armsOf("a", 200); after.State != proxy.Ended {

@@ -267,7 +267,7 @@ func (r *registry) inForce() []measured {
 }
 
 func (r *registry) status(a *active) Status {
-	s := Status{Fault: a.Fault, State: a.state, Started: a.started, Until: a.ended, Stats: a.counters.snapshot()}
+	s := Status{Fault: a.withoutTokens(), State: a.state, Started: a.started, Until: a.ended, Stats: a.counters.snapshot()}
 	s.Stats.allocated(a.counters.book, time.Now())
 	if a.state == InForce {
 		if a.lease != unlimited {
