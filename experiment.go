@@ -27,6 +27,7 @@ type Experiment struct {
 	Recovery    Recovery          `json:"recovery"`
 	Schedule    *Schedule         `json:"schedule,omitempty"` // nil: nothing runs it by itself
 	Impacts     []Impact          `json:"impacts,omitempty"`
+	Cost        *Cost             `json:"cost,omitempty"`  // nil: reports estimate no cost
 	Needs       map[string]string `json:"needs,omitempty"` // labels that a server must have to run it
 	Source      Source            `json:"source"`
 }
