@@ -17,6 +17,8 @@ func Text(w io.Writer, r *mishap.Run) error {
 	p.line(0, "%s", headline(r))
 	stillIn(p, r)
 	about(p, r)
+	comparison(p, r)
+	prices(p, r)
 	timeline(p, r)
 	faults(p, r)
 	probes(p, r)
@@ -99,7 +101,11 @@ func faults(p *page, r *mishap.Run) {
 	if len(r.Injections) == 0 {
 		return
 	}
-	p.heading("faults")
+	heading := "faults"
+	if armsInjection(r) != nil {
+		heading = "faults, and the arms"
+	}
+	p.heading(heading)
 	for _, in := range r.Injections {
 		p.line(2, "%s: %s on %s", in.Fault, in.Injector, in.Target.Label())
 		p.line(4, "%s", fate(in))
