@@ -36,7 +36,7 @@ func scenes() map[string]scene {
 		"cleared":     {rate: 50, fails: [2]float64{.005, .005}, slower: 1, atMost: 10 * time.Minute, callers: true, cost: true, seed: 1, margin: .005},
 		"harmed":      {rate: 50, fails: [2]float64{.005, .028}, slower: 1.03, atMost: 10 * time.Minute, callers: true, cost: true, seed: 2, keepsSlow: 3, margin: .01},
 		"few":         {rate: .8, fails: [2]float64{.01, .01}, slower: 1.1, atMost: 2 * time.Minute, seed: 3, margin: .005},
-		"gone-silent": {rate: 40, fails: [2]float64{.005, .005}, slower: 1, atMost: 90 * time.Second, missing: 20, seed: 4, margin: .01},
+		"gone-silent": {rate: 40, fails: [2]float64{.005, .005}, slower: 1, atMost: 90 * time.Second, missing: 8, seed: 4, margin: .01},
 	}
 }
 
