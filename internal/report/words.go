@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"mishap"
 )
@@ -203,4 +205,17 @@ func money(v float64) string {
 		return "?"
 	}
 	return strconv.FormatFloat(v, 'f', 2, 64)
+}
+
+// sentence makes one of a phrase; of nothing, nothing.
+func sentence(phrase string) string {
+	if phrase == "" {
+		return ""
+	}
+	first, size := utf8.DecodeRuneInString(phrase)
+	text := string(unicode.ToUpper(first)) + phrase[size:]
+	if strings.ContainsRune(".!?", rune(text[len(text)-1])) {
+		return text
+	}
+	return text + "."
 }
