@@ -132,7 +132,7 @@ func (c Chart) notes(b *strings.Builder) {
 	areaNames(b, c.X, c.Areas)
 	for _, r := range c.Rules {
 		if r.Name != "" && r.At >= c.Y.Min && r.At <= c.Y.Max {
-			fmt.Fprintf(b, `<span class="rule-name" aria-hidden="true" style="top:%s%%">%s</span>`, coordinate(100-c.Y.place(r.At)/10), esc(r.Name))
+			fmt.Fprintf(b, `<span class="rule-name %s" aria-hidden="true" style="top:%s%%">%s</span>`, esc(r.Class), coordinate(100-c.Y.place(r.At)/10), esc(r.Name))
 		}
 	}
 }

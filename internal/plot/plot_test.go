@@ -97,7 +97,7 @@ func TestTicksAreRound(t *testing.T) {
 		name      string
 		got, want []float64
 	}{
-		{"share", plot.Ticks(0, 1, 4), []float64{0, .5, 1}},
+		{"share", plot.Ticks(0, 1, 4), []float64{0, .25, .5, .75, 1}},
 		{"around none", plot.Ticks(-3.2, 6, 5), []float64{-2, 0, 2, 4, 6}},
 		{"seconds", plot.TimeTicks(-60, 90, 5), []float64{-60, -30, 0, 30, 60, 90}},
 		{"minutes", plot.TimeTicks(0, 900, 5), []float64{0, 300, 600, 900}},

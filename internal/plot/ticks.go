@@ -7,7 +7,7 @@ func Ticks(low, high float64, n int) []float64 {
 	if !finite(low) || !finite(high) || high <= low || n < 1 {
 		return nil
 	}
-	step := niceStep((high-low)/float64(n), []float64{1, 2, 5, 10}, 10)
+	step := niceStep((high-low)/float64(n), []float64{1, 2, 2.5, 5, 10}, 10)
 	return multiples(low, high, step)
 }
 

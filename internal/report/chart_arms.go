@@ -11,7 +11,7 @@ import (
 
 // mostBins is how many points a series over time has at most: single seconds
 // are too noisy to be read.
-const mostBins = 60
+const mostBins = 40
 
 // bin is what both arms did in one stretch of a picture.
 type bin struct {
@@ -100,7 +100,7 @@ func (f *film) armCharts() []plot.Chart {
 			f.over("failed", "Requests that failed, in each arm", says, bins, func(v float64) string { return short(v) + " %" }, func(b bin, i int) float64 {
 				return 100 * float64(b.requests[i]-b.successes[i]) / float64(b.requests[i])
 			}),
-			f.over("traffic", "Requests per second, in each arm", "Like arms get like traffic. An arm that stops getting requests is harm, not silence.", bins, rate, func(b bin, i int) float64 {
+			f.over("traffic", "Requests per second, in each arm", "Like arms get like traffic. An arm that stops getting requests is harm, not silence.", bins, short, func(b bin, i int) float64 {
 				return float64(b.requests[i]) / (b.to - b.from)
 			}))
 	}

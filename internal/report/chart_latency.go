@@ -153,7 +153,7 @@ func (f *film) delayCharts() []plot.Chart {
 			}
 		}
 		if last != nil {
-			half.Name, half.Class, tail.Name, tail.Class = "delivered to half of the traffic (p50)", "control", "delivered to the slowest hundredth (p99)", "experiment"
+			half.Name, half.Class, tail.Name, tail.Class = "delivered to half of the traffic (p50)", "half", "delivered to the slowest hundredth (p99)", "tail"
 			all = append(all, f.delayChart(fmt.Sprintf("delay-%d", i), in, last, half, tail))
 		}
 	}

@@ -53,10 +53,15 @@ func writePage(w io.Writer, name string, v any) error {
 	if err := t.ExecuteTemplate(&page, name, v); err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}
-	if _, err := io.WriteString(w, keepLines(page.String())); err != nil {
+	if _, err := io.WriteString(w, together(keepLines(page.String()))); err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}
 	return nil
+}
+
+// together keeps units on the line of their number.
+func together(page string) string {
+	return strings.NewReplacer(" %", "\u00a0%", " pp", "\u00a0pp").Replace(page)
 }
 
 // journalLink is the whole journal as an address that holds it, so that the

@@ -40,7 +40,7 @@ func (f *film) summary() []string {
 		all = append(all, w)
 	}
 	if cost := mishap.EstimateCost(r); cost != nil {
-		all = append(all, "Cost: "+sentence(costs(cost, *r.Plan.Experiment.Cost)))
+		all = append(all, "Cost: "+costs(cost, *r.Plan.Experiment.Cost)+".")
 	}
 	if rec := r.Recovered; rec != nil {
 		all = append(all, "Everything was put back. "+sentence(strings.Replace(recovered(*rec), "recovered", "the system was back to normal", 1)))
@@ -90,7 +90,7 @@ func (a *arms) told() []string {
 			all = append(all, sentence(m.Name+": "+text))
 		}
 	}
-	all = append(all, sentence(a.decision()))
+	all = append(all, sentence(a.result()))
 	if text := a.cautious(); text != "" {
 		all = append(all, sentence("that the shaded range still touches “no difference” is no contradiction: "+text))
 	}
@@ -142,10 +142,11 @@ func drawn[P interface{ HTML() template.HTML }](pictures []P) []template.HTML {
 // provenance says exactly what was run, and who began it.
 func provenance(r *mishap.Run) []fact {
 	s := r.Plan.Experiment.Source
-	all := []fact{{"File", s.File}, {"Commit", orElse(s.Commit, "not from git")}}
+	commit := orElse(s.Commit, "not from git")
 	if s.Dirty {
-		all = append(all, fact{"", "with uncommitted changes"})
+		commit += ", with uncommitted changes"
 	}
+	all := []fact{{"File", s.File}, {"Commit", commit}}
 	begun := trigger(r)
 	if begun == "" {
 		begun = "a person, by hand"
@@ -170,7 +171,7 @@ func limits(e mishap.Experiment) []fact {
 	}
 	all := []fact{{"Blast radius", radius}, {"Faults in, at most", took(e.Longest())}, {"Recovered within", e.Recovery.Within.String()}}
 	if c := e.Compare; c != nil {
-		all = append(all, fact{"Probability of a false alarm", "at most " + percent(c.Alpha)}, fact{"Watched before the fault", c.Baseline.String()})
+		all = append(all, fact{"Probability of a false alarm", "at most " + short(100*c.Alpha) + " %"}, fact{"Watched before the fault", c.Baseline.String()})
 		if c.StopAfter.ExtraFailures > 0 {
 			all = append(all, fact{"Stops after", short(c.StopAfter.ExtraFailures) + " extra failed requests"})
 		}
