@@ -25,6 +25,7 @@ type Chart struct {
 	Areas []Area
 	Rules []Rule
 	Bands []Band
+	Bars  []Band // ranges that stand by themselves, one upright line each
 	Lines []Line
 }
 
@@ -41,11 +42,11 @@ type Axis struct {
 // Point is one value; a Y that is not a number interrupts the line.
 type Point struct{ X, Y float64 }
 
-// Line is a series. Step draws it level up to the next point.
+// Line is a series. Step draws it level up to the next point; Dots marks each.
 type Line struct {
 	Name, Class string
 	Points      []Point
-	Step        bool
+	Step, Dots  bool
 }
 
 // Band is the area between two values.
@@ -108,8 +109,14 @@ func (c Chart) svg(b *strings.Builder) {
 			fmt.Fprintf(b, `<path class="rule %s" d="M0 %sH1000"/>`, esc(r.Class), c.y(r.At))
 		}
 	}
+	for _, bars := range c.Bars {
+		fmt.Fprintf(b, `<path class="bars %s" d="%s"/>`, esc(bars.Class), c.bars(bars.Points))
+	}
 	for _, l := range c.Lines {
 		fmt.Fprintf(b, `<path class="line %s" d="%s"/>`, esc(l.Class), c.line(l))
+		if l.Dots {
+			fmt.Fprintf(b, `<path class="line dots %s" d="%s"/>`, esc(l.Class), c.dots(l))
+		}
 	}
 	b.WriteString(`</svg>`)
 }
@@ -162,53 +169,14 @@ func (c Chart) keys(b *strings.Builder) {
 	for _, band := range c.Bands {
 		fmt.Fprintf(b, `<li><svg viewBox="0 0 24 12"><rect class="band %s" width="24" height="12"/></svg>%s</li>`, esc(band.Class), esc(band.Name))
 	}
+	for _, bars := range c.Bars {
+		key(b, "bars "+bars.Class, bars.Name)
+	}
 	b.WriteString(`</ul>`)
 }
 
 func key(b *strings.Builder, class, name string) {
 	fmt.Fprintf(b, `<li><svg viewBox="0 0 24 12"><path class="%s" d="M0 6H24"/></svg>%s</li>`, esc(class), esc(name))
-}
-
-// line is the path of a series.
-func (c Chart) line(l Line) string {
-	var b strings.Builder
-	drawing := false
-	for _, p := range l.Points {
-		if !finite(p.X) || !finite(p.Y) {
-			drawing = false
-			continue
-		}
-		x, y := coordinate(c.X.place(p.X)), c.y(p.Y)
-		switch {
-		case !drawing:
-			fmt.Fprintf(&b, "M%s %sh0", x, y) // the h0 makes a single point a dot
-		case l.Step:
-			fmt.Fprintf(&b, "H%sV%s", x, y)
-		default:
-			fmt.Fprintf(&b, "L%s %s", x, y)
-		}
-		drawing = true
-	}
-	return b.String()
-}
-
-// band is the outline of a band.
-func (c Chart) band(points []Range) string {
-	var there, back strings.Builder
-	for _, p := range points {
-		if finite(p.X) && finite(p.Low) && finite(p.High) {
-			fmt.Fprintf(&there, "L%s %s", coordinate(c.X.place(p.X)), c.y(p.High))
-		}
-	}
-	for i := len(points) - 1; i >= 0; i-- {
-		if p := points[i]; finite(p.X) && finite(p.Low) && finite(p.High) {
-			fmt.Fprintf(&back, "L%s %s", coordinate(c.X.place(p.X)), c.y(p.Low))
-		}
-	}
-	if there.Len() == 0 {
-		return ""
-	}
-	return "M" + there.String()[1:] + back.String() + "Z"
 }
 
 // y is a value's place from the top. What lies outside is drawn just outside,

@@ -3,6 +3,7 @@ package plot
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -21,7 +22,7 @@ func (c Chart) table(b *strings.Builder) {
 	for _, l := range c.Lines {
 		fmt.Fprintf(b, `<th scope="col">%s</th>`, esc(l.Name))
 	}
-	for _, band := range c.Bands {
+	for _, band := range slices.Concat(c.Bands, c.Bars) {
 		fmt.Fprintf(b, `<th scope="col">%s</th>`, esc(band.Name))
 	}
 	b.WriteString(`</tr></thead><tbody>`)
@@ -30,7 +31,7 @@ func (c Chart) table(b *strings.Builder) {
 		for _, l := range c.Lines {
 			fmt.Fprintf(b, `<td>%s</td>`, esc(c.at(l, x)))
 		}
-		for _, band := range c.Bands {
+		for _, band := range slices.Concat(c.Bands, c.Bars) {
 			fmt.Fprintf(b, `<td>%s</td>`, esc(c.between(band, x)))
 		}
 		b.WriteString(`</tr>`)

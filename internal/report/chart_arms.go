@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"mishap"
@@ -115,5 +116,6 @@ func quickSeconds(v float64) string {
 	if v == 0 {
 		return "0"
 	}
-	return quick(time.Duration(v * float64(time.Second)))
+	text := quick(time.Duration(v * float64(time.Second)))
+	return strings.Replace(strings.Replace(text, ".00s", "s", 1), ".0s", "s", 1)
 }

@@ -2,12 +2,9 @@ package report
 
 import (
 	"fmt"
-	"html/template"
 	"io"
-	"math"
 
 	"mishap"
-	"mishap/internal/plot"
 )
 
 // Trend is the runs of one experiment, newest first.
@@ -70,96 +67,4 @@ func (t Trend) tally() string {
 		parts = append(parts, fmt.Sprintf("%d without a verdict", others))
 	}
 	return joined(", ", parts...)
-}
-
-// trendView is a trend as its page shows it.
-type trendView struct {
-	Trend
-	Count    string
-	Tally    string
-	Rows     []trendRow
-	Pictures []template.HTML
-	Version  string
-}
-
-type trendRow struct {
-	Run, Began, Recovered, Effect, Commit, Reason string
-	Badge                                         badge
-}
-
-// HTML writes the trend as one page that opens offline, as [HTML] does a run.
-func (t Trend) HTML(w io.Writer, version string) error {
-	v := trendView{Trend: t, Count: plural(int64(len(t.Runs)), "run"), Tally: t.tally(), Version: version}
-	v.Experiment = clean(t.Experiment)
-	for _, s := range t.Runs {
-		b := badge{"inconclusive", "–", s.standing(), ""}
-		switch {
-		case s.Verdict == nil:
-		case *s.Verdict == mishap.Held:
-			b.Class, b.Sign = "held", "✓"
-		case *s.Verdict == mishap.Deviated:
-			b.Class, b.Sign = "deviated", "✗"
-		default:
-			b.Sign = "?"
-		}
-		v.Rows = append(v.Rows, trendRow{clean(s.Run), moment(s.Began), s.recovery(), clean(orElse(s.effect(), "–")), clean(s.origin()), clean(s.Reason), b})
-	}
-	v.Pictures = drawn(t.pictures())
-	return writePage(w, "trend", v)
-}
-
-// pictures show effect and recovery from run to run, oldest first.
-func (t Trend) pictures() []plot.Chart {
-	effect := plot.Line{Name: "extra failed requests", Class: "experiment"}
-	recovery := plot.Line{Name: "time until the system was back to normal", Class: "control"}
-	for i := range t.Runs {
-		s := t.Runs[len(t.Runs)-1-i]
-		point := plot.Point{X: float64(i), Y: math.NaN()}
-		if s.Extra != nil {
-			point.Y = *s.Extra
-			effect.Points = append(effect.Points, point)
-		}
-		if s.Recovery != nil {
-			point.Y = s.Recovery.Std().Seconds()
-			recovery.Points = append(recovery.Points, point)
-		}
-	}
-	var all []plot.Chart
-	if effect.Points != nil {
-		all = append(all, t.picture("effect", "Extra failed requests in each run", effect, short))
-	}
-	if recovery.Points != nil {
-		all = append(all, t.picture("recovery", "Recovery time of each run", recovery, quickSeconds))
-	}
-	return all
-}
-
-func (t Trend) picture(id, title string, l plot.Line, format func(float64) string) plot.Chart {
-	top := 0.0
-	for _, p := range l.Points {
-		top = math.Max(top, p.Y)
-	}
-	if top == 0 {
-		top = 1
-	}
-	last := math.Max(1, float64(len(t.Runs)-1))
-	return plot.Chart{
-		ID: id, Title: title, Says: fmt.Sprintf("From the oldest of %s to the newest; at most %s.", plural(int64(len(t.Runs)), "run"), format(top)),
-		X: plot.Axis{Name: "day of the run", Max: last, Ticks: someOf(len(t.Runs)), Format: func(v float64) string {
-			if i := len(t.Runs) - 1 - int(v); i >= 0 && i < len(t.Runs) {
-				return t.Runs[i].Began.Format("2 Jan 15:04")
-			}
-			return ""
-		}},
-		Y: plot.Axis{Max: top * 1.15, Ticks: plot.Ticks(0, top*1.15, 4), Format: format}, Lines: []plot.Line{l},
-	}
-}
-
-// someOf are at most four places among so many.
-func someOf(n int) []float64 {
-	var some []float64
-	for i := range min(4, n) {
-		some = append(some, float64(i*(n-1)/max(1, min(4, n)-1)))
-	}
-	return some
 }
