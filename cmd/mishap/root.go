@@ -35,6 +35,7 @@ type cli struct {
 	server  string
 	output  string
 	verbose bool
+	plain   bool
 	outcome mishap.Outcome             // the worst so far; what a command returns is added by run
 	current atomic.Pointer[mishap.Run] // a picture of what is in, for a second Ctrl-C
 }
