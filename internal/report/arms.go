@@ -137,7 +137,11 @@ func (a arm) success() (share float64, known bool) {
 func (a *arms) lately(r *mishap.Run, look *mishap.Comparison) {
 	var both [2]int64
 	var covered time.Duration
-	for i := slices.Index(r.Looks, look); i >= 0 && covered < recent && r.Looks[i].Phase == look.Phase; i-- {
+	last := len(r.Looks) - 1
+	for last >= 0 && r.Looks[last] != look { // mostly it is the last one
+		last--
+	}
+	for i := last; i >= 0 && covered < recent && r.Looks[i].Phase == look.Phase; i-- {
 		covered += r.Looks[i].Width.Std()
 		for _, m := range r.Looks[i].Metrics {
 			if specOf(r, m).Metric == mishap.SuccessRate {
