@@ -35,7 +35,7 @@ func EstimateCost(r *Run) *CostEstimate {
 	}
 	e := &CostEstimate{Currency: cost.Currency, Share: reach(r.Plan.Experiment)}
 	if look := r.Compared(); look != nil {
-		e.Failures = math.Max(0, look.Extra)
+		e.Failures = math.Max(0, math.Round(look.Extra))
 	}
 	if r.Deviation != "" {
 		e.Harm = Duration(max(0, lastSettled(r).Sub(r.InjectedAt)))

@@ -93,10 +93,11 @@ func (c *cli) showStanding(ctx context.Context, a desk) error {
 func (c *cli) reportCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "report RUN|JOURNAL",
-		Short: "Report a run: text, json, junit or journal",
+		Short: "Report a run: text, json, junit, html or journal",
 		Long: `Report a run of the ledger, or of a journal that was exported to a file. A
-journal alone is enough for the whole report.` + "\n" + exitCodes,
-		Example: "  mishap report last\n  mishap report last -o journal > run.jsonl\n  mishap report run.jsonl -o junit",
+journal alone is enough for the whole report. The html is one page that opens
+offline and prints: the verdict in words, then pictures of the evidence.` + "\n" + exitCodes,
+		Example: "  mishap report last\n  mishap report last -o html > run.html\n  mishap report last -o journal > run.jsonl\n  mishap report run.jsonl -o junit",
 		Args:    exactly(1, "the id of a run, its beginning, `last`, or a journal file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withDesk(cmd, func(a desk) error { return c.reportRun(cmd, a, args[0], c.output) })
@@ -120,8 +121,10 @@ func (c *cli) reportRun(cmd *cobra.Command, a desk, which, format string) error 
 		return report.JSON(c.out, run)
 	case "junit":
 		return report.JUnit(c.out, []*mishap.Run{run})
+	case "html":
+		return report.HTML(c.out, entries, versionString())
 	case "journal":
 		return report.WriteJournal(c.out, entries)
 	}
-	return usageError{mishap.WithHint(fmt.Errorf("there is no report %q", format), "known: text, json, junit, journal")}
+	return usageError{mishap.WithHint(fmt.Errorf("there is no report %q", format), "known: text, json, junit, html, journal")}
 }

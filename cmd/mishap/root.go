@@ -35,6 +35,7 @@ type cli struct {
 	server  string
 	output  string
 	verbose bool
+	plain   bool
 	outcome mishap.Outcome             // the worst so far; what a command returns is added by run
 	current atomic.Pointer[mishap.Run] // a picture of what is in, for a second Ctrl-C
 }
@@ -125,7 +126,7 @@ verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "log what happens inside to stderr")
 	root.AddCommand(
 		c.initCommand(), c.validateCommand(), c.planCommand(), c.runCommand(), c.serveCommand(), c.scheduleCommand(), c.listCommand(), c.statusCommand(),
-		c.reportCommand(), c.abortCommand(), c.revertCommand(), c.haltCommand(), c.resumeCommand(), c.unlockCommand(), c.approveCommand(), c.catalogCommand(),
+		c.reportCommand(), c.compareCommand(), c.abortCommand(), c.revertCommand(), c.haltCommand(), c.resumeCommand(), c.unlockCommand(), c.approveCommand(), c.catalogCommand(),
 		c.proxyCommand(), c.configCommand(), c.tokenCommand(), c.demoCommand(), c.serviceCommand(), c.keeperCommand(), c.versionCommand(),
 	)
 	root.InitDefaultHelpCmd()
@@ -140,7 +141,9 @@ func (c *cli) knownOutput(verb string) error {
 	case "plan":
 		return nil // it may be a file too, and says so itself
 	case "report", "status":
-		formats = append(formats, "junit", "journal")
+		formats = append(formats, "junit", "html", "journal")
+	case "compare":
+		formats = append(formats, "html")
 	}
 	if slices.Contains(formats, c.output) {
 		return nil
@@ -150,7 +153,7 @@ func (c *cli) knownOutput(verb string) error {
 
 // knowsServer refuses --server where it would be ignored.
 func (c *cli) knowsServer(verb string) error {
-	asked := []string{"run", "status", "report", "abort", "halt", "resume", "unlock", "approve"}
+	asked := []string{"run", "status", "report", "compare", "abort", "halt", "resume", "unlock", "approve"}
 	if c.server == "" || slices.Contains(asked, verb) {
 		return nil
 	}

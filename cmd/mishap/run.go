@@ -56,6 +56,7 @@ keepers and exits 6.` + "\n" + exitCodes,
 	}
 	givenFlags(cmd, &given)
 	cmd.Flags().BoolVar(&noFault, "no-fault", false, "leave the faults out (A/A): shows how often the arms are told apart without one")
+	cmd.Flags().BoolVar(&c.plain, "plain", false, "a line per change, also on a terminal; good for screen readers")
 	cmd.Flags().StringVar(&junit, "junit", "", "also write a JUnit report to this file")
 	return cmd
 }
@@ -169,6 +170,9 @@ func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error
 // runOne follows one run to its end and prints its result.
 func (c *cli) runOne(ctx context.Context, one job) (*mishap.Run, error) {
 	view := report.NewView(c.err)
+	if c.plain {
+		view = report.NewPlain(c.err)
+	}
 	ctx, stops, done := c.stoppable(ctx, view)
 	defer done()
 	run, err := one(ctx, app.RunOptions{Seen: c.follow(view), Stops: stops})

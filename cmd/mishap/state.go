@@ -39,6 +39,7 @@ type desk interface {
 	Leftovers(ctx context.Context) ([]string, error)
 	Journal(ctx context.Context, which string) ([]mishap.Entry, error)
 	Runs(ctx context.Context, limit int) ([]*mishap.Run, error)
+	RunsOf(ctx context.Context, experiment string, limit int) ([]*mishap.Run, error)
 	Standing(ctx context.Context) (report.Standing, error)
 	Halted(ctx context.Context) (*ledger.Halt, error)
 	Halt(ctx context.Context, by, reason string) error

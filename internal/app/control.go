@@ -165,6 +165,37 @@ func (a *App) Runs(ctx context.Context, limit int) ([]*mishap.Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	return replayAll(ctx, book, records)
+}
+
+// mostLooked is among how many of the latest runs those of one experiment are
+// looked for.
+const mostLooked = 1000
+
+// RunsOf replays the latest runs of one experiment, newest first.
+func (a *App) RunsOf(ctx context.Context, experiment string, limit int) ([]*mishap.Run, error) {
+	if !a.hasLedger() {
+		return nil, nil
+	}
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records, err := book.Runs(ctx, mostLooked)
+	if err != nil {
+		return nil, err
+	}
+	var some []ledger.Record
+	for _, r := range records {
+		if r.Experiment == experiment && len(some) < limit {
+			some = append(some, r)
+		}
+	}
+	return replayAll(ctx, book, some)
+}
+
+// replayAll folds the journals of runs.
+func replayAll(ctx context.Context, book ledger.Ledger, records []ledger.Record) ([]*mishap.Run, error) {
 	var all []*mishap.Run
 	for _, r := range records {
 		entries, err := book.Entries(ctx, r.ID)

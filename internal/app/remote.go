@@ -165,6 +165,24 @@ func (r *Remote) Runs(ctx context.Context, limit int) ([]*mishap.Run, error) {
 	if err := r.ask(ctx, "GET", fmt.Sprintf("/v1/runs?limit=%d", limit), nil, &list); err != nil {
 		return nil, err
 	}
+	return r.replayAll(ctx, list)
+}
+
+// RunsOf is like [App.RunsOf].
+func (r *Remote) RunsOf(ctx context.Context, experiment string, limit int) ([]*mishap.Run, error) {
+	var list, some []RunView
+	if err := r.ask(ctx, "GET", fmt.Sprintf("/v1/runs?limit=%d", mostLooked), nil, &list); err != nil {
+		return nil, err
+	}
+	for _, one := range list {
+		if one.Experiment == experiment && len(some) < limit {
+			some = append(some, one)
+		}
+	}
+	return r.replayAll(ctx, some)
+}
+
+func (r *Remote) replayAll(ctx context.Context, list []RunView) ([]*mishap.Run, error) {
 	var all []*mishap.Run
 	for _, one := range list {
 		entries, err := r.Journal(ctx, one.Run)

@@ -31,7 +31,7 @@ func route[I, O any](s *serving, api huma.API, needed Role, method, path, id, su
 	case "startRun":
 		op.DefaultStatus = http.StatusAccepted
 	case "getReport":
-		op.Responses = map[string]*huma.Response{"200": {Description: "the report", Content: map[string]*huma.MediaType{"text/plain": {}, "application/xml": {}}}}
+		op.Responses = map[string]*huma.Response{"200": {Description: "the report", Content: map[string]*huma.MediaType{"text/plain": {}, "application/xml": {}, "text/html": {}}}}
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		who := callerOf(ctx)
@@ -229,16 +229,20 @@ type document struct {
 
 func (s *serving) apiReport(ctx context.Context, in *struct {
 	Run    string `path:"run" maxLength:"100"`
-	Format string `query:"format" enum:"text,junit" default:"text"`
+	Format string `query:"format" enum:"text,junit,html" default:"text"`
 }) (*document, error) {
-	run, _, err := s.replay(ctx, in.Run)
+	run, entries, err := s.replay(ctx, in.Run)
 	if err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
-	if in.Format == "junit" {
+	switch in.Format {
+	case "junit":
 		err = report.JUnit(&out, []*mishap.Run{run})
 		return &document{"application/xml", out.Bytes()}, err
+	case "html":
+		err = report.HTML(&out, entries, s.version)
+		return &document{"text/html; charset=utf-8", out.Bytes()}, err
 	}
 	err = report.Text(&out, run)
 	return &document{"text/plain; charset=utf-8", out.Bytes()}, err

@@ -45,6 +45,7 @@ type serving struct {
 	tracing    sync.WaitGroup
 	digest     *scheduler.Timetable // nil: none
 	limits     mishap.Limits
+	version    string // of this program
 
 	wake    chan struct{}            // the dispatcher has something to look at
 	refresh map[string]chan struct{} // by source: look now
@@ -166,6 +167,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 		return nil, err
 	}
 	s.provider.about = a.Settings.Server.OIDC
+	s.version = o.Version
 	if s.traces, err = trace.FromEnvironment(ctx, o.Version, a.log); err != nil {
 		return nil, invalid{err}
 	}

@@ -9,19 +9,23 @@ import (
 // to put text where it does not belong: escape sequences, control characters,
 // and what changes the direction of writing. Line ends become spaces.
 func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\r' || r == '\t' || r == '\u2028' || r == '\u2029':
-			return ' '
-		case r == '\u200c' || r == '\u200d': // part of how some languages are written
-			return r
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
-			return -1
-		case r == '\ufffe' || r == '\uffff': // not allowed in XML
-			return unicode.ReplacementChar
-		}
+	return strings.Map(harmless, unescape(text))
+}
+
+// harmless is what stands for a letter: the letter itself, a space, or -1 for
+// nothing.
+func harmless(r rune) rune {
+	switch {
+	case r == '\n' || r == '\r' || r == '\t' || r == '\u2028' || r == '\u2029':
+		return ' '
+	case r == '\u200c' || r == '\u200d': // part of how some languages are written
 		return r
-	}, unescape(text))
+	case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
+		return -1
+	case r == '\ufffe' || r == '\uffff': // not allowed in XML
+		return unicode.ReplacementChar
+	}
+	return r
 }
 
 // unescape removes whole escape sequences, so that "\x1b[31mred" is "red" and

@@ -30,6 +30,8 @@ type Summary struct {
 	PlanDigest string             `json:"planDigest"`
 	Injections []SummaryInjection `json:"injections"`
 	Probes     []SummaryProbe     `json:"probes"`
+	Comparison *SummaryComparison `json:"comparison"` // null without arms, or if nobody looked at them
+	Cost       *SummaryCost       `json:"cost"`       // null if the experiment says no prices
 	Recovered  *mishap.Recovered  `json:"recovered"`
 	Safeguards []mishap.Check     `json:"safeguards"`
 	Notes      []string           `json:"notes"`
@@ -79,6 +81,7 @@ func Summarize(r *mishap.Run) Summary {
 		Run: r.ID, Experiment: e.Name, Claim: e.Claim, State: r.State, Reason: reason, Cause: r.Cause, By: r.By,
 		ExitCode: mishap.OutcomeOf(r).ExitCode(), Started: r.PlannedAt.UTC(), Ended: instant(r.EndedAt),
 		Trigger: r.Trigger, Source: e.Source, PlanDigest: r.Plan.Digest, Recovered: r.Recovered,
+		Comparison: summarizeComparison(r), Cost: summarizeCost(r),
 		Injections: []SummaryInjection{}, Probes: []SummaryProbe{}, Safeguards: []mishap.Check{}, Notes: slices.Concat([]string{}, r.Plan.Notes, r.Notes),
 	}
 	if verdict != mishap.NoVerdict {

@@ -22,13 +22,20 @@ type junitSuite struct {
 }
 
 type junitCase struct {
-	Name    string     `xml:"name,attr"`
-	Class   string     `xml:"classname,attr"`
-	Time    string     `xml:"time,attr"`
-	Failure *junitWhy  `xml:"failure,omitempty"`
-	Error   *junitWhy  `xml:"error,omitempty"`
-	Skipped *junitWhy  `xml:"skipped,omitempty"`
-	Out     junitCDATA `xml:"system-out"`
+	Name  string `xml:"name,attr"`
+	Class string `xml:"classname,attr"`
+	Time  string `xml:"time,attr"`
+	// Properties are numbers of the run, for who plots them.
+	Properties []junitProperty `xml:"properties>property"`
+	Failure    *junitWhy       `xml:"failure,omitempty"`
+	Error      *junitWhy       `xml:"error,omitempty"`
+	Skipped    *junitWhy       `xml:"skipped,omitempty"`
+	Out        junitCDATA      `xml:"system-out"`
+}
+
+type junitProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
 }
 
 type junitWhy struct {
@@ -52,7 +59,7 @@ func JUnit(w io.Writer, runs []*mishap.Run) error {
 			took = between(r.PlannedAt, r.EndedAt)
 		}
 		total += took
-		c := junitCase{Name: clean(r.Plan.Experiment.Name), Class: clean(r.Plan.Experiment.Group), Time: seconds(took)}
+		c := junitCase{Name: clean(r.Plan.Experiment.Name), Class: clean(r.Plan.Experiment.Group), Time: seconds(took), Properties: properties(r)}
 		suite.count(&c, r)
 		var text bytes.Buffer
 		if err := Text(&text, r); err != nil {
@@ -71,6 +78,23 @@ func JUnit(w io.Writer, runs []*mishap.Run) error {
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
+
+// properties are what of a run is a number.
+func properties(r *mishap.Run) []junitProperty {
+	all := []junitProperty{{"run", clean(r.ID)}}
+	if a := compared(r); a != nil && a.phase == mishap.InHold {
+		all = append(all,
+			junitProperty{"proofOfHarm", fmt.Sprintf("%.3f", a.harm)}, junitProperty{"proofOfNoHarm", fmt.Sprintf("%.3f", a.clear)},
+			junitProperty{"extraFailedRequests", fmt.Sprintf("%.0f", a.extra)})
+	}
+	if rec := r.Recovered; rec != nil && rec.In {
+		all = append(all, junitProperty{"recoverySeconds", seconds(rec.Took.Std())})
+	}
+	if cost := mishap.EstimateCost(r); cost != nil {
+		all = append(all, junitProperty{"estimatedCost", joined(" ", money(cost.Amount), clean(cost.Currency))})
+	}
+	return all
+}
 
 // count classifies the run and counts it.
 func (s *junitSuite) count(c *junitCase, r *mishap.Run) {

@@ -97,7 +97,7 @@ func wrap(text string, first, most int) []string {
 	next := func() {
 		lines, line, room = append(lines, line), "", most
 	}
-	for _, word := range strings.Fields(text) {
+	for _, word := range words(text) {
 		if line != "" && cells(line)+1+cells(word) > room {
 			next()
 		}
@@ -118,6 +118,20 @@ func wrap(text string, first, most int) []string {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// words are the parts of a text between which a line may end: not before a
+// unit.
+func words(text string) []string {
+	var all []string
+	for _, word := range strings.Fields(text) {
+		if unit := strings.TrimRight(word, ".,;:)"); len(all) > 0 && (unit == "%" || unit == "pp") {
+			all[len(all)-1] += " " + word
+		} else {
+			all = append(all, word)
+		}
+	}
+	return all
 }
 
 // fit is the beginning of a text that takes at most columns.

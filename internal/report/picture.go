@@ -26,6 +26,7 @@ type picture struct {
 	until         time.Duration // where it ends; 0 means that nobody knows
 	took          time.Duration // of a run that is over
 	probes        []line
+	arms          []line
 	faults        []pictureFault
 	due           time.Time // when the next fault goes in; zero if none waits
 	dueName, next string
@@ -47,6 +48,8 @@ func look(r *mishap.Run) *picture {
 	e := r.Plan.Experiment
 	p := &picture{run: r.ID, title: r.ID + "  " + e.Name, state: r.State, reason: r.Reason, next: next(r)}
 	switch r.State {
+	case mishap.Baseline:
+		p.since, p.until = watchedSince(r)
 	case mishap.Injecting, mishap.Holding:
 		p.since, p.until = r.InjectedAt, e.Longest()
 		p.dueName, p.due = nextFault(r)
@@ -66,6 +69,9 @@ func look(r *mishap.Run) *picture {
 		text := fmt.Sprintf("  %s %5d %6d %8d  %s", pad(cut(clean(w.Spec.Name), nameColumn), nameColumn), w.Met, w.Unmet, w.Unknown, orElse(last, "not asked yet"))
 		p.probes = append(p.probes, line{text: text, style: resultStyle(w.Last.Result)})
 	}
+	if a := compared(r); a != nil {
+		p.arms = a.lines()
+	}
 	for _, in := range r.Injections {
 		f := pictureFault{name: on(in), state: in.State}
 		if in.Felt != nil {
@@ -77,6 +83,29 @@ func look(r *mishap.Run) *picture {
 		p.faults = append(p.faults, f)
 	}
 	return p
+}
+
+// watchedSince is when the arms were in, and how long they are watched before
+// any fault.
+func watchedSince(r *mishap.Run) (since time.Time, until time.Duration) {
+	since = r.PlannedAt
+	if in := armsInjection(r); in != nil && !in.InjectedAt.IsZero() {
+		since = in.InjectedAt
+	}
+	if c := r.Plan.Experiment.Compare; c != nil {
+		until = c.Baseline.Std()
+	}
+	return since, until
+}
+
+// armsInjection is the injection that sets up the arms; nil without any.
+func armsInjection(r *mishap.Run) *mishap.RunInjection {
+	for _, in := range r.Injections {
+		if in.Fault == mishap.ArmsFault {
+			return in
+		}
+	}
+	return nil
 }
 
 // stranded says what a revert gave up on, and why.
@@ -104,7 +133,7 @@ func resultStyle(r mishap.Result) string {
 
 // lines is the picture as it is at a time.
 func (p *picture) lines(now time.Time) []line {
-	all := []line{{text: p.title, style: bold}, p.progress(now)}
+	all := append([]line{{text: p.title, style: bold}, p.progress(now)}, p.arms...)
 	if len(p.probes) > 0 {
 		all = append(all, line{text: fmt.Sprintf("  %-*s %5s %6s %8s  %s", nameColumn, "probe", "met", "unmet", "unknown", "last")})
 		all = append(all, p.probes...)
@@ -129,7 +158,6 @@ func (p *picture) lines(now time.Time) []line {
 
 // progress says where the run stands and how long that has been so.
 func (p *picture) progress(now time.Time) line {
-	const columns = 30
 	style := ""
 	switch {
 	case p.state == mishap.Stranded || p.verdict == mishap.Deviated:
@@ -147,9 +175,7 @@ func (p *picture) progress(now time.Time) line {
 	if p.until == 0 {
 		return line{text: fmt.Sprintf("%s  for %s", state, mishap.Duration(elapsed)), style: style}
 	}
-	full := int(columns * min(1, elapsed.Seconds()/p.until.Seconds()))
-	bar := strings.Repeat("#", full) + strings.Repeat("-", columns-full)
-	return line{text: fmt.Sprintf("%s  [%s]  %s of at most %s", state, bar, mishap.Duration(elapsed), took(p.until)), style: style}
+	return line{text: fmt.Sprintf("%s  %s  %s of at most %s", state, bar(elapsed.Seconds()/p.until.Seconds()), mishap.Duration(elapsed), took(p.until)), style: style}
 }
 
 func (f pictureFault) line(now time.Time) line {
@@ -194,7 +220,12 @@ func next(r *mishap.Run) string {
 	switch r.State {
 	case mishap.Planned, mishap.Checking:
 		return "inject, if safeguards and steady state say yes"
+	case mishap.Baseline:
+		return "inject, when the arms were watched without a fault; Ctrl-C reverts now"
 	case mishap.Injecting, mishap.Holding:
+		if r.Plan.Experiment.Compare != nil {
+			return "revert, at a proof or when the time is over; Ctrl-C reverts now"
+		}
 		return "revert, when the time is over or at harm; Ctrl-C reverts now"
 	case mishap.Reverting:
 		return "verify that the steady state is back"

@@ -11,33 +11,34 @@ import (
 
 // plain writes a line whenever something changes.
 type plain struct {
-	w      io.Writer
-	writer *background
-	run    string                   // that the maps are about
-	result map[string]mishap.Result // the last one per probe
-	force  map[string]mishap.Answer // the last one per injection
-	mu     sync.Mutex
-	lines  []string // not written yet
+	w       io.Writer
+	writer  *background
+	changes *changes // of the run that is shown
+	mu      sync.Mutex
+	lines   []string // not written yet
 }
 
 func newPlain(w io.Writer) *plain {
-	v := &plain{w: w}
+	v := &plain{w: w, changes: newChanges("")}
 	v.writer = inBackground(0, func(bool) { v.write() })
 	return v
 }
 
 // Seen writes what is worth a line.
 func (v *plain) Seen(e mishap.Entry, r *mishap.Run) {
-	if v.run != r.ID {
-		v.run, v.result, v.force = r.ID, map[string]mishap.Result{}, map[string]mishap.Answer{}
+	if v.changes.run != r.ID {
+		v.changes = newChanges(r.ID)
 	}
-	word, text := v.describe(e, r)
-	if word == "" {
+	var lines []string
+	for _, c := range v.changes.of(e, r) {
+		line := fmt.Sprintf("%s %-10s %s", clock(e.At), c.word, clean(c.text))
+		lines = append(lines, strings.TrimRight(line, " ")+"\n")
+	}
+	if lines == nil {
 		return
 	}
-	line := fmt.Sprintf("%s %-10s %s", clock(e.At), word, clean(text))
 	v.mu.Lock()
-	v.lines = append(v.lines, strings.TrimRight(line, " ")+"\n")
+	v.lines = append(v.lines, lines...)
 	v.mu.Unlock()
 	v.writer.soon()
 }
@@ -59,72 +60,4 @@ func (v *plain) write() {
 	v.lines = nil
 	v.mu.Unlock()
 	_, _ = io.WriteString(v.w, strings.Join(lines, "")) // who does not read on misses lines, not the run
-}
-
-// describe says in a word and a text what an entry changed; nothing for what is
-// not worth a line.
-func (v *plain) describe(e mishap.Entry, r *mishap.Run) (word, text string) {
-	switch {
-	case e.Planned != nil:
-		return "planned", fmt.Sprintf("run %s of %s, %s", e.Run, e.Planned.Experiment.Name, plural(int64(len(e.Planned.Injections)), "target"))
-	case e.State != nil:
-		return describeState(e.State, r)
-	case e.Check != nil && e.Check.Answer != mishap.Yes:
-		return "safeguard", joined(": ", fmt.Sprintf("%s said %s", e.Check.Safeguard, e.Check.Answer), e.Check.Reason)
-	case e.Observation != nil:
-		return v.describeObservation(e.Observation)
-	case e.Injection != nil:
-		return describeInjection(e.Injection, r)
-	case e.Effect != nil:
-		return v.describeEffect(e.Effect, r)
-	case e.Recovered != nil:
-		return "recovery", recovered(*e.Recovered)
-	case e.Note != nil:
-		return "note", e.Note.Text
-	}
-	return "", ""
-}
-
-func describeState(s *mishap.StateChange, r *mishap.Run) (word, text string) {
-	switch s.To {
-	case mishap.Injecting:
-		return "", "" // each injection says so itself
-	case mishap.Completed:
-		verdict, reason := mishap.Judge(r)
-		return string(s.To), joined(": ", string(verdict), reason)
-	}
-	return string(s.To), joined(": ", joined(" by ", string(s.Cause), s.By), s.Reason)
-}
-
-// describeObservation says the result when it changes, and whenever it is not
-// met.
-func (v *plain) describeObservation(o *mishap.Observation) (word, text string) {
-	before := v.result[o.Probe]
-	v.result[o.Probe] = o.Result
-	if o.Result == mishap.Met && before == mishap.Met {
-		return "", ""
-	}
-	return string(o.Result), joined(": ", o.Probe, joined(", ", o.Value, o.Detail))
-}
-
-func describeInjection(c *mishap.InjectionChange, r *mishap.Run) (word, text string) {
-	if c.To == mishap.InjectionPrepared || c.To == mishap.InjectionReverting {
-		return "", ""
-	}
-	text = joined(": ", on(r.Injection(c.ID)), c.Detail)
-	if c.By != "" {
-		return "settled", text + " (by " + c.By + ")"
-	}
-	return string(c.To), text
-}
-
-// describeEffect says when a fault is not in force, and when it is again.
-func (v *plain) describeEffect(e *mishap.Effect, r *mishap.Run) (word, text string) {
-	before := v.force[e.Injection]
-	v.force[e.Injection] = e.InForce
-	over := e.InForce == mishap.No && r.Injection(e.Injection).State.Settled() // as it should
-	if over || e.InForce == before || before == "" && e.InForce == mishap.Yes {
-		return "", ""
-	}
-	return "in force", joined(": ", fmt.Sprintf("%s for %s", e.InForce, on(r.Injection(e.Injection))), e.Detail)
 }

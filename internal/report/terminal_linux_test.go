@@ -42,13 +42,15 @@ func TestViewOfARealTerminalFollowsItsEnvironment(t *testing.T) {
 	for _, tt := range []struct {
 		kind, noColour string
 		live, colours  bool
+		open           func(*os.File) report.View
 	}{
-		{"xterm", "", true, true},
-		{"xterm", "1", true, false},
-		{"dumb", "", false, false},
-		{"", "", false, false},
+		{"xterm", "", true, true, nil},
+		{"xterm", "1", true, false, nil},
+		{"dumb", "", false, false, nil},
+		{"", "", false, false, nil},
+		{"xterm", "", false, false, func(f *os.File) report.View { return report.NewPlain(f) }},
 	} {
-		t.Run("TERM="+tt.kind+" NO_COLOR="+tt.noColour, func(t *testing.T) {
+		t.Run(fmt.Sprintf("TERM=%s NO_COLOR=%s plain=%t", tt.kind, tt.noColour, tt.open != nil), func(t *testing.T) {
 			t.Setenv("TERM", tt.kind)
 			t.Setenv("NO_COLOR", tt.noColour)
 			terminal, other := openTerminal(t)
@@ -65,7 +67,10 @@ func TestViewOfARealTerminalFollowsItsEnvironment(t *testing.T) {
 				}
 				read <- all.String()
 			}()
-			v := report.NewView(terminal)
+			if tt.open == nil {
+				tt.open = func(f *os.File) report.View { return report.NewView(f) }
+			}
+			v := tt.open(terminal)
 			show(t, v, stories()["held"].entries, nil)
 			v.Close()
 			fmt.Fprintln(terminal, "END OF TEST")

@@ -17,6 +17,8 @@ func Text(w io.Writer, r *mishap.Run) error {
 	p.line(0, "%s", headline(r))
 	stillIn(p, r)
 	about(p, r)
+	comparison(p, r)
+	prices(p, r)
 	timeline(p, r)
 	faults(p, r)
 	probes(p, r)
@@ -99,21 +101,29 @@ func faults(p *page, r *mishap.Run) {
 	if len(r.Injections) == 0 {
 		return
 	}
-	p.heading("faults")
+	heading := "faults"
+	if armsInjection(r) != nil {
+		heading = "faults, and the arms"
+	}
+	p.heading(heading)
 	for _, in := range r.Injections {
 		p.line(2, "%s: %s on %s", in.Fault, in.Injector, in.Target.Label())
-		p.line(4, "%s", fate(in))
-		if in.Looks > 0 {
-			p.line(4, "in force at %d of %d looks", in.Looks-in.NotInForce, in.Looks)
-		}
-		if e := in.Effect; e != nil && in.NotInForce > 0 && e.Detail != "" {
-			p.line(4, "last look: %s, %s", e.InForce, e.Detail)
-		}
-		felt(p, in.Felt)
-		for _, note := range in.Notes {
-			p.line(4, "%s", note)
+		for _, text := range history(in) {
+			p.line(4, "%s", text)
 		}
 	}
+}
+
+// history says what became of an injection, and what it did.
+func history(in *mishap.RunInjection) []string {
+	texts := []string{fate(in)}
+	if in.Looks > 0 {
+		texts = append(texts, fmt.Sprintf("in force at %d of %d looks", in.Looks-in.NotInForce, in.Looks))
+	}
+	if e := in.Effect; e != nil && in.NotInForce > 0 && e.Detail != "" {
+		texts = append(texts, fmt.Sprintf("last look: %s, %s", e.InForce, e.Detail))
+	}
+	return slices.Concat(texts, felt(in.Felt), in.Notes)
 }
 
 // fate says where an injection stands and how long it was in.
@@ -133,22 +143,20 @@ func fate(in *mishap.RunInjection) string {
 
 // felt says what a fault on traffic did to it: what was asked for beside what
 // was delivered.
-func felt(p *page, t *mishap.Traffic) {
+func felt(t *mishap.Traffic) []string {
 	switch {
 	case t == nil:
-		return
+		return nil
 	case t.Connections == 0:
-		p.line(4, "felt by no traffic")
-		return
+		return []string{"felt by no traffic"}
+	case t.Count == 0:
+		return []string{fmt.Sprintf("felt by %s, whose bytes were let go before they were due", plural(t.Connections, "connection"))}
 	}
-	if t.Count == 0 {
-		p.line(4, "felt by %s, whose bytes were let go before they were due", plural(t.Connections, "connection"))
-		return
-	}
-	p.line(4, "felt by %s, %s", plural(t.Connections, "connection"), size(t.Bytes))
+	texts := []string{fmt.Sprintf("felt by %s, %s", plural(t.Connections, "connection"), size(t.Bytes))}
 	if t.Requested > 0 {
-		p.line(4, "delay asked for %s, delivered p50 %s, p99 %s, at most %s", t.Requested, took(t.P50.Std()), took(t.P99.Std()), took(t.Max.Std()))
+		texts = append(texts, fmt.Sprintf("delay asked for %s, delivered p50 %s, p99 %s, at most %s", t.Requested, took(t.P50.Std()), took(t.P99.Std()), took(t.Max.Std())))
 	}
+	return texts
 }
 
 // probes is the table of what each probe saw while faults were in.

@@ -38,10 +38,20 @@ func events(r *mishap.Run) []event {
 		}
 	}
 	add(r.PlannedAt, "planned: %s", plural(int64(len(r.Plan.Injections)), "target"))
-	add(r.InjectedAt, "checked: safeguards and steady state said yes; injecting")
+	checked := "checked: safeguards and steady state said yes; "
+	if in := armsInjection(r); in != nil && !in.InjectedAt.IsZero() {
+		add(in.InjectedAt, "%sboth arms are set up and watched", checked)
+		checked = ""
+	}
+	add(r.InjectedAt, "%sinjecting", checked)
 	for _, name := range faultNames(r) {
 		in, _, count := span(r, name)
-		add(in, "%s is in%s", name, onMany(count))
+		if name != mishap.ArmsFault {
+			add(in, "%s is in%s", name, onMany(count))
+		}
+	}
+	if at, a := decided(r); a != nil {
+		add(at, "comparison: %s", a.result())
 	}
 	add(r.HoldingAt, "holding")
 	all = append(all, deviation(r)...)
@@ -60,6 +70,21 @@ func events(r *mishap.Run) []event {
 	}
 	slices.SortStableFunc(all, func(a, b event) int { return a.at.Compare(b.at) })
 	return append(all, end(r)...)
+}
+
+// decided is when the comparison first came to its last outcome; nil if it came
+// to none.
+func decided(r *mishap.Run) (at time.Time, a *arms) {
+	look := r.Compared()
+	if look == nil || look.Outcome == "" {
+		return at, nil
+	}
+	for _, l := range r.Looks {
+		if l.Phase == mishap.InHold && l.Outcome == look.Outcome {
+			return l.Start.Add(l.Width.Std()), armsOf(r, l)
+		}
+	}
+	return at, nil
 }
 
 // deviation is the first one of a probe. A run does not remember when that was,
@@ -162,6 +187,9 @@ func ending(r *mishap.Run, fault string) string {
 		}
 	}
 	text := "is " + strings.Join(ways, ", ")
+	if fault == mishap.ArmsFault {
+		text = "are " + strings.Join(ways, ", ") // two, and named so
+	}
 	if in.IsZero() {
 		text = "was never seen in, and " + text
 	}

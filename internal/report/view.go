@@ -41,6 +41,9 @@ func NewView(w io.Writer) View {
 	return newLive(w, size, os.Getenv("NO_COLOR") == "", time.Now)
 }
 
+// NewPlain makes plain lines also on a terminal.
+func NewPlain(w io.Writer) View { return newPlain(w) }
+
 // patience is how long Close waits for a reader that has stopped reading.
 const patience = 5 * time.Second
 

@@ -1,0 +1,161 @@
+package report
+
+import (
+	"fmt"
+	"io"
+
+	"mishap"
+)
+
+// Beside is two runs beside each other.
+type Beside struct {
+	Runs    [2]Side  `json:"runs"`
+	Effects []Shift  `json:"effects"` // of the metrics that both runs have
+	Changed []Change `json:"changed"` // between the two experiments
+}
+
+// Shift is how the effect on a metric differs: the second run's against the
+// first's. The interval holds if those of both runs do.
+type Shift struct {
+	Metric string           `json:"metric"`
+	Shift  *mishap.Interval `json:"shift"` // of differences as they are, of ratios as a ratio; null if a run has none
+	Ratio  bool             `json:"ratio"`
+	Clear  bool             `json:"clear"` // the interval rules out that there is no shift
+	Words  string           `json:"words"`
+}
+
+// Compare sets two runs, of one experiment or of two, beside each other.
+func Compare(first, second *mishap.Run) Beside {
+	b := Beside{Runs: [2]Side{sideOf(first), sideOf(second)}, Effects: []Shift{}, Changed: changed(first.Plan, second.Plan)}
+	for _, e := range b.Runs[0].Effects {
+		if m, ok := b.Runs[1].metrics[e.Metric]; ok {
+			b.Effects = append(b.Effects, shift(b.Runs[0].metrics[e.Metric], m))
+		}
+	}
+	return b
+}
+
+// shift compares the effects on one metric. The bounds are those furthest
+// apart, so that they hold whenever both intervals do.
+func shift(first, second metric) Shift {
+	s := Shift{Metric: first.Name, Words: "no interval to compare"}
+	switch {
+	case first.Difference != nil && second.Difference != nil:
+		a, b := first.Difference, second.Difference
+		s.Shift = &mishap.Interval{Low: b.Low - a.High, Estimate: b.Estimate - a.Estimate, High: b.High - a.Low}
+		s.Clear = s.Shift.Low > 0 || s.Shift.High < 0
+		scale, unit, more, less := 1., "", "higher", "lower"
+		if first.spec.Metric == mishap.SuccessRate {
+			scale, unit, more, less = 100, " pp", "more fail", "fewer fail"
+		}
+		s.Words = side(s.Shift.Estimate*scale, unit, more, less) + " (" + sides(s.Shift.Low*scale, s.Shift.High*scale, unit, more, less) + ")"
+	case first.Ratio != nil && second.Ratio != nil && first.Ratio.Low > 0 && first.Ratio.Estimate > 0:
+		a, b := first.Ratio, second.Ratio
+		s.Ratio = true
+		s.Shift = &mishap.Interval{Low: b.Low / a.High, Estimate: b.Estimate / a.Estimate, High: b.High / a.Low}
+		s.Clear = s.Shift.Low > 1 || s.Shift.High < 1
+		s.Words = times(s.Shift, "more", "less")
+	default:
+		return s
+	}
+	if !s.Clear {
+		s.Words += "; it may be chance"
+	}
+	return s
+}
+
+// besideColumns are those of the table: what, the first run, and the second.
+func besideColumns() []int { return []int{15, 30} }
+
+// Text writes both runs beside each other, at most 80 columns wide.
+func (b Beside) Text(w io.Writer) error {
+	p := &page{}
+	row := func(what, first, second string) {
+		if first != "" || second != "" {
+			p.row(0, besideColumns(), what, orElse(first, "-"), orElse(second, "-"))
+		}
+	}
+	of := func(f func(Side) string) (string, string) { return f(b.Runs[0]), f(b.Runs[1]) }
+	both := func(what string, f func(Side) string) {
+		first, second := of(f)
+		row(what, first, second)
+	}
+	row("", "FIRST", "SECOND")
+	both("run", func(s Side) string { return s.Run })
+	both("experiment", func(s Side) string { return s.Experiment })
+	both("began", func(s Side) string { return moment(s.Began) })
+	both("verdict", func(s Side) string { return s.standing() })
+	both("why", func(s Side) string { return s.Reason })
+	both("effect", Side.effect)
+	both("proof of harm", func(s Side) string { return share(s.Harm) })
+	both("of no harm", func(s Side) string { return share(s.Clear) })
+	both("extra failed", func(s Side) string {
+		if s.Extra == nil {
+			return ""
+		}
+		return fmt.Sprintf("%.0f requests", *s.Extra)
+	})
+	both("recovered in", Side.recovery)
+	both("cost", func(s Side) string {
+		if s.Cost == nil {
+			return ""
+		}
+		return joined(" ", money(s.Cost.Amount), s.Cost.Currency) + ", estimated"
+	})
+	both("commit", Side.origin)
+	b.shifts(p)
+	b.changes(p)
+	return p.to(w)
+}
+
+// share is a proof that may be absent.
+func share(v *float64) string {
+	if v == nil {
+		return ""
+	}
+	return proof(*v)
+}
+
+// shifts say how the second run's effects differ from the first's.
+func (b Beside) shifts(p *page) {
+	if len(b.Effects) == 0 {
+		return
+	}
+	p.heading("the second against the first")
+	for _, s := range b.Effects {
+		p.line(2, "%s: %s", s.Metric, s.Words)
+	}
+	if first, second := b.Runs[0].Recovery, b.Runs[1].Recovery; first != nil && second != nil {
+		word, d := "later", second.Std()-first.Std()
+		if d < 0 {
+			word, d = "sooner", -d
+		}
+		p.line(2, "recovered %s %s", took(d), word)
+	}
+}
+
+// mostChanges is how many changes the text lists.
+const mostChanges = 40
+
+// changes say what differs between the two experiments.
+func (b Beside) changes(p *page) {
+	p.heading("what changed")
+	if len(b.Changed) == 0 {
+		p.line(2, "nothing: the experiment, its targets and its commit are the same")
+	}
+	for i, c := range b.Changed {
+		if i == mostChanges {
+			p.line(2, "… and %d more; -o json has them all", len(b.Changed)-i)
+			break
+		}
+		p.line(2, "%s: %s → %s", c.What, orElse(c.From, "not there"), orElse(c.To, "not there"))
+	}
+}
+
+// JSON writes both runs as one object on one line.
+func (b Beside) JSON(w io.Writer) error {
+	if err := encodeLine(w, b); err != nil {
+		return fmt.Errorf("write comparison as json: %w", err)
+	}
+	return nil
+}

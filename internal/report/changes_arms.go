@@ -1,0 +1,96 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"mishap"
+)
+
+// proofSteps is into how many steps a proof is divided: a line is written when
+// one more is reached than ever before.
+const proofSteps = 4
+
+// armsSaid is what plain lines have said of the arms of a run.
+type armsSaid struct {
+	phase       mishap.ComparisonPhase
+	covered     time.Duration // of the phase
+	harm, clear int           // steps of the proofs
+	outcome     mishap.ComparisonOutcome
+	doubts      []string
+}
+
+// describe says what a look changed: the traffic of a phase, a proof that has
+// come further, a new doubt, and the decision.
+func (s *armsSaid) describe(look *mishap.Comparison, r *mishap.Run) []change {
+	a := armsOf(r, look)
+	var lines []change
+	say := func(word, text string) { lines = append(lines, change{word, text}) }
+	if look.Phase != s.phase {
+		s.phase, s.covered = look.Phase, 0
+	}
+	before := s.covered
+	s.covered += look.Width.Std()
+	if before < recent && s.covered >= recent { // before, it says little
+		say("arms", fmt.Sprintf("%s: %s; %s", phaseName(look.Phase), a.control.spoken(), a.experiment.spoken()))
+	}
+	for _, doubt := range a.doubts {
+		if !slices.Contains(s.doubts, doubt) {
+			s.doubts = append(s.doubts, doubt)
+			say("doubt", doubt)
+		}
+	}
+	if look.Phase != mishap.InHold {
+		return lines
+	}
+	if step := int(a.harm * proofSteps); step > s.harm {
+		s.harm = step
+		say("harm", fmt.Sprintf("proof of harm %s; %s", proof(a.harm), a.spoken()))
+	}
+	if step := int(a.clear * proofSteps); step > s.clear && a.guarded {
+		s.clear = step
+		say("no harm", fmt.Sprintf("proof of no harm %s; %s", proof(a.clear), a.spoken()))
+	}
+	if a.outcome != s.outcome {
+		s.outcome = a.outcome
+		say("decided", a.decision())
+	}
+	return lines
+}
+
+// spoken is an arm in one phrase.
+func (a arm) spoken() string {
+	text := fmt.Sprintf("%s: %s requests/s", a.name, rate(a.now))
+	if share, known := a.success(); known {
+		text += ", " + percent(share) + " succeed"
+	}
+	if a.p50 > 0 {
+		text += fmt.Sprintf(", p50 %s, p99 %s", quick(a.p50), quick(a.p99))
+	}
+	return text
+}
+
+// spoken is how the arms differ in one phrase.
+func (a *arms) spoken() string {
+	var parts []string
+	for _, m := range a.metrics {
+		if text := m.difference(); text != "" {
+			parts = append(parts, m.Name+": "+text)
+		}
+	}
+	return joined("; ", append(parts, "extra failed requests: "+a.failures(), a.toGo())...)
+}
+
+// phaseName is a phase for a person.
+func phaseName(p mishap.ComparisonPhase) string {
+	switch p {
+	case mishap.InBaseline:
+		return "before any fault"
+	case mishap.InHold:
+		return "with the fault in"
+	case mishap.InRecovery:
+		return "after the revert"
+	}
+	return string(p)
+}

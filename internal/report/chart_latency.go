@@ -1,0 +1,177 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"mishap"
+	"mishap/internal/plot"
+)
+
+// histogram is that of one arm over a whole phase.
+type histogram struct {
+	bounds []float64
+	counts []int64
+}
+
+// histograms are those of both arms in the last look of a phase that has them.
+func (f *film) histograms(phase mishap.ComparisonPhase) (control, experiment histogram, ok bool) {
+	for _, look := range f.looks(phase) {
+		for _, m := range look.Metrics {
+			c, e := m.Total.Control, m.Total.Experiment
+			if sound(c) && sound(e) {
+				control, experiment, ok = histogram{c.Bounds, c.Counts}, histogram{e.Bounds, e.Counts}, true
+			}
+		}
+	}
+	return control, experiment, ok
+}
+
+// sound reports whether an arm has a histogram that can be drawn.
+func sound(a mishap.ArmLook) bool {
+	if len(a.Bounds) == 0 || len(a.Counts) != len(a.Bounds)+1 || a.Bounds[0] <= 0 {
+		return false
+	}
+	last, all := 0.0, int64(0)
+	for i, n := range a.Counts {
+		if n < 0 || i < len(a.Bounds) && !(a.Bounds[i] > last) {
+			return false
+		}
+		if i < len(a.Bounds) {
+			last = a.Bounds[i]
+		}
+		all += n
+	}
+	return all > 0
+}
+
+func (h histogram) all() (n int64) {
+	for _, c := range h.counts {
+		n += c
+	}
+	return n
+}
+
+// curve is the share of requests, in percent, that were answered within a time.
+func (h histogram) curve() []plot.Point {
+	var points []plot.Point
+	below, all := int64(0), h.all()
+	for i, bound := range h.bounds {
+		below += h.counts[i]
+		points = append(points, plot.Point{X: bound, Y: 100 * float64(below) / float64(all)})
+	}
+	return points
+}
+
+// within is the time in which a share of the requests was answered: the upper
+// edge of the bin that it lies in. The last bin has none.
+func (h histogram) within(share float64) string {
+	below, all := int64(0), h.all()
+	for i, bound := range h.bounds {
+		if below += h.counts[i]; float64(below) >= share*float64(all)-1e-9 {
+			return quickSeconds(bound)
+		}
+	}
+	return "more than " + quickSeconds(h.bounds[len(h.bounds)-1])
+}
+
+// latencyCharts are the latencies of both arms while the fault was in.
+func (f *film) latencyCharts() []plot.Chart {
+	control, experiment, ok := f.histograms(mishap.InHold)
+	if !ok {
+		return nil
+	}
+	lines := []plot.Line{
+		{Name: "control, left alone", Class: "control", Points: control.curve()},
+		{Name: "experiment, with fault", Class: "experiment", Points: experiment.curve()},
+	}
+	if _, before, ok := f.histograms(mishap.InBaseline); ok {
+		lines = append(lines, plot.Line{Name: "experiment, before any fault", Class: "before", Points: before.curve()})
+	}
+	low, high := interesting(lines)
+	return []plot.Chart{{
+		ID: "latency", Title: "How many requests were answered within what time",
+		Says: fmt.Sprintf("Of 100 requests, 50 were answered within %s with the fault and %s without, and 99 within %s and %s. A curve further to the right is slower.",
+			experiment.within(.5), control.within(.5), experiment.within(.99), control.within(.99)),
+		X:     plot.Axis{Name: "time to answer", Min: low, Max: high, Log: true, Ticks: plot.LogTicks(low, high), Format: quickSeconds},
+		Y:     plot.Axis{Max: 105, Ticks: []float64{0, 25, 50, 75, 100}, Format: func(v float64) string { return short(v) + " %" }},
+		Lines: lines,
+	}}
+}
+
+// interesting is the part of the axis in which curves rise.
+func interesting(lines []plot.Line) (low, high float64) {
+	low, high = math.Inf(1), 0
+	for _, l := range lines {
+		for i, p := range l.Points {
+			if p.Y > 0.05 {
+				low = math.Min(low, l.Points[max(0, i-1)].X)
+			}
+			if high = math.Max(high, p.X); p.Y > 99.95 {
+				break
+			}
+		}
+	}
+	if !(low < high) {
+		low = high / 2
+	}
+	return low, high
+}
+
+// quantileRow is one line of the table of latencies.
+type quantileRow struct{ Share, Control, Experiment string }
+
+// quantileRows are the latencies of both arms in numbers.
+func (f *film) quantileRows() []quantileRow {
+	control, experiment, ok := f.histograms(mishap.InHold)
+	if !ok {
+		return nil
+	}
+	var rows []quantileRow
+	for _, q := range []struct {
+		share float64
+		name  string
+	}{{.5, "half of all (p50)"}, {.9, "9 of 10 (p90)"}, {.99, "99 of 100 (p99)"}, {.999, "999 of 1000 (p99.9)"}} {
+		rows = append(rows, quantileRow{q.name, control.within(q.share), experiment.within(q.share)})
+	}
+	return rows
+}
+
+// delayCharts show, for each fault that delays, the delay that was asked for
+// beside the one that was delivered.
+func (f *film) delayCharts() []plot.Chart {
+	var all []plot.Chart
+	for i, in := range f.run.Injections {
+		var half, tail plot.Line
+		var last *mishap.Traffic
+		for _, e := range f.effects {
+			if t := e.Traffic; e.Injection == in.ID && t != nil && t.Requested > 0 && t.Count > 0 {
+				half.Points = append(half.Points, plot.Point{X: e.at, Y: t.P50.Std().Seconds()})
+				tail.Points = append(tail.Points, plot.Point{X: e.at, Y: t.P99.Std().Seconds()})
+				last = t
+			}
+		}
+		if last != nil {
+			half.Name, half.Class, tail.Name, tail.Class = "delivered to half of the traffic (p50)", "half", "delivered to the slowest hundredth (p99)", "tail"
+			all = append(all, f.delayChart(fmt.Sprintf("delay-%d", i), in, last, half, tail))
+		}
+	}
+	return all
+}
+
+func (f *film) delayChart(id string, in *mishap.RunInjection, last *mishap.Traffic, half, tail plot.Line) plot.Chart {
+	asked := last.Requested.Std().Seconds()
+	top := asked
+	for _, p := range tail.Points {
+		top = math.Max(top, p.Y)
+	}
+	return plot.Chart{
+		ID: id, Title: in.Fault + ": the delay asked for, and the delay delivered",
+		Says: fmt.Sprintf("Asked for were %s. Delivered were %s to half of the traffic, up to %s to 99 of 100, and %s at most, to %s.",
+			last.Requested, quick(last.P50.Std()), quick(last.P99.Std()), quick(last.Max.Std()), plural(last.Connections, "connection")),
+		X:     timeAxis(f.axisName(), half.Points[0].X, math.Max(half.Points[len(half.Points)-1].X, half.Points[0].X+time.Second.Seconds())),
+		Y:     plot.Axis{Max: top * 1.2, Ticks: plot.Ticks(0, top*1.2, 4), Format: quickSeconds},
+		Rules: []plot.Rule{{Name: "asked for", Class: "asked", At: asked}}, Lines: []plot.Line{half, tail},
+	}
+}

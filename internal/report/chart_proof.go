@@ -1,0 +1,154 @@
+package report
+
+import (
+	"fmt"
+	"math"
+
+	"mishap"
+	"mishap/internal/plot"
+)
+
+// end is when the stretch of a look is over.
+func (f *film) end(look *mishap.Comparison) float64 { return f.at(look.Start.Add(look.Width.Std())) }
+
+// proofChart is how the proofs of harm and of no harm grew.
+func (f *film) proofChart() []plot.Chart {
+	looks := f.looks(mishap.InHold)
+	if len(looks) == 0 {
+		return nil
+	}
+	harm, clear := plot.Line{Name: "proof of harm", Class: "harm"}, plot.Line{Name: "proof of no harm beyond the margin", Class: "clear"}
+	guarded := false
+	for _, look := range looks {
+		a := armsOf(f.run, look)
+		x := f.end(look)
+		harm.Points = append(harm.Points, plot.Point{X: x, Y: 100 * bounded(a.harm)})
+		clear.Points = append(clear.Points, plot.Point{X: x, Y: 100 * bounded(a.clear)})
+		guarded = guarded || a.guarded
+	}
+	last := armsOf(f.run, looks[len(looks)-1])
+	says := fmt.Sprintf("At 100 %% of either, the question is settled. At the end the proof of harm was at %s", proof(last.harm))
+	c := plot.Chart{
+		ID: "proof", Title: "What had been proven, and when", X: timeAxis(f.axisName(), 0, f.end(looks[len(looks)-1])),
+		Y:     plot.Axis{Max: 112, Ticks: []float64{0, 25, 50, 75, 100}, Format: func(v float64) string { return short(v) + " %" }},
+		Rules: []plot.Rule{{Name: "settled", Class: "limit", At: 100}}, Lines: []plot.Line{harm},
+	}
+	if guarded {
+		c.Lines = append(c.Lines, clear)
+		says += fmt.Sprintf(", that of no harm at %s", proof(last.clear))
+	}
+	c.Says = says + ". Looking as often as one likes does not weaken a proof."
+	return []plot.Chart{c}
+}
+
+func bounded(v float64) float64 {
+	if math.IsNaN(v) {
+		return 0
+	}
+	return math.Max(0, math.Min(1, v))
+}
+
+// gap is a metric's difference between the arms at one look, in the units of
+// its picture.
+func (m metric) gap() *mishap.Interval {
+	switch {
+	case m.Difference != nil && m.spec.Metric == mishap.SuccessRate:
+		return &mishap.Interval{Low: 100 * m.Difference.Low, Estimate: 100 * m.Difference.Estimate, High: 100 * m.Difference.High}
+	case m.Difference != nil:
+		return m.Difference
+	case m.Ratio != nil:
+		return &mishap.Interval{Low: 100 * (m.Ratio.Low - 1), Estimate: 100 * (m.Ratio.Estimate - 1), High: 100 * (m.Ratio.High - 1)}
+	}
+	return nil
+}
+
+// gapMargin is the margin in the units of the picture, on the side of harm.
+func (m metric) gapMargin() float64 {
+	switch d, r := m.spec.Margin.Difference, m.spec.Margin.Ratio; {
+	case d != 0 && m.spec.Metric == mishap.SuccessRate:
+		return 100 * d // of failures, which are harm when they grow
+	case d != 0 && m.spec.Harm == mishap.Decrease:
+		return -d
+	case d != 0:
+		return d
+	case r != 0 && m.Ratio != nil:
+		return 100 * (r - 1)
+	}
+	return math.NaN()
+}
+
+// differenceCharts show, for each metric that has an interval, how it narrowed.
+func (f *film) differenceCharts() []plot.Chart {
+	looks := f.looks(mishap.InHold)
+	if len(looks) == 0 {
+		return nil
+	}
+	var all []plot.Chart
+	for i, m := range armsOf(f.run, looks[len(looks)-1]).metrics {
+		if m.gap() != nil {
+			all = append(all, f.differenceChart(fmt.Sprintf("difference-%d", i), m, looks))
+		}
+	}
+	return all
+}
+
+func (f *film) differenceChart(id string, m metric, looks []*mishap.Comparison) plot.Chart {
+	band, line := plot.Band{Name: "where the truth lies", Class: "interval"}, plot.Line{Name: "best guess", Class: "experiment"}
+	var gaps []mishap.Interval
+	for _, look := range looks {
+		for _, one := range armsOf(f.run, look).metrics {
+			if gap := one.gap(); gap != nil && one.Name == m.Name {
+				x := f.end(look)
+				gaps = append(gaps, *gap)
+				band.Points = append(band.Points, plot.Range{X: x, Low: gap.Low, High: gap.High})
+				line.Points = append(line.Points, plot.Point{X: x, Y: gap.Estimate})
+			}
+		}
+	}
+	unit, title := " %", m.Name+": how much more or less there is in the experiment than in control"
+	switch m.spec.Metric {
+	case mishap.SuccessRate:
+		unit, title = " pp", "How many more requests fail with the fault than without"
+	case mishap.Gauge:
+		unit, title = "", m.Name+": how much higher it is in the experiment than in control"
+	}
+	margin := m.gapMargin()
+	low, high := span2(gaps, margin)
+	c := plot.Chart{
+		ID: id, Title: title, Says: sentence(m.difference()) + " The shaded range holds the truth at all times at once. It narrows as requests come in, and is cut off where it began.",
+		X:     timeAxis(f.axisName(), 0, f.end(looks[len(looks)-1])),
+		Y:     plot.Axis{Min: low, Max: high, Ticks: plot.Ticks(low, high, 5), Format: func(v float64) string { return signed(v) + unit }},
+		Rules: []plot.Rule{{Name: "no difference", Class: "none", At: 0}}, Bands: []plot.Band{band}, Lines: []plot.Line{line},
+	}
+	if !math.IsNaN(margin) {
+		c.Rules = append(c.Rules, plot.Rule{Name: "harm begins: margin " + m.margin(), Class: "limit", At: margin})
+	}
+	return c
+}
+
+// span2 is the extent of a picture of intervals: of those in the later part,
+// because the first ones are very wide, and always with none and the margin.
+func span2(gaps []mishap.Interval, margin float64) (low, high float64) {
+	for i, g := range gaps {
+		if i >= len(gaps)/4 || i == len(gaps)-1 {
+			low, high = math.Min(low, g.Low), math.Max(high, g.High)
+		}
+	}
+	if !math.IsNaN(margin) {
+		low, high = math.Min(low, margin), math.Max(high, margin)
+	}
+	const most = 1000
+	low, high = math.Max(low, -most), math.Min(high, most)
+	room := math.Max((high-low)*0.08, 0.01)
+	return low - room, high + room
+}
+
+func signed(v float64) string {
+	if v > 0 {
+		return "+" + short(v)
+	}
+	if v < 0 {
+		return "−" + short(-v)
+	}
+	return "0"
+}

@@ -1,0 +1,191 @@
+package report
+
+import (
+	"bytes"
+	"compress/gzip"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"mishap"
+)
+
+//go:embed page.html
+var pageHTML string
+
+//go:embed page.css
+var pageCSS string
+
+// HTML writes a run as one page that opens offline: nothing is fetched, no
+// script runs, and it prints. Version is that of the program that writes it.
+// Whatever the journal holds is escaped.
+func HTML(w io.Writer, entries []mishap.Entry, version string) error {
+	link, err := journalLink(entries)
+	if err != nil {
+		return err
+	}
+	safe, err := cleaned(entries)
+	if err != nil {
+		return err
+	}
+	f, err := develop(safe)
+	if err != nil {
+		return err
+	}
+	v := f.view()
+	v.Version, v.Journal = version, link
+	return writePage(w, "run", v)
+}
+
+// writePage fills in one of the pages of the template.
+func writePage(w io.Writer, name string, v any) error {
+	t, err := template.New("").Funcs(template.FuncMap{"css": func() template.CSS { return template.CSS(pageCSS) }}).Parse(pageHTML)
+	if err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	var page bytes.Buffer
+	if err := t.ExecuteTemplate(&page, name, v); err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	if _, err := io.WriteString(w, together(keepLines(page.String()))); err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	return nil
+}
+
+// together keeps units on the line of their number.
+func together(page string) string {
+	return strings.NewReplacer(" %", "\u00a0%", " pp", "\u00a0pp").Replace(page)
+}
+
+// journalLink is the whole journal as an address that holds it, so that the
+// page alone keeps the evidence.
+func journalLink(entries []mishap.Entry) (template.URL, error) {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if err := WriteJournal(z, entries); err != nil {
+		return "", err
+	}
+	if err := z.Close(); err != nil {
+		return "", fmt.Errorf("pack journal: %w", err)
+	}
+	return template.URL("data:application/gzip;base64," + base64.StdEncoding.EncodeToString(packed.Bytes())), nil
+}
+
+// pageView is a run as the page shows it.
+type pageView struct {
+	Run, Title, Claim, Reason string
+	Badge                     badge
+	StillIn                   []string
+	HowToEnd                  string
+	Facts, Provenance, Limits []fact
+	Summary                   []string
+	Arms                      []armView
+	Doubts                    []string
+	Sections                  []section
+	Quantiles                 []quantileRow
+	Callers                   []behaviour
+	Faults                    []faultView
+	Events                    []eventView
+	Changes                   []eventView
+	Safeguards                []mishap.Check
+	Notes                     []string
+	Plan, Digest, Version     string
+	Journal                   template.URL
+	Entries                   int
+}
+
+// badge is the verdict at a glance: a word, and a sign that is not a colour.
+type badge struct{ Class, Sign, Word, Means string }
+
+type fact struct{ Name, Text string }
+
+type armView struct{ Class, Name, Requests, Succeeded, P50, P99 string }
+
+type faultView struct {
+	Name, What string
+	Texts      []string
+}
+
+type eventView struct{ When, Since, Word, Text string }
+
+// section is one group of pictures.
+type section struct {
+	ID, Title, Intro string
+	Pictures         []template.HTML
+}
+
+// badgeOf is the verdict of a run, or where it stands.
+func badgeOf(r *mishap.Run) badge {
+	verdict, _ := mishap.Judge(r)
+	switch {
+	case verdict == mishap.Held:
+		return badge{"held", "✓", "Held", "The claim held."}
+	case verdict == mishap.Deviated:
+		return badge{"deviated", "✗", "Deviated", "The claim did not hold."}
+	case verdict == mishap.Inconclusive:
+		return badge{"inconclusive", "?", "Inconclusive", "Nothing was shown, neither for the claim nor against it."}
+	case r.State == mishap.Refused:
+		return badge{"inconclusive", "–", "Refused", "The experiment did not start; it touched nothing."}
+	case r.State == mishap.Stranded:
+		return badge{"deviated", "!", "Stranded", "A fault may still be in, and a person must act."}
+	}
+	return badge{"inconclusive", "…", sentence(string(r.State))[:len(r.State)], "The run is not over, so there is no verdict yet."}
+}
+
+// view is everything that the page shows.
+func (f *film) view() pageView {
+	r, e := f.run, f.run.Plan.Experiment
+	_, reason := mishap.Judge(r)
+	v := pageView{
+		Run: r.ID, Title: e.Name, Claim: e.Claim, Reason: sentence(reason), Badge: badgeOf(r), Facts: f.facts(), Summary: f.summary(),
+		Sections: f.sections(), Quantiles: f.quantileRows(), Callers: f.callers(), Entries: f.entries,
+		Provenance: provenance(r), Limits: limits(e), Digest: r.Plan.Digest, Notes: slices.Concat(r.Plan.Notes, r.Notes),
+	}
+	for _, in := range r.Outstanding() {
+		v.StillIn = append(v.StillIn, joined(": ", on(in)+" is "+string(in.State), in.Detail))
+		v.HowToEnd = "mishap revert " + r.ID
+	}
+	if a := compared(r); a != nil {
+		for i, one := range []arm{a.control, a.experiment} {
+			v.Arms = append(v.Arms, armView{[]string{"control", "experiment"}[i], one.name, fmt.Sprint(one.requests), one.succeeded(), quick(one.p50), quick(one.p99)})
+		}
+		v.Doubts = a.doubts
+	}
+	for _, in := range r.Injections {
+		v.Faults = append(v.Faults, faultView{in.Fault, in.Injector + " on " + in.Target.Label(), history(in)})
+	}
+	for _, one := range events(r) {
+		line := eventView{Text: one.text}
+		if !one.guess {
+			line.When, line.Since = clock(one.at), sinceZero(f.at(one.at))
+		}
+		v.Events = append(v.Events, line)
+	}
+	for _, c := range f.changes {
+		v.Changes = append(v.Changes, eventView{clock(c.at), sinceZero(f.at(c.at)), c.word, c.text})
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Checks)) {
+		v.Safeguards = append(v.Safeguards, r.Checks[name])
+	}
+	v.Plan = pretty(e)
+	return v
+}
+
+// pretty is the experiment as it was run, for a person.
+func pretty(e mishap.Experiment) string {
+	var out strings.Builder
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(e); err != nil {
+		return err.Error()
+	}
+	return out.String()
+}

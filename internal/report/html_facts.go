@@ -1,0 +1,183 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"strings"
+
+	"mishap"
+)
+
+// facts are what stands below the claim.
+func (f *film) facts() []fact {
+	r, e := f.run, f.run.Plan.Experiment
+	all := []fact{{"Experiment", joined(", owned by ", e.Name, e.Owner)}, {"Run", r.ID}, {"Began", moment(r.PlannedAt)}}
+	if !r.EndedAt.IsZero() {
+		all = append(all, fact{"Took", took(between(r.PlannedAt, r.EndedAt))})
+	}
+	if a := compared(r); a != nil && a.phase == mishap.InHold {
+		all = append(all, fact{"Extra failed requests", a.failures()}, fact{"Proof of harm", proof(a.harm)})
+		if a.guarded {
+			all = append(all, fact{"Proof of no harm", proof(a.clear)})
+		}
+	}
+	if rec := r.Recovered; rec != nil && rec.In {
+		all = append(all, fact{"Back to normal after", took(rec.Took.Std())})
+	}
+	if cost := mishap.EstimateCost(r); cost != nil {
+		all = append(all, fact{"Estimated cost", joined(" ", money(cost.Amount), cost.Currency)})
+	}
+	return all
+}
+
+// summary tells the run in a few sentences.
+func (f *film) summary() []string {
+	r := f.run
+	all := []string{f.whatWasDone()}
+	if a := compared(r); a != nil && a.phase == mishap.InHold {
+		all = append(all, a.told()...)
+	} else if w := f.worstProbe(); w != "" {
+		all = append(all, w)
+	}
+	if cost := mishap.EstimateCost(r); cost != nil {
+		all = append(all, "Cost: "+costs(cost, *r.Plan.Experiment.Cost)+".")
+	}
+	if rec := r.Recovered; rec != nil {
+		all = append(all, "Everything was put back. "+sentence(strings.Replace(recovered(*rec), "recovered", "the system was back to normal", 1)))
+	}
+	var said []string
+	for _, s := range all {
+		if s != "" {
+			said = append(said, s)
+		}
+	}
+	return said
+}
+
+// whatWasDone names the faults and how long they were in.
+func (f *film) whatWasDone() string {
+	var parts []string
+	for _, in := range f.run.Injections {
+		if in.Fault == mishap.ArmsFault || in.InjectedAt.IsZero() {
+			continue
+		}
+		text := fmt.Sprintf("%q (%s) was put into %s", in.Fault, in.Injector, in.Target.Label())
+		if !in.SettledAt.IsZero() {
+			text += " for " + took(between(in.InjectedAt, in.SettledAt))
+		}
+		parts = append(parts, text)
+	}
+	if parts == nil {
+		return "No fault was put in."
+	}
+	text := sentence(strings.Join(parts, "; "))
+	if c := f.run.Plan.Experiment.Compare; c != nil && c.Arms.From == mishap.ArmsFromRequests {
+		text += fmt.Sprintf(" It met only %s of the traffic, the experiment; as much was left alone and watched beside it, as control.", c.Arms.Share)
+	}
+	return text
+}
+
+// told is what the comparison has shown, in sentences.
+func (a *arms) told() []string {
+	var all []string
+	if e, known := a.experiment.success(); known {
+		if c, known := a.control.success(); known {
+			all = append(all, fmt.Sprintf("Of the requests with the fault, %s succeeded; of those left alone, %s.", percent(e), percent(c)))
+		}
+	}
+	for _, m := range a.metrics {
+		if text := m.difference(); text != "" {
+			all = append(all, sentence(m.Name+": "+text))
+		}
+	}
+	all = append(all, sentence(a.result()))
+	if text := a.cautious(); text != "" {
+		all = append(all, sentence("that the shaded range still touches “no difference” is no contradiction: "+text))
+	}
+	return all
+}
+
+// worstProbe is what the probes say where there are no arms.
+func (f *film) worstProbe() string {
+	var parts []string
+	for _, w := range f.run.Watches {
+		if all := w.Met + w.Unmet + w.Unknown; all > 0 {
+			parts = append(parts, fmt.Sprintf("%q was met %d of %d times", w.Spec.Name, w.Met, all))
+		}
+	}
+	if parts == nil {
+		return ""
+	}
+	return "While the fault was in: " + strings.Join(parts, "; ") + "."
+}
+
+// sections are the pictures, in the order of a story. What has no data is left
+// out.
+func (f *film) sections() []section {
+	var all []section
+	add := func(id, title, intro string, pictures []template.HTML) {
+		if pictures != nil {
+			all = append(all, section{id, title, intro, pictures})
+		}
+	}
+	add("arms", "Both arms over time", "The shaded stretch is when the fault was in.", drawn(f.armCharts()))
+	add("difference", "How much worse it was", "", drawn(f.differenceCharts()))
+	add("proof", "Evidence", "", drawn(f.proofChart()))
+	add("latency", "How fast the answers were", "", drawn(f.latencyCharts()))
+	add("probes", "The steady state", "", drawn(f.probesChart()))
+	add("recovery", "Recovery", "", drawn(f.recoveryChart()))
+	add("delay", "What the fault delivered", "", drawn(f.delayCharts()))
+	return all
+}
+
+// drawn are the pictures as HTML.
+func drawn[P interface{ HTML() template.HTML }](pictures []P) []template.HTML {
+	var all []template.HTML
+	for _, p := range pictures {
+		all = append(all, p.HTML())
+	}
+	return all
+}
+
+// provenance says exactly what was run, and who began it.
+func provenance(r *mishap.Run) []fact {
+	s := r.Plan.Experiment.Source
+	commit := orElse(s.Commit, "not from git")
+	if s.Dirty {
+		commit += ", with uncommitted changes"
+	}
+	all := []fact{{"File", s.File}, {"Commit", commit}}
+	begun := trigger(r)
+	if begun == "" {
+		begun = "a person, by hand"
+	}
+	all = append(all, fact{"Repository", s.Repository}, fact{"Author of the commit", s.Author}, fact{"Digest of the experiment", s.Digest},
+		fact{"Digest of the plan", r.Plan.Digest}, fact{"Planned", joined(" on ", moment(r.Plan.Created), r.Plan.Host)}, fact{"Begun by", begun},
+		fact{"File format", fmt.Sprintf("version %d", r.Plan.Experiment.Version)})
+	var some []fact
+	for _, one := range all {
+		if one.Text != "" {
+			some = append(some, one)
+		}
+	}
+	return some
+}
+
+// limits are what the run had to stay inside of.
+func limits(e mishap.Experiment) []fact {
+	radius := plural(int64(e.BlastRadius.Targets), "target")
+	if e.BlastRadius.Share > 0 {
+		radius += ", " + e.BlastRadius.Share.String() + " of what matches"
+	}
+	all := []fact{{"Blast radius", radius}, {"Faults in, at most", took(e.Longest())}, {"Recovered within", e.Recovery.Within.String()}}
+	if c := e.Compare; c != nil {
+		all = append(all, fact{"Probability of a false alarm", "at most " + short(100*c.Alpha) + " %"}, fact{"Watched before the fault", c.Baseline.String()})
+		if c.StopAfter.ExtraFailures > 0 {
+			all = append(all, fact{"Stops after", short(c.StopAfter.ExtraFailures) + " extra failed requests"})
+		}
+		for _, m := range c.Metrics {
+			all = append(all, fact{"Margin of " + m.Name, metric{spec: m}.margin()})
+		}
+	}
+	return all
+}

@@ -1,0 +1,59 @@
+package report
+
+import "mishap"
+
+// SummaryComparison is what both arms have shown.
+type SummaryComparison struct {
+	Outcome  *mishap.ComparisonOutcome `json:"outcome"` // null while nothing is decided
+	Reason   string                    `json:"reason"`
+	Harm     float64                   `json:"proofOfHarm"`   // 0 to 1
+	Clear    *float64                  `json:"proofOfNoHarm"` // of the metric with the least, 0 to 1; null if none has a margin
+	Extra    float64                   `json:"extraFailures"`
+	Doubts   []string                  `json:"doubts"`
+	Looks    int                       `json:"looks"`
+	Baseline *mishap.Comparison        `json:"baseline"` // the last look before any fault
+	Last     *mishap.Comparison        `json:"last"`     // the last look while the fault was in
+}
+
+// SummaryCost is an estimated cost in numbers and in words.
+type SummaryCost struct {
+	mishap.CostEstimate
+	Assumes string `json:"assumes"`
+}
+
+func summarizeComparison(r *mishap.Run) *SummaryComparison {
+	a := compared(r)
+	if a == nil {
+		return nil
+	}
+	s := &SummaryComparison{Reason: a.reason, Harm: a.harm, Extra: a.extra, Doubts: append([]string{}, a.doubts...), Looks: len(r.Looks)}
+	if a.outcome != "" {
+		s.Outcome = &a.outcome
+	}
+	if a.guarded {
+		s.Clear = &a.clear
+	}
+	for _, look := range r.Looks {
+		switch look.Phase {
+		case mishap.InBaseline:
+			s.Baseline = inUTC(look)
+		case mishap.InHold:
+			s.Last = inUTC(look)
+		}
+	}
+	return s
+}
+
+func inUTC(look *mishap.Comparison) *mishap.Comparison {
+	one := *look
+	one.Start = one.Start.UTC()
+	return &one
+}
+
+func summarizeCost(r *mishap.Run) *SummaryCost {
+	cost := mishap.EstimateCost(r)
+	if cost == nil {
+		return nil
+	}
+	return &SummaryCost{*cost, costs(cost, *r.Plan.Experiment.Cost)}
+}

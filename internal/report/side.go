@@ -1,0 +1,109 @@
+package report
+
+import (
+	"time"
+
+	"mishap"
+)
+
+// Side is one run in few numbers, as it stands beside another.
+type Side struct {
+	Run        string            `json:"run"`
+	Experiment string            `json:"experiment"`
+	Began      time.Time         `json:"began"`
+	Took       *mishap.Duration  `json:"took"` // null while it is not over
+	State      mishap.State      `json:"state"`
+	Verdict    *mishap.Verdict   `json:"verdict"` // null if it was refused or is not over
+	Reason     string            `json:"reason"`
+	Effects    []Effect          `json:"effects"`       // what the fault did to each metric
+	Harm       *float64          `json:"proofOfHarm"`   // null without arms, as the next two
+	Clear      *float64          `json:"proofOfNoHarm"` // also null if no metric has a margin
+	Extra      *float64          `json:"extraFailures"`
+	Recovery   *mishap.Duration  `json:"recovery"` // null if nobody saw it recover
+	Cost       *SummaryCost      `json:"cost"`
+	Source     mishap.Source     `json:"source"`
+	PlanDigest string            `json:"planDigest"`
+	metrics    map[string]metric // by name
+}
+
+// Effect is what the fault did to one metric: the experiment against control.
+type Effect struct {
+	Metric     string           `json:"metric"`
+	Difference *mishap.Interval `json:"difference,omitempty"`
+	Ratio      *mishap.Interval `json:"ratio,omitempty"`
+	Words      string           `json:"words"`
+}
+
+// sideOf is a run in few numbers.
+func sideOf(r *mishap.Run) Side {
+	verdict, reason := mishap.Judge(r)
+	e := r.Plan.Experiment
+	s := Side{
+		Run: r.ID, Experiment: e.Name, Began: r.PlannedAt.UTC(), State: r.State, Reason: reason, Effects: []Effect{}, Cost: summarizeCost(r),
+		Source: e.Source, PlanDigest: r.Plan.Digest, metrics: map[string]metric{},
+	}
+	if verdict != mishap.NoVerdict {
+		s.Verdict = &verdict
+	}
+	if !r.EndedAt.IsZero() {
+		took := mishap.Duration(between(r.PlannedAt, r.EndedAt))
+		s.Took = &took
+	}
+	if rec := r.Recovered; rec != nil && rec.In {
+		s.Recovery = &rec.Took
+	}
+	if a := compared(r); a != nil && a.phase == mishap.InHold {
+		s.Harm, s.Extra = &a.harm, &a.extra
+		if a.guarded {
+			s.Clear = &a.clear
+		}
+		for _, m := range a.metrics {
+			s.metrics[m.Name] = m
+			s.Effects = append(s.Effects, Effect{m.Name, m.Difference, m.Ratio, m.difference()})
+		}
+	}
+	return s
+}
+
+// standing is the verdict, or where the run stands.
+func (s Side) standing() string {
+	if s.Verdict != nil {
+		return string(*s.Verdict)
+	}
+	return string(s.State)
+}
+
+// effect is what the fault did, in the first metric that has an interval, or
+// any; without arms it is empty.
+func (s Side) effect() string {
+	text := ""
+	for _, e := range s.Effects {
+		switch {
+		case e.Words == "":
+		case e.Difference != nil || e.Ratio != nil:
+			return e.Words
+		case text == "":
+			text = e.Words
+		}
+	}
+	return text
+}
+
+// recovery is how long the system took to come back.
+func (s Side) recovery() string {
+	if s.Recovery == nil {
+		return "-"
+	}
+	return took(s.Recovery.Std())
+}
+
+// origin is where the experiment came from, in short.
+func (s Side) origin() string {
+	switch {
+	case s.Source.Commit == "":
+		return "not in git"
+	case s.Source.Dirty:
+		return s.Source.Commit[:min(12, len(s.Source.Commit))] + ", changed"
+	}
+	return s.Source.Commit[:min(12, len(s.Source.Commit))]
+}

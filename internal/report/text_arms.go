@@ -1,0 +1,65 @@
+package report
+
+import (
+	"fmt"
+
+	"mishap"
+)
+
+// comparison is both arms beside each other, how they differ, and what that has
+// proven.
+func comparison(p *page, r *mishap.Run) {
+	a := compared(r)
+	if a == nil {
+		return
+	}
+	p.heading("control beside experiment, " + phaseName(a.phase))
+	assignment(p, r)
+	columns := []int{22, -9, -10, -9, -9}
+	p.row(2, columns, "arm", "requests", "succeeded", "p50", "p99", "")
+	for _, one := range []arm{a.control, a.experiment} {
+		p.row(2, columns, one.name, fmt.Sprint(one.requests), one.succeeded(), quick(one.p50), quick(one.p99), "")
+	}
+	if a.phase == mishap.InBaseline {
+		p.line(2, "no fault went in, so nothing was compared")
+		return
+	}
+	for _, m := range a.metrics {
+		p.line(2, "%s: %s", m.Name, orElse(m.difference(), "nothing is known"))
+		if m.guarded() {
+			p.line(4, "proof of harm %s, of no harm beyond %s: %s", proof(m.Harm), m.margin(), proof(m.Clear))
+		} else {
+			p.line(4, "proof of harm %s; it has no margin, so that it is never cleared", proof(m.Harm))
+		}
+	}
+	p.blank()
+	p.field("proof", "of harm %s; of no harm %s", proof(a.harm), proof(a.clear))
+	p.field("decision", "%s", a.decision())
+	p.field("harmed", "%s extra failed requests", a.failures())
+	if text := a.cautious(); text != "" {
+		p.field("note", "%s", text)
+	}
+	for i, doubt := range a.doubts {
+		p.field(once(i, "doubts"), "%s", doubt)
+	}
+}
+
+// assignment says how the arms came about.
+func assignment(p *page, r *mishap.Run) {
+	c := r.Plan.Experiment.Compare
+	switch {
+	case c == nil:
+	case c.Arms.From == mishap.ArmsFromRequests:
+		p.line(2, "each arm is %s of what has a %s, at proxy %s", c.Arms.Share, c.Arms.Key, c.Arms.Proxy)
+	case c.Arms.From == mishap.ArmsFromTargets:
+		p.line(2, "control is as many of the matched targets as the fault hits")
+	}
+}
+
+// prices is what the harm has cost, if the experiment says what harm costs.
+func prices(p *page, r *mishap.Run) {
+	if cost := mishap.EstimateCost(r); cost != nil {
+		p.blank()
+		p.field("cost", "%s", costs(cost, *r.Plan.Experiment.Cost))
+	}
+}

@@ -1,0 +1,183 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+
+	"mishap"
+	"mishap/internal/plot"
+)
+
+// trendView is a trend as its page shows it.
+type trendView struct {
+	Trend
+	Count    string
+	Tally    string
+	Rows     []trendRow
+	Pictures []template.HTML
+	Version  string
+}
+
+type trendRow struct {
+	Run, Began, Recovered, Effect, Commit, Reason string
+	Badge                                         badge
+}
+
+// HTML writes the trend as one page that opens offline, as [HTML] does a run.
+func (t Trend) HTML(w io.Writer, version string) error {
+	v := trendView{Trend: t, Count: plural(int64(len(t.Runs)), "run"), Tally: t.tally(), Version: version}
+	v.Experiment = clean(t.Experiment)
+	for _, s := range t.Runs {
+		b := badge{"inconclusive", "–", s.standing(), ""}
+		switch {
+		case s.Verdict == nil:
+		case *s.Verdict == mishap.Held:
+			b.Class, b.Sign = "held", "✓"
+		case *s.Verdict == mishap.Deviated:
+			b.Class, b.Sign = "deviated", "✗"
+		default:
+			b.Sign = "?"
+		}
+		v.Rows = append(v.Rows, trendRow{clean(s.Run), moment(s.Began), s.recovery(), clean(orElse(s.effect(), "–")), clean(s.origin()), clean(s.Reason), b})
+	}
+	v.Pictures = drawn(t.pictures())
+	return writePage(w, "trend", v)
+}
+
+// pictures show effect and recovery from run to run, oldest first.
+func (t Trend) pictures() []plot.Chart {
+	all := t.effectPictures()
+	extra := t.line("extra failed requests", "experiment", func(s Side) (float64, bool) {
+		if s.Extra == nil {
+			return 0, false
+		}
+		return *s.Extra, true
+	})
+	if extra.Points != nil {
+		all = append(all, t.picture("extra", "Extra failed requests in each run", extra, short))
+	}
+	recovery := t.line("time until the system was back to normal", "control", func(s Side) (float64, bool) {
+		if s.Recovery == nil {
+			return 0, false
+		}
+		return s.Recovery.Std().Seconds(), true
+	})
+	if recovery.Points != nil {
+		all = append(all, t.picture("recovery", "Recovery time of each run", recovery, quickSeconds))
+	}
+	return all
+}
+
+// line is one number of each run that has it; what lies between runs is only
+// drawn where no run without it is between them.
+func (t Trend) line(name, class string, value func(Side) (float64, bool)) plot.Line {
+	l := plot.Line{Name: name, Class: class, Dots: true}
+	for i := range t.Runs {
+		v, known := value(t.Runs[len(t.Runs)-1-i])
+		switch {
+		case known:
+			l.Points = append(l.Points, plot.Point{X: float64(i), Y: v})
+		case l.Points != nil:
+			l.Points = append(l.Points, plot.Point{X: float64(i), Y: math.NaN()})
+		}
+	}
+	return l
+}
+
+// effectPictures show, for each metric with an interval in the newest run that
+// has one, the difference between the arms in each run.
+func (t Trend) effectPictures() []plot.Chart {
+	var names []string
+	for _, s := range t.Runs {
+		for _, e := range s.Effects {
+			if e.Difference != nil || e.Ratio != nil {
+				names = append(names, e.Metric)
+			}
+		}
+		if names != nil {
+			break
+		}
+	}
+	var all []plot.Chart
+	for i, name := range names {
+		bars := plot.Band{Name: "where the truth lies", Class: "experiment"}
+		unit := " %"
+		l := t.line("difference between the arms", "experiment", func(s Side) (float64, bool) {
+			gap := s.metrics[name].gap()
+			if gap == nil {
+				return 0, false
+			}
+			return gap.Estimate, true
+		})
+		var gaps []mishap.Interval
+		for j := range t.Runs {
+			m := t.Runs[len(t.Runs)-1-j].metrics[name]
+			if gap := m.gap(); gap != nil {
+				gaps = append(gaps, *gap)
+				bars.Points = append(bars.Points, plot.Range{X: float64(j), Low: gap.Low, High: gap.High})
+				unit = m.unit()
+			}
+		}
+		c := t.picture(fmt.Sprintf("effect-%d", i), clean(name)+": how the experiment differed from control in each run", l, nil)
+		low, high := span2(gaps, math.NaN())
+		c.Y = plot.Axis{Min: low, Max: high, Ticks: plot.Ticks(low, high, 4), Format: func(v float64) string { return signed(v) + unit }}
+		c.Says, c.Bars = "Where the upright line of a run touches none, its difference may be chance.", []plot.Band{bars}
+		c.Rules = []plot.Rule{{Name: "no difference", At: 0}}
+		all = append(all, c)
+	}
+	return all
+}
+
+// unit is that of the difference in a picture.
+func (m metric) unit() string {
+	switch m.spec.Metric {
+	case mishap.SuccessRate:
+		return " pp"
+	case mishap.Gauge:
+		return ""
+	}
+	return " %"
+}
+
+// picture is one number over the runs.
+func (t Trend) picture(id, title string, l plot.Line, format func(float64) string) plot.Chart {
+	top := 0.0
+	for _, p := range l.Points {
+		if !math.IsNaN(p.Y) {
+			top = math.Max(top, p.Y)
+		}
+	}
+	if top == 0 {
+		top = 1
+	}
+	c := plot.Chart{
+		ID: id, Title: title, Lines: []plot.Line{l},
+		X: plot.Axis{Name: "day of the run", Min: -0.4, Max: float64(len(t.Runs)) - 0.6, Ticks: someOf(len(t.Runs)), Format: func(v float64) string {
+			if i := len(t.Runs) - 1 - int(v); i >= 0 && i < len(t.Runs) {
+				return t.Runs[i].Began.Format("2 Jan")
+			}
+			return ""
+		}},
+	}
+	if format != nil {
+		c.Says = fmt.Sprintf("From the oldest of %s to the newest; at most %s.", plural(int64(len(t.Runs)), "run"), format(top))
+		c.Y = plot.Axis{Max: top * 1.15, Ticks: plot.Ticks(0, top*1.15, 4), Format: format}
+	}
+	return c
+}
+
+// someOf are at most three places among so many: the first, the last, and one
+// between.
+func someOf(n int) []float64 {
+	switch n {
+	case 0:
+		return nil
+	case 1:
+		return []float64{0}
+	case 2:
+		return []float64{0, 1}
+	}
+	return []float64{0, float64((n - 1) / 2), float64(n - 1)}
+}
