@@ -204,7 +204,7 @@ func FuzzAnalyse(f *testing.F) {
 		at := time.Duration(0)
 		for i := 0; i+3 < len(data); i += 4 {
 			at += time.Duration(data[i+1]) * time.Duration(data[i+1]) * 100 * time.Microsecond
-			s.Attempts = append(s.Attempts, callers.Attempt{ID: string("\x00abc"[data[i]&3:][:data[i]&1]), Loose: data[i]&4 > 0, Source: string('a' + rune(data[i]>>6)),
+			s.Attempts = append(s.Attempts, callers.Attempt{ID: "-abc"[data[i]&3:][:data[i]&1], Loose: data[i]&4 > 0, Source: string('a' + rune(data[i]>>6)),
 				Start: at, Head: time.Duration(data[i+2]) * ms, Total: time.Duration(int8(data[i+3])) * ms, Outcome: callers.Outcome(data[i] >> 3 & 3)})
 		}
 		r := callers.Analyse(s)

@@ -46,6 +46,8 @@ const (
 type breaker struct {
 	c        Circuit
 	steps    []time.Duration // between calls, while it was closed
+	most     time.Duration   // a silence, as of when so many steps were
+	known    int             // known
 	seen     map[string]bool
 	previous Attempt
 	failed   int           // in a row
@@ -81,9 +83,12 @@ func (b *breaker) silence() (time.Duration, bool) {
 	if len(b.steps) < pace-1 {
 		return 0, false
 	}
-	sorted := slices.Clone(b.steps[max(0, len(b.steps)-500):])
-	slices.Sort(sorted)
-	return max(stillness, 8*sorted[len(sorted)*9/10], 3*sorted[len(sorted)-1]), true
+	if len(b.steps) > b.known+b.known/20 { // it does not change by much with each call
+		sorted := slices.Clone(b.steps[max(0, len(b.steps)-500):])
+		slices.Sort(sorted)
+		b.most, b.known = max(stillness, 8*sorted[len(sorted)*9/10], 3*sorted[len(sorted)-1]), len(b.steps)
+	}
+	return b.most, true
 }
 
 // step looks at the time from the call before to this one.
