@@ -195,6 +195,7 @@ func (c *conn) begin() {
 	c.out = c.srv.pool.get(smallBuffer)[:0]
 	c.exchange = Exchange{Version: 1, Source: c.addr, GRPC: -1, Start: time.Now(), Method: c.method(), Path: c.path(),
 		Host: c.host()}
+	c.exchange.Note = c.srv.note(asked{c})
 	c.reqBody, c.resBody = bodyOf(&c.req, c.exchange.Method), body{}
 	c.decision.reset(c.srv.board())
 }
@@ -211,7 +212,7 @@ func (c *conn) finish() {
 		return
 	}
 	x := &c.exchange
-	x.Total = time.Since(x.Start)
+	x.Total, x.Left = time.Since(x.Start), c.watch.leftAfter(x.Start)
 	x.Hits, x.Requested, x.Delivered = c.decision.hits, c.decision.requested, c.decision.delivered
 	x.Sent, x.Received = c.reqBody.content, c.resBody.content
 	c.srv.Observe(x)

@@ -34,6 +34,9 @@ type Server struct {
 	Faults *Board
 	// Observe is called when an exchange is over, from the goroutine that serves it, which it must not hold up. Nil: not.
 	Observe func(*Exchange)
+	// Identify is called when a request has been read; what it gives is the Note of the exchange. It is called for every
+	// request and must be quick. Nil: not.
+	Identify func(Incoming) any
 	// HeaderTimeout bounds the time from the first byte of a request to the end of its head, and the TLS handshake. 0: no
 	// bound. A connection may be idle for ever.
 	HeaderTimeout time.Duration
