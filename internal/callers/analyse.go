@@ -20,6 +20,26 @@ type Seen struct {
 	Lost        int  // attempts that came too fast to be kept
 }
 
+// Last is what was seen in the last while, of one arm if it is named: the attempts that began in it, and all attempts of
+// the requests that they belong to.
+func (s Seen) Last(while time.Duration, arm string) Seen {
+	from := max(s.From, s.Until-while)
+	known := make(map[string]bool)
+	for _, a := range s.Attempts {
+		if a.ID != "" && a.Start >= from {
+			known[a.ID] = true
+		}
+	}
+	var kept []Attempt
+	for _, a := range s.Attempts {
+		if (arm == "" || a.Arm == arm) && (a.Start >= from || known[a.ID]) {
+			kept = append(kept, a)
+		}
+	}
+	s.Attempts, s.From = kept, from
+	return s
+}
+
 // Report is what callers do.
 type Report struct {
 	Span    mishap.Duration `json:"span"` // how long they were watched
