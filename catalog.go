@@ -47,6 +47,10 @@ type ProbeKind struct {
 	Kind
 	Expect any // zero value of the struct that `expect` is read into
 	New    func(s ProbeSpec) (Probe, error)
+	// OwnArms names the expectations ("expect.opens") that only arms of their
+	// own can show: arms that are made of requests share what is measured. Nil:
+	// none has any.
+	OwnArms func(s ProbeSpec) []string
 }
 
 // SafeguardKind is a safeguard in the catalog.

@@ -41,6 +41,7 @@ func TestExamplesAreAccepted(t *testing.T) {
 		},
 		"tcp":        {{"address": "127.0.0.1:6379", "send": "PING\r\n"}, {"answer": "+PONG", "latency": "<= 50ms"}},
 		"exec":       {{"argv": []string{"redis-cli", "llen", "jobs"}, "env": object{"REDISCLI_AUTH": object{"env": "REDIS_PASSWORD"}}}, {"exit": 0, "value": "< 1000", "latency": "<= 1s"}},
+		"callers":    {{"proxy": "payments", "window": "60s"}, {"attempts": "<= 3", "amplification": "<= 2", "backoff": "exponential", "jitter": "present", "timeout": "<= 2s"}},
 		"prometheus": {{"url": "http://127.0.0.1:9090", "query": "sum(rate(a[1m]))"}, {"value": "< 5%"}},
 	} {
 		if _, err := build(kind, spec[0], spec[1], patience); err != nil {

@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "within": within, "until": until, "signal": send,
+			"exits": exits, "within": within, "until": until, "signal": send, "calls": calls,
 		},
 	})
 }

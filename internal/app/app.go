@@ -48,6 +48,7 @@ type App struct {
 	cloud    *cloud.Cloud
 
 	desk   desk
+	calls  callerWatches
 	fenced atomic.Bool // the lease was lost: nothing starts
 	mu     sync.Mutex
 	book   ledger.Ledger
@@ -181,7 +182,7 @@ func (a *App) restore(in mishap.Injection) (mishap.Injector, error) {
 }
 
 // Probes is the catalog of measurements.
-func (a *App) Probes() []mishap.ProbeKind { return probes.Catalog(probes.Deps{}) }
+func (a *App) Probes() []mishap.ProbeKind { return probes.Catalog(probes.Deps{Callers: a.callersSeen}) }
 
 // Safeguards is the catalog of refusals.
 func (a *App) Safeguards() []mishap.SafeguardKind { return a.safeguards("", nil) }

@@ -25,7 +25,7 @@ type freezes struct {
 func (a *App) newFreezes(specs []mishap.ProbeSpec) (*freezes, error) {
 	f := &freezes{every: time.Second}
 	for _, spec := range specs {
-		probe, err := makeProbe(spec)
+		probe, err := a.makeProbe(spec)
 		if err != nil {
 			return nil, invalid{fmt.Errorf("governor: freeze %s: %w", spec.Name, err)}
 		}

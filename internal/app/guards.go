@@ -10,7 +10,6 @@ import (
 
 	"mishap"
 	"mishap/internal/runner"
-	"mishap/probes"
 	"mishap/safeguards"
 )
 
@@ -31,7 +30,7 @@ func (a *App) safeguards(run string, keeper func() int) []mishap.SafeguardKind {
 			}
 			return self, nil
 		},
-		Probe: makeProbe,
+		Probe: a.makeProbe,
 	})
 }
 
@@ -106,9 +105,9 @@ func (a *App) others(ctx context.Context, run string, e mishap.Experiment) ([]st
 	return names, err
 }
 
-func makeProbe(spec mishap.ProbeSpec) (mishap.Probe, error) {
+func (a *App) makeProbe(spec mishap.ProbeSpec) (mishap.Probe, error) {
 	var names []string
-	for _, k := range probes.Catalog(probes.Deps{}) {
+	for _, k := range a.Probes() {
 		if k.Name == spec.Probe {
 			return k.New(spec)
 		}
@@ -117,10 +116,10 @@ func makeProbe(spec mishap.ProbeSpec) (mishap.Probe, error) {
 	return nil, &mishap.FieldError{Path: "probe", Msg: fmt.Sprintf("there is no probe %q", spec.Probe), Hint: mishap.Suggest(spec.Probe, names)}
 }
 
-func makeProbes(e mishap.Experiment) ([]mishap.Probe, error) {
+func (a *App) makeProbes(e mishap.Experiment) ([]mishap.Probe, error) {
 	all := make([]mishap.Probe, len(e.SteadyState))
 	for i, spec := range e.SteadyState {
-		p, err := makeProbe(spec)
+		p, err := a.makeProbe(spec)
 		if err != nil {
 			return nil, fmt.Errorf("make probe %q: %w", spec.Name, err)
 		}

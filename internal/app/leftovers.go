@@ -185,7 +185,7 @@ func (a *App) mend(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run,
 	if err != nil {
 		return nil, err
 	}
-	measured, err := makeProbes(lost.run.Plan.Experiment)
+	measured, err := a.makeProbes(lost.run.Plan.Experiment)
 	if err != nil {
 		return nil, err
 	}

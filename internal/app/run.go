@@ -177,7 +177,7 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 	if err != nil {
 		return a.failBegun(ctx, book, lease, first, err, o)
 	}
-	measured, err := makeProbes(plan.Experiment)
+	measured, err := a.makeProbes(plan.Experiment)
 	if err != nil {
 		return a.failBegun(ctx, book, lease, first, err, o)
 	}

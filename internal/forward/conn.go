@@ -193,6 +193,7 @@ func (c *conn) begin() {
 	c.out = c.srv.pool.get(smallBuffer)[:0]
 	c.exchange = Exchange{Version: 1, Source: c.addr, GRPC: -1, Start: time.Now(), Method: c.method(), Path: c.path(),
 		Host: c.host()}
+	c.exchange.Note = c.srv.note(asked{c})
 	c.reqBody, c.resBody = bodyOf(&c.req, c.exchange.Method), body{}
 	c.decision.reset(c.srv)
 }
@@ -209,6 +210,7 @@ func (c *conn) finish() {
 		return
 	}
 	x := &c.exchange
+	x.Left = c.watch.leftAfter(x.Start)
 	x.Sent, x.Received = c.reqBody.content, c.resBody.content
 	c.decision.report(c.srv, x)
 }

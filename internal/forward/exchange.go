@@ -62,6 +62,12 @@ type Exchange struct {
 	Head  time.Duration // from Start to the head of the response being written; 0 if there was none
 	Total time.Duration // from Start to the end
 
+	// Left is how long after Start the client sent its end, while it waited for the response; 0: it did not. Most clients
+	// of HTTP/1 that do so have given up, but not all, so that the exchange goes on. An end in the first 20 to 40 ms counts as
+	// being then.
+	Left time.Duration
+	Note any // what Identify gave
+
 	Hits      []Hit         // the faults that hit it
 	Requested time.Duration // what the faults asked for in delay, where it ended
 	Delivered time.Duration // how long it was held; never less than Requested, unless the client left

@@ -38,6 +38,9 @@ type Server struct {
 	Edge bool
 	// Egress says that the upstream is outside: members of baggage that are ours are taken out of what it gets.
 	Egress bool
+	// Identify is called when a request has been read; what it gives is the Note of the exchange. It is called for every
+	// request and must be quick. Nil: not.
+	Identify func(Incoming) any
 	// HeaderTimeout bounds the time from the first byte of a request to the end of its head, and the TLS handshake. 0: no
 	// bound. A connection may be idle for ever.
 	HeaderTimeout time.Duration

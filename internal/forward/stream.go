@@ -30,6 +30,7 @@ func newStream(h *h2, w http.ResponseWriter, r *http.Request) *stream {
 	s := &stream{h2: h, w: w, r: r, flush: http.NewResponseController(w).Flush, counted: &counted{ReadCloser: r.Body}}
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	s.exchange = Exchange{Version: 2, Source: h.addr, GRPC: -1, Start: time.Now(), Method: r.Method, Path: path, Host: r.Host}
+	s.exchange.Note = h.srv.note(s)
 	s.decision.reset(h.srv)
 	return s
 }

@@ -18,13 +18,14 @@ type watch struct {
 	ended atomic.Bool   // the client has sent its end
 
 	// Guarded by conn.mu.
-	waits    bool   // a request waits, and nobody reads
-	turn     uint64 // which request
-	running  bool   // the timer runs
-	seen     uint64 // the turn when it was set
-	watching bool   // a watcher has begun, and stop has not been called since
-	sending  bool   // the request waits, but its body is still read
-	asked    bool   // the whole request has gone to the upstream
+	waits    bool      // a request waits, and nobody reads
+	turn     uint64    // which request
+	running  bool      // the timer runs
+	seen     uint64    // the turn when it was set
+	watching bool      // a watcher has begun, and stop has not been called since
+	sending  bool      // the request waits, but its body is still read
+	asked    bool      // the whole request has gone to the upstream
+	left     time.Time // when ended was set
 }
 
 func (w *watch) init(c *conn) {
@@ -129,7 +130,7 @@ func (w *watch) run() {
 	default:
 		w.conn.mu.Lock()
 		defer w.conn.mu.Unlock()
-		w.ended.Store(true)
+		w.leave()
 		if w.asked && w.conn.up != nil {
 			w.conn.up.closeWrite()
 		}

@@ -116,10 +116,11 @@ func (s *server) routes() http.Handler {
 		status, err := s.faults.remove(r.PathValue("id"))
 		return http.StatusOK, status, err
 	}))
+	mux.HandleFunc("POST /v1/proxies/{name}/callers", answer(s.handleCallers))
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("/", answer(func(r *http.Request) (int, any, error) {
 		return 0, nil, refuse(http.StatusNotFound, "the calls are GET /v1/proxies, GET /v1/faults, "+
-			"GET, PUT and DELETE /v1/faults/{id}, POST /v1/faults/{id}/renew, and GET /metrics",
+			"GET, PUT and DELETE /v1/faults/{id}, POST /v1/faults/{id}/renew, POST /v1/proxies/{name}/callers, and GET /metrics",
 			"there is no call %s %s", r.Method, r.URL.Path)
 	}))
 	return mux

@@ -24,6 +24,7 @@ type listener struct {
 	pool  *bufferPool
 	bytes *budget // the server's
 	clock *clock  // the server's
+	calls *calls
 	tcp   *net.TCPListener
 	tasks sync.WaitGroup
 
@@ -67,6 +68,7 @@ func (l *listener) begin(ctx context.Context, client *net.TCPConn) {
 func (l *listener) handle(ctx context.Context, c *connection) {
 	defer l.forget(c)
 	if !l.admit(c) {
+		l.calls.connection(c, false)
 		return
 	}
 	to, err := l.route(c)
@@ -77,9 +79,11 @@ func (l *listener) handle(ctx context.Context, c *connection) {
 	dialer := net.Dialer{Timeout: dialTimeout}
 	conn, err := dialer.DialContext(ctx, "tcp", to)
 	if err != nil {
+		l.calls.connection(c, false)
 		l.unreachable(c, err)
 		return
 	}
+	l.calls.connection(c, true)
 	upstream := conn.(*net.TCPConn) // what the network "tcp" gives
 	if err := l.attach(c, upstream); err != nil {
 		abort(upstream)
@@ -210,6 +214,7 @@ func (l *listener) shut() {
 		return
 	}
 	_ = l.tcp.Close()
+	l.calls.close()
 	l.mu.Lock()
 	l.closed = true
 	for c := range l.open {

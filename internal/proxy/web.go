@@ -23,6 +23,7 @@ type webListener struct {
 	tcp      net.Listener
 	tls      *tls.Config // towards clients; nil: none
 	server   forward.Server
+	calls    *calls
 	board    forward.Board
 	tasks    sync.WaitGroup
 	open     atomic.Int64
@@ -39,7 +40,8 @@ type webListener struct {
 
 func newWebListener(config Listener, log *slog.Logger) *webListener {
 	l := &webListener{Listener: config, log: log, rules: make(map[*active]*forward.Fault),
-		counts: make(map[*forward.Fault]*counters)}
+		counts: make(map[*forward.Fault]*counters), calls: newCalls()}
+	l.server.Identify = l.calls.identify
 	l.server.Faults, l.server.Observe, l.server.HeaderTimeout = &l.board, l.observe, headerTimeout
 	l.server.Edge, l.server.Egress = config.Edge, config.Egress
 	return l
@@ -151,6 +153,7 @@ func (l *webListener) forget() {
 // observe counts what faults did to a request.
 func (l *webListener) observe(x *forward.Exchange) {
 	l.requests.Add(1)
+	l.calls.exchange(x)
 	if x.Failure == forward.Unreachable {
 		l.refused.Add(1)
 	}
@@ -203,6 +206,7 @@ func (l *webListener) close() {
 		return
 	}
 	_ = l.tcp.Close()
+	l.calls.close()
 	l.mu.Lock()
 	l.closed = true
 	end := l.end

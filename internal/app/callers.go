@@ -1,0 +1,167 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"mishap"
+	"mishap/internal/callers"
+	"mishap/internal/config"
+	"mishap/internal/proxy"
+	"mishap/probes"
+)
+
+const (
+	watchFor     = 2 * time.Minute // how long a proxy goes on recording when nobody asks any more
+	mostAttempts = 200_000         // that one watch remembers here
+	rememberFor  = 11 * time.Minute
+)
+
+// callerWatches are the watches of this process, which its probes share.
+type callerWatches struct {
+	mu  sync.Mutex
+	all map[string]*callerWatch
+}
+
+// callerWatch collects the attempts that a proxy records.
+type callerWatch struct {
+	client *proxy.Client
+	name   string
+	id     string
+
+	mu    sync.Mutex // held across the call, so that nothing is taken twice
+	since time.Time  // as the proxy says; another one and all begins anew
+	seq   uint64
+	seen  callers.Seen
+}
+
+// watchCallers is the watch of a proxy by an id.
+func (a *App) watchCallers(name, id string) (*callerWatch, error) {
+	settings, err := a.settingsOf(name)
+	if err != nil {
+		return nil, err
+	}
+	a.calls.mu.Lock()
+	defer a.calls.mu.Unlock()
+	key := name + "\n" + id
+	if w := a.calls.all[key]; w != nil {
+		return w, nil
+	}
+	client, err := a.ProxyClient(settings.Control)
+	if err != nil {
+		return nil, err
+	}
+	if a.calls.all == nil {
+		a.calls.all = map[string]*callerWatch{}
+	}
+	w := &callerWatch{client: client, name: name, id: id}
+	a.calls.all[key] = w
+	return w, nil
+}
+
+// settingsOf are the settings of a proxy. One that they do not know is named with the nearest.
+func (a *App) settingsOf(name string) (config.Proxy, error) {
+	var names []string
+	for _, p := range a.Settings.Proxies {
+		if p.Name == name {
+			return p, nil
+		}
+		names = append(names, p.Name)
+	}
+	hint := mishap.Suggest(name, names)
+	if names == nil {
+		hint = "list it in mishap.yaml: proxies: [{name: " + name + ", listen: \"127.0.0.1:9001\", upstream: \"127.0.0.1:9000\", protocol: http}]"
+	}
+	return config.Proxy{}, invalid{mishap.WithHint(fmt.Errorf("the settings have no proxy %q", name), hint)}
+}
+
+// look takes over what the proxy has recorded since the last time.
+func (w *callerWatch) look(ctx context.Context) (proxy.Watched, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	got, err := w.client.Callers(ctx, w.name, proxy.Watch{ID: w.id, After: w.seq, Keep: proxy.Duration(watchFor)})
+	if err != nil {
+		return got, err
+	}
+	if !got.Since.Equal(w.since) {
+		w.since, w.seen = got.Since, callers.Seen{}
+	}
+	w.seq, w.seen.Until = got.Seq, time.Duration(got.Now)*time.Microsecond
+	w.seen.Connections = got.Protocol == proxy.TCP
+	w.seen.Lost += int(got.Lost)
+	for _, a := range got.Attempts {
+		w.seen.Attempts = append(w.seen.Attempts, attempt(a))
+	}
+	w.forget()
+	return got, nil
+}
+
+// forget drops what no window reaches any more.
+func (w *callerWatch) forget() {
+	first := max(0, len(w.seen.Attempts)-mostAttempts)
+	w.seen.Lost += first
+	for first < len(w.seen.Attempts) && w.seen.Attempts[first].Start < w.seen.Until-rememberFor {
+		first++
+	}
+	w.seen.Attempts = w.seen.Attempts[first:]
+}
+
+func attempt(a proxy.Attempt) callers.Attempt {
+	const us = time.Microsecond
+	outcome := callers.OK
+	switch a.Outcome {
+	case proxy.AttemptFailed:
+		outcome = callers.Failed
+	case proxy.AttemptGaveUp:
+		outcome = callers.GaveUp
+	}
+	return callers.Attempt{ID: a.ID, Loose: a.Loose, Source: a.Source, Arm: a.Arm, Start: time.Duration(a.Start) * us,
+		Head: time.Duration(a.Head) * us, Total: time.Duration(a.Total) * us, Outcome: outcome, Status: a.Status}
+}
+
+// last is what was seen in the last while.
+func (w *callerWatch) last(while time.Duration, arm string) callers.Seen {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seen.Last(while, arm)
+}
+
+// callersSeen tells a probe what the callers of a proxy did.
+func (a *App) callersSeen(ctx context.Context, q probes.CallersQuery) (probes.CallersSeen, error) {
+	w, err := a.watchCallers(q.Proxy, q.ID)
+	if err != nil {
+		return probes.CallersSeen{}, err
+	}
+	if _, err := w.look(ctx); err != nil {
+		return probes.CallersSeen{}, err
+	}
+	r := callers.Analyse(w.last(q.Window, q.Arm))
+	seen := probes.CallersSeen{All: callerSeen(r.All)}
+	for _, one := range r.Sources {
+		seen.Sources = append(seen.Sources, callerSeen(one))
+	}
+	return seen, nil
+}
+
+// callerSeen says what some callers did in the words of the probe.
+func callerSeen(b callers.Behaviour) probes.CallerSeen {
+	s := probes.CallerSeen{
+		Source: b.Source, Summary: b.Summary(), HasIDs: b.WithID > 0,
+		Requests: b.Requests.N, MaxAttempts: b.Requests.Max, Mean: b.Requests.Mean,
+		Backoff: string(b.Backoff.Kind), BackoffWords: b.Backoff.Words(), BackoffWhy: b.Backoff.Why,
+		EvenSteps: b.Backoff.Kind == callers.Exponential && b.Backoff.Why != "",
+		Jitter:    string(b.Jitter.Kind), JitterWords: b.Jitter.Words(b.Backoff.Kind), JitterWhy: b.Jitter.Why,
+		Circuit: string(b.Circuit.Kind), CircuitWords: b.Circuit.Words(), Failing: b.Circuit.Failing.Std(),
+		Opened: b.Circuit.After.Std(), Open: b.Circuit.Open.Std(), Trials: b.Circuit.Bursts, TrialRate: b.Circuit.Rate,
+		TimeoutWords: b.Timeout.Words(), LongestWait: b.Timeout.Longest.Std(),
+	}
+	if b.Load != nil {
+		s.LoadRatio = b.Load.Ratio
+	}
+	for _, w := range b.Timeout.Waits {
+		s.Timeout = max(s.Timeout, w.Median.Std())
+	}
+	return s
+}

@@ -1,0 +1,202 @@
+package proxy_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"mishap/internal/proxy"
+)
+
+func (r *rig) watch(ask proxy.Watch) proxy.Watched {
+	r.t.Helper()
+	if ask.Keep == 0 {
+		ask.Keep = proxy.Duration(time.Minute)
+	}
+	w, err := r.Callers(context.Background(), "web", ask)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return w
+}
+
+// attempts waits until a watch has seen so many.
+func (r *rig) attempts(n int, ask proxy.Watch) (w proxy.Watched) {
+	r.t.Helper()
+	eventually(r.t, fmt.Sprintf("%d attempts are seen", n), func() bool {
+		w = r.watch(ask)
+		return len(w.Attempts) >= n
+	})
+	return w
+}
+
+const (
+	parent1 = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	parent2 = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-00"
+	parent3 = "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+)
+
+func TestAttemptsOfOneRequestHaveOneID(t *testing.T) {
+	r, c := webRig(t)
+	if w := r.watch(proxy.Watch{}); w.Protocol != proxy.HTTP || len(w.Attempts) != 0 {
+		t.Fatalf("a new watch: %+v", w)
+	}
+	r.watch(proxy.Watch{ID: "header:X-Request-Id"})
+	for _, headers := range [][]string{
+		{"Traceparent", parent1}, {"Traceparent", parent2}, {"Traceparent", parent3},
+		{"Amz-Sdk-Invocation-Id", "a", "Traceparent", parent1}, {"Amz-Sdk-Invocation-Id", "a", "Traceparent", parent3},
+		{"Idempotency-Key", "a"}, {"X-Request-Id", "a"}, {"Traceparent", "00-x"},
+	} {
+		if _, _, err := r.ask(c, "GET", "/pay", headers...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.ask(c, "GET", "/other", "Traceparent", parent1)
+	a := r.attempts(9, proxy.Watch{}).Attempts
+	same := func(i, j int) bool { return a[i].ID == a[j].ID && a[i].ID != "" }
+	if !same(0, 1) || same(0, 2) || !same(3, 4) || same(3, 0) || same(3, 5) || a[6].ID != "" || a[7].ID != "" || same(0, 8) {
+		t.Errorf("ids are %+v", a)
+	}
+	if !a[0].Loose || a[3].Loose || a[0].Source != "127.0.0.1" || a[0].Outcome != proxy.AttemptOK || a[0].Status != 200 || a[1].Start < a[0].Start+a[0].Total {
+		t.Errorf("attempts are %+v", a[:4])
+	}
+	for i, a := range r.attempts(9, proxy.Watch{ID: "header:X-Request-Id"}).Attempts {
+		if (a.ID != "") != (i == 6) {
+			t.Errorf("by X-Request-Id: %d is %+v", i, a)
+		}
+	}
+}
+
+func TestNothingIsRecordedUnlessSomebodyWatches(t *testing.T) {
+	r, c := webRig(t)
+	r.ask(c, "GET", "/before")
+	first := r.watch(proxy.Watch{Keep: proxy.Duration(10 * time.Millisecond)})
+	var again proxy.Watched
+	eventually(t, "the watch ends", func() bool {
+		time.Sleep(20 * time.Millisecond)
+		again = r.watch(proxy.Watch{Keep: proxy.Duration(10 * time.Millisecond)})
+		return !again.Since.Equal(first.Since)
+	})
+	if len(first.Attempts)+len(again.Attempts) != 0 {
+		t.Errorf("seen: %+v, %+v", first, again)
+	}
+}
+
+func TestAWatchGivesWhatIsNewAndSaysWhatWasLost(t *testing.T) {
+	r, c := webRig(t)
+	r.watch(proxy.Watch{})
+	r.ask(c, "GET", "/1")
+	one := r.attempts(1, proxy.Watch{})
+	r.ask(c, "GET", "/2", "Baggage", "a=b, mishap.arm=experiment;p=1")
+	two := r.attempts(1, proxy.Watch{After: one.Seq})
+	if len(two.Attempts) != 1 || two.Attempts[0].Arm != "experiment" || two.Lost != 0 || two.Seq != 2 {
+		t.Errorf("after the first: %+v", two)
+	}
+	if seq, lost, kept := proxy.Overflow(proxy.KeptAttempts + 10); seq != proxy.KeptAttempts+10 || lost != 10 || kept != proxy.KeptAttempts {
+		t.Errorf("seq %d, lost %d, kept %d", seq, lost, kept)
+	}
+}
+
+func TestCallersThatLeaveAreSeenToLeaveWhenTheyDid(t *testing.T) {
+	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-r.Context().Done():
+		case <-time.After(2 * time.Second):
+		}
+	}))
+	t.Cleanup(slow.Close)
+	r := startWith(t, slow.Listener.Addr().String(), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	r.watch(proxy.Watch{})
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	c := &http.Client{Transport: transport, Timeout: 150 * time.Millisecond}
+	if _, _, err := r.ask(c, "GET", "/"); err == nil {
+		t.Fatal("there is an answer")
+	}
+	a := r.attempts(1, proxy.Watch{}).Attempts[0]
+	if took := time.Duration(a.Total) * time.Microsecond; a.Outcome != proxy.AttemptGaveUp || took < 100*time.Millisecond || took > time.Second {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestFailuresAreToldFromAnswers(t *testing.T) {
+	r, c := webRig(t)
+	r.watch(proxy.Watch{})
+	for status, want := range map[int]string{500: proxy.AttemptFailed, 503: proxy.AttemptFailed, 429: proxy.AttemptFailed, 404: proxy.AttemptOK} {
+		id := fmt.Sprint("e", status)
+		r.put(with(id, proxy.HTTPError{Status: status}))
+		seq := r.watch(proxy.Watch{}).Seq
+		r.ask(c, "GET", "/")
+		if a := r.attempts(1, proxy.Watch{After: seq}).Attempts[0]; a.Outcome != want || a.Status != status {
+			t.Errorf("%d: %+v", status, a)
+		}
+		r.remove(id)
+	}
+}
+
+func TestOfTCPTheMakingOfConnectionsIsSeen(t *testing.T) {
+	r := start(t, upstream(t, echo))
+	if w := r.watch(proxy.Watch{}); w.Protocol != proxy.TCP {
+		t.Errorf("%+v", w)
+	}
+	ask(t, r.dial(), "hello")
+	r.put(with("no", proxy.Refuse{}))
+	if conn, err := net.Dial("tcp", r.addr); err == nil {
+		conn.Close()
+	}
+	a := r.attempts(2, proxy.Watch{}).Attempts
+	if a[0].Outcome != proxy.AttemptOK || a[1].Outcome != proxy.AttemptFailed || a[0].ID != "" || a[0].Source != "127.0.0.1" {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestAWatchThatCannotBeIsRefused(t *testing.T) {
+	r, _ := webRig(t)
+	for _, bad := range []struct {
+		name string
+		ask  proxy.Watch
+		want string
+	}{
+		{"webb", proxy.Watch{Keep: proxy.Duration(time.Second)}, `no proxy "webb"`},
+		{"web", proxy.Watch{}, "at most 10m"},
+		{"web", proxy.Watch{ID: "cookie:a", Keep: proxy.Duration(time.Second)}, "not a header"},
+		{"web", proxy.Watch{ID: "header:a b", Keep: proxy.Duration(time.Second)}, "not a header"},
+	} {
+		if _, err := r.Callers(t.Context(), bad.name, bad.ask); err == nil || !strings.Contains(err.Error(), bad.want) {
+			t.Errorf("%s %+v: %v", bad.name, bad.ask, err)
+		}
+	}
+	for i := range 5 {
+		_, err := r.Callers(t.Context(), "web", proxy.Watch{ID: fmt.Sprint("header:a", i), Keep: proxy.Duration(time.Minute)})
+		if (err != nil) != (i == 4) {
+			t.Errorf("watch %d: %v", i, err)
+		}
+	}
+	r.stop()
+	if _, err := r.Callers(t.Context(), "web", proxy.Watch{}); !errors.Is(err, proxy.ErrNotRunning) {
+		t.Errorf("%v", err)
+	}
+}
+
+// BenchmarkWatched is a request through the proxy, watched or not.
+func BenchmarkWatched(b *testing.B) {
+	for _, watched := range []bool{false, true} {
+		b.Run(fmt.Sprint("watched=", watched), func(b *testing.B) {
+			r, c := webRig(b)
+			if watched {
+				r.watch(proxy.Watch{})
+			}
+			for b.Loop() {
+				if _, _, err := r.ask(c, "GET", "/", "Traceparent", parent1); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
