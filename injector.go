@@ -113,11 +113,12 @@ type ArmsEffect struct {
 
 // Traffic is what a fault on traffic did to it since it was injected.
 type Traffic struct {
-	Connections int64    `json:"connections"` // that it delayed or changed
-	Bytes       int64    `json:"bytes"`       // delayed or changed
-	Count       int64    `json:"count"`       // delays delivered
-	Requested   Duration `json:"requested"`   // the delay asked for
-	Mean        Duration `json:"mean"`        // delay delivered
+	Connections int64    `json:"connections"`        // that it delayed or changed; requests, if it acts on those
+	Requests    bool     `json:"requests,omitempty"` // what is counted are requests
+	Bytes       int64    `json:"bytes"`              // delayed or changed
+	Count       int64    `json:"count"`              // delays delivered
+	Requested   Duration `json:"requested"`          // the delay asked for
+	Mean        Duration `json:"mean"`               // delay delivered
 	P50         Duration `json:"p50"`
 	P99         Duration `json:"p99"`
 	Max         Duration `json:"max"`

@@ -174,7 +174,7 @@ func (s *stream) doubts(begin, at time.Time) []string {
 		return all
 	case at.Sub(end) > staleAfter+3*s.Totals.Width:
 		say("nothing was measured for %s", at.Sub(end).Round(time.Second))
-	case float64(s.Covered) < (1-mostMissing)*float64(end.Sub(begin)):
+	case end.After(begin) && float64(s.Covered) < (1-mostMissing)*float64(end.Sub(begin)) && end.Sub(begin)-s.Covered > s.Totals.Width:
 		say("%s of %s are missing", (end.Sub(begin) - s.Covered).Round(time.Second), end.Sub(begin).Round(time.Second))
 	}
 	if s.Refused > 0 && len(all) > 0 {

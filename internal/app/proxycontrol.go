@@ -76,7 +76,7 @@ func (p proxyControl) Get(ctx context.Context, id string) (injectors.ProxyStatus
 		InForce: s.State == proxy.InForce,
 		Detail:  told(s),
 		Traffic: mishap.Traffic{
-			Connections: int64(n.Connections + n.Requests), Bytes: int64(n.Bytes + n.Dropped), Count: int64(n.Felt()),
+			Connections: int64(n.Connections + n.Requests), Requests: n.Requests > 0, Bytes: int64(n.Bytes + n.Dropped), Count: int64(n.Felt()),
 			Mean: mishap.Duration(d.Mean), P50: mishap.Duration(d.P50), P99: mishap.Duration(d.P99), Max: mishap.Duration(d.Max),
 		},
 	}, nil

@@ -229,19 +229,20 @@ func (c *Comparison) count() {
 }
 
 // quantile is the p-quantile of a histogram in seconds, from the upper edge of
-// its bin; the last bin has none, and gives the last bound.
+// its bin. The last bin, which has no edge, is of failures: they have no latency.
+// 0 if there are none but those.
 func quantile(h analysis.Histogram, p float64) mishap.Duration {
-	var all, below int64
-	for _, n := range h.Counts {
-		all += n
-	}
-	if all == 0 {
+	if len(h.Bounds) == 0 {
 		return 0
 	}
+	var all, below int64
+	for _, n := range h.Counts[:len(h.Bounds)] {
+		all += n
+	}
 	need := int64(math.Ceil(p * float64(all)))
-	for i, n := range h.Counts {
-		if below += n; below >= need {
-			return seconds(h.Bounds[min(i, len(h.Bounds)-1)])
+	for i, n := range h.Counts[:len(h.Bounds)] {
+		if below += n; below >= need && n > 0 {
+			return seconds(h.Bounds[i])
 		}
 	}
 	return 0

@@ -129,21 +129,21 @@ recovery: {within: 30s}
 
 const retries = `version: 1
 name: retries
-claim: A checkout that fails does not ask payments more than three times.
-# The storefront tries eight times, always after the same short wait: a small
-# failure of payments becomes eight times its load.
+claim: When payments fails, the storefront waits longer and longer before it asks again.
+# It tries eight times, always after the same short wait: a failure of payments
+# becomes eight times its load.
 steadyState:
   - name: a basket can be paid
     probe: http
     with: {method: POST, url: "http://$STUBBORN/checkout"}
     expect: {status: 200, body: sold}
     when: [before, after]
-  - name: checkouts ask payments three times at most
+  - name: callers of payments back off
     probe: callers
     with: {proxy: payments-stubborn, window: 5s}
-    expect: {attempts: "<= 3"}
+    expect: {backoff: exponential}
     every: 500ms
-    unknown: 20 of 20      # until enough was seen to tell
+    unknown: 19 of 20      # until enough was seen to tell
     when: [during]
 faults:
   - name: payments fails

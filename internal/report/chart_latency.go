@@ -169,7 +169,7 @@ func (f *film) delayChart(id string, in *mishap.RunInjection, last *mishap.Traff
 	return plot.Chart{
 		ID: id, Title: in.Fault + ": the delay asked for, and the delay delivered",
 		Says: fmt.Sprintf("Asked for were %s. Delivered were %s to half of the traffic, up to %s to 99 of 100, and %s at most, to %s.",
-			last.Requested, quick(last.P50.Std()), quick(last.P99.Std()), quick(last.Max.Std()), plural(last.Connections, "connection")),
+			last.Requested, quick(last.P50.Std()), quick(last.P99.Std()), quick(last.Max.Std()), feltBy(last)),
 		X:     timeAxis(f.axisName(), half.Points[0].X, math.Max(half.Points[len(half.Points)-1].X, half.Points[0].X+time.Second.Seconds())),
 		Y:     plot.Axis{Max: top * 1.2, Ticks: plot.Ticks(0, top*1.2, 4), Format: quickSeconds},
 		Rules: []plot.Rule{{Name: "asked for", Class: "asked", At: asked}}, Lines: []plot.Line{half, tail},

@@ -75,7 +75,7 @@ func look(r *mishap.Run) *picture {
 	for _, in := range r.Injections {
 		f := pictureFault{name: on(in), state: in.State}
 		if in.Felt != nil {
-			f.felt = plural(in.Felt.Connections, "connection") + ", " + size(in.Felt.Bytes)
+			f.felt = feltBy(in.Felt)
 		}
 		if in.State == mishap.InjectionInjected {
 			f.end = in.InjectedAt.Add(in.For.Std())

@@ -152,11 +152,20 @@ func felt(t *mishap.Traffic) []string {
 	case t.Count == 0:
 		return []string{fmt.Sprintf("felt by %s, whose bytes were let go before they were due", plural(t.Connections, "connection"))}
 	}
-	texts := []string{fmt.Sprintf("felt by %s, %s", plural(t.Connections, "connection"), size(t.Bytes))}
+	texts := []string{"felt by " + feltBy(t)}
 	if t.Requested > 0 {
 		texts = append(texts, fmt.Sprintf("delay asked for %s, delivered p50 %s, p99 %s, at most %s", t.Requested, took(t.P50.Std()), took(t.P99.Std()), took(t.Max.Std())))
 	}
 	return texts
+}
+
+// feltBy says what of the traffic felt a fault. Requests have no size of their
+// own: their bytes were not looked at.
+func feltBy(t *mishap.Traffic) string {
+	if t.Requests {
+		return plural(t.Connections, "request")
+	}
+	return plural(t.Connections, "connection") + ", " + size(t.Bytes)
 }
 
 // probes is the table of what each probe saw while faults were in.
