@@ -77,7 +77,7 @@ func (c *cli) demo(ctx context.Context, dir string) error {
 All verdicts are as they should be. Everything is reverted, the shop is closed.
 
   experiments  %s
-  reports      %s
+  reports      %s    # open the pages in a browser
   settings     %s
 
 next:
@@ -173,6 +173,21 @@ func (c *cli) play(ctx context.Context, program string, shop demo.Shop, a act) e
 	}
 	if got := p.ProcessState.ExitCode(); got != a.outcome.ExitCode() {
 		return fmt.Errorf("experiment %s gave exit code %d, expected %d; its report is in %s", a.name, got, a.outcome.ExitCode(), report)
+	}
+	return c.keepPage(ctx, program, shop, a.name)
+}
+
+// keepPage keeps the report of the last run as a page.
+func (c *cli) keepPage(ctx context.Context, program string, shop demo.Shop, name string) error {
+	page, err := os.Create(shop.Page(name))
+	if err != nil {
+		return fmt.Errorf("keep page: %w", err)
+	}
+	defer page.Close()
+	p := exec.CommandContext(ctx, program, "report", "last", "-o", "html", "--config", shop.Settings())
+	p.Stdout, p.Stderr = page, c.err
+	if err := p.Run(); err != nil {
+		return fmt.Errorf("make page of %s: %w", name, err)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func (c *Comparison) harmed(s analysis.Status) string {
 	if most >= len(c.metrics) { // the guard of the traffic itself
 		return "requests of the experiment arm stopped coming, while those of control went on"
 	}
-	text := "harm is shown: " + c.beside(c.metrics[most], s.Metrics[most])
+	text := c.beside(c.metrics[most], s.Metrics[most])
 	if s.ExtraFailures >= 1 {
 		text += fmt.Sprintf("; about %.0f requests were harmed", s.ExtraFailures)
 	}
