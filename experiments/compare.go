@@ -145,6 +145,28 @@ func (c *checker) checkCompare() {
 	}
 	c.checkMetrics(n)
 	c.checkConfined(n)
+	c.checkShared()
+}
+
+// checkShared reports expectations that arms of requests cannot show: both arms
+// use the same circuit and the same pool.
+func (c *checker) checkShared() {
+	if c.form.Compare.Arms.From != mishap.ArmsFromRequests {
+		return
+	}
+	for i, item := range c.items("steadyState") {
+		if item.shape != mapping || i >= len(c.form.SteadyState) || item.hasBroken() {
+			continue
+		}
+		spec := mishap.ProbeSpec(c.form.SteadyState[i])
+		k := slices.IndexFunc(c.options.Probes, func(k mishap.ProbeKind) bool { return k.Name == spec.Probe })
+		if k < 0 || c.options.Probes[k].OwnArms == nil {
+			continue
+		}
+		for _, path := range c.options.Probes[k].OwnArms(spec) {
+			c.complain(item, path, "arms of requests share processes, so that "+strings.TrimPrefix(path, "expect.")+" is that of both", "remove it, or compare")
+		}
+	}
 }
 
 func (c *checker) checkArms(n *node, arms armsForm) {

@@ -24,6 +24,7 @@ func catalogs() experiments.Catalogs {
 			confined(injector("proxy-http-latency", latencyWith{}, proxyTargets{})),
 		},
 		Probes: []mishap.ProbeKind{
+			{Kind: mishap.Kind{Name: "callers", Params: processWith{}}, Expect: callersExpect{}, New: newProbe[processWith, callersExpect], OwnArms: func(mishap.ProbeSpec) []string { return []string{"expect.opens"} }},
 			{Kind: mishap.Kind{Name: "exec", Params: execWith{}}, New: newProbe[execWith, struct{}]},
 			{Kind: mishap.Kind{Name: "http", Params: httpWith{}}, Expect: httpExpect{}, New: newProbe[httpWith, httpExpect]},
 		},
@@ -57,6 +58,10 @@ func checkSource(m mishap.CompareMetric) error {
 		return &mishap.FieldError{Path: "with.url", Msg: "is empty"}
 	}
 	return nil
+}
+
+type callersExpect struct {
+	Opens string `json:"opens,omitempty" jsonschema:"when they stop calling"`
 }
 
 type execWith struct {

@@ -24,10 +24,11 @@ func (c *cli) demoCommand() *cobra.Command {
 		Short: "See three verdicts on a small shop, in less than a minute",
 		Long: `Start a small shop of real processes: payments, three storefronts, mishap
 proxies around them, and a steady load. Make payments 300 ms late for a quarter
-of the users, beside a quarter who are left alone: the storefront with a fallback
-is cleared (held), the one without is stopped (deviated). Then let payments fail
-for the storefront that tries again and again (deviated). It exits 0 when all
-verdicts are as expected, and leaves files, reports and journals behind.`,
+of the users, beside a quarter who are left alone: the storefront with a
+fallback is cleared (held), the one without is stopped (deviated). Then let
+payments fail for the storefront that tries again and again (deviated). It exits
+0 when all verdicts are as expected, and leaves files, reports and journals
+behind.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.demo(cmd.Context(), dir) },
 	}
