@@ -86,8 +86,9 @@ func TestEveryProblemIsReportedAtOnceWithItsPlace(t *testing.T) {
 			t.Errorf("missing %q in %v", want, err)
 		}
 	}
-	_, err = load(t, "lease: 1h\nlongestRun: soon\noptInTag: yes please\nproxies: [{name: p, listen: x, upstream: 'y:1'}]\n", nil, nil)
-	for _, want := range []string{"mishap.yaml:1: lease: 1h is outside of 1s to 1m", `mishap.yaml:2: longestRun: "soon" is not a duration`, "mishap.yaml:3: optInTag", `listen of proxy "p" is "x"`} {
+	_, err = load(t, "lease: 1h\nlongestRun: soon\noptInTag: yes please\nproxies: [{name: p, listen: x, upstream: 'y:1', edge: true}]\n", nil, nil)
+	for _, want := range []string{"mishap.yaml:1: lease: 1h is outside of 1s to 1m", `mishap.yaml:2: longestRun: "soon" is not a duration`, "mishap.yaml:3: optInTag", `listen of proxy "p" is "x"`,
+		`proxy "p" has edge or egress, which is for protocol http`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("missing %q in %v", want, err)
 		}

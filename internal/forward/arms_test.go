@@ -187,6 +187,36 @@ func TestATokenHitsWhateverAnSDKMadeOfItsBaggage(t *testing.T) {
 	}
 }
 
+// TestACallOfGRPCIsInAnArmToo: metadata are header fields, and its status is what the fault says.
+func TestACallOfGRPCIsInAnArmToo(t *testing.T) {
+	r, client := rigFor(t, "http2", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/grpc+proto")
+		w.Header().Set("X-Seen", r.Header.Get("Baggage"))
+		w.Header().Set("Grpc-Status", "0")
+	})
+	rule := armsRule(t, .3, nil)
+	r.put(rule)
+	match := onlyExperiment()
+	match.Service, match.GRPCMethod = "shop.Cart", "Add"
+	r.put(forward.Rule{Match: match, GRPC: &forward.GRPCStatus{Code: 14}})
+	for arm, want := range map[forward.Arm]int{forward.Experiment: 14, forward.Control: 0} {
+		req, _ := http.NewRequest(http.MethodPost, "http://"+r.addr+"/shop.Cart/Add", nil)
+		req.Header.Set("Content-Type", "application/grpc+proto")
+		req.Header.Set("X-User", userIn(t, rule, arm))
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if arm == forward.Control && !strings.Contains(res.Header.Get("X-Seen"), "mishap.arm=control") {
+			t.Errorf("the service saw %q", res.Header.Get("X-Seen"))
+		}
+		if x := r.exchange(); x.GRPC != want || x.Arm != arm {
+			t.Errorf("arm %q: observed status %d and arm %q", arm, x.GRPC, x.Arm)
+		}
+	}
+}
+
 // book writes down what it is told.
 type book struct {
 	mu     sync.Mutex

@@ -83,7 +83,7 @@ func (s Standing) Write(w io.Writer, now time.Time) error {
 		if src.Revision == 0 {
 			p.line(0, "source %s: nothing is in force", src.Name)
 		} else {
-			p.line(0, "source %s: %s, revision %d, in force for %s", src.Name, commit, src.Revision, ago(between(src.Since, now)))
+			p.line(0, "source %s: %s, revision %d, in force since %s", src.Name, commit, src.Revision, moment(src.Since))
 		}
 		if src.Problem != "" {
 			p.line(2, "BROKEN, so that the last good one stays:")
