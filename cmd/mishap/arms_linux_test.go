@@ -312,6 +312,11 @@ func TestHarmIsStoppedWithinSeconds(t *testing.T) {
 // TestArmsOnRealProxiesAreClearedAndStopped is the whole of it, once: users, an edge, a dependency, a fault in one arm.
 func TestArmsOnRealProxiesAreClearedAndStopped(t *testing.T) {
 	l := newLanes(t, 2)
+	if plan, err := l.mishap("plan", l.experiment(1, 0, "2pp", "2m")).CombinedOutput(); err != nil || !strings.Contains(string(plan), "can be ruled out in") {
+		t.Errorf("plan: %v\n%s", err, plan)
+	} else {
+		t.Logf("%s", plan)
+	}
 	harmed, cleared := make(chan *mishap.Run, 1), make(chan *mishap.Run, 1)
 	go func() {
 		run, err := l.run(l.experiment(0, 0, "0.5pp", "2m"))

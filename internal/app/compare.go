@@ -188,7 +188,7 @@ func (a *App) lateness(ctx context.Context, spec mishap.Compare) (lines []string
 				continue
 			}
 		}
-		lines = append(lines, fmt.Sprintf("%s: numbers of %s are up to %s late", m.Name, m.Source, mishap.Duration(all[i].Delay())))
+		lines = append(lines, fmt.Sprintf("%s: the source %s is up to %s late", m.Name, m.Source, mishap.Duration(all[i].Delay())))
 	}
 	return lines
 }

@@ -112,6 +112,21 @@ func touched(plan mishap.Plan, fault string) (n, matched int) {
 	return n, matched
 }
 
+// reached is how many whole targets a fault reaches, of which it may hit a part
+// of the traffic alone.
+func reached(plan mishap.Plan, fault string) (sum float64) {
+	for _, in := range plan.Injections {
+		switch {
+		case in.Fault != fault:
+		case in.Share > 0:
+			sum += float64(in.Share)
+		default:
+			sum++
+		}
+	}
+	return sum
+}
+
 // planKind writes what injecting and reverting a fault needs, who ends it, and
 // what can show it.
 func planKind(p *page, f mishap.Fault, kinds map[string]mishap.InjectorKind) {
@@ -180,8 +195,7 @@ func planRadius(p *page, plan mishap.Plan) {
 	}
 	for _, f := range plan.Experiment.Faults {
 		if n, matched := touched(plan, f.Name); matched > 0 {
-			used := float64(n) / float64(matched) * 100
-			p.field("", "%s: %d of %d matched (%.3g%%), %s allowed", f.Name, n, matched, used, radius.Share)
+			p.field("", "%s: %d of %d matched (%.3g%%), %s allowed", f.Name, n, matched, 100*reached(plan, f.Name)/float64(matched), radius.Share)
 		}
 	}
 }
