@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"mishap"
@@ -47,11 +48,31 @@ func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) (done func
 		edge = sources.NewProxy(reader, proxy.ArmsDelay)
 		o.Assigned, o.Keyless = edge.Assigned, edge.Keyless
 	}
-	if o.Sources, err = makeSources(*spec, edge); err != nil {
+	if o.Compare.Metrics, err = metricsOf(plan); err != nil {
+		return nil, err
+	}
+	if o.Sources, err = makeSources(o.Compare, edge); err != nil {
 		return nil, err
 	}
 	r.Compare, err = comparison.New(o)
 	return func() { a.closeSources(o.Sources) }, err
+}
+
+// metricsOf are the metrics of a plan. Where its arms are targets, their sources
+// are told which.
+func metricsOf(plan mishap.Plan) ([]mishap.CompareMetric, error) {
+	all := slices.Clone(plan.Experiment.Compare.Metrics)
+	if !plan.Experiment.SamplesTargets() {
+		return all, nil
+	}
+	for i := range all {
+		with, err := withTargets(all[i].With, plan.Injections)
+		if err != nil {
+			return nil, fmt.Errorf("metric %s: %w", all[i].Name, err)
+		}
+		all[i].With = with
+	}
+	return all, nil
 }
 
 // makeSources makes the sources of all metrics, in their order.
