@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -62,7 +64,7 @@ func checkProxies(path string, node ast.Node) (problems []error) {
 	if !ok {
 		return nil // said when it is read
 	}
-	names := []string{"name", "listen", "upstream", "protocol", "control", "controlTLS"}
+	names := keysOf(reflect.TypeFor[Proxy]())
 	for _, item := range list.Values {
 		pairs, ok := item.(ast.MapNode)
 		if !ok {
@@ -76,6 +78,15 @@ func checkProxies(path string, node ast.Node) (problems []error) {
 		}
 	}
 	return problems
+}
+
+// keysOf lists the keys of a struct in files.
+func keysOf(t reflect.Type) (names []string) {
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
 }
 
 func contains(list []string, one string) bool {
