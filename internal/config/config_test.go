@@ -141,3 +141,26 @@ notify: [{name: x, kind: pigeon}]
 		}
 	}
 }
+
+func TestEverySettingOfAProxyCanBeWritten(t *testing.T) {
+	s, err := load(t, `proxies:
+  - name: p
+    listen: "127.0.0.1:1"
+    upstream: "127.0.0.1:2"
+    protocol: http
+    control: "tcp://10.0.0.1:9"
+    controlTLS: {cert: c, key: k, ca: a}
+    edge: true
+    egress: true
+    sni: {"pay.example": "127.0.0.1:3"}
+    tls: {cert: c, key: k, clientCA: a}
+    upstreamTLS: {serverName: n, ca: a, cert: c, key: k}
+`, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := s.Proxies[0]
+	if !p.Edge || !p.Egress || p.TLS == nil || p.TLS.ClientCA == "" || p.UpstreamTLS == nil || p.UpstreamTLS.ServerName != "n" || p.ControlTLS.CA == "" || p.SNI["pay.example"] != "127.0.0.1:3" {
+		t.Errorf("%+v", p)
+	}
+}
