@@ -248,7 +248,15 @@ func quantile(h analysis.Histogram, p float64) mishap.Duration {
 	return 0
 }
 
-func seconds(s float64) mishap.Duration { return mishap.Duration(s * float64(time.Second)) }
+// seconds is a duration in three digits: bins are no finer.
+func seconds(s float64) mishap.Duration {
+	d := time.Duration(s * float64(time.Second))
+	unit := time.Duration(1)
+	for d/unit >= 1000 {
+		unit *= 10
+	}
+	return mishap.Duration(d.Round(unit))
+}
 
 // percent is a share for people.
 func percent(share float64) string { return fmt.Sprintf("%.4g %%", 100*share) }
