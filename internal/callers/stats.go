@@ -17,13 +17,14 @@ func quantile(sorted []float64, q float64) float64 {
 	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
 }
 
-// location is the mean of a sorted list whose highest tenth counts as its lower bound, and its standard error: a long tail
-// upwards, which is a busy machine and not a policy, moves neither.
+// location is the mean of a sorted list whose highest quarter counts as its lower bound, and its standard error: a long tail
+// upwards, which is a busy machine and not a policy, moves neither. For evenly drawn values the error is not larger than
+// that of the plain mean, and what is lost of the mean is the same part at all positions.
 func location(sorted []float64) (mean, stderr float64) {
 	if len(sorted) == 0 {
 		return 0, 0
 	}
-	top := quantile(sorted, 0.9)
+	top := quantile(sorted, 0.75)
 	sum, squares := 0.0, 0.0
 	for _, v := range sorted {
 		sum += min(v, top)

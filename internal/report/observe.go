@@ -68,10 +68,10 @@ func Observe(w io.Writer, o Observed) error {
 }
 
 func share(n, of int) string {
-	switch {
-	case n == 0:
+	switch n {
+	case 0:
 		return "none"
-	case n == of:
+	case of:
 		return "all"
 	default:
 		return fmt.Sprintf("%d (%.2g%%)", n, 100*float64(n)/float64(of))
