@@ -224,7 +224,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 
 // rigFor forwards to a net/http handler, and gives a client that speaks one version of HTTP with the forwarder, which
 // speaks the same with the handler.
-func rigFor(t testing.TB, version string, handler http.HandlerFunc) (*rig, *http.Client) {
+func rigFor(t testing.TB, version string, handler http.HandlerFunc, change ...func(*forward.Server)) (*rig, *http.Client) {
 	t.Helper()
 	both, one := new(http.Protocols), new(http.Protocols)
 	both.SetHTTP1(true)
@@ -237,5 +237,10 @@ func rigFor(t testing.TB, version string, handler http.HandlerFunc) (*rig, *http
 	t.Cleanup(s.Close)
 	transport := &http.Transport{Protocols: one, DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	return start(t, s.Listener.Addr().String()), &http.Client{Transport: transport, Timeout: patience}
+	r := startWith(t, s.Listener.Addr().String(), func(s *forward.Server) {
+		for _, c := range change {
+			c(s)
+		}
+	})
+	return r, &http.Client{Transport: transport, Timeout: patience}
 }

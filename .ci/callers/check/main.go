@@ -41,6 +41,7 @@ type rig struct {
 	urls   []string
 	name   map[string]string // of a proxy by its URL
 	warm   string            // one more URL, which is not looked at
+	stalls stalls
 }
 
 func check(runs int, clients, only, write, command string) error {
@@ -60,6 +61,7 @@ func check(runs int, clients, only, write, command string) error {
 		return err
 	}
 	defer func() { stop(); <-ended }()
+	go r.stalls.notice()
 	began := time.Now()
 	var results []result
 	wrong := 0
@@ -67,13 +69,14 @@ func check(runs int, clients, only, write, command string) error {
 		if only != "" && !strings.Contains(p.name, only) {
 			continue
 		}
-		got := r.try(ctx, p, clients, runs)
+		got := r.try(ctx, p, clients)
 		fmt.Println(got.line())
 		results = append(results, got)
 		wrong += got.wrong
-	}
-	page := table(results, runs, command, time.Since(began))
-	if write != "" {
+		if write == "" {
+			continue
+		}
+		page := table(results, runs, command, time.Since(began))
 		if err := os.WriteFile(write, []byte(page), 0o644); err != nil {
 			return err
 		}

@@ -25,6 +25,9 @@ func (g result) line() string {
 		return fmt.Sprintf("%-33s SKIPPED: %s", g.name, g.skipped)
 	}
 	text := fmt.Sprintf("%-33s %3d of %3d  %5.1fs  %s", g.name, g.right, g.right+g.wrong, g.took.Seconds(), g.example)
+	if g.stalled > 0 {
+		text += fmt.Sprintf("\n    %d runs do not count: the machine stalled in each of %d tries", g.stalled, rounds)
+	}
 	for i, m := range g.mistakes {
 		if i == 5 {
 			return text + fmt.Sprintf("\n    and %d more", len(g.mistakes)-5)
@@ -45,6 +48,9 @@ configured with. A run has %d requests of 5 attempts (of the AWS SDK, 4); the pa
 because a short pause is the hard case: a busy machine adds milliseconds to it. The AWS SDK has its own pauses, of up to
 2, 4 and 8 s, and its retry quota is raised.
 
+A run in which the machine did not give a process its turn for more than 20 ms, for more than a twentieth of its time in
+all, does not count, whatever was said of it: it is made again, up to three times.
+
 Made by `+"`%s`"+` on %s: %d runs of each policy, several at a time, in %s on %d cores.
 
 | client | configured | told | for example |
@@ -52,6 +58,9 @@ Made by `+"`%s`"+` on %s: %d runs of each policy, several at a time, in %s on %d
 `, requests, command, time.Now().Format(time.DateOnly), runs, took.Round(time.Second), runtime.NumCPU())
 	for _, g := range results {
 		told := fmt.Sprintf("%d of %d", g.right, g.right+g.wrong)
+		if g.stalled > 0 {
+			told += fmt.Sprintf("; %d stalled", g.stalled)
+		}
 		if g.skipped != "" {
 			told = "skipped: " + g.skipped
 		}

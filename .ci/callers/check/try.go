@@ -32,7 +32,7 @@ func policies() []policy {
 		named             = "header:X-Request-Id"
 	)
 	p := func(program, name string, b callers.BackoffKind, j callers.JitterKind) policy {
-		return policy{program: program, name: name, attempts: 5, atOnce: 4, backoff: b, jitter: j}
+		return policy{program: program, name: name, attempts: 5, atOnce: 2, backoff: b, jitter: j}
 	}
 	list := []policy{
 		p("go", "loop-immediate", none, still),
@@ -60,9 +60,7 @@ func policies() []policy {
 	for i := range list {
 		switch p := &list[i]; {
 		case p.program == "python":
-			p.id, p.atOnce = named, 2 // its threads share one lock
-		case p.program == "java" && p.name != "resilience4j-circuit":
-			p.atOnce = 2 // a thread for each request
+			p.id = named
 		case p.name == "aws-standard", p.name == "aws-adaptive":
 			p.attempts, p.atOnce = 4, 25 // up to 14 s of waiting
 		case p.name == "loop-never", p.name == "loop-never-jitter":
@@ -78,14 +76,15 @@ func policies() []policy {
 type result struct {
 	policy
 	right, wrong int
+	stalled      int // runs that were touched by a stall of the machine each time, and do not count
 	skipped      string
 	example      string // what was said of the last run
 	mistakes     []string
 	took         time.Duration
 }
 
-// try runs a policy and looks at what the proxy saw of each run when it is over.
-func (r *rig) try(ctx context.Context, p policy, clients string, runs int) (got result) {
+// try runs a policy, and again what a stall of the machine has touched.
+func (r *rig) try(ctx context.Context, p policy, clients string) (got result) {
 	got.policy = p
 	program := filepath.Join(clients, p.program)
 	if _, err := os.Stat(program); err != nil {
@@ -93,16 +92,28 @@ func (r *rig) try(ctx context.Context, p policy, clients string, runs int) (got 
 		return got
 	}
 	began := time.Now()
-	known := map[string]proxy.Watched{}
-	for _, url := range r.urls {
-		w, err := r.watch(ctx, url, p, 0)
-		if err != nil {
-			got.wrong, got.mistakes = runs, []string{err.Error()}
-			return got
+	left := r.urls
+	for round := 0; round < rounds && len(left) > 0; round++ {
+		var err error
+		if left, err = r.round(ctx, p, program, left, &got); err != nil {
+			got.wrong++
+			got.mistakes = append(got.mistakes, err.Error())
+			break
 		}
-		known[url] = w
 	}
-	args := append([]string{p.name, fmt.Sprint(requests), fmt.Sprint(p.attempts), fmt.Sprint(p.atOnce)}, r.urls...)
+	got.stalled, got.took = len(left), time.Since(began)
+	return got
+}
+
+// round makes a run for each URL, and gives those that do not count.
+func (r *rig) round(ctx context.Context, p policy, program string, urls []string, got *result) (stalled []string, err error) {
+	known := map[string]proxy.Watched{}
+	for _, url := range urls {
+		if known[url], err = r.watch(ctx, url, p, 0); err != nil {
+			return nil, err
+		}
+	}
+	args := append([]string{p.name, fmt.Sprint(requests), fmt.Sprint(p.attempts), fmt.Sprint(p.atOnce)}, urls...)
 	command := exec.CommandContext(ctx, program, args...)
 	command.Stderr = os.Stderr
 	command.Env = append(os.Environ(), "WARM="+r.warm)
@@ -111,22 +122,29 @@ func (r *rig) try(ctx context.Context, p policy, clients string, runs int) (got 
 		err = command.Start()
 	}
 	if err != nil {
-		got.wrong, got.mistakes = runs, []string{err.Error()}
-		return got
+		return nil, err
 	}
+	ended := 0
 	for scan := bufio.NewScanner(lines); scan.Scan(); {
 		before, ok := known[scan.Text()]
 		if !ok {
 			continue
 		}
-		got.add(r.judge(ctx, scan.Text(), p, before))
+		ended++
+		seen, begin, err := r.seen(ctx, scan.Text(), p, before)
+		switch {
+		case err != nil:
+			return nil, err
+		case r.stalls.share(begin, time.Now()) > 0.05:
+			stalled = append(stalled, scan.Text())
+		default:
+			got.add(judge(seen, p))
+		}
 	}
-	if err := command.Wait(); err != nil || got.right+got.wrong != runs {
-		got.mistakes = append(got.mistakes, fmt.Sprintf("%d of %d runs ended: %v", got.right+got.wrong, runs, err))
-		got.wrong = runs - got.right
+	if err := command.Wait(); err != nil || ended != len(urls) {
+		return nil, fmt.Errorf("%d of %d runs ended: %w", ended, len(urls), err)
 	}
-	got.took = time.Since(began)
-	return got
+	return stalled, nil
 }
 
 func (g *result) add(said string, right bool) {
@@ -143,20 +161,29 @@ func (r *rig) watch(ctx context.Context, url string, p policy, after uint64) (pr
 	return r.client.Callers(ctx, r.name[url], proxy.Watch{ID: p.id, After: after, Keep: proxy.Duration(10 * time.Minute)})
 }
 
-// judge says what the callers of one run do, and whether that is their policy.
-func (r *rig) judge(ctx context.Context, url string, p policy, before proxy.Watched) (said string, right bool) {
+// seen is what the proxy saw of one run, and when that began.
+func (r *rig) seen(ctx context.Context, url string, p policy, before proxy.Watched) (seen callers.Seen, begin time.Time, err error) {
 	w, err := r.watch(ctx, url, p, before.Seq)
-	if err != nil || !w.Since.Equal(before.Since) {
-		return fmt.Sprintf("the watch broke: %v", err), false
+	if err != nil || !w.Since.Equal(before.Since) || w.Lost > 0 {
+		return seen, begin, fmt.Errorf("the watch broke: %w", err)
 	}
 	const us = time.Microsecond
-	seen := callers.Seen{From: time.Duration(before.Now) * us, Until: time.Duration(w.Now) * us}
+	from := time.Duration(before.Now) * us
+	begin = time.Now()
 	for _, a := range w.Attempts {
 		outcome := map[string]callers.Outcome{proxy.AttemptFailed: callers.Failed, proxy.AttemptGaveUp: callers.GaveUp}[a.Outcome]
 		seen.Attempts = append(seen.Attempts, callers.Attempt{ID: a.ID, Loose: a.Loose, Source: a.Source,
-			Start: time.Duration(a.Start)*us - seen.From, Head: time.Duration(a.Head) * us, Total: time.Duration(a.Total) * us, Outcome: outcome, Status: a.Status})
+			Start: time.Duration(a.Start)*us - from, Head: time.Duration(a.Head) * us, Total: time.Duration(a.Total) * us, Outcome: outcome, Status: a.Status})
+		if at := w.Since.Add(time.Duration(a.Start) * us); at.Before(begin) {
+			begin = at
+		}
 	}
-	seen.From, seen.Until = 0, seen.Until-seen.From
+	seen.Until = time.Duration(w.Now)*us - from
+	return seen, begin, nil
+}
+
+// judge says what the callers of one run do, and whether that is their policy.
+func judge(seen callers.Seen, p policy) (said string, right bool) {
 	if p.circuit {
 		c := callers.Analyse(seen).All.Circuit
 		return c.Words(), c.Kind == callers.CircuitOpens && c.Failures >= 45 && c.Failures <= 70 && c.Bursts >= 2 &&
