@@ -8,7 +8,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race lint crash bench bench-serve bench-proxy bench-proxy-hangs fleet check-arms check-deploy fuzz-api release fmt clean
+.PHONY: help demo build install test race lint crash bench bench-serve bench-proxy bench-proxy-hangs fleet check-arms check-callers check-deploy fuzz-api release fmt clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ fleet: ## N rounds of kills, freezes and database restarts in a fleet of three (
 
 check-arms: build ## N runs without and N with harm on real proxies, 20 at a time (N=200; a quarter of an hour)
 	MISHAP_ARMS=$(N) $(GO) test -count=1 -timeout 6h -v -run 'TestHealthyArms|TestHarmIsStopped' ./cmd/mishap
+
+check-callers: ## run real clients in Go, Java and Python N times each, and check that their retry policies are told (N=100)
+	.ci/check-callers -runs $(if $(filter file,$(origin N)),100,$(N)) -write docs/callers.md
 
 check-deploy: ## check the files of deploy/ against the schemas of what reads them
 	.ci/check-deploy

@@ -74,7 +74,7 @@ const callersDoc = "Judges what the callers of a dependency do, from the attempt
 	"an id; with less they are unknown, and the reason is said, so give `unknown` an allowance and ask `when: [during]`. " +
 	"Attempts are matched by a header (`id`). Without any, only totals are judged: `amplification` then compares calls per " +
 	"second while they fail with those while they do not, in the same window. Calls of one trace to one method and path " +
-	"count as attempts of one request until one of them succeeds. Jitter below about ±10 % is not told from none, nor any " +
+	"count as attempts of one request until one of them succeeds. Jitter below about ±15 % is not told from none, nor any " +
 	"below 2 ms. Callers at different addresses are judged one by one where enough was seen of each; those that share one " +
 	"are taken for one.\n\n" +
 	"`opens` and `halfOpen` look at silences: calls that stop after failures although others would have come. They need 20 " +

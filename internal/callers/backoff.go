@@ -37,7 +37,7 @@ const (
 	// grows is how many standard errors a growth must be from none. Chance alone does that in fewer than one of ten
 	// thousand analyses; between unsure and grows nothing is said.
 	grows, unsure = 4.0, 3.5
-	// leastGrowth is how much longer than the first the longest pause must be on average: a drift of the machine is less.
+	// leastGrowth is how much longer than the first pause later ones must be: a drift of the machine is less.
 	leastGrowth = 1.25
 
 	// What a mean may be off beside its standard error: the caller's own work, and a machine that is not always as busy.
@@ -58,17 +58,13 @@ func (p *pauses) backoff() Backoff {
 	p.withoutFirst()
 	b.AtOnce, b.First = p.atOnce, millis(p.mean[0])
 	stderr, logs, logerr := p.errors()
-	trend, longest := strength(logs, logerr), 0.0
-	for _, m := range p.mean {
-		longest = max(longest, m/p.mean[0])
-	}
-	last := len(p.mean) - 1
+	sure, times := growth(logs, logerr)
 	switch {
-	case trend <= -grows && p.mean[last] < p.mean[0]/leastGrowth:
+	case sure <= -grows && times <= 1/leastGrowth:
 		b.Why = "pauses become shorter from attempt to attempt"
-	case trend >= grows && longest >= leastGrowth:
+	case sure >= grows && times >= leastGrowth:
 		p.grown(&b, stderr, logs, logerr)
-	case trend >= unsure && longest >= leastGrowth:
+	case sure >= unsure && times >= leastGrowth:
 		b.Why = "pauses may grow, but too few requests were seen to tell"
 	default:
 		mean, _, _ := level(p.mean, stderr)
@@ -96,17 +92,17 @@ func (p *pauses) errors() (stderr, logs, logerr []float64) {
 	return stderr, logs, logerr
 }
 
-// strength is by how many standard errors the positions grow: as a trend, or from the first to all others, whichever is
-// clearer.
-func strength(logs, logerr []float64) float64 {
+// growth is how many times as long as the first pause the last one is by their trend, or all others are by their mean,
+// whichever is surer, and by how many standard errors that is from no growth.
+func growth(logs, logerr []float64) (sure, times float64) {
 	trend := fit(positions(len(logs)), logs, logerr)
 	rest, err, _ := level(logs[1:], logerr[1:])
-	step := (rest - logs[0]) / math.Hypot(err, logerr[0])
-	slope := trend.b / trend.stderr
-	if math.Abs(step) > math.Abs(slope) {
-		return step
+	step := rest - logs[0]
+	bySlope, byStep := trend.b/trend.stderr, step/math.Hypot(err, logerr[0])
+	if math.Abs(byStep) > math.Abs(bySlope) {
+		return byStep, math.Exp(step)
 	}
-	return slope
+	return bySlope, math.Exp(trend.b * float64(len(logs)-1))
 }
 
 func positions(n int) []float64 {

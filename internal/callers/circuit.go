@@ -1,6 +1,7 @@
 package callers
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -12,7 +13,7 @@ type CircuitKind string
 
 // The kinds.
 const (
-	CircuitUnknown CircuitKind = "unknown" // nothing failed, or too little was called
+	CircuitUnknown CircuitKind = "unknown" // nothing failed, too little was called, or calls have not come back
 	CircuitOpens   CircuitKind = "opens"
 	CircuitNever   CircuitKind = "never" // calls went on while all failed
 )
@@ -188,6 +189,9 @@ func (b *breaker) result(attempts []Attempt, until time.Duration, guess bool) Ci
 		c.Rate = round2(float64(c.Probes) / c.Open.Std().Seconds())
 	}
 	switch failures := failed(attempts); {
+	case c.Openings > 0 && c.Bursts+c.Closed == 0:
+		c.Why = fmt.Sprintf("calls stopped %s after the first failure and have not come back in %s: a circuit is open, or nobody has anything to ask",
+			short(c.After), short(c.Open))
 	case c.Openings > 0:
 		c.Kind, c.Guess = CircuitOpens, guess
 	case !known:

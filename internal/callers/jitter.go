@@ -27,11 +27,12 @@ type Jitter struct {
 
 const (
 	// The spread is read from the lower half of the pauses, from the 10th percentile to the median, as a part of the
-	// median: 0.8 of it for full jitter, 0.08 for ±10 %. What a busy machine adds is never negative, so that it lies in
+	// median: 0.8 of it for full jitter, 0.12 for ±15 %, which is the least that is told. What a busy machine adds is never negative, so that it lies in
 	// the upper half and moves the median little.
 	same        = 0.055 // none
-	varies      = 0.11  // jitter
-	least       = 0.065 // jitter, if the shape is of jitter
+	some        = 0.11  // jitter, of all positions, if the shape is of jitter
+	varies      = 0.25  // jitter, whatever its shape
+	least       = 0.09  // jitter, if the shape is of jitter
 	leastSpread = 2.0   // ms; less cannot be told from the caller's own work
 	fullBelow   = 0.4   // of the median: where the 10th percentile of full jitter lies (0.2), and others' do not (0.6 of ±50 %)
 
@@ -56,7 +57,7 @@ func (p *pauses) jitter(kind BackoffKind) Jitter {
 	d := p.drawn(used)
 	j := d.judge(middle)
 	if j.Kind != JitterPresent && d.spread > same {
-		if all := p.drawn(nil); all.spread >= varies && all.skew <= jitterShaped {
+		if all := p.drawn(nil); all.spread >= some && all.skew <= jitterShaped {
 			j = all.judge(middle)
 		}
 	}
@@ -132,7 +133,7 @@ func (d drawn) judge(middle float64) Jitter {
 	case d.spread < least, d.spread < varies && d.skew > jitterShaped:
 		return Jitter{Kind: JitterUnknown, Spread: j.Spread, Why: "pauses vary by so little that it may be chance"}
 	// Where each request keeps its own measure, several policies are mixed, and none of them need draw.
-	case d.within >= 0 && d.within < d.spread/5 && d.within < least:
+	case d.within >= 0 && d.within < d.spread/5 && d.within < 0.065:
 		return Jitter{Kind: JitterUnknown, Spread: j.Spread, Why: "callers with different pauses are mixed: each keeps its own"}
 	case d.low < fullBelow:
 		j.Form = "full"

@@ -122,7 +122,7 @@ func policies() []wanted {
 		{"constant 100, busy", constant(100), busy, callers.Constant, callers.JitterAbsent},
 		{"constant 1000, busy", constant(1000), busy, callers.Constant, callers.JitterAbsent},
 		{"constant 50 long", constant(50), long, callers.Constant, callers.JitterAbsent},
-		{"constant 100 ±10", around(0.1, constant(100)), long, callers.Constant, callers.JitterPresent},
+		{"constant 100 ±15", around(0.15, constant(100)), long, callers.Constant, callers.JitterPresent},
 		{"constant 100 ±20", around(0.2, constant(100)), same, callers.Constant, callers.JitterPresent},
 		{"constant 50 ±50", around(0.5, constant(50)), same, callers.Constant, callers.JitterPresent},
 		{"constant 50 full", full(constant(50)), same, callers.Constant, callers.JitterPresent},

@@ -99,8 +99,6 @@ func (c Circuit) Words() string {
 			text += fmt.Sprintf(", tried once more with %d", c.Probes)
 		case c.Bursts > 1:
 			text += fmt.Sprintf(", tried again every %s (%s calls/s)", short(c.Every), number(c.Rate))
-		default:
-			text += fmt.Sprintf(", and did not try again in %s", short(c.Open))
 		}
 		if c.Closed > 0 {
 			text += ", and called on"
