@@ -15,6 +15,7 @@ type Deps struct {
 	LookupEnv func(name string) (string, bool)  // nil: that of package os
 	ReadFile  func(path string) ([]byte, error) // nil: that of package os
 	Proxy     *Proxy                            // the arms of the run at the edge; nil: there are none
+	Run       string                            // the id of the run
 }
 
 // Kind is a source in the catalog.
@@ -40,6 +41,7 @@ func Catalog(d Deps) []Kind {
 		d.ReadFile = os.ReadFile
 	}
 	return []Kind{
+		commandKind(d),
 		proxyKind(d),
 	}
 }
