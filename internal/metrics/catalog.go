@@ -42,6 +42,7 @@ func Catalog(d Deps) []Kind {
 	}
 	return []Kind{
 		commandKind(d),
+		prometheusKind(d),
 		proxyKind(d),
 	}
 }

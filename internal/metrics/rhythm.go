@@ -54,7 +54,7 @@ func (r *rounds) begin(newest time.Time) {
 	}
 	slices.Sort(phases)
 	r.cut = newest.Add(-pause(phases, r.interval)).Add(-r.interval)
-	if r.cut.Before(r.mark) || len(r.missing(r.gather())) > 0 {
+	if r.cut.Before(r.mark) || r.cut.Before(r.floor) || len(r.missing(r.gather())) > 0 {
 		r.cut = r.cut.Add(r.interval)
 	}
 	for _, t := range r.tracks {

@@ -47,11 +47,13 @@ type rounds struct {
 	interval time.Duration     // between readings; 0: not learnt yet
 	was      time.Duration     // the interval before it is learnt anew
 	cut      time.Time         // begin of the window
+	floor    time.Time         // what was read before is not used
 	mark     time.Time         // until here there are buckets, or gaps
 	last     time.Time         // of the last round; zero: there is nothing to count from
 	tracks   map[string]*track // by series
 	expected map[string]bool   // units that the next round waits for
 	targets  map[string]bool   // that were in the last round
+	bounds   []float64         // of latencies, as they were first
 	misses   int               // rounds in a row that lacked something
 }
 
@@ -218,6 +220,17 @@ func (r *rounds) missed() {
 		r.forget()
 		clear(r.expected)
 	}
+}
+
+// restart forgets all readings, and begins to learn with those after a time.
+func (r *rounds) restart(after time.Time) {
+	r.was, r.misses, r.interval, r.last = orElse(r.interval, r.was), 0, 0, time.Time{}
+	r.forget()
+	clear(r.expected)
+	for _, t := range r.tracks {
+		t.pending = nil
+	}
+	r.cut, r.floor = after, after
 }
 
 // advance makes the round what the next one is counted from.

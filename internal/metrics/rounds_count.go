@@ -33,12 +33,36 @@ func (r *rounds) count(read map[string]sample, missing []string, at time.Time) (
 			return nil, err
 		}
 	}
+	if r.bounds == nil {
+		r.bounds = orBounds(arms[control], arms[experiment])
+	}
 	c, errC := r.finish(arms[control])
 	e, errE := r.finish(arms[experiment])
-	if err := errors.Join(errC, errE); err != nil {
+	if err := errors.Join(errC, errE, r.bound(&c), r.bound(&e)); err != nil {
 		return nil, err
 	}
 	return &analysis.Bucket{Start: r.last, Width: at.Sub(r.last), Control: c, Experiment: e}, nil
+}
+
+// bound refuses a histogram with other bounds than the first one of all.
+func (r *rounds) bound(a *analysis.Arm) error {
+	switch {
+	case a.Latency.IsZero() && r.bounds != nil:
+		a.Latency = analysis.Histogram{Bounds: r.bounds, Counts: make([]int64, len(r.bounds)+1)}
+	case !slices.Equal(r.bounds, a.Latency.Bounds):
+		return fmt.Errorf("%w: they were %v and are %v", analysis.ErrScheme, r.bounds, a.Latency.Bounds)
+	}
+	return nil
+}
+
+// orBounds are the bounds of the first arm that has some.
+func orBounds(arms ...analysis.Arm) []float64 {
+	for _, a := range arms {
+		if !a.Latency.IsZero() {
+			return a.Latency.Bounds
+		}
+	}
+	return nil
 }
 
 // delta is what a series counted since the last round.
