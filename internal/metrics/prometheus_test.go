@@ -73,7 +73,7 @@ func (f *fakePrometheus) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (f *fakePrometheus) set(name, labels string, samples ...any) {
 	var values []string
 	for i := 0; i < len(samples); i += 2 {
-		when := float64(time.Now().Add(-time.Duration(samples[i].(int))*time.Second).UnixMilli()) / 1000
+		when := float64(time.Now().UnixMilli())/1000 - float64(samples[i].(int))
 		values = append(values, fmt.Sprintf(`[%.3f,"%v"]`, when, samples[i+1]))
 	}
 	f.mu.Lock()
@@ -96,10 +96,6 @@ func (f *fakePrometheus) source(t *testing.T, kind mishap.MetricKind, with objec
 	}
 	t.Cleanup(func() { closing(t, s) })
 	return s
-}
-
-func rate() object {
-	return object{"requests": `hits_total{job="shop"}`, "failures": `hits_total{job="shop",code="500"}`}
 }
 
 func TestBucketsOfCountersLieBetweenScrapes(t *testing.T) {
