@@ -15,7 +15,8 @@ type Deps struct {
 	LookupEnv func(name string) (string, bool)  // nil: that of package os
 	ReadFile  func(path string) ([]byte, error) // nil: that of package os
 	Proxy     *Proxy                            // the arms of the run at the edge; nil: there are none
-	Run       string                            // the id of the run
+	Run       string                            // the id of the run, which points of OTLP bear
+	Receiver  *Receiver                         // of OTLP; nil: there is none
 }
 
 // Kind is a source in the catalog.
@@ -42,6 +43,7 @@ func Catalog(d Deps) []Kind {
 	}
 	return []Kind{
 		commandKind(d),
+		otlpKind(d),
 		prometheusKind(d),
 		proxyKind(d),
 	}

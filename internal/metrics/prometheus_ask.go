@@ -16,7 +16,8 @@ const (
 	failures
 	events
 	latencies
-	level
+	levelRole
+	noRole // a sign of life
 )
 
 // ask is one query of a metric.
@@ -35,7 +36,7 @@ type ask struct {
 func (p prometheusParams) asks(kind mishap.MetricKind) ([]ask, error) {
 	both := armAsk{p.Requests, p.Failures, p.Events, p.Histogram, p.Gauge}
 	if p.Control == nil && p.Experiment == nil {
-		asks, err := both.asks("with.", kind)
+		asks, err := both.asks("with.", kind, false)
 		for i := range asks {
 			a := &asks[i]
 			a.label, a.arms = p.Arms.Label, map[string]side{p.Arms.Control: control, p.Arms.Experiment: experiment}
@@ -47,8 +48,8 @@ func (p prometheusParams) asks(kind mishap.MetricKind) ([]ask, error) {
 		return nil, &mishap.FieldError{Path: "with.control", Msg: "says what is read for one arm, and the rest is missing or said twice",
 			Hint: "give both control and experiment their own selectors, and none beside them"}
 	}
-	c, errC := p.Control.asks("with.control.", kind)
-	e, errE := p.Experiment.asks("with.experiment.", kind)
+	c, errC := p.Control.asks("with.control.", kind, false)
+	e, errE := p.Experiment.asks("with.experiment.", kind, false)
 	if err := errors.Join(errC, errE); err != nil {
 		return nil, err
 	}
@@ -60,8 +61,9 @@ func (p prometheusParams) asks(kind mishap.MetricKind) ([]ask, error) {
 	return asks, nil
 }
 
-// asks makes the queries of one arm, or of both.
-func (a armAsk) asks(path string, kind mishap.MetricKind) ([]ask, error) {
+// asks makes the queries of one arm, or of both. Those of OpenTelemetry have
+// dotted names, and a gauge is a selector too.
+func (a armAsk) asks(path string, kind mishap.MetricKind, otlp bool) ([]ask, error) {
 	var asks []ask
 	var problems []error
 	for _, field := range []struct {
@@ -70,7 +72,7 @@ func (a armAsk) asks(path string, kind mishap.MetricKind) ([]ask, error) {
 		kind       mishap.MetricKind
 	}{
 		{"requests", a.Requests, requests, mishap.SuccessRate}, {"failures", a.Failures, failures, mishap.SuccessRate},
-		{"events", a.Events, events, mishap.EventRate}, {"histogram", a.Histogram, latencies, mishap.Latency}, {"gauge", a.Gauge, level, mishap.Gauge},
+		{"events", a.Events, events, mishap.EventRate}, {"histogram", a.Histogram, latencies, mishap.Latency}, {"gauge", a.Gauge, levelRole, mishap.Gauge},
 	} {
 		wrong := func(msg, hint string) {
 			problems = append(problems, &mishap.FieldError{Path: path + field.name, Msg: msg, Hint: hint})
@@ -86,9 +88,9 @@ func (a armAsk) asks(path string, kind mishap.MetricKind) ([]ask, error) {
 			continue
 		}
 		q := ask{path: path + field.name, text: field.text, role: field.role}
-		if field.role != level {
+		if field.role != levelRole || otlp {
 			var err error
-			if q.pick, err = parseSelector(field.text); err != nil {
+			if q.pick, err = parseSelector(field.text, otlp); err != nil {
 				wrong(fmt.Sprintf("%q %v", field.text, err), `write it like http_requests_total{job="shop"}: counters are read as they were scraped, without functions, ranges or offsets`)
 			}
 		}

@@ -116,7 +116,7 @@ func (p prometheusParams) check() error {
 			wrong("with.url", "must be the address of the server alone", "leave out /api/v1 and what follows it")
 		}
 	}
-	if name, rest := takeName(p.Arms.Label, false); name == "" || rest != "" {
+	if name, rest := takeName(p.Arms.Label, ofLabels); name == "" || rest != "" {
 		wrong("with.arms.label", fmt.Sprintf("%q is not the name of a label", p.Arms.Label), "")
 	}
 	if p.Arms.Control == p.Arms.Experiment || p.Arms.Control == "" || p.Arms.Experiment == "" {

@@ -16,6 +16,7 @@ type side int
 const (
 	control side = iota
 	experiment
+	neither // a sign of life of a target, which counts nothing
 )
 
 // sample is a running total of one series at one time.
@@ -54,6 +55,7 @@ type rounds struct {
 	expected map[string]bool   // units that the next round waits for
 	targets  map[string]bool   // that were in the last round
 	bounds   []float64         // of latencies, as they were first
+	lost     error             // why the next bucket is refused
 	misses   int               // rounds in a row that lacked something
 }
 
@@ -180,8 +182,10 @@ func (r *rounds) round(read map[string]sample, missing []string) (*analysis.Buck
 	r.advance(read, missing, at)
 	switch {
 	case first && gap.Start.IsZero():
+		r.lost = nil
 		return nil, nil // the first reading of all: from here on it is counted
 	case first:
+		r.lost = nil
 		gap.Err = errors.New("numbers are counted anew from here on")
 		return nil, gap
 	case err != nil:
@@ -231,6 +235,16 @@ func (r *rounds) restart(after time.Time) {
 		t.pending = nil
 	}
 	r.cut, r.floor = after, after
+}
+
+// lose refuses the next bucket, because something of a target was lost.
+func (r *rounds) lose(target string, why error) {
+	r.lost = why
+	for _, t := range r.tracks {
+		if t.target == target {
+			t.known, t.base = t.known || t.base != nil, nil
+		}
+	}
 }
 
 // advance makes the round what the next one is counted from.

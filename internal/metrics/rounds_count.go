@@ -19,10 +19,14 @@ func (r *rounds) count(read map[string]sample, missing []string, at time.Time) (
 	if r.last.IsZero() {
 		return nil, nil
 	}
+	if lost := r.lost; lost != nil {
+		r.lost = nil
+		return nil, lost
+	}
 	if err := r.apart(read); err != nil {
 		return nil, err
 	}
-	var arms [2]analysis.Arm
+	var arms [neither + 1]analysis.Arm
 	for _, name := range slices.Sorted(maps.Keys(read)) {
 		s := read[name]
 		delta, err := r.delta(name, s)
@@ -77,9 +81,11 @@ func (r *rounds) delta(name string, s sample) (analysis.Arm, error) {
 			return delta, fmt.Errorf("%s: %w", name, err)
 		}
 		return delta, nil
+	case began:
+		return s.total, nil
 	case t.known:
 		return analysis.Arm{}, fmt.Errorf("%w: %s was away and has come back", ErrMissing, name)
-	case began, r.targets[s.target]:
+	case r.targets[s.target]:
 		return s.total, nil // it was not there when its target was read before: it began at 0
 	default:
 		return analysis.Arm{}, fmt.Errorf("%w: %s has joined, and what it counted before is not known", ErrMissing, s.target)
@@ -89,8 +95,8 @@ func (r *rounds) delta(name string, s sample) (analysis.Arm, error) {
 // apart refuses arms that are read at different times: a moment that is bad for
 // both would be harm to the one that is read after it.
 func (r *rounds) apart(read map[string]sample) error {
-	var times [2][]time.Time
-	var there [2]bool
+	var times [neither + 1][]time.Time
+	var there [neither + 1]bool
 	for _, s := range read {
 		times[s.arm], there[s.arm] = append(times[s.arm], s.at), true
 	}
@@ -151,6 +157,14 @@ func sumArm(sum *analysis.Arm, a analysis.Arm) error {
 	sum.Requests += a.Requests
 	sum.Successes += a.Successes
 	sum.Events += a.Events
+	if a.Gauge != nil { // levels are counted, so that they can be averaged
+		level := *a.Gauge
+		if sum.Gauge != nil {
+			level += *sum.Gauge
+		}
+		sum.Gauge = &level
+		sum.Events++
+	}
 	if a.Latency.IsZero() {
 		return nil
 	}

@@ -3,6 +3,7 @@ package metrics
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -14,15 +15,32 @@ type selector struct {
 }
 
 // matcher is one condition on a label.
-type matcher struct{ label, op, value string }
+type matcher struct {
+	label, op, value string
+	pattern          *regexp.Regexp // of =~ and !~
+}
+
+// charset is what names consist of besides letters, digits and underscores.
+type charset string
+
+const (
+	ofLabels  charset = ""
+	ofMetrics charset = ":"
+	ofOTLP    charset = ".-/"
+)
 
 var errSelector = errors.New("is not a selector of one metric")
 
 // parseSelector reads name{label="value", …}. Nothing else is a selector: no
 // function, range or offset, because counters are read as they were scraped.
-func parseSelector(text string) (selector, error) {
+// Names of OpenTelemetry also have dots, dashes and slashes.
+func parseSelector(text string, dotted bool) (selector, error) {
+	metric, label := ofMetrics, ofLabels
+	if dotted {
+		metric, label = ofOTLP, ofOTLP
+	}
 	s, rest := selector{}, strings.TrimSpace(text)
-	s.name, rest = takeName(rest, true)
+	s.name, rest = takeName(rest, metric)
 	rest = strings.TrimSpace(rest)
 	if s.name == "" {
 		return s, errSelector
@@ -36,7 +54,7 @@ func parseSelector(text string) (selector, error) {
 	for rest = strings.TrimSpace(rest[1:]); rest != "" && rest[0] != '}'; {
 		var m matcher
 		var err error
-		if m, rest, err = takeMatcher(rest); err != nil {
+		if m, rest, err = takeMatcher(rest, label); err != nil {
 			return s, err
 		}
 		s.matchers = append(s.matchers, m)
@@ -53,8 +71,8 @@ func parseSelector(text string) (selector, error) {
 	return s, nil
 }
 
-func takeMatcher(text string) (m matcher, rest string, err error) {
-	m.label, rest = takeName(text, false)
+func takeMatcher(text string, names charset) (m matcher, rest string, err error) {
+	m.label, rest = takeName(text, names)
 	rest = strings.TrimSpace(rest)
 	for _, op := range []string{"=~", "!~", "!=", "="} {
 		if after, ok := strings.CutPrefix(rest, op); ok {
@@ -74,7 +92,9 @@ func takeMatcher(text string) (m matcher, rest string, err error) {
 		case rest[i] == '\\' && quote != '`':
 			i++
 		case rest[i] == quote:
-			m.value, err = unquote(rest[:i+1])
+			if m.value, err = unquote(rest[:i+1]); err == nil && strings.HasSuffix(m.op, "~") {
+				m.pattern, err = regexp.Compile("^(?s:" + m.value + ")$")
+			}
 			return m, rest[i+1:], err
 		}
 	}
@@ -94,12 +114,12 @@ func unquote(text string) (string, error) {
 	return value, nil
 }
 
-func takeName(text string, colons bool) (name, rest string) {
+func takeName(text string, more charset) (name, rest string) {
 	i := 0
 	for ; i < len(text); i++ {
 		c := text[i]
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == ':' && colons
-		if !letter && (i == 0 || c < '0' || c > '9') {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || more == ofMetrics && c == ':'
+		if !letter && (i == 0 || (c < '0' || c > '9') && !strings.ContainsRune(string(more), rune(c))) {
 			break
 		}
 	}
@@ -108,7 +128,7 @@ func takeName(text string, colons bool) (name, rest string) {
 
 // where adds a condition.
 func (s selector) where(label, op, value string) selector {
-	s.matchers = append(append([]matcher(nil), s.matchers...), matcher{label, op, value})
+	s.matchers = append(append([]matcher(nil), s.matchers...), matcher{label: label, op: op, value: value})
 	return s
 }
 
@@ -119,4 +139,25 @@ func (s selector) String() string {
 		all = append(all, fmt.Sprintf("%s%s%s", m.label, m.op, strconv.Quote(m.value)))
 	}
 	return s.name + "{" + strings.Join(all, ",") + "}"
+}
+
+// match reports whether all conditions hold; a label that is not there is empty.
+func (s selector) match(labels map[string]string) bool {
+	for _, m := range s.matchers {
+		value, holds := labels[m.label], false
+		switch m.op {
+		case "=":
+			holds = value == m.value
+		case "!=":
+			holds = value != m.value
+		case "=~":
+			holds = m.pattern.MatchString(value)
+		case "!~":
+			holds = !m.pattern.MatchString(value)
+		}
+		if !holds {
+			return false
+		}
+	}
+	return true
 }
