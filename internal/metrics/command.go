@@ -8,7 +8,9 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,8 +59,17 @@ func newCommand(d Deps, p commandParams) *command {
 	return &command{params: p, secrets: &secrets{deps: d}, lines: make(chan line, unreadLines), done: make(chan struct{}), delay: p.Delay.Std()}
 }
 
-// Prepare starts the command.
-func (c *command) Prepare(context.Context) error { return c.start() }
+// Prepare looks whether there is such a command.
+func (c *command) Prepare(context.Context) error {
+	program := c.params.Argv[0]
+	if strings.ContainsRune(program, filepath.Separator) && !filepath.IsAbs(program) {
+		program = filepath.Join(c.params.Dir, program)
+	}
+	if _, err := exec.LookPath(program); err != nil && !errors.Is(err, exec.ErrDot) {
+		return fmt.Errorf("find command: %w: %w", ErrUnavailable, err)
+	}
+	return nil
+}
 
 // Closed takes what the command has printed since the last call.
 func (c *command) Closed(context.Context) ([]analysis.Bucket, error) {

@@ -177,10 +177,15 @@ func TestACommandThatCannotStartIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closing(t, s)
+	_, _, err = metrics.Pace(t.Context(), s)
+	complains(t, err, metrics.ErrUnavailable, "find command")
 	_, err = s.Closed(t.Context())
 	complains(t, err, metrics.ErrUnavailable, "no such file")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\ncat <<END\n"+second(1, 9)+"\nEND\nsleep 1000\n"), 0o700); err != nil {
 		t.Fatal(err)
+	}
+	if delay, _, err := metrics.Pace(t.Context(), s); err != nil || delay != time.Minute {
+		t.Errorf("delay %s, %v", delay, err)
 	}
 	await(t, "a bucket", func() bool {
 		buckets, _ := s.Closed(t.Context())

@@ -30,10 +30,11 @@ type fakePrometheus struct {
 	asked   []string
 	header  http.Header
 	url     string
+	now     time.Time // when samples were made up
 }
 
-func newFake(t *testing.T) *fakePrometheus {
-	f := &fakePrometheus{series: map[string][]string{}, answers: map[string]string{}}
+func newFake(t testing.TB) *fakePrometheus {
+	f := &fakePrometheus{series: map[string][]string{}, answers: map[string]string{}, now: time.Now()}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	f.url = server.URL
@@ -73,7 +74,7 @@ func (f *fakePrometheus) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (f *fakePrometheus) set(name, labels string, samples ...any) {
 	var values []string
 	for i := 0; i < len(samples); i += 2 {
-		when := float64(time.Now().UnixMilli())/1000 - float64(samples[i].(int))
+		when := float64(f.now.UnixMilli())/1000 - float64(samples[i].(int))
 		values = append(values, fmt.Sprintf(`[%.3f,"%v"]`, when, samples[i+1]))
 	}
 	f.mu.Lock()
@@ -102,7 +103,10 @@ func TestBucketsOfCountersLieBetweenScrapes(t *testing.T) {
 	f := newFake(t)
 	f.both("hits_total", `,"code":"200"`, 50, 100, 40, 110, 30, 125, 20, 150, 10, 160)
 	s := f.source(t, mishap.EventRate, object{"events": `hits_total`})
-	got := closed(t, s)
+	if delay, width, err := metrics.Pace(t.Context(), s); err != nil || delay != 16*time.Second || width != 10*time.Second {
+		t.Errorf("delay %s, width %s, %v", delay, width, err)
+	}
+	got := closed(t, s) // what was read already is not lost
 	if len(got) != 1 || got[0].Control.Events != 10 || got[0].Width != 10*time.Second || s.(metrics.Paced).Width() != 10*time.Second {
 		t.Errorf("buckets %+v", got)
 	}
