@@ -15,6 +15,8 @@ type Deps struct {
 	LookupEnv func(name string) (string, bool)  // nil: that of package os
 	ReadFile  func(path string) ([]byte, error) // nil: that of package os
 	Proxy     *Proxy                            // the arms of the run at the edge; nil: there are none
+	Run       string                            // the id of the run, which points of OTLP bear
+	Receiver  *Receiver                         // of OTLP; nil: there is none
 }
 
 // Kind is a source in the catalog.
@@ -40,6 +42,9 @@ func Catalog(d Deps) []Kind {
 		d.ReadFile = os.ReadFile
 	}
 	return []Kind{
+		commandKind(d),
+		otlpKind(d),
+		prometheusKind(d),
 		proxyKind(d),
 	}
 }

@@ -107,3 +107,12 @@ func problems(err error) (paths []string) {
 	}
 	return []string{"not a field error"}
 }
+
+// encode writes parameters as JSON.
+func encode(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}

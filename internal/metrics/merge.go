@@ -58,9 +58,9 @@ func addArm(sum *analysis.Arm, a analysis.Arm, so, more time.Duration) error {
 	return nil
 }
 
-// Widen merges the buckets of a source until they cover at least width. What a
-// gap cuts short is dropped and said: widths stay alike, as blocks of a gauge
-// need it.
+// Widen merges the buckets of a source until they cover width, to the nearest
+// bucket: scrapes come a little early and late. What a gap cuts short is dropped
+// and said: widths stay alike, as blocks of a gauge need it.
 func Widen(s Source, width time.Duration) Source { return &wide{source: s, width: width} }
 
 type wide struct {
@@ -78,7 +78,7 @@ func (w *wide) Closed(ctx context.Context) ([]analysis.Bucket, error) {
 			err = errors.Join(err, w.drop(errors.New("a bucket that a gap cuts short is not used")))
 		}
 		w.part = append(w.part, b)
-		if b.Start.Add(b.Width).Sub(w.part[0].Start) < w.width {
+		if b.Start.Add(b.Width).Sub(w.part[0].Start)+b.Width/2 <= w.width {
 			continue
 		}
 		merged, problem := Merge(w.part)

@@ -108,6 +108,10 @@ func (r *proxyReader) Closed(ctx context.Context) ([]analysis.Bucket, error) {
 			break
 		}
 		r.note(page)
+		if err := r.clocks(page, time.Now()); err != nil {
+			problems = append(problems, err)
+			break
+		}
 		for _, b := range page.Buckets {
 			bucket, err := r.take(page, b)
 			if err != nil {
@@ -122,6 +126,27 @@ func (r *proxyReader) Closed(ctx context.Context) ([]analysis.Bucket, error) {
 		}
 	}
 	return all, errors.Join(problems...)
+}
+
+// clocks refuses a page whose newest bucket is from the future, or older than
+// the newest can be: what we do would seem to come before or after its effect.
+// Its buckets are read and left out.
+func (r *proxyReader) clocks(page ArmsPage, now time.Time) error {
+	if len(page.Buckets) == 0 {
+		return nil
+	}
+	first, newest := page.Buckets[0], page.Buckets[len(page.Buckets)-1]
+	end := newest.Start.Add(page.Width)
+	ahead, behind := end.Sub(now), now.Sub(end)-r.Delay()-page.Width
+	if page.More {
+		behind = 0 // there are newer ones
+	}
+	if max(ahead, behind) <= tolerated {
+		return nil
+	}
+	r.last, r.end = newest.Seq, time.Time{}
+	return &Gap{Start: first.Start, End: end, Err: fmt.Errorf("%w: the proxy's clock is %s apart from ours, and %s is tolerated; set both by NTP",
+		analysis.ErrClocks, max(ahead, behind).Round(time.Millisecond), tolerated)}
 }
 
 // note keeps what a page says besides its buckets.
@@ -147,7 +172,7 @@ func (r *proxyReader) take(page ArmsPage, b ArmsBucket) (*analysis.Bucket, error
 	switch missed := b.Seq - r.last - 1; {
 	case missed > 0:
 		since := r.end
-		if since.IsZero() {
+		if since.IsZero() || since.After(b.Start) {
 			since = b.Start.Add(-time.Duration(missed) * page.Width)
 		}
 		lost = &Gap{Start: since, End: b.Start, Err: fmt.Errorf("the proxy no longer has %d buckets of the arms: it was asked too late", missed)}

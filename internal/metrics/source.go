@@ -30,7 +30,7 @@ type Paced interface {
 }
 
 // Preparer is a source that can look whether its numbers are there, and learn
-// its delay, before a run.
+// its delay, before a run. It only reads: no command is started.
 type Preparer interface {
 	Prepare(ctx context.Context) error
 }
@@ -66,6 +66,14 @@ func widthOf(s Source) time.Duration {
 		return paced.Width()
 	}
 	return 0
+}
+
+// Pace is how late a source is: harm is seen at least delay, and at most delay
+// plus width, after it happened. What has to be asked for or learnt is; an error
+// says why the numbers are not there.
+func Pace(ctx context.Context, s Source) (delay, width time.Duration, err error) {
+	err = prepare(ctx, s)
+	return s.Delay(), widthOf(s), err
 }
 
 // prepare asks a source to look whether its numbers are there.
