@@ -326,7 +326,7 @@ func TestArmsOnRealProxiesAreClearedAndStopped(t *testing.T) {
 		harmed <- run
 	}()
 	go func() {
-		run, err := l.run(l.experiment(1, 0, "20pp", "2m"))
+		run, err := l.run(l.experiment(1, 0, "10pp", "2m"))
 		if err != nil {
 			t.Error(err)
 		}

@@ -7,15 +7,15 @@ import (
 	"mishap"
 )
 
-// withTargets puts the names of the targets of both arms into the parameters of
-// a metric's source, in the place of $control and $experiment: a regular
-// expression that matches the id and the name of each.
+// withTargets puts the targets of both arms into the parameters of a metric's
+// source, in the place of $control and $experiment: a regular expression that
+// matches the id of each. Names will not do: like targets often share one.
 func withTargets(with json.RawMessage, injections []mishap.Injection) (json.RawMessage, error) {
 	var control, experiment []string
 	for _, in := range injections {
-		experiment = append(experiment, called(in.Target)...)
+		experiment = append(experiment, literal(in.Target.ID))
 		if in.Control != nil {
-			control = append(control, called(*in.Control)...)
+			control = append(control, literal(in.Control.ID))
 		}
 	}
 	names := strings.NewReplacer("$control", strings.Join(control, "|"), "$experiment", strings.Join(experiment, "|"))
@@ -27,15 +27,6 @@ func withTargets(with json.RawMessage, injections []mishap.Injection) (json.RawM
 		return nil, err
 	}
 	return json.Marshal(replaced(tree, names))
-}
-
-// called is what a target is called, as regular expressions.
-func called(t mishap.Target) []string {
-	all := []string{literal(t.ID)}
-	if t.Name != "" && t.Name != t.ID {
-		all = append(all, literal(t.Name))
-	}
-	return all
 }
 
 // literal matches the text. It has no backslash, because it may come to stand in

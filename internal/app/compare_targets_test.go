@@ -10,14 +10,14 @@ import (
 
 func TestSourcesAreToldTheTargetsOfBothArms(t *testing.T) {
 	injections := []mishap.Injection{
-		{Target: mishap.Target{ID: "i-1", Name: "pay.1"}, Control: &mishap.Target{ID: "i-3"}},
-		{Target: mishap.Target{ID: "i-2"}, Control: &mishap.Target{ID: "i-4", Name: `a"b\c`}},
+		{Target: mishap.Target{ID: "i.1", Name: "pay"}, Control: &mishap.Target{ID: "i-3"}},
+		{Target: mishap.Target{ID: "i-2"}, Control: &mishap.Target{ID: `a"b\c`, Name: "pay"}},
 	}
 	got, err := withTargets([]byte(`{"control": {"requests": "r{id=~\"$control\"}"}, "argv": ["x", "$experiment"], "n": 1}`), injections)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"argv":["x","i-1|pay[.]1|i-2"],"control":{"requests":"r{id=~\"i-3|i-4|a.b.c\"}"},"n":1}`
+	want := `{"argv":["x","i[.]1|i-2"],"control":{"requests":"r{id=~\"i-3|a.b.c\"}"},"n":1}`
 	if string(got) != want {
 		t.Errorf("%s, want %s", got, want)
 	}

@@ -41,7 +41,7 @@ func (c *Comparison) missing() []string {
 		}
 	}
 	if c.few() {
-		all = append(all, fmt.Sprintf("each arm has %d targets: harm can be shown, but with fewer than %d it is not ruled out", c.options.Targets, fewTargets))
+		all = append(all, fmt.Sprintf("targets in each arm: %d; harm can be shown, but with fewer than %d it is not ruled out", c.options.Targets, fewTargets))
 	}
 	if c.options.Keyless != nil {
 		if n, of := c.options.Keyless(); 2*n > of {

@@ -63,7 +63,10 @@ func newCommand(d Deps, p commandParams) *command {
 func (c *command) Prepare(context.Context) error {
 	program := c.params.Argv[0]
 	if strings.ContainsRune(program, filepath.Separator) && !filepath.IsAbs(program) {
-		program = filepath.Join(c.params.Dir, program)
+		program = "." + string(filepath.Separator) + filepath.Join(c.params.Dir, program) // Join alone takes off the dot that says: not in PATH
+		if filepath.IsAbs(c.params.Dir) {
+			program = filepath.Join(c.params.Dir, c.params.Argv[0])
+		}
 	}
 	if _, err := exec.LookPath(program); err != nil && !errors.Is(err, exec.ErrDot) {
 		return fmt.Errorf("find command: %w: %w", ErrUnavailable, err)

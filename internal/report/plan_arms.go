@@ -14,7 +14,11 @@ func planArms(p *page, plan mishap.Plan, foretold []string) {
 		return
 	}
 	p.heading("arms")
-	p.labelled(2, 14, "from", fmt.Sprintf("requests that pass %s: %s of the units (%s) to control, as many to the experiment", c.Arms.Proxy, c.Arms.Share, c.Arms.Key))
+	if plan.Experiment.SamplesTargets() {
+		planSampled(p, plan)
+	} else {
+		p.labelled(2, 14, "from", fmt.Sprintf("requests that pass %s: %s of the units (%s) to control, as many to the experiment", c.Arms.Proxy, c.Arms.Share, c.Arms.Key))
+	}
 	for _, in := range plan.Injections {
 		if in.Fault != mishap.ArmsFault {
 			continue
@@ -41,6 +45,20 @@ func planArms(p *page, plan mishap.Plan, foretold []string) {
 			label = "traffic now"
 		}
 		p.labelled(2, 14, label, line)
+	}
+}
+
+// planSampled names the targets that are left alone as control.
+func planSampled(p *page, plan mishap.Plan) {
+	p.labelled(2, 14, "from", "targets: as many like those that the fault hits are left alone")
+	for i, in := range plan.Injections {
+		label := ""
+		if i == 0 {
+			label = "control"
+		}
+		if in.Control != nil {
+			p.labelled(2, 14, label, in.Control.Label())
+		}
 	}
 }
 

@@ -42,6 +42,9 @@ func events(r *mishap.Run) []event {
 	if in := armsInjection(r); in != nil && !in.InjectedAt.IsZero() {
 		add(in.InjectedAt, "%sboth arms are set up and watched", checked)
 		checked = ""
+	} else if len(r.Looks) > 0 {
+		add(r.Looks[0].Start, "%sboth arms are watched", checked)
+		checked = ""
 	}
 	add(r.InjectedAt, "%sinjecting", checked)
 	for _, name := range faultNames(r) {

@@ -41,6 +41,9 @@ func (h *holding) compared(ctx context.Context, c mishap.Comparison) {
 		h.stop = &mishap.StateChange{Cause: mishap.CauseHarm, Reason: c.Reason}
 	case mishap.HarmRuledOut:
 		h.finalLook(ctx)
+		if !h.felt() {
+			return // no request has met the fault yet: that would prove nothing
+		}
 		h.stop = &mishap.StateChange{Cause: mishap.CauseCleared, Reason: c.Reason}
 	case mishap.Undecided:
 		h.finalLook(ctx)
@@ -50,4 +53,14 @@ func (h *holding) compared(ctx context.Context, c mishap.Comparison) {
 			h.ready(ctx)
 		}
 	}
+}
+
+// felt reports whether every fault on traffic has met some.
+func (h *holding) felt() bool {
+	for _, in := range h.rec.run.Injections {
+		if in.Fault != mishap.ArmsFault && in.Felt != nil && in.Felt.Connections == 0 {
+			return false
+		}
+	}
+	return true
 }

@@ -173,3 +173,34 @@ func TestWithoutAFaultOnlyTheArmsAreSetUp(t *testing.T) {
 		})
 	}
 }
+
+// A comparison that has ruled harm out before any request met the fault goes on until one does.
+func TestHarmIsNotRuledOutBeforeTheFaultIsFelt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSet(t, fault("a", time.Minute))
+		cleared := mishap.Comparison{Outcome: mishap.HarmRuledOut, Reason: "no harm"}
+		withArms(s, &comparer{baseline: ready, hold: []mishap.Comparison{cleared, cleared, cleared, cleared, cleared, cleared, cleared}})
+		began := time.Now()
+		s.runner.Faults[0].Injector = quiet{s.runner.Faults[0].Injector, began.Add(7 * time.Second)}
+		run := s.run(t, t.Context())
+		wantVerdict(t, run, mishap.Held, "no harm")
+		if took := run.RevertingAt.Sub(began); took < 7*time.Second || took > 9*time.Second {
+			t.Errorf("reverting after %s, felt after 7s", took)
+		}
+	})
+}
+
+// quiet is a fault on traffic that none meets before its time.
+type quiet struct {
+	mishap.Injector
+	until time.Time
+}
+
+func (q quiet) Verify(ctx context.Context, in mishap.Injection) (mishap.Effect, error) {
+	e, err := q.Injector.Verify(ctx, in)
+	e.Traffic = &mishap.Traffic{}
+	if time.Now().After(q.until) {
+		e.Traffic.Connections = 1
+	}
+	return e, err
+}
