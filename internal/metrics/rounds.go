@@ -249,7 +249,7 @@ func (r *rounds) lose(target string, why error) {
 
 // advance makes the round what the next one is counted from.
 func (r *rounds) advance(read map[string]sample, missing []string, at time.Time) {
-	earliest := at
+	earliest, first := at, r.last.IsZero()
 	clear(r.expected)
 	clear(r.targets)
 	for name, s := range read {
@@ -270,9 +270,10 @@ func (r *rounds) advance(read map[string]sample, missing []string, at time.Time)
 		t.pending = slices.DeleteFunc(t.pending, func(s sample) bool { return !s.at.After(r.cut) })
 	}
 	r.last, r.mark = at, at
-	if len(missing) > 0 {
+	switch {
+	case len(missing) > 0:
 		r.missed()
-		return
+	case !first: // two complete rounds in a row
+		r.misses = 0
 	}
-	r.misses = 0
 }
