@@ -50,7 +50,7 @@ func newOTLPSource(d Deps, p otlpParams, kind mishap.MetricKind, asks []ask) *ot
 	s := &otlpSource{receiver: d.Receiver, run: d.Run, params: p, asks: asks, rounds: newRounds(),
 		grids: map[float64]*grid{}, totals: map[string]*accumulation{}, exported: map[string]time.Time{}, targets: map[string]bool{}, seen: map[role]bool{}}
 	r := s.rounds
-	r.sparse, r.given, r.wait, r.settle, r.tolerance = true, p.Interval.Std(), p.Wait.Std(), inPieces, p.Tolerance.Std()
+	r.sparse, r.given, r.wait, r.settle, r.skew = true, p.Interval.Std(), p.Wait.Std(), inPieces, p.Skew.Std()
 	switch kind {
 	case mishap.SuccessRate:
 		r.finish = succeeded
@@ -156,9 +156,9 @@ func (s *otlpSource) file(p point, now time.Time) error {
 	s.seen[p.role] = true
 	t := s.rounds.tracks[p.series]
 	switch late := now.Sub(p.at); {
-	case late < -s.rounds.tolerance:
+	case late < -s.params.Tolerance.Std():
 		return fmt.Errorf("%s: %w: a point is %s from the future; set the clocks of exporter and mishap by NTP", p.series, analysis.ErrClocks, (-late).Round(time.Millisecond))
-	case late > max(s.rounds.wait, s.rounds.interval)+s.rounds.wait+s.rounds.tolerance:
+	case late > max(s.rounds.wait, s.rounds.interval)+s.rounds.wait+s.params.Tolerance.Std():
 		return fmt.Errorf("%s: %w: a point came %s after its time; exporters must be quicker, or the clocks agree", p.series, analysis.ErrOrder, late.Round(time.Millisecond))
 	case t == nil && len(s.rounds.tracks) >= mostSeries:
 		return fmt.Errorf("%s: there are more than %d series; aggregate before exporting", p.series, mostSeries)

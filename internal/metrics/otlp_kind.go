@@ -23,7 +23,8 @@ type otlpParams struct {
 	Interval  mishap.Duration `json:"interval,omitempty" jsonschema:"how often metrics are exported; default is to learn it"`
 	Wait      mishap.Duration `json:"wait,omitempty" jsonschema:"how long after its end points of a bucket may come; default 5s"`
 	Step      mishap.Duration `json:"step,omitempty" jsonschema:"least time that a bucket covers; default is the interval"`
-	Tolerance mishap.Duration `json:"tolerance,omitempty" jsonschema:"most that clocks, and the exports of the arms, may be apart; default 2s"`
+	Tolerance mishap.Duration `json:"tolerance,omitempty" jsonschema:"most that the clocks of exporters and ours may be apart; default 2s"`
+	Skew      mishap.Duration `json:"skew,omitempty" jsonschema:"most that the exports of the two arms may be apart, where they are different processes; default 2s"`
 }
 
 const otlpDoc = "Receives metrics by OTLP over HTTP (protobuf or JSON; not gRPC) on the address of the settings, from SDKs or a " +
@@ -31,7 +32,7 @@ const otlpDoc = "Receives metrics by OTLP over HTTP (protobuf or JSON; not gRPC)
 	"of this run (`mishap.run`) are read. Sums and histograms, explicit and exponential, delta and cumulative.\n\n" +
 	"A bucket is what was counted between two exports of all processes, and closes when the last one has exported again. A series " +
 	"that a process leaves out has not changed. Refused, and so missing, are buckets in which a counter began anew, an export was " +
-	"lost, bounds changed, a process came or went, or the arms were exported further apart than `tolerance`; points that come later " +
+	"lost, bounds changed, a process came or went, or the arms were exported further apart than `skew`; points that come later " +
 	"than `wait` are refused and said so to the exporter.\n\n" +
 	"SDKs export every 60 s unless told otherwise: set OTEL_METRIC_EXPORT_INTERVAL=1000."
 
@@ -62,7 +63,7 @@ func otlpKind(d Deps) Kind {
 		Metrics: kinds,
 		New: func(m mishap.CompareMetric) (Source, error) {
 			p := otlpParams{Arms: armsLabel{Label: "mishap.arm", Control: "control", Experiment: "experiment"}, Run: "mishap.run",
-				Wait: mishap.Duration(usualWait), Tolerance: mishap.Duration(tolerated)}
+				Wait: mishap.Duration(usualWait), Tolerance: mishap.Duration(tolerated), Skew: mishap.Duration(tolerated)}
 			err := mishap.Decode("with", m.With, &p)
 			var asks []ask
 			if err == nil {
@@ -88,7 +89,7 @@ func (p otlpParams) check() error {
 		path  string
 		value mishap.Duration
 		most  time.Duration
-	}{{"with.interval", p.Interval, longestDelay}, {"with.wait", p.Wait, longestDelay}, {"with.step", p.Step, longestDelay}, {"with.tolerance", p.Tolerance, time.Minute}} {
+	}{{"with.interval", p.Interval, longestDelay}, {"with.wait", p.Wait, longestDelay}, {"with.step", p.Step, longestDelay}, {"with.tolerance", p.Tolerance, time.Minute}, {"with.skew", p.Skew, longestDelay}} {
 		if d.value.Std() > d.most {
 			problems = append(problems, &mishap.FieldError{Path: d.path, Msg: fmt.Sprintf("%s is too long", d.value), Hint: fmt.Sprintf("at most %s", mishap.Duration(d.most))})
 		}

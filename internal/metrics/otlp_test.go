@@ -416,7 +416,7 @@ func TestParametersOfOTLPAreChecked(t *testing.T) {
 	}{
 		{mishap.SuccessRate, object{}, []string{"with.requests", "with.failures"}},
 		{mishap.Latency, object{"histogram": `h{a="1"`, "events": "x", "wait": "1h", "run": "", "arms": object{"label": ""}}, []string{"with.wait", "with.arms", "with.run", "with.events", "with.histogram"}},
-		{mishap.Gauge, object{"gauge": "avg(x)", "tolerance": "2m"}, []string{"with.tolerance", "with.gauge"}},
+		{mishap.Gauge, object{"gauge": "avg(x)", "tolerance": "2m", "skew": "1h"}, []string{"with.tolerance", "with.skew", "with.gauge"}},
 		{mishap.Latency, object{"histogram": `http.server.request.duration{http.route=~"("}`}, []string{"with.histogram"}},
 		{mishap.Latency, object{"histogram": `http.server.request.duration{http.route=~"/a.*"}`}, nil},
 	} {

@@ -39,7 +39,7 @@ type promCounts struct {
 
 func newPromCounts(client *promClient, p prometheusParams, kind mishap.MetricKind, asks []ask) *promCounts {
 	c := &promCounts{client: client, asks: asks, shapes: make([]shape, len(asks)), rounds: newRounds()}
-	c.rounds.tolerance = p.Tolerance.Std()
+	c.rounds.skew = p.Skew.Std()
 	if kind == mishap.SuccessRate {
 		c.rounds.finish = succeeded
 	}
@@ -88,7 +88,7 @@ func (c *promCounts) due(now time.Time) bool {
 	if now.Sub(c.asked) < pause {
 		return false
 	}
-	return r.last.IsZero() || !now.Before(r.last.Add(r.interval-r.tolerance))
+	return r.last.IsZero() || !now.Before(r.last.Add(r.interval-c.client.params.Tolerance.Std()))
 }
 
 // poll asks all that is asked, and makes buckets of the answers. If one answer
@@ -120,7 +120,7 @@ func (c *promCounts) poll(ctx context.Context, now time.Time) ([]analysis.Bucket
 func (c *promCounts) ask(ctx context.Context, now time.Time) (all []sample, problems []error, err error) {
 	look := firstLook
 	if c.rounds.interval > 0 {
-		look = min(now.Sub(c.rounds.cut)+2*c.rounds.tolerance, longestLook)
+		look = min(now.Sub(c.rounds.cut)+2*c.client.params.Tolerance.Std(), longestLook)
 	}
 	labels := map[string]bool{} // of requests
 	for i, a := range c.asks {

@@ -26,7 +26,8 @@ type prometheusParams struct {
 	Control    *armAsk                  `json:"control,omitempty" jsonschema:"control's own selectors, if no label tells the arms apart"`
 	Experiment *armAsk                  `json:"experiment,omitempty" jsonschema:"the experiment's own selectors"`
 	Step       mishap.Duration          `json:"step,omitempty" jsonschema:"least time that a bucket covers; default is the scrape interval, for a gauge 15s"`
-	Tolerance  mishap.Duration          `json:"tolerance,omitempty" jsonschema:"most that clocks, and the scrapes of the arms, may be apart; default 2s"`
+	Tolerance  mishap.Duration          `json:"tolerance,omitempty" jsonschema:"most that the server's clock and ours may be apart; default 2s"`
+	Skew       mishap.Duration          `json:"skew,omitempty" jsonschema:"most that the scrapes of the two arms may be apart, where they are different targets; default 2s"`
 }
 
 // armsLabel is how series say which arm they are of.
@@ -50,8 +51,8 @@ const prometheusDoc = "Reads the arms from a Prometheus server (or what speaks i
 	"Counters and histograms are read as they were scraped, series by series, and a bucket is what was counted between two " +
 	"scrapes of all of them: nothing is extrapolated. It closes when the last series was scraped again. A series that is new on " +
 	"a target that was scraped before begins at 0. Refused, and so missing, are buckets in which a counter fell, bounds changed, " +
-	"a scrape failed, a target came or went, an arm has no series, or the arms are scraped further apart than `tolerance`; " +
-	"and all of them while the server's clock and ours are further apart than that.\n\n" +
+	"a scrape failed, a target came or went, an arm has no series, or the arms are scraped further apart than `skew`; " +
+	"and all of them while the server's clock and ours are further apart than `tolerance`.\n\n" +
 	"A scrape every 15 s finds harm no sooner than in 15 to 30 s: `plan` says it."
 
 const prometheusExample = `metric: success-rate
@@ -76,7 +77,7 @@ func prometheusKind(d Deps) Kind {
 		},
 		Metrics: kinds,
 		New: func(m mishap.CompareMetric) (Source, error) {
-			p := prometheusParams{Tolerance: mishap.Duration(tolerated), Arms: armsLabel{Label: "arm", Control: "control", Experiment: "experiment"}}
+			p := prometheusParams{Tolerance: mishap.Duration(tolerated), Skew: mishap.Duration(tolerated), Arms: armsLabel{Label: "arm", Control: "control", Experiment: "experiment"}}
 			err := mishap.Decode("with", m.With, &p)
 			var asks []ask
 			if err == nil {
@@ -127,6 +128,9 @@ func (p prometheusParams) check() error {
 	}
 	if p.Tolerance.Std() > time.Minute {
 		wrong("with.tolerance", fmt.Sprintf("%s is too long", p.Tolerance), "at most 1m")
+	}
+	if p.Skew.Std() > 10*time.Minute {
+		wrong("with.skew", fmt.Sprintf("%s is too long", p.Skew), "at most 10m")
 	}
 	return errors.Join(problems...)
 }

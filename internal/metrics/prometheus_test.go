@@ -315,7 +315,7 @@ func TestParametersOfPrometheusAreChecked(t *testing.T) {
 	}{
 		{mishap.SuccessRate, object{}, []string{"with.url", "with.requests", "with.failures"}},
 		{mishap.SuccessRate, object{"url": "http://h/api/v1/query", "requests": "rate(x[1m])", "failures": "x{"}, []string{"with.url", "with.requests", "with.failures"}},
-		{mishap.EventRate, object{"url": "ftp://h", "events": "x", "gauge": "y", "step": "1h", "tolerance": "1h"}, []string{"with.url", "with.step", "with.tolerance", "with.gauge"}},
+		{mishap.EventRate, object{"url": "ftp://h", "events": "x", "gauge": "y", "step": "1h", "tolerance": "1h", "skew": "1h"}, []string{"with.url", "with.step", "with.tolerance", "with.skew", "with.gauge"}},
 		{mishap.Latency, object{"url": "http://h", "histogram": "x", "arms": object{"label": "a b", "control": "same", "experiment": "same"}}, []string{"with.arms.label", "with.arms"}},
 		{mishap.Latency, object{"url": "http://h", "control": object{"histogram": "x"}}, []string{"with.control"}},
 		{mishap.Latency, object{"url": "http://h", "control": object{}, "experiment": object{"histogram": "x offset 5m"}}, []string{"with.control.histogram", "with.experiment.histogram"}},
@@ -326,5 +326,15 @@ func TestParametersOfPrometheusAreChecked(t *testing.T) {
 		if got := problems(err); !slices.Equal(got, c.paths) {
 			t.Errorf("%v: problems at %v, want %v: %v", c.with, got, c.paths, err)
 		}
+	}
+}
+
+func TestArmsOnDifferentTargetsAreAcceptedIfThatIsSaid(t *testing.T) {
+	f := newFake(t)
+	f.set("hits_total", `"instance":"a","arm":"control"`, 33, 1, 23, 2, 13, 3)
+	f.set("hits_total", `"instance":"b","arm":"experiment"`, 30, 1, 20, 2, 10, 3)
+	got := closed(t, f.source(t, mishap.EventRate, object{"events": "hits_total", "skew": "3s"}))
+	if len(got) != 1 || got[0].Control.Events != 1 || got[0].Experiment.Events != 1 {
+		t.Errorf("buckets %+v", got)
 	}
 }

@@ -38,11 +38,11 @@ type sample struct {
 // read usually: in the middle of the longest pause. Nothing is interpolated: if
 // a reading is missing, what lies around it is a [*Gap].
 type rounds struct {
-	wait      time.Duration // after the end of a window, for what is not there yet
-	settle    time.Duration // after the last reading, for what comes in pieces
-	tolerance time.Duration // most that the readings of the arms may be apart
-	sparse    bool          // a series that its target leaves out has not changed
-	finish    func(analysis.Arm) (analysis.Arm, error)
+	wait   time.Duration // after the end of a window, for what is not there yet
+	settle time.Duration // after the last reading, for what comes in pieces
+	skew   time.Duration // most that the readings of the arms may be apart
+	sparse bool          // a series that its target leaves out has not changed
+	finish func(analysis.Arm) (analysis.Arm, error)
 
 	given    time.Duration     // the interval, if it is said and not learnt
 	interval time.Duration     // between readings; 0: not learnt yet
@@ -73,7 +73,7 @@ type track struct {
 const relearnAfter = 3
 
 func newRounds() *rounds {
-	return &rounds{tracks: map[string]*track{}, expected: map[string]bool{}, targets: map[string]bool{}, tolerance: tolerated,
+	return &rounds{tracks: map[string]*track{}, expected: map[string]bool{}, targets: map[string]bool{}, skew: tolerated,
 		finish: func(a analysis.Arm) (analysis.Arm, error) { return a, nil }}
 }
 
@@ -249,7 +249,7 @@ func (r *rounds) lose(target string, why error) {
 
 // advance makes the round what the next one is counted from.
 func (r *rounds) advance(read map[string]sample, missing []string, at time.Time) {
-	earliest := at
+	earliest, first := at, r.last.IsZero()
 	clear(r.expected)
 	clear(r.targets)
 	for name, s := range read {
@@ -270,9 +270,10 @@ func (r *rounds) advance(read map[string]sample, missing []string, at time.Time)
 		t.pending = slices.DeleteFunc(t.pending, func(s sample) bool { return !s.at.After(r.cut) })
 	}
 	r.last, r.mark = at, at
-	if len(missing) > 0 {
+	switch {
+	case len(missing) > 0:
 		r.missed()
-		return
+	case !first: // two complete rounds in a row
+		r.misses = 0
 	}
-	r.misses = 0
 }

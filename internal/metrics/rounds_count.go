@@ -112,9 +112,9 @@ func (r *rounds) apart(read map[string]sample) error {
 		return nil
 	}
 	worst := max(furthest(times[control], times[experiment]), furthest(times[experiment], times[control]))
-	if worst > r.tolerance {
+	if worst > r.skew {
 		return fmt.Errorf("%w: they are read %s apart, and %s is tolerated: what is bad for both at one moment would look like harm to one; "+
-			"read both arms at once, read more often, or set tolerance", analysis.ErrClocks, worst.Round(time.Millisecond), r.tolerance)
+			"read both arms from the same processes, read more often, or accept it by setting skew", analysis.ErrClocks, worst.Round(time.Millisecond), r.skew)
 	}
 	return nil
 }
