@@ -19,6 +19,7 @@ import (
 	"mishap/internal/cloud"
 	"mishap/internal/config"
 	"mishap/internal/ledger"
+	sources "mishap/internal/metrics"
 	"mishap/probes"
 )
 
@@ -52,8 +53,9 @@ type App struct {
 	fenced atomic.Bool // the lease was lost: nothing starts
 	mu     sync.Mutex
 	book   ledger.Ledger
-	server string       // this process, once it is one
-	leave  func() error // ends that
+	server string            // this process, once it is one
+	leave  func() error      // ends that
+	otlp   *sources.Receiver // of metrics, once a run needs it
 }
 
 // New reads the settings.
@@ -75,6 +77,9 @@ func (a *App) Close() {
 	defer a.mu.Unlock()
 	if a.leave != nil {
 		_ = a.leave()
+	}
+	if a.otlp != nil {
+		_ = a.otlp.Close()
 	}
 	if a.book != nil {
 		_ = a.book.Close()

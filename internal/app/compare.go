@@ -51,7 +51,11 @@ func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) (done func
 	if o.Compare.Metrics, err = metricsOf(plan); err != nil {
 		return nil, err
 	}
-	if o.Sources, err = makeSources(o.Compare, edge); err != nil {
+	receiver, err := a.receiver(o.Compare)
+	if err != nil {
+		return nil, err
+	}
+	if o.Sources, err = makeSources(o.Compare, sources.Deps{Proxy: edge, Run: run, Receiver: receiver}); err != nil {
 		return nil, err
 	}
 	r.Compare, err = comparison.New(o)
@@ -76,9 +80,9 @@ func metricsOf(plan mishap.Plan) ([]mishap.CompareMetric, error) {
 }
 
 // makeSources makes the sources of all metrics, in their order.
-func makeSources(spec mishap.Compare, edge *sources.Proxy) ([]sources.Source, error) {
+func makeSources(spec mishap.Compare, deps sources.Deps) ([]sources.Source, error) {
 	kinds := map[string]sources.Kind{}
-	for _, k := range sources.Catalog(sources.Deps{Proxy: edge}) {
+	for _, k := range sources.Catalog(deps) {
 		kinds[k.Name] = k
 	}
 	var all []sources.Source
@@ -94,6 +98,23 @@ func makeSources(spec mishap.Compare, edge *sources.Proxy) ([]sources.Source, er
 		all = append(all, source)
 	}
 	return all, nil
+}
+
+// receiver receives metrics of OpenTelemetry for all runs of this process, from
+// the first that compares by them; nil if this one does not.
+func (a *App) receiver(spec mishap.Compare) (*sources.Receiver, error) {
+	if !slices.ContainsFunc(spec.Metrics, func(m mishap.CompareMetric) bool { return m.Source == sources.FromOTLP }) {
+		return nil, nil //nolint:nilnil // there is none, and that is no error
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.otlp == nil {
+		var err error
+		if a.otlp, err = sources.Receive(context.Background(), sources.ReceiverConfig{Listen: a.Settings.OTLP}); err != nil {
+			return nil, err
+		}
+	}
+	return a.otlp, nil
 }
 
 // closeSources lets go of what sources hold.
@@ -197,7 +218,7 @@ func (a *App) foretell(ctx context.Context, e mishap.Experiment) (lines []string
 
 // lateness says how late the numbers of each metric are.
 func (a *App) lateness(ctx context.Context, spec mishap.Compare) (lines []string) {
-	all, err := makeSources(spec, sources.NewProxy(nil, proxy.ArmsDelay))
+	all, err := makeSources(spec, sources.Deps{Proxy: sources.NewProxy(nil, proxy.ArmsDelay)})
 	if err != nil {
 		return []string{err.Error()}
 	}

@@ -36,6 +36,7 @@ type Settings struct {
 	RevertWithin mishap.Duration // how long a revert is tried before it is stranded
 	Lease        mishap.Duration // how long a fault in a proxy lives without renewal
 	Ledger       string          // address of a PostgreSQL database; empty: a file in State
+	OTLP         string          // where metrics of OpenTelemetry are received, while a run compares by them
 	ServerLease  mishap.Duration // how long a server that is lost keeps its runs, with a ledger in PostgreSQL
 	Proxies      []Proxy
 	Listen       string            // address of the server's API; none: only its socket
@@ -83,6 +84,7 @@ func settings(o Options) []setting {
 		{key: "ledger", env: "MISHAP_LEDGER", def: ""},
 		{key: "serverLease", env: "MISHAP_SERVER_LEASE", def: "15s"},
 		{key: "proxies"},
+		{key: "otlp", env: "MISHAP_OTLP", def: "127.0.0.1:4318"},
 		{key: "listen", env: "MISHAP_LISTEN", def: "127.0.0.1:7676"},
 		{key: "sources"},
 		{key: "governor"},
@@ -225,6 +227,10 @@ func (s *Settings) fill(v *viper.Viper) (problems []error) {
 		s.duration(v, "revertWithin", &s.RevertWithin, time.Second, time.Hour),
 		s.duration(v, "lease", &s.Lease, time.Second, time.Minute),
 		s.duration(v, "serverLease", &s.ServerLease, 3*time.Second, 5*time.Minute))
+	s.OTLP = v.GetString("otlp")
+	if host, _, err := net.SplitHostPort(s.OTLP); err != nil || host != "localhost" && !net.ParseIP(host).IsLoopback() {
+		problems = append(problems, s.wrong("otlp", "must be host:port of this machine, like 127.0.0.1:4318; others reach it through a collector"))
+	}
 	s.Ledger = v.GetString("ledger")
 	if u, err := url.Parse(s.Ledger); s.Ledger != "" && (err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql") {
 		problems = append(problems, s.wrong("ledger", "must be the address of a PostgreSQL database, like postgres://user@host:5432/mishap"))

@@ -36,7 +36,7 @@ func TestEachValueSaysWhereItCameFrom(t *testing.T) {
 		got[v.Key] = v.From
 	}
 	want := map[string]string{
-		"state": "flag --state", "accounts": "mishap.yaml:1", "regions": "environment MISHAP_REGIONS", "hosts": "default", "optInTag": "default",
+		"state": "flag --state", "accounts": "mishap.yaml:1", "regions": "environment MISHAP_REGIONS", "hosts": "default", "optInTag": "default", "otlp": "default",
 		"protected": "default", "longestRun": "default", "revertWithin": "default", "lease": "mishap.yaml:2", "proxies": "default",
 		"listen": "default", "ledger": "default", "serverLease": "default", "sources": "default", "governor": "default", "allow": "default", "notify": "default", "webhook": "default", "tokens": "default", "tls": "default", "keep": "default", "labels": "default", "notices": "default", "oidc": "default",
 	}
