@@ -224,13 +224,13 @@ func (a *App) lateness(ctx context.Context, spec mishap.Compare) (lines []string
 	}
 	defer a.closeSources(all)
 	for i, m := range spec.Metrics {
-		if p, ok := all[i].(sources.Preparer); ok {
-			if err := p.Prepare(ctx); err != nil {
-				lines = append(lines, fmt.Sprintf("%s: %s", m.Name, err))
-				continue
-			}
+		delay, width, err := sources.Pace(ctx, all[i])
+		switch late := mishap.Duration((delay + width).Round(100 * time.Millisecond)); {
+		case err != nil:
+			lines = append(lines, fmt.Sprintf("%s: %s", m.Name, err))
+		case late > 0:
+			lines = append(lines, fmt.Sprintf("%s: the source %s says up to %s later what has happened", m.Name, m.Source, late))
 		}
-		lines = append(lines, fmt.Sprintf("%s: the source %s is up to %s late", m.Name, m.Source, mishap.Duration(all[i].Delay())))
 	}
 	return lines
 }

@@ -53,9 +53,9 @@ type Comparison struct {
 type metric struct {
 	mishap.CompareMetric
 	source   metrics.Source
-	stretch  arms // since the last look
-	baseline arms // before the fault
-	missing  string
+	stretch  arms   // since the last look
+	baseline arms   // before the fault
+	missing  string // what its source did not give, since the last look
 }
 
 // arms is what both arms did over some time.
@@ -157,7 +157,6 @@ func (c *Comparison) ask(ctx context.Context, m *metric) {
 	buckets, err := m.source.Closed(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m.missing = ""
 	if err != nil {
 		m.missing = err.Error()
 	}

@@ -106,7 +106,7 @@ func (c *Comparison) describe(look *mishap.Comparison, status analysis.Status, l
 			out.Difference, out.Ratio = (*mishap.Interval)(s.Difference), (*mishap.Interval)(s.Ratio)
 		}
 		look.Metrics = append(look.Metrics, out)
-		m.stretch = arms{}
+		m.stretch, m.missing = arms{}, ""
 	}
 	look.Assigned, c.assigned = c.assigned, nil
 }
