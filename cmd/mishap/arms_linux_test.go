@@ -38,11 +38,12 @@ type lanes struct {
 	t     *testing.T
 	dir   string
 	edges []string
+	alpha float64 // of the experiments
 }
 
 func newLanes(t *testing.T, n int) *lanes {
 	t.Helper()
-	l := &lanes{t: t, dir: t.TempDir()}
+	l := &lanes{t: t, dir: t.TempDir(), alpha: 0.01}
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if rand.Float64() < laneFails {
 			w.WriteHeader(http.StatusInternalServerError)
@@ -161,9 +162,13 @@ func (l *lanes) startProxies() {
 	}
 }
 
+// someFail is a fault that lets harmedRate of the requests of the experiment fail.
+var someFail = fmt.Sprintf("{name: some fail, injector: proxy-http-error, with: {status: 503, share: %.4f%%}", 100*(harmedRate-laneFails)/(1-laneFails))
+
+const someSlow = "{name: all are slower, injector: proxy-http-latency, with: {delay: 20ms}" // which harms no success
+
 // experiment writes one for a lane. Every lane has a group of its own.
-func (l *lanes) experiment(lane, number int, margin, length string) string {
-	share := (harmedRate - laneFails) / (1 - laneFails)
+func (l *lanes) experiment(lane, number int, fault, margin, length string) string {
 	return l.write(fmt.Sprintf("lane-%d-%d.yaml", lane, number), fmt.Sprintf(`version: 1
 name: lane-%[1]d-%[2]d
 claim: Users do not notice.
@@ -172,17 +177,14 @@ steadyState:
 compare:
   arms: {from: requests, proxy: edge-%[1]d, key: "cookie:session", share: 50%%}
   baseline: 10s
+  alpha: %[7]v
   metrics:
     - {metric: success-rate, margin: %[4]s}
 faults:
-  - name: some fail
-    injector: proxy-http-error
-    targets: {proxy: dependency-%[1]d}
-    with: {status: 503, share: %.4[5]f%%}
-    for: %[6]s
+  - %[5]s, targets: {proxy: dependency-%[1]d}, for: %[6]s}
 blastRadius: {targets: 1, share: 50%%}
 recovery: {within: 10s}
-`, lane, number, l.edges[lane], margin, 100*share, length))
+`, lane, number, l.edges[lane], margin, fault, length, l.alpha))
 }
 
 // run runs an experiment and reads its journal.
@@ -231,7 +233,7 @@ func (l *lanes) all(n int, margin, length string, flags ...string) []*mishap.Run
 				if number >= n {
 					return
 				}
-				run, err := l.run(l.experiment(lane, number, margin, length), flags...)
+				run, err := l.run(l.experiment(lane, number, someFail, margin, length), flags...)
 				mu.Lock()
 				if err != nil {
 					l.t.Error(err)
@@ -312,21 +314,22 @@ func TestHarmIsStoppedWithinSeconds(t *testing.T) {
 // TestArmsOnRealProxiesAreClearedAndStopped is the whole of it, once: users, an edge, a dependency, a fault in one arm.
 func TestArmsOnRealProxiesAreClearedAndStopped(t *testing.T) {
 	l := newLanes(t, 2)
-	if plan, err := l.mishap("plan", l.experiment(1, 0, "2pp", "2m")).CombinedOutput(); err != nil || !strings.Contains(string(plan), "can be ruled out in") {
+	l.alpha = 0.0001 // a test that fails once in a hundred times is no test
+	if plan, err := l.mishap("plan", l.experiment(1, 0, someSlow, "2pp", "2m")).CombinedOutput(); err != nil || !strings.Contains(string(plan), "can be ruled out in") {
 		t.Errorf("plan: %v\n%s", err, plan)
 	} else {
 		t.Logf("%s", plan)
 	}
 	harmed, cleared := make(chan *mishap.Run, 1), make(chan *mishap.Run, 1)
 	go func() {
-		run, err := l.run(l.experiment(0, 0, "0.5pp", "2m"))
+		run, err := l.run(l.experiment(0, 0, someFail, "0.5pp", "2m"))
 		if err != nil {
 			t.Error(err)
 		}
 		harmed <- run
 	}()
 	go func() {
-		run, err := l.run(l.experiment(1, 0, "10pp", "2m"))
+		run, err := l.run(l.experiment(1, 0, someSlow, "4pp", "2m"))
 		if err != nil {
 			t.Error(err)
 		}
