@@ -8,7 +8,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race lint crash bench bench-serve bench-proxy bench-proxy-hangs fleet check-arms check-callers check-deploy fuzz-api release fmt clean
+.PHONY: help demo build install test race lint crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs fleet check-arms check-callers check-deploy fuzz-api release fmt clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench-serve: build ## measure serve: schedules due at once, idle, loading, a pus
 	.ci/bench-serve
 	@set -e; bed=$$(.ci/testbed); eval "$$bed"; $(GO) test -run xx -bench NextDue ./internal/ledger | grep Benchmark; \
 	  MISHAP_FLEET_RUNS=300 $(GO) test -count=1 -v -run 'TestAKilledServersFaults|TestHalt' ./cmd/mishap | grep -v '^=== '
+
+bench-analysis: ## measure the comparison: false aborts, time to abort and to clear, robustness, cost (an hour or more)
+	MISHAP_ANALYSIS=full $(GO) test -count=1 -timeout 6h -run TestFull ./internal/analysis
 
 bench-proxy: build ## compare mishap proxy with toxiproxy, nginx and haproxy
 	.ci/bench-proxy
