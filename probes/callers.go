@@ -29,8 +29,9 @@ type CallersSeen struct {
 type CallerSeen struct {
 	Source      string
 	Summary     string // attempts and gaps, in words
-	HasIDs      bool   // at least some attempts say which request they belong to
-	Requests    int    // whose attempts are all known
+	Calls       int
+	HasIDs      bool // at least some attempts say which request they belong to
+	Requests    int  // whose attempts are all known
 	MaxAttempts int
 	Mean        float64 // attempts per request
 	LoadRatio   float64 // without ids: calls per second while they fail, over those while they do not; 0: not known
@@ -77,8 +78,8 @@ const callersDoc = "Judges what the callers of a dependency do, from the attempt
 	"count as attempts of one request until one of them succeeds. Jitter below about ±15 % is not told from none, nor any " +
 	"below 2 ms. Callers at different addresses are judged one by one where enough was seen of each; those that share one " +
 	"are taken for one.\n\n" +
-	"`opens` and `halfOpen` look at silences: calls that stop after failures although others would have come. They need 20 " +
-	"calls before. `timeout` is when callers leave without an answer; of HTTP/1 a wait below 40 ms counts as up to that. A " +
+	"`opens` and `halfOpen` look at silences: calls that stop after failures and come back. They need 20 calls before, and " +
+	"a window that holds the first trial too: a silence that goes on may be the end of all traffic, and is unknown. `timeout` is when callers leave without an answer; of HTTP/1 a wait below 40 ms counts as up to that. A " +
 	"fallback is not seen here: the proxy knows that nobody calls, and not what users get meanwhile. With arms that are made " +
 	"of requests `opens` and `halfOpen` are refused, because the arms share the circuit."
 

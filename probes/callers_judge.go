@@ -24,6 +24,10 @@ func (c *callersProbe) measure(ctx context.Context, _ *secrets) (mishap.Observat
 		return mishap.Observation{}, unmeasured("%v", err)
 	}
 	var j judgement
+	if seen.All.Calls == 0 {
+		j.unknown("no call came in the last %s", mishap.Duration(c.query.Window))
+		return j.observation(seen.All.Summary), nil
+	}
 	value := []string{seen.All.Summary}
 	c.judgeAttempts(&j, seen.All)
 	for _, one := range seen.oneByOne() {
@@ -66,7 +70,7 @@ func (c *callersProbe) judgeAttempts(j *judgement, s CallerSeen) {
 	case !s.HasIDs:
 		j.unknown("attempts cannot be counted: they have no id that says which request they belong to")
 	case !limit.Holds(float64(s.MaxAttempts)) && (limit.upper() || !few):
-		j.unmet("%d attempts, expected %s: %s", s.MaxAttempts, limit, s.Summary)
+		j.unmet("%d attempts, expected %s (%s)", s.MaxAttempts, limit, s.Summary)
 	case few:
 		j.unknown("%d requests were seen to their end, and %d are needed", s.Requests, leastRequests)
 	}
@@ -80,7 +84,7 @@ func (c *callersProbe) judgeAttempts(j *judgement, s CallerSeen) {
 	case few:
 		j.unknown("amplification: %d requests were seen to their end, and %d are needed", s.Requests, leastRequests)
 	case !limit.Holds(s.Mean):
-		j.unmet("%.1f attempts per request, expected %s: %s", s.Mean, limit, s.Summary)
+		j.unmet("%.1f attempts per request, expected %s (%s)", s.Mean, limit, s.Summary)
 	}
 }
 

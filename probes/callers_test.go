@@ -43,7 +43,7 @@ func observeCallers(t *testing.T, seen probes.CallersSeen, expect object) mishap
 // amplifying is a caller that tries too often.
 func amplifying() probes.CallerSeen {
 	return probes.CallerSeen{
-		Summary: "7.9 attempts per request, gaps constant (100ms), no jitter", HasIDs: true, Requests: 50, MaxAttempts: 8, Mean: 7.9,
+		Summary: "7.9 attempts per request, gaps constant (100ms), no jitter", Calls: 400, HasIDs: true, Requests: 50, MaxAttempts: 8, Mean: 7.9,
 		Backoff: "constant", BackoffWords: "gaps constant (100ms)", Jitter: "absent", JitterWords: "no jitter",
 		Circuit: "never", CircuitWords: "callers never stopped calling: 12s of failures", Failing: 12 * time.Second,
 		Timeout: 3 * time.Second, LongestWait: 4 * time.Second, TimeoutWords: "callers give up waiting after 3s (10 times)",
@@ -53,7 +53,7 @@ func amplifying() probes.CallerSeen {
 // polite is one that does everything right.
 func polite() probes.CallerSeen {
 	return probes.CallerSeen{
-		Summary: "2 attempts per request, gaps exponential (100ms ×2), full jitter", HasIDs: true, Requests: 50, MaxAttempts: 3, Mean: 2,
+		Summary: "2 attempts per request, gaps exponential (100ms ×2), full jitter", Calls: 100, HasIDs: true, Requests: 50, MaxAttempts: 3, Mean: 2,
 		Backoff: "exponential", Jitter: "present", Circuit: "opens", Opened: 4 * time.Second, Open: 20 * time.Second, Trials: 4, TrialRate: .2,
 		Timeout: 2020 * time.Millisecond, LongestWait: 2100 * time.Millisecond,
 	}
@@ -75,7 +75,8 @@ func TestCallersAreJudged(t *testing.T) {
 		detail string
 	}{
 		{object{"attempts": "<= 3"}, polite(), mishap.Met, ""},
-		{object{"attempts": "<= 3"}, amplifying(), mishap.Unmet, "8 attempts, expected <= 3: 7.9 attempts per request, gaps constant (100ms), no jitter"},
+		{object{"attempts": "<= 3", "backoff": "exponential"}, probes.CallerSeen{Summary: "no calls"}, mishap.Unmeasured, "no call came in the last 1m"},
+		{object{"attempts": "<= 3"}, amplifying(), mishap.Unmet, "8 attempts, expected <= 3 (7.9 attempts per request, gaps constant (100ms), no jitter)"},
 		{object{"attempts": "<= 3"}, few, mishap.Unmeasured, "3 requests were seen"},
 		{object{"attempts": "<= 2"}, few, mishap.Unmet, "3 attempts"},
 		{object{"attempts": ">= 4"}, few, mishap.Unmeasured, "3 requests"},

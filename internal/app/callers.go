@@ -148,7 +148,7 @@ func (a *App) callersSeen(ctx context.Context, q probes.CallersQuery) (probes.Ca
 // callerSeen says what some callers did in the words of the probe.
 func callerSeen(b callers.Behaviour) probes.CallerSeen {
 	s := probes.CallerSeen{
-		Source: b.Source, Summary: b.Summary(), HasIDs: b.WithID > 0,
+		Source: b.Source, Summary: b.Summary(), Calls: b.Attempts, HasIDs: b.WithID > 0,
 		Requests: b.Requests.N, MaxAttempts: b.Requests.Max, Mean: b.Requests.Mean,
 		Backoff: string(b.Backoff.Kind), BackoffWords: b.Backoff.Words(), BackoffWhy: b.Backoff.Why,
 		EvenSteps: b.Backoff.Kind == callers.Exponential && b.Backoff.Why != "",

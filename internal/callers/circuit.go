@@ -52,6 +52,8 @@ type breaker struct {
 	seen     map[string]bool
 	previous Attempt
 	failed   int           // in a row
+	recent   [10]bool      // whether the last ten failed
+	n        int           // calls
 	fine     int           // in a row
 	since    time.Duration // of the first failure after calls were fine
 	count    int           // of failures since
@@ -103,11 +105,22 @@ func (b *breaker) step(a Attempt) {
 	still := known && passed > most
 	again := a.ID != "" && b.seen[a.ID] // a pause of one request
 	switch {
-	case still && b.failed >= calls && !again:
+	case still && !again && (b.open || b.bad()):
 		b.shut()
 	case !b.open:
 		b.steps = append(b.steps, passed)
 	}
+}
+
+// bad says whether calls failed lately: the last three, or four of the last ten, as breakers that go by a rate open at.
+func (b *breaker) bad() bool {
+	failures := 0
+	for _, failed := range b.recent {
+		if failed {
+			failures++
+		}
+	}
+	return b.failed >= calls || failures >= 4
 }
 
 // shut notes that a silence has begun with the last call.
@@ -133,6 +146,8 @@ func (b *breaker) endBurst() {
 
 // take looks at how a call ended.
 func (b *breaker) take(a Attempt) {
+	b.recent[b.n%len(b.recent)] = a.Outcome != OK
+	b.n++
 	if a.Outcome == OK {
 		b.failed = 0
 		if b.fine++; b.fine >= recovered {
@@ -169,7 +184,7 @@ func (b *breaker) closeAt(end time.Duration) {
 
 func (b *breaker) result(attempts []Attempt, until time.Duration, guess bool) Circuit {
 	most, known := b.silence()
-	if known && b.failed >= calls && until-b.previous.Start > most {
+	if known && (b.open || b.bad()) && until-b.previous.Start > most {
 		b.shut()
 	}
 	if b.open {

@@ -17,6 +17,7 @@ type shop struct {
 	breaker, trials  int
 	wait             time.Duration
 	ids              bool
+	part             float64 // of the calls that fail while it is bad; 0: all. The breaker then goes by their number, not by those in a row
 }
 
 func (w shop) run(seed uint64) (all []callers.Attempt) {
@@ -27,25 +28,28 @@ func (w shop) run(seed uint64) (all []callers.Attempt) {
 			continue
 		}
 		a := ok("", at, 2*ms)
-		if at >= w.bad && at < w.good {
+		if at >= w.bad && at < w.good && (w.part == 0 || r.Float64() < w.part) {
 			a = fail("", at, 2*ms)
 		}
 		if w.ids {
 			a.ID = fmt.Sprint(n)
 		}
 		all = append(all, a)
+		bad := a.Outcome != callers.OK
 		switch {
 		case w.breaker == 0:
-		case a.Outcome == callers.OK:
+		case opened >= 0 && !bad && (w.part == 0 || at >= w.good):
 			failures, opened = 0, -1
 		case opened >= 0:
 			if trial++; trial >= w.trials {
 				opened, trial = at, 0
 			}
-		default:
+		case bad:
 			if failures++; failures >= w.breaker {
 				opened, trial = at, 0
 			}
+		case w.part == 0:
+			failures = 0
 		}
 	}
 	return all
@@ -59,6 +63,16 @@ func TestABreakerIsSeenToOpenTryAgainAndClose(t *testing.T) {
 			t.Errorf("seed %d: %+v", seed, c)
 		}
 		if c.After.Std() < 300*ms || c.After.Std() > 1500*ms || c.Every.Std() < time.Second || c.Every.Std() > 1300*ms || c.Rate < 2 || c.Rate > 3 {
+			t.Errorf("seed %d: %s", seed, c.Words())
+		}
+	}
+}
+
+func TestABreakerThatGoesByARateIsSeenToo(t *testing.T) {
+	for seed := range uint64(100) {
+		w := shop{bad: 5 * time.Second, good: 15 * time.Second, until: 20 * time.Second, breaker: 40, trials: 3, wait: time.Second, part: 0.6}
+		c := analyse(w.until, w.run(seed)...).Circuit
+		if c.Kind != callers.CircuitOpens || c.After.Std() > 4*time.Second || c.Rate > 4 {
 			t.Errorf("seed %d: %s", seed, c.Words())
 		}
 	}

@@ -82,8 +82,11 @@ func partOf(n, of int) string {
 func (p *page) behaviour(b callers.Behaviour, requests bool) {
 	if requests {
 		p.field("  retries", "%s", b.Summary())
-		if b.Backoff.Kind == callers.Unknown && b.Requests.Max > 1 {
-			p.field("", "how they pause is not known: %s", b.Backoff.Why)
+		switch why := b.Backoff.Why; {
+		case b.Backoff.Kind == callers.Unknown && b.Requests.Max > 1:
+			p.field("", "how they pause is not known: %s", why)
+		case b.Backoff.Kind != callers.Unknown && why != "":
+			p.field("", "%s", why)
 		}
 		if ends := b.Requests.Ends.Words(); ends != "" {
 			p.field("", "%s", ends)
