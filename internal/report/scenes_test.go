@@ -37,8 +37,8 @@ func scenes() map[string]scene {
 }
 
 const (
-	armsID  = "7f3a91c2.0.1"
-	callers = "callers back off"
+	armsID = "7f3a91c2.0.1"
+	polite = "callers back off"
 )
 
 // armsPlan is the plan of a scene.
@@ -51,7 +51,7 @@ func (s scene) plan() mishap.Plan {
 	e.Faults[0].For = mishap.Duration(s.atMost)
 	e.SteadyState = e.SteadyState[:1]
 	if s.callers {
-		e.SteadyState = append(e.SteadyState, mishap.ProbeSpec{Name: callers, Probe: "callers", Every: mishap.Duration(10 * time.Second), When: []mishap.Phase{mishap.During}, OnDeviation: mishap.NoteDeviation})
+		e.SteadyState = append(e.SteadyState, mishap.ProbeSpec{Name: polite, Probe: "callers", Every: mishap.Duration(10 * time.Second), When: []mishap.Phase{mishap.During}, OnDeviation: mishap.NoteDeviation})
 	}
 	e.Compare = &mishap.Compare{
 		Arms:     mishap.Arms{From: mishap.ArmsFromRequests, Proxy: "edge", Key: "cookie:session", Share: .05, Seed: 42},
@@ -140,7 +140,7 @@ func (a *armsStory) hold() {
 			a.look(1, one, mishap.Yes, &felt)
 		}
 		if a.callers && a.elapsed%10 == 0 {
-			a.observe(1, mishap.During, callers, mishap.Met, "1.2 attempts per request, gaps exponential, jitter present", "")
+			a.observe(1, mishap.During, polite, mishap.Met, "1.2 attempts per request, gaps exponential, jitter present", "")
 		}
 		if c.Outcome != "" {
 			causes := map[mishap.ComparisonOutcome]mishap.Cause{mishap.HarmShown: mishap.CauseHarm, mishap.HarmRuledOut: mishap.CauseCleared, mishap.Undecided: mishap.CauseUndecided}
