@@ -26,6 +26,7 @@ func experiments() []experiment {
 	return []experiment{
 		{"bulk", all, 0, false, runBulk},
 		{"wrk", all, 0, false, runRequests},
+		{"http", []string{asHTTP, stdlib}, 0, false, runHTTP},
 		{"added", all, 0, true, runAdded},
 		{"setup", all, 0, false, runSetUps},
 		{"bulk-5", faulty, 0, false, delayedBulk(5*time.Millisecond, 1)},

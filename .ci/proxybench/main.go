@@ -36,6 +36,7 @@ func main() {
 func run() error {
 	var o options
 	var upstream, under, host string
+	var standard bool
 	flag.StringVar(&o.dir, "dir", "", "an empty directory to work in")
 	flag.StringVar(&o.root, "root", "", "where Debian's packages are unpacked")
 	flag.StringVar(&o.bin, "bin", "", "where toxiproxy is")
@@ -49,13 +50,16 @@ func run() error {
 	flag.BoolVar(&o.realtime, "realtime", true, "run the experiments about accuracy in SCHED_RR")
 	flag.StringVar(&upstream, "upstream", "", "internal: be the upstream")
 	flag.StringVar(&under, "proxy", "", "internal: be mishap proxy with a CPU profile into this file")
-	flag.StringVar(&host, "host", "", "internal: where -proxy forwards to")
+	flag.BoolVar(&standard, "httputil", false, "internal: be the reverse proxy of the standard library")
+	flag.StringVar(&host, "host", "", "internal: where -proxy and -httputil forward to")
 	flag.Parse()
 	switch {
 	case upstream != "":
 		return serveUpstream()
 	case under != "":
 		return serveProfiled(under, host)
+	case standard:
+		return serveStdlib(host)
 	}
 	b, err := newBench(o)
 	if err != nil {
@@ -139,7 +143,7 @@ func (b *bench) cell(e experiment, name string) {
 		}
 		var v values
 		v, err = e.run(b, t)
-		b.results.add(b.round, name, v)
+		b.results.add(b.round, column(name), v)
 		if err != nil && t.process != nil {
 			log, _ := os.ReadFile(t.process.log)
 			err = fmt.Errorf("%w; its log: %s", err, log[max(0, len(log)-1000):])

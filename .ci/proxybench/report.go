@@ -94,13 +94,7 @@ func (b *bench) report() {
 		}
 		fmt.Println("| " + strings.Join(line, " | ") + " |")
 	}
-	fmt.Println("| HTTP split vs httputil, wrk | " + b.httpSplit() + " | - | - | - | >= 3.5, CPU <= 0.2 | >= 4.5 | **not measured** |")
 	b.notes()
-}
-
-// httpSplit is where the row about HTTP goes once mishap proxy has an HTTP mode.
-func (b *bench) httpSplit() string {
-	return "SKIPPED: mishap proxy has no HTTP mode yet"
 }
 
 // notes tell what a ratio hides.

@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // row is a line of the table: one number for each proxy and round.
 type row struct {
 	name     string
@@ -80,7 +82,7 @@ const (
 
 // rows are the table. The bounds are the project's own.
 func rows() []row {
-	return append(offRows(), append(onRows(), behaviourRows()...)...)
+	return slices.Concat(offRows(), onRows(), behaviourRows(), httpRows())
 }
 
 func offRows() []row {

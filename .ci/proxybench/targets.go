@@ -73,6 +73,10 @@ func (b *bench) start(name, experiment string) (t *target, err error) {
 		return &target{name: name, host: b.host}, nil
 	case "mishap":
 		t.process, t.control, err = b.startMishap(experiment)
+	case asHTTP:
+		t.process, err = b.startHTTP()
+	case stdlib:
+		t.process, err = b.startStdlib()
 	case "toxiproxy":
 		t.process, t.control, err = b.startToxiproxy()
 	case "nginx":
