@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -253,6 +254,23 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
+// orNever is a time in seconds; 0 is never.
+func orNever(d time.Duration) float64 {
+	if d == 0 {
+		return math.Inf(1)
+	}
+	return d.Seconds()
+}
+
+func nevers(times []float64) (n int) {
+	for _, x := range times {
+		if math.IsInf(x, 1) {
+			n++
+		}
+	}
+	return n
+}
+
 // armRuns is how many runs a measurement makes; 0 leaves it out.
 func armRuns(t *testing.T) int {
 	n, _ := strconv.Atoi(os.Getenv("MISHAP_ARMS"))
@@ -291,7 +309,8 @@ func TestHealthyArmsAreSeldomToldApart(t *testing.T) {
 // TestHarmIsStoppedWithinSeconds: 0.5 % of requests fail, 5 % with the fault.
 func TestHarmIsStoppedWithinSeconds(t *testing.T) {
 	n := armRuns(t)
-	var took, extra []float64
+	var took, extra, alarm, kayenta []float64
+	random := rand.New(rand.NewPCG(1, 2))
 	for _, run := range newLanes(t, min(n, laneCount)).all(n, "0.5pp", "5m") {
 		verdict, reason := mishap.Judge(run)
 		if verdict != mishap.Deviated {
@@ -300,12 +319,17 @@ func TestHarmIsStoppedWithinSeconds(t *testing.T) {
 		}
 		took = append(took, run.RevertedAt.Sub(run.InjectedAt).Seconds())
 		extra = append(extra, run.Compared().Extra)
+		minutes := goOn(run, 30, random)
+		alarm = append(alarm, orNever(alarmAfter(minutes)))
+		kayenta = append(kayenta, orNever(kayentaAfter(minutes)))
 	}
 	if len(took) == 0 {
 		t.Fatal("no run was stopped")
 	}
 	middle := median(took)
 	t.Logf("%d runs: reverted %.1f s after injection at the median, %.1f s in 9 of 10; %.0f extra failures at the median", len(took), middle, took[len(took)*9/10], median(extra))
+	t.Logf("the same data, going on: an alarm of three minutes after %.0f s at the median, Kayenta's judge after %.0f s; never within half an hour: %d and %d",
+		median(alarm), median(kayenta), nevers(alarm), nevers(kayenta))
 	if middle > 9 {
 		t.Errorf("reverted %.1f s after injection at the median, more than 9 s", middle)
 	}
