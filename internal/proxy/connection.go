@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -113,13 +114,22 @@ func (c *connection) obeys(f *active) bool {
 	return (!f.Direction.covers(Upstream) || c.up.obeys(f)) && (!f.Direction.covers(Downstream) || c.down.obeys(f))
 }
 
-// run moves bytes both ways until both have ended.
-func (c *connection) run() {
-	var both sync.WaitGroup
-	both.Go(func() { c.settle(c.up.run(), c.down) })
-	both.Go(func() { c.settle(c.down.run(), c.up) })
-	both.Wait()
-	c.close()
+// run moves bytes both ways, each in a goroutine of its own, and calls over when both have ended. It does not wait: idle
+// connections are many, stacks are most of what they cost, and the caller's has grown while it dialled.
+func (c *connection) run(start func(func()), over func()) {
+	var left atomic.Int32
+	left.Store(2)
+	move := func(p, other *pump) {
+		start(func() {
+			c.settle(p.run(), other)
+			if left.Add(-1) == 0 {
+				c.close()
+				over()
+			}
+		})
+	}
+	move(c.up, c.down)
+	move(c.down, c.up)
 }
 
 // settle acts on how one pump ended.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -64,33 +65,52 @@ func (l *listener) begin(ctx context.Context, client *net.TCPConn) {
 	l.tasks.Go(func() { l.handle(ctx, c) })
 }
 
-// handle dials the upstream and moves bytes until the connection is over.
+// handle dials the upstream and lets bytes move until the connection is over.
 func (l *listener) handle(ctx context.Context, c *connection) {
-	defer l.forget(c)
+	if !l.join(ctx, c) {
+		l.forget(c)
+		return
+	}
+	c.run(l.tasks.Go, func() { l.forget(c) })
+}
+
+// join joins a connection to its upstream, unless it is ended instead.
+func (l *listener) join(ctx context.Context, c *connection) bool {
 	if !l.admit(c) {
 		l.calls.connection(c, false)
-		return
+		return false
 	}
 	to, err := l.route(c)
 	if err != nil {
 		l.unreachable(c, err)
-		return
+		return false
 	}
-	dialer := net.Dialer{Timeout: dialTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", to)
+	upstream, err := dial(ctx, to)
 	if err != nil {
 		l.calls.connection(c, false)
 		l.unreachable(c, err)
-		return
+		return false
 	}
 	l.calls.connection(c, true)
-	upstream := conn.(*net.TCPConn) // what the network "tcp" gives
 	if err := l.attach(c, upstream); err != nil {
 		abort(upstream)
 		c.reset()
-		return
+		return false
 	}
-	c.run()
+	return true
+}
+
+// dial connects to an upstream. An address needs no resolver, which is a good part of what a connection costs.
+func dial(ctx context.Context, to string) (*net.TCPConn, error) {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	if address, err := netip.ParseAddrPort(to); err == nil {
+		return dialer.DialTCP(ctx, "tcp", netip.AddrPort{}, address)
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", to)
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.TCPConn), nil // what the network "tcp" gives
 }
 
 // attach joins c to its upstream with the faults of the moment.
