@@ -8,7 +8,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race lint crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs fleet check-arms check-callers check-deploy fuzz-api release fmt clean
+.PHONY: help demo build install test race lint crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy fleet check-arms check-callers check-deploy fuzz-api release fmt clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench-proxy: build ## compare mishap proxy with toxiproxy, nginx and haproxy
 
 bench-proxy-hangs: build ## add and remove faults N times while clients stall, leave and flood (N=10000)
 	.ci/bench-proxy -hangs $(if $(filter file,$(origin N)),10000,$(N))
+
+soak-proxy: build ## keep 9,000 connections for FOR while their fault changes every second (FOR=10m)
+	.ci/bench-proxy -soak $(or $(FOR),10m)
 
 fleet: ## N rounds of kills, freezes and database restarts in a fleet of three (N=200)
 	@set -e; bed=$$(.ci/testbed); eval "$$bed"; MISHAP_FLEET=$(N) $(GO) test -count=1 -timeout 6h -v -run TestFleetRounds ./cmd/mishap

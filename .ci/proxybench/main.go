@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,10 +19,11 @@ type options struct {
 	root, bin, mishap string // where the programs are
 	dir               string // scratch
 	rounds            int
-	only              string // the names of experiments, or ""
-	targets           string // the names of targets, or ""
-	hangs             int    // only look for hangs, so many times
-	profile           string // a directory for CPU profiles of mishap proxy
+	only              string        // the names of experiments, or ""
+	targets           string        // the names of targets, or ""
+	hangs             int           // only look for hangs, so many times
+	soak              time.Duration // only keep connections for so long
+	profile           string        // a directory for CPU profiles of mishap proxy
 	raw               bool
 	realtime          bool
 }
@@ -45,6 +47,7 @@ func run() error {
 	flag.StringVar(&o.only, "only", "", "run only these experiments (comma separated)")
 	flag.StringVar(&o.targets, "targets", "", "measure only these (comma separated), of direct, mishap, toxiproxy, nginx and haproxy")
 	flag.IntVar(&o.hangs, "hangs", 0, "only add and remove faults so many times while clients stall, leave and flood")
+	flag.DurationVar(&o.soak, "soak", 0, "only keep 9,000 connections for so long while their fault changes every second")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles of mishap proxy into this directory")
 	flag.BoolVar(&o.raw, "raw", false, "also print every value")
 	flag.BoolVar(&o.realtime, "realtime", true, "run the experiments about accuracy in SCHED_RR")
@@ -68,6 +71,9 @@ func run() error {
 	defer b.close()
 	if o.hangs > 0 {
 		return b.lookForHangs(o.hangs)
+	}
+	if o.soak > 0 {
+		return b.soakFor(o.soak)
 	}
 	return b.measure()
 }
