@@ -8,7 +8,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race lint crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy fleet check-arms check-callers check-deploy fuzz-api release fmt clean
+.PHONY: help demo build install test race lint crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy fleet check-arms check-callers check-h2 check-deploy fuzz-api release fmt clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ check-arms: build ## N runs without and N with harm on real proxies, 20 at a tim
 
 check-callers: ## run real clients in Go, Java and Python N times each, and check that their retry policies are told (N=100)
 	.ci/check-callers -runs $(if $(filter file,$(origin N)),100,$(N)) -write docs/callers.md
+
+check-h2: build ## run h2spec against the proxy, in clear text and over TLS
+	.ci/check-h2
 
 check-deploy: ## check the files of deploy/ against the schemas of what reads them
 	.ci/check-deploy
