@@ -96,6 +96,15 @@ func TestCallersThatKeepTheirPausesAreNotTakenForJitter(t *testing.T) {
 	if j := callers.Analyse(a).All.Jitter; j.Kind != callers.JitterUnknown || !strings.Contains(j.Why, "mixed") {
 		t.Errorf("%+v", j)
 	}
+	double := func(d float64, seed uint64) callers.Seen { return simulate(seed, plain(), exponential(d, 2, none)) }
+	c, d := double(50, 3), double(150, 4)
+	for i := range d.Attempts {
+		d.Attempts[i].ID = "d" + d.Attempts[i].ID
+	}
+	c.Attempts, c.Until = append(c.Attempts, d.Attempts...), max(c.Until, d.Until)
+	if j := callers.Analyse(c).All.Jitter; j.Kind != callers.JitterUnknown || !strings.Contains(j.Why, "mixed") {
+		t.Errorf("exponential: %+v", j)
+	}
 	for i := range b.Attempts {
 		a.Attempts[len(a.Attempts)-1-i].Source = "b"
 	}

@@ -30,7 +30,7 @@ const (
 	// median: 0.8 of it for full jitter, 0.12 for ±15 %, which is the least that is told. What a busy machine adds is never negative, so that it lies in
 	// the upper half and moves the median little.
 	same        = 0.055 // none
-	some        = 0.11  // jitter, of all positions, if the shape is of jitter
+	some        = 0.11  // jitter that is added, if the shape is of jitter
 	varies      = 0.25  // jitter, whatever its shape
 	least       = 0.09  // jitter, if the shape is of jitter
 	leastSpread = 2.0   // ms; less cannot be told from the caller's own work
@@ -40,12 +40,15 @@ const (
 	// jitter is as wide above the median as below.
 	noiseShaped, jitterShaped = 2.2, 2.0
 
+	mixedBelow = 0.065 // the spread within requests, where those of several policies are mixed
+
 	// leastPauses are looked at, if there are as many.
 	leastPauses = 2 * judgedRequests
 )
 
 // jitter decides on the pauses of several positions together, each as a part of its position's median: of the positions
-// with the longest pauses, because jitter grows with the pause and noise does not; and if those do not tell, of all.
+// with the longest pauses, because jitter grows with the pause and noise does not. If those do not tell, it looks for jitter
+// that does not grow either: a draw that is added to each pause.
 func (p *pauses) jitter(kind BackoffKind) Jitter {
 	if kind == Immediate {
 		return Jitter{Kind: JitterAbsent}
@@ -56,9 +59,9 @@ func (p *pauses) jitter(kind BackoffKind) Jitter {
 	}
 	d := p.drawn(used)
 	j := d.judge(middle)
-	if j.Kind != JitterPresent && d.spread > same {
-		if all := p.drawn(nil); all.spread >= some && all.skew <= jitterShaped {
-			j = all.judge(middle)
+	if j.Kind != JitterPresent && kind != Constant && !d.mixed() {
+		if added, first := p.added(); added.spread >= some && added.skew <= jitterShaped {
+			j = added.judge(first)
 		}
 	}
 	return j
@@ -71,7 +74,7 @@ type drawn struct {
 	within      float64 // the same distance where each pause is a part of its own request's median; -1: not known
 }
 
-// drawn looks at the positions that are used; nil means all.
+// drawn looks at the positions that are used.
 func (p *pauses) drawn(used []bool) drawn {
 	var parts, within []float64
 	for _, own := range p.by {
@@ -96,6 +99,20 @@ func (p *pauses) drawn(used []bool) drawn {
 	return d
 }
 
+// added is how pauses lie around their medians in milliseconds, at all positions, as parts of the shortest median.
+func (p *pauses) added() (d drawn, shortest float64) {
+	var off []float64
+	for i, gaps := range p.at {
+		for _, gap := range gaps {
+			off = append(off, gap-p.median[i])
+		}
+	}
+	slices.Sort(off)
+	shortest = max(slices.Min(p.median), 1e-9)
+	below, above := max(-quantile(off, 0.1), 0), max(quantile(off, 0.9), 0)
+	return drawn{low: 1 - below/shortest, spread: below / shortest, skew: above / max(below, 1e-9), within: -1}, shortest
+}
+
 // longest picks the positions with the longest pauses, of which there are n, and gives the longest median. Of constant
 // pauses all are used.
 func (p *pauses) longest(kind BackoffKind) (used []bool, n int, top float64) {
@@ -117,11 +134,16 @@ func (p *pauses) longest(kind BackoffKind) (used []bool, n int, top float64) {
 // parts are the pauses of one request as parts of the medians.
 func (p *pauses) parts(own []float64, used []bool) (list []float64) {
 	for i, gap := range own {
-		if i < len(p.median) && p.median[i] > 0 && (used == nil || used[i]) {
+		if i < len(p.median) && p.median[i] > 0 && used[i] {
 			list = append(list, gap/p.median[i])
 		}
 	}
 	return list
+}
+
+// mixed says whether pauses differ between requests and not within them.
+func (d drawn) mixed() bool {
+	return d.spread >= least && d.within >= 0 && d.within < d.spread/5 && d.within < mixedBelow
 }
 
 // judge decides, where the longest median is of so many milliseconds.
@@ -133,7 +155,7 @@ func (d drawn) judge(middle float64) Jitter {
 	case d.spread < least, d.spread < varies && d.skew > jitterShaped:
 		return Jitter{Kind: JitterUnknown, Spread: j.Spread, Why: "pauses vary by so little that it may be chance"}
 	// Where each request keeps its own measure, several policies are mixed, and none of them need draw.
-	case d.within >= 0 && d.within < d.spread/5 && d.within < 0.065:
+	case d.mixed():
 		return Jitter{Kind: JitterUnknown, Spread: j.Spread, Why: "callers with different pauses are mixed: each keeps its own"}
 	case d.low < fullBelow:
 		j.Form = "full"

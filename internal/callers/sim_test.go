@@ -143,6 +143,8 @@ func policies() []wanted {
 		{"exponential 50 equal", equal(exponential(50, 2, none)), same, callers.Exponential, callers.JitterPresent},
 		{"exponential 50 equal, cap 400", equal(exponential(50, 2, 400)), long, callers.Exponential, callers.JitterPresent},
 		{"exponential 50 + 0..50", plus(50, exponential(50, 2, none)), same, callers.Exponential, callers.JitterPresent},
+		{"exponential 50 + 0..50, long", plus(50, exponential(50, 2, none)), func(w *world) { w.attempts = 5 }, callers.Exponential, callers.JitterPresent},
+		{"exponential 40 long, busy", exponential(40, 2, none), func(w *world) { busy(w); w.attempts = 5 }, callers.Exponential, callers.JitterAbsent},
 		{"decorrelated 50", decorrelated(50, none), same, callers.Exponential, callers.JitterPresent},
 		{"decorrelated 50, cap 1000", decorrelated(50, 1000), long, callers.Exponential, callers.JitterPresent},
 		{"exponential with a deadline", around(0.5, exponential(20, 1.5, none)), func(w *world) { w.attempts, w.requests, w.deadline = 12, 60, 800 }, callers.Exponential, callers.JitterPresent},
