@@ -44,8 +44,7 @@ func (c *conn) holdBefore() bool {
 
 func (c *conn) hold(p phase, since time.Time) bool {
 	r := asked{c}
-	c.decision.follow(r)
-	if c.decision.wait(p) == 0 {
+	if !c.decision.holds(r, p) {
 		return true
 	}
 	c.watch.start(c.stillSending())

@@ -11,6 +11,7 @@ type Hit struct {
 	Fault         *Fault
 	Before, After time.Duration // drawn for the request
 	Lifted        bool          // the fault was taken off while the request was under way
+	LetGo         bool          // it was, before the request had waited for as long as was drawn
 }
 
 // decision is what the faults do to one request. It follows the board for as long as the request waits.
@@ -28,6 +29,7 @@ type decision struct {
 	member membership // as far as a fault asked
 
 	requested, delivered time.Duration // over both waits
+	next                 phase         // the wait that is not over yet
 }
 
 // reset makes d ready for the next request and keeps its memory.
@@ -63,7 +65,7 @@ func (d *decision) follow(r request) {
 	d.set = next
 	for i := range d.hits {
 		if h := &d.hits[i]; !h.Lifted && !slices.Contains(next.faults, h.Fault) {
-			h.Lifted = true
+			h.Lifted, h.LetGo = true, d.next <= beforeUpstream && h.Before > 0 || d.next <= afterUpstream && h.After > 0
 			h.Fault.leave()
 		}
 	}
@@ -80,6 +82,11 @@ func (d *decision) knows(f *Fault) bool {
 
 // consider decides on one fault, once for the request: its delays and all else that it does go together.
 func (d *decision) consider(f *Fault, r request) {
+	late := d.next > beforeUpstream
+	if late && !f.rule.onResponse() {
+		d.spared = append(d.spared, f)
+		return
+	}
 	concerns, inArm := f.rule.Arms == nil && f.rule.Match.matches(r), true
 	if m := f.rule.Match.Member; concerns && m.Token != "" {
 		concerns, inArm = d.belongs(m, r)
@@ -91,7 +98,11 @@ func (d *decision) consider(f *Fault, r request) {
 		}
 		return
 	}
-	d.hits = append(d.hits, Hit{Fault: f, Before: draw(f.rule.Before), After: draw(f.rule.After)})
+	h := Hit{Fault: f, After: draw(f.rule.After)}
+	if !late {
+		h.Before = draw(f.rule.Before)
+	}
+	d.hits = append(d.hits, h)
 }
 
 // belongs says whether the request is in an arm of the member's run, and whether in the one with its token.
@@ -195,6 +206,7 @@ type phase uint8
 const (
 	beforeUpstream phase = iota
 	afterUpstream
+	nowhere // all waits are over
 )
 
 // wait is how long the request is to wait at one point, in all.
@@ -211,13 +223,23 @@ func (d *decision) wait(p phase) (sum time.Duration) {
 	return sum
 }
 
+// holds says whether the request has to wait at one point. If not, it is past that.
+func (d *decision) holds(r request, p phase) bool {
+	d.follow(r)
+	if d.wait(p) > 0 {
+		return true
+	}
+	d.next = p + 1
+	return false
+}
+
 // hold keeps the request until all delays of the moment have passed since the given time, never less. It follows the
 // board: a fault that comes holds the request too, counted from the same time, and one that goes lets go of it.
 func (d *decision) hold(ctx context.Context, r request, p phase, since time.Time) error {
-	d.follow(r)
-	if d.wait(p) == 0 {
+	if !d.holds(r, p) {
 		return nil
 	}
+	defer func() { d.next = p + 1 }()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {

@@ -92,7 +92,7 @@ func TestRemovingAFaultLetsGoAtOnce(t *testing.T) {
 				if n := <-got; n != 10_000 {
 					t.Errorf("got %d bytes", n)
 				}
-				if x := r.exchange(); len(x.Hits) != 1 || !x.Hits[0].Lifted || x.Requested != 0 {
+				if x := r.exchange(); len(x.Hits) != 1 || !x.Hits[0].Lifted || x.Hits[0].LetGo != (name != "slow") || x.Requested != 0 {
 					t.Errorf("observed %+v", x)
 				}
 			})
@@ -120,6 +120,37 @@ func TestAFaultThatBeginsHoldsRequestsThatWait(t *testing.T) {
 	case <-asked:
 		t.Error("the upstream was asked")
 	default:
+	}
+}
+
+func TestAFaultThatComesTooLateForARequestDoesNotCountIt(t *testing.T) {
+	for _, dial := range []string{"http1", "http2"} {
+		t.Run(dial, func(t *testing.T) {
+			asked, answer := make(chan struct{}), make(chan struct{})
+			r, client := rigFor(t, dial, func(http.ResponseWriter, *http.Request) { close(asked); <-answer })
+			got := make(chan int, 1)
+			go func() {
+				res, err := client.Get("http://" + r.addr)
+				if err != nil {
+					got <- 0
+					return
+				}
+				defer res.Body.Close()
+				got <- res.StatusCode
+			}()
+			<-asked
+			r.put(forward.Rule{Reply: &forward.Reply{Status: 503}})
+			r.put(forward.Rule{Before: constant(time.Hour)})
+			both := r.put(forward.Rule{Before: constant(time.Hour), After: constant(time.Millisecond)})
+			close(answer)
+			if status := <-got; status != 200 {
+				t.Errorf("status is %d", status)
+			}
+			x := r.exchange()
+			if len(x.Hits) != 1 || x.Hits[0].Fault != both || x.Hits[0].Before != 0 || x.Requested != time.Millisecond || x.Delivered < x.Requested {
+				t.Errorf("observed %+v", x)
+			}
+		})
 	}
 }
 

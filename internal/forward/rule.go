@@ -152,3 +152,8 @@ func checkFields(fields []Field) error {
 
 // changesBody says whether the rule changes the body of the response.
 func (r *Rule) changesBody() bool { return r.ReplaceBody != nil || r.TruncateBody != nil || r.Rate > 0 }
+
+// onResponse says whether the rule does anything to a request that is with the upstream already.
+func (r *Rule) onResponse() bool {
+	return r.After != nil || r.changesBody() || len(r.Response.Set)+len(r.Response.Remove) > 0
+}

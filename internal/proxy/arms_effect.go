@@ -26,8 +26,8 @@ type armEffect struct {
 	requested, delivered histogram
 }
 
-// inArm counts a request of an arm.
-func (c *counters) inArm(x *forward.Exchange, treated bool) {
+// inArm counts a request of an arm. The delay of one that was let go says nothing of what was asked for.
+func (c *counters) inArm(x *forward.Exchange, treated, letGo bool) {
 	if x.Arm == forward.NoArm {
 		return
 	}
@@ -42,8 +42,10 @@ func (c *counters) inArm(x *forward.Exchange, treated bool) {
 	} else {
 		e.passed++
 	}
-	e.requested.add(x.Requested)
-	e.delivered.add(x.Delivered)
+	if !letGo {
+		e.requested.add(x.Requested)
+		e.delivered.add(x.Delivered)
+	}
 }
 
 // byArm is for callers that hold the lock.

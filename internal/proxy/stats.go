@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"mishap/internal/forward"
 )
 
 // Stats says what a fault did. No traffic, no counts.
@@ -22,7 +24,7 @@ type Stats struct {
 	Dropped     uint64   `json:"dropped"`            // bytes that were lost, of datagrams and of streams
 	Lost        uint64   `json:"lost"`               // datagrams that were lost
 	Ended       uint64   `json:"ended"`              // connections that it ended: refused, reset, or cut
-	Flushed     uint64   `json:"flushed"`            // chunks let go before they were due, because the fault ended; may still grow just after
+	Flushed     uint64   `json:"flushed"`            // chunks or requests let go before they were due, because the fault ended; may still grow just after
 	Overflow    uint64   `json:"overflow"`           // times that reading stopped because the delay line was full
 	Requested   Delays   `json:"requested"`          // what was to wait, over all faults that held it
 	Delivered   Delays   `json:"delivered"`          // what it waited, from read to the start of the send
@@ -66,7 +68,7 @@ func (s Stats) Did() string {
 	say(s.Ended, "%d connections ended")
 	say(s.Lost, "%d datagrams lost")
 	say(s.Dropped, "%d bytes lost")
-	say(s.Flushed, "%d chunks let go before they were due")
+	say(s.Flushed, "%d let go before they were due")
 	say(s.Overflow, "%d times no room to hold more, so that the delay grew")
 	return strings.Join(did, ", ")
 }
@@ -281,16 +283,19 @@ func (c *counters) overflowed() {
 }
 
 // request counts a request that the fault hit.
-func (c *counters) request(delays bool, requested, delivered time.Duration, ended bool) {
+func (c *counters) request(h forward.Hit, x *forward.Exchange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stats.Requests++
-	if ended {
+	if x.Failure == forward.Aborted || x.Failure == forward.Truncated {
 		c.stats.Ended++
 	}
-	if delays {
-		c.requested.add(requested)
-		c.delivered.add(delivered)
+	switch {
+	case h.LetGo:
+		c.stats.Flushed++
+	case h.Before+h.After > 0:
+		c.requested.add(x.Requested)
+		c.delivered.add(x.Delivered)
 	}
 }
 

@@ -164,15 +164,15 @@ func (l *webListener) observe(x *forward.Exchange) {
 	defer l.mu.Unlock()
 	for _, h := range x.Hits {
 		if c := l.counts[h.Fault]; c != nil {
-			c.request(h.Before+h.After > 0, x.Requested, x.Delivered, x.Failure == forward.Aborted || x.Failure == forward.Truncated)
+			c.request(h, x)
 			if h.Fault.Rule().Match.Member.Token != "" {
-				c.inArm(x, true)
+				c.inArm(x, true, h.LetGo)
 			}
 		}
 	}
 	for _, f := range x.Passed {
 		if c := l.counts[f]; c != nil {
-			c.inArm(x, false)
+			c.inArm(x, false, false)
 		}
 	}
 }
