@@ -4,14 +4,16 @@ package probes_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
 	"mishap"
+
+	"mishap/internal/freeport"
 )
 
 // program finds a server, or skips the test and says so.
@@ -49,14 +51,6 @@ func start(t *testing.T, path string, args ...string) {
 	})
 }
 
-func freePort(t *testing.T) string {
-	_, port, err := net.SplitHostPort(closedPort(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
 // until polls the probe until it is met.
 func until(t *testing.T, kind string, with, expect any) mishap.Observation {
 	t.Helper()
@@ -79,7 +73,7 @@ func write(t *testing.T, path, text string) {
 }
 
 func TestHTTPAgainstNginx(t *testing.T) {
-	nginx, dir, port := program(t, "nginx"), t.TempDir(), freePort(t)
+	nginx, dir, port := program(t, "nginx"), t.TempDir(), strconv.Itoa(freeport.Port())
 	write(t, filepath.Join(dir, "nginx.conf"), fmt.Sprintf(`
 daemon off; master_process off; pid %[1]s/pid; error_log stderr;
 events {}
@@ -101,7 +95,7 @@ http {
 }
 
 func TestTCPAgainstRedis(t *testing.T) {
-	redis, port := program(t, "redis-server"), freePort(t)
+	redis, port := program(t, "redis-server"), strconv.Itoa(freeport.Port())
 	start(t, redis, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir(), "--requirepass", "hunter2-is-long")
 	address := "127.0.0.1:" + port
 	until(t, "tcp", object{"address": address, "send": "PING\r\n"}, object{"answer": "-NOAUTH"})
@@ -115,7 +109,7 @@ func TestTCPAgainstRedis(t *testing.T) {
 }
 
 func TestPrometheusAgainstPrometheus(t *testing.T) {
-	prometheus, dir, port := program(t, "prometheus"), t.TempDir(), freePort(t)
+	prometheus, dir, port := program(t, "prometheus"), t.TempDir(), strconv.Itoa(freeport.Port())
 	write(t, filepath.Join(dir, "prometheus.yml"), fmt.Sprintf(
 		"global: {scrape_interval: 1s}\nscrape_configs: [{job_name: self, static_configs: [{targets: [\"127.0.0.1:%s\"]}]}]\n", port))
 	start(t, prometheus, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:"+port)

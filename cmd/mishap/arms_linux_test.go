@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"mishap"
+
+	"mishap/internal/freeport"
 )
 
 const (
@@ -53,7 +55,10 @@ func newLanes(t *testing.T, n int) *lanes {
 	}))
 	t.Cleanup(service.Close)
 	settings := "state: ./state\nproxies:\n"
-	ports := freePorts(t, 2*n)
+	ports := make([]string, 2*n)
+	for i := range ports {
+		ports[i] = freeport.Address()
+	}
 	for i := range n {
 		edge, dependency := ports[2*i], ports[2*i+1]
 		l.edges = append(l.edges, edge)
@@ -70,20 +75,6 @@ func newLanes(t *testing.T, n int) *lanes {
 		users.Go(func() { visit(ctx, client, "http://"+edge+"/") })
 	}
 	return l
-}
-
-// freePorts are addresses that nobody listens on at the moment.
-func freePorts(t *testing.T, n int) (all []string) {
-	t.Helper()
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer listener.Close() // all together, so that no port comes twice
-		all = append(all, listener.Addr().String())
-	}
-	return all
 }
 
 // visit sends requests at random times, each of a random user.

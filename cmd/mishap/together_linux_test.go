@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -22,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/freeport"
 	"mishap/internal/notify"
 )
 
@@ -65,18 +65,8 @@ func newCompany(t *testing.T) *company {
 		c.messages = append(c.messages, m)
 	}))
 	t.Cleanup(c.told.Close)
-	c.listen = freeAddress(t)
+	c.listen = freeport.Address()
 	return c
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func (c *company) run(name string, args ...string) string {
@@ -259,7 +249,7 @@ scrape_configs:
     authorization: {credentials: %s}
     static_configs: [{targets: ["%s"]}]
 `, rules, viewerToken, c.listen))
-	at := freeAddress(c.t)
+	at := freeport.Address()
 	c.background(program, nil, "--config.file=prometheus.yml", "--storage.tsdb.path=tsdb", "--web.listen-address="+at)
 	query := func(q string) func() string {
 		return func() string { return c.get("http://"+at+"/api/v1/query?query="+url.QueryEscape(q), "") }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"mishap/internal/freeport"
 )
 
 // ErrMissing is a machine without PostgreSQL.
@@ -56,9 +57,7 @@ func Start(ctx context.Context) (*Server, error) {
 		_ = os.RemoveAll(dir)
 		return nil, fmt.Errorf("start postgres: initdb: %w: %s", err, out)
 	}
-	if s.port, err = freePort(ctx); err != nil {
-		return nil, err
-	}
+	s.port = freeport.Port()
 	return s, s.Up(ctx)
 }
 
@@ -75,15 +74,6 @@ func programs() (string, error) {
 		return "", ErrMissing
 	}
 	return filepath.Dir(found[len(found)-1]), nil
-}
-
-func freePort(ctx context.Context) (int, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }

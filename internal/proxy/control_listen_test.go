@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/freeport"
 	"mishap/internal/proxy"
 )
 
@@ -53,7 +54,7 @@ func authority(t *testing.T) (issue func(name string) proxy.TLSFiles) {
 }
 
 func TestControlOverTLSNeedsACertificateOfTheCA(t *testing.T) {
-	issue, address := authority(t), "tcp://"+freeAddress(t)
+	issue, address := authority(t), "tcp://"+freeport.Address()
 	serve(t, proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Control: address, ControlTLS: issue("server")})
 	client, err := proxy.NewSecureClient(address, issue("client"))
 	if err != nil {
@@ -95,7 +96,7 @@ func TestControlThatOthersReachNeedsTLS(t *testing.T) {
 
 // TestAWebPageCannotPutFaultsIn: a browser on this machine reaches loopback too.
 func TestAWebPageCannotPutFaultsIn(t *testing.T) {
-	address := freeAddress(t)
+	address := freeport.Address()
 	serve(t, proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Control: "tcp://" + address})
 	if _, err := proxy.NewClient("tcp://" + address).Proxies(t.Context()); err != nil {
 		t.Fatal(err)
@@ -118,7 +119,7 @@ func TestAWebPageCannotPutFaultsIn(t *testing.T) {
 }
 
 func TestMetricsTellWhatWasDelivered(t *testing.T) {
-	address := freeAddress(t)
+	address := freeport.Address()
 	r := startWith(t, upstream(t, echo), func(o *proxy.Options) { o.Listeners[0].Control = "tcp://" + address })
 	r.Client = proxy.NewClient("tcp://" + address)
 	r.put(fault("slow", 20*time.Millisecond))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/freeport"
 	"mishap/internal/proxy"
 )
 
@@ -61,7 +61,7 @@ func TestARestartBreaksNoConnectionAndKeepsNoFault(t *testing.T) {
 	succeed := make(chan proxy.Successor)
 	service := upstream(t, echo)
 	ended := make(chan error, 1)
-	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freePort(t), Upstream: service, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
+	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freeport.Address(), Upstream: service, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
 	ready := make(chan []proxy.ProxyStatus, 1)
 	first := o
 	first.Ready = func(list []proxy.ProxyStatus) { ready <- list }
@@ -110,7 +110,7 @@ func TestARestartLetsRequestsOfHTTPEnd(t *testing.T) {
 		fmt.Fprint(w, "whole")
 	})
 	ended, ready := make(chan error, 1), make(chan []proxy.ProxyStatus, 1)
-	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freePort(t), Upstream: service, Protocol: proxy.HTTP, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
+	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freeport.Address(), Upstream: service, Protocol: proxy.HTTP, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
 	first := o
 	first.Ready = func(list []proxy.ProxyStatus) { ready <- list }
 	go func() { ended <- proxy.Serve(t.Context(), first) }()
@@ -132,15 +132,4 @@ func TestARestartLetsRequestsOfHTTPEnd(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-}
-
-// freePort is an address that nobody listens on.
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

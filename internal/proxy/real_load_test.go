@@ -18,6 +18,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"mishap/internal/freeport"
 	"mishap/internal/pgtest"
 	"mishap/internal/proxy"
 )
@@ -130,7 +131,7 @@ server { listen %[2]s ssl http2; ssl_certificate %[3]s; ssl_certificate_key %[4]
 // TestRealHTTPSUnderLoad puts nginx with TLS behind the proxy, once as it is, where the proxy sees bytes alone, and once with
 // TLS that ends and begins again at the proxy, where it sees requests.
 func TestRealHTTPSUnderLoad(t *testing.T) {
-	path, address, dir := program(t, "nginx"), freeAddress(t), t.TempDir()
+	path, address, dir := program(t, "nginx"), freeport.Address(), t.TempDir()
 	lender := httptest.NewTLSServer(nil) // of a certificate
 	defer lender.Close()
 	cert, key := certificate(t, lender)

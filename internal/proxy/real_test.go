@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/freeport"
 	"mishap/internal/proxy"
 )
 
@@ -28,17 +29,6 @@ func program(t *testing.T, name string) string {
 	}
 	t.Skipf("SKIPPED: %s is installed neither in PATH nor in /usr/sbin, so nothing was tested against the real one", name)
 	return ""
-}
-
-// freeAddress gives an address that nobody listens on at the moment.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // run starts a real server, waits until it accepts, and kills it and its children at the end of the test.
@@ -68,7 +58,7 @@ func run(t *testing.T, address, path string, args ...string) {
 }
 
 func TestRealRedis(t *testing.T) {
-	path, address := program(t, "redis-server"), freeAddress(t)
+	path, address := program(t, "redis-server"), freeport.Address()
 	_, port, _ := net.SplitHostPort(address)
 	run(t, address, path, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
 	r := start(t, address)
@@ -124,7 +114,7 @@ scgi_temp_path %[1]s/e;
 server { listen %[2]s; root %[1]s; } }`
 
 func TestRealNginx(t *testing.T) {
-	path, address, dir := program(t, "nginx"), freeAddress(t), t.TempDir()
+	path, address, dir := program(t, "nginx"), freeport.Address(), t.TempDir()
 	content, config := payload(5, 10<<20), filepath.Join(dir, "nginx.conf")
 	for name, data := range map[string][]byte{"file": content, "nginx.conf": fmt.Appendf(nil, nginxConfig, dir, address)} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/freeport"
 	"mishap/internal/proxy"
 )
 
@@ -156,7 +157,7 @@ func TestABlackHoleLosesDatagrams(t *testing.T) {
 }
 
 func TestDatagramsToAClosedPortHarmNobody(t *testing.T) {
-	r := startUDP(t, freeAddress(t))
+	r := startUDP(t, freeport.Address())
 	c := r.dialUDP()
 	for range 10 {
 		_, _ = c.Write([]byte("query"))

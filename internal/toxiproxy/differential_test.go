@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
+
+	"mishap/internal/freeport"
 )
 
 // step is one request of the script. UP is an upstream, A and B are ports that are free before the script.
@@ -97,7 +100,7 @@ func TestAnswersAreThoseOfToxiproxy(t *testing.T) {
 	ours := start(t).url
 	up := upstream(t, echo)
 	answers := func(url string, steps []step) (list []string) {
-		a, b := freePort(t), freePort(t)
+		a, b := strconv.Itoa(freeport.Port()), strconv.Itoa(freeport.Port())
 		replace := strings.NewReplacer("UP", up, ":A", ":"+a, ":B", ":"+b)
 		for _, s := range steps {
 			status, header, body := askHeader(t, url, s.method, s.path, replace.Replace(s.body))
@@ -165,7 +168,7 @@ func realToxiproxy(t *testing.T) (url string) {
 	if err != nil {
 		t.Skip("SKIPPED: no toxiproxy-server to compare with; .ci/testbed builds one")
 	}
-	port := freePort(t)
+	port := strconv.Itoa(freeport.Port())
 	server := exec.Command(path, "-host", "127.0.0.1", "-port", port)
 	if err := server.Start(); err != nil {
 		t.Fatal(err)

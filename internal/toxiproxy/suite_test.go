@@ -2,13 +2,15 @@ package toxiproxy_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+
+	"mishap/internal/freeport"
 )
 
 // TestToxiproxysOwnTestsOfItsAPIPass: api_test.go of Toxiproxy 2.12.0 against this server, whole. Only where it finds the
@@ -81,20 +83,8 @@ func redirect(t *testing.T, source, address string) string {
 	return regexp.MustCompile(`(localhost|127\.0\.0\.1):(\d{4})\b`).ReplaceAllStringFunc(source, func(found string) string {
 		host, port, _ := strings.Cut(found, ":")
 		if free[port] == "" {
-			free[port] = freePort(t)
+			free[port] = strconv.Itoa(freeport.Port())
 		}
 		return fmt.Sprintf("%s:%s", host, free[port])
 	})
-}
-
-// freePort is one that nobody listens on at the moment.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
