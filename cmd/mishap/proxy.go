@@ -48,7 +48,7 @@ file, and the settings need have none.` + "\n" + exitCodes,
 				ctx, stop = untilEOF(ctx, c.in)
 				defer stop()
 			}
-			o := proxy.Options{Succeed: c.restarts(ctx), Drain: drain}
+			o := proxy.Options{Log: c.warnings(), Succeed: c.restarts(ctx), Drain: drain}
 			if o.Ports, o.Standby, err = inherited(); err != nil {
 				return err
 			}

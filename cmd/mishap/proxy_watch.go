@@ -132,12 +132,20 @@ func (c *cli) showPicture(p picture, live, again bool) error {
 	return err
 }
 
+// troubleShown is how long after it went wrong something is shown.
+const troubleShown = time.Minute
+
 // write prints the picture within 80 columns.
 func (p picture) write(b *strings.Builder) {
 	fmt.Fprintf(b, "%s\n", p.At.Format(time.TimeOnly))
 	for _, s := range p.Proxies {
 		fmt.Fprintf(b, "%s  %s -> %s\n  %s, %d open, %d in all, %d not reached\n", clip(s.Name, 20), clip(s.Listen, 24), clip(s.Upstream, 28),
 			s.Protocol, s.Open, s.Total, s.Refused)
+		if t := s.Trouble; t != nil && p.At.Sub(t.At) < troubleShown {
+			for _, line := range fold(t.At.Local().Format(time.TimeOnly)+" "+t.What, 76) {
+				fmt.Fprintf(b, "  %s\n", line)
+			}
+		}
 		empty := true
 		for _, f := range p.Faults {
 			if f.Fault.Proxy != s.Name {

@@ -205,6 +205,14 @@ func (c *cli) log() *slog.Logger {
 	return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
+// warnings is the log of what runs for long and has no other place to say what goes wrong.
+func (c *cli) warnings() *slog.Logger {
+	if c.verbose {
+		return c.log()
+	}
+	return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
 // versionString is what the linker or the module's build information says.
 func versionString() string {
 	if version != "" {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -136,7 +137,7 @@ func (a *App) ServeProxies(ctx context.Context, o proxy.Options, toxi toxiproxy.
 	if listeners == nil && toxi.Address == "" {
 		return invalid{mishap.WithHint(errors.New("the settings have no proxies"), "list them in mishap.yaml: proxies: [{name: payments, listen: \"127.0.0.1:9001\", upstream: \"127.0.0.1:9000\"}]")}
 	}
-	o.Listeners, o.Log, o.Control = listeners, a.log, filepath.Join(a.Settings.State, "proxy.sock")
+	o.Listeners, o.Log, o.Control = listeners, cmp.Or(o.Log, a.log), filepath.Join(a.Settings.State, "proxy.sock")
 	if len(listeners) > 0 {
 		o.Control = listeners[0].Control // one for all
 	}

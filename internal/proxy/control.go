@@ -20,17 +20,18 @@ const (
 
 // ProxyStatus is what the control API says of one proxy.
 type ProxyStatus struct {
-	Name     string `json:"name"`
-	Listen   string `json:"listen"` // with the real port
-	Upstream string `json:"upstream"`
-	Protocol string `json:"protocol"`
-	Open     int    `json:"open"`               // connections now; of udp, clients that are not silent
-	Total    uint64 `json:"total"`              // connections, or clients, since the start
-	Refused  uint64 `json:"refused"`            // of them, those whose upstream could not be reached; of udp, datagrams
-	Requests uint64 `json:"requests,omitempty"` // of http, answered since the start
-	Faults   int    `json:"faults"`             // in force
-	Edge     bool   `json:"edge,omitempty"`     // the clients are outside
-	Egress   bool   `json:"egress,omitempty"`   // the upstream is outside
+	Name     string   `json:"name"`
+	Listen   string   `json:"listen"` // with the real port
+	Upstream string   `json:"upstream"`
+	Protocol string   `json:"protocol"`
+	Open     int      `json:"open"`               // connections now; of udp, clients that are not silent
+	Total    uint64   `json:"total"`              // connections, or clients, since the start
+	Refused  uint64   `json:"refused"`            // of them, those whose upstream could not be reached; of udp, datagrams
+	Requests uint64   `json:"requests,omitempty"` // of http, answered since the start
+	Faults   int      `json:"faults"`             // in force
+	Edge     bool     `json:"edge,omitempty"`     // the clients are outside
+	Egress   bool     `json:"egress,omitempty"`   // the upstream is outside
+	Trouble  *Trouble `json:"trouble,omitempty"`  // what last went wrong; nil if nothing has
 }
 
 // renewal is the body of a renew call.

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"log/slog"
 	"maps"
 	"net"
 	"net/netip"
@@ -21,13 +20,13 @@ const (
 // listener accepts the connections of one proxy, whose faults are guarded by its lock.
 type listener struct {
 	Listener
-	log   *slog.Logger
-	pool  *bufferPool
-	bytes *budget // the server's
-	clock *clock  // the server's
-	calls *calls
-	tcp   *net.TCPListener
-	tasks sync.WaitGroup
+	trouble *troubles
+	pool    *bufferPool
+	bytes   *budget // the server's
+	clock   *clock  // the server's
+	calls   *calls
+	tcp     *net.TCPListener
+	tasks   sync.WaitGroup
 
 	// closes says that a client whose upstream cannot be reached is closed and not reset: a reset may come while the
 	// client is still in connect, which then fails.
@@ -45,7 +44,7 @@ type listener struct {
 
 // serve accepts until the listener is closed. A slow or dead upstream does not hold it up.
 func (l *listener) serve(ctx context.Context) {
-	accepting(ctx, l.log, l.Name, l.tcp.AcceptTCP, func(client *net.TCPConn) { l.begin(ctx, client) })
+	accepting(ctx, l.trouble, l.tcp.AcceptTCP, func(client *net.TCPConn) { l.begin(ctx, client) })
 }
 
 // begin registers a client and serves it in a goroutine of its own.
@@ -82,13 +81,13 @@ func (l *listener) join(ctx context.Context, c *connection) bool {
 	}
 	to, err := l.route(c)
 	if err != nil {
-		l.unreachable(c, err)
+		l.unreachable(c, l.Upstream, err)
 		return false
 	}
 	upstream, err := dial(ctx, to)
 	if err != nil {
 		l.calls.connection(c, false)
-		l.unreachable(c, err)
+		l.unreachable(c, to, err)
 		return false
 	}
 	l.calls.connection(c, true)
@@ -128,11 +127,11 @@ func (l *listener) attach(c *connection, upstream *net.TCPConn) error {
 }
 
 // unreachable ends a client whose upstream did not answer.
-func (l *listener) unreachable(c *connection, err error) {
+func (l *listener) unreachable(c *connection, upstream string, err error) {
 	l.mu.Lock()
 	l.refused++
 	l.mu.Unlock()
-	l.log.Warn("dial upstream failed", "proxy", l.Name, "upstream", l.Upstream, "err", err)
+	l.trouble.met("cannot reach "+upstream, err)
 	if l.closes {
 		refuseAs(c, byClose)
 		return
@@ -218,7 +217,7 @@ func (l *listener) status() ProxyStatus {
 	defer l.mu.Unlock()
 	return ProxyStatus{
 		Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream, Protocol: TCP,
-		Open: len(l.open), Total: l.total, Refused: l.refused, Faults: len(l.faults),
+		Open: len(l.open), Total: l.total, Refused: l.refused, Faults: len(l.faults), Trouble: l.trouble.status(),
 	}
 }
 

@@ -189,7 +189,7 @@ func newServer(o Options) (*server, error) {
 
 // newListener makes a listener of TCP that does nothing yet.
 func (s *server) newListener(config Listener) *listener {
-	return &listener{Listener: config, log: s.log, pool: s.pool, bytes: s.held, clock: s.clock, calls: newCalls(),
+	return &listener{Listener: config, trouble: &troubles{proxy: config.Name, log: s.log}, pool: s.pool, bytes: s.held, clock: s.clock, calls: newCalls(),
 		open: make(map[*connection]struct{}), changed: make(chan struct{})}
 }
 

@@ -20,12 +20,12 @@ const (
 // udpListener passes the datagrams of one proxy, and the answers back to whoever asked.
 type udpListener struct {
 	Listener
-	log   *slog.Logger
-	bytes *budget // the server's
-	clock *clock  // the server's
-	conn  *net.UDPConn
-	tasks sync.WaitGroup
-	wake  chan struct{} // the head of held may be another
+	trouble *troubles
+	bytes   *budget // the server's
+	clock   *clock  // the server's
+	conn    *net.UDPConn
+	tasks   sync.WaitGroup
+	wake    chan struct{} // the head of held may be another
 
 	mu      sync.Mutex // never held across a call that waits for a peer
 	faults  []*active
@@ -48,7 +48,7 @@ type client struct {
 }
 
 func newUDPListener(config Listener, log *slog.Logger, bytes *budget, clock *clock) *udpListener {
-	return &udpListener{Listener: config, log: log, bytes: bytes, clock: clock, wake: make(chan struct{}, 1),
+	return &udpListener{Listener: config, trouble: &troubles{proxy: config.Name, log: log}, bytes: bytes, clock: clock, wake: make(chan struct{}, 1),
 		clients: make(map[netip.AddrPort]*client)}
 }
 
@@ -79,7 +79,7 @@ func (l *udpListener) serve(ctx context.Context) {
 		case errors.Is(err, errOver):
 			return
 		case err != nil:
-			l.log.Warn("reach upstream failed", "proxy", l.Name, "upstream", l.Upstream, "err", err)
+			l.trouble.met("cannot reach "+l.Upstream, err)
 			continue
 		}
 		l.pass(c, Upstream, buf[:n])
@@ -177,6 +177,7 @@ func (l *udpListener) send(c *client, way Direction, data []byte) {
 		_, err = l.conn.WriteToUDPAddrPort(data, c.address)
 	}
 	if err != nil && way == Upstream {
+		l.trouble.met("cannot reach "+l.Upstream, err)
 		l.mu.Lock()
 		l.refused++
 		l.mu.Unlock()
@@ -213,7 +214,7 @@ func (l *udpListener) status() ProxyStatus {
 	defer l.mu.Unlock()
 	return ProxyStatus{
 		Name: l.Name, Listen: l.conn.LocalAddr().String(), Upstream: l.Upstream, Protocol: UDP,
-		Open: len(l.clients), Total: l.total, Refused: l.refused, Faults: len(l.faults),
+		Open: len(l.clients), Total: l.total, Refused: l.refused, Faults: len(l.faults), Trouble: l.trouble.status(),
 	}
 }
 

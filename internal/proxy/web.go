@@ -20,6 +20,7 @@ const headerTimeout = 30 * time.Second
 type webListener struct {
 	Listener
 	log      *slog.Logger
+	trouble  *troubles
 	tcp      net.Listener
 	tls      *tls.Config // towards clients; nil: none
 	server   forward.Server
@@ -39,7 +40,7 @@ type webListener struct {
 }
 
 func newWebListener(config Listener, log *slog.Logger) *webListener {
-	l := &webListener{Listener: config, log: log, rules: make(map[*active]*forward.Fault),
+	l := &webListener{Listener: config, log: log, trouble: &troubles{proxy: config.Name, log: log}, rules: make(map[*active]*forward.Fault),
 		counts: make(map[*forward.Fault]*counters), calls: newCalls()}
 	l.server.Identify = l.calls.identify
 	l.server.Faults, l.server.Observe, l.server.HeaderTimeout = &l.board, l.observe, headerTimeout
@@ -66,7 +67,7 @@ func (l *webListener) serve(ctx context.Context) {
 	l.mu.Lock()
 	l.end = end // by close: connections go on when the port is given up
 	l.mu.Unlock()
-	accepting(ctx, l.log, l.Name, l.tcp.Accept, func(client net.Conn) { l.begin(ctx, client) })
+	accepting(ctx, l.trouble, l.tcp.Accept, func(client net.Conn) { l.begin(ctx, client) })
 }
 
 // begin serves a client in a goroutine of its own.
@@ -197,7 +198,7 @@ func (l *webListener) status() ProxyStatus {
 	defer l.mu.Unlock()
 	return ProxyStatus{Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream, Protocol: HTTP,
 		Open: int(l.open.Load()), Total: l.total.Load(), Refused: l.refused.Load(), Requests: l.requests.Load(), Faults: len(l.rules),
-		Edge: l.Edge, Egress: l.Egress}
+		Edge: l.Edge, Egress: l.Egress, Trouble: l.trouble.status()}
 }
 
 // close stops accepting, resets every open connection, and waits until their goroutines have ended.

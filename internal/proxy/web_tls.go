@@ -35,7 +35,8 @@ func (l *webListener) secure() error {
 		}
 	}
 	dialer := &net.Dialer{Timeout: dialTimeout}
-	l.server.Dial = func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", l.Upstream) }
+	plain := func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", l.Upstream) }
+	l.server.Dial = l.telling(plain)
 	if l.UpstreamTLS == nil {
 		return nil
 	}
@@ -47,10 +48,20 @@ func (l *webListener) secure() error {
 	if err != nil {
 		return err
 	}
-	plain := l.server.Dial
-	l.server.Dial = func(ctx context.Context) (net.Conn, error) { return handshake(ctx, plain, http1) }
-	l.server.DialHTTP2 = func(ctx context.Context) (net.Conn, error) { return handshake(ctx, plain, http2) }
+	l.server.Dial = l.telling(func(ctx context.Context) (net.Conn, error) { return handshake(ctx, plain, http1) })
+	l.server.DialHTTP2 = l.telling(func(ctx context.Context) (net.Conn, error) { return handshake(ctx, plain, http2) })
 	return nil
+}
+
+// telling is a dial whose failures people are told of.
+func (l *webListener) telling(dial func(context.Context) (net.Conn, error)) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) {
+		conn, err := dial(ctx)
+		if err != nil {
+			l.trouble.met("cannot reach "+l.Upstream, err)
+		}
+		return conn, err
+	}
 }
 
 func (l *webListener) originate(protocols ...string) (*tls.Config, error) {

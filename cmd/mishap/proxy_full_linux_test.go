@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"mishap/internal/freeport"
+)
+
+// TestAProxyWithoutFileDescriptorsServesWhatItHasAndAnswersItsControl opens more connections than a proxy may have.
+// Those that it took go on, the others are refused at once, people are told, and the control API can be reached; when there is
+// room, there is service.
+func TestAProxyWithoutFileDescriptorsServesWhatItHasAndAnswersItsControl(t *testing.T) {
+	upstream, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = upstream.Close() })
+	go echo(upstream)
+	dir, address := t.TempDir(), freeport.Address()
+	settings := filepath.Join(dir, "mishap.yaml")
+	text := fmt.Sprintf("state: ./s\nproxies:\n  - {name: web, listen: %q, upstream: %q}\n", address, upstream.Addr())
+	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	proxy := exec.Command("sh", "-c", `ulimit -n 80; exec "$0" proxy --until-eof --config "$1"`, os.Args[0], settings)
+	proxy.Env, proxy.Stderr = append(os.Environ(), "MISHAP_TEST_PROGRAM=1"), &said
+	proxy.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	in, err := proxy.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	end := func() { _ = in.Close(); _ = proxy.Wait() }
+	t.Cleanup(end)
+	mishap := func(args ...string) string {
+		t.Helper()
+		c := exec.Command(os.Args[0], append(args, "--config", settings)...)
+		c.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1")
+		out, err := c.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	for deadline := time.Now().Add(20 * time.Second); !answers(address); {
+		if time.Now().After(deadline) {
+			t.Fatal("the proxy does not answer")
+		}
+	}
+	var open []net.Conn
+	t.Cleanup(func() {
+		for _, c := range open {
+			_ = c.Close()
+		}
+	})
+	for {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			break
+		}
+		if !echoes(c) {
+			_ = c.Close()
+			break
+		}
+		if open = append(open, c); len(open) > 80 {
+			t.Fatal("there was no limit")
+		}
+	}
+	if len(open) < 10 {
+		t.Fatalf("%d connections were served", len(open))
+	}
+	mishap("proxy", "add", "web", "latency", "delay=20ms", "--for", "1m")
+	for _, c := range open {
+		if !echoes(c) {
+			t.Fatal("a connection that was served is not served any more")
+		}
+	}
+	if watch := mishap("proxy", "watch", "--count", "1"); !strings.Contains(watch, "no file descriptor") || !strings.Contains(watch, "latency") {
+		t.Errorf("watch says\n%s", watch)
+	}
+	mishap("proxy", "remove", "--all")
+	for _, c := range open {
+		_ = c.Close()
+	}
+	for deadline := time.Now().Add(20 * time.Second); !answers(address); {
+		if time.Now().After(deadline) {
+			t.Fatal("there is room again, and no service")
+		}
+	}
+	end()
+	if n := strings.Count(said.String(), "raise its limit"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, &said)
+	}
+}
+
+func echo(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			_, _ = io.Copy(c, c)
+		}()
+	}
+}
+
+// answers says whether an echo server can be reached at the address.
+func answers(address string) bool {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	return echoes(c)
+}
+
+func echoes(c net.Conn) bool {
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := c.Write([]byte("x")); err != nil {
+		return false
+	}
+	var got [1]byte
+	_, err := io.ReadFull(c, got[:])
+	return err == nil && got[0] == 'x'
+}
