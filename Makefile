@@ -8,7 +8,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race lint crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy fleet check-arms check-callers check-h2 check-deploy fuzz-api release fmt clean
+.PHONY: help demo build install test race lint crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy fleet check-arms check-callers check-h2 check-deploy check-container fuzz-api release fmt clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ check-h2: build ## run h2spec against the proxy, in clear text and over TLS
 
 check-deploy: ## check the files of deploy/ against the schemas of what reads them
 	.ci/check-deploy
+
+check-container: ## build the image, and run it beside an application under a Docker Engine of its own
+	.ci/check-container
 
 fuzz-api: build ## let schemathesis, pinned, look for faults in the API
 	.ci/fuzz-api

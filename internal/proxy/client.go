@@ -39,7 +39,7 @@ func NewClient(address string) *Client {
 	var dialer net.Dialer
 	network, to := "unix", address
 	if host, ok := strings.CutPrefix(address, tcpControl); ok {
-		network, to = "tcp", host
+		network, to = "tcp", callable(host)
 	}
 	return newClient(address, func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, network, to) })
 }

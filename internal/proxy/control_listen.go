@@ -68,6 +68,15 @@ func validateControl(address string, files TLSFiles) error {
 	return err
 }
 
+// callable is an address that a listening one is called by, on this machine: one on every interface is called by localhost.
+func callable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("localhost", port)
+	}
+	return address
+}
+
 // loopback says whether a host is this machine for sure.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
@@ -123,6 +132,6 @@ func NewSecureClient(address string, files TLSFiles) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialer := &tls.Dialer{Config: config}
+	dialer, host := &tls.Dialer{Config: config}, callable(host)
 	return newClient(address, func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", host) }), nil
 }
