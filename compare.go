@@ -102,6 +102,8 @@ type Comparison struct {
 	Phase   ComparisonPhase   `json:"phase"`
 	Start   time.Time         `json:"start"` // of the stretch that the look covers
 	Width   Duration          `json:"width"`
+	From    time.Time         `json:"from,omitzero"` // when the requests that it counts began, which is earlier: not
+	To      time.Time         `json:"to,omitzero"`   // before they are over do they count. Zero if there were none
 	Metrics []MetricLook      `json:"metrics"`
 	Harm    float64           `json:"harm"`              // proof of harm over all metrics, 0 to 1
 	Extra   float64           `json:"extra,omitempty"`   // failures so far beyond what control lets expect
@@ -112,6 +114,14 @@ type Comparison struct {
 	Doubts  []string          `json:"doubts,omitempty"`  // why nothing can be cleared, such as a metric that went missing
 	// Assigned is how many units the look's stretch assigned to the arms anew.
 	Assigned *ArmCount `json:"assigned,omitempty"`
+}
+
+// Span is when the requests that the look counts began.
+func (c *Comparison) Span() (from, to time.Time) {
+	if c.To.IsZero() {
+		return c.Start, c.Start.Add(c.Width.Std())
+	}
+	return c.From, c.To
 }
 
 // ComparisonPhase is the part of a run that a look is of.

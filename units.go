@@ -89,6 +89,14 @@ func (a Allowance) String() string {
 	return fmt.Sprintf("%d of %d", a.Count, a.Window)
 }
 
+// spoken is what to add to a sentence about what went beyond a.
+func (a Allowance) spoken() string {
+	if a.Count == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (allowed: %s)", a)
+}
+
 // MarshalText writes a as [Allowance.String] does.
 func (a Allowance) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 

@@ -35,10 +35,10 @@ func (w *Watch) add(o Observation) {
 		w.recent = w.recent[len(w.recent)-most:]
 	}
 	if w.Deviation == "" && exceeds(w.recent, Unmet, w.Spec.Allow) {
-		w.Deviation = fmt.Sprintf("%q was not met: %s (allowed: %s)", w.Spec.Name, o.Detail, w.Spec.Allow)
+		w.Deviation = fmt.Sprintf("%q was not met: %s%s", w.Spec.Name, o.Detail, w.Spec.Allow.spoken())
 	}
 	if w.Blind == "" && exceeds(w.recent, Unmeasured, w.Spec.Unknown) {
-		w.Blind = fmt.Sprintf("%q could not be measured: %s (allowed: %s)", w.Spec.Name, o.Detail, w.Spec.Unknown)
+		w.Blind = fmt.Sprintf("%q could not be measured: %s%s", w.Spec.Name, o.Detail, w.Spec.Unknown.spoken())
 	}
 }
 

@@ -47,6 +47,19 @@ type Comparison struct {
 	looked   time.Time // the last look
 	outcome  mishap.ComparisonOutcome
 	assigned *mishap.ArmCount // since the last look
+	span     span             // of the buckets since the last look
+}
+
+// span is when what some buckets count began.
+type span struct{ from, to time.Time }
+
+func (s *span) add(b analysis.Bucket) {
+	if s.from.IsZero() || b.Start.Before(s.from) {
+		s.from = b.Start
+	}
+	if end := b.Start.Add(b.Width); end.After(s.to) {
+		s.to = end
+	}
 }
 
 // metric is one metric of the comparison.
@@ -107,7 +120,10 @@ func (c *Comparison) Injected(at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.injected.IsZero() {
-		c.injected = at
+		c.injected, c.span = at, span{}
+		for _, m := range c.metrics {
+			m.stretch = arms{}
+		}
 		_ = c.math.Begin(at) // said once
 	}
 }
@@ -172,7 +188,10 @@ func (c *Comparison) take(m *metric, b analysis.Bucket) {
 		m.missing = err.Error()
 		return
 	}
-	m.stretch.add(b)
+	if !b.Start.Before(c.injected) { // a look with the fault is of nothing that began without it
+		m.stretch.add(b)
+		c.span.add(b)
+	}
 	if c.injected.IsZero() || !b.Start.Add(b.Width).After(c.injected) {
 		m.baseline.add(b)
 	}

@@ -181,6 +181,36 @@ func TestLooksCoverAllTrafficOnce(t *testing.T) {
 	})
 }
 
+// TestALookSaysWhenItsRequestsBeganAndMixesNoneFromBeforeTheFault: sources tell late, so that the first look with the fault in
+// still gets what began without it.
+func TestALookSaysWhenItsRequestsBeganAndMixesNoneFromBeforeTheFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTraffic(50, 0, 0)
+		var injected time.Time
+		looks := watch(t, successRate(), s, 5*time.Minute, func() {
+			injected = time.Now()
+			s.change(func(s *traffic) { s.experiment = 1 }) // also of buckets that are closed, and not asked for yet
+		})
+		before := time.Time{}
+		for i, l := range looks {
+			from, to := l.Span()
+			if l.Metrics[0].Control.Requests == 0 {
+				continue
+			}
+			if want := int64(50 * to.Sub(from).Seconds()); l.Metrics[0].Control.Requests != want || from.Before(before) || to.After(l.Start.Add(l.Width.Std())) {
+				t.Errorf("look %d from %v to %v has %d requests, want %d", i, from, to, l.Metrics[0].Control.Requests, want)
+			}
+			before = to
+			if l.Phase == mishap.InHold && (from.Before(injected) || l.Metrics[0].Experiment.Successes > 0) {
+				t.Errorf("look %d from %v has what began before the fault came at %v", i, from, injected)
+			}
+		}
+		if last(looks).Outcome != mishap.HarmShown {
+			t.Error(last(looks).Outcome)
+		}
+	})
+}
+
 func TestABaselineThatPromisesNothingInjectsNothing(t *testing.T) {
 	for name, tt := range map[string]struct {
 		traffic *traffic

@@ -28,6 +28,7 @@ func (c *Comparison) look(now time.Time) (mishap.Comparison, bool) {
 	}
 	c.outcome = look.Outcome
 	c.describe(&look, status, over)
+	look.From, look.To, c.span = c.span.from, c.span.to, span{}
 	c.looked = now
 	return look, true
 }

@@ -142,7 +142,8 @@ func (a *arms) lately(r *mishap.Run, look *mishap.Comparison) {
 		last--
 	}
 	for i := last; i >= 0 && covered < recent && r.Looks[i].Phase == look.Phase; i-- {
-		covered += r.Looks[i].Width.Std()
+		from, to := r.Looks[i].Span()
+		covered += to.Sub(from)
 		for _, m := range r.Looks[i].Metrics {
 			if specOf(r, m).Metric == mishap.SuccessRate {
 				both[0], both[1] = both[0]+m.Control.Requests, both[1]+m.Experiment.Requests

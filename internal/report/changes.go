@@ -77,7 +77,7 @@ func (v *changes) describeObservation(o *mishap.Observation) (word, text string)
 	if o.Result == mishap.Met && before == mishap.Met {
 		return "", ""
 	}
-	return string(o.Result), joined(": ", o.Probe, joined(", ", o.Value, o.Detail))
+	return string(o.Result), joined(": ", o.Probe, seen(", ", *o))
 }
 
 func describeInjection(c *mishap.InjectionChange, r *mishap.Run) (word, text string) {

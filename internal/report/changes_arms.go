@@ -31,7 +31,8 @@ func (s *armsSaid) describe(look *mishap.Comparison, r *mishap.Run) []change {
 		s.phase, s.covered = look.Phase, 0
 	}
 	before := s.covered
-	s.covered += look.Width.Std()
+	from, to := look.Span()
+	s.covered += to.Sub(from)
 	if before < recent && s.covered >= recent { // before, it says little
 		say("arms", fmt.Sprintf("%s: %s; %s", phaseName(look.Phase), a.control.spoken(), a.experiment.spoken()))
 	}

@@ -16,6 +16,7 @@ const mostBins = 40
 
 // bin is what both arms did in one stretch of a picture.
 type bin struct {
+	edge      float64 // the last whole width before it
 	from, to  float64
 	requests  [2]int64
 	successes [2]int64
@@ -29,17 +30,20 @@ func (f *film) bins() []bin {
 	if len(looks) == 0 {
 		return nil
 	}
-	start, end := f.at(looks[0].Start), f.at(looks[len(looks)-1].Start.Add(looks[len(looks)-1].Width.Std()))
+	first, _ := looks[0].Span()
+	_, last := looks[len(looks)-1].Span()
+	start, end := f.at(first), f.at(last)
 	width := max(1, math.Ceil((end-start)/mostBins))
 	var all []bin
 	for _, look := range looks {
+		began, ended := look.Span()
 		// Edges lie at whole widths from the injection, so that none straddles it.
-		from := math.Floor(f.at(look.Start)/width+0.1) * width
-		if n := len(all); n == 0 || all[n-1].from != from {
-			all = append(all, bin{from: from})
+		edge := math.Floor(f.at(began)/width+0.1) * width
+		if n := len(all); n == 0 || all[n-1].edge != edge {
+			all = append(all, bin{edge: edge, from: f.at(began)})
 		}
 		all[len(all)-1].add(f.run, look)
-		all[len(all)-1].to = f.at(look.Start.Add(look.Width.Std()))
+		all[len(all)-1].to = f.at(ended)
 	}
 	return all
 }
@@ -107,6 +111,9 @@ func (f *film) armCharts() []plot.Chart {
 	}
 	if a.control.p50 > 0 || a.experiment.p50 > 0 {
 		says := fmt.Sprintf("Over the whole time with the fault, half of the requests took up to %s with it and %s without.", quick(a.experiment.p50), quick(a.control.p50))
+		if a.experiment.p50 == 0 || a.control.p50 == 0 {
+			says = "Where no request succeeded, there is no time."
+		}
 		all = append(all, f.over("p50", "How long half of the requests took at most (p50), in each arm", says, bins, quickSeconds, func(b bin, i int) float64 { return b.p50[i] / b.timed[i] }))
 	}
 	return all

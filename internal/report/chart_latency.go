@@ -64,6 +64,9 @@ func (h histogram) curve() []plot.Point {
 	return points
 }
 
+// notAnswered is beyond the last bound, where those that failed are counted too.
+const notAnswered = "not answered"
+
 // within is the time in which a share of the requests was answered: the upper
 // edge of the bin that it lies in. The last bin has none.
 func (h histogram) within(share float64) string {
@@ -73,7 +76,21 @@ func (h histogram) within(share float64) string {
 			return quickSeconds(bound)
 		}
 	}
-	return "more than " + quickSeconds(h.bounds[len(h.bounds)-1])
+	return notAnswered
+}
+
+// spoken is how fast requests were answered, in words.
+func (h histogram) spoken(where string) string {
+	half, most := h.within(.5), h.within(.99)
+	switch {
+	case most != notAnswered:
+		return fmt.Sprintf("%s, half of the requests were answered within %s, and 99 of 100 within %s", where, half, most)
+	case half != notAnswered:
+		return fmt.Sprintf("%s, half of the requests were answered within %s, and fewer than 99 of 100 at all", where, half)
+	case h.counts[len(h.counts)-1] == h.all():
+		return where + ", no request was answered"
+	}
+	return where + ", not even half of the requests were answered"
 }
 
 // latencyCharts are the latencies of both arms while the fault was in.
@@ -92,8 +109,7 @@ func (f *film) latencyCharts() []plot.Chart {
 	low, high := interesting(lines)
 	return []plot.Chart{{
 		ID: "latency", Title: "How many requests were answered within what time",
-		Says: fmt.Sprintf("Of 100 requests, 50 were answered within %s with the fault and %s without, and 99 within %s and %s. A curve further to the right is slower.",
-			experiment.within(.5), control.within(.5), experiment.within(.99), control.within(.99)),
+		Says:  sentence(experiment.spoken("with the fault")) + " " + sentence(control.spoken("without it")) + " A curve further to the right is slower.",
 		X:     plot.Axis{Name: "time to answer", Min: low, Max: high, Log: true, Ticks: plot.LogTicks(low, high), Format: quickSeconds},
 		Y:     plot.Axis{Max: 105, Ticks: []float64{0, 25, 50, 75, 100}, Format: func(v float64) string { return short(v) + " %" }},
 		Lines: lines,
@@ -104,11 +120,12 @@ func (f *film) latencyCharts() []plot.Chart {
 func interesting(lines []plot.Line) (low, high float64) {
 	low, high = math.Inf(1), 0
 	for _, l := range lines {
+		top := l.Points[len(l.Points)-1].Y
 		for i, p := range l.Points {
 			if p.Y > 0.05 {
 				low = math.Min(low, l.Points[max(0, i-1)].X)
 			}
-			if high = math.Max(high, p.X); p.Y > 99.95 {
+			if high = math.Max(high, p.X); p.Y > top-0.05 {
 				break
 			}
 		}

@@ -112,7 +112,7 @@ func (f *film) callers() []behaviour {
 			if o.Probe != w.Spec.Name {
 				continue
 			}
-			one := behaviour{Probe: o.Probe, From: sinceZero(o.at), Until: sinceZero(o.at), Result: string(o.Result), What: joined("; ", o.Value, o.Detail), Times: 1}
+			one := behaviour{Probe: o.Probe, From: sinceZero(o.at), Until: sinceZero(o.at), Result: string(o.Result), What: seen("; ", o.Observation), Times: 1}
 			if n := len(all); n > 0 && all[n-1].Probe == one.Probe && all[n-1].Result == one.Result && all[n-1].What == one.What {
 				all[n-1].Until = one.Until
 				all[n-1].Times++

@@ -3,10 +3,14 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"mishap"
 	"mishap/internal/plot"
 )
+
+// room is how much longer an axis is than what is on it, so that its end shows.
+const room = 1.02
 
 // end is when the stretch of a look is over.
 func (f *film) end(look *mishap.Comparison) float64 { return f.at(look.Start.Add(look.Width.Std())) }
@@ -17,7 +21,9 @@ func (f *film) proofChart() []plot.Chart {
 	if len(looks) == 0 {
 		return nil
 	}
-	harm, clear := plot.Line{Name: "proof of harm", Class: "harm"}, plot.Line{Name: "proof of no harm beyond the margin", Class: "clear"}
+	start := []plot.Point{{}} // nothing is proven when the fault comes
+	harm := plot.Line{Name: "proof of harm", Class: "harm", Points: start}
+	clear := plot.Line{Name: "proof of no harm beyond the margin", Class: "clear", Points: slices.Clone(start)}
 	guarded := false
 	for _, look := range looks {
 		a := armsOf(f.run, look)
@@ -29,7 +35,7 @@ func (f *film) proofChart() []plot.Chart {
 	last := armsOf(f.run, looks[len(looks)-1])
 	says := fmt.Sprintf("At 100 %% of either, the question is settled. At the end the proof of harm was at %s", proof(last.harm))
 	c := plot.Chart{
-		ID: "proof", Title: "What had been proven, and when", X: timeAxis(f.axisName(), 0, f.end(looks[len(looks)-1])),
+		ID: "proof", Title: "What had been proven, and when", X: timeAxis(f.axisName(), 0, room*f.end(looks[len(looks)-1])),
 		Y:     plot.Axis{Max: 112, Ticks: []float64{0, 25, 50, 75, 100}, Format: func(v float64) string { return short(v) + " %" }},
 		Rules: []plot.Rule{{Name: "settled", Class: "limit", At: 100}}, Lines: []plot.Line{harm},
 	}
@@ -115,10 +121,14 @@ func (f *film) differenceChart(id string, m metric, looks []*mishap.Comparison) 
 	margin := m.gapMargin()
 	low, high := span2(gaps, margin)
 	c := plot.Chart{
-		ID: id, Title: title, Says: sentence(m.difference()) + " The shaded range holds the truth at all times at once. It narrows as requests come in, and is cut off where it began.",
-		X:     timeAxis(f.axisName(), 0, f.end(looks[len(looks)-1])),
+		ID: id, Title: title, Says: sentence(m.difference()) + " The range holds the truth at all times at once, and narrows as requests come in.",
+		X:     timeAxis(f.axisName(), 0, room*f.end(looks[len(looks)-1])),
 		Y:     plot.Axis{Min: low, Max: high, Ticks: plot.Ticks(low, high, 5), Format: func(v float64) string { return signed(v) + unit }},
 		Rules: []plot.Rule{{Name: "no difference", Class: "none", At: 0}}, Bands: []plot.Band{band}, Lines: []plot.Line{line},
+	}
+	if len(gaps) == 1 { // which is neither a line nor a band
+		c.Lines[0].Dots = true
+		c.Bands, c.Bars = nil, c.Bands
 	}
 	if !math.IsNaN(margin) {
 		c.Rules = append(c.Rules, plot.Rule{Name: "harm begins: margin " + m.margin(), Class: "limit", At: margin})
@@ -139,8 +149,8 @@ func span2(gaps []mishap.Interval, margin float64) (low, high float64) {
 	}
 	const most = 1000
 	low, high = math.Max(low, -most), math.Min(high, most)
-	room := math.Max((high-low)*0.08, 0.01)
-	return low - room, high + room
+	edge := math.Max((high-low)*0.08, 0.01)
+	return low - edge, high + edge
 }
 
 func signed(v float64) string {

@@ -71,6 +71,14 @@ func joined(separator string, parts ...string) string {
 	return strings.Join(some, separator)
 }
 
+// seen is what a probe saw and what was wrong with that, nothing twice.
+func seen(separator string, o mishap.Observation) string {
+	if found, wanted, ok := strings.Cut(o.Detail, ", expected "); ok && strings.Contains(o.Value, found) {
+		return o.Value + separator + "expected " + wanted
+	}
+	return joined(separator, o.Value, o.Detail)
+}
+
 // once is the label of the first line of several.
 func once(i int, label string) string {
 	if i == 0 {

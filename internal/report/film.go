@@ -113,7 +113,10 @@ func timeAxis(name string, low, high float64) plot.Axis {
 
 // sinceZero writes seconds before or after something.
 func sinceZero(v float64) string {
-	d := time.Duration(v * float64(time.Second)).Round(100 * time.Millisecond)
+	d := time.Duration(v * float64(time.Second))
+	if d = d.Round(10 * time.Millisecond); d.Abs() > time.Second {
+		d = d.Round(100 * time.Millisecond)
+	}
 	switch {
 	case d == 0:
 		return "0"

@@ -92,7 +92,7 @@ func (a *arms) told() []string {
 	}
 	all = append(all, sentence(a.result()))
 	if text := a.cautious(); text != "" {
-		all = append(all, sentence("that the shaded range still touches “no difference” is no contradiction: "+text))
+		all = append(all, sentence(text))
 	}
 	return all
 }
@@ -101,8 +101,15 @@ func (a *arms) told() []string {
 func (f *film) worstProbe() string {
 	var parts []string
 	for _, w := range f.run.Watches {
-		if all := w.Met + w.Unmet + w.Unknown; all > 0 {
-			parts = append(parts, fmt.Sprintf("%q was met %d of %d times", w.Spec.Name, w.Met, all))
+		text := ""
+		if known := w.Met + w.Unmet; known > 0 {
+			text = fmt.Sprintf("was met %d of %s", w.Met, plural(int64(known), "time"))
+		}
+		if w.Unknown > 0 {
+			text = joined(", and ", text, "could not be measured "+plural(int64(w.Unknown), "time"))
+		}
+		if text != "" {
+			parts = append(parts, fmt.Sprintf("%q %s", w.Spec.Name, text))
 		}
 	}
 	if parts == nil {

@@ -65,7 +65,7 @@ func look(r *mishap.Run) *picture {
 		p.since = r.PlannedAt
 	}
 	for _, w := range r.Watches {
-		last := joined(", ", string(w.Last.Result), w.Last.Value, w.Last.Detail)
+		last := joined(", ", string(w.Last.Result), seen(", ", w.Last))
 		text := fmt.Sprintf("  %s %5d %6d %8d  %s", pad(cut(clean(w.Spec.Name), nameColumn), nameColumn), w.Met, w.Unmet, w.Unknown, orElse(last, "not asked yet"))
 		p.probes = append(p.probes, line{text: text, style: resultStyle(w.Last.Result)})
 	}

@@ -195,7 +195,7 @@ func probes(p *page, r *mishap.Run) {
 			p.line(4, "blind: %s", w.Blind)
 		}
 		if last := w.Last; asked(w) {
-			p.line(4, "last, %s: %s", last.Phase, joined(", ", string(last.Result), last.Value, last.Detail))
+			p.line(4, "last, %s: %s", last.Phase, joined(", ", string(last.Result), seen(", ", last)))
 		}
 	}
 }

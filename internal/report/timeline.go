@@ -108,11 +108,14 @@ func deviation(r *mishap.Run) []event {
 
 // recovered says how the system came back, and how exactly that is known.
 func recovered(rec mishap.Recovered) string {
-	looks := plural(int64(rec.Attempts), "look")
-	if !rec.In {
-		return fmt.Sprintf("not recovered %s after the revert, %s", took(rec.Took.Std()), looks)
+	at, before := took(rec.Took.Std()), took(rec.Took.Std()-rec.Resolution.Std())
+	switch {
+	case !rec.In:
+		return fmt.Sprintf("not recovered %s after the revert, %s", at, plural(int64(rec.Attempts), "look"))
+	case rec.Resolution >= rec.Took || before == at:
+		return "recovered within " + at
 	}
-	return fmt.Sprintf("recovered in %s (up to %s less), %s", took(rec.Took.Std()), took(rec.Resolution.Std()), looks)
+	return fmt.Sprintf("recovered after %s to %s", before, at)
 }
 
 // end is the last line, whatever the clocks of several servers say, and before

@@ -171,11 +171,17 @@ func (a *arms) result() string {
 func (a *arms) decision() string { return joined(": ", a.result(), a.reason) }
 
 // cautious explains an interval that still holds no difference, although the
-// proof of harm is complete.
+// proof of harm is complete, or more than the margin, although that is ruled out.
 func (a *arms) cautious() string {
+	const why = ": it answers for all differences at once, and so is wider than the proof"
 	for _, m := range a.metrics {
-		if d := m.Difference; m.Harm >= 1 && d != nil && d.Low < 0 && d.High > 0 {
-			return "the interval is more cautious than the proof: it allows for any time of looking, and for either side"
+		gap, margin := m.gap(), m.gapMargin()
+		switch {
+		case gap == nil:
+		case m.Harm >= 1 && gap.Low < 0 && gap.High > 0:
+			return "the range may still hold no difference" + why
+		case m.Clear >= 1 && gap.Low < margin && margin < gap.High:
+			return "the range may still reach beyond the margin" + why
 		}
 	}
 	return ""
