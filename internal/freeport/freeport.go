@@ -18,8 +18,8 @@ const (
 )
 
 var (
-	mu    sync.Mutex
-	given = map[int]bool{}
+	mu    sync.Mutex       //nolint:gochecknoglobals // ports are the process's
+	given = map[int]bool{} //nolint:gochecknoglobals
 )
 
 // Port gives a free port, and no port twice.
