@@ -130,16 +130,13 @@ func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run
 // runRemote asks a server for runs of experiments that it has in force, and
 // follows each to its end. Ctrl-C aborts the run there.
 func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error {
-	if noFault {
-		return usageError{mishap.WithHint(errors.New("a server runs experiments with their faults"), "run the file here, without --server")}
-	}
 	r, err := app.NewRemote(c.server)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	for _, name := range names {
-		id, err := r.Start(ctx, name, whoami())
+		id, err := r.Start(ctx, app.StartRequest{Experiment: name, NoFault: noFault}, whoami())
 		if err != nil {
 			return err
 		}

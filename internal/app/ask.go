@@ -25,14 +25,15 @@ type asked struct {
 // ask starts an experiment in force because somebody asks for it. Locks, limits
 // and freezes bind it as they bind a schedule. Asking twice with one key starts
 // one run.
-func (s *serving) ask(ctx context.Context, name, by, key string) (asked, error) {
+func (s *serving) ask(ctx context.Context, want StartRequest, by, key string) (asked, error) {
+	name := want.Experiment
 	h, ok := s.experiment(name)
 	if !ok {
 		return asked{}, fmt.Errorf("%w: no source has experiment %q in force", errNotFound, name)
 	}
 	a := asked{ID: newRunID()}
 	if key != "" {
-		a.ID = keyedRunID(by, name, key)
+		a.ID = keyedRunID(by, want, key)
 		record, err := s.book.Find(ctx, a.ID)
 		if err == nil && record.ID == a.ID {
 			return asked{ID: a.ID, Again: true, Refused: refusedReason(record), Cause: record.Cause}, nil
@@ -51,7 +52,7 @@ func (s *serving) ask(ctx context.Context, name, by, key string) (asked, error) 
 		a.Refused, a.Cause = why, cause
 		return a, s.recordRefusal(ctx, a, h, trigger)
 	}
-	return s.startAsked(ctx, a, h, trigger)
+	return s.startAsked(ctx, a, h, trigger, want.NoFault)
 }
 
 func refusedReason(r ledger.Record) string {
@@ -62,10 +63,10 @@ func refusedReason(r ledger.Record) string {
 }
 
 // startAsked plans and begins; the run then goes on without who asked.
-func (s *serving) startAsked(ctx context.Context, a asked, h held, trigger *mishap.Trigger) (asked, error) {
+func (s *serving) startAsked(ctx context.Context, a asked, h held, trigger *mishap.Trigger, noFault bool) (asked, error) {
 	planning, cancel := context.WithTimeout(ctx, planWithin)
 	defer cancel()
-	plan, err := s.Plan(planning, h.Experiment)
+	plan, err := s.plan(planning, h.Experiment, noFault)
 	if err != nil {
 		a.Refused, a.Cause = err.Error(), mishap.CauseTarget
 		return a, s.recordRefusal(ctx, a, h, trigger)
@@ -112,8 +113,12 @@ func (s *serving) recordRefusal(ctx context.Context, a asked, h held, trigger *m
 
 // keyedRunID is the same for the same asker, experiment and key, so that the
 // ledger itself remembers what was asked.
-func keyedRunID(by, experiment, key string) string {
-	sum := sha256.Sum256([]byte(by + "\x00" + experiment + "\x00" + key))
+func keyedRunID(by string, want StartRequest, key string) string {
+	text := by + "\x00" + want.Experiment + "\x00" + key
+	if want.NoFault {
+		text += "\x00no fault"
+	}
+	sum := sha256.Sum256([]byte(text))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:16])
 }
 

@@ -254,9 +254,9 @@ func (r *Remote) Standing(ctx context.Context) (report.Standing, error) {
 }
 
 // Start asks for a run of an experiment in force, and answers its id.
-func (r *Remote) Start(ctx context.Context, experiment, by string) (string, error) {
+func (r *Remote) Start(ctx context.Context, want StartRequest, by string) (string, error) {
 	var got StartAnswer
-	err := r.ask(ctx, "POST", "/v1/runs", StartRequest{Experiment: experiment}, &got, asUser(by))
+	err := r.ask(ctx, "POST", "/v1/runs", want, &got, asUser(by))
 	return got.Run, err
 }
 

@@ -135,6 +135,7 @@ func (s *serving) apiSchedules(ctx context.Context, in *struct {
 // StartRequest asks for a run.
 type StartRequest struct {
 	Experiment string `json:"experiment" minLength:"1" maxLength:"200" doc:"name of an experiment in force"`
+	NoFault    bool   `json:"noFault,omitempty" doc:"leave the faults out (A/A): shows how often the arms are told apart without one"`
 }
 
 // StartAnswer says what became of it.
@@ -147,7 +148,7 @@ func (s *serving) apiStart(ctx context.Context, in *struct {
 	Key  string `header:"Idempotency-Key" maxLength:"200" doc:"asking twice with the same key starts one run"`
 	Body StartRequest
 }) (*body[StartAnswer], error) {
-	got, err := s.ask(ctx, in.Body.Experiment, callerOf(ctx).name, in.Key)
+	got, err := s.ask(ctx, in.Body, callerOf(ctx).name, in.Key)
 	if err != nil {
 		return nil, err
 	}
