@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"net"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -99,12 +98,10 @@ func (l *listener) join(ctx context.Context, c *connection) bool {
 	return true
 }
 
-// dial connects to an upstream. An address needs no resolver, which is a good part of what a connection costs.
+// dial connects to an upstream.
 func dial(ctx context.Context, to string) (*net.TCPConn, error) {
+	// Not Dialer.DialTCP, which binds a local port first: then no port serves two upstreams, and they are used up.
 	dialer := net.Dialer{Timeout: dialTimeout}
-	if address, err := netip.ParseAddrPort(to); err == nil {
-		return dialer.DialTCP(ctx, "tcp", netip.AddrPort{}, address)
-	}
 	conn, err := dialer.DialContext(ctx, "tcp", to)
 	if err != nil {
 		return nil, err
