@@ -14,6 +14,10 @@ import (
 // are too noisy to be read.
 const mostBins = 40
 
+// fewBins is below how many points since the fault each is marked: they make no
+// line.
+const fewBins = 5
+
 // bin is what both arms did in one stretch of a picture.
 type bin struct {
 	edge      float64 // the last whole width before it
@@ -73,8 +77,12 @@ func (b *bin) add(r *mishap.Run, look *mishap.Comparison) {
 func (f *film) over(id, title, says string, bins []bin, format func(float64) string, value func(bin, int) float64) plot.Chart {
 	lines := []plot.Line{{Name: "control, left alone", Class: "control"}, {Name: "experiment, with fault", Class: "experiment"}}
 	top := 0.0
-	for _, b := range bins {
+	for n, b := range bins {
 		for i := range lines {
+			if n > 0 && b.edge >= 0 && bins[n-1].edge < 0 { // no line leads from before the fault to after it
+				lines[i].Points = append(lines[i].Points, plot.Point{X: b.from, Y: math.NaN()})
+				lines[i].Dots = len(bins)-n < fewBins
+			}
 			v := value(b, i)
 			lines[i].Points = append(lines[i].Points, plot.Point{X: (b.from + b.to) / 2, Y: v})
 			if !math.IsNaN(v) {
