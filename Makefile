@@ -11,9 +11,9 @@ PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 .PHONY: help demo build install test race lint crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy fleet check-arms check-callers check-h2 check-deploy check-container fuzz-api release fmt clean
 
 help: ## print this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: build ## see a held and a deviated verdict on a small shop
+demo: build ## see three verdicts on a small shop: held, and deviated twice
 	bin/mishap demo
 
 build: ## build bin/mishap, a static binary

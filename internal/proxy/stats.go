@@ -103,7 +103,7 @@ func (d Delays) String() string {
 	if d.Count == 0 {
 		return "none"
 	}
-	return fmt.Sprintf("mean %v, p50 %v, p99 %v, max %v over %d chunks", d.Mean, d.P50, d.P99, d.Max, d.Count)
+	return fmt.Sprintf("mean %v, p50 %v, p99 %v, max %v, %d times", d.Mean, d.P50, d.P99, d.Max, d.Count)
 }
 
 // MarshalJSON writes durations as strings; without delays there is only the count.
