@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -14,7 +16,7 @@ import (
 
 func (c *cli) proxyCommand() *cobra.Command {
 	var eof bool
-	var drain time.Duration
+	var drain, grace time.Duration
 	var toxi toxiproxyFlags
 	cmd := &cobra.Command{
 		Use:   "proxy",
@@ -23,6 +25,9 @@ func (c *cli) proxyCommand() *cobra.Command {
 fault is put in; a fault ends by itself unless it is renewed, and a proxy that
 is started again has none. Experiments put faults in, and people do by hand:
 see add, remove and watch.
+
+SIGTERM ends it gently: no connection is taken any more, faults end, and what is
+under way may end for --grace. Ctrl-C, or a second SIGTERM, ends it at once.
 
 SIGUSR2 restarts it, with the program and the settings as they are then: the
 next process takes the ports over, and no connection breaks. No fault survives.
@@ -42,13 +47,15 @@ file, and the settings need have none.` + "\n" + exitCodes,
 				return err
 			}
 			defer a.Close()
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGHUP)
+			defer stop()
+			ctx, gently, stop := terminated(ctx)
 			defer stop()
 			if eof {
 				ctx, stop = untilEOF(ctx, c.in)
 				defer stop()
 			}
-			o := proxy.Options{Log: c.warnings(), Succeed: c.restarts(ctx), Drain: drain}
+			o := proxy.Options{Log: c.warnings(), Succeed: c.restarts(ctx), Drain: drain, Stop: gently, Grace: grace}
 			if o.Ports, o.Standby, err = inherited(); err != nil {
 				return err
 			}
@@ -66,9 +73,31 @@ file, and the settings need have none.` + "\n" + exitCodes,
 		},
 	}
 	cmd.Flags().DurationVar(&drain, "drain", time.Hour, "how long connections may go on after a restart")
+	cmd.Flags().DurationVar(&grace, "grace", 5*time.Second, "how long requests and connections may go on after SIGTERM")
 	cmd.Flags().BoolVar(&eof, "until-eof", false, "end when the standard input does")
 	_ = cmd.Flags().MarkHidden("until-eof")
 	toxi.add(cmd)
 	cmd.AddCommand(c.proxyAddCommand(), c.proxyRemoveCommand(), c.proxyWatchCommand())
 	return cmd
+}
+
+// terminated closes gently at the first SIGTERM, and ends the context at the second.
+func terminated(ctx context.Context) (_ context.Context, gently <-chan struct{}, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	asked, once := make(chan os.Signal, 2), make(chan struct{})
+	signal.Notify(asked, syscall.SIGTERM)
+	go func() {
+		defer cancel()
+		for n := range 2 {
+			select {
+			case <-ctx.Done():
+				return
+			case <-asked:
+			}
+			if n == 0 {
+				close(once)
+			}
+		}
+	}()
+	return ctx, once, func() { signal.Stop(asked); cancel() }
 }

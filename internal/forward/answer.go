@@ -24,7 +24,7 @@ func (c *conn) answer() bool {
 	if c.resBody.framing == noBody {
 		changes, replace = nil, nil
 	}
-	last := c.req.minor == 0 || c.req.closes || c.resBody.framing == byClose && replace == nil ||
+	last := c.srv.draining.Load() || c.req.minor == 0 || c.req.closes || c.resBody.framing == byClose && replace == nil ||
 		c.sending && (c.req.continues || c.res.closes)
 	b := c.up.pending()[:c.res.size]
 	c.out = c.appendResponse(c.out[:0], b, last, replace)

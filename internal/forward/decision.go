@@ -3,6 +3,7 @@ package forward
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,7 @@ type Hit struct {
 
 // decision is what the faults do to one request. It follows the board for as long as the request waits.
 type decision struct {
+	active *atomic.Int64 // the server's
 	board  *Board
 	set    *faultSet
 	hits   []Hit
@@ -34,7 +36,8 @@ type decision struct {
 
 // reset makes d ready for the next request and keeps its memory.
 func (d *decision) reset(s *Server) {
-	*d = decision{board: s.board(), edge: s.Edge, hits: d.hits[:0], spared: d.spared[:0], passed: d.passed[:0]}
+	s.active.Add(1)
+	*d = decision{active: &s.active, board: s.board(), edge: s.Edge, hits: d.hits[:0], spared: d.spared[:0], passed: d.passed[:0]}
 }
 
 // begin assigns the request to an arm, if there are arms, and takes up the faults that are in force when it comes.
@@ -174,6 +177,7 @@ func draw(sample func() time.Duration) time.Duration {
 
 // end gives back the places that the request has taken.
 func (d *decision) end() {
+	d.active.Add(-1)
 	for _, h := range d.hits {
 		if !h.Lifted {
 			h.Fault.leave()

@@ -56,6 +56,7 @@ func (s *stream) writeHead(res *http.Response, replace *Rule) {
 	for _, name := range []string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade"} {
 		delete(h, name)
 	}
+	s.leave()
 	for name := range res.Trailer {
 		h.Add("Trailer", name)
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -434,5 +435,42 @@ func TestStopResetsConnections(t *testing.T) {
 	r.stop()
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the client saw %v", err)
+	}
+}
+
+func TestADrainingServerEndsConnectionsWithTheirNextResponse(t *testing.T) {
+	for _, dial := range []string{"http1", "http2"} {
+		t.Run(dial, func(t *testing.T) {
+			var server *forward.Server
+			r, client := rigFor(t, dial, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "whole") },
+				func(s *forward.Server) { server = s })
+			get := func() (text string, reused bool) {
+				t.Helper()
+				ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }})
+				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.addr, nil)
+				resp, err := client.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				b, err := io.ReadAll(resp.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return string(b), reused
+			}
+			get()
+			if text, reused := get(); text != "whole" || !reused {
+				t.Fatalf("before: %q, reused %v", text, reused)
+			}
+			server.Drain()
+			if text, reused := get(); text != "whole" || !reused {
+				t.Errorf("the response after: %q, reused %v", text, reused)
+			}
+			if text, reused := get(); text != "whole" || reused {
+				t.Errorf("the next: %q, reused %v", text, reused)
+			}
+			eventually(t, "no request is under way", func() bool { return server.Active() == 0 })
+		})
 	}
 }

@@ -16,7 +16,7 @@ func (c *conn) instead(r *Rule) bool {
 	if _, err := c.reqBody.takeBuffered(c.client); err != nil {
 		return c.fail(BadRequest, err)
 	}
-	last := c.req.minor == 0 || c.req.closes ||
+	last := c.srv.draining.Load() || c.req.minor == 0 || c.req.closes ||
 		!c.reqBody.done() && (c.req.continues || c.reqBody.left > maxDrain)
 	status, header, content := r.answer()
 	c.exchange.Status = status

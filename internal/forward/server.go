@@ -47,10 +47,18 @@ type Server struct {
 	// Upstream is what to speak with the upstream for clients of HTTP/2.
 	Upstream Protocol
 
-	pool   buffers
-	none   Board
-	number atomic.Uint64 // of connections, for those that have none
+	pool     buffers
+	none     Board
+	number   atomic.Uint64 // of connections, for those that have none
+	active   atomic.Int64  // requests under way
+	draining atomic.Bool
 }
+
+// Drain lets every connection end with the response that comes next, which says so. What is under way goes on.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// Active is how many requests are under way.
+func (s *Server) Active() int64 { return s.active.Load() }
 
 // board is what is in force.
 func (s *Server) board() *Board {

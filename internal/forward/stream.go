@@ -109,6 +109,7 @@ func (s *stream) instead(r *Rule) {
 		s.abort(Aborted)
 	}
 	status, header, content := r.answer()
+	s.leave()
 	h := s.w.Header()
 	for _, f := range header {
 		h.Add(f.Name, f.Value)
@@ -125,6 +126,14 @@ func (s *stream) instead(r *Rule) {
 	s.headSent()
 }
 
+// leave lets net/http tell the client, where the proxy ends, that it takes no more streams (GOAWAY): it does so for this
+// field, which it does not send.
+func (s *stream) leave() {
+	if s.srv.draining.Load() {
+		s.w.Header().Set("Connection", "close")
+	}
+}
+
 func (s *stream) headSent() {
 	s.exchange.Head = time.Since(s.exchange.Start)
 	s.decision.answered(&s.exchange)
@@ -133,6 +142,7 @@ func (s *stream) headSent() {
 // fail answers in place of the upstream.
 func (s *stream) fail(f Failure, status int, text string) {
 	s.exchange.Failure, s.exchange.Status = f, status
+	s.leave()
 	http.Error(s.w, text, status)
 	s.headSent()
 }

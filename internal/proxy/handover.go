@@ -92,9 +92,19 @@ func (s *server) reopen(ctx context.Context, c *control) (*control, error) {
 	return again, err
 }
 
-// drain waits until the last connection has ended, but not longer than most.
-func (s *server) drain(ctx context.Context, most time.Duration) {
-	const look = 200 * time.Millisecond
+// leave ends the server as gently as can be in a time.
+func (s *server) leave(ctx context.Context, control *control, grace time.Duration) {
+	s.faults.end()
+	control.close()
+	for _, l := range s.listeners {
+		l.retire()
+	}
+	s.drain(ctx, grace, nil, front.busy)
+}
+
+// drain waits until nothing is left on any listener, but not longer than most. It is false if it was told to hurry.
+func (s *server) drain(ctx context.Context, most time.Duration, hurry <-chan struct{}, left func(front) int) bool {
+	const look = 50 * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	tick := time.NewTicker(look)
@@ -102,16 +112,18 @@ func (s *server) drain(ctx context.Context, most time.Duration) {
 	for {
 		open := 0
 		for _, l := range s.listeners {
-			open += l.status().Open
+			open += left(l)
 		}
 		if open == 0 {
-			return
+			return true
 		}
 		select {
 		case <-tick.C:
+		case <-hurry:
+			return false
 		case <-ctx.Done():
 			s.log.Warn("connections are reset that did not end in time", "open", open)
-			return
+			return true
 		}
 	}
 }
@@ -139,6 +151,8 @@ func (l *listener) file() (*os.File, error) {
 // retire stops accepting. Connections go on.
 func (l *listener) retire() { _ = l.tcp.Close() }
 
+func (l *listener) busy() int { return l.status().Open }
+
 func (l *webListener) file() (*os.File, error) {
 	if tcp, ok := l.tcp.(*net.TCPListener); ok {
 		return tcp.File()
@@ -146,8 +160,13 @@ func (l *webListener) file() (*os.File, error) {
 	return nil, errNotListening
 }
 
-// retire stops accepting. Requests go on, and connections until their client closes them.
-func (l *webListener) retire() { _ = l.tcp.Close() }
+// retire stops accepting. Requests go on, and each connection ends with its next response.
+func (l *webListener) retire() {
+	_ = l.tcp.Close()
+	l.server.Drain()
+}
+
+func (l *webListener) busy() int { return int(l.server.Active()) }
 
 func (l *udpListener) file() (*os.File, error) {
 	if l.conn == nil {
@@ -158,3 +177,5 @@ func (l *udpListener) file() (*os.File, error) {
 
 // retire ends the clients: the next datagram of each goes to the successor.
 func (l *udpListener) retire() { l.close() }
+
+func (l *udpListener) busy() int { return 0 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -131,5 +133,75 @@ func TestARestartLetsRequestsOfHTTPEnd(t *testing.T) {
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAStopLetsRequestsAndConnectionsEnd stops a proxy while a fault holds a request and a connection is open: the fault ends,
+// the request is answered, its connection is closed, nobody new is taken, and the proxy waits for the connection.
+func TestAStopLetsRequestsAndConnectionsEnd(t *testing.T) {
+	stop, ended, ready := make(chan struct{}), make(chan error, 1), make(chan []proxy.ProxyStatus, 1)
+	control := filepath.Join(t.TempDir(), "c.sock")
+	o := proxy.Options{Stop: stop, Grace: patience, Ready: func(list []proxy.ProxyStatus) { ready <- list }, Listeners: []proxy.Listener{
+		{Name: "web", Listen: "127.0.0.1:0", Protocol: proxy.HTTP, Control: control,
+			Upstream: newService(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "whole") })},
+		{Name: "db", Listen: "127.0.0.1:0", Upstream: upstream(t, echo)},
+	}}
+	go func() { ended <- proxy.Serve(t.Context(), o) }()
+	list := <-ready
+	r := &rig{Client: proxy.NewClient(control), t: t, addr: list[0].Listen}
+	db := &rig{t: t, addr: list[1].Listen}
+	connection := db.dial()
+	ask(t, connection, "hello")
+	held := proxy.HTTPLatency{Spread: proxy.Spread{Delay: proxy.Duration(time.Minute)}}
+	r.put(with("held", held))
+	answered := make(chan string, 1)
+	go func() {
+		resp, err := http.Get("http://" + r.addr)
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		answered <- fmt.Sprintf("%s, closes %v, %v", text, resp.Close, err)
+	}()
+	eventually(t, "the request is held", func() bool { p, _ := r.Proxies(t.Context()); return len(p) > 0 && p[0].Open == 1 })
+	close(stop)
+	if got := <-answered; got != "whole, closes true, <nil>" {
+		t.Errorf("got %s", got)
+	}
+	eventually(t, "nobody new is taken", func() bool {
+		c, err := net.Dial("tcp", db.addr)
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	ask(t, connection, "still here")
+	select {
+	case err := <-ended:
+		t.Fatalf("it ended before its connection: %v", err)
+	default:
+	}
+	connection.Close()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAStopWaitsNoLongerThanItsGrace(t *testing.T) {
+	stop, ended, ready := make(chan struct{}), make(chan error, 1), make(chan []proxy.ProxyStatus, 1)
+	o := proxy.Options{Stop: stop, Grace: time.Millisecond, Ready: func(list []proxy.ProxyStatus) { ready <- list }, Listeners: []proxy.Listener{
+		{Name: "db", Listen: "127.0.0.1:0", Upstream: upstream(t, echo), Control: filepath.Join(t.TempDir(), "c.sock")}}}
+	go func() { ended <- proxy.Serve(t.Context(), o) }()
+	r := &rig{t: t, addr: (<-ready)[0].Listen}
+	connection := r.dial()
+	ask(t, connection, "hello")
+	close(stop)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, err := connection.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("a connection that was cut ends with %v", err)
 	}
 }

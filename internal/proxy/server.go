@@ -33,6 +33,11 @@ type Options struct {
 	Succeed <-chan Successor
 	Drain   time.Duration
 
+	// Stop, once closed, lets what is open end: faults end at once, no connection is taken any more, and Serve returns when
+	// no request is under way and no connection of TCP is open, or after Grace. Nil: only ctx ends it.
+	Stop  <-chan struct{}
+	Grace time.Duration
+
 	// Budget is how many bytes delay lines may hold together; 0 is a part of the machine's memory.
 	Budget int64
 
@@ -113,11 +118,16 @@ func (s *server) run(ctx context.Context, stop func(), o Options, control *contr
 			return err
 		case err := <-control.failed:
 			return fmt.Errorf("serve control API on %s: %w", s.path, err)
+		case <-o.Stop:
+			s.leave(ctx, control, o.Grace)
+			return nil
 		case next := <-o.Succeed:
 			err := s.handOver(next, control)
 			if err == nil {
 				s.log.Info("a successor has the ports; connections that are open end here")
-				s.drain(ctx, cmp.Or(o.Drain, drainFor))
+				if !s.drain(ctx, cmp.Or(o.Drain, drainFor), o.Stop, func(l front) int { return l.status().Open }) {
+					s.drain(ctx, o.Grace, nil, front.busy)
+				}
 				return nil
 			}
 			s.log.Error("no successor; this proxy goes on", "err", err)
@@ -136,6 +146,7 @@ type front interface {
 	status() ProxyStatus
 	file() (*os.File, error) // the port, for a successor
 	retire()                 // gives the port up, and keeps the connections
+	busy() int               // requests under way, or connections where there are none
 	close()                  // also without listen
 }
 
