@@ -164,16 +164,21 @@ func TestLooksCoverAllTrafficOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newTraffic(50, 0.005, 0.005)
 		looks := watch(t, successRate(), s, 5*time.Minute, func() {})
-		var requests, seconds float64
+		var requests, told, seconds float64
 		for i, l := range looks {
+			from, to := l.Span()
 			requests += float64(l.Metrics[0].Control.Requests)
+			told += to.Sub(from).Seconds()
 			seconds += l.Width.Std().Seconds()
 			if i > 0 && !l.Start.Equal(looks[i-1].Start.Add(looks[i-1].Width.Std())) {
 				t.Fatalf("look %d does not begin where the one before ended", i)
 			}
 		}
-		if rate := requests / seconds; rate < 49 || rate > 51 {
+		if rate := requests / told; rate < 49.9 || rate > 50.1 {
 			t.Errorf("%.1f requests/s in the looks, 50 in the traffic", rate)
+		}
+		if late := seconds - told; late < 0 || late > 1 { // what began before the fault, and was over with it, and what is not told yet
+			t.Errorf("%.1f s are in no look", late)
 		}
 		if n := len(looks); float64(n) > seconds+5 {
 			t.Errorf("%d looks in %.0f s", n, seconds)
