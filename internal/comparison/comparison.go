@@ -69,6 +69,7 @@ type metric struct {
 	stretch  arms   // since the last look
 	baseline arms   // before the fault
 	missing  string // what its source did not give, since the last look
+	failed   string // the last time that it did not
 }
 
 // arms is what both arms did over some time.
@@ -174,7 +175,7 @@ func (c *Comparison) ask(ctx context.Context, m *metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
-		m.missing = err.Error()
+		m.missing, m.failed = err.Error(), err.Error()
 	}
 	for _, b := range buckets {
 		c.take(m, b)
@@ -185,7 +186,7 @@ func (c *Comparison) ask(ctx context.Context, m *metric) {
 // keeps the metric from being cleared.
 func (c *Comparison) take(m *metric, b analysis.Bucket) {
 	if err := c.math.Observe(m.Name, b); err != nil {
-		m.missing = err.Error()
+		m.missing, m.failed = err.Error(), err.Error()
 		return
 	}
 	if !b.Start.Before(c.injected) { // a look with the fault is of nothing that began without it

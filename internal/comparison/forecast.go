@@ -69,8 +69,8 @@ func (c *Comparison) hopelessMetric(m *metric) string {
 	b := m.baseline
 	if b.seconds == 0 {
 		why := fmt.Sprintf("there were no numbers of %s in the baseline", m.Name)
-		if m.missing != "" {
-			why += ": " + m.missing
+		if m.failed != "" {
+			why += ": " + m.failed
 		}
 		return why
 	}
