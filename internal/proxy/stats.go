@@ -103,7 +103,16 @@ func (d Delays) String() string {
 	if d.Count == 0 {
 		return "none"
 	}
-	return fmt.Sprintf("mean %v, p50 %v, p99 %v, max %v, %d times", d.Mean, d.P50, d.P99, d.Max, d.Count)
+	return fmt.Sprintf("mean %v, p50 %v, p99 %v, max %v, %d times", digits(d.Mean), digits(d.P50), digits(d.P99), digits(d.Max), d.Count)
+}
+
+// digits leaves three of a duration.
+func digits(d time.Duration) time.Duration {
+	unit := time.Duration(1)
+	for d/unit >= 1000 {
+		unit *= 10
+	}
+	return d.Round(unit)
 }
 
 // MarshalJSON writes durations as strings; without delays there is only the count.
