@@ -66,7 +66,11 @@ func describeState(s *mishap.StateChange, r *mishap.Run) (word, text string) {
 		verdict, reason := mishap.Judge(r)
 		return string(s.To), joined(": ", string(verdict), reason)
 	}
-	return string(s.To), joined(": ", joined(" by ", string(s.Cause), s.By), s.Reason)
+	reason := s.Reason
+	if s.To == mishap.Reverting && s.Cause != mishap.CauseDeviation && said(s.Cause) {
+		reason = ""
+	}
+	return string(s.To), joined(": ", joined(" by ", string(s.Cause), s.By), reason)
 }
 
 // describeObservation says the result when it changes, and whenever it is not

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 
 	"mishap"
 )
@@ -33,8 +34,14 @@ func comparison(p *page, r *mishap.Run) {
 		}
 	}
 	p.blank()
-	p.field("proof", "of harm %s; of no harm %s", proof(a.harm), proof(a.clear))
-	p.field("decision", "%s", a.decision())
+	if len(a.metrics) > 1 {
+		p.field("proof", "of harm %s; of no harm %s, over all metrics", proof(a.harm), proof(a.clear))
+	}
+	decision := a.decision()
+	if _, headline := mishap.Judge(r); strings.Contains(headline, a.reason) {
+		decision = a.result() // the reason is the headline
+	}
+	p.field("decision", "%s", decision)
 	p.field("harmed", "%s extra failed requests", a.failures())
 	if text := a.cautious(); text != "" {
 		p.field("note", "%s", text)

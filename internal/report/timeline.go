@@ -59,7 +59,7 @@ func events(r *mishap.Run) []event {
 	add(r.HoldingAt, "holding")
 	all = append(all, deviation(r)...)
 	reverting := "reverting (" + joined(" by ", string(r.Cause), r.By) + ")"
-	if r.Cause != mishap.CauseDeviation {
+	if !said(r.Cause) {
 		reverting = joined(": ", reverting, r.Reason)
 	}
 	add(r.RevertingAt, "%s", reverting)
@@ -73,6 +73,16 @@ func events(r *mishap.Run) []event {
 	}
 	slices.SortStableFunc(all, func(a, b event) int { return a.at.Compare(b.at) })
 	return append(all, end(r)...)
+}
+
+// said says whether the line before tells the reason of a revert already: a
+// probe's, or a decision of the comparison.
+func said(c mishap.Cause) bool {
+	switch c {
+	case mishap.CauseDeviation, mishap.CauseHarm, mishap.CauseCleared, mishap.CauseUndecided:
+		return true
+	}
+	return false
 }
 
 // decided is when the comparison first came to its last outcome; nil if it came
