@@ -22,7 +22,7 @@ func (f *film) facts() []fact {
 		}
 	}
 	if rec := r.Recovered; rec != nil && rec.In {
-		all = append(all, fact{"Back to normal after", took(rec.Took.Std())})
+		all = append(all, fact{"Back to normal within", took(rec.Took.Std())})
 	}
 	if cost := mishap.EstimateCost(r); cost != nil {
 		all = append(all, fact{"Estimated cost", joined(" ", money(cost.Amount), cost.Currency)})
@@ -77,6 +77,14 @@ func (f *film) whatWasDone() string {
 	return text
 }
 
+// title is the name of a metric where its numbers do not say what they are of.
+func (m metric) title() string {
+	if m.spec.Metric == mishap.SuccessRate && m.Name == string(mishap.SuccessRate) {
+		return ""
+	}
+	return m.Name
+}
+
 // told is what the comparison has shown, in sentences.
 func (a *arms) told() []string {
 	var all []string
@@ -87,13 +95,10 @@ func (a *arms) told() []string {
 	}
 	for _, m := range a.metrics {
 		if text := m.difference(); text != "" {
-			all = append(all, sentence(m.Name+": "+text))
+			all = append(all, joined(" ", sentence(joined(": ", m.title(), text)), sentence(m.cautious())))
 		}
 	}
 	all = append(all, sentence(a.result()))
-	if text := a.cautious(); text != "" {
-		all = append(all, sentence(text))
-	}
 	return all
 }
 
@@ -176,9 +181,9 @@ func limits(e mishap.Experiment) []fact {
 	if e.BlastRadius.Share > 0 {
 		radius += ", " + e.BlastRadius.Share.String() + " of what matches"
 	}
-	all := []fact{{"Blast radius", radius}, {"Faults in, at most", took(e.Longest())}, {"Recovered within", e.Recovery.Within.String()}}
+	all := []fact{{"Blast radius", radius}, {"Faults in, at most", took(e.Longest())}, {"Must recover within", e.Recovery.Within.String()}}
 	if c := e.Compare; c != nil {
-		all = append(all, fact{"Probability of a false alarm", "at most " + short(100*c.Alpha) + " %"}, fact{"Watched before the fault", c.Baseline.String()})
+		all = append(all, fact{"Healthy runs that are stopped", "at most " + short(100*c.Alpha) + " of 100"}, fact{"Watched before the fault", c.Baseline.String()})
 		if c.StopAfter.ExtraFailures > 0 {
 			all = append(all, fact{"Stops after", short(c.StopAfter.ExtraFailures) + " extra failed requests"})
 		}
