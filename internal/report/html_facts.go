@@ -36,6 +36,10 @@ func (f *film) summary() []string {
 	all := []string{f.whatWasDone()}
 	if a := compared(r); a != nil && a.phase == mishap.InHold {
 		all = append(all, a.told()...)
+		if text := uncounted(r, a); text != "" {
+			all = append(all, a.failures()+" extra failed requests: "+text+".")
+		}
+		all = append(all, a.unlimited())
 	} else if w := f.worstProbe(); w != "" {
 		all = append(all, w)
 	}
@@ -120,7 +124,39 @@ func (f *film) worstProbe() string {
 	if parts == nil {
 		return ""
 	}
-	return "While the fault was in: " + strings.Join(parts, "; ") + "."
+	return joined(" ", "While the fault was in: "+strings.Join(parts, "; ")+".", f.firstUnmet())
+}
+
+// firstUnmet is what was seen where the run first deviated.
+func (f *film) firstUnmet() string {
+	for _, w := range f.run.Watches {
+		if w.Deviation == "" || w.Deviation != f.run.Deviation {
+			continue
+		}
+		for _, o := range f.observations {
+			if o.Probe == w.Spec.Name && o.Phase == mishap.During && o.Result == mishap.Unmet {
+				return sentence("it saw " + seen("; ", o.Observation))
+			}
+		}
+	}
+	return ""
+}
+
+// slowerBy is from where on answers that nobody set a limit for are told.
+const slowerBy = 1.5
+
+// unlimited tells of answers that became slower, where nothing says how slow
+// they may be.
+func (a *arms) unlimited() string {
+	for _, m := range a.metrics {
+		if m.spec.Metric == mishap.Latency {
+			return ""
+		}
+	}
+	if a.control.p50 == 0 || a.experiment.p50.Seconds() < slowerBy*a.control.p50.Seconds() {
+		return ""
+	}
+	return fmt.Sprintf("Half of the requests with the fault took up to %s, and without it %s. This experiment sets no limit to that.", quick(a.experiment.p50), quick(a.control.p50))
 }
 
 // sections are the pictures, in the order of a story. What has no data is left
@@ -132,7 +168,7 @@ func (f *film) sections() []section {
 			all = append(all, section{id, title, intro, pictures})
 		}
 	}
-	add("arms", "Both arms over time", "The shaded stretch is when the fault was in.", drawn(f.armCharts()))
+	add("arms", "Both arms over time", "The shaded stretch is when the fault was in. Requests that were not over at the last look are not counted.", drawn(f.armCharts()))
 	add("difference", "How much worse it was", "", drawn(f.differenceCharts()))
 	add("proof", "Evidence", "", drawn(f.proofChart()))
 	add("latency", "How fast the answers were", "", drawn(f.latencyCharts()))
