@@ -75,6 +75,10 @@ const (
 	Decrease Direction = "decrease"
 )
 
+// MissedHarm is the most probability that a metric is cleared whose harm is as
+// large as its margin.
+const MissedHarm = 0.01
+
 // Margin is the harm that still counts as none; one of the two is set.
 type Margin struct {
 	Difference float64 `json:"difference,omitempty"` // of shares (0.005 is 0.5pp), or in the gauge's own unit

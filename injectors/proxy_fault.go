@@ -81,7 +81,7 @@ func (p *proxyFault) confinable(req mishap.Request) error {
 
 // note says in a plan what the fault does.
 func (p *proxyFault) note(a ProxyAddress, with proxyWith) string {
-	note := fmt.Sprintf("%s from %s to %s", p.kind.verb, a.Listen, a.Upstream)
+	note := fmt.Sprintf("%s at %s, in front of %s", p.kind.verb, a.Listen, a.Upstream)
 	if d := with.hit().direction; d != "" {
 		note += " (" + d + ")"
 	}

@@ -104,7 +104,7 @@ func (c *Comparison) few() bool { return c.options.Targets > 0 && c.options.Targ
 // planOf is the comparison in the words of the analysis. Both arms have the
 // same share, and so half of what is compared each.
 func planOf(spec mishap.Compare, horizon time.Duration) analysis.Plan {
-	p := analysis.Plan{Alpha: spec.Alpha, Horizon: horizon, ExtraFailures: spec.StopAfter.ExtraFailures}
+	p := analysis.Plan{Alpha: spec.Alpha, Beta: mishap.MissedHarm, Horizon: horizon, ExtraFailures: spec.StopAfter.ExtraFailures}
 	if spec.Arms.From == mishap.ArmsFromRequests {
 		p.Share = 0.5
 	}

@@ -134,7 +134,7 @@ func TestAHealthyArmIsClearedAndAHarmedOneAborted(t *testing.T) {
 		says    string
 	}{
 		"healthy":    {0.005, mishap.HarmRuledOut, time.Minute, "no harm beyond the margin"},
-		"harmed":     {0.10, mishap.HarmShown, 15 * time.Second, "requests were harmed"},
+		"harmed":     {0.10, mishap.HarmShown, 15 * time.Second, "extra failures were counted"},
 		"all failed": {1, mishap.HarmShown, 2 * time.Second, "100 % of"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -306,7 +306,7 @@ func TestASourceThatGoesMissingIsSaidAndNeverCleared(t *testing.T) {
 
 func TestTheForecastComesTrue(t *testing.T) {
 	lines, hopeless := comparison.Forecast(successRate(), 10*time.Minute, comparison.Traffic{PerArm: 50, Failures: 0.005})
-	if hopeless != "" || len(lines) != 1 || !strings.Contains(lines[0], "2 points can be ruled out in") {
+	if hopeless != "" || len(lines) != 1 || !strings.Contains(lines[0], "2 pp can be ruled out in") {
 		t.Errorf("%q, hopeless %q", lines, hopeless)
 	}
 	if _, hopeless := comparison.Forecast(successRate(), 10*time.Minute, comparison.Traffic{PerArm: 0.1, Failures: 0.005}); !strings.Contains(hopeless, "raise share") {

@@ -22,7 +22,7 @@ func (c *Comparison) harmed(s analysis.Status) string {
 	}
 	text := c.beside(c.metrics[most], s.Metrics[most])
 	if s.ExtraFailures >= 1 {
-		text += fmt.Sprintf("; about %.0f requests were harmed", s.ExtraFailures)
+		text += fmt.Sprintf("; about %.0f extra failures were counted", s.ExtraFailures)
 	}
 	return text
 }
@@ -44,7 +44,11 @@ func (c *Comparison) beside(m *metric, s analysis.MetricStatus) string {
 	ctl, e := s.Control, s.Experiment
 	switch m.Metric {
 	case mishap.SuccessRate:
-		return fmt.Sprintf("%s: %s of %d requests failed in the experiment, %s of %d in control", m.Name, percent(failed(e)), e.Requests, percent(failed(ctl)), ctl.Requests)
+		text := fmt.Sprintf("%s of %d requests failed in the experiment, %s of %d in control", percent(failed(e)), e.Requests, percent(failed(ctl)), ctl.Requests)
+		if m.Name != string(mishap.SuccessRate) { // which would read as a success
+			text = m.Name + ": " + text
+		}
+		return text
 	case mishap.EventRate:
 		return fmt.Sprintf("%s: %d in the experiment, %d in control", m.Name, e.Events, ctl.Events)
 	case mishap.Latency:
@@ -74,5 +78,5 @@ func marginText(m mishap.CompareMetric) string {
 	case m.Metric == mishap.Gauge:
 		return fmt.Sprintf("%.4g", m.Margin.Difference)
 	}
-	return fmt.Sprintf("%.4g points", 100*m.Margin.Difference)
+	return fmt.Sprintf("%.4g pp", 100*m.Margin.Difference)
 }

@@ -73,6 +73,9 @@ type Rule struct {
 // extent is how wide and high a drawing is in its own units.
 const extent = 1000.
 
+// narrowArea is below what width an area has no room for its name.
+const narrowArea = extent / 5
+
 // HTML is the chart as a figure.
 func (c Chart) HTML() template.HTML {
 	var b strings.Builder
@@ -152,11 +155,17 @@ func areaNames(b *strings.Builder, x Axis, areas []Area) {
 			continue
 		}
 		said[a.Name] = true
-		side, at := "left", max(0, from)/10
-		if at > 60 { // there is more room to the left
-			side, at = "right", 100-min(extent, x.place(a.To))/10
+		from, to := max(0, from), min(extent, x.place(a.To))
+		side, at, name := "left", from, a.Name
+		switch narrow := to-from < narrowArea; { // its name stands beside it, and points at it
+		case narrow && from > extent/2:
+			side, at, name = "right", extent-from, name+" →"
+		case narrow:
+			at, name = to, "← "+name
+		case from > 600: // there is more room to the left
+			side, at = "right", extent-to
 		}
-		fmt.Fprintf(b, `<span class="area-name" aria-hidden="true" style="%s:%s%%">%s</span>`, side, coordinate(at), esc(a.Name))
+		fmt.Fprintf(b, `<span class="area-name" aria-hidden="true" style="%s:%s%%">%s</span>`, side, coordinate(at/10), esc(name))
 	}
 }
 

@@ -77,6 +77,21 @@ func TestChartOfNothingOrNonsenseIsStillAPicture(t *testing.T) {
 	}
 }
 
+func TestNameOfANarrowAreaStandsBesideItAndPointsAtIt(t *testing.T) {
+	for want, area := range map[string]plot.Area{
+		`style="left:20%">fault</span>`:    {Name: "fault", From: 2, To: 8},
+		`style="left:2%">← fault</span>`:   {Name: "fault", From: 0, To: 0.2},
+		`style="right:10%">fault →</span>`: {Name: "fault", From: 9, To: 9.5},
+		`style="right:0%">fault</span>`:    {Name: "fault", From: 7, To: 99},
+	} {
+		c := chart()
+		c.Areas = []plot.Area{area}
+		if got := string(c.HTML()); !strings.Contains(got, want) {
+			t.Errorf("no %s in\n%s", want, got)
+		}
+	}
+}
+
 func TestStripsDrawOneMarkWhereManyWouldFallOnEachOther(t *testing.T) {
 	s := plot.Strips{
 		ID: "s", Title: "what happened", X: plot.Axis{Min: 0, Max: 10, Ticks: []float64{0, 10}, Format: plain},
@@ -102,6 +117,7 @@ func TestTicksAreRound(t *testing.T) {
 		{"seconds", plot.TimeTicks(-60, 90, 5), []float64{-60, -30, 0, 30, 60, 90}},
 		{"minutes", plot.TimeTicks(0, 900, 5), []float64{0, 300, 600, 900}},
 		{"log", plot.LogTicks(.01, .2), []float64{.01, .02, .05, .1, .2}},
+		{"short log", plot.LogTicks(.0019, .006), []float64{.002, .003, .004, .005}},
 		{"long log", plot.LogTicks(.001, 10), []float64{.001, .01, .1, 1, 10}},
 		{"nothing", plot.Ticks(1, 1, 5), nil},
 		{"not a number", plot.TimeTicks(math.NaN(), 1, 5), nil},

@@ -29,14 +29,17 @@ func TimeTicks(low, high float64, n int) []float64 {
 }
 
 // LogTicks are 1, 2 and 5 times the powers of ten between min and max; only the
-// powers where that would be many.
+// powers where that would be many, and each digit where it would be few.
 func LogTicks(low, high float64) []float64 {
 	if !finite(low) || !finite(high) || low <= 0 || high <= low {
 		return nil
 	}
 	digits := []float64{1, 2, 5}
-	if high/low > 1000 {
+	switch {
+	case high/low > 1000:
 		digits = []float64{1}
+	case high/low < 10:
+		digits = []float64{1, 1.5, 2, 3, 4, 5, 7}
 	}
 	var all []float64
 	for power := math.Pow(10, math.Floor(math.Log10(low))); power <= high; power *= 10 {

@@ -39,9 +39,9 @@ func (v *changes) of(e mishap.Entry, r *mishap.Run) []change {
 func (v *changes) describe(e mishap.Entry, r *mishap.Run) (word, text string) {
 	switch {
 	case e.Planned != nil:
-		return "planned", fmt.Sprintf("run %s of %s, %s", e.Run, e.Planned.Experiment.Name, plural(int64(len(e.Planned.Injections)), "target"))
+		return "planned", fmt.Sprintf("run %s of %s, %s", e.Run, e.Planned.Experiment.Name, planned(*e.Planned))
 	case e.State != nil:
-		return describeState(e.State, r)
+		return v.describeState(e.State, r)
 	case e.Check != nil && e.Check.Answer != mishap.Yes:
 		return "safeguard", joined(": ", fmt.Sprintf("%s said %s", e.Check.Safeguard, e.Check.Answer), e.Check.Reason)
 	case e.Observation != nil:
@@ -58,17 +58,17 @@ func (v *changes) describe(e mishap.Entry, r *mishap.Run) (word, text string) {
 	return "", ""
 }
 
-func describeState(s *mishap.StateChange, r *mishap.Run) (word, text string) {
+func (v *changes) describeState(s *mishap.StateChange, r *mishap.Run) (word, text string) {
+	reason := s.Reason
+	if reason == v.arms.reason {
+		reason = ""
+	}
 	switch s.To {
 	case mishap.Injecting:
 		return "", "" // each injection says so itself
 	case mishap.Completed:
 		verdict, reason := mishap.Judge(r)
 		return string(s.To), joined(": ", string(verdict), reason)
-	}
-	reason := s.Reason
-	if s.To == mishap.Reverting && s.Cause != mishap.CauseDeviation && said(s.Cause) {
-		reason = ""
 	}
 	return string(s.To), joined(": ", joined(" by ", string(s.Cause), s.By), reason)
 }

@@ -18,6 +18,7 @@ type armsSaid struct {
 	covered     time.Duration // of the phase
 	harm, clear int           // steps of the proofs
 	outcome     mishap.ComparisonOutcome
+	reason      string // of the outcome
 	doubts      []string
 }
 
@@ -45,17 +46,18 @@ func (s *armsSaid) describe(look *mishap.Comparison, r *mishap.Run) []change {
 	if look.Phase != mishap.InHold {
 		return lines
 	}
+	if a.outcome != s.outcome { // which says more than the proof
+		s.outcome, s.reason = a.outcome, a.reason
+		say("decided", a.decision())
+		return lines
+	}
 	if step := int(a.harm * proofSteps); step > s.harm {
 		s.harm = step
-		say("harm", fmt.Sprintf("proof of harm %s; %s", proof(a.harm), a.spoken()))
+		say("proof", fmt.Sprintf("of harm %s; %s", proof(a.harm), a.spoken()))
 	}
 	if step := int(a.clear * proofSteps); step > s.clear && a.guarded {
 		s.clear = step
-		say("no harm", fmt.Sprintf("proof of no harm %s; %s", proof(a.clear), a.spoken()))
-	}
-	if a.outcome != s.outcome {
-		s.outcome = a.outcome
-		say("decided", a.decision())
+		say("proof", fmt.Sprintf("of no harm %s; %s", proof(a.clear), a.spoken()))
 	}
 	return lines
 }

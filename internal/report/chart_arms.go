@@ -18,6 +18,10 @@ const mostBins = 40
 // line.
 const fewBins = 5
 
+// headroom is how much higher a picture is than what is in it: there stand
+// the names of its areas.
+const headroom = 1.2
+
 // bin is what both arms did in one stretch of a picture.
 type bin struct {
 	edge      float64 // the last whole width before it
@@ -94,8 +98,8 @@ func (f *film) over(id, title, says string, bins []bin, format func(float64) str
 		top = 1
 	}
 	return plot.Chart{
-		ID: id, Title: title, Says: says, X: timeAxis(f.axisName(), bins[0].from, bins[len(bins)-1].to),
-		Y: plot.Axis{Max: top * 1.1, Ticks: plot.Ticks(0, top*1.1, 4), Format: format}, Areas: f.faultAreas(), Lines: lines,
+		ID: id, Title: title, Says: says, X: timeAxis(f.axisName(), bins[0].from, math.Max(bins[len(bins)-1].to, f.faultEnd())),
+		Y: plot.Axis{Max: top * headroom, Ticks: plot.Ticks(0, top*headroom, 4), Format: format}, Areas: f.faultAreas(), Lines: lines,
 	}
 }
 
@@ -110,10 +114,10 @@ func (f *film) armCharts() []plot.Chart {
 	if a.control.counted {
 		says := "Of the requests that got the fault, " + a.experiment.succeeded() + " succeeded; of those left alone, " + a.control.succeeded() + "."
 		all = append(all,
-			f.over("failed", "Requests that failed, in each arm", says, bins, func(v float64) string { return short(v) + " %" }, func(b bin, i int) float64 {
+			f.over("failed", "Requests that failed, in each arm", says, bins, func(v float64) string { return level(v) + " %" }, func(b bin, i int) float64 {
 				return 100 * float64(b.requests[i]-b.successes[i]) / float64(b.requests[i])
 			}),
-			f.over("traffic", "Requests per second, in each arm", "Like arms get like traffic. An arm that stops getting requests is harm, not silence.", bins, short, func(b bin, i int) float64 {
+			f.over("traffic", "Requests per second, in each arm", "Both arms should get about as many. An arm that falls silent counts as harmed.", bins, level, func(b bin, i int) float64 {
 				return float64(b.requests[i]) / (b.to - b.from)
 			}))
 	}

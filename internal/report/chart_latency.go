@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"math"
-	"time"
 
 	"mishap"
 	"mishap/internal/plot"
@@ -53,7 +52,7 @@ func (h histogram) all() (n int64) {
 	return n
 }
 
-// curve is the share of requests, in percent, that were answered within a time.
+// curve is the share of requests, in percent, that succeeded within a time.
 func (h histogram) curve() []plot.Point {
 	var points []plot.Point
 	below, all := int64(0), h.all()
@@ -64,10 +63,10 @@ func (h histogram) curve() []plot.Point {
 	return points
 }
 
-// notAnswered is beyond the last bound, where those that failed are counted too.
-const notAnswered = "not answered"
+// failed is beyond the last bound, where those that failed are counted.
+const failed = "failed"
 
-// within is the time in which a share of the requests was answered: the upper
+// within is the time in which a share of the requests succeeded: the upper
 // edge of the bin that it lies in. The last bin has none.
 func (h histogram) within(share float64) string {
 	below, all := int64(0), h.all()
@@ -76,21 +75,21 @@ func (h histogram) within(share float64) string {
 			return quickSeconds(bound)
 		}
 	}
-	return notAnswered
+	return failed
 }
 
-// spoken is how fast requests were answered, in words.
+// spoken is how fast requests succeeded, in words.
 func (h histogram) spoken(where string) string {
 	half, most := h.within(.5), h.within(.99)
 	switch {
-	case most != notAnswered:
-		return fmt.Sprintf("%s, half of the requests were answered within %s, and 99 of 100 within %s", where, half, most)
-	case half != notAnswered:
-		return fmt.Sprintf("%s, half of the requests were answered within %s, and fewer than 99 of 100 at all", where, half)
+	case most != failed:
+		return fmt.Sprintf("%s, half of the requests succeeded within %s, and 99 of 100 within %s", where, half, most)
+	case half != failed:
+		return fmt.Sprintf("%s, half of the requests succeeded within %s, and fewer than 99 of 100 at all", where, half)
 	case h.counts[len(h.counts)-1] == h.all():
-		return where + ", no request was answered"
+		return where + ", no request succeeded"
 	}
-	return where + ", not even half of the requests were answered"
+	return where + ", not even half of the requests succeeded"
 }
 
 // latencyCharts are the latencies of both arms while the fault was in.
@@ -108,9 +107,9 @@ func (f *film) latencyCharts() []plot.Chart {
 	}
 	low, high := interesting(lines)
 	return []plot.Chart{{
-		ID: "latency", Title: "How many requests were answered within what time",
-		Says:  sentence(experiment.spoken("with the fault")) + " " + sentence(control.spoken("without it")) + " A curve further to the right is slower.",
-		X:     plot.Axis{Name: "time to answer", Min: low, Max: high, Log: true, Ticks: plot.LogTicks(low, high), Format: quickSeconds},
+		ID: "latency", Title: "How many requests succeeded within what time",
+		Says:  sentence(experiment.spoken("with the fault")) + " " + sentence(control.spoken("without it")) + " Slower is further to the right.",
+		X:     plot.Axis{Name: "time to the answer", Min: low, Max: high, Log: true, Ticks: plot.LogTicks(low, high), Format: quickSeconds},
 		Y:     plot.Axis{Max: 105, Ticks: []float64{0, 25, 50, 75, 100}, Format: func(v float64) string { return short(v) + " %" }},
 		Lines: lines,
 	}}
@@ -164,13 +163,18 @@ func (f *film) delayCharts() []plot.Chart {
 		var last *mishap.Traffic
 		for _, e := range f.effects {
 			if t := e.Traffic; e.Injection == in.ID && t != nil && t.Requested > 0 && t.Count > 0 {
-				half.Points = append(half.Points, plot.Point{X: e.at, Y: t.P50.Std().Seconds()})
-				tail.Points = append(tail.Points, plot.Point{X: e.at, Y: t.P99.Std().Seconds()})
+				at := e.at
+				if !in.SettledAt.IsZero() { // told later, it is of no more than that
+					at = math.Min(at, f.at(in.SettledAt))
+				}
+				half.Points = append(half.Points, plot.Point{X: at, Y: t.P50.Std().Seconds()})
+				tail.Points = append(tail.Points, plot.Point{X: at, Y: t.P99.Std().Seconds()})
 				last = t
 			}
 		}
 		if last != nil {
-			half.Name, half.Class, tail.Name, tail.Class = "delivered to half of the traffic (p50)", "half", "delivered to the slowest hundredth (p99)", "tail"
+			half.Dots, tail.Dots = len(half.Points) < fewBins, len(half.Points) < fewBins
+			half.Name, half.Class, tail.Name, tail.Class = "half of the traffic got at most (p50)", "half", "99 of 100 got at most (p99)", "tail"
 			all = append(all, f.delayChart(fmt.Sprintf("delay-%d", i), in, last, half, tail))
 		}
 	}
@@ -185,10 +189,10 @@ func (f *film) delayChart(id string, in *mishap.RunInjection, last *mishap.Traff
 	}
 	return plot.Chart{
 		ID: id, Title: in.Fault + ": the delay asked for, and the delay delivered",
-		Says: fmt.Sprintf("Asked for were %s. Delivered were %s to half of the traffic, up to %s to 99 of 100, and %s at most, to %s.",
-			last.Requested, quick(last.P50.Std()), quick(last.P99.Std()), quick(last.Max.Std()), feltBy(last)),
-		X:     timeAxis(f.axisName(), half.Points[0].X, math.Max(half.Points[len(half.Points)-1].X, half.Points[0].X+time.Second.Seconds())),
-		Y:     plot.Axis{Max: top * 1.2, Ticks: plot.Ticks(0, top*1.2, 4), Format: quickSeconds},
+		Says: fmt.Sprintf("Asked for: %s. Delivered to %s: at most %s to half of them, %s to 99 of 100, and %s to all.",
+			last.Requested, feltBy(last), quick(last.P50.Std()), quick(last.P99.Std()), quick(last.Max.Std())),
+		X:     timeAxis(f.axisName(), math.Min(0, half.Points[0].X), room*math.Max(half.Points[len(half.Points)-1].X, f.faultEnd())),
+		Y:     plot.Axis{Max: top * headroom, Ticks: plot.Ticks(0, top*headroom, 4), Format: quickSeconds},
 		Rules: []plot.Rule{{Name: "asked for", Class: "asked", At: asked}}, Lines: []plot.Line{half, tail},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"mishap"
 	"mishap/internal/plot"
@@ -43,7 +44,13 @@ func (f *film) strips(since float64, phases ...mishap.Phase) []plot.Strip {
 				counts[o.Result]++
 			}
 		}
-		s.Note = fmt.Sprintf("%d met, %d unmet, %d unknown", counts[mishap.Met], counts[mishap.Unmet], counts[mishap.Unmeasured])
+		var notes []string
+		for _, result := range []mishap.Result{mishap.Met, mishap.Unmet, mishap.Unmeasured} {
+			if counts[result] > 0 {
+				notes = append(notes, fmt.Sprintf("%d %s", counts[result], result))
+			}
+		}
+		s.Note = strings.Join(notes, ", ")
 		if s.Marks != nil {
 			all = append(all, s)
 		}
@@ -58,9 +65,17 @@ func (f *film) probesChart() []plot.Strips {
 		return nil
 	}
 	return []plot.Strips{{
-		ID: "probes", Title: "What the probes saw", Says: "Each line is one look of a probe; a high one was not as it should be.",
+		ID: "probes", Title: "What the probes saw", Says: f.probesSay(),
 		X: timeAxis(f.axisName(), f.at(f.run.PlannedAt), f.at(f.last)), Areas: f.faultAreas(), Keys: markKeys(), Strips: strips,
 	}}
+}
+
+func (f *film) probesSay() string {
+	says := "Each line is one look of a probe; a high one was not as it should be."
+	if c := f.run.Plan.Experiment.Compare; c != nil && c.Arms.From == mishap.ArmsFromRequests {
+		says += " Probes send requests of their own, which may be in neither arm and meet no fault."
+	}
+	return says
 }
 
 // recoveryChart is how the system came back after the revert.
@@ -70,14 +85,16 @@ func (f *film) recoveryChart() []plot.Strips {
 		return nil
 	}
 	since := f.at(r.RevertedAt)
-	end := math.Max(1, f.at(f.last)-since)
+	end := math.Max(0.01, f.at(f.last)-since)
 	c := plot.Strips{
 		ID: "recovery", Title: "How the system came back after the fault was out", Says: "Nobody saw it come back.",
 		X: timeAxis("time since the verified revert", 0, end), Keys: markKeys(), Strips: f.strips(since, mishap.After),
 	}
 	if rec := r.Recovered; rec != nil {
 		c.Says = sentence(recovered(*rec))
-		c.Areas = []plot.Area{{Name: "not back yet", From: 0, To: math.Max(rec.Took.Std().Seconds(), end/200)}}
+		if took := rec.Took.Std().Seconds(); took > end/100 { // else nobody could see it
+			c.Areas = []plot.Area{{Name: "not back yet", From: 0, To: took}}
+		}
 	}
 	return []plot.Strips{c}
 }

@@ -33,6 +33,7 @@ func (f *film) proofChart() []plot.Chart {
 		guarded = guarded || a.guarded
 	}
 	last := armsOf(f.run, looks[len(looks)-1])
+	harm.Dots, clear.Dots = len(looks) < fewBins, len(looks) < fewBins
 	says := fmt.Sprintf("At 100 %% of either, the question is settled. At the end the proof of harm was at %s", proof(last.harm))
 	c := plot.Chart{
 		ID: "proof", Title: "What had been proven, and when", X: timeAxis(f.axisName(), 0, room*f.end(looks[len(looks)-1])),
@@ -43,8 +44,20 @@ func (f *film) proofChart() []plot.Chart {
 		c.Lines = append(c.Lines, clear)
 		says += fmt.Sprintf(", that of no harm at %s", proof(last.clear))
 	}
-	c.Says = says + ". Looking as often as one likes does not weaken a proof."
+	c.Says = says + ". " + sentence(sure(f.run.Plan.Experiment.Compare, guarded))
 	return []plot.Chart{c}
+}
+
+// sure says how often a proof is wrong.
+func sure(c *mishap.Compare, guarded bool) string {
+	if c == nil || c.Alpha <= 0 {
+		return ""
+	}
+	text := fmt.Sprintf("of 100 runs of a healthy system, at most %s end with a proof of harm", short(100*c.Alpha))
+	if guarded {
+		text += fmt.Sprintf(", and of 100 with more harm than the margin, at most %s with a proof of none", short(100*mishap.MissedHarm))
+	}
+	return text + ", however often one looks"
 }
 
 func bounded(v float64) float64 {
@@ -121,7 +134,7 @@ func (f *film) differenceChart(id string, m metric, looks []*mishap.Comparison) 
 	margin := m.gapMargin()
 	low, high := span2(gaps, margin)
 	c := plot.Chart{
-		ID: id, Title: title, Says: sentence(m.difference()) + " The range holds the truth at all times at once, and narrows as requests come in.",
+		ID: id, Title: title, Says: sentence(m.difference()) + " " + m.narrowing(f.run.Plan.Experiment.Compare),
 		X:     timeAxis(f.axisName(), 0, room*f.end(looks[len(looks)-1])),
 		Y:     plot.Axis{Min: low, Max: high, Ticks: plot.Ticks(low, high, 5), Format: func(v float64) string { return signed(v) + unit }},
 		Rules: []plot.Rule{{Name: "no difference", Class: "none", At: 0}}, Bands: []plot.Band{band}, Lines: []plot.Line{line},
@@ -131,9 +144,19 @@ func (f *film) differenceChart(id string, m metric, looks []*mishap.Comparison) 
 		c.Bands, c.Bars = nil, c.Bands
 	}
 	if !math.IsNaN(margin) {
-		c.Rules = append(c.Rules, plot.Rule{Name: "harm begins: margin " + m.margin(), Class: "limit", At: margin})
+		c.Rules = append(c.Rules, plot.Rule{Name: "margin " + m.margin(), Class: "limit", At: margin})
 	}
 	return c
+}
+
+// narrowing says what the range of a picture is, and why it may seem to say
+// something else than the proof.
+func (m metric) narrowing(c *mishap.Compare) string {
+	text := "The truth lies in the shaded range"
+	if c != nil && c.Alpha > 0 {
+		text = fmt.Sprintf("In %s of 100 runs the truth lies in the shaded range all the time", short(100*(1-c.Alpha)))
+	}
+	return joined(" ", text+", which narrows as requests come in.", sentence(m.cautious()))
 }
 
 // span2 is the extent of a picture of intervals: of those in the later part,

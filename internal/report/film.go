@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -101,6 +103,22 @@ func (f *film) faultAreas() []plot.Area {
 		areas = append(areas, a)
 	}
 	return areas
+}
+
+// faultEnd is when the last fault was out, or the last entry; 0 without a fault.
+func (f *film) faultEnd() (end float64) {
+	for _, a := range f.faultAreas() {
+		end = math.Max(end, a.To)
+	}
+	return end
+}
+
+// level is a value of an axis.
+func level(v float64) string {
+	if math.Abs(v) >= 100 {
+		return short(v)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
 }
 
 // timeAxis is an axis of seconds.

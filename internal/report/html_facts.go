@@ -22,7 +22,7 @@ func (f *film) facts() []fact {
 		}
 	}
 	if rec := r.Recovered; rec != nil && rec.In {
-		all = append(all, fact{"Back to normal after", took(rec.Took.Std())})
+		all = append(all, fact{"Back to normal within", took(rec.Took.Std())})
 	}
 	if cost := mishap.EstimateCost(r); cost != nil {
 		all = append(all, fact{"Estimated cost", joined(" ", money(cost.Amount), cost.Currency)})
@@ -36,6 +36,10 @@ func (f *film) summary() []string {
 	all := []string{f.whatWasDone()}
 	if a := compared(r); a != nil && a.phase == mishap.InHold {
 		all = append(all, a.told()...)
+		if text := uncounted(r, a); text != "" {
+			all = append(all, a.failures()+" extra failed requests: "+text+".")
+		}
+		all = append(all, a.unlimited())
 	} else if w := f.worstProbe(); w != "" {
 		all = append(all, w)
 	}
@@ -77,6 +81,14 @@ func (f *film) whatWasDone() string {
 	return text
 }
 
+// title is the name of a metric where its numbers do not say what they are of.
+func (m metric) title() string {
+	if m.spec.Metric == mishap.SuccessRate && m.Name == string(mishap.SuccessRate) {
+		return ""
+	}
+	return m.Name
+}
+
 // told is what the comparison has shown, in sentences.
 func (a *arms) told() []string {
 	var all []string
@@ -87,13 +99,10 @@ func (a *arms) told() []string {
 	}
 	for _, m := range a.metrics {
 		if text := m.difference(); text != "" {
-			all = append(all, sentence(m.Name+": "+text))
+			all = append(all, joined(" ", sentence(joined(": ", m.title(), text)), sentence(m.cautious())))
 		}
 	}
 	all = append(all, sentence(a.result()))
-	if text := a.cautious(); text != "" {
-		all = append(all, sentence(text))
-	}
 	return all
 }
 
@@ -115,7 +124,39 @@ func (f *film) worstProbe() string {
 	if parts == nil {
 		return ""
 	}
-	return "While the fault was in: " + strings.Join(parts, "; ") + "."
+	return joined(" ", "While the fault was in: "+strings.Join(parts, "; ")+".", f.firstUnmet())
+}
+
+// firstUnmet is what was seen where the run first deviated.
+func (f *film) firstUnmet() string {
+	for _, w := range f.run.Watches {
+		if w.Deviation == "" || w.Deviation != f.run.Deviation {
+			continue
+		}
+		for _, o := range f.observations {
+			if o.Probe == w.Spec.Name && o.Phase == mishap.During && o.Result == mishap.Unmet {
+				return sentence("it saw " + seen("; ", o.Observation))
+			}
+		}
+	}
+	return ""
+}
+
+// slowerBy is from where on answers that nobody set a limit for are told.
+const slowerBy = 1.5
+
+// unlimited tells of answers that became slower, where nothing says how slow
+// they may be.
+func (a *arms) unlimited() string {
+	for _, m := range a.metrics {
+		if m.spec.Metric == mishap.Latency {
+			return ""
+		}
+	}
+	if a.control.p50 == 0 || a.experiment.p50.Seconds() < slowerBy*a.control.p50.Seconds() {
+		return ""
+	}
+	return fmt.Sprintf("Half of the requests with the fault took up to %s, and without it %s. This experiment sets no limit to that.", quick(a.experiment.p50), quick(a.control.p50))
 }
 
 // sections are the pictures, in the order of a story. What has no data is left
@@ -127,7 +168,7 @@ func (f *film) sections() []section {
 			all = append(all, section{id, title, intro, pictures})
 		}
 	}
-	add("arms", "Both arms over time", "The shaded stretch is when the fault was in.", drawn(f.armCharts()))
+	add("arms", "Both arms over time", "The shaded stretch is when the fault was in. Requests that were not over at the last look are not counted.", drawn(f.armCharts()))
 	add("difference", "How much worse it was", "", drawn(f.differenceCharts()))
 	add("proof", "Evidence", "", drawn(f.proofChart()))
 	add("latency", "How fast the answers were", "", drawn(f.latencyCharts()))
@@ -176,9 +217,9 @@ func limits(e mishap.Experiment) []fact {
 	if e.BlastRadius.Share > 0 {
 		radius += ", " + e.BlastRadius.Share.String() + " of what matches"
 	}
-	all := []fact{{"Blast radius", radius}, {"Faults in, at most", took(e.Longest())}, {"Recovered within", e.Recovery.Within.String()}}
+	all := []fact{{"Blast radius", radius}, {"Faults in, at most", took(e.Longest())}, {"Must recover within", e.Recovery.Within.String()}}
 	if c := e.Compare; c != nil {
-		all = append(all, fact{"Probability of a false alarm", "at most " + short(100*c.Alpha) + " %"}, fact{"Watched before the fault", c.Baseline.String()})
+		all = append(all, fact{"Healthy runs that are stopped", "at most " + short(100*c.Alpha) + " of 100"}, fact{"Watched before the fault", c.Baseline.String()})
 		if c.StopAfter.ExtraFailures > 0 {
 			all = append(all, fact{"Stops after", short(c.StopAfter.ExtraFailures) + " extra failed requests"})
 		}

@@ -74,10 +74,12 @@ func look(r *mishap.Run) *picture {
 	}
 	for _, in := range r.Injections {
 		f := pictureFault{name: on(in), state: in.State}
-		if in.Felt != nil {
+		if in.Felt != nil && in.Felt.Connections == 0 {
+			f.felt = "nothing yet"
+		} else if in.Felt != nil {
 			f.felt = feltBy(in.Felt)
 		}
-		if in.State == mishap.InjectionInjected {
+		if in.State == mishap.InjectionInjected && in.For > 0 {
 			f.end = in.InjectedAt.Add(in.For.Std())
 		}
 		p.faults = append(p.faults, f)
@@ -171,11 +173,14 @@ func (p *picture) progress(now time.Time) line {
 	if p.state.Ended() {
 		return line{text: joined("  ", state, strings.ToUpper(string(p.verdict)), "after "+took(p.took)), style: style}
 	}
-	elapsed := max(0, between(p.since, now)).Truncate(time.Second)
+	elapsed, limit := max(0, between(p.since, now)).Truncate(time.Second), "at most"
+	if p.state == mishap.Baseline { // which ends when all that it saw is counted
+		limit = "at least"
+	}
 	if p.until == 0 {
 		return line{text: fmt.Sprintf("%s  for %s", state, mishap.Duration(elapsed)), style: style}
 	}
-	return line{text: fmt.Sprintf("%s  %s  %s of at most %s", state, bar(elapsed.Seconds()/p.until.Seconds()), mishap.Duration(elapsed), took(p.until)), style: style}
+	return line{text: fmt.Sprintf("%s  %s  %s of %s %s", state, bar(elapsed.Seconds()/p.until.Seconds()), mishap.Duration(elapsed), limit, took(p.until)), style: style}
 }
 
 func (f pictureFault) line(now time.Time) line {

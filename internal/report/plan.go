@@ -183,13 +183,7 @@ func planProbe(p *page, spec mishap.ProbeSpec) {
 // planRadius says how much of what is allowed the plan uses.
 func planRadius(p *page, plan mishap.Plan) {
 	radius := plan.Experiment.BlastRadius
-	n := 0
-	for _, in := range plan.Injections {
-		if in.Fault != mishap.ArmsFault {
-			n++
-		}
-	}
-	p.field("blast radius", "%s of %d allowed", plural(int64(n), "target"), radius.Targets)
+	p.field("blast radius", "%s of %d allowed", plural(int64(hits(plan)), "target"), radius.Targets)
 	if radius.Share == 0 {
 		return
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -123,7 +124,32 @@ func history(in *mishap.RunInjection) []string {
 	if e := in.Effect; e != nil && in.NotInForce > 0 && e.Detail != "" {
 		texts = append(texts, fmt.Sprintf("last look: %s, %s", e.InForce, e.Detail))
 	}
+	if in.Fault == mishap.ArmsFault {
+		if in.Felt != nil && in.Felt.Connections > 0 {
+			texts = append(texts, "an arm was given to "+feltBy(in.Felt))
+		}
+		return slices.Concat(texts, in.Notes)
+	}
+	if with := settings(in.With); with != "" {
+		texts = append(texts, "with "+with)
+	}
 	return slices.Concat(texts, felt(in.Felt), in.Notes)
+}
+
+// settings are the parameters of a fault that are one word each.
+func settings(with json.RawMessage) string {
+	var all map[string]any
+	if json.Unmarshal(with, &all) != nil {
+		return ""
+	}
+	var parts []string
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		switch v := all[key].(type) {
+		case string, float64, bool:
+			parts = append(parts, fmt.Sprintf("%s %v", key, v))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // fate says where an injection stands and how long it was in.
@@ -154,7 +180,7 @@ func felt(t *mishap.Traffic) []string {
 	}
 	texts := []string{"felt by " + feltBy(t)}
 	if t.Requested > 0 {
-		texts = append(texts, fmt.Sprintf("delay asked for %s, delivered p50 %s, p99 %s, at most %s", t.Requested, took(t.P50.Std()), took(t.P99.Std()), took(t.Max.Std())))
+		texts = append(texts, fmt.Sprintf("delay asked for %s; delivered p50 %s, p99 %s, at most %s", t.Requested, took(t.P50.Std()), took(t.P99.Std()), took(t.Max.Std())))
 	}
 	return texts
 }
@@ -185,6 +211,9 @@ func probes(p *page, r *mishap.Run) {
 			p.line(2, "%s", w.Spec.Name)
 		} else {
 			p.row(2, []int{38, -5, -5, -7}, w.Spec.Name, fmt.Sprint(w.Met), fmt.Sprint(w.Unmet), fmt.Sprint(w.Unknown), allowed(w.Spec))
+		}
+		if !r.InjectedAt.IsZero() && !w.Spec.In(mishap.During) {
+			p.line(4, "was not to be asked then")
 		}
 		if w.Deviation != "" && w.Deviation == r.Deviation {
 			p.line(4, "was the first to deviate")

@@ -35,20 +35,35 @@ func comparison(p *page, r *mishap.Run) {
 	}
 	p.blank()
 	if len(a.metrics) > 1 {
-		p.field("proof", "of harm %s; of no harm %s, over all metrics", proof(a.harm), proof(a.clear))
+		p.field("proof", "of harm %s; of no harm %s", proof(a.harm), proof(a.clear))
 	}
 	decision := a.decision()
-	if _, headline := mishap.Judge(r); strings.Contains(headline, a.reason) {
-		decision = a.result() // the reason is the headline
+	if _, reason := mishap.Judge(r); strings.Contains(reason, a.reason) { // which the first line says
+		decision = a.result()
 	}
 	p.field("decision", "%s", decision)
-	p.field("harmed", "%s extra failed requests", a.failures())
+	p.field("harmed", "%s", joined(": ", a.failures()+" extra failed requests", uncounted(r, a)))
 	if text := a.cautious(); text != "" {
 		p.field("note", "%s", text)
 	}
 	for i, doubt := range a.doubts {
 		p.field(once(i, "doubts"), "%s", doubt)
 	}
+}
+
+// uncounted says that the harm may be more than was counted: requests that
+// began last were not over when it was decided.
+func uncounted(r *mishap.Run, a *arms) string {
+	var met int64
+	for _, in := range r.Injections {
+		if in.Fault != mishap.ArmsFault && in.Felt != nil && in.Felt.Requests {
+			met += in.Felt.Connections
+		}
+	}
+	if a.outcome != mishap.HarmShown || met <= a.experiment.requests {
+		return ""
+	}
+	return fmt.Sprintf("those counted when it was decided; the fault met %s until it was out", plural(met, "request"))
 }
 
 // assignment says how the arms came about.

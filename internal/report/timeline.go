@@ -37,7 +37,7 @@ func events(r *mishap.Run) []event {
 			all = append(all, event{at: at, text: fmt.Sprintf(format, args...)})
 		}
 	}
-	add(r.PlannedAt, "planned: %s", plural(int64(len(r.Plan.Injections)), "target"))
+	add(r.PlannedAt, "planned: %s", planned(r.Plan))
 	checked := "checked: safeguards and steady state said yes; "
 	if in := armsInjection(r); in != nil && !in.InjectedAt.IsZero() {
 		add(in.InjectedAt, "%sboth arms are set up and watched", checked)
@@ -50,7 +50,7 @@ func events(r *mishap.Run) []event {
 	for _, name := range faultNames(r) {
 		in, _, count := span(r, name)
 		if name != mishap.ArmsFault {
-			add(in, "%s is in%s", name, onMany(count))
+			add(in, "%s is in%s", faultName(name), onMany(count))
 		}
 	}
 	if at, a := decided(r); a != nil {
@@ -59,13 +59,13 @@ func events(r *mishap.Run) []event {
 	add(r.HoldingAt, "holding")
 	all = append(all, deviation(r)...)
 	reverting := "reverting (" + joined(" by ", string(r.Cause), r.By) + ")"
-	if !said(r.Cause) {
+	if _, reason := mishap.Judge(r); r.Cause != mishap.CauseDeviation && !strings.Contains(reason, r.Reason) { // which the first line says
 		reverting = joined(": ", reverting, r.Reason)
 	}
 	add(r.RevertingAt, "%s", reverting)
 	for _, name := range faultNames(r) {
 		_, out, _ := span(r, name)
-		add(out, "%s %s", name, ending(r, name))
+		add(out, "%s %s", faultName(name), ending(r, name))
 	}
 	add(r.RevertedAt, "everything is reverted; verifying the steady state")
 	if rec := r.Recovered; rec != nil && !r.RevertedAt.IsZero() {
@@ -75,14 +75,31 @@ func events(r *mishap.Run) []event {
 	return append(all, end(r)...)
 }
 
-// said says whether the line before tells the reason of a revert already: a
-// probe's, or a decision of the comparison.
-func said(c mishap.Cause) bool {
-	switch c {
-	case mishap.CauseDeviation, mishap.CauseHarm, mishap.CauseCleared, mishap.CauseUndecided:
-		return true
+// hits is how many targets a plan hits; the arms are none.
+func hits(plan mishap.Plan) (n int) {
+	for _, in := range plan.Injections {
+		if in.Fault != mishap.ArmsFault {
+			n++
+		}
 	}
-	return false
+	return n
+}
+
+// planned is what a plan touches.
+func planned(plan mishap.Plan) string {
+	text := plural(int64(hits(plan)), "target")
+	if hits(plan) < len(plan.Injections) {
+		text += ", and the arms"
+	}
+	return text
+}
+
+// faultName is a fault's name in quotes: names read like sentences.
+func faultName(name string) string {
+	if name == mishap.ArmsFault {
+		return name
+	}
+	return `"` + name + `"`
 }
 
 // decided is when the comparison first came to its last outcome; nil if it came

@@ -79,7 +79,11 @@ func (m metric) difference() string {
 	switch m.spec.Metric {
 	case mishap.SuccessRate:
 		if d := m.Difference; d != nil {
-			return fmt.Sprintf("%s fail (%s)", side(d.Estimate*100, " pp", "more requests", "fewer requests"), sides(d.Low*100, d.High*100, " pp", "more", "fewer"))
+			text := side(d.Estimate*100, " pp", "more requests", "fewer requests")
+			if strings.HasPrefix(text, "0 ") {
+				text = "as many requests"
+			}
+			return fmt.Sprintf("%s fail (%s)", text, sides(d.Low*100, d.High*100, " pp", "more", "fewer"))
 		}
 	case mishap.EventRate:
 		if r := m.Ratio; r != nil {
@@ -170,19 +174,27 @@ func (a *arms) result() string {
 // decision is the outcome with its reason.
 func (a *arms) decision() string { return joined(": ", a.result(), a.reason) }
 
+// cautious explains the first interval that does not look like its proof.
+func (a *arms) cautious() string {
+	for _, m := range a.metrics {
+		if text := m.cautious(); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
 // cautious explains an interval that still holds no difference, although the
 // proof of harm is complete, or more than the margin, although that is ruled out.
-func (a *arms) cautious() string {
-	const why = ": it answers for all differences at once, and so is wider than the proof"
-	for _, m := range a.metrics {
-		gap, margin := m.gap(), m.gapMargin()
-		switch {
-		case gap == nil:
-		case m.Harm >= 1 && gap.Low < 0 && gap.High > 0:
-			return "the range may still hold no difference" + why
-		case m.Clear >= 1 && gap.Low < margin && margin < gap.High:
-			return "the range may still reach beyond the margin" + why
-		}
+func (m metric) cautious() string {
+	const why = "; a range takes more requests than a proof, and the proof decides"
+	gap, margin := m.gap(), m.gapMargin()
+	switch {
+	case gap == nil:
+	case m.Harm >= 1 && gap.Low < 0 && gap.High > 0:
+		return "the range still holds “no difference”" + why
+	case m.Clear >= 1 && gap.Low < margin && margin < gap.High:
+		return "the range still reaches beyond the margin" + why
 	}
 	return ""
 }
