@@ -94,11 +94,11 @@ func (s *server) reopen(ctx context.Context, c *control) (*control, error) {
 
 // leave ends the server as gently as can be in a time.
 func (s *server) leave(ctx context.Context, control *control, grace time.Duration) {
+	for _, l := range s.listeners {
+		l.retire() // before faults let go of requests: their connections end too
+	}
 	s.faults.end()
 	control.close()
-	for _, l := range s.listeners {
-		l.retire()
-	}
 	s.drain(ctx, grace, nil, front.busy)
 }
 

@@ -159,7 +159,7 @@ func (h *holding) leave(ctx context.Context, in *mishap.RunInjection) {
 		return
 	}
 	h.leaving[in.ID] = true
-	if e := h.verifyOnce(ctx, in.ID); e != nil {
+	if e := h.verifyOnce(ctx, h.injection(in.ID)); e != nil {
 		h.rec.note(mishap.Entry{Effect: e})
 	}
 	if err := h.rec.must(ctx, change(in.ID, mishap.InjectionReverting, "its time is over")); err != nil {
@@ -196,7 +196,7 @@ func (h *holding) finalLook(ctx context.Context) {
 		if in.State != mishap.InjectionInjected || h.leaving[in.ID] {
 			continue
 		}
-		if e := h.verifyOnce(ctx, in.ID); e != nil {
+		if e := h.verifyOnce(ctx, h.injection(in.ID)); e != nil {
 			h.rec.note(mishap.Entry{Effect: e})
 		}
 	}

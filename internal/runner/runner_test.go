@@ -166,10 +166,10 @@ func TestEveryWayOutReverts(t *testing.T) {
 		"a failing injection":     {func(s *set) { s.w.fail["inject b"] = 1 }, mishap.CauseError, mishap.Inconclusive},
 		"a revert that must wait": {func(s *set) { s.w.fail["revert b"] = 3 }, mishap.CauseElapsed, mishap.Held},
 		"a panic in an injector": {func(s *set) {
+			var once sync.Once
 			s.p.around = func(p string) {
 				if p == "before revert b" {
-					s.p.around = func(string) {}
-					panic("?")
+					once.Do(func() { panic("?") })
 				}
 			}
 		}, mishap.CauseElapsed, mishap.Held},

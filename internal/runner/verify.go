@@ -38,7 +38,7 @@ func (x *execution) seenAgain(ctx context.Context) *mishap.StateChange {
 		if in.State != mishap.InjectionReverted {
 			continue
 		}
-		e := x.verifyOnce(context.WithoutCancel(ctx), in.ID)
+		e := x.verifyOnce(context.WithoutCancel(ctx), x.injection(in.ID))
 		if e.InForce == mishap.Yes || e.Traffic != nil {
 			x.rec.note(mishap.Entry{Effect: e}) // also the last of the traffic counts
 		}

@@ -95,8 +95,9 @@ func (h *holding) lookAt(ctx context.Context, id string) {
 		return
 	}
 	h.busy["look "+id] = true
+	in := h.injection(id) // now: a ramp changes it meanwhile
 	go func() {
-		if e := h.verifyOnce(ctx, id); e != nil {
+		if e := h.verifyOnce(ctx, in); e != nil {
 			h.send(ctx, event{effect: e})
 		}
 	}()
@@ -104,17 +105,16 @@ func (h *holding) lookAt(ctx context.Context, id string) {
 
 // verifyOnce asks whether the fault is in force. What cannot be known is an
 // answer too: unknown.
-func (x *execution) verifyOnce(ctx context.Context, id string) (e *mishap.Effect) {
-	e = &mishap.Effect{Injection: id, InForce: mishap.Unknown}
+func (x *execution) verifyOnce(ctx context.Context, in mishap.Injection) (e *mishap.Effect) {
+	e = &mishap.Effect{Injection: in.ID, InForce: mishap.Unknown}
 	defer func() {
 		if p := recover(); p != nil {
 			e.Detail = fmt.Sprintf("the injector panicked: %v", p)
 		}
-		e.Injection, e.At = id, time.Now()
+		e.Injection, e.At = in.ID, time.Now()
 	}()
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	in := x.undo[id]
 	injector, err := x.injector(in)
 	if err != nil {
 		e.Detail = err.Error()
@@ -126,6 +126,14 @@ func (x *execution) verifyOnce(ctx context.Context, id string) (e *mishap.Effect
 		return e
 	}
 	return &effect
+}
+
+// injection is what is known of one; without its undo only who it is.
+func (x *execution) injection(id string) mishap.Injection {
+	if in, ok := x.undo[id]; ok {
+		return in
+	}
+	return mishap.Injection{ID: id}
 }
 
 // injector is the code of an injection: the fault's own, or one restored from
