@@ -8,7 +8,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race lint crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy fleet check-arms check-callers check-h2 check-deploy check-container fuzz-api release fmt clean
+.PHONY: help demo build install test race race-core lint crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy fleet check-arms check-callers check-h2 check-deploy check-container fuzz-api release fmt clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,13 @@ install: ## install mishap into $$GOBIN
 	$(GO) install -trimpath -ldflags '$(LDFLAGS)' ./cmd/mishap
 
 test: build ## get what tests need (pinned, into .cache), then run all tests and checks
-	@set -e; bed=$$(.ci/testbed); eval "$$bed"; $(MAKE) --no-print-directory lint vet-all; $(GO) test -count=1 ./...
+	@set -e; bed=$$(.ci/testbed); eval "$$bed"; $(MAKE) --no-print-directory lint vet-all; $(GO) test -count=1 ./...; $(MAKE) --no-print-directory race-core
+
+# What a run is made of, in goroutines that share it.
+race-core:
+	@if command -v $${CC:-cc} >/dev/null; then \
+	  CGO_ENABLED=1 $(GO) test -race -count=1 ./internal/runner ./internal/keeper ./internal/comparison ./internal/forward ./internal/app ./internal/callers; \
+	else echo "SKIPPED: the race detector needs a C compiler" >&2; fi
 
 vet-all:
 	$(GO) vet ./...
