@@ -76,6 +76,9 @@ const extent = 1000.
 // narrowArea is below what width an area has no room for its name.
 const narrowArea = extent / 5
 
+// nearBottom is below where there is no room for a name under a level.
+const nearBottom = extent / 8
+
 // HTML is the chart as a figure.
 func (c Chart) HTML() template.HTML {
 	var b strings.Builder
@@ -142,7 +145,11 @@ func (c Chart) notes(b *strings.Builder) {
 	areaNames(b, c.X, c.Areas)
 	for _, r := range c.Rules {
 		if r.Name != "" && r.At >= c.Y.Min && r.At <= c.Y.Max {
-			fmt.Fprintf(b, `<span class="rule-name %s" aria-hidden="true" style="top:%s%%">%s</span>`, esc(r.Class), coordinate(100-c.Y.place(r.At)/10), esc(r.Name))
+			class := r.Class
+			if c.Y.place(r.At) < nearBottom {
+				class += " low"
+			}
+			fmt.Fprintf(b, `<span class="rule-name %s" aria-hidden="true" style="top:%s%%">%s</span>`, esc(class), coordinate(100-c.Y.place(r.At)/10), esc(r.Name))
 		}
 	}
 }

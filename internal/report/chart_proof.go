@@ -152,11 +152,11 @@ func (f *film) differenceChart(id string, m metric, looks []*mishap.Comparison) 
 // narrowing says what the range of a picture is, and why it may seem to say
 // something else than the proof.
 func (m metric) narrowing(c *mishap.Compare) string {
-	text := "The truth lies in the shaded range"
+	text := "The shaded range narrows as requests come in"
 	if c != nil && c.Alpha > 0 {
-		text = fmt.Sprintf("In %s of 100 runs the truth lies in the shaded range all the time", short(100*(1-c.Alpha)))
+		text += fmt.Sprintf(", and in %s of 100 runs holds the truth all the time", short(100*(1-c.Alpha)))
 	}
-	return joined(" ", text+", which narrows as requests come in.", sentence(m.cautious()))
+	return joined(" ", text+".", sentence(m.cautious()))
 }
 
 // span2 is the extent of a picture of intervals: of those in the later part,

@@ -95,6 +95,7 @@ type pageView struct {
 	Events                    []eventView
 	Changes                   []eventView
 	Safeguards                []mishap.Check
+	Reasons                   bool // a safeguard gave one
 	Notes                     []string
 	Plan, Digest, Version     string
 	Journal                   template.URL
@@ -173,6 +174,7 @@ func (f *film) view() pageView {
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Checks)) {
 		v.Safeguards = append(v.Safeguards, r.Checks[name])
+		v.Reasons = v.Reasons || r.Checks[name].Reason != ""
 	}
 	v.Plan = pretty(e)
 	return v

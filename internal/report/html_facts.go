@@ -22,7 +22,7 @@ func (f *film) facts() []fact {
 		}
 	}
 	if rec := r.Recovered; rec != nil && rec.In {
-		all = append(all, fact{"Back to normal within", took(rec.Took.Std())})
+		all = append(all, fact{"Back to normal within", took(backAfter(*rec))})
 	}
 	if cost := mishap.EstimateCost(r); cost != nil {
 		all = append(all, fact{"Estimated cost", joined(" ", money(cost.Amount), cost.Currency)})

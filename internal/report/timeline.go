@@ -135,7 +135,7 @@ func deviation(r *mishap.Run) []event {
 
 // recovered says how the system came back, and how exactly that is known.
 func recovered(rec mishap.Recovered) string {
-	at, before := took(rec.Took.Std()), took(rec.Took.Std()-rec.Resolution.Std())
+	at, before := took(backAfter(rec)), took(rec.Took.Std()-rec.Resolution.Std())
 	switch {
 	case !rec.In:
 		return fmt.Sprintf("not recovered %s after the revert, %s", at, plural(int64(rec.Attempts), "look"))
@@ -144,6 +144,10 @@ func recovered(rec mishap.Recovered) string {
 	}
 	return fmt.Sprintf("recovered after %s to %s", before, at)
 }
+
+// backAfter is how long the system took to come back; no look is quicker than
+// a millisecond.
+func backAfter(rec mishap.Recovered) time.Duration { return max(rec.Took.Std(), time.Millisecond) }
 
 // end is the last line, whatever the clocks of several servers say, and before
 // it what has no time.

@@ -40,6 +40,7 @@ func TestRecoveryIsSaidAsExactlyAsItIsKnown(t *testing.T) {
 		return recovered(mishap.Recovered{In: in, Took: mishap.Duration(took), Resolution: mishap.Duration(resolution), Attempts: 3})
 	}
 	for want, got := range map[string]string{
+		"recovered within 1ms":                        of(949*time.Microsecond, 949*time.Microsecond, true),
 		"recovered within 2ms":                        of(2*time.Millisecond, 2*time.Millisecond, true),
 		"recovered after 3s to 3.4s":                  of(3400*time.Millisecond, 400*time.Millisecond, true),
 		"not recovered 30s after the revert, 3 looks": of(30*time.Second, time.Second, false),
