@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/spawn"
 )
 
 const (
@@ -76,7 +77,7 @@ func newExec(d Deps, spec mishap.ProbeSpec) (mishap.Probe, error) {
 	e, expect := execProbe{}, execExpect{Exit: 0.0}
 	errWith, errExpect := mishap.Decode("with", spec.With, &e.params), mishap.Decode("expect", spec.Expect, &expect)
 	if errWith == nil {
-		errWith = e.params.check()
+		errWith = spawn.Check(e.params.Argv, e.params.Env, "[redis-cli, ping]")
 	}
 	var errExit, errStdout, errValue, errLatency error
 	e.exit, errExit = expectExit("expect.exit", expect.Exit)
@@ -87,24 +88,6 @@ func newExec(d Deps, spec mishap.ProbeSpec) (mishap.Probe, error) {
 		return nil, err
 	}
 	return &probe{deps: d, timeout: spec.Timeout.Std(), late: "not done", measure: e.measure}, nil
-}
-
-func (p execParams) check() error {
-	var problems []error
-	if len(p.Argv) == 0 || p.Argv[0] == "" {
-		problems = append(problems, &mishap.FieldError{Path: "with.argv", Msg: "a command is missing", Hint: "write it like [redis-cli, ping]"})
-	}
-	for i, arg := range p.Argv {
-		if strings.ContainsRune(arg, 0) {
-			problems = append(problems, &mishap.FieldError{Path: fmt.Sprintf("with.argv[%d]", i), Msg: "holds a zero byte"})
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(p.Env)) {
-		if name == "" || strings.ContainsAny(name, "=\x00") {
-			problems = append(problems, &mishap.FieldError{Path: "with.env." + name, Msg: fmt.Sprintf("%q is not the name of a variable", name)})
-		}
-	}
-	return errors.Join(problems...)
 }
 
 // expectExit reads an exit code or a list of them.
@@ -136,7 +119,7 @@ func (e execProbe) measure(ctx context.Context, s *secrets) (mishap.Observation,
 	killed := false
 	command.Cancel = func() error {
 		killed = true // Wait, which calls this, has returned before it is read
-		return killGroup(command.Process)
+		return spawn.KillGroup(command.Process)
 	}
 	begin := time.Now()
 	if err := command.Start(); err != nil {
@@ -149,7 +132,7 @@ func (e execProbe) measure(ctx context.Context, s *secrets) (mishap.Observation,
 	case killed:
 		return mishap.Observation{}, ctx.Err()
 	case errors.Is(err, exec.ErrWaitDelay):
-		_ = killGroup(command.Process) // what lingers; the command itself has ended and is judged
+		_ = spawn.KillGroup(command.Process) // what lingers; the command itself has ended and is judged
 	case err != nil && !errors.As(err, &exit):
 		return mishap.Observation{}, unmeasured("run command: %v", err)
 	}
@@ -159,7 +142,7 @@ func (e execProbe) measure(ctx context.Context, s *secrets) (mishap.Observation,
 // command looks up the secrets and builds the command.
 func (e execProbe) command(ctx context.Context, s *secrets) (*exec.Cmd, error) {
 	command := exec.CommandContext(ctx, e.params.Argv[0], e.params.Argv[1:]...)
-	ownGroup(command)
+	spawn.OwnGroup(command)
 	command.WaitDelay = lingerLimit
 	command.Dir = e.params.Dir
 	command.Env = os.Environ()

@@ -16,6 +16,7 @@ import (
 
 	"mishap"
 	"mishap/internal/analysis"
+	"mishap/internal/spawn"
 )
 
 const (
@@ -117,7 +118,7 @@ func (c *command) start() error {
 		return fmt.Errorf("%w: it was closed", ErrOver)
 	}
 	cmd := exec.Command(c.params.Argv[0], c.params.Argv[1:]...)
-	ownGroup(cmd)
+	spawn.OwnGroup(cmd)
 	cmd.Dir, cmd.Env = c.params.Dir, os.Environ()
 	for _, name := range slices.Sorted(maps.Keys(c.params.Env)) {
 		value, err := c.secrets.resolve("with.env."+name, c.params.Env[name])
@@ -171,7 +172,7 @@ func (c *command) end() {
 	c.mu.Lock()
 	cmd := c.running
 	c.running = nil // its process group may be another's as soon as it is waited for
-	_ = killGroup(cmd.Process)
+	_ = spawn.KillGroup(cmd.Process)
 	c.mu.Unlock()
 	_ = cmd.Wait()
 	said := ""
@@ -198,7 +199,7 @@ func (c *command) Close() error {
 		close(c.done)
 	}
 	if c.running != nil {
-		_ = killGroup(c.running.Process)
+		_ = spawn.KillGroup(c.running.Process)
 	}
 	c.mu.Unlock()
 	c.reading.Wait()

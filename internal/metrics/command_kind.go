@@ -3,12 +3,10 @@ package metrics
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"mishap"
+	"mishap/internal/spawn"
 )
 
 // FromCommand is the name of the source that reads what a command prints.
@@ -72,20 +70,7 @@ func commandKind(d Deps) Kind {
 }
 
 func (p commandParams) check() error {
-	var problems []error
-	if len(p.Argv) == 0 || p.Argv[0] == "" {
-		problems = append(problems, &mishap.FieldError{Path: "with.argv", Msg: "a command is missing", Hint: "write it like [./arms-from-logs, --every, 1s]"})
-	}
-	for i, arg := range p.Argv {
-		if strings.ContainsRune(arg, 0) {
-			problems = append(problems, &mishap.FieldError{Path: fmt.Sprintf("with.argv[%d]", i), Msg: "holds a zero byte"})
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(p.Env)) {
-		if name == "" || strings.ContainsAny(name, "=\x00") {
-			problems = append(problems, &mishap.FieldError{Path: "with.env." + name, Msg: fmt.Sprintf("%q is not the name of a variable", name)})
-		}
-	}
+	problems := []error{spawn.Check(p.Argv, p.Env, "[./arms-from-logs, --every, 1s]")}
 	if p.Delay.Std() > longestDelay {
 		problems = append(problems, &mishap.FieldError{Path: "with.delay", Msg: fmt.Sprintf("%s is too late for a comparison", p.Delay), Hint: fmt.Sprintf("at most %s", mishap.Duration(longestDelay))})
 	}

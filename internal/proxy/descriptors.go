@@ -22,8 +22,15 @@ func keptBack(conn any) bool {
 	}
 	kept := false
 	_ = raw.Control(func(fd uintptr) {
-		var limit unix.Rlimit
-		kept = unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil && uint64(fd)+1 >= limit.Cur-min(mostKept, limit.Cur/4)
+		limit, known := descriptorLimit()
+		kept = known && uint64(fd)+1 >= limit-min(mostKept, limit/4)
 	})
 	return kept
+}
+
+// descriptorLimit is how many file descriptors the process may have now.
+func descriptorLimit() (most uint64, known bool) {
+	var limit unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+	return limit.Cur, err == nil
 }

@@ -83,13 +83,14 @@ func (l *listener) join(ctx context.Context, c *connection) bool {
 		l.unreachable(c, l.Upstream, err)
 		return false
 	}
-	upstream, err := dial(ctx, to)
+	conn, err := dial(ctx, to)
 	if err != nil {
 		l.calls.connection(c, false)
 		l.unreachable(c, to, err)
 		return false
 	}
 	l.calls.connection(c, true)
+	upstream := conn.(*net.TCPConn) // what the network "tcp" gives
 	if err := l.attach(c, upstream); err != nil {
 		abort(upstream)
 		c.reset()
@@ -99,14 +100,10 @@ func (l *listener) join(ctx context.Context, c *connection) bool {
 }
 
 // dial connects to an upstream.
-func dial(ctx context.Context, to string) (*net.TCPConn, error) {
+func dial(ctx context.Context, to string) (net.Conn, error) {
 	// Not Dialer.DialTCP, which binds a local port first: then no port serves two upstreams, and they are used up.
 	dialer := net.Dialer{Timeout: dialTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", to)
-	if err != nil {
-		return nil, err
-	}
-	return conn.(*net.TCPConn), nil // what the network "tcp" gives
+	return dialer.DialContext(ctx, "tcp", to)
 }
 
 // attach joins c to its upstream with the faults of the moment.

@@ -69,8 +69,8 @@ func (l *pipePool) put(p *pipe) {
 // scarce says whether the file descriptor is among the last quarter of those that the process may have: connections need
 // them more.
 func scarce(fd int) bool {
-	var limit unix.Rlimit
-	return unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil && uint64(fd) > limit.Cur/4*3
+	limit, known := descriptorLimit()
+	return known && uint64(fd) > limit/4*3
 }
 
 // close closes the pipes that nobody uses.

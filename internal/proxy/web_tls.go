@@ -34,8 +34,7 @@ func (l *webListener) secure() error {
 			return err
 		}
 	}
-	dialer := &net.Dialer{Timeout: dialTimeout}
-	plain := func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", l.Upstream) }
+	plain := func(ctx context.Context) (net.Conn, error) { return dial(ctx, l.Upstream) }
 	l.server.Dial = l.telling(plain)
 	if l.UpstreamTLS == nil {
 		return nil

@@ -1,6 +1,6 @@
 //go:build unix
 
-package metrics
+package spawn
 
 import (
 	"errors"
@@ -9,14 +9,14 @@ import (
 	"syscall"
 )
 
-// ownGroup makes the command lead a process group, so that its children can be
+// OwnGroup makes the command lead a process group, so that its children can be
 // killed with it.
-func ownGroup(command *exec.Cmd) {
+func OwnGroup(command *exec.Cmd) {
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }
 
-// killGroup kills the group of a command that was started in its own.
-func killGroup(leader *os.Process) error {
+// KillGroup kills the group of a command that was started in its own.
+func KillGroup(leader *os.Process) error {
 	err := syscall.Kill(-leader.Pid, syscall.SIGKILL)
 	if errors.Is(err, syscall.ESRCH) {
 		return os.ErrProcessDone
