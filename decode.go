@@ -16,7 +16,8 @@ import (
 // problem at once as joined [*FieldError] values with paths below path: keys
 // that the struct does not have, with the nearest one that it has, and values
 // of the wrong type. Absent keys keep what into held, so that defaults are set
-// before. Keys match exactly.
+// before. Keys match exactly. A number whose type is any stays as it was written,
+// a [json.Number].
 func Decode(path string, raw json.RawMessage, into any) error {
 	if len(bytes.TrimSpace(raw)) == 0 || string(raw) == "null" {
 		return nil
@@ -79,7 +80,7 @@ func decodeSlice(path string, raw json.RawMessage, v reflect.Value) error {
 }
 
 func decodeLeaf(path string, raw json.RawMessage, v reflect.Value) error {
-	err := json.Unmarshal(raw, v.Addr().Interface())
+	err := DecodeNumbers(raw, v.Addr().Interface())
 	if err == nil {
 		return nil
 	}

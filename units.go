@@ -63,10 +63,11 @@ func (s *Share) UnmarshalText(text []byte) error {
 	if !ok {
 		return fmt.Errorf("%q is not a share; write it in percent, like 5%%", text)
 	}
-	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if err != nil || v != v {
+	n, err := ParseNumber(strings.TrimSpace(number))
+	if err != nil {
 		return fmt.Errorf("%q is not a share; write it in percent, like 5%%", text)
 	}
+	v := n.Float()
 	if v < 0 || v > 100 {
 		return fmt.Errorf("%q is outside of 0%% to 100%%", text)
 	}

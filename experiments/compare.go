@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -57,8 +56,8 @@ func (m *marginText) UnmarshalText(text []byte) error {
 			break
 		}
 	}
-	var err error
-	if m.number, err = strconv.ParseFloat(number, 64); err != nil || !(m.number > 0) || m.number > 1e12 {
+	n, err := mishap.ParseNumber(number)
+	if m.number = n.Float(); err != nil || !(m.number > 0) || m.number > 1e12 {
 		return fmt.Errorf("margin %q must be above 0, such as 0.5pp, 20%% or 3", shorten(string(text)))
 	}
 	return nil

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"mishap"
 )
 
 // Size is a number of bytes, written "64KB" in files: B, KB, MB and GB count in thousands, KiB, MiB and GiB in 1024s.
@@ -13,7 +15,8 @@ type Size int64
 func ParseSize(text string) (Size, error) {
 	number := strings.TrimRight(text, "BKMGikmgb")
 	unit, ok := map[string]int64{"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}[text[len(number):]]
-	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	n, err := mishap.ParseNumber(strings.TrimSpace(number))
+	v := n.Float()
 	if !ok || err != nil || !(v >= 0 && v*float64(unit) < 1<<50) {
 		return 0, fmt.Errorf("%q is not a size; write it like 512B, 64KB or 1.5MB", text)
 	}

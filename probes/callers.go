@@ -213,7 +213,7 @@ func expectRate(path string, text *string) (*Comparison, error) {
 		return nil, &mishap.FieldError{Path: path, Msg: fmt.Sprintf("%q is not a comparison with a rate", *text), Hint: `write it like "<= 1/s" or "<= 30/m"`}
 	}
 	if perMinute {
-		limit.Limit /= 60
+		limit.Limit = limit.Limit.Per(60)
 	}
 	limit.text = strings.TrimSpace(strings.TrimLeft(strings.TrimSpace(*text), "<>=!"))
 	return limit, nil

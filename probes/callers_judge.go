@@ -130,7 +130,7 @@ func (c *callersProbe) judgeCircuit(j *judgement, s CallerSeen) {
 	case limit == nil:
 	case s.Circuit != "opens":
 		j.unknown("half-open is unknown: no circuit was seen to open")
-	case s.Trials == 0 && s.Open.Seconds()*limit.Limit < 3:
+	case s.Trials == 0 && s.Open.Seconds()*limit.Limit.Float() < 3:
 		j.unknown("half-open is unknown: open for %s, and not tried again yet", span(s.Open))
 	case !limit.Holds(s.TrialRate):
 		j.unmet("%.1f calls/s while open, expected %s", s.TrialRate, limit)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +26,7 @@ const (
 // percentage or a duration, such as "<= 2s", ">= 10" or "< 5%".
 type Comparison struct {
 	Op    string // one of < <= > >= = !=
-	Limit float64
+	Limit mishap.Number
 	Unit  Unit
 
 	text string // the limit as it was written
@@ -69,48 +68,44 @@ func comparisonError(msg string) error {
 }
 
 // quantity reads a finite number with its unit.
-func quantity(text string) (float64, Unit, bool) {
+func quantity(text string) (mishap.Number, Unit, bool) {
 	if number, ok := strings.CutSuffix(text, "%"); ok {
-		v, err := finite(strings.TrimSpace(number))
-		return v / 100, Percent, err == nil
+		v, err := mishap.ParseNumber(strings.TrimSpace(number))
+		return v.Per(100), Percent, err == nil
 	}
-	if v, err := finite(text); err == nil {
+	if v, err := mishap.ParseNumber(text); err == nil {
 		return v, Plain, true
 	}
 	if d, err := time.ParseDuration(text); err == nil {
-		return d.Seconds(), Time, true
+		v, err := mishap.ParseNumber(strconv.FormatInt(d.Nanoseconds(), 10))
+		return v.Per(int64(time.Second)), Time, err == nil
 	}
-	return 0, "", false
-}
-
-// finite reads a decimal number; infinity, NaN and hexadecimal are refused.
-func finite(text string) (float64, error) {
-	if strings.ContainsAny(text, "xXpP_") {
-		return 0, strconv.ErrSyntax
-	}
-	v, err := strconv.ParseFloat(text, 64)
-	if err == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
-		err = strconv.ErrRange
-	}
-	return v, err
+	return mishap.Number{}, "", false
 }
 
 // Holds reports whether v is within the limit; v is in seconds where the limit
 // is a duration. NaN is within no limit, not even "!=".
 func (c Comparison) Holds(v float64) bool {
+	n, err := mishap.NumberOf(v)
+	return err == nil && c.HoldsFor(n)
+}
+
+// HoldsFor reports whether exactly n is within the limit.
+func (c Comparison) HoldsFor(n mishap.Number) bool {
+	order := n.Cmp(c.Limit)
 	switch c.Op {
 	case "<":
-		return v < c.Limit
+		return order < 0
 	case "<=":
-		return v <= c.Limit
+		return order <= 0
 	case ">":
-		return v > c.Limit
+		return order > 0
 	case ">=":
-		return v >= c.Limit
+		return order >= 0
 	case "=":
-		return v == c.Limit
+		return order == 0
 	case "!=":
-		return v != c.Limit && !math.IsNaN(v)
+		return order != 0
 	default:
 		return false
 	}
@@ -143,7 +138,7 @@ func expectComparison(path string, text *string, units ...Unit) (*Comparison, er
 func expectLatency(text *string) (*Comparison, error) {
 	const path = "expect.latency"
 	c, err := expectComparison(path, text, Time)
-	if c != nil && c.Limit < 0 {
+	if c != nil && c.Limit.Cmp(mishap.Number{}) < 0 {
 		return nil, &mishap.FieldError{Path: path, Msg: fmt.Sprintf("%q is negative; a duration counts forward", *text)}
 	}
 	return c, err

@@ -39,7 +39,7 @@ func TestComparisonHolds(t *testing.T) {
 }
 
 func TestComparisonRefusesWhatIsNotClear(t *testing.T) {
-	for _, text := range []string{"", " ", "2s", "3", "<", "<= ", "=< 3", "== 3", "<> 3", "!3", "< x", "< NaN", "< Inf", "<= 5 %%", "< 0x10", "< 1_0", "between 1 and 5", "< 2 s", "< 1e999"} {
+	for _, text := range []string{"", " ", "2s", "3", "<", "<= ", "=< 3", "== 3", "<> 3", "!3", "< x", "< NaN", "< Inf", "<= 5 %%", "< 0x10", "< 1_0", "between 1 and 5", "< 2 s", "< 1e10001"} {
 		_, err := probes.ParseComparison(text)
 		var hinted *mishap.Hinted
 		if err == nil || !errors.As(err, &hinted) || hinted.Hint == "" {
@@ -57,10 +57,10 @@ func FuzzComparison(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if math.IsNaN(c.Limit) || math.IsInf(c.Limit, 0) || c.Holds(math.NaN()) {
-			t.Fatalf("%q has limit %v, and NaN within it: %v", s, c.Limit, c.Holds(math.NaN()))
+		if c.Holds(math.NaN()) {
+			t.Fatalf("%q has NaN within it", s)
 		}
-		if again, err := probes.ParseComparison(c.String()); err != nil || again != c {
+		if again, err := probes.ParseComparison(c.String()); err != nil || again.String() != c.String() || again.Limit.Cmp(c.Limit) != 0 {
 			t.Fatalf("%q was written as %q and read as %+v, %v", s, c, again, err)
 		}
 	})

@@ -179,12 +179,15 @@ func (e execProbe) judge(s *secrets, state *os.ProcessState, stdout, stderr *lim
 		return j.observation(value)
 	}
 	text := strings.TrimSpace(stdout.kept.String())
-	number, err := finite(text)
-	if err != nil {
+	number, err := mishap.ParseNumber(text)
+	switch {
+	case stdout.cut:
+		j.unknown("output is not a number, it is longer than %d bytes", outputLimit)
+		return j.observation(value)
+	case err != nil:
 		j.unknown("output is not a number: %s", s.quote(text))
 		return j.observation(value)
-	}
-	if !e.value.Holds(number) {
+	case !e.value.HoldsFor(number):
 		j.unmet("output is %s, expected %s", text, e.value)
 	}
 	return j.observation(fmt.Sprintf("%s, %s", text, value))

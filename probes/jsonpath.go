@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,7 +141,7 @@ func (j *judgement) json(want []jsonExpectation, s *secrets, body []byte, cut bo
 		return
 	}
 	var document any
-	if err := json.Unmarshal(body, &document); err != nil {
+	if err := mishap.DecodeNumbers(body, &document); err != nil {
 		j.unmet("the body is not JSON, it begins %s", s.quote(string(body)))
 		return
 	}
@@ -158,16 +157,23 @@ func (j *judgement) jsonValue(e jsonExpectation, s *secrets, document any) {
 		return
 	}
 	if e.limit == nil {
-		if !reflect.DeepEqual(value, e.equal) {
+		switch same, err := mishap.SameValue(value, e.equal); {
+		case err != nil:
+			j.unknown("%s is %s, which cannot be compared: %v", e.path, s.short(value), err)
+		case !same:
 			j.unmet("%s is %s, expected %s", e.path, s.short(value), written(e.equal))
 		}
 		return
 	}
-	number, ok := value.(float64)
-	switch {
-	case !ok:
+	text, ok := value.(json.Number)
+	if !ok {
 		j.unmet("%s is %s, expected a number %s", e.path, s.short(value), e.limit)
-	case !e.limit.Holds(number):
+		return
+	}
+	switch number, err := mishap.ParseNumber(string(text)); {
+	case err != nil:
+		j.unknown("%s is %s, which cannot be compared: %v", e.path, s.short(value), err)
+	case !e.limit.HoldsFor(number):
 		j.unmet("%s is %s, expected %s", e.path, s.short(value), e.limit)
 	}
 }

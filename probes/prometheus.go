@@ -1,11 +1,11 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -31,7 +31,7 @@ const prometheusDoc = "Asks a Prometheus server for the result of an instant que
 	"number, unless `reduce` says how to make one of several series: `max`, `min`, `sum`, or `all`, which compares each. In " +
 	"`value` a percentage is a part of one (5% is 0.05) and a duration is in seconds.\n\n" +
 	"Unmet is only a result beyond the limit. Everything else is unknown, because it says nothing about the system: no " +
-	"data, NaN, more than one series, a query that is wrong or that the server warns about, a server that is down, late " +
+	"data, NaN, a result beyond 2^53 that Prometheus, which counts in floating point, cannot tell from the limit, more than one series, a query that is wrong or that the server warns about, a server that is down, late " +
 	"or behind a redirect, and a secret that cannot be read. A metric is as old as its last scrape, so that harm is seen " +
 	"that much later; a series that is not scraped any more keeps its last value for up to five minutes unless it was " +
 	"marked stale."
@@ -126,7 +126,7 @@ type prometheusReply struct {
 
 // readResult returns the values of the series in an answer, at least one and
 // none of them NaN.
-func readResult(answer webAnswer, s *secrets) ([]float64, error) {
+func readResult(answer webAnswer, s *secrets) ([]reading, error) {
 	var reply prometheusReply
 	err := json.Unmarshal(answer.body, &reply)
 	switch {
@@ -143,14 +143,14 @@ func readResult(answer webAnswer, s *secrets) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	var values []float64
+	var values []reading
 	for _, sample := range samples {
 		var text string
 		if json.Unmarshal(sample[1], &text) != nil {
 			return nil, unmeasured("the result holds a histogram or something else that is not one number")
 		}
-		v, err := strconv.ParseFloat(text, 64)
-		if err != nil || math.IsNaN(v) {
+		v, ok := readReading(text)
+		if !ok {
 			return nil, unmeasured("the result is %s, which is not a number", s.quote(text))
 		}
 		values = append(values, v)
@@ -190,43 +190,49 @@ func readSamples(kind string, result json.RawMessage) ([]sample, error) {
 }
 
 // judge compares the values, reduced to one where that is asked for.
-func (p prometheusProbe) judge(values []float64) (mishap.Observation, error) {
-	low, high := slices.Min(values), slices.Max(values)
+func (p prometheusProbe) judge(values []reading) (mishap.Observation, error) {
+	byPrinted := func(a, b reading) int { return cmp.Compare(a.printed, b.printed) }
+	low, high := slices.MinFunc(values, byPrinted), slices.MaxFunc(values, byPrinted)
 	reduced, value := values, ""
 	switch p.reduce {
 	case "max":
-		reduced = []float64{high}
+		reduced = []reading{high}
 	case "min":
-		reduced = []float64{low}
+		reduced = []reading{low}
 	case "sum":
-		sum := 0.0
-		for _, v := range values {
-			sum += v
-		}
-		if math.IsNaN(sum) {
+		sum, ok := sumOf(values)
+		if !ok {
 			return mishap.Observation{}, unmeasured("the sum of the series is not a number")
 		}
-		reduced = []float64{sum}
+		reduced = []reading{sum}
 	case "":
 		if len(values) > 1 {
 			return mishap.Observation{}, unmeasured("the query gives %d series, and must give one: let it aggregate, or set expect.reduce", len(values))
 		}
 	}
-	value = number(reduced[0])
+	value = number(reduced[0].printed)
 	if len(reduced) > 1 {
-		value = fmt.Sprintf("%s to %s", number(low), number(high))
+		value = fmt.Sprintf("%s to %s", number(low.printed), number(high.printed))
 	}
 	if len(values) > 1 {
 		value += fmt.Sprintf(" (%s of %d series)", p.reduce, len(values))
 	}
+	return p.compare(reduced, value), nil
+}
+
+// compare says of the first value beyond the limit that it is, else of the first
+// that cannot be told from it that it is not known.
+func (p prometheusProbe) compare(values []reading, text string) mishap.Observation {
 	var j judgement
-	for _, v := range reduced {
-		if !p.limit.Holds(v) {
-			j.unmet("value is %s, expected %s", value, p.limit)
-			break
+	for _, v := range values {
+		switch within, known := p.limit.holds(v); {
+		case !known && len(j.unsure) == 0:
+			j.unknown("value is about %s, expected %s; Prometheus counts exactly only up to 2^53, and cannot tell the two apart", strconv.FormatFloat(v.printed, 'f', -1, 64), p.limit)
+		case known && !within && len(j.wrong) == 0:
+			j.unmet("value is %s, expected %s", text, p.limit)
 		}
 	}
-	return j.observation(value), nil
+	return j.observation(text)
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }

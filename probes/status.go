@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -57,11 +58,12 @@ func statusOf(path string, value any) (statusRange, error) {
 		return statusRange{}, &mishap.FieldError{Path: path, Msg: written(value) + " is not a status of HTTP", Hint: statusHint}
 	}
 	switch v := value.(type) {
-	case float64:
-		if code := int(v); float64(code) == v && validCode(code) {
-			return statusRange{code, code}, nil
+	case json.Number:
+		code, err := strconv.Atoi(string(v))
+		if err != nil || !validCode(code) {
+			return wrong()
 		}
-		return wrong()
+		return statusRange{code, code}, nil
 	case string:
 		r, ok := parseStatus(v)
 		if !ok {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -122,8 +123,11 @@ func parameter(text string) (any, error) {
 	if strings.Contains(text, ",") {
 		return strings.Split(text, ","), nil
 	}
-	if number, err := strconv.ParseFloat(text, 64); err == nil {
-		return number, nil
+	if whole, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return whole, nil
+	}
+	if number, err := mishap.ParseNumber(text); err == nil && !math.IsInf(number.Float(), 0) {
+		return number.Float(), nil
 	}
 	var part mishap.Share
 	if err := part.UnmarshalText([]byte(text)); err == nil {

@@ -28,7 +28,7 @@ type printedArm struct {
 	Successes *int64              `json:"successes"`
 	Events    *int64              `json:"events"`
 	Latency   *analysis.Histogram `json:"latency"`
-	Gauge     *float64            `json:"gauge"`
+	Gauge     *json.Number        `json:"gauge"`
 }
 
 // lineReader reads the lines of a command, one after the other.
@@ -89,9 +89,14 @@ func (r *lineReader) checkArm(name string, a *printedArm) error {
 		return fmt.Errorf("%w: %s has no %s", ErrMissing, name, lacks)
 	}
 	arm := a.arm()
-	for _, n := range []int64{arm.Requests, arm.Successes, arm.Events} {
-		if n < 0 {
-			return fmt.Errorf("%w: %s has a count of %d", analysis.ErrBucket, name, n)
+	for _, n := range append([]int64{arm.Requests, arm.Successes, arm.Events}, arm.Latency.Counts...) {
+		if _, err := counted(n); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if a.Gauge != nil {
+		if _, err := exactLevel(*a.Gauge); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	if arm.Successes > arm.Requests {
@@ -144,7 +149,11 @@ func (a *printedArm) arm() (arm analysis.Arm) {
 	if a.Latency != nil {
 		arm.Latency = *a.Latency
 	}
-	arm.Gauge = a.Gauge
+	if a.Gauge != nil {
+		if level, err := exactLevel(*a.Gauge); err == nil { // else the bucket is refused
+			arm.Gauge = &level
+		}
+	}
 	return arm
 }
 

@@ -34,7 +34,7 @@ func TestAWrongLineIsNamedAndTheNextOnesAreRead(t *testing.T) {
 		"negative width":  {`{"start":"2026-05-04T12:00:10Z","width":"-1s","control":{},"experiment":{}}`, 11, nil, "negative"},
 		"no width":        {`{"start":"2026-05-04T12:00:10Z","width":"0s","control":{},"experiment":{}}`, 11, analysis.ErrBucket, "a width of 0s"},
 		"metric missing":  {arms(fine, `{"requests":1}`), 11, metrics.ErrMissing, "experiment has no successes"},
-		"negative":        {arms(`{"requests":-1,"successes":-1}`, fine), 11, analysis.ErrBucket, "control has a count of -1"},
+		"negative":        {arms(`{"requests":-1,"successes":-1}`, fine), 11, analysis.ErrBucket, "a count of -1"},
 		"too good":        {arms(fine, `{"requests":1,"successes":2}`), 11, analysis.ErrBucket, "experiment has 2 successes of 1 requests"},
 		"late":            {good("10"), 15, analysis.ErrClocks, "it ended 4s ago, and with.delay is 1s"},
 		"from the future": {good("10"), 8, analysis.ErrClocks, "it ends 3s from now"},

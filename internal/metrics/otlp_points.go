@@ -173,12 +173,9 @@ func (m series) sum(d *otlp.NumberDataPoint, monotonic bool) (analysis.Arm, erro
 	if !monotonic {
 		return analysis.Arm{}, fmt.Errorf("%w: a sum that may fall is not a count", analysis.ErrBucket)
 	}
-	n, err := d.GetAsInt(), error(nil)
+	n, err := counted(d.GetAsInt())
 	if v, ok := d.GetValue().(*otlp.NumberDataPoint_AsDouble); ok {
-		n, err = whole(v.AsDouble)
-	}
-	if err == nil && n < 0 {
-		err = fmt.Errorf("%w: a count of %d", analysis.ErrBucket, n)
+		n, err = counted(v.AsDouble)
 	}
 	if err != nil {
 		return analysis.Arm{}, err

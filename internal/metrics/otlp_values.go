@@ -1,8 +1,10 @@
 package metrics
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 
 	otlp "go.opentelemetry.io/proto/otlp/metrics/v1"
 
@@ -11,11 +13,13 @@ import (
 
 // level reads a gauge.
 func (m series) level(d *otlp.NumberDataPoint) (analysis.Arm, error) {
-	v := float64(d.GetAsInt())
+	v, err := exactLevel(json.Number(strconv.FormatInt(d.GetAsInt(), 10)))
 	if double, ok := d.GetValue().(*otlp.NumberDataPoint_AsDouble); ok {
-		v = double.AsDouble
+		v, err = double.AsDouble, nil
 	}
 	switch {
+	case err != nil:
+		return analysis.Arm{}, err
 	case m.ask.role != levelRole:
 		return analysis.Arm{}, fmt.Errorf("%w: a gauge is not a count", analysis.ErrBucket)
 	case math.IsNaN(v) || math.IsInf(v, 0):
@@ -42,7 +46,7 @@ func (m series) unitSeconds() (float64, error) {
 // histogram reads explicit bounds. What is not above 0 joins the next bin.
 func (m series) histogram(d *otlp.HistogramDataPoint) (analysis.Arm, error) {
 	if m.ask.role != latencies {
-		return m.counted(d.GetCount())
+		return m.events(d.GetCount())
 	}
 	unit, err := m.unitSeconds()
 	if err != nil {
@@ -53,39 +57,38 @@ func (m series) histogram(d *otlp.HistogramDataPoint) (analysis.Arm, error) {
 		return analysis.Arm{}, fmt.Errorf("%w: a histogram with %d bounds and %d counts", analysis.ErrBucket, len(bounds), len(counts))
 	}
 	var h analysis.Histogram
-	joined := uint64(0)
+	joined := int64(0)
 	for i, n := range counts {
+		exact, err := counted(n)
+		if err != nil {
+			return analysis.Arm{}, err
+		}
 		if i < len(bounds) && bounds[i] <= 0 {
-			joined += n
+			joined += exact
 			continue
 		}
 		if i < len(bounds) {
 			h.Bounds = append(h.Bounds, bounds[i]*unit)
 		}
-		if n > mostCounted {
-			return analysis.Arm{}, fmt.Errorf("%w: a count of %d", analysis.ErrBucket, n)
-		}
-		h.Counts = append(h.Counts, int64(n+joined))
+		h.Counts = append(h.Counts, exact+joined)
 		joined = 0
 	}
 	return analysis.Arm{Latency: h}, checkHistogram(h)
 }
 
-// mostCounted is beyond what anybody counts.
-const mostCounted = 1 << 53
-
-// counted is the count of a histogram, as one of requests or events.
-func (m series) counted(n uint64) (analysis.Arm, error) {
-	if n > mostCounted {
-		return analysis.Arm{}, fmt.Errorf("%w: a count of %d", analysis.ErrBucket, n)
+// events is the count of a histogram, as one of requests or events.
+func (m series) events(n uint64) (analysis.Arm, error) {
+	exact, err := counted(n)
+	if err != nil {
+		return analysis.Arm{}, err
 	}
-	return m.count(int64(n))
+	return m.count(exact)
 }
 
 // exponential reads an exponential histogram into the bounds of the first one.
 func (s *otlpSource) exponential(m series, d *otlp.ExponentialHistogramDataPoint) (analysis.Arm, error) {
 	if m.ask.role != latencies {
-		return m.counted(d.GetCount())
+		return m.events(d.GetCount())
 	}
 	unit, err := m.unitSeconds()
 	if err != nil {
@@ -105,13 +108,16 @@ func (s *otlpSource) exponential(m series, d *otlp.ExponentialHistogramDataPoint
 		s.grids[unit] = g
 	}
 	h := g.empty()
-	h.Counts[0] += int64(min(d.GetZeroCount(), mostCounted))
+	if h.Counts[0], err = counted(d.GetZeroCount()); err != nil {
+		return analysis.Arm{}, err
+	}
 	for i, n := range d.GetPositive().GetBucketCounts() {
 		upper := int(d.GetPositive().GetOffset()) + i + 1
-		if n > mostCounted {
-			return analysis.Arm{}, fmt.Errorf("%w: a count of %d", analysis.ErrBucket, n)
+		exact, err := counted(n)
+		if err == nil {
+			err = g.add(&h, upper, scale, exact)
 		}
-		if err := g.add(&h, upper, scale, int64(n)); err != nil {
+		if err != nil {
 			return analysis.Arm{}, err
 		}
 	}

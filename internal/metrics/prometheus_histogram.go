@@ -231,7 +231,7 @@ func readBins(raw json.RawMessage) ([]nativeBin, error) {
 				return nil, fmt.Errorf("read histogram: %w", err)
 			}
 		}
-		n, err := whole(numbers[2])
+		n, err := counted(numbers[2])
 		if err != nil {
 			return nil, err
 		}

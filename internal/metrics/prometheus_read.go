@@ -84,20 +84,11 @@ func readCount(value [2]json.RawMessage, series string) (time.Time, int64, error
 	if err != nil {
 		return at, 0, fmt.Errorf("%s: %w", series, err)
 	}
-	n, err := whole(v)
+	n, err := counted(v)
 	if err != nil {
 		return at, 0, fmt.Errorf("%s: %w", series, err)
 	}
 	return at, n, nil
-}
-
-// whole refuses what is no count.
-func whole(v float64) (int64, error) {
-	const most = 1 << 53 // beyond it not every count can be told from the next
-	if !(v >= 0 && v <= most) || v != math.Trunc(v) {
-		return 0, fmt.Errorf("%w: %g is not a count", analysis.ErrBucket, v)
-	}
-	return int64(v), nil
 }
 
 func readValue(value [2]json.RawMessage) (time.Time, float64, error) {
@@ -110,8 +101,8 @@ func readValue(value [2]json.RawMessage) (time.Time, float64, error) {
 		return at, 0, fmt.Errorf("read value: %w", err)
 	}
 	v, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return at, 0, fmt.Errorf("read value: %w", err)
+	if err != nil || strings.ContainsAny(text, "xX_") {
+		return at, 0, fmt.Errorf("%w: read value: %q is not a number", analysis.ErrBucket, text)
 	}
 	return at, v, nil
 }

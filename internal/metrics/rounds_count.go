@@ -157,6 +157,11 @@ func sumArm(sum *analysis.Arm, a analysis.Arm) error {
 	sum.Requests += a.Requests
 	sum.Successes += a.Successes
 	sum.Events += a.Events
+	for _, n := range []int64{sum.Requests, sum.Successes, sum.Events} {
+		if _, err := counted(n); err != nil {
+			return fmt.Errorf("the sum of the series: %w", err)
+		}
+	}
 	if a.Gauge != nil { // levels are counted, so that they can be averaged
 		level := *a.Gauge
 		if sum.Gauge != nil {
