@@ -137,7 +137,7 @@ func load(path string, o *Options) loaded {
 		return l
 	}
 	l.experiment = form.experiment()
-	l.experiment.Claim = strings.TrimSpace(l.experiment.Claim)
+	l.experiment.Claim = strings.Trim(l.experiment.Claim, " \t\n")
 	digest, err := digest(l.experiment)
 	if err != nil {
 		f.add(0, 0, err.Error(), "")

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"mishap/internal/yamltext"
 )
 
 // shape is what a node is.
@@ -104,7 +105,7 @@ func (f *file) parse(data []byte) (root *node) {
 			root = nil
 		}
 	}()
-	tokens := lexer.Tokenize(string(data))
+	tokens := lexer.Tokenize(yamltext.Masked(data))
 	if countTokens(tokens) > mostTokens {
 		f.add(0, 0, fmt.Sprintf("file has more than %d words and signs, which is too many for an experiment", mostTokens), "make several experiments of it")
 		return nil
@@ -116,6 +117,11 @@ func (f *file) parse(data []byte) (root *node) {
 	if err != nil {
 		f.addSyntax(err)
 		return nil
+	}
+	if len(f.problems) == 0 {
+		for _, p := range yamltext.Agree(data, doc) {
+			f.add(p.Line, p.Column, p.Msg, p.Hint)
+		}
 	}
 	for _, d := range doc.Docs {
 		switch d.Body.(type) {
@@ -213,9 +219,6 @@ func (f *file) addDeep(line, column int) {
 	f.add(line, column, fmt.Sprintf("nested deeper than %d levels", mostDepth), "an experiment needs five or so")
 }
 
-// jsonNumber is a number that everyone reads the same way.
-var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
-
 // convert turns the parser's node into one of this package's, and reports
 // values that are not what they look like.
 func (f *file) convert(n ast.Node, depth int) *node {
@@ -300,7 +303,7 @@ func (f *file) convertScalar(out *node, n ast.Node) {
 		}
 	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
 		out.shape, out.value = number, n.GetToken().Value
-		if !jsonNumber.MatchString(out.value) || len(out.value) > 40 {
+		if !yamltext.IsNumber(out.value) || len(out.value) > 40 {
 			refuse(fmt.Sprintf("%.40s is read differently by different readers", out.value), "write a plain decimal number, or quote it if it is a text")
 		}
 	case *ast.StringNode:

@@ -9,6 +9,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"mishap"
+	"mishap/internal/yamltext"
 )
 
 // checkFile refuses keys that do not exist or come twice, which viper would
@@ -18,9 +19,16 @@ func checkFile(path string, known []setting) (map[string]int, *ast.File, error) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("read settings: %w", err)
 	}
-	tree, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	tree, err := parser.ParseBytes([]byte(yamltext.Masked(text)), 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return nil, nil, Invalid{fmt.Errorf("read settings %s: %w", path, err)}
+	}
+	if unclear := yamltext.Agree(text, tree); len(unclear) > 0 {
+		var problems []error
+		for _, p := range unclear {
+			problems = append(problems, mishap.WithHint(Invalid{fmt.Errorf("%s:%d:%d: %s", path, p.Line, p.Column, p.Msg)}, p.Hint))
+		}
+		return nil, nil, errors.Join(problems...)
 	}
 	var names []string
 	for _, s := range known {
