@@ -26,3 +26,10 @@ func (h *Hinted) Unwrap() error { return h.Err }
 
 // WithHint adds a next step to err.
 func WithHint(err error, hint string) error { return &Hinted{Err: err, Hint: hint} }
+
+// Warning is something about a value that keeps nothing from running, but that
+// somebody should know: it does not mean what many would take it for.
+type Warning struct{ FieldError }
+
+// Unwrap returns where it is and what to do.
+func (w *Warning) Unwrap() error { return &w.FieldError }

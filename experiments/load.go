@@ -36,7 +36,8 @@ type Options struct {
 	CheckProxies bool              // whether a fault on any other proxy is a problem
 	LongestRun   time.Duration     // longest time that faults may be in; 0 means that it is not checked
 	// Schedule checks the schedule of an experiment, of which all else is in
-	// order. Problems are [*mishap.FieldError] values, joined. Nil checks nothing.
+	// order. Problems are [*mishap.FieldError] and [*mishap.Warning] values, joined.
+	// Nil checks nothing.
 	Schedule func(mishap.Experiment) error
 	// Environment names the file of values environments/NAME.yaml; empty: none.
 	Environment string
@@ -46,6 +47,9 @@ type Options struct {
 	// Origin says where a file comes from, instead of asking git about the
 	// folder that it lies in. Nil asks git.
 	Origin func(file string) mishap.Source
+	// Warn gets what keeps no experiment from running, in order; nil drops it. It
+	// is not told again of files that the cache knows.
+	Warn func(Problem)
 	// AllowEmpty lets a folder hold no experiment.
 	AllowEmpty bool
 
@@ -82,6 +86,7 @@ func Load(ctx context.Context, paths []string, o Options) ([]mishap.Experiment, 
 	problems = append(problems, o.overlays.problems()...)
 	problems = append(problems, checkNames(all)...)
 	problems = append(problems, checkGivenVars(o.Vars, all)...)
+	o.tell(all)
 	if len(problems) > 0 {
 		return nil, problems.sorted()
 	}
@@ -102,6 +107,20 @@ func Load(ctx context.Context, paths []string, o Options) ([]mishap.Experiment, 
 		out[i].Source = from
 	}
 	return out, nil
+}
+
+// tell hands out the warnings of all files.
+func (o *Options) tell(all []loaded) {
+	if o.Warn == nil {
+		return
+	}
+	var warnings Problems
+	for _, l := range all {
+		warnings = append(warnings, l.file.warnings...)
+	}
+	for _, w := range warnings.sorted() {
+		o.Warn(w)
+	}
 }
 
 // load reads one file.

@@ -69,7 +69,8 @@ func (f *file) complain(n *node, path, msg, hint string) {
 }
 
 // complainErr reports what the code of a catalog says about the item n: one
-// problem for each [*mishap.FieldError] in err, and one for anything else.
+// problem for each [*mishap.FieldError] in err, a warning for each
+// [*mishap.Warning], and a problem for anything else.
 func (f *file) complainErr(n *node, err error) {
 	for _, err := range flatten(err) {
 		var hinted *mishap.Hinted
@@ -93,8 +94,17 @@ func (f *file) complainErr(n *node, err error) {
 		if !at.found || strings.HasPrefix(field.Msg, "unknown key") {
 			line, column = at.keyLine, at.keyColumn
 		}
+		if isWarning(err) {
+			f.warn(line, column, field.Error(), hint)
+			continue
+		}
 		f.add(line, column, field.Error(), hint)
 	}
+}
+
+func isWarning(err error) bool {
+	_, ok := err.(*mishap.Warning)
+	return ok
 }
 
 // flatten returns the errors that err joins, however deep.
@@ -120,5 +130,5 @@ func flatten(err error) []error {
 
 func isField(err error) bool {
 	_, ok := err.(*mishap.FieldError)
-	return ok
+	return ok || isWarning(err)
 }

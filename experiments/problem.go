@@ -11,12 +11,12 @@ import (
 
 // Problem is one thing that is wrong with an experiment file.
 type Problem struct {
-	File    string // path as given; empty if no file is to blame
-	Line    int    // from 1; 0 if the problem is the file as a whole
-	Column  int    // in characters, from 1
-	Msg     string // what is wrong
-	Excerpt string // the offending line and below it a caret; may be empty
-	Hint    string // what to do; may be empty
+	File    string `json:"file,omitempty"`   // path as given; empty if no file is to blame
+	Line    int    `json:"line,omitempty"`   // from 1; 0 if the problem is the file as a whole
+	Column  int    `json:"column,omitempty"` // in characters, from 1
+	Msg     string `json:"message"`          // what is wrong
+	Excerpt string `json:"-"`                // the offending line and below it a caret; may be empty
+	Hint    string `json:"hint,omitempty"`   // what to do; may be empty
 }
 
 // String returns "file:line:column: msg", the indented excerpt and the hint,

@@ -20,6 +20,7 @@ type file struct {
 	path     string
 	lines    []string
 	problems Problems
+	warnings Problems // what keeps nothing from running
 }
 
 // add notes a problem at a position.
@@ -31,11 +32,22 @@ func (f *file) add(line, column int, msg, hint string) {
 		f.problems = append(f.problems, Problem{File: f.path, Line: len(f.lines) + 1, Column: 1, Msg: fmt.Sprintf("more than %d problems; the rest is not shown", mostProblems)})
 		return
 	}
+	f.problems = append(f.problems, f.at(line, column, msg, hint))
+}
+
+// warn notes at a position what keeps nothing from running.
+func (f *file) warn(line, column int, msg, hint string) {
+	if len(f.warnings) < mostProblems {
+		f.warnings = append(f.warnings, f.at(line, column, msg, hint))
+	}
+}
+
+func (f *file) at(line, column int, msg, hint string) Problem {
 	p := Problem{File: f.path, Line: line, Column: column, Msg: msg, Hint: hint}
 	if line >= 1 && line <= len(f.lines) {
 		p.Excerpt = excerpt(f.lines[line-1], column)
 	}
-	f.problems = append(f.problems, p)
+	return p
 }
 
 // checkText reports what makes a file unreadable or misleading as text, each

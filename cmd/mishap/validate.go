@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mishap/experiments"
 	"mishap/internal/app"
 )
 
@@ -16,7 +17,9 @@ func (c *cli) validateCommand() *cobra.Command {
 		Use:   "validate PATH…",
 		Short: "Check experiment files without touching anything",
 		Long: `Check experiment files, or all of a folder. Every problem is reported at once,
-with file, line and column. Names of proxies are checked if there are settings.` + "\n" + exitCodes,
+with file, line and column. Names of proxies are checked if there are settings.
+What keeps nothing from running, but may not mean what it seems to, is a warning;
+the exit code does not change.` + "\n" + exitCodes,
 		Example: "  mishap validate experiments/\n  mishap validate --schema > experiment.schema.json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := c.app()
@@ -30,20 +33,31 @@ with file, line and column. Names of proxies are checked if there are settings.`
 			if err := atLeast(1, "at least one file or folder")(cmd, args); err != nil {
 				return err
 			}
-			experiments, err := a.Load(cmd.Context(), args, given, false)
+			list, warnings, err := a.Validate(cmd.Context(), args, given)
+			for _, w := range warnings {
+				if w.Msg = "warning: " + w.Msg; !c.json() || err != nil {
+					fmt.Fprintln(c.err, w)
+				}
+			}
 			if err != nil {
 				return err
 			}
 			if c.json() {
-				return json.NewEncoder(c.out).Encode(map[string]int{"valid": len(experiments)})
+				return json.NewEncoder(c.out).Encode(validated{len(list), warnings})
 			}
-			_, err = fmt.Fprintf(c.out, "%d valid\n", len(experiments))
+			_, err = fmt.Fprintf(c.out, "%d valid\n", len(list))
 			return err
 		},
 	}
 	givenFlags(cmd, &given)
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of experiment files, for editors")
 	return cmd
+}
+
+// validated is what validate prints as JSON.
+type validated struct {
+	Valid    int                  `json:"valid"`
+	Warnings experiments.Problems `json:"warnings,omitempty"`
 }
 
 // print writes generated text to stdout.

@@ -214,6 +214,17 @@ func (a *App) Load(ctx context.Context, paths []string, given Given, strict bool
 	return list, nil
 }
 
+// Validate reads experiments as [App.Load] does, and says what keeps none of
+// them from running, but does not mean what many would take it for.
+func (a *App) Validate(ctx context.Context, paths []string, given Given) (list []mishap.Experiment, warnings experiments.Problems, err error) {
+	o := a.loadOptions(given, false)
+	o.Warn = func(w experiments.Problem) { warnings = append(warnings, w) }
+	if list, err = experiments.Load(ctx, paths, o); err != nil {
+		err = invalid{err}
+	}
+	return list, warnings, err
+}
+
 // Given are the values that variables of experiments get from outside.
 type Given struct {
 	Vars        map[string]string

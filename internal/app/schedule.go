@@ -11,13 +11,19 @@ import (
 	"mishap/internal/scheduler"
 )
 
-// checkSchedule reports what is wrong with an experiment's schedule, also that
-// it can never run because its own safeguards refuse every time.
+// checkSchedule reports what is wrong with an experiment's schedule, and what
+// people take it for that it is not.
 func (a *App) checkSchedule(e mishap.Experiment) error {
 	table, err := scheduler.New(e.Name, *e.Schedule)
 	if err != nil {
 		return err
 	}
+	return errors.Join(a.checkTimes(e, table), table.Warnings())
+}
+
+// checkTimes reports that an experiment can never run because its own
+// safeguards refuse every time.
+func (a *App) checkTimes(e mishap.Experiment, table *scheduler.Timetable) error {
 	timed, bad := a.timed(e)
 	if bad != nil {
 		timed = nil // what is wrong with them is said where they stand

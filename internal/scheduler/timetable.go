@@ -5,11 +5,8 @@ package scheduler
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 	_ "time/tzdata" // so that zones exist where the machine has none
-
-	"github.com/robfig/cron/v3"
 
 	"mishap"
 )
@@ -101,31 +98,11 @@ func (t *Timetable) Between(from, to time.Time, limit int) []mishap.Tick {
 	return all
 }
 
-// readCron reads five fields or a descriptor.
-func readCron(text string) (spec *cron.SpecSchedule, everyHour bool, err error) {
-	wrong := func(msg, hint string) (*cron.SpecSchedule, bool, error) {
-		return nil, false, &mishap.FieldError{Path: "cron", Msg: msg, Hint: hint}
+// Warnings are what people take the schedule for that it is not, as joined
+// [*mishap.Warning] values; nil if there is nothing to say.
+func (t *Timetable) Warnings() error {
+	if w, ok := t.times.(wall); ok {
+		return w.warnings()
 	}
-	fields := strings.Fields(text)
-	switch {
-	case strings.HasPrefix(text, "TZ=") || strings.HasPrefix(text, "CRON_TZ="):
-		return wrong("a time zone does not belong here", "write timezone: Europe/London beside cron")
-	case strings.HasPrefix(text, "@every"):
-		return wrong("@every counts from the start of a server, so that its times cannot be known", `write "*/15 * * * *" for every 15 minutes`)
-	case strings.HasPrefix(text, "@reboot"):
-		return wrong("@reboot is not a time", `write "@daily", or five fields`)
-	case !strings.HasPrefix(text, "@") && len(fields) != 5:
-		return wrong(fmt.Sprintf("%q has %d fields, not five", text, len(fields)), `minute hour day-of-month month day-of-week, such as "0 10 * * MON-FRI"`)
-	}
-	parser := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
-	parsed, err := parser.Parse(text)
-	if err != nil {
-		return wrong(fmt.Sprintf("%q is not a cron expression: %v", text, err), `minute 0-59, hour 0-23, day of month 1-31, month 1-12 or JAN-DEC, day of week 0-6 or SUN-SAT; or @hourly, @daily, @weekly, @monthly, @yearly`)
-	}
-	spec, ok := parsed.(*cron.SpecSchedule)
-	if !ok {
-		return wrong(fmt.Sprintf("%q has no fixed times", text), `write five fields, such as "0 10 * * MON-FRI"`)
-	}
-	spec.Location = time.UTC
-	return spec, text == "@hourly" || len(fields) == 5 && fields[1] == "*", nil
+	return nil
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/robfig/cron/v3"
-
 	"mishap"
 )
 
@@ -14,24 +12,24 @@ import (
 //
 // When clocks go forward, a time that is skipped fires at once when they do:
 // 01:30 in London in March at 02:00. When they go back, a time that comes twice
-// fires the first time only; but an expression with * for the hour goes on
-// through the second hour, because it means "every hour".
+// fires the first time only. An expression whose hours are all hours means
+// "every hour": it goes on through the second hour, and makes up for nothing
+// when whole hours are skipped, because no hour passes without it.
 //
 // The expression is evaluated on a clock without a zone, and its times are then
 // mapped to instants: the cron library itself skips the first kind and doubles
 // the second.
 type wall struct {
-	spec      *cron.SpecSchedule
-	everyHour bool
-	zone      *time.Location
+	expression
+	zone *time.Location
 }
 
 func newWall(text string, zone *time.Location) (times, error) {
-	spec, everyHour, err := readCron(text)
+	e, err := readCron(text)
 	if err != nil {
 		return nil, err
 	}
-	w := wall{spec, everyHour, zone}
+	w := wall{e, zone}
 	// A leap year's first day, so that the answer does not depend on today.
 	if _, ok := w.next(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)); !ok {
 		return nil, &mishap.FieldError{Path: "cron", Msg: fmt.Sprintf("%q can never fire: there is no such day", text), Hint: "look at the day of the month and the month"}
@@ -73,11 +71,20 @@ func (w wall) next(after time.Time) (time.Time, bool) {
 		}
 		next := w.segment(s.end)
 		skippedFrom, skippedTo := s.end.UTC().Add(s.offset), s.end.UTC().Add(next.offset)
-		if at, ok := w.match(skippedFrom.Add(-1), last); ok && at.Before(skippedTo) {
+		if at, ok := w.match(skippedFrom.Add(-1), last); ok && at.Before(skippedTo) && !w.goesOn(skippedTo.Sub(skippedFrom)) {
 			return s.end.UTC(), true
 		}
 		s, from = next, skippedTo.Add(-1)
 	}
+}
+
+// goesOn reports whether an expression fires after a gap as if there was none:
+// its hours are all hours, and the gap is of whole hours and swallows no day
+// that it names.
+func (w wall) goesOn(gap time.Duration) bool {
+	const day = 24 * time.Hour
+	anyDay := w.spec.Dom&w.spec.Dow&starBit != 0 && w.spec.Month&starBit != 0
+	return w.everyHour && gap%time.Hour == 0 && (gap < day || anyDay)
 }
 
 // match is the first wall time after from that fits the expression. The library

@@ -214,4 +214,3 @@ func same(first, second string) (string, bool) {
 	spaced := func(s string) string { return strings.ReplaceAll(s, "\t", " ") }
 	return second, spaced(first) == spaced(second)
 }
-
