@@ -65,21 +65,21 @@ func recovering(t *testing.T, p *healing) *mishap.Run {
 
 func TestThereIsAlwaysALookThatBeginsAtTheDeadline(t *testing.T) {
 	tests := map[string]struct {
-		p       healing
+		p       *healing
 		verdict mishap.Verdict
 		why     string
 	}{
-		"back just before it":              {healing{after: 5990 * time.Millisecond}, mishap.Held, ""},
-		"back while that look is made":     {healing{after: 6050 * time.Millisecond, takes: 100 * time.Millisecond}, mishap.Held, ""},
-		"never back":                       {healing{after: -1}, mishap.Deviated, "did not come back within 6s"},
-		"back only after it":               {healing{after: 6200 * time.Millisecond}, mishap.Deviated, "did not come back within 6s"},
-		"looks that take longer than that": {healing{takes: 20 * time.Second}, mishap.Held, ""},
-		"nobody can look any more":         {healing{after: -1, deaf: 5 * time.Second}, mishap.Inconclusive, `"p" could not be measured: the source is down`},
+		"back just before it":              {&healing{after: 5990 * time.Millisecond}, mishap.Held, ""},
+		"back while that look is made":     {&healing{after: 6050 * time.Millisecond, takes: 100 * time.Millisecond}, mishap.Held, ""},
+		"never back":                       {&healing{after: -1}, mishap.Deviated, "did not come back within 6s"},
+		"back only after it":               {&healing{after: 6200 * time.Millisecond}, mishap.Deviated, "did not come back within 6s"},
+		"looks that take longer than that": {&healing{takes: 20 * time.Second}, mishap.Held, ""},
+		"nobody can look any more":         {&healing{after: -1, deaf: 5 * time.Second}, mishap.Inconclusive, `"p" could not be measured: the source is down`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				run := recovering(t, &tt.p)
+				run := recovering(t, tt.p)
 				wantVerdict(t, run, tt.verdict, tt.why)
 				if tt.verdict == mishap.NoVerdict {
 					return
@@ -94,19 +94,19 @@ func TestThereIsAlwaysALookThatBeginsAtTheDeadline(t *testing.T) {
 
 func TestARecoveryTimeIsARangeFromALookThatFailedToOneThatSucceeded(t *testing.T) {
 	tests := map[string]struct {
-		p             healing
+		p             *healing
 		after, within time.Duration
 	}{
-		"at the first look":   {healing{takes: 50 * time.Millisecond}, 0, 50 * time.Millisecond},
-		"between two looks":   {healing{after: 300 * time.Millisecond, takes: 50 * time.Millisecond}, 0, 350 * time.Millisecond},
-		"at the deadline":     {healing{after: 5900 * time.Millisecond, takes: 50 * time.Millisecond}, 4200 * time.Millisecond, 6050 * time.Millisecond},
-		"slow and well":       {healing{takes: 4 * time.Second}, 0, 4 * time.Second},
-		"slower than allowed": {healing{takes: 7 * time.Second}, 0, 13 * time.Second},
+		"at the first look":   {&healing{takes: 50 * time.Millisecond}, 0, 50 * time.Millisecond},
+		"between two looks":   {&healing{after: 300 * time.Millisecond, takes: 50 * time.Millisecond}, 0, 350 * time.Millisecond},
+		"at the deadline":     {&healing{after: 5900 * time.Millisecond, takes: 50 * time.Millisecond}, 4200 * time.Millisecond, 6050 * time.Millisecond},
+		"slow and well":       {&healing{takes: 4 * time.Second}, 0, 4 * time.Second},
+		"slower than allowed": {&healing{takes: 7 * time.Second}, 0, 13 * time.Second},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				run := recovering(t, &tt.p)
+				run := recovering(t, tt.p)
 				wantVerdict(t, run, mishap.Held, "")
 				after, within := run.Recovered.Range()
 				if after.Round(50*time.Millisecond) != tt.after || within.Round(50*time.Millisecond) != tt.within {
