@@ -37,7 +37,7 @@ func EstimateCost(r *Run) *CostEstimate {
 	if look := r.Compared(); look != nil {
 		e.Failures = math.Max(0, math.Round(look.Extra))
 	}
-	if r.Deviation != "" {
+	if r.Deviated() != "" {
 		e.Harm = Duration(max(0, lastSettled(r).Sub(r.InjectedAt)))
 	}
 	e.Amount = e.Failures*cost.PerRequest + time.Duration(e.Harm).Minutes()*cost.PerMinute*float64(e.Share)

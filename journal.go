@@ -48,13 +48,26 @@ type InjectionChange struct {
 	Injection *Injection `json:"injection,omitempty"`
 }
 
-// Recovered is how the system came back: all probes met twice running, timed
-// from the verified revert to the first of the two.
+// Recovered is how the system came back: all probes met twice running. When it
+// was back is a range, see [Recovered.Range]. All times are counted from the
+// verified revert.
 type Recovered struct {
-	In         bool     `json:"in"`         // within the deadline
-	Took       Duration `json:"took"`       // from the verified revert
-	Resolution Duration `json:"resolution"` // the time since the look before: it may have been that much earlier
+	In         bool     `json:"in"`         // within the deadline: the first of the two looks began by then
+	Took       Duration `json:"took"`       // when that look began; if In is not set, the last look
+	Resolution Duration `json:"resolution"` // from the beginning of the look before, which failed, or from the revert
 	Attempts   int      `json:"attempts"`
+	// Answered is when that look had all its answers. Journals of older versions
+	// do not have it.
+	Answered Duration `json:"answered,omitempty"`
+	// Blind says why nobody knows whether it was back at the deadline; empty if
+	// the look that began then was answered.
+	Blind string `json:"blind,omitempty"`
+}
+
+// Range is when the system was back: after the last look that failed began,
+// and before all answers of the first that succeeded were there.
+func (r Recovered) Range() (after, within time.Duration) {
+	return (r.Took - r.Resolution).Std(), max(r.Took, r.Answered).Std()
 }
 
 // Note is something worth knowing that moves nothing.

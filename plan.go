@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -54,27 +55,83 @@ func (p Plan) Check(now time.Time) error {
 	return nil
 }
 
-// Drift compares the plan's targets with those that a fresh plan found, and
-// says what differs; nil means that they are the same.
+// Drift compares the plan's targets, and where they are, with those that a
+// fresh plan found, and says what differs; nil means that they are the same. What
+// else is known of a target, such as its tags, is for safeguards to judge, as it
+// is now.
 func (p Plan) Drift(fresh Plan) []string {
 	have := map[string]bool{}
 	for _, in := range fresh.Injections {
-		have[in.Fault+" on "+in.Target.Kind+" "+in.Target.ID] = true
+		have[in.aim()] = true
 	}
 	var drift []string
 	for _, in := range p.Injections {
-		key := in.Fault + " on " + in.Target.Kind + " " + in.Target.ID
+		key := in.aim()
 		if !have[key] {
 			drift = append(drift, "planned, but not found now: "+key)
 		}
 		delete(have, key)
 	}
 	for _, in := range fresh.Injections {
-		if key := in.Fault + " on " + in.Target.Kind + " " + in.Target.ID; have[key] {
+		if key := in.aim(); have[key] {
 			drift = append(drift, "found now, but not planned: "+key)
 		}
 	}
 	return drift
+}
+
+// aim is which fault is on which target where.
+func (in Injection) aim() string {
+	text := in.Fault + " on " + in.Target.Kind + " " + in.Target.ID
+	for _, part := range []string{in.Target.Where.Host, in.Target.Where.Account, in.Target.Where.Region} {
+		if part != "" {
+			text += " in " + part
+		}
+	}
+	return text
+}
+
+// InjectWithin is how long the call that puts one injection in may take.
+const InjectWithin = 30 * time.Second
+
+// Spread is how long it takes at most to put a fault into all of its targets,
+// one after another, counted from when the first is in: `for` begins when the
+// last one is.
+func (p Plan) Spread(fault string) time.Duration {
+	n := 0
+	for _, in := range p.Injections {
+		if in.Fault == fault {
+			n++
+		}
+	}
+	return time.Duration(max(n-1, 0)) * InjectWithin
+}
+
+// Longest is the longest time that the plan's faults can be in, counted from the
+// first injection. It is that of the experiment if each fault has one target.
+func (p Plan) Longest() time.Duration {
+	var longest time.Duration
+	for _, f := range p.Experiment.Faults {
+		longest = max(longest, p.Start(f)+p.Spread(f.Name)+f.For.Std())
+	}
+	return longest
+}
+
+// Start is when a fault goes into its first target at the latest, counted from
+// the first injection.
+func (p Plan) Start(f Fault) (start time.Duration) {
+	for range p.Experiment.Faults { // bounds a circle, which validation refuses
+		if f.After == nil {
+			break
+		}
+		i := slices.IndexFunc(p.Experiment.Faults, func(other Fault) bool { return other.Name == f.After.Fault })
+		if i < 0 {
+			break
+		}
+		start += f.After.Wait.Std() + p.Spread(f.After.Fault)
+		f = p.Experiment.Faults[i]
+	}
+	return start
 }
 
 func (p Plan) computeDigest() (string, error) {

@@ -21,7 +21,8 @@ type Run struct {
 	Looks      []*Comparison // at the arms, oldest first
 	Recovered  *Recovered
 	Notes      []string
-	Deviation  string // the first one, in words; empty if there was none
+	Deviation  string // the first one of a probe or of the recovery, in words; empty if there was none
+	ArmsHarm   string // the first harm that the arms showed while a fault was in, in words
 	EverLost   bool   // the run changed its server
 	WasStuck   bool   // an injection was stranded at some time
 	Internal   bool   // mishap itself failed
@@ -48,6 +49,7 @@ type RunInjection struct {
 	NotInForce int     // how often the answer was not yes
 	Effect     *Effect // the last answer
 	Felt       *Traffic
+	Answered   map[string]bool // probes by name that were asked and answered while it was in
 }
 
 // Replay folds a journal into a run. Entries must be of one run, in order and
@@ -79,7 +81,7 @@ func (r *Run) Apply(e Entry) error {
 	case e.Check != nil:
 		r.Checks[e.Check.Safeguard] = *e.Check
 	case e.Observation != nil:
-		r.applyObservation(*e.Observation)
+		r.applyObservation(*e.Observation, e.At)
 	case e.Injection != nil:
 		r.applyInjection(e)
 	case e.Effect != nil:
@@ -88,7 +90,7 @@ func (r *Run) Apply(e Entry) error {
 		r.applyComparison(e.Comparison)
 	case e.Recovered != nil:
 		r.Recovered = e.Recovered
-		if !e.Recovered.In {
+		if !e.Recovered.In && e.Recovered.Blind == "" {
 			r.deviate(fmt.Sprintf("the steady state did not come back within %s", r.Plan.Experiment.Recovery.Within))
 		}
 	case e.Note != nil:
@@ -191,11 +193,22 @@ func (r *Run) applyState(e Entry) {
 	}
 }
 
-func (r *Run) applyObservation(o Observation) {
+func (r *Run) applyObservation(o Observation, at time.Time) {
 	w := r.Watch(o.Probe)
 	w.add(o)
-	if o.Phase == During && w.Deviates() {
+	if o.Phase != During {
+		return
+	}
+	if w.Deviates() {
 		r.deviate(w.Deviation)
+	}
+	if o.Start.IsZero() {
+		o.Start = at.Add(-o.Took.Std())
+	}
+	for _, in := range r.Injections {
+		if in.State == InjectionInjected && !o.Start.Before(in.InjectedAt) {
+			in.Answered[o.Probe] = true
+		}
 	}
 }
 
@@ -203,7 +216,7 @@ func (r *Run) applyInjection(e Entry) {
 	c := e.Injection
 	in := r.Injection(c.ID)
 	if in == nil {
-		in = &RunInjection{Injection: *c.Injection}
+		in = &RunInjection{Injection: *c.Injection, Answered: map[string]bool{}}
 		in.Undo = nil
 		r.Injections = append(r.Injections, in)
 	}
@@ -235,11 +248,11 @@ func (r *Run) applyEffect(e Entry) {
 }
 
 // applyComparison folds a look at the arms. Harm that shows while the fault is
-// in deviates, whenever it does.
+// in deviates, whenever it does, if the fault has met anything: see [Run.Deviated].
 func (r *Run) applyComparison(c *Comparison) {
 	r.Looks = append(r.Looks, c)
-	if c.Outcome == HarmShown && c.Phase == InHold {
-		r.deviate(c.Reason)
+	if c.Outcome == HarmShown && c.Phase == InHold && r.ArmsHarm == "" {
+		r.ArmsHarm = c.Reason
 	}
 }
 
@@ -252,6 +265,39 @@ func (r *Run) Compared() *Comparison {
 		}
 	}
 	return nil
+}
+
+// Deviated is the deviation of the run in words; empty if there was none. What
+// the arms show is none if no fault touched anything: then something else made
+// them differ.
+func (r *Run) Deviated() string {
+	if r.ArmsHarm != "" && !r.withoutEffect() {
+		return r.ArmsHarm
+	}
+	return r.Deviation
+}
+
+// withoutEffect reports whether the run had faults, and all that is known says
+// that none of them did anything.
+func (r *Run) withoutEffect() bool {
+	for _, in := range r.Injections {
+		if in.Fault != ArmsFault && in.touched() {
+			return false
+		}
+	}
+	return r.faulted()
+}
+
+// touched reports whether the injection may have had an effect: traffic met it,
+// or, where that is not counted, a look saw it in force, or nobody looked.
+func (in *RunInjection) touched() bool {
+	switch {
+	case in.InjectedAt.IsZero():
+		return false
+	case in.Felt != nil:
+		return in.Felt.Connections > 0
+	}
+	return in.Looks == 0 || in.NotInForce < in.Looks
 }
 
 // deviate records the first deviation; it sticks.

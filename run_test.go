@@ -62,6 +62,11 @@ func (s *script) in() *script {
 		injection(mishap.InjectionInjecting).injection(mishap.InjectionInjected).state(mishap.Holding, "")
 }
 
+// harm is a look at the arms that shows harm.
+func (s *script) harm() *script {
+	return s.add(mishap.Entry{Comparison: &mishap.Comparison{Phase: mishap.InHold, Outcome: mishap.HarmShown, Reason: "requests stopped coming"}})
+}
+
 // out reverts and verifies.
 func (s *script) out(cause mishap.Cause) *script {
 	return s.state(mishap.Reverting, cause).
@@ -112,6 +117,31 @@ func TestVerdictFollowsTheEvidence(t *testing.T) {
 		{"a traffic fault that was felt", func(s *script) *script {
 			return s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, felt).out(mishap.CauseElapsed)
 		}, mishap.Held, ""},
+		{"a probe that answered only about the time before", func(s *script) *script {
+			before := s.in().entries[len(s.entries)-1].At.Add(-time.Hour)
+			return s.add(mishap.Entry{Observation: &mishap.Observation{Probe: "p", Phase: mishap.During, Result: mishap.Met, Start: before}}).
+				effect(mishap.Yes, nil).out(mishap.CauseElapsed)
+		}, mishap.Inconclusive, `nobody saw f on process t: "p" gave no answer`},
+		{"harm between the arms", func(s *script) *script {
+			return s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, felt).harm().out(mishap.CauseHarm)
+		}, mishap.Deviated, "requests stopped coming"},
+		{"harm between the arms of a fault that touched nobody", func(s *script) *script {
+			return s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, unfelt).harm().out(mishap.CauseHarm)
+		}, mishap.Inconclusive, "no effect: no traffic felt f"},
+		{"harm between the arms, and only later somebody met the fault", func(s *script) *script {
+			return s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, unfelt).harm().effect(mishap.Yes, felt).out(mishap.CauseHarm)
+		}, mishap.Deviated, "requests stopped coming"},
+		{"harm between the arms of a fault that was never in force", func(s *script) *script {
+			return s.in().observe(mishap.During, mishap.Met).effect(mishap.No, nil).harm().out(mishap.CauseHarm)
+		}, mishap.Inconclusive, "no effect shown"},
+		{"a probe deviates of a fault that touched nobody", func(s *script) *script {
+			return s.in().effect(mishap.Yes, unfelt).harm().observe(mishap.During, mishap.Unmet).out(mishap.CauseHarm)
+		}, mishap.Deviated, `"p" was not met`},
+		{"nobody knows whether it came back", func(s *script) *script {
+			return s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, nil).
+				state(mishap.Reverting, mishap.CauseElapsed).injection(mishap.InjectionReverting).injection(mishap.InjectionReverted).
+				state(mishap.Verifying, "").add(mishap.Entry{Recovered: &mishap.Recovered{Blind: "p was down"}}).state(mishap.Completed, "")
+		}, mishap.Inconclusive, "is not known: p was down"},
 		{"probes never asked", func(s *script) *script {
 			return s.in().effect(mishap.Yes, nil).out(mishap.CauseElapsed)
 		}, mishap.Inconclusive, "never asked"},

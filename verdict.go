@@ -19,12 +19,13 @@ const (
 // Judge says what a run has shown, and why, in one sentence. It is a pure
 // function of the run, and so of its journal:
 //
-//   - deviated: a probe beyond its allowance, harm shown between the arms, or
-//     no recovery in time. It sticks, whatever stopped the run later.
+//   - deviated: a probe beyond its allowance, harm shown between the arms of a
+//     fault that met anything, or no recovery in time. It sticks, whatever
+//     stopped the run later.
 //   - held: the faults were in for as long as they should, in force at every
-//     look, and felt where they act on traffic; every probe met within its
-//     allowances; harm ruled out where arms are compared; the system recovered;
-//     nothing was ever stranded.
+//     look, and felt where they act on traffic; every probe answered while each
+//     fault was in, and met within its allowances; harm ruled out where arms are
+//     compared; the system recovered; nothing was ever stranded.
 //   - inconclusive: everything else.
 func Judge(r *Run) (Verdict, string) {
 	switch r.State {
@@ -34,10 +35,10 @@ func Judge(r *Run) (Verdict, string) {
 	default:
 		return NoVerdict, r.Reason
 	}
-	if r.Deviation != "" {
-		return Deviated, r.Deviation
+	if deviation := r.Deviated(); deviation != "" {
+		return Deviated, deviation
 	}
-	for _, doubt := range []string{doubtStranded(r), doubtCause(r), doubtEffect(r), doubtComparison(r), doubtProbes(r), doubtRecovery(r)} {
+	for _, doubt := range []string{doubtStranded(r), doubtCause(r), doubtEffect(r), doubtComparison(r), doubtProbes(r), doubtWatched(r), doubtRecovery(r)} {
 		if doubt != "" {
 			return Inconclusive, doubt
 		}
@@ -85,6 +86,8 @@ func doubtCause(r *Run) string {
 		return "the server of the run was lost before it was over"
 	case r.Cause == CauseElapsed, r.Cause == CauseCleared:
 		return ""
+	case r.Cause == CauseHarm && r.withoutEffect():
+		return "" // the effect is what is doubted
 	}
 	return r.Reason
 }
@@ -120,6 +123,19 @@ func doubtEffect(r *Run) string {
 	return ""
 }
 
+// doubtWatched says which fault was in while a probe that watches it gave no
+// answer: nobody saw what it did.
+func doubtWatched(r *Run) string {
+	for _, in := range r.Injections {
+		for _, w := range r.Watches {
+			if in.Fault != ArmsFault && w.Spec.In(During) && !in.Answered[w.Spec.Name] {
+				return fmt.Sprintf("nobody saw %s on %s: %q gave no answer in the time that it was in (a longer `for` or a shorter timeout of the probe shows it)", in.Fault, in.Target.Label(), w.Spec.Name)
+			}
+		}
+	}
+	return ""
+}
+
 // faulted reports whether there is an injection besides the arms.
 func (r *Run) faulted() bool {
 	for _, in := range r.Injections {
@@ -137,15 +153,18 @@ func doubtProbes(r *Run) string {
 		case w.Blind != "":
 			blind = append(blind, w.Blind)
 		case w.Spec.In(During) && w.Met == 0:
-			blind = append(blind, fmt.Sprintf("%q was never met while the fault was in, because it was never asked", w.Spec.Name))
+			blind = append(blind, fmt.Sprintf("%q was never met while the fault was in, because it was never asked, or gave no answer", w.Spec.Name))
 		}
 	}
 	return strings.Join(blind, "; ")
 }
 
 func doubtRecovery(r *Run) string {
-	if r.Recovered == nil {
+	switch {
+	case r.Recovered == nil:
 		return "nobody saw the system recover"
+	case r.Recovered.Blind != "":
+		return fmt.Sprintf("whether the system came back within %s is not known: %s", r.Plan.Experiment.Recovery.Within, r.Recovered.Blind)
 	}
 	return ""
 }

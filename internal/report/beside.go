@@ -125,13 +125,28 @@ func (b Beside) shifts(p *page) {
 	for _, s := range b.Effects {
 		p.line(2, "%s: %s", s.Metric, s.Words)
 	}
-	if first, second := b.Runs[0].Recovery, b.Runs[1].Recovery; first != nil && second != nil {
-		word, d := "later", second.Std()-first.Std()
-		if d < 0 {
-			word, d = "sooner", -d
-		}
-		p.line(2, "recovered %s %s", took(d), word)
+	if text := b.recovery(); text != "" {
+		p.line(2, "%s", text)
 	}
+}
+
+// recovery says which run recovered sooner, if that is known: both times are
+// ranges.
+func (b Beside) recovery() string {
+	first, second := b.Runs[0], b.Runs[1]
+	if first.Recovery == nil || second.Recovery == nil {
+		return ""
+	}
+	for word, r := range map[string][2]Side{"later": {first, second}, "sooner": {second, first}} {
+		least, most := (*r[1].RecoveryAfter - *r[0].Recovery).Std(), (*r[1].Recovery - *r[0].RecoveryAfter).Std()
+		switch {
+		case least > 0 && took(least) == took(most):
+			return fmt.Sprintf("recovered %s %s", took(least), word)
+		case least > 0:
+			return fmt.Sprintf("recovered %s to %s %s", took(least), took(most), word)
+		}
+	}
+	return "which recovered sooner is not known: it was looked at too seldom"
 }
 
 // mostChanges is how many changes the text lists.

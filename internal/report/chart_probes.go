@@ -92,8 +92,9 @@ func (f *film) recoveryChart() []plot.Strips {
 	}
 	if rec := r.Recovered; rec != nil {
 		c.Says = sentence(recovered(*rec))
-		if took := rec.Took.Std().Seconds(); took > end/100 { // else nobody could see it
-			c.Areas = []plot.Area{{Name: "not back yet", From: 0, To: took}}
+		_, within := rec.Range()
+		if back := within.Seconds(); back > end/100 { // else nobody could see it
+			c.Areas = []plot.Area{{Name: "not seen back yet", From: 0, To: math.Min(back, end)}}
 		}
 	}
 	return []plot.Strips{c}

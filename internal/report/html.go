@@ -147,7 +147,7 @@ func (f *film) view() pageView {
 	v := pageView{
 		Run: r.ID, Title: e.Name, Claim: e.Claim, Reason: sentence(reason), Badge: badgeOf(r), Facts: f.facts(), Summary: f.summary(),
 		Sections: f.sections(), Quantiles: f.quantileRows(), Callers: f.callers(), Entries: f.entries,
-		Provenance: provenance(r), Limits: limits(e), Digest: r.Plan.Digest, Notes: slices.Concat(r.Plan.Notes, r.Notes),
+		Provenance: provenance(r), Limits: limits(r.Plan), Digest: r.Plan.Digest, Notes: slices.Concat(r.Plan.Notes, r.Notes),
 	}
 	for _, in := range r.Outstanding() {
 		v.StillIn = append(v.StillIn, joined(": ", on(in)+" is "+string(in.State), in.Detail))

@@ -22,7 +22,7 @@ func (f *film) facts() []fact {
 		}
 	}
 	if rec := r.Recovered; rec != nil && rec.In {
-		all = append(all, fact{"Back to normal within", took(backAfter(*rec))})
+		all = append(all, fact{"Back to normal", strings.TrimPrefix(recovered(*rec), "recovered ")})
 	}
 	if cost := mishap.EstimateCost(r); cost != nil {
 		all = append(all, fact{"Estimated cost", joined(" ", money(cost.Amount), cost.Currency)})
@@ -212,12 +212,13 @@ func provenance(r *mishap.Run) []fact {
 }
 
 // limits are what the run had to stay inside of.
-func limits(e mishap.Experiment) []fact {
+func limits(plan mishap.Plan) []fact {
+	e := plan.Experiment
 	radius := plural(int64(e.BlastRadius.Targets), "target")
 	if e.BlastRadius.Share > 0 {
 		radius += ", " + e.BlastRadius.Share.String() + " of what matches"
 	}
-	all := []fact{{"Blast radius", radius}, {"Faults in, at most", took(e.Longest())}, {"Must recover within", e.Recovery.Within.String()}}
+	all := []fact{{"Blast radius", radius}, {"Faults in, at most", took(plan.Longest())}, {"Must recover within", e.Recovery.Within.String()}}
 	if c := e.Compare; c != nil {
 		all = append(all, fact{"Healthy runs that are stopped", "at most " + short(100*c.Alpha) + " of 100"}, fact{"Watched before the fault", c.Baseline.String()})
 		if c.StopAfter.ExtraFailures > 0 {

@@ -88,7 +88,8 @@ func properties(r *mishap.Run) []junitProperty {
 			junitProperty{"extraFailedRequests", fmt.Sprintf("%.0f", a.extra)})
 	}
 	if rec := r.Recovered; rec != nil && rec.In {
-		all = append(all, junitProperty{"recoverySeconds", seconds(rec.Took.Std())})
+		after, within := rec.Range() // it was back between the two
+		all = append(all, junitProperty{"recoverySeconds", seconds(within)}, junitProperty{"recoverySecondsAtLeast", seconds(after)})
 	}
 	if cost := mishap.EstimateCost(r); cost != nil {
 		all = append(all, junitProperty{"estimatedCost", joined(" ", money(cost.Amount), clean(cost.Currency))})

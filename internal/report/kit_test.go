@@ -173,8 +173,9 @@ func (s *story) in() *story {
 
 // both lets the second fault go in and out as planned.
 func (s *story) both() *story {
-	s.observe(295, mishap.During, pays, mishap.Met, "200 in 313ms", "").observe(60, mishap.During, cart, mishap.Met, "open in 1ms", "")
+	s.observe(294, mishap.During, pays, mishap.Met, "200 in 313ms", "").observe(59, mishap.During, cart, mishap.Met, "open in 1ms", "")
 	s.wait(5*time.Minute).injection(two, mishap.InjectionInjecting, "").injection(two, mishap.InjectionInjected, "").look(60, two, mishap.Yes, nil)
+	s.observe(1, mishap.During, pays, mishap.Met, "200 in 313ms", "").observe(1, mishap.During, cart, mishap.Met, "open in 1ms", "")
 	s.look(300, one, mishap.Yes, feltByMany)
 	return s.wait(time.Minute).injection(two, mishap.InjectionReverting, "").injection(two, mishap.InjectionReverted, "")
 }

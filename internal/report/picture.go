@@ -51,7 +51,7 @@ func look(r *mishap.Run) *picture {
 	case mishap.Baseline:
 		p.since, p.until = watchedSince(r)
 	case mishap.Injecting, mishap.Holding:
-		p.since, p.until = r.InjectedAt, e.Longest()
+		p.since, p.until = r.InjectedAt, r.Plan.Longest()
 		p.dueName, p.due = nextFault(r)
 	case mishap.Reverting, mishap.Stranded:
 		p.since = r.RevertingAt

@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -34,11 +33,11 @@ func Plan(w io.Writer, plan mishap.Plan, kinds map[string]mishap.InjectorKind, c
 	}
 	p.heading("worst-case time to stop")
 	for _, spec := range e.SteadyState {
-		planProbe(p, spec)
+		planProbe(p, spec, shortest(e))
 	}
 	p.blank()
 	planRadius(p, plan)
-	p.field("at most", "%s with faults in, then up to %s to recover", took(e.Longest()), e.Recovery.Within)
+	p.field("at most", "%s with faults in, then up to %s to recover", took(plan.Longest()), e.Recovery.Within)
 	planSafeguards(p, e, checks)
 	notes(p, plan.Notes)
 	return p.to(w)
@@ -53,13 +52,16 @@ func prefixed(prefix, text string) string {
 
 // planFault writes when one fault goes in and out, and its targets.
 func planFault(p *page, plan mishap.Plan, f mishap.Fault) {
-	in := startOf(plan.Experiment, f)
+	in, out := plan.Start(f), fmt.Sprintf("out after at most %s", f.For)
+	if spread := plan.Spread(f.Name); spread > 0 {
+		out = fmt.Sprintf("out %s after the last of its targets is in, and so after at most %s", f.For, took(f.For.Std()+spread))
+	}
 	when := "goes in at once"
 	if f.After != nil {
 		when = fmt.Sprintf("goes in %s after %s is in", f.After.Wait, f.After.Fault)
 	}
 	p.line(2, "%s: %s", f.Name, f.Injector)
-	p.labelled(4, 12, "when", fmt.Sprintf("%s, out after at most %s (from +%s to +%s)", when, f.For, took(in), took(in+f.For.Std())))
+	p.labelled(4, 12, "when", fmt.Sprintf("%s, %s (from +%s to +%s)", when, out, took(in), took(in+plan.Spread(f.Name)+f.For.Std())))
 	label := "targets"
 	for _, i := range plan.Injections {
 		if i.Fault != f.Name {
@@ -80,24 +82,6 @@ func planFault(p *page, plan mishap.Plan, f mishap.Fault) {
 	} else {
 		p.labelled(4, 12, label, "none")
 	}
-}
-
-// startOf is when a fault goes in, counted from the first; the number of faults
-// bounds a circle, which validation refuses.
-func startOf(e mishap.Experiment, f mishap.Fault) time.Duration {
-	var start time.Duration
-	for range e.Faults {
-		if f.After == nil {
-			break
-		}
-		start += f.After.Wait.Std()
-		i := slices.IndexFunc(e.Faults, func(other mishap.Fault) bool { return other.Name == f.After.Fault })
-		if i < 0 {
-			break
-		}
-		f = e.Faults[i]
-	}
-	return start
 }
 
 // touched is how many targets of a fault are taken, and how many its selection
@@ -164,9 +148,21 @@ func place(where mishap.Place) string {
 	return "in " + joined(" ", where.Host, where.Account, where.Region)
 }
 
+// shortest is the least time that a fault of the experiment is in for; 0 if it
+// has none.
+func shortest(e mishap.Experiment) (least time.Duration) {
+	for i, f := range e.Faults {
+		if i == 0 || f.For.Std() < least {
+			least = f.For.Std()
+		}
+	}
+	return least
+}
+
 // planProbe says how long harm that one probe can see lasts before the run
-// reverts, counting from the moment that it can be seen.
-func planProbe(p *page, spec mishap.ProbeSpec) {
+// reverts, counting from the moment that it can be seen; and whether it may have
+// no answer in the time that a fault is in, which shows nothing.
+func planProbe(p *page, spec mishap.ProbeSpec, shortest time.Duration) {
 	if !spec.In(mishap.During) {
 		p.line(2, "%s: never; it is not asked while faults are in", spec.Name)
 		return
@@ -178,6 +174,9 @@ func planProbe(p *page, spec mishap.ProbeSpec) {
 	}
 	p.line(2, "%s: %s", spec.Name, what)
 	p.line(4, "every %s × (%d allowed + 1) + timeout %s", spec.Every, spec.Allow.Count, spec.Timeout)
+	if shortest > 0 && spec.Timeout.Std() >= shortest {
+		p.line(4, "an answer may take longer than a fault is in (%s); one that does makes the run inconclusive", took(shortest))
+	}
 }
 
 // planRadius says how much of what is allowed the plan uses.

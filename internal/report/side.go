@@ -8,22 +8,24 @@ import (
 
 // Side is one run in few numbers, as it stands beside another.
 type Side struct {
-	Run        string            `json:"run"`
-	Experiment string            `json:"experiment"`
-	Began      time.Time         `json:"began"`
-	Took       *mishap.Duration  `json:"took"` // null while it is not over
-	State      mishap.State      `json:"state"`
-	Verdict    *mishap.Verdict   `json:"verdict"` // null if it was refused or is not over
-	Reason     string            `json:"reason"`
-	Effects    []Effect          `json:"effects"`       // what the fault did to each metric
-	Harm       *float64          `json:"proofOfHarm"`   // null without arms, as the next two
-	Clear      *float64          `json:"proofOfNoHarm"` // also null if no metric has a margin
-	Extra      *float64          `json:"extraFailures"`
-	Recovery   *mishap.Duration  `json:"recovery"` // null if nobody saw it recover
-	Cost       *SummaryCost      `json:"cost"`
-	Source     mishap.Source     `json:"source"`
-	PlanDigest string            `json:"planDigest"`
-	metrics    map[string]metric // by name
+	Run        string           `json:"run"`
+	Experiment string           `json:"experiment"`
+	Began      time.Time        `json:"began"`
+	Took       *mishap.Duration `json:"took"` // null while it is not over
+	State      mishap.State     `json:"state"`
+	Verdict    *mishap.Verdict  `json:"verdict"` // null if it was refused or is not over
+	Reason     string           `json:"reason"`
+	Effects    []Effect         `json:"effects"`       // what the fault did to each metric
+	Harm       *float64         `json:"proofOfHarm"`   // null without arms, as the next two
+	Clear      *float64         `json:"proofOfNoHarm"` // also null if no metric has a margin
+	Extra      *float64         `json:"extraFailures"`
+	Recovery   *mishap.Duration `json:"recovery"` // within which it had recovered; null if nobody saw it
+	// RecoveryAfter is when it had not: the time is known no better than that.
+	RecoveryAfter *mishap.Duration  `json:"recoveryAfter"`
+	Cost          *SummaryCost      `json:"cost"`
+	Source        mishap.Source     `json:"source"`
+	PlanDigest    string            `json:"planDigest"`
+	metrics       map[string]metric // by name
 }
 
 // Effect is what the fault did to one metric: the experiment against control.
@@ -50,7 +52,8 @@ func sideOf(r *mishap.Run) Side {
 		s.Took = &took
 	}
 	if rec := r.Recovered; rec != nil && rec.In {
-		s.Recovery = &rec.Took
+		after, within := rec.Range()
+		s.RecoveryAfter, s.Recovery = (*mishap.Duration)(&after), (*mishap.Duration)(&within)
 	}
 	if a := compared(r); a != nil && a.phase == mishap.InHold {
 		s.Harm, s.Extra = &a.harm, &a.extra

@@ -69,7 +69,8 @@ func events(r *mishap.Run) []event {
 	}
 	add(r.RevertedAt, "everything is reverted; verifying the steady state")
 	if rec := r.Recovered; rec != nil && !r.RevertedAt.IsZero() {
-		add(r.RevertedAt.Add(rec.Took.Std()), "%s", recovered(*rec))
+		_, back := rec.Range()
+		add(r.RevertedAt.Add(back), "%s", recovered(*rec))
 	}
 	slices.SortStableFunc(all, func(a, b event) int { return a.at.Compare(b.at) })
 	return append(all, end(r)...)
@@ -133,21 +134,50 @@ func deviation(r *mishap.Run) []event {
 	return nil
 }
 
-// recovered says how the system came back, and how exactly that is known.
+// recovered says how the system came back, and how exactly that is known: a
+// range of time, at whose ends it was looked at.
 func recovered(rec mishap.Recovered) string {
-	at, before := took(backAfter(rec)), took(rec.Took.Std()-rec.Resolution.Std())
+	before, at := backBetween(rec)
 	switch {
+	case rec.Blind != "":
+		return fmt.Sprintf("not known whether it recovered: %s", rec.Blind)
 	case !rec.In:
-		return fmt.Sprintf("not recovered %s after the revert, %s", at, plural(int64(rec.Attempts), "look"))
-	case rec.Resolution >= rec.Took || before == at:
+		return fmt.Sprintf("not recovered %s after the revert, %s", took(max(rec.Took.Std(), time.Millisecond)), plural(int64(rec.Attempts), "look"))
+	case before == "" || before == at:
 		return "recovered within " + at
 	}
 	return fmt.Sprintf("recovered after %s to %s", before, at)
 }
 
-// backAfter is how long the system took to come back; no look is quicker than
-// a millisecond.
-func backAfter(rec mishap.Recovered) time.Duration { return max(rec.Took.Std(), time.Millisecond) }
+// backBetween is the range of time in which the system came back. It is never
+// narrowed by rounding; no look is quicker than a millisecond. The beginning is
+// empty if that is the revert.
+func backBetween(rec mishap.Recovered) (after, within string) {
+	from, to := rec.Range()
+	if from > 0 {
+		after = took(from)
+	}
+	if rec.Answered == 0 { // an older journal: it prints as it did
+		return after, took(max(to, time.Millisecond))
+	}
+	if from > 0 {
+		after = took(from.Truncate(digits(from)))
+	}
+	return after, took((to + digits(to) - 1).Truncate(digits(to)))
+}
+
+// digits is the unit to which [took] rounds a time, but never below 1 ms.
+func digits(d time.Duration) time.Duration {
+	switch {
+	case d >= time.Minute:
+		return time.Second
+	case d >= 10*time.Second:
+		return 100 * time.Millisecond
+	case d >= time.Second:
+		return 10 * time.Millisecond
+	}
+	return time.Millisecond
+}
 
 // end is the last line, whatever the clocks of several servers say, and before
 // it what has no time.

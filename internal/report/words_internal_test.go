@@ -39,7 +39,15 @@ func TestRecoveryIsSaidAsExactlyAsItIsKnown(t *testing.T) {
 	of := func(took, resolution time.Duration, in bool) string {
 		return recovered(mishap.Recovered{In: in, Took: mishap.Duration(took), Resolution: mishap.Duration(resolution), Attempts: 3})
 	}
+	answered := func(took, resolution, answered time.Duration) string {
+		return recovered(mishap.Recovered{In: true, Took: mishap.Duration(took), Resolution: mishap.Duration(resolution), Answered: mishap.Duration(answered)})
+	}
 	for want, got := range map[string]string{
+		"recovered within 50ms":                       answered(949*time.Microsecond, 949*time.Microsecond, 50*time.Millisecond),
+		"recovered within 51ms":                       answered(949*time.Microsecond, 949*time.Microsecond, 50*time.Millisecond+1),
+		"recovered after 250ms to 560ms":              answered(510*time.Millisecond, 260*time.Millisecond-1, 560*time.Millisecond),
+		"recovered after 59.9s to 1m2s":               answered(time.Minute, 10*time.Millisecond, 61*time.Second+1),
+		"not known whether it recovered: x":           recovered(mishap.Recovered{Blind: "x"}),
 		"recovered within 1ms":                        of(949*time.Microsecond, 949*time.Microsecond, true),
 		"recovered within 2ms":                        of(2*time.Millisecond, 2*time.Millisecond, true),
 		"recovered after 3s to 3.4s":                  of(3400*time.Millisecond, 400*time.Millisecond, true),

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,7 +19,7 @@ import (
 // was refused.
 func (x *execution) check(ctx context.Context) bool {
 	x.rec.note(mishap.Entry{State: &mishap.StateChange{To: mishap.Checking}})
-	for _, step := range []func(context.Context) *mishap.StateChange{x.askGuards, x.askSteadyState, x.prepare} {
+	for _, step := range []func(context.Context) *mishap.StateChange{x.askGuards, x.askSteadyState, x.resolve, x.askAgain, x.prepare} {
 		refusal := x.stopped(ctx)
 		if refusal == nil {
 			refusal = step(ctx)
@@ -27,7 +29,7 @@ func (x *execution) check(ctx context.Context) bool {
 		}
 		if refusal != nil {
 			refusal.To = mishap.Refused
-			x.rec.try(ctx, mishap.Entry{State: refusal})
+			x.rec.note(mishap.Entry{State: refusal})
 			return false
 		}
 	}
@@ -62,7 +64,9 @@ func (x *execution) askGuards(ctx context.Context) *mishap.StateChange {
 	var reasons []string
 	for _, g := range x.Guards {
 		check := x.ask(ctx, g, x.situation())
-		x.rec.note(mishap.Entry{Check: &check})
+		if x.rec.run.Checks[g.Name] != check {
+			x.rec.note(mishap.Entry{Check: &check})
+		}
 		if check.Answer != mishap.Yes {
 			reasons = append(reasons, g.Name+": "+check.Reason)
 		}
@@ -73,28 +77,48 @@ func (x *execution) askGuards(ctx context.Context) *mishap.StateChange {
 	return &mishap.StateChange{Cause: mishap.CauseSafeguard, Reason: "a safeguard said no: " + strings.Join(reasons, "; ")}
 }
 
+// askAgain asks the safeguards once more if the targets are not quite what the
+// plan says: a tag may have been taken away since.
+func (x *execution) askAgain(ctx context.Context) *mishap.StateChange {
+	planned := x.rec.run.Plan.Injections
+	same := slices.EqualFunc(planned, x.found, func(a, b mishap.Injection) bool {
+		return a.Fault == b.Fault && a.Matched == b.Matched && a.Share == b.Share && reflect.DeepEqual(a.Target, b.Target)
+	})
+	if same {
+		return nil
+	}
+	return x.askGuards(ctx)
+}
+
+// situation is what safeguards are asked about: the targets as they were found
+// now, once they have been.
 func (x *execution) situation() mishap.Situation {
 	run := x.rec.run
-	return mishap.Situation{Plan: run.Plan, State: run.State, Now: time.Now(), Started: run.InjectedAt}
+	plan := run.Plan
+	if x.found != nil {
+		plan.Injections = nil
+		for _, in := range x.found {
+			in.Undo = nil
+			plan.Injections = append(plan.Injections, in)
+		}
+	}
+	return mishap.Situation{Plan: plan, State: run.State, Now: time.Now(), Started: run.InjectedAt}
 }
 
 // ask turns a safeguard's answer into a check; an error, a panic and silence
 // all mean that it could not tell.
-func (x *execution) ask(ctx context.Context, g Guard, s mishap.Situation) (c mishap.Check) {
-	defer func() {
-		if p := recover(); p != nil {
-			c = mishap.Check{Safeguard: g.Name, Answer: mishap.Unknown, Reason: fmt.Sprintf("could not tell: it panicked: %v", p)}
+func (x *execution) ask(ctx context.Context, g Guard, s mishap.Situation) mishap.Check {
+	_, err := within(ctx, checkTimeout, "the safeguard", func(ctx context.Context) (struct{}, error) {
+		err := g.Check(ctx, s)
+		if err == nil {
+			err = ctx.Err() // a yes that comes too late is none
 		}
-	}()
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	err := g.Check(ctx, s)
+		return struct{}{}, err
+	})
 	var veto *mishap.Veto
 	switch {
-	case err == nil && ctx.Err() == nil:
-		return mishap.Check{Safeguard: g.Name, Answer: mishap.Yes}
 	case err == nil:
-		return mishap.Check{Safeguard: g.Name, Answer: mishap.Unknown, Reason: "could not tell: " + ctx.Err().Error()}
+		return mishap.Check{Safeguard: g.Name, Answer: mishap.Yes}
 	case errors.As(err, &veto):
 		reason := veto.Reason
 		if veto.Hint != "" {
@@ -142,24 +166,23 @@ func (x *execution) observeAll(ctx context.Context, phase mishap.Phase) []mishap
 }
 
 // observe makes one observation within the probe's timeout.
-func observe(ctx context.Context, p mishap.Probe, spec mishap.ProbeSpec, phase mishap.Phase) (o mishap.Observation) {
+func observe(ctx context.Context, p mishap.Probe, spec mishap.ProbeSpec, phase mishap.Phase) mishap.Observation {
 	start := time.Now()
-	defer func() {
-		if p := recover(); p != nil {
-			o = mishap.Observation{Result: mishap.Unmeasured, Detail: fmt.Sprintf("the probe panicked: %v", p)}
-		}
-		o.Probe, o.Phase, o.Start, o.Took = spec.Name, phase, start, mishap.Duration(time.Since(start))
-	}()
-	ctx, cancel := context.WithTimeout(ctx, spec.Timeout.Std())
-	defer cancel()
-	return p.Observe(ctx)
+	o, err := within(ctx, spec.Timeout.Std(), "the probe", func(ctx context.Context) (mishap.Observation, error) {
+		return p.Observe(ctx), nil
+	})
+	if err != nil {
+		o = mishap.Observation{Result: mishap.Unmeasured, Detail: err.Error()}
+	}
+	o.Probe, o.Phase, o.Start, o.Took = spec.Name, phase, start, mishap.Duration(time.Since(start))
+	return o
 }
 
-// prepare resolves every fault again, compares it with the plan, and makes undo
-// durable in the ledger and with the keeper.
-func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
+// resolve finds the targets of every fault once more, and compares them with
+// the plan.
+func (x *execution) resolve(ctx context.Context) *mishap.StateChange {
 	run := x.rec.run
-	var injections []mishap.Injection
+	injections := []mishap.Injection{}
 	arms := x.armsRequest()
 	for i, f := range x.all() {
 		found, err := f.Injector.Prepare(ctx, mishap.Request{Run: run.ID, Fault: f.Fault, Limit: run.Plan.Experiment.BlastRadius, Arms: arms, Sample: run.Plan.Experiment.SamplesTargets()})
@@ -175,7 +198,14 @@ func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
 	if drift := run.Plan.Drift(mishap.Plan{Injections: injections}); drift != nil {
 		return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: "the targets are not the ones planned: " + strings.Join(drift, "; ")}
 	}
-	for _, in := range injections {
+	x.found = injections
+	return nil
+}
+
+// prepare makes the undo of what was found durable in the ledger and with the
+// keeper.
+func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
+	for _, in := range x.found {
 		if err := x.rec.prepare(ctx, in); errors.Is(err, mishap.ErrTaken) {
 			return taken(in, err)
 		} else if err != nil {

@@ -8,33 +8,44 @@ import (
 )
 
 // inject asks for every injection of the fault, in order. Injecting is durable
-// before the call is made.
+// before the call is made; the calls wait for that, and not the loop.
 func (h *holding) inject(fault string) {
 	delete(h.waiting, fault)
+	var ids []string
 	for _, in := range h.rec.run.Injections {
-		if in.Fault != fault || in.State != mishap.InjectionPrepared {
-			continue
+		if in.Fault == fault && in.State == mishap.InjectionPrepared {
+			ids = append(ids, in.ID)
+			h.rec.record(change(in.ID, mishap.InjectionInjecting, ""))
 		}
-		if err := h.rec.must(context.Background(), change(in.ID, mishap.InjectionInjecting, "")); err != nil {
-			h.stop = internal(err)
-			return
-		}
-		id := in.ID
+	}
+	seq := h.rec.run.Seq
+	for _, id := range ids {
 		h.pending++
 		h.calls <- func(ctx context.Context) event {
+			if err := h.rec.durable(ctx, seq); err != nil {
+				return event{injected: &callResult{id: id, unwritten: err}}
+			}
 			return event{injected: &callResult{id: id, err: h.callInject(ctx, id)}}
 		}
 	}
 }
 
 func (h *holding) callInject(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, h.Inject)
-	defer cancel()
 	in := h.undo[id]
+	call := h.fault(in.Fault).Injector.Inject
 	if h.kept(in) {
-		return h.Keeper.Inject(ctx, id)
+		call = func(ctx context.Context, in mishap.Injection) error { return h.Keeper.Inject(ctx, in.ID) }
 	}
-	return h.fault(in.Fault).Injector.Inject(ctx, in)
+	leave, err := h.turns.take(ctx, id)
+	if err != nil {
+		leave()
+		return err
+	}
+	_, err = within(ctx, h.Inject, "the injector", func(ctx context.Context) (struct{}, error) {
+		defer leave()
+		return struct{}{}, call(ctx, in)
+	})
+	return err
 }
 
 // schedule gives the faults that wait for this one their time, once all of its
@@ -70,8 +81,9 @@ func (h *holding) injectedAt(fault string) (last time.Time, all bool) {
 }
 
 // advance injects and reverts what is due, moves to holding, and ends the hold
-// when nothing is left in. It returns the time until it must be asked again.
-func (h *holding) advance(ctx context.Context) time.Duration {
+// when nothing is left in. It returns the time until it must be asked again. It
+// waits for nothing: a fault leaves when its time is over, whatever is being asked.
+func (h *holding) advance() time.Duration {
 	now, next := time.Now(), time.Hour
 	for _, f := range h.Faults { // in the order of the file, so that runs are alike
 		due, waits := h.waiting[f.Name]
@@ -86,10 +98,8 @@ func (h *holding) advance(ctx context.Context) time.Duration {
 	if h.rec.run.State == mishap.Baseline {
 		return next
 	}
-	if h.stop == nil && h.rec.run.State == mishap.Injecting && h.initialIn() {
-		if err := h.rec.must(ctx, mishap.Entry{State: &mishap.StateChange{To: mishap.Holding}}); err != nil {
-			h.stop = internal(err)
-		}
+	if h.rec.run.State == mishap.Injecting && h.initialIn() {
+		h.rec.record(mishap.Entry{State: &mishap.StateChange{To: mishap.Holding}})
 	}
 	left := len(h.waiting) > 0 || h.pending > 0
 	if wait := h.until.Sub(now); wait > 0 {
@@ -99,22 +109,29 @@ func (h *holding) advance(ctx context.Context) time.Duration {
 		if in.Fault == mishap.ArmsFault {
 			continue // in until everything else is out
 		}
-		if in.State != mishap.InjectionInjected || h.leaving[in.ID] {
+		if in.State != mishap.InjectionInjected {
 			left = left || in.State == mishap.InjectionReverting
 			continue
 		}
 		left = true
-		next = min(next, h.ramp(ctx, in, now))
-		if wait := in.InjectedAt.Add(in.For.Std()).Sub(now); wait > 0 {
-			next = min(next, wait)
-		} else if h.seen(in) {
-			h.leave(ctx, in)
+		next = min(next, h.ramp(in, now))
+		if due, all := h.due(in); all && due.After(now) {
+			next = min(next, due.Sub(now))
+		} else if all {
+			h.leave(in, now)
 		}
 	}
 	if h.stop == nil && !left && h.rec.run.State == mishap.Holding {
 		h.stop = h.elapsed()
 	}
 	return max(next, time.Millisecond)
+}
+
+// due is when the injection's time is over, counted from when the last one of
+// its fault went in; all says whether that is known.
+func (h *holding) due(in *mishap.RunInjection) (at time.Time, all bool) {
+	last, all := h.injectedAt(in.Fault)
+	return last.Add(in.For.Std()), all
 }
 
 // elapsed is the end of a run that nothing stopped.
@@ -136,68 +153,34 @@ func (h *holding) initialIn() bool {
 	return true
 }
 
-// seen reports whether the fault was looked at, and every probe asked, since it
-// went in: a fault that nobody watched shows nothing, however short it is.
-func (h *holding) seen(in *mishap.RunInjection) bool {
-	if in.Looks == 0 {
-		return false
-	}
-	for _, w := range h.rec.run.Watches {
-		if w.Spec.In(mishap.During) && !h.asked[w.Spec.Name].After(in.InjectedAt) {
-			return false
-		}
-	}
-	return true
-}
-
 // leave ends one injection whose time is over. If it is the last one, the run
-// goes to reverting, which does it; otherwise it is reverted while others hold.
-func (h *holding) leave(ctx context.Context, in *mishap.RunInjection) {
-	if h.last(in) {
-		h.finalLook(ctx)
+// goes to reverting, which does it; otherwise it is reverted while others hold,
+// beside whatever call is made on those.
+func (h *holding) leave(in *mishap.RunInjection, now time.Time) {
+	if h.last(in, now) {
 		h.stop = h.elapsed()
 		return
 	}
-	h.leaving[in.ID] = true
-	if e := h.verifyOnce(ctx, h.injection(in.ID)); e != nil {
-		h.rec.note(mishap.Entry{Effect: e})
-	}
-	if err := h.rec.must(ctx, change(in.ID, mishap.InjectionReverting, "its time is over")); err != nil {
-		h.stop = internal(err)
-		return
-	}
 	id := in.ID
+	h.rec.record(change(id, mishap.InjectionReverting, "its time is over"))
 	h.pending++
-	h.calls <- func(ctx context.Context) event {
-		reverted, err := h.callRevert(ctx, id)
-		return event{reverted: &callResult{id: id, reverted: reverted, err: err}}
-	}
+	go func() {
+		reverted, err := h.callRevert(context.WithoutCancel(h.work), id)
+		h.send(event{reverted: &callResult{id: id, reverted: reverted, err: err}})
+	}()
 }
 
 // last reports whether every other injection is out, or due as well.
-func (h *holding) last(in *mishap.RunInjection) bool {
+func (h *holding) last(in *mishap.RunInjection, now time.Time) bool {
 	if len(h.waiting) > 0 || h.pending > 0 {
 		return false
 	}
-	now := time.Now()
 	for _, other := range h.rec.run.Injections {
-		due := other.State == mishap.InjectionInjected && !now.Before(other.InjectedAt.Add(other.For.Std())) && h.seen(other)
+		at, all := h.due(other)
+		due := other.State == mishap.InjectionInjected && all && !now.Before(at)
 		if other != in && other.Fault != mishap.ArmsFault && !other.State.Settled() && !due {
 			return false
 		}
 	}
 	return true
-}
-
-// finalLook looks once more at everything that is in, so that the last traffic
-// counts too.
-func (h *holding) finalLook(ctx context.Context) {
-	for _, in := range h.rec.run.Injections {
-		if in.State != mishap.InjectionInjected || h.leaving[in.ID] {
-			continue
-		}
-		if e := h.verifyOnce(ctx, h.injection(in.ID)); e != nil {
-			h.rec.note(mishap.Entry{Effect: e})
-		}
-	}
 }

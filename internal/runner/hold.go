@@ -20,28 +20,29 @@ type event struct {
 }
 
 type callResult struct {
-	id       string
-	reverted mishap.Reverted
-	err      error
+	id        string
+	reverted  mishap.Reverted
+	err       error
+	unwritten error // why the journal did not take that it would be made, and it was not
 }
 
 // holding is the time from the first injection until everything is to be
-// reverted. Its loop is the only one that records; others send events.
+// reverted. Its loop is the only one that records; others send events. The loop
+// waits for nothing but events.
 type holding struct {
 	*execution
-	events  chan event
-	calls   chan func(context.Context) event // one after another
+	work    context.Context                  // ends with the holding
+	events  chan event                       // of work, dropped when that has ended
+	calls   chan func(context.Context) event // that inject, one after another
 	busy    map[string]bool                  // checks and looks under way
 	wake    []chan struct{}                  // one per probe that is asked while a fault is in
 	waiting map[string]time.Time             // faults by name: when they are due; zero if not known yet
-	asked   map[string]time.Time             // probes by name: start of the last observation
-	looked  map[string]time.Time             // injections by id: the last look
-	leaving map[string]bool                  // injections by id whose own revert was asked for
 	steps   map[string]int                   // injections by id: the step of their ramp
 	pending int                              // calls asked for and not yet answered
 	until   time.Time                        // of a run without faults: when it is over
 	armsIn  func()                           // the arms are in: begins the comparison
-	ready   func(context.Context)            // ends the baseline; nil if there is none, or it is over
+	ready   func()                           // ends the baseline; nil if there is none, or it is over
+	cleared *mishap.StateChange              // harm is ruled out, and nothing has met the fault yet
 	late    *event                           // of a call that ended after the loop; read after the worker is done
 }
 
@@ -50,42 +51,44 @@ type holding struct {
 func (x *execution) hold(ctx context.Context) {
 	work, cancel := context.WithCancel(ctx)
 	h := &holding{
-		execution: x, events: make(chan event, 64), calls: make(chan func(context.Context) event, 2*len(x.rec.run.Injections)+1),
-		busy: map[string]bool{}, waiting: map[string]time.Time{}, asked: map[string]time.Time{},
-		looked: map[string]time.Time{}, leaving: map[string]bool{}, steps: map[string]int{},
+		execution: x, work: work, events: make(chan event, 64), calls: make(chan func(context.Context) event, len(x.rec.run.Injections)+1),
+		busy: map[string]bool{}, waiting: map[string]time.Time{}, steps: map[string]int{},
 	}
 	done := make(chan struct{})
-	go h.work(work, done)
+	go h.makeCalls(done)
 	defer func() {
 		if p := recover(); p != nil {
 			x.stop = internal(fmt.Errorf("panic: %v", p))
 		}
-		// A call under way is cancelled and waited for, so that no late call
-		// can inject behind the revert's back.
+		// A call under way is told to end, and has a moment for that; see turns
+		// for one that does not.
 		cancel()
 		h.drain(done)
 	}()
 	if x.Compare == nil {
-		h.watch(work)
+		h.watch()
 		h.begin()
 	} else {
-		h.baseline(work)
+		h.baseline()
 	}
-	h.loop(ctx)
+	h.loop()
 }
 
-// work makes the calls that inject and revert, one after another.
-func (h *holding) work(ctx context.Context, done chan<- struct{}) {
+// makeCalls makes the calls that inject, one after another.
+func (h *holding) makeCalls(done chan<- struct{}) {
 	defer close(done)
 	for {
 		select {
-		case <-ctx.Done():
+		case <-h.work.Done():
 			return
 		case call := <-h.calls:
-			e := call(ctx)
+			if h.work.Err() != nil {
+				return
+			}
+			e := call(h.work)
 			select {
 			case h.events <- e:
-			case <-ctx.Done():
+			case <-h.work.Done():
 				h.late = &e // the loop is gone; drain records what this call did
 				return
 			}
@@ -116,7 +119,7 @@ func (h *holding) drain(done <-chan struct{}) {
 // count.
 func (h *holding) settleLate(e event) {
 	switch {
-	case e.injected != nil && e.injected.err == nil:
+	case e.injected != nil && e.injected.err == nil && e.injected.unwritten == nil:
 		h.rec.note(change(e.injected.id, mishap.InjectionInjected, ""))
 	case e.reverted != nil && e.reverted.err == nil:
 		h.rec.note(change(e.reverted.id, e.reverted.reverted.State, e.reverted.reverted.Detail))
@@ -144,7 +147,7 @@ func (h *holding) bare() time.Duration {
 }
 
 // loop runs until h.stop says why it is over.
-func (h *holding) loop(ctx context.Context) {
+func (h *holding) loop() {
 	look := time.NewTicker(h.Look)
 	defer look.Stop()
 	renew := time.NewTicker(max(h.Renew, 50*time.Millisecond))
@@ -154,21 +157,21 @@ func (h *holding) loop(ctx context.Context) {
 	for h.stop == nil {
 		select {
 		case e := <-h.events:
-			h.handle(ctx, e)
+			h.handle(e)
 		case s := <-h.Stops:
 			h.stop = &mishap.StateChange{Cause: s.Cause, Reason: s.Reason, By: s.By}
 		case <-h.lost():
 			h.stop = internal(errors.New("the keeper was lost"))
-		case <-ctx.Done():
+		case <-h.work.Done():
 			h.stop = &mishap.StateChange{Cause: mishap.CauseInterrupt, Reason: "interrupted"}
 		case <-look.C:
-			h.look(ctx)
+			h.look()
 		case <-renew.C:
-			h.renew(ctx)
+			h.renew()
 		case <-soon.C:
 		}
 		if h.stop == nil {
-			soon.Reset(h.advance(ctx))
+			soon.Reset(h.advance())
 		}
 	}
 }
@@ -181,7 +184,7 @@ func (h *holding) lost() <-chan struct{} {
 }
 
 // handle folds one event into the run and decides whether it is over.
-func (h *holding) handle(ctx context.Context, e event) {
+func (h *holding) handle(e event) {
 	switch {
 	case e.observation != nil:
 		h.observed(*e.observation)
@@ -189,19 +192,18 @@ func (h *holding) handle(ctx context.Context, e event) {
 		h.checked(*e.check)
 	case e.effect != nil:
 		h.busy["look "+e.effect.Injection] = false
-		h.looked[e.effect.Injection] = e.effect.At
 		h.rec.note(mishap.Entry{Effect: e.effect})
+		h.clear()
 	case e.comparison != nil:
-		h.compared(ctx, *e.comparison)
+		h.compared(*e.comparison)
 	case e.injected != nil:
-		h.injected(ctx, *e.injected)
+		h.injected(*e.injected)
 	case e.reverted != nil:
-		h.reverted(ctx, *e.reverted)
+		h.reverted(*e.reverted)
 	}
 }
 
 func (h *holding) observed(o mishap.Observation) {
-	h.asked[o.Probe] = o.Start
 	h.rec.note(mishap.Entry{Observation: &o})
 	w := h.rec.run.Watch(o.Probe)
 	switch {
@@ -222,19 +224,20 @@ func (h *holding) checked(c mishap.Check) {
 	}
 }
 
-func (h *holding) injected(ctx context.Context, c callResult) {
+func (h *holding) injected(c callResult) {
 	h.pending--
-	if c.err != nil {
-		in := h.rec.run.Injection(c.id)
+	in := h.rec.run.Injection(c.id)
+	switch {
+	case c.unwritten != nil:
+		h.stop = internal(c.unwritten)
+		return
+	case c.err != nil:
 		h.stop = &mishap.StateChange{Cause: mishap.CauseError, Reason: fmt.Sprintf("inject %s on %s: %s", in.Fault, in.Target.Label(), c.err)}
 		return
 	}
-	if err := h.rec.must(ctx, change(c.id, mishap.InjectionInjected, "")); err != nil {
-		h.stop = internal(err)
-		return
-	}
-	h.lookAt(ctx, c.id)
-	if in := h.rec.run.Injection(c.id); in.Fault == mishap.ArmsFault {
+	h.rec.record(change(c.id, mishap.InjectionInjected, ""))
+	h.lookAt(c.id)
+	if in.Fault == mishap.ArmsFault {
 		h.armsIn()
 	} else {
 		h.watchNow()
@@ -242,14 +245,14 @@ func (h *holding) injected(ctx context.Context, c callResult) {
 	}
 }
 
-func (h *holding) reverted(ctx context.Context, c callResult) {
+func (h *holding) reverted(c callResult) {
 	h.pending--
 	if c.err != nil {
 		in := h.rec.run.Injection(c.id)
 		h.stop = &mishap.StateChange{Cause: mishap.CauseError, Reason: fmt.Sprintf("revert %s on %s: %s", in.Fault, in.Target.Label(), c.err)}
 		return
 	}
-	h.rec.try(ctx, change(c.id, c.reverted.State, c.reverted.Detail))
+	h.rec.record(change(c.id, c.reverted.State, c.reverted.Detail))
 }
 
 func change(id string, to mishap.InjectionState, detail string) mishap.Entry {

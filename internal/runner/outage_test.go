@@ -46,7 +46,7 @@ func TestALedgerThatIsGoneForAMinuteLosesNothing(t *testing.T) {
 		for struck := true; struck; points++ {
 			synctest.Test(t, func(t *testing.T) { struck = goneAt(t, points+1, written) })
 		}
-		if points < 18 {
+		if points < 12 {
 			t.Errorf("only %d calls were struck", points)
 		}
 		t.Logf("gone at each of %d calls, written before: %v", points-1, written)

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 // ramp takes the next step of an injection's ramp if it is due: it is recorded,
 // and then the fault is renewed with its new parameter. It answers how long the
 // step after it takes.
-func (h *holding) ramp(ctx context.Context, in *mishap.RunInjection, now time.Time) time.Duration {
+func (h *holding) ramp(in *mishap.RunInjection, now time.Time) time.Duration {
 	f := h.fault(in.Fault)
 	renewer, ok := f.Injector.(Renewer)
 	if f.Ramp == nil || !ok {
@@ -25,14 +24,14 @@ func (h *holding) ramp(ctx context.Context, in *mishap.RunInjection, now time.Ti
 		with, err := r.With(f.With, step)
 		if err == nil {
 			full.With = with
-			err = h.rec.must(ctx, mishap.Entry{Note: &mishap.Note{Text: fmt.Sprintf("%s: %s is %s now, step %d of %d", f.Name, r.Parameter, r.Values[step], step+1, len(r.Values))}})
+			h.rec.record(mishap.Entry{Note: &mishap.Note{Text: fmt.Sprintf("%s: %s is %s now, step %d of %d", f.Name, r.Parameter, r.Values[step], step+1, len(r.Values))}})
 		}
 		if err != nil {
 			h.stop = internal(err)
 			return time.Hour
 		}
 		h.undo[in.ID] = full
-		h.renewOne(ctx, renewer, full)
+		h.renewOne(renewer, full)
 	}
 	if step == len(r.Values)-1 {
 		return time.Hour

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -11,15 +12,24 @@ import (
 	"mishap"
 )
 
-// recorder numbers a run's entries, applies them to the run, and writes them to
-// the journal. What it could not write it keeps, in order, and writes with the
-// next entries: reverting needs no ledger.
+// writeWithin is how long a write of the journal may take.
+const writeWithin = 10 * time.Second
+
+// recorder numbers a run's entries, applies them to the run, and has them
+// written to the journal by a goroutine of its own, in order: a ledger that is
+// slow, locked or away holds up nobody who does not ask for [recorder.flush].
+// What could not be written is kept, and written with the next entries.
 type recorder struct {
 	journal Journal
 	seen    func(mishap.Entry, *mishap.Run)
 	run     *mishap.Run
-	backlog []mishap.Entry
-	err     error // the last failure to write; nil when all is written
+	defect  error // an entry that the run did not take
+
+	mu      sync.Mutex
+	backlog []mishap.Entry // not known to be written
+	writing chan struct{}  // closed when the writing under way ends; nil: there is none
+	since   time.Time      // when the write under way began
+	failed  error          // the last write, if it failed
 }
 
 func newRecorder(j Journal, seen func(mishap.Entry, *mishap.Run), entries []mishap.Entry) (*recorder, error) {
@@ -34,56 +44,129 @@ func newRecorder(j Journal, seen func(mishap.Entry, *mishap.Run), entries []mish
 	return r, nil
 }
 
-// apply numbers the entry and folds it into the run.
-func (r *recorder) apply(e mishap.Entry) (mishap.Entry, error) {
-	e.Run, e.Seq, e.At = r.run.ID, r.run.Seq+1, time.Now()
-	if err := r.run.Apply(e); err != nil {
-		return e, err
-	}
-	return e, nil
-}
-
 func (r *recorder) show(e mishap.Entry) {
 	if r.seen != nil {
 		r.seen(e, r.run)
 	}
 }
 
-// note records the entry without waiting for the disk: it is written with the
-// next one that must be, or by flush.
+// note numbers the entry and folds it into the run. It is written with the next
+// write.
 func (r *recorder) note(e mishap.Entry) {
-	e, err := r.apply(e)
-	if err != nil {
-		r.err = err
+	e.Run, e.Seq, e.At = r.run.ID, r.run.Seq+1, time.Now()
+	if err := r.run.Apply(e); err != nil {
+		r.defect = err
 		return
 	}
+	r.mu.Lock()
 	r.backlog = append(r.backlog, e)
+	r.mu.Unlock()
 	r.show(e)
 }
 
+// record notes the entry and begins to write it, and everything before it.
+func (r *recorder) record(e mishap.Entry) {
+	r.note(e)
+	r.write()
+}
+
+// write begins to write what was noted, unless that goes on already.
+func (r *recorder) write() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.begin()
+}
+
+// begin is write for who has the lock.
+func (r *recorder) begin() {
+	if r.writing == nil && len(r.backlog) > 0 {
+		r.writing, r.since = make(chan struct{}), time.Now()
+		go r.writeAll()
+	}
+}
+
+// writeAll writes until nothing is left, or a write fails.
+func (r *recorder) writeAll() {
+	for more := true; more; {
+		r.mu.Lock()
+		batch := r.backlog[:len(r.backlog):len(r.backlog)]
+		r.since = time.Now()
+		r.mu.Unlock()
+		ctx, cancel := context.WithTimeout(context.Background(), writeWithin)
+		err := r.journal.Append(ctx, batch...)
+		cancel()
+		r.mu.Lock()
+		r.failed = nil
+		if err != nil {
+			r.failed = fmt.Errorf("write journal: %w", err)
+		} else {
+			r.backlog = r.backlog[len(batch):]
+		}
+		if more = err == nil && len(r.backlog) > 0; !more {
+			close(r.writing)
+			r.writing = nil
+		}
+		r.mu.Unlock()
+	}
+}
+
+// trouble is why the journal does not have what was noted: the last write
+// failed, or one takes too long. Nil while there is none.
+func (r *recorder) trouble() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.defect != nil:
+		return r.defect
+	case r.failed != nil:
+		return r.failed
+	case r.writing != nil && time.Since(r.since) > writeWithin:
+		return fmt.Errorf("write journal: the ledger has not answered for %s", mishap.Duration(writeWithin))
+	}
+	return nil
+}
+
+// durable waits until the journal has the entry with that number, at most as
+// long as one write may take. It may be called by any goroutine.
+func (r *recorder) durable(ctx context.Context, seq int64) error {
+	ctx, cancel := context.WithTimeout(ctx, writeWithin+lastWords)
+	defer cancel()
+	for tried := false; ; {
+		r.mu.Lock()
+		there := len(r.backlog) == 0 || r.backlog[0].Seq > seq
+		failed, over := r.failed, r.writing == nil
+		if !there && over && !tried {
+			tried = true
+			r.begin()
+			over = false
+		}
+		writing := r.writing
+		r.mu.Unlock()
+		switch {
+		case there:
+			return nil
+		case over:
+			return failed
+		}
+		select {
+		case <-writing:
+		case <-ctx.Done():
+			return fmt.Errorf("write journal: the ledger does not answer: %w", ctx.Err())
+		}
+	}
+}
+
+// flush waits until everything is durable. It holds its caller up, so no fault
+// may be in that is to leave.
+func (r *recorder) flush(ctx context.Context) error {
+	return r.durable(context.WithoutCancel(ctx), r.run.Seq)
+}
+
 // must records the entry and everything before it; it is durable if the error
-// is nil.
+// is nil. It waits, as flush does.
 func (r *recorder) must(ctx context.Context, e mishap.Entry) error {
 	r.note(e)
 	return r.flush(ctx)
-}
-
-// try records the entry if the ledger takes it, and keeps it otherwise.
-func (r *recorder) try(ctx context.Context, e mishap.Entry) { _ = r.must(ctx, e) }
-
-// flush writes the backlog.
-func (r *recorder) flush(ctx context.Context) error {
-	if len(r.backlog) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if err := r.journal.Append(ctx, r.backlog...); err != nil {
-		r.err = fmt.Errorf("write journal: %w", err)
-		return r.err
-	}
-	r.backlog, r.err = nil, nil
-	return nil
 }
 
 // prepare records an injection with its undo. Unless the target is taken, an
@@ -108,7 +191,9 @@ func (r *recorder) prepare(ctx context.Context, in mishap.Injection) error {
 		return err
 	}
 	if lost != nil {
+		r.mu.Lock()
 		r.backlog = append(r.backlog, e)
+		r.mu.Unlock()
 	}
 	r.show(e)
 	return lost // it says what and where itself
@@ -118,21 +203,14 @@ func (r *recorder) prepare(ctx context.Context, in mishap.Injection) error {
 // A run that is over for its server alone would keep its locks for ever.
 func (r *recorder) settle(ctx context.Context, giveUp <-chan struct{}) error {
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(0))
-	for giveUp != nil && r.failure() != nil && !errors.Is(r.err, ErrLost) {
+	err := r.flush(ctx)
+	for giveUp != nil && err != nil && !errors.Is(err, ErrLost) {
 		select {
 		case <-giveUp:
-			return r.failure()
+			return err
 		case <-time.After(waits.NextBackOff()):
-			_ = r.flush(ctx)
+			err = r.flush(ctx)
 		}
 	}
-	return r.failure()
-}
-
-// failure is what was not written at the end of the run.
-func (r *recorder) failure() error {
-	if len(r.backlog) > 0 || r.err != nil {
-		return r.err
-	}
-	return nil
+	return errors.Join(r.defect, err)
 }

@@ -11,10 +11,13 @@ import (
 	"mishap"
 )
 
-// revertAll takes out everything that may be in, newest first, in rounds, so
-// that one failing revert does not hold up the others. It needs no ledger. It
-// returns false if something is stranded, or the caller leaves. The first round
-// begins before the journal has it: no fault stays in for a slow disk.
+// headStart is how long reverts are made one after another, newest first. What
+// is left then begins at once, so that none is held up by another.
+const headStart = 250 * time.Millisecond
+
+// revertAll takes out everything that may be in, newest first, in rounds. It
+// needs no ledger, and waits for none. It returns false if something is stranded,
+// or the caller leaves.
 func (x *execution) revertAll(ctx context.Context) bool {
 	x.stop.To = mishap.Reverting
 	x.rec.note(mishap.Entry{State: x.stop})
@@ -27,11 +30,12 @@ func (x *execution) revertAll(ctx context.Context) bool {
 			return false
 		}
 		if len(x.toRevert()) == 0 {
-			return x.verifyNext(ctx)
+			x.rec.record(mishap.Entry{State: &mishap.StateChange{To: mishap.Verifying}})
+			return true
 		}
 		pause := wait.NextBackOff()
 		if pause == backoff.Stop {
-			x.strand(ctx, failed)
+			x.strand(failed)
 			return false
 		}
 		if !sleep(ctx, pause) {
@@ -40,55 +44,66 @@ func (x *execution) revertAll(ctx context.Context) bool {
 	}
 }
 
-func (x *execution) verifyNext(ctx context.Context) bool {
-	x.rec.try(ctx, mishap.Entry{State: &mishap.StateChange{To: mishap.Verifying}})
-	return true
-}
-
 // toRevert lists what is not settled, newest first. What was prepared and never
 // injected has nothing to revert, and a stranded one is tried again.
 func (x *execution) toRevert() []*mishap.RunInjection { return x.rec.run.Outstanding() }
 
-// attempt is a revert that begins, or how it ended.
-type attempt struct {
-	id    string
-	ended *callResult // nil: it begins
-}
-
-// revertRound makes one attempt on everything that may be in. The calls never
-// wait for the journal, which is written beside them.
+// revertRound makes one attempt on everything that may be in, and on the arms
+// when the others have ended.
 func (x *execution) revertRound(ctx context.Context, failed map[string]error) bool {
-	var ids []string
+	var faults, arms []string
 	for _, in := range x.toRevert() {
-		ids = append(ids, in.ID)
-	}
-	attempts := make(chan attempt, 2*len(ids))
-	go func() {
-		defer close(attempts)
-		for _, id := range ids {
-			if errors.Is(context.Cause(ctx), ErrLeave) {
-				return
-			}
-			attempts <- attempt{id: id}
-			reverted, err := x.callRevert(context.WithoutCancel(ctx), id)
-			attempts <- attempt{id, &callResult{id: id, reverted: reverted, err: err}}
-		}
-	}()
-	_ = x.rec.flush(ctx)
-	ended := 0
-	for a := range attempts {
-		if a.ended != nil {
-			ended++
-			x.recordRevert(ctx, *a.ended, failed)
-		} else if x.rec.run.Injection(a.id).State != mishap.InjectionReverting {
-			x.rec.note(change(a.id, mishap.InjectionReverting, ""))
+		if in.Fault == mishap.ArmsFault {
+			arms = append(arms, in.ID)
+		} else {
+			faults = append(faults, in.ID)
 		}
 	}
-	return ended == len(ids)
+	return x.revertThese(ctx, faults, failed) && x.revertThese(ctx, arms, failed)
 }
 
-// recordRevert writes how an attempt ended.
-func (x *execution) recordRevert(ctx context.Context, c callResult, failed map[string]error) {
+// revertThese makes one attempt on each, in their order as long as that is
+// quick. It returns false if the caller leaves.
+func (x *execution) revertThese(ctx context.Context, ids []string, failed map[string]error) bool {
+	ended := make(chan callResult, len(ids))
+	begun := 0
+	begin := func(most int) {
+		for ; begun < min(most, len(ids)) && !left(ctx); begun++ {
+			id := ids[begun]
+			go func() {
+				reverted, err := x.callRevert(context.WithoutCancel(ctx), id)
+				ended <- callResult{id: id, reverted: reverted, err: err}
+			}()
+			if x.rec.run.Injection(id).State != mishap.InjectionReverting {
+				x.rec.note(change(id, mishap.InjectionReverting, ""))
+			}
+		}
+		x.rec.write()
+	}
+	late := time.NewTimer(headStart)
+	defer late.Stop()
+	leaves := ctx.Done()
+	begin(1)
+	for n := 0; n < len(ids) && !left(ctx); {
+		select {
+		case c := <-ended:
+			n++
+			x.recordRevert(c, failed)
+			begin(n + 1)
+		case <-late.C:
+			begin(len(ids))
+		case <-leaves:
+			leaves = nil // only one who leaves ends the reverts
+		}
+	}
+	return !left(ctx)
+}
+
+// left reports whether the caller leaves the faults to their keepers.
+func left(ctx context.Context) bool { return errors.Is(context.Cause(ctx), ErrLeave) }
+
+// recordRevert notes how an attempt ended.
+func (x *execution) recordRevert(c callResult, failed map[string]error) {
 	err := c.err
 	if err == nil && !c.reverted.State.Settled() {
 		err = fmt.Errorf("the injector answered %q, which settles nothing", c.reverted.State)
@@ -99,31 +114,40 @@ func (x *execution) recordRevert(ctx context.Context, c callResult, failed map[s
 		return
 	}
 	delete(failed, c.id)
-	x.rec.try(ctx, change(c.id, c.reverted.State, c.reverted.Detail))
+	x.rec.record(change(c.id, c.reverted.State, c.reverted.Detail))
 }
 
-// callRevert reverts through the keeper, or, when that is gone, from the record.
-func (x *execution) callRevert(ctx context.Context, id string) (r mishap.Reverted, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("revert panicked: %v", p)
-		}
-	}()
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
+// callRevert makes one attempt to revert, once an earlier call on the injection
+// has returned.
+func (x *execution) callRevert(ctx context.Context, id string) (mishap.Reverted, error) {
 	in, ok := x.undo[id]
 	if !ok {
-		return r, errors.New("its undo is not known")
+		return mishap.Reverted{}, errors.New("its undo is not known")
 	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	leave, err := x.turns.take(ctx, id)
+	if err != nil {
+		leave()
+		return mishap.Reverted{}, err
+	}
+	return within(ctx, callTimeout, "revert", func(ctx context.Context) (mishap.Reverted, error) {
+		defer leave()
+		return x.revertOne(ctx, in)
+	})
+}
+
+// revertOne reverts through the keeper, or, when that is gone, from the record.
+func (x *execution) revertOne(ctx context.Context, in mishap.Injection) (mishap.Reverted, error) {
 	if x.kept(in) && !x.keeperLost() {
-		r, err = x.Keeper.Revert(ctx, id)
+		r, err := x.Keeper.Revert(ctx, in.ID)
 		if err == nil || !x.keeperLost() {
 			return r, err
 		}
 	}
 	injector, err := x.injector(in)
 	if err != nil {
-		return r, err
+		return mishap.Reverted{}, err
 	}
 	return injector.Revert(ctx, in)
 }
@@ -138,7 +162,7 @@ func (x *execution) keeperLost() bool {
 }
 
 // strand records what could not be reverted.
-func (x *execution) strand(ctx context.Context, failed map[string]error) {
+func (x *execution) strand(failed map[string]error) {
 	reason := ""
 	for _, in := range x.toRevert() {
 		why := "it could not be reverted"
@@ -148,11 +172,11 @@ func (x *execution) strand(ctx context.Context, failed map[string]error) {
 		x.rec.note(change(in.ID, mishap.InjectionStranded, why))
 		reason = fmt.Sprintf("%s on %s could not be reverted within %s: %s", in.Fault, in.Target.Label(), mishap.Duration(x.RevertWithin), why)
 	}
-	x.rec.try(ctx, mishap.Entry{State: &mishap.StateChange{To: mishap.Stranded, Reason: reason}})
+	x.rec.record(mishap.Entry{State: &mishap.StateChange{To: mishap.Stranded, Reason: reason}})
 }
 
 // strandPersisting gives up on faults that come back after each revert.
-func (x *execution) strandPersisting(ctx context.Context) {
+func (x *execution) strandPersisting() {
 	if x.rec.run.State != mishap.Verifying {
 		return
 	}
@@ -163,7 +187,7 @@ func (x *execution) strandPersisting(ctx context.Context) {
 			x.rec.note(change(in.ID, mishap.InjectionStranded, "it is seen again after every revert"))
 		}
 	}
-	x.rec.try(ctx, mishap.Entry{State: &mishap.StateChange{To: mishap.Stranded, Reason: x.stop.Reason}})
+	x.rec.record(mishap.Entry{State: &mishap.StateChange{To: mishap.Stranded, Reason: x.stop.Reason}})
 }
 
 // sleep waits, and returns false if the caller leaves; an ordinary
@@ -175,10 +199,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 		return true
 	case <-ctx.Done():
-		if errors.Is(context.Cause(ctx), ErrLeave) {
-			return false
+		if !left(ctx) {
+			<-t.C
 		}
-		<-t.C
-		return true
+		return !left(ctx)
 	}
 }

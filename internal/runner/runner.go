@@ -2,8 +2,9 @@
 // verifies, and writes every step to the run's journal before or as it happens.
 //
 // All of a run's state is changed by one goroutine, its loop. Probes,
-// safeguards, looks at the fault's effect, and the calls that inject and revert
-// are made by others, which only send what they found. Once the state injecting
+// safeguards, looks at the fault's effect, the calls that inject and revert, and
+// the writing of the journal are made by others, which only send what they found,
+// so that nothing that is still being asked keeps a fault in. Once the state injecting
 // is written there is no way out of [Runner.Run] that does not revert, except a
 // caller that cancels with [ErrLeave]: then the keepers end the faults.
 package runner
@@ -103,12 +104,12 @@ type Runner struct {
 	RevertWithin time.Duration // how long a revert is tried before it is stranded
 	Renew        time.Duration // time between two renewals of a fault that expires
 	Look         time.Duration // time between two looks at effect and safeguards; 0 means 1 s
-	Inject       time.Duration // longest injecting call; 0 means 30 s. It must end before the server's lease can
+	Inject       time.Duration // longest injecting call; 0 means [mishap.InjectWithin]. It must end before the server's lease can
 }
 
 const (
 	defaultLook  = time.Second
-	callTimeout  = 30 * time.Second // one inject or revert call
+	callTimeout  = 30 * time.Second // one revert call
 	checkTimeout = 5 * time.Second  // one safeguard's answer, one look
 )
 
@@ -151,7 +152,7 @@ func (r *Runner) Resume(ctx context.Context, entries []mishap.Entry, injections 
 	}
 	if !rec.run.State.Touched() {
 		why.To = mishap.Refused
-		rec.try(ctx, mishap.Entry{State: &why})
+		rec.note(mishap.Entry{State: &why})
 		return rec.run, rec.settle(ctx, r.GiveUp)
 	}
 	x.stop = &why
@@ -162,9 +163,11 @@ func (r *Runner) Resume(ctx context.Context, entries []mishap.Entry, injections 
 // execution is one run under way. Only its loop touches it.
 type execution struct {
 	*Runner
-	rec  *recorder
-	undo map[string]mishap.Injection // by id, with undo: what reverting needs
-	stop *mishap.StateChange         // why holding ended
+	rec   *recorder
+	turns turns                       // of the calls that inject and revert
+	found []mishap.Injection          // what was prepared: the targets as they are now
+	undo  map[string]mishap.Injection // by id, with undo: what reverting needs
+	stop  *mishap.StateChange         // why holding ended
 }
 
 func (r *Runner) execution(rec *recorder) *execution {
@@ -172,7 +175,7 @@ func (r *Runner) execution(rec *recorder) *execution {
 		r.Look = defaultLook
 	}
 	if r.Inject == 0 {
-		r.Inject = callTimeout
+		r.Inject = mishap.InjectWithin
 	}
 	if r.Log == nil {
 		r.Log = slog.New(slog.DiscardHandler)
@@ -193,5 +196,5 @@ func (x *execution) end(ctx context.Context) {
 			x.stop = again
 		}
 	}
-	x.strandPersisting(ctx)
+	x.strandPersisting()
 }

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -13,72 +14,95 @@ import (
 // verify waits with exponential backoff until the steady state is back. It
 // returns a reason to revert again if a fault is seen once more.
 func (x *execution) verify(ctx context.Context) *mishap.StateChange {
-	if again := x.seenAgain(ctx); again != nil {
+	if again := x.seenAgain(ctx, min(checkTimeout, x.rec.run.Plan.Experiment.Recovery.Within.Std())); again != nil {
 		return again
 	}
 	recovered, stopped := x.recover(ctx)
 	if stopped != nil {
 		x.rec.note(mishap.Entry{Note: &mishap.Note{Text: "stopped waiting for the steady state: " + stopped.Reason}})
 		stopped.To = mishap.Completed
-		x.rec.try(ctx, mishap.Entry{State: stopped})
+		x.rec.record(mishap.Entry{State: stopped})
 		return nil
 	}
 	x.rec.note(mishap.Entry{Recovered: &recovered})
-	if again := x.seenAgain(ctx); again != nil {
+	if again := x.seenAgain(ctx, checkTimeout); again != nil {
 		return again
 	}
-	x.rec.try(ctx, mishap.Entry{State: &mishap.StateChange{To: mishap.Completed}})
+	x.rec.record(mishap.Entry{State: &mishap.StateChange{To: mishap.Completed}})
 	return nil
 }
 
-// seenAgain looks whether a reverted fault is in force. Only what was reverted
-// by us counts: what others changed is theirs.
-func (x *execution) seenAgain(ctx context.Context) *mishap.StateChange {
-	for _, in := range x.rec.run.Injections {
-		if in.State != mishap.InjectionReverted {
+// seenAgain looks, side by side, whether a reverted fault is in force. Only what
+// was reverted by us counts: what others changed is theirs.
+func (x *execution) seenAgain(ctx context.Context, limit time.Duration) (again *mishap.StateChange) {
+	var looks sync.WaitGroup
+	effects := make([]*mishap.Effect, len(x.rec.run.Injections))
+	for i, in := range x.rec.run.Injections {
+		if in.State == mishap.InjectionReverted {
+			full := x.injection(in.ID)
+			looks.Go(func() { effects[i] = x.verifyOnce(context.WithoutCancel(ctx), full, limit) })
+		}
+	}
+	looks.Wait()
+	for i, e := range effects {
+		if e == nil {
 			continue
 		}
-		e := x.verifyOnce(context.WithoutCancel(ctx), x.injection(in.ID))
 		if e.InForce == mishap.Yes || e.Traffic != nil {
 			x.rec.note(mishap.Entry{Effect: e}) // also the last of the traffic counts
 		}
-		if e.InForce != mishap.Yes {
-			continue
+		if in := x.rec.run.Injections[i]; e.InForce == mishap.Yes && again == nil {
+			again = &mishap.StateChange{Cause: mishap.CausePersist, Reason: fmt.Sprintf("%s on %s is seen again after its revert", in.Fault, in.Target.Label())}
 		}
-		return &mishap.StateChange{Cause: mishap.CausePersist, Reason: fmt.Sprintf("%s on %s is seen again after its revert", in.Fault, in.Target.Label())}
 	}
-	return nil
+	return again
 }
 
-// recover asks for the steady state until all probes are met twice running, or
-// the deadline has passed. Recovery is timed from the verified revert to the
-// first of the two looks.
+// recover asks for the steady state until all probes are met twice running. The
+// first of the two looks must begin by the deadline, and one always begins at it:
+// a look that is under way then is cut off for it. The second may come after.
 func (x *execution) recover(ctx context.Context) (mishap.Recovered, *mishap.StateChange) {
 	spec := x.rec.run.Plan.Experiment.Recovery
 	start := x.rec.run.RevertedAt
+	deadline := start.Add(spec.Within.Std())
 	wait := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(spec.First.Std()), backoff.WithMultiplier(spec.Factor),
 		backoff.WithMaxInterval(spec.Cap.Std()), backoff.WithRandomizationFactor(float64(spec.Jitter)),
 		backoff.WithMaxElapsedTime(0))
+	since := func(t time.Time) mishap.Duration { return mishap.Duration(t.Sub(start)) }
 	met, before, out := false, start, mishap.Recovered{}
 	for {
-		looked := time.Now()
+		began := time.Now()
 		out.Attempts++
-		if !x.steady(ctx) {
-			met = false
-		} else if met {
+		cut := deadline
+		if met || !began.Before(deadline) {
+			cut = time.Time{}
+		}
+		result, why := x.steady(ctx, cut)
+		switch late := !began.Before(deadline) || met && !time.Now().Before(deadline); {
+		case result == mishap.Met && met:
 			out.In = true
 			return out, nil
-		} else {
-			met, out.Took, out.Resolution = true, mishap.Duration(looked.Sub(start)), mishap.Duration(looked.Sub(before))
+		case result == mishap.Met:
+			met, out.Took, out.Resolution, out.Answered = true, since(began), mishap.Duration(began.Sub(before)), since(time.Now())
+		case late && ctx.Err() == nil:
+			out.Took, out.Resolution, out.Answered = since(began), mishap.Duration(began.Sub(before)), since(time.Now())
+			if result == mishap.Unmeasured {
+				out.Blind = "at the deadline " + why
+			}
+			return out, nil
+		default:
+			met = false
 		}
-		before = looked
+		if result == mishap.Unmet {
+			before = began
+		}
 		pause := wait.NextBackOff()
 		if met {
 			pause = min(pause, spec.First.Std()) // the second of two looks need not wait long
 		}
-		if time.Since(start)+pause > spec.Within.Std() && !met {
-			return mishap.Recovered{Took: mishap.Duration(time.Since(start)), Attempts: out.Attempts}, nil
+		if left := time.Until(deadline); left > 0 || !met {
+			pause = min(pause, left)
 		}
 		if stop := x.pause(ctx, pause); stop != nil {
 			return out, stop
@@ -86,16 +110,30 @@ func (x *execution) recover(ctx context.Context) (mishap.Recovered, *mishap.Stat
 	}
 }
 
-// steady asks every probe of the after phase once and reports whether all were
-// met.
-func (x *execution) steady(ctx context.Context) bool {
-	all := true
-	for _, o := range x.observeAll(ctx, mishap.After) {
-		x.rec.note(mishap.Entry{Observation: &o})
-		all = all && o.Result == mishap.Met
+// steady asks every probe of the after phase once: met if all were, unmet if one
+// was not. It is unmeasured if it is not known, and why; so it is if the look was
+// cut off, at a time that is zero if it is not to be.
+func (x *execution) steady(ctx context.Context, cut time.Time) (result mishap.Result, why string) {
+	if !cut.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, cut)
+		defer cancel()
 	}
-	_ = x.rec.flush(ctx) // kept and written later if the ledger is away
-	return all
+	result = mishap.Met
+	for _, o := range x.observeAll(ctx, mishap.After) {
+		if o.Result != mishap.Met && ctx.Err() != nil {
+			o.Result, o.Detail = mishap.Unmeasured, "the look was cut off: "+o.Detail
+		}
+		x.rec.note(mishap.Entry{Observation: &o})
+		switch {
+		case o.Result == mishap.Unmet:
+			result = mishap.Unmet
+		case o.Result != mishap.Met && result == mishap.Met:
+			result, why = mishap.Unmeasured, fmt.Sprintf("%q could not be measured: %s", o.Probe, o.Detail)
+		}
+	}
+	x.rec.write()
+	return result, why
 }
 
 // pause waits, or returns the stop that came meanwhile.

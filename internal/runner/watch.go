@@ -2,19 +2,18 @@ package runner
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"mishap"
 )
 
 // watch starts one goroutine per probe that is asked while a fault is in.
-func (h *holding) watch(ctx context.Context) {
+func (h *holding) watch() {
 	for i, w := range h.rec.run.Watches {
 		if w.Spec.In(mishap.During) {
 			wake := make(chan struct{}, 1)
 			h.wake = append(h.wake, wake)
-			go h.watchOne(ctx, h.Probes[i], w.Spec, wake)
+			go h.watchOne(h.Probes[i], w.Spec, wake)
 		}
 	}
 }
@@ -33,24 +32,20 @@ func (h *holding) watchNow() {
 // watchOne observes every spec.Every, counted from start to start, and when it is
 // woken; an observation
 // that takes longer is followed by the next at once.
-func (h *holding) watchOne(ctx context.Context, p mishap.Probe, spec mishap.ProbeSpec, wake <-chan struct{}) {
+func (h *holding) watchOne(p mishap.Probe, spec mishap.ProbeSpec, wake <-chan struct{}) {
 	tick := time.NewTicker(max(spec.Every.Std(), time.Millisecond))
 	defer tick.Stop()
 	for {
-		o := observe(ctx, p, spec, mishap.During)
-		if ctx.Err() != nil {
+		o := observe(h.work, p, spec, mishap.During)
+		if h.work.Err() != nil {
 			return
 		}
-		select {
-		case h.events <- event{observation: &o}:
-		case <-ctx.Done():
-			return
-		}
+		h.send(event{observation: &o})
 		select {
 		case <-tick.C:
 		case <-wake:
 			tick.Reset(max(spec.Every.Std(), time.Millisecond))
-		case <-ctx.Done():
+		case <-h.work.Done():
 			return
 		}
 	}
@@ -58,7 +53,7 @@ func (h *holding) watchOne(ctx context.Context, p mishap.Probe, spec mishap.Prob
 
 // look asks every safeguard, and every fault for its effect; whoever has not
 // answered the last question is not asked again.
-func (h *holding) look(ctx context.Context) {
+func (h *holding) look() {
 	situation := h.situation()
 	for _, g := range h.Guards {
 		if h.busy["check "+g.Name] {
@@ -66,65 +61,60 @@ func (h *holding) look(ctx context.Context) {
 		}
 		h.busy["check "+g.Name] = true
 		go func() {
-			c := h.ask(ctx, g, situation)
-			h.send(ctx, event{check: &c})
+			c := h.ask(h.work, g, situation)
+			h.send(event{check: &c})
 		}()
 	}
-	for _, in := range h.rec.run.Injections {
-		if in.State == mishap.InjectionInjected && !h.leaving[in.ID] {
-			h.lookAt(ctx, in.ID)
-		}
-	}
-	if err := h.rec.flush(ctx); err != nil {
+	h.lookAtAll()
+	h.rec.write()
+	if err := h.rec.trouble(); err != nil {
 		h.stop = internal(err)
 	}
 }
 
+// lookAtAll asks every injection that is in for its effect.
+func (h *holding) lookAtAll() {
+	for _, in := range h.rec.run.Injections {
+		if in.State == mishap.InjectionInjected {
+			h.lookAt(in.ID)
+		}
+	}
+}
+
 // send hands an event to the loop, or drops it when the hold is over.
-func (h *holding) send(ctx context.Context, e event) {
+func (h *holding) send(e event) {
 	select {
 	case h.events <- e:
-	case <-ctx.Done():
-	case <-time.After(2 * checkTimeout):
+	case <-h.work.Done():
 	}
 }
 
 // lookAt asks one injection for its effect.
-func (h *holding) lookAt(ctx context.Context, id string) {
+func (h *holding) lookAt(id string) {
 	if h.busy["look "+id] {
 		return
 	}
 	h.busy["look "+id] = true
 	in := h.injection(id) // now: a ramp changes it meanwhile
 	go func() {
-		if e := h.verifyOnce(ctx, in); e != nil {
-			h.send(ctx, event{effect: e})
-		}
+		h.send(event{effect: h.verifyOnce(h.work, in, checkTimeout)})
 	}()
 }
 
-// verifyOnce asks whether the fault is in force. What cannot be known is an
-// answer too: unknown.
-func (x *execution) verifyOnce(ctx context.Context, in mishap.Injection) (e *mishap.Effect) {
-	e = &mishap.Effect{Injection: in.ID, InForce: mishap.Unknown}
-	defer func() {
-		if p := recover(); p != nil {
-			e.Detail = fmt.Sprintf("the injector panicked: %v", p)
+// verifyOnce asks whether the fault is in force. What cannot be known, or not
+// within limit, is an answer too: unknown.
+func (x *execution) verifyOnce(ctx context.Context, in mishap.Injection, limit time.Duration) *mishap.Effect {
+	effect, err := within(ctx, limit, "the injector", func(ctx context.Context) (mishap.Effect, error) {
+		injector, err := x.injector(in)
+		if err != nil {
+			return mishap.Effect{}, err
 		}
-		e.Injection, e.At = in.ID, time.Now()
-	}()
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	injector, err := x.injector(in)
+		return injector.Verify(ctx, in)
+	})
 	if err != nil {
-		e.Detail = err.Error()
-		return e
+		effect = mishap.Effect{InForce: mishap.Unknown, Detail: err.Error()}
 	}
-	effect, err := injector.Verify(ctx, in)
-	if err != nil {
-		e.Detail = err.Error()
-		return e
-	}
+	effect.Injection, effect.At = in.ID, time.Now()
 	return &effect
 }
 
@@ -146,22 +136,25 @@ func (x *execution) injector(in mishap.Injection) (mishap.Injector, error) {
 }
 
 // renew extends every fault that would end by itself.
-func (h *holding) renew(ctx context.Context) {
+func (h *holding) renew() {
 	for _, in := range h.rec.run.Injections {
-		f := h.fault(in.Fault)
-		renewer, ok := f.Injector.(Renewer)
-		if !ok || in.State != mishap.InjectionInjected || h.leaving[in.ID] {
-			continue
+		renewer, ok := h.fault(in.Fault).Injector.(Renewer)
+		if ok && in.State == mishap.InjectionInjected {
+			h.renewOne(renewer, h.undo[in.ID])
 		}
-		h.renewOne(ctx, renewer, h.undo[in.ID])
 	}
 }
 
-func (h *holding) renewOne(ctx context.Context, renewer Renewer, full mishap.Injection) {
+// renewOne extends one fault, but not beyond its time.
+func (h *holding) renewOne(renewer Renewer, full mishap.Injection) {
+	if due, all := h.due(h.rec.run.Injection(full.ID)); all && full.For > 0 {
+		full.For = mishap.Duration(max(time.Until(due), time.Millisecond))
+	}
 	go func() {
-		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-		defer cancel()
-		if err := renewer.Renew(ctx, full); err != nil {
+		_, err := within(h.work, checkTimeout, "the injector", func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, renewer.Renew(ctx, full)
+		})
+		if err != nil && h.work.Err() == nil {
 			// The next look sees whether the fault is still in force.
 			h.Log.Warn("renew fault", "injection", full.ID, "error", err)
 		}
