@@ -20,6 +20,7 @@ const (
 	Aborted                 // a fault reset the connection or the stream
 	Truncated               // a fault cut the response
 	InternalFailure         // none of these
+	UpstreamFull            // the upstream allowed no more streams at a time
 )
 
 // String is the failure in a word or two, for metrics and logs; "" for None.
@@ -43,6 +44,8 @@ func (f Failure) String() string {
 		return "aborted"
 	case Truncated:
 		return "truncated"
+	case UpstreamFull:
+		return "upstream full"
 	}
 	return "internal failure"
 }

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"io"
 	"math"
 	"net/netip"
 	"slices"
@@ -50,7 +51,7 @@ func ParseRequest(b []byte, piece int) (size int, method, target, host string, l
 			return int(h.size), string(b[:h.methodEnd]), string(b[h.target:h.targetEnd]), host, h.length, h.chunked, nil
 		}
 		if n == len(b) {
-			return 0, "", "", "", 0, false, errGiven // not complete
+			return 0, "", "", "", 0, false, io.ErrUnexpectedEOF // not complete
 		}
 	}
 }
@@ -61,7 +62,7 @@ func ParseResponse(b []byte) (size, status int, length int64, chunked bool, err 
 	h.reset(true)
 	done, err := h.parse(b)
 	if err == nil && !done {
-		err = errGiven
+		err = io.ErrUnexpectedEOF
 	}
 	return int(h.size), h.status, h.length, h.chunked, err
 }

@@ -15,6 +15,7 @@ type h2 struct {
 	srv    *Server
 	addr   netip.Addr
 	number uint64
+	client *framed
 	up     h2Upstream
 
 	mu      sync.Mutex
@@ -29,15 +30,19 @@ func (s *Server) serveHTTP2(ctx context.Context, conn net.Conn) {
 	defer cancel()
 	detach := context.AfterFunc(ctx, func() { abort(unwrap(conn)) })
 	defer detach()
-	h := &h2{srv: s, addr: addrOf(conn), number: s.number.Add(1), idle: make(chan struct{})}
-	h.up = h2Upstream{srv: s, ctx: ctx}
-	l := &single{conn: conn, over: make(chan struct{})}
+	h := &h2{srv: s, addr: addrOf(conn), number: s.number.Add(1), idle: make(chan struct{}),
+		client: newFramed(conn, &s.room, ctx.Done())}
+	defer h.client.close()
+	h.up.srv, h.up.ctx = s, ctx
+	l := &single{conn: h.client, over: make(chan struct{})}
 	over := sync.OnceFunc(func() { close(l.over) })
 	protocols := new(http.Protocols)
-	protocols.SetHTTP2(true)
-	protocols.SetUnencryptedHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true) // TLS ends below
 	server := &http.Server{
-		Handler: h, Protocols: protocols, MaxHeaderBytes: maxHead, ErrorLog: log.New(io.Discard, "", 0),
+		Handler: h, Protocols: protocols, MaxHeaderBytes: maxHead,
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerStream: streamWindow,
+			MaxReceiveBufferPerConnection: maxStreams * streamWindow},
+		ErrorLog:    log.New(io.Discard, "", 0),
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			if state == http.StateClosed || state == http.StateHijacked {

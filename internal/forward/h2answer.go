@@ -31,6 +31,7 @@ func (s *stream) answer(res *http.Response) {
 	default:
 		err = s.copy(res.Body)
 	}
+	var reset resetByPeer
 	switch {
 	case errors.Is(err, errCut):
 		s.abort(Truncated)
@@ -38,6 +39,8 @@ func (s *stream) answer(res *http.Response) {
 		s.abort(ClientGone)
 	case err != nil && s.r.Context().Err() != nil:
 		s.abort(ClientGone)
+	case errors.As(err, &reset):
+		s.reset(UpstreamGone, reset.Code)
 	case err != nil:
 		s.abort(UpstreamGone)
 	}

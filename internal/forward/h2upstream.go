@@ -8,72 +8,153 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
-// h2Upstream is the upstream of one HTTP/2 client: one HTTP/2 connection, or HTTP/1 connections as they are needed.
-// Requests are never sent twice over HTTP/2.
-type h2Upstream struct {
-	srv *Server
-	ctx context.Context // of the client's connection
+const (
+	// maxUpstreams is how many connections that take streams one client of HTTP/2 may cause, where the upstream allows fewer
+	// streams on one than the client has.
+	maxUpstreams = 100
+	// placeWait is how long a request waits for a place among those, before it is refused.
+	placeWait = 10 * time.Second
+	// dialAgain is how long no connection is tried after one has failed, while others are there.
+	dialAgain = time.Second
+)
 
-	mu     sync.Mutex
-	conn   *http.ClientConn // takes new streams; nil if there is none, or the upstream speaks HTTP/1
-	scheme string           // of conn
-	all    []*http.ClientConn
-	http1  *http.Transport
+// errNoPlace says that the upstream allowed no more streams, for placeWait.
+var errNoPlace = errors.New("the upstream allows no more streams at a time")
+
+// h2Upstream is the upstream of one HTTP/2 client: HTTP/2 connections, most often one, or HTTP/1 connections as they are
+// needed. A connection that drains (GOAWAY) keeps its streams, and another takes the new ones; so does another where the
+// upstream allows fewer streams than the client has. Nothing waits for the network while it holds a lock.
+type h2Upstream struct {
+	srv   *Server
+	ctx   context.Context // of the client's connection
+	tasks sync.WaitGroup
+	bell  bell // rings when there may be a place
+
+	mu      sync.Mutex
+	conns   []*upstreamConn
+	http1   *http.Transport // nil unless the upstream speaks HTTP/1
+	dialing *dialing        // nil: nobody dials
+	failed  time.Time       // when a dial last did
+	closed  bool
 }
 
-// errGiven says that a connection has been given away already.
-var errGiven = errors.New("the connection is in use")
+// dialing is one connection that is being made, for all who wait for it.
+type dialing struct {
+	done chan struct{}
+	err  error // once done
+}
 
-// ready gives what sends a request, and the scheme that it is sent with. It connects if need be.
-func (u *h2Upstream) ready() (rt http.RoundTripper, scheme string, err error) {
+// route is what sends a request.
+type route struct {
+	http.RoundTripper
+	scheme string
+	http1  bool
+}
+
+// reserve gives what sends one request, and must be used for one. It connects if need be.
+func (u *h2Upstream) reserve(ctx context.Context) (*route, error) {
+	var late <-chan time.Time
+	for {
+		changed := u.bell.wait()
+		r, d, alone := u.find()
+		if r != nil {
+			return r, nil
+		}
+		var dialed chan struct{}
+		if d != nil {
+			dialed = d.done
+		} else if late == nil {
+			timer := time.NewTimer(placeWait)
+			defer timer.Stop()
+			late = timer.C
+		}
+		select {
+		case <-dialed:
+			if d.err != nil && alone {
+				return nil, d.err
+			}
+		case <-changed:
+		case <-late:
+			return nil, errNoPlace
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// find gives the route for a request that there is a place for; else who connects now, if that helps. alone says that there
+// is no connection besides that takes streams now or later.
+func (u *h2Upstream) find() (r *route, d *dialing, alone bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	switch {
-	case u.http1 != nil:
-		return u.http1, "http", nil
-	case u.srv.Upstream == HTTP1:
+	if u.http1 == nil && u.srv.Upstream == HTTP1 {
 		u.http1 = u.newHTTP1(nil)
-		return u.http1, "http", nil
-	case u.conn != nil && u.conn.Err() == nil:
-		return u.conn, u.scheme, nil
 	}
+	if u.http1 != nil {
+		return &route{u.http1, "http", true}, nil, false
+	}
+	full, useless, kept := 0, false, u.conns[:0]
+	for i, c := range u.conns {
+		state := c.state()
+		if state != connOver {
+			kept = append(kept, c)
+		}
+		switch state {
+		case connTakes:
+			u.conns = append(kept, u.conns[i+1:]...)
+			return &route{c, c.scheme, false}, nil, false
+		case connFull:
+			full++
+		case connClosed: // so another would be too
+			useless = true
+		}
+	}
+	clear(u.conns[len(kept):])
+	u.conns = kept
+	alone = full == 0 && !useless
+	if u.dialing == nil && !useless && !u.closed && full < maxUpstreams && (alone || time.Since(u.failed) > dialAgain) {
+		u.dialing = &dialing{done: make(chan struct{})}
+		u.tasks.Go(u.dial)
+	}
+	return nil, u.dialing, alone
+}
+
+// dial makes one connection. It is bounded by the dialer, and ends with the client.
+func (u *h2Upstream) dial() {
+	c, http1, err := u.connect()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	d := u.dialing
+	u.dialing, d.err = nil, err
+	switch {
+	case err != nil:
+		u.failed = time.Now()
+	case http1 != nil:
+		u.http1 = u.newHTTP1(http1)
+	default:
+		u.conns = append(u.conns, c)
+	}
+	close(d.done)
+}
+
+// connect gives a connection that speaks HTTP/2, or HTTP/1 if the upstream wants that.
+func (u *h2Upstream) connect() (c *upstreamConn, http1 net.Conn, err error) {
 	dial := u.srv.Dial
 	if u.srv.DialHTTP2 != nil {
 		dial = u.srv.DialHTTP2
 	}
 	conn, err := dial(u.ctx)
 	if err != nil {
-		return nil, "", fmt.Errorf("dial upstream: %w", err)
+		return nil, nil, fmt.Errorf("dial upstream: %w", err)
 	}
-	t, secure := conn.(*tls.Conn)
-	if secure && t.ConnectionState().NegotiatedProtocol != "h2" {
-		u.http1 = u.newHTTP1(conn)
-		return u.http1, "http", nil
+	if t, secure := conn.(*tls.Conn); secure && t.ConnectionState().NegotiatedProtocol != "h2" {
+		return nil, conn, nil
 	}
-	u.scheme = "http"
-	if secure {
-		u.scheme = "https"
-	}
-	if u.conn, err = newHTTP2(u.ctx, conn, u.scheme); err != nil {
-		_ = conn.Close()
-		u.conn = nil
-		return nil, "", fmt.Errorf("open HTTP/2: %w", err)
-	}
-	u.all = append(u.all, u.conn)
-	return u.conn, u.scheme, nil
-}
-
-// newHTTP2 speaks HTTP/2 on a connection, without more ado if it is not encrypted.
-func newHTTP2(ctx context.Context, conn net.Conn, scheme string) (*http.ClientConn, error) {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP2(true)
-	protocols.SetUnencryptedHTTP2(true)
-	give := giveOnce(conn, func(context.Context) (net.Conn, error) { return nil, errGiven })
-	t := &http.Transport{DialContext: give, DialTLSContext: give, Protocols: protocols, DisableCompression: true,
-		MaxResponseHeaderBytes: maxHead}
-	return t.NewClientConn(ctx, scheme, "upstream:80")
+	c, err = openHTTP2(u.ctx, conn, &u.bell)
+	return c, nil, err
 }
 
 // newHTTP1 speaks HTTP/1.1 on any number of connections, of which one may be there already.
@@ -99,20 +180,16 @@ func giveOnce(conn net.Conn, next func(context.Context) (net.Conn, error)) func(
 	}
 }
 
-// close ends all connections.
+// close ends all connections. The context is done by then, and with it what connects.
 func (u *h2Upstream) close() {
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	for _, c := range u.all {
+	u.closed = true
+	u.mu.Unlock()
+	u.tasks.Wait()
+	for _, c := range u.conns {
 		_ = c.Close()
 	}
 	if u.http1 != nil {
 		u.http1.CloseIdleConnections()
 	}
-}
-
-func (u *h2Upstream) isHTTP1() bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.http1 != nil
 }

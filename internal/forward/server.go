@@ -49,6 +49,7 @@ type Server struct {
 
 	pool     buffers
 	none     Board
+	room     room
 	number   atomic.Uint64 // of connections, for those that have none
 	active   atomic.Int64  // requests under way
 	draining atomic.Bool

@@ -1,17 +1,14 @@
 package forward
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
-	"net/textproto"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -21,13 +18,15 @@ type stream struct {
 	w        http.ResponseWriter
 	r        *http.Request
 	flush    func() error
+	id       uint32 // of the stream, towards the client
 	decision decision
 	exchange Exchange
-	counted  *counted // the body of the request
+	body     *replay // of the request
 }
 
 func newStream(h *h2, w http.ResponseWriter, r *http.Request) *stream {
-	s := &stream{h2: h, w: w, r: r, flush: http.NewResponseController(w).Flush, counted: &counted{ReadCloser: r.Body}}
+	s := &stream{h2: h, w: w, r: r, flush: http.NewResponseController(w).Flush, id: takeStream(r.Header)}
+	s.body = newReplay(r.Body, func(n int) { h.client.read(s.id, int64(n)) })
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	s.exchange = Exchange{Version: 2, Source: h.addr, GRPC: -1, Start: time.Now(), Method: r.Method, Path: path, Host: r.Host}
 	s.exchange.Note = h.srv.note(s)
@@ -56,13 +55,19 @@ func (s *stream) finish() {
 		return
 	}
 	x := &s.exchange
-	x.Sent = s.counted.count()
+	x.Sent = s.body.count()
 	s.decision.report(s.srv, x)
 }
 
-// abort resets the stream.
-func (s *stream) abort(f Failure) {
+// abort resets the stream with INTERNAL_ERROR.
+func (s *stream) abort(f Failure) { s.reset(f, codeInternal) }
+
+// reset resets the stream with a code.
+func (s *stream) reset(f Failure, code uint32) {
 	s.exchange.Failure = f
+	if code != codeInternal { // which is net/http's
+		s.client.setCode(s.id, code)
+	}
 	panic(http.ErrAbortHandler)
 }
 
@@ -84,16 +89,8 @@ func (s *stream) serve() {
 		s.instead(r)
 		return
 	}
-	rt, scheme, err := s.up.ready()
-	if err != nil {
-		s.fail(Unreachable, http.StatusBadGateway, "the upstream could not be reached")
-		return
-	}
-	interim := &interim{w: s.w}
-	res, err := rt.RoundTrip(s.outgoing(scheme, interim))
-	interim.stop()
-	if err != nil {
-		s.noResponse(err)
+	res := s.ask()
+	if res == nil {
 		return
 	}
 	defer res.Body.Close()
@@ -147,40 +144,18 @@ func (s *stream) fail(f Failure, status int, text string) {
 	s.headSent()
 }
 
-// resetByPeer has the shape of the error that net/http gives for a stream that its peer has reset; errors.As fills it.
-type resetByPeer struct {
-	StreamID uint32
-	Code     uint32
-	Cause    error
-}
-
-func (resetByPeer) Error() string { return "the peer reset the stream" }
-
-// noResponse says why there is none. A stream that the upstream has reset is reset here too.
-func (s *stream) noResponse(err error) {
-	var reset resetByPeer
-	switch {
-	case s.r.Context().Err() != nil:
-		s.abort(ClientGone)
-	case errors.As(err, &reset):
-		s.abort(UpstreamGone)
-	default:
-		s.fail(UpstreamGone, http.StatusBadGateway, "the upstream closed the connection before it answered")
-	}
-}
-
 // outgoing is the request as the upstream gets it: with the path and the fields as they came.
-func (s *stream) outgoing(scheme string, interim *interim) *http.Request {
+func (s *stream) outgoing(to *route, body io.ReadCloser, trace *httptrace.ClientTrace) *http.Request {
 	r := s.r
-	u := &url.URL{Scheme: scheme, Host: r.Host, Opaque: r.RequestURI}
+	u := &url.URL{Scheme: to.scheme, Host: r.Host, Opaque: r.RequestURI}
 	if strings.HasPrefix(r.RequestURI, "//") { // which Opaque would take for a host
-		u = &url.URL{Scheme: scheme, Host: r.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+		u = &url.URL{Scheme: to.scheme, Host: r.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
 	}
 	if u.Host == "" {
 		u.Host = "upstream" // only to please net/http; Host says what is sent
 	}
-	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got1xxResponse: interim.pass})
-	out := (&http.Request{Method: r.Method, URL: u, Host: r.Host, Header: r.Header.Clone(), Body: s.counted,
+	ctx := httptrace.WithClientTrace(r.Context(), trace)
+	out := (&http.Request{Method: r.Method, URL: u, Host: r.Host, Header: r.Header.Clone(), Body: body,
 		ContentLength: r.ContentLength, Trailer: r.Trailer}).WithContext(ctx)
 	if r.ContentLength == 0 {
 		out.Body = http.NoBody
@@ -188,7 +163,7 @@ func (s *stream) outgoing(scheme string, interim *interim) *http.Request {
 	if _, ok := out.Header["User-Agent"]; !ok {
 		out.Header["User-Agent"] = []string{""} // else net/http sends its own
 	}
-	if s.up.isHTTP1() {
+	if to.http1 {
 		out.Header.Del("Te")
 	}
 	s.tag(out.Header)
@@ -222,56 +197,6 @@ func (e *Edit) apply(h http.Header) {
 	for _, f := range e.Set {
 		h.Add(f.Name, f.Value)
 	}
-}
-
-// interim passes 1xx responses on. They come from another goroutine, until the final response is there.
-type interim struct {
-	w    http.ResponseWriter
-	mu   sync.Mutex
-	over bool
-}
-
-func (i *interim) pass(code int, header textproto.MIMEHeader) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.over || code == http.StatusContinue { // net/http has its own
-		return nil
-	}
-	h := i.w.Header()
-	for k, v := range header {
-		h[k] = v
-	}
-	i.w.WriteHeader(code)
-	clear(h)
-	return nil
-}
-
-func (i *interim) stop() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.over = true
-}
-
-// counted counts what is read of a body.
-type counted struct {
-	io.ReadCloser
-	mu sync.Mutex
-	n  int64
-}
-
-// Read counts what it reads.
-func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.ReadCloser.Read(p)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n += int64(n)
-	return n, err
-}
-
-func (c *counted) count() int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.n
 }
 
 // grpcStatus reads the outcome of a gRPC call from a header or a trailer section, -1 if it is not there.
