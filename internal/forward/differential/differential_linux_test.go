@@ -13,7 +13,7 @@ import (
 )
 
 // fine is what a call is that went as its caller wants.
-var fine = regexp.MustCompile(`^(grpc OK|stream Canceled|succeeded|status [1234]\d\d body \d+( .*)?|\S+ .*(ended|exit 0))$`)
+var fine = regexp.MustCompile(`^(grpc OK|stream Canceled|succeeded|status [1234]\d\d body \d+( .*)?|\S+: .*(ended|exit 0))$`)
 
 func (o outcome) errors() (n int) {
 	for kind, count := range o {

@@ -70,6 +70,8 @@ func scenarios() []scenario {
 		{"a slow body, HTTP/1", "h1", handler(0, slow), gets(1, 8, 80, 8), nil, false},
 
 		// Odd answers, all of them legal.
+		{"odd answers, HTTP/1", "h1", plain(plainly), heads("--http1.1", numbered(len(plainAnswers()))...), nil, false},
+		{"odd answers, HTTP/1, to HEAD", "", plain(plainly), heads("--http1.1 --head", numbered(len(plainAnswers()))...), nil, false},
 		{"odd answers, HTTP/2", "h2", scripted(nil, odd), frames(numbered(oddAnswers)...), map[string]string{"100 ": "(100 )?"}, false},
 	}
 }
