@@ -8,7 +8,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race race-core lint crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy fleet check-arms check-callers check-h2 check-deploy check-container fuzz-api release fmt clean
+.PHONY: help demo build install test race race-core lint crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy fleet check-arms check-callers check-h2 check-differential check-deploy check-container fuzz-api release fmt clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,11 @@ check-callers: ## run real clients in Go, Java and Python N times each, and chec
 
 check-h2: build ## run h2spec against the proxy, in clear text and over TLS
 	.ci/check-h2
+
+check-differential: build ## ask 30 difficult upstreams directly, through nginx and through the proxy, with grpc-go, net/http, curl and h2load
+	@set -e; bed=$$(.ci/testbed); eval "$$bed"; table=$$(mktemp); trap 'rm -f "$$table"' EXIT; \
+	  MISHAP_DIFFERENTIAL=full MISHAP_DIFFERENTIAL_TABLE=$$table $(GO) test -count=1 -timeout 30m ./internal/forward/differential || bad=1; \
+	  cat "$$table"; exit $${bad:-0}
 
 check-deploy: ## check the files of deploy/ against the schemas of what reads them
 	.ci/check-deploy

@@ -28,11 +28,10 @@ type body struct {
 // bodyOf is the body that follows the head of a request, or of the response to a request with that method.
 func bodyOf(h *head, method string) body {
 	switch {
-	case h.response && (method == http.MethodHead || h.status < 200 || h.status == http.StatusNoContent ||
-		h.status == http.StatusNotModified):
+	case h.response && (method == http.MethodHead || h.bodiless() || h.status == http.StatusNotModified):
 		return body{}
 	case h.chunked:
-		return body{framing: byChunks}
+		return body{framing: byChunks, chunks: chunks{padded: h.response}}
 	case h.hasLength && h.length > 0:
 		return body{framing: byLength, left: h.length}
 	case h.response && !h.hasLength:

@@ -1,6 +1,9 @@
 package forward
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // The characters of a token (RFC 9110, 5.6.2) as two sets of 64: what a field name and a method are made of.
 const (
@@ -49,6 +52,10 @@ func isTextSlow(b []byte) bool {
 	}
 	return true
 }
+
+// isPassable says whether b may be in what an answer says: all but NUL and CR, which some receivers take for an end. Other
+// control characters are passed on (RFC 9110, 5.5).
+func isPassable(b []byte) bool { return bytes.IndexByte(b, 0) < 0 && bytes.IndexByte(b, '\r') < 0 }
 
 // isTarget says whether b may be a request target. RFC 9112, 3.2 allows less, but browsers send quotes, braces and bars
 // too, and no receiver reads those in two ways. Spaces, controls, fragments and bytes above ASCII are out.

@@ -5,15 +5,16 @@ import (
 )
 
 const (
-	maxChunkLine = 1 << 10  // bytes of a chunk's size and its extensions
+	maxChunkLine = 4000     // bytes of a chunk's size and its extensions
 	maxTrailers  = 16 << 10 // bytes of a trailer section; less than a buffer
-	maxSizeChars = 15       // hexadecimal digits of a chunk's size: fits an int64
+	maxSizeChars = 15       // hexadecimal digits of a chunk's size, but for zeros before them: fits an int64
 )
 
 // chunks checks a body in the chunked coding (RFC 9112, 7.1) as it passes. What it has checked is passed on as it came,
 // with its extensions and its trailer section.
 type chunks struct {
 	state   chunkState
+	padded  bool  // a size may have white space after it, as of old servers
 	left    int64 // bytes of the current chunk
 	trailer int   // bytes of the trailer section so far
 	fields  int   // fields of it
@@ -96,13 +97,13 @@ func (c *chunks) size(line []byte) error {
 		if !ok {
 			break
 		}
-		if digits == maxSizeChars {
+		if c.left>>(4*(maxSizeChars-1)) > 0 {
 			return malformed("the size of a chunk is too large")
 		}
 		c.left = c.left<<4 | v
 	}
 	rest := trim(line[digits:])
-	if digits == 0 || len(rest) == 0 && digits != len(line) || len(rest) > 0 && rest[0] != ';' || !isText(rest) {
+	if digits == 0 || len(rest) == 0 && digits != len(line) && !c.padded || len(rest) > 0 && rest[0] != ';' || !isText(rest) {
 		return malformed("the size of a chunk is malformed")
 	}
 	c.state = inData

@@ -11,6 +11,10 @@ func (h *head) field(b []byte, from, to int) error {
 	if err != nil {
 		return err
 	}
+	return h.add(b, f)
+}
+
+func (h *head) add(b []byte, f field) error {
 	if len(h.fields) == maxFields {
 		return refuse(http.StatusRequestHeaderFieldsTooLarge, "the head has more than %d fields", maxFields)
 	}
@@ -30,18 +34,24 @@ func parseField(b []byte, from, to int) (field, error) {
 	if colon == from || colon == to || b[colon] != ':' {
 		return field{}, malformed("a field name is malformed")
 	}
-	value, end := colon+1, to
+	f := fieldAt(b, from, colon, colon+1, to)
+	if !isText(f.valueOf(b)) {
+		return field{}, malformed("the value of field %q has a control character", b[from:colon])
+	}
+	return f, nil
+}
+
+// fieldAt is the field whose name ends before name, and whose value, with white space around it, lies from value to to.
+func fieldAt(b []byte, from, name, value, to int) field {
+	end := to
 	for value < end && (b[value] == ' ' || b[value] == '\t') {
 		value++
 	}
 	for end > value && (b[end-1] == ' ' || b[end-1] == '\t') {
 		end--
 	}
-	if !isText(b[value:end]) {
-		return field{}, malformed("the value of field %q has a control character", b[from:colon])
-	}
-	return field{kind: kindOf(b[from:colon]), line: int32(from), name: int32(colon), value: int32(value),
-		valueEnd: int32(end), next: int32(to + 2)}, nil
+	return field{kind: kindOf(b[from:name]), line: int32(from), name: int32(name), value: int32(value),
+		valueEnd: int32(end), next: int32(to + 2)}
 }
 
 // kindOf looks at the length first: most names are told apart by it.
@@ -102,7 +112,10 @@ func (h *head) note(b []byte, f field) error {
 			h.h2c = h.h2c || equalFold(item, "h2c")
 		}
 	case expectField:
-		if h.response || !equalFold(value, "100-continue") {
+		if h.response {
+			return nil
+		}
+		if !equalFold(value, "100-continue") {
 			return refuse(http.StatusExpectationFailed, "the only expectation known is 100-continue")
 		}
 		h.continues = true
@@ -134,17 +147,27 @@ func (h *head) noteLength(value []byte) error {
 	if h.hasLength {
 		return malformed("there is more than one Content-Length")
 	}
-	if len(value) == 0 || len(value) > 18 { // 18 digits fit an int64
+	length, ok := parseLength(value)
+	if !ok {
 		return malformed("the Content-Length is malformed")
 	}
-	for _, c := range value {
-		if c < '0' || c > '9' {
-			return malformed("the Content-Length is malformed")
-		}
-		h.length = h.length*10 + int64(c-'0')
-	}
-	h.hasLength = true
+	h.length, h.hasLength = length, true
 	return nil
+}
+
+// parseLength reads a decimal number, of which zeros at the beginning count for nothing.
+func parseLength(value []byte) (length int64, ok bool) {
+	digits := bytes.TrimLeft(value, "0")
+	if len(value) == 0 || len(digits) > 18 { // 18 digits fit an int64
+		return 0, false
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		length = length*10 + int64(c-'0')
+	}
+	return length, true
 }
 
 // noteEncoding takes chunked, once, and nothing else (RFC 9112, 6.1 and 6.3).
@@ -181,10 +204,17 @@ func (h *head) noteConnection(value []byte, at int) error {
 		case equalFold(item, "te"):
 			h.listsTE = true
 		case !isToken(item):
-			return malformed("the Connection is malformed")
+			if !h.response { // else it names no field
+				return malformed("the Connection is malformed")
+			}
 		default:
-			if k := kindOf(item); k == hostField || k == lengthField || k == encodingField {
+			k := kindOf(item)
+			everybodys := k == hostField || k == lengthField || k == encodingField
+			if everybodys && !h.response {
 				return malformed("the Connection lists %s, which is for everybody", item)
+			}
+			if everybodys { // and is passed on all the same
+				break
 			}
 			from := at + start + bytes.Index(value[start:end], item)
 			h.listed = append(h.listed, span{int32(from), int32(from + len(item))})
@@ -197,25 +227,16 @@ func (h *head) noteConnection(value []byte, at int) error {
 // check judges a complete head.
 func (h *head) check(b []byte) error {
 	switch {
+	case h.response:
+		return h.checkResponse()
 	case h.chunked && h.hasLength:
 		return malformed("there are both a Content-Length and a Transfer-Encoding")
 	case h.chunked && h.minor == 0:
 		return malformed("an HTTP/1.0 message has a Transfer-Encoding")
-	case h.response:
-		return h.checkResponse()
 	case h.minor > 0 && !h.oneHost:
 		return malformed("there is no Host")
 	}
 	return h.checkTarget(b)
-}
-
-func (h *head) checkResponse() error {
-	if h.status < 200 && h.status != http.StatusSwitchingProtocols || h.status == http.StatusNoContent {
-		if h.chunked || h.length > 0 {
-			return malformed("a response with status %d has a body", h.status)
-		}
-	}
-	return nil
 }
 
 // checkTarget knows the four forms of a target (RFC 9112, 3.2). In the absolute form the target's host stands, and Host

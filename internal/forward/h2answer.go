@@ -9,6 +9,9 @@ import (
 
 // answer passes a response back.
 func (s *stream) answer(res *http.Response) {
+	if res.StatusCode == http.StatusNotModified { // net/http misses a body of the length that it tells of
+		res.ContentLength, res.Body = 0, http.NoBody
+	}
 	changes := s.decision.find((*Rule).changesBody)
 	replace := s.decision.find(func(r *Rule) bool { return r.ReplaceBody != nil })
 	// net/http knows of no body, or the stream has ended with the head. Then that is not sent on its own: a gRPC response

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	maxHead   = 64 << 10 // bytes in the head of a message
-	maxFields = 256      // fields in the head of a message, or in its trailer section
+	maxHead   = 256 << 10 // bytes in the head of a message
+	maxFields = 1000      // fields in the head of a message, or in its trailer section
 )
 
 // refusal says why a message is malformed, and the status that RFC 9110 or 9112 wants its sender to get.
@@ -56,7 +56,9 @@ func (f field) valueOf(b []byte) []byte { return b[f.value:f.valueEnd] }
 // head is the parsed head of a message. It holds offsets into the bytes that were parsed, not the bytes.
 type head struct {
 	response bool
+	repaired bool // of a response: the fields are not as they came, and have to be written one by one
 	fields   []field
+	startEnd int32 // where the first line ends, without what ends it
 	first    int32 // where the first field begins
 	size     int32 // bytes of the whole head, with its empty line; 0 until it is complete
 
@@ -75,7 +77,8 @@ type head struct {
 	continues                    bool   // Expect: 100-continue
 	trailers                     bool   // TE allows trailers
 
-	next int // where the line begins that is parsed next
+	next    int  // where the line begins that is parsed next
+	dropped bool // the last line is not passed on
 }
 
 // span is a piece of the head.
@@ -95,18 +98,24 @@ func (h *head) parse(b []byte) (done bool, err error) {
 		if i < 0 {
 			return false, h.early(rest)
 		}
-		if i == 0 || rest[i-1] != '\r' {
-			return false, malformed("a line ends in a bare LF")
-		}
 		from, to := h.next, h.next+i-1
+		if i == 0 || rest[i-1] != '\r' {
+			if !h.response {
+				return false, malformed("a line ends in a bare LF")
+			}
+			h.repaired = true
+			to++
+		}
 		h.next += i + 1
 		switch {
 		case h.first == 0:
 			err = h.startLine(b, from, to)
-			h.first = int32(h.next)
+			h.startEnd, h.first = int32(to), int32(h.next)
 		case from == to:
 			h.size = int32(h.next)
 			return true, h.check(b)
+		case h.response:
+			err = h.answerField(b, from, to)
 		default:
 			err = h.field(b, from, to)
 		}
@@ -156,7 +165,7 @@ func (h *head) requestLine(line []byte) error {
 // statusLine parses version SP status [SP reason] (RFC 9112, 4). The second space is missing from some servers' answers
 // that have no reason; no receiver misreads that.
 func (h *head) statusLine(line []byte) error {
-	if len(line) < 12 || line[8] != ' ' || len(line) > 12 && line[12] != ' ' || !isText(line) {
+	if len(line) < 12 || line[8] != ' ' || len(line) > 12 && line[12] != ' ' || !isPassable(line) {
 		return malformed("the status line is malformed")
 	}
 	for _, c := range line[9:12] {
@@ -165,7 +174,7 @@ func (h *head) statusLine(line []byte) error {
 		}
 		h.status = h.status*10 + int(c-'0')
 	}
-	if h.status < 100 || h.status > 599 {
+	if h.status < 100 {
 		return malformed("status %d is out of range", h.status)
 	}
 	return h.version(line[:8])

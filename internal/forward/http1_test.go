@@ -147,6 +147,36 @@ func TestBytesThatNobodyAskedForAreNoResponse(t *testing.T) {
 	}
 }
 
+// TestABodyWhereNoneMayBeIsNoResponse has a 204 with a length, whose body comes late.
+func TestABodyWhereNoneMayBeIsNoResponse(t *testing.T) {
+	for _, fields := range []string{"Content-Length: 19", "Transfer-Encoding: chunked"} {
+		t.Run(fields, func(t *testing.T) {
+			var connections atomic.Int64
+			r := start(t, upstream(t, func(c *net.TCPConn) {
+				if connections.Add(1) > 1 {
+					say(okAnswer)(c)
+					return
+				}
+				in := bufio.NewReader(c)
+				if _, err := http.ReadRequest(in); err == nil {
+					_, _ = io.WriteString(c, head("HTTP/1.1 204 No Content", fields))
+					if _, err := http.ReadRequest(in); err == nil {
+						_, _ = io.WriteString(c, head("HTTP/1.1 403 No", "Content-Length: 0"))
+					}
+				}
+			}))
+			c := r.dial()
+			answers := bufio.NewReader(c)
+			if status, _ := ask(t, c, answers, head("GET / HTTP/1.1", "Host: a")); status != 204 {
+				t.Errorf("status is %d", status)
+			}
+			if status, _ := ask(t, c, answers, head("GET / HTTP/1.1", "Host: a")); status != 200 {
+				t.Errorf("status is %d: the connection went on after a body that may not be", status)
+			}
+		})
+	}
+}
+
 func TestUnreachableUpstreamIs502(t *testing.T) {
 	l := listen(t)
 	addr := l.Addr().String()
@@ -444,9 +474,12 @@ func TestADrainingServerEndsConnectionsWithTheirNextResponse(t *testing.T) {
 			var server *forward.Server
 			r, client := rigFor(t, dial, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "whole") },
 				func(s *forward.Server) { server = s })
+			kept := make(chan error, 8) // the client has an HTTP/1 connection ready for its next request, a while after the body
 			get := func() (text string, reused bool) {
 				t.Helper()
-				ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }})
+				ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+					GotConn:     func(i httptrace.GotConnInfo) { reused = i.Reused },
+					PutIdleConn: func(err error) { kept <- err }})
 				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.addr, nil)
 				resp, err := client.Do(req)
 				if err != nil {
@@ -459,10 +492,17 @@ func TestADrainingServerEndsConnectionsWithTheirNextResponse(t *testing.T) {
 				}
 				return string(b), reused
 			}
+			wait := func() {
+				if dial == "http1" {
+					<-kept
+				}
+			}
 			get()
+			wait()
 			if text, reused := get(); text != "whole" || !reused {
 				t.Fatalf("before: %q, reused %v", text, reused)
 			}
+			wait()
 			server.Drain()
 			if text, reused := get(); text != "whole" || !reused {
 				t.Errorf("the response after: %q, reused %v", text, reused)

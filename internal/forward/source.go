@@ -13,14 +13,18 @@ import (
 
 const (
 	smallBuffer = 16 << 10 // enough for nearly every head, and for a small body with it
-	largeBuffer = maxHead
+	largeBuffer = 64 << 10
+	growth      = 4 // a buffer that is full grows so many times, up to maxHead; what is larger than large is not pooled
 )
 
 // buffers are pools of buffers, which their user may keep no longer than there are bytes in them.
 type buffers struct{ small, large sync.Pool }
 
-// get gives a small buffer, or a large one if size is more than small ones hold.
+// get gives a small buffer, or a large one if size is more than small ones hold, or else one of that size.
 func (p *buffers) get(size int) []byte {
+	if size > largeBuffer {
+		return make([]byte, size)
+	}
 	if size > smallBuffer {
 		if b, ok := p.large.Get().(*[largeBuffer]byte); ok {
 			return b[:]
@@ -86,7 +90,7 @@ func (s *source) pending() []byte { return s.buf[s.r:s.w] }
 
 func (s *source) skip(n int) { s.r += n }
 
-// fill reads at least one byte more. The bytes pending may move. A full buffer grows to the large size, then is an error.
+// fill reads at least one byte more. The bytes pending may move. A full buffer grows to maxHead, then is an error.
 func (s *source) fill() error {
 	if s.r == s.w {
 		s.r, s.w = 0, 0
@@ -155,8 +159,8 @@ func (s *source) makeRoom() error {
 	case s.r > 0:
 		s.w = copy(s.buf, s.buf[s.r:s.w])
 		s.r = 0
-	case len(s.buf) < largeBuffer:
-		larger := s.pool.get(largeBuffer)
+	case len(s.buf) < maxHead:
+		larger := s.pool.get(growth * len(s.buf))
 		s.w = copy(larger, s.buf[:s.w])
 		s.pool.put(s.buf)
 		s.buf = larger

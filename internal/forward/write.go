@@ -9,6 +9,9 @@ import (
 // appendFields writes the fields of a head that go on as they came, in long runs: all but those of this hop, and those
 // that drop names.
 func (h *head) appendFields(out, b []byte, drop func(field) bool) []byte {
+	if h.repaired {
+		return h.appendEach(out, b, drop)
+	}
 	from := h.first
 	for _, f := range h.fields {
 		if f.kind == other && drop == nil && len(h.listed) == 0 {
@@ -23,6 +26,19 @@ func (h *head) appendFields(out, b []byte, drop func(field) bool) []byte {
 	return append(out, b[from:h.size-2]...) // but for the empty line
 }
 
+// appendEach writes the same, field by field.
+func (h *head) appendEach(out, b []byte, drop func(field) bool) []byte {
+	for _, f := range h.fields {
+		if h.passes(f, b) && (drop == nil || !drop(f)) {
+			out = append(out, f.nameOf(b)...)
+			out = append(out, ": "...)
+			out = append(out, f.valueOf(b)...)
+			out = append(out, "\r\n"...)
+		}
+	}
+	return out
+}
+
 // passes says whether a field goes further than this hop (RFC 9110, 7.6.1).
 func (h *head) passes(f field, b []byte) bool {
 	switch f.kind {
@@ -32,6 +48,8 @@ func (h *head) passes(f field, b []byte) bool {
 		return h.upgrading()
 	case expectField:
 		return h.minor > 0 // RFC 9110, 10.1.1: ignored in HTTP/1.0
+	case lengthField, encodingField:
+		return !h.response || h.frames(f.kind)
 	}
 	name := f.nameOf(b)
 	for _, s := range h.listed {
@@ -188,8 +206,7 @@ func (c *conn) drops(b []byte, edit func(*Rule) *Edit) func(field) bool {
 // appendResponse writes the head of the response as the client gets it. With replace it frames another body than came.
 func (c *conn) appendResponse(out, b []byte, last bool, replace *Rule) []byte {
 	h := &c.res
-	out = append(out, "HTTP/1.1"...)
-	out = append(out, b[8:h.first]...)
+	out = h.appendStart(out, b)
 	drop := c.drops(b, responseEdit)
 	if replace != nil {
 		drop = dropsFraming(b, drop)
@@ -212,6 +229,13 @@ func (c *conn) appendResponse(out, b []byte, last bool, replace *Rule) []byte {
 	return append(out, "\r\n"...)
 }
 
+// appendStart writes the status line.
+func (h *head) appendStart(out, b []byte) []byte {
+	out = append(out, "HTTP/1.1"...)
+	out = append(out, b[8:h.startEnd]...)
+	return append(out, "\r\n"...)
+}
+
 // dropsFraming also drops what describes the body that is not sent.
 func dropsFraming(b []byte, drop func(field) bool) func(field) bool {
 	return func(f field) bool {
@@ -225,9 +249,7 @@ func dropsFraming(b []byte, drop func(field) bool) func(field) bool {
 
 // appendInterim writes a 1xx head.
 func (h *head) appendInterim(out, b []byte) []byte {
-	out = append(out, "HTTP/1.1"...)
-	out = append(out, b[8:h.first]...)
-	out = h.appendFields(out, b, nil)
+	out = h.appendFields(h.appendStart(out, b), b, nil)
 	return append(out, "\r\n"...)
 }
 
