@@ -49,15 +49,15 @@ func (c *Cache) put(l loaded, data []byte) {
 }
 
 // keep forgets all files but these.
-func (c *Cache) keep(paths []string) {
+func (c *Cache) keep(files []found) {
 	if c == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	wanted := map[string]bool{}
-	for _, p := range paths {
-		wanted[p] = true
+	for _, f := range files {
+		wanted[f.path] = true
 	}
 	for p := range c.files {
 		if !wanted[p] {

@@ -40,7 +40,7 @@ func (o *overlays) of(folder string) *overlay {
 	path := filepath.Join(folder, environmentsFolder, o.name+".yaml")
 	var found *overlay
 	if _, err := os.Stat(path); err == nil {
-		found = o.read(path)
+		found = o.read(path, folder)
 	} else if parent := filepath.Dir(folder); parent != folder && !isRepository(folder) {
 		found = o.of(parent)
 	}
@@ -53,11 +53,11 @@ func isRepository(folder string) bool {
 	return err == nil
 }
 
-func (o *overlays) read(path string) *overlay {
+func (o *overlays) read(path, tree string) *overlay {
 	if known := o.files[path]; known != nil {
 		return known
 	}
-	f := &file{path: path}
+	f := &file{path: path, tree: tree}
 	found := &overlay{path: path, values: map[string]string{}}
 	o.files[path] = found
 	data, ok := f.read()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,16 +43,12 @@ func addProvenance(ctx context.Context, all []mishap.Experiment) {
 func workTrees(all []mishap.Experiment) map[string]*workTree {
 	trees, roots, reals := map[string]*workTree{}, map[string]string{}, map[string]string{}
 	for i, e := range all {
-		folder := filepath.Dir(e.Source.File)
-		if _, known := reals[folder]; !known {
-			reals[folder] = realPath(folder)
-		}
-		folder = reals[folder]
-		root := rootOf(folder, roots)
+		file := realFile(e.Source.File, reals)
+		root := rootOf(filepath.Dir(file), roots)
 		if root == "" {
 			continue
 		}
-		inside, err := filepath.Rel(root, filepath.Join(folder, filepath.Base(e.Source.File)))
+		inside, err := filepath.Rel(root, file)
 		if err != nil {
 			continue
 		}
@@ -61,6 +58,22 @@ func workTrees(all []mishap.Experiment) map[string]*workTree {
 		trees[root].members[i] = filepath.ToSlash(inside)
 	}
 	return trees
+}
+
+// realFile returns the path of what a file's content lies in, without links: a
+// link is in a commit if what it leads to is. reals remembers folders.
+func realFile(file string, reals map[string]string) string {
+	if info, err := os.Lstat(file); err == nil && info.Mode()&os.ModeSymlink != 0 {
+		return realPath(file)
+	}
+	folder := filepath.Dir(file)
+	if _, known := reals[folder]; !known {
+		reals[folder] = realPath(folder)
+	}
+	if reals[folder] == "" {
+		return ""
+	}
+	return filepath.Join(reals[folder], filepath.Base(file))
 }
 
 // realPath returns the absolute path without links; "" if there is none.
@@ -78,7 +91,7 @@ func realPath(path string) string {
 
 // rootOf returns the nearest folder at or above with a .git in it.
 func rootOf(folder string, known map[string]string) string {
-	if folder == "" {
+	if folder == "" || folder == "." {
 		return ""
 	}
 	if root, ok := known[folder]; ok {
@@ -115,7 +128,8 @@ func (t *workTree) describe(ctx context.Context, git string, all []mishap.Experi
 	for i, path := range t.members {
 		s := &all[i].Source
 		s.Commit, s.Author, s.Repository, s.Path = commit, author, repository, path
-		s.Dirty = err != nil || changed[path] // what cannot be told is not that commit
+		// What cannot be told is not that commit; and git says nothing of its own files.
+		s.Dirty = err != nil || changed[path] || slices.Contains(strings.Split(path, "/"), ".git")
 	}
 }
 

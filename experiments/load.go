@@ -14,7 +14,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"mishap"
@@ -74,11 +73,11 @@ func Load(ctx context.Context, paths []string, o Options) ([]mishap.Experiment, 
 		o.overlays, o.Cache = newOverlays(o.Environment), nil
 	}
 	all := make([]loaded, 0, len(files))
-	for _, path := range files {
+	for _, one := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("load experiments: %w", err)
 		}
-		l := load(path, &o)
+		l := load(one, &o)
 		problems = append(problems, l.file.problems...)
 		all = append(all, l)
 	}
@@ -124,8 +123,8 @@ func (o *Options) tell(all []loaded) {
 }
 
 // load reads one file.
-func load(path string, o *Options) loaded {
-	f := &file{path: path}
+func load(from found, o *Options) loaded {
+	f := &file{path: from.path, tree: from.tree}
 	l := loaded{file: f}
 	data, ok := f.read()
 	if !ok {
@@ -161,7 +160,7 @@ func load(path string, o *Options) loaded {
 	if err != nil {
 		f.add(0, 0, err.Error(), "")
 	}
-	l.experiment.Source = mishap.Source{File: path, Digest: digest}
+	l.experiment.Source = mishap.Source{File: from.path, Digest: digest}
 	o.Cache.put(l, data)
 	return l
 }
@@ -190,8 +189,11 @@ func (f *file) read() ([]byte, bool) {
 		f.add(0, 0, msg, hint)
 		return nil, false
 	}
-	// Opening a pipe without a writer would wait for one for ever.
-	in, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	in, err := f.open()
+	var out *leadsOut
+	if errors.As(err, &out) {
+		return refuse(out.Error(), "a link among experiments stays within their folder; put the file itself there")
+	}
 	if err != nil {
 		return refuse("cannot read file: "+reason(err), "")
 	}
@@ -261,19 +263,25 @@ func digest(e mishap.Experiment) (string, error) {
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
+// found is a file to read.
+type found struct {
+	path string
+	tree string // folder that it was found in, which no link leads out of; empty: it was named itself
+}
+
 // find returns the files in paths in order, each once.
-func find(paths []string, allowEmpty bool) ([]string, Problems) {
-	var files []string
+func find(paths []string, allowEmpty bool) ([]found, Problems) {
+	var files []found
 	var problems Problems
 	seen := map[string]bool{}
 	for _, path := range paths {
-		found, problem := findIn(path, allowEmpty)
+		some, problem := findIn(path, allowEmpty)
 		if problem != nil {
 			problems = append(problems, *problem)
 		}
-		for _, f := range found {
-			key := f
-			if abs, err := filepath.Abs(f); err == nil {
+		for _, f := range some {
+			key := f.path
+			if abs, err := filepath.Abs(f.path); err == nil {
 				key = abs
 			}
 			if !seen[key] {
@@ -289,15 +297,15 @@ func find(paths []string, allowEmpty bool) ([]string, Problems) {
 }
 
 // findIn returns path, or the experiment files below it if it is a folder.
-func findIn(path string, allowEmpty bool) ([]string, *Problem) {
+func findIn(path string, allowEmpty bool) ([]found, *Problem) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, &Problem{File: path, Msg: "cannot read file: " + reason(err)}
 	}
 	if !info.IsDir() {
-		return []string{path}, nil
+		return []found{{path: path}}, nil
 	}
-	var files []string
+	var files []found
 	// The slash makes a link to a folder a folder.
 	err = filepath.WalkDir(strings.TrimSuffix(path, "/")+"/", func(at string, entry fs.DirEntry, err error) error {
 		switch name := entry.Name(); {
@@ -307,7 +315,7 @@ func findIn(path string, allowEmpty bool) ([]string, *Problem) {
 			return filepath.SkipDir
 		case entry.IsDir() || settingsFile(name):
 		case strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml"):
-			files = append(files, filepath.Clean(at))
+			files = append(files, found{path: filepath.Clean(at), tree: filepath.Clean(path)})
 		}
 		return nil
 	})
@@ -317,7 +325,7 @@ func findIn(path string, allowEmpty bool) ([]string, *Problem) {
 	if len(files) == 0 && !allowEmpty {
 		return nil, &Problem{File: path, Msg: "folder holds no experiment", Hint: "experiments are files that end with .yaml or .yml; `mishap init` makes one to start from"}
 	}
-	slices.Sort(files)
+	slices.SortFunc(files, func(a, b found) int { return strings.Compare(a.path, b.path) })
 	return files, nil
 }
 

@@ -18,6 +18,7 @@ const (
 // file is one experiment file being read; it collects what is wrong with it.
 type file struct {
 	path     string
+	tree     string // folder that it is read within; empty: wherever it is
 	lines    []string
 	problems Problems
 	warnings Problems // what keeps nothing from running

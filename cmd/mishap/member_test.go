@@ -31,6 +31,9 @@ func (m *member) call(method, path, body string) (int, string) {
 	if who := os.Getenv("MISHAP_TEST_USER"); who != "" {
 		req.Header.Set("Mishap-User", who)
 	}
+	if key := os.Getenv("MISHAP_TEST_KEY"); key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
 	resp, err := client.Do(req)
 	if err != nil {
 		return 0, err.Error()

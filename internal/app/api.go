@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -47,6 +48,7 @@ func (s *serving) bind(ctx context.Context, o ServeOptions) (net.Listener, error
 	if err != nil {
 		return nil, mishap.WithHint(fmt.Errorf("listen on %s: %w", listen, err), "choose another address with --listen or `listen` in the settings")
 	}
+	listener = bound(listener)
 	if server.TLS.Cert == "" {
 		return listener, nil
 	}
@@ -60,24 +62,28 @@ func (s *serving) bind(ctx context.Context, o ServeOptions) (net.Listener, error
 
 // serveAPI answers on the listener, if there is one, and on a socket for this
 // user alone.
-func (s *serving) serveAPI(ctx context.Context, listener net.Listener) (func(), error) {
+func (s *serving) serveAPI(listener net.Listener) (func(), error) {
 	handler := s.handler()
 	path, err := socketPath(s.Settings.State, "api")
 	if err != nil {
 		return nil, err
 	}
-	if c, err := new(net.Dialer).DialContext(ctx, "unix", path); err == nil {
-		_ = c.Close()
+	// That no other one lives is said by the kernel, and not by a socket, which may be full or removed.
+	alone, err := ledger.Exclude(filepath.Join(s.Settings.State, "servers", "serve.alone"))
+	if errors.Is(err, ledger.ErrExcluded) {
 		return nil, refusal{mishap.WithHint(fmt.Errorf("serve: another server uses %s already", s.Settings.State), "one server per state directory is enough; several share a ledger on PostgreSQL")}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("serve: %w", err)
 	}
 	_ = os.Remove(path) // of a server that was killed
 	socket, err := listenUnix(path)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, alone())
 	}
 	var servers []*http.Server
 	serve := func(l net.Listener, h http.Handler) {
-		server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+		server := &http.Server{Handler: h, ReadHeaderTimeout: requestWithin / 2, ReadTimeout: requestWithin, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 		servers = append(servers, server)
 		go func() { _ = server.Serve(l) }()
 	}
@@ -90,6 +96,7 @@ func (s *serving) serveAPI(ctx context.Context, listener net.Listener) (func(), 
 			_ = server.Close()
 		}
 		_ = os.Remove(path)
+		_ = alone()
 	}, nil
 }
 
@@ -108,7 +115,7 @@ func (s *serving) handler() http.Handler {
 	about.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 	api := humago.New(mux, about)
 	s.routes(api)
-	return http.MaxBytesHandler(once(mux), mostBody)
+	return whole(once(mux))
 }
 
 // once refuses a query that says something twice, or not at all: it would be

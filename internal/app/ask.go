@@ -22,23 +22,52 @@ type asked struct {
 	Again   bool // the same was asked before, with the same key
 }
 
-// ask starts an experiment in force because somebody asks for it. Locks, limits
-// and freezes bind it as they bind a schedule. Asking twice with one key starts
-// one run.
+// ask starts an experiment in force because somebody asks for it. Asking twice
+// with one key starts one run, however close together: here the second waits for
+// what becomes of the first, and of several servers the ledger lets one begin it.
 func (s *serving) ask(ctx context.Context, want StartRequest, by, key string) (asked, error) {
+	if key == "" {
+		return s.askOnce(ctx, newRunID(), want, by)
+	}
+	id := keyedRunID(by, want, key)
+	first := false
+	got, err, _ := s.asking.Do(id, func() (any, error) {
+		first = true
+		if again, ok := s.askedBefore(ctx, id); ok {
+			return again, nil
+		}
+		// Others wait for it, so it does not end with who asked first.
+		a, err := s.askOnce(context.WithoutCancel(ctx), id, want, by)
+		if err != nil {
+			if again, ok := s.askedBefore(context.WithoutCancel(ctx), id); ok {
+				return again, nil // another server was first
+			}
+		}
+		return a, err
+	})
+	a, _ := got.(asked)
+	a.Again = a.Again || !first && err == nil
+	return a, err
+}
+
+// askedBefore finds what became of a run that was asked for with a key.
+func (s *serving) askedBefore(ctx context.Context, id string) (asked, bool) {
+	record, err := s.book.Find(ctx, id)
+	if err != nil || record.ID != id {
+		return asked{}, false
+	}
+	return asked{ID: id, Again: true, Refused: refusedReason(record), Cause: record.Cause}, true
+}
+
+// askOnce starts a run under an id. Locks, limits and freezes bind it as they
+// bind a schedule.
+func (s *serving) askOnce(ctx context.Context, id string, want StartRequest, by string) (asked, error) {
 	name := want.Experiment
 	h, ok := s.experiment(name)
 	if !ok {
 		return asked{}, fmt.Errorf("%w: no source has experiment %q in force", errNotFound, name)
 	}
-	a := asked{ID: newRunID()}
-	if key != "" {
-		a.ID = keyedRunID(by, want, key)
-		record, err := s.book.Find(ctx, a.ID)
-		if err == nil && record.ID == a.ID {
-			return asked{ID: a.ID, Again: true, Refused: refusedReason(record), Cause: record.Cause}, nil
-		}
-	}
+	a := asked{ID: id}
 	trigger := &mishap.Trigger{Kind: mishap.TriggerAPI, By: by, Source: h.source}
 	v, err := s.view(ctx)
 	if err != nil {

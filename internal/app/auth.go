@@ -147,6 +147,7 @@ func isLocalOrigin(origin string) bool {
 // denied answers with a problem and writes it to the audit.
 func (s *serving) denied(w http.ResponseWriter, r *http.Request, who caller, status int, why string) {
 	s.audit(r.Context(), who.name, "refused "+r.Method+" "+r.URL.Path+": "+why)
+	w.Header().Set("Connection", "close") // nobody waits for the rest of what it sends
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="mishap"`)
 	}

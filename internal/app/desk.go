@@ -15,8 +15,8 @@ import (
 type desk struct {
 	mu   sync.Mutex
 	runs map[string]chan runner.Stop
-	on   map[string]bool // runs that somebody here is on, from before they begin
-	end  func()          // closes socket and watcher; nil while there are none
+	on   map[string]int // runs that somebody here is on, from before they begin, and how many are
+	end  func()         // closes socket and watcher; nil while there are none
 }
 
 // listen gathers what may stop a run: its caller, other processes, and halt.
@@ -79,26 +79,29 @@ func (d *desk) close() {
 	}
 }
 
-// attend says that somebody here is on a run, until the function is called.
+// attend says that somebody here is on a run, until the function is called. Two
+// may be on one: who asks for a run that goes on already leaves the other there.
 func (d *desk) attend(run string) func() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.on == nil {
-		d.on = map[string]bool{}
+		d.on = map[string]int{}
 	}
-	d.on[run] = true
-	return func() {
+	d.on[run]++
+	return sync.OnceFunc(func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		delete(d.on, run)
-	}
+		if d.on[run]--; d.on[run] == 0 {
+			delete(d.on, run)
+		}
+	})
 }
 
 // attended reports whether somebody here is on a run.
 func (d *desk) attended(run string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.on[run]
+	return d.on[run] > 0
 }
 
 // stop asks one run to end; false if it is not here.

@@ -211,8 +211,12 @@ func (a *App) mend(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run,
 	return run, err
 }
 
-// forget removes what a dead server left of itself.
+// forget removes what a dead server left of itself. That it is dead is proven
+// here: who retries a stranded run of its own takes it over from itself.
 func (a *App) forget(ctx context.Context, book ledger.Ledger, server string) {
+	if alive, err := book.Alive(ctx, server); err != nil || alive {
+		return
+	}
 	book.Forget(ctx, server)
 	if path, err := socketPath(a.Settings.State, server); err == nil {
 		_ = os.Remove(path)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"mishap"
 	"mishap/experiments"
 	"mishap/internal/config"
@@ -39,6 +41,7 @@ type serving struct {
 	metrics    *metrics
 	freezes    *freezes
 	retries    retries
+	asking     singleflight.Group // runs that are asked for with a key, by their id
 	auditLimit limiter
 	provider   provider
 	traces     *trace.Exporter
@@ -84,7 +87,7 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 		return err
 	}
 	a.log.Info("server starts", "server", s.me(), "state", a.Settings.State, "listen", address(listener))
-	closeAPI, err := s.serveAPI(ctx, listener)
+	closeAPI, err := s.serveAPI(listener)
 	if err != nil {
 		return err
 	}

@@ -65,9 +65,7 @@ func (a *App) tidy(ctx context.Context) error {
 	servers, err := book.Servers(ctx)
 	problems = append(problems, err)
 	for _, s := range servers {
-		if alive, err := book.Alive(ctx, s); err == nil && !alive {
-			a.forget(ctx, book, s)
-		}
+		a.forget(ctx, book, s)
 	}
 	return errors.Join(problems...)
 }

@@ -131,6 +131,9 @@ func fingerprint(root string) (string, error) {
 		if err == nil {
 			note(path, info)
 		}
+		if to, gone := os.Stat(path); gone == nil && entry.Type()&fs.ModeSymlink != 0 {
+			note(path, to)
+		}
 		return err
 	})
 	if err != nil {

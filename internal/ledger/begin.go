@@ -12,8 +12,8 @@ import (
 )
 
 // Begin records a new run and makes the server its owner. It answers an error
-// that wraps [ErrHalted] or [ErrTickTaken], a [*BusyError], or what Admit said;
-// then nothing was written.
+// that wraps [ErrKnownRun], [ErrHalted] or [ErrTickTaken], a [*BusyError], or
+// what Admit said; then nothing was written.
 func (s *store) Begin(ctx context.Context, start Start) (Lease, error) {
 	if err := start.check(); err != nil {
 		return Lease{}, err
@@ -21,6 +21,11 @@ func (s *store) Begin(ctx context.Context, start Start) (Lease, error) {
 	lease := Lease{Run: start.First.Run, Server: start.Server, Fence: 1}
 	e := start.First.Planned.Experiment
 	err := s.admit(ctx, func(t tx) error {
+		if known, err := t.runKnown(ctx, lease.Run); err != nil {
+			return err
+		} else if known {
+			return fmt.Errorf("begin run %s: %w", lease.Run, ErrKnownRun)
+		}
 		if halt, err := halted(t.row(ctx, selectHalt)); err != nil {
 			return err
 		} else if halt != nil {
@@ -56,7 +61,7 @@ func (s *store) Begin(ctx context.Context, start Start) (Lease, error) {
 
 // Refuse records runs that did not start, each with its two entries, and moves
 // their schedules on; at most a hundred in a transaction. One whose tick another
-// server took meanwhile is left out.
+// server took meanwhile is left out, and so is one that is known already.
 func (s *store) Refuse(ctx context.Context, server string, all []Refusal) error {
 	const batch = 100
 	for len(all) > 0 {
@@ -98,6 +103,9 @@ func (t tx) insertEnded(ctx context.Context, lease Lease, first, last mishap.Ent
 	if err != nil || known {
 		return err
 	}
+	if known, err = t.runKnown(ctx, lease.Run); err != nil || known {
+		return err
+	}
 	if err := t.insertRun(ctx, lease, first, &last); err != nil {
 		return err
 	}
@@ -105,6 +113,13 @@ func (t tx) insertEnded(ctx context.Context, lease Lease, first, last mishap.Ent
 		return err
 	}
 	return t.appendEntry(ctx, last)
+}
+
+// runKnown reports whether the ledger has the run already.
+func (t tx) runKnown(ctx context.Context, run string) (bool, error) {
+	var n int
+	err := t.row(ctx, `SELECT count(*) FROM runs WHERE id = ?`, run).Scan(&n)
+	return n > 0, err
 }
 
 // tickKnown reports whether there is a run of the same time already: a clock

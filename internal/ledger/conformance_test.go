@@ -147,6 +147,27 @@ func TestOneActiveRunPerExperimentAndPerGroup(t *testing.T) {
 	})
 }
 
+// Whoever asked twice for one run is told so, whatever has become of it.
+func TestARunBeginsOnce(t *testing.T) {
+	each(t, func(t *testing.T, b book) {
+		lease := begin(t, b, "r1", "e", "g")
+		for _, s := range []ledger.Start{start("r1", "e", "g"), start("r1", "other", "other")} {
+			if _, err := b.Begin(t.Context(), s); !errors.Is(err, ledger.ErrKnownRun) {
+				t.Errorf("a second time: %v", err)
+			}
+		}
+		must(t, b.Append(t.Context(), lease, state("r1", 2, mishap.Refused)))
+		if _, err := b.Begin(t.Context(), start("r1", "e", "g")); !errors.Is(err, ledger.ErrKnownRun) {
+			t.Errorf("after its end: %v", err)
+		}
+		again := ledger.Refusal{First: start("r1", "e", "g").First, Why: state("r1", 2, mishap.Refused)}
+		must(t, b.Refuse(t.Context(), "two", []ledger.Refusal{again}))
+		if all, err := b.Runs(t.Context(), 10); err != nil || len(all) != 1 || all[0].Server != "one" {
+			t.Errorf("%v %v", all, err)
+		}
+	})
+}
+
 func TestAStrandedRunKeepsItsLocksUntilItIsSettled(t *testing.T) {
 	each(t, func(t *testing.T, b book) {
 		lease := begin(t, b, "r1", "e", "g")

@@ -30,6 +30,9 @@ var (
 	ErrHalted = errors.New("everything is halted")
 	// ErrFenced voids the write of a server that no longer owns the run.
 	ErrFenced = errors.New("another server has taken the run over")
+	// ErrKnownRun refuses to begin a run that the ledger has already: whoever
+	// asked for it asked twice.
+	ErrKnownRun = errors.New("the run is known already")
 	// ErrUnknownRun is a run that the ledger does not have.
 	ErrUnknownRun = errors.New("no such run")
 	// ErrGone is a ledger whose file was removed or replaced while it was open.

@@ -16,6 +16,9 @@ func (m *Memory) Begin(_ context.Context, s Start) (Lease, error) {
 	if err := s.check(); err != nil {
 		return Lease{}, err
 	}
+	if m.runs[s.First.Run] != nil {
+		return Lease{}, fmt.Errorf("begin run %s: %w", s.First.Run, ErrKnownRun)
+	}
 	if m.halt != nil {
 		return Lease{}, fmt.Errorf("%w: %s", ErrHalted, m.halt)
 	}
@@ -52,9 +55,6 @@ func (m *Memory) Begin(_ context.Context, s Start) (Lease, error) {
 }
 
 func (m *Memory) insertRun(server string, first mishap.Entry) (*memoryRun, error) {
-	if m.runs[first.Run] != nil {
-		return nil, fmt.Errorf("begin run %s: there is one already", first.Run)
-	}
 	e := first.Planned.Experiment
 	r := &memoryRun{footprints: first.Planned.Footprints(), Record: Record{
 		ID: first.Run, Experiment: e.Name, Group: e.Group, State: mishap.Planned, Server: server, Fence: 1, Began: first.At, Kind: mishap.TriggerHand,
@@ -93,7 +93,7 @@ func (m *Memory) Refuse(_ context.Context, server string, all []Refusal) error {
 			continue
 		}
 		m.advance(r.Advance)
-		if m.tickKnown(r.First) {
+		if m.tickKnown(r.First) || m.runs[r.First.Run] != nil {
 			continue
 		}
 		run, err := m.insertRun(server, r.First)

@@ -83,4 +83,28 @@ func Forget(dir, server string) {
 	}
 }
 
+// ErrExcluded is a lock that a living process holds.
+var ErrExcluded = errors.New("another process holds it")
+
+// Exclude takes a lock on a file, which is made if it is not there, until the
+// function is called or the process ends, however that ends. It answers an error
+// that wraps [ErrExcluded] if another process has it. The file stays.
+func Exclude(path string) (release func() error, err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = ErrExcluded
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path, errors.Join(err, f.Close()))
+	}
+	return f.Close, nil
+}
+
 func lockPath(dir, server string) string { return filepath.Join(dir, "servers", server+".lock") }
