@@ -37,6 +37,16 @@ func findSite() (site, error) {
 // findProcesses lists what fits, by PID, without kernel threads, and counts
 // what would fit but is spared because this program depends on it.
 func findProcesses(boot string, t processTargets) (found []process, spared int, err error) {
+	file := pidFile{}
+	if t.PIDFile != "" {
+		if file, err = readPIDFile(t.PIDFile); err != nil {
+			return nil, 0, err
+		}
+		if t.PID != 0 && file.pid != t.PID {
+			return nil, 0, noTarget("pidFile %s holds %d, not %d", t.PIDFile, file.pid, t.PID)
+		}
+		t.PID = file.pid
+	}
 	pids, err := candidates(t)
 	if err != nil {
 		return nil, 0, err
@@ -51,6 +61,9 @@ func findProcesses(boot string, t processTargets) (found []process, spared int, 
 		p, err := readProcess(boot, pid)
 		if ended := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH); ended {
 			continue
+		}
+		if err == nil && t.PIDFile != "" {
+			err = file.stale(p)
 		}
 		if err != nil {
 			return nil, 0, err
@@ -69,20 +82,6 @@ func findProcesses(boot string, t processTargets) (found []process, spared int, 
 }
 
 func candidates(t processTargets) ([]int, error) {
-	if t.PIDFile != "" {
-		text, err := os.ReadFile(t.PIDFile)
-		if err != nil {
-			return nil, noTarget("read pidFile: %v", err)
-		}
-		pid, err := strconv.Atoi(string(bytes.TrimSpace(text)))
-		if err != nil || pid <= 0 {
-			return nil, noTarget("pidFile %s holds no process id", t.PIDFile)
-		}
-		if t.PID != 0 && pid != t.PID {
-			return nil, noTarget("pidFile %s holds %d, not %d", t.PIDFile, pid, t.PID)
-		}
-		return []int{pid}, nil
-	}
 	if t.PID != 0 {
 		return []int{t.PID}, nil
 	}

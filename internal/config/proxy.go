@@ -12,7 +12,7 @@ type Proxy struct {
 	Listen   string `json:"listen"`
 	Upstream string `json:"upstream"`
 	Protocol string `json:"protocol,omitempty"` // tcp (default), udp or http
-	Control  string `json:"control,omitempty"`  // path of the control socket, or tcp://host:port
+	Control  string `json:"control,omitempty"`  // path of the control socket, or tcp://host:port; that of another, else in state
 	// ControlTLS makes the control API one for other machines: mutual TLS on tcp://host:port.
 	ControlTLS ControlTLS `json:"controlTLS,omitzero"`
 
@@ -62,8 +62,29 @@ func (p *Proxy) files() []*string {
 	return files
 }
 
+// shareControl gives the control socket that one proxy names to those that name
+// none: there is one for all. If nobody names one, or some name others than
+// others, as those of several machines do, it is in the state folder.
+func (s *Settings) shareControl() {
+	named := Proxy{Control: filepath.Join(s.State, "proxy.sock")}
+	own := func(p Proxy) bool { return p.Control != "" }
+	if i := slices.IndexFunc(s.Proxies, own); i >= 0 && !slices.ContainsFunc(s.Proxies, func(p Proxy) bool { return own(p) && p.Control != s.Proxies[i].Control }) {
+		named = s.Proxies[i]
+	}
+	for i := range s.Proxies {
+		p := &s.Proxies[i]
+		if p.Control == "" {
+			p.Control = named.Control
+		}
+		if p.Control == named.Control && p.ControlTLS == (ControlTLS{}) {
+			p.ControlTLS = named.ControlTLS
+		}
+	}
+}
+
 // checkProxies checks the proxies and makes their paths absolute.
 func (s *Settings) checkProxies() (problems []error) {
+	s.shareControl()
 	names, protocols := map[string]bool{}, []string{"", "tcp", "udp", "http"}
 	for i := range s.Proxies {
 		p := &s.Proxies[i]
@@ -81,9 +102,6 @@ func (s *Settings) checkProxies() (problems []error) {
 		}
 		if (p.Edge || p.Egress) && p.Protocol != "http" {
 			problems = append(problems, s.wrong("proxies", "proxy %q has edge or egress, which is for protocol http: others know no baggage", p.Name))
-		}
-		if p.Control == "" {
-			p.Control = filepath.Join(s.State, "proxy.sock")
 		}
 		for _, file := range p.files() {
 			if path, err := s.path("proxies", *file); err == nil && *file != "" {

@@ -31,3 +31,30 @@ func TestSettingsSayWhatYAMLSays(t *testing.T) {
 		}
 	}
 }
+
+// There is one control socket for all proxies, wherever it is named.
+func TestControlOfOneProxyIsThatOfAll(t *testing.T) {
+	const head = "state: /s\nproxies:\n"
+	named := "  - {name: a, listen: '127.0.0.1:1', upstream: '127.0.0.1:2', control: ./c.sock}\n"
+	secured := "  - {name: a, listen: '127.0.0.1:1', upstream: '127.0.0.1:2', control: 'tcp://10.0.0.1:9', controlTLS: {cert: /c, key: /k, ca: /a}}\n"
+	other := "  - {name: b, listen: '127.0.0.1:3', upstream: '127.0.0.1:4'}\n"
+	for name, c := range map[string]struct{ text, base string }{
+		"first":    {head + named + other, "c.sock"},
+		"last":     {head + other + named, "c.sock"},
+		"none":     {head + other, "proxy.sock"},
+		"with TLS": {head + other + secured, "10.0.0.1:9"},
+	} {
+		s, err := loadText(t, c.text)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, p := range s.Proxies {
+			if p.Control != s.Proxies[0].Control || filepath.Base(p.Control) != c.base || p.ControlTLS != s.Proxies[0].ControlTLS || (name == "with TLS") != (p.ControlTLS.Cert == "/c") {
+				t.Errorf("%s: proxy %s has control %q, %+v", name, p.Name, p.Control, p.ControlTLS)
+			}
+		}
+		if strings.HasSuffix(c.base, "c.sock") && filepath.Dir(s.Proxies[1].Control) != filepath.Dir(s.File) {
+			t.Errorf("%s: the control socket %s is not beside the settings", name, s.Proxies[1].Control)
+		}
+	}
+}

@@ -28,9 +28,10 @@ type troubles struct {
 	proxy string
 	log   *slog.Logger
 
-	mu     sync.Mutex
-	last   Trouble
-	logged Trouble
+	mu      sync.Mutex // never held while something is logged: what reads the log may stand still
+	last    Trouble
+	logged  Trouble
+	logging bool // a line is being written
 }
 
 // met is to be called with every failure, and with what was tried.
@@ -42,11 +43,17 @@ func (t *troubles) met(tried string, err error) {
 	defer t.mu.Unlock()
 	t.last = Trouble{What: tried + ": " + advice(err), At: time.Now(), Times: t.last.Times + 1}
 	since := t.last.At.Sub(t.logged.At)
-	if since < logOther || since < logAgain && t.last.What == t.logged.What {
+	if t.logging || since < logOther || since < logAgain && t.last.What == t.logged.What {
 		return
 	}
-	t.log.Warn(t.last.What, "proxy", t.proxy, "times", t.last.Times-t.logged.Times)
-	t.logged = t.last
+	what, times := t.last.What, t.last.Times-t.logged.Times
+	t.logged, t.logging = t.last, true
+	go func() {
+		t.log.Warn(what, "proxy", t.proxy, "times", times)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.logging = false
+	}()
 }
 
 // status is the last trouble; nil if there was none.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strings"
@@ -22,18 +23,37 @@ func TestTroubleIsLoggedOnceAMinuteAndCountedAlways(t *testing.T) {
 		}
 		for range 100 {
 			trouble.met("cannot reach a:1", syscall.ECONNREFUSED)
+			synctest.Wait() // the line is written beside
 			time.Sleep(100 * time.Millisecond)
 		}
 		trouble.met("cannot reach a:1", syscall.EMFILE) // another
+		synctest.Wait()
 		trouble.met("cannot reach a:1", context.Canceled)
 		time.Sleep(time.Minute)
 		trouble.met("cannot reach a:1", fmt.Errorf("dial: %w", syscall.EMFILE))
+		synctest.Wait()
 		if n := strings.Count(log.String(), "\n"); n != 3 {
 			t.Errorf("%d lines:\n%s", n, &log)
 		}
 		if last := trouble.status(); last.Times != 102 || !last.At.Equal(time.Now()) || !strings.Contains(last.What, "ulimit") {
 			t.Errorf("%+v", last)
 		}
+	})
+}
+
+// A log that nobody reads, such as a pipe that is full, stops no traffic and no control API.
+func TestALogThatStandsStillHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reader, writer := io.Pipe()
+		trouble := &troubles{proxy: "web", log: slog.New(slog.NewTextHandler(writer, nil))}
+		for range 3 {
+			trouble.met("cannot reach a:1", syscall.ECONNREFUSED)
+			time.Sleep(2 * time.Minute)
+		}
+		if last := trouble.status(); last.Times != 3 {
+			t.Errorf("%+v", last)
+		}
+		_ = reader.Close()
 	})
 }
 

@@ -23,6 +23,7 @@ type udpListener struct {
 	trouble *troubles
 	bytes   *budget // the server's
 	clock   *clock  // the server's
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	conn    *net.UDPConn
 	tasks   sync.WaitGroup
 	wake    chan struct{} // the head of held may be another
@@ -37,19 +38,9 @@ type udpListener struct {
 	closed  bool
 }
 
-// client is one address that sends datagrams. It is what a share of connections means here.
-type client struct {
-	number   uint64
-	address  netip.AddrPort
-	upstream *net.UDPConn
-	latest   time.Time              // of its datagrams, both ways
-	sent     map[Direction]uint64   // numbers the datagrams of each way
-	touched  map[*counters]struct{} // by the faults that count there
-}
-
 func newUDPListener(config Listener, log *slog.Logger, bytes *budget, clock *clock) *udpListener {
 	return &udpListener{Listener: config, trouble: &troubles{proxy: config.Name, log: log}, bytes: bytes, clock: clock, wake: make(chan struct{}, 1),
-		clients: make(map[netip.AddrPort]*client)}
+		dial: new(net.Dialer).DialContext, clients: make(map[netip.AddrPort]*client)}
 }
 
 // listen takes the port.
@@ -62,7 +53,8 @@ func (l *udpListener) listen(ctx context.Context, ports Ports) error {
 	return nil
 }
 
-// serve passes datagrams on until the listener is closed.
+// serve passes datagrams on until the listener is closed. This one loop reads everybody's, and so it waits for nothing but
+// the next one.
 func (l *udpListener) serve(ctx context.Context) {
 	l.tasks.Go(func() { l.release(ctx) })
 	buf := make([]byte, maxDatagram)
@@ -75,106 +67,20 @@ func (l *udpListener) serve(ctx context.Context) {
 			continue // of one datagram
 		}
 		c, err := l.client(ctx, from)
-		switch {
-		case errors.Is(err, errOver):
-			return
-		case err != nil:
-			l.trouble.met("cannot reach "+l.Upstream, err)
-			continue
+		if err != nil {
+			return // it is closed
 		}
 		l.pass(c, Upstream, buf[:n])
 	}
-}
-
-// client finds who sent a datagram, or makes a client of it.
-func (l *udpListener) client(ctx context.Context, from netip.AddrPort) (*client, error) {
-	l.mu.Lock()
-	c := l.clients[from]
-	l.mu.Unlock()
-	if c != nil {
-		return c, nil
-	}
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "udp", l.Upstream) // which waits at most for a name
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err != nil {
-		l.refused++
-		return nil, err
-	}
-	if l.closed {
-		_ = conn.Close()
-		return nil, errOver
-	}
-	if len(l.clients) >= udpClients {
-		l.forgetMostSilent()
-	}
-	l.total++
-	c = &client{number: l.total, address: from, upstream: conn.(*net.UDPConn), latest: time.Now(),
-		sent: make(map[Direction]uint64), touched: make(map[*counters]struct{})}
-	l.clients[from] = c
-	l.tasks.Go(func() { l.answers(c) })
-	return c, nil
-}
-
-// answers passes on what the upstream sends to a client, until the client is silent or forgotten.
-func (l *udpListener) answers(c *client) {
-	defer l.forget(c)
-	buf := make([]byte, maxDatagram)
-	for {
-		_ = c.upstream.SetReadDeadline(l.silentFrom(c))
-		n, err := c.upstream.Read(buf)
-		switch {
-		case err == nil:
-			l.pass(c, Downstream, buf[:n])
-		case errors.Is(err, net.ErrClosed):
-			return
-		default: // the upstream's port is closed at the moment, or the deadline has passed
-			if !time.Now().Before(l.silentFrom(c)) {
-				return
-			}
-		}
-	}
-}
-
-// silentFrom is when a client is forgotten if nothing more comes.
-func (l *udpListener) silentFrom(c *client) time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return c.latest.Add(udpIdle)
-}
-
-func (l *udpListener) forget(c *client) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.drop(c)
-}
-
-func (l *udpListener) forgetMostSilent() {
-	var silent *client
-	for _, c := range l.clients {
-		if silent == nil || c.latest.Before(silent.latest) {
-			silent = c
-		}
-	}
-	l.drop(silent)
-}
-
-// drop ends a client; its lock is held.
-func (l *udpListener) drop(c *client) {
-	if l.clients[c.address] == c {
-		delete(l.clients, c.address)
-	}
-	_ = c.upstream.Close()
 }
 
 // send lets a datagram go. What a full buffer of the system or a missing peer makes of it is a datagram's fate.
 func (l *udpListener) send(c *client, way Direction, data []byte) {
 	var err error
 	if way == Upstream {
-		_, err = c.upstream.Write(data)
+		err = l.toUpstream(c, data)
 	} else {
-		_, err = l.conn.WriteToUDPAddrPort(data, c.address)
+		err = sendNow(l.conn, data, c.address)
 	}
 	if err != nil && way == Upstream {
 		l.trouble.met("cannot reach "+l.Upstream, err)
