@@ -66,8 +66,8 @@ func startMoto(t *testing.T) (m *moto, ok bool) {
 			t.Fatal("moto_server ended before it listened")
 		}
 		m = &moto{url: u}
-	case <-time.After(30 * time.Second):
-		t.Fatal("moto_server does not listen after 30 s")
+	case <-time.After(3 * time.Minute):
+		t.Fatal("moto_server does not listen after 3 minutes")
 	}
 	m.place = injectors.AWS{Account: motoAccount, Region: motoRegion, Config: configFor(m.url, http.DefaultClient)}
 	m.ec2 = ec2.NewFromConfig(m.place.Config)

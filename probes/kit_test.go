@@ -14,7 +14,7 @@ import (
 )
 
 // patience is the timeout of observations that are not about being late.
-const patience = 10 * time.Second
+const patience = 2 * time.Minute
 
 // world is an environment and a file system for secrets.
 func world() probes.Deps {

@@ -54,7 +54,7 @@ func start(t *testing.T, path string, args ...string) {
 // until polls the probe until it is met.
 func until(t *testing.T, kind string, with, expect any) mishap.Observation {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		o := observe(t, kind, with, expect)
 		if o.Result == mishap.Met {
 			return o

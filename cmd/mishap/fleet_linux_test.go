@@ -165,11 +165,11 @@ func (f *fleet) start(experiments int) map[string]int {
 	return asked
 }
 
-// until waits for something, and fails loudly.
+// until waits for something, ten times as long as an idle machine may need, and fails loudly.
 func (f *fleet) until(limit time.Duration, what string, ok func() bool) time.Duration {
 	f.t.Helper()
 	start := time.Now()
-	for time.Since(start) < limit {
+	for time.Since(start) < 10*limit {
 		if ok() {
 			return time.Since(start)
 		}

@@ -81,12 +81,15 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// busy is how many times as long as they say waits may take: scripts name times of an idle machine.
+const busy = 10
+
 // within repeats "within DURATION exists|gone FILE" until it is so.
 func within(ts *testscript.TestScript, _ bool, args []string) {
 	limit, err := time.ParseDuration(args[0])
 	ts.Check(err)
 	path := ts.MkAbs(args[2])
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(busy * limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if _, err := os.Stat(path); (err == nil) == (args[1] == "exists") {
 			return
 		}
@@ -99,7 +102,7 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	limit, err := time.ParseDuration(args[0])
 	ts.Check(err)
 	pattern := regexp.MustCompile("(?m)" + args[1])
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(busy * limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if ts.Exec(args[2], args[3:]...) == nil && pattern.MatchString(ts.ReadFile("stdout")) {
 			return
 		}

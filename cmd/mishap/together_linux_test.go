@@ -141,7 +141,7 @@ func (c *company) callHook() {
 func (c *company) until(what string, ask func() string, wanted ...string) string {
 	c.t.Helper()
 	text := ""
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		text = ask()
 		all := true
 		for _, w := range wanted {

@@ -1,6 +1,7 @@
 package forward_test
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"testing"
@@ -40,14 +41,22 @@ func TestAClientThatClosesWhileItWaitsIsSeenToLeave(t *testing.T) {
 	t.Cleanup(func() { close(over) })
 	for _, version := range []string{"http1", "http2"} {
 		t.Run(version, func(t *testing.T) {
+			asked := make(chan struct{}, 1)
 			r, c := rigFor(t, version, func(_ http.ResponseWriter, r *http.Request) {
+				asked <- struct{}{}
 				select {
 				case <-r.Context().Done():
 				case <-over:
 				}
 			})
-			c.Timeout = 150 * time.Millisecond
-			if answer, err := c.Get("http://" + r.addr + "/"); err == nil {
+			ctx, leave := context.WithCancel(t.Context())
+			go func() {
+				<-asked
+				time.Sleep(150 * time.Millisecond) // that is how long it waits
+				leave()
+			}()
+			req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.addr+"/", nil)
+			if answer, err := c.Do(req); err == nil {
 				answer.Body.Close()
 				t.Fatal("there is an answer")
 			}

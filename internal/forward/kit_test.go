@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds every wait; nothing is asserted about how long things take within it.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // rig is a forwarder on a loopback listener.
 type rig struct {

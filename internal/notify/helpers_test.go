@@ -72,7 +72,7 @@ func secret(s string) func() (string, error) { return func() (string, error) { r
 
 func closeAll(t *testing.T, n *notify.Notifier) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	return n.Close(ctx)
 }

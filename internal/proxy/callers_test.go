@@ -104,10 +104,13 @@ func TestAWatchGivesWhatIsNewAndSaysWhatWasLost(t *testing.T) {
 }
 
 func TestCallersThatLeaveAreSeenToLeaveWhenTheyDid(t *testing.T) {
+	const answer = 4 * time.Second // after the request; long after the client has left
+	asked := make(chan struct{}, 1)
 	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
 		select {
 		case <-r.Context().Done():
-		case <-time.After(2 * time.Second):
+		case <-time.After(answer):
 		}
 	}))
 	t.Cleanup(slow.Close)
@@ -115,12 +118,18 @@ func TestCallersThatLeaveAreSeenToLeaveWhenTheyDid(t *testing.T) {
 	r.watch(proxy.Watch{})
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	c := &http.Client{Transport: transport, Timeout: 150 * time.Millisecond}
-	if _, _, err := r.ask(c, "GET", "/"); err == nil {
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		time.Sleep(150 * time.Millisecond) // that is how long it waits
+		leave()
+	}()
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.addr+"/", nil)
+	if _, err := transport.RoundTrip(req); err == nil {
 		t.Fatal("there is an answer")
 	}
 	a := r.attempts(1, proxy.Watch{}).Attempts[0]
-	if took := time.Duration(a.Total) * time.Microsecond; a.Outcome != proxy.AttemptGaveUp || took < 100*time.Millisecond || took > time.Second {
+	if took := time.Duration(a.Total) * time.Microsecond; a.Outcome != proxy.AttemptGaveUp || took < 100*time.Millisecond || took >= answer {
 		t.Errorf("%+v", a)
 	}
 }

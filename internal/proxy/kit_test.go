@@ -13,7 +13,7 @@ import (
 )
 
 // patience bounds every wait; nothing is asserted about how long things take within it.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // eventually polls until ok holds.
 func eventually(t testing.TB, what string, ok func() bool) {

@@ -244,7 +244,7 @@ func TestARemoteThatHangsIsGivenUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	if _, _, err := m.Latest(ctx); err == nil || ctx.Err() != nil {
 		t.Errorf("not given up: %v", err)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"sync"
 	"syscall"
@@ -13,18 +14,8 @@ import (
 	"time"
 )
 
-// quick is how long a call may take on a machine that is busy; Toxiproxy's waits for as long as a client stalls.
-const quick = 5 * time.Second
-
-// promptly fails a call that took long.
-func promptly(t *testing.T, what string, do func()) {
-	t.Helper()
-	begin := time.Now()
-	do()
-	if took := time.Since(begin); took > quick {
-		t.Fatalf("%s took %v", what, took)
-	}
-}
+// In these tests a call that hangs waits for a client that stalls until the test is over, so that it never comes back: the
+// time limit of the test's program then tells where it hangs. How long calls take says nothing, since machines are busy.
 
 func TestNoCallWaitsForAClientThatStalls(t *testing.T) {
 	const rounds = 100
@@ -35,29 +26,25 @@ func TestNoCallWaitsForAClientThatStalls(t *testing.T) {
 	kinds := []string{`"latency", "attributes": {"latency": 1000}`, `"bandwidth", "attributes": {"rate": 1}`, `"slow_close", "attributes": {"delay": 1000}`,
 		`"slicer", "attributes": {"average_size": 10, "delay": 100}`, `"noop"`, `"latency", "stream": "upstream", "attributes": {"latency": 1000}`}
 	for i := range rounds {
-		promptly(t, fmt.Sprint("round ", i), func() {
-			r.toxic("bulk", `{"name": "t", "type": `+kinds[i%len(kinds)]+`}`)
-			r.ok("PATCH", "/proxies/bulk/toxics/t", `{"toxicity": 0.99}`)
-			r.ok("GET", "/proxies", "")
-			r.ok("DELETE", "/proxies/bulk/toxics/t", "")
-		})
+		r.toxic("bulk", `{"name": "t", "type": `+kinds[i%len(kinds)]+`}`)
+		r.ok("PATCH", "/proxies/bulk/toxics/t", `{"toxicity": 0.99}`)
+		r.ok("GET", "/proxies", "")
+		r.ok("DELETE", "/proxies/bulk/toxics/t", "")
 	}
-	for i := range rounds {
-		promptly(t, fmt.Sprint("disable, enable and reset, round ", i), func() {
-			r.ok("POST", "/proxies/bulk", `{"enabled": false}`)
-			r.ok("POST", "/reset", "")
-			_, _ = io.ReadFull(dial(t, address), make([]byte, 1)) // another that stalls
-		})
+	for range rounds {
+		r.ok("POST", "/proxies/bulk", `{"enabled": false}`)
+		r.ok("POST", "/reset", "")
+		_, _ = io.ReadFull(dial(t, address), make([]byte, 1)) // another that stalls
 	}
-	promptly(t, "remove", func() { r.ok("DELETE", "/proxies/bulk", "") })
-	promptly(t, "stop", r.stop)
+	r.ok("DELETE", "/proxies/bulk", "")
+	r.stop()
 }
 
 func TestRemovingRightAfterBulkClientsLeaveNeverHangs(t *testing.T) {
 	const rounds, clients = 100, 5
 	r := start(t)
 	address := r.proxied("bulk", upstream(t, flood))
-	for i := range rounds {
+	for range rounds {
 		r.toxic("bulk", `{"name": "t", "type": "latency", "attributes": {"latency": 10}}`)
 		var conns []net.Conn
 		for range clients {
@@ -68,7 +55,7 @@ func TestRemovingRightAfterBulkClientsLeaveNeverHangs(t *testing.T) {
 		for _, c := range conns {
 			c.Close()
 		}
-		promptly(t, fmt.Sprint("round ", i), func() { r.ok("DELETE", "/proxies/bulk/toxics/t", "") })
+		r.ok("DELETE", "/proxies/bulk/toxics/t", "")
 	}
 	eventually(t, "all connections are over", func() bool {
 		list, err := r.control.Proxies(t.Context())
@@ -82,13 +69,20 @@ func TestAnUpstreamThatDoesNotAnswerHoldsUpNoCall(t *testing.T) {
 	for range 10 {
 		dial(t, address)
 	}
-	time.Sleep(100 * time.Millisecond)
-	if list, err := r.control.Proxies(t.Context()); err != nil || list[0].Open != 10 {
-		t.Fatalf("the upstream is not one that does not answer: %+v, %v", list, err)
+	eventually(t, "the proxy dials for all", func() bool {
+		list, err := r.control.Proxies(t.Context())
+		return err == nil && list[0].Open == 10
+	})
+	begin := time.Now()
+	r.ok("POST", "/proxies/dead", `{"enabled": false}`)
+	r.ok("DELETE", "/proxies/dead", "")
+	took := time.Since(begin)
+	r.proxied("other", "127.0.0.1:1")
+	// Who waits for a dial waits for 10 s. On a machine that is busy calls beside it take long too.
+	if plain := time.Since(begin) - took; took > 5*time.Second && took > 20*plain {
+		t.Errorf("two calls took %v, another %v", took, plain)
 	}
-	promptly(t, "disable", func() { r.ok("POST", "/proxies/dead", `{"enabled": false}`) })
-	promptly(t, "delete", func() { r.ok("DELETE", "/proxies/dead", "") })
-	promptly(t, "stop", r.stop)
+	r.stop()
 }
 
 // full gives the address of a listener that takes no more connections, so that to connect to it hangs.
@@ -121,12 +115,18 @@ func full(t *testing.T) string {
 func TestACallerThatStallsHoldsUpNobody(t *testing.T) {
 	r := start(t)
 	r.proxied("web", upstream(t, echo))
+	var stalled []net.Conn
 	for range 20 {
 		c := dial(t, r.address)
+		stalled = append(stalled, c)
 		_, _ = io.WriteString(c, "POST /proxies/web HTTP/1.1\r\nHost: "+r.address+"\r\nContent-Length: 100\r\n\r\n{")
 	}
-	for range 20 {
-		promptly(t, "a call beside it", func() { r.ok("POST", "/proxies/web", `{"enabled": true}`) })
+	r.ok("POST", "/proxies/web", `{"enabled": true}`)
+	for _, c := range stalled {
+		_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("the call came back after a caller that stalls had been given up: %v", err)
+		}
 	}
 }
 
