@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"mishap"
 )
@@ -94,7 +95,7 @@ func (p *proxyFault) recorded(in mishap.Injection) (ProxyControl, ProxyFault, er
 	if err := json.Unmarshal(in.Undo, &undo); err != nil || undo.Control == "" {
 		return nil, ProxyFault{}, fmt.Errorf("read undo of %s: it names no proxy", in.ID)
 	}
-	f := ProxyFault{ID: in.ID, Run: in.Run, Proxy: undo.Proxy, Kind: p.kind.effect, Expires: p.deps.Lease}
+	f := ProxyFault{ID: in.ID, Run: in.Run, Proxy: undo.Proxy, Kind: p.kind.effect, Expires: p.expires(in)}
 	with, err := p.kind.read(in.With)
 	if err == nil {
 		hit := with.hit()
@@ -110,6 +111,19 @@ func (p *proxyFault) recorded(in mishap.Injection) (ProxyControl, ProxyFault, er
 		f.With, err = json.Marshal(effect)
 	}
 	return p.deps.Proxy(undo.Control), f, err
+}
+
+// pastFor is how much longer than it should a fault may be in before the proxy
+// ends it, although its lease goes on.
+const pastFor = 5 * time.Second
+
+// expires is how long the fault lives in the proxy unless it is renewed: a lease,
+// but not beyond the time that is left for it.
+func (p *proxyFault) expires(in mishap.Injection) time.Duration {
+	if in.For <= 0 {
+		return p.deps.Lease
+	}
+	return min(p.deps.Lease, in.For.Std()+pastFor)
 }
 
 // Inject puts the fault in for one lease.

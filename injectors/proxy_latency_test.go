@@ -103,6 +103,22 @@ func TestProxyLatencyDelaysEveryConnectionDownstreamUnlessSaid(t *testing.T) {
 	}
 }
 
+func TestALeaseInAProxyEndsSoonAfterTheTimeOfItsFault(t *testing.T) {
+	p := &memoryProxy{faults: map[string]injectors.ProxyFault{}}
+	injector, found, err := prepared(t, memoryDeps(p), latency("payments"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for left, want := range map[time.Duration]time.Duration{
+		0: 15 * time.Second, time.Millisecond: 5001 * time.Millisecond, 2 * time.Second: 7 * time.Second, time.Hour: 15 * time.Second,
+	} {
+		found[0].For = mishap.Duration(left)
+		if err := injector.Inject(t.Context(), found[0]); err != nil || p.faults[found[0].ID].Expires != want {
+			t.Errorf("with %s left it expires in %s, want %s (%v)", left, p.faults[found[0].ID].Expires, want, err)
+		}
+	}
+}
+
 func TestARestartedProxyIsNotInjectedAgain(t *testing.T) {
 	p := &memoryProxy{faults: map[string]injectors.ProxyFault{}}
 	injector, found, err := prepared(t, memoryDeps(p), latency("payments"))

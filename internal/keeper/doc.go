@@ -3,13 +3,16 @@
 //
 // A server starts one keeper per run, in a session of its own, and talks to it
 // over two pipes, one JSON message per line. The keeper is the only process that
-// injects here, one call after another, so that no late call of a dying server
-// can inject behind a revert's back. Undo is in a file, synced, before anything
-// is injected. The keeper reverts, newest first, when its server
+// injects here, one call after another, and calls on one injection are made one
+// after another, so that no late call of a dying server can inject behind a
+// revert's back. A revert waits for no other injection. Undo is in a file, synced,
+// before anything is injected; a revert needs no disk. The keeper reverts, newest
+// first as long as that is quick, when its server
 //
 //   - is dead: the pipe ends, at once;
 //   - is silent for [Silence];
-//   - has not reverted an injection long after its time.
+//   - has not reverted an injection [Silence] after its time, which counts from
+//     when the last injection of its fault is in.
 //
 // It also holds the resource keys of its injections for the whole machine, so
 // that a run with another ledger cannot change the same thing.
@@ -28,9 +31,9 @@ const Silence = 5 * time.Second
 
 const (
 	beatEvery = time.Second
-	// grace is how much longer than it should an injection may be in before the
-	// keeper reverts it although the server lives: a last look takes time.
-	grace       = 30 * time.Second
+	// headStart is how long reverts are made one after another. What is left then
+	// begins at once.
+	headStart   = 250 * time.Millisecond
 	callTimeout = 30 * time.Second
 )
 

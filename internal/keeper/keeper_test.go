@@ -26,7 +26,11 @@ type files struct{}
 
 func (files) Prepare(context.Context, mishap.Request) ([]mishap.Injection, error) { return nil, nil }
 
+// Inject obeys nobody while a file named like the fault plus ".hang" exists.
 func (files) Inject(_ context.Context, in mishap.Injection) error {
+	for exists(in.Target.ID + ".hang") {
+		time.Sleep(5 * time.Millisecond)
+	}
 	return os.WriteFile(in.Target.ID, nil, 0o600)
 }
 
@@ -64,7 +68,7 @@ func TestMain(m *testing.M) {
 }
 
 func options(in io.Reader, out io.Writer, dir string) keeper.ServeOptions {
-	return keeper.ServeOptions{In: in, Out: out, Dir: dir, Run: "r", Restore: restore, RevertWithin: 300 * time.Millisecond}
+	return keeper.ServeOptions{In: in, Out: out, Dir: dir, Run: "r", Restore: restore, RevertWithin: 2 * time.Second}
 }
 
 func injection(dir string, n int) mishap.Injection {
@@ -223,6 +227,77 @@ func TestOneStuckRevertHoldsUpNoOther(t *testing.T) {
 	if len(left) != 1 || left[0].State != mishap.InjectionStranded || left[0].Detail != "it is stuck" {
 		t.Errorf("outstanding: %+v", left)
 	}
+}
+
+// hanging injects one fault and begins to inject another, whose call hangs.
+func hanging(t *testing.T, k *keeper.Keeper, dir string) (ended chan error) {
+	t.Helper()
+	inject(t, k, dir, 1)
+	in := injection(dir, 2)
+	must(t, os.WriteFile(in.Target.ID+".hang", nil, 0o600))
+	must(t, k.Hold(t.Context(), in))
+	ended = make(chan error, 1)
+	go func() { ended <- k.Inject(context.Background(), in.ID) }()
+	eventually(t, time.Minute, "the second call is under way", func() bool { return len(undo(t, dir).Outstanding()) == 2 })
+	return ended
+}
+
+func TestACallThatInjectsOneHoldsUpNoRevertOfAnother(t *testing.T) {
+	dir := t.TempDir()
+	k := start(t, dir)
+	ended := hanging(t, k, dir)
+	_, err := k.Revert(t.Context(), "r.1")
+	must(t, err)
+	if exists(dir + "/fault1") {
+		t.Error("the first fault is still in")
+	}
+	must(t, os.Remove(dir+"/fault2.hang"))
+	<-ended
+	_, err = k.Revert(t.Context(), "r.2")
+	must(t, errors.Join(err, k.Close(t.Context())))
+	if exists(dir + "/fault2") {
+		t.Error("the second fault is still in")
+	}
+}
+
+func TestACallThatInjectsHidesNoDeathOfTheServer(t *testing.T) {
+	dir := t.TempDir()
+	k := start(t, dir)
+	ended := hanging(t, k, dir)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = k.Close(over) // the end of the pipe is the server's death
+	eventually(t, 20*time.Second, "the first fault is out while the other call hangs", func() bool { return !exists(dir + "/fault1") })
+	must(t, os.Remove(dir+"/fault2.hang")) // it injects after all, and is reverted after that
+	<-ended
+	eventually(t, time.Minute, "the keeper has ended", func() bool { return !undo(t, dir).Alive })
+	if exists(dir + "/fault2") {
+		t.Error("the second fault is still in")
+	}
+}
+
+func TestAFaultPastItsTimeIsRevertedAlthoughTheServerLives(t *testing.T) {
+	dir := t.TempDir()
+	in, server := io.Pipe()
+	o := options(in, io.Discard, dir)
+	o.Silence = 500 * time.Millisecond
+	done := make(chan error)
+	go func() {
+		err := keeper.Serve(o)
+		_ = in.Close()
+		done <- err
+	}()
+	short := injection(dir, 1)
+	short.For = mishap.Duration(time.Millisecond)
+	line := json.NewEncoder(server)
+	must(t, line.Encode(map[string]any{"n": 1, "op": "hold", "injection": short}))
+	must(t, line.Encode(map[string]any{"n": 2, "op": "inject", "id": short.ID}))
+	eventually(t, time.Minute, "reverted", func() bool {
+		_ = line.Encode(map[string]any{"op": "beat"})
+		return exists(dir+"/order") && !exists(short.Target.ID)
+	})
+	must(t, server.Close())
+	must(t, <-done)
 }
 
 func TestASilentServerIsTakenForLost(t *testing.T) {

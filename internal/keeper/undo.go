@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,7 +33,10 @@ type record struct {
 
 // undoFile is where a keeper writes what undoes its injections. A living keeper
 // holds a kernel lock on it.
-type undoFile struct{ f *os.File }
+type undoFile struct {
+	f  *os.File
+	mu sync.Mutex // of a write
+}
 
 func undoPath(dir, run string) string { return filepath.Join(dir, "undo", run+".jsonl") }
 
@@ -45,7 +49,7 @@ func createUndo(dir, run string) (*undoFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make undo file: %w", err)
 	}
-	u := &undoFile{f}
+	u := &undoFile{f: f}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock undo file: %w", err), u.remove())
 	}
@@ -67,6 +71,8 @@ func syncFolder(dir string) error {
 
 // write appends a record; it is on the disk when it returns.
 func (u *undoFile) write(r record) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	r.At = time.Now()
 	line, err := json.Marshal(r)
 	if err != nil {

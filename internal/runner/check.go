@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/bounded"
 )
 
 // check asks the safeguards and the steady state, and prepares the injections.
@@ -108,7 +109,7 @@ func (x *execution) situation() mishap.Situation {
 // ask turns a safeguard's answer into a check; an error, a panic and silence
 // all mean that it could not tell.
 func (x *execution) ask(ctx context.Context, g Guard, s mishap.Situation) mishap.Check {
-	_, err := within(ctx, checkTimeout, "the safeguard", func(ctx context.Context) (struct{}, error) {
+	_, err := bounded.Call(ctx, checkTimeout, "the safeguard", func(ctx context.Context) (struct{}, error) {
 		err := g.Check(ctx, s)
 		if err == nil {
 			err = ctx.Err() // a yes that comes too late is none
@@ -168,7 +169,7 @@ func (x *execution) observeAll(ctx context.Context, phase mishap.Phase) []mishap
 // observe makes one observation within the probe's timeout.
 func observe(ctx context.Context, p mishap.Probe, spec mishap.ProbeSpec, phase mishap.Phase) mishap.Observation {
 	start := time.Now()
-	o, err := within(ctx, spec.Timeout.Std(), "the probe", func(ctx context.Context) (mishap.Observation, error) {
+	o, err := bounded.Call(ctx, spec.Timeout.Std(), "the probe", func(ctx context.Context) (mishap.Observation, error) {
 		return p.Observe(ctx), nil
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/bounded"
 )
 
 // inject asks for every injection of the fault, in order. Injecting is durable
@@ -36,12 +37,12 @@ func (h *holding) callInject(ctx context.Context, id string) error {
 	if h.kept(in) {
 		call = func(ctx context.Context, in mishap.Injection) error { return h.Keeper.Inject(ctx, in.ID) }
 	}
-	leave, err := h.turns.take(ctx, id)
+	leave, err := h.turns.Take(ctx, id)
 	if err != nil {
 		leave()
 		return err
 	}
-	_, err = within(ctx, h.Inject, "the injector", func(ctx context.Context) (struct{}, error) {
+	_, err = bounded.Call(ctx, h.Inject, "the injector", func(ctx context.Context) (struct{}, error) {
 		defer leave()
 		return struct{}{}, call(ctx, in)
 	})

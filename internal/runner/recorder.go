@@ -10,6 +10,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"mishap"
+	"mishap/internal/bounded"
 )
 
 // writeWithin is how long a write of the journal may take.
@@ -129,7 +130,7 @@ func (r *recorder) trouble() error {
 // durable waits until the journal has the entry with that number, at most as
 // long as one write may take. It may be called by any goroutine.
 func (r *recorder) durable(ctx context.Context, seq int64) error {
-	ctx, cancel := context.WithTimeout(ctx, writeWithin+lastWords)
+	ctx, cancel := context.WithTimeout(ctx, writeWithin+bounded.LastWords)
 	defer cancel()
 	for tried := false; ; {
 		r.mu.Lock()

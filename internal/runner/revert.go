@@ -9,6 +9,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"mishap"
+	"mishap/internal/bounded"
 )
 
 // headStart is how long reverts are made one after another, newest first. What
@@ -126,12 +127,12 @@ func (x *execution) callRevert(ctx context.Context, id string) (mishap.Reverted,
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	leave, err := x.turns.take(ctx, id)
+	leave, err := x.turns.Take(ctx, id)
 	if err != nil {
 		leave()
 		return mishap.Reverted{}, err
 	}
-	return within(ctx, callTimeout, "revert", func(ctx context.Context) (mishap.Reverted, error) {
+	return bounded.Call(ctx, callTimeout, "revert", func(ctx context.Context) (mishap.Reverted, error) {
 		defer leave()
 		return x.revertOne(ctx, in)
 	})

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/bounded"
 )
 
 // ErrLeave is the cause with which a caller cancels a run's context to leave
@@ -164,7 +165,7 @@ func (r *Runner) Resume(ctx context.Context, entries []mishap.Entry, injections 
 type execution struct {
 	*Runner
 	rec   *recorder
-	turns turns                       // of the calls that inject and revert
+	turns bounded.Turns               // of the calls that inject and revert
 	found []mishap.Injection          // what was prepared: the targets as they are now
 	undo  map[string]mishap.Injection // by id, with undo: what reverting needs
 	stop  *mishap.StateChange         // why holding ended

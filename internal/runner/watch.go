@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/bounded"
 )
 
 // watch starts one goroutine per probe that is asked while a fault is in.
@@ -104,7 +105,7 @@ func (h *holding) lookAt(id string) {
 // verifyOnce asks whether the fault is in force. What cannot be known, or not
 // within limit, is an answer too: unknown.
 func (x *execution) verifyOnce(ctx context.Context, in mishap.Injection, limit time.Duration) *mishap.Effect {
-	effect, err := within(ctx, limit, "the injector", func(ctx context.Context) (mishap.Effect, error) {
+	effect, err := bounded.Call(ctx, limit, "the injector", func(ctx context.Context) (mishap.Effect, error) {
 		injector, err := x.injector(in)
 		if err != nil {
 			return mishap.Effect{}, err
@@ -151,7 +152,7 @@ func (h *holding) renewOne(renewer Renewer, full mishap.Injection) {
 		full.For = mishap.Duration(max(time.Until(due), time.Millisecond))
 	}
 	go func() {
-		_, err := within(h.work, checkTimeout, "the injector", func(ctx context.Context) (struct{}, error) {
+		_, err := bounded.Call(h.work, checkTimeout, "the injector", func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, renewer.Renew(ctx, full)
 		})
 		if err != nil && h.work.Err() == nil {

@@ -1,4 +1,6 @@
-package runner
+// Package bounded makes calls that end in time, whether what is called obeys its
+// context or not.
+package bounded
 
 import (
 	"context"
@@ -7,13 +9,12 @@ import (
 	"time"
 )
 
-// lastWords is how long whoever was told to end may still say what was found.
-const lastWords = time.Second
+// LastWords is how long whoever was told to end may still say what was found.
+const LastWords = time.Second
 
-// within makes a call that has d to answer. What does not answer then, nor a
-// moment later, is left behind: nothing that is asked holds a run up, whether it
-// obeys its context or not. A panic is an error.
-func within[T any](ctx context.Context, d time.Duration, who string, call func(context.Context) (T, error)) (T, error) {
+// Call makes a call that has d to answer. What does not answer then, nor within
+// [LastWords], is left behind, and that is the error. A panic is an error, too.
+func Call[T any](ctx context.Context, d time.Duration, who string, call func(context.Context) (T, error)) (T, error) {
 	type result struct {
 		answer T
 		err    error
@@ -36,7 +37,7 @@ func within[T any](ctx context.Context, d time.Duration, who string, call func(c
 		return r.answer, r.err
 	case <-ctx.Done():
 	}
-	last := time.NewTimer(lastWords)
+	last := time.NewTimer(LastWords)
 	defer last.Stop()
 	select {
 	case r := <-got:
@@ -47,17 +48,17 @@ func within[T any](ctx context.Context, d time.Duration, who string, call func(c
 	}
 }
 
-// turns lets the calls on one injection be made one after another, and those on
-// different ones side by side: no late call injects behind a revert's back, and
-// none waits for another injection.
-type turns struct {
+// Turns lets the calls on one thing be made one after another, and those on
+// different ones side by side. The zero value is ready.
+type Turns struct {
 	mu   sync.Mutex
-	last map[string]<-chan struct{} // by injection: closed when its latest call has returned
+	last map[string]<-chan struct{} // by thing: closed when its latest call has returned
 }
 
-// take waits for the call before, at most until ctx ends. The caller says with
-// leave that its own call has returned, which it must, also after an error.
-func (t *turns) take(ctx context.Context, id string) (leave func(), err error) {
+// Take waits for the call on id before, at most until ctx ends, which is an
+// error. Leave must be called in either case: when the caller's own call has
+// really returned.
+func (t *Turns) Take(ctx context.Context, id string) (leave func(), err error) {
 	mine := make(chan struct{})
 	t.mu.Lock()
 	if t.last == nil {
