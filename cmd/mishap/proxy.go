@@ -56,7 +56,7 @@ file, and the settings need have none.` + "\n" + exitCodes,
 				defer stop()
 			}
 			o := proxy.Options{Log: c.warnings(), Succeed: c.restarts(ctx), Drain: drain, Stop: gently, Grace: grace}
-			if o.Ports, o.Standby, err = inherited(); err != nil {
+			if err = inherit(&o); err != nil {
 				return err
 			}
 			return a.ServeProxies(ctx, o, options, func(listeners []proxy.ProxyStatus, api net.Addr) {

@@ -19,9 +19,10 @@ import (
 )
 
 const (
-	portsVariable = "MISHAP_PROXY_PORTS" // names of inherited ports, in the order of their files
-	firstPort     = 5                    // file of the first of them: 0 to 2 are the standard ones, 3 and 4 are pipes
-	startWithin   = 30 * time.Second     // for a successor to take the ports
+	portsVariable  = "MISHAP_PROXY_PORTS"  // names of inherited ports, in the order of their files
+	beforeVariable = "MISHAP_PROXY_BEFORE" // socket where the process before answers for the connections that it keeps
+	firstPort      = 5                     // file of the first of them: 0 to 2 are the standard ones, 3 and 4 are pipes
+	startWithin    = 30 * time.Second      // for a successor to take the ports
 )
 
 // child is this program again, as its file is now, in the place of this process.
@@ -54,7 +55,7 @@ func (c *cli) restarts(ctx context.Context) <-chan proxy.Successor {
 }
 
 // Start begins the program with the ports, and waits until it has taken them.
-func (c *child) Start(ports proxy.Ports) error {
+func (c *child) Start(ports proxy.Ports, before string) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -79,7 +80,7 @@ func (c *child) Start(ports proxy.Ports) error {
 	if err != nil {
 		return err
 	}
-	cmd.Env = append(os.Environ(), portsVariable+"="+string(list))
+	cmd.Env = append(os.Environ(), portsVariable+"="+string(list), beforeVariable+"="+before)
 	err = cmd.Start()
 	_, _ = tell.Close(), wait.Close()
 	if err != nil {
@@ -101,31 +102,33 @@ func (c *child) Release() error {
 	return errors.Join(err, c.begin.Close(), notifySystemd(fmt.Sprintf("MAINPID=%d", c.pid)))
 }
 
-// inherited are the ports that the process before this one handed over, and what waits for it; nothing if there is none.
-func inherited() (ports proxy.Ports, standby func() error, err error) {
+// inherit takes over what the process before this one handed over, and waits for it; nothing if there is none.
+func inherit(o *proxy.Options) error {
 	text, is := os.LookupEnv(portsVariable)
 	if !is {
-		return nil, nil, nil
+		return nil
 	}
-	if err := os.Unsetenv(portsVariable); err != nil {
-		return nil, nil, err
+	o.Before = os.Getenv(beforeVariable)
+	if err := errors.Join(os.Unsetenv(portsVariable), os.Unsetenv(beforeVariable)); err != nil {
+		return err
 	}
 	var names []string
 	if err := json.Unmarshal([]byte(text), &names); err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", portsVariable, err)
+		return fmt.Errorf("read %s: %w", portsVariable, err)
 	}
-	ports = proxy.Ports{}
+	o.Ports = proxy.Ports{}
 	for i, name := range names {
-		ports[name] = os.NewFile(uintptr(firstPort+i), name)
+		o.Ports[name] = os.NewFile(uintptr(firstPort+i), name)
 	}
-	return ports, func() error {
+	o.Standby = func() error {
 		tell, begin := os.NewFile(3, "taken"), os.NewFile(4, "begin")
 		if _, err := tell.Write([]byte{1}); err != nil {
 			return fmt.Errorf("the process to succeed is gone: %w", err)
 		}
 		_, _ = begin.Read(make([]byte, 1)) // or its end: the process before is gone, and its control address free
 		return errors.Join(tell.Close(), begin.Close())
-	}, nil
+	}
+	return nil
 }
 
 // notifySystemd tells the service manager, if there is one (sd_notify(3)).

@@ -25,6 +25,7 @@ type ProxyStatus struct {
 	Upstream string   `json:"upstream"`
 	Protocol string   `json:"protocol"`
 	Open     int      `json:"open"`               // connections now; of udp, clients that are not silent
+	Left     int      `json:"left,omitempty"`     // connections that a restart left in the process before; faults reach them too
 	Total    uint64   `json:"total"`              // connections, or clients, since the start
 	Refused  uint64   `json:"refused"`            // of them, those whose upstream could not be reached; of udp, datagrams
 	Requests uint64   `json:"requests,omitempty"` // of http, answered since the start
@@ -100,14 +101,18 @@ func (s *server) newControl() *http.Server {
 
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/proxies", answer(func(*http.Request) (int, any, error) {
-		return http.StatusOK, s.proxies(), nil
+	mux.HandleFunc("GET /v1/proxies", answer(func(r *http.Request) (int, any, error) {
+		return http.StatusOK, s.before.proxies(r.Context(), s.proxies()), nil
 	}))
-	mux.HandleFunc("GET /v1/faults", answer(func(*http.Request) (int, any, error) {
-		return http.StatusOK, s.faults.list(), nil
+	mux.HandleFunc("GET /v1/faults", answer(func(r *http.Request) (int, any, error) {
+		all, err := s.before.list(r.Context(), s.faults.list())
+		return http.StatusOK, all, err
 	}))
 	mux.HandleFunc("GET /v1/faults/{id}", answer(func(r *http.Request) (int, any, error) {
 		status, err := s.faults.get(r.PathValue("id"))
+		if err == nil {
+			status, err = s.before.get(r.Context(), status)
+		}
 		return http.StatusOK, status, err
 	}))
 	mux.HandleFunc("GET /v1/faults/{id}/arms", answer(s.handleArms))
@@ -115,6 +120,9 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/faults/{id}/renew", answer(s.handleRenew))
 	mux.HandleFunc("DELETE /v1/faults/{id}", answer(func(r *http.Request) (int, any, error) {
 		status, err := s.faults.remove(r.PathValue("id"))
+		if err == nil {
+			status, err = s.before.remove(r.Context(), r.PathValue("id"), status)
+		}
 		return http.StatusOK, status, err
 	}))
 	mux.HandleFunc("POST /v1/proxies/{name}/callers", answer(s.handleCallers))
@@ -133,6 +141,9 @@ func (s *server) handlePut(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	status, created, err := s.faults.put(f)
+	if err == nil {
+		status, err = s.before.put(r.Context(), f, status)
+	}
 	if created {
 		return http.StatusCreated, status, err
 	}
@@ -145,6 +156,9 @@ func (s *server) handleRenew(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	status, err := s.faults.renew(r.PathValue("id"), time.Duration(body.Expires))
+	if err == nil {
+		status, err = s.before.renew(r.Context(), r.PathValue("id"), time.Duration(body.Expires), status)
+	}
 	return http.StatusOK, status, err
 }
 

@@ -48,36 +48,44 @@ func (p Ports) close() {
 
 // Successor is a process that takes a server's place.
 type Successor interface {
-	// Start begins it, and returns when it has taken the ports. An error leaves the old server as it is.
-	Start(Ports) error
+	// Start begins it, and returns when it has taken the ports. An error leaves the old server as it is. before is the
+	// socket where this server answers the control API from Release on, for the connections that stay with it.
+	Start(ports Ports, before string) error
 	// Release tells it that the control API is free, and that it may begin.
 	Release() error
 }
 
 // handOver lets a successor take the ports and the control API; the connections that are open stay here. No fault
-// survives: a successor has none. On an error this server still has the ports.
-func (s *server) handOver(next Successor, control *control) error {
+// survives: a successor has none. Those that it gets reach the connections here by another control API, which is given
+// back. On an error this server still has the ports.
+func (s *server) handOver(next Successor, outside *control) (*control, error) {
 	ports := Ports{}
 	defer ports.close()
 	for i, l := range s.listeners {
 		f, err := l.file()
 		if err != nil {
-			return fmt.Errorf("hand over the port of proxy %q: %w", s.configs[i].Name, err)
+			return nil, fmt.Errorf("hand over the port of proxy %q: %w", s.configs[i].Name, err)
 		}
 		ports[portName(s.configs[i])] = f
 	}
-	if err := next.Start(ports); err != nil {
-		return fmt.Errorf("start the successor: %w", err)
+	here, path, err := s.openLeft()
+	if err != nil {
+		return nil, err
+	}
+	if err := next.Start(ports, path); err != nil {
+		here.close()
+		return nil, fmt.Errorf("start the successor: %w", err)
 	}
 	s.faults.end()
-	control.close()
+	outside.close()
 	if err := next.Release(); err != nil {
-		return fmt.Errorf("let the successor begin: %w", err)
+		here.close()
+		return nil, fmt.Errorf("let the successor begin: %w", err)
 	}
 	for _, l := range s.listeners {
 		l.retire()
 	}
-	return nil
+	return here, nil
 }
 
 // reopen opens the control API again if it was given up.

@@ -35,14 +35,14 @@ func newHeir(t *testing.T, o proxy.Options) *heir {
 	return h
 }
 
-func (h *heir) Start(ports proxy.Ports) error {
+func (h *heir) Start(ports proxy.Ports, before string) error {
 	if h.fails != nil {
 		h.ended <- nil
 		return h.fails
 	}
 	taken := make(chan struct{})
 	o := h.options
-	o.Ports = proxy.Ports{}
+	o.Ports, o.Before = proxy.Ports{}, before
 	for name, f := range ports { // as a process does that inherits them
 		fd, err := syscall.Dup(int(f.Fd()))
 		if err != nil {
@@ -60,6 +60,7 @@ func (h *heir) Start(ports proxy.Ports) error {
 func (h *heir) Release() error { close(h.goOn); return nil }
 
 func TestARestartBreaksNoConnectionAndKeepsNoFault(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
 	succeed := make(chan proxy.Successor)
 	service := upstream(t, echo)
 	ended := make(chan error, 1)
@@ -87,10 +88,8 @@ func TestARestartBreaksNoConnectionAndKeepsNoFault(t *testing.T) {
 	}
 	ask(t, old, "the old connection goes on, without its fault")
 	ask(t, r.dial(), "a new one too")
-	if faults, err := r.List(t.Context()); err != nil || len(faults) != 0 {
-		t.Errorf("faults of the successor: %+v, %v", faults, err)
-	}
-	if now, err := r.Proxies(t.Context()); err != nil || now[0].Total != 1 {
+	reachesWhatIsLeft(t, r, old)
+	if now, err := r.Proxies(t.Context()); err != nil || now[0].Total != 1 || now[0].Left != 1 {
 		t.Errorf("the successor has had %+v, %v", now, err)
 	}
 	select {
@@ -101,6 +100,45 @@ func TestARestartBreaksNoConnectionAndKeepsNoFault(t *testing.T) {
 	_ = old.Close()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+	// What a fault did to connections that are over counts, and nothing of the server before is left.
+	if s, err := r.Get(t.Context(), "after"); err != nil || s.Stats.Connections != 1 || s.Stats.Delivered.Count == 0 || s.Stats.InForceOn.Of != 1 {
+		t.Errorf("the fault did %+v, %v", s.Stats, err)
+	}
+	if now, err := r.Proxies(t.Context()); err != nil || now[0].Left != 0 {
+		t.Errorf("%+v, %v", now, err)
+	}
+	if files, err := filepath.Glob(filepath.Join(os.TempDir(), "mishap-before-*")); err != nil || len(files) != 0 {
+		t.Errorf("left behind: %v, %v", files, err)
+	}
+}
+
+// reachesWhatIsLeft puts a fault into the successor, which a connection of the server before must feel.
+func reachesWhatIsLeft(t *testing.T, r *rig, old net.Conn) {
+	t.Helper()
+	if faults, err := r.List(t.Context()); err != nil || len(faults) != 0 {
+		t.Errorf("faults of the successor: %+v, %v", faults, err)
+	}
+	const delay = 40 * time.Millisecond
+	f := with("after", latency(delay, 0))
+	f.Expires = 9 * time.Minute
+	if s := r.put(f); s.Stats.InForceOn.Of != 2 {
+		t.Errorf("the fault is for %+v, want 2 connections", s.Stats.InForceOn)
+	}
+	eventually(t, "the fault is in force on both", func() bool {
+		s, err := r.Get(t.Context(), "after")
+		return err == nil && s.Stats.InForceOn.Connections == 2
+	})
+	begin := time.Now()
+	ask(t, old, "with a fault that came after the restart")
+	if took := time.Since(begin); took < delay {
+		t.Errorf("the connection that was left took %s, want at least %s", took, delay)
+	}
+	if s, err := r.Renew(t.Context(), "after", time.Minute); err != nil || s.Stats.Connections != 1 {
+		t.Errorf("renewed: %+v, %v", s, err)
+	}
+	if list, err := r.List(t.Context()); err != nil || len(list) != 1 || list[0].Stats.Delivered.Count == 0 {
+		t.Errorf("the list has %+v, %v", list, err)
 	}
 }
 

@@ -25,9 +25,10 @@ type Options struct {
 	Ready func([]ProxyStatus)
 
 	// Ports are those of a server that this one succeeds; Standby is called when they are taken, and returns when the
-	// control API is free. Both may be nil.
+	// control API is free. Both may be nil. Before is where that server answers from then on; see [Successor].
 	Ports   Ports
 	Standby func() error
+	Before  string
 	// Succeed gives a process that takes this server's place; nil: none ever. The server then ends when its last
 	// connection has, or after Drain, which is an hour unless it is given.
 	Succeed <-chan Successor
@@ -122,8 +123,10 @@ func (s *server) run(ctx context.Context, stop func(), o Options, control *contr
 			s.leave(ctx, control, o.Grace)
 			return nil
 		case next := <-o.Succeed:
-			err := s.handOver(next, control)
+			here, err := s.handOver(next, control)
 			if err == nil {
+				control = here // which the deferred close ends
+				control.serve()
 				s.log.Info("a successor has the ports; connections that are open end here")
 				if !s.drain(ctx, cmp.Or(o.Drain, drainFor), o.Stop, func(l front) int { return l.status().Open }) {
 					s.drain(ctx, o.Grace, nil, front.busy)
@@ -162,6 +165,7 @@ type server struct {
 	listeners []front // of those
 	guests    guests  // proxies that came later
 	faults    *registry
+	before    *left // the server before this one; nil if there was none
 	tasks     sync.WaitGroup
 }
 
@@ -170,7 +174,7 @@ func newServer(o Options) (*server, error) {
 	if err := validate(o.Listeners); err != nil && (o.API == nil || len(o.Listeners) > 0) {
 		return nil, err
 	}
-	s := &server{log: o.Log, clock: newClock(), pool: new(bufferPool)}
+	s := &server{log: o.Log, before: newLeft(o.Before), clock: newClock(), pool: new(bufferPool)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
