@@ -9,7 +9,7 @@ import (
 )
 
 type scheduleForm struct {
-	Cron     string          `json:"cron,omitempty" jsonschema:"minute hour day-of-month month day-of-week, or @hourly, @daily, @weekly, @monthly, @yearly"`
+	Cron     string          `json:"cron,omitempty" jsonschema:"minute hour day-of-month month day-of-week as in cron(8), where days must fit both fields if one of them begins with *; or @hourly, @daily, @weekly, @monthly, @yearly"`
 	About    *aboutForm      `json:"about,omitempty" jsonschema:"instead of cron: at random times, about every so many working days"`
 	Timezone string          `json:"timezone,omitempty" jsonschema:"IANA name of the time zone, default UTC"`
 	Jitter   mishap.Duration `json:"jitter,omitempty" jsonschema:"each run begins up to so much later, drawn from the seed; default 0s"`

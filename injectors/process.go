@@ -14,7 +14,7 @@ import (
 // given must fit.
 type processTargets struct {
 	PID     int     `json:"pid,omitempty" jsonschema:"one process id"`
-	PIDFile string  `json:"pidFile,omitempty" jsonschema:"file that holds a process id"`
+	PIDFile string  `json:"pidFile,omitempty" jsonschema:"file whose first line is a process id"`
 	Name    string  `json:"name,omitempty" jsonschema:"name of the program, as ps -o comm shows it, or of its executable file"`
 	Command pattern `json:"command,omitzero" jsonschema:"regular expression on the command line, its parts joined by spaces"`
 	User    string  `json:"user,omitempty" jsonschema:"name or number of the owner"`
@@ -41,6 +41,7 @@ func processStopKind() mishap.InjectorKind {
 			Summary: "stops processes of this machine (SIGSTOP), and continues them",
 			Doc: "The process keeps its memory, files and connections and does nothing: to its callers it hangs. " +
 				"A process is told by boot, PID and start time, and signalled through a pidfd, so that another one that got its PID is never touched. " +
+				"Of a pid file the first line counts, and one that is older than the process which has its number now is refused. " +
 				"One that is stopped already is refused: there would be nothing to put back. " +
 				"mishap itself, what started it, and kernel threads are never matched.",
 			Params:  noParams{},

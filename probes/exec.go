@@ -42,7 +42,7 @@ const execDoc = "Runs a command without a shell, with the environment of this pr
 	"Unmet are another exit code, an end by a signal, another output, and not being done in time, which kills the command " +
 	"with its whole process group. Unknown are a command that cannot be started (not found, not executable, no such " +
 	"`dir`), output that is not a number where `value` expects one, a secret that cannot be read, and an expectation on " +
-	"output that is longer than what was kept. In `value` a percentage is a part of one (5% is 0.05) and a duration is in " +
+	"output that is longer than what was kept. Numbers are decimal and compared exactly as they are printed: no NaN, Inf, 0x10 or 1_000. In `value` a percentage is a part of one (5% is 0.05) and a duration is in " +
 	"seconds. Children that still hold the output open half a second after the command has ended are killed."
 
 const execExample = `probe: exec

@@ -35,7 +35,8 @@ const httpDoc = "Sends one request and judges the answer. Every observation open
 	"fails or does not answer, a secret or `caFile` that cannot be read, limits of this machine (open files, ports), and " +
 	"an expectation on a body that is longer than what was read.\n\n" +
 	"In `json` a text that begins with < > = or ! is a comparison with a number, where a percentage is a part of one (5% " +
-	"is 0.05) and a duration is in seconds; anything else must be equal. A redirect to another host is followed without " +
+	"is 0.05) and a duration is in seconds; anything else must be equal. Numbers are compared exactly as they are written, " +
+	"however large; one of more than 1000 characters or with an exponent beyond 10000 is unknown. A redirect to another host is followed without " +
 	"the headers of `with`, and not at all if there is a body to send on. Secrets, and the credentials and the query of " +
 	"the URL, are not shown."
 

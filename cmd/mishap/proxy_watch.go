@@ -141,6 +141,9 @@ func (p picture) write(b *strings.Builder) {
 	for _, s := range p.Proxies {
 		fmt.Fprintf(b, "%s  %s -> %s\n  %s, %d open, %d in all, %d not reached\n", clip(s.Name, 20), clip(s.Listen, 24), clip(s.Upstream, 28),
 			s.Protocol, s.Open, s.Total, s.Refused)
+		if s.Left > 0 {
+			fmt.Fprintf(b, "  %d more are left in the process before a restart; faults reach them too\n", s.Left)
+		}
 		if t := s.Trouble; t != nil && p.At.Sub(t.At) < troubleShown {
 			for _, line := range fold(t.At.Local().Format(time.TimeOnly)+" "+t.What, 76) {
 				fmt.Fprintf(b, "  %s\n", line)

@@ -52,7 +52,7 @@ func (a *App) Observe(ctx context.Context, name, id string, while time.Duration)
 	now, err := client.Proxies(context.WithoutCancel(ctx))
 	for _, p := range now {
 		if p.Name == name {
-			o.Listen, o.Faults = p.Listen, p.Faults
+			o.Listen, o.Faults, o.Left = p.Listen, p.Faults, p.Left
 		}
 	}
 	return o, err

@@ -16,6 +16,7 @@ import (
 const (
 	maxBody        = 256 << 10 // bytes of a request's body; a trace may be long
 	controlTimeout = 10 * time.Second
+	closeWithin    = time.Second // that calls may take which are under way at the end
 )
 
 // ProxyStatus is what the control API says of one proxy.
@@ -73,11 +74,16 @@ func (c *control) serve() {
 	}()
 }
 
-// close ends the calls and gives up the address. It may be called again.
+// close gives up the address and ends the calls; those that are under way may end first, for a while. It may be called
+// again.
 func (c *control) close() {
 	if !c.closed {
 		c.closed = true
-		_ = c.server.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+		defer cancel()
+		if c.server.Shutdown(ctx) != nil {
+			_ = c.server.Close()
+		}
 		c.release()
 	}
 }

@@ -110,7 +110,8 @@ func (s *server) leave(ctx context.Context, control *control, grace time.Duratio
 	s.drain(ctx, grace, nil, front.busy)
 }
 
-// drain waits until nothing is left on any listener, but not longer than most. It is false if it was told to hurry.
+// drain waits until nothing is left on any listener and no fault is in force, whose numbers a successor still asks for, but
+// not longer than most. It is false if it was told to hurry.
 func (s *server) drain(ctx context.Context, most time.Duration, hurry <-chan struct{}, left func(front) int) bool {
 	const look = 50 * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, most)
@@ -122,7 +123,7 @@ func (s *server) drain(ctx context.Context, most time.Duration, hurry <-chan str
 		for _, l := range s.listeners {
 			open += left(l)
 		}
-		if open == 0 {
+		if open == 0 && !s.faults.any() {
 			return true
 		}
 		select {
@@ -134,6 +135,18 @@ func (s *server) drain(ctx context.Context, most time.Duration, hurry <-chan str
 			return true
 		}
 	}
+}
+
+// any says whether a fault is in force.
+func (r *registry) any() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, faults := range r.force {
+		if len(faults) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // end ends all faults.

@@ -98,11 +98,14 @@ func TestARestartBreaksNoConnectionAndKeepsNoFault(t *testing.T) {
 	default:
 	}
 	_ = old.Close()
+	if s, err := r.Delete(t.Context(), "after"); err != nil || s.Stats.Connections != 1 {
+		t.Errorf("the fault did %+v, %v", s.Stats, err)
+	}
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 	// What a fault did to connections that are over counts, and nothing of the server before is left.
-	if s, err := r.Get(t.Context(), "after"); err != nil || s.Stats.Connections != 1 || s.Stats.Delivered.Count == 0 || s.Stats.InForceOn.Of != 1 {
+	if s, err := r.Get(t.Context(), "after"); err != nil || s.Stats.Connections != 1 || s.Stats.Delivered.Count == 0 || s.State != proxy.Ended {
 		t.Errorf("the fault did %+v, %v", s.Stats, err)
 	}
 	if now, err := r.Proxies(t.Context()); err != nil || now[0].Left != 0 {
@@ -170,6 +173,37 @@ func TestARestartLetsRequestsOfHTTPEnd(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// What a pool of HTTP connections sends after a restart goes to the server before, once for each of them.
+func TestAFaultReachesConnectionsOfHTTPThatARestartLeft(t *testing.T) {
+	succeed := make(chan proxy.Successor)
+	service := newService(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "whole") })
+	ended, ready := make(chan error, 1), make(chan []proxy.ProxyStatus, 1)
+	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freeport.Address(), Upstream: service, Protocol: proxy.HTTP, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
+	first := o
+	first.Ready = func(list []proxy.ProxyStatus) { ready <- list }
+	go func() { ended <- proxy.Serve(t.Context(), first) }()
+	r := &rig{Client: proxy.NewClient(o.Listeners[0].Control), t: t, addr: (<-ready)[0].Listen}
+	pool := &http.Client{Transport: &http.Transport{}, Timeout: patience}
+	if code, text, err := r.ask(pool, "GET", "/"); code != 200 || text != "whole" || err != nil {
+		t.Fatalf("before: %d %q, %v", code, text, err)
+	}
+	next := newHeir(t, o)
+	succeed <- next
+	<-next.ready
+	r.put(with("broken", proxy.HTTPError{Status: 503}))
+	for range 2 { // on the connection that was left, and on one of the successor's
+		if code, _, err := r.ask(pool, "GET", "/"); code != 503 || err != nil {
+			t.Errorf("with the fault: %d, %v", code, err)
+		}
+	}
+	if s, err := r.Delete(t.Context(), "broken"); err != nil || s.Stats.Requests != 2 {
+		t.Errorf("the fault did %+v, %v", s.Stats, err)
+	}
+	if err := <-ended; err != nil { // its connection has ended with its answer
 		t.Error(err)
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -63,7 +65,7 @@ func (l *left) ask(ctx context.Context, call func(context.Context, *Client) erro
 	defer cancel()
 	err := call(ctx, l.client)
 	switch {
-	case errors.Is(err, ErrNotRunning):
+	case errors.Is(err, ErrNotRunning), err != nil && l.ended():
 		l.mu.Lock()
 		l.gone = true
 		l.mu.Unlock()
@@ -78,6 +80,15 @@ func (l *left) ask(ctx context.Context, call func(context.Context, *Client) erro
 			"connections that a restart left in the process before are not reached: %w", err)
 	}
 	return nil
+}
+
+// ended says whether nothing listens any more: a call may have come just before the end.
+func (l *left) ended() bool {
+	conn, err := net.Dial("unix", l.socket)
+	if err == nil {
+		_ = conn.Close()
+	}
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
 func (l *left) isGone() bool {

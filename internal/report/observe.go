@@ -18,7 +18,8 @@ type Observed struct {
 	Protocol string          `json:"protocol"`
 	At       time.Time       `json:"at"` // when it began
 	For      mishap.Duration `json:"for"`
-	Faults   int             `json:"faults"` // in force when it ended
+	Faults   int             `json:"faults"`         // in force when it ended
+	Left     int             `json:"left,omitempty"` // connections that a restart left in the process before, whose calls are not seen
 	Callers  callers.Report  `json:"callers"`
 }
 
@@ -39,7 +40,15 @@ func Observe(w io.Writer, o Observed) error {
 	case o.Faults > 1:
 		p.line(0, "%d faults are in force on it: what is below is not how it usually is.", o.Faults)
 	}
+	if o.Left > 0 {
+		p.line(0, "%d connections that a restart left in the process before are not seen: what goes on them is missing below.", o.Left)
+	}
 	all := o.Callers.All
+	if all.Attempts == 0 && o.Left > 0 {
+		p.blank()
+		p.line(0, "No new call came. Wait until those connections have ended, or end that process.")
+		return p.to(w)
+	}
 	if all.Attempts == 0 {
 		p.blank()
 		p.line(0, "No call came. Point what calls %s at %s, or watch longer (--for).", o.Upstream, o.Listen)
