@@ -144,7 +144,7 @@ func TestVerdictFollowsTheEvidence(t *testing.T) {
 		}, mishap.Inconclusive, "is not known: p was down"},
 		{"probes never asked", func(s *script) *script {
 			return s.in().effect(mishap.Yes, nil).out(mishap.CauseElapsed)
-		}, mishap.Inconclusive, "never asked"},
+		}, mishap.Inconclusive, `"p" gave no answer`},
 		{"aborted", func(s *script) *script {
 			return s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, nil).out(mishap.CauseAbort)
 		}, mishap.Inconclusive, "abort"},

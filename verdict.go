@@ -38,7 +38,7 @@ func Judge(r *Run) (Verdict, string) {
 	if deviation := r.Deviated(); deviation != "" {
 		return Deviated, deviation
 	}
-	for _, doubt := range []string{doubtStranded(r), doubtCause(r), doubtEffect(r), doubtComparison(r), doubtProbes(r), doubtWatched(r), doubtRecovery(r)} {
+	for _, doubt := range []string{doubtStranded(r), doubtCause(r), doubtEffect(r), doubtWatched(r), doubtComparison(r), doubtProbes(r), doubtRecovery(r)} {
 		if doubt != "" {
 			return Inconclusive, doubt
 		}
@@ -153,7 +153,7 @@ func doubtProbes(r *Run) string {
 		case w.Blind != "":
 			blind = append(blind, w.Blind)
 		case w.Spec.In(During) && w.Met == 0:
-			blind = append(blind, fmt.Sprintf("%q was never met while the fault was in, because it was never asked, or gave no answer", w.Spec.Name))
+			blind = append(blind, fmt.Sprintf("%q was never met while the fault was in", w.Spec.Name))
 		}
 	}
 	return strings.Join(blind, "; ")

@@ -204,8 +204,8 @@ allow: {commands: [touch, rm, test, "true"]}
 name: tick
 claim: It works.
 owner: team
-steadyState: [{name: up, probe: exec, with: {argv: ["true"]}}]
-faults: [{name: f, injector: exec, with: {inject: [touch, flag], revert: [rm, -f, flag], verify: [test, -e, flag], diesWith: boot}, for: 300ms}]
+steadyState: [{name: up, probe: exec, with: {argv: ["true"]}, every: 500ms}]
+faults: [{name: f, injector: exec, with: {inject: [touch, flag], revert: [rm, -f, flag], verify: [test, -e, flag], diesWith: boot}, for: 2s}]
 blastRadius: {targets: 1}
 `)
 	commit := c.push("add tick")
