@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+// A pinned plan is about targets as they were; what may be touched is decided by
+// what they are now.
+func TestAPinnedPlanTouchesNothingThatMayNoLongerBeTouched(t *testing.T) {
+	cloud := startEC2(t, 1)
+	fine := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(fine.Close)
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settings := "state: state\naccounts: ['123456789012']\nregions: [eu-west-1]\n"
+	write("mishap.yaml", settings)
+	write("stop.yaml", fmt.Sprintf(`version: 1
+name: stop
+claim: It is well.
+steadyState: [{name: ok, probe: http, with: {url: "%s"}, expect: {status: 200}}]
+faults: [{name: stop, injector: ec2-stop, targets: {region: eu-west-1, tags: {Number: n000}}, for: 1s}]
+blastRadius: {targets: 1}
+`, fine.URL))
+	mishap := func(args ...string) (int, string) {
+		c := exec.Command(os.Args[0], args...)
+		c.Dir = dir
+		c.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1",
+			"AWS_ENDPOINT_URL="+cloud.url, "AWS_ACCESS_KEY_ID=testing", "AWS_SECRET_ACCESS_KEY=testing", "AWS_REGION=eu-west-1", "AWS_EC2_METADATA_DISABLED=true")
+		text, _ := c.CombinedOutput()
+		return c.ProcessState.ExitCode(), strings.Join(strings.Fields(string(text)), " ")
+	}
+	if code, text := mishap("plan", "stop.yaml", "-o", "plan.json"); code != 0 {
+		t.Fatalf("plan: %d %s", code, text)
+	}
+	refused := func(why string) {
+		t.Helper()
+		if code, text := mishap("run", "plan.json"); code != 5 || !strings.Contains(text, why) {
+			t.Errorf("run: %d, want 5 because …%s…: %s", code, why, text)
+		}
+		if len(cloud.stopped(t)) > 0 {
+			t.Error("the instance was touched")
+		}
+	}
+	id := cloud.id(t, "n000")
+	optIn := []types.Tag{{Key: aws.String("mishap"), Value: aws.String("allow")}}
+	if _, err := cloud.ec2.DeleteTags(t.Context(), &ec2.DeleteTagsInput{Resources: []string{id}, Tags: optIn}); err != nil {
+		t.Fatal(err)
+	}
+	refused("does not carry the tag mishap=allow")
+	if _, err := cloud.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{id}, Tags: optIn}); err != nil {
+		t.Fatal(err)
+	}
+	write("mishap.yaml", settings+"protected: ['ec2-instance/"+id+"']\n")
+	refused("is protected by")
+	write("mishap.yaml", settings)
+	name := []types.Tag{{Key: aws.String("Name"), Value: aws.String("login")}}
+	if _, err := cloud.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{id}, Tags: name}); err != nil {
+		t.Fatal(err)
+	}
+	write("mishap.yaml", settings+"protected: [ec2-instance/login]\n")
+	refused("is protected by")
+	write("mishap.yaml", settings)
+	if _, err := cloud.ec2.ModifyInstanceAttribute(t.Context(), &ec2.ModifyInstanceAttributeInput{InstanceId: &id, DisableApiStop: &types.AttributeBooleanValue{Value: aws.Bool(true)}}); err != nil {
+		t.Fatal(err)
+	}
+	refused("protect")
+}
+
+// id is the instance with that number.
+func (i *instances) id(t *testing.T, number string) string {
+	t.Helper()
+	out, err := i.ec2.DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{Filters: []types.Filter{{Name: aws.String("tag:Number"), Values: []string{number}}}})
+	if err != nil || len(out.Reservations) != 1 {
+		t.Fatalf("describe instances: %v, %v", out, err)
+	}
+	return aws.ToString(out.Reservations[0].Instances[0].InstanceId)
+}
