@@ -124,9 +124,23 @@ type Fault struct {
 	Injector string          `json:"injector"` // a name from the catalog of injectors
 	Targets  json.RawMessage `json:"targets,omitempty"`
 	With     json.RawMessage `json:"with,omitempty"`
-	For      Duration        `json:"for"` // at most; counted from this fault's injected
+	For      Duration        `json:"for"` // at most, see Lasts; counted from when the last of its targets is injected
 	After    *FaultOrder     `json:"after,omitempty"`
 	Ramp     *Ramp           `json:"ramp,omitempty"`
+}
+
+// SeenWithin is how long a fault whose `for` is zero stays in at most.
+const SeenWithin = 5 * time.Second
+
+// Lasts is how long the fault is in at most. With a zero `for` it is over at once,
+// and leaves as soon as it was seen: looked at, and every probe answered.
+func (f Fault) Lasts() time.Duration { return lasts(f.For) }
+
+func lasts(d Duration) time.Duration {
+	if d <= 0 {
+		return SeenWithin
+	}
+	return d.Std()
 }
 
 // Ramp raises one parameter of a fault in steps while it is in. The first value
@@ -203,7 +217,7 @@ func DefaultRecovery() Recovery {
 func (e Experiment) Longest() time.Duration {
 	var longest time.Duration
 	for _, f := range e.Faults {
-		if end := e.start(f, len(e.Faults)) + f.For.Std(); end > longest {
+		if end := e.start(f, len(e.Faults)) + f.Lasts(); end > longest {
 			longest = end
 		}
 	}

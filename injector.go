@@ -64,6 +64,9 @@ type Injection struct {
 	Notes    []string        `json:"notes,omitempty"`
 }
 
+// Lasts is how long the injection is in at most, see [Fault.Lasts].
+func (in Injection) Lasts() time.Duration { return lasts(in.For) }
+
 // Injector causes and undoes one kind of fault.
 type Injector interface {
 	// Prepare resolves the fault's targets, captures undo and names resource

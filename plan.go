@@ -112,7 +112,7 @@ func (p Plan) Spread(fault string) time.Duration {
 func (p Plan) Longest() time.Duration {
 	var longest time.Duration
 	for _, f := range p.Experiment.Faults {
-		longest = max(longest, p.Start(f)+p.Spread(f.Name)+f.For.Std())
+		longest = max(longest, p.Start(f)+p.Spread(f.Name)+f.Lasts())
 	}
 	return longest
 }

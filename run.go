@@ -271,15 +271,15 @@ func (r *Run) Compared() *Comparison {
 // the arms show is none if no fault touched anything: then something else made
 // them differ.
 func (r *Run) Deviated() string {
-	if r.ArmsHarm != "" && !r.withoutEffect() {
+	if r.ArmsHarm != "" && !r.WithoutEffect() {
 		return r.ArmsHarm
 	}
 	return r.Deviation
 }
 
-// withoutEffect reports whether the run had faults, and all that is known says
+// WithoutEffect reports whether the run had faults, and all that is known says
 // that none of them did anything.
-func (r *Run) withoutEffect() bool {
+func (r *Run) WithoutEffect() bool {
 	for _, in := range r.Injections {
 		if in.Fault != ArmsFault && in.touched() {
 			return false

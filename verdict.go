@@ -86,7 +86,7 @@ func doubtCause(r *Run) string {
 		return "the server of the run was lost before it was over"
 	case r.Cause == CauseElapsed, r.Cause == CauseCleared:
 		return ""
-	case r.Cause == CauseHarm && r.withoutEffect():
+	case r.Cause == CauseHarm && r.WithoutEffect():
 		return "" // the effect is what is doubted
 	}
 	return r.Reason

@@ -120,10 +120,7 @@ const pastFor = 5 * time.Second
 // expires is how long the fault lives in the proxy unless it is renewed: a lease,
 // but not beyond the time that is left for it.
 func (p *proxyFault) expires(in mishap.Injection) time.Duration {
-	if in.For <= 0 {
-		return p.deps.Lease
-	}
-	return min(p.deps.Lease, in.For.Std()+pastFor)
+	return min(p.deps.Lease, in.Lasts()+pastFor)
 }
 
 // Inject puts the fault in for one lease.

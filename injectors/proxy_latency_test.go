@@ -110,7 +110,7 @@ func TestALeaseInAProxyEndsSoonAfterTheTimeOfItsFault(t *testing.T) {
 		t.Fatal(err)
 	}
 	for left, want := range map[time.Duration]time.Duration{
-		0: 15 * time.Second, time.Millisecond: 5001 * time.Millisecond, 2 * time.Second: 7 * time.Second, time.Hour: 15 * time.Second,
+		0: 10 * time.Second, time.Millisecond: 5001 * time.Millisecond, 2 * time.Second: 7 * time.Second, time.Hour: 15 * time.Second,
 	} {
 		found[0].For = mishap.Duration(left)
 		if err := injector.Inject(t.Context(), found[0]); err != nil || p.faults[found[0].ID].Expires != want {

@@ -174,7 +174,7 @@ func (k *keeping) lasts(h *held, call time.Duration) {
 	defer k.mu.Unlock()
 	for _, other := range k.list {
 		if other.in.Fault == h.in.Fault {
-			other.end = after(call + other.in.For.Std() + k.Silence)
+			other.end = after(call + other.in.Lasts() + k.Silence)
 		}
 	}
 }

@@ -25,6 +25,7 @@ type arms struct {
 	budget     float64
 	left       time.Duration
 	outcome    mishap.ComparisonOutcome
+	unmet      bool // nothing has met a fault: that the arms differ is not its harm
 	reason     string
 	doubts     []string
 }
@@ -69,6 +70,7 @@ func armsOf(r *mishap.Run, look *mishap.Comparison) *arms {
 	a := &arms{
 		phase: look.Phase, harm: look.Harm, extra: math.Max(0, look.Extra), left: look.Left.Std(), outcome: look.Outcome, reason: look.Reason,
 		doubts: slices.Clone(look.Doubts), clear: 1,
+		unmet:   look.Phase == mishap.InHold && r.WithoutEffect(),
 		control: arm{name: controlName}, experiment: arm{name: experimentName},
 	}
 	if c := r.Plan.Experiment.Compare; c != nil {

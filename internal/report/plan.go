@@ -53,7 +53,11 @@ func prefixed(prefix, text string) string {
 // planFault writes when one fault goes in and out, and its targets.
 func planFault(p *page, plan mishap.Plan, f mishap.Fault) {
 	in, out := plan.Start(f), fmt.Sprintf("out after at most %s", f.For)
-	if spread := plan.Spread(f.Name); spread > 0 {
+	spread := plan.Spread(f.Name)
+	switch {
+	case f.For == 0:
+		out = fmt.Sprintf("out as soon as it was seen once, and after at most %s", took(f.Lasts()+spread))
+	case spread > 0:
 		out = fmt.Sprintf("out %s after the last of its targets is in, and so after at most %s", f.For, took(f.For.Std()+spread))
 	}
 	when := "goes in at once"
@@ -61,7 +65,7 @@ func planFault(p *page, plan mishap.Plan, f mishap.Fault) {
 		when = fmt.Sprintf("goes in %s after %s is in", f.After.Wait, f.After.Fault)
 	}
 	p.line(2, "%s: %s", f.Name, f.Injector)
-	p.labelled(4, 12, "when", fmt.Sprintf("%s, %s (from +%s to +%s)", when, out, took(in), took(in+plan.Spread(f.Name)+f.For.Std())))
+	p.labelled(4, 12, "when", fmt.Sprintf("%s, %s (from +%s to +%s)", when, out, took(in), took(in+spread+f.Lasts())))
 	label := "targets"
 	for _, i := range plan.Injections {
 		if i.Fault != f.Name {
@@ -152,8 +156,8 @@ func place(where mishap.Place) string {
 // has none.
 func shortest(e mishap.Experiment) (least time.Duration) {
 	for i, f := range e.Faults {
-		if i == 0 || f.For.Std() < least {
-			least = f.For.Std()
+		if i == 0 || f.Lasts() < least {
+			least = f.Lasts()
 		}
 	}
 	return least

@@ -160,9 +160,13 @@ func (a *arms) failures() string {
 
 // result is the outcome in words.
 func (a *arms) result() string {
-	switch a.outcome {
-	case mishap.HarmShown:
+	switch {
+	case a.outcome == mishap.HarmShown && a.unmet:
+		return "the arms differ, and nothing has met a fault"
+	case a.outcome == mishap.HarmShown:
 		return "harm is proven"
+	}
+	switch a.outcome {
 	case mishap.HarmRuledOut:
 		return "harm is ruled out"
 	case mishap.Undecided:

@@ -196,6 +196,26 @@ func TestForIsABoundWhateverIsStillBeingAsked(t *testing.T) {
 	}
 }
 
+func TestAFaultForZeroSecondsLeavesOnceItWasSeen(t *testing.T) {
+	for slow, verdict := range map[time.Duration]mishap.Verdict{0: mishap.Held, 2 * time.Second: mishap.Held, 15 * time.Second: mishap.Inconclusive} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSet(t, fault("a", 0))
+			s.first.Planned.Experiment.SteadyState[0].Timeout = mishap.Duration(time.Minute)
+			book := s.clocks()
+			s.w.probe = func() mishap.Observation {
+				time.Sleep(slow)
+				return mishap.Observation{Result: mishap.Met}
+			}
+			run := s.run(t, t.Context())
+			wantVerdict(t, run, verdict, "")
+			if was := book.was("a"); was > min(mishap.SeenWithin, slow*2)+500*time.Millisecond || run.Plan.Longest() != mishap.SeenWithin {
+				t.Errorf("it was in for %s where an answer takes %s, and the plan says at most %s", was, slow, run.Plan.Longest())
+			}
+			time.Sleep(time.Minute)
+		})
+	}
+}
+
 // TestAFaultThatNobodySawIsInconclusive: held needs an answer of each probe from
 // the time that the fault was in, and does not get it by leaving the fault in.
 func TestAFaultThatNobodySawIsInconclusive(t *testing.T) {

@@ -116,9 +116,9 @@ func (h *holding) advance() time.Duration {
 		}
 		left = true
 		next = min(next, h.ramp(in, now))
-		if due, all := h.due(in); all && due.After(now) {
-			next = min(next, due.Sub(now))
-		} else if all {
+		if left := h.due(in).Sub(now); left > 0 {
+			next = min(next, left)
+		} else {
 			h.leave(in, now)
 		}
 	}
@@ -129,10 +129,28 @@ func (h *holding) advance() time.Duration {
 }
 
 // due is when the injection's time is over, counted from when the last one of
-// its fault went in; all says whether that is known.
-func (h *holding) due(in *mishap.RunInjection) (at time.Time, all bool) {
+// its fault went in; that is far away before. A fault that is over at once leaves
+// as soon as it was seen.
+func (h *holding) due(in *mishap.RunInjection) time.Time {
 	last, all := h.injectedAt(in.Fault)
-	return last.Add(in.For.Std()), all
+	switch {
+	case !all:
+		return time.Now().Add(time.Hour)
+	case in.For == 0 && h.seen(in):
+		return last
+	}
+	return last.Add(in.Lasts())
+}
+
+// seen reports whether the fault was looked at, and every probe answered, while
+// it was in.
+func (h *holding) seen(in *mishap.RunInjection) bool {
+	for _, w := range h.rec.run.Watches {
+		if w.Spec.In(mishap.During) && !in.Answered[w.Spec.Name] {
+			return false
+		}
+	}
+	return in.Looks > 0
 }
 
 // elapsed is the end of a run that nothing stopped.
@@ -177,8 +195,7 @@ func (h *holding) last(in *mishap.RunInjection, now time.Time) bool {
 		return false
 	}
 	for _, other := range h.rec.run.Injections {
-		at, all := h.due(other)
-		due := other.State == mishap.InjectionInjected && all && !now.Before(at)
+		due := other.State == mishap.InjectionInjected && !now.Before(h.due(other))
 		if other != in && other.Fault != mishap.ArmsFault && !other.State.Settled() && !due {
 			return false
 		}
