@@ -51,7 +51,7 @@ type faultForm struct {
 	Injector string          `json:"injector" jsonschema:"a name from the catalog of injectors"`
 	Targets  json.RawMessage `json:"targets,omitempty" jsonschema:"what the fault touches"`
 	With     json.RawMessage `json:"with,omitempty" jsonschema:"the injector's parameters"`
-	For      mishap.Duration `json:"for" jsonschema:"how long at most, counted from when the last of its targets is in; 0s for a fault that is over at once, which leaves once it was seen, after 5s at most"`
+	For      mishap.Duration `json:"for" jsonschema:"how long at most, from when its last target is in; 0s: until it was seen once, 5s at most"`
 	After    *orderForm      `json:"after,omitempty" jsonschema:"wait for another fault"`
 	Ramp     *rampForm       `json:"ramp,omitempty" jsonschema:"raise a parameter in steps while the fault is in"`
 }

@@ -89,6 +89,42 @@ func (i *instances) stopped(t *testing.T) map[string]bool {
 	return all
 }
 
+// id is the instance with that number.
+func (i *instances) id(t *testing.T, number string) string {
+	t.Helper()
+	out, err := i.ec2.DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{Filters: []types.Filter{{Name: aws.String("tag:Number"), Values: []string{number}}}})
+	if err != nil || len(out.Reservations) != 1 {
+		t.Fatalf("describe instances: %v, %v", out, err)
+	}
+	return aws.ToString(out.Reservations[0].Instances[0].InstanceId)
+}
+
+// tag gives an instance a tag.
+func (i *instances) tag(t *testing.T, id, key, value string) {
+	t.Helper()
+	tags := []types.Tag{{Key: &key, Value: &value}}
+	if _, err := i.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{id}, Tags: tags}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// untag takes it away.
+func (i *instances) untag(t *testing.T, id, key string) {
+	t.Helper()
+	if _, err := i.ec2.DeleteTags(t.Context(), &ec2.DeleteTagsInput{Resources: []string{id}, Tags: []types.Tag{{Key: &key}}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// protect lets EC2 refuse to stop an instance.
+func (i *instances) protect(t *testing.T, id string) {
+	t.Helper()
+	on := &types.AttributeBooleanValue{Value: aws.Bool(true)}
+	if _, err := i.ec2.ModifyInstanceAttribute(t.Context(), &ec2.ModifyInstanceAttributeInput{InstanceId: &id, DisableApiStop: on}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // What a dead server stopped in AWS, another one starts again.
 func TestAKilledServersInstancesRunAgain(t *testing.T) {
 	if testing.Short() {

@@ -9,10 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 )
 
 // A pinned plan is about targets as they were; what may be touched is decided by
@@ -57,36 +53,15 @@ blastRadius: {targets: 1}
 		}
 	}
 	id := cloud.id(t, "n000")
-	optIn := []types.Tag{{Key: aws.String("mishap"), Value: aws.String("allow")}}
-	if _, err := cloud.ec2.DeleteTags(t.Context(), &ec2.DeleteTagsInput{Resources: []string{id}, Tags: optIn}); err != nil {
-		t.Fatal(err)
-	}
+	cloud.untag(t, id, "mishap")
 	refused("does not carry the tag mishap=allow")
-	if _, err := cloud.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{id}, Tags: optIn}); err != nil {
-		t.Fatal(err)
-	}
+	cloud.tag(t, id, "mishap", "allow")
 	write("mishap.yaml", settings+"protected: ['ec2-instance/"+id+"']\n")
 	refused("is protected by")
-	write("mishap.yaml", settings)
-	name := []types.Tag{{Key: aws.String("Name"), Value: aws.String("login")}}
-	if _, err := cloud.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{id}, Tags: name}); err != nil {
-		t.Fatal(err)
-	}
+	cloud.tag(t, id, "Name", "login")
 	write("mishap.yaml", settings+"protected: [ec2-instance/login]\n")
 	refused("is protected by")
 	write("mishap.yaml", settings)
-	if _, err := cloud.ec2.ModifyInstanceAttribute(t.Context(), &ec2.ModifyInstanceAttributeInput{InstanceId: &id, DisableApiStop: &types.AttributeBooleanValue{Value: aws.Bool(true)}}); err != nil {
-		t.Fatal(err)
-	}
+	cloud.protect(t, id)
 	refused("protect")
-}
-
-// id is the instance with that number.
-func (i *instances) id(t *testing.T, number string) string {
-	t.Helper()
-	out, err := i.ec2.DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{Filters: []types.Filter{{Name: aws.String("tag:Number"), Values: []string{number}}}})
-	if err != nil || len(out.Reservations) != 1 {
-		t.Fatalf("describe instances: %v, %v", out, err)
-	}
-	return aws.ToString(out.Reservations[0].Instances[0].InstanceId)
 }
