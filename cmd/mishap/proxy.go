@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,6 +29,8 @@ under way may end for --grace. Ctrl-C, or a second SIGTERM, ends it at once.
 
 SIGUSR2 restarts it, with the program and the settings as they are then: the
 next process takes the ports over, and no connection breaks. No fault survives.
+SIGHUP ends nothing: certificates follow their files by themselves, and faults
+and connections go on; settings are only read by SIGUSR2.
 
 With --toxiproxy it also answers the HTTP API of Toxiproxy 2.12, for its
 clients; proxies are then created by them, or listed in Toxiproxy's config
@@ -47,24 +47,25 @@ file, and the settings need have none.` + "\n" + exitCodes,
 				return err
 			}
 			defer a.Close()
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGHUP)
-			defer stop()
-			ctx, gently, stop := terminated(ctx)
+			log := c.warnings()
+			o := proxy.Options{Log: log, Drain: drain, Grace: grace}
+			ctx, stop := c.proxySignals(cmd.Context(), &o, log)
 			defer stop()
 			if eof {
 				ctx, stop = untilEOF(ctx, c.in)
 				defer stop()
 			}
-			o := proxy.Options{Log: c.warnings(), Succeed: c.restarts(ctx), Drain: drain, Stop: gently, Grace: grace}
 			if err = inherit(&o); err != nil {
 				return err
 			}
+			said := &console{to: c.environment.out} // whoever reads it must not hold up the ports
+			defer said.drain()
 			return a.ServeProxies(ctx, o, options, func(listeners []proxy.ProxyStatus, api net.Addr) {
 				for _, l := range listeners {
-					fmt.Fprintf(c.out, "%s: %s -> %s\n", visible(l.Name), visible(l.Listen), visible(l.Upstream))
+					fmt.Fprintf(said, "%s: %s -> %s\n", visible(l.Name), visible(l.Listen), visible(l.Upstream))
 				}
 				if api != nil {
-					fmt.Fprintf(c.out, "Toxiproxy's API: %s\n", api)
+					fmt.Fprintf(said, "Toxiproxy's API: %s\n", api)
 				}
 				if err := notifySystemd("READY=1"); err != nil {
 					fmt.Fprintf(c.err, "mishap: %v\n", err)
@@ -81,23 +82,40 @@ file, and the settings need have none.` + "\n" + exitCodes,
 	return cmd
 }
 
-// terminated closes gently at the first SIGTERM, and ends the context at the second.
-func terminated(ctx context.Context) (_ context.Context, gently <-chan struct{}, stop func()) {
+// proxySignals tells the proxy what its signals ask of it, and ends the context
+// at one that ends it at once.
+func (c *cli) proxySignals(ctx context.Context, o *proxy.Options, log *slog.Logger) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	asked, once := make(chan os.Signal, 2), make(chan struct{})
-	signal.Notify(asked, syscall.SIGTERM)
+	gently, succeed := make(chan struct{}), make(chan proxy.Successor, 1)
+	o.Stop, o.Succeed = gently, succeed
+	signals, quiet := c.signals("proxy")
 	go func() {
 		defer cancel()
-		for n := range 2 {
+		for draining := false; ; {
+			var s told
 			select {
 			case <-ctx.Done():
 				return
-			case <-asked:
+			case s = <-signals:
 			}
-			if n == 0 {
-				close(once)
+			switch s.reaction {
+			case reloads:
+				log.Warn("SIGHUP: faults and connections go on, certificates follow their files; settings were not read again: SIGUSR2 takes changed ones over, and ends faults")
+			case restarts:
+				select {
+				case succeed <- &child{io: c.environment}:
+				default: // one is asked for already
+				}
+			case drains:
+				if draining {
+					return
+				}
+				draining = true
+				close(gently)
+			default:
+				return
 			}
 		}
 	}()
-	return ctx, once, func() { signal.Stop(asked); cancel() }
+	return ctx, func() { quiet(); cancel() }
 }

@@ -28,7 +28,11 @@ type environment struct {
 
 // cli is what all verbs share.
 type cli struct {
-	environment
+	environment           // as it is, for the processes that are started
+	out         io.Writer // the result
+	err         *console  // the progress
+	hupIgnored  bool      // by whoever started this process
+
 	config  string
 	state   string
 	ledger  string
@@ -58,13 +62,14 @@ func (u usageError) Unwrap() error { return u.error }
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, env environment) int {
-	c := &cli{environment: env}
+	c := &cli{environment: env, err: &console{to: env.err}, hupIgnored: begin()}
+	c.out = result{env.out, c.err}
+	defer c.err.drain()
 	root := c.root()
 	root.SetArgs(env.args)
 	root.SetIn(env.in)
-	root.SetOut(env.out)
-	root.SetErr(env.err)
-	if err := root.ExecuteContext(ctx); err != nil {
+	root.SetErr(c.err)
+	if err := root.ExecuteContext(ctx); err != nil && !enough(err) {
 		c.fail(err)
 	}
 	return c.outcome.ExitCode()
@@ -129,6 +134,7 @@ verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
 		c.reportCommand(), c.compareCommand(), c.abortCommand(), c.revertCommand(), c.haltCommand(), c.resumeCommand(), c.unlockCommand(), c.approveCommand(), c.catalogCommand(),
 		c.proxyCommand(), c.observeCommand(), c.configCommand(), c.tokenCommand(), c.demoCommand(), c.serviceCommand(), c.keeperCommand(), c.versionCommand(),
 	)
+	root.SetOut(c.out) // before completion, which keeps it
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	return root
