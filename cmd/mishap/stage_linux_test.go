@@ -50,7 +50,9 @@ func (s *stage) write(name, text string) {
 }
 
 // experiment writes flag.yaml with this probe, and the fault in for so long.
-func (s *stage) experiment(argv, long string) { s.write("flag.yaml", fmt.Sprintf(flagFile, argv, long)) }
+func (s *stage) experiment(argv, long string) {
+	s.write("flag.yaml", fmt.Sprintf(flagFile, argv, long))
+}
 
 // is reports whether a file is there.
 func (s *stage) is(name string) bool {
