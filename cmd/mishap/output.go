@@ -39,10 +39,6 @@ func (c *console) Write(p []byte) (int, error) {
 		c.lost++
 		return len(p), nil
 	}
-	if c.lost > 0 && len(c.queue) == 0 {
-		c.queue = fmt.Appendf(c.queue, "mishap: %d messages before this one could not be written\n", c.lost)
-		c.lost = 0
-	}
 	c.queue = append(c.queue, p...)
 	if !c.writing {
 		c.writing, c.idle = true, make(chan struct{})
@@ -51,28 +47,39 @@ func (c *console) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// write writes until nothing is left.
+// write writes until nothing is left, and first how much was lost.
 func (c *console) write() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.queue) > 0 {
-		text := c.queue
-		c.queue = nil
-		for len(text) > 0 {
-			part := text[:min(len(text), chunk)]
-			text = text[len(part):]
-			c.mu.Unlock()
-			_, err := c.to.Write(part)
-			c.mu.Lock()
-			c.moved, c.stuck = c.moved+1, false
-			if err != nil {
-				c.lost++
-				break
-			}
+		text, lost := c.queue, c.lost
+		c.queue, c.lost = nil, 0
+		if lost > 0 {
+			text = append(fmt.Appendf(nil, "mishap: %d messages could not be written\n", lost), text...)
+		}
+		if !c.put(text) {
+			c.lost += lost + 1
 		}
 	}
 	c.writing = false
 	close(c.idle)
+}
+
+// put writes a text in pieces, so that it is seen to move, and lets others have
+// the lock meanwhile. It reports whether all is written.
+func (c *console) put(text []byte) bool {
+	for len(text) > 0 {
+		part := text[:min(len(text), chunk)]
+		text = text[len(part):]
+		c.mu.Unlock()
+		_, err := c.to.Write(part)
+		c.mu.Lock()
+		c.moved, c.stuck = c.moved+1, false
+		if err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // drain waits until all is written, as long as something moves.

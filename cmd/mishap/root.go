@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"runtime/debug"
 	"slices"
@@ -33,15 +34,16 @@ type cli struct {
 	err         *console  // the progress
 	hupIgnored  bool      // by whoever started this process
 
-	config  string
-	state   string
-	ledger  string
-	server  string
-	output  string
-	verbose bool
-	plain   bool
-	outcome mishap.Outcome             // the worst so far; what a command returns is added by run
-	current atomic.Pointer[mishap.Run] // a picture of what is in, for a second Ctrl-C
+	config      string
+	state       string
+	ledger      string
+	server      string
+	output      string
+	verbose     bool
+	plain       bool
+	outcome     mishap.Outcome             // the worst so far; what a command returns is added by run
+	interrupted atomic.Bool                // while a result was written
+	current     atomic.Pointer[mishap.Run] // a picture of what is in, for a second Ctrl-C
 }
 
 const exitCodes = `
@@ -64,6 +66,7 @@ func (u usageError) Unwrap() error { return u.error }
 func run(ctx context.Context, env environment) int {
 	c := &cli{environment: env, err: &console{to: env.err}, hupIgnored: begin()}
 	c.out = result{env.out, c.err}
+	log.SetOutput(c.err) // where libraries say something
 	defer c.err.drain()
 	root := c.root()
 	root.SetArgs(env.args)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -108,6 +109,10 @@ func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run
 	}
 	var runs []*mishap.Run
 	for _, one := range jobs {
+		if c.interrupted.Load() {
+			c.outcome = mishap.Worst(c.outcome, mishap.OutcomeInterrupted)
+			return runs, nil
+		}
 		run, err := c.runOne(ctx, one)
 		if run != nil {
 			runs = append(runs, run)
@@ -167,7 +172,9 @@ func (c *cli) runOne(ctx context.Context, one job) (*mishap.Run, error) {
 	view := c.view()
 	ctx, stops, done := c.stoppable(ctx, "run", view)
 	run, err := one(ctx, app.RunOptions{Seen: c.follow(view), Stops: stops})
-	done() // writing the result may take as long as its reader likes: Ctrl-C ends that
+	waited := c.printing(run)
+	defer waited()
+	done()
 	view.Close()
 	if run == nil {
 		return nil, err
@@ -176,6 +183,33 @@ func (c *cli) runOne(ctx context.Context, one job) (*mishap.Run, error) {
 		return run, errors.Join(err, c.shown(run.ID, report.JSON(c.out, run)))
 	}
 	return run, errors.Join(err, c.shown(run.ID, report.Text(c.out, run)))
+}
+
+// printing is about signals while the result of a run is written, which takes as
+// long as its reader likes: no other run begins, and a reader that does not read
+// is not waited for. Nothing is in then.
+func (c *cli) printing(run *mishap.Run) (done func()) {
+	code := mishap.OutcomeInterrupted
+	if run != nil {
+		code = mishap.Worst(code, mishap.OutcomeOf(run))
+	}
+	code = mishap.Worst(code, c.outcome)
+	signals, quiet := c.signals("run")
+	over := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+			c.interrupted.Store(true)
+		case <-over:
+			return
+		}
+		select {
+		case <-time.After(patience):
+			os.Exit(code.ExitCode())
+		case <-over:
+		}
+	}()
+	return func() { quiet(); close(over) }
 }
 
 // view shows a run on stderr, below what was said before. It is not told to the

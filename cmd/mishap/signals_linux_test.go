@@ -256,6 +256,20 @@ func ended(pid int) bool {
 	return err != nil || rest[0] == 'Z'
 }
 
+func TestASignalEndsAResultThatNobodyReads(t *testing.T) {
+	s := newStage(t)
+	s.experiment(`"true"`, "50ms")
+	c := s.mishap("run", "flag.yaml", "flag.yaml")
+	c.Stdout = unread(t)
+	c.begin().says("completed")
+	c.signal(syscall.SIGTERM)
+	c.ends(130)
+	s.reverted()
+	if n := strings.Count(c.err.String(), "planned"); n != 1 {
+		t.Errorf("%d runs began", n)
+	}
+}
+
 const howItBegins = `version: 1
 name: how-it-begins
 claim: Commands begin as those of an ordinary process.
