@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"time"
 
@@ -29,8 +28,7 @@ under way may end for --grace. Ctrl-C, or a second SIGTERM, ends it at once.
 
 SIGUSR2 restarts it, with the program and the settings as they are then: the
 next process takes the ports over, and no connection breaks. No fault survives.
-SIGHUP ends nothing: certificates follow their files by themselves, and faults
-and connections go on; settings are only read by SIGUSR2.
+SIGHUP ends nothing. Certificates follow their files by themselves.
 
 With --toxiproxy it also answers the HTTP API of Toxiproxy 2.12, for its
 clients; proxies are then created by them, or listed in Toxiproxy's config
@@ -47,9 +45,8 @@ file, and the settings need have none.` + "\n" + exitCodes,
 				return err
 			}
 			defer a.Close()
-			log := c.warnings()
-			o := proxy.Options{Log: log, Drain: drain, Grace: grace}
-			ctx, stop := c.proxySignals(cmd.Context(), &o, log)
+			o := proxy.Options{Log: c.warnings(), Drain: drain, Grace: grace}
+			ctx, stop := c.proxySignals(cmd.Context(), &o)
 			defer stop()
 			if eof {
 				ctx, stop = untilEOF(ctx, c.in)
@@ -84,7 +81,7 @@ file, and the settings need have none.` + "\n" + exitCodes,
 
 // proxySignals tells the proxy what its signals ask of it, and ends the context
 // at one that ends it at once.
-func (c *cli) proxySignals(ctx context.Context, o *proxy.Options, log *slog.Logger) (_ context.Context, stop func()) {
+func (c *cli) proxySignals(ctx context.Context, o *proxy.Options) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	gently, succeed := make(chan struct{}), make(chan proxy.Successor, 1)
 	o.Stop, o.Succeed = gently, succeed
@@ -100,7 +97,7 @@ func (c *cli) proxySignals(ctx context.Context, o *proxy.Options, log *slog.Logg
 			}
 			switch s.reaction {
 			case reloads:
-				log.Warn("SIGHUP: faults and connections go on, certificates follow their files; settings were not read again: SIGUSR2 takes changed ones over, and ends faults")
+				o.Log.Warn("SIGHUP: faults and connections go on, certificates follow their files; settings were not read again: SIGUSR2 takes changed ones over, and ends faults")
 			case restarts:
 				select {
 				case succeed <- &child{io: c.environment}:
