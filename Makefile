@@ -41,7 +41,7 @@ race: ## run all tests under the race detector (needs a C compiler)
 lint: ## run golangci-lint, at the version pinned in tools/go.mod
 	$(GO) tool -modfile=tools/go.mod golangci-lint run
 
-crash: build ## kill mishap at N random moments, with and without its keeper (N=200)
+crash: build ## kill mishap at N random moments, with and without its keeper, and take its output away (N=200)
 	MISHAP_CRASHES=$(N) $(GO) test -count=1 -timeout 60m -v -run 'TestKilled' ./cmd/mishap
 
 bench: build ## compare with Chaos Toolkit 1.19, and measure what the README states

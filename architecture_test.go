@@ -2,11 +2,17 @@ package mishap_test
 
 import (
 	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -86,4 +92,73 @@ func permits(prefixes []string, path string) bool {
 		}
 	}
 	return false
+}
+
+// uses finds where the sources outside of tests and tools use a name of a package.
+func uses(t *testing.T, path string, names ...string) []string {
+	t.Helper()
+	var found []string
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && file != "." && strings.HasPrefix(d.Name(), "."):
+			return filepath.SkipDir
+		case !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go"):
+			return nil
+		}
+		source, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			return err
+		}
+		name := ""
+		for _, i := range source.Imports {
+			if i.Path.Value == strconv.Quote(path) {
+				name = filepath.Base(path)
+				if i.Name != nil {
+					name = i.Name.Name
+				}
+			}
+		}
+		ast.Inspect(source, func(n ast.Node) bool {
+			s, is := n.(*ast.SelectorExpr)
+			if !is {
+				return true
+			}
+			if x, is := s.X.(*ast.Ident); is && name != "" && x.Name == name && (names == nil || slices.Contains(names, s.Sel.Name)) {
+				found = append(found, file)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+func TestOnePlaceStartsProcesses(t *testing.T) {
+	kit := "internal/pgtest/pgtest.go" // for tests alone
+	for path, names := range map[string][]string{
+		"os/exec": {"Command", "CommandContext"}, "os": {"StartProcess"}, "syscall": {"ForkExec", "StartProcess", "Exec"}, "golang.org/x/sys/unix": {"Exec"},
+	} {
+		for _, file := range uses(t, path, names...) {
+			if !strings.HasPrefix(file, "internal/spawn/") && file != kit {
+				t.Errorf("%s starts a process by itself: mishap/internal/spawn does that", file)
+			}
+		}
+	}
+	for _, file := range uses(t, "os/exec", "Cmd") {
+		if !strings.HasPrefix(file, "internal/spawn/") && file != kit {
+			t.Errorf("%s uses an exec.Cmd: take a spawn.Cmd", file)
+		}
+	}
+}
+
+func TestOnePlaceTakesSignals(t *testing.T) {
+	if got := uses(t, "os/signal"); len(got) != 1 || got[0] != "cmd/mishap/signals.go" {
+		t.Errorf("signals are taken in %v: cmd/mishap/signals.go has the table", got)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/spawn"
 )
 
 // longestGit is how long one call of git may take.
@@ -162,7 +163,7 @@ func (t *workTree) pathspecs() []string {
 func (t *workTree) git(ctx context.Context, git string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, longestGit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, git, append([]string{"-C", t.root, "-c", "core.fsmonitor=false", "-c", "core.quotePath=false"}, args...)...)
+	cmd := spawn.CommandContext(ctx, git, append([]string{"-C", t.root, "-c", "core.fsmonitor=false", "-c", "core.quotePath=false"}, args...)...)
 	cmd.WaitDelay = time.Second
 	for _, v := range os.Environ() {
 		// A git hook that calls mishap points these at its own repository.

@@ -11,13 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"mishap"
+	"mishap/internal/spawn"
 )
 
 // command is a list of arguments, or a shell's text when asked for by name.
@@ -138,10 +137,11 @@ func (f *execFault) run(ctx context.Context, in mishap.Injection, undo execUndo,
 	}
 	ctx, cancel := context.WithTimeout(ctx, with.Timeout.Std())
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program)
+	cmd := spawn.CommandContext(ctx, program)
 	cmd.Args = c.args()
-	cmd.SysProcAttr = ownGroup()
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.OwnGroup()
+	cmd.EndsWithUs() // a half-done inject must not go on beside the revert that our death brings about
+	cmd.Cancel = cmd.KillGroup
 	cmd.WaitDelay = time.Second
 	cmd.Dir, cmd.Stdin = undo.Dir, bytes.NewReader(undo.Prepared)
 	cmd.Env = append(append(os.Environ(), "PATH="+undo.Path), v.list...)
@@ -151,7 +151,7 @@ func (f *execFault) run(ctx context.Context, in mishap.Injection, undo execUndo,
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 
 	start := time.Now()
-	err = runLocked(cmd)
+	err = cmd.Run()
 	what := fmt.Sprintf("run %s command %s", role, cmd.Args[0])
 	switch said := v.hide(string(stderr)); {
 	case errors.Is(err, exec.ErrWaitDelay) && role != "prepare":
@@ -177,15 +177,6 @@ func (v variables) undoFrom(what string, out head) ([]byte, error) {
 		return nil, mishap.WithHint(fmt.Errorf("%s: it printed a secret, which would be written down with the undo", what), "print a name for it, and look the value up in revert")
 	}
 	return out.kept, nil
-}
-
-// runLocked runs the command on one thread, since the command is told to end
-// with the thread that started it: a half-done inject must not go on beside the
-// revert that the death of this process brings about.
-func runLocked(cmd *exec.Cmd) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	return cmd.Run()
 }
 
 // head keeps the first bytes and lets the rest pass.

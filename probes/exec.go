@@ -119,7 +119,7 @@ func (e execProbe) measure(ctx context.Context, s *secrets) (mishap.Observation,
 	killed := false
 	command.Cancel = func() error {
 		killed = true // Wait, which calls this, has returned before it is read
-		return spawn.KillGroup(command.Process)
+		return command.KillGroup()
 	}
 	begin := time.Now()
 	if err := command.Start(); err != nil {
@@ -132,7 +132,7 @@ func (e execProbe) measure(ctx context.Context, s *secrets) (mishap.Observation,
 	case killed:
 		return mishap.Observation{}, ctx.Err()
 	case errors.Is(err, exec.ErrWaitDelay):
-		_ = spawn.KillGroup(command.Process) // what lingers; the command itself has ended and is judged
+		_ = command.KillGroup() // what lingers; the command itself has ended and is judged
 	case err != nil && !errors.As(err, &exit):
 		return mishap.Observation{}, unmeasured("run command: %v", err)
 	}
@@ -140,9 +140,9 @@ func (e execProbe) measure(ctx context.Context, s *secrets) (mishap.Observation,
 }
 
 // command looks up the secrets and builds the command.
-func (e execProbe) command(ctx context.Context, s *secrets) (*exec.Cmd, error) {
-	command := exec.CommandContext(ctx, e.params.Argv[0], e.params.Argv[1:]...)
-	spawn.OwnGroup(command)
+func (e execProbe) command(ctx context.Context, s *secrets) (*spawn.Cmd, error) {
+	command := spawn.CommandContext(ctx, e.params.Argv[0], e.params.Argv[1:]...)
+	command.OwnGroup()
 	command.WaitDelay = lingerLimit
 	command.Dir = e.params.Dir
 	command.Env = os.Environ()

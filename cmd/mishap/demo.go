@@ -15,6 +15,7 @@ import (
 
 	"mishap"
 	"mishap/internal/demo"
+	"mishap/internal/spawn"
 )
 
 func (c *cli) demoCommand() *cobra.Command {
@@ -30,7 +31,17 @@ payments fail for the storefront that tries again and again (deviated). It exits
 0 when all verdicts are as expected, and leaves files, reports and journals
 behind.`,
 		Args: exactly(0, "no arguments"),
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.demo(cmd.Context(), dir) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, done := c.untilStopped(cmd.Context(), "demo")
+			defer done()
+			err := c.demo(ctx, dir)
+			if ctx.Err() == nil {
+				return err
+			}
+			c.outcome = mishap.Worst(c.outcome, mishap.OutcomeInterrupted)
+			fmt.Fprintf(c.err, "mishap: interrupted; the shop is closed\n")
+			return nil
+		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "mishap-demo", "folder for the demo's files")
 	return cmd
@@ -91,7 +102,7 @@ next: open the pages among the reports in a browser, or try
 // openShop starts the shop's processes and waits until they sell. Each ends when
 // its standard input does, and so when this process is gone, however it goes.
 func (c *cli) openShop(ctx context.Context, program string, shop demo.Shop) (func(), error) {
-	var started []*exec.Cmd
+	var started []*spawn.Cmd
 	var inputs []io.Closer
 	closeAll := func() {
 		for _, in := range inputs {
@@ -113,8 +124,9 @@ func (c *cli) openShop(ctx context.Context, program string, shop demo.Shop) (fun
 		{shop.CarefulEdge + "/checkout", []string{"demo-service", "load", "--rate", "200", "http://" + shop.CarefulEdge, "http://" + shop.CarelessEdge}},
 		{shop.CarelessEdge + "/checkout", []string{"demo-service", "load", "--rate", "40", "http://" + shop.Stubborn}},
 	} {
-		p := exec.Command(program, part.args...)
-		p.Stderr = c.err
+		p := spawn.Command(program, part.args...)
+		p.OwnGroup() // Ctrl-C must not close the shop before its run has reverted
+		p.Stderr = c.environment.err
 		in, err := p.StdinPipe()
 		if err != nil {
 			return closeAll, fmt.Errorf("start %s: %w", part.args[0], err)
@@ -168,14 +180,25 @@ func (c *cli) play(ctx context.Context, program string, shop demo.Shop, a act) e
 		return fmt.Errorf("keep report: %w", err)
 	}
 	defer kept.Close()
-	p := exec.CommandContext(ctx, program, "run", "--config", shop.Settings(), shop.Experiment(a.name))
-	p.Stdout, p.Stderr = io.MultiWriter(c.out, kept), c.err
+	p := spawn.CommandContext(ctx, program, "run", "--config", shop.Settings(), shop.Experiment(a.name))
+	p.OwnGroup() // so that it is interrupted once, by what follows
+	p.Cancel = func() error { return p.Process.Signal(os.Interrupt) }
+	p.Stdout, p.Stderr = kept, c.environment.err
+	c.err.drain()
 	err = p.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return fmt.Errorf("run %s: %w", a.name, err)
 	}
-	if got := p.ProcessState.ExitCode(); got != a.outcome.ExitCode() {
+	got := p.ProcessState.ExitCode()
+	if got == mishap.OutcomeStillIn.ExitCode() {
+		c.outcome = mishap.Worst(c.outcome, mishap.OutcomeStillIn)
+	}
+	if text, err := os.ReadFile(report); err == nil {
+		_, err = c.out.Write(text)
+		_ = c.shown("last", err)
+	}
+	if got != a.outcome.ExitCode() {
 		return fmt.Errorf("experiment %s gave exit code %d, expected %d; its report is in %s", a.name, got, a.outcome.ExitCode(), report)
 	}
 	return c.keepPage(ctx, program, shop, a.name)
@@ -188,8 +211,8 @@ func (c *cli) keepPage(ctx context.Context, program string, shop demo.Shop, name
 		return fmt.Errorf("keep page: %w", err)
 	}
 	defer page.Close()
-	p := exec.CommandContext(ctx, program, "report", "last", "-o", "html", "--config", shop.Settings())
-	p.Stdout, p.Stderr = page, c.err
+	p := spawn.CommandContext(ctx, program, "report", "last", "-o", "html", "--config", shop.Settings())
+	p.Stdout, p.Stderr = page, c.environment.err
 	if err := p.Run(); err != nil {
 		return fmt.Errorf("make page of %s: %w", name, err)
 	}

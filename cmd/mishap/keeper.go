@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,7 +20,8 @@ func (c *cli) keeperCommand() *cobra.Command {
 		Args:   exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			// It ends when its work is done, and not before.
-			signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
+			_, done := c.signals("keeper")
+			defer done()
 			return app.Keep(c.state, run, revertWithin, c.around)
 		},
 	}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,7 +38,7 @@ totals are known.` + "\n" + exitCodes,
 				return err
 			}
 			defer a.Close()
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+			ctx, stop := c.untilStopped(cmd.Context(), "observe")
 			defer stop()
 			if !c.json() {
 				fmt.Fprintf(c.err, "watching %s for %s; Ctrl-C ends it early\n", visible(args[0]), mishap.Duration(while))

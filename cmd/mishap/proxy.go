@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,6 +28,7 @@ under way may end for --grace. Ctrl-C, or a second SIGTERM, ends it at once.
 
 SIGUSR2 restarts it, with the program and the settings as they are then: the
 next process takes the ports over, and no connection breaks. No fault survives.
+SIGHUP ends nothing. Certificates follow their files by themselves.
 
 With --toxiproxy it also answers the HTTP API of Toxiproxy 2.12, for its
 clients; proxies are then created by them, or listed in Toxiproxy's config
@@ -47,24 +45,24 @@ file, and the settings need have none.` + "\n" + exitCodes,
 				return err
 			}
 			defer a.Close()
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGHUP)
-			defer stop()
-			ctx, gently, stop := terminated(ctx)
+			o := proxy.Options{Log: c.warnings(), Drain: drain, Grace: grace}
+			ctx, stop := c.proxySignals(cmd.Context(), &o)
 			defer stop()
 			if eof {
 				ctx, stop = untilEOF(ctx, c.in)
 				defer stop()
 			}
-			o := proxy.Options{Log: c.warnings(), Succeed: c.restarts(ctx), Drain: drain, Stop: gently, Grace: grace}
 			if err = inherit(&o); err != nil {
 				return err
 			}
+			said := &console{to: c.environment.out} // whoever reads it must not hold up the ports
+			defer said.drain()
 			return a.ServeProxies(ctx, o, options, func(listeners []proxy.ProxyStatus, api net.Addr) {
 				for _, l := range listeners {
-					fmt.Fprintf(c.out, "%s: %s -> %s\n", visible(l.Name), visible(l.Listen), visible(l.Upstream))
+					fmt.Fprintf(said, "%s: %s -> %s\n", visible(l.Name), visible(l.Listen), visible(l.Upstream))
 				}
 				if api != nil {
-					fmt.Fprintf(c.out, "Toxiproxy's API: %s\n", api)
+					fmt.Fprintf(said, "Toxiproxy's API: %s\n", api)
 				}
 				if err := notifySystemd("READY=1"); err != nil {
 					fmt.Fprintf(c.err, "mishap: %v\n", err)
@@ -81,23 +79,40 @@ file, and the settings need have none.` + "\n" + exitCodes,
 	return cmd
 }
 
-// terminated closes gently at the first SIGTERM, and ends the context at the second.
-func terminated(ctx context.Context) (_ context.Context, gently <-chan struct{}, stop func()) {
+// proxySignals tells the proxy what its signals ask of it, and ends the context
+// at one that ends it at once.
+func (c *cli) proxySignals(ctx context.Context, o *proxy.Options) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	asked, once := make(chan os.Signal, 2), make(chan struct{})
-	signal.Notify(asked, syscall.SIGTERM)
+	gently, succeed := make(chan struct{}), make(chan proxy.Successor, 1)
+	o.Stop, o.Succeed = gently, succeed
+	signals, quiet := c.signals("proxy")
 	go func() {
 		defer cancel()
-		for n := range 2 {
+		for draining := false; ; {
+			var s told
 			select {
 			case <-ctx.Done():
 				return
-			case <-asked:
+			case s = <-signals:
 			}
-			if n == 0 {
-				close(once)
+			switch s.reaction {
+			case reloads:
+				o.Log.Warn("SIGHUP: faults and connections go on, certificates follow their files; settings were not read again: SIGUSR2 takes changed ones over, and ends faults")
+			case restarts:
+				select {
+				case succeed <- &child{io: c.environment}:
+				default: // one is asked for already
+				}
+			case drains:
+				if draining {
+					return
+				}
+				draining = true
+				close(gently)
+			default:
+				return
 			}
 		}
 	}()
-	return ctx, once, func() { signal.Stop(asked); cancel() }
+	return ctx, func() { quiet(); cancel() }
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,13 +8,11 @@ import (
 	"maps"
 	"net"
 	"os"
-	"os/exec"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/spawn"
 )
 
 const (
@@ -30,28 +27,6 @@ type child struct {
 	io    environment
 	pid   int
 	begin *os.File // a byte lets it begin; its end, that this process is gone
-}
-
-// restarts gives a successor for each SIGUSR2, until ctx is done.
-func (c *cli) restarts(ctx context.Context) <-chan proxy.Successor {
-	asked, succeed := make(chan os.Signal, 1), make(chan proxy.Successor)
-	signal.Notify(asked, syscall.SIGUSR2)
-	go func() {
-		defer signal.Stop(asked)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-asked:
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case succeed <- &child{io: c.environment}:
-			}
-		}
-	}()
-	return succeed
 }
 
 // Start begins the program with the ports, and waits until it has taken them.
@@ -70,7 +45,7 @@ func (c *child) Start(ports proxy.Ports, before string) error {
 		return errors.Join(err, tell.Close())
 	}
 	names := slices.Sorted(maps.Keys(ports))
-	cmd := exec.Command(program, c.io.args...)
+	cmd := spawn.Command(program, c.io.args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.io.in, c.io.out, c.io.err
 	cmd.ExtraFiles = []*os.File{tell, wait}
 	for _, name := range names {

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 	"unicode"
 
@@ -36,7 +34,7 @@ follows the other; with -o json each is one line.` + "\n" + exitCodes,
 			if every < 100*time.Millisecond {
 				return usageError{mishap.WithHint(fmt.Errorf("--every %s is too often", every), "100ms is the least")}
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+			ctx, stop := c.untilStopped(cmd.Context(), "proxy watch")
 			defer stop()
 			name := strings.Join(args, "")
 			return c.withProxy(control, name, func(client *proxy.Client) error {
@@ -68,7 +66,7 @@ type picture struct {
 func (c *cli) watchProxy(ctx context.Context, w watch) error {
 	tick := time.NewTicker(w.every)
 	defer tick.Stop()
-	file, isFile := c.out.(*os.File)
+	file, isFile := c.environment.out.(*os.File)
 	live := isFile && term.IsTerminal(int(file.Fd()))
 	for n := 1; ; n++ {
 		p, err := w.look(ctx)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"runtime/debug"
 	"slices"
@@ -28,16 +29,21 @@ type environment struct {
 
 // cli is what all verbs share.
 type cli struct {
-	environment
-	config  string
-	state   string
-	ledger  string
-	server  string
-	output  string
-	verbose bool
-	plain   bool
-	outcome mishap.Outcome             // the worst so far; what a command returns is added by run
-	current atomic.Pointer[mishap.Run] // a picture of what is in, for a second Ctrl-C
+	environment           // as it is, for the processes that are started
+	out         io.Writer // the result
+	err         *console  // the progress
+	hupIgnored  bool      // by whoever started this process
+
+	config      string
+	state       string
+	ledger      string
+	server      string
+	output      string
+	verbose     bool
+	plain       bool
+	outcome     mishap.Outcome             // the worst so far; what a command returns is added by run
+	interrupted atomic.Bool                // while a result was written
+	current     atomic.Pointer[mishap.Run] // a picture of what is in, for a second Ctrl-C
 }
 
 const exitCodes = `
@@ -58,13 +64,15 @@ func (u usageError) Unwrap() error { return u.error }
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, env environment) int {
-	c := &cli{environment: env}
+	c := &cli{environment: env, err: &console{to: env.err}, hupIgnored: begin()}
+	c.out = result{env.out, c.err}
+	log.SetOutput(c.err) // where libraries say something
+	defer c.err.drain()
 	root := c.root()
 	root.SetArgs(env.args)
 	root.SetIn(env.in)
-	root.SetOut(env.out)
-	root.SetErr(env.err)
-	if err := root.ExecuteContext(ctx); err != nil {
+	root.SetErr(c.err)
+	if err := root.ExecuteContext(ctx); err != nil && !enough(err) {
 		c.fail(err)
 	}
 	return c.outcome.ExitCode()
@@ -129,6 +137,7 @@ verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
 		c.reportCommand(), c.compareCommand(), c.abortCommand(), c.revertCommand(), c.haltCommand(), c.resumeCommand(), c.unlockCommand(), c.approveCommand(), c.catalogCommand(),
 		c.proxyCommand(), c.observeCommand(), c.configCommand(), c.tokenCommand(), c.demoCommand(), c.serviceCommand(), c.keeperCommand(), c.versionCommand(),
 	)
+	root.SetOut(c.out) // before completion, which keeps it
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	return root

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -110,6 +109,10 @@ func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run
 	}
 	var runs []*mishap.Run
 	for _, one := range jobs {
+		if c.interrupted.Load() {
+			c.outcome = mishap.Worst(c.outcome, mishap.OutcomeInterrupted)
+			return runs, nil
+		}
 		run, err := c.runOne(ctx, one)
 		if run != nil {
 			runs = append(runs, run)
@@ -166,21 +169,57 @@ func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error
 
 // runOne follows one run to its end and prints its result.
 func (c *cli) runOne(ctx context.Context, one job) (*mishap.Run, error) {
-	view := report.NewView(c.err)
-	if c.plain {
-		view = report.NewPlain(c.err)
-	}
-	ctx, stops, done := c.stoppable(ctx, view)
-	defer done()
+	view := c.view()
+	ctx, stops, done := c.stoppable(ctx, "run", view)
 	run, err := one(ctx, app.RunOptions{Seen: c.follow(view), Stops: stops})
+	waited := c.printing(run)
+	defer waited()
+	done()
 	view.Close()
 	if run == nil {
 		return nil, err
 	}
 	if c.json() {
-		return run, errors.Join(err, report.JSON(c.out, run))
+		return run, errors.Join(err, c.shown(run.ID, report.JSON(c.out, run)))
 	}
-	return run, errors.Join(err, report.Text(c.out, run))
+	return run, errors.Join(err, c.shown(run.ID, report.Text(c.out, run)))
+}
+
+// printing is about signals while the result of a run is written, which takes as
+// long as its reader likes: no other run begins, and a reader that does not read
+// is not waited for. Nothing is in then.
+func (c *cli) printing(run *mishap.Run) (done func()) {
+	code := mishap.OutcomeInterrupted
+	if run != nil {
+		code = mishap.Worst(code, mishap.OutcomeOf(run))
+	}
+	code = mishap.Worst(code, c.outcome)
+	signals, quiet := c.signals("run")
+	over := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+			c.interrupted.Store(true)
+		case <-over:
+			return
+		}
+		select {
+		case <-time.After(patience):
+			os.Exit(code.ExitCode())
+		case <-over:
+		}
+	}()
+	return func() { quiet(); close(over) }
+}
+
+// view shows a run on stderr, below what was said before. It is not told to the
+// console: it draws what is so now, and not all that was.
+func (c *cli) view() report.View {
+	c.err.drain()
+	if c.plain {
+		return report.NewPlain(c.environment.err)
+	}
+	return report.NewView(c.environment.err)
 }
 
 // follow shows a run and keeps a picture of it for a second Ctrl-C.
@@ -199,24 +238,22 @@ func (c *cli) follow(view report.View) func(mishap.Entry, *mishap.Run) {
 
 // stoppable turns signals into stops: the first reverts, the second lists what
 // is in, the third leaves it to the keepers.
-func (c *cli) stoppable(ctx context.Context, view report.View) (context.Context, <-chan runner.Stop, func()) {
+func (c *cli) stoppable(ctx context.Context, verb string, view report.View) (context.Context, <-chan runner.Stop, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stops := make(chan runner.Stop, 1)
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	over := make(chan struct{})
+	signals, quiet := c.signals(verb)
 	go func() {
 		for n := 1; ; n++ {
-			var s os.Signal
+			var s told
 			select {
 			case s = <-signals:
-			case <-over:
+			case <-ctx.Done():
 				return
 			}
 			switch n {
 			case 1:
-				view.Say(fmt.Sprintf("\nmishap: %s: reverting; a second one lists what is still in\n", signalName(s)))
-				stops <- runner.Stop{Cause: mishap.CauseInterrupt, Reason: "interrupted by " + signalName(s), By: whoami()}
+				view.Say(fmt.Sprintf("\nmishap: %s: reverting; a second one lists what is still in\n", signalName(s.signal)))
+				stops <- runner.Stop{Cause: mishap.CauseInterrupt, Reason: "interrupted by " + signalName(s.signal), By: whoami()}
 			case 2:
 				view.Say(fmt.Sprintf("\nmishap: %sa third one leaves that to the keepers\n", c.stillIn()))
 			case 3:
@@ -225,20 +262,7 @@ func (c *cli) stoppable(ctx context.Context, view report.View) (context.Context,
 			}
 		}
 	}()
-	return ctx, stops, func() { signal.Stop(signals); close(over); cancel(nil) }
-}
-
-// signalName is what a person did or saw.
-func signalName(s os.Signal) string {
-	switch s {
-	case os.Interrupt:
-		return "Ctrl-C"
-	case syscall.SIGTERM:
-		return "SIGTERM"
-	case syscall.SIGHUP:
-		return "SIGHUP, the end of the terminal"
-	}
-	return s.String()
+	return ctx, stops, func() { quiet(); cancel(nil) }
 }
 
 // stillIn lists what is in, in words.

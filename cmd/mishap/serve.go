@@ -1,12 +1,9 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +19,7 @@ func (c *cli) serveCommand() *cobra.Command {
 		Long: `Read experiments from folders or git repositories, follow what is committed,
 and run each when its schedule says so and nothing stands against it. What lost
 servers left is reverted first. SIGTERM and Ctrl-C revert every run and end.
+SIGHUP looks at every source now; settings need a restart.
 
 Beside it all other commands work as ever: status, report, abort, halt, unlock.
 ` + exitCodes,
@@ -45,10 +43,9 @@ Beside it all other commands work as ever: status, report, abort, halt, unlock.
 				}
 				o.Sources = append(o.Sources, src)
 			}
-			ctx, stop, done := c.servingSignals(cmd.Context(), log)
+			done := c.servingSignals(&o, log)
 			defer done()
-			o.Stop = stop
-			return a.Serve(ctx, o)
+			return a.Serve(cmd.Context(), o)
 		},
 	}
 	cmd.Flags().StringVar(&folder, "experiments", "", "folder of experiments to serve, beside the sources of the settings")
@@ -71,21 +68,32 @@ func (c *cli) serverLog(format string) (*slog.Logger, error) {
 	return nil, usageError{fmt.Errorf("--log %q is neither text nor json", format)}
 }
 
-// servingSignals turns the first signal into a stop and the third into leaving
-// what is in to the keepers.
-func (c *cli) servingSignals(ctx context.Context, log *slog.Logger) (context.Context, <-chan struct{}, func()) {
-	stop := make(chan struct{})
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	over := make(chan struct{})
+// servingSignals turns the first signal that stops into a stop and the third into
+// leaving what is in to the keepers; a hang-up is a reload.
+func (c *cli) servingSignals(o *app.ServeOptions, log *slog.Logger) (done func()) {
+	stop, reload, over := make(chan struct{}), make(chan struct{}, 1), make(chan struct{})
+	o.Stop, o.Reload = stop, reload
+	signals, quiet := c.signals("serve")
+	next := func() (told, bool) {
+		select {
+		case s := <-signals:
+			return s, true
+		case <-over:
+			return told{}, false
+		}
+	}
 	go func() {
-		for n := 1; ; n++ {
-			select {
-			case s := <-signals:
-				log.Warn("signal", "signal", signalName(s), "count", n)
-			case <-over:
-				return
+		n := 0
+		for s, more := next(); more; s, more = next() {
+			if s.reaction == reloads {
+				select {
+				case reload <- struct{}{}:
+				default: // it is about to
+				}
+				continue
 			}
+			n++
+			log.Warn("signal", "signal", signalName(s.signal), "count", n)
 			switch n {
 			case 1:
 				close(stop)
@@ -96,5 +104,5 @@ func (c *cli) servingSignals(ctx context.Context, log *slog.Logger) (context.Con
 			}
 		}
 	}()
-	return ctx, stop, func() { signal.Stop(signals); close(over) }
+	return func() { quiet(); close(over) }
 }

@@ -239,9 +239,9 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 
 // mend reverts what lost servers left, and remembers if something is still in.
 func (c *cli) mend(ctx context.Context, a *app.App, which string) ([]*mishap.Run, error) {
-	view := report.NewView(c.err)
+	view := c.view()
 	defer view.Close()
-	ctx, stops, done := c.stoppable(ctx, view)
+	ctx, stops, done := c.stoppable(ctx, "revert", view)
 	defer done()
 	mended, err := a.Mend(ctx, which, app.RunOptions{Seen: c.follow(view), Stops: stops})
 	for _, run := range mended {

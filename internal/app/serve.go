@@ -27,6 +27,7 @@ type ServeOptions struct {
 	Version string          // of this program, for traces
 	Ready   func(address string)
 	Stop    <-chan struct{} // closed: revert everything and end
+	Reload  <-chan struct{} // each: look again at what can be looked at without a restart; may be nil
 }
 
 // serving is a server: it runs declared experiments by themselves.
@@ -119,6 +120,7 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	all.Go(func() { s.dispatch(loops) })
 	all.Go(func() { s.retireLoop(loops) })
 	all.Go(func() { s.announceLoop(loops) })
+	all.Go(func() { s.reloadLoop(loops, o.Reload) })
 
 	select {
 	case <-ctx.Done():

@@ -7,13 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"mishap"
+	"mishap/internal/spawn"
 )
 
 // ErrLost is the answer of a keeper that is dead, or was silent and killed.
@@ -30,7 +29,7 @@ func (t takenError) Is(target error) bool { return target == mishap.ErrTaken }
 // Keeper is the server's side of a keeper process. It is safe for concurrent
 // use.
 type Keeper struct {
-	command *exec.Cmd
+	command *spawn.Cmd
 	in      io.WriteCloser
 	next    atomic.Int64
 	heard   atomic.Int64 // Unix nanoseconds of the last line
@@ -45,8 +44,8 @@ type Keeper struct {
 // its standard input and output. It gets a session of its own, so that neither
 // Ctrl-C nor the end of a terminal reaches it.
 func Start(argv []string) (*Keeper, error) {
-	k := &Keeper{command: exec.Command(argv[0], argv[1:]...), waiting: map[int64]chan answer{}, lost: make(chan struct{}), exited: make(chan struct{})}
-	k.command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	k := &Keeper{command: spawn.Command(argv[0], argv[1:]...), waiting: map[int64]chan answer{}, lost: make(chan struct{}), exited: make(chan struct{})}
+	k.command.OwnSession()
 
 	var err error
 	if k.in, err = k.command.StdinPipe(); err != nil {

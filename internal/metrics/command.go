@@ -42,7 +42,7 @@ type command struct {
 	mu      sync.Mutex // guards what follows
 	started bool
 	closed  bool
-	running *exec.Cmd // nil once it is over
+	running *spawn.Cmd // nil once it is over
 	reading sync.WaitGroup
 	ended   string
 	delay   time.Duration
@@ -117,8 +117,8 @@ func (c *command) start() error {
 	if c.closed {
 		return fmt.Errorf("%w: it was closed", ErrOver)
 	}
-	cmd := exec.Command(c.params.Argv[0], c.params.Argv[1:]...)
-	spawn.OwnGroup(cmd)
+	cmd := spawn.Command(c.params.Argv[0], c.params.Argv[1:]...)
+	cmd.OwnGroup()
 	cmd.Dir, cmd.Env = c.params.Dir, os.Environ()
 	for _, name := range slices.Sorted(maps.Keys(c.params.Env)) {
 		value, err := c.secrets.resolve("with.env."+name, c.params.Env[name])
@@ -172,7 +172,7 @@ func (c *command) end() {
 	c.mu.Lock()
 	cmd := c.running
 	c.running = nil // its process group may be another's as soon as it is waited for
-	_ = spawn.KillGroup(cmd.Process)
+	_ = cmd.KillGroup()
 	c.mu.Unlock()
 	_ = cmd.Wait()
 	said := ""
@@ -199,7 +199,7 @@ func (c *command) Close() error {
 		close(c.done)
 	}
 	if c.running != nil {
-		_ = spawn.KillGroup(c.running.Process)
+		_ = c.running.KillGroup()
 	}
 	c.mu.Unlock()
 	c.reading.Wait()

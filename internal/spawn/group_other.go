@@ -2,13 +2,11 @@
 
 package spawn
 
-import (
-	"os"
-	"os/exec"
-)
-
 // OwnGroup does nothing: there are no process groups here.
-func OwnGroup(*exec.Cmd) {}
+func (*Cmd) OwnGroup() {}
+
+// OwnSession does nothing: there are no sessions here.
+func (*Cmd) OwnSession() {}
 
 // KillGroup kills the command alone.
-func KillGroup(leader *os.Process) error { return leader.Kill() }
+func (c *Cmd) KillGroup() error { return c.Process.Kill() }
