@@ -83,14 +83,14 @@ type ExperimentView struct {
 	Forbidden string `json:"forbidden,omitempty" doc:"why the server's settings do not allow it"`
 }
 
-func viewOf(h held) ExperimentView {
-	return ExperimentView{Experiment: h.Experiment, From: h.source, Forbidden: h.policy}
+func (s *serving) viewOf(h held) ExperimentView {
+	return ExperimentView{Experiment: h.Experiment, From: h.source, Forbidden: s.forbids(h)}
 }
 
 func (s *serving) apiExperiments(context.Context, *struct{}) (*body[[]ExperimentView], error) {
 	all := []ExperimentView{}
 	for _, h := range s.inForce() {
-		all = append(all, viewOf(h))
+		all = append(all, s.viewOf(h))
 	}
 	return &body[[]ExperimentView]{all}, nil
 }
@@ -109,7 +109,7 @@ func (s *serving) named(name string) (held, error) {
 
 func (s *serving) apiExperiment(_ context.Context, in *named) (*body[ExperimentView], error) {
 	h, err := s.named(in.Name)
-	return &body[ExperimentView]{viewOf(h)}, err
+	return &body[ExperimentView]{s.viewOf(h)}, err
 }
 
 // errorText is an error that is only a sentence.

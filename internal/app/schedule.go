@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,14 +54,18 @@ func (a *App) checkTimes(e mishap.Experiment, table *scheduler.Timetable) error 
 	}
 }
 
-// timed makes those safeguards of an experiment that can be asked about any
-// time. Calendars that are not in the file itself are not asked.
+// timed makes those safeguards of an experiment and of the settings that can be
+// asked about any time. Calendars that are not in the file itself are not asked.
 func (a *App) timed(e mishap.Experiment) ([]mishap.Safeguard, error) {
 	kinds := map[string]mishap.SafeguardKind{}
 	for _, k := range a.Safeguards() {
 		kinds[k.Name] = k
 	}
-	var all []mishap.Safeguard
+	rules, err := a.houseRules()
+	if err != nil {
+		return nil, err
+	}
+	all := slices.Clone(rules.timed)
 	for _, spec := range e.Safeguards {
 		if k := kinds[spec.Safeguard]; k.Timed {
 			one, err := k.New(spec.With)

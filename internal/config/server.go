@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -90,14 +91,19 @@ type Source struct {
 	Secret      mishap.Secret   `json:"secret,omitzero"` // password or token, or a private key for ssh
 	KnownHosts  string          `json:"knownHosts,omitempty"`
 	SignedBy    []string        `json:"signedBy,omitempty"` // keys, one of which must have signed the commit
+	StaleFor    mishap.Duration `json:"staleFor,omitempty"` // how old what was read may be to run while a source that was not reached since the start is not; default: nothing of it runs
 }
 
-// Governor limits what goes on at once.
+// Governor limits what goes on at once, and when. All but the approval binds
+// every run, also one that is begun by hand.
 type Governor struct {
 	Runs    int                `json:"runs,omitempty"`    // at once; default 10
 	Targets int                `json:"targets,omitempty"` // touched at once in one place; default: no limit
 	Share   mishap.Share       `json:"share,omitempty"`   // hit at once in one place; default: no limit
 	Freezes []mishap.ProbeSpec `json:"freezes,omitempty"` // probes of which each must be met, or nothing starts and everything stops
+
+	Window   json.RawMessage `json:"window,omitempty"`   // of all runs; parameters of the safeguard of that name
+	Calendar json.RawMessage `json:"calendar,omitempty"` // the same
 
 	Approval Approval `json:"approval,omitzero"` // which plans somebody else must approve first; default: none
 }
@@ -282,6 +288,9 @@ func (s *Settings) checkSource(i int, one *Source) error {
 	}
 	if one.Poll.Std() < least || one.Poll.Std() > 24*time.Hour {
 		problems = append(problems, s.wrong("sources", "poll of source %d is %s, outside of 1s to 24h", i+1, one.Poll))
+	}
+	if one.StaleFor < 0 {
+		problems = append(problems, s.wrong("sources", "staleFor of source %d must not be negative", i+1))
 	}
 	if one.Folder != "" && !filepath.IsAbs(one.Folder) {
 		one.Folder, _ = filepath.Abs(filepath.Join(filepath.Dir(s.File), one.Folder))

@@ -23,6 +23,9 @@ func (m *Memory) Begin(_ context.Context, s Start) (Lease, error) {
 		return Lease{}, fmt.Errorf("%w: %s", ErrHalted, m.halt)
 	}
 	e := s.First.Planned.Experiment
+	if s.InForce != nil && m.latest(s.InForce.Source).Seq != s.InForce.Seq {
+		return Lease{}, ErrOutdated
+	}
 	if m.tickKnown(s.First) {
 		return Lease{}, ErrTickTaken
 	}
@@ -35,7 +38,7 @@ func (m *Memory) Begin(_ context.Context, s Start) (Lease, error) {
 		}
 	}
 	if s.Admit != nil {
-		facts := mishap.Facts{Runs: m.ongoing(), Now: s.First.At}
+		facts := mishap.Facts{Runs: m.ongoing(), Queue: m.waiting(s.First.At), Now: s.First.At}
 		if lock, ok := m.locks[e.Name]; ok {
 			facts.Lock = &lock
 		}
@@ -49,6 +52,9 @@ func (m *Memory) Begin(_ context.Context, s Start) (Lease, error) {
 	r, err := m.insertRun(s.Server, s.First)
 	if err != nil {
 		return Lease{}, err
+	}
+	if s.Act != nil {
+		m.audit(*s.Act)
 	}
 	m.advance(s.Advance)
 	return r.Lease(), nil
