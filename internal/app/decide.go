@@ -65,18 +65,24 @@ type begins struct {
 	held
 	tick    mishap.Tick
 	since   time.Time // when the oldest of its times was due that it did not get
+	turn    time.Time // when it had its last turn; zero: never
 	advance *ledger.Advance
 }
 
 // place is what it holds in the queue while it is planned.
 func (b begins) place(until time.Time) ledger.Turn {
 	wants := []string{mishap.WantsRun, mishap.WantsGroup(b.Group)}
-	return ledger.Turn{Waiting: mishap.Waiting{Experiment: b.Name, Since: b.since, Wants: wants}, Tick: b.tick.At, Until: until}
+	return ledger.Turn{Waiting: b.waiting(wants, ""), Tick: b.tick.At, Until: until}
+}
+
+// waiting is how the others see it.
+func (b begins) waiting(wants []string, why string) mishap.Waiting {
+	return mishap.Waiting{Experiment: b.Name, Since: b.since, Turn: b.turn, Wants: wants, Why: why}
 }
 
 // waits is its place while something that ends by itself is in its way.
 func (b begins) waits(why string, wants []string, until time.Time) *ledger.Turn {
-	return &ledger.Turn{Waiting: mishap.Waiting{Experiment: b.Name, Since: b.since, Wants: wants, Why: why}, Tick: b.tick.At, Until: until}
+	return &ledger.Turn{Waiting: b.waiting(wants, why), Tick: b.tick.At, Until: until}
 }
 
 // decision is what becomes of a schedule that is due: one of the three.
@@ -97,7 +103,7 @@ func (s *serving) decide(ctx context.Context, h held, d ledger.Schedule, v *view
 	if more {
 		advance.Next = &next
 	}
-	b := begins{held: h, tick: tick, since: d.Since, advance: advance}
+	b := begins{held: h, tick: tick, since: d.Since, turn: d.Turn, advance: advance}
 	if why, to := missed(h, now.Sub(d.Tick.Due), tick, next, more, now); why != "" {
 		if to != nil {
 			advance.Next = to
@@ -108,14 +114,14 @@ func (s *serving) decide(ctx context.Context, h held, d ledger.Schedule, v *view
 	if b.since.IsZero() {
 		b.since = tick.Due
 	}
-	v.enter(mishap.Waiting{Experiment: h.Name, Since: b.since})
+	v.enter(b.waiting(nil, ""))
 	no := s.against(ctx, h, v, now)
 	switch {
 	case no == nil:
 		return decision{begins: b, start: true}
 	case no.Passing && waits(h, tick, next, more, now):
 		turn := b.waits(no.Reason, no.Wants, s.lookAt(v, next, more, now))
-		v.enter(turn.Waiting)
+		v.enter(b.waiting(no.Wants, no.Reason))
 		return decision{begins: b, turn: turn}
 	}
 	return s.passedOver(b, no, v, now)
@@ -131,7 +137,7 @@ func (s *serving) passedOver(b begins, no *mishap.Denial, v *view, now time.Time
 	}
 	if next := b.advance.Next; no.Passing && next != nil && !next.Due.After(now) {
 		b.advance.Wants = no.Wants
-		v.enter(mishap.Waiting{Experiment: b.Name, Since: b.since, Wants: no.Wants})
+		v.enter(b.waiting(no.Wants, no.Reason))
 	}
 	return s.refused(b, no.Cause, no.Reason)
 }

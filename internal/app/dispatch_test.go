@@ -23,6 +23,8 @@ type bench struct {
 	t     *testing.T
 	takes time.Duration
 	told  []string // the texts of messages
+
+	touches map[string]int // by experiment: how many targets of this machine
 }
 
 func newBench(t *testing.T, list ...mishap.Experiment) *bench {
@@ -56,6 +58,9 @@ func (b *bench) adopt(list ...mishap.Experiment) {
 // run begins a run as attempt does, and ends it later.
 func (b *bench) run(due begins) {
 	plan := &mishap.Plan{Experiment: due.Experiment}
+	for range b.touches[due.Name] {
+		plan.Injections = append(plan.Injections, mishap.Injection{Matched: 100})
+	}
 	first := mishap.Entry{Run: newRunID(), Seq: 1, At: time.Now(), Trigger: b.trigger(due.held, due.tick), Planned: plan}
 	lease, err := b.book.Begin(b.t.Context(), ledger.Start{Server: "one", First: first, Advance: due.advance,
 		Admit: func(f mishap.Facts) error { return b.serving.admit(due.held, *plan, f) }})

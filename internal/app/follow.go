@@ -28,7 +28,7 @@ func (s *serving) followAll(ctx context.Context, all *sync.WaitGroup) (<-chan st
 	readers := make([]reader, len(s.sources))
 	for i, src := range s.sources {
 		var err error
-		if readers[i], err = s.readerOf(src); err != nil {
+		if readers[i], err = s.readers(src); err != nil {
 			return nil, err
 		}
 	}

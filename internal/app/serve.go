@@ -38,6 +38,7 @@ type serving struct {
 	notifier   *notify.Notifier
 	notify     func(notify.Message) // tells people; the notifier, except in tests
 	launch     func(begins)         // starts a due run; begin, except in tests
+	readers    func(config.Source) (reader, error) // readerOf, except in tests
 	metrics    *metrics
 	rules      *rules
 	retries    retries
@@ -181,7 +182,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 		return nil, invalid{err}
 	}
 	s.metrics = newMetrics(s)
-	s.launch, s.notify = s.begin, s.notifier.Tell
+	s.launch, s.notify, s.readers = s.begin, s.notifier.Tell, s.readerOf
 	return s, nil
 }
 

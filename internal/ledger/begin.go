@@ -44,7 +44,7 @@ func (s *store) Begin(ctx context.Context, start Start) (Lease, error) {
 		if err != nil {
 			return err
 		}
-		if err := t.advance(ctx, start.Advance); err != nil {
+		if err := t.advance(ctx, start.Advance, start.First.At); err != nil {
 			return err
 		}
 		if err := t.busy(ctx, e.Name, e.Group); err != nil {
@@ -89,7 +89,7 @@ func (s *store) refuse(ctx context.Context, server string, batch []Refusal) erro
 			if err := r.check(); err != nil {
 				return err
 			}
-			err := t.advance(ctx, r.Advance)
+			err := t.advance(ctx, r.Advance, time.Time{})
 			if errors.Is(err, ErrTickTaken) {
 				continue
 			}

@@ -56,7 +56,7 @@ func (m *Memory) Begin(_ context.Context, s Start) (Lease, error) {
 	if s.Act != nil {
 		m.audit(*s.Act)
 	}
-	m.advance(s.Advance)
+	m.advance(s.Advance, s.First.At)
 	return r.Lease(), nil
 }
 
@@ -98,7 +98,7 @@ func (m *Memory) Refuse(_ context.Context, server string, all []Refusal) error {
 		if err := m.mayAdvance(r.Advance); errors.Is(err, ErrTickTaken) {
 			continue
 		}
-		m.advance(r.Advance)
+		m.advance(r.Advance, time.Time{})
 		if m.tickKnown(r.First) || m.runs[r.First.Run] != nil {
 			continue
 		}

@@ -51,15 +51,19 @@ func (m *Memory) waiting(now time.Time) []mishap.Waiting {
 	for _, turn := range m.queue {
 		s, ok := m.schedules[turn.Experiment]
 		if ok && s.Tick.At.Equal(turn.Tick) && s.Tick.Due.After(now.Add(-queueLife)) {
-			turn.Waiting.Since = s.Since
+			turn.Waiting.Since, turn.Waiting.Turn = s.Since, s.Turn
 			all = append(all, turn.Waiting)
 		}
 	}
-	slices.SortFunc(all, func(a, b mishap.Waiting) int {
-		if a.Before(b) {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(all, mishap.Waiting.Compare)
 	return all
+}
+
+// place is a schedule's among those that are due.
+func (s Schedule) place() mishap.Waiting {
+	w := mishap.Waiting{Experiment: s.Experiment, Since: s.Since, Turn: s.Turn}
+	if w.Since.IsZero() {
+		w.Since = s.Tick.Due
+	}
+	return w
 }

@@ -20,7 +20,7 @@ func (m *Memory) mayAdvance(a *Advance) error {
 	return nil
 }
 
-func (m *Memory) advance(a *Advance) {
+func (m *Memory) advance(a *Advance, begun time.Time) {
 	switch {
 	case a == nil:
 	case a.Next == nil:
@@ -28,11 +28,13 @@ func (m *Memory) advance(a *Advance) {
 	default:
 		one := m.schedules[a.Experiment]
 		one.Tick, one.Advanced, one.Since = *a.Next, a.Now, a.Since
-		m.schedules[a.Experiment] = one
 		delete(m.queue, a.Experiment)
-		if a.Wants != nil {
+		if !begun.IsZero() {
+			one.Turn, one.Since = begun, time.Time{}
+		} else if a.Wants != nil {
 			m.queue[a.Experiment] = Turn{Waiting: mishap.Waiting{Experiment: a.Experiment, Wants: a.Wants}, Tick: a.Next.At}
 		}
+		m.schedules[a.Experiment] = one
 	}
 }
 
@@ -81,18 +83,7 @@ func (m *Memory) Stops(_ context.Context, server string) ([]StopRequest, error) 
 // Due is like [SQLite.Due].
 func (m *Memory) Due(_ context.Context, at time.Time, limit int, mine func(Schedule) bool) ([]Schedule, error) {
 	all := m.listed(func(s Schedule) bool { return !s.Tick.Due.After(at) && mine(s) })
-	since := func(s Schedule) time.Time {
-		if s.Since.IsZero() {
-			return s.Tick.Due
-		}
-		return s.Since
-	}
-	sort.SliceStable(all, func(i, j int) bool {
-		if by := since(all[i]).Compare(since(all[j])); by != 0 {
-			return by < 0
-		}
-		return all[i].Tick.Due.Before(all[j].Tick.Due)
-	})
+	sort.SliceStable(all, func(i, j int) bool { return all[i].place().Compare(all[j].place()) < 0 })
 	return all[:min(limit, len(all))], nil
 }
 
@@ -175,6 +166,8 @@ func (m *Memory) SetSchedules(_ context.Context, source string, all []Schedule) 
 	for _, s := range all {
 		if was, ok := m.schedules[s.Experiment]; ok && was.Spec == s.Spec && was.Source == source {
 			s = was
+		} else if ok {
+			s.Turn = was.Turn
 		}
 		if s.Source != source || s.Spec != m.schedules[s.Experiment].Spec {
 			delete(m.queue, s.Experiment)

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,7 +60,7 @@ func (t tx) queue(ctx context.Context, one Turn, and string, args ...any) (bool,
 		append([]any{one.Until.UnixNano(), maybe(one.Since), joinWants(one.Wants), one.Why, one.Experiment, one.Tick.UnixNano()}, args...)...)
 }
 
-const selectWaiting = `SELECT experiment, since, wants, why FROM schedules WHERE queued = tick AND due > ? ORDER BY since, experiment`
+const selectWaiting = `SELECT experiment, since, turn, wants, why FROM schedules WHERE queued = tick AND due > ?`
 
 // Queue lists who waits at a time, longest first.
 func (s *store) Queue(ctx context.Context, now time.Time) ([]mishap.Waiting, error) {
@@ -76,17 +77,18 @@ func scanWaiting(rows *sql.Rows) ([]mishap.Waiting, error) {
 	var all []mishap.Waiting
 	for rows.Next() {
 		var one mishap.Waiting
-		var since sql.NullInt64
+		var since, turn sql.NullInt64
 		var wants string
-		if err := rows.Scan(&one.Experiment, &since, &wants, &one.Why); err != nil {
+		if err := rows.Scan(&one.Experiment, &since, &turn, &wants, &one.Why); err != nil {
 			return nil, err
 		}
-		one.Since = perhaps(since)
+		one.Since, one.Turn = perhaps(since), perhaps(turn)
 		if wants != "" {
 			one.Wants = strings.Split(wants, "\n")
 		}
 		all = append(all, one)
 	}
+	slices.SortFunc(all, mishap.Waiting.Compare)
 	return all, rows.Err()
 }
 

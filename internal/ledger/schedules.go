@@ -22,6 +22,7 @@ type Schedule struct {
 	Tick       mishap.Tick
 	Advanced   time.Time // when this was written
 	Since      time.Time // when the oldest of its times was due that it did not get; zero: it had its turn
+	Turn       time.Time // when it began last; zero: never
 }
 
 // Advance moves a schedule on. It happens in the transaction that records what
@@ -31,12 +32,16 @@ type Advance struct {
 	From       time.Time    // the tick that is dealt with
 	Next       *mishap.Tick // nil: it has no next one
 	Now        time.Time
-	Since      time.Time // as of [Schedule]; zero: it had its turn
-	Wants      []string  // keeps its place in the queue for the next time; nil: it is not in it
+
+	// Of a refusal: as of [Schedule], and what keeps its place in the queue for
+	// the next time; nil: it has none. A run that begins ends all waiting.
+	Since time.Time
+	Wants []string
 }
 
-// advance moves a schedule on, unless somebody else did.
-func (t tx) advance(ctx context.Context, a *Advance) error {
+// advance moves a schedule on, unless somebody else did. Begun is when its run
+// began, which is its turn; the zero time if none did.
+func (t tx) advance(ctx context.Context, a *Advance, begun time.Time) error {
 	if a == nil {
 		return nil
 	}
@@ -45,9 +50,13 @@ func (t tx) advance(ctx context.Context, a *Advance) error {
 	if a.Next == nil {
 		changed, err = t.changed(ctx, `DELETE FROM schedules WHERE experiment = ? AND tick = ?`, a.Experiment, a.From.UnixNano())
 	} else {
-		queued := sql.NullInt64{Int64: a.Next.At.UnixNano(), Valid: a.Wants != nil}
-		changed, err = t.changed(ctx, `UPDATE schedules SET tick = ?, due = ?, advanced = ?, since = ?, queued = ?, wants = ?, why = '' WHERE experiment = ? AND tick = ?`,
-			a.Next.At.UnixNano(), a.Next.Due.UnixNano(), a.Now.UnixNano(), maybe(a.Since), queued, joinWants(a.Wants), a.Experiment, a.From.UnixNano())
+		since, wants := a.Since, a.Wants
+		if !begun.IsZero() {
+			since, wants = time.Time{}, nil
+		}
+		queued := sql.NullInt64{Int64: a.Next.At.UnixNano(), Valid: wants != nil}
+		changed, err = t.changed(ctx, `UPDATE schedules SET tick = ?, due = ?, advanced = ?, since = ?, turn = COALESCE(?, turn), queued = ?, wants = ?, why = '' WHERE experiment = ? AND tick = ?`,
+			a.Next.At.UnixNano(), a.Next.Due.UnixNano(), a.Now.UnixNano(), maybe(since), maybe(begun), queued, joinWants(wants), a.Experiment, a.From.UnixNano())
 	}
 	if err == nil && !changed {
 		err = fmt.Errorf("%w: %s at %s", ErrTickTaken, a.Experiment, a.From.UTC().Format(time.RFC3339))
@@ -72,7 +81,7 @@ func (s *store) Reset(ctx context.Context, all []Schedule) error {
 // those first that have waited longest, at most limit. Those of others, however many, are in nobody's
 // way. It must not ask the ledger.
 func (s *store) Due(ctx context.Context, at time.Time, limit int, mine func(Schedule) bool) ([]Schedule, error) {
-	rows, err := s.rows(ctx, selectSchedules+` WHERE due <= ? ORDER BY COALESCE(since, due), due, experiment`, at.UnixNano())
+	rows, err := s.rows(ctx, selectSchedules+` WHERE due <= ? ORDER BY COALESCE(turn, 0), COALESCE(since, due), due, experiment`, at.UnixNano())
 	if err != nil {
 		return nil, s.explain("read schedules from", err)
 	}
@@ -111,7 +120,7 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-const selectSchedules = `SELECT experiment, source, spec, tick, due, advanced, since FROM schedules`
+const selectSchedules = `SELECT experiment, source, spec, tick, due, advanced, since, turn FROM schedules`
 
 func scanSchedules(rows *sql.Rows, limit int, wanted func(Schedule) bool) ([]Schedule, error) {
 	defer rows.Close()
@@ -119,12 +128,12 @@ func scanSchedules(rows *sql.Rows, limit int, wanted func(Schedule) bool) ([]Sch
 	for len(all) < limit && rows.Next() {
 		var one Schedule
 		var tick, due, advanced int64
-		var since sql.NullInt64
-		if err := rows.Scan(&one.Experiment, &one.Source, &one.Spec, &tick, &due, &advanced, &since); err != nil {
+		var since, turn sql.NullInt64
+		if err := rows.Scan(&one.Experiment, &one.Source, &one.Spec, &tick, &due, &advanced, &since, &turn); err != nil {
 			return nil, err
 		}
 		one.Tick = mishap.Tick{At: time.Unix(0, tick), Due: time.Unix(0, due)}
-		one.Advanced, one.Since = time.Unix(0, advanced), perhaps(since)
+		one.Advanced, one.Since, one.Turn = time.Unix(0, advanced), perhaps(since), perhaps(turn)
 		if wanted(one) {
 			all = append(all, one)
 		}
