@@ -53,7 +53,7 @@ func (s *serving) holds(src config.Source, now time.Time) string {
 		return ""
 	case s.reached[src.Name].IsZero():
 		return "it has not been looked at since the server started"
-	case age > src.StaleFor.Std():
+	case src.StaleFor == 0 || age > src.StaleFor.Std():
 		return fmt.Sprintf("it has not been looked at since the server started; what is known of it is %s old (staleFor allows %s)", mishap.Duration(age.Round(time.Second)), src.StaleFor)
 	}
 	return ""

@@ -36,8 +36,8 @@ type serving struct {
 	sources    []config.Source
 	hub        hub
 	notifier   *notify.Notifier
-	notify     func(notify.Message) // tells people; the notifier, except in tests
-	launch     func(begins)         // starts a due run; begin, except in tests
+	notify     func(notify.Message)                // tells people; the notifier, except in tests
+	launch     func(begins)                        // starts a due run; begin, except in tests
 	readers    func(config.Source) (reader, error) // readerOf, except in tests
 	metrics    *metrics
 	rules      *rules
