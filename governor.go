@@ -141,15 +141,15 @@ func (l Limits) admitRuns(p Plan, f Facts) error {
 		return nil
 	}
 	d := &Denial{Cause: CauseLimit, Passing: true, Wants: []string{WantsRun}}
-	ahead := f.ahead(p.Experiment.Name, WantsRun)
-	switch {
-	case len(f.Runs) >= l.Runs:
+	if len(f.Runs) >= l.Runs {
 		d.Reason = fmt.Sprintf("%d runs go on (%s); the governor allows %d at once", len(f.Runs), names(f.Runs), l.Runs)
-	case len(f.Runs)+len(ahead) >= l.Runs:
-		d.Reason = fmt.Sprintf("the governor allows %d runs at once, and others have waited longer (%s)", l.Runs, inTurn(ahead))
-	default:
+		return d
+	}
+	ahead := f.ahead(p.Experiment.Name, WantsRun)
+	if len(f.Runs)+len(ahead) < l.Runs {
 		return nil
 	}
+	d.Reason = fmt.Sprintf("the governor allows %d runs at once, and others have waited longer (%s)", l.Runs, inTurn(ahead))
 	return d
 }
 

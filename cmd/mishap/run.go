@@ -30,11 +30,11 @@ first. After deviated, inconclusive and refused runs the next one follows; after
 an internal error, a fault that is still in, and Ctrl-C none does. With --server
 it is the names of experiments that the server has in force.
 
-Limits, freezes, the window and the calendar of the settings bind it, and so does
-the lock of an experiment that deviated: refused, exit 5. --override WHY runs it
-all the same, which is recorded in its journal and in the audit. Nothing overrides
-halt, protected targets, places that the settings do not list, and another run of
-its group.
+Limits, freezes, the window and the calendar of the settings bind it, and so
+does the lock of an experiment that deviated: refused, exit 5. --override WHY
+runs it all the same, which is recorded in its journal and in the audit. Nothing
+overrides halt, protected targets, places that the settings do not list, and
+another run of its group.
 
 Ctrl-C reverts; a second one lists what is still in; a third leaves that to the
 keepers and exits 6.` + "\n" + exitCodes,

@@ -129,8 +129,8 @@ func (c *cli) unlockCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unlock EXPERIMENT",
 		Short: "Let an experiment that deviated be run again",
-		Long: `An experiment that deviated is locked: neither a schedule nor ` + "`mishap run`" + ` with
-the same ledger runs it, so that a harm which is known is not done again and again.
+		Long: `An experiment that deviated is locked: neither a schedule nor ` + "`mishap run`" + `
+with the same ledger runs it, so that a harm which is known is not done again.
 Unlock it when the cause is dealt with. To see whether it is, ` + "`mishap run FILE\n--override WHY`" + ` runs it once; the lock stays.` + "\n" + exitCodes,
 		Example: "  mishap unlock checkout-survives-slow-payments --reason 'timeout fixed in PAY-123'",
 		Args:    exactly(1, "the name of an experiment"),

@@ -60,7 +60,7 @@ func (s *serving) announce(ctx context.Context, now time.Time) error {
 	}
 	soon, err := s.book.Due(ctx, now.Add(before), mostAnnounced, func(d ledger.Schedule) bool {
 		_, mine := s.mine(d)
-		return mine && d.Tick.Due.After(now)
+		return mine && d.Tick.Due.After(now) && !s.announced[d.Experiment].Equal(d.Tick.At)
 	})
 	if err != nil || len(soon) == 0 {
 		return err
@@ -82,6 +82,7 @@ func (s *serving) announce(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
+		s.announced[h.Name] = d.Tick.At
 		if first {
 			s.notify(plannedMessage(h, d.Tick, now))
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	dispatchBatch = 100
+	dispatchBatch = 500
 	lookAgain     = time.Second           // longest sleep of the dispatcher: clocks jump, and others write to the ledger
 	again         = 10 * time.Millisecond // after something was due: its next time may be due already
 	waitFor       = time.Second           // how long the first of those that wait is left alone

@@ -57,7 +57,8 @@ type serving struct {
 
 	giveUp chan struct{} // closed when what could not be written is left to the next server
 
-	clock time.Time // as the dispatcher saw it last
+	clock     time.Time            // as the dispatcher saw it last
+	announced map[string]time.Time // by experiment: the time of its schedule that was told to come
 
 	mu       sync.Mutex
 	trees    map[string]*tree     // by source: what is in force
@@ -162,7 +163,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 		App: a, book: book, sources: sources,
 		wake: make(chan struct{}, 1), refresh: map[string]chan struct{}{}, giveUp: make(chan struct{}), life: context.WithoutCancel(ctx),
 		trees: map[string]*tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
-		looked: map[string]time.Time{}, reached: map[string]time.Time{}, holding: map[string]string{}, toldWait: map[string]time.Time{},
+		looked: map[string]time.Time{}, reached: map[string]time.Time{}, holding: map[string]string{}, toldWait: map[string]time.Time{}, announced: map[string]time.Time{},
 	}
 	for _, src := range sources {
 		s.refresh[src.Name] = make(chan struct{}, 1)
