@@ -58,13 +58,22 @@ func (r ApprovalRule) admit(p Plan, f Facts) error {
 		case a.Experiment != name:
 		case a.Digest != digest:
 			denial.Reason = fmt.Sprintf("%s; what %s approved was another plan: since then the experiment or its targets have changed; see `mishap approve %s`", why, a.By, name)
-		case !f.Now.Before(a.Until):
-			denial.Reason = fmt.Sprintf("%s; the one that %s gave ended at %s; see `mishap approve %s`", why, a.By, a.Until.UTC().Format(time.RFC3339), name)
+		case !f.Now.Before(r.until(a)):
+			denial.Reason = fmt.Sprintf("%s; the one that %s gave ended at %s; see `mishap approve %s`", why, a.By, r.until(a).UTC().Format(time.RFC3339), name)
 		default:
 			return nil
 		}
 	}
 	return denial
+}
+
+// until is when an approval ends: as it was told, or earlier if the rule is
+// stricter by now.
+func (r ApprovalRule) until(a Approval) time.Time {
+	if now := a.At.Add(r.For.Std()); r.For > 0 && now.Before(a.Until) {
+		return now
+	}
+	return a.Until
 }
 
 // ApprovalDigest identifies what an approval is about: the experiment as the

@@ -14,9 +14,10 @@ func TestAnApprovalHoldsForOnePlanAndNotForEver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	yes := Approval{Experiment: big.Experiment.Name, Digest: digest, By: "ann", Until: now.Add(time.Minute)}
-	other, late := yes, yes
+	yes := Approval{Experiment: big.Experiment.Name, Digest: digest, By: "ann", At: now.Add(-time.Minute), Until: now.Add(time.Minute)}
+	other, late, old := yes, yes, yes
 	other.Digest, late.Until = "sha256:other", now
+	old.At = now.Add(-2 * time.Hour) // given for longer than the rule now says
 	for _, c := range []struct {
 		name string
 		plan Plan
@@ -29,6 +30,7 @@ func TestAnApprovalHoldsForOnePlanAndNotForEver(t *testing.T) {
 		{"approved", big, []Approval{yes}, ""},
 		{"drift", big, []Approval{other}, "another plan"},
 		{"too late", big, []Approval{late}, "ended at 2026-11-23T12:00:00Z"},
+		{"given under a laxer rule", big, []Approval{old}, "ended at 2026-11-23T11:00:00Z"},
 	} {
 		err := rule.Admit(c.plan, Facts{Approvals: c.has, Now: now})
 		denial, ok := err.(*Denial)

@@ -1,6 +1,7 @@
 package mishap
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -8,8 +9,8 @@ import (
 )
 
 // Limits are how much may go on at once over all runs of a ledger. They bind
-// schedules and servers, not a run that somebody begins by hand. Zero is no
-// limit.
+// every run, however it begins; the approval binds only those that a server
+// begins. Zero is no limit.
 type Limits struct {
 	Runs    int   // at once
 	Targets int   // touched at once, in one place
@@ -87,37 +88,97 @@ type Facts struct {
 	Lock *Lock     // of the experiment; nil if there is none
 
 	Approvals []Approval // of the experiment
+	Queue     []Waiting  // experiments that wait to begin, that of the plan too if it does
 	Now       time.Time
 }
 
 // Denial is the governor's no.
 type Denial struct {
 	Cause   Cause
-	Reason  string // one sentence
-	Passing bool   // what is in the way ends by itself
+	Reason  string   // one sentence
+	Passing bool     // what is in the way ends by itself
+	Wants   []string // what it may wait for, as [Waiting] has it
 }
 
 // Error returns the reason.
 func (d *Denial) Error() string { return d.Reason }
 
-// Admit decides whether the plan may begin beside what goes on. It answers nil,
-// or a [*Denial].
+// Overridable reports whether a named person may begin the run all the same, for
+// a reason that is recorded.
+func (d *Denial) Overridable() bool { return d.Cause == CauseLocked || d.Cause == CauseLimit }
+
+// Admit decides whether the plan may begin beside what goes on, and what has
+// waited longer. It answers nil, or a [*Denial].
 func (l Limits) Admit(p Plan, f Facts) error {
-	if f.Lock != nil {
-		return &Denial{Cause: CauseLocked, Reason: fmt.Sprintf("%s deviated in run %s and is locked until `mishap unlock %s --reason …`", f.Lock.Experiment, f.Lock.Run, f.Lock.Experiment)}
+	for _, check := range []func(Plan, Facts) error{admitLocked, admitBesideStranded, l.admitRuns, admitGroup, l.admitPlaces, l.Approval.admit} {
+		if err := check(p, f); err != nil {
+			return err
+		}
 	}
-	if stuck := strandedBeside(p.Experiment, f.Runs); stuck != nil {
-		return stuck
+	return nil
+}
+
+// AdmitOverridden is like [Limits.Admit] for a run that a named person begins in
+// spite of what may be overridden: locks and limits are left out.
+func (l Limits) AdmitOverridden(p Plan, f Facts) error {
+	return errors.Join(admitBesideStranded(p, f), l.Approval.admit(p, f))
+}
+
+func admitLocked(_ Plan, f Facts) error {
+	if f.Lock == nil {
+		return nil
 	}
-	if l.Runs > 0 && len(f.Runs) >= l.Runs {
-		return &Denial{Cause: CauseLimit, Reason: fmt.Sprintf("%d runs go on (%s); the governor allows %d at once", len(f.Runs), names(f.Runs), l.Runs), Passing: true}
+	return &Denial{Cause: CauseLocked, Reason: fmt.Sprintf("%s deviated in run %s and is locked until `mishap unlock %s --reason …`", f.Lock.Experiment, f.Lock.Run, f.Lock.Experiment)}
+}
+
+// admitBesideStranded refuses a run beside one of its group that waits for a
+// person.
+func admitBesideStranded(p Plan, f Facts) error { return strandedBeside(p.Experiment, f.Runs) }
+
+// admitRuns leaves as many runs free as others have waited longer for.
+func (l Limits) admitRuns(p Plan, f Facts) error {
+	if l.Runs == 0 {
+		return nil
+	}
+	d := &Denial{Cause: CauseLimit, Passing: true, Wants: []string{WantsRun}}
+	if len(f.Runs) >= l.Runs {
+		d.Reason = fmt.Sprintf("%d runs go on (%s); the governor allows %d at once", len(f.Runs), names(f.Runs), l.Runs)
+		return d
+	}
+	ahead := f.ahead(p.Experiment.Name, WantsRun)
+	if len(f.Runs)+len(ahead) < l.Runs {
+		return nil
+	}
+	d.Reason = fmt.Sprintf("the governor allows %d runs at once, and others have waited longer (%s)", l.Runs, inTurn(ahead))
+	return d
+}
+
+// admitGroup lets those of the group go first that have waited longer.
+func admitGroup(p Plan, f Facts) error {
+	ahead := f.ahead(p.Experiment.Name, WantsGroup(p.Experiment.Group))
+	if len(ahead) == 0 {
+		return nil
+	}
+	return &Denial{Cause: CauseBusy, Passing: true, Wants: []string{WantsGroup(p.Experiment.Group)},
+		Reason: fmt.Sprintf("others of group %s have waited longer (%s)", p.Experiment.Group, inTurn(ahead))}
+}
+
+// admitPlaces adds up what is touched, place by place. Whoever has waited longer
+// for a place has it first, or many small runs would keep a large one out.
+func (l Limits) admitPlaces(p Plan, f Facts) error {
+	if l.Targets == 0 && l.Share == 0 {
+		return nil
 	}
 	for _, own := range p.Footprints() {
 		if err := l.admitPlace(own, f.Runs); err != nil {
 			return err
 		}
+		if ahead := f.ahead(p.Experiment.Name, WantsPlace(own.Place)); len(ahead) > 0 {
+			return &Denial{Cause: CauseLimit, Passing: true, Wants: []string{WantsPlace(own.Place)},
+				Reason: fmt.Sprintf("the governor limits what is touched %s, and others have waited longer for it (%s)", own.where(), inTurn(ahead))}
+		}
 	}
-	return l.Approval.admit(p, f)
+	return nil
 }
 
 // strandedBeside is the run of the same group that waits for a person.
@@ -142,7 +203,7 @@ func (l Limits) admitPlace(own Footprint, runs []Ongoing) error {
 		}
 	}
 	const slack = 1e-9 // shares that binary fractions only approach
-	over := Denial{Cause: CauseLimit}
+	over := Denial{Cause: CauseLimit, Wants: []string{WantsPlace(own.Place)}}
 	switch {
 	case l.Targets > 0 && sum.Targets > l.Targets:
 		over.Reason = fmt.Sprintf("%d targets would be touched at once %s; the governor allows %d", sum.Targets, own.where(), l.Targets)

@@ -64,6 +64,16 @@ type Trigger struct {
 	By     string      `json:"by,omitempty"`     // who, if a person
 	Tick   *Tick       `json:"tick,omitempty"`   // of a schedule
 	Source string      `json:"source,omitempty"` // name of the source that a server read the experiment from
+
+	Override *Override `json:"override,omitempty"` // of what stood against it
+}
+
+// Override is a person's word that a run begins in spite of a lock, a limit, a
+// freeze, or the window or calendar of the settings.
+type Override struct {
+	By     string   `json:"by"`
+	Reason string   `json:"reason"`
+	Of     []string `json:"of,omitempty"` // what said no as the run began
 }
 
 // TriggerKind is what began a run.

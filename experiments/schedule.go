@@ -14,7 +14,7 @@ type scheduleForm struct {
 	Timezone string          `json:"timezone,omitempty" jsonschema:"IANA name of the time zone, default UTC"`
 	Jitter   mishap.Duration `json:"jitter,omitempty" jsonschema:"each run begins up to so much later, drawn from the seed; default 0s"`
 	Missed   mishap.Missed   `json:"missed,omitempty" jsonschema:"what becomes of runs that were due while nobody served: skip (the default), last, or all up to ten"`
-	Overlap  mishap.Overlap  `json:"overlap,omitempty" jsonschema:"what becomes of a run that is due while another is in its way: skip (the default), or wait until the next one is due"`
+	Overlap  mishap.Overlap  `json:"overlap,omitempty" jsonschema:"what becomes of a run that is due while others are in its way: wait until the next one is due (the default), or skip"`
 	Seed     int             `json:"seed,omitempty" jsonschema:"of jitter and draws; default: one that follows from the name"`
 }
 
@@ -31,7 +31,7 @@ type impactForm struct {
 func (s *scheduleForm) setDefaults() {
 	s.Timezone = "UTC"
 	s.Missed = mishap.MissedSkip
-	s.Overlap = mishap.OverlapSkip
+	s.Overlap = mishap.OverlapWait
 }
 
 func (s *scheduleForm) schedule(experiment string) *mishap.Schedule {

@@ -201,7 +201,16 @@ func (c *cli) play(ctx context.Context, program string, shop demo.Shop, a act) e
 	if got != a.outcome.ExitCode() {
 		return fmt.Errorf("experiment %s gave exit code %d, expected %d; its report is in %s", a.name, got, a.outcome.ExitCode(), report)
 	}
-	return c.keepPage(ctx, program, shop, a.name)
+	if err := c.keepPage(ctx, program, shop, a.name); err != nil || a.outcome != mishap.OutcomeDeviated {
+		return err
+	}
+	// What deviated is locked; here somebody wants to see it again.
+	p = exec.CommandContext(ctx, program, "unlock", a.name, "--reason", "the demo has shown it", "--config", shop.Settings())
+	p.Stderr = c.err
+	if err := p.Run(); err != nil {
+		return fmt.Errorf("unlock %s: %w", a.name, err)
+	}
+	return nil
 }
 
 // keepPage keeps the report of the last run as a page.

@@ -19,7 +19,7 @@ func (c *cli) listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list PATH…",
 		Short:   "List experiments and what they claim",
-		Long:    "List the experiments of files and folders." + "\n" + exitCodes,
+		Long:    "List the experiments of files and folders, with what keeps each from running now\nand why it did not start last." + "\n" + exitCodes,
 		Example: "  mishap list experiments/",
 		Args:    atLeast(1, "at least one file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -29,7 +29,11 @@ func (c *cli) listCommand() *cobra.Command {
 					return err
 				}
 				if !c.json() {
-					return report.List(c.out, experiments)
+					stands, err := a.StandsNow(cmd.Context())
+					if err != nil {
+						return err
+					}
+					return report.List(c.out, experiments, stands)
 				}
 				for _, e := range experiments {
 					if err := json.NewEncoder(c.out).Encode(e); err != nil {

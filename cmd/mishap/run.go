@@ -20,6 +20,7 @@ func (c *cli) runCommand() *cobra.Command {
 	var given app.Given
 	var junit string
 	var noFault bool
+	var override string
 	cmd := &cobra.Command{
 		Use:   "run FILE|DIR|plan.json|NAME…",
 		Short: "Run experiments and give verdicts",
@@ -28,11 +29,20 @@ first. After deviated, inconclusive and refused runs the next one follows; after
 an internal error, a fault that is still in, and Ctrl-C none does. With --server
 it is the names of experiments that the server has in force.
 
+Limits, freezes, the window and the calendar of the settings bind it, and so
+does the lock of an experiment that deviated: refused, exit 5. --override WHY
+runs it all the same, which is recorded in its journal and in the audit. Nothing
+overrides halt, protected targets, places that the settings do not list, and
+another run of its group.
+
 Ctrl-C reverts; a second one lists what is still in; a third leaves that to the
 keepers and exits 6.` + "\n" + exitCodes,
 		Example: "  mishap run experiments/slow.yaml\n  mishap run experiments/ -o json\n  mishap run plan.json --junit report.xml",
 		Args:    atLeast(1, "at least one file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("override") && (strings.TrimSpace(override) == "" || c.server != "") {
+				return usageError{mishap.WithHint(errors.New("--override takes a reason, for a run of this machine's ledger"), "a server's experiment is unlocked with `mishap unlock`")}
+			}
 			if c.server != "" {
 				return c.runRemote(cmd.Context(), args, noFault)
 			}
@@ -49,12 +59,13 @@ keepers and exits 6.` + "\n" + exitCodes,
 			if err != nil {
 				return err
 			}
-			runs, err := c.runAll(cmd.Context(), a, jobs)
+			runs, err := c.runAll(cmd.Context(), a, overridden(jobs, override))
 			return errors.Join(err, write(runs))
 		},
 	}
 	givenFlags(cmd, &given)
 	cmd.Flags().BoolVar(&noFault, "no-fault", false, "leave the faults out (A/A): shows how often the arms are told apart without one")
+	cmd.Flags().StringVar(&override, "override", "", "run in spite of a lock, a limit, a freeze, or the window or calendar of the settings; why, for the journal and the audit")
 	cmd.Flags().BoolVar(&c.plain, "plain", false, "a line per change, also on a terminal; good for screen readers")
 	cmd.Flags().StringVar(&junit, "junit", "", "also write a JUnit report to this file")
 	return cmd
@@ -96,6 +107,22 @@ func (c *cli) jobs(ctx context.Context, a *app.App, args []string, given app.Giv
 		})
 	}
 	return all, nil
+}
+
+// overridden makes the jobs run in spite of the rules of the settings, if there is
+// a reason.
+func overridden(jobs []job, reason string) []job {
+	if reason == "" {
+		return jobs
+	}
+	var all []job
+	for _, one := range jobs {
+		all = append(all, func(ctx context.Context, o app.RunOptions) (*mishap.Run, error) {
+			o.Override = &mishap.Override{By: whoami(), Reason: reason}
+			return one(ctx, o)
+		})
+	}
+	return all
 }
 
 // runAll mends, then runs one job after another.

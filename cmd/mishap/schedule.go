@@ -19,8 +19,10 @@ func (c *cli) scheduleCommand() *cobra.Command {
 		Use:   "schedule PATH…",
 		Short: "Show when experiments would run by themselves, and when not",
 		Long: `Show the next times of every experiment that has a schedule, with their jitter,
-and why each would or would not run: its windows and calendars, known impacts,
-locks and halt. Any past or future time can be computed again with --after.` + "\n" + exitCodes,
+and why each would or would not run: its windows and calendars and those of the
+settings, known impacts, locks and halt; whether it waits for its turn, and why
+it did not start last. Any past or future time can be computed again with
+--after.` + "\n" + exitCodes,
 		Example: "  mishap schedule experiments/\n  mishap schedule experiments/ -n 20 --after 2026-12-24T00:00:00Z",
 		Args:    atLeast(1, "at least one file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -69,6 +71,12 @@ func (c *cli) showSchedule(all []app.Scheduled) error {
 		fmt.Fprintf(c.out, "%s: %s\n", one.Experiment, report.Rhythm(one.Schedule))
 		if one.Now != "" {
 			fmt.Fprintf(c.out, "  now not, whatever the time: %s\n", one.Now)
+		}
+		if w := one.Waiting; w != nil {
+			fmt.Fprintf(c.out, "  waits since %s: %s\n", w.Since.UTC().Format(time.RFC3339), w.Why)
+		}
+		if last := one.Last; last != nil {
+			fmt.Fprintf(c.out, "  did not start at %s (%s): %s\n", last.At.Format(time.RFC3339), last.Cause, last.Reason)
 		}
 		for _, up := range one.Next {
 			if err := report.Due(c.out, up.Due, one.Schedule, up.Reason); err != nil {

@@ -97,13 +97,14 @@ func within(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("not within %s: %s %s", limit, args[1], args[2])
 }
 
-// until repeats "until DURATION PATTERN COMMAND…" until its output matches.
-func until(ts *testscript.TestScript, _ bool, args []string) {
+// until repeats "until DURATION PATTERN COMMAND…" until its output matches, or
+// with ! until it does not.
+func until(ts *testscript.TestScript, not bool, args []string) {
 	limit, err := time.ParseDuration(args[0])
 	ts.Check(err)
 	pattern := regexp.MustCompile("(?m)" + args[1])
 	for end := time.Now().Add(busy * limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if ts.Exec(args[2], args[3:]...) == nil && pattern.MatchString(ts.ReadFile("stdout")) {
+		if ts.Exec(args[2], args[3:]...) == nil && pattern.MatchString(ts.ReadFile("stdout")) != not {
 			return
 		}
 	}

@@ -128,10 +128,10 @@ func (c *cli) unlockCommand() *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
 		Use:   "unlock EXPERIMENT",
-		Short: "Let an experiment that deviated be run by itself again",
-		Long: `An experiment that deviated is locked: no schedule runs it, so that a harm which
-is known is not done again and again. Unlock it when the cause is dealt with.
-` + "`mishap run FILE`" + ` works meanwhile.` + "\n" + exitCodes,
+		Short: "Let an experiment that deviated be run again",
+		Long: `An experiment that deviated is locked: neither a schedule nor ` + "`mishap run`" + `
+with the same ledger runs it, so that a harm which is known is not done again.
+Unlock it when the cause is dealt with. To see whether it is, ` + "`mishap run FILE\n--override WHY`" + ` runs it once; the lock stays.` + "\n" + exitCodes,
 		Example: "  mishap unlock checkout-survives-slow-payments --reason 'timeout fixed in PAY-123'",
 		Args:    exactly(1, "the name of an experiment"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -142,7 +142,7 @@ is known is not done again and again. Unlock it when the cause is dealt with.
 				if err := a.Unlock(cmd.Context(), args[0], whoami(), reason); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintf(c.out, "%s is unlocked: its schedule runs it again\n", args[0])
+				_, err := fmt.Fprintf(c.out, "%s is unlocked: it may run again\n", args[0])
 				return err
 			})
 		},

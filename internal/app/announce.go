@@ -60,28 +60,29 @@ func (s *serving) announce(ctx context.Context, now time.Time) error {
 	}
 	soon, err := s.book.Due(ctx, now.Add(before), mostAnnounced, func(d ledger.Schedule) bool {
 		_, mine := s.mine(d)
-		return mine && d.Tick.Due.After(now)
+		return mine && d.Tick.Due.After(now) && !s.announced[d.Experiment].Equal(d.Tick.At)
 	})
 	if err != nil || len(soon) == 0 {
 		return err
 	}
-	v, err := s.view(ctx)
+	v, err := s.view(ctx, now)
 	if err != nil {
 		return err
 	}
-	v.facts.Runs = nil // what goes on now may be over by then
+	v.facts.Runs, v.facts.Queue = nil, nil // what goes on and waits now may be over by then
 	for _, d := range soon {
 		h, ok := s.mine(d)
 		if !ok {
 			continue
 		}
-		if _, why, _ := s.against(ctx, h, v, d.Tick.Due); why != "" {
+		if s.against(ctx, h, v, d.Tick.Due) != nil {
 			continue
 		}
 		first, err := s.book.First(ctx, fmt.Sprintf("planned %s %d", h.Name, d.Tick.At.UnixNano()), now)
 		if err != nil {
 			return err
 		}
+		s.announced[h.Name] = d.Tick.At
 		if first {
 			s.notify(plannedMessage(h, d.Tick, now))
 		}
@@ -159,13 +160,14 @@ func (s *serving) waiting(ctx context.Context, now time.Time) (map[string][]stri
 		say := func(format string, args ...any) {
 			waits[h.Owner] = append(waits[h.Owner], "- "+h.Name+" "+fmt.Sprintf(format, args...))
 		}
+		forbids := s.forbids(h)
 		switch known := h.Known(now); {
 		case isLocked:
 			say("is locked since %s: %s", lock.At.UTC().Format(time.DateOnly), lock.Reason)
 		case known != nil:
 			say("does not run, for a known impact: %s", known.What)
-		case h.policy != "":
-			say("does not run: %s", h.policy)
+		case forbids != "":
+			say("does not run: %s", forbids)
 		case hasRun && run.Verdict == mishap.Inconclusive:
 			say("was inconclusive on %s: %s", run.Began.UTC().Format(time.DateOnly), run.Reason)
 		case h.table != nil && hasRun && now.Sub(run.Began) > stale.Std():

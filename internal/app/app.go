@@ -48,6 +48,7 @@ type App struct {
 	extra    []Extra
 	cloud    *cloud.Cloud
 
+	house  house
 	desk   desk
 	calls  callerWatches
 	fenced atomic.Bool // the lease was lost: nothing starts

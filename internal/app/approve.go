@@ -22,8 +22,8 @@ func (s *serving) approvable(ctx context.Context, name string) (Approvable, erro
 	if err != nil {
 		return Approvable{}, err
 	}
-	if h.policy != "" {
-		return Approvable{}, refusal{errorText(h.policy)}
+	if no := s.forbids(h); no != "" {
+		return Approvable{}, refusal{errorText(no)}
 	}
 	ctx, cancel := context.WithTimeout(ctx, planWithin)
 	defer cancel()
@@ -32,7 +32,7 @@ func (s *serving) approvable(ctx context.Context, name string) (Approvable, erro
 		return Approvable{}, err
 	}
 	digest, err := plan.ApprovalDigest()
-	return Approvable{Plan: plan, Digest: digest, Needed: s.limits.Approval.Applies(plan)}, err
+	return Approvable{Plan: plan, Digest: digest, Needed: s.rules.limits.Approval.Applies(plan)}, err
 }
 
 // ApproveRequest is somebody's yes to a plan.
@@ -56,7 +56,7 @@ func (s *serving) approve(ctx context.Context, who caller, in ApproveRequest) (m
 		return mishap.Approval{}, refusal{mishap.WithHint(fmt.Errorf("approve %s: %s wrote its commit, and nobody approves their own", in.Experiment, author), "ask somebody else")}
 	}
 	at := time.Now()
-	a := mishap.Approval{Experiment: in.Experiment, Digest: in.Digest, By: who.person(), Reason: in.Reason, At: at, Until: at.Add(s.limits.Approval.For.Std())}
+	a := mishap.Approval{Experiment: in.Experiment, Digest: in.Digest, By: who.person(), Reason: in.Reason, At: at, Until: at.Add(s.rules.limits.Approval.For.Std())}
 	return a, s.book.Approve(ctx, a)
 }
 

@@ -69,7 +69,7 @@ func (s *serving) askOnce(ctx context.Context, id string, want StartRequest, by 
 	}
 	a := asked{ID: id}
 	trigger := &mishap.Trigger{Kind: mishap.TriggerAPI, By: by, Source: h.source}
-	v, err := s.view(ctx)
+	v, err := s.view(ctx, time.Now())
 	if err != nil {
 		return a, err
 	}
@@ -77,8 +77,8 @@ func (s *serving) askOnce(ctx context.Context, id string, want StartRequest, by 
 		a.Refused, a.Cause = "this server lacks what it needs ("+strings.Join(lacks, ", ")+"); ask one that has it", mishap.CausePolicy
 		return a, s.recordRefusal(ctx, a, h, trigger)
 	}
-	if cause, why, _ := s.against(ctx, h, v, time.Now()); why != "" {
-		a.Refused, a.Cause = why, cause
+	if no := s.against(ctx, h, v, time.Now()); no != nil {
+		a.Refused, a.Cause = no.Reason, no.Cause
 		return a, s.recordRefusal(ctx, a, h, trigger)
 	}
 	return s.startAsked(ctx, a, h, trigger, want.NoFault)
@@ -100,16 +100,20 @@ func (s *serving) startAsked(ctx context.Context, a asked, h held, trigger *mish
 		a.Refused, a.Cause = err.Error(), mishap.CauseTarget
 		return a, s.recordRefusal(ctx, a, h, trigger)
 	}
-	o := s.options(trigger)
+	o := s.options(h, trigger)
 	o.ID = a.ID
 	o.Admit = func(f mishap.Facts) error {
 		// Who asks for a run does not count as somebody else.
 		f.Approvals = slices.DeleteFunc(f.Approvals, func(a mishap.Approval) bool { return mishap.SamePerson(a.By, trigger.By) })
-		return s.limits.Admit(plan, f)
+		return s.admit(h, plan, f)
 	}
 	b, err := s.App.begin(ctx, plan, o)
 	if why, refused := notBegun(err); refused {
 		a.Refused, a.Cause = why.Reason, why.Cause
+		return a, s.recordRefusal(ctx, a, h, trigger)
+	}
+	if errors.Is(err, ledger.ErrOutdated) {
+		a.Refused, a.Cause = err.Error()+"; ask again when this server has read it", mishap.CausePolicy
 		return a, s.recordRefusal(ctx, a, h, trigger)
 	}
 	if err != nil {

@@ -14,67 +14,96 @@ import (
 const planWithin = time.Minute
 
 // begin starts a due experiment in a goroutine of its own.
-func (s *serving) begin(h held, tick mishap.Tick, advance *ledger.Advance) {
+func (s *serving) begin(b begins) {
 	s.mu.Lock()
-	s.starting[h.Name] = true
+	s.starting[b.Name] = true
 	s.mu.Unlock()
 	s.runs.Go(func() {
 		started := func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			delete(s.starting, h.Name)
+			delete(s.starting, b.Name)
 		}
 		defer s.nudge()
 		defer started()
-		s.metrics.late(time.Since(tick.Due))
-		o := s.options(s.trigger(h, tick))
-		o.Advance = advance
-		if err := s.attempt(h, tick, o, started); err != nil {
-			s.log.Error("run of schedule", "experiment", h.Name, "error", err)
+		s.metrics.late(time.Since(b.tick.Due))
+		o := s.options(b.held, s.trigger(b.held, b.tick))
+		o.Advance = b.advance
+		if err := s.attempt(b, o, started); err != nil {
+			s.log.Error("run of schedule", "experiment", b.Name, "error", err)
 		}
 	})
 }
 
 // options are those of every run that a server starts.
-func (s *serving) options(trigger *mishap.Trigger) RunOptions {
-	return RunOptions{Trigger: trigger, Guards: s.freezes.guards, Seen: s.seen, GiveUp: s.giveUp}
+func (s *serving) options(h held, trigger *mishap.Trigger) RunOptions {
+	o := RunOptions{Trigger: trigger, Guards: s.rules.guards, Seen: s.seen, GiveUp: s.giveUp}
+	if h.tree != nil {
+		o.InForce = &ledger.Revision{Source: h.source, Seq: h.tree.seq}
+	}
+	return o
 }
 
 // attempt plans, begins and carries out one due run. What the governor says in
 // the transaction that begins it is recorded, unless the run may wait.
-func (s *serving) attempt(h held, tick mishap.Tick, o RunOptions, started func()) error {
+func (s *serving) attempt(b begins, o RunOptions, started func()) error {
 	planning, cancel := context.WithTimeout(s.life, planWithin)
-	plan, refused := s.Plan(planning, h.Experiment)
+	plan, refused := s.Plan(planning, b.Experiment)
 	cancel()
 	if refused != nil && !Refusal(refused) {
-		refused = refusal{fmt.Errorf("plan %s: %w", h.Name, refused)}
+		refused = refusal{fmt.Errorf("plan %s: %w", b.Name, refused)}
 	}
 	if plan.Digest == "" {
-		plan = mishap.Plan{Experiment: h.Experiment, Created: time.Now().UTC().Round(time.Second)}
+		plan = mishap.Plan{Experiment: b.Experiment, Created: time.Now().UTC().Round(time.Second)}
 	}
-	o.Admit = func(f mishap.Facts) error { return s.limits.Admit(plan, f) }
-	b, err := s.App.begin(s.life, plan, o)
+	o.Admit = func(f mishap.Facts) error { return s.admit(b.held, plan, f) }
+	run, err := s.App.begin(s.life, plan, o)
 	started()
 	if err == nil {
-		s.seen(b.first, nil)
-		s.log.Info("run begins", "run", b.first.Run, "experiment", h.Name, "commit", h.Source.Commit, "due", tick.Due)
-		run, err := s.carry(s.life, b, refused, o)
-		s.logEnd(run)
+		s.seen(run.first, nil)
+		s.log.Info("run begins", "run", run.first.Run, "experiment", b.Name, "commit", b.Source.Commit, "due", b.tick.Due)
+		ended, err := s.carry(s.life, run, refused, o)
+		s.logEnd(ended)
 		return err
 	}
+	return s.notBegun(b, err)
+}
+
+// admit decides in the transaction that begins a run, with what has changed
+// since it was looked at: while it was planned, and while it waited.
+func (s *serving) admit(h held, plan mishap.Plan, f mishap.Facts) error {
+	if no := s.stands(h); no != nil {
+		return no
+	}
+	return s.rules.limits.Admit(plan, f)
+}
+
+// notBegun records why a due run did not begin, or lets it wait.
+func (s *serving) notBegun(b begins, err error) error {
+	now := time.Now()
 	if errors.Is(err, ledger.ErrTickTaken) {
 		// Another server has it; or this clock went back, and it was run before.
-		return s.book.Refuse(s.life, s.me(), []ledger.Refusal{*s.refused(h, tick, o.Advance, mishap.CauseBusy, err.Error()).refusal})
+		return s.book.Refuse(s.life, s.me(), []ledger.Refusal{*s.refused(b, mishap.CauseBusy, err.Error()).refusal})
+	}
+	if errors.Is(err, ledger.ErrOutdated) { // this server reads it soon, or another one runs it
+		return s.book.Postpone(s.life, []ledger.Turn{*b.waits(err.Error(), nil, now.Add(waitFor))})
 	}
 	why, ok := notBegun(err)
 	if !ok {
 		return err
 	}
-	if next, more := h.table.Next(tick.At); passing(err) && waits(h, tick, next, more, time.Now()) {
-		return s.book.Postpone(s.life, h.Name, tick.At, time.Now().Add(waitFor))
+	no := passing(err, b.held)
+	no.Cause, no.Reason = why.Cause, why.Reason
+	if next, more := b.table.Next(b.tick.At); no.Passing && waits(b.held, b.tick, next, more, now) {
+		until := now.Add(mostWait)
+		if more && next.Due.Before(until) {
+			until = next.Due
+		}
+		turn := *b.waits(no.Reason, no.Wants, until)
+		s.tellWaiting(turn)
+		return s.book.Postpone(s.life, []ledger.Turn{turn})
 	}
-	r := *s.refused(h, tick, o.Advance, why.Cause, why.Reason).refusal
-	s.metrics.notStarted(why.Cause)
+	r := *s.passedOver(b, &no, &view{}, now).refusal
 	s.publishRefusal(r)
 	return s.book.Refuse(s.life, s.me(), []ledger.Refusal{r})
 }
@@ -88,11 +117,17 @@ func (s *serving) logEnd(run *mishap.Run) {
 	s.log.Info("run ends", "run", run.ID, "experiment", run.Plan.Experiment.Name, "state", run.State, "verdict", verdict, "reason", reason)
 }
 
-// passing reports whether what is in the way ends by itself.
-func passing(err error) bool {
+// passing says what of a no ends by itself, and what may be waited for.
+func passing(err error, h held) mishap.Denial {
 	var busy *ledger.BusyError
 	var denial *mishap.Denial
-	return errors.As(err, &busy) || errors.As(err, &denial) && denial.Passing
+	switch {
+	case errors.As(err, &busy):
+		return mishap.Denial{Passing: true, Wants: []string{mishap.WantsGroup(h.Group)}}
+	case errors.As(err, &denial):
+		return *denial
+	}
+	return mishap.Denial{}
 }
 
 // seen is told every entry of every run here.
@@ -104,8 +139,24 @@ func (s *serving) seen(e mishap.Entry, r *mishap.Run) {
 	s.hub.publish(event)
 }
 
+// tellWaiting tells once of each time of a schedule that it waits.
+func (s *serving) tellWaiting(turn ledger.Turn) {
+	s.mu.Lock()
+	told := s.toldWait[turn.Experiment].Equal(turn.Tick)
+	s.toldWait[turn.Experiment] = turn.Tick
+	s.mu.Unlock()
+	if told {
+		return
+	}
+	s.log.Info("run waits", "experiment", turn.Experiment, "due", turn.Tick, "since", turn.Since, "reason", turn.Why)
+	s.hub.publish(Event{At: time.Now(), Waiting: &turn.Waiting})
+}
+
 // publishRefusal tells of a run that did not start.
 func (s *serving) publishRefusal(r ledger.Refusal) {
+	why := r.Why.State
+	s.metrics.notStarted(why.Cause)
+	s.log.Info("run does not start", "run", r.First.Run, "experiment", r.First.Planned.Experiment.Name, "cause", why.Cause, "reason", why.Reason)
 	run, err := mishap.Replay([]mishap.Entry{r.First, r.Why})
 	if err != nil {
 		s.log.Error("record refusal", "error", err)

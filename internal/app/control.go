@@ -76,9 +76,13 @@ func (a *App) Standing(ctx context.Context) (report.Standing, error) {
 	sources, err := book.Sources(ctx)
 	for _, src := range sources {
 		s.Sources = append(s.Sources, report.SourceStanding{
-			Name: src.Name, Commit: src.Revision.Commit, Since: src.Revision.At, Revision: src.Revision.Seq, Problem: src.Problem,
+			Name: src.Name, Commit: src.Revision.Commit, Since: src.Revision.At, Revision: src.Revision.Seq, Problem: src.Problem, Holds: src.Holds,
 		})
 	}
+	if err != nil {
+		return s, err
+	}
+	s.Waiting, err = book.Queue(ctx, time.Now())
 	return s, err
 }
 

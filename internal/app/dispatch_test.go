@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -24,20 +23,24 @@ type bench struct {
 	t     *testing.T
 	takes time.Duration
 	told  []string // the texts of messages
+
+	touches map[string]int // by experiment: how many targets of this machine
 }
 
 func newBench(t *testing.T, list ...mishap.Experiment) *bench {
 	t.Helper()
 	book := ledger.NewMemory()
 	s := &serving{
-		App: &App{log: slog.New(slog.DiscardHandler), book: book}, book: book, life: t.Context(), freezes: &freezes{},
+		App: &App{log: slog.New(slog.DiscardHandler), book: book}, book: book, life: t.Context(), rules: &rules{freezes: &freezes{}},
 		wake: make(chan struct{}, 1), trees: map[string]*tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
+		looked: map[string]time.Time{}, reached: map[string]time.Time{}, holding: map[string]string{}, toldWait: map[string]time.Time{}, announced: map[string]time.Time{},
 		notifier: &notify.Notifier{}, sources: []config.Source{{Name: "s"}},
 	}
 	s.metrics = newMetrics(s)
 	b := &bench{serving: s, t: t}
 	s.launch, s.notify = b.run, func(m notify.Message) { b.told = append(b.told, m.Text) }
 	b.adopt(list...)
+	s.sawSource("s", true)
 	return b
 }
 
@@ -53,19 +56,18 @@ func (b *bench) adopt(list ...mishap.Experiment) {
 }
 
 // run begins a run as attempt does, and ends it later.
-func (b *bench) run(h held, tick mishap.Tick, advance *ledger.Advance) {
-	plan := &mishap.Plan{Experiment: h.Experiment}
-	first := mishap.Entry{Run: newRunID(), Seq: 1, At: time.Now(), Trigger: b.trigger(h, tick), Planned: plan}
-	lease, err := b.book.Begin(b.t.Context(), ledger.Start{Server: "one", First: first, Advance: advance,
-		Admit: func(f mishap.Facts) error { return b.limits.Admit(*plan, f) }})
-	if errors.Is(err, ledger.ErrTickTaken) {
-		err = b.book.Refuse(b.t.Context(), "one", []ledger.Refusal{*b.refused(h, tick, advance, mishap.CauseBusy, err.Error()).refusal})
-		if err == nil {
-			return
-		}
+func (b *bench) run(due begins) {
+	plan := &mishap.Plan{Experiment: due.Experiment}
+	for range b.touches[due.Name] {
+		plan.Injections = append(plan.Injections, mishap.Injection{Matched: 100})
 	}
+	first := mishap.Entry{Run: newRunID(), Seq: 1, At: time.Now(), Trigger: b.trigger(due.held, due.tick), Planned: plan}
+	lease, err := b.book.Begin(b.t.Context(), ledger.Start{Server: "one", First: first, Advance: due.advance,
+		Admit: func(f mishap.Facts) error { return b.serving.admit(due.held, *plan, f) }})
 	if err != nil {
-		b.t.Errorf("%s at %s: %v", h.Name, tick.At, err)
+		if err := b.notBegun(due, err); err != nil {
+			b.t.Errorf("%s at %s: %v", due.Name, due.tick.At, err)
+		}
 		return
 	}
 	time.AfterFunc(b.takes, func() {
@@ -210,7 +212,9 @@ func TestWhatStandsAgainstARunIsRecorded(t *testing.T) {
 				e.SteadyState = []mishap.ProbeSpec{{Name: "p", Probe: "exec", With: []byte(`{"argv": ["sh"]}`)}}
 			}))
 		}},
-		{"safeguard", func(b *bench) { b.freezes.said, b.freezes.asked, b.freezes.every = "frozen", time.Now(), time.Hour }},
+		{"safeguard", func(b *bench) {
+			b.rules.freezes.said, b.rules.freezes.asked, b.rules.freezes.every = "frozen", time.Now(), time.Hour
+		}},
 	} {
 		on(t, func(t *testing.T) {
 			b := newBench(t, minutely("a"))
@@ -228,7 +232,7 @@ func TestNoMoreRunsThanTheGovernorAllowsBegin(t *testing.T) {
 			list = append(list, minutely(fmt.Sprintf("e%03d", i)))
 		}
 		b := newBench(t, list...)
-		b.limits.Runs, b.takes = 7, time.Second
+		b.rules.limits.Runs, b.takes = 7, time.Second
 		b.serve(time.Minute + 500*time.Millisecond)
 		story := b.story()
 		if ran, limit := strings.Count(story, "ran"), strings.Count(story, "limit"); ran != 7 || limit != 243 {
@@ -298,16 +302,16 @@ func TestEveryTimeIsDealtWithOnceByTwoServers(t *testing.T) {
 	on(t, func(t *testing.T) {
 		b := newBench(t, minutely("a"))
 		other := &bench{serving: &serving{
-			App: b.App, book: b.book, life: t.Context(), freezes: &freezes{}, wake: make(chan struct{}, 1),
-			trees: b.trees, known: b.known, starting: map[string]bool{}, problems: map[string]string{}, sources: b.sources,
+			App: b.App, book: b.book, life: t.Context(), rules: b.rules, wake: make(chan struct{}, 1),
+			looked: b.looked, toldWait: map[string]time.Time{}, trees: b.trees, known: b.known, starting: map[string]bool{}, problems: map[string]string{}, sources: b.sources,
 		}, t: t}
 		other.metrics = newMetrics(other.serving)
 		var lost int
-		try := func(server *bench) func(held, mishap.Tick, *ledger.Advance) {
-			return func(h held, tick mishap.Tick, advance *ledger.Advance) {
-				plan := &mishap.Plan{Experiment: h.Experiment}
-				first := mishap.Entry{Run: newRunID(), Seq: 1, At: time.Now(), Trigger: server.trigger(h, tick), Planned: plan}
-				lease, err := server.book.Begin(t.Context(), ledger.Start{Server: "two", First: first, Advance: advance})
+		try := func(server *bench) func(begins) {
+			return func(due begins) {
+				plan := &mishap.Plan{Experiment: due.Experiment}
+				first := mishap.Entry{Run: newRunID(), Seq: 1, At: time.Now(), Trigger: server.trigger(due.held, due.tick), Planned: plan}
+				lease, err := server.book.Begin(t.Context(), ledger.Start{Server: "two", First: first, Advance: due.advance})
 				if err != nil {
 					lost++
 					return

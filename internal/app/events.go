@@ -8,12 +8,14 @@ import (
 )
 
 // Event is something that happened in a server, for whoever listens: an entry of
-// a run, or a source that changed.
+// a run, a source that changed, or a due run that waits.
 type Event struct {
 	Seq    int64         `json:"seq"` // 1, 2, 3, … in this process
 	At     time.Time     `json:"at"`
 	Entry  *mishap.Entry `json:"entry,omitempty"`
 	Source *SourceEvent  `json:"source,omitempty"`
+
+	Waiting *mishap.Waiting `json:"waiting,omitempty"`
 
 	run *mishap.Run // a picture of the run after the entry; nobody may change it
 }

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"mishap/internal/config"
 	"mishap/internal/ledger"
-	"mishap/internal/notify"
 	"mishap/internal/scheduler"
 )
 
@@ -18,23 +18,69 @@ import (
 // least: looking at ten thousand files must not keep a core busy.
 const restAfter = 150
 
-// follow looks at a source again and again.
-func (s *serving) follow(ctx context.Context, src config.Source, r reader) {
+// readyWithin is how long a server that starts waits for its sources before it
+// says that it is ready.
+const readyWithin = 10 * time.Second
+
+// followAll follows every source on its own, so that none holds up another. The
+// channel is closed when each was looked at once, or could not be.
+func (s *serving) followAll(ctx context.Context, all *sync.WaitGroup) (<-chan struct{}, error) {
+	readers := make([]reader, len(s.sources))
+	for i, src := range s.sources {
+		var err error
+		if readers[i], err = s.readers(src); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.rememberSources(ctx); err != nil {
+		return nil, err
+	}
+	var first sync.WaitGroup
+	first.Add(len(readers))
+	for i, r := range readers {
+		all.Go(func() { s.follow(ctx, s.sources[i], r, first.Done) })
+	}
+	over := make(chan struct{})
+	go func() { first.Wait(); close(over) }()
+	return over, nil
+}
+
+// follow looks at a source again and again, at once at first.
+func (s *serving) follow(ctx context.Context, src config.Source, r reader, first func()) {
 	const longest = 30 * time.Second // that the size of a folder keeps it from being looked at
-	var took time.Duration
+	s.restore(ctx, src, r)
+	began := time.Now()
+	changed := s.look(ctx, src, r)
+	first()
 	for {
+		took := time.Since(began)
+		if changed || src.Folder == "" {
+			took = 0 // reading what is new is worth it, and waiting for a network costs nothing
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(max(src.Poll.Std(), min(took*restAfter, longest))):
 		case <-s.refresh[src.Name]:
 		}
-		began := time.Now()
-		changed := s.look(ctx, src, r)
-		took = time.Since(began)
-		if changed || src.Folder == "" {
-			took = 0 // reading what is new is worth it, and waiting for a network costs nothing
-		}
+		began = time.Now()
+		changed = s.look(ctx, src, r)
+	}
+}
+
+// restore makes known what was in force when the server started, if it still is.
+// None of it runs before the source has been looked at; see [serving.holds].
+func (s *serving) restore(ctx context.Context, src config.Source, r reader) {
+	t := r.before(ctx)
+	if t == nil {
+		return
+	}
+	before, err := s.book.Revision(ctx, src.Name)
+	if err == nil && before.Commit == t.commit && before.Digest == t.digest {
+		err = s.adopt(ctx, t, before)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("read what was in force", "source", src.Name, "error", err)
 	}
 }
 
@@ -47,6 +93,7 @@ func (s *serving) look(ctx context.Context, src config.Source, r reader) bool {
 	var found *tree
 	if err == nil {
 		found, err = r.read(ctx)
+		s.sawSource(src.Name, !errors.Is(err, errUnreached) && ctx.Err() == nil)
 	}
 	if err == nil && found != nil {
 		if err = s.adopt(ctx, found, before); err != nil {
@@ -58,11 +105,12 @@ func (s *serving) look(ctx context.Context, src config.Source, r reader) bool {
 		return true // the next look knows better
 	case err == nil && found == nil:
 		if s.problemOf(src.Name) == "" {
+			s.keepReached(ctx, src)
 			return false
 		}
 		found = s.tree(src.Name) // it was out of reach, and is as it was before
 	}
-	s.tellSource(ctx, src.Name, found, err, time.Since(began))
+	s.tellSource(ctx, src, found, err, time.Since(began))
 	return true
 }
 
@@ -75,7 +123,7 @@ func (s *serving) adopt(ctx context.Context, t *tree, before ledger.Revision) er
 		if other := s.elsewhere(e.Name, t.source); other != "" {
 			return fmt.Errorf("read source %s: experiment %s (%s) is also in source %s; give it a name of its own", t.source, e.Name, e.Source.File, other)
 		}
-		h := held{Experiment: e, source: t.source, policy: forbidden(e, s.Settings.Server.Allow)}
+		h := held{Experiment: e, source: t.source, tree: t}
 		if e.Schedule != nil {
 			one, err := s.schedule(&h, now)
 			if err != nil {
@@ -184,38 +232,6 @@ func (s *serving) nudge() {
 	}
 }
 
-// tellSource records and tells that a source changed, or is broken or mended.
-func (s *serving) tellSource(ctx context.Context, name string, t *tree, problem error, took time.Duration) {
-	text := ""
-	if problem != nil {
-		text = problem.Error()
-	}
-	s.mu.Lock()
-	was := s.problems[name]
-	s.problems[name] = text
-	s.mu.Unlock()
-	if text == was && (t == nil || text != "") {
-		return
-	}
-	event := SourceEvent{Name: name, Problem: text}
-	if problem == nil && t != nil {
-		event.Commit, event.Digest = t.commit, t.digest
-		s.log.Info("experiments in force", "source", name, "commit", orNone(t.commit), "experiments", len(t.list), "revision", t.seq, "took", took)
-	} else if problem != nil {
-		s.log.Error("experiments not in force; the last good ones stay", "source", name, "problem", text)
-	}
-	if err := s.book.Looked(ctx, ledger.SourceState{Name: name, Server: s.me(), Looked: time.Now(), Problem: text}); err != nil {
-		s.log.Error("record source", "source", name, "error", err)
-	}
-	s.hub.publish(Event{At: time.Now(), Source: &event})
-	switch {
-	case text != "" && text != was:
-		s.notify(notify.Message{Event: notify.TreeBroken, Reason: text, Text: fmt.Sprintf("Source %s is broken; the last good experiments stay in force: %s", name, firstLine(text))})
-	case text == "" && was != "":
-		s.notify(notify.Message{Event: notify.TreeMended, Commit: event.Commit, Text: fmt.Sprintf("Source %s is in force again", name)})
-	}
-}
-
 func orNone(commit string) string {
 	if commit == "" {
 		return "none: not from git"
@@ -246,19 +262,4 @@ func (s *serving) experiment(name string) (held, bool) {
 	defer s.mu.Unlock()
 	h, ok := s.known[name]
 	return h, ok
-}
-
-// currentSources are the sources whose tree here is the one that all servers
-// run.
-func (s *serving) currentSources(ctx context.Context) (map[string]bool, error) {
-	current := map[string]bool{}
-	for _, src := range s.sources {
-		r, err := s.book.Revision(ctx, src.Name)
-		if err != nil {
-			return nil, err
-		}
-		t := s.tree(src.Name)
-		current[src.Name] = t != nil && t.seq == r.Seq
-	}
-	return current, nil
 }

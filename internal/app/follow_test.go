@@ -24,6 +24,8 @@ func (r *scripted) read(context.Context) (*tree, error) {
 
 func (r *scripted) again() { r.asked = true }
 
+func (r *scripted) before(context.Context) *tree { return nil }
+
 func TestASourceIsBrokenAsLongAsItIsAndMendedWhenItIsNot(t *testing.T) {
 	b := newBench(t)
 	src := config.Source{Name: "x"}

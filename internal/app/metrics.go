@@ -164,7 +164,17 @@ func (m *metrics) collectExperiments(ctx context.Context, put putter) error {
 	if !next.IsZero() {
 		overdue = max(0, time.Since(next).Seconds())
 	}
-	put(gauge("schedule_overdue_seconds", "How long the longest overdue schedule waits."), overdue)
+	put(gauge("schedule_overdue_seconds", "How long the longest overdue schedule is not dealt with."), overdue)
+	queue, err := s.book.Queue(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	longest := 0.0
+	for _, w := range queue {
+		longest = max(longest, time.Since(w.Since).Seconds())
+	}
+	put(gauge("schedules_waiting", "Schedules whose time has come and that wait for their turn."), float64(len(queue)))
+	put(gauge("schedule_waiting_seconds", "How long the longest of them has waited, over all times that it did not get."), longest)
 	sources, err := s.book.Sources(ctx)
 	if err != nil {
 		return err
@@ -182,6 +192,7 @@ func (m *metrics) collectExperiments(ctx context.Context, put putter) error {
 
 func (m *metrics) collectSource(put putter, src ledger.SourceState) {
 	put(gauge("source_broken", "Whether what is in a source could not be put in force.", "source"), truth(src.Problem != ""), src.Name)
+	put(gauge("source_holds", "Whether none of a source's experiments runs, since it was not looked at.", "source"), truth(src.Holds != ""), src.Name)
 	put(gauge("source_revision", "Number of the revision in force.", "source", "commit"), float64(src.Revision.Seq), src.Name, src.Revision.Commit)
 }
 

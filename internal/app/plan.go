@@ -94,22 +94,30 @@ func (a *App) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) error
 	if err != nil {
 		return err
 	}
-	var checks []mishap.Check
+	checks, err := a.standing(ctx, plan)
+	if err != nil {
+		return err
+	}
 	for _, g := range all {
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := g.Check(ctx, mishap.Situation{Plan: plan, State: mishap.Planned, Now: time.Now()})
-		cancel()
-		c := mishap.Check{Safeguard: g.Name, Answer: mishap.Yes}
-		var veto *mishap.Veto
-		switch {
-		case errors.As(err, &veto):
-			c.Answer, c.Reason = mishap.No, veto.Reason
-		case err != nil:
-			c.Answer, c.Reason = mishap.Unknown, err.Error()
-		}
-		checks = append(checks, c)
+		checks = append(checks, checkOnce(ctx, g, plan))
 	}
 	return report.Plan(w, plan, a.kinds(), checks, a.foretell(ctx, plan.Experiment))
+}
+
+// checkOnce asks a safeguard about a plan.
+func checkOnce(ctx context.Context, g runner.Guard, plan mishap.Plan) mishap.Check {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	err := g.Check(ctx, mishap.Situation{Plan: plan, State: mishap.Planned, Now: time.Now()})
+	c := mishap.Check{Safeguard: g.Name, Answer: mishap.Yes}
+	var veto *mishap.Veto
+	switch {
+	case errors.As(err, &veto):
+		c.Answer, c.Reason = mishap.No, veto.Reason
+	case err != nil:
+		c.Answer, c.Reason = mishap.Unknown, err.Error()
+	}
+	return c
 }
 
 // ReadPlan reads a plan that was pinned to a file, and refuses one that was

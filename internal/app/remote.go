@@ -247,8 +247,11 @@ func (r *Remote) Standing(ctx context.Context) (report.Standing, error) {
 	var sources []SourceView
 	var s report.Standing
 	err := errors.Join(r.ask(ctx, "GET", "/v1/sources", nil, &sources), r.ask(ctx, "GET", "/v1/locks", nil, &s.Locks))
+	if bad := r.ask(ctx, "GET", "/v1/queue", nil, &s.Waiting); bad != nil && !Invalid(bad) { // an older server has no queue
+		err = errors.Join(err, bad)
+	}
 	for _, src := range sources {
-		s.Sources = append(s.Sources, report.SourceStanding{Name: src.Name, Commit: src.Commit, Since: src.Since, Revision: src.Revision, Problem: src.Problem})
+		s.Sources = append(s.Sources, report.SourceStanding{Name: src.Name, Commit: src.Commit, Since: src.Since, Revision: src.Revision, Problem: src.Problem, Holds: src.Holds})
 	}
 	return s, err
 }

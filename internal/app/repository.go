@@ -19,7 +19,7 @@ type repository struct {
 	mirror *source.Mirror
 	about  experiments.Options
 	broken error  // what was wrong with the commit that was fetched last
-	first  string // commit that was in force when the server started; empty once looked at
+	first  string // commit that was in force when the server started
 }
 
 func (s *serving) newRepository(src config.Source, about experiments.Options) (reader, error) {
@@ -38,20 +38,26 @@ func (s *serving) newRepository(src config.Source, about experiments.Options) (r
 // again forgets what was fetched.
 func (r *repository) again() { r.mirror.Again() }
 
-// read fetches, and loads the tree if its commit is another one. At the start,
-// what was in force is read from the disk first: a remote that is gone, or a
-// broken commit, must not end what runs.
-func (r *repository) read(ctx context.Context) (*tree, error) {
-	if r.first != "" {
-		was, ok := r.mirror.At(r.first)
-		r.first = ""
-		if ok {
-			if t, err := r.load(ctx, was); err == nil {
-				return t, nil
-			}
-		}
+// before loads what was in force from the disk: a broken commit must not end
+// what runs. None of it runs before the remote was looked at.
+func (r *repository) before(ctx context.Context) *tree {
+	was, ok := r.mirror.At(r.first)
+	if !ok {
+		return nil
 	}
+	t, err := r.load(ctx, was)
+	if err != nil {
+		return nil
+	}
+	return t
+}
+
+// read fetches, and loads the tree if its commit is another one.
+func (r *repository) read(ctx context.Context) (*tree, error) {
 	t, changed, err := r.mirror.Latest(ctx)
+	if source.Unreached(err) {
+		return nil, fmt.Errorf("read source %s: %w: %w", r.source.Name, errUnreached, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read source %s: %w", r.source.Name, err)
 	}
@@ -83,7 +89,7 @@ func (r *repository) load(ctx context.Context, t source.Tree) (*tree, error) {
 		return nil, placed{err, t}
 	}
 	loaded := newTree(r.source.Name, list)
-	loaded.commit = t.Commit // also of a tree without experiments
+	loaded.commit, loaded.signed = t.Commit, t.Signed // also of a tree without experiments
 	return loaded, nil
 }
 

@@ -55,6 +55,7 @@ func (s *serving) routes(api huma.API) {
 	route(s, api, Viewer, "GET", "/v1/experiments/{name}", "getExperiment", "One experiment in force", s.apiExperiment)
 	route(s, api, Operator, "POST", "/v1/experiments/{name}/plan", "planExperiment", "What a run would touch, without touching it", s.apiPlan)
 	route(s, api, Viewer, "GET", "/v1/schedules", "listSchedules", "The next times, and why each would or would not run", s.apiSchedules)
+	route(s, api, Viewer, "GET", "/v1/queue", "listQueue", "Due experiments that wait for their turn, and why", s.apiQueue)
 	route(s, api, Operator, "POST", "/v1/runs", "startRun", "Start an experiment in force", s.apiStart)
 	route(s, api, Viewer, "GET", "/v1/runs", "listRuns", "The latest runs, newest first", s.apiRuns)
 	route(s, api, Viewer, "GET", "/v1/runs/{run}", "getRun", "One run", s.apiRun)
@@ -83,14 +84,14 @@ type ExperimentView struct {
 	Forbidden string `json:"forbidden,omitempty" doc:"why the server's settings do not allow it"`
 }
 
-func viewOf(h held) ExperimentView {
-	return ExperimentView{Experiment: h.Experiment, From: h.source, Forbidden: h.policy}
+func (s *serving) viewOf(h held) ExperimentView {
+	return ExperimentView{Experiment: h.Experiment, From: h.source, Forbidden: s.forbids(h)}
 }
 
 func (s *serving) apiExperiments(context.Context, *struct{}) (*body[[]ExperimentView], error) {
 	all := []ExperimentView{}
 	for _, h := range s.inForce() {
-		all = append(all, viewOf(h))
+		all = append(all, s.viewOf(h))
 	}
 	return &body[[]ExperimentView]{all}, nil
 }
@@ -109,7 +110,7 @@ func (s *serving) named(name string) (held, error) {
 
 func (s *serving) apiExperiment(_ context.Context, in *named) (*body[ExperimentView], error) {
 	h, err := s.named(in.Name)
-	return &body[ExperimentView]{viewOf(h)}, err
+	return &body[ExperimentView]{s.viewOf(h)}, err
 }
 
 // errorText is an error that is only a sentence.
@@ -121,15 +122,12 @@ func (e errorText) Error() string { return string(e) }
 func (s *serving) apiSchedules(ctx context.Context, in *struct {
 	Count int `query:"count" minimum:"1" maximum:"1000" default:"5"`
 }) (*body[[]Scheduled], error) {
-	all := []Scheduled{}
+	var list []mishap.Experiment
 	for _, h := range s.inForce() {
-		found, err := s.Schedule(ctx, []mishap.Experiment{h.Experiment}, time.Now(), in.Count)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, found...)
+		list = append(list, h.Experiment)
 	}
-	return &body[[]Scheduled]{all}, nil
+	all, err := s.Schedule(ctx, list, time.Now(), in.Count)
+	return &body[[]Scheduled]{append([]Scheduled{}, all...)}, err
 }
 
 // StartRequest asks for a run.

@@ -64,6 +64,11 @@ func (s *serving) apiUnlock(ctx context.Context, in *struct {
 	return s.apiLocks(ctx, nil)
 }
 
+func (s *serving) apiQueue(ctx context.Context, _ *struct{}) (*body[[]mishap.Waiting], error) {
+	queue, err := s.book.Queue(ctx, time.Now())
+	return &body[[]mishap.Waiting]{append([]mishap.Waiting{}, queue...)}, err
+}
+
 // SourceView is a source of experiments.
 type SourceView struct {
 	Name     string    `json:"name"`
@@ -73,6 +78,8 @@ type SourceView struct {
 	Since    time.Time `json:"since"`
 	Looked   time.Time `json:"looked"`
 	Problem  string    `json:"problem" doc:"why what is there is not in force; empty if it is"`
+	Reached  time.Time `json:"reached,omitzero" doc:"when it last answered"`
+	Holds    string    `json:"holds,omitempty" doc:"why none of it runs; empty if it does"`
 }
 
 func (s *serving) apiSources(ctx context.Context, _ *struct{}) (*body[[]SourceView], error) {
@@ -80,7 +87,7 @@ func (s *serving) apiSources(ctx context.Context, _ *struct{}) (*body[[]SourceVi
 	all := []SourceView{}
 	for _, src := range sources {
 		r := src.Revision
-		all = append(all, SourceView{Name: src.Name, Commit: r.Commit, Digest: r.Digest, Revision: r.Seq, Since: r.At.UTC(), Looked: src.Looked.UTC(), Problem: src.Problem})
+		all = append(all, SourceView{Name: src.Name, Commit: r.Commit, Digest: r.Digest, Revision: r.Seq, Since: r.At.UTC(), Looked: src.Looked.UTC(), Problem: src.Problem, Reached: src.Reached, Holds: src.Holds})
 	}
 	return &body[[]SourceView]{all}, err
 }

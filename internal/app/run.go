@@ -29,9 +29,12 @@ type RunOptions struct {
 	Trigger *mishap.Trigger          // why it begins; nil: by hand
 	Admit   func(mishap.Facts) error // the governor; nil admits
 	Advance *ledger.Advance          // of the schedule that it is of; nil if of none
+	InForce *ledger.Revision         // that the experiment is of; nil if of none
 	Guards  []runner.Guard           // beside those of the experiment
 	NoFault bool                     // A/A: the faults are left out
-	GiveUp  <-chan struct{}          // ends the tries to write how it ended; nil: one is enough
+
+	Override *mishap.Override // of what the settings and the ledger say of all runs, for one by hand; may be nil
+	GiveUp   <-chan struct{}  // ends the tries to write how it ended; nil: one is enough
 }
 
 // Run plans and executes an experiment. A run that may not be is answered as
@@ -41,12 +44,21 @@ func (a *App) Run(ctx context.Context, e mishap.Experiment, o RunOptions) (*mish
 	if err != nil && !Refusal(err) {
 		return nil, err
 	}
-	return a.runPlan(ctx, plan, err, o)
+	return a.runByHand(ctx, plan, err, o)
+}
+
+// runByHand is runPlan within the rules of the settings.
+func (a *App) runByHand(ctx context.Context, plan mishap.Plan, refused error, o RunOptions) (*mishap.Run, error) {
+	o, err := a.binding(ctx, plan, o)
+	if err != nil {
+		return nil, err
+	}
+	return a.runPlan(ctx, plan, refused, o)
 }
 
 // RunPinned executes a plan that was made before: those targets or nothing.
 func (a *App) RunPinned(ctx context.Context, plan mishap.Plan, o RunOptions) (*mishap.Run, error) {
-	return a.runPlan(ctx, plan, nil, o)
+	return a.runByHand(ctx, plan, nil, o)
 }
 
 // runPlan begins the run in the ledger and executes it, unless planning was
@@ -87,7 +99,11 @@ func (a *App) begin(ctx context.Context, plan mishap.Plan, o RunOptions) (begun,
 	if a.fenced.Load() {
 		return b, errLeaseLost
 	}
-	b.lease, err = book.Begin(ctx, ledger.Start{Server: server, First: b.first, Admit: o.Admit, Advance: o.Advance})
+	start := ledger.Start{Server: server, First: b.first, Admit: o.Admit, Advance: o.Advance, InForce: o.InForce}
+	if o.Override != nil {
+		start.Act = &ledger.Act{At: b.first.At, By: o.Override.By, What: fmt.Sprintf("override for run %s of %s: %s", id, plan.Experiment.Name, o.Override.Reason)}
+	}
+	b.lease, err = book.Begin(ctx, start)
 	if err != nil {
 		b.done() // if it was written all the same, it is found unattended
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ func (a *App) checkSchedule(e mishap.Experiment) error {
 // checkTimes reports that an experiment can never run because its own
 // safeguards refuse every time.
 func (a *App) checkTimes(e mishap.Experiment, table *scheduler.Timetable) error {
-	timed, bad := a.timed(e)
+	timed, bad := a.ownTimed(e) // those of the settings make no file wrong
 	if bad != nil {
 		timed = nil // what is wrong with them is said where they stand
 	}
@@ -53,9 +54,19 @@ func (a *App) checkTimes(e mishap.Experiment, table *scheduler.Timetable) error 
 	}
 }
 
-// timed makes those safeguards of an experiment that can be asked about any
-// time. Calendars that are not in the file itself are not asked.
+// timed makes those safeguards of an experiment and of the settings that can be
+// asked about any time. Calendars that are not in the file itself are not asked.
 func (a *App) timed(e mishap.Experiment) ([]mishap.Safeguard, error) {
+	rules, err := a.houseRules()
+	if err != nil {
+		return nil, err
+	}
+	own, err := a.ownTimed(e)
+	return append(slices.Clone(rules.timed), own...), err
+}
+
+// ownTimed are those of the experiment alone.
+func (a *App) ownTimed(e mishap.Experiment) ([]mishap.Safeguard, error) {
 	kinds := map[string]mishap.SafeguardKind{}
 	for _, k := range a.Safeguards() {
 		kinds[k.Name] = k
@@ -103,13 +114,27 @@ type Scheduled struct {
 	Schedule   mishap.Schedule `json:"schedule"`
 	Source     mishap.Source   `json:"source"`
 	Now        string          `json:"now,omitempty"` // why it would not run now, whatever the time; empty if nothing stands against it
+	Waiting    *mishap.Waiting `json:"waiting,omitempty"`
+	Last       *NotStarted     `json:"last,omitempty"` // its latest run, if that did not start
 	Next       []Upcoming      `json:"next"`
+}
+
+// NotStarted is a run that did not start.
+type NotStarted struct {
+	Run    string       `json:"run"`
+	At     time.Time    `json:"at"`
+	Cause  mishap.Cause `json:"cause"`
+	Reason string       `json:"reason"`
 }
 
 // Schedule lists the next times of every experiment that has a schedule, after
 // an instant, at most limit of each, and why each would or would not run.
 func (a *App) Schedule(ctx context.Context, list []mishap.Experiment, after time.Time, limit int) ([]Scheduled, error) {
 	stands, err := a.standsAgainst(ctx)
+	if err != nil {
+		return nil, err
+	}
+	waiting, last, err := a.notStarted(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +151,7 @@ func (a *App) Schedule(ctx context.Context, list []mishap.Experiment, after time
 		if err != nil {
 			return nil, err
 		}
-		one := Scheduled{Experiment: e.Name, Schedule: *e.Schedule, Source: e.Source, Now: stands(e), Next: []Upcoming{}}
+		one := Scheduled{Experiment: e.Name, Schedule: *e.Schedule, Source: e.Source, Now: stands(e), Waiting: waiting[e.Name], Last: last[e.Name], Next: []Upcoming{}}
 		for _, tick := range table.Between(after, after.AddDate(50, 0, 0), limit) {
 			up := Upcoming{Tick: tick}
 			if known := e.Known(tick.Due); known != nil {
@@ -139,6 +164,37 @@ func (a *App) Schedule(ctx context.Context, list []mishap.Experiment, after time
 		all = append(all, one)
 	}
 	return all, nil
+}
+
+// notStarted are, by experiment, those that wait for their turn, and the latest
+// runs that did not start.
+func (a *App) notStarted(ctx context.Context) (map[string]*mishap.Waiting, map[string]*NotStarted, error) {
+	waiting, last := map[string]*mishap.Waiting{}, map[string]*NotStarted{}
+	if !a.hasLedger() {
+		return waiting, last, nil
+	}
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	queue, err := book.Queue(ctx, time.Now())
+	for _, w := range queue {
+		waiting[w.Experiment] = &w
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	records, err := book.Runs(ctx, mostLooked)
+	for _, r := range records { // newest first
+		if _, known := last[r.Experiment]; known {
+			continue
+		}
+		last[r.Experiment] = nil
+		if r.State == mishap.Refused {
+			last[r.Experiment] = &NotStarted{Run: r.ID, At: r.Began.UTC(), Cause: r.Cause, Reason: r.Reason}
+		}
+	}
+	return waiting, last, err
 }
 
 // standsAgainst answers what keeps an experiment from being run by itself, as
@@ -174,4 +230,26 @@ func (a *App) standsAgainst(ctx context.Context) (func(mishap.Experiment) string
 		}
 		return forbidden(e, a.Settings.Server.Allow)
 	}, nil
+}
+
+// StandsNow answers, for `list`, what keeps an experiment from running, whether it
+// waits, and why it did not start last.
+func (a *App) StandsNow(ctx context.Context) (func(mishap.Experiment) []string, error) {
+	stands, err := a.standsAgainst(ctx)
+	if err != nil {
+		return nil, err
+	}
+	waiting, last, err := a.notStarted(ctx)
+	return func(e mishap.Experiment) (lines []string) {
+		if why := stands(e); why != "" && e.Schedule != nil {
+			lines = append(lines, "does not run now: "+why)
+		}
+		if w := waiting[e.Name]; w != nil {
+			lines = append(lines, fmt.Sprintf("waits since %s: %s", w.Since.UTC().Format(time.RFC3339), w.Why))
+		}
+		if l := last[e.Name]; l != nil {
+			lines = append(lines, fmt.Sprintf("did not start at %s (%s): %s", l.At.Format(time.RFC3339), l.Cause, l.Reason))
+		}
+		return lines
+	}, err
 }

@@ -37,10 +37,11 @@ type serving struct {
 	sources    []config.Source
 	hub        hub
 	notifier   *notify.Notifier
-	notify     func(notify.Message)                     // tells people; the notifier, except in tests
-	launch     func(held, mishap.Tick, *ledger.Advance) // starts a due run; begin, except in tests
+	notify     func(notify.Message)                // tells people; the notifier, except in tests
+	launch     func(begins)                        // starts a due run; begin, except in tests
+	readers    func(config.Source) (reader, error) // readerOf, except in tests
 	metrics    *metrics
-	freezes    *freezes
+	rules      *rules
 	retries    retries
 	asking     singleflight.Group // runs that are asked for with a key, by their id
 	auditLimit limiter
@@ -48,8 +49,7 @@ type serving struct {
 	traces     *trace.Exporter
 	tracing    sync.WaitGroup
 	digest     *scheduler.Timetable // nil: none
-	limits     mishap.Limits
-	version    string // of this program
+	version    string               // of this program
 
 	wake    chan struct{}            // the dispatcher has something to look at
 	refresh map[string]chan struct{} // by source: look now
@@ -58,13 +58,18 @@ type serving struct {
 
 	giveUp chan struct{} // closed when what could not be written is left to the next server
 
-	clock time.Time // as the dispatcher saw it last
+	clock     time.Time            // as the dispatcher saw it last
+	announced map[string]time.Time // by experiment: the time of its schedule that was told to come
 
 	mu       sync.Mutex
-	trees    map[string]*tree  // by source: what is in force
-	problems map[string]string // by source: why what is there is not in force
-	known    map[string]held   // experiments in force, by name
-	starting map[string]bool   // experiments that are being started here
+	trees    map[string]*tree     // by source: what is in force
+	problems map[string]string    // by source: why what is there is not in force
+	known    map[string]held      // experiments in force, by name
+	starting map[string]bool      // experiments that are being started here
+	looked   map[string]time.Time // by source: when it was looked at last, since the server started
+	reached  map[string]time.Time // by source: when it last answered anybody
+	holding  map[string]string    // by source: why none of it runs, as it was told last
+	toldWait map[string]time.Time // by experiment: the time of its schedule that it was told to wait for
 	ready    bool
 }
 
@@ -72,8 +77,8 @@ type serving struct {
 type held struct {
 	mishap.Experiment
 	source string
+	tree   *tree                // that it is of
 	table  *scheduler.Timetable // nil without a schedule
-	policy string               // why the settings do not allow it; empty if they do
 }
 
 // Serve runs the declared experiments until it is stopped. First of all it
@@ -101,21 +106,25 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	defer stopTelling()
 	var all, told sync.WaitGroup
 	told.Go(func() { s.tellAll(telling) })
-	for _, src := range s.sources {
-		r, err := s.readerOf(src)
-		if err != nil {
-			return err
-		}
-		s.look(loops, src, r)
-		all.Go(func() { s.follow(loops, src, r) })
-	}
 	if err := s.forgetSources(ctx); err != nil {
 		return err
 	}
-	s.setReady()
-	if o.Ready != nil {
-		o.Ready(address(listener))
+	firstLooks, err := s.followAll(loops, &all)
+	if err != nil {
+		return err
 	}
+	all.Go(func() {
+		select { // a source that hangs holds up no other
+		case <-firstLooks:
+		case <-time.After(readyWithin):
+		case <-loops.Done():
+			return
+		}
+		s.setReady()
+		if o.Ready != nil {
+			o.Ready(address(listener))
+		}
+	})
 	all.Go(func() { s.recoverLoop(loops) })
 	all.Go(func() { s.dispatch(loops) })
 	all.Go(func() { s.retireLoop(loops) })
@@ -152,12 +161,11 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 		return nil, invalid{mishap.WithHint(errors.New("serve: there is nothing to serve"), "give --experiments DIR, or sources in the settings")}
 	}
 	debug.SetGCPercent(50) // a server of many experiments is idle most of the time, and shares its machine
-	g := a.Settings.Server.Governor
 	s := &serving{
 		App: a, book: book, sources: sources,
-		limits: mishap.Limits{Runs: g.Runs, Targets: g.Targets, Share: g.Share, Approval: mishap.ApprovalRule(g.Approval)},
-		wake:   make(chan struct{}, 1), refresh: map[string]chan struct{}{}, giveUp: make(chan struct{}), life: context.WithoutCancel(ctx),
+		wake: make(chan struct{}, 1), refresh: map[string]chan struct{}{}, giveUp: make(chan struct{}), life: context.WithoutCancel(ctx),
 		trees: map[string]*tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
+		looked: map[string]time.Time{}, reached: map[string]time.Time{}, holding: map[string]string{}, toldWait: map[string]time.Time{}, announced: map[string]time.Time{},
 	}
 	for _, src := range sources {
 		s.refresh[src.Name] = make(chan struct{}, 1)
@@ -165,7 +173,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	if s.digest, err = s.newDigest(); err != nil {
 		return nil, err
 	}
-	if s.freezes, err = a.newFreezes(g.Freezes); err != nil {
+	if s.rules, err = a.houseRules(); err != nil {
 		return nil, err
 	}
 	if s.notifier, err = a.newNotifier(); err != nil {
@@ -177,7 +185,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 		return nil, invalid{err}
 	}
 	s.metrics = newMetrics(s)
-	s.launch, s.notify = s.begin, s.notifier.Tell
+	s.launch, s.notify, s.readers = s.begin, s.notifier.Tell, s.readerOf
 	return s, nil
 }
 

@@ -25,7 +25,11 @@ type tree struct {
 	digest string
 	seq    int64 // of its revision
 	list   []mishap.Experiment
+	signed func(keys []string) error // why none of the keys has signed its commit; nil outside of repositories
 }
+
+// errUnreached is a source that was not looked at: what is there is not known.
+var errUnreached = errors.New("not looked at")
 
 // reader reads the tree of a source.
 type reader interface {
@@ -35,6 +39,9 @@ type reader interface {
 	// again lets the next read answer the tree even if it has not changed: it
 	// could not be put in force.
 	again()
+	// before answers what was in force when the server started, from the disk;
+	// nil if that is not known.
+	before(ctx context.Context) *tree
 }
 
 // folder reads experiments from a folder, usually a checkout.
@@ -49,11 +56,14 @@ type folder struct {
 // again forgets what was seen.
 func (f *folder) again() { f.seen = "" }
 
+// before is nothing: a folder is what it is now.
+func (f *folder) before(context.Context) *tree { return nil }
+
 // read loads the folder if anything in it looks different.
 func (f *folder) read(ctx context.Context) (*tree, error) {
 	print, err := fingerprint(f.source.Folder)
 	if err != nil {
-		return nil, fmt.Errorf("read source %s: %w", f.source.Name, err)
+		return nil, fmt.Errorf("read source %s: %w: %w", f.source.Name, errUnreached, err)
 	}
 	if print == f.seen {
 		return nil, f.broken

@@ -263,7 +263,7 @@ func isAddress(address string) bool {
 // path makes a path absolute: in a file it is relative to the file, elsewhere
 // to the folder that mishap was started in.
 func (s *Settings) path(key, path string) (string, error) {
-	if path != "" && !filepath.IsAbs(path) && strings.HasPrefix(s.from(key), s.File+":") && s.File != "" {
+	if path != "" && !filepath.IsAbs(path) && strings.HasPrefix(s.From(key), s.File+":") && s.File != "" {
 		path = filepath.Join(filepath.Dir(s.File), path)
 	}
 	abs, err := filepath.Abs(path)
@@ -273,7 +273,8 @@ func (s *Settings) path(key, path string) (string, error) {
 	return abs, err
 }
 
-func (s *Settings) from(key string) string {
+// From says where a setting comes from, such as mishap.yaml:3.
+func (s *Settings) From(key string) string {
 	for _, v := range s.Values {
 		if v.Key == key {
 			return v.From
@@ -294,5 +295,5 @@ func (s *Settings) set(key string, value any) {
 type Invalid struct{ error }
 
 func (s *Settings) wrong(key, format string, args ...any) error {
-	return Invalid{fmt.Errorf("%s: %s: %s", s.from(key), key, fmt.Sprintf(format, args...))}
+	return Invalid{fmt.Errorf("%s: %s: %s", s.From(key), key, fmt.Sprintf(format, args...))}
 }

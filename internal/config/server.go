@@ -1,11 +1,9 @@
 package config
 
 import (
-	"errors"
-	"fmt"
+	"encoding/json"
 	"net"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -76,28 +74,16 @@ type TLS struct {
 	Key  string `json:"key,omitempty"`
 }
 
-// Source is where a server reads experiments from: a folder or a repository.
-type Source struct {
-	Name        string          `json:"name"`
-	Folder      string          `json:"folder,omitempty"`     // usually a checkout
-	Repository  string          `json:"repository,omitempty"` // URL of a git repository
-	Ref         string          `json:"ref,omitempty"`        // branch, tag or commit; default: the remote's own
-	Path        string          `json:"path,omitempty"`       // folder inside the repository
-	Poll        mishap.Duration `json:"poll,omitempty"`       // default 5s for a folder, 30s for a repository
-	Environment string          `json:"environment,omitempty"`
-	AllowDirty  bool            `json:"allowDirty,omitempty"` // also run what differs from its commit
-	Username    string          `json:"username,omitempty"`
-	Secret      mishap.Secret   `json:"secret,omitzero"` // password or token, or a private key for ssh
-	KnownHosts  string          `json:"knownHosts,omitempty"`
-	SignedBy    []string        `json:"signedBy,omitempty"` // keys, one of which must have signed the commit
-}
-
-// Governor limits what goes on at once.
+// Governor limits what goes on at once, and when. All but the approval binds
+// every run, also one that is begun by hand.
 type Governor struct {
 	Runs    int                `json:"runs,omitempty"`    // at once; default 10
 	Targets int                `json:"targets,omitempty"` // touched at once in one place; default: no limit
 	Share   mishap.Share       `json:"share,omitempty"`   // hit at once in one place; default: no limit
 	Freezes []mishap.ProbeSpec `json:"freezes,omitempty"` // probes of which each must be met, or nothing starts and everything stops
+
+	Window   json.RawMessage `json:"window,omitempty"`   // of all runs; parameters of the safeguard of that name
+	Calendar json.RawMessage `json:"calendar,omitempty"` // the same
 
 	Approval Approval `json:"approval,omitzero"` // which plans somebody else must approve first; default: none
 }
@@ -260,43 +246,3 @@ func isLoopback(host string) bool {
 }
 
 var tokenHash = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-
-var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
-
-func (s *Settings) checkSource(i int, one *Source) error {
-	least, def := time.Second, folderPoll
-	var problems []error
-	if one.Repository != "" {
-		def = repositoryPoll
-		if u, err := url.Parse(one.Repository); err == nil && u.User != nil {
-			if _, has := u.User.Password(); has {
-				problems = append(problems, s.wrong("sources", "source %d has a password in its URL; give it as secret: {env: NAME} or {file: PATH}", i+1))
-			}
-		}
-	}
-	if (one.Folder == "") == (one.Repository == "") {
-		problems = append(problems, s.wrong("sources", "source %d needs either a folder or a repository", i+1))
-	}
-	if one.Poll == 0 {
-		one.Poll = mishap.Duration(def)
-	}
-	if one.Poll.Std() < least || one.Poll.Std() > 24*time.Hour {
-		problems = append(problems, s.wrong("sources", "poll of source %d is %s, outside of 1s to 24h", i+1, one.Poll))
-	}
-	if one.Folder != "" && !filepath.IsAbs(one.Folder) {
-		one.Folder, _ = filepath.Abs(filepath.Join(filepath.Dir(s.File), one.Folder))
-	}
-	if !one.Secret.IsReference() && one.Secret.Value != "" {
-		problems = append(problems, s.wrong("sources", "the secret of source %d must be a reference: {env: NAME} or {file: PATH}", i+1))
-	}
-	return errors.Join(problems...)
-}
-
-// FolderSource is a source that a flag names.
-func FolderSource(folder string) (Source, error) {
-	abs, err := filepath.Abs(folder)
-	if err != nil {
-		return Source{}, fmt.Errorf("find folder %s: %w", folder, err)
-	}
-	return Source{Name: "experiments", Folder: abs, Poll: mishap.Duration(time.Second)}, nil
-}

@@ -12,8 +12,8 @@ import (
 )
 
 // Begin records a new run and makes the server its owner. It answers an error
-// that wraps [ErrKnownRun], [ErrHalted] or [ErrTickTaken], a [*BusyError], or
-// what Admit said; then nothing was written.
+// that wraps [ErrKnownRun], [ErrHalted], [ErrOutdated] or [ErrTickTaken], a
+// [*BusyError], or what Admit said; then nothing was written.
 func (s *store) Begin(ctx context.Context, start Start) (Lease, error) {
 	if err := start.check(); err != nil {
 		return Lease{}, err
@@ -31,28 +31,37 @@ func (s *store) Begin(ctx context.Context, start Start) (Lease, error) {
 		} else if halt != nil {
 			return fmt.Errorf("%w: %s", ErrHalted, halt)
 		}
+		if err := t.inForce(ctx, start.InForce); err != nil {
+			return err
+		}
 		if known, err := t.tickKnown(ctx, start.First); err != nil {
 			return err
 		} else if known {
 			return ErrTickTaken
 		}
-		if err := t.advance(ctx, start.Advance); err != nil {
+		// As it was before the schedule moves on, and its place in the queue is given up.
+		facts, err := t.facts(ctx, e.Name, start.First.At)
+		if err != nil {
+			return err
+		}
+		if err := t.advance(ctx, start.Advance, start.First.At); err != nil {
 			return err
 		}
 		if err := t.busy(ctx, e.Name, e.Group); err != nil {
 			return err
 		}
 		if start.Admit != nil {
-			facts, err := t.facts(ctx, e.Name, start.First.At)
-			if err != nil {
-				return err
-			}
 			if err := start.Admit(facts); err != nil {
 				return err
 			}
 		}
 		if err := t.insertRun(ctx, lease, start.First, nil); err != nil {
 			return err
+		}
+		if start.Act != nil {
+			if err := t.audit(ctx, *start.Act); err != nil {
+				return err
+			}
 		}
 		return t.insertEntry(ctx, start.First)
 	})
@@ -80,7 +89,7 @@ func (s *store) refuse(ctx context.Context, server string, batch []Refusal) erro
 			if err := r.check(); err != nil {
 				return err
 			}
-			err := t.advance(ctx, r.Advance)
+			err := t.advance(ctx, r.Advance, time.Time{})
 			if errors.Is(err, ErrTickTaken) {
 				continue
 			}
@@ -195,7 +204,14 @@ func (t tx) facts(ctx context.Context, experiment string, now time.Time) (mishap
 	if err != nil {
 		return facts, err
 	}
-	facts.Approvals, err = scanApprovals(approvals)
+	if facts.Approvals, err = scanApprovals(approvals); err != nil {
+		return facts, err
+	}
+	queue, err := t.rows(ctx, selectWaiting, now.Add(-queueLife).UnixNano())
+	if err != nil {
+		return facts, err
+	}
+	facts.Queue, err = scanWaiting(queue)
 	return facts, err
 }
 

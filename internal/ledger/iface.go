@@ -43,9 +43,10 @@ type Ledger interface {
 	SetSchedules(ctx context.Context, source string, all []Schedule) error
 	Reset(context.Context, []Schedule) error
 	Due(ctx context.Context, at time.Time, limit int, mine func(Schedule) bool) ([]Schedule, error)
-	Claim(ctx context.Context, d Schedule, until time.Time) (bool, error)
+	Claim(ctx context.Context, d Schedule, turn Turn) (bool, error)
 	NextDue(ctx context.Context, after time.Time) (time.Time, error)
-	Postpone(ctx context.Context, experiment string, tick, until time.Time) error
+	Postpone(context.Context, []Turn) error
+	Queue(ctx context.Context, now time.Time) ([]mishap.Waiting, error)
 	Revision(ctx context.Context, source string) (Revision, error)
 	Publish(ctx context.Context, r Revision, after int64) (Revision, error)
 	Looked(context.Context, SourceState) error

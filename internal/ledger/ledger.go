@@ -72,6 +72,8 @@ type Start struct {
 	First   mishap.Entry             // the planned entry, with Seq 1
 	Admit   func(mishap.Facts) error // the governor, asked in the transaction; nil admits. It must only compute
 	Advance *Advance                 // moves the schedule on that the run is of; may be nil
+	InForce *Revision                // whose experiment it is: nothing begins if it is no longer the latest of its source; may be nil
+	Act     *Act                     // for the audit, if the run begins; may be nil
 }
 
 // Refusal is a run that did not start.

@@ -23,6 +23,7 @@ type Memory struct {
 	injections map[string]*memoryInjection
 	halt       *Halt
 	schedules  map[string]Schedule
+	queue      map[string]Turn // by experiment
 	locks      map[string]mishap.Lock
 	approvals  map[string]mishap.Approval
 	told       map[string]time.Time
@@ -49,7 +50,7 @@ type memoryInjection struct {
 func NewMemory() *Memory {
 	return &Memory{
 		runs: map[string]*memoryRun{}, keys: map[string]string{}, injections: map[string]*memoryInjection{},
-		schedules: map[string]Schedule{}, locks: map[string]mishap.Lock{}, approvals: map[string]mishap.Approval{}, told: map[string]time.Time{}, sources: map[string]SourceState{}, alive: map[string]bool{}, stops: map[string]StopRequest{},
+		schedules: map[string]Schedule{}, queue: map[string]Turn{}, locks: map[string]mishap.Lock{}, approvals: map[string]mishap.Approval{}, told: map[string]time.Time{}, sources: map[string]SourceState{}, alive: map[string]bool{}, stops: map[string]StopRequest{},
 	}
 }
 

@@ -23,6 +23,9 @@ func (m *Memory) Begin(_ context.Context, s Start) (Lease, error) {
 		return Lease{}, fmt.Errorf("%w: %s", ErrHalted, m.halt)
 	}
 	e := s.First.Planned.Experiment
+	if s.InForce != nil && m.latest(s.InForce.Source).Seq != s.InForce.Seq {
+		return Lease{}, ErrOutdated
+	}
 	if m.tickKnown(s.First) {
 		return Lease{}, ErrTickTaken
 	}
@@ -35,7 +38,7 @@ func (m *Memory) Begin(_ context.Context, s Start) (Lease, error) {
 		}
 	}
 	if s.Admit != nil {
-		facts := mishap.Facts{Runs: m.ongoing(), Now: s.First.At}
+		facts := mishap.Facts{Runs: m.ongoing(), Queue: m.waiting(s.First.At), Now: s.First.At}
 		if lock, ok := m.locks[e.Name]; ok {
 			facts.Lock = &lock
 		}
@@ -50,7 +53,10 @@ func (m *Memory) Begin(_ context.Context, s Start) (Lease, error) {
 	if err != nil {
 		return Lease{}, err
 	}
-	m.advance(s.Advance)
+	if s.Act != nil {
+		m.audit(*s.Act)
+	}
+	m.advance(s.Advance, s.First.At)
 	return r.Lease(), nil
 }
 
@@ -92,7 +98,7 @@ func (m *Memory) Refuse(_ context.Context, server string, all []Refusal) error {
 		if err := m.mayAdvance(r.Advance); errors.Is(err, ErrTickTaken) {
 			continue
 		}
-		m.advance(r.Advance)
+		m.advance(r.Advance, time.Time{})
 		if m.tickKnown(r.First) || m.runs[r.First.Run] != nil {
 			continue
 		}

@@ -20,27 +20,22 @@ func (m *Memory) mayAdvance(a *Advance) error {
 	return nil
 }
 
-func (m *Memory) advance(a *Advance) {
+func (m *Memory) advance(a *Advance, begun time.Time) {
 	switch {
 	case a == nil:
 	case a.Next == nil:
 		delete(m.schedules, a.Experiment)
 	default:
 		one := m.schedules[a.Experiment]
-		one.Tick, one.Advanced = *a.Next, a.Now
+		one.Tick, one.Advanced, one.Since = *a.Next, a.Now, a.Since
+		delete(m.queue, a.Experiment)
+		if !begun.IsZero() {
+			one.Turn, one.Since = begun, time.Time{}
+		} else if a.Wants != nil {
+			m.queue[a.Experiment] = Turn{Waiting: mishap.Waiting{Experiment: a.Experiment, Wants: a.Wants}, Tick: a.Next.At}
+		}
 		m.schedules[a.Experiment] = one
 	}
-}
-
-// Postpone is like [SQLite.Postpone].
-func (m *Memory) Postpone(_ context.Context, experiment string, tick, until time.Time) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if one, ok := m.schedules[experiment]; ok && one.Tick.At.Equal(tick) {
-		one.Tick.Due = until
-		m.schedules[experiment] = one
-	}
-	return nil
 }
 
 // Reset is like [SQLite.Reset].
@@ -49,24 +44,12 @@ func (m *Memory) Reset(_ context.Context, all []Schedule) error {
 	defer m.mu.Unlock()
 	for _, one := range all {
 		if was, ok := m.schedules[one.Experiment]; ok && was.Spec == one.Spec {
-			was.Tick, was.Advanced = one.Tick, one.Advanced
+			was.Tick, was.Advanced, was.Since = one.Tick, one.Advanced, time.Time{}
+			delete(m.queue, one.Experiment)
 			m.schedules[one.Experiment] = was
 		}
 	}
 	return nil
-}
-
-// Claim is like [SQLite.Claim].
-func (m *Memory) Claim(_ context.Context, d Schedule, until time.Time) (bool, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	one, ok := m.schedules[d.Experiment]
-	if !ok || !one.Tick.At.Equal(d.Tick.At) || !one.Tick.Due.Equal(d.Tick.Due) {
-		return false, nil
-	}
-	one.Tick.Due = until
-	m.schedules[d.Experiment] = one
-	return true, nil
 }
 
 // AskStop is like [SQLite.AskStop].
@@ -100,7 +83,7 @@ func (m *Memory) Stops(_ context.Context, server string) ([]StopRequest, error) 
 // Due is like [SQLite.Due].
 func (m *Memory) Due(_ context.Context, at time.Time, limit int, mine func(Schedule) bool) ([]Schedule, error) {
 	all := m.listed(func(s Schedule) bool { return !s.Tick.Due.After(at) && mine(s) })
-	sort.SliceStable(all, func(i, j int) bool { return all[i].Tick.Due.Before(all[j].Tick.Due) })
+	sort.SliceStable(all, func(i, j int) bool { return all[i].place().Compare(all[j].place()) < 0 })
 	return all[:min(limit, len(all))], nil
 }
 
@@ -124,6 +107,9 @@ func (m *Memory) Schedules(context.Context) ([]Schedule, error) {
 func (m *Memory) Looked(_ context.Context, s SourceState) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if s.Reached.IsZero() {
+		s.Reached = m.sources[s.Name].Reached
+	}
 	m.sources[s.Name] = s
 	return nil
 }
@@ -180,6 +166,11 @@ func (m *Memory) SetSchedules(_ context.Context, source string, all []Schedule) 
 	for _, s := range all {
 		if was, ok := m.schedules[s.Experiment]; ok && was.Spec == s.Spec && was.Source == source {
 			s = was
+		} else if ok {
+			s.Turn = was.Turn
+		}
+		if s.Source != source || s.Spec != m.schedules[s.Experiment].Spec {
+			delete(m.queue, s.Experiment)
 		}
 		s.Source = source
 		next[s.Experiment] = s

@@ -29,8 +29,11 @@ var schema2 string
 //go:embed schema3.sql
 var schema3 string
 
+//go:embed schema4.sql
+var schema4 string
+
 // migrations lists what turns version n of the schema into n+1.
-func migrations() []string { return []string{schema, schema2, schema3} }
+func migrations() []string { return []string{schema, schema2, schema3, schema4} }
 
 // SQLite is a ledger in one file, shared by the processes of one machine.
 type SQLite struct {

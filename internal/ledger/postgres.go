@@ -27,8 +27,11 @@ var postgresSchema string
 //go:embed postgres2.sql
 var postgresSchema2 string
 
+//go:embed postgres3.sql
+var postgresSchema3 string
+
 // postgresMigrations lists what turns version n of the schema into n+1.
-func postgresMigrations() []string { return []string{postgresSchema, postgresSchema2} }
+func postgresMigrations() []string { return []string{postgresSchema, postgresSchema2, postgresSchema3} }
 
 // validLease is whether the lease of a run's owner is of this incarnation of
 // the database.

@@ -60,21 +60,37 @@ func (s *store) Publish(ctx context.Context, r Revision, after int64) (Revision,
 	return r, s.explainUnless("publish revision in", err)
 }
 
+// inForce refuses what was read from a revision that is no longer the latest.
+func (t tx) inForce(ctx context.Context, r *Revision) error {
+	if r == nil {
+		return nil
+	}
+	latest, err := scanRevision(t.row(ctx, selectRevision, r.Source))
+	if err == nil && latest.Seq != r.Seq {
+		err = ErrOutdated
+	}
+	return err
+}
+
 // SourceState is how a source of experiments stands.
 type SourceState struct {
 	Name     string
 	Server   string // who looked last
 	Looked   time.Time
-	Problem  string   // why what is there is not in force; empty if it is
-	Revision Revision // what is in force
+	Reached  time.Time // when it last answered; zero if that is not known
+	Problem  string    // why what is there is not in force; empty if it is
+	Holds    string    // why none of its schedules runs on that server; empty if they do
+	Revision Revision  // what is in force
 }
 
-// Looked records that a server looked at a source.
+// Looked records that a server looked at a source. When it last answered is kept
+// if it did not now.
 func (s *store) Looked(ctx context.Context, state SourceState) error {
 	return s.explainUnless("record source in", s.transact(ctx, func(t tx) error {
-		return t.exec(ctx, `INSERT INTO sources (name, server, looked, problem) VALUES (?,?,?,?)
-			ON CONFLICT (name) DO UPDATE SET server = excluded.server, looked = excluded.looked, problem = excluded.problem`,
-			state.Name, state.Server, state.Looked.UnixNano(), state.Problem)
+		return t.exec(ctx, `INSERT INTO sources (name, server, looked, problem, reached, holds) VALUES (?,?,?,?,?,?)
+			ON CONFLICT (name) DO UPDATE SET server = excluded.server, looked = excluded.looked, problem = excluded.problem,
+			reached = COALESCE(excluded.reached, sources.reached), holds = excluded.holds`,
+			state.Name, state.Server, state.Looked.UnixNano(), state.Problem, maybe(state.Reached), state.Holds)
 	}))
 }
 
@@ -90,7 +106,7 @@ func (s *store) ForgetSource(ctx context.Context, name string) error {
 
 // Sources lists the sources that servers looked at, by name.
 func (s *store) Sources(ctx context.Context) ([]SourceState, error) {
-	rows, err := s.rows(ctx, `SELECT name, server, looked, problem FROM sources ORDER BY name`)
+	rows, err := s.rows(ctx, `SELECT name, server, looked, problem, reached, holds FROM sources ORDER BY name`)
 	if err != nil {
 		return nil, s.explain("read sources from", err)
 	}
@@ -109,10 +125,11 @@ func scanSources(rows *sql.Rows) ([]SourceState, error) {
 	for rows.Next() {
 		var one SourceState
 		var looked int64
-		if err := rows.Scan(&one.Name, &one.Server, &looked, &one.Problem); err != nil {
+		var reached sql.NullInt64
+		if err := rows.Scan(&one.Name, &one.Server, &looked, &one.Problem, &reached, &one.Holds); err != nil {
 			return nil, err
 		}
-		one.Looked = time.Unix(0, looked)
+		one.Looked, one.Reached = time.Unix(0, looked), perhaps(reached)
 		all = append(all, one)
 	}
 	return all, rows.Err()

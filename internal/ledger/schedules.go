@@ -21,6 +21,8 @@ type Schedule struct {
 	Spec       string // digest of the schedule; another one begins anew
 	Tick       mishap.Tick
 	Advanced   time.Time // when this was written
+	Since      time.Time // when the oldest of its times was due that it did not get; zero: it had its turn
+	Turn       time.Time // when it began last; zero: never
 }
 
 // Advance moves a schedule on. It happens in the transaction that records what
@@ -30,10 +32,16 @@ type Advance struct {
 	From       time.Time    // the tick that is dealt with
 	Next       *mishap.Tick // nil: it has no next one
 	Now        time.Time
+
+	// Of a refusal: as of [Schedule], and what keeps its place in the queue for
+	// the next time; nil: it has none. A run that begins ends all waiting.
+	Since time.Time
+	Wants []string
 }
 
-// advance moves a schedule on, unless somebody else did.
-func (t tx) advance(ctx context.Context, a *Advance) error {
+// advance moves a schedule on, unless somebody else did. Begun is when its run
+// began, which is its turn; the zero time if none did.
+func (t tx) advance(ctx context.Context, a *Advance, begun time.Time) error {
 	if a == nil {
 		return nil
 	}
@@ -42,8 +50,13 @@ func (t tx) advance(ctx context.Context, a *Advance) error {
 	if a.Next == nil {
 		changed, err = t.changed(ctx, `DELETE FROM schedules WHERE experiment = ? AND tick = ?`, a.Experiment, a.From.UnixNano())
 	} else {
-		changed, err = t.changed(ctx, `UPDATE schedules SET tick = ?, due = ?, advanced = ? WHERE experiment = ? AND tick = ?`,
-			a.Next.At.UnixNano(), a.Next.Due.UnixNano(), a.Now.UnixNano(), a.Experiment, a.From.UnixNano())
+		since, wants := a.Since, a.Wants
+		if !begun.IsZero() {
+			since, wants = time.Time{}, nil
+		}
+		queued := sql.NullInt64{Int64: a.Next.At.UnixNano(), Valid: wants != nil}
+		changed, err = t.changed(ctx, `UPDATE schedules SET tick = ?, due = ?, advanced = ?, since = ?, turn = COALESCE(?, turn), queued = ?, wants = ?, why = '' WHERE experiment = ? AND tick = ?`,
+			a.Next.At.UnixNano(), a.Next.Due.UnixNano(), a.Now.UnixNano(), maybe(since), maybe(begun), queued, joinWants(wants), a.Experiment, a.From.UnixNano())
 	}
 	if err == nil && !changed {
 		err = fmt.Errorf("%w: %s at %s", ErrTickTaken, a.Experiment, a.From.UTC().Format(time.RFC3339))
@@ -51,18 +64,11 @@ func (t tx) advance(ctx context.Context, a *Advance) error {
 	return err
 }
 
-// Postpone looks at a time of a schedule again later.
-func (s *store) Postpone(ctx context.Context, experiment string, tick, until time.Time) error {
-	return s.explainUnless("postpone schedule in", s.transact(ctx, func(t tx) error {
-		return t.exec(ctx, `UPDATE schedules SET due = ? WHERE experiment = ? AND tick = ?`, until.UnixNano(), experiment, tick.UnixNano())
-	}))
-}
-
 // Reset gives schedules other times, after a clock went back.
 func (s *store) Reset(ctx context.Context, all []Schedule) error {
 	return s.explainUnless("reset schedules in", s.transact(ctx, func(t tx) error {
 		for _, one := range all {
-			if err := t.exec(ctx, `UPDATE schedules SET tick = ?, due = ?, advanced = ? WHERE experiment = ? AND spec = ?`,
+			if err := t.exec(ctx, `UPDATE schedules SET tick = ?, due = ?, advanced = ?, since = NULL, queued = NULL, wants = '', why = '' WHERE experiment = ? AND spec = ?`,
 				one.Tick.At.UnixNano(), one.Tick.Due.UnixNano(), one.Advanced.UnixNano(), one.Experiment, one.Spec); err != nil {
 				return err
 			}
@@ -71,23 +77,11 @@ func (s *store) Reset(ctx context.Context, all []Schedule) error {
 	}))
 }
 
-// Claim keeps other servers from a schedule that is due until a time, while this
-// one plans its run; false if another server was first.
-func (s *store) Claim(ctx context.Context, d Schedule, until time.Time) (bool, error) {
-	claimed := false
-	err := s.transact(ctx, func(t tx) (err error) {
-		claimed, err = t.changed(ctx, `UPDATE schedules SET due = ? WHERE experiment = ? AND tick = ? AND due = ?`,
-			until.UnixNano(), d.Experiment, d.Tick.At.UnixNano(), d.Tick.Due.UnixNano())
-		return err
-	})
-	return claimed, s.explainUnless("claim schedule in", err)
-}
-
 // Due lists the schedules that are due and that the caller calls its own,
-// longest first, at most limit. Those of others, however many, are in nobody's
+// those first that have waited longest, at most limit. Those of others, however many, are in nobody's
 // way. It must not ask the ledger.
 func (s *store) Due(ctx context.Context, at time.Time, limit int, mine func(Schedule) bool) ([]Schedule, error) {
-	rows, err := s.rows(ctx, selectSchedules+` WHERE due <= ? ORDER BY due`, at.UnixNano())
+	rows, err := s.rows(ctx, selectSchedules+` WHERE due <= ? ORDER BY COALESCE(turn, 0), COALESCE(since, due), due, experiment`, at.UnixNano())
 	if err != nil {
 		return nil, s.explain("read schedules from", err)
 	}
@@ -126,7 +120,7 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-const selectSchedules = `SELECT experiment, source, spec, tick, due, advanced FROM schedules`
+const selectSchedules = `SELECT experiment, source, spec, tick, due, advanced, since, turn FROM schedules`
 
 func scanSchedules(rows *sql.Rows, limit int, wanted func(Schedule) bool) ([]Schedule, error) {
 	defer rows.Close()
@@ -134,11 +128,12 @@ func scanSchedules(rows *sql.Rows, limit int, wanted func(Schedule) bool) ([]Sch
 	for len(all) < limit && rows.Next() {
 		var one Schedule
 		var tick, due, advanced int64
-		if err := rows.Scan(&one.Experiment, &one.Source, &one.Spec, &tick, &due, &advanced); err != nil {
+		var since, turn sql.NullInt64
+		if err := rows.Scan(&one.Experiment, &one.Source, &one.Spec, &tick, &due, &advanced, &since, &turn); err != nil {
 			return nil, err
 		}
 		one.Tick = mishap.Tick{At: time.Unix(0, tick), Due: time.Unix(0, due)}
-		one.Advanced = time.Unix(0, advanced)
+		one.Advanced, one.Since, one.Turn = time.Unix(0, advanced), perhaps(since), perhaps(turn)
 		if wanted(one) {
 			all = append(all, one)
 		}
@@ -170,7 +165,8 @@ func (s *store) SetSchedules(ctx context.Context, source string, all []Schedule)
 				continue
 			}
 			err := t.exec(ctx, `INSERT INTO schedules (experiment, source, spec, tick, due, advanced) VALUES (?,?,?,?,?,?)
-				ON CONFLICT (experiment) DO UPDATE SET source = excluded.source, spec = excluded.spec, tick = excluded.tick, due = excluded.due, advanced = excluded.advanced`,
+				ON CONFLICT (experiment) DO UPDATE SET source = excluded.source, spec = excluded.spec, tick = excluded.tick, due = excluded.due, advanced = excluded.advanced,
+				since = NULL, queued = NULL, wants = '', why = ''`,
 				one.Experiment, source, one.Spec, one.Tick.At.UnixNano(), one.Tick.Due.UnixNano(), one.Advanced.UnixNano())
 			if err != nil {
 				return err

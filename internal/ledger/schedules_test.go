@@ -186,7 +186,7 @@ func TestDueSchedulesComeLongestFirst(t *testing.T) {
 		if diff := cmp.Diff([]string{"b"}, names(tick(9).Due, 1)); diff != "" {
 			t.Error(diff)
 		}
-		must(t, b.Postpone(t.Context(), "b", tick(0).At, tick(5).At))
+		must(t, b.Postpone(t.Context(), []ledger.Turn{turn("b", 0, tick(5).At)}))
 		if diff := cmp.Diff([]string{"c"}, names(tick(1).Due, 10)); diff != "" {
 			t.Error(diff)
 		}

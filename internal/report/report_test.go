@@ -60,7 +60,7 @@ func TestNoLineIsWiderThan80ColumnsAndNothingDrawsOnATerminal(t *testing.T) {
 		if err := report.Plan(plan, run.Plan, kinds(), []mishap.Check{{Safeguard: hostile, Answer: mishap.No, Reason: hostile}}, []string{hostile}); err != nil {
 			t.Fatal(err)
 		}
-		if err := report.List(list, []mishap.Experiment{run.Plan.Experiment}); err != nil {
+		if err := report.List(list, []mishap.Experiment{run.Plan.Experiment}, func(mishap.Experiment) []string { return []string{hostile} }); err != nil {
 			t.Fatal(err)
 		}
 		for what, out := range map[string]string{"text": text(t, run), "status": status.String(), "plan": plan.String(), "list": list.String()} {
@@ -181,7 +181,7 @@ func TestListShowsNameInjectorsAndClaim(t *testing.T) {
 	long := checkoutPlan().Experiment
 	long.Name = strings.Repeat("checkout-survives-", 3) + "everything"
 	var out bytes.Buffer
-	if err := report.List(&out, []mishap.Experiment{checkoutPlan().Experiment, long}); err != nil {
+	if err := report.List(&out, []mishap.Experiment{checkoutPlan().Experiment, long}, func(mishap.Experiment) []string { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "list.txt", out.String())

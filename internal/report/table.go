@@ -9,8 +9,9 @@ import (
 	"mishap"
 )
 
-// List writes a table of experiments, each with its claim.
-func List(w io.Writer, experiments []mishap.Experiment) error {
+// List writes a table of experiments, each with its claim and what stands says
+// of it, if anything.
+func List(w io.Writer, experiments []mishap.Experiment, stands func(mishap.Experiment) []string) error {
 	p := &page{}
 	if len(experiments) == 0 {
 		p.line(0, "no experiments")
@@ -26,6 +27,9 @@ func List(w io.Writer, experiments []mishap.Experiment) error {
 		p.row(0, columns, e.Name, strings.Join(used, ", "), took(e.Longest()))
 		p.line(2, "%s", e.Claim)
 		p.line(2, "%s", e.Source.File)
+		for _, line := range stands(e) {
+			p.line(2, "%s", line)
+		}
 	}
 	return p.to(w)
 }
@@ -43,6 +47,9 @@ func Status(w io.Writer, runs []*mishap.Run, now time.Time) error {
 	for _, r := range runs {
 		verdict, _ := mishap.Judge(r)
 		p.row(0, columns, r.ID, r.Plan.Experiment.Name, string(r.State), orElse(string(verdict), "-"), ago(between(since(r), now)))
+		if r.State == mishap.Refused {
+			p.line(2, "did not start (%s): %s", r.Cause, r.Reason)
+		}
 		left := r.Outstanding()
 		for _, in := range left {
 			p.line(2, "%s: %s, %s", inWords(r), on(in), in.State)
@@ -58,6 +65,7 @@ func Status(w io.Writer, runs []*mishap.Run, now time.Time) error {
 type Standing struct {
 	Sources []SourceStanding
 	Locks   []mishap.Lock
+	Waiting []mishap.Waiting
 }
 
 // SourceStanding is what of a source is in force, and why something is not.
@@ -67,11 +75,12 @@ type SourceStanding struct {
 	Since    time.Time
 	Revision int64
 	Problem  string
+	Holds    string // why none of it runs
 }
 
 // Write writes what is in force, broken and locked; nothing if there is nothing.
 func (s Standing) Write(w io.Writer, now time.Time) error {
-	if len(s.Sources) == 0 && len(s.Locks) == 0 {
+	if len(s.Sources) == 0 && len(s.Locks) == 0 && len(s.Waiting) == 0 {
 		return nil
 	}
 	p := &page{}
@@ -85,8 +94,15 @@ func (s Standing) Write(w io.Writer, now time.Time) error {
 		} else {
 			p.line(0, "source %s: %s, revision %d, in force since %s", src.Name, commit, src.Revision, moment(src.Since))
 		}
+		if src.Holds != "" {
+			p.line(2, "NOTHING OF IT RUNS: %s", src.Holds)
+		}
 		if src.Problem != "" {
-			p.line(2, "BROKEN, so that the last good one stays:")
+			stays := ", so that the last good one stays"
+			if src.Holds != "" {
+				stays = ""
+			}
+			p.line(2, "BROKEN%s:", stays)
 			for line := range strings.SplitSeq(src.Problem, "\n") {
 				if !strings.HasPrefix(line, "    ") { // excerpts are for `mishap validate`
 					p.line(4, "%s", strings.TrimSpace(line))
@@ -96,7 +112,10 @@ func (s Standing) Write(w io.Writer, now time.Time) error {
 	}
 	for _, l := range s.Locks {
 		p.line(0, "LOCKED: %s deviated in run %s: %s", l.Experiment, l.Run, l.Reason)
-		p.line(2, "to let it run by itself again: mishap unlock %s --reason WHY", l.Experiment)
+		p.line(2, "to let it run again: mishap unlock %s --reason WHY", l.Experiment)
+	}
+	for _, one := range s.Waiting {
+		p.line(0, "WAITING: %s since %s: %s", one.Experiment, moment(one.Since), orElse(one.Why, "it is being planned"))
 	}
 	p.blank()
 	return p.to(w)

@@ -83,6 +83,12 @@ func about(p *page, r *mishap.Run) {
 	if begunBy := trigger(r); begunBy != "" {
 		p.field("begun by", "%s", begunBy)
 	}
+	if o := r.Trigger.Override; o != nil {
+		p.field("override", "by %s: %s", o.By, o.Reason)
+		for _, of := range o.Of {
+			p.field("", "of %s", of)
+		}
+	}
 }
 
 // trigger says what began a run, unless somebody did by hand.

@@ -21,44 +21,52 @@ import (
 // fetched is the one ref of the clone.
 const fetched = plumbing.ReferenceName("refs/mishap/fetched")
 
+// unreached is what was not looked at: what is there is not known.
+type unreached struct{ error }
+
+func (u unreached) Unwrap() error { return u.error }
+
+// Unreached reports whether an error says that the repository was not looked at,
+// rather than that what is there cannot be used.
+func Unreached(err error) bool { return errors.As(err, new(unreached)) }
+
 // Latest fetches and answers the newest tree; changed is false if it is the one
-// that was answered before. On an error the last tree stays as it is.
+// that was answered before. On an error, see [Unreached], the last tree stays as
+// it is.
 func (m *Mirror) Latest(ctx context.Context) (t Tree, changed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, m.about.Limits.Timeout)
 	defer cancel()
 	auth, secret, err := m.auth(m.about.URL)
 	if err != nil {
-		return t, false, m.failed(err, secret)
+		return t, false, unreached{m.failed(err, secret)}
 	}
 	name, hash, err := m.resolve(ctx, auth)
 	if err != nil {
-		return t, false, m.failed(err, secret)
+		return t, false, unreached{m.failed(err, secret)}
 	}
 	t = m.tree(hash.String())
 	if m.last == t.Commit && exists(t.Dir) {
 		return t, false, nil
 	}
 	commit, err := m.fetch(ctx, auth, name, hash)
-	if err == nil {
-		err = m.signed(commit)
+	if err != nil {
+		return t, false, unreached{m.failed(err, secret)}
 	}
-	if err == nil {
+	if err = signedBy(commit, m.about.SignedBy); err == nil {
 		err = m.export(commit, m.tree(commit.Hash.String()).Dir)
 	}
 	if err != nil {
 		return t, false, m.failed(err, secret)
 	}
 	m.last = commit.Hash.String()
-	t = m.tree(m.last)
-	t.Author = author(commit)
-	return t, true, nil
+	return m.treeOf(commit), true, nil
 }
 
 // Again lets the next tree count as changed.
 func (m *Mirror) Again() { m.last = "" }
 
 // At answers the tree of a commit that was fetched before; false if it is not
-// on disk.
+// on disk, or not signed as it must be now.
 func (m *Mirror) At(commit string) (Tree, bool) {
 	t := m.tree(commit)
 	if !plumbing.IsHash(commit) || !exists(t.Dir) {
@@ -72,8 +80,15 @@ func (m *Mirror) At(commit string) (Tree, bool) {
 	if err != nil {
 		return t, false // who wrote it is not known
 	}
-	t.Author = author(found)
-	return t, true
+	return m.treeOf(found), signedBy(found, m.about.SignedBy) == nil
+}
+
+// treeOf is the tree of a commit, with who wrote and who signed it.
+func (m *Mirror) treeOf(commit *object.Commit) Tree {
+	t := m.tree(commit.Hash.String())
+	t.Author = author(commit)
+	t.Signed = func(keys []string) error { return signedBy(commit, keys) }
+	return t
 }
 
 // author is who wrote the commit, by its own word.

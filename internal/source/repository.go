@@ -61,6 +61,11 @@ type Tree struct {
 	Author     string // "Name <mail>", as the commit says
 	Repository string // URL without anything secret
 	Path       string // as in the repository; "." for all of it
+
+	// Signed answers why none of the keys has signed the commit; nil if one has,
+	// or if there are no keys. Whoever uses the tree asks again with the keys of
+	// that moment. It is nil for a tree without a known commit.
+	Signed func(keys []string) error
 }
 
 // Mirror follows one repository.

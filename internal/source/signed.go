@@ -17,10 +17,10 @@ import (
 	"mishap"
 )
 
-// signed refuses a commit that none of the listed keys has signed; without keys
-// every commit may be used.
-func (m *Mirror) signed(commit *object.Commit) error {
-	if len(m.about.SignedBy) == 0 {
+// signedBy refuses a commit that none of the keys has signed; without keys every
+// commit may be used.
+func signedBy(commit *object.Commit, keys []string) error {
+	if len(keys) == 0 {
 		return nil
 	}
 	refuse := func(format string, args ...any) error {
@@ -30,7 +30,7 @@ func (m *Mirror) signed(commit *object.Commit) error {
 		return refuse("is not signed")
 	}
 	var last error
-	for _, key := range m.about.SignedBy {
+	for _, key := range keys {
 		if strings.Contains(key, "BEGIN PGP") {
 			if _, last = commit.Verify(key); last == nil {
 				return nil

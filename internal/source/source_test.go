@@ -329,7 +329,7 @@ func TestOnlyCommitsSignedByAListedKeyAreUsed(t *testing.T) {
 		return path, string(text)
 	}
 	ours, ourPublic := key("ours")
-	theirs, _ := key("theirs")
+	theirs, theirPublic := key("theirs")
 	dir := t.TempDir()
 	m, err := source.New(dir, source.Repository{URL: "file://" + u.dir, SignedBy: []string{ourPublic}})
 	if err != nil {
@@ -343,7 +343,22 @@ func TestOnlyCommitsSignedByAListedKeyAreUsed(t *testing.T) {
 	sign(theirs)
 	refused(t, m, dir, "signed by none of the listed keys", "another key")
 	want := sign(ours)
-	if got := latest(t, m); got.Commit != want {
+	got := latest(t, m)
+	if got.Commit != want {
 		t.Errorf("got %s", got.Commit)
+	}
+	// The key is taken out of the list: what it signed is used no more, also what
+	// is on the disk.
+	if got.Signed([]string{ourPublic}) != nil || got.Signed([]string{theirPublic}) == nil {
+		t.Errorf("the tree says of our key %v, of theirs %v", got.Signed([]string{ourPublic}), got.Signed([]string{theirPublic}))
+	}
+	for listed, want := range map[string]bool{ourPublic: true, theirPublic: false} {
+		again, err := source.New(dir, source.Repository{URL: "file://" + u.dir, SignedBy: []string{listed}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := again.At(got.Commit); ok != want {
+			t.Errorf("after a restart with key %s: %v", listed, ok)
+		}
 	}
 }
