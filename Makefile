@@ -23,7 +23,7 @@ install: ## install mishap into $$GOBIN
 	$(GO) install -trimpath -ldflags '$(LDFLAGS)' ./cmd/mishap
 
 test: build ## get what tests need (pinned, into .cache), then run all tests and checks
-	@set -e; bed=$$(.ci/testbed); eval "$$bed"; $(MAKE) --no-print-directory lint vet-all; $(GO) test -count=1 ./...; $(MAKE) --no-print-directory race-core
+	@set -e; bed=$$(.ci/testbed); eval "$$bed"; $(MAKE) --no-print-directory lint vet-all; MISHAP_PROGRAM=$(CURDIR)/bin/mishap $(GO) test -count=1 ./...; $(MAKE) --no-print-directory race-core
 
 # What a run is made of, in goroutines that share it.
 race-core:
@@ -78,7 +78,7 @@ check-h2: build ## run h2spec against the proxy, in clear text and over TLS
 
 check-differential: build ## ask difficult upstreams directly, through nginx and through the proxy, with grpc-go, net/http, curl and h2load
 	@set -e; bed=$$(.ci/testbed); eval "$$bed"; table=$$(mktemp); trap 'rm -f "$$table"' EXIT; \
-	  MISHAP_DIFFERENTIAL=full MISHAP_DIFFERENTIAL_TABLE=$$table $(GO) test -count=1 -timeout 30m ./internal/forward/differential || bad=1; \
+	  MISHAP_PROGRAM=$(CURDIR)/bin/mishap MISHAP_DIFFERENTIAL=full MISHAP_DIFFERENTIAL_TABLE=$$table $(GO) test -count=1 -timeout 30m ./internal/forward/differential || bad=1; \
 	  cat "$$table"; exit $${bad:-0}
 
 check-deploy: ## check the files of deploy/ against the schemas of what reads them

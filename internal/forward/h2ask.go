@@ -45,10 +45,11 @@ func (s *stream) try(body io.ReadCloser) (*http.Response, error) {
 	if err != nil {
 		return nil, noRouteError{err}
 	}
+	defer to.started()
 	var sent atomic.Bool
 	interim := &interim{w: s.w}
 	res, err := to.RoundTrip(s.outgoing(to, body, &httptrace.ClientTrace{
-		Got1xxResponse: interim.pass, WroteHeaders: func() { sent.Store(true) },
+		Got1xxResponse: interim.pass, WroteHeaders: func() { sent.Store(true); to.started() },
 	}))
 	interim.stop()
 	if err != nil && !to.http1 && !sent.Load() {

@@ -20,6 +20,10 @@ type upstreamConn struct {
 	*http.ClientConn
 	watched *watched
 	scheme  string
+
+	// starting holds a token of the one request that has a place and has not begun its stream. With two of them net/http counts
+	// each against the other, and lets neither begin, once the upstream has lowered its limit of streams to what is under way.
+	starting chan struct{}
 }
 
 // watched is the connection under an upstreamConn. It looks at what net/http keeps to itself.
@@ -61,7 +65,7 @@ func openHTTP2(ctx context.Context, conn net.Conn, bell *bell) (*upstreamConn, e
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return &upstreamConn{c, w, scheme}, nil
+	return &upstreamConn{ClientConn: c, watched: w, scheme: scheme, starting: make(chan struct{}, 1)}, nil
 }
 
 // Read gives what the upstream has sent.
@@ -85,28 +89,49 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// place reserves a place for a request whose turn it is to begin, and gives up the turn if there is none.
+func (c *upstreamConn) place() (r *route, ok bool) {
+	started := func() { <-c.starting }
+	if c.watched.draining.Load() || c.Reserve() != nil {
+		started()
+		return nil, false
+	}
+	return &route{c, c.scheme, false, sync.OnceFunc(started)}, true
+}
+
 // state says whether the connection takes a request now, which is reserved then, or can ever.
-func (c *upstreamConn) state() connState {
+func (c *upstreamConn) state() (connState, *route) {
 	switch {
 	case c.Err() != nil:
-		return connOver
+		return connOver, nil
 	case c.watched.draining.Load() && c.InFlight() == 0:
 		_ = c.Close()
-		return connOver
+		return connOver, nil
 	case c.watched.draining.Load():
-		return connDrains
-	case c.Reserve() == nil:
-		return connTakes
-	case c.InFlight() == 0:
-		return connClosed
+		return connDrains, nil
 	}
-	return connFull
+	select {
+	case c.starting <- struct{}{}:
+		if r, ok := c.place(); ok {
+			return connTakes, r
+		}
+	default:
+		if c.Available() <= 0 && c.InFlight() > 0 {
+			return connFull, nil
+		}
+		return connBusy, nil
+	}
+	if c.InFlight() == 0 {
+		return connClosed, nil
+	}
+	return connFull, nil
 }
 
 type connState uint8
 
 const (
 	connTakes  connState = iota // takes a request, for which there is a place now
+	connBusy                    // will, when another request has begun its stream
 	connFull                    // has as many streams as the upstream allows
 	connClosed                  // has none, and the upstream allows none
 	connDrains                  // takes none any more (GOAWAY); those that it has go on

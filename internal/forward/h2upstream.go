@@ -50,8 +50,9 @@ type dialing struct {
 // route is what sends a request.
 type route struct {
 	http.RoundTripper
-	scheme string
-	http1  bool
+	scheme  string
+	http1   bool
+	started func() // must be called once the stream has begun, or the request is over
 }
 
 // reserve gives what sends one request, and must be used for one. It connects if need be.
@@ -59,9 +60,13 @@ func (u *h2Upstream) reserve(ctx context.Context) (*route, error) {
 	var late <-chan time.Time
 	for {
 		changed := u.bell.wait()
-		r, d, alone := u.find()
+		r, busy, d, alone := u.find()
 		if r != nil {
 			return r, nil
+		}
+		var turn chan<- struct{}
+		if busy != nil {
+			turn = busy.starting
 		}
 		var dialed chan struct{}
 		if d != nil {
@@ -72,6 +77,10 @@ func (u *h2Upstream) reserve(ctx context.Context) (*route, error) {
 			late = timer.C
 		}
 		select {
+		case turn <- struct{}{}:
+			if r, ok := busy.place(); ok {
+				return r, nil
+			}
 		case <-dialed:
 			if d.err != nil && alone {
 				return nil, d.err
@@ -85,27 +94,29 @@ func (u *h2Upstream) reserve(ctx context.Context) (*route, error) {
 	}
 }
 
-// find gives the route for a request that there is a place for; else who connects now, if that helps. alone says that there
-// is no connection besides that takes streams now or later.
-func (u *h2Upstream) find() (r *route, d *dialing, alone bool) {
+// find gives the route for a request that there is a place for; else the connection that has one when another request has
+// begun; else who connects now, if that helps. alone says that there is no connection besides that takes streams now or later.
+func (u *h2Upstream) find() (r *route, busy *upstreamConn, d *dialing, alone bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.http1 == nil && u.srv.Upstream == HTTP1 {
 		u.http1 = u.newHTTP1(nil)
 	}
 	if u.http1 != nil {
-		return &route{u.http1, "http", true}, nil, false
+		return &route{u.http1, "http", true, func() {}}, nil, nil, false
 	}
 	full, useless, kept := 0, false, u.conns[:0]
 	for i, c := range u.conns {
-		state := c.state()
+		state, r := c.state()
 		if state != connOver {
 			kept = append(kept, c)
 		}
 		switch state {
 		case connTakes:
 			u.conns = append(kept, u.conns[i+1:]...)
-			return &route{c, c.scheme, false}, nil, false
+			return r, nil, nil, false
+		case connBusy:
+			busy = c
 		case connFull:
 			full++
 		case connClosed: // so another would be too
@@ -114,12 +125,12 @@ func (u *h2Upstream) find() (r *route, d *dialing, alone bool) {
 	}
 	clear(u.conns[len(kept):])
 	u.conns = kept
-	alone = full == 0 && !useless
-	if u.dialing == nil && !useless && !u.closed && full < maxUpstreams && (alone || time.Since(u.failed) > dialAgain) {
+	alone = full == 0 && !useless && busy == nil
+	if u.dialing == nil && !useless && busy == nil && !u.closed && full < maxUpstreams && (alone || time.Since(u.failed) > dialAgain) {
 		u.dialing = &dialing{done: make(chan struct{})}
 		u.tasks.Go(u.dial)
 	}
-	return nil, u.dialing, alone
+	return nil, busy, u.dialing, alone
 }
 
 // dial makes one connection. It is bounded by the dialer, and ends with the client.

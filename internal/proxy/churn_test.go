@@ -44,7 +44,7 @@ func TestNothingHangsWhileClientsStallLeaveOrFlood(t *testing.T) {
 			}
 		})
 	}
-	rounds := 200
+	rounds := 60
 	if n, err := strconv.Atoi(os.Getenv("MISHAP_CHURN")); err == nil {
 		rounds = n
 	}

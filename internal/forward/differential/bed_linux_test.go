@@ -16,8 +16,11 @@ import (
 	"mishap/internal/freeport"
 )
 
-// program is the mishap that is tested: built from this tree, once.
+// program is the mishap that is tested: MISHAP_PROGRAM, or else one that is built from this tree, once.
 var program = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("MISHAP_PROGRAM"); path != "" {
+		return path, nil
+	}
 	path := filepath.Join(scratch, "mishap")
 	out, err := exec.Command("go", "build", "-o", path, "mishap/cmd/mishap").CombinedOutput()
 	if err != nil {

@@ -163,21 +163,25 @@ func grpcGenerations(nth int64, takes time.Duration, gently bool) func(*bed) str
 	}
 }
 
-// httpGenerations are net/http, and are replaced gently at every nth request.
+// httpGenerations are net/http, and are replaced at every nth request, so gently that connections end with an answer.
 func httpGenerations(nth int64) func(*bed) string {
 	return func(b *bed) string {
 		var g *generations
 		var requests atomic.Int64
 		g = b.generations(func(l net.Listener) func() {
+			var over atomic.Bool
 			s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				if requests.Add(1)%nth == 0 {
 					g.replace()
+				}
+				if over.Load() {
+					w.Header().Set("Connection", "close")
 				}
 				_, _ = io.WriteString(w, "fine")
 			})}
 			go s.Serve(l)
 			b.Cleanup(func() { s.Close() })
-			return func() { go s.Shutdown(context.Background()) }
+			return func() { over.Store(true) }
 		})
 		return g.serve()
 	}
