@@ -92,7 +92,7 @@ func (s *stream) noResponse(err error) {
 		s.abort(ClientGone)
 	case errors.Is(err, errNoPlace):
 		s.reset(UpstreamFull, codeRefused)
-	case errors.As(err, &noRoute):
+	case errors.As(err, &noRoute) && !errors.Is(err, errNotHTTP2):
 		s.fail(Unreachable, http.StatusBadGateway, "the upstream could not be reached")
 	case errors.As(err, &reset):
 		s.reset(UpstreamGone, reset.Code)

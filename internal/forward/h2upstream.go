@@ -38,7 +38,6 @@ type h2Upstream struct {
 	http1   *http.Transport // nil unless the upstream speaks HTTP/1
 	dialing *dialing        // nil: nobody dials
 	failed  time.Time       // when a dial last did
-	closed  bool
 }
 
 // dialing is one connection that is being made, for all who wait for it.
@@ -56,7 +55,8 @@ type route struct {
 
 // reserve gives what sends one request, and must be used for one. It connects if need be.
 func (u *h2Upstream) reserve(ctx context.Context) (*route, error) {
-	var late <-chan time.Time
+	var since time.Time // when it began to wait for a place
+	var tick <-chan time.Time
 	for {
 		changed := u.bell.wait()
 		r, d, alone := u.find()
@@ -64,12 +64,16 @@ func (u *h2Upstream) reserve(ctx context.Context) (*route, error) {
 			return r, nil
 		}
 		var dialed chan struct{}
-		if d != nil {
+		switch {
+		case d != nil:
 			dialed = d.done
-		} else if late == nil {
-			timer := time.NewTimer(placeWait)
-			defer timer.Stop()
-			late = timer.C
+		case since.IsZero():
+			since = time.Now()
+			ticker := time.NewTicker(dialAgain)
+			defer ticker.Stop()
+			tick = ticker.C
+		case time.Since(since) >= placeWait:
+			return nil, errNoPlace
 		}
 		select {
 		case <-dialed:
@@ -77,8 +81,7 @@ func (u *h2Upstream) reserve(ctx context.Context) (*route, error) {
 				return nil, d.err
 			}
 		case <-changed:
-		case <-late:
-			return nil, errNoPlace
+		case <-tick:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -103,6 +106,8 @@ func (u *h2Upstream) find() (r *route, d *dialing, alone bool) {
 			kept = append(kept, c)
 		}
 		switch state {
+		case connOver:
+			u.tasks.Go(func() { _ = c.Close() })
 		case connTakes:
 			u.conns = append(kept, u.conns[i+1:]...)
 			return &route{c, c.scheme, false}, nil, false
@@ -115,7 +120,7 @@ func (u *h2Upstream) find() (r *route, d *dialing, alone bool) {
 	clear(u.conns[len(kept):])
 	u.conns = kept
 	alone = full == 0 && !useless
-	if u.dialing == nil && !useless && !u.closed && full < maxUpstreams && (alone || time.Since(u.failed) > dialAgain) {
+	if u.dialing == nil && !useless && u.ctx.Err() == nil && full < maxUpstreams && (alone || time.Since(u.failed) > dialAgain) {
 		u.dialing = &dialing{done: make(chan struct{})}
 		u.tasks.Go(u.dial)
 	}
@@ -182,13 +187,11 @@ func giveOnce(conn net.Conn, next func(context.Context) (net.Conn, error)) func(
 
 // close ends all connections. The context is done by then, and with it what connects.
 func (u *h2Upstream) close() {
-	u.mu.Lock()
-	u.closed = true
-	u.mu.Unlock()
 	u.tasks.Wait()
 	for _, c := range u.conns {
-		_ = c.Close()
+		u.tasks.Go(func() { _ = c.Close() })
 	}
+	u.tasks.Wait()
 	if u.http1 != nil {
 		u.http1.CloseIdleConnections()
 	}
