@@ -36,8 +36,12 @@ func (s *stream) ask() *http.Response {
 // noRouteError says that a request had no connection to go on.
 type noRouteError struct{ error }
 
+func (e noRouteError) Unwrap() error { return e.error }
+
 // notSentError says that nothing of a request was sent.
 type notSentError struct{ error }
+
+func (e notSentError) Unwrap() error { return e.error }
 
 // try sends the request once.
 func (s *stream) try(body io.ReadCloser) (*http.Response, error) {
