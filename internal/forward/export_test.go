@@ -105,3 +105,16 @@ func ReadMembership(fields []string, token string) (run string, arm Arm, has boo
 
 // Unescape is unescape.
 func Unescape(s string) string { return unescape(s) }
+
+// Unread is how many bytes of the bodies of requests wait to be passed on.
+func (s *Server) Unread() int64 {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	return s.room.used
+}
+
+// MaxReplay is maxReplay.
+const MaxReplay = maxReplay
+
+// MaxAgain is maxAgain.
+const MaxAgain = maxAgain

@@ -19,6 +19,9 @@ const (
 	flagEndHeaders = 0x4
 )
 
+// settingMaxStreams is SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113, 6.5.2).
+const settingMaxStreams = 0x3
+
 // Of the codes with which a stream can be reset (RFC 9113, 7).
 const (
 	codeInternal = 0x2

@@ -31,7 +31,7 @@ func (s *Server) serveHTTP2(ctx context.Context, conn net.Conn) {
 	detach := context.AfterFunc(ctx, func() { abort(unwrap(conn)) })
 	defer detach()
 	h := &h2{srv: s, addr: addrOf(conn), number: s.number.Add(1), idle: make(chan struct{}),
-		client: newFramed(conn, &s.room, ctx.Done())}
+		client: newFramed(conn, s, ctx.Done())}
 	defer h.client.close()
 	h.up.srv, h.up.ctx = s, ctx
 	l := &single{conn: h.client, over: make(chan struct{})}

@@ -7,6 +7,9 @@ import (
 	"strconv"
 )
 
+// grpcUnavailable is the status UNAVAILABLE of a gRPC call.
+const grpcUnavailable = 14
+
 // answer passes a response back.
 func (s *stream) answer(res *http.Response) {
 	if res.StatusCode == http.StatusNotModified { // net/http misses a body of the length that it tells of
@@ -44,6 +47,9 @@ func (s *stream) answer(res *http.Response) {
 		s.abort(ClientGone)
 	case errors.As(err, &reset):
 		s.reset(UpstreamGone, reset.Code)
+	case err != nil && isGRPC(s) && res.ContentLength < 0:
+		s.unavailable()
+		return
 	case err != nil:
 		s.abort(UpstreamGone)
 	}
@@ -89,6 +95,15 @@ func (s *stream) writeTrailer(res *http.Response) {
 	if isGRPC(s) && len(res.Trailer) > 0 {
 		s.exchange.GRPC = grpcStatus(res.Trailer)
 	}
+}
+
+// unavailable ends a gRPC call whose connection to the upstream has ended. A client with a connection of its own would see
+// that end and call it UNAVAILABLE; from a stream that is reset it would make INTERNAL, which it does not try again.
+func (s *stream) unavailable() {
+	s.exchange.Failure, s.exchange.GRPC = UpstreamGone, grpcUnavailable
+	h := s.w.Header()
+	h[http.TrailerPrefix+"Grpc-Status"] = []string{strconv.Itoa(grpcUnavailable)}
+	h[http.TrailerPrefix+"Grpc-Message"] = []string{"the upstream closed the connection"}
 }
 
 // copy passes a body on as it comes. The windows of both sides hold the sender back.

@@ -36,8 +36,12 @@ func (s *stream) ask() *http.Response {
 // noRouteError says that a request had no connection to go on.
 type noRouteError struct{ error }
 
+func (e noRouteError) Unwrap() error { return e.error }
+
 // notSentError says that nothing of a request was sent.
 type notSentError struct{ error }
+
+func (e notSentError) Unwrap() error { return e.error }
 
 // try sends the request once.
 func (s *stream) try(body io.ReadCloser) (*http.Response, error) {
@@ -93,7 +97,7 @@ func (s *stream) noResponse(err error) {
 		s.abort(ClientGone)
 	case errors.Is(err, errNoPlace):
 		s.reset(UpstreamFull, codeRefused)
-	case errors.As(err, &noRoute):
+	case errors.As(err, &noRoute) && !errors.Is(err, errNotHTTP2):
 		s.fail(Unreachable, http.StatusBadGateway, "the upstream could not be reached")
 	case errors.As(err, &reset):
 		s.reset(UpstreamGone, reset.Code)

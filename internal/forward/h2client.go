@@ -19,7 +19,7 @@ const streamField = "Mishap-Stream"
 // streams that are reset, and bounds the bodies that have come and that nobody has read.
 type framed struct {
 	net.Conn
-	room *room
+	srv  *Server
 	gone <-chan struct{} // the connection has been reset
 
 	// Of the goroutine that reads.
@@ -42,8 +42,8 @@ type framed struct {
 // upload is a stream that has not ended.
 type upload struct{ unread int64 } // bytes of its body
 
-func newFramed(conn net.Conn, room *room, gone <-chan struct{}) *framed {
-	return &framed{Conn: conn, room: room, gone: gone, in: bufio.NewReaderSize(conn, smallBuffer), now: frame{kind: framePreface},
+func newFramed(conn net.Conn, srv *Server, gone <-chan struct{}) *framed {
+	return &framed{Conn: conn, srv: srv, gone: gone, in: bufio.NewReader(conn), now: frame{kind: framePreface},
 		left: len(preface), streams: make(map[uint32]*upload), codes: make(map[uint32]uint32)}
 }
 
@@ -177,7 +177,7 @@ func (c *framed) ended(stream uint32) {
 // forget gives back the room of a stream.
 func (c *framed) forget(stream uint32) {
 	if s := c.streams[stream]; s != nil {
-		c.room.give(s.unread)
+		c.srv.room.give(s.unread)
 		delete(c.streams, stream)
 	}
 }
@@ -215,13 +215,18 @@ func (c *framed) came(stream uint32, n int64) error {
 	if s == nil || n == 0 {
 		return nil // of a stream that is over: net/http drops it
 	}
-	if !c.room.take(n, c.gone) {
-		return net.ErrClosed
+	if !c.srv.room.take(n) {
+		if c.srv.Crowded != nil {
+			c.srv.Crowded()
+		}
+		if !c.srv.room.await(n, c.gone) {
+			return net.ErrClosed
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.streams[stream] != s {
-		c.room.give(n)
+		c.srv.room.give(n)
 		return nil
 	}
 	s.unread += n
@@ -235,6 +240,6 @@ func (c *framed) read(stream uint32, n int64) {
 	if s := c.streams[stream]; s != nil {
 		n = min(n, s.unread)
 		s.unread -= n
-		c.room.give(n)
+		c.srv.room.give(n)
 	}
 }

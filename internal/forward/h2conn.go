@@ -3,6 +3,8 @@ package forward
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,6 +16,9 @@ import (
 // settingsWait is how long requests wait for the SETTINGS of an upstream that has just been connected to: only they say how
 // many streams it takes. They are the first thing that it must send (RFC 9113, 3.4).
 const settingsWait = time.Second
+
+// closeMost bounds how long a connection to the upstream says that it ends.
+const closeMost = 250 * time.Millisecond
 
 // upstreamConn is one HTTP/2 connection to the upstream.
 type upstreamConn struct {
@@ -33,9 +38,13 @@ type watched struct {
 	began    bool // the SETTINGS have been read
 	settled  chan struct{}
 	settle   func()      // closes settled
+	setting  [6]byte     // that comes
+	closed   atomic.Bool // the upstream allows no stream at all
 	draining atomic.Bool // the upstream has sent GOAWAY
-	bell     *bell       // is rung then
 }
+
+// errNotHTTP2 says that a connection was over as soon as it was made.
+var errNotHTTP2 = errors.New("the upstream does not speak HTTP/2, or has closed the connection")
 
 // openHTTP2 speaks HTTP/2 on a connection, without more ado if it is not encrypted.
 func openHTTP2(ctx context.Context, conn net.Conn, bell *bell) (*upstreamConn, error) {
@@ -43,7 +52,7 @@ func openHTTP2(ctx context.Context, conn net.Conn, bell *bell) (*upstreamConn, e
 	if _, secure := conn.(*tls.Conn); secure {
 		scheme = "https"
 	}
-	w := &watched{Conn: conn, settled: make(chan struct{}), bell: bell}
+	w := &watched{Conn: conn, settled: make(chan struct{})}
 	w.settle = sync.OnceFunc(func() { close(w.settled) })
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
@@ -65,7 +74,14 @@ func openHTTP2(ctx context.Context, conn net.Conn, bell *bell) (*upstreamConn, e
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+<<<<<<< HEAD
 	return &upstreamConn{ClientConn: c, watched: w, scheme: scheme, starting: make(chan struct{}, 1)}, nil
+=======
+	if c.Err() != nil {
+		return nil, errNotHTTP2
+	}
+	return &upstreamConn{c, w, scheme}, nil
+>>>>>>> h2
 }
 
 // Read gives what the upstream has sent.
@@ -74,21 +90,20 @@ func (w *watched) Read(p []byte) (int, error) {
 		w.settle() // whoever reads on has dealt with what came before
 	}
 	n, err := w.Conn.Read(p)
-	w.frames.scan(p[:n], func(f frame, _, offset, size int) {
+	w.frames.scan(p[:n], func(f frame, at, offset, size int) {
 		whole := offset+size == f.length
 		switch {
-		case whole && f.kind == frameSettings && f.flags&flagAck == 0:
-			w.began = true
-		case whole && f.kind == frameGoAway:
+		case f.kind == frameGoAway && whole:
 			w.draining.Store(true)
+		case f.kind == frameSettings && f.flags&flagAck == 0:
+			w.settings(p[at:at+size], offset)
+			w.began = w.began || whole
 		}
 	})
-	if err != nil {
-		w.settle()
-	}
 	return n, err
 }
 
+<<<<<<< HEAD
 // place reserves a place for a request whose turn it is to begin, and gives up the turn if there is none.
 func (c *upstreamConn) place() (r *route, ok bool) {
 	started := func() { <-c.starting }
@@ -97,12 +112,33 @@ func (c *upstreamConn) place() (r *route, ok bool) {
 		return nil, false
 	}
 	return &route{c, c.scheme, false, sync.OnceFunc(started)}, true
+=======
+// settings looks for the limit of streams in a piece of SETTINGS (RFC 9113, 6.5.1).
+func (w *watched) settings(p []byte, offset int) {
+	for i, b := range p {
+		w.setting[(offset+i)%len(w.setting)] = b
+		if (offset+i)%len(w.setting) == len(w.setting)-1 && binary.BigEndian.Uint16(w.setting[:]) == settingMaxStreams {
+			w.closed.Store(binary.BigEndian.Uint32(w.setting[2:]) == 0)
+		}
+	}
+}
+
+// Close closes the connection, as net/http does when it is over. TLS says goodbye, but waits for nobody.
+func (w *watched) Close() error {
+	defer w.settle()
+	if t, ok := w.Conn.(*tls.Conn); ok {
+		_ = t.SetWriteDeadline(time.Now().Add(closeMost))
+		defer t.NetConn().Close()
+	}
+	return w.Conn.Close()
+>>>>>>> h2
 }
 
 // state says whether the connection takes a request now, which is reserved then, or can ever.
 func (c *upstreamConn) state() (connState, *route) {
 	switch {
 	case c.Err() != nil:
+<<<<<<< HEAD
 		return connOver, nil
 	case c.watched.draining.Load() && c.InFlight() == 0:
 		_ = c.Close()
@@ -125,6 +161,21 @@ func (c *upstreamConn) state() (connState, *route) {
 		return connClosed, nil
 	}
 	return connFull, nil
+=======
+		return connOver
+	case c.watched.draining.Load() && c.InFlight() > 0:
+		return connDrains
+	case c.watched.draining.Load():
+		return connOver
+	case c.Reserve() == nil:
+		return connTakes
+	case c.InFlight() > 0:
+		return connFull
+	case c.watched.closed.Load():
+		return connClosed
+	}
+	return connOver // net/http has had enough of it
+>>>>>>> h2
 }
 
 type connState uint8
@@ -135,5 +186,5 @@ const (
 	connFull                    // has as many streams as the upstream allows
 	connClosed                  // has none, and the upstream allows none
 	connDrains                  // takes none any more (GOAWAY); those that it has go on
-	connOver
+	connOver                    // can be closed
 )

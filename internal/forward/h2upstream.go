@@ -38,7 +38,6 @@ type h2Upstream struct {
 	http1   *http.Transport // nil unless the upstream speaks HTTP/1
 	dialing *dialing        // nil: nobody dials
 	failed  time.Time       // when a dial last did
-	closed  bool
 }
 
 // dialing is one connection that is being made, for all who wait for it.
@@ -57,7 +56,8 @@ type route struct {
 
 // reserve gives what sends one request, and must be used for one. It connects if need be.
 func (u *h2Upstream) reserve(ctx context.Context) (*route, error) {
-	var late <-chan time.Time
+	var since time.Time // when it began to wait for a place
+	var tick <-chan time.Time
 	for {
 		changed := u.bell.wait()
 		r, busy, d, alone := u.find()
@@ -69,12 +69,16 @@ func (u *h2Upstream) reserve(ctx context.Context) (*route, error) {
 			turn = busy.starting
 		}
 		var dialed chan struct{}
-		if d != nil {
+		switch {
+		case d != nil:
 			dialed = d.done
-		} else if late == nil {
-			timer := time.NewTimer(placeWait)
-			defer timer.Stop()
-			late = timer.C
+		case since.IsZero():
+			since = time.Now()
+			ticker := time.NewTicker(dialAgain)
+			defer ticker.Stop()
+			tick = ticker.C
+		case time.Since(since) >= placeWait:
+			return nil, errNoPlace
 		}
 		select {
 		case turn <- struct{}{}:
@@ -86,8 +90,7 @@ func (u *h2Upstream) reserve(ctx context.Context) (*route, error) {
 				return nil, d.err
 			}
 		case <-changed:
-		case <-late:
-			return nil, errNoPlace
+		case <-tick:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -112,6 +115,8 @@ func (u *h2Upstream) find() (r *route, busy *upstreamConn, d *dialing, alone boo
 			kept = append(kept, c)
 		}
 		switch state {
+		case connOver:
+			u.tasks.Go(func() { _ = c.Close() })
 		case connTakes:
 			u.conns = append(kept, u.conns[i+1:]...)
 			return r, nil, nil, false
@@ -125,8 +130,13 @@ func (u *h2Upstream) find() (r *route, busy *upstreamConn, d *dialing, alone boo
 	}
 	clear(u.conns[len(kept):])
 	u.conns = kept
+<<<<<<< HEAD
 	alone = full == 0 && !useless && busy == nil
 	if u.dialing == nil && !useless && busy == nil && !u.closed && full < maxUpstreams && (alone || time.Since(u.failed) > dialAgain) {
+=======
+	alone = full == 0 && !useless
+	if u.dialing == nil && !useless && u.ctx.Err() == nil && full < maxUpstreams && (alone || time.Since(u.failed) > dialAgain) {
+>>>>>>> h2
 		u.dialing = &dialing{done: make(chan struct{})}
 		u.tasks.Go(u.dial)
 	}
@@ -193,13 +203,11 @@ func giveOnce(conn net.Conn, next func(context.Context) (net.Conn, error)) func(
 
 // close ends all connections. The context is done by then, and with it what connects.
 func (u *h2Upstream) close() {
-	u.mu.Lock()
-	u.closed = true
-	u.mu.Unlock()
 	u.tasks.Wait()
 	for _, c := range u.conns {
-		_ = c.Close()
+		u.tasks.Go(func() { _ = c.Close() })
 	}
+	u.tasks.Wait()
 	if u.http1 != nil {
 		u.http1.CloseIdleConnections()
 	}

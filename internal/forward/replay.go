@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// maxReplay is how much of a request's body is kept, in bytes, so that a request that the upstream has refused can be sent
-// again. One that has sent more when it is refused is not.
+// maxReplay is how long a request's body can be, in bytes, so that it is kept and sent again if the upstream refuses it. Of a
+// longer one, what has been read is kept until it is more than that.
 const maxReplay = 64 << 10
 
 // minFetch is the least room that a piece of a body is read into, in bytes.
@@ -103,7 +103,7 @@ func (a *attempt) Read(p []byte) (int, error) {
 		case r.end != nil:
 			r.mu.Unlock()
 			return 0, r.end
-		case !r.reading && (r.settled || len(r.kept) >= maxReplay || !r.whole):
+		case !r.reading && (r.settled || len(r.kept) > maxReplay || !r.whole):
 			r.whole = false
 			r.mu.Unlock()
 			return r.direct(p)

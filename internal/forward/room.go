@@ -7,7 +7,7 @@ const (
 	maxStreams = 1000
 	// streamWindow is how much of one body, of a request or a response, may have come and wait to be passed on, in bytes.
 	streamWindow = 1 << 20
-	// maxUnread is how much of all bodies of requests may wait so, in bytes; twice that while pieces come at the same time.
+	// maxUnread is how much of all bodies of requests may wait so, in bytes.
 	maxUnread = 256 << 20
 )
 
@@ -15,33 +15,32 @@ const (
 // that an upstream takes slowly. Connections have window enough for all their streams, so that no stream takes it from
 // another; what that could add up to is bounded here. A connection that finds no room is not read until there is.
 type room struct {
-	mu      sync.Mutex
-	used    int64
-	waiting int64 // connections
-	bell    bell
+	mu   sync.Mutex
+	used int64
+	bell bell
 }
 
-// take takes n bytes, and waits for them until over.
-func (r *room) take(n int64, over <-chan struct{}) bool {
-	for waits := false; ; waits = true {
-		r.mu.Lock()
-		if waits {
-			r.waiting--
-		}
-		if r.used == 0 || r.used+n <= maxUnread {
-			r.used += n
-			r.mu.Unlock()
+// take takes n bytes, and says whether there were as many.
+func (r *room) take(n int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.used > 0 && r.used+n > maxUnread {
+		return false
+	}
+	r.used += n
+	return true
+}
+
+// await takes n bytes, and waits for them until over.
+func (r *room) await(n int64, over <-chan struct{}) bool {
+	for {
+		given := r.bell.wait()
+		if r.take(n) {
 			return true
 		}
-		r.waiting++
-		given := r.bell.wait()
-		r.mu.Unlock()
 		select {
 		case <-given:
 		case <-over:
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.waiting--
 			return false
 		}
 	}
@@ -56,14 +55,6 @@ func (r *room) give(n int64) {
 	defer r.mu.Unlock()
 	r.used -= n
 	r.bell.ring()
-}
-
-// Unread is how many bytes of bodies have come over HTTP/2 and wait to be passed on, and how many connections are not read
-// because that is too much.
-func (s *Server) Unread() (bytes, waiting int64) {
-	s.room.mu.Lock()
-	defer s.room.mu.Unlock()
-	return s.room.used, s.room.waiting
 }
 
 // bell wakes all who wait for a change. Who takes a channel before looking misses none.

@@ -41,6 +41,9 @@ type Server struct {
 	// Identify is called when a request has been read; what it gives is the Note of the exchange. It is called for every
 	// request and must be quick. Nil: not.
 	Identify func(Incoming) any
+	// Crowded is called when a connection of HTTP/2 is not read for a while, because too much of the bodies of requests waits
+	// to be passed on. Nil: not.
+	Crowded func()
 	// HeaderTimeout bounds the time from the first byte of a request to the end of its head, and the TLS handshake. 0: no
 	// bound. A connection may be idle for ever.
 	HeaderTimeout time.Duration

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -15,6 +16,12 @@ import (
 
 // headerTimeout bounds how long a client may take for the head of a request.
 const headerTimeout = 30 * time.Second
+
+// What HTTP/2 can meet besides failures of the network.
+var (
+	errUpstreamFull = errors.New("the upstream allows no more streams at a time; raise its limit (max concurrent streams)")
+	errCrowded      = errors.New("256 MiB of the bodies of requests wait to be passed on; hold fewer uploads, or shorter")
+)
 
 // webListener passes the requests of one proxy: HTTP/1.1, HTTP/2, gRPC and WebSocket, with TLS on either side.
 type webListener struct {
@@ -44,6 +51,7 @@ func newWebListener(config Listener, log *slog.Logger) *webListener {
 		counts: make(map[*forward.Fault]*counters), calls: newCalls()}
 	l.server.Identify = l.calls.identify
 	l.server.Faults, l.server.Observe, l.server.HeaderTimeout = &l.board, l.observe, headerTimeout
+	l.server.Crowded = func() { l.trouble.met("a client of "+l.Name+" is not read for a while", errCrowded) }
 	l.server.Edge, l.server.Egress = config.Edge, config.Egress
 	return l
 }
@@ -155,8 +163,12 @@ func (l *webListener) forget() {
 func (l *webListener) observe(x *forward.Exchange) {
 	l.requests.Add(1)
 	l.calls.exchange(x)
-	if x.Failure == forward.Unreachable {
+	switch x.Failure {
+	case forward.Unreachable:
 		l.refused.Add(1)
+	case forward.UpstreamFull:
+		l.trouble.met("a request found no place on "+l.Upstream, errUpstreamFull)
+	default:
 	}
 	if len(x.Hits)+len(x.Passed) == 0 {
 		return
