@@ -205,8 +205,8 @@ func (c *cli) play(ctx context.Context, program string, shop demo.Shop, a act) e
 		return err
 	}
 	// What deviated is locked; here somebody wants to see it again.
-	p = exec.CommandContext(ctx, program, "unlock", a.name, "--reason", "the demo has shown it", "--config", shop.Settings())
-	p.Stderr = c.err
+	p = spawn.CommandContext(ctx, program, "unlock", a.name, "--reason", "the demo has shown it", "--config", shop.Settings())
+	p.Stderr = c.environment.err
 	if err := p.Run(); err != nil {
 		return fmt.Errorf("unlock %s: %w", a.name, err)
 	}

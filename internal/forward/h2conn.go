@@ -74,14 +74,10 @@ func openHTTP2(ctx context.Context, conn net.Conn, bell *bell) (*upstreamConn, e
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-<<<<<<< HEAD
-	return &upstreamConn{ClientConn: c, watched: w, scheme: scheme, starting: make(chan struct{}, 1)}, nil
-=======
 	if c.Err() != nil {
 		return nil, errNotHTTP2
 	}
-	return &upstreamConn{c, w, scheme}, nil
->>>>>>> h2
+	return &upstreamConn{ClientConn: c, watched: w, scheme: scheme, starting: make(chan struct{}, 1)}, nil
 }
 
 // Read gives what the upstream has sent.
@@ -103,16 +99,6 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-<<<<<<< HEAD
-// place reserves a place for a request whose turn it is to begin, and gives up the turn if there is none.
-func (c *upstreamConn) place() (r *route, ok bool) {
-	started := func() { <-c.starting }
-	if c.watched.draining.Load() || c.Reserve() != nil {
-		started()
-		return nil, false
-	}
-	return &route{c, c.scheme, false, sync.OnceFunc(started)}, true
-=======
 // settings looks for the limit of streams in a piece of SETTINGS (RFC 9113, 6.5.1).
 func (w *watched) settings(p []byte, offset int) {
 	for i, b := range p {
@@ -131,20 +117,27 @@ func (w *watched) Close() error {
 		defer t.NetConn().Close()
 	}
 	return w.Conn.Close()
->>>>>>> h2
+}
+
+// place reserves a place for a request whose turn it is to begin, and gives up the turn if there is none.
+func (c *upstreamConn) place() (r *route, ok bool) {
+	started := func() { <-c.starting }
+	if c.watched.draining.Load() || c.Reserve() != nil {
+		started()
+		return nil, false
+	}
+	return &route{c, c.scheme, false, sync.OnceFunc(started)}, true
 }
 
 // state says whether the connection takes a request now, which is reserved then, or can ever.
 func (c *upstreamConn) state() (connState, *route) {
 	switch {
 	case c.Err() != nil:
-<<<<<<< HEAD
 		return connOver, nil
-	case c.watched.draining.Load() && c.InFlight() == 0:
-		_ = c.Close()
-		return connOver, nil
-	case c.watched.draining.Load():
+	case c.watched.draining.Load() && c.InFlight() > 0:
 		return connDrains, nil
+	case c.watched.draining.Load():
+		return connOver, nil
 	}
 	select {
 	case c.starting <- struct{}{}:
@@ -157,25 +150,13 @@ func (c *upstreamConn) state() (connState, *route) {
 		}
 		return connBusy, nil
 	}
-	if c.InFlight() == 0 {
+	switch {
+	case c.InFlight() > 0:
+		return connFull, nil
+	case c.watched.closed.Load():
 		return connClosed, nil
 	}
-	return connFull, nil
-=======
-		return connOver
-	case c.watched.draining.Load() && c.InFlight() > 0:
-		return connDrains
-	case c.watched.draining.Load():
-		return connOver
-	case c.Reserve() == nil:
-		return connTakes
-	case c.InFlight() > 0:
-		return connFull
-	case c.watched.closed.Load():
-		return connClosed
-	}
-	return connOver // net/http has had enough of it
->>>>>>> h2
+	return connOver, nil // net/http has had enough of it
 }
 
 type connState uint8

@@ -130,13 +130,8 @@ func (u *h2Upstream) find() (r *route, busy *upstreamConn, d *dialing, alone boo
 	}
 	clear(u.conns[len(kept):])
 	u.conns = kept
-<<<<<<< HEAD
 	alone = full == 0 && !useless && busy == nil
-	if u.dialing == nil && !useless && busy == nil && !u.closed && full < maxUpstreams && (alone || time.Since(u.failed) > dialAgain) {
-=======
-	alone = full == 0 && !useless
-	if u.dialing == nil && !useless && u.ctx.Err() == nil && full < maxUpstreams && (alone || time.Since(u.failed) > dialAgain) {
->>>>>>> h2
+	if u.dialing == nil && !useless && busy == nil && u.ctx.Err() == nil && full < maxUpstreams && (alone || time.Since(u.failed) > dialAgain) {
 		u.dialing = &dialing{done: make(chan struct{})}
 		u.tasks.Go(u.dial)
 	}
