@@ -291,12 +291,10 @@ func (k *keeping) revertRound() map[*held]error {
 func (k *keeping) strand(failed map[*held]error) error {
 	var all []error
 	for _, h := range k.outstanding() {
-		err := failed[h]
-		if err == nil {
-			continue
+		if err := failed[h]; err != nil {
+			_ = k.move(h, mishap.InjectionStranded, err.Error())
+			all = append(all, fmt.Errorf("injection %s is stranded: %w", h.in.ID, err))
 		}
-		_ = k.move(h, mishap.InjectionStranded, err.Error())
-		all = append(all, fmt.Errorf("injection %s is stranded: %w", h.in.ID, err))
 	}
 	return errors.Join(all...)
 }
