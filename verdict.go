@@ -1,8 +1,10 @@
 package mishap
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Verdict is what a run has shown about its claim.
@@ -21,7 +23,8 @@ const (
 //
 //   - deviated: a probe beyond its allowance, harm shown between the arms of a
 //     fault that met anything, or no recovery in time. It sticks, whatever
-//     stopped the run later.
+//     stopped the run later; but it is nothing if somebody else had changed a
+//     thing of the run before.
 //   - held: the faults were in for as long as they should, in force at every
 //     look, and felt where they act on traffic; every probe answered while each
 //     fault was in, and met within its allowances; harm ruled out where arms are
@@ -38,7 +41,7 @@ func Judge(r *Run) (Verdict, string) {
 	if deviation := r.Deviated(); deviation != "" {
 		return Deviated, deviation
 	}
-	for _, doubt := range []string{doubtStranded(r), doubtCause(r), doubtEffect(r), doubtWatched(r), doubtComparison(r), doubtProbes(r), doubtRecovery(r)} {
+	for _, doubt := range []string{doubtDisturbed(r), doubtStranded(r), doubtCause(r), doubtEffect(r), doubtWatched(r), doubtComparison(r), doubtProbes(r), doubtRecovery(r)} {
 		if doubt != "" {
 			return Inconclusive, doubt
 		}
@@ -52,6 +55,46 @@ func Judge(r *Run) (Verdict, string) {
 		return Held, r.Compared().Reason + "; the system recovered"
 	}
 	return Held, "every probe was met while the fault was in force, and the system recovered"
+}
+
+// disturbedBefore reports whether somebody else may have changed a thing of the
+// run before that time, so that what it showed then need not be its fault's.
+func (r *Run) disturbedBefore(at time.Time) bool {
+	for _, d := range r.Disturbed {
+		if !d.Since.After(at) {
+			return true
+		}
+	}
+	for _, in := range r.Injections {
+		if in.State == InjectionSuperseded && !in.OutAt.IsZero() && !in.OutAt.After(at) {
+			return true
+		}
+	}
+	return false
+}
+
+// doubtDisturbed names who else changed a thing of the run.
+func doubtDisturbed(r *Run) string {
+	var all []string
+	for _, d := range r.Disturbed {
+		target := r.Injection(d.Injection).Target.Label()
+		if said := fmt.Sprintf("%s %s while the run was judged (%s)", d.What, d.By, target); len(all) == 0 || all[len(all)-1] != said {
+			all = append(all, said)
+		}
+	}
+	for _, in := range r.Injections {
+		if in.State == InjectionSuperseded && in.By == "" {
+			all = append(all, strings.TrimSuffix(fmt.Sprintf("somebody else changed %s while %s was in: %s", in.Target.Label(), in.Fault, in.Detail), ": "))
+		}
+	}
+	if all == nil {
+		return ""
+	}
+	text := "changed by others: " + strings.Join(all, "; ")
+	if what := cmp.Or(r.ArmsHarm, r.Deviation); what != "" {
+		text += "; so it says nothing that " + what
+	}
+	return text
 }
 
 // doubtComparison says why the arms do not show that there was no harm.

@@ -88,6 +88,12 @@ func (g *Guest) takes(e Effect) error {
 	return (&listener{Listener: Listener{Name: g.config.Name}}).takes(e)
 }
 
+func (g *Guest) leads() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return leadsTo(g.config)
+}
+
 func (g *Guest) coverage(a *active) Coverage {
 	g.mu.Lock()
 	defer g.mu.Unlock()

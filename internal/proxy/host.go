@@ -83,7 +83,7 @@ func (h *Host) Put(f Fault) (Status, error) {
 
 // Take ends a fault.
 func (h *Host) Take(id string) error {
-	_, err := h.server.faults.remove(id)
+	_, err := h.server.faults.remove(id, "")
 	return err
 }
 
