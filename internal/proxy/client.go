@@ -84,7 +84,7 @@ func (c *Client) Renew(ctx context.Context, id string, expires time.Duration) (s
 func (c *Client) Own(ctx context.Context, proxy string, o Owner) (owned Owned, err error) {
 	err = c.call(ctx, http.MethodPut, ownerPath(proxy), wireOwner{o.Run, Duration(o.Expires), o.Renew}, &owned)
 	if busy := new(occupied); errors.As(err, &busy) {
-		err = fmt.Errorf("%w: %w", ErrOwned, err)
+		return owned, err // it says all
 	}
 	return owned, wrap(fmt.Sprintf("own proxy %q", proxy), err)
 }
@@ -186,6 +186,9 @@ func (c *Client) unreached(err error) error {
 type occupied struct{ text string }
 
 func (o *occupied) Error() string { return o.text }
+
+// Is makes it an ErrOwned to whoever asks for a proxy.
+func (o *occupied) Is(target error) bool { return target == ErrOwned }
 
 // failed turns an answer that is not a success into an error.
 func failed(code int, data []byte) error {

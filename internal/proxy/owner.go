@@ -58,7 +58,7 @@ func (r *registry) own(proxy string, o Owner) (Owned, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.proxies[proxy] == nil {
+	if r.proxies[proxy] == nil && !o.Renew {
 		return Owned{}, refuse(http.StatusUnprocessableEntity, "the proxies here are: "+r.names(), "there is no proxy named %q", proxy)
 	}
 	now := r.ownerOf(proxy)
@@ -153,7 +153,10 @@ func (r *registry) fillOwners(list []ProxyStatus) []ProxyStatus {
 
 // together are the names of the proxies that are judged as one with this one, which is the first.
 func (r *registry) together(proxy string) []string {
-	list, upstream := []string{proxy}, r.proxies[proxy].leads()
+	list, upstream := []string{proxy}, ""
+	if p := r.proxies[proxy]; p != nil {
+		upstream = p.leads()
+	}
 	for name, p := range r.proxies {
 		if name != proxy && upstream != "" && p.leads() == upstream {
 			list = append(list, name)
@@ -189,17 +192,27 @@ func (r *registry) admits(f Fault) error {
 
 // disturb tells the runs that a proxy belongs to, but that of the fault, what was done with it; it gives one of them.
 func (r *registry) disturb(f Fault, by, what string) (run string) {
-	for _, name := range r.together(f.Proxy) {
+	return r.tell(by, Disturbance{Proxy: f.Proxy, By: f.hand(), What: "fault " + f.ID + " (" + f.Effect.Kind() + ") was " + what})
+}
+
+// upset is disturb for what is done with the proxy itself.
+func (r *registry) upset(proxy, via, what string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tell("", Disturbance{Proxy: proxy, By: Fault{Via: via}.hand(), What: "proxy " + proxy + " " + what})
+}
+
+func (r *registry) tell(by string, d Disturbance) (run string) {
+	for _, name := range r.together(d.Proxy) {
 		o := r.ownerOf(name)
 		if o == nil || o.run == by {
 			continue
 		}
 		run = o.run
 		if len(o.seen) < mostDisturbances {
-			what := "fault " + f.ID + " (" + f.Effect.Kind() + ") was " + what
-			o.seen = append(o.seen, disturbed{Disturbance{Proxy: f.Proxy, By: f.hand(), What: what}, time.Now()})
+			o.seen = append(o.seen, disturbed{d, time.Now()})
 		}
-		r.log.Warn("a run is disturbed", "run", o.run, "proxy", f.Proxy, "fault", f.ID, "by", f.hand(), "what", what)
+		r.log.Warn("a run is disturbed", "run", o.run, "proxy", d.Proxy, "by", d.By, "what", d.What)
 	}
 	return run
 }

@@ -217,7 +217,7 @@ func (c *collection) inject(e *entry, t *toxic) error {
 		t.seed = rand.Uint64()
 	}
 	_, err = c.host.Put(proxy.Fault{ID: id, Proxy: e.name, Effect: effect, Direction: t.way(), Seed: t.seed,
-		Share: float64(min(t.Toxicity, 1)), Expires: time.Duration(t.Expires), Via: "Toxiproxy's API"})
+		Share: float64(min(t.Toxicity, 1)), Expires: time.Duration(t.Expires)})
 	if err == nil {
 		t.fault = id
 	}
