@@ -277,50 +277,6 @@ func (r *Run) Compared() *Comparison {
 	return nil
 }
 
-// Deviated is the deviation of the run in words; empty if there was none. What
-// the arms show is none if no fault touched anything: then something else made
-// them differ. And nothing is one that showed after others had changed a thing
-// of the run.
-func (r *Run) Deviated() string {
-	switch {
-	case r.ArmsHarm != "" && !r.withoutEffect() && !r.disturbedBefore(r.ArmsHarmAt):
-		return r.ArmsHarm
-	case r.Deviation != "" && !r.disturbedBefore(r.DeviatedAt):
-		return r.Deviation
-	}
-	return ""
-}
-
-// withoutEffect reports whether the run had faults, and all that is known says
-// that none of them did anything.
-func (r *Run) withoutEffect() bool {
-	for _, in := range r.Injections {
-		if in.Fault != ArmsFault && in.touched() {
-			return false
-		}
-	}
-	return r.faulted()
-}
-
-// touched reports whether the injection may have had an effect: traffic met it,
-// or, where that is not counted, a look saw it in force, or nobody looked.
-func (in *RunInjection) touched() bool {
-	switch {
-	case in.InjectedAt.IsZero():
-		return false
-	case in.Felt != nil:
-		return in.Felt.Connections > 0
-	}
-	return in.Looks == 0 || in.NotInForce < in.Looks
-}
-
-// deviate records the first deviation; it sticks.
-func (r *Run) deviate(at time.Time, what string) {
-	if r.Deviation == "" {
-		r.Deviation, r.DeviatedAt = what, at
-	}
-}
-
 // Watch returns the watch over the named probe, or nil.
 func (r *Run) Watch(probe string) *Watch {
 	for _, w := range r.Watches {

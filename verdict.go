@@ -1,10 +1,8 @@
 package mishap
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // Verdict is what a run has shown about its claim.
@@ -55,46 +53,6 @@ func Judge(r *Run) (Verdict, string) {
 		return Held, r.Compared().Reason + "; the system recovered"
 	}
 	return Held, "every probe was met while the fault was in force, and the system recovered"
-}
-
-// disturbedBefore reports whether somebody else may have changed a thing of the
-// run before that time, so that what it showed then need not be its fault's.
-func (r *Run) disturbedBefore(at time.Time) bool {
-	for _, d := range r.Disturbed {
-		if !d.Since.After(at) {
-			return true
-		}
-	}
-	for _, in := range r.Injections {
-		if in.State == InjectionSuperseded && !in.OutAt.IsZero() && !in.OutAt.After(at) {
-			return true
-		}
-	}
-	return false
-}
-
-// doubtDisturbed names who else changed a thing of the run.
-func doubtDisturbed(r *Run) string {
-	var all []string
-	for _, d := range r.Disturbed {
-		target := r.Injection(d.Injection).Target.Label()
-		if said := fmt.Sprintf("%s %s while the run was judged (%s)", d.What, d.By, target); len(all) == 0 || all[len(all)-1] != said {
-			all = append(all, said)
-		}
-	}
-	for _, in := range r.Injections {
-		if in.State == InjectionSuperseded && in.By == "" {
-			all = append(all, strings.TrimSuffix(fmt.Sprintf("somebody else changed %s while %s was in: %s", in.Target.Label(), in.Fault, in.Detail), ": "))
-		}
-	}
-	if all == nil {
-		return ""
-	}
-	text := "changed by others: " + strings.Join(all, "; ")
-	if what := cmp.Or(r.ArmsHarm, r.Deviation); what != "" {
-		text += "; so it says nothing that " + what
-	}
-	return text
 }
 
 // doubtComparison says why the arms do not show that there was no harm.

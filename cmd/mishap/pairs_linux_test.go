@@ -205,7 +205,9 @@ func (r pairRun) touched() (from, to time.Time) {
 	return *r.Injections[0].InjectedAt, *r.Injections[0].SettledAt
 }
 
-func overlap(a, b, c, d time.Time) bool { return !a.IsZero() && !c.IsZero() && a.Before(d) && c.Before(b) }
+func overlap(a, b, c, d time.Time) bool {
+	return !a.IsZero() && !c.IsZero() && a.Before(d) && c.Before(b)
+}
 
 // judge says of a verdict whether it is false, and counts it.
 func (p *pairs) judge(i int, other, kind string, r pairRun) string {

@@ -10,7 +10,7 @@ import (
 // it is not.
 type Guest struct {
 	server *server
-	via    string // the API that it came through
+	via    string          // the API that it came through
 	ctx    context.Context // of its connections
 	config Listener        // the name never changes; mu guards the rest
 

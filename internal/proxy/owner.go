@@ -242,6 +242,16 @@ func (o *owner) told() Owned {
 	return all
 }
 
+// names lists the proxies for a person.
+func (r *registry) names() string {
+	names := make([]string, 0, len(r.proxies))
+	for name := range r.proxies {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
 func (s *server) handleOwn(r *http.Request) (int, any, error) {
 	var body wireOwner
 	if err := readBody(r.Body, &body); err != nil {

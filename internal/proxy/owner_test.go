@@ -151,4 +151,3 @@ func TestAnOwnerThatCannotBeIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
-

@@ -330,13 +330,3 @@ func (r *registry) expireOnce(now time.Duration) (wait time.Duration, left bool)
 	}
 	return wait, left
 }
-
-// names lists the proxies for a person.
-func (r *registry) names() string {
-	names := make([]string, 0, len(r.proxies))
-	for name := range r.proxies {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return strings.Join(names, ", ")
-}
