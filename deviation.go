@@ -1,13 +1,24 @@
 package mishap
 
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+)
+
 // Deviated is the deviation of the run in words; empty if there was none. What
 // the arms show is none if no fault touched anything: then something else made
-// them differ.
+// them differ. And nothing is one that showed after others had changed a thing
+// of the run.
 func (r *Run) Deviated() string {
-	if r.ArmsHarm != "" && !r.WithoutEffect() {
+	switch {
+	case r.ArmsHarm != "" && !r.WithoutEffect() && !r.disturbedBefore(r.ArmsHarmAt):
 		return r.ArmsHarm
+	case r.Deviation != "" && !r.disturbedBefore(r.DeviatedAt):
+		return r.Deviation
 	}
-	return r.Deviation
+	return ""
 }
 
 // WithoutEffect reports whether the run had faults, and all that is known says
@@ -34,8 +45,48 @@ func (in *RunInjection) touched() bool {
 }
 
 // deviate records the first deviation; it sticks.
-func (r *Run) deviate(what string) {
+func (r *Run) deviate(at time.Time, what string) {
 	if r.Deviation == "" {
-		r.Deviation = what
+		r.Deviation, r.DeviatedAt = what, at
 	}
+}
+
+// disturbedBefore reports whether somebody else may have changed a thing of the
+// run before that time, so that what it showed then need not be its fault's.
+func (r *Run) disturbedBefore(at time.Time) bool {
+	for _, d := range r.Disturbed {
+		if !d.Since.After(at) {
+			return true
+		}
+	}
+	for _, in := range r.Injections {
+		if in.State == InjectionSuperseded && !in.OutAt.IsZero() && !in.OutAt.After(at) {
+			return true
+		}
+	}
+	return false
+}
+
+// doubtDisturbed names who else changed a thing of the run.
+func doubtDisturbed(r *Run) string {
+	var all []string
+	for _, d := range r.Disturbed {
+		target := r.Injection(d.Injection).Target.Label()
+		if said := fmt.Sprintf("%s %s while the run was judged (%s)", d.What, d.By, target); len(all) == 0 || all[len(all)-1] != said {
+			all = append(all, said)
+		}
+	}
+	for _, in := range r.Injections {
+		if in.State == InjectionSuperseded && in.By == "" {
+			all = append(all, strings.TrimSuffix(fmt.Sprintf("somebody else changed %s while %s was in: %s", in.Target.Label(), in.Fault, in.Detail), ": "))
+		}
+	}
+	if all == nil {
+		return ""
+	}
+	text := "changed by others: " + strings.Join(all, "; ")
+	if what := cmp.Or(r.ArmsHarm, r.Deviation); what != "" {
+		text += "; so it says nothing that " + what
+	}
+	return text
 }

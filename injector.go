@@ -59,7 +59,7 @@ type Injection struct {
 	Share    Share           `json:"share,omitempty"`   // part of the target's traffic that it may hit; 0 means all of the target
 	With     json.RawMessage `json:"with,omitempty"`
 	Undo     json.RawMessage `json:"undo,omitempty"` // never part of a plan, a journal or a report
-	Keys     []string        `json:"keys"`           // resource keys: what it will change
+	Keys     []Key           `json:"keys"`           // what it will change, and what must be left alone meanwhile
 	For      Duration        `json:"for"`            // how long it may last
 	Notes    []string        `json:"notes,omitempty"`
 }

@@ -19,6 +19,7 @@ type Entry struct {
 	Effect      *Effect          `json:"effect,omitempty"`
 	Comparison  *Comparison      `json:"comparison,omitempty"`
 	Recovered   *Recovered       `json:"recovered,omitempty"`
+	Disturbance *Disturbance     `json:"disturbance,omitempty"`
 	Note        *Note            `json:"note,omitempty"`
 }
 
@@ -68,6 +69,15 @@ type Recovered struct {
 // and before all answers of the first that succeeded were there.
 func (r Recovered) Range() (after, within time.Duration) {
 	return (r.Took - r.Resolution).Std(), max(r.Took, r.Answered).Std()
+}
+
+// Disturbance is what somebody else changed on a thing of the run while the run
+// was judged: it may be why a probe was not met, or was.
+type Disturbance struct {
+	Injection string    `json:"injection"` // whose target it is
+	By        string    `json:"by"`        // "by hand", "through Toxiproxy's API"
+	What      string    `json:"what"`      // "fault slow (latency) was put in"
+	Since     time.Time `json:"since"`     // it was not before that
 }
 
 // Note is something worth knowing that moves nothing.

@@ -21,15 +21,18 @@ type Run struct {
 	Looks      []*Comparison // at the arms, oldest first
 	Recovered  *Recovered
 	Notes      []string
-	Deviation  string // the first one of a probe or of the recovery, in words; empty if there was none
-	ArmsHarm   string // the first harm that the arms showed while a fault was in, in words
-	EverLost   bool   // the run changed its server
-	WasStuck   bool   // an injection was stranded at some time
-	Internal   bool   // mishap itself failed
-	Stopped    bool   // a person interrupted it, at whatever time
-	Seq        int64  // of the last entry
+	Deviation  string        // the first one of a probe or of the recovery, in words; empty if there was none
+	ArmsHarm   string        // the first harm that the arms showed while a fault was in, in words
+	Disturbed  []Disturbance // what others changed meanwhile, as it became known
+	EverLost   bool          // the run changed its server
+	WasStuck   bool          // an injection was stranded at some time
+	Internal   bool          // mishap itself failed
+	Stopped    bool          // a person interrupted it, at whatever time
+	Seq        int64         // of the last entry
 
 	PlannedAt   time.Time
+	DeviatedAt  time.Time // when Deviation was recorded
+	ArmsHarmAt  time.Time // when ArmsHarm was
 	InjectedAt  time.Time // of the first injection
 	HoldingAt   time.Time
 	RevertingAt time.Time
@@ -45,9 +48,10 @@ type RunInjection struct {
 	By         string
 	InjectedAt time.Time
 	SettledAt  time.Time
-	Looks      int     // how often it was asked whether the fault is in force
-	NotInForce int     // how often the answer was not yes
-	Effect     *Effect // the last answer
+	Looks      int       // how often it was asked whether the fault is in force
+	OutAt      time.Time // the first of these looks that saw it out; zero if none did
+	NotInForce int       // how often the answer was not yes
+	Effect     *Effect   // the last answer
 	Felt       *Traffic
 	Answered   map[string]bool // probes by name that were asked and answered while it was in
 }
@@ -87,12 +91,14 @@ func (r *Run) Apply(e Entry) error {
 	case e.Effect != nil:
 		r.applyEffect(e)
 	case e.Comparison != nil:
-		r.applyComparison(e.Comparison)
+		r.applyComparison(e.At, e.Comparison)
 	case e.Recovered != nil:
 		r.Recovered = e.Recovered
 		if !e.Recovered.In && e.Recovered.Blind == "" {
-			r.deviate(fmt.Sprintf("the steady state did not come back within %s", r.Plan.Experiment.Recovery.Within))
+			r.deviate(e.At, fmt.Sprintf("the steady state did not come back within %s", r.Plan.Experiment.Recovery.Within))
 		}
+	case e.Disturbance != nil:
+		r.Disturbed = append(r.Disturbed, *e.Disturbance)
 	case e.Note != nil:
 		r.Notes = append(r.Notes, e.Note.Text)
 	}
@@ -118,6 +124,8 @@ func (r *Run) check(e Entry) error {
 		return fmt.Errorf("the plan has no probe %q", e.Observation.Probe)
 	case e.Effect != nil && r.Injection(e.Effect.Injection) == nil:
 		return fmt.Errorf("there is no injection %q", e.Effect.Injection)
+	case e.Disturbance != nil && r.Injection(e.Disturbance.Injection) == nil:
+		return fmt.Errorf("there is no injection %q", e.Disturbance.Injection)
 	case e.Injection != nil:
 		return r.checkInjection(e.Injection)
 	}
@@ -146,7 +154,7 @@ func (e Entry) fields() int {
 	n := 0
 	for _, set := range []bool{
 		e.Planned != nil, e.State != nil, e.Check != nil, e.Observation != nil,
-		e.Injection != nil, e.Effect != nil, e.Comparison != nil, e.Recovered != nil, e.Note != nil,
+		e.Injection != nil, e.Effect != nil, e.Comparison != nil, e.Recovered != nil, e.Disturbance != nil, e.Note != nil,
 	} {
 		if set {
 			n++
@@ -200,7 +208,7 @@ func (r *Run) applyObservation(o Observation, at time.Time) {
 		return
 	}
 	if w.Deviates() {
-		r.deviate(w.Deviation)
+		r.deviate(at, w.Deviation)
 	}
 	if o.Start.IsZero() {
 		o.Start = at.Add(-o.Took.Std())
@@ -242,17 +250,19 @@ func (r *Run) applyEffect(e Entry) {
 	if in.State == InjectionInjected {
 		in.Looks++
 		if effect.InForce != Yes {
-			in.NotInForce++
+			if in.NotInForce++; effect.InForce == No && in.OutAt.IsZero() {
+				in.OutAt = e.At
+			}
 		}
 	}
 }
 
 // applyComparison folds a look at the arms. Harm that shows while the fault is
 // in deviates, whenever it does, if the fault has met anything: see [Run.Deviated].
-func (r *Run) applyComparison(c *Comparison) {
+func (r *Run) applyComparison(at time.Time, c *Comparison) {
 	r.Looks = append(r.Looks, c)
 	if c.Outcome == HarmShown && c.Phase == InHold && r.ArmsHarm == "" {
-		r.ArmsHarm = c.Reason
+		r.ArmsHarm, r.ArmsHarmAt = c.Reason, at
 	}
 }
 

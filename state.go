@@ -74,6 +74,7 @@ const (
 	CauseAbort       Cause = "abort"       // somebody asked for it from elsewhere
 	CauseHalt        Cause = "halt"        // everything was halted
 	CauseInterrupt   Cause = "interrupt"   // Ctrl-C or a signal
+	CauseDisturbed   Cause = "disturbed"   // somebody else changed the same thing
 	CauseError       Cause = "error"       // an injection failed
 	CauseInternal    Cause = "internal"    // mishap itself failed: ledger, keeper or a panic
 	CauseCrash       Cause = "crash"       // the server of the run was lost

@@ -21,7 +21,8 @@ const (
 //
 //   - deviated: a probe beyond its allowance, harm shown between the arms of a
 //     fault that met anything, or no recovery in time. It sticks, whatever
-//     stopped the run later.
+//     stopped the run later; but it is nothing if somebody else had changed a
+//     thing of the run before.
 //   - held: the faults were in for as long as they should, in force at every
 //     look, and felt where they act on traffic; every probe answered while each
 //     fault was in, and met within its allowances; harm ruled out where arms are
@@ -38,7 +39,7 @@ func Judge(r *Run) (Verdict, string) {
 	if deviation := r.Deviated(); deviation != "" {
 		return Deviated, deviation
 	}
-	for _, doubt := range []string{doubtStranded(r), doubtCause(r), doubtEffect(r), doubtWatched(r), doubtComparison(r), doubtProbes(r), doubtRecovery(r)} {
+	for _, doubt := range []string{doubtDisturbed(r), doubtStranded(r), doubtCause(r), doubtEffect(r), doubtWatched(r), doubtComparison(r), doubtProbes(r), doubtRecovery(r)} {
 		if doubt != "" {
 			return Inconclusive, doubt
 		}

@@ -113,6 +113,7 @@ func (e *ec2Stop) Prepare(ctx context.Context, req mishap.Request) ([]mishap.Inj
 				return nil, err
 			}
 			in.Control = &like.Target
+			in.Keys = append(in.Keys, ec2Key(place, like.Target.ID, mishap.ControlAttribute))
 		}
 		if picked.note != "" {
 			in.Notes = append(in.Notes, picked.note)

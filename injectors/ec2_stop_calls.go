@@ -123,7 +123,7 @@ func ec2Injection(req mishap.Request, place AWS, i types.Instance) (mishap.Injec
 	undo, err := json.Marshal(ec2Undo{Account: place.Account, Region: place.Region, Instance: id})
 	in := mishap.Injection{
 		Injector: req.Fault.Injector, With: req.Fault.With, Undo: undo,
-		Keys: []string{fmt.Sprintf("aws/%s/%s/instance/%s/state", place.Account, place.Region, id)},
+		Keys: []mishap.Key{ec2Key(place, id, "state")},
 		Target: mishap.Target{ID: id, Kind: "ec2-instance", Name: tags["Name"], Tags: tags,
 			Where: mishap.Place{Account: place.Account, Region: place.Region}},
 	}
@@ -131,6 +131,11 @@ func ec2Injection(req mishap.Request, place AWS, i types.Instance) (mishap.Injec
 		in.Notes = append(in.Notes, fmt.Sprintf("Auto Scaling group %s will see %s as unhealthy, terminate and replace it", group, id))
 	}
 	return in, err
+}
+
+// ec2Key is a resource key of an instance.
+func ec2Key(place AWS, id, attribute string) mishap.Key {
+	return mishap.Key{Thing: fmt.Sprintf("aws/%s/%s/instance/%s", place.Account, place.Region, id), Attribute: attribute}
 }
 
 // stoppable refuses what EC2 cannot stop and start again.

@@ -66,8 +66,8 @@ func pickIsTheSeeds(t *testing.T, m *moto) {
 	if !slices.Contains(in.Notes, "picked 2 of 5 with seed 42") {
 		t.Errorf("the pick is not noted: %q", in.Notes)
 	}
-	key := "aws/" + motoAccount + "/" + motoRegion + "/instance/" + in.Target.ID + "/state"
-	if diff := cmp.Diff([]string{key}, in.Keys); diff != "" {
+	key := "aws/" + motoAccount + "/" + motoRegion + "/instance/" + in.Target.ID
+	if diff := cmp.Diff([]mishap.Key{{Thing: key, Attribute: "state"}}, in.Keys); diff != "" {
 		t.Error(diff)
 	}
 }

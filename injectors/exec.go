@@ -159,7 +159,7 @@ func execInjection(req mishap.Request, with execWith, undo execUndo) mishap.Inje
 	return mishap.Injection{
 		Injector: req.Fault.Injector, With: req.Fault.With, Matched: 1,
 		Target: mishap.Target{ID: id, Kind: "command", Name: beginning(strings.Join(args, " "))},
-		Keys:   []string{"exec/" + key}, Notes: []string{"dies with " + with.DiesWith},
+		Keys:   []mishap.Key{{Thing: "exec/" + key, Attribute: "command"}}, Notes: []string{"dies with " + with.DiesWith},
 	}
 }
 

@@ -296,7 +296,7 @@ func TestTwoFaultsOnTheSameThingShareAKey(t *testing.T) {
 	dir := t.TempDir()
 	key := func(more map[string]any) string {
 		_, in := preparedExec(t, injectors.Deps{}, execWith(dir, more))
-		return strings.Join(in.Keys, " ")
+		return fmt.Sprint(in.Keys)
 	}
 	if a, b := key(nil), key(map[string]any{"timeout": "3s"}); a != b {
 		t.Errorf("the same inject command has keys %q and %q", a, b)
@@ -305,7 +305,7 @@ func TestTwoFaultsOnTheSameThingShareAKey(t *testing.T) {
 		t.Errorf("two inject commands share the key %q", a)
 	}
 	named := map[string]any{"key": "eth0", "inject": []string{"true", "x"}}
-	if got := key(named); got != "exec/eth0" {
+	if got := key(named); got != "[exec/eth0#command]" {
 		t.Errorf("the key is %q", got)
 	}
 }

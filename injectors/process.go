@@ -138,6 +138,11 @@ type identity struct {
 	Start uint64 `json:"start"` // clock ticks after boot
 }
 
+// key is a resource key of the process.
+func (i identity) key(attribute string) mishap.Key {
+	return mishap.Key{Thing: fmt.Sprintf("process/%s/%d/%d", i.Boot, i.PID, i.Start), Attribute: attribute}
+}
+
 // site is where a PID means what it does.
 type site struct {
 	Boot      string `json:"boot"`
@@ -200,12 +205,13 @@ func prepareProcesses(t processTargets, req mishap.Request, refuse func(process)
 		}
 		in := mishap.Injection{
 			Injector: req.Fault.Injector, With: req.Fault.With, Undo: undo, Matched: len(matched),
-			Keys:   []string{fmt.Sprintf("process/%s/%d/%d/state", p.Boot, p.PID, p.Start)},
+			Keys:   []mishap.Key{p.key("state")},
 			Target: p.target(),
 		}
 		if picked.control != nil {
 			like := picked.control[i].target()
 			in.Control = &like
+			in.Keys = append(in.Keys, picked.control[i].key(mishap.ControlAttribute))
 		}
 		if picked.note != "" {
 			in.Notes = []string{picked.note}

@@ -27,6 +27,11 @@ type ProxyAddress struct {
 	Edge                   bool   // its clients are outside
 }
 
+// key is a resource key of the proxy: all that passes it is judged together.
+func (a ProxyAddress) key(attribute string) mishap.Key {
+	return mishap.Key{Thing: fmt.Sprintf("proxy/%s/%s", a.Control, a.Name), Attribute: attribute}
+}
+
 // ProxyFault is what a proxy is asked to do to the traffic that passes it.
 type ProxyFault struct {
 	ID, Run, Proxy string
@@ -51,7 +56,8 @@ type ProxyStatus struct {
 type ProxyControl interface {
 	Put(ctx context.Context, f ProxyFault) error
 	Get(ctx context.Context, id string) (ProxyStatus, error)
-	Delete(ctx context.Context, id string) error
+	Delete(ctx context.Context, id, run string) error
+	ProxyOwners
 }
 
 type proxyTargets struct {

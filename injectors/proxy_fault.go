@@ -51,7 +51,7 @@ func (p *proxyFault) Prepare(ctx context.Context, req mishap.Request) ([]mishap.
 	in := mishap.Injection{
 		Injector: req.Fault.Injector, With: req.Fault.With, Undo: undo, Matched: 1,
 		Target: mishap.Target{ID: p.proxy, Kind: "proxy", Name: p.proxy},
-		Keys:   []string{fmt.Sprintf("proxy/%s/%s/%s", address.Control, p.proxy, p.kind.effect)},
+		Keys:   []mishap.Key{address.key(p.kind.effect)},
 		Notes:  []string{p.note(address, with)},
 	}
 	share := with.hit().share

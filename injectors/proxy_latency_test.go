@@ -39,7 +39,13 @@ func (p *memoryProxy) Get(_ context.Context, id string) (injectors.ProxyStatus, 
 }
 
 // Delete takes a fault out.
-func (p *memoryProxy) Delete(_ context.Context, id string) error {
+func (p *memoryProxy) Own(context.Context, string, string, time.Duration, bool) ([]mishap.Disturbance, error) {
+	return nil, nil
+}
+
+func (p *memoryProxy) Disown(context.Context, string, string) error { return nil }
+
+func (p *memoryProxy) Delete(_ context.Context, id, _ string) error {
 	if p.down {
 		return injectors.ErrProxyDown
 	}
@@ -70,7 +76,7 @@ func TestProxyLatencyTellsTheProxyEverythingThatWasAsked(t *testing.T) {
 	if in.Share != 0.25 || in.Matched != 1 {
 		t.Errorf("share %s, %d matched", in.Share, in.Matched)
 	}
-	if diff := cmp.Diff([]string{"proxy/c.sock/payments/latency"}, in.Keys); diff != "" {
+	if diff := cmp.Diff([]mishap.Key{{Thing: "proxy/c.sock/payments", Attribute: "latency"}}, in.Keys); diff != "" {
 		t.Error(diff)
 	}
 	if err := injector.Inject(t.Context(), in); err != nil {

@@ -44,7 +44,7 @@ func (p proxyLease) Revert(ctx context.Context, in mishap.Injection) (mishap.Rev
 	if err != nil {
 		return mishap.Reverted{}, err
 	}
-	err = control.Delete(ctx, fault.ID)
+	err = control.Delete(ctx, fault.ID, fault.Run)
 	switch {
 	case errors.Is(err, ErrProxyDown):
 		return mishap.Reverted{State: mishap.InjectionGone, Detail: "the proxy is not running, and so has no faults"}, nil

@@ -40,8 +40,22 @@ func (c control) Get(ctx context.Context, id string) (injectors.ProxyStatus, err
 	return status, translated(err)
 }
 
-func (c control) Delete(ctx context.Context, id string) error {
-	_, err := c.c.Delete(ctx, id)
+func (c control) Delete(ctx context.Context, id, run string) error {
+	_, err := c.c.Retract(ctx, id, run)
+	return translated(err)
+}
+
+func (c control) Own(ctx context.Context, name, run string, expires time.Duration, keep bool) ([]mishap.Disturbance, error) {
+	owned, err := c.c.Own(ctx, name, proxy.Owner{Run: run, Expires: expires, Renew: keep})
+	var all []mishap.Disturbance
+	for _, d := range owned.Disturbed {
+		all = append(all, mishap.Disturbance{By: d.By, What: d.What, Since: time.Now().Add(-time.Duration(d.Ago))})
+	}
+	return all, translated(err)
+}
+
+func (c control) Disown(ctx context.Context, name, run string) error {
+	_, err := c.c.Disown(ctx, name, run)
 	return translated(err)
 }
 

@@ -80,7 +80,7 @@ func (r *requestArms) Prepare(ctx context.Context, req mishap.Request) ([]mishap
 	return []mishap.Injection{{
 		Fault: mishap.ArmsFault, Injector: requestArmsName, With: with, Undo: secret, Matched: 1, Share: 2 * spec.Share,
 		Target: mishap.Target{ID: address.Name, Kind: "proxy", Name: address.Name},
-		Keys:   []string{fmt.Sprintf("proxy/%s/%s/arms", address.Control, address.Name)},
+		Keys:   []mishap.Key{address.key("arms")},
 		Notes:  armsNotes(address, spec),
 	}}, nil
 }

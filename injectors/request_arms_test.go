@@ -198,7 +198,7 @@ func TestTwoRunsCannotHaveArmsOnOneProxy(t *testing.T) {
 	deps := httpDeps(func() string { return control })
 	arms := injectors.RequestArms(deps, halves("payments"))
 	var last error
-	var keys []string
+	var keys []mishap.Key
 	for _, run := range []string{"one", "two"} {
 		found, err := arms.Prepare(t.Context(), mishap.Request{Run: run})
 		if err != nil {
@@ -211,7 +211,7 @@ func TestTwoRunsCannotHaveArmsOnOneProxy(t *testing.T) {
 	if last == nil || errors.Is(last, injectors.ErrFaultOver) || !strings.Contains(last.Error(), `assigns the arms of run "one" already`) {
 		t.Errorf("the second run got %v", last)
 	}
-	if keys[0] != keys[1] || keys[0] != "proxy/"+control+"/payments/arms" {
+	if keys[0] != keys[1] || keys[0] != (mishap.Key{Thing: "proxy/" + control + "/payments", Attribute: "arms"}) {
 		t.Errorf("resource keys %v", keys)
 	}
 }

@@ -24,7 +24,7 @@ type Deps struct {
 	Irreversible func(injector string) bool
 	// Halted reports whether everything is halted, and the reason given.
 	Halted func(ctx context.Context) (reason string, halted bool, err error)
-	// Others names the other active runs of the plan's experiment or group in
+	// Others names the other active runs of the plan's experiment, group or things in
 	// words, without the run that asks.
 	Others func(ctx context.Context, p mishap.Plan) ([]string, error)
 	// Self says what mishap itself stands on, as of now.

@@ -11,9 +11,10 @@ func exclusiveKind(d Deps) mishap.SafeguardKind {
 	return mishap.SafeguardKind{
 		Kind: mishap.Kind{
 			Name:    "exclusive",
-			Summary: "at most one run per experiment and per group",
+			Summary: "at most one run per experiment, per group, and per thing that is changed",
 			Doc: "Two faults at once on the same part of a system make both verdicts worthless, so a run is refused while " +
-				"another one of the same experiment or the same `group` is active; one that is stranded counts as active. Always on.",
+				"another one of the same experiment or the same `group` is active, or one that a proxy, a process or an instance belongs to " +
+				"which this run would change; one that is stranded counts as active. Always on.",
 			Params:  none{},
 			Example: "safeguard: exclusive\n",
 		},
@@ -35,7 +36,7 @@ func (d Deps) checkExclusive(ctx context.Context, s mishap.Situation) error {
 	}
 	return &mishap.Veto{
 		Safeguard: "exclusive",
-		Reason:    fmt.Sprintf("group %q is busy: %s", s.Plan.Experiment.Group, some(others)),
+		Reason:    fmt.Sprintf("another run is in the way of group %q: %s", s.Plan.Experiment.Group, some(others)),
 		Hint:      "wait for it to end; `mishap status` shows it and `mishap abort RUN` ends it",
 	}
 }

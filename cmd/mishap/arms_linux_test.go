@@ -47,19 +47,20 @@ type lanes struct {
 func newLanes(t *testing.T, n int) *lanes {
 	t.Helper()
 	l := &lanes{t: t, dir: t.TempDir(), alpha: 0.01}
-	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	answer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if rand.Float64() < laneFails {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 		_, _ = io.WriteString(w, "ok\n")
-	}))
-	t.Cleanup(service.Close)
+	})
 	settings := "state: ./state\nproxies:\n"
 	ports := make([]string, 2*n)
 	for i := range ports {
 		ports[i] = freeport.Address()
 	}
 	for i := range n {
+		service := httptest.NewServer(answer) // one each: what has the same upstream belongs to one run
+		t.Cleanup(service.Close)
 		edge, dependency := ports[2*i], ports[2*i+1]
 		l.edges = append(l.edges, edge)
 		settings += fmt.Sprintf("  - {name: edge-%d, listen: %q, upstream: %q, protocol: http, edge: true, control: ./proxy.sock}\n", i, edge, dependency)

@@ -145,6 +145,7 @@ func (c *cli) addFault(ctx context.Context, client *proxy.Client, f proxy.Fault)
 	if err != nil {
 		return err
 	}
+	spoils := status.Spoils
 	for end := time.Now().Add(settled); !status.Stats.InForceOn.Complete() && time.Now().Before(end); {
 		select {
 		case <-time.After(10 * time.Millisecond):
@@ -154,6 +155,10 @@ func (c *cli) addFault(ctx context.Context, client *proxy.Client, f proxy.Fault)
 		if status, err = client.Get(ctx, f.ID); err != nil {
 			return err
 		}
+	}
+	status.Spoils = spoils
+	if spoils != "" {
+		fmt.Fprintf(c.err, "proxy %s belongs to run %s, which will be inconclusive: it cannot tell this fault from its own\n", f.Proxy, spoils)
 	}
 	if c.json() {
 		return json.NewEncoder(c.out).Encode(status)

@@ -129,7 +129,7 @@ func (m mark) Prepare(_ context.Context, r mishap.Request) ([]mishap.Injection, 
 	}
 	where := mishap.Place{Host: "target"}
 	return []mishap.Injection{{
-		Injector: "mark", Matched: 1, Keys: []string{"mark/" + t.Key}, Undo: json.RawMessage(`{}`),
+		Injector: "mark", Matched: 1, Keys: []mishap.Key{{Thing: "mark/" + t.Key, Attribute: "mark"}}, Undo: json.RawMessage(`{}`),
 		Target: mishap.Target{ID: t.Key, Kind: "mark", Where: where, Tags: map[string]string{"mishap": "allow"}},
 	}}, nil
 }

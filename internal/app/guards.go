@@ -22,7 +22,7 @@ func (a *App) safeguards(run string, keeper func() int) []mishap.SafeguardKind {
 		LongestRun:   s.LongestRun.Std(),
 		Irreversible: func(name string) bool { return a.kinds()[name].Irreversible },
 		Halted:       a.halted,
-		Others:       func(ctx context.Context, p mishap.Plan) ([]string, error) { return a.others(ctx, run, p.Experiment) },
+		Others:       func(ctx context.Context, p mishap.Plan) ([]string, error) { return a.others(ctx, run, p) },
 		Self: func(context.Context) (safeguards.Self, error) {
 			self := safeguards.Self{PIDs: ancestors(os.Getpid()), Instance: ownInstance()}
 			if keeper != nil {
@@ -86,8 +86,9 @@ func (a *App) halted(ctx context.Context) (string, bool, error) {
 	return h.String(), true, nil
 }
 
-// others names the active runs of the experiment or its group.
-func (a *App) others(ctx context.Context, run string, e mishap.Experiment) ([]string, error) {
+// others names the active runs of the experiment or its group, and those that
+// a thing belongs to which the plan touches.
+func (a *App) others(ctx context.Context, run string, p mishap.Plan) ([]string, error) {
 	if !a.hasLedger() {
 		return nil, nil
 	}
@@ -98,9 +99,21 @@ func (a *App) others(ctx context.Context, run string, e mishap.Experiment) ([]st
 	active, err := book.Unfinished(ctx)
 	var names []string
 	for _, r := range active {
-		if r.ID != run && (r.Experiment == e.Name || r.Group == e.Group) {
-			names = append(names, fmt.Sprintf("run %s of %s is %s", r.ID, r.Experiment, r.State))
+		if r.ID == run {
+			continue
 		}
+		what := ""
+		if r.Experiment != p.Experiment.Name && r.Group != p.Experiment.Group {
+			touched, err := book.Injections(ctx, r.ID)
+			if err != nil {
+				return nil, err
+			}
+			if what = p.Shared(touched); what == "" {
+				continue
+			}
+			what = ", and has " + what
+		}
+		names = append(names, fmt.Sprintf("run %s of %s is %s%s", r.ID, r.Experiment, r.State, what))
 	}
 	return names, err
 }

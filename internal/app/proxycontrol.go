@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"mishap"
 	"mishap/injectors"
@@ -50,7 +51,15 @@ func (u unreadable) Get(context.Context, string) (injectors.ProxyStatus, error) 
 }
 
 // Delete gives the error.
-func (u unreadable) Delete(context.Context, string) error { return u.err }
+func (u unreadable) Delete(context.Context, string, string) error { return u.err }
+
+// Own gives the error.
+func (u unreadable) Own(context.Context, string, string, time.Duration, bool) ([]mishap.Disturbance, error) {
+	return nil, u.err
+}
+
+// Disown gives the error.
+func (u unreadable) Disown(context.Context, string, string) error { return u.err }
 
 // Put puts the fault in, or renews it.
 func (p proxyControl) Put(ctx context.Context, f injectors.ProxyFault) error {
@@ -110,8 +119,31 @@ func told(s proxy.Status) string {
 }
 
 // Delete takes the fault out.
-func (p proxyControl) Delete(ctx context.Context, id string) error {
-	_, err := p.client.Delete(ctx, id)
+func (p proxyControl) Delete(ctx context.Context, id, run string) error {
+	_, err := p.client.Retract(ctx, id, run)
+	return translate(err)
+}
+
+// Own makes a proxy belong to a run.
+func (p proxyControl) Own(ctx context.Context, name, run string, expires time.Duration, keep bool) ([]mishap.Disturbance, error) {
+	asked := time.Now()
+	owned, err := p.client.Own(ctx, name, proxy.Owner{Run: run, Expires: min(expires, proxy.MaxExpires), Renew: keep})
+	switch {
+	case errors.Is(err, proxy.ErrOwned):
+		return nil, fmt.Errorf("%w: %w", mishap.ErrTaken, err)
+	case errors.Is(err, proxy.ErrNotFound): // there is no such call
+		return nil, mishap.WithHint(fmt.Errorf("proxy %s does not know to which run it belongs: it is of an earlier version", name), "let it start anew")
+	}
+	var all []mishap.Disturbance
+	for _, d := range owned.Disturbed {
+		all = append(all, mishap.Disturbance{By: d.By, What: d.What, Since: asked.Add(-time.Duration(d.Ago))})
+	}
+	return all, translate(err)
+}
+
+// Disown gives a proxy back.
+func (p proxyControl) Disown(ctx context.Context, name, run string) error {
+	_, err := p.client.Disown(ctx, name, run)
 	return translate(err)
 }
 

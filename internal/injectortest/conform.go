@@ -69,6 +69,7 @@ func rules() []rule {
 		{"PrepareChangesNothing", false, prepareChangesNothing},
 		{"PrepareIsRepeatable", false, prepareIsRepeatable},
 		{"PrepareDescribesEachInjection", false, prepareDescribes},
+		{"SampledControlBelongsToTheRun", false, sampledControlBelongsToTheRun},
 		{"PrepareOfNothingIsNoTarget", false, prepareOfNothing},
 		{"TheTokenOfAnArmIsInUndoAlone", false, tokenInUndoAlone},
 		{"VerifyChangesNothing", false, verifyChangesNothing},

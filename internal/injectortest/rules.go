@@ -28,7 +28,7 @@ func prepareIsRepeatable(t *testing.T, w World, f mishap.Fault) {
 
 func prepareDescribes(t *testing.T, w World, f mishap.Fault) {
 	_, all := prepare(t, w, f)
-	keys, ids := map[string]bool{}, map[string]bool{}
+	keys, ids := map[mishap.Key]bool{}, map[string]bool{}
 	for _, in := range all {
 		if in.Injector != w.Kind.Name {
 			t.Errorf("it is of injector %q, want %q", in.Injector, w.Kind.Name)
@@ -42,15 +42,55 @@ func prepareDescribes(t *testing.T, w World, f mishap.Fault) {
 		if len(in.Keys) == 0 {
 			t.Errorf("target %s has no resource keys", in.Target.ID)
 		}
-		for _, key := range in.Keys {
-			if key == "" || keys[key] {
-				t.Errorf("resource key %q is empty, or is there twice", key)
-			}
-			keys[key] = true
-		}
+		keysAreRight(t, in, keys)
 		if !json.Valid(in.Undo) {
 			t.Errorf("undo %q is not JSON", in.Undo)
 		}
+	}
+}
+
+// keysAreRight: a thing and what of it changes, so that no other run has it
+// meanwhile; and what is left alone for comparison belongs to the run as well.
+func keysAreRight(t *testing.T, in mishap.Injection, seen map[mishap.Key]bool) {
+	things := map[string]bool{}
+	for _, key := range in.Keys {
+		if key.Thing == "" || key.Attribute == "" || strings.Contains(key.Attribute, "#") || seen[key] {
+			t.Errorf("resource key %q has no thing or attribute, or is there twice", key)
+		}
+		if read := new(mishap.Key); read.UnmarshalText([]byte(key.String())) != nil || *read != key {
+			t.Errorf("resource key %q is read as %+v", key, read)
+		}
+		seen[key], things[key.Thing] = true, true
+		if (key.Attribute == mishap.ControlAttribute) != (key.Thing != in.Keys[0].Thing) {
+			t.Errorf("resource key %q: the first thing is what is changed, others are what is left alone for comparison", key)
+		}
+	}
+	if want := 1 + len(controls(in)); len(things) != want {
+		t.Errorf("the keys of target %s name %d things, want %d: the target, and its control", in.Target.ID, len(things), want)
+	}
+}
+
+func controls(in mishap.Injection) []mishap.Target {
+	if in.Control == nil {
+		return nil
+	}
+	return []mishap.Target{*in.Control}
+}
+
+// sampledControlBelongsToTheRun: another run's fault on it would be taken for
+// what it does by itself.
+func sampledControlBelongsToTheRun(t *testing.T, w World, f mishap.Fault) {
+	injector, err := w.Kind.New(f)
+	if err != nil {
+		t.Fatalf("make injector: %v", err)
+	}
+	all, err := injector.Prepare(callContext(t), mishap.Request{Run: run, Fault: f, Arms: w.Arms, Sample: true})
+	if err != nil || len(all) == 0 || all[0].Control == nil {
+		t.Skip("it samples no arms here")
+	}
+	seen := map[mishap.Key]bool{}
+	for _, in := range all {
+		keysAreRight(t, in, seen)
 	}
 }
 

@@ -23,6 +23,7 @@ type keeping struct {
 	write     sync.Mutex // of Out
 	injecting sync.Mutex // held by the call that injects
 	turns     bounded.Turns
+	locks     map[string]io.Closer // of its things, on this machine; only its loop touches it
 
 	mu   sync.Mutex // guards what follows
 	list []*held
@@ -39,18 +40,32 @@ type held struct {
 	unwanted bool               // a revert was asked for: it is not injected any more
 	cancel   context.CancelFunc // of the call that injects it; nil if there is none
 	expiring bool               // its time is over, and a revert under way
-	locks    []io.Closer        // of its resource keys on this machine
 }
 
-// unlock lets others have the resource keys.
-func (h *held) unlock() {
-	for _, l := range h.locks {
-		_ = l.Close()
+// lock takes the things of a run on this machine. They are the run's until its
+// keeper ends: also while it waits for the system to recover.
+func (k *keeping) lock(keys []mishap.Key) error {
+	for _, key := range keys {
+		if k.locks[key.Thing] != nil {
+			continue
+		}
+		lock, err := lockHost(key.Thing)
+		if err != nil {
+			return err
+		}
+		k.locks[key.Thing] = lock
 	}
-	h.locks = nil
+	return nil
 }
 
-// hold takes the injection's resource keys on this machine, and writes it with
+// unlock lets others have the things.
+func (k *keeping) unlock() {
+	for _, lock := range k.locks {
+		_ = lock.Close()
+	}
+}
+
+// hold takes the things of the injection on this machine, and writes it with
 // its undo to the disk.
 func (k *keeping) hold(in *mishap.Injection) error {
 	if in == nil {
@@ -61,16 +76,10 @@ func (k *keeping) hold(in *mishap.Injection) error {
 		return fmt.Errorf("hold injection %s: %w", in.ID, err)
 	}
 	h := &held{in: *in, state: mishap.InjectionPrepared, injector: injector}
-	for _, key := range in.Keys {
-		lock, err := lockHost(key)
-		if err != nil {
-			h.unlock()
-			return err
-		}
-		h.locks = append(h.locks, lock)
+	if err := k.lock(in.Keys); err != nil {
+		return err
 	}
 	if err := k.undo.write(record{Hold: in}); err != nil {
-		h.unlock()
 		return err
 	}
 	k.mu.Lock()
@@ -212,7 +221,6 @@ func (k *keeping) revert(id string, tell func(mishap.Reverted, error)) {
 	if err == nil {
 		k.mu.Lock()
 		h.state = r.State
-		h.unlock()
 		k.mu.Unlock()
 	}
 	tell(r, err)

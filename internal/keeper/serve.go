@@ -33,7 +33,8 @@ func Serve(o ServeOptions) error {
 	if o.Silence == 0 {
 		o.Silence = Silence
 	}
-	k := &keeping{ServeOptions: o, undo: undo}
+	k := &keeping{ServeOptions: o, undo: undo, locks: map[string]io.Closer{}}
+	defer k.unlock()
 	stop := make(chan struct{})
 	defer close(stop)
 	go k.beat(stop)

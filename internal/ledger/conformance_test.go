@@ -3,6 +3,8 @@ package ledger_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,7 +54,7 @@ func state(run string, seq int64, to mishap.State) mishap.Entry {
 	return mishap.Entry{Run: run, Seq: seq, At: epoch.Add(time.Duration(seq) * time.Second), State: &mishap.StateChange{To: to}}
 }
 
-func prepared(run string, seq int64, keys ...string) (mishap.Entry, mishap.Injection) {
+func prepared(run string, seq int64, keys ...mishap.Key) (mishap.Entry, mishap.Injection) {
 	in := mishap.Injection{ID: run + ".1.1", Run: run, Fault: "f", Keys: keys, Undo: json.RawMessage(`{"was":"running"}`)}
 	public := in
 	public.Undo = nil
@@ -73,7 +75,7 @@ func must(t *testing.T, err error) {
 func TestUndoIsThereWhenPrepareReturns(t *testing.T) {
 	each(t, func(t *testing.T, b book) {
 		lease := begin(t, b, "r1", "e", "g")
-		e, in := prepared("r1", 2, "process/1")
+		e, in := prepared("r1", 2, mishap.Key{Thing: "process/1", Attribute: "state"})
 		must(t, b.Prepare(t.Context(), lease, e, in))
 		got, err := b.Injections(t.Context(), "r1")
 		must(t, err)
@@ -93,7 +95,7 @@ func TestAWriteWithAnOldFenceChangesNothing(t *testing.T) {
 		old := begin(t, b, "r1", "e", "g")
 		next, err := b.TakeOver(t.Context(), old, "two")
 		must(t, err)
-		e, in := prepared("r1", 2, "k")
+		e, in := prepared("r1", 2, mishap.Key{Thing: "k", Attribute: "a"})
 		_, again := b.TakeOver(t.Context(), old, "three")
 		for what, err := range map[string]error{
 			"append": b.Append(t.Context(), old, state("r1", 2, mishap.Checking)), "prepare": b.Prepare(t.Context(), old, e, in), "take over": again,
@@ -171,14 +173,14 @@ func TestARunBeginsOnce(t *testing.T) {
 func TestAStrandedRunKeepsItsLocksUntilItIsSettled(t *testing.T) {
 	each(t, func(t *testing.T, b book) {
 		lease := begin(t, b, "r1", "e", "g")
-		e, in := prepared("r1", 2, "k")
+		e, in := prepared("r1", 2, mishap.Key{Thing: "k", Attribute: "a"})
 		must(t, b.Prepare(t.Context(), lease, e, in))
 		must(t, b.Append(t.Context(), lease, moved("r1", 3, mishap.InjectionStranded), state("r1", 4, mishap.Stranded)))
 		if _, err := b.Begin(t.Context(), start("r2", "e", "g")); err == nil {
 			t.Error("a second run began")
 		}
 		other := begin(t, b, "r3", "e3", "g3")
-		e3, in3 := prepared("r3", 2, "k")
+		e3, in3 := prepared("r3", 2, mishap.Key{Thing: "k", Attribute: "b"})
 		var taken *ledger.KeyError
 		if err := b.Prepare(t.Context(), other, e3, in3); !errors.As(err, &taken) || taken.Run != "r1" {
 			t.Errorf("a second injection on a stranded key: %v", err)
@@ -189,22 +191,52 @@ func TestAStrandedRunKeepsItsLocksUntilItIsSettled(t *testing.T) {
 	})
 }
 
-func TestAKeyIsFreeWhenItsInjectionHasSettled(t *testing.T) {
+func TestAThingBelongsToARunUntilItIsOver(t *testing.T) {
 	each(t, func(t *testing.T, b book) {
 		lease := begin(t, b, "r1", "e", "g")
-		e, in := prepared("r1", 2, "k")
+		e, in := prepared("r1", 2, mishap.Key{Thing: "p", Attribute: "latency"})
 		must(t, b.Prepare(t.Context(), lease, e, in))
-		must(t, b.Append(t.Context(), lease, moved("r1", 3, mishap.InjectionInjecting), moved("r1", 4, mishap.InjectionReverting), moved("r1", 5, mishap.InjectionReverted)))
 		other := begin(t, b, "r2", "e2", "g2")
-		e2, in2 := prepared("r2", 2, "k")
+		refused := func(when string) {
+			t.Helper()
+			for _, attribute := range []string{"latency", "refuse", "arms"} {
+				e2, in2 := prepared("r2", 2, mishap.Key{Thing: "p", Attribute: attribute})
+				var taken *ledger.KeyError
+				if err := b.Prepare(t.Context(), other, e2, in2); !errors.As(err, &taken) || taken.Run != "r1" || !errors.Is(err, mishap.ErrTaken) {
+					t.Errorf("%s of r1's proxy by another run, %s: %v", attribute, when, err)
+				}
+			}
+		}
+		refused("while it is prepared")
+		must(t, b.Append(t.Context(), lease, moved("r1", 3, mishap.InjectionInjecting), moved("r1", 4, mishap.InjectionReverting), moved("r1", 5, mishap.InjectionReverted)))
+		refused("while r1 waits for recovery")
+		must(t, b.Append(t.Context(), lease, state("r1", 6, mishap.Refused)))
+		e2, in2 := prepared("r2", 2, mishap.Key{Thing: "p", Attribute: "latency"})
 		must(t, b.Prepare(t.Context(), other, e2, in2))
+	})
+}
+
+func TestFaultsOfOneRunShareAThingButNoAttribute(t *testing.T) {
+	each(t, func(t *testing.T, b book) {
+		lease := begin(t, b, "r1", "e", "g")
+		for i, attribute := range []string{"latency", "refuse", "latency"} {
+			e, in := prepared("r1", int64(i+2), mishap.Key{Thing: "p", Attribute: attribute})
+			in.ID = fmt.Sprintf("r1.%d.1", i+1)
+			e.Injection.ID, e.Injection.Injection.ID = in.ID, in.ID
+			err := b.Prepare(t.Context(), lease, e, in)
+			if i < 2 {
+				must(t, err)
+			} else if !errors.Is(err, mishap.ErrTaken) || !strings.Contains(err.Error(), "another fault of run r1") {
+				t.Errorf("the same attribute twice: %v", err)
+			}
+		}
 	})
 }
 
 func TestUndoIsForgottenWhenTheRunHasEnded(t *testing.T) {
 	each(t, func(t *testing.T, b book) {
 		lease := begin(t, b, "r1", "e", "g")
-		e, in := prepared("r1", 2, "k")
+		e, in := prepared("r1", 2, mishap.Key{Thing: "k", Attribute: "a"})
 		must(t, b.Prepare(t.Context(), lease, e, in))
 		must(t, b.Append(t.Context(), lease, state("r1", 3, mishap.Completed)))
 		got, err := b.Injections(t.Context(), "r1")
@@ -288,7 +320,7 @@ func TestARunGoesOnWhenTheAnswerToPrepareIsLost(t *testing.T) {
 		each(t, func(t *testing.T, b book) {
 			lease := begin(t, b, "r1", "e", "g")
 			must(t, b.Append(t.Context(), lease, state("r1", 2, mishap.Checking)))
-			e, in := prepared("r1", 3, "k")
+			e, in := prepared("r1", 3, mishap.Key{Thing: "k", Attribute: "a"})
 			if written {
 				must(t, b.Prepare(t.Context(), lease, e, in))
 			}
@@ -298,7 +330,7 @@ func TestARunGoesOnWhenTheAnswerToPrepareIsLost(t *testing.T) {
 			if run, err := mishap.Replay(entries); err != nil || run.State != mishap.Refused {
 				t.Errorf("the journal: %v", err)
 			}
-			e, in = prepared("r2", 2, "k") // the key is free
+			e, in = prepared("r2", 2, mishap.Key{Thing: "k", Attribute: "a"}) // the key is free
 			must(t, b.Prepare(t.Context(), begin(t, b, "r2", "e2", "g2"), e, in))
 		})
 	}

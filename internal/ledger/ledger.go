@@ -52,15 +52,20 @@ func (b *BusyError) Error() string {
 	return fmt.Sprintf("run %s of experiment %s (group %s) is %s", b.Run, b.Experiment, b.Group, b.State)
 }
 
-// KeyError refuses an injection on what another one already changes.
+// KeyError refuses an injection on what belongs to another run, or on what
+// another fault of its own run already changes.
 type KeyError struct {
-	Key string
+	Key mishap.Key
 	Run string // the holder's run
+	Own bool   // which is the injection's own
 }
 
 // Error names the key and its holder.
 func (k *KeyError) Error() string {
-	return fmt.Sprintf("%s is already changed by run %s", k.Key, k.Run)
+	if !k.Own {
+		return fmt.Sprintf("%s belongs to run %s until that is over", k.Key.Thing, k.Run)
+	}
+	return fmt.Sprintf("%s is already changed by another fault of run %s", k.Key, k.Run)
 }
 
 // Is makes it a [mishap.ErrTaken].

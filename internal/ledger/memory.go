@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -19,7 +20,8 @@ import (
 type Memory struct {
 	mu         sync.Mutex
 	runs       map[string]*memoryRun
-	keys       map[string]string // key → injection
+	keys       map[mishap.Key]string // key → injection
+	things     map[string]string     // thing → the run that it belongs to
 	injections map[string]*memoryInjection
 	halt       *Halt
 	schedules  map[string]Schedule
@@ -49,7 +51,7 @@ type memoryInjection struct {
 // NewMemory makes an empty ledger.
 func NewMemory() *Memory {
 	return &Memory{
-		runs: map[string]*memoryRun{}, keys: map[string]string{}, injections: map[string]*memoryInjection{},
+		runs: map[string]*memoryRun{}, keys: map[mishap.Key]string{}, things: map[string]string{}, injections: map[string]*memoryInjection{},
 		schedules: map[string]Schedule{}, queue: map[string]Turn{}, locks: map[string]mishap.Lock{}, approvals: map[string]mishap.Approval{}, told: map[string]time.Time{}, sources: map[string]SourceState{}, alive: map[string]bool{}, stops: map[string]StopRequest{},
 	}
 }
@@ -124,6 +126,7 @@ func (m *Memory) follow(r *memoryRun, e mishap.Entry) {
 			m.free(id)
 			m.injections[id].Undo = nil
 		}
+		maps.DeleteFunc(m.things, func(_, run string) bool { return run == r.ID })
 	case e.Injection != nil && m.injections[e.Injection.ID] != nil:
 		in := m.injections[e.Injection.ID]
 		in.state = e.Injection.To
@@ -156,15 +159,16 @@ func (m *Memory) Prepare(_ context.Context, lease Lease, e mishap.Entry, in mish
 		return err
 	}
 	for _, key := range in.Keys {
-		if holder := m.keys[key]; holder != "" {
-			return &KeyError{Key: key, Run: m.injections[holder].Run}
+		run, own := m.things[key.Thing], m.keys[key] != ""
+		if run != "" && run != in.Run || own {
+			return &KeyError{Key: key, Run: run, Own: run == in.Run}
 		}
 	}
 	if err := r.append(e); err != nil {
 		return err
 	}
 	for _, key := range in.Keys {
-		m.keys[key] = in.ID
+		m.keys[key], m.things[key.Thing] = in.ID, in.Run
 	}
 	m.injections[in.ID] = &memoryInjection{Injection: in, state: mishap.InjectionPrepared}
 	r.injections = append(r.injections, in.ID)

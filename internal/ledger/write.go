@@ -50,7 +50,7 @@ func (s *store) Prepare(ctx context.Context, lease Lease, e mishap.Entry, in mis
 			return err
 		}
 		for _, key := range in.Keys {
-			if err := t.takeKey(ctx, key, in.ID); err != nil {
+			if err := t.takeKey(ctx, key, in); err != nil {
 				return err
 			}
 		}
@@ -58,17 +58,32 @@ func (s *store) Prepare(ctx context.Context, lease Lease, e mishap.Entry, in mis
 	}))
 }
 
-func (t tx) takeKey(ctx context.Context, key, injection string) error {
-	var run string
-	err := t.row(ctx, `SELECT i.run FROM keys k JOIN injections i ON i.id = k.injection WHERE k.key = ?`, key).Scan(&run)
-	switch {
-	case err == nil:
-		return &KeyError{Key: key, Run: run}
-	case !errors.Is(err, sql.ErrNoRows):
+// takeKey takes the thing for the run, which keeps it until it is over, and its
+// attribute for the injection. The thing is a row too, so that of two runs that
+// take different attributes at once one waits for the other.
+func (t tx) takeKey(ctx context.Context, key mishap.Key, in mishap.Injection) error {
+	if err := t.exec(ctx, `INSERT INTO keys (key, injection) VALUES (?,?) ON CONFLICT DO NOTHING`, key.Thing, in.ID); err != nil {
 		return err
 	}
-	err = t.exec(ctx, `INSERT INTO keys (key, injection) VALUES (?,?)`, key, injection)
-	return err
+	for _, held := range append(key.Before(), key.String()) {
+		run, err := t.holder(ctx, held)
+		if err != nil {
+			return err
+		}
+		if run != "" && (run != in.Run || held == key.String() && key.Attribute != "") {
+			return &KeyError{Key: key, Run: run, Own: run == in.Run}
+		}
+	}
+	return t.exec(ctx, `INSERT INTO keys (key, injection) VALUES (?,?) ON CONFLICT DO NOTHING`, key.String(), in.ID)
+}
+
+// holder is the run that holds a key; empty if it is free.
+func (t tx) holder(ctx context.Context, key string) (run string, err error) {
+	err = t.row(ctx, `SELECT i.run FROM keys k JOIN injections i ON i.id = k.injection WHERE k.key = ?`, key).Scan(&run)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return run, err
 }
 
 // owned checks server and fence: the write of a server that lost the run must
@@ -196,14 +211,12 @@ func (t tx) forgetUndo(ctx context.Context, run string) error {
 	return nil
 }
 
-// moveInjection records an injection's state. Settled sets its keys free; a
-// fault that is seen again takes them back, if nobody else has them.
+// moveInjection records an injection's state. Settled sets its attributes free,
+// not the things, which are the run's; a fault that is seen again takes them
+// back.
 func (t tx) moveInjection(ctx context.Context, c mishap.InjectionChange) error {
 	if err := t.exec(ctx, `UPDATE injections SET state = ? WHERE id = ?`, c.To, c.ID); err != nil {
 		return err
-	}
-	if c.To.Settled() {
-		return t.exec(ctx, `DELETE FROM keys WHERE injection = ?`, c.ID)
 	}
 	found, err := decodeAll[mishap.Injection](t.rows(ctx, `SELECT injection FROM injections WHERE id = ?`, c.ID))
 	if err != nil {
@@ -211,7 +224,11 @@ func (t tx) moveInjection(ctx context.Context, c mishap.InjectionChange) error {
 	}
 	for _, in := range found {
 		for _, key := range in.Keys {
-			if err := t.exec(ctx, `INSERT INTO keys (key, injection) VALUES (?,?) ON CONFLICT DO NOTHING`, key, in.ID); err != nil {
+			statement := `INSERT INTO keys (injection, key) VALUES (?,?) ON CONFLICT DO NOTHING`
+			if c.To.Settled() && key.Attribute != "" {
+				statement = `DELETE FROM keys WHERE injection = ? AND key = ?`
+			}
+			if err := t.exec(ctx, statement, in.ID, key.String()); err != nil {
 				return err
 			}
 		}

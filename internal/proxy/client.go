@@ -22,6 +22,7 @@ var (
 	ErrNotRunning = errors.New("the proxy is not running") // so it has no faults either
 	ErrNotFound   = errors.New("not found")                // the proxy does not know the fault
 	ErrEnded      = errors.New("the fault is over")        // it was removed, or it has expired
+	ErrOwned      = errors.New("the proxy is taken")       // it belongs to another run, or has a fault of somebody else
 )
 
 // maxAnswer bounds what the client reads of an answer, in bytes.
@@ -76,6 +77,30 @@ func (c *Client) Put(ctx context.Context, f Fault) (status Status, err error) {
 func (c *Client) Renew(ctx context.Context, id string, expires time.Duration) (status Status, err error) {
 	err = c.call(ctx, http.MethodPost, faultPath(id)+"/renew", renewal{Duration(expires)}, &status)
 	return status, wrap(fmt.Sprintf("renew fault %q", id), err)
+}
+
+// Own makes a proxy belong to a run for a lease, or renews that, and gives what others changed since. It gives ErrOwned if
+// the proxy belongs to another run or has a fault of somebody else, and ErrEnded if it is to be renewed and is not the run's.
+func (c *Client) Own(ctx context.Context, proxy string, o Owner) (owned Owned, err error) {
+	err = c.call(ctx, http.MethodPut, ownerPath(proxy), wireOwner{o.Run, Duration(o.Expires), o.Renew}, &owned)
+	if busy := new(occupied); errors.As(err, &busy) {
+		return owned, err // it says all
+	}
+	return owned, wrap(fmt.Sprintf("own proxy %q", proxy), err)
+}
+
+// Disown gives a proxy back. It may be called again.
+func (c *Client) Disown(ctx context.Context, proxy, run string) (owned Owned, err error) {
+	err = c.call(ctx, http.MethodDelete, ownerPath(proxy)+"?run="+url.QueryEscape(run), nil, &owned)
+	return owned, wrap(fmt.Sprintf("disown proxy %q", proxy), err)
+}
+
+func ownerPath(proxy string) string { return "/v1/proxies/" + url.PathEscape(proxy) + "/owner" }
+
+// Retract removes a fault as Delete does, for its own run.
+func (c *Client) Retract(ctx context.Context, id, run string) (status Status, err error) {
+	err = c.call(ctx, http.MethodDelete, faultPath(id)+"?run="+url.QueryEscape(run), nil, &status)
+	return status, wrap(fmt.Sprintf("delete fault %q", id), err)
 }
 
 // Delete removes a fault and gives what it did. It may be called again, and for an id that was never put in, which
@@ -157,6 +182,14 @@ func (c *Client) unreached(err error) error {
 	}
 }
 
+// occupied is an answer that something else is in the way.
+type occupied struct{ text string }
+
+func (o *occupied) Error() string { return o.text }
+
+// Is makes it an ErrOwned to whoever asks for a proxy.
+func (o *occupied) Is(target error) bool { return target == ErrOwned }
+
 // failed turns an answer that is not a success into an error.
 func failed(code int, data []byte) error {
 	var f failure
@@ -171,6 +204,8 @@ func failed(code int, data []byte) error {
 		return fmt.Errorf("%w: %s", ErrNotFound, f.Error)
 	case http.StatusGone:
 		return fmt.Errorf("%w: %s", ErrEnded, f.Error)
+	case http.StatusConflict:
+		return &occupied{f.Error}
 	default:
 		return errors.New(f.Error)
 	}

@@ -33,6 +33,7 @@ type ProxyStatus struct {
 	Faults   int      `json:"faults"`             // in force
 	Edge     bool     `json:"edge,omitempty"`     // the clients are outside
 	Egress   bool     `json:"egress,omitempty"`   // the upstream is outside
+	Run      string   `json:"run,omitempty"`      // that it belongs to
 	Trouble  *Trouble `json:"trouble,omitempty"`  // what last went wrong; nil if nothing has
 }
 
@@ -125,17 +126,19 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("PUT /v1/faults/{id}", answer(s.handlePut))
 	mux.HandleFunc("POST /v1/faults/{id}/renew", answer(s.handleRenew))
 	mux.HandleFunc("DELETE /v1/faults/{id}", answer(func(r *http.Request) (int, any, error) {
-		status, err := s.faults.remove(r.PathValue("id"))
+		status, err := s.faults.remove(r.PathValue("id"), r.URL.Query().Get("run"))
 		if err == nil {
 			status, err = s.before.remove(r.Context(), r.PathValue("id"), status)
 		}
 		return http.StatusOK, status, err
 	}))
 	mux.HandleFunc("POST /v1/proxies/{name}/callers", answer(s.handleCallers))
+	mux.HandleFunc("PUT /v1/proxies/{name}/owner", answer(s.handleOwn))
+	mux.HandleFunc("DELETE /v1/proxies/{name}/owner", answer(s.handleDisown))
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("/", answer(func(r *http.Request) (int, any, error) {
 		return 0, nil, refuse(http.StatusNotFound, "the calls are GET /v1/proxies, GET /v1/faults, "+
-			"GET, PUT and DELETE /v1/faults/{id}, POST /v1/faults/{id}/renew, POST /v1/proxies/{name}/callers, and GET /metrics",
+			"GET, PUT and DELETE /v1/faults/{id}, POST /v1/faults/{id}/renew, POST /v1/proxies/{name}/callers, PUT and DELETE /v1/proxies/{name}/owner, and GET /metrics",
 			"there is no call %s %s", r.Method, r.URL.Path)
 	}))
 	return mux

@@ -38,6 +38,7 @@ type Fault struct {
 	Seed      uint64        // the same seed makes the same draws, and hits the same connections
 	Share     float64       // of the connections, above 0 and up to 1; 0 means 1
 	Expires   time.Duration // the lease: the fault ends this long after it was put in or last renewed
+	Via       string        // the other API that it came through, in words; empty for the control API. Not in JSON
 }
 
 // wireFault is Fault as JSON: durations are strings such as "300ms".
@@ -72,7 +73,7 @@ func (f *Fault) UnmarshalJSON(data []byte) error {
 	if err := decodeStrict(data, &w); err != nil {
 		return err
 	}
-	*f = Fault{w.ID, w.Run, w.Proxy, nil, w.Direction, w.Seed, w.Share, time.Duration(w.Expires)}
+	*f = Fault{w.ID, w.Run, w.Proxy, nil, w.Direction, w.Seed, w.Share, time.Duration(w.Expires), ""}
 	if w.Kind == "" && len(w.With) == 0 {
 		return nil // validate names it, together with all else that is missing
 	}

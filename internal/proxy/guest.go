@@ -10,6 +10,7 @@ import (
 // it is not.
 type Guest struct {
 	server *server
+	via    string          // the API that it came through
 	ctx    context.Context // of its connections
 	config Listener        // the name never changes; mu guards the rest
 
@@ -52,19 +53,24 @@ func (g *Guest) Open(listen, upstream string) (address string, err error) {
 // hold it up.
 func (g *Guest) Close() {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.close()
+	closed := g.close()
+	g.mu.Unlock() // the registry asks guests under its own lock
+	if closed {
+		g.server.faults.upset(g.config.Name, g.via, "was closed")
+	}
 }
 
-func (g *Guest) close() {
+// close gives false if the guest was closed already.
+func (g *Guest) close() bool {
 	if g.now == nil {
-		return
+		return false
 	}
 	g.cancel()
 	g.now.shut()
 	g.past = g.past.plus(g.now.traffic())
 	g.now, g.cancel = nil, nil
 	g.server.log.Info("proxy is closed", "proxy", g.config.Name)
+	return true
 }
 
 // end closes the guest for good.
@@ -86,6 +92,12 @@ func (g *Guest) set(faults []*active) {
 
 func (g *Guest) takes(e Effect) error {
 	return (&listener{Listener: Listener{Name: g.config.Name}}).takes(e)
+}
+
+func (g *Guest) leads() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return leadsTo(g.config)
 }
 
 func (g *Guest) coverage(a *active) Coverage {

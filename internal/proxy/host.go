@@ -31,6 +31,7 @@ type API interface {
 
 // Host is a running server, as another API sees it. None of its methods waits for a peer.
 type Host struct {
+	Via    string // the API, as people call it; set it before anything else
 	server *server
 	ctx    context.Context // of the proxies that it opens
 }
@@ -40,7 +41,7 @@ func (s *server) beside(ctx context.Context, api API, failed chan<- error) (end 
 	if api == nil {
 		return func() {}, nil
 	}
-	if err := api.Start(&Host{s, ctx}); err != nil {
+	if err := api.Start(&Host{server: s, ctx: ctx}); err != nil {
 		return nil, err
 	}
 	s.tasks.Go(func() { failed <- api.Serve() })
@@ -52,7 +53,7 @@ func (h *Host) Proxies() []ProxyStatus { return h.server.proxies() }
 
 // Add makes a proxy of TCP known. It listens when it is opened. The name may be any that no other proxy has.
 func (h *Host) Add(name string) (*Guest, error) {
-	g := &Guest{server: h.server, ctx: h.ctx, config: Listener{Name: name, Protocol: TCP}}
+	g := &Guest{server: h.server, ctx: h.ctx, via: h.Via, config: Listener{Name: name, Protocol: TCP}}
 	if err := h.server.faults.open(name, g); err != nil {
 		return nil, err
 	}
@@ -65,6 +66,7 @@ func (h *Host) Add(name string) (*Guest, error) {
 
 // Remove closes a proxy that was added, and ends its faults.
 func (h *Host) Remove(g *Guest) {
+	h.server.faults.upset(g.config.Name, g.via, "was removed")
 	h.server.guests.remove(g)
 	h.server.faults.shut(g.config.Name)
 }
@@ -72,6 +74,7 @@ func (h *Host) Remove(g *Guest) {
 // Put adds a fault, renews it, or changes it if it is in force. If it does not expire it stays until it is removed.
 func (h *Host) Put(f Fault) (Status, error) {
 	f = f.withDefaults()
+	f.Via = h.Via
 	leased := f
 	leased.Expires = cmp.Or(f.Expires, MaxExpires)
 	if err := leased.validate(); err != nil {
@@ -83,7 +86,7 @@ func (h *Host) Put(f Fault) (Status, error) {
 
 // Take ends a fault.
 func (h *Host) Take(id string) error {
-	_, err := h.server.faults.remove(id)
+	_, err := h.server.faults.remove(id, "")
 	return err
 }
 
@@ -138,5 +141,6 @@ func (r *registry) shut(name string) {
 		r.finish(a, Ended)
 	}
 	delete(r.force, name)
+	delete(r.owners, name)
 	delete(r.proxies, name)
 }

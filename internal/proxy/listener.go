@@ -176,6 +176,8 @@ func (l *listener) followLater(all []*connection) {
 	}
 }
 
+func (l *listener) leads() string { return leadsTo(l.Listener) }
+
 // takes says why the proxy cannot have a fault with the effect; nil if it can.
 func (l *listener) takes(e Effect) error {
 	_, ends := e.(deadline)

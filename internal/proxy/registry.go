@@ -35,6 +35,7 @@ type Status struct {
 	Started time.Time `json:"started,omitzero"`
 	Until   time.Time `json:"until,omitzero"` // the end of its lease, or when it ended
 	Stats   Stats     `json:"stats"`
+	Spoils  string    `json:"spoils,omitempty"` // the run whose proxy it is, and which will show nothing for it
 }
 
 // active is a fault that was put in, and stays after its end for its stats.
@@ -53,6 +54,7 @@ type port interface {
 	set(faults []*active)      // makes all traffic obey these faults, and no others
 	takes(e Effect) error      // why it cannot have a fault with that effect; nil if it can
 	coverage(*active) Coverage // on how much of the traffic of the moment the fault is in force
+	leads() string             // where all of its traffic goes; empty if that differs
 }
 
 // registry holds the faults of a server.
@@ -66,11 +68,12 @@ type registry struct {
 	known   map[string]*active   // in force, or ended and kept
 	force   map[string][]*active // by proxy, those in force, oldest first; a list is never changed
 	ended   []string             // the ids that have ended, oldest first
+	owners  map[string]*owner    // by proxy
 }
 
 func newRegistry(proxies map[string]port, log *slog.Logger) *registry {
 	return &registry{proxies: proxies, log: log, wake: make(chan struct{}, 1), clock: bootTime,
-		known: make(map[string]*active), force: make(map[string][]*active)}
+		known: make(map[string]*active), force: make(map[string][]*active), owners: make(map[string]*owner)}
 }
 
 // put adds a fault, renews it if it is in force with the same content, or changes it for its own run. created says
@@ -95,8 +98,10 @@ func (r *registry) place(f Fault) (status Status, created bool, err error) {
 	case a == nil:
 		a = r.enter(f, r.countersOf(f), time.Now())
 		r.follow(f.Proxy, append(slices.Clone(r.force[f.Proxy]), a))
+		status := r.status(a)
+		status.Spoils = r.disturb(f, f.Run, "put in")
 		r.log.Info("fault put in", "fault", f.ID, "run", f.Run, "proxy", f.Proxy, "kind", f.Effect.Kind(), "expires", f.Expires)
-		return r.status(a), true, nil
+		return status, true, nil
 	case a.state != InForce:
 		return Status{}, false, over(a)
 	case !a.same(f) && a.Run == f.Run && a.Proxy == f.Proxy:
@@ -107,7 +112,9 @@ func (r *registry) place(f Fault) (status Status, created bool, err error) {
 		next := r.enter(f, a.counters, a.started)
 		r.follow(f.Proxy, replaced(r.force[f.Proxy], a, next))
 		r.log.Info("fault changed", "fault", f.ID, "run", f.Run, "proxy", f.Proxy, "kind", f.Effect.Kind())
-		return r.status(next), false, nil
+		status := r.status(next)
+		status.Spoils = r.disturb(f, f.Run, "changed")
+		return status, false, nil
 	case !a.same(f):
 		return Status{}, false, refuse(http.StatusConflict, "remove it first, or use another id",
 			"fault %q is in force with other content", f.ID)
@@ -125,6 +132,9 @@ func (r *registry) check(f Fault) error {
 	}
 	if err := proxy.takes(f.Effect); err != nil {
 		return refuse(http.StatusUnprocessableEntity, "", "%w", err)
+	}
+	if err := r.admits(f); err != nil {
+		return err
 	}
 	return r.checkArms(f)
 }
@@ -174,8 +184,8 @@ func (r *registry) extend(a *active, expires time.Duration) {
 }
 
 // remove ends a fault and gives its stats, also if it has ended before. An id that was never put in counts as ended
-// from then on, so that a put which comes too late has no effect.
-func (r *registry) remove(id string) (Status, error) {
+// from then on, so that a put which comes too late has no effect. By is the run that removes it; empty: somebody else.
+func (r *registry) remove(id, by string) (Status, error) {
 	if !validName(id) {
 		return Status{}, refuse(http.StatusBadRequest, "", "%w", badID(id))
 	}
@@ -187,10 +197,15 @@ func (r *registry) remove(id string) (Status, error) {
 		r.known[id] = a
 		r.finish(a, Ended)
 	}
-	if a.state == InForce {
-		r.finish(a, Ended)
+	if a.state != InForce {
+		return r.status(a), nil
 	}
-	return r.status(a), nil
+	r.finish(a, Ended)
+	status := r.status(a)
+	if a.Run != "" && by != a.Run {
+		status.Spoils = r.disturb(a.Fault, by, "taken out")
+	}
+	return status, nil
 }
 
 // finish takes a fault out, keeps its stats for a while, and its id for longer.
@@ -314,14 +329,4 @@ func (r *registry) expireOnce(now time.Duration) (wait time.Duration, left bool)
 		left, wait = true, min(wait, rest)
 	}
 	return wait, left
-}
-
-// names lists the proxies for a person.
-func (r *registry) names() string {
-	names := make([]string, 0, len(r.proxies))
-	for name := range r.proxies {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return strings.Join(names, ", ")
 }

@@ -227,7 +227,7 @@ func (s *server) proxies() []ProxyStatus {
 	for _, l := range s.listeners {
 		list = append(list, l.status())
 	}
-	return append(list, s.guests.status()...)
+	return s.faults.fillOwners(append(list, s.guests.status()...))
 }
 
 // close ends every connection and waits until all goroutines have ended.

@@ -90,6 +90,8 @@ func (l *udpListener) send(c *client, way Direction, data []byte) {
 	}
 }
 
+func (l *udpListener) leads() string { return leadsTo(l.Listener) }
+
 // takes says why the proxy cannot have a fault with the effect; nil if it can.
 func (l *udpListener) takes(e Effect) error {
 	if _, ok := e.(datagrams); !ok {

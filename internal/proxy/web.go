@@ -190,6 +190,8 @@ func (l *webListener) observe(x *forward.Exchange) {
 	}
 }
 
+func (l *webListener) leads() string { return leadsTo(l.Listener) }
+
 // takes says why the proxy cannot have a fault with the effect; nil if it can.
 func (l *webListener) takes(e Effect) error {
 	if _, ok := e.(requests); ok {

@@ -50,6 +50,8 @@ func (v *changes) describe(e mishap.Entry, r *mishap.Run) (word, text string) {
 		return describeInjection(e.Injection, r)
 	case e.Effect != nil:
 		return v.describeEffect(e.Effect, r)
+	case e.Disturbance != nil:
+		return "disturbed", e.Disturbance.What + " " + e.Disturbance.By
 	case e.Recovered != nil:
 		return "recovery", recovered(*e.Recovered)
 	case e.Note != nil:

@@ -13,28 +13,29 @@ import (
 // Summary is a run as one JSON object. Its keys are always there, in this
 // order; what does not exist is null.
 type Summary struct {
-	Run        string             `json:"run"`
-	Experiment string             `json:"experiment"`
-	Claim      string             `json:"claim"`
-	State      mishap.State       `json:"state"`
-	Verdict    *mishap.Verdict    `json:"verdict"` // null if the run was refused or is not over
-	Reason     string             `json:"reason"`
-	Cause      mishap.Cause       `json:"cause"`
-	By         string             `json:"by"`
-	ExitCode   int                `json:"exitCode"` // of a `run` that ended like this
-	Started    time.Time          `json:"started"`  // UTC, as all times are
-	Ended      *time.Time         `json:"ended"`
-	Took       *mishap.Duration   `json:"took"`
-	Trigger    mishap.Trigger     `json:"trigger"`
-	Source     mishap.Source      `json:"source"`
-	PlanDigest string             `json:"planDigest"`
-	Injections []SummaryInjection `json:"injections"`
-	Probes     []SummaryProbe     `json:"probes"`
-	Comparison *SummaryComparison `json:"comparison"` // null without arms, or if nobody looked at them
-	Cost       *SummaryCost       `json:"cost"`       // null if the experiment says no prices
-	Recovered  *mishap.Recovered  `json:"recovered"`
-	Safeguards []mishap.Check     `json:"safeguards"`
-	Notes      []string           `json:"notes"`
+	Run        string               `json:"run"`
+	Experiment string               `json:"experiment"`
+	Claim      string               `json:"claim"`
+	State      mishap.State         `json:"state"`
+	Verdict    *mishap.Verdict      `json:"verdict"` // null if the run was refused or is not over
+	Reason     string               `json:"reason"`
+	Cause      mishap.Cause         `json:"cause"`
+	By         string               `json:"by"`
+	ExitCode   int                  `json:"exitCode"` // of a `run` that ended like this
+	Started    time.Time            `json:"started"`  // UTC, as all times are
+	Ended      *time.Time           `json:"ended"`
+	Took       *mishap.Duration     `json:"took"`
+	Trigger    mishap.Trigger       `json:"trigger"`
+	Source     mishap.Source        `json:"source"`
+	PlanDigest string               `json:"planDigest"`
+	Injections []SummaryInjection   `json:"injections"`
+	Probes     []SummaryProbe       `json:"probes"`
+	Comparison *SummaryComparison   `json:"comparison"` // null without arms, or if nobody looked at them
+	Cost       *SummaryCost         `json:"cost"`       // null if the experiment says no prices
+	Recovered  *mishap.Recovered    `json:"recovered"`
+	Disturbed  []mishap.Disturbance `json:"disturbed"` // what others changed on things of the run, meanwhile
+	Safeguards []mishap.Check       `json:"safeguards"`
+	Notes      []string             `json:"notes"`
 }
 
 // SummaryInjection is one injection of a summary.
@@ -80,7 +81,7 @@ func Summarize(r *mishap.Run) Summary {
 	s := Summary{
 		Run: r.ID, Experiment: e.Name, Claim: e.Claim, State: r.State, Reason: reason, Cause: r.Cause, By: r.By,
 		ExitCode: mishap.OutcomeOf(r).ExitCode(), Started: r.PlannedAt.UTC(), Ended: instant(r.EndedAt),
-		Trigger: r.Trigger, Source: e.Source, PlanDigest: r.Plan.Digest, Recovered: r.Recovered,
+		Trigger: r.Trigger, Source: e.Source, PlanDigest: r.Plan.Digest, Recovered: r.Recovered, Disturbed: append([]mishap.Disturbance{}, r.Disturbed...),
 		Comparison: summarizeComparison(r), Cost: summarizeCost(r),
 		Injections: []SummaryInjection{}, Probes: []SummaryProbe{}, Safeguards: []mishap.Check{}, Notes: slices.Concat([]string{}, r.Plan.Notes, r.Notes),
 	}

@@ -110,14 +110,14 @@ const (
 func slowPayments() mishap.Injection {
 	return mishap.Injection{
 		ID: one, Fault: "payments is slow", Injector: "proxy-latency", Matched: 1, For: mishap.Duration(15 * time.Minute),
-		Target: mishap.Target{ID: "payments", Kind: "proxy", Name: "payments"}, Keys: []string{"proxy/payments"},
+		Target: mishap.Target{ID: "payments", Kind: "proxy", Name: "payments"}, Keys: []mishap.Key{{Thing: "proxy/payments"}},
 	}
 }
 
 func stoppedWorker() mishap.Injection {
 	return mishap.Injection{
 		ID: two, Fault: "a worker hangs", Injector: "process-stop", Matched: 3, For: mishap.Duration(time.Minute),
-		Target: mishap.Target{ID: "b7e1:4711:990021", Kind: "process", Name: "worker"}, Keys: []string{"process/4711/state"},
+		Target: mishap.Target{ID: "b7e1:4711:990021", Kind: "process", Name: "worker"}, Keys: []mishap.Key{{Thing: "process/4711/state"}},
 		Notes: []string{"the process has 2 children, which go on"},
 	}
 }

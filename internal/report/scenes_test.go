@@ -109,7 +109,7 @@ func (a *armsStory) begin() {
 		observe(1, mishap.Before, pays, mishap.Met, "200 in 12ms", "")
 	arms := mishap.Injection{
 		ID: armsID, Fault: mishap.ArmsFault, Injector: "arms", Matched: 1, Share: .05, For: mishap.Duration(15 * time.Minute),
-		Target: mishap.Target{ID: "edge", Kind: "proxy", Name: "edge"}, Keys: []string{"proxy/edge/arms"},
+		Target: mishap.Target{ID: "edge", Kind: "proxy", Name: "edge"}, Keys: []mishap.Key{{Thing: "proxy/edge/arms"}},
 	}
 	slow := slowPayments()
 	slow.For = mishap.Duration(a.atMost)

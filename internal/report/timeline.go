@@ -58,6 +58,9 @@ func events(r *mishap.Run) []event {
 	}
 	add(r.HoldingAt, "holding")
 	all = append(all, deviation(r)...)
+	for _, d := range r.Disturbed {
+		add(d.Since, "disturbed: %s %s", d.What, d.By)
+	}
 	reverting := "reverting (" + joined(" by ", string(r.Cause), r.By) + ")"
 	if _, reason := mishap.Judge(r); r.Cause != mishap.CauseDeviation && !strings.Contains(reason, r.Reason) { // which the first line says
 		reverting = joined(": ", reverting, r.Reason)

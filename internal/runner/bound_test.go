@@ -249,7 +249,7 @@ func (s several) Prepare(context.Context, mishap.Request) (all []mishap.Injectio
 		id := fmt.Sprintf("%s%d", s.name, i+1)
 		all = append(all, mishap.Injection{
 			Injector: "switch", Target: mishap.Target{ID: id, Kind: "switch"}, Matched: s.n,
-			Undo: json.RawMessage(`"on"`), Keys: []string{"switch/" + id},
+			Undo: json.RawMessage(`"on"`), Keys: []mishap.Key{{Thing: "switch/" + id, Attribute: "state"}},
 		})
 	}
 	return all, nil

@@ -213,6 +213,11 @@ func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
 			return internal(err)
 		}
 		x.undo[in.ID] = in
+		if err := x.own(ctx, in); errors.Is(err, mishap.ErrTaken) {
+			return taken(in, err)
+		} else if err != nil {
+			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s on %s: %s", in.Fault, in.Target.Label(), err)}
+		}
 		if !x.kept(in) {
 			continue
 		}

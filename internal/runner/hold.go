@@ -164,6 +164,8 @@ func (h *holding) loop() {
 			h.stop = internal(errors.New("the keeper was lost"))
 		case <-h.work.Done():
 			h.stop = &mishap.StateChange{Cause: mishap.CauseInterrupt, Reason: "interrupted"}
+		case <-h.owned.news:
+			h.stop = h.disturbed()
 		case <-look.C:
 			h.look()
 		case <-renew.C:

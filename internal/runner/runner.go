@@ -123,6 +123,7 @@ func (r *Runner) Run(ctx context.Context, first mishap.Entry) (*mishap.Run, erro
 		return nil, err
 	}
 	x := r.execution(rec)
+	defer x.disown()
 	if !x.check(ctx) {
 		return rec.run, rec.settle(ctx, r.GiveUp)
 	}
@@ -148,6 +149,7 @@ func (r *Runner) Resume(ctx context.Context, entries []mishap.Entry, injections 
 		return nil, err
 	}
 	x := r.execution(rec)
+	defer x.disown()
 	for _, in := range injections {
 		x.undo[in.ID] = in
 	}
@@ -157,6 +159,7 @@ func (r *Runner) Resume(ctx context.Context, entries []mishap.Entry, injections 
 		return rec.run, rec.settle(ctx, r.GiveUp)
 	}
 	x.stop = &why
+	x.ownAgain(ctx)
 	x.end(ctx)
 	return rec.run, rec.settle(ctx, r.GiveUp)
 }
@@ -169,6 +172,7 @@ type execution struct {
 	found []mishap.Injection          // what was prepared: the targets as they are now
 	undo  map[string]mishap.Injection // by id, with undo: what reverting needs
 	stop  *mishap.StateChange         // why holding ended
+	owned *owned                      // targets that know that they belong to this run
 }
 
 func (r *Runner) execution(rec *recorder) *execution {
@@ -181,7 +185,7 @@ func (r *Runner) execution(rec *recorder) *execution {
 	if r.Log == nil {
 		r.Log = slog.New(slog.DiscardHandler)
 	}
-	return &execution{Runner: r, rec: rec, undo: map[string]mishap.Injection{}}
+	return &execution{Runner: r, rec: rec, undo: map[string]mishap.Injection{}, owned: &owned{every: r.Look, news: make(chan struct{}, 1)}}
 }
 
 // end reverts everything and verifies, until nothing is seen any more.

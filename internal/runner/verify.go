@@ -21,6 +21,7 @@ func (x *execution) verify(ctx context.Context) *mishap.StateChange {
 	if stopped != nil {
 		x.rec.note(mishap.Entry{Note: &mishap.Note{Text: "stopped waiting for the steady state: " + stopped.Reason}})
 		stopped.To = mishap.Completed
+		x.lastLook(ctx)
 		x.rec.record(mishap.Entry{State: stopped})
 		return nil
 	}
@@ -28,6 +29,7 @@ func (x *execution) verify(ctx context.Context) *mishap.StateChange {
 	if again := x.seenAgain(ctx, checkTimeout); again != nil {
 		return again
 	}
+	x.lastLook(ctx)
 	x.rec.record(mishap.Entry{State: &mishap.StateChange{To: mishap.Completed}})
 	return nil
 }

@@ -69,7 +69,7 @@ type injector struct {
 func (i injector) Prepare(context.Context, mishap.Request) ([]mishap.Injection, error) {
 	return []mishap.Injection{{
 		Injector: "switch", Target: mishap.Target{ID: i.name, Kind: "switch"}, Matched: 1,
-		Undo: json.RawMessage(`"on"`), Keys: []string{"switch/" + i.name},
+		Undo: json.RawMessage(`"on"`), Keys: []mishap.Key{{Thing: "switch/" + i.name, Attribute: "state"}},
 	}}, nil
 }
 

@@ -40,6 +40,7 @@ func (d definition) enabled() bool { return d.Enabled == nil || *d.Enabled }
 
 // begin makes the proxies of the settings known.
 func (c *collection) begin(host *proxy.Host) {
+	host.Via = "Toxiproxy's API"
 	c.host, c.proxies = host, make(map[string]*entry)
 	for _, p := range host.Proxies() {
 		if p.Protocol == proxy.TCP {

@@ -135,6 +135,8 @@ func event(span trace.Span, entry mishap.Entry) {
 		span.AddEvent("probe "+string(o.Result), at, trace.WithAttributes(attribute.String("mishap.probe", o.Probe), attribute.String("mishap.value", o.Value), attribute.String("mishap.phase", string(o.Phase))))
 	case entry.Check != nil && entry.Check.Answer != mishap.Yes:
 		span.AddEvent("safeguard "+string(entry.Check.Answer), at, trace.WithAttributes(attribute.String("mishap.safeguard", entry.Check.Safeguard), attribute.String("mishap.reason", entry.Check.Reason)))
+	case entry.Disturbance != nil:
+		span.AddEvent("disturbed: "+entry.Disturbance.What+" "+entry.Disturbance.By, at)
 	case entry.Recovered != nil:
 		span.AddEvent("recovered", at, trace.WithAttributes(attribute.Bool("mishap.in_time", entry.Recovered.In)))
 	case entry.Note != nil:
