@@ -44,6 +44,10 @@ totals are known.` + "\n" + exitCodes,
 				fmt.Fprintf(c.err, "watching %s for %s; Ctrl-C ends it early\n", visible(args[0]), mishap.Duration(while))
 			}
 			seen, err := a.Observe(ctx, args[0], id, while)
+			if err != nil && ctx.Err() != nil && cmd.Context().Err() == nil {
+				fmt.Fprintln(c.err, "nothing was seen yet")
+				return nil
+			}
 			if err != nil {
 				return err
 			}

@@ -43,6 +43,7 @@ type cli struct {
 	plain       bool
 	outcome     mishap.Outcome             // the worst so far; what a command returns is added by run
 	interrupted atomic.Bool                // while a result was written
+	asked       chan struct{}              // a run was asked to stop
 	current     atomic.Pointer[mishap.Run] // a picture of what is in, for a second Ctrl-C
 }
 
@@ -64,7 +65,7 @@ func (u usageError) Unwrap() error { return u.error }
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, env environment) int {
-	c := &cli{environment: env, err: &console{to: env.err}, hupIgnored: begin()}
+	c := &cli{environment: env, err: &console{to: env.err}, hupIgnored: begin(), asked: make(chan struct{}, 1)}
 	c.out = result{env.out, c.err}
 	log.SetOutput(c.err) // where libraries say something
 	defer c.err.drain()

@@ -196,6 +196,10 @@ func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error
 
 // runOne follows one run to its end and prints its result.
 func (c *cli) runOne(ctx context.Context, one job) (*mishap.Run, error) {
+	select {
+	case <-c.asked: // while something was mended
+	default:
+	}
 	view := c.view()
 	ctx, stops, done := c.stoppable(ctx, "run", view)
 	run, err := one(ctx, app.RunOptions{Seen: c.follow(view), Stops: stops})
@@ -226,10 +230,11 @@ func (c *cli) printing(run *mishap.Run) (done func()) {
 	go func() {
 		select {
 		case <-signals:
-			c.interrupted.Store(true)
+		case <-c.asked: // as the run ended, or before
 		case <-over:
 			return
 		}
+		c.interrupted.Store(true)
 		select {
 		case <-time.After(patience):
 			os.Exit(code.ExitCode())
@@ -279,6 +284,10 @@ func (c *cli) stoppable(ctx context.Context, verb string, view report.View) (con
 			}
 			switch n {
 			case 1:
+				select {
+				case c.asked <- struct{}{}:
+				default:
+				}
 				view.Say(fmt.Sprintf("\nmishap: %s: reverting; a second one lists what is still in\n", signalName(s.signal)))
 				stops <- runner.Stop{Cause: mishap.CauseInterrupt, Reason: "interrupted by " + signalName(s.signal), By: whoami()}
 			case 2:
