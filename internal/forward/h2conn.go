@@ -121,15 +121,20 @@ func (w *watched) Close() error {
 
 // place reserves a place for a request whose turn it is to begin, and gives up the turn if there is none.
 func (c *upstreamConn) place() (r *route, ok bool) {
-	started := func() { <-c.starting }
 	if c.watched.draining.Load() || c.Reserve() != nil {
-		started()
+		<-c.starting
 		return nil, false
 	}
-	return &route{c, c.scheme, false, sync.OnceFunc(started)}, true
+	return c.route(), true
 }
 
-// state says whether the connection takes a request now, which is reserved then, or can ever.
+// route is for the request that has a place and the turn.
+func (c *upstreamConn) route() *route {
+	return &route{c, c.scheme, false, sync.OnceFunc(func() { <-c.starting })}
+}
+
+// state says whether the connection takes a request now, which is reserved then, or can ever. Of one that is over nobody
+// gets the turn any more.
 func (c *upstreamConn) state() (connState, *route) {
 	switch {
 	case c.Err() != nil:
@@ -141,9 +146,6 @@ func (c *upstreamConn) state() (connState, *route) {
 	}
 	select {
 	case c.starting <- struct{}{}:
-		if r, ok := c.place(); ok {
-			return connTakes, r
-		}
 	default:
 		if c.Available() <= 0 && c.InFlight() > 0 {
 			return connFull, nil
@@ -151,9 +153,13 @@ func (c *upstreamConn) state() (connState, *route) {
 		return connBusy, nil
 	}
 	switch {
+	case c.Reserve() == nil:
+		return connTakes, c.route()
 	case c.InFlight() > 0:
+		<-c.starting
 		return connFull, nil
 	case c.watched.closed.Load():
+		<-c.starting
 		return connClosed, nil
 	}
 	return connOver, nil // net/http has had enough of it

@@ -63,6 +63,9 @@ type handed struct {
 	conns chan net.Conn
 	over  chan struct{}
 	close func()
+
+	mu    sync.Mutex
+	taken []net.Conn
 }
 
 func newHanded(of net.Listener) *handed {
@@ -74,9 +77,21 @@ func newHanded(of net.Listener) *handed {
 func (h *handed) Accept() (net.Conn, error) {
 	select {
 	case c := <-h.conns:
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.taken = append(h.taken, c)
 		return c, nil
 	case <-h.over:
 		return nil, net.ErrClosed
+	}
+}
+
+// cut closes all connections that were taken.
+func (h *handed) cut() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.taken {
+		_ = c.Close()
 	}
 }
 
@@ -157,7 +172,10 @@ func grpcGenerations(nth int64, takes time.Duration, gently bool) func(*bed) str
 			if gently {
 				return func() { go s.GracefulStop() }
 			}
-			return func() { go s.Stop() }
+			return func() {
+				l.(*handed).cut()
+				go s.Stop()
+			}
 		})
 		return g.serve()
 	}
