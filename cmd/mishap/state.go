@@ -42,7 +42,7 @@ type desk interface {
 	RunsOf(ctx context.Context, experiment string, limit int) ([]*mishap.Run, error)
 	Standing(ctx context.Context) (report.Standing, error)
 	Halted(ctx context.Context) (*ledger.Halt, error)
-	Halt(ctx context.Context, by, reason string) error
+	Halt(ctx context.Context, by, reason string) (string, error)
 	Resume(ctx context.Context, by string) error
 	Unlock(ctx context.Context, experiment, by, reason string) error
 	Abort(ctx context.Context, which, by, reason string) (string, error)
@@ -76,6 +76,15 @@ func (c *cli) nameLeftovers(ctx context.Context, a *app.App) {
 	}
 }
 
+// nameNeighbours says on stderr where other ledgers of this host are in use.
+func (c *cli) nameNeighbours(d desk) {
+	if a, local := d.(*app.App); local {
+		for _, n := range a.Neighbours(false) {
+			fmt.Fprintf(c.err, "mishap: not of this ledger: %s; reach it with %s\n", n, n.Reach())
+		}
+	}
+}
+
 // whoami names the person for the journal.
 func whoami() string {
 	if u, err := user.Current(); err == nil {
@@ -94,10 +103,12 @@ func (c *cli) haltCommand() *cobra.Command {
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.withDesk(cmd, func(a desk) error {
-				if err := a.Halt(cmd.Context(), whoami(), reason); err != nil {
+				said, err := a.Halt(cmd.Context(), whoami(), reason)
+				if err != nil {
 					return err
 				}
-				_, err := fmt.Fprintln(c.out, "halted: every run reverts, and nothing starts until `mishap resume`")
+				c.nameNeighbours(a)
+				_, err = fmt.Fprintf(c.out, "halted: every run reverts, and nothing starts until `mishap resume`\n%s\n", said)
 				return err
 			})
 		},
