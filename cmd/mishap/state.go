@@ -233,7 +233,8 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 	if len(args) == 1 {
 		which = args[0]
 	}
-	mended, err := c.mend(cmd.Context(), a, which)
+	var strays []string
+	mended, err := c.mend(cmd.Context(), a, which, func(line string) { strays = append(strays, line) })
 	if errors.Is(err, app.ErrAlive) {
 		return c.abort(cmd.Context(), a, which, "reverted by hand")
 	}
@@ -242,19 +243,24 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 			return err
 		}
 	}
-	if err == nil && len(mended) == 0 {
+	for _, line := range strays {
+		if _, err := fmt.Fprintln(c.out, line); err != nil {
+			return err
+		}
+	}
+	if err == nil && len(mended)+len(strays) == 0 {
 		_, err = fmt.Fprintln(c.out, "nothing to revert")
 	}
 	return err
 }
 
 // mend reverts what lost servers left, and remembers if something is still in.
-func (c *cli) mend(ctx context.Context, a *app.App, which string) ([]*mishap.Run, error) {
+func (c *cli) mend(ctx context.Context, a *app.App, which string, stray func(string)) ([]*mishap.Run, error) {
 	view := report.NewView(c.err)
 	defer view.Close()
 	ctx, stops, done := c.stoppable(ctx, view)
 	defer done()
-	mended, err := a.Mend(ctx, which, app.RunOptions{Seen: c.follow(view), Stops: stops})
+	mended, err := a.Mend(ctx, which, app.RunOptions{Seen: c.follow(view), Stops: stops, Stray: stray})
 	for _, run := range mended {
 		if len(run.Outstanding()) > 0 {
 			c.outcome = mishap.Worst(c.outcome, mishap.OutcomeStillIn)
