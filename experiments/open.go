@@ -12,7 +12,9 @@ import (
 type leadsOut struct{}
 
 // Error says so.
-func (*leadsOut) Error() string { return "a symbolic link that leads out of the folder is not followed" }
+func (*leadsOut) Error() string {
+	return "a symbolic link that leads out of the folder is not followed"
+}
 
 // open opens the file without waiting for the writer of a pipe. One that was
 // found in a folder is opened within it: whoever may put links there must not

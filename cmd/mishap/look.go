@@ -59,6 +59,7 @@ terminal.` + "\n" + exitCodes,
 		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withDesk(cmd, func(a desk) error {
+				c.nameNeighbours(a)
 				if halt, err := a.Halted(cmd.Context()); err != nil {
 					return err
 				} else if halt != nil {

@@ -42,7 +42,7 @@ type desk interface {
 	RunsOf(ctx context.Context, experiment string, limit int) ([]*mishap.Run, error)
 	Standing(ctx context.Context) (report.Standing, error)
 	Halted(ctx context.Context) (*ledger.Halt, error)
-	Halt(ctx context.Context, by, reason string) error
+	Halt(ctx context.Context, by, reason string) (string, error)
 	Resume(ctx context.Context, by string) error
 	Unlock(ctx context.Context, experiment, by, reason string) error
 	Abort(ctx context.Context, which, by, reason string) (string, error)
@@ -76,6 +76,15 @@ func (c *cli) nameLeftovers(ctx context.Context, a *app.App) {
 	}
 }
 
+// nameNeighbours says on stderr where other ledgers of this host are in use.
+func (c *cli) nameNeighbours(d desk) {
+	if a, local := d.(*app.App); local {
+		for _, n := range a.Neighbours(false) {
+			fmt.Fprintf(c.err, "mishap: not of this ledger: %s; reach it with %s\n", n, n.Reach())
+		}
+	}
+}
+
 // whoami names the person for the journal.
 func whoami() string {
 	if u, err := user.Current(); err == nil {
@@ -94,10 +103,12 @@ func (c *cli) haltCommand() *cobra.Command {
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.withDesk(cmd, func(a desk) error {
-				if err := a.Halt(cmd.Context(), whoami(), reason); err != nil {
+				said, err := a.Halt(cmd.Context(), whoami(), reason)
+				if err != nil {
 					return err
 				}
-				_, err := fmt.Fprintln(c.out, "halted: every run reverts, and nothing starts until `mishap resume`")
+				c.nameNeighbours(a)
+				_, err = fmt.Fprintf(c.out, "halted: every run reverts, and nothing starts until `mishap resume`\n%s\n", said)
 				return err
 			})
 		},
@@ -222,7 +233,8 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 	if len(args) == 1 {
 		which = args[0]
 	}
-	mended, err := c.mend(cmd.Context(), a, which)
+	var strays []string
+	mended, err := c.mend(cmd.Context(), a, which, func(line string) { strays = append(strays, line) })
 	if errors.Is(err, app.ErrAlive) {
 		return c.abort(cmd.Context(), a, which, "reverted by hand")
 	}
@@ -231,19 +243,24 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 			return err
 		}
 	}
-	if err == nil && len(mended) == 0 {
+	for _, line := range strays {
+		if _, err := fmt.Fprintln(c.out, line); err != nil {
+			return err
+		}
+	}
+	if err == nil && len(mended)+len(strays) == 0 {
 		_, err = fmt.Fprintln(c.out, "nothing to revert")
 	}
 	return err
 }
 
 // mend reverts what lost servers left, and remembers if something is still in.
-func (c *cli) mend(ctx context.Context, a *app.App, which string) ([]*mishap.Run, error) {
+func (c *cli) mend(ctx context.Context, a *app.App, which string, stray func(string)) ([]*mishap.Run, error) {
 	view := c.view()
 	defer view.Close()
 	ctx, stops, done := c.stoppable(ctx, "revert", view)
 	defer done()
-	mended, err := a.Mend(ctx, which, app.RunOptions{Seen: c.follow(view), Stops: stops})
+	mended, err := a.Mend(ctx, which, app.RunOptions{Seen: c.follow(view), Stops: stops, Stray: stray})
 	for _, run := range mended {
 		if len(run.Outstanding()) > 0 {
 			c.outcome = mishap.Worst(c.outcome, mishap.OutcomeStillIn)

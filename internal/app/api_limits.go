@@ -36,7 +36,7 @@ func bound(l net.Listener) *bounded {
 	most := mostConnections
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
-		most = max(1, int(min(uint64(most), uint64(limit.Cur)/3)))
+		most = max(1, int(min(uint64(most), limit.Cur/3)))
 	}
 	return &bounded{Listener: l, all: most, each: min(most, mostConnectionsEach), of: map[string]int{}}
 }

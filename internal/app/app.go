@@ -139,6 +139,8 @@ func (a *App) register(ctx context.Context) (string, error) {
 		if a.server, a.leave, err = book.Join(ctx, a.leaseLost); err != nil {
 			return "", err
 		}
+		leave, quiet := a.leave, a.announcePresence(a.server)
+		a.leave = func() error { quiet(); return leave() }
 		a.fenced.Store(false)
 	}
 	return a.server, nil

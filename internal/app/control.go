@@ -12,20 +12,11 @@ import (
 	"mishap/internal/report"
 )
 
-// Halt stops everything and lets nothing start.
-func (a *App) Halt(ctx context.Context, by, reason string) error {
-	book, err := a.ledger(ctx)
-	if err != nil {
-		return err
-	}
-	return book.Halt(ctx, ledger.Halt{By: by, Reason: reason, At: time.Now()})
-}
-
 // Resume lets runs start again.
 func (a *App) Resume(ctx context.Context, by string) error {
-	book, err := a.ledger(ctx)
+	book, err := a.existing(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("resume: %w", err)
 	}
 	return book.Resume(ctx, by, time.Now())
 }
@@ -44,9 +35,9 @@ func (a *App) Halted(ctx context.Context) (*ledger.Halt, error) {
 
 // Unlock lets an experiment that deviated be run by itself again.
 func (a *App) Unlock(ctx context.Context, experiment, by, reason string) error {
-	book, err := a.ledger(ctx)
+	book, err := a.existing(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("unlock %s: %w", experiment, err)
 	}
 	err = book.Unlock(ctx, experiment, by, reason, time.Now())
 	if errors.Is(err, ledger.ErrNotLocked) {

@@ -130,7 +130,7 @@ func (a *App) Mend(ctx context.Context, which string, o RunOptions) ([]*mishap.R
 		}
 	}
 	if which == "" {
-		problems = append(problems, a.mendStrays(ctx), a.tidy(ctx))
+		problems = append(problems, a.mendStrays(ctx, o.Stray), a.tidy(ctx))
 	}
 	return mended, errors.Join(problems...)
 }

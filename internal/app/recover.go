@@ -99,7 +99,7 @@ func (s *serving) recoverAll(ctx context.Context, wait bool) {
 	}
 	if wait {
 		all.Wait()
-		if err := s.mendStrays(ctx); err != nil {
+		if err := s.mendStrays(ctx, func(line string) { s.log.Warn(line) }); err != nil {
 			s.log.Error("revert what no run of the ledger accounts for", "error", err)
 		}
 		if err := s.tidy(ctx); err != nil {

@@ -216,8 +216,8 @@ func reason(text string) Because {
 }
 
 // Halt is like [App.Halt]; who asks is known by the token.
-func (r *Remote) Halt(ctx context.Context, by, why string) error {
-	return r.ask(ctx, "PUT", "/v1/halt", reason(why), nil, asUser(by))
+func (r *Remote) Halt(ctx context.Context, by, why string) (string, error) {
+	return "halt is written to the ledger of the server that was asked; `mishap status` shows how far its runs are", r.ask(ctx, "PUT", "/v1/halt", reason(why), nil, asUser(by))
 }
 
 // asUser says who asks over the socket.

@@ -33,7 +33,7 @@ func (s *serving) apiHalted(ctx context.Context, _ *struct{}) (*body[HaltView], 
 }
 
 func (s *serving) apiHalt(ctx context.Context, in *struct{ Body Because }) (*body[HaltView], error) {
-	if err := s.Halt(ctx, callerOf(ctx).name, in.Body.Reason); err != nil {
+	if _, err := s.writeHalt(ctx, callerOf(ctx).name, in.Body.Reason); err != nil {
 		return nil, err
 	}
 	return s.apiHalted(ctx, nil)

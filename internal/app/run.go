@@ -24,6 +24,7 @@ const haltEvery = 100 * time.Millisecond
 type RunOptions struct {
 	Seen  func(mishap.Entry, *mishap.Run) // told every entry; may be nil
 	Stops <-chan runner.Stop              // ends the run; may be nil
+	Stray func(string)                    // told of what was reverted from an undo file alone; may be nil
 
 	ID      string                   // of the run; empty: a new one
 	Trigger *mishap.Trigger          // why it begins; nil: by hand

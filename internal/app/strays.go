@@ -25,8 +25,9 @@ func (a *App) strays(ctx context.Context) ([]keeper.Undo, error) {
 	return all, err
 }
 
-// mendStrays reverts from undo files alone.
-func (a *App) mendStrays(ctx context.Context) error {
+// mendStrays reverts from undo files alone, and tells of each injection that it
+// reverted.
+func (a *App) mendStrays(ctx context.Context, tell func(string)) error {
 	strays, err := a.strays(ctx)
 	problems := []error{err}
 	for _, u := range strays {
@@ -34,6 +35,8 @@ func (a *App) mendStrays(ctx context.Context) error {
 		for _, h := range u.Outstanding() {
 			if err := a.revertStray(ctx, h); err != nil {
 				left = append(left, stillIn{fmt.Errorf("revert %s on %s of run %s: %w", h.Fault, h.Target.Label(), u.Run, err)})
+			} else if tell != nil {
+				tell(fmt.Sprintf("run %s, which is not in the ledger: %s on %s reverted from its undo file", u.Run, h.Fault, h.Target.Label()))
 			}
 		}
 		if left == nil {

@@ -30,7 +30,6 @@ type framed struct {
 	newest uint32 // stream
 	opens  bool   // the header block that comes opens that stream
 	out    []byte // to be read next, before the payload
-	reset  bool   // what is left is that of a RST_STREAM
 
 	written scanner // of the goroutine that writes
 

@@ -51,7 +51,7 @@ func (m *Memory) waiting(now time.Time) []mishap.Waiting {
 	for _, turn := range m.queue {
 		s, ok := m.schedules[turn.Experiment]
 		if ok && s.Tick.At.Equal(turn.Tick) && s.Tick.Due.After(now.Add(-queueLife)) {
-			turn.Waiting.Since, turn.Waiting.Turn = s.Since, s.Turn
+			turn.Since, turn.Turn = s.Since, s.Turn
 			all = append(all, turn.Waiting)
 		}
 	}
