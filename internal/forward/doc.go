@@ -5,7 +5,8 @@
 // two parsers could read in two ways, is refused and never repaired, so nothing of it reaches the other side. What is
 // well formed goes on as it came: the order and the case of the fields, the Host, the chunks and the trailers. Only the
 // fields that concern one hop are taken out. Requests of one connection are answered one after another, over one
-// connection to the upstream. HTTP/2 uses net/http on both sides, one upstream connection per client connection.
+// connection to the upstream. HTTP/2 uses net/http on both sides, and looks at the frames below it; a client connection has
+// upstream connections of its own, most often one.
 //
 // A [Rule] says which requests it is about and what happens to them. A [Fault] is a rule in force, on a [Board] that many
 // connections share. Whoever changes the board never waits for a request, and every request that is held looks at the
