@@ -118,3 +118,18 @@ const MaxReplay = maxReplay
 
 // MaxAgain is maxAgain.
 const MaxAgain = maxAgain
+
+// MaxUnread is maxUnread.
+const MaxUnread = maxUnread
+
+// Room is a room.
+type Room struct{ room }
+
+// Take is take.
+func (r *Room) Take(n int64) bool { return r.take(n) }
+
+// Await is await.
+func (r *Room) Await(n int64, over <-chan struct{}) bool { return r.await(n, over) }
+
+// Give is give.
+func (r *Room) Give(n int64) { r.give(n) }
