@@ -329,6 +329,7 @@ func TestHarmIsStoppedWithinSeconds(t *testing.T) {
 
 // TestArmsOnRealProxiesAreClearedAndStopped is the whole of it, once: users, an edge, a dependency, a fault in one arm.
 func TestArmsOnRealProxiesAreClearedAndStopped(t *testing.T) {
+	t.Parallel()
 	l := newLanes(t, 2)
 	l.alpha = 0.0001 // a test that fails once in a hundred times is no test
 	if plan, err := l.mishap("plan", l.experiment(1, 0, someSlow, "2pp", "2m")).CombinedOutput(); err != nil || !strings.Contains(strings.Join(strings.Fields(string(plan)), " "), "can be ruled out in") {

@@ -15,6 +15,7 @@ import (
 // run writes to, and stops it as terminals and shells do: a reader that is gone
 // or does not read, a hang-up, a Ctrl-C that ends `tee` too.
 func TestKilledOutputsAndHangUpsLeaveNothing(t *testing.T) {
+	t.Parallel()
 	v := newVictim(t)
 	n, worst, count := crashes(t), time.Duration(0), map[string]int{}
 	ways := []string{"closed", "closed and hung up", "unread", "hung up", "tee", "head"}

@@ -270,6 +270,7 @@ func (p *pairs) one(i int) {
 // TestPairsOnSharedProxiesHaveNoFalseVerdict lets two change the same thing at
 // random moments; `make check-pairs` sets how many pairs.
 func TestPairsOnSharedProxiesHaveNoFalseVerdict(t *testing.T) {
+	t.Parallel()
 	n, err := strconv.Atoi(os.Getenv("MISHAP_PAIRS"))
 	if err != nil {
 		n = 5

@@ -14,6 +14,7 @@ import (
 // A pinned plan is about targets as they were; what may be touched is decided by
 // what they are now.
 func TestAPinnedPlanTouchesNothingThatMayNoLongerBeTouched(t *testing.T) {
+	t.Parallel()
 	cloud := startEC2(t, 1)
 	fine := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(fine.Close)

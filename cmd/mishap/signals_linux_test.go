@@ -140,6 +140,7 @@ func TestAHangUpEndsNoProxyAndWhatWatchesItEndsWell(t *testing.T) {
 }
 
 func TestADemoThatIsInterruptedClosesItsShop(t *testing.T) {
+	t.Parallel()
 	for _, sig := range stopping[:2] {
 		s := newStage(t)
 		c := s.mishap("demo", "--dir", "shop").begin()
@@ -154,6 +155,7 @@ func TestADemoThatIsInterruptedClosesItsShop(t *testing.T) {
 }
 
 func TestAReaderThatIsGoneChangesNoVerdict(t *testing.T) {
+	t.Parallel()
 	for name, of := range map[string]func(*testing.T) *os.File{"closed": unreadable, "full": devFull} {
 		for argv, code := range map[string]int{`"true"`: 0, `sh, -c, "! test -e flag"`: 3} {
 			t.Run(fmt.Sprint(name, " ", code), func(t *testing.T) {
@@ -214,6 +216,7 @@ func TestAReaderThatHasReadEnoughIsNoError(t *testing.T) {
 }
 
 func TestAReaderThatDoesNotReadHoldsUpNoRevert(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	c := s.mishap("run", "-v", "flag.yaml")
 	c.Stderr = unread(t)
@@ -254,6 +257,7 @@ func ended(pid int) bool {
 }
 
 func TestASignalEndsAResultThatNobodyReads(t *testing.T) {
+	t.Parallel()
 	s := newStage(t)
 	s.experiment(`"true"`, "50ms")
 	c := s.mishap("run", "flag.yaml", "flag.yaml")

@@ -173,6 +173,7 @@ func (c *company) get(address, token string) string {
 // A merged file runs on exactly its commit, and status, report, /metrics,
 // Prometheus and the webhook all say the same of it.
 func TestAMergedFileRunsAndEverybodySaysTheSame(t *testing.T) {
+	t.Parallel()
 	c := newCompany(t)
 	program, err := os.Executable()
 	if err != nil {
