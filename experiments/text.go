@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"mishap/internal/plaintext"
 )
 
 // Limits of one file. They bound the work that a hostile file can cause.
@@ -92,21 +94,12 @@ func hidden(r rune, size int) (msg, hint string) {
 		return "file holds a NUL byte", "experiment files are text; is this one binary?"
 	case r == '\t':
 		return "", ""
-	case bidi(r):
+	case plaintext.Bidi(r):
 		return fmt.Sprintf("file holds the invisible character U+%04X, which reorders the text that a reader sees", r), "remove it"
 	case r < ' ' || r >= 0x7F && r < 0xA0 || r == '\u2028' || r == '\u2029' || r == '\uFEFF':
 		return fmt.Sprintf("file holds the control character U+%04X", r), "remove it"
 	}
 	return "", ""
-}
-
-// bidi reports whether r changes the direction of the text around it.
-func bidi(r rune) bool {
-	switch {
-	case r >= '\u202A' && r <= '\u202E', r >= '\u2066' && r <= '\u2069', r == '\u200E', r == '\u200F', r == '\u061C':
-		return true
-	}
-	return false
 }
 
 // misleading says what is wrong with a value after YAML's escapes were
@@ -116,7 +109,7 @@ func misleading(text string) string {
 		switch {
 		case r == 0:
 			return "holds a NUL character"
-		case bidi(r):
+		case plaintext.Bidi(r):
 			return fmt.Sprintf("holds the invisible character U+%04X, which reorders the text that a reader sees", r)
 		}
 	}

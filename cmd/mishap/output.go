@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"mishap/internal/plaintext"
 )
 
 const (
@@ -19,11 +21,13 @@ const (
 // a goroutine of its own. Whoever writes to it never waits and never fails: a
 // reader that is gone or does not read, or a full disk, costs lines and holds up
 // no revert. How many were lost is said as soon as something can be written.
+// What is written is plain text: nothing in it acts on a terminal.
 type console struct {
 	to io.Writer
 
 	mu      sync.Mutex
 	queue   []byte
+	filter  *plaintext.Filter
 	lost    int           // writes that found no room, or failed
 	idle    chan struct{} // closed when all is written; nil: nothing ever was
 	writing bool
@@ -35,6 +39,16 @@ type console struct {
 func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.filter == nil {
+		c.filter = &plaintext.Filter{To: queued{c}}
+	}
+	return c.filter.Write(p)
+}
+
+// queued takes what passed the filter of a console, whose lock is held.
+type queued struct{ *console }
+
+func (c queued) Write(p []byte) (int, error) {
 	if len(c.queue)+len(p) > mostQueued {
 		c.lost++
 		return len(p), nil
@@ -100,6 +114,12 @@ func (c *console) drain() {
 		c.stuck = c.moved == moved
 		c.mu.Unlock()
 	}
+}
+
+// results is where what a command was asked for goes, as plain text or as exact
+// JSON: nothing in it acts on a terminal.
+func (c *cli) results() *plaintext.Filter {
+	return &plaintext.Filter{To: result{c.environment.out, c.err}, JSON: func() bool { return c.output == "json" || c.output == "journal" }}
 }
 
 // result writes what a command was asked for. It waits for its reader, and what

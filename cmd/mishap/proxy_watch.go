@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"mishap"
+	"mishap/internal/plaintext"
 	"mishap/internal/proxy"
 )
 
@@ -119,14 +120,16 @@ func (c *cli) showPicture(p picture, live, again bool) error {
 		return json.NewEncoder(c.out).Encode(p)
 	}
 	var b strings.Builder
-	switch {
-	case live:
-		b.WriteString("\x1b[H\x1b[J") // the top left corner, and nothing below it
-	case again:
+	if again && !live {
 		b.WriteString("\n")
 	}
 	p.write(&b)
-	_, err := io.WriteString(c.out, b.String())
+	if !live {
+		_, err := io.WriteString(c.out, b.String())
+		return err
+	}
+	const corner = "\x1b[H\x1b[J" // the top left one, and nothing below it
+	_, err := io.WriteString(result{c.environment.out, c.err}, corner+plaintext.Of(b.String()))
 	return err
 }
 

@@ -66,14 +66,15 @@ func (u usageError) Unwrap() error { return u.error }
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, env environment) int {
 	c := &cli{environment: env, err: &console{to: env.err}, hupIgnored: begin(), asked: make(chan struct{}, 1)}
-	c.out = result{env.out, c.err}
+	out := c.results()
+	c.out = out
 	log.SetOutput(c.err) // where libraries say something
 	defer c.err.drain()
 	root := c.root()
 	root.SetArgs(env.args)
 	root.SetIn(env.in)
 	root.SetErr(c.err)
-	if err := root.ExecuteContext(ctx); err != nil && !enough(err) {
+	if err := errors.Join(root.ExecuteContext(ctx), out.Close()); err != nil && !enough(err) {
 		c.fail(err)
 	}
 	return c.outcome.ExitCode()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/plaintext"
 )
 
 // redraw is the time between two drawings, besides those at state changes.
@@ -68,7 +69,7 @@ func (v *live) Seen(e mishap.Entry, r *mishap.Run) {
 // Say puts the text above what is drawn, where it stays.
 func (v *live) Say(text string) {
 	v.mu.Lock()
-	v.said += text
+	v.said += plaintext.Of(text)
 	v.mu.Unlock()
 	v.drawer.soon()
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"mishap"
+	"mishap/internal/plaintext"
 )
 
 // plain writes a line whenever something changes.
@@ -43,7 +44,7 @@ func (v *plain) Seen(e mishap.Entry, r *mishap.Run) {
 	v.writer.soon()
 }
 
-// Say writes the text as it is.
+// Say writes the text.
 func (v *plain) Say(text string) {
 	v.mu.Lock()
 	v.lines = append(v.lines, text)
@@ -59,5 +60,5 @@ func (v *plain) write() {
 	lines := v.lines
 	v.lines = nil
 	v.mu.Unlock()
-	_, _ = io.WriteString(v.w, strings.Join(lines, "")) // who does not read on misses lines, not the run
+	_, _ = io.WriteString(v.w, plaintext.Of(strings.Join(lines, ""))) // who does not read on misses lines, not the run
 }
