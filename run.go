@@ -29,6 +29,9 @@ type Run struct {
 	Internal   bool          // mishap itself failed
 	Stopped    bool          // a person interrupted it, at whatever time
 	Seq        int64         // of the last entry
+	// Unwritten is why the journal does not have the last entries, at the end of
+	// the run; empty if it has. The journal cannot say it: the server does.
+	Unwritten string
 
 	PlannedAt   time.Time
 	DeviatedAt  time.Time // when Deviation was recorded

@@ -28,7 +28,13 @@ const (
 //     fault was in, and met within its allowances; harm ruled out where arms are
 //     compared; the system recovered; nothing was ever stranded.
 //   - inconclusive: everything else.
+//
+// A run whose end is not in its journal has no verdict: nobody could read it
+// there again.
 func Judge(r *Run) (Verdict, string) {
+	if r.Unwritten != "" && r.State != Stranded {
+		return NoVerdict, "the end of the run is not in its journal: " + r.Unwritten
+	}
 	switch r.State {
 	case Completed:
 	case Stranded:
@@ -197,6 +203,8 @@ const (
 func OutcomeOf(r *Run) Outcome {
 	verdict, _ := Judge(r)
 	switch {
+	case r.Unwritten != "" && (r.State == Refused || r.State == Completed):
+		return OutcomeInternal
 	case r.State == Refused && r.Cause == CauseInterrupt:
 		return OutcomeInterrupted
 	case r.State == Refused && r.Cause == CauseInternal:

@@ -34,6 +34,8 @@ func headline(r *mishap.Run) string {
 	switch {
 	case verdict != mishap.NoVerdict:
 		return strings.ToUpper(string(verdict)) + ": " + reason
+	case r.Unwritten != "" && r.State != mishap.Stranded:
+		return "NO VERDICT: " + reason
 	case r.State == mishap.Refused:
 		return "REFUSED: " + orElse(reason, "no reason was given")
 	case r.State == mishap.Stranded:

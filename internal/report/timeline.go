@@ -200,6 +200,9 @@ func end(r *mishap.Run) []event {
 		if r.Recovered == nil {
 			last.text = "completed without seeing the system recover"
 		}
+		if r.Unwritten != "" {
+			last.text += ", which is not in the journal"
+		}
 	default:
 		last.text = "not over yet"
 	}

@@ -158,7 +158,7 @@ func TestForIsABoundWhateverIsStillBeingAsked(t *testing.T) {
 		"the ledger, once the faults are in": {func(s *set, h hang) {
 			from := time.Now().Add(500 * time.Millisecond)
 			s.runner.Journal = stuckJournal{s.ledger, h, &from}
-		}, ""},
+		}, "not in its journal"},
 		"a comparison": {func(s *set, h hang) {
 			c := &comparer{baseline: []mishap.Comparison{{Ready: true}}, hold: []mishap.Comparison{{}}}
 			withArms(s, c)

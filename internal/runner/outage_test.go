@@ -1,6 +1,7 @@
 package runner_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/runner"
 )
 
 // outage takes the ledger away for a minute at its n-th call: before the call,
@@ -86,3 +88,37 @@ func goneAt(t *testing.T, n int, written bool) bool {
 }
 
 var errAway = errors.New("the database is away")
+
+// noEnd is a journal that does not take the end of a run.
+type noEnd struct{ runner.Journal }
+
+func (j noEnd) Append(ctx context.Context, entries ...mishap.Entry) error {
+	for _, e := range entries {
+		if e.State != nil && (e.State.To == mishap.Completed || e.State.To == mishap.Refused) {
+			return errAway
+		}
+	}
+	return j.Journal.Append(ctx, entries...)
+}
+
+func TestNoVerdictIsSaidThatIsNotInTheJournal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSet(t, fault("a", time.Minute))
+		s.runner.Journal = noEnd{s.ledger}
+		said := mishap.Held
+		s.runner.Seen = func(e mishap.Entry, r *mishap.Run) {
+			if e.State != nil && e.State.To == mishap.Completed {
+				said, _ = mishap.Judge(r)
+			}
+		}
+		run, err := s.runner.Run(t.Context(), s.first)
+		verdict, why := mishap.Judge(run)
+		if !errors.Is(err, errAway) || run.State != mishap.Completed || verdict != mishap.NoVerdict || said != mishap.NoVerdict ||
+			!strings.Contains(why, errAway.Error()) || mishap.OutcomeOf(run) != mishap.OutcomeInternal {
+			t.Errorf("err %v, state %s, %q because %q, told %q, %v", err, run.State, verdict, why, said, mishap.OutcomeOf(run))
+		}
+		if s.w.anyOff() != nil {
+			t.Errorf("left behind: %v", s.w.anyOff())
+		}
+	})
+}

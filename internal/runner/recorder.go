@@ -24,7 +24,8 @@ type recorder struct {
 	journal Journal
 	seen    func(mishap.Entry, *mishap.Run)
 	run     *mishap.Run
-	defect  error // an entry that the run did not take
+	defect  error        // an entry that the run did not take
+	last    mishap.Entry // the one that ended the run
 
 	mu      sync.Mutex
 	backlog []mishap.Entry // not known to be written
@@ -62,7 +63,17 @@ func (r *recorder) note(e mishap.Entry) {
 	r.mu.Lock()
 	r.backlog = append(r.backlog, e)
 	r.mu.Unlock()
+	if r.over() {
+		r.last = e
+		return
+	}
 	r.show(e)
+}
+
+// over reports whether the run has its last entry. That is shown once it is
+// known whether the journal has it: it is a verdict.
+func (r *recorder) over() bool {
+	return r.run.State == mishap.Refused || r.run.State == mishap.Completed
 }
 
 // record notes the entry and begins to write it, and everything before it.
@@ -201,17 +212,24 @@ func (r *recorder) prepare(ctx context.Context, in mishap.Injection) error {
 }
 
 // settle writes what is left at the end of a run, until the journal takes it.
-// A run that is over for its server alone would keep its locks for ever.
+// A run that is over for its server alone would keep its locks for ever. What it
+// did not take, the run says.
 func (r *recorder) settle(ctx context.Context, giveUp <-chan struct{}) error {
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(0))
 	err := r.flush(ctx)
 	for giveUp != nil && err != nil && !errors.Is(err, ErrLost) {
 		select {
 		case <-giveUp:
-			return err
+			giveUp = nil
 		case <-time.After(waits.NextBackOff()):
 			err = r.flush(ctx)
 		}
 	}
-	return errors.Join(r.defect, err)
+	if err = errors.Join(r.defect, err); err != nil {
+		r.run.Unwritten = err.Error()
+	}
+	if r.last.Seq != 0 {
+		r.show(r.last)
+	}
+	return err
 }
