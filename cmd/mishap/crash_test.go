@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -134,8 +135,15 @@ func (v *victim) mended() {
 	if err != nil || v.stopped() {
 		v.t.Fatalf("revert: %v, stopped: %v\n%s", err, v.stopped(), out)
 	}
-	if out, _ := v.mishap("status").CombinedOutput(); bytes.Contains(out, []byte("lost")) || bytes.Contains(out, []byte("holding")) {
-		v.t.Fatalf("after the revert: %s", out)
+	out, err = v.mishap("status", "-o", "json").Output()
+	if err != nil {
+		v.t.Fatalf("status: %v", err)
+	}
+	for each := json.NewDecoder(bytes.NewReader(out)); each.More(); {
+		var run struct{ Run, State string }
+		if err := each.Decode(&run); err != nil || run.Run != "" && run.State != "completed" && run.State != "refused" {
+			v.t.Fatalf("after the revert: %v: %s", err, out)
+		}
 	}
 }
 
@@ -415,7 +423,10 @@ func (v *victim) crashOnce(where string) bool {
 	died := err == nil
 	_ = os.Remove(v.dir + "/crashed")
 	held := bytes.Contains(out, []byte(`"verdict":"held"`))
-	if !died && !held {
+	// On a busy machine nobody may have looked at a fault of 30 ms, or no probe have
+	// answered in time: that is inconclusive, and right.
+	busy := bytes.Contains(out, []byte("nobody looked whether")) || bytes.Contains(out, []byte("nobody saw"))
+	if !died && !held && !busy {
 		v.t.Fatalf("crash %s: %s", where, out)
 	}
 	// A keeper that dies while reverting takes nothing from what was seen before.

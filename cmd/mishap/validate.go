@@ -18,8 +18,8 @@ func (c *cli) validateCommand() *cobra.Command {
 		Short: "Check experiment files without touching anything",
 		Long: `Check experiment files, or all of a folder. Every problem is reported at once,
 with file, line and column. Names of proxies are checked if there are settings.
-What keeps nothing from running, but may not mean what it seems to, is a warning;
-the exit code does not change.` + "\n" + exitCodes,
+What keeps nothing from running, but may not mean what it seems to, is a
+warning; the exit code does not change.` + "\n" + exitCodes,
 		Example: "  mishap validate experiments/\n  mishap validate --schema > experiment.schema.json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := c.app()
