@@ -37,6 +37,7 @@ type caller struct {
 	name string
 	mail string
 	role Role
+	from string // the address of one who has shown no valid token; of all others empty
 }
 
 // person is who it is, as git writes it.
@@ -69,13 +70,20 @@ func owner(next http.Handler) http.Handler {
 	})
 }
 
+// stranger is a caller who has shown no valid token.
+func stranger(from string) caller { return caller{name: "anybody " + from, from: from} }
+
 // authenticate finds out who asks. Without tokens in the settings everybody on
 // this machine may read, and nobody may do more: other users share its loopback,
 // and a web page can send requests there.
 func (s *serving) authenticate(next http.Handler) http.Handler {
-	limit := &limiter{}
+	known, strangers := &limiter{}, &limiter{} // apart, so that no number of addresses makes a caller's rate forgotten
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, problem := s.identify(r)
+		limit := known
+		if who.from != "" {
+			limit = strangers
+		}
 		switch {
 		case problem != "":
 			s.denied(w, r, who, http.StatusUnauthorized, problem)
@@ -95,17 +103,17 @@ func open(path string) bool {
 
 func (s *serving) identify(r *http.Request) (caller, string) {
 	if open(r.URL.Path) {
-		return caller{name: "anybody " + host(r.RemoteAddr)}, ""
+		return stranger(host(r.RemoteAddr)), ""
 	}
 	if len(s.tokens()) == 0 && !s.Settings.Server.OIDC.On() {
 		if !isLocal(r.Host) || r.Header.Get("Origin") != "" && !isLocalOrigin(r.Header.Get("Origin")) {
-			return caller{name: "anybody"}, "without tokens in the settings the API answers this machine only"
+			return stranger(host(r.RemoteAddr)), "without tokens in the settings the API answers this machine only"
 		}
-		return caller{name: "anybody on this machine", role: Viewer}, ""
+		return caller{name: "anybody on this machine", role: Viewer, from: "this machine"}, ""
 	}
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
-		return caller{name: "anybody " + host(r.RemoteAddr)}, "a bearer token is needed; `mishap token` makes one"
+		return stranger(host(r.RemoteAddr)), "a bearer token is needed; `mishap token` makes one"
 	}
 	token = strings.TrimSpace(token)
 	if s.Settings.Server.OIDC.On() && strings.Count(token, ".") == 2 { // a signed one; ours have no dot
@@ -122,7 +130,7 @@ func (s *serving) identify(r *http.Request) (caller, string) {
 		}
 		return caller{name: t.Name, mail: t.Mail, role: Role(t.Role)}, ""
 	}
-	return caller{name: "anybody " + host(r.RemoteAddr)}, "the token is not known"
+	return stranger(host(r.RemoteAddr)), "the token is not known"
 }
 
 func host(address string) string {
@@ -146,7 +154,7 @@ func isLocalOrigin(origin string) bool {
 
 // denied answers with a problem and writes it to the audit.
 func (s *serving) denied(w http.ResponseWriter, r *http.Request, who caller, status int, why string) {
-	s.audit(r.Context(), who.name, "refused "+r.Method+" "+r.URL.Path+": "+why)
+	s.turnAway(r.Context(), who, r.Method+" "+r.URL.Path+": "+why)
 	w.Header().Set("Connection", "close") // nobody waits for the rest of what it sends
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="mishap"`)
@@ -154,18 +162,26 @@ func (s *serving) denied(w http.ResponseWriter, r *http.Request, who caller, sta
 	writeProblem(w, status, why)
 }
 
-// audit writes what somebody did or was refused. Refusals are bounded, so that
-// nobody fills the ledger from outside.
+// turnAway writes to the audit what a caller was refused, or counts it.
+func (s *serving) turnAway(ctx context.Context, who caller, what string) {
+	if s.refusals.lists(who) {
+		s.audit(ctx, who.name, "refused "+what)
+	}
+}
+
+// audit writes what somebody did.
 func (s *serving) audit(ctx context.Context, by, what string) {
-	if strings.HasPrefix(what, "refused ") && !s.auditLimit.allow("refusals") {
-		return
-	}
+	s.record(ctx, ledger.Act{At: time.Now(), By: by, What: what})
+}
+
+func (s *serving) record(ctx context.Context, a ledger.Act) {
 	const most = 500
-	if len(what) > most {
-		what = what[:most] + "…"
+	if len(a.What) > most {
+		a.What = a.What[:most] + "…"
 	}
-	if err := s.book.Record(context.WithoutCancel(ctx), ledger.Act{At: time.Now(), By: by, What: what}); err != nil {
-		s.log.Error("write audit", "by", by, "what", what, "error", err)
+	a.What = strings.ToValidUTF8(a.What, "\uFFFD") // a path may be anything, and PostgreSQL takes text
+	if err := s.book.Record(context.WithoutCancel(ctx), a); err != nil {
+		s.log.Error("write audit", "by", a.By, "what", a.What, "error", err)
 	}
 }
 

@@ -28,7 +28,7 @@ const providerWithin = 5 * time.Second
 
 // identify is who the token is of, or what is wrong with it.
 func (p *provider) identify(ctx context.Context, token, from string) (caller, string) {
-	anybody := caller{name: "anybody " + from}
+	anybody := stranger(from)
 	verifier, err := p.found(ctx)
 	if err != nil {
 		return anybody, "the OpenID Connect provider does not answer: " + err.Error()

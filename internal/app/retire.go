@@ -2,31 +2,23 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
-// retireLoop removes old runs from the ledger, as the settings want it: at the
+// retireLoop removes old runs and acts from the ledger, as the settings want it: at the
 // start and then every hour, a few at a time so that nobody waits.
 func (s *serving) retireLoop(ctx context.Context) {
-	keep := s.Settings.Server.Keep
-	if keep.For == 0 && keep.Runs == 0 {
-		return
-	}
-	const batch = 200
 	for {
-		before := time.Time{}
-		if keep.For > 0 {
-			before = time.Now().Add(-keep.For.Std())
-		}
-		n, err := s.book.Retire(ctx, before, keep.Runs, batch)
+		runs, acts, err := s.retire(ctx, time.Now())
 		wait := time.Hour
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			s.log.Error("retire old runs", "error", err)
-		case n > 0:
-			s.log.Info("retired old runs", "runs", n)
+			s.log.Error("retire old runs and acts", "error", err)
+		case runs+acts > 0:
+			s.log.Info("retired what is old", "runs", runs, "acts", acts)
 			wait = time.Second
 		}
 		select {
@@ -35,4 +27,23 @@ func (s *serving) retireLoop(ctx context.Context) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// retire removes some of what is older than the settings want it, and says how much.
+func (s *serving) retire(ctx context.Context, now time.Time) (runs, acts int, err error) {
+	const batch = 200
+	keep := s.Settings.Server.Keep
+	if keep.For > 0 || keep.Runs > 0 {
+		before := time.Time{}
+		if keep.For > 0 {
+			before = now.Add(-keep.For.Std())
+		}
+		runs, err = s.book.Retire(ctx, before, keep.Runs, batch)
+	}
+	if keep.Audit > 0 {
+		var bad error
+		acts, bad = s.book.RetireActs(ctx, now.Add(-keep.Audit.Std()), batch)
+		err = errors.Join(err, bad)
+	}
+	return runs, acts, err
 }

@@ -36,7 +36,7 @@ func route[I, O any](s *serving, api huma.API, needed Role, method, path, id, su
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		who := callerOf(ctx)
 		if !who.role.may(needed) {
-			s.audit(ctx, who.name, "refused "+method+" "+path+": needs role "+string(needed))
+			s.turnAway(ctx, who, method+" "+path+": needs role "+string(needed))
 			return nil, huma.NewError(http.StatusForbidden, who.name+" may not do this: it needs role "+string(needed))
 		}
 		if method != http.MethodGet {

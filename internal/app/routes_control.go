@@ -161,7 +161,7 @@ func (s *serving) answerHook(w http.ResponseWriter, r *http.Request) {
 		err = notify.Verify(key, r.Header, text, time.Now(), tolerance)
 	}
 	if err != nil {
-		s.denied(w, r, caller{name: "webhook " + host(r.RemoteAddr)}, http.StatusUnauthorized, "the signature is not right: "+err.Error())
+		s.denied(w, r, stranger(host(r.RemoteAddr)), http.StatusUnauthorized, "the signature is not right: "+err.Error())
 		return
 	}
 	for name := range s.refresh {

@@ -33,23 +33,23 @@ type ServeOptions struct {
 // serving is a server: it runs declared experiments by themselves.
 type serving struct {
 	*App
-	book       ledger.Ledger
-	sources    []config.Source
-	hub        hub
-	notifier   *notify.Notifier
-	notify     func(notify.Message)                // tells people; the notifier, except in tests
-	launch     func(begins)                        // starts a due run; begin, except in tests
-	readers    func(config.Source) (reader, error) // readerOf, except in tests
-	metrics    *metrics
-	rules      *rules
-	retries    retries
-	asking     singleflight.Group // runs that are asked for with a key, by their id
-	auditLimit limiter
-	provider   provider
-	traces     *trace.Exporter
-	tracing    sync.WaitGroup
-	digest     *scheduler.Timetable // nil: none
-	version    string               // of this program
+	book     ledger.Ledger
+	sources  []config.Source
+	hub      hub
+	notifier *notify.Notifier
+	notify   func(notify.Message)                // tells people; the notifier, except in tests
+	launch   func(begins)                        // starts a due run; begin, except in tests
+	readers  func(config.Source) (reader, error) // readerOf, except in tests
+	metrics  *metrics
+	rules    *rules
+	retries  retries
+	asking   singleflight.Group // runs that are asked for with a key, by their id
+	refusals refusals
+	provider provider
+	traces   *trace.Exporter
+	tracing  sync.WaitGroup
+	digest   *scheduler.Timetable // nil: none
+	version  string               // of this program
 
 	wake    chan struct{}            // the dispatcher has something to look at
 	refresh map[string]chan struct{} // by source: look now
@@ -128,6 +128,7 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	all.Go(func() { s.recoverLoop(loops) })
 	all.Go(func() { s.dispatch(loops) })
 	all.Go(func() { s.retireLoop(loops) })
+	all.Go(func() { s.sumLoop(loops) })
 	all.Go(func() { s.announceLoop(loops) })
 	all.Go(func() { s.reloadLoop(loops, o.Reload) })
 

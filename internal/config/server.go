@@ -40,11 +40,13 @@ type Digest struct {
 	Stale    mishap.Duration `json:"stale,omitempty"`    // an experiment with a schedule that did not run for so long; default 30 days
 }
 
-// Keep says how long ended runs stay in the ledger. Stranded and active ones
+// Keep says how long ended runs and acts stay in the ledger. Stranded and active ones
 // always do, and so does the latest of each experiment.
 type Keep struct {
 	For  mishap.Duration `json:"for,omitempty"`  // default: for ever
 	Runs int             `json:"runs,omitempty"` // at most; default: any number
+
+	Audit mishap.Duration `json:"audit,omitempty"` // how long acts stay in the audit; default: for ever
 }
 
 // Token lets somebody use the API. Only its hash is kept.

@@ -38,6 +38,7 @@ type Ledger interface {
 	First(ctx context.Context, what string, at time.Time) (bool, error)
 	Record(context.Context, Act) error
 	Audit(ctx context.Context, after int64, limit int) ([]Act, error)
+	RetireActs(ctx context.Context, before time.Time, limit int) (int, error)
 
 	Schedules(context.Context) ([]Schedule, error)
 	SetSchedules(ctx context.Context, source string, all []Schedule) error

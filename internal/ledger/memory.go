@@ -30,6 +30,7 @@ type Memory struct {
 	approvals  map[string]mishap.Approval
 	told       map[string]time.Time
 	acts       []Act
+	lastAct    int64
 	revisions  []Revision
 	sources    map[string]SourceState
 	alive      map[string]bool // servers

@@ -35,7 +35,8 @@ func (m *Memory) Unlock(_ context.Context, experiment, by, reason string, at tim
 }
 
 func (m *Memory) audit(a Act) {
-	a.ID = int64(len(m.acts)) + 1
+	m.lastAct++
+	a.ID = m.lastAct
 	m.acts = append(m.acts, a)
 }
 
@@ -51,8 +52,27 @@ func (m *Memory) Record(_ context.Context, a Act) error {
 func (m *Memory) Audit(_ context.Context, after int64, limit int) ([]Act, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	rest := m.acts[min(max(after, 0), int64(len(m.acts))):]
-	return slices.Clone(rest[:min(limit, len(rest))]), nil
+	var all []Act
+	for _, a := range m.acts {
+		if a.ID > after && len(all) < limit {
+			all = append(all, a)
+		}
+	}
+	return all, nil
+}
+
+// RetireActs is like [SQLite.RetireActs].
+func (m *Memory) RetireActs(_ context.Context, before time.Time, limit int) (n int, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.acts = slices.DeleteFunc(m.acts, func(a Act) bool {
+		old := a.At.Before(before) && n < limit
+		if old {
+			n++
+		}
+		return old
+	})
+	return n, nil
 }
 
 // Approve is like [SQLite.Approve].

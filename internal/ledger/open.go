@@ -32,8 +32,11 @@ var schema3 string
 //go:embed schema4.sql
 var schema4 string
 
+//go:embed schema5.sql
+var schema5 string
+
 // migrations lists what turns version n of the schema into n+1.
-func migrations() []string { return []string{schema, schema2, schema3, schema4} }
+func migrations() []string { return []string{schema, schema2, schema3, schema4, schema5} }
 
 // SQLite is a ledger in one file, shared by the processes of one machine.
 type SQLite struct {

@@ -30,8 +30,13 @@ var postgresSchema2 string
 //go:embed postgres3.sql
 var postgresSchema3 string
 
+//go:embed postgres4.sql
+var postgresSchema4 string
+
 // postgresMigrations lists what turns version n of the schema into n+1.
-func postgresMigrations() []string { return []string{postgresSchema, postgresSchema2, postgresSchema3} }
+func postgresMigrations() []string {
+	return []string{postgresSchema, postgresSchema2, postgresSchema3, postgresSchema4}
+}
 
 // validLease is whether the lease of a run's owner is of this incarnation of
 // the database.

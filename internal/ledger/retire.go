@@ -45,3 +45,22 @@ func (s *store) Retire(ctx context.Context, before time.Time, keep, limit int) (
 	})
 	return n, s.explainUnless("retire runs in", err)
 }
+
+// RetireActs removes acts of the audit that are from before a time, the oldest
+// first, and at most limit in a call, which says how many were.
+func (s *store) RetireActs(ctx context.Context, before time.Time, limit int) (n int, err error) {
+	err = s.transact(ctx, func(t tx) error {
+		if err := t.exec(ctx, `INSERT INTO retiring_acts (before) VALUES (?)`, before.UnixNano()); err != nil {
+			return err
+		}
+		const some = `FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ? ORDER BY id LIMIT ?)`
+		if err := t.row(ctx, `SELECT count(*) `+some, before.UnixNano(), limit).Scan(&n); err != nil {
+			return err
+		}
+		if err := t.exec(ctx, `DELETE `+some, before.UnixNano(), limit); err != nil {
+			return err
+		}
+		return t.exec(ctx, `DELETE FROM retiring_acts`)
+	})
+	return n, s.explainUnless("retire acts in", err)
+}

@@ -370,6 +370,32 @@ func TestOldRunsAreRetiredButNotWhatStillCounts(t *testing.T) {
 	})
 }
 
+func TestOldActsAreRetiredOldestFirst(t *testing.T) {
+	each(t, func(t *testing.T, b book) {
+		for i := range 5 {
+			must(t, b.Record(t.Context(), ledger.Act{At: epoch.Add(time.Duration(i) * time.Hour), By: "me", What: fmt.Sprint(i)}))
+		}
+		for _, c := range []struct{ hours, limit, want int }{{0, 10, 0}, {3, 2, 2}, {3, 10, 1}, {3, 10, 0}} {
+			n, err := b.RetireActs(t.Context(), epoch.Add(time.Duration(c.hours)*time.Hour), c.limit)
+			must(t, err)
+			if n != c.want {
+				t.Errorf("before hour %d, at most %d: %d were retired, want %d", c.hours, c.limit, n, c.want)
+			}
+		}
+		acts, err := b.Audit(t.Context(), 0, 10)
+		must(t, err)
+		if len(acts) != 2 || acts[0].What != "3" {
+			t.Errorf("the audit has %+v", acts)
+		}
+		_, err = b.RetireActs(t.Context(), epoch.Add(99*time.Hour), 10)
+		must(t, err)
+		must(t, b.Record(t.Context(), ledger.Act{At: epoch, By: "me", What: "after"}))
+		if after, err := b.Audit(t.Context(), acts[1].ID, 10); err != nil || len(after) != 1 {
+			t.Errorf("an act after all others were retired has no id of its own: %+v, %v", after, err)
+		}
+	})
+}
+
 func TestOfTwoServersOnePublishesARevision(t *testing.T) {
 	each(t, func(t *testing.T, b book) {
 		first, err := b.Publish(t.Context(), ledger.Revision{Source: "s", Commit: "c1", Digest: "d1", At: epoch}, 0)

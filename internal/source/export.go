@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,25 +11,43 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/storer"
 
 	"mishap"
 )
 
 // export writes a commit's experiment files to a folder, all or none. What could
-// lead out of the tree or differ between machines is refused: links, submodules,
-// names with control characters, and two names that differ in case alone.
-func (m *Mirror) export(commit *object.Commit, to string) error {
+// lead out of the tree or differ between machines is refused: links that do so,
+// submodules, names with control characters, and two names that differ in case
+// alone. The limits bound the work, and not only what comes out: a tree may hold
+// the same folder many times over.
+func (m *Mirror) export(ctx context.Context, commit *object.Commit, to string) error {
 	if exists(to) {
 		return nil
 	}
-	tree, err := commit.Tree()
-	if err == nil && m.about.Path != "." {
-		tree, err = tree.Tree(m.about.Path)
-	}
+	repo, err := git.PlainOpen(m.clone())
 	if err != nil {
 		return err
+	}
+	w := &writer{ctx: ctx, objects: repo.Storer, limits: m.about.Limits}
+	if w.root, err = w.tree(commit.TreeHash, m.about.Path); err != nil {
+		return err
+	}
+	for part := range strings.SplitSeq(m.about.Path, "/") {
+		if part == "." {
+			break
+		}
+		entry, err := w.root.FindEntry(part)
+		if err != nil {
+			return err
+		}
+		if w.root, err = w.tree(entry.Hash, m.about.Path); err != nil {
+			return err
+		}
 	}
 	temporary := to + ".new"
 	if err := os.RemoveAll(temporary); err != nil {
@@ -37,99 +56,160 @@ func (m *Mirror) export(commit *object.Commit, to string) error {
 	if err := os.MkdirAll(temporary, 0o700); err != nil {
 		return err
 	}
-	if err := m.write(tree, temporary); err != nil {
+	w.to = temporary
+	if err := w.folder(w.root, "", 1); err != nil {
 		return errors.Join(err, os.RemoveAll(temporary))
 	}
 	return os.Rename(temporary, to)
 }
 
-func (m *Mirror) write(tree *object.Tree, to string) error {
-	walker := object.NewTreeWalker(tree, true, nil)
-	defer walker.Close()
-	files, total := 0, int64(0)
+// writer writes the experiment files of one tree.
+type writer struct {
+	ctx     context.Context // of one export
+	objects storer.EncodedObjectStorer
+	limits  Limits
+	root    *object.Tree
+	to      string
+
+	entries, files int
+	total, listed  int64 // bytes of experiment files, and of lists of folders
+}
+
+const (
+	mostDepth     = 32
+	listBytes     = 64 << 20 // of the lists of all folders that are read
+	smallerFolder = "give the path of the folder with the experiments"
+)
+
+// tree reads one folder's list, if it is not too long.
+func (w *writer) tree(hash plumbing.Hash, name string) (*object.Tree, error) {
+	if err := w.ctx.Err(); err != nil {
+		return nil, err
+	}
+	size, err := w.objects.EncodedObjectSize(hash)
+	if err != nil {
+		return nil, err
+	}
+	if w.listed += size; w.listed > listBytes {
+		return nil, mishap.WithHint(fmt.Errorf("the lists of its folders have more than %d bytes, at %s", listBytes, name), smallerFolder)
+	}
+	return object.GetTree(w.objects, hash)
+}
+
+// step counts one thing that is looked at.
+func (w *writer) step() error {
+	if w.entries++; w.entries > w.limits.Entries {
+		return mishap.WithHint(fmt.Errorf("it holds more than %d files and folders", w.limits.Entries), smallerFolder)
+	}
+	return w.ctx.Err()
+}
+
+// folder writes what is wanted of a folder and those in it.
+func (w *writer) folder(tree *object.Tree, name string, depth int) error {
+	if depth > mostDepth {
+		return mishap.WithHint(fmt.Errorf("%s is more than %d folders deep", name, mostDepth), smallerFolder)
+	}
 	seen := map[string]string{}
-	for {
-		name, entry, err := walker.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
+	for _, entry := range tree.Entries {
+		if err := w.step(); err != nil {
 			return err
 		}
-		if hidden(name) {
+		if hidden(entry.Name) {
 			continue
 		}
-		if err := acceptable(name, entry.Mode, seen); err != nil {
+		at := path.Join(name, entry.Name)
+		if err := acceptable(entry.Name, at, entry.Mode, seen); err != nil {
 			return err
 		}
-		if !wanted(name, entry.Mode) {
+		if entry.Mode == filemode.Dir {
+			sub, err := w.tree(entry.Hash, at)
+			if err == nil {
+				err = w.folder(sub, at, depth+1)
+			}
+			if err != nil {
+				return err
+			}
 			continue
 		}
-		file, err := tree.File(name)
-		if err != nil {
-			return err
+		if !wanted(entry.Name, entry.Mode) {
+			continue
 		}
-		files, total = files+1, total+file.Size
-		if err := m.fits(name, file.Size, files, total); err != nil {
-			return err
-		}
-		if err := writeFile(file, filepath.Join(to, filepath.FromSlash(name))); err != nil {
+		if err := w.file(at, entry); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
-func (m *Mirror) fits(name string, size int64, files int, total int64) error {
-	l := m.about.Limits
+// file writes a file, or what a link leads to.
+func (w *writer) file(name string, entry object.TreeEntry) error {
+	hash := entry.Hash
+	if entry.Mode == filemode.Symlink {
+		to, err := w.follow(name, hash)
+		if err != nil {
+			return err
+		}
+		hash = to
+	}
+	size, err := w.objects.EncodedObjectSize(hash)
+	if err != nil {
+		return err
+	}
+	w.files, w.total = w.files+1, w.total+size
+	if err := w.fits(name, size); err != nil {
+		return err
+	}
+	blob, err := object.GetBlob(w.objects, hash)
+	if err != nil {
+		return err
+	}
+	return writeFile(blob, filepath.Join(w.to, filepath.FromSlash(name)))
+}
+
+func (w *writer) fits(name string, size int64) error {
+	l := w.limits
 	switch {
 	case size > l.FileBytes:
 		return mishap.WithHint(fmt.Errorf("file %s has %d bytes; more than %d are not read", name, size, l.FileBytes), "an experiment is a page of text; is this the right path?")
-	case files > l.Files:
+	case w.files > l.Files:
 		return mishap.WithHint(fmt.Errorf("it holds more than %d experiment files", l.Files), "give the path of the folder with the experiments, or make several sources")
-	case total > l.TotalBytes:
+	case w.total > l.TotalBytes:
 		return mishap.WithHint(fmt.Errorf("its experiment files have more than %d bytes", l.TotalBytes), "give the path of the folder with the experiments")
 	}
 	return nil
 }
 
-// hidden reports a name that has a part which begins with a dot.
-func hidden(name string) bool {
-	for part := range strings.SplitSeq(name, "/") {
-		if strings.HasPrefix(part, ".") && part != ".." {
-			return true
-		}
-	}
-	return false
-}
+// hidden reports a name that begins with a dot.
+func hidden(name string) bool { return strings.HasPrefix(name, ".") && name != ".." && name != "." }
 
-// wanted reports an experiment file, or a file of values; settings are never
-// read from a source.
+// wanted reports an experiment file, a file of values, or a link that is named
+// like one; settings are never read from a source.
 func wanted(name string, mode filemode.FileMode) bool {
-	base := path.Base(name)
-	return mode.IsFile() && mode != filemode.Symlink && base != "mishap.yaml" && (path.Ext(base) == ".yaml" || path.Ext(base) == ".yml")
+	return mode.IsFile() && name != "mishap.yaml" && (path.Ext(name) == ".yaml" || path.Ext(name) == ".yml")
 }
 
-func acceptable(name string, mode filemode.FileMode, seen map[string]string) error {
+// acceptable refuses a name, of those seen in the same folder.
+func acceptable(name, at string, mode filemode.FileMode, seen map[string]string) error {
 	const hint = "remove it, or give the path of a folder without it"
 	refuse := func(format string, args ...any) error { return mishap.WithHint(fmt.Errorf(format, args...), hint) }
-	if !filepath.IsLocal(name) || strings.ContainsFunc(name, unicode.IsControl) || strings.Contains(name, `\`) {
-		return refuse("the name %q could mean another file", name)
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return refuse("the name %q has a control character", at)
 	}
-	switch mode {
-	case filemode.Symlink:
-		return refuse("%s is a symbolic link, which could lead out of the tree", name)
-	case filemode.Submodule:
-		return refuse("%s is a submodule, which is not read", name)
+	if name == "." || !filepath.IsLocal(name) || strings.ContainsAny(name, `\/`) {
+		return refuse("the name %q could mean another file", at)
+	}
+	if mode == filemode.Submodule {
+		return refuse("%s is a submodule, which is not read", at)
 	}
 	folded := strings.ToLower(name)
 	if other, twice := seen[folded]; twice {
-		return refuse("%s and %s differ in case alone", other, name)
+		return refuse("%s and %s differ in case alone", other, at)
 	}
-	seen[folded] = name
+	seen[folded] = at
 	return nil
 }
 
-func writeFile(f *object.File, to string) (err error) {
+func writeFile(f *object.Blob, to string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -53,7 +55,7 @@ func (m *Mirror) Latest(ctx context.Context) (t Tree, changed bool, err error) {
 		return t, false, unreached{m.failed(err, secret)}
 	}
 	if err = signedBy(commit, m.about.SignedBy); err == nil {
-		err = m.export(commit, m.tree(commit.Hash.String()).Dir)
+		err = m.export(ctx, commit, m.tree(commit.Hash.String()).Dir)
 	}
 	if err != nil {
 		return t, false, m.failed(err, secret)
@@ -102,9 +104,9 @@ func (m *Mirror) Prune(keep ...string) error {
 	if err != nil {
 		return fmt.Errorf("remove old trees: %w", err)
 	}
-	wanted := map[string]bool{m.last: true}
+	wanted := map[string]bool{m.cached(m.last): true}
 	for _, k := range keep {
-		wanted[k] = true
+		wanted[m.cached(k)] = true
 	}
 	var problems []error
 	for _, f := range found {
@@ -115,8 +117,14 @@ func (m *Mirror) Prune(keep ...string) error {
 	return errors.Join(problems...)
 }
 
+// cached is the name of a commit's folder on disk, which holds one path of it.
+func (m *Mirror) cached(commit string) string {
+	sum := sha256.Sum256([]byte(m.about.Path))
+	return commit + "-" + hex.EncodeToString(sum[:8])
+}
+
 func (m *Mirror) tree(commit string) Tree {
-	return Tree{Dir: filepath.Join(m.dir, "trees", commit), Commit: commit, Repository: m.public, Path: m.about.Path}
+	return Tree{Dir: filepath.Join(m.dir, "trees", m.cached(commit)), Commit: commit, Repository: m.public, Path: m.about.Path}
 }
 
 func exists(path string) bool {

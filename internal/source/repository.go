@@ -33,13 +33,17 @@ type Repository struct {
 
 // Limits are what a tree may be. Zero values get defaults.
 type Limits struct {
-	Files      int           // default 10,000
+	Entries    int           // files and folders that are looked at, wanted or not; default 100,000
+	Files      int           // experiment files, default 10,000
 	FileBytes  int64         // of one, default 1 MiB
 	TotalBytes int64         // of all, default 64 MiB
 	Timeout    time.Duration // of one fetch, default 60 s
 }
 
 func (l *Limits) setDefaults() {
+	if l.Entries <= 0 {
+		l.Entries = 100_000
+	}
 	if l.Files <= 0 {
 		l.Files = 10_000
 	}

@@ -43,9 +43,13 @@ func newUpstream(t *testing.T) *upstream {
 	return u
 }
 
-func (u *upstream) git(args ...string) string {
+func (u *upstream) git(args ...string) string { u.t.Helper(); return u.feed("", args...) }
+
+// feed runs git with a standard input.
+func (u *upstream) feed(in string, args ...string) string {
 	u.t.Helper()
 	cmd := exec.Command("git", append([]string{"-C", u.dir, "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "protocol.file.allow=always"}, args...)...)
+	cmd.Stdin = strings.NewReader(in)
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -189,11 +193,11 @@ func TestWhatCouldLeadOutOfTheTreeIsRefused(t *testing.T) {
 		limits source.Limits
 	}{
 		{"a link", func(u *upstream) { _ = os.Symlink("/etc/passwd", filepath.Join(u.dir, "experiments/x.yaml")) }, "symbolic link", source.Limits{}},
-		{"a link to a folder", func(u *upstream) { _ = os.Symlink("..", filepath.Join(u.dir, "experiments/up")) }, "symbolic link", source.Limits{}},
 		{"names that differ in case", func(u *upstream) { u.put("experiments/A.yaml", "x: 1\n") }, "differ in case", source.Limits{}},
 		{"a control character", func(u *upstream) { u.put("experiments/x\x07.yaml", "x: 1\n") }, "control character", source.Limits{}},
 		{"a large file", func(u *upstream) { u.put("experiments/x.yaml", strings.Repeat("x", 100)) }, "more than 50", source.Limits{FileBytes: 50}},
 		{"many files", func(*upstream) {}, "more than 1 experiment", source.Limits{Files: 1}},
+		{"many folders", func(*upstream) {}, "more than 3 files and folders", source.Limits{Entries: 3}},
 		{"much in all", func(*upstream) {}, "more than 7 bytes", source.Limits{TotalBytes: 7}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

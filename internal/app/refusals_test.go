@@ -1,0 +1,85 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mishap/internal/config"
+)
+
+func (b *bench) audited() (lines []string) {
+	b.t.Helper()
+	acts, err := b.book.Audit(b.t.Context(), 0, 1000)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, a := range acts {
+		lines = append(lines, a.By+": "+a.What)
+	}
+	return lines
+}
+
+func TestWhoShowsNoTokenPushesNothingOutOfTheAudit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, minutely("a"))
+		b.Settings.Server.Tokens = []config.Token{{Name: "vi", Role: "viewer", Hash: hashOf("v")}, {Name: "ed", Role: "viewer", Hash: hashOf("e")}}
+		h := b.authenticate(b.handler())
+		ask := func(token, from string) int {
+			status, _ := call(h, "PUT", "/v1/halt", `{"reason": "x"}`, bearer(token), func(r *http.Request) { r.RemoteAddr = from + ":1234" })
+			return status
+		}
+		for i := range 5000 {
+			ask("guess", fmt.Sprintf("192.0.2.%d", i%4))
+			ask("", "192.0.2.9")
+		}
+		for range mostListed + 5 {
+			ask("v", "192.0.2.5") // refused, for it is only a viewer's
+		}
+		if status := ask("e", "192.0.2.6"); status != http.StatusForbidden {
+			t.Errorf("one caller's refusals spend another one's budget: %d", status)
+		}
+		ctx, done := b.t.Context(), make(chan struct{})
+		go func() { b.sumLoop(ctx); close(done) }()
+		time.Sleep(sumEvery + time.Second)
+		lines := b.audited()
+		story := strings.Join(lines, "\n")
+		if want := mostListed + 3; len(lines) != want {
+			t.Errorf("%d acts are in the audit, want %d:\n%s", len(lines), want, story)
+		}
+		for _, want := range []string{
+			"ed: refused PUT /v1/halt: needs role operator",
+			"anybody: refused 10000 without a valid token from 5 addresses (192.0.2.0, 192.0.2.1, 192.0.2.2, …)",
+			"vi: refused 5 more, which are not listed",
+		} {
+			if !strings.Contains(story, want) {
+				t.Errorf("the audit does not say %q:\n%s", want, story)
+			}
+		}
+		time.Sleep(10 * sumEvery)
+		if more := len(b.audited()); more != len(lines) {
+			t.Errorf("%d acts are written of nothing", more-len(lines))
+		}
+	})
+}
+
+// Whoever fills the table of rates with addresses resets no caller's.
+func TestStrangersDoNotResetTheRateOfCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.Settings.Server.Tokens = []config.Token{{Name: "vi", Role: "viewer", Hash: hashOf("v")}}
+		h := b.authenticate(b.handler())
+		for range ratePerSecond {
+			call(h, "GET", "/v1/halt", "", bearer("v"))
+		}
+		for i := range mostBuckets + 1 {
+			call(h, "GET", "/healthz", "", func(r *http.Request) { r.RemoteAddr = fmt.Sprintf("[2001:db8::%x]:1", i) })
+		}
+		if status, _ := call(h, "GET", "/v1/halt", "", bearer("v")); status != http.StatusTooManyRequests {
+			t.Errorf("a caller beyond its rate: %d", status)
+		}
+	})
+}

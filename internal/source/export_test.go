@@ -1,0 +1,21 @@
+package source
+
+import (
+	"context"
+
+	"github.com/go-git/go-git/v5"
+)
+
+// ExportOf fetches, and exports in a context of its own.
+func (m *Mirror) ExportOf(ctx context.Context) error {
+	fetching := context.Background()
+	name, hash, err := m.resolve(fetching, nil)
+	if err != nil {
+		return err
+	}
+	commit, err := m.fetch(fetching, nil, name, hash)
+	if err != nil && err != git.NoErrAlreadyUpToDate {
+		return err
+	}
+	return m.export(ctx, commit, m.tree(hash.String()).Dir)
+}
