@@ -31,6 +31,8 @@ type InjectorKind struct {
 	// New checks the fault's parameters and targets and returns its injector.
 	// Problems are [*FieldError] values, joined, so that all are reported.
 	New func(f Fault) (Injector, error)
+	// Uses is what the fault starts, reads and reaches; nil: not declared.
+	Uses func(f Fault) (Uses, error)
 }
 
 // Keeper says what ends a fault when its server is gone.
@@ -47,6 +49,7 @@ type ProbeKind struct {
 	Kind
 	Expect any // zero value of the struct that `expect` is read into
 	New    func(s ProbeSpec) (Probe, error)
+	Uses   func(s ProbeSpec) (Uses, error) // what it starts, reads and reaches; nil: not declared
 	// OwnArms names the expectations ("expect.opens") that only arms of their
 	// own can show: arms that are made of requests share what is measured. Nil:
 	// none has any.
@@ -59,12 +62,14 @@ type SafeguardKind struct {
 	Always bool // asked for every plan, whether the experiment names it or not
 	Timed  bool // answers from the situation's plan and time alone, so that it can be asked about the future
 	New    func(with json.RawMessage) (Safeguard, error)
+	Uses   func(with json.RawMessage) (Uses, error) // what it starts, reads and reaches; nil: not declared
 }
 
 // SourceKind is a source of the numbers of a comparison in the catalog.
 type SourceKind struct {
 	Kind
-	Check func(m CompareMetric) error // problems are [*FieldError] values, joined
+	Check func(m CompareMetric) error         // problems are [*FieldError] values, joined
+	Uses  func(m CompareMetric) (Uses, error) // what it starts, reads and reaches; nil: not declared
 }
 
 // FieldError is a problem with one value of an experiment.

@@ -46,8 +46,13 @@ func ec2StopKind(d Deps) mishap.InjectorKind {
 		WhenLost: "if this whole machine is lost, the instances stay stopped until `mishap revert`, or until somebody starts them",
 		New: func(f mishap.Fault) (mishap.Injector, error) {
 			e := &ec2Stop{deps: d}
-			err := errors.Join(mishap.Decode("targets", f.Targets, &e.targets), mishap.Decode("with", f.With, &noParams{}))
+			err := readBare(f, &e.targets)
 			return e, errors.Join(err, e.targets.check())
+		},
+		Uses: func(f mishap.Fault) (mishap.Uses, error) { // AWS is reached where the settings list the place
+			var t ec2Targets
+			err := readBare(f, &t)
+			return mishap.UsesOf(t), err
 		},
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +55,10 @@ func execKind(d Deps) mishap.InjectorKind {
 			with, err := readExec(f.With)
 			return &execFault{deps: d}, errors.Join(err, with.check(f.Targets))
 		},
+		Uses: func(f mishap.Fault) (mishap.Uses, error) {
+			with, err := readExec(f.With)
+			return with.uses(), err
+		},
 	}
 }
 
@@ -60,6 +66,30 @@ func readExec(raw json.RawMessage) (execWith, error) {
 	with := execWith{Timeout: mishap.Duration(execTimeout)}
 	err := mishap.Decode("with", raw, &with)
 	return with, err
+}
+
+// uses is every command, with what all of them get.
+func (w execWith) uses() mishap.Uses {
+	u := mishap.UsesOf(w)
+	env := slices.Sorted(maps.Keys(w.Env))
+	for _, c := range w.commands() {
+		started := mishap.Command{Shell: c.Shell, Dir: w.Dir, Env: env}
+		if c.Shell == "" {
+			started.Program = c.Argv[0]
+		}
+		u.Commands = append(u.Commands, started)
+	}
+	return u
+}
+
+// commands are those that are given.
+func (w execWith) commands() (given []command) {
+	for _, c := range []command{w.Prepare, w.Inject, w.Revert, w.Verify} {
+		if c.given() {
+			given = append(given, c)
+		}
+	}
+	return given
 }
 
 func (w execWith) check(targets json.RawMessage) error {
@@ -126,8 +156,8 @@ func (f *execFault) Prepare(ctx context.Context, req mishap.Request) ([]mishap.I
 	if info, err := os.Stat(undo.Dir); err != nil || !info.IsDir() {
 		return nil, mishap.WithHint(noTarget("%s is not a folder", undo.Dir), "correct with.dir")
 	}
-	for _, c := range []command{with.Prepare, with.Inject, with.Revert, with.Verify} {
-		if _, err := c.program(undo); c.given() && err != nil {
+	for _, c := range with.commands() {
+		if _, err := c.program(undo); err != nil {
 			return nil, err
 		}
 	}

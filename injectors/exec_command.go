@@ -10,7 +10,6 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -73,20 +72,11 @@ func (c command) program(undo execUndo) (string, error) {
 		return "", errors.New("there is no command")
 	}
 	name := c.args()[0]
-	places := []string{undo.Dir}
-	if !strings.ContainsRune(name, '/') {
-		places = filepath.SplitList(undo.Path)
+	found, err := spawn.Find(name, undo.Dir, undo.Path)
+	if err != nil {
+		return "", mishap.WithHint(noTarget("there is no command %s that can be run", name), "install it, or correct its name or path")
 	}
-	for _, folder := range places {
-		path := name
-		if !filepath.IsAbs(name) {
-			path = filepath.Join(folder, name)
-		}
-		if found, err := exec.LookPath(path); err == nil && filepath.IsAbs(found) {
-			return found, nil
-		}
-	}
-	return "", mishap.WithHint(noTarget("there is no command %s that can be run", name), "install it, or correct its name or path")
+	return found, nil
 }
 
 // variables are the variables of an environment, with their secrets resolved.

@@ -34,6 +34,20 @@ func (t processTargets) check() error {
 
 type noParams struct{}
 
+// readBare reads the targets of a fault that has no parameters.
+func readBare(f mishap.Fault, targets any) error {
+	return errors.Join(mishap.Decode("targets", f.Targets, targets), mishap.Decode("with", f.With, &noParams{}))
+}
+
+// uses is the pid file.
+func (t processTargets) uses() mishap.Uses {
+	u := mishap.UsesOf(t)
+	if t.PIDFile != "" {
+		u.Files = append(u.Files, t.PIDFile)
+	}
+	return u
+}
+
 func processStopKind() mishap.InjectorKind {
 	return mishap.InjectorKind{
 		Kind: mishap.Kind{
@@ -52,8 +66,13 @@ func processStopKind() mishap.InjectorKind {
 		WhenLost: "the processes stay stopped until `mishap revert` or kill -CONT",
 		New: func(f mishap.Fault) (mishap.Injector, error) {
 			p := &processStop{}
-			err := errors.Join(mishap.Decode("targets", f.Targets, &p.targets), mishap.Decode("with", f.With, &noParams{}))
+			err := readBare(f, &p.targets)
 			return p, errors.Join(err, p.targets.check())
+		},
+		Uses: func(f mishap.Fault) (mishap.Uses, error) {
+			var t processTargets
+			err := readBare(f, &t)
+			return t.uses(), err
 		},
 	}
 }

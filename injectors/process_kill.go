@@ -29,12 +29,22 @@ func processKillKind() mishap.InjectorKind {
 		Do:       []string{"kill(2) as the process's user, or CAP_KILL"},
 		WhenLost: "nothing: the processes are gone already",
 		New: func(f mishap.Fault) (mishap.Injector, error) {
-			p := &processKill{}
-			err := mishap.Decode("targets", f.Targets, &p.targets)
-			_, bad := readSignal(f.With)
-			return p, errors.Join(err, bad, p.targets.check())
+			t, err := readKill(f)
+			return &processKill{targets: t}, errors.Join(err, t.check())
+		},
+		Uses: func(f mishap.Fault) (mishap.Uses, error) {
+			t, err := readKill(f)
+			return t.uses(), err
 		},
 	}
+}
+
+// readKill reads a fault's targets, and its signal, which is read again where it
+// is sent.
+func readKill(f mishap.Fault) (t processTargets, err error) {
+	_, bad := readSignal(f.With)
+	err = errors.Join(mishap.Decode("targets", f.Targets, &t), bad)
+	return t, err
 }
 
 func readSignal(raw json.RawMessage) (syscall.Signal, error) {

@@ -112,15 +112,25 @@ func (k proxyKind) injectorKind(d Deps) mishap.InjectorKind {
 		Do: []string{"connect to the proxy's control socket"}, Undo: []string{"connect to the proxy's control socket"},
 		WhenLost: fmt.Sprintf("the fault expires in the proxy within %s", d.Lease),
 		New: func(f mishap.Fault) (mishap.Injector, error) {
-			var t proxyTargets
-			with, err := k.read(f.With)
-			err = errors.Join(mishap.Decode("targets", f.Targets, &t), err, errors.Join(with.problems()...), with.hit().check())
+			with, t, err := k.readFault(f)
+			err = errors.Join(err, errors.Join(with.problems()...), with.hit().check())
 			if t.Proxy == "" {
 				err = errors.Join(err, &mishap.FieldError{Path: "targets.proxy", Msg: "is missing: the name of a proxy in the settings"})
 			}
 			return &proxyFault{deps: d, kind: k, proxy: t.Proxy}, err
 		},
+		Uses: func(f mishap.Fault) (mishap.Uses, error) { // the proxy is one of the settings
+			with, t, err := k.readFault(f)
+			return mishap.UsesOf(with, t), err
+		},
 	}
+}
+
+func (k proxyKind) readFault(f mishap.Fault) (proxyWith, proxyTargets, error) {
+	var t proxyTargets
+	bad := mishap.Decode("targets", f.Targets, &t)
+	with, err := k.read(f.With)
+	return with, t, errors.Join(bad, err)
 }
 
 func (h proxyHit) check() error {

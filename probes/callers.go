@@ -103,6 +103,10 @@ func callersKind(d Deps) mishap.ProbeKind {
 		Expect:  callersExpect{},
 		New:     func(spec mishap.ProbeSpec) (mishap.Probe, error) { return newCallers(d, spec) },
 		OwnArms: callersOwnArms,
+		Uses: func(spec mishap.ProbeSpec) (mishap.Uses, error) { // the proxy is one of the settings
+			params, expect, bad := readCallers(spec)
+			return mishap.UsesOf(params, expect), bad.err()
+		},
 	}
 }
 
@@ -134,17 +138,22 @@ type callersProbe struct {
 	timeout         *Comparison
 }
 
+func readCallers(spec mishap.ProbeSpec) (params callersParams, expect callersExpect, bad misread) {
+	params.Window = mishap.Duration(time.Minute)
+	bad = decode(spec, &params, &expect)
+	return params, expect, bad
+}
+
 func newCallers(d Deps, spec mishap.ProbeSpec) (mishap.Probe, error) {
-	params, expect := callersParams{Window: mishap.Duration(time.Minute)}, callersExpect{}
-	errWith, errExpect := mishap.Decode("with", spec.With, &params), mishap.Decode("expect", spec.Expect, &expect)
-	if errWith == nil {
-		errWith = params.check()
+	params, expect, bad := readCallers(spec)
+	if bad.with == nil {
+		bad.with = params.check()
 	}
 	c := &callersProbe{deps: d, query: CallersQuery{params.Proxy, params.ID, params.Arm, params.Window.Std()}}
-	if errExpect == nil {
-		errExpect = c.read(expect)
+	if bad.expect == nil {
+		bad.expect = c.read(expect)
 	}
-	if err := errors.Join(errWith, errExpect); err != nil {
+	if err := bad.err(); err != nil {
 		return nil, err
 	}
 	return &probe{deps: d, timeout: spec.Timeout.Std(), late: "the proxy did not answer", source: true, measure: c.measure}, nil

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"mishap"
@@ -16,6 +17,17 @@ type Deps struct {
 	// proxy can be asked, and the probe says so.
 	Callers func(context.Context, CallersQuery) (CallersSeen, error)
 }
+
+// decode reads what a probe is given, and what it expects; the one reader of
+// both, for New as for Uses.
+func decode(spec mishap.ProbeSpec, params, expect any) misread {
+	return misread{mishap.Decode("with", spec.With, params), mishap.Decode("expect", spec.Expect, expect)}
+}
+
+// misread is what could not be read.
+type misread struct{ with, expect error }
+
+func (m misread) err() error { return errors.Join(m.with, m.expect) }
 
 // Catalog lists all probes, sorted by name.
 func Catalog(d Deps) []mishap.ProbeKind {

@@ -61,6 +61,14 @@ func execKind(d Deps) mishap.ProbeKind {
 		},
 		Expect: execExpect{},
 		New:    func(spec mishap.ProbeSpec) (mishap.Probe, error) { return newExec(d, spec) },
+		Uses: func(spec mishap.ProbeSpec) (mishap.Uses, error) {
+			params, expect, bad := readExec(spec)
+			u := mishap.UsesOf(params, expect)
+			if len(params.Argv) > 0 {
+				u.Commands = append(u.Commands, mishap.Command{Program: params.Argv[0], Dir: params.Dir, Env: slices.Sorted(maps.Keys(params.Env))})
+			}
+			return u, bad.err()
+		},
 	}
 }
 
@@ -73,18 +81,24 @@ type execProbe struct {
 	latency *Comparison
 }
 
+func readExec(spec mishap.ProbeSpec) (params execParams, expect execExpect, bad misread) {
+	expect.Exit = 0.0
+	bad = decode(spec, &params, &expect)
+	return params, expect, bad
+}
+
 func newExec(d Deps, spec mishap.ProbeSpec) (mishap.Probe, error) {
-	e, expect := execProbe{}, execExpect{Exit: 0.0}
-	errWith, errExpect := mishap.Decode("with", spec.With, &e.params), mishap.Decode("expect", spec.Expect, &expect)
-	if errWith == nil {
-		errWith = spawn.Check(e.params.Argv, e.params.Env, "[redis-cli, ping]")
+	params, expect, bad := readExec(spec)
+	e := execProbe{params: params}
+	if bad.with == nil {
+		bad.with = spawn.Check(params.Argv, params.Env, "[redis-cli, ping]")
 	}
 	var errExit, errStdout, errValue, errLatency error
 	e.exit, errExit = expectExit("expect.exit", expect.Exit)
 	e.stdout, errStdout = expectText("expect.stdoutMatches", expect.Stdout, expect.StdoutMatches)
 	e.value, errValue = expectComparison("expect.value", expect.Value, Plain, Percent, Time)
 	e.latency, errLatency = expectLatency(expect.Latency)
-	if err := errors.Join(errWith, errExpect, errExit, errStdout, errValue, errLatency); err != nil {
+	if err := errors.Join(bad.with, bad.expect, errExit, errStdout, errValue, errLatency); err != nil {
 		return nil, err
 	}
 	return &probe{deps: d, timeout: spec.Timeout.Std(), late: "not done", measure: e.measure}, nil
@@ -141,7 +155,12 @@ func (e execProbe) measure(ctx context.Context, s *secrets) (mishap.Observation,
 
 // command looks up the secrets and builds the command.
 func (e execProbe) command(ctx context.Context, s *secrets) (*spawn.Cmd, error) {
-	command := spawn.CommandContext(ctx, e.params.Argv[0], e.params.Argv[1:]...)
+	program, err := spawn.Find(e.params.Argv[0], e.params.Dir, os.Getenv("PATH"))
+	if err != nil {
+		return nil, unmeasured("start command: %v", err)
+	}
+	command := spawn.CommandContext(ctx, program)
+	command.Args = e.params.Argv
 	command.OwnGroup()
 	command.WaitDelay = lingerLimit
 	command.Dir = e.params.Dir

@@ -65,6 +65,10 @@ func httpKind(d Deps) mishap.ProbeKind {
 		},
 		Expect: httpExpect{},
 		New:    func(spec mishap.ProbeSpec) (mishap.Probe, error) { return newHTTP(d, spec) },
+		Uses: func(spec mishap.ProbeSpec) (mishap.Uses, error) {
+			params, expect, bad := readHTTP(spec)
+			return webUses(params.URL, params.CAFile).And(mishap.UsesOf(params, expect)), bad.err()
+		},
 	}
 }
 
@@ -77,10 +81,16 @@ type httpProbe struct {
 	latency *Comparison
 }
 
+func readHTTP(spec mishap.ProbeSpec) (params httpParams, expect httpExpect, bad misread) {
+	params.Method, expect.Status = "GET", "2xx"
+	bad = decode(spec, &params, &expect)
+	return params, expect, bad
+}
+
 func newHTTP(d Deps, spec mishap.ProbeSpec) (mishap.Probe, error) {
-	params, expect := httpParams{Method: "GET"}, httpExpect{Status: "2xx"}
-	problems := []error{mishap.Decode("with", spec.With, &params), mishap.Decode("expect", spec.Expect, &expect)}
-	if errors.Join(problems...) == nil {
+	params, expect, bad := readHTTP(spec)
+	problems := []error{bad.with, bad.expect}
+	if bad.err() == nil {
 		problems = append(problems, checkWeb(params.URL, params.Headers)...)
 		problems = append(problems, checkMethod(params, expect)...)
 	}

@@ -54,6 +54,10 @@ func prometheusKind(d Deps) mishap.ProbeKind {
 		},
 		Expect: prometheusExpect{},
 		New:    func(spec mishap.ProbeSpec) (mishap.Probe, error) { return newPrometheus(d, spec) },
+		Uses: func(spec mishap.ProbeSpec) (mishap.Uses, error) {
+			params, expect, bad := readPrometheus(spec)
+			return webUses(params.URL, params.CAFile).And(mishap.UsesOf(params, expect)), bad.err()
+		},
 	}
 }
 
@@ -64,21 +68,25 @@ type prometheusProbe struct {
 	reduce string
 }
 
+func readPrometheus(spec mishap.ProbeSpec) (params prometheusParams, expect prometheusExpect, bad misread) {
+	bad = decode(spec, &params, &expect)
+	return params, expect, bad
+}
+
 func newPrometheus(d Deps, spec mishap.ProbeSpec) (mishap.Probe, error) {
-	params, expect := prometheusParams{}, prometheusExpect{}
-	errWith, errExpect := mishap.Decode("with", spec.With, &params), mishap.Decode("expect", spec.Expect, &expect)
-	if errWith == nil {
-		errWith = errors.Join(append(checkWeb(params.URL, params.Headers), params.check())...)
+	params, expect, bad := readPrometheus(spec)
+	if bad.with == nil {
+		bad.with = errors.Join(append(checkWeb(params.URL, params.Headers), params.check())...)
 	}
 	limit, errValue := expectComparison("expect.value", expect.Value, Plain, Percent, Time)
-	if errValue == nil && errExpect == nil && limit == nil {
+	if errValue == nil && bad.expect == nil && limit == nil {
 		errValue = &mishap.FieldError{Path: "expect.value", Msg: "is missing", Hint: `write a comparison like "< 0.05"`}
 	}
 	var errReduce error
 	if ways := []string{"max", "min", "sum", "all"}; expect.Reduce != "" && !slices.Contains(ways, expect.Reduce) {
 		errReduce = &mishap.FieldError{Path: "expect.reduce", Msg: fmt.Sprintf("%q is not a way to reduce", expect.Reduce), Hint: mishap.Suggest(expect.Reduce, ways)}
 	}
-	if err := errors.Join(errWith, errExpect, errValue, errReduce); err != nil {
+	if err := errors.Join(bad.with, bad.expect, errValue, errReduce); err != nil {
 		return nil, err
 	}
 	p := prometheusProbe{limit: *limit, reduce: expect.Reduce, call: webCall{

@@ -46,6 +46,12 @@ func tcpKind(d Deps) mishap.ProbeKind {
 		},
 		Expect: tcpExpect{},
 		New:    func(spec mishap.ProbeSpec) (mishap.Probe, error) { return newTCP(d, spec) },
+		Uses: func(spec mishap.ProbeSpec) (mishap.Uses, error) {
+			params, expect, bad := readTCP(spec)
+			u := mishap.UsesOf(params, expect)
+			u.Hosts = append(u.Hosts, params.Address)
+			return u, bad.err()
+		},
 	}
 }
 
@@ -56,11 +62,16 @@ type tcpProbe struct {
 	latency *Comparison
 }
 
+func readTCP(spec mishap.ProbeSpec) (params tcpParams, expect tcpExpect, bad misread) {
+	bad = decode(spec, &params, &expect)
+	return params, expect, bad
+}
+
 func newTCP(d Deps, spec mishap.ProbeSpec) (mishap.Probe, error) {
-	t, expect := tcpProbe{}, tcpExpect{}
-	errWith, errExpect := mishap.Decode("with", spec.With, &t.params), mishap.Decode("expect", spec.Expect, &expect)
-	if errWith == nil {
-		errWith = checkAddress(t.params.Address)
+	params, expect, bad := readTCP(spec)
+	t := tcpProbe{params: params}
+	if bad.with == nil {
+		bad.with = checkAddress(params.Address)
 	}
 	var errAnswer, errLatency, errSend error
 	t.answer, errAnswer = expectText("expect.answerMatches", expect.Answer, expect.AnswerMatches)
@@ -68,7 +79,7 @@ func newTCP(d Deps, spec mishap.ProbeSpec) (mishap.Probe, error) {
 	if sends := t.params.Send.IsReference() || t.params.Send.Value != ""; sends && expect.Answer == "" && expect.AnswerMatches == "" {
 		errSend = &mishap.FieldError{Path: "with.send", Msg: "nothing judges the answer to it", Hint: `add expect: {answer: "..."}`}
 	}
-	if err := errors.Join(errWith, errExpect, errAnswer, errLatency, errSend); err != nil {
+	if err := errors.Join(bad.with, bad.expect, errAnswer, errLatency, errSend); err != nil {
 		return nil, err
 	}
 	return &probe{deps: d, timeout: spec.Timeout.Std(), late: "no answer", measure: t.measure}, nil

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/outside"
 )
 
 // bodyLimit is how much of an answer is read, in bytes.
@@ -177,6 +178,17 @@ func webURL(text string) (u *url.URL, problem string) {
 		return nil, "names no host"
 	}
 	return u, ""
+}
+
+// webUses is what every call of the web reads and reaches.
+func webUses(address mishap.Secret, caFile string) (u mishap.Uses) {
+	if at, problem := webURL(address.Value); problem == "" {
+		u.Hosts = []string{outside.HostPort(at)}
+	}
+	if caFile != "" {
+		u.Files = []string{caFile}
+	}
+	return u
 }
 
 // checkWeb reports what is wrong with what all calls of the web have.

@@ -22,6 +22,7 @@ func blastRadiusKind() mishap.SafeguardKind {
 		},
 		Always: true,
 		New:    plain(checkBlastRadius),
+		Uses:   noneUses,
 	}
 }
 

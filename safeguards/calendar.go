@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/outside"
 )
 
 type calendarWith struct {
@@ -33,10 +34,9 @@ func calendarKind() mishap.SafeguardKind {
 		},
 		Timed: true,
 		New: func(with json.RawMessage) (mishap.Safeguard, error) {
-			var w calendarWith
-			problems := []error{mishap.Decode("with", with, &w)}
+			w, err := readCalendar(with)
+			problems := []error{err}
 			c := &calendar{calendarWith: w, feed: feed{url: w.URL}}
-			var err error
 			if c.zone, err = time.LoadLocation(w.Timezone); err != nil || w.Timezone == "" || w.Timezone == "Local" {
 				problems = append(problems, &mishap.FieldError{Path: "with.timezone", Msg: fmt.Sprintf("%q is not a time zone", w.Timezone), Hint: "write an IANA name such as Europe/London or UTC"})
 				c.zone = time.UTC
@@ -59,7 +59,28 @@ func calendarKind() mishap.SafeguardKind {
 			}
 			return c, errors.Join(problems...)
 		},
+		Uses: func(with json.RawMessage) (mishap.Uses, error) {
+			w, err := readCalendar(with)
+			return w.uses(), err
+		},
 	}
+}
+
+func readCalendar(with json.RawMessage) (w calendarWith, err error) {
+	err = mishap.Decode("with", with, &w)
+	return w, err
+}
+
+// uses is the file and the feed.
+func (w calendarWith) uses() mishap.Uses {
+	u := mishap.UsesOf(w)
+	if w.File != "" {
+		u.Files = append(u.Files, w.File)
+	}
+	if at, err := url.Parse(w.URL); err == nil && at.Host != "" {
+		u.Hosts = append(u.Hosts, outside.HostPort(at))
+	}
+	return u
 }
 
 // calendar is a set of events, from up to three places.

@@ -32,6 +32,8 @@ type Deps struct {
 	// Probe makes a probe from the catalog of probes. Its problems are
 	// [*mishap.FieldError] values with paths from the spec.
 	Probe func(spec mishap.ProbeSpec) (mishap.Probe, error)
+	// ProbeUses is what such a probe starts, reads and reaches.
+	ProbeUses func(spec mishap.ProbeSpec) (mishap.Uses, error)
 }
 
 // Self is what mishap itself stands on and must not take from under itself.
@@ -73,6 +75,11 @@ type checkFunc func(ctx context.Context, s mishap.Situation) error
 
 // Check calls the function.
 func (f checkFunc) Check(ctx context.Context, s mishap.Situation) error { return f(ctx, s) }
+
+// noneUses is what a safeguard without parameters uses.
+func noneUses(with json.RawMessage) (mishap.Uses, error) {
+	return mishap.Uses{}, mishap.Decode("with", with, &none{})
+}
 
 // plain makes the New of a safeguard that takes no parameters.
 func plain(check checkFunc) func(json.RawMessage) (mishap.Safeguard, error) {

@@ -25,6 +25,7 @@ func durationKind(d Deps) mishap.SafeguardKind {
 		},
 		Always: true,
 		New:    plain(d.checkDuration),
+		Uses:   noneUses,
 	}
 }
 

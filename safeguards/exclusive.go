@@ -20,6 +20,7 @@ func exclusiveKind(d Deps) mishap.SafeguardKind {
 		},
 		Always: true,
 		New:    plain(d.checkExclusive),
+		Uses:   noneUses,
 	}
 }
 

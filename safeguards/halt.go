@@ -19,6 +19,7 @@ func haltKind(d Deps) mishap.SafeguardKind {
 		},
 		Always: true,
 		New:    plain(d.checkHalt),
+		Uses:   noneUses,
 	}
 }
 

@@ -25,13 +25,22 @@ func irreversibleKind(d Deps) mishap.SafeguardKind {
 		},
 		Always: true,
 		New: func(with json.RawMessage) (mishap.Safeguard, error) {
-			var w irreversibleWith
-			if err := mishap.Decode("with", with, &w); err != nil {
+			w, err := readIrreversible(with)
+			if err != nil {
 				return nil, err
 			}
 			return checkFunc(func(_ context.Context, s mishap.Situation) error { return d.checkIrreversible(w, s) }), nil
 		},
+		Uses: func(with json.RawMessage) (mishap.Uses, error) {
+			w, err := readIrreversible(with)
+			return mishap.UsesOf(w), err
+		},
 	}
+}
+
+func readIrreversible(with json.RawMessage) (w irreversibleWith, err error) {
+	err = mishap.Decode("with", with, &w)
+	return w, err
 }
 
 func (d Deps) checkIrreversible(w irreversibleWith, s mishap.Situation) error {

@@ -22,6 +22,7 @@ func placeKind(d Deps) mishap.SafeguardKind {
 		},
 		Always: true,
 		New:    plain(d.checkPlace),
+		Uses:   noneUses,
 	}
 }
 

@@ -33,8 +33,8 @@ func probeKind(d Deps) mishap.SafeguardKind {
 			Example: "safeguard: probe\nwith:\n  probe: prometheus\n  with: {url: \"http://localhost:9090\", query: 'sum(ALERTS{alertstate=\"firing\"}) or vector(0)'}\n  expect: {value: \"= 0\"}\n",
 		},
 		New: func(with json.RawMessage) (mishap.Safeguard, error) {
-			w := probeWith{Timeout: mishap.Duration(probeTimeout)}
-			if err := mishap.Decode("with", with, &w); err != nil {
+			w, err := readProbe(with)
+			if err != nil {
 				return nil, err
 			}
 			if w.Timeout.Std() <= 0 || w.Timeout.Std() > probeLongest {
@@ -43,10 +43,32 @@ func probeKind(d Deps) mishap.SafeguardKind {
 			if d.Probe == nil {
 				return nil, missing("what the probe says")
 			}
-			p, err := d.Probe(mishap.ProbeSpec{Name: "safeguard", Probe: w.Probe, With: w.With, Expect: w.Expect})
+			p, err := d.Probe(w.spec())
 			return probeGuard{p, w}, below(err)
 		},
+		Uses: func(with json.RawMessage) (mishap.Uses, error) {
+			w, err := readProbe(with)
+			if err != nil {
+				return mishap.Uses{}, err
+			}
+			if d.ProbeUses == nil {
+				return mishap.Uses{}, missing("what the probe uses")
+			}
+			u, err := d.ProbeUses(w.spec())
+			return u.And(mishap.UsesOf(w)), below(err)
+		},
 	}
+}
+
+func readProbe(with json.RawMessage) (probeWith, error) {
+	w := probeWith{Timeout: mishap.Duration(probeTimeout)}
+	err := mishap.Decode("with", with, &w)
+	return w, err
+}
+
+// spec is the probe inside.
+func (w probeWith) spec() mishap.ProbeSpec {
+	return mishap.ProbeSpec{Name: "safeguard", Probe: w.Probe, With: w.With, Expect: w.Expect}
 }
 
 // below moves a probe's problems to where the safeguard holds the probe.

@@ -20,6 +20,7 @@ func protectedKind(d Deps) mishap.SafeguardKind {
 		},
 		Always: true,
 		New:    plain(d.checkProtected),
+		Uses:   noneUses,
 	}
 }
 

@@ -22,6 +22,7 @@ func selfKind(d Deps) mishap.SafeguardKind {
 		},
 		Always: true,
 		New:    plain(d.checkSelf),
+		Uses:   noneUses,
 	}
 }
 

@@ -30,8 +30,7 @@ func windowKind() mishap.SafeguardKind {
 		},
 		Timed: true,
 		New: func(with json.RawMessage) (mishap.Safeguard, error) {
-			w := windowWith{Days: everyDay()}
-			err := mishap.Decode("with", with, &w)
+			w, err := readWindow(with)
 			if w.Hours == (hours{}) && err == nil {
 				err = &mishap.FieldError{Path: "with.hours", Msg: "is missing", Hint: "for example hours: \"09:00-17:00\""}
 			}
@@ -41,7 +40,17 @@ func windowKind() mishap.SafeguardKind {
 			}
 			return window{w, zone}, err
 		},
+		Uses: func(with json.RawMessage) (mishap.Uses, error) {
+			w, err := readWindow(with)
+			return mishap.UsesOf(w), err
+		},
 	}
+}
+
+func readWindow(with json.RawMessage) (windowWith, error) {
+	w := windowWith{Days: everyDay()}
+	err := mishap.Decode("with", with, &w)
+	return w, err
 }
 
 type window struct {

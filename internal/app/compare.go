@@ -131,7 +131,7 @@ func (a *App) closeSources(all []sources.Source) {
 // sourceKinds are the sources as experiments are checked against them.
 func sourceKinds() (all []mishap.SourceKind) {
 	for _, k := range sources.Catalog(sources.Deps{}) {
-		all = append(all, mishap.SourceKind{Kind: k.Kind, Check: func(m mishap.CompareMetric) error {
+		all = append(all, mishap.SourceKind{Kind: k.Kind, Uses: k.Uses, Check: func(m mishap.CompareMetric) error {
 			s, err := k.New(m)
 			if c, ok := s.(io.Closer); ok && err == nil {
 				err = c.Close()

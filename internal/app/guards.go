@@ -30,7 +30,7 @@ func (a *App) safeguards(run string, keeper func() int) []mishap.SafeguardKind {
 			}
 			return self, nil
 		},
-		Probe: a.makeProbe,
+		Probe: a.makeProbe, ProbeUses: a.probeUses,
 	})
 }
 
@@ -119,14 +119,34 @@ func (a *App) others(ctx context.Context, run string, p mishap.Plan) ([]string, 
 }
 
 func (a *App) makeProbe(spec mishap.ProbeSpec) (mishap.Probe, error) {
+	k, err := a.probeKind(spec.Probe)
+	if err != nil {
+		return nil, err
+	}
+	return k.New(spec)
+}
+
+// probeUses is what a probe uses that a safeguard asks.
+func (a *App) probeUses(spec mishap.ProbeSpec) (mishap.Uses, error) {
+	k, err := a.probeKind(spec.Probe)
+	switch {
+	case err != nil:
+		return mishap.Uses{}, err
+	case k.Uses == nil:
+		return mishap.Uses{}, fmt.Errorf("the probe %q does not declare what it uses", spec.Probe)
+	}
+	return k.Uses(spec)
+}
+
+func (a *App) probeKind(name string) (mishap.ProbeKind, error) {
 	var names []string
 	for _, k := range a.Probes() {
-		if k.Name == spec.Probe {
-			return k.New(spec)
+		if k.Name == name {
+			return k, nil
 		}
 		names = append(names, k.Name)
 	}
-	return nil, &mishap.FieldError{Path: "probe", Msg: fmt.Sprintf("there is no probe %q", spec.Probe), Hint: mishap.Suggest(spec.Probe, names)}
+	return mishap.ProbeKind{}, &mishap.FieldError{Path: "probe", Msg: fmt.Sprintf("there is no probe %q", name), Hint: mishap.Suggest(name, names)}
 }
 
 func (a *App) makeProbes(e mishap.Experiment) ([]mishap.Probe, error) {

@@ -1,158 +1,140 @@
 package app
 
 import (
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"mishap"
+	"mishap/experiments"
 	"mishap/internal/config"
 )
 
-// forbidden says what of an experiment the server's settings do not allow, and
-// what to add to them; empty if all is allowed. A merged file must not mean a
-// shell on the server: what it starts and what it reads is listed, or refused.
-func forbidden(e mishap.Experiment, allow config.Allow) string {
-	var missing []string
-	want := func(list []string, key, value string) {
-		entry := fmt.Sprintf("allow.%s: [%q]", key, value)
-		if !slices.Contains(list, value) && !slices.Contains(missing, entry) {
-			missing = append(missing, entry)
+// policy is what the settings of a server let a merged file do: what it starts,
+// reads and reaches is listed, or refused. It asks the kinds, which say so of what
+// they have decoded, and never reads parameters itself.
+type policy struct {
+	allow    config.Allow
+	kinds    experiments.Catalogs
+	programs programs
+}
+
+// policy is that of the settings, as they are now.
+func (a *App) policy() policy {
+	return policy{allow: a.Settings.Server.Allow, kinds: a.catalogs(), programs: a.programs()}
+}
+
+// forbidden says what of an experiment is not allowed, and what to add to the
+// settings; empty if all is allowed.
+func (p policy) forbidden(e mishap.Experiment) string {
+	parts, undeclared := p.parts(e)
+	if undeclared != "" {
+		return undeclared
+	}
+	var missing, refused []string
+	need := func(list []string, key, value string) {
+		if !slices.Contains(list, value) {
+			missing = append(missing, fmt.Sprintf("allow.%s: [%q]", key, value))
 		}
 	}
-	inspect := func(kind string, raw json.RawMessage) {
-		var tree any
-		if len(raw) == 0 || json.Unmarshal(raw, &tree) != nil {
-			return
-		}
-		walkReferences(tree, func(key, value string) {
-			if key == "env" {
-				want(allow.Env, "env", value)
-			} else {
-				want(allow.Files, "files", value)
+	for _, u := range parts {
+		for _, c := range u.Commands {
+			entry, why := p.programs.forbids(c, p.allow.Commands)
+			if why != "" {
+				refused = append(refused, why)
+			} else if entry != "" {
+				missing = append(missing, fmt.Sprintf("allow.commands: [%q]", entry))
 			}
-		})
-		if kind == "exec" {
-			for _, program := range programs(tree) {
-				want(allow.Commands, "commands", program)
+			for _, name := range c.Env {
+				need(p.allow.Commands, "commands", "env "+name) // it could put another program in the place of a listed one
 			}
 		}
-	}
-	for _, p := range e.SteadyState {
-		inspect(p.Probe, p.With)
-		inspect("", p.Expect)
-	}
-	for _, f := range e.Faults {
-		inspect(f.Injector, f.With)
-		inspect("", f.Targets)
-	}
-	if e.Compare != nil {
-		for _, m := range e.Compare.Metrics {
-			kind := ""
-			if m.Source == "command" {
-				kind = "exec" // it starts what exec would
-			}
-			inspect(kind, m.With)
+		for _, name := range u.Env {
+			need(p.allow.Env, "env", name)
+		}
+		for _, path := range u.Files {
+			need(p.allow.Files, "files", path)
 		}
 	}
-	for _, s := range e.Safeguards {
-		inspect("", s.With)
-		inspect(probeOf(s))
-		if file := fileOf(s); file != "" {
-			want(allow.Files, "files", file)
-		}
+	if missing != nil {
+		refused = append(refused, "they would need "+strings.Join(distinct(missing), " and "))
 	}
-	if missing == nil {
+	if refused == nil {
 		return ""
 	}
-	return "the server's settings do not allow it; they would need " + strings.Join(missing, " and ")
+	return "the server's settings do not allow it; " + strings.Join(distinct(refused), "; ")
 }
 
-// probeOf is the probe inside a safeguard that has one, with its parameters.
-func probeOf(s mishap.SafeguardSpec) (string, json.RawMessage) {
-	var inner struct {
-		Probe string          `json:"probe"`
-		With  json.RawMessage `json:"with"`
-	}
-	_ = json.Unmarshal(s.With, &inner)
-	return inner.Probe, inner.With
-}
-
-// fileOf is a file that a safeguard reads.
-func fileOf(s mishap.SafeguardSpec) string {
-	var with struct {
-		File string `json:"file"`
-	}
-	_ = json.Unmarshal(s.With, &with)
-	return with.File
-}
-
-// walkReferences tells of every {env: NAME} and {file: PATH} in a tree, also
-// where no secret is expected: it is better to refuse too much.
-func walkReferences(tree any, tell func(key, value string)) {
-	switch node := tree.(type) {
-	case map[string]any:
-		if len(node) == 1 {
-			for key, value := range node {
-				if text, ok := value.(string); ok && (key == "env" || key == "file") {
-					tell(key, text)
-				}
-			}
+// parts is what each part of an experiment uses, or why that is not known.
+func (p policy) parts(e mishap.Experiment) (all []mishap.Uses, undeclared string) {
+	ask := func(what, kind string, uses func() (mishap.Uses, error)) {
+		if undeclared != "" {
+			return
 		}
-		for _, value := range node {
-			walkReferences(value, tell)
+		if uses == nil {
+			undeclared = fmt.Sprintf("the %s %q does not declare what it starts, reads and reaches, so that no settings can allow it", what, kind)
+			return
 		}
-	case []any:
-		for _, value := range node {
-			walkReferences(value, tell)
+		u, err := uses()
+		if err != nil {
+			undeclared = fmt.Sprintf("what the %s %q uses cannot be read: %s", what, kind, err)
 		}
+		all = append(all, u)
 	}
+	for _, s := range e.SteadyState {
+		k := kindOf(p.kinds.Probes, func(k mishap.ProbeKind) bool { return k.Name == s.Probe })
+		ask("probe", s.Probe, declared(k.Uses, s))
+	}
+	for _, f := range e.Faults {
+		k := kindOf(p.kinds.Injectors, func(k mishap.InjectorKind) bool { return k.Name == f.Injector })
+		ask("injector", f.Injector, declared(k.Uses, f))
+	}
+	for _, s := range e.Safeguards {
+		k := kindOf(p.kinds.Safeguards, func(k mishap.SafeguardKind) bool { return k.Name == s.Safeguard })
+		ask("safeguard", s.Safeguard, declared(k.Uses, s.With))
+	}
+	if e.Compare == nil {
+		return all, undeclared
+	}
+	for _, m := range e.Compare.Metrics {
+		k := kindOf(p.kinds.Sources, func(k mishap.SourceKind) bool { return k.Name == m.Source })
+		ask("source", m.Source, declared(k.Uses, m))
+	}
+	return all, undeclared
 }
 
-// programs lists what exec starts: the first argument of every command, with
-// the folder that a relative path is meant in, or a whole shell line; and the
-// variables it sets, which could put another program in the place of a listed
-// one.
-func programs(tree any) (all []string) {
-	with, ok := tree.(map[string]any)
-	if !ok {
+// kindOf is the kind that is asked for; one that there is not declares nothing.
+func kindOf[K any](kinds []K, is func(K) bool) (k K) {
+	if i := slices.IndexFunc(kinds, is); i >= 0 {
+		return kinds[i]
+	}
+	return k
+}
+
+// declared is a kind's answer for one of its uses; nil if it has none.
+func declared[S any](uses func(S) (mishap.Uses, error), spec S) func() (mishap.Uses, error) {
+	if uses == nil {
 		return nil
 	}
-	dir, _ := with["dir"].(string)
-	for key, value := range with {
-		switch node := value.(type) {
-		case []any: // a command
-			if first, ok := at(node, 0).(string); ok {
-				all = append(all, located(first, dir))
-			}
-		case map[string]any:
-			if line, ok := node["shell"].(string); ok {
-				all = append(all, line)
-			}
-			if key == "env" {
-				for name := range node {
-					all = append(all, "env "+name)
-				}
-			}
-		}
-	}
-	slices.Sort(all)
-	return all
+	return func() (mishap.Uses, error) { return uses(spec) }
 }
 
-func at(list []any, i int) any {
-	if i < len(list) {
-		return list[i]
-	}
-	return nil
+// distinct leaves out what was said before.
+func distinct(all []string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool {
+		was := seen[s]
+		seen[s] = true
+		return was
+	})
 }
 
-// located is a program as it must be listed: a name that PATH finds, or a path.
-func located(program, dir string) string {
-	if strings.Contains(program, "/") && !filepath.IsAbs(program) {
-		return filepath.Join(dir, program)
+// checkout is the folder of the checkout that a folder is in, or the folder
+// itself if it is in none.
+func checkout(folder string) string {
+	if git := gitDir(folder); git != "" {
+		return filepath.Dir(git)
 	}
-	return program
+	return folder
 }

@@ -2,45 +2,245 @@ package app
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"mishap"
+	"mishap/experiments"
 	"mishap/internal/config"
 )
 
+// site is a server whose settings allow something, and files of its machine:
+// bin is the only folder of PATH, and belongs to whoever runs the server.
+type site struct {
+	t   *testing.T
+	app *App
+	bin string
+}
+
+func newSite(t *testing.T, allow config.Allow) *site {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{t, &App{Settings: config.Settings{State: filepath.Join(dir, "state")}}, filepath.Join(dir, "bin")}
+	s.app.Settings.Server.Allow = allow
+	s.program("redis-cli")
+	s.program("rm")
+	s.program("sh")
+	t.Setenv("PATH", s.bin)
+	return s
+}
+
+// program makes one, of a folder that is made if it is not there.
+func (s *site) program(path string) string {
+	s.t.Helper()
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(s.bin, path)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+func (s *site) link(to, at string) string {
+	s.t.Helper()
+	if err := os.Symlink(to, filepath.Join(s.bin, at)); err != nil {
+		s.t.Fatal(err)
+	}
+	return filepath.Join(s.bin, at)
+}
+
+func (s *site) check(name string, e mishap.Experiment, want string) {
+	s.t.Helper()
+	got := s.app.policy().forbidden(e)
+	if want == "" && got != "" || !strings.Contains(got, want) {
+		s.t.Errorf("%s: got %q, want %q", name, got, want)
+	}
+}
+
+func probing(kind, with, expect string) mishap.Experiment {
+	return mishap.Experiment{SteadyState: []mishap.ProbeSpec{{Probe: kind, With: json.RawMessage(with), Expect: json.RawMessage(expect)}}}
+}
+
+func faulty(injector, targets, with string) mishap.Experiment {
+	return mishap.Experiment{Faults: []mishap.Fault{{Injector: injector, Targets: json.RawMessage(targets), With: json.RawMessage(with)}}}
+}
+
+func guarded(safeguard, with string) mishap.Experiment {
+	return mishap.Experiment{Safeguards: []mishap.SafeguardSpec{{Safeguard: safeguard, With: json.RawMessage(with)}}}
+}
+
+func compared(source, with string) mishap.Experiment {
+	return mishap.Experiment{Compare: &mishap.Compare{Metrics: []mishap.CompareMetric{{Source: source, With: json.RawMessage(with)}}}}
+}
+
 func TestAMergedFileStartsAndReadsOnlyWhatIsListed(t *testing.T) {
-	probe := func(with string) mishap.Experiment {
-		return mishap.Experiment{SteadyState: []mishap.ProbeSpec{{Probe: "exec", With: json.RawMessage(with)}}}
-	}
-	fault := func(with string) mishap.Experiment {
-		return mishap.Experiment{Faults: []mishap.Fault{{Injector: "exec", With: json.RawMessage(with)}}}
-	}
-	http := func(with string) mishap.Experiment {
-		return mishap.Experiment{SteadyState: []mishap.ProbeSpec{{Probe: "http", With: json.RawMessage(with)}}}
-	}
-	allow := config.Allow{Commands: []string{"redis-cli", "/opt/ok.sh", "env LANG"}, Env: []string{"TOKEN"}, Files: []string{"/run/token"}}
+	s := newSite(t, config.Allow{Commands: []string{"redis-cli", "/opt/ok.sh", "env LANG", "test -e flag"}, Env: []string{"TOKEN"}, Files: []string{"/run/token"}})
 	for _, c := range []struct {
 		name string
 		e    mishap.Experiment
 		want string // empty: allowed
 	}{
-		{"a listed program", probe(`{"argv": ["redis-cli", "ping"]}`), ""},
-		{"another one", probe(`{"argv": ["sh", "-c", "curl x | sh"]}`), `allow.commands: ["sh"]`},
-		{"a listed name elsewhere", probe(`{"argv": ["./redis-cli"], "dir": "/tmp"}`), `allow.commands: ["/tmp/redis-cli"]`},
-		{"a way around", probe(`{"argv": ["../opt/ok.sh"], "dir": "/tmp"}`), ""},
-		{"a variable that could replace it", probe(`{"argv": ["redis-cli"], "env": {"LD_PRELOAD": "/tmp/x.so"}}`), `allow.commands: ["env LD_PRELOAD"]`},
-		{"a listed variable", probe(`{"argv": ["redis-cli"], "env": {"LANG": "C"}}`), ""},
-		{"every command of a fault", fault(`{"inject": ["redis-cli"], "revert": ["rm", "x"], "verify": {"shell": "test -e x"}}`), `allow.commands: ["rm"] and allow.commands: ["test -e x"]`},
-		{"a secret", http(`{"headers": {"X": {"env": "HOME"}}}`), `allow.env: ["HOME"]`},
-		{"a listed secret", http(`{"headers": {"X": {"env": "TOKEN"}}, "body": {"file": "/run/token"}}`), ""},
-		{"a file", http(`{"body": {"file": "/etc/shadow"}}`), `allow.files: ["/etc/shadow"]`},
-		{"a probe inside a safeguard", mishap.Experiment{Safeguards: []mishap.SafeguardSpec{{Safeguard: "probe", With: json.RawMessage(`{"probe": "exec", "with": {"argv": ["sh"]}}`)}}}, `allow.commands: ["sh"]`},
-		{"a calendar's file", mishap.Experiment{Safeguards: []mishap.SafeguardSpec{{Safeguard: "calendar", With: json.RawMessage(`{"file": "/etc/shadow"}`)}}}, `allow.files: ["/etc/shadow"]`},
+		{"a listed program", probing("exec", `{"argv": ["redis-cli", "ping"]}`, ""), ""},
+		{"another one", probing("exec", `{"argv": ["sh", "-c", "curl x | sh"]}`, ""), `allow.commands: ["sh"]`},
+		{"a listed name elsewhere", probing("exec", `{"argv": ["./redis-cli"], "dir": "/tmp"}`, ""), `allow.commands: ["/tmp/redis-cli"]`},
+		{"a way around", probing("exec", `{"argv": ["../opt/ok.sh"], "dir": "/tmp"}`, ""), ""},
+		{"a variable that could replace it", probing("exec", `{"argv": ["redis-cli"], "env": {"LD_PRELOAD": "/tmp/x.so"}}`, ""), `allow.commands: ["env LD_PRELOAD"]`},
+		{"a listed variable", probing("exec", `{"argv": ["redis-cli"], "env": {"LANG": "C"}}`, ""), ""},
+		{"a shell text", faulty("exec", "", `{"inject": ["redis-cli"], "revert": ["redis-cli"], "verify": {"shell": "test -e flag"}}`), ""},
+		{"every command of a fault", faulty("exec", "", `{"inject": ["redis-cli"], "revert": ["rm", "x"], "verify": {"shell": "test -e x"}}`), `allow.commands: ["rm"] and allow.commands: ["test -e x"]`},
+		{"a command in other words", faulty("exec", "", `{"inject": {"argv": ["/bin/sh", "-c", "x"]}, "revert": ["redis-cli"], "verify": ["redis-cli"]}`), `allow.commands: ["/bin/sh"]`},
+		{"prepare in other words", faulty("exec", "", `{"prepare": {"argv": ["sh"]}, "inject": ["redis-cli"], "revert": ["redis-cli"], "verify": ["redis-cli"]}`), `allow.commands: ["sh"]`},
+		{"a variable of a fault", faulty("exec", "", `{"inject": ["redis-cli"], "env": {"PATH": "/tmp"}}`), `allow.commands: ["env PATH"]`},
+		{"a command that feeds a metric", compared("command", `{"argv": ["sh"]}`), `allow.commands: ["sh"]`},
+		{"a secret", probing("http", `{"headers": {"X": {"env": "HOME"}}}`, ""), `allow.env: ["HOME"]`},
+		{"a listed secret", probing("http", `{"headers": {"X": {"env": "TOKEN"}}, "body": {"file": "/run/token"}}`, ""), ""},
+		{"a file", probing("http", `{"body": {"file": "/etc/shadow"}}`, ""), `allow.files: ["/etc/shadow"]`},
+		{"a standard input", probing("exec", `{"argv": ["redis-cli"], "stdin": {"file": "/etc/shadow"}}`, ""), `allow.files: ["/etc/shadow"]`},
+		{"whom to trust", probing("http", `{"url": "https://a", "caFile": "/dev/zero"}`, ""), `allow.files: ["/dev/zero"]`},
+		{"whom a query trusts", probing("prometheus", `{"url": "https://a", "query": "up", "caFile": "/etc/shadow"}`, `{"value": "< 1"}`), `allow.files: ["/etc/shadow"]`},
+		{"whom a metric trusts", compared("prometheus", `{"url": "https://a", "caFile": "/etc/shadow"}`), `allow.files: ["/etc/shadow"]`},
+		{"a secret of a metric", compared("prometheus", `{"url": {"env": "HOME"}}`), `allow.env: ["HOME"]`},
+		{"a pid file", faulty("process-stop", `{"pidFile": "/etc/shadow"}`, ""), `allow.files: ["/etc/shadow"]`},
+		{"a pid file to kill by", faulty("process-kill", `{"pidFile": "/etc/shadow"}`, ""), `allow.files: ["/etc/shadow"]`},
+		{"a probe inside a safeguard", guarded("probe", `{"probe": "exec", "with": {"argv": ["sh"]}}`), `allow.commands: ["sh"]`},
+		{"a secret inside a safeguard", guarded("probe", `{"probe": "tcp", "with": {"address": "a:1", "send": {"env": "HOME"}}}`), `allow.env: ["HOME"]`},
+		{"a calendar's file", guarded("calendar", `{"file": "/etc/shadow"}`), `allow.files: ["/etc/shadow"]`},
+		{"what cannot be read", probing("exec", `{"argv": "sh"}`, ""), `must be a list`},
+		{"what nobody knows", probing("telnet", `{}`, ""), `the probe "telnet" does not declare`},
 	} {
-		got := forbidden(c.e, allow)
-		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
-			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		s.check(c.name, c.e, c.want)
+	}
+}
+
+// The names are compared as the kernel would follow them.
+func TestAProgramIsListedByTheFileThatWouldBeStarted(t *testing.T) {
+	s := newSite(t, config.Allow{})
+	multi := s.program("busybox")
+	ls := s.link(multi, "ls")
+	s.link(multi, "ash")
+	usr := s.program("usr/redis-cli")
+	s.link(filepath.Dir(usr), "merged")
+	exec := func(argv, dir string) mishap.Experiment {
+		with, err := json.Marshal(map[string]any{"argv": []string{argv}, "dir": dir})
+		if err != nil {
+			t.Fatal(err)
 		}
+		return probing("exec", string(with), "")
+	}
+	for _, c := range []struct {
+		name, listed, argv, dir string
+		allowed                 bool
+	}{
+		{"the name", "redis-cli", "redis-cli", "", true},
+		{"the path of a listed name", "redis-cli", s.bin + "/redis-cli", "", true},
+		{"the name of a listed path", s.bin + "/redis-cli", "redis-cli", "", true},
+		{"a path in a folder", "redis-cli", "./redis-cli", s.bin, true},
+		{"the same name elsewhere", "redis-cli", usr, "", false},
+		{"the same name in another folder", "redis-cli", "./redis-cli", filepath.Dir(usr), false},
+		{"another way to a listed file", usr, s.bin + "/merged/redis-cli", "", true},
+		{"one of a program that is several", ls, "ls", "", true},
+		{"another one of it", ls, "ash", "", false},
+		{"the program that is several", ls, multi, "", false},
+		{"what is nowhere", "gone", "gone", "", true},
+		{"what is nowhere, elsewhere", "gone", "./gone", s.bin, false},
+	} {
+		s.app.Settings.Server.Allow.Commands = []string{c.listed}
+		if why := s.app.policy().forbidden(exec(c.argv, c.dir)); (why == "") != c.allowed {
+			t.Errorf("%s: listed %s, asked for %s in %q: allowed %v, want %v: %s", c.name, c.listed, c.argv, c.dir, why == "", c.allowed, why)
+		}
+	}
+}
+
+func TestAListedProgramThatOthersCanChangeIsRefused(t *testing.T) {
+	s := newSite(t, config.Allow{})
+	folder := filepath.Join(filepath.Dir(s.bin), "checkout", "experiments")
+	s.app.Settings.Server.Sources = []config.Source{{Name: "team", Folder: folder}}
+	mode := func(path string, mode os.FileMode) string {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	open := s.program("open/folder/tool")
+	mode(filepath.Dir(filepath.Dir(open)), 0o777)
+	sticky := s.program("sticky/tool")
+	mode(filepath.Dir(sticky), 0o777|os.ModeSticky)
+	inSource := s.program(folder + "/tool")
+	besideSource := s.program(filepath.Dir(folder) + "/tool")
+	if err := os.MkdirAll(filepath.Join(filepath.Dir(folder), ".git"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, path, want string }{
+		{"in a folder of one's own", s.program("tool"), ""},
+		{"in a folder like /tmp", sticky, ""},
+		{"that others write", mode(s.program("written"), 0o757), "can be written by others"},
+		{"that a group writes", mode(s.program("shared"), 0o775), "can be written by others"},
+		{"below a folder that others write", open, "can be written by others"},
+		{"in a source", inSource, "whoever writes experiments can change"},
+		{"in the checkout of a source", besideSource, "whoever writes experiments can change"},
+		{"in a clone", s.program(s.app.Settings.State + "/sources/r/trees/1/tool"), "whoever writes experiments can change"},
+		{"a link into a source", s.link(inSource, "linked"), "whoever writes experiments can change"},
+		{"a link through a folder that others write", s.link(open, "through"), "can be written by others"},
+	} {
+		s.app.Settings.Server.Allow.Commands = []string{c.path}
+		with, err := json.Marshal(map[string]any{"argv": []string{c.path}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.check(c.name, probing("exec", string(with), ""), c.want)
+	}
+}
+
+// Whoever adds a kind must say what it uses, or no server runs it.
+func TestAKindThatDoesNotDeclareIsRefused(t *testing.T) {
+	p := policy{kinds: experiments.Catalogs{
+		Probes: []mishap.ProbeKind{{Kind: mishap.Kind{Name: "p"}}}, Injectors: []mishap.InjectorKind{{Kind: mishap.Kind{Name: "i"}}},
+		Safeguards: []mishap.SafeguardKind{{Kind: mishap.Kind{Name: "s"}}}, Sources: []mishap.SourceKind{{Kind: mishap.Kind{Name: "m"}}},
+	}}
+	for want, e := range map[string]mishap.Experiment{
+		`probe "p"`: probing("p", "", ""), `injector "i"`: faulty("i", "", ""), `safeguard "s"`: guarded("s", ""), `source "m"`: compared("m", ""),
+	} {
+		if got := p.forbidden(e); !strings.Contains(got, want+" does not declare") {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestEveryKindDeclaresWhatItUses(t *testing.T) {
+	kinds := new(App).catalogs()
+	var silent []string
+	for _, k := range kinds.Probes {
+		if k.Uses == nil {
+			silent = append(silent, k.Name)
+		}
+	}
+	for _, k := range kinds.Injectors {
+		if k.Uses == nil {
+			silent = append(silent, k.Name)
+		}
+	}
+	for _, k := range kinds.Safeguards {
+		if k.Uses == nil {
+			silent = append(silent, k.Name)
+		}
+	}
+	for _, k := range kinds.Sources {
+		if k.Uses == nil {
+			silent = append(silent, k.Name)
+		}
+	}
+	slices.Sort(silent)
+	if silent != nil {
+		t.Errorf("these declare nothing: %s", strings.Join(silent, ", "))
 	}
 }

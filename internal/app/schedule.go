@@ -218,6 +218,7 @@ func (a *App) standsAgainst(ctx context.Context) (func(mishap.Experiment) string
 			locked[l.Experiment] = fmt.Sprintf("it deviated in run %s and is locked until `mishap unlock %s`", l.Run, l.Experiment)
 		}
 	}
+	policy := a.policy()
 	return func(e mishap.Experiment) string {
 		lacks := e.Lacks(a.Settings.Labels)
 		switch {
@@ -228,7 +229,7 @@ func (a *App) standsAgainst(ctx context.Context) (func(mishap.Experiment) string
 		case lacks != nil:
 			return "a server with these settings lacks the labels " + strings.Join(lacks, ", ")
 		}
-		return forbidden(e, a.Settings.Server.Allow)
+		return policy.forbidden(e)
 	}, nil
 }
 

@@ -164,18 +164,12 @@ func isYAML(name string) bool {
 // gitFiles are the files that git writes at every commit and checkout of the
 // repository that a folder is in.
 func gitFiles(folder string) []string {
-	dir := filepath.Join(folder, ".git")
+	dir := gitDir(folder)
 	info, err := os.Stat(dir)
-	for err != nil {
-		parent := filepath.Dir(folder)
-		if parent == folder {
-			return nil
-		}
-		folder = parent
-		dir = filepath.Join(folder, ".git")
-		info, err = os.Stat(dir)
+	if dir == "" || err != nil {
+		return nil
 	}
-	if !info.IsDir() { // a work tree beside its repository
+	if folder = filepath.Dir(dir); !info.IsDir() { // a work tree beside its repository
 		text, err := os.ReadFile(dir)
 		link, ok := strings.CutPrefix(strings.TrimSpace(string(text)), "gitdir: ")
 		if err != nil || !ok {
@@ -187,6 +181,21 @@ func gitFiles(folder string) []string {
 		dir = link
 	}
 	return []string{filepath.Join(dir, "HEAD"), filepath.Join(dir, "index"), filepath.Join(dir, "logs", "HEAD"), filepath.Join(dir, "packed-refs")}
+}
+
+// gitDir is the .git of the checkout that a folder is in; empty if it is in none.
+func gitDir(folder string) string {
+	for {
+		dir := filepath.Join(folder, ".git")
+		if _, err := os.Stat(dir); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(folder)
+		if parent == folder {
+			return ""
+		}
+		folder = parent
+	}
 }
 
 // spec identifies a schedule: another one begins anew.

@@ -23,13 +23,12 @@ type Deps struct {
 type Kind struct {
 	mishap.Kind
 	Metrics []mishap.MetricKind // what it can measure
-	// Runs says that the source starts a command, as the exec probe does and with
-	// the same parameters (argv, env, dir), and so needs the same permission.
-	Runs bool
 	// New checks the metric and its parameters, and makes its source, which does
 	// nothing before it is asked. Problems are [*mishap.FieldError] values,
 	// joined, with paths from the metric on: "with.url", "metric".
 	New func(m mishap.CompareMetric) (Source, error)
+	// Uses is what the source starts, reads and reaches.
+	Uses func(m mishap.CompareMetric) (mishap.Uses, error)
 }
 
 // Catalog lists all sources, sorted by name. Sources of one catalog share what

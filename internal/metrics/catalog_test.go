@@ -29,8 +29,8 @@ func TestEverySourceIsDescribed(t *testing.T) {
 				t.Errorf("%s: field %s has no json or jsonschema tag", k.Name, f.Name)
 			}
 		}
-		if k.Runs != (k.Name == metrics.FromCommand) {
-			t.Errorf("%s: runs a command: %v", k.Name, k.Runs)
+		if k.Uses == nil {
+			t.Errorf("%s does not declare what it uses", k.Name)
 		}
 	}
 	if want := []string{"command", "otlp", "prometheus", "proxy"}; !slices.Equal(names, want) {

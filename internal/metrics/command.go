@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -62,17 +59,16 @@ func newCommand(d Deps, p commandParams) *command {
 
 // Prepare looks whether there is such a command.
 func (c *command) Prepare(context.Context) error {
-	program := c.params.Argv[0]
-	if strings.ContainsRune(program, filepath.Separator) && !filepath.IsAbs(program) {
-		program = "." + string(filepath.Separator) + filepath.Join(c.params.Dir, program) // Join alone takes off the dot that says: not in PATH
-		if filepath.IsAbs(c.params.Dir) {
-			program = filepath.Join(c.params.Dir, c.params.Argv[0])
-		}
+	_, err := c.program()
+	return err
+}
+
+func (c *command) program() (string, error) {
+	path, err := spawn.Find(c.params.Argv[0], c.params.Dir, os.Getenv("PATH"))
+	if err != nil {
+		return "", fmt.Errorf("find command: %w: %w", ErrUnavailable, err)
 	}
-	if _, err := exec.LookPath(program); err != nil && !errors.Is(err, exec.ErrDot) {
-		return fmt.Errorf("find command: %w: %w", ErrUnavailable, err)
-	}
-	return nil
+	return path, nil
 }
 
 // Closed takes what the command has printed since the last call.
@@ -117,7 +113,12 @@ func (c *command) start() error {
 	if c.closed {
 		return fmt.Errorf("%w: it was closed", ErrOver)
 	}
-	cmd := spawn.Command(c.params.Argv[0], c.params.Argv[1:]...)
+	program, err := c.program()
+	if err != nil {
+		return err
+	}
+	cmd := spawn.Command(program)
+	cmd.Args = c.params.Argv
 	cmd.OwnGroup()
 	cmd.Dir, cmd.Env = c.params.Dir, os.Environ()
 	for _, name := range slices.Sorted(maps.Keys(c.params.Env)) {

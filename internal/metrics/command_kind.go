@@ -3,6 +3,8 @@ package metrics
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"mishap"
@@ -12,8 +14,7 @@ import (
 // FromCommand is the name of the source that reads what a command prints.
 const FromCommand = "command"
 
-// commandParams has the names of the exec probe's, so that the same permissions
-// are asked for.
+// commandParams has the names of the exec probe's.
 type commandParams struct {
 	Argv  []string                 `json:"argv" jsonschema:"the command and its arguments; there is no shell unless the first one is"`
 	Env   map[string]mishap.Secret `json:"env,omitempty" jsonschema:"variables added to the environment"`
@@ -48,10 +49,16 @@ func commandKind(d Deps) Kind {
 			Example: commandExample,
 		},
 		Metrics: kinds,
-		Runs:    true,
+		Uses: func(m mishap.CompareMetric) (mishap.Uses, error) {
+			p, err := readCommand(m)
+			u := mishap.UsesOf(p)
+			if len(p.Argv) > 0 {
+				u.Commands = append(u.Commands, mishap.Command{Program: p.Argv[0], Dir: p.Dir, Env: slices.Sorted(maps.Keys(p.Env))})
+			}
+			return u, err
+		},
 		New: func(m mishap.CompareMetric) (Source, error) {
-			p := commandParams{Delay: mishap.Duration(time.Second)}
-			err := mishap.Decode("with", m.With, &p)
+			p, err := readCommand(m)
 			if err == nil {
 				err = p.check()
 			}
@@ -67,6 +74,12 @@ func commandKind(d Deps) Kind {
 			return feeds[c].Tap(), nil
 		},
 	}
+}
+
+func readCommand(m mishap.CompareMetric) (commandParams, error) {
+	p := commandParams{Delay: mishap.Duration(time.Second)}
+	err := mishap.Decode("with", m.With, &p)
+	return p, err
 }
 
 func (p commandParams) check() error {

@@ -62,9 +62,7 @@ func otlpKind(d Deps) Kind {
 		},
 		Metrics: kinds,
 		New: func(m mishap.CompareMetric) (Source, error) {
-			p := otlpParams{Arms: armsLabel{Label: "mishap.arm", Control: "control", Experiment: "experiment"}, Run: "mishap.run",
-				Wait: mishap.Duration(usualWait), Tolerance: mishap.Duration(tolerated), Skew: mishap.Duration(tolerated)}
-			err := mishap.Decode("with", m.With, &p)
+			p, err := readOTLP(m)
 			var asks []ask
 			if err == nil {
 				var problem error
@@ -80,7 +78,18 @@ func otlpKind(d Deps) Kind {
 			}
 			return s, nil
 		},
+		Uses: func(m mishap.CompareMetric) (mishap.Uses, error) { // it is told, and asks nobody
+			p, err := readOTLP(m)
+			return mishap.UsesOf(p), err
+		},
 	}
+}
+
+func readOTLP(m mishap.CompareMetric) (otlpParams, error) {
+	p := otlpParams{Arms: armsLabel{Label: "mishap.arm", Control: "control", Experiment: "experiment"}, Run: "mishap.run",
+		Wait: mishap.Duration(usualWait), Tolerance: mishap.Duration(tolerated), Skew: mishap.Duration(tolerated)}
+	err := mishap.Decode("with", m.With, &p)
+	return p, err
 }
 
 func (p otlpParams) check() error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/outside"
 )
 
 // FromPrometheus is the name of the source that asks a Prometheus server.
@@ -77,8 +78,7 @@ func prometheusKind(d Deps) Kind {
 		},
 		Metrics: kinds,
 		New: func(m mishap.CompareMetric) (Source, error) {
-			p := prometheusParams{Tolerance: mishap.Duration(tolerated), Skew: mishap.Duration(tolerated), Arms: armsLabel{Label: "arm", Control: "control", Experiment: "experiment"}}
-			err := mishap.Decode("with", m.With, &p)
+			p, err := readPrometheus(m)
 			var asks []ask
 			if err == nil {
 				var problem error
@@ -98,7 +98,29 @@ func prometheusKind(d Deps) Kind {
 			}
 			return counts, nil
 		},
+		Uses: func(m mishap.CompareMetric) (mishap.Uses, error) {
+			p, err := readPrometheus(m)
+			return p.uses(), err
+		},
 	}
+}
+
+func readPrometheus(m mishap.CompareMetric) (prometheusParams, error) {
+	p := prometheusParams{Tolerance: mishap.Duration(tolerated), Skew: mishap.Duration(tolerated), Arms: armsLabel{Label: "arm", Control: "control", Experiment: "experiment"}}
+	err := mishap.Decode("with", m.With, &p)
+	return p, err
+}
+
+// uses is the server, and the file of whom to trust.
+func (p prometheusParams) uses() mishap.Uses {
+	u := mishap.UsesOf(p)
+	if at, err := url.Parse(p.URL.Value); err == nil && at.Host != "" {
+		u.Hosts = append(u.Hosts, outside.HostPort(at))
+	}
+	if p.CAFile != "" {
+		u.Files = append(u.Files, p.CAFile)
+	}
+	return u
 }
 
 func (p prometheusParams) check() error {

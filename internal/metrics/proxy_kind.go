@@ -42,6 +42,9 @@ func proxyKind(d Deps) Kind {
 			}
 			return d.Proxy.Source(), nil
 		},
+		Uses: func(m mishap.CompareMetric) (mishap.Uses, error) {
+			return mishap.Uses{}, mishap.Decode("with", m.With, &proxyParams{})
+		},
 	}
 }
 

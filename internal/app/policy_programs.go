@@ -1,0 +1,110 @@
+package app
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"mishap"
+	"mishap/internal/spawn"
+)
+
+// programs decides which programs a merged file may start. It compares files and
+// not names: what would be executed with what is listed.
+type programs struct {
+	path    string   // the PATH that names are looked for in
+	sources []string // folders that whoever writes experiments writes as well
+}
+
+func (a *App) programs() programs {
+	p := programs{path: os.Getenv("PATH"), sources: []string{filepath.Join(a.Settings.State, "sources")}}
+	for _, s := range a.Settings.Server.Sources {
+		if s.Folder != "" {
+			p.sources = append(p.sources, checkout(s.Folder))
+		}
+	}
+	for _, folder := range p.sources {
+		if real, err := filepath.EvalSymlinks(folder); err == nil {
+			p.sources = append(p.sources, real)
+		}
+	}
+	return p
+}
+
+// forbids says which entry of the list would allow a command, or why none would;
+// both are empty if it is allowed.
+func (p programs) forbids(c mishap.Command, listed []string) (entry, why string) {
+	if c.Shell != "" {
+		if slices.Contains(listed, c.Shell) {
+			return "", ""
+		}
+		return c.Shell, ""
+	}
+	asked := p.meant(c.Program, c.Dir)
+	for _, one := range listed {
+		if asked.is(p.meant(one, "")) {
+			return "", p.changed(asked)
+		}
+	}
+	if strings.ContainsRune(c.Program, filepath.Separator) {
+		return asked.path, ""
+	}
+	return c.Program, ""
+}
+
+// program is what a name means.
+type program struct {
+	path string // as it would be executed; the name alone if there is no such program
+	real string // where that ends, links resolved; empty if nowhere
+}
+
+func (p programs) meant(name, dir string) program {
+	path, err := spawn.Find(name, dir, p.path)
+	if err != nil {
+		if path = name; strings.ContainsRune(name, filepath.Separator) && !filepath.IsAbs(name) {
+			path = filepath.Join(dir, name)
+		}
+		return program{path: filepath.Clean(path)}
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return program{path: path}
+	}
+	return program{path, real}
+}
+
+// is tells whether both are one program. A file that is several programs, such as
+// busybox, is told by the name that it is called by.
+func (p program) is(listed program) bool {
+	return p.path == listed.path || p.real != "" && p.real == listed.real && filepath.Base(p.path) == filepath.Base(listed.path)
+}
+
+// changed says who could put another program in the place of a listed one: who
+// writes a source, or a folder or a link on the way to it.
+func (p programs) changed(asked program) (why string) {
+	if asked.real == "" {
+		return "" // there is nothing that could be started, and the run says so
+	}
+	refuse := func(reason string) error {
+		why = fmt.Sprintf("%s is listed, but %s", asked.path, reason)
+		return fs.ErrPermission
+	}
+	_, err := spawn.Follow(asked.path, func(at string, info fs.FileInfo) error {
+		for _, folder := range p.sources {
+			if inside, err := filepath.Rel(folder, at); err == nil && filepath.IsLocal(inside) {
+				return refuse("it lies in " + folder + ", which whoever writes experiments can change")
+			}
+		}
+		if others := spawn.OthersChange(at, info); others != "" {
+			return refuse(others)
+		}
+		return nil
+	})
+	if err != nil && why == "" {
+		why = fmt.Sprintf("%s is listed, but cannot be looked at: %s", asked.path, err)
+	}
+	return why
+}
