@@ -134,7 +134,7 @@ func (v *victim) mended() {
 	if err != nil || v.stopped() {
 		v.t.Fatalf("revert: %v, stopped: %v\n%s", err, v.stopped(), out)
 	}
-	if out, _ := v.mishap("status").CombinedOutput(); bytes.Contains(out, []byte("lost")) || bytes.Contains(out, []byte("holding")) {
+	if out, _ := v.mishap("status").CombinedOutput(); bytes.Contains(out, []byte("was lost while")) || bytes.Contains(out, []byte("may still be in")) || bytes.Contains(out, []byte("holding")) {
 		v.t.Fatalf("after the revert: %s", out)
 	}
 }
