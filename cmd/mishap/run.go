@@ -127,6 +127,7 @@ func overridden(jobs []job, reason string) []job {
 
 // runAll mends, then runs one job after another.
 func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run, error) {
+	a.FirstAid(ctx, "") // before the ledger is asked for anything
 	c.nameLeftovers(ctx, a)
 	if _, err := c.mend(ctx, a, "", func(line string) { fmt.Fprintln(c.err, "mishap: "+line) }); err != nil {
 		return nil, err

@@ -193,12 +193,13 @@ func (c *cli) revertCommand() *cobra.Command {
 	var all bool
 	var settle string
 	cmd := &cobra.Command{
-		Use:   "revert RUN|--all",
+		Use:   "revert RUN|FILE|--all",
 		Short: "Revert what a lost server or a stranded run left",
 		Long: `Revert what may still be in, of a run whose server is gone or that is stranded,
 and verify the steady state. A run whose server lives is asked to do it itself.
 With --settle a person takes it over instead: the injections are recorded as
-settled with the reason, and nothing is called.` + "\n" + exitCodes,
+settled with the reason, and nothing is called. So is an undo FILE that was set
+aside because it cannot be read.` + "\n" + exitCodes,
 		Example: "  mishap revert --all\n  mishap revert 7f3a --settle 'rebooted by hand, see ticket 12'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) == 1) || len(args) > 1 {
@@ -222,6 +223,12 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 	}
 	defer a.Close()
 	if settle != "" {
+		if file, err := a.SettleUndo(cmd.Context(), args[0], whoami(), settle); file || err != nil {
+			if err == nil {
+				_, err = fmt.Fprintf(c.out, "undo file %s: settled by %s\n", args[0], whoami())
+			}
+			return err
+		}
 		run, err := a.Settle(cmd.Context(), args[0], whoami(), settle)
 		if err != nil {
 			return err

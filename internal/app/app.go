@@ -50,6 +50,7 @@ type App struct {
 
 	house  house
 	desk   desk
+	aids   aids
 	calls  callerWatches
 	fenced atomic.Bool // the lease was lost: nothing starts
 	mu     sync.Mutex

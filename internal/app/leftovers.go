@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"mishap"
@@ -95,44 +97,103 @@ func (a *App) Leftovers(ctx context.Context) ([]string, error) {
 		}
 	}
 	for _, u := range strays {
+		if u.Damage != nil {
+			lines = append(lines, fmt.Sprintf("undo file %s cannot be read: %s; what it held may still be in", u.Path, u.Damage))
+		}
 		for _, h := range u.Outstanding() {
 			lines = append(lines, fmt.Sprintf("run %s, which is not in the ledger: %s on %s may still be in (%s)", u.Run, h.Fault, h.Target.Label(), h.State))
 		}
 	}
-	return lines, errors.Join(err, errUndo)
+	return lines, errors.Join(err, errUndo, a.unsettled())
 }
 
 // Mend reverts what lost servers left: of one run, or of all if which is empty.
-// It answers the runs that it brought to an end, or tried to.
+// What has an undo file is reverted at once, whatever the ledger does; runs are
+// brought to their ends side by side. It answers those that it brought to an end,
+// or tried to.
 func (a *App) Mend(ctx context.Context, which string, o RunOptions) ([]*mishap.Run, error) {
+	a.FirstAid(ctx, which)
 	orphans, err := a.orphans(ctx)
+	if err != nil && which != "" {
+		return nil, a.allUnrecorded(err)
+	}
 	problems := []error{err}
 	if which != "" {
-		one, err := a.chosen(ctx, which, orphans)
-		if err != nil {
+		if orphans, err = a.chosen(ctx, which, orphans); err != nil {
 			return nil, err
 		}
-		orphans = one
 	}
-	var mended []*mishap.Run
+	var here []orphan
 	for _, lost := range orphans {
-		if lost.away {
-			if which != "" {
-				problems = append(problems, stillIn{mishap.WithHint(fmt.Errorf("revert run %s: its faults are in machine %s itself", lost.ID, lost.run.Plan.Host),
-					"run `mishap revert` there; if that machine is gone for good, settle it: `mishap revert "+lost.ID+" --settle WHY`")})
-			}
-			continue
-		}
-		run, err := a.mend(ctx, lost, o)
-		problems = append(problems, err)
-		if run != nil {
-			mended = append(mended, run)
+		switch {
+		case !lost.away:
+			here = append(here, lost)
+		case which != "":
+			problems = append(problems, stillIn{mishap.WithHint(fmt.Errorf("revert run %s: its faults are in machine %s itself", lost.ID, lost.run.Plan.Host),
+				"run `mishap revert` there; if that machine is gone for good, settle it: `mishap revert "+lost.ID+" --settle WHY`")})
 		}
 	}
+	mended, err := a.mendAll(ctx, here, o)
+	problems = append(problems, err)
 	if which == "" {
 		problems = append(problems, a.mendStrays(ctx, o.Stray), a.tidy(ctx))
 	}
 	return mended, errors.Join(problems...)
+}
+
+// mendAll takes runs over side by side, so that a revert of one that hangs delays
+// no other.
+func (a *App) mendAll(ctx context.Context, all []orphan, o RunOptions) ([]*mishap.Run, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	o.Seen = oneByOne(o.Seen)
+	stops, done := fanOut(o.Stops, len(all))
+	defer done()
+	runs, problems := make([]*mishap.Run, len(all)), make([]error, len(all))
+	var side sync.WaitGroup
+	for i, lost := range all {
+		own := o
+		own.Stops = stops[i]
+		side.Go(func() { runs[i], problems[i] = a.mend(ctx, lost, own) })
+	}
+	side.Wait()
+	return slices.DeleteFunc(runs, func(r *mishap.Run) bool { return r == nil }), errors.Join(problems...)
+}
+
+// oneByOne lets several runs tell one listener.
+func oneByOne(seen func(mishap.Entry, *mishap.Run)) func(mishap.Entry, *mishap.Run) {
+	if seen == nil {
+		return nil
+	}
+	var mu sync.Mutex
+	return func(e mishap.Entry, r *mishap.Run) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen(e, r)
+	}
+}
+
+// fanOut hands every stop to n runs.
+func fanOut(from <-chan runner.Stop, n int) ([]chan runner.Stop, func()) {
+	all := make([]chan runner.Stop, n)
+	for i := range all {
+		all[i] = make(chan runner.Stop, 4)
+	}
+	over := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case s := <-from:
+				for _, to := range all {
+					offer(to, s)
+				}
+			case <-over:
+				return
+			}
+		}
+	}()
+	return all, func() { close(over) }
 }
 
 // chosen is the one orphan that is meant, or why there is none.
@@ -152,8 +213,14 @@ func (a *App) chosen(ctx context.Context, which string, orphans []orphan) ([]orp
 	return nil, fmt.Errorf("%w: run %s is %s", ErrAlive, record.ID, record.State)
 }
 
-// mend takes a run over and brings it to its end.
+// mend takes a run over and brings it to its end. What its undo file holds is
+// reverted before, also if it cannot be taken over.
 func (a *App) mend(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run, error) {
+	run, err := a.resume(ctx, lost, o)
+	return run, a.unrecorded(lost.ID, err)
+}
+
+func (a *App) resume(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run, error) {
 	book, err := a.ledger(ctx)
 	if err != nil {
 		return nil, err
@@ -166,6 +233,7 @@ func (a *App) mend(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run,
 	if err := a.awaitKeeper(ctx, lost.ID); err != nil {
 		return nil, err
 	}
+	a.aided(lost.ID)
 	lease, err := book.TakeOver(ctx, lost.Lease(), server)
 	if errors.Is(err, ledger.ErrFenced) {
 		return nil, nil // somebody else is on it
@@ -228,10 +296,7 @@ func (a *App) awaitKeeper(ctx context.Context, run string) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.RevertWithin.Std()+time.Minute)
 	defer cancel()
 	for {
-		files, err := keeper.ReadUndo(a.Settings.State)
-		if err != nil {
-			return err
-		}
+		files, _ := keeper.ReadUndo(a.Settings.State) // what cannot be read has no keeper that could be known
 		working := false
 		for _, u := range files {
 			working = working || u.Run == run && u.Alive

@@ -82,6 +82,7 @@ func (s *serving) recoverLoop(ctx context.Context) {
 // recoverAll takes over what lost servers left; with wait it returns when each
 // is reverted, or stranded.
 func (s *serving) recoverAll(ctx context.Context, wait bool) {
+	s.FirstAid(ctx, "")
 	orphans, err := s.orphans(ctx)
 	if err != nil && ctx.Err() == nil {
 		s.log.Error("look for lost runs", "error", err)

@@ -88,6 +88,9 @@ func (a *App) begin(ctx context.Context, plan mishap.Plan, o RunOptions) (begun,
 	if id == "" {
 		id = newRunID()
 	}
+	if err := a.unsettled(); err != nil {
+		return begun{}, err
+	}
 	b := begun{done: a.desk.attend(id), first: mishap.Entry{Run: id, Seq: 1, At: time.Now(), Trigger: o.Trigger, Planned: &plan}}
 	book, err := a.ledger(ctx)
 	if err != nil {
@@ -117,6 +120,8 @@ func notBegun(err error) (mishap.StateChange, bool) {
 	var denial *mishap.Denial
 	why := mishap.StateChange{To: mishap.Refused}
 	switch {
+	case StillIn(err):
+		why.Cause, why.Reason = mishap.CauseSafeguard, err.Error()
 	case errors.As(err, &busy):
 		why.Cause, why.Reason = mishap.CauseBusy, "safeguard exclusive said no: "+busy.Error()
 	case errors.Is(err, ledger.ErrHalted):

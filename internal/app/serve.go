@@ -84,6 +84,7 @@ type held struct {
 // Serve runs the declared experiments until it is stopped. First of all it
 // reverts what lost servers left.
 func (a *App) Serve(ctx context.Context, o ServeOptions) error {
+	a.FirstAid(ctx, "")
 	s, err := a.newServing(ctx, o)
 	if err != nil {
 		return err

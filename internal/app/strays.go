@@ -4,62 +4,141 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"time"
 
+	"mishap"
 	"mishap/internal/keeper"
+	"mishap/internal/ledger"
 )
 
-// strays lists undo files with something in that no run of the ledger accounts
-// for: the ledger was lost, or cannot be read.
-func (a *App) strays(ctx context.Context) ([]keeper.Undo, error) {
+// undoFiles reads the undo files. What the folder itself hides may be in.
+func (a *App) undoFiles() ([]keeper.Undo, error) {
 	files, err := keeper.ReadUndo(a.Settings.State)
-	var all []keeper.Undo
-	for _, u := range files {
-		if u.Alive || len(u.Outstanding()) == 0 {
-			continue
-		}
-		if _, unknown := a.find(ctx, u.Run); unknown != nil {
-			all = append(all, u)
-		}
+	if err != nil {
+		err = stillIn{err}
 	}
-	return all, err
+	return files, err
 }
 
-// mendStrays reverts from undo files alone, and tells of each injection that it
-// reverted.
+// strays lists undo files of dead keepers that no run of the ledger accounts for,
+// and that hold something or cannot be read: the ledger was lost.
+func (a *App) strays(ctx context.Context) ([]keeper.Undo, error) {
+	files, err := a.undoFiles()
+	problems := []error{err}
+	var all []keeper.Undo
+	for _, u := range files {
+		if u.Alive || len(u.Outstanding()) == 0 && u.Damage == nil {
+			continue
+		}
+		switch _, err := a.lookUp(ctx, u.Run); {
+		case errors.Is(err, ledger.ErrUnknownRun):
+			all = append(all, u)
+		case err != nil:
+			problems = append(problems, a.unrecorded(u.Run, err))
+		}
+	}
+	return all, errors.Join(problems...)
+}
+
+// lookUp finds a run in the ledger. Without a ledger no run is known.
+func (a *App) lookUp(ctx context.Context, run string) (ledger.Record, error) {
+	if !a.hasLedger() {
+		return ledger.Record{}, ledger.ErrUnknownRun
+	}
+	book, err := a.ledger(ctx)
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	if _, err := book.Entries(ctx, run); err != nil { // Find takes beginnings, and what is not an id
+		return ledger.Record{}, err
+	}
+	return book.Find(ctx, run)
+}
+
+// mendStrays accounts for the undo files of no known run: it tells of what was
+// reverted from them alone, and sets aside what cannot be read.
 func (a *App) mendStrays(ctx context.Context, tell func(string)) error {
 	strays, err := a.strays(ctx)
 	problems := []error{err}
 	for _, u := range strays {
-		var left []error
-		for _, h := range u.Outstanding() {
-			if err := a.revertStray(ctx, h); err != nil {
-				left = append(left, stillIn{fmt.Errorf("revert %s on %s of run %s: %w", h.Fault, h.Target.Label(), u.Run, err)})
-			} else if tell != nil {
+		one, reverted := a.aided(u.Run)
+		if reverted && one.left != nil {
+			problems = append(problems, one.left...)
+			continue
+		}
+		if reverted && tell != nil {
+			for _, h := range one.undo.Outstanding() {
 				tell(fmt.Sprintf("run %s, which is not in the ledger: %s on %s reverted from its undo file", u.Run, h.Fault, h.Target.Label()))
 			}
 		}
-		if left == nil {
-			left = []error{keeper.Remove(a.Settings.State, u.Run)}
+		if u.Damage != nil {
+			if _, err := keeper.SetAside(a.Settings.State, u); err != nil {
+				problems = append(problems, stillIn{fmt.Errorf("undo file %s cannot be read (%w), nor moved: %w", u.Path, u.Damage, err)})
+			} else if tell != nil {
+				tell(fmt.Sprintf("undo file %s cannot be read and was set aside: %s", u.Path, u.Damage))
+			}
+			continue
 		}
-		problems = append(problems, left...)
+		problems = append(problems, keeper.Remove(a.Settings.State, u.Run))
 	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, a.unsettled())...)
+}
+
+// unsettled is an error that names the undo files which could not be read and
+// which nobody has settled: what they held may be in, under any resource key.
+func (a *App) unsettled() error {
+	damaged, err := keeper.Unsettled(a.Settings.State)
+	if err != nil {
+		return stillIn{fmt.Errorf("look for damaged undo files: %w", err)}
+	}
+	if len(damaged) == 0 {
+		return nil
+	}
+	var paths []string
+	for _, d := range damaged {
+		paths = append(paths, d.Path)
+	}
+	return stillIn{mishap.WithHint(fmt.Errorf("what these undo files held cannot be read, and may still be in: %s", strings.Join(paths, ", ")),
+		"put back what it was, then `mishap revert "+damaged[0].Name()+" --settle WHY`; until then nothing starts")}
+}
+
+// SettleUndo records that a person has put back what an undo file may have held
+// that cannot be read. It reports false if none is meant.
+func (a *App) SettleUndo(ctx context.Context, which, by, reason string) (bool, error) {
+	damaged, err := keeper.Unsettled(a.Settings.State)
+	if err != nil {
+		return false, err
+	}
+	for _, d := range damaged {
+		if which != d.Name() && which != d.Path && which != filepath.Base(d.Path) {
+			continue
+		}
+		if err := keeper.Settle(d, by, reason); err != nil || !a.hasLedger() {
+			return true, err
+		}
+		book, err := a.ledger(ctx)
+		if err == nil {
+			err = book.Record(ctx, ledger.Act{At: time.Now(), By: by, What: fmt.Sprintf("settle undo file %s: %s", d.Path, reason)})
+		}
+		return true, err
+	}
+	return false, nil
 }
 
 // tidy removes what a process that died after its run had ended left of itself.
 func (a *App) tidy(ctx context.Context) error {
-	files, err := keeper.ReadUndo(a.Settings.State)
+	if !a.hasLedger() {
+		return nil
+	}
+	files, err := a.undoFiles()
 	problems := []error{err}
 	for _, u := range files {
-		// Only if the ledger says so: an empty file may be that of a keeper
-		// which is about to lock it.
-		if record, unknown := a.find(ctx, u.Run); unknown == nil && !record.Active() && !u.Alive {
+		// Only if the ledger says so: it knows a run before its keeper starts.
+		if record, unknown := a.lookUp(ctx, u.Run); unknown == nil && !record.Active() && !u.Alive {
 			problems = append(problems, keeper.Remove(a.Settings.State, u.Run))
 		}
-	}
-	if !a.hasLedger() {
-		return errors.Join(problems...)
 	}
 	book, err := a.ledger(ctx)
 	if err != nil {
@@ -71,15 +150,4 @@ func (a *App) tidy(ctx context.Context) error {
 		a.forget(ctx, book, s)
 	}
 	return errors.Join(problems...)
-}
-
-func (a *App) revertStray(ctx context.Context, h keeper.Held) error {
-	injector, err := a.restore(h.Injection)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	_, err = injector.Revert(ctx, h.Injection)
-	return err
 }

@@ -56,10 +56,14 @@ func newLive(w io.Writer, size func() (columns, rows int), colour bool, now func
 func (v *live) Seen(e mishap.Entry, r *mishap.Run) {
 	p := look(r)
 	v.mu.Lock()
-	if v.latest != nil && v.latest.run != p.run {
-		v.past = append(v.past, v.latest)
+	switch l := v.latest; {
+	case l == nil || l.run == p.run:
+		v.latest = p
+	case l.state.Ended() || l.state == mishap.Stranded:
+		v.past, v.latest = append(v.past, l), p
+	case p.state.Ended(): // beside the one that is drawn
+		v.past = append(v.past, p)
 	}
-	v.latest = p
 	v.mu.Unlock()
 	if e.State != nil || e.Injection != nil {
 		v.drawer.soon()

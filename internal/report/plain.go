@@ -14,24 +14,24 @@ import (
 type plain struct {
 	w       io.Writer
 	writer  *background
-	changes *changes // of the run that is shown
+	changes map[string]*changes // by run: several may be told of side by side
 	mu      sync.Mutex
 	lines   []string // not written yet
 }
 
 func newPlain(w io.Writer) *plain {
-	v := &plain{w: w, changes: newChanges("")}
+	v := &plain{w: w, changes: map[string]*changes{}}
 	v.writer = inBackground(0, func(bool) { v.write() })
 	return v
 }
 
 // Seen writes what is worth a line.
 func (v *plain) Seen(e mishap.Entry, r *mishap.Run) {
-	if v.changes.run != r.ID {
-		v.changes = newChanges(r.ID)
+	if v.changes[r.ID] == nil {
+		v.changes[r.ID] = newChanges(r.ID)
 	}
 	var lines []string
-	for _, c := range v.changes.of(e, r) {
+	for _, c := range v.changes[r.ID].of(e, r) {
 		line := fmt.Sprintf("%s %-10s %s", clock(e.At), c.word, clean(c.text))
 		lines = append(lines, strings.TrimRight(line, " ")+"\n")
 	}

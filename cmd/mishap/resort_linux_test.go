@@ -1,0 +1,290 @@
+package main
+
+import (
+	"database/sql"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	_ "modernc.org/sqlite"
+)
+
+// left starts the run, waits until its fault is in, and kills mishap and keeper,
+// so that nobody has reverted it. It answers the run's undo file.
+func (s *stage) left() string {
+	s.t.Helper()
+	c := s.holding(s.mishap("run", "flag.yaml"))
+	files := filepath.Join(s.dir, "state", "undo", "*.jsonl")
+	s.killAll(c)
+	all, _ := filepath.Glob(files)
+	if len(all) != 1 || !s.is("flag") {
+		s.t.Fatalf("undo files: %v; the flag is there: %v", all, s.is("flag"))
+	}
+	return all[0]
+}
+
+// killAll kills keeper and mishap; stopped first, neither sees the other die.
+func (s *stage) killAll(c *started) {
+	s.t.Helper()
+	all := append(s.keepers(), c.Process.Pid)
+	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
+		for _, pid := range all {
+			_ = syscall.Kill(pid, sig)
+		}
+	}
+	_ = c.Wait()
+	await(s.t, "the keeper has ended", func() bool { return len(s.keepers()) == 0 })
+}
+
+// state is a path in the state directory.
+func (s *stage) state(names ...string) string {
+	return filepath.Join(append([]string{s.dir, "state"}, names...)...)
+}
+
+// strangers are undo files that cannot be read, by what is wrong with them.
+func strangers(whole string) map[string]func(path string) error {
+	write := func(text string) func(string) error {
+		return func(path string) error { return os.WriteFile(path, []byte(text), 0o600) }
+	}
+	return map[string]func(string) error{
+		"truncated": write(whole[:len(whole)/3]),
+		"garbage":   write("what is this?\nand this?\n"),
+		"binary":    write("\x7fELF\x02\x01\x01\x00\xff\xfe\n\x00\x80"),
+		"empty":     write(""),
+		"version":   write(`{"version":99,"hold":{}}` + "\n"),
+		"middle":    write("{}\n" + whole),
+		"folder":    func(path string) error { return os.Mkdir(path, 0o700) },
+		"pipe":      func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"link":      func(path string) error { return os.Symlink("/dev/zero", path) },
+	}
+}
+
+// TestOneDamagedUndoFileKeepsNothingElseFromBeingReverted also wants that it is
+// never forgotten, and that nothing starts until a person has settled it.
+func TestOneDamagedUndoFileKeepsNothingElseFromBeingReverted(t *testing.T) {
+	for _, verb := range []string{"revert", "run"} {
+		t.Run(verb, func(t *testing.T) {
+			s := newStage(t)
+			whole, err := os.ReadFile(s.left())
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := strangers(string(whole))
+			for name, damage := range all {
+				if err := damage(s.state("undo", "x"+name+".jsonl")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			args := []string{"revert", "--all"}
+			if verb == "run" {
+				args = []string{"run", "flag.yaml"}
+			}
+			c := s.mishap(args...).begin()
+			c.ends(6)
+			s.reverted()
+			for name := range all {
+				if !strings.Contains(c.err.String(), "x"+name+".jsonl") {
+					t.Errorf("%s is not named:\n%s", name, c.err.String())
+				}
+			}
+			again := s.mishap("run", "flag.yaml").begin()
+			again.ends(6)
+			if s.is("flag") || !strings.Contains(again.err.String(), "--settle WHY") {
+				t.Errorf("it ran, or does not say what to do:\n%s", again.err.String())
+			}
+			for name := range all {
+				s.mishap("revert", "x"+name, "--settle", "looked at it").begin().ends(0)
+				if _, err := os.Lstat(s.state("undo", "damaged", "x"+name+".jsonl")); err != nil {
+					t.Errorf("what was settled is not kept: %v", err)
+				}
+			}
+			s.mishap("revert", "--all").begin().ends(0)
+			if _, err := os.Lstat(s.state("undo")); err != nil {
+				t.Error(err)
+			}
+			s.holding(s.mishap("run", "flag.yaml")) // and it may run again
+		})
+	}
+}
+
+// TestOfADamagedUndoFileTheLedgersCopyIsUsed damages that of a known run.
+func TestOfADamagedUndoFileTheLedgersCopyIsUsed(t *testing.T) {
+	whole := ""
+	for name := range strangers("xxx") {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			path := s.left()
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole = string(text)
+			_ = os.Remove(path)
+			if err := strangers(whole)[name](path); err != nil {
+				t.Fatal(err)
+			}
+			s.mishap("revert", "--all").begin().ends(0)
+			s.reverted()
+			s.mishap("revert", "--all").begin().ends(0)
+		})
+	}
+}
+
+// TestWhatComesBeforeDamageCounts has no ledger to help.
+func TestWhatComesBeforeDamageCounts(t *testing.T) {
+	s := newStage(t)
+	path := s.left()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteString("\x00\xff no line\n{\"id\":\"nobody's\"}\n")
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
+		_ = os.Remove(s.state(name))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mishap("revert", "--all").begin().ends(6)
+	s.reverted()
+}
+
+// TestALockedLedgerDelaysNoFirstRevert holds an exclusive lock until the fault
+// is out.
+func TestALockedLedgerDelaysNoFirstRevert(t *testing.T) {
+	for _, args := range [][]string{{"revert", "--all"}, {"revert", "last"}, {"run", "flag.yaml"}, {"serve", "--experiments", "experiments", "--listen", "none"}} {
+		t.Run(args[0]+" "+args[1], func(t *testing.T) {
+			s := newStage(t)
+			if err := os.Mkdir(filepath.Join(s.dir, "experiments"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			s.left()
+			unlock := lockLedger(t, s.state("ledger.db"))
+			c := s.mishap(args...).begin()
+			s.outWhileLocked(unlock)
+			unlock()
+			if args[0] == "revert" {
+				_ = c.Wait() // in time it recorded it, or it says that it could not
+				if code := c.ProcessState.ExitCode(); code != 0 && code != 1 {
+					t.Errorf("exit %d\n%s", code, c.err.String())
+				}
+			} else {
+				_ = c.Process.Signal(syscall.SIGINT)
+				_ = c.Wait()
+			}
+			await(t, "the keeper has ended", func() bool { return len(s.keepers()) == 0 })
+			s.mishap("revert", "--all").begin().ends(0)
+			s.reverted()
+			if undo, _ := filepath.Glob(s.state("undo", "*.jsonl")); undo != nil {
+				t.Errorf("not recorded: %v", undo)
+			}
+		})
+	}
+}
+
+// outWhileLocked waits until the flag is gone, with the ledger still locked.
+func (s *stage) outWhileLocked(unlock func()) {
+	s.t.Helper()
+	defer unlock()
+	await(s.t, "the flag is gone while the ledger is locked", func() bool { return !s.is("flag") })
+}
+
+// lockLedger takes the exclusive lock on a ledger, in this process.
+func lockLedger(t *testing.T, path string) func() {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=locking_mode(EXCLUSIVE)&_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(1)
+	if _, err := db.Exec("BEGIN EXCLUSIVE"); err != nil {
+		t.Fatal(err)
+	}
+	done := false
+	unlock := func() {
+		if !done {
+			done = true
+			_ = db.Close()
+		}
+	}
+	t.Cleanup(unlock)
+	return unlock
+}
+
+// TestOnAFullDiskWhatIsInIsRevertedFirst runs in a mount namespace of its own,
+// with the state directory on a file system of 2 MiB that is then filled.
+func TestOnAFullDiskWhatIsInIsRevertedFirst(t *testing.T) {
+	const inside = "MISHAP_TEST_SMALL_DISK"
+	if os.Getenv(inside) == "" {
+		c := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
+		c.Env = append(os.Environ(), inside+"=1", "TMPDIR="+t.TempDir())
+		c.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+			Pdeathsig:   syscall.SIGKILL,
+		}
+		out, err := c.CombinedOutput()
+		switch {
+		case c.Process == nil:
+			t.Skipf("NOT TESTED: this system lets the test make no mount namespace: %v", err)
+		case strings.Contains(string(out), "NOT TESTED"):
+			t.Skip(string(out))
+		case err != nil:
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return
+	}
+	s := newStage(t)
+	state := s.state()
+	if err := os.Mkdir(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", state, "tmpfs", 0, "size=2m,mode=700"); err != nil {
+		t.Skipf("NOT TESTED: no tmpfs may be mounted here: %v", err)
+	}
+	defer func() { _ = syscall.Unmount(state, syscall.MNT_DETACH) }()
+	s.left()
+	fill(t, filepath.Join(state, "ballast"))
+	c := s.mishap("revert", "--all").begin()
+	c.ends(1)
+	s.reverted()
+	if !strings.Contains(c.err.String(), "could not be recorded") {
+		t.Errorf("it does not say that it is not recorded:\n%s", c.err.String())
+	}
+	if err := os.Remove(filepath.Join(state, "ballast")); err != nil {
+		t.Fatal(err)
+	}
+	s.mishap("revert", "--all").begin().ends(0)
+	if out := s.mishap("status").begin(); true {
+		out.ends(0)
+		if said := out.out.String() + out.err.String(); strings.Contains(said, "may still be in") {
+			t.Errorf("it is not recorded:\n%s", said)
+		}
+	}
+}
+
+// fill writes until the disk is full.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for size := 1 << 16; size > 0; size /= 2 {
+		for err = nil; err == nil; {
+			_, err = f.Write(make([]byte, size))
+		}
+	}
+	if !strings.Contains(fmt.Sprint(err), "no space") {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,139 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"mishap"
+	within "mishap/internal/bounded"
+	"mishap/internal/keeper"
+)
+
+// aidWithin is how long a first revert may take.
+const aidWithin = 30 * time.Second
+
+// aid is the first revert of what one dead keeper left. It is made from the undo
+// file alone: it asks no ledger and writes nothing, so that neither a ledger that
+// is locked nor a full disk delays it. What came of it is recorded later, by
+// reverting again (see "Reverting twice" in ARCHITECTURE.md).
+type aid struct {
+	undo keeper.Undo
+	over chan struct{} // closed when all attempts have ended; then what follows may be read
+	left []error       // of what is or may still be in
+}
+
+// aids are the first reverts of this process, by the path of their undo file.
+type aids struct {
+	mu  sync.Mutex
+	all map[string]*aid
+}
+
+// FirstAid begins to revert, side by side and without waiting for any, what the
+// undo files of dead keepers hold: of the run whose id begins so, or of all. What
+// it has begun once it leaves alone.
+func (a *App) FirstAid(ctx context.Context, which string) {
+	files, _ := keeper.ReadUndo(a.Settings.State) // who accounts for the files says what is wrong with the folder
+	a.aids.mu.Lock()
+	defer a.aids.mu.Unlock()
+	if a.aids.all == nil {
+		a.aids.all = map[string]*aid{}
+	}
+	for _, u := range files {
+		meant := which == "" || which == "last" || strings.HasPrefix(u.Run, which)
+		if u.Alive || !meant || a.aids.all[u.Path] != nil || a.desk.attended(u.Run) || len(u.Outstanding()) == 0 {
+			continue
+		}
+		one := &aid{undo: u, over: make(chan struct{})}
+		a.aids.all[u.Path] = one
+		go one.revert(context.WithoutCancel(ctx), a)
+	}
+}
+
+// revert makes one attempt on each.
+func (one *aid) revert(ctx context.Context, a *App) {
+	defer close(one.over)
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for _, h := range one.undo.Outstanding() {
+		all.Go(func() {
+			_, err := within.Call(ctx, aidWithin, "revert", func(ctx context.Context) (mishap.Reverted, error) {
+				return a.revertHeld(ctx, h)
+			})
+			if err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				one.left = append(one.left, stillIn{fmt.Errorf("revert %s on %s of run %s: %w", h.Fault, h.Target.Label(), one.undo.Run, err)})
+			}
+		})
+	}
+	all.Wait()
+}
+
+// revertHeld reverts from an undo file, unless the thing is another run's by now.
+func (a *App) revertHeld(ctx context.Context, h keeper.Held) (mishap.Reverted, error) {
+	injector, err := a.restore(h.Injection)
+	if err != nil {
+		return mishap.Reverted{}, err
+	}
+	r, err := injector.Revert(ctx, h.Injection)
+	if err == nil && !r.State.Settled() {
+		err = fmt.Errorf("the injector answered %q, which settles nothing", r.State)
+	}
+	return r, err
+}
+
+// aided waits for the first revert of a run, if one was begun.
+func (a *App) aided(run string) (*aid, bool) {
+	a.aids.mu.Lock()
+	var one *aid
+	for _, other := range a.aids.all {
+		if other.undo.Run == run {
+			one = other
+		}
+	}
+	a.aids.mu.Unlock()
+	if one == nil {
+		return nil, false
+	}
+	<-one.over
+	return one, true
+}
+
+// unrecorded says what is not in the ledger of a run that could not be taken
+// over: it is reverted all the same, if its undo file was there.
+func (a *App) unrecorded(run string, why error) error {
+	one, ok := a.aided(run)
+	switch {
+	case why == nil || !ok:
+		return why
+	case one.left != nil:
+		return errors.Join(append(one.left, why)...)
+	}
+	return mishap.WithHint(fmt.Errorf("run %s is reverted from its undo file, and that could not be recorded: %w", run, why),
+		"the next `mishap run` or `mishap revert` records it")
+}
+
+// allUnrecorded is unrecorded of everything that was reverted first, and that the
+// ledger did not hear of.
+func (a *App) allUnrecorded(why error) error {
+	a.aids.mu.Lock()
+	var runs []string
+	for _, one := range a.aids.all {
+		runs = append(runs, one.undo.Run)
+	}
+	a.aids.mu.Unlock()
+	if runs == nil {
+		return why
+	}
+	slices.Sort(runs)
+	var all []error
+	for _, run := range runs {
+		all = append(all, a.unrecorded(run, why))
+	}
+	return errors.Join(all...)
+}
