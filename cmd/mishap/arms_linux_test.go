@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,6 +122,7 @@ func (l *lanes) mishap(args ...string) *exec.Cmd {
 func (l *lanes) startProxies() {
 	l.t.Helper()
 	proxies := l.mishap("proxy", "--until-eof")
+	proxies.SysProcAttr = nil // the end of its input is that of this process
 	in, err := proxies.StdinPipe()
 	if err != nil {
 		l.t.Fatal(err)
@@ -182,6 +184,8 @@ recovery: {within: 10s}
 
 // run runs an experiment and reads its journal.
 func (l *lanes) run(file string, flags ...string) (*mishap.Run, error) {
+	runtime.LockOSThread() // with whose end the kernel would end the command
+	defer runtime.UnlockOSThread()
 	run := l.mishap(append([]string{"run", "-o", "json", file}, flags...)...)
 	var said strings.Builder
 	run.Stderr = &said

@@ -127,7 +127,6 @@ func (i *instances) protect(t *testing.T, id string) {
 
 // What a dead server stopped in AWS, another one starts again.
 func TestAKilledServersInstancesRunAgain(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("SKIPPED: -short")
 	}

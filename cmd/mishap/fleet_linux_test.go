@@ -255,7 +255,6 @@ func (f *fleet) settled() bool {
 // The death of a server leaves no fault behind: others revert what it had in
 // force, within its lease and two seconds.
 func TestAKilledServersFaultsAreRevertedByTheOthers(t *testing.T) {
-	t.Parallel()
 	experiments := 30
 	if testing.Short() {
 		t.Skip("SKIPPED: -short")
@@ -287,7 +286,6 @@ func TestAKilledServersFaultsAreRevertedByTheOthers(t *testing.T) {
 
 // Halt ends everything at once, on all servers.
 func TestHaltRevertsWhatIsInForceOnAllServers(t *testing.T) {
-	t.Parallel()
 	experiments := 30
 	if testing.Short() {
 		t.Skip("SKIPPED: -short")

@@ -100,7 +100,7 @@ func (p *pairs) start(ledger string, args ...string) {
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var said bytes.Buffer
 	c.Stderr = &said
-	if err := c.Start(); err != nil {
+	if err := startLocked(c); err != nil {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(func() {

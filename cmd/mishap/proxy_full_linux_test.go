@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -34,7 +33,6 @@ func TestAProxyWithoutFileDescriptorsServesWhatItHasAndAnswersItsControl(t *test
 	var said strings.Builder
 	proxy := exec.Command("sh", "-c", `ulimit -n 80; exec "$0" proxy --until-eof --config "$1"`, os.Args[0], settings)
 	proxy.Env, proxy.Stderr = append(os.Environ(), "MISHAP_TEST_PROGRAM=1"), &said
-	proxy.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	in, err := proxy.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -94,6 +94,7 @@ func fakeTarget(address string) []app.Extra {
 	kind := mishap.InjectorKind{
 		Kind:    mishap.Kind{Name: "mark", Summary: "marks a key of the fake target"},
 		Targets: markTargets{},
+		Uses:    func(mishap.Fault) (mishap.Uses, error) { return mishap.Uses{}, nil },
 		New:     func(mishap.Fault) (mishap.Injector, error) { return one, nil },
 	}
 	return []app.Extra{{InjectorKind: kind, Restore: func(mishap.Injection) (mishap.Injector, error) { return one, nil }}}
