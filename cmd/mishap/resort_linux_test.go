@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	_ "modernc.org/sqlite"
 )
@@ -193,7 +194,11 @@ func TestALockedLedgerDelaysNoFirstRevert(t *testing.T) {
 func (s *stage) outWhileLocked(unlock func()) {
 	s.t.Helper()
 	defer unlock()
+	began := time.Now()
 	await(s.t, "the flag is gone while the ledger is locked", func() bool { return !s.is("flag") })
+	if took := time.Since(began); took > 9*time.Second { // what asks the ledger first waits 10 s for the lock
+		s.t.Errorf("it was out after %s: it has waited for the ledger", took)
+	}
 }
 
 // lockLedger takes the exclusive lock on a ledger, in this process.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -49,7 +50,7 @@ func (k *keeping) lock(keys []mishap.Key) error {
 		if k.locks[key.Thing] != nil {
 			continue
 		}
-		lock, err := lockHost(key.Thing)
+		lock, err := LockHost(Claim{Thing: key.Thing, Run: k.Run, PID: os.Getpid(), Server: os.Getppid(), State: k.Dir})
 		if err != nil {
 			return err
 		}

@@ -63,6 +63,8 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	case "server":
 		serverProcess()
+	case "lock":
+		lockProcess()
 	}
 	os.Exit(m.Run())
 }
