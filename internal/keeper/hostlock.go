@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 )
 
@@ -18,6 +19,15 @@ func (c Claim) text() []byte {
 	text, _ := json.Marshal(c) // a struct of strings and numbers
 	return append(text, '\n')
 }
+
+// living is a lock that another mishap has, and that is at work.
+type living struct{ error }
+
+// Unwrap gives what is wrong.
+func (l living) Unwrap() error { return l.error }
+
+// Living reports whether an error of [LockHost] is that a living mishap has it.
+func Living(err error) bool { return errors.As(err, new(living)) }
 
 // hostLocks is a thing's locks on this machine: one in the folder of this user,
 // and one in that of the target's owner, who may change the target as well.

@@ -161,10 +161,12 @@ func holder(f *os.File, s unix.Stat_t, c Claim) error {
 	told := json.Unmarshal(text[:n], &other) == nil && other.Thing == c.Thing && other.PID > 0 && other.Run != ""
 	pid := kernelHolder(s)
 	switch {
+	case told && other.Run == c.Run && other.State == c.State:
+		return fmt.Errorf("%w: run %s itself has the lock of %s", mishap.ErrTaken, c.Run, c.Thing)
 	case told && pid == other.PID:
-		return fmt.Errorf("%w: another mishap on this machine, with a ledger of its own, changes %s (run %s, process %d, state directory %s)", mishap.ErrTaken, c.Thing, other.Run, pid, other.State)
+		return living{fmt.Errorf("%w: another mishap on this machine, with a ledger of its own, changes %s (run %s, process %d, state directory %s)", mishap.ErrTaken, c.Thing, other.Run, pid, other.State)}
 	case told && pid == 0:
-		return fmt.Errorf("%w: another mishap on this machine, with a ledger of its own, changes %s (run %s in another container, state directory %s there)", mishap.ErrTaken, c.Thing, other.Run, other.State)
+		return living{fmt.Errorf("%w: another mishap on this machine, with a ledger of its own, changes %s (run %s in another container, state directory %s there)", mishap.ErrTaken, c.Thing, other.Run, other.State)}
 	case pid == 0:
 		return passing{squatted(c, f.Name(), "is locked by a process that cannot be seen from here and does not say that it is mishap", "end that process")}
 	}
