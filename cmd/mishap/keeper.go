@@ -12,7 +12,7 @@ import (
 // for people.
 func (c *cli) keeperCommand() *cobra.Command {
 	var run string
-	var revertWithin time.Duration
+	var revertWithin, lease time.Duration
 	cmd := &cobra.Command{
 		Use:    "keeper",
 		Short:  "Hold, inject and revert the faults of one run",
@@ -22,10 +22,11 @@ func (c *cli) keeperCommand() *cobra.Command {
 			// It ends when its work is done, and not before.
 			_, done := c.signals("keeper")
 			defer done()
-			return app.Keep(c.state, run, revertWithin, c.around)
+			return app.Keep(c.state, run, revertWithin, lease, c.around)
 		},
 	}
 	cmd.Flags().StringVar(&run, "run", "", "id of the run")
 	cmd.Flags().DurationVar(&revertWithin, "revert-within", 2*time.Minute, "how long a revert is tried")
+	cmd.Flags().DurationVar(&lease, "lease", 0, "after how long without a sign of life others may own the run; 0: never")
 	return cmd
 }

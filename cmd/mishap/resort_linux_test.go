@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	_ "modernc.org/sqlite"
 )
@@ -193,7 +194,11 @@ func TestALockedLedgerDelaysNoFirstRevert(t *testing.T) {
 func (s *stage) outWhileLocked(unlock func()) {
 	s.t.Helper()
 	defer unlock()
+	began := time.Now()
 	await(s.t, "the flag is gone while the ledger is locked", func() bool { return !s.is("flag") })
+	if took := time.Since(began); took > 9*time.Second { // what asks the ledger first waits 10 s for the lock
+		s.t.Errorf("it was out after %s: it has waited for the ledger", took)
+	}
 }
 
 // lockLedger takes the exclusive lock on a ledger, in this process.
@@ -287,4 +292,68 @@ func fill(t *testing.T, path string) {
 	if !strings.Contains(fmt.Sprint(err), "no space") {
 		t.Fatal(err)
 	}
+}
+
+const hangingFile = `version: 1
+name: %s
+claim: Nothing minds.
+steadyState:
+  - {name: fine, probe: exec, with: {argv: ["true"]}, every: 50ms}
+faults:
+%sblastRadius: {targets: 2}
+recovery: {within: 30s}
+`
+
+// hanging is a fault whose revert does not end until a file is there.
+const hanging = `  - name: hang
+    injector: exec
+    with: {inject: [touch, hung], revert: {shell: "while ! test -e let; do sleep 0.05; done; rm -f hung"}, verify: [test, -e, hung], diesWith: boot}
+    for: 10m
+`
+
+// TestARevertThatHangsDelaysNoOther kills a server whose keeper then has a revert
+// that hangs, and lets a run hang that is taken over beside another.
+func TestARevertThatHangsDelaysNoOther(t *testing.T) {
+	t.Run("of one run, in its keeper", func(t *testing.T) {
+		v := newVictim(t)
+		s := &stage{t: t, dir: v.dir}
+		stop := fmt.Sprintf("  - {name: stop, injector: process-stop, targets: {pid: %d}, for: 10m}\n", v.pid)
+		s.write("both.yaml", fmt.Sprintf(hangingFile, "both", stop+hanging))
+		c := s.mishap("run", "both.yaml").begin()
+		await(t, "both faults are in", func() bool { return v.stopped() && s.is("hung") })
+		_ = c.Process.Kill()
+		await(t, "the process runs while the other revert hangs", func() bool { return !v.stopped() })
+		if !s.is("hung") {
+			t.Error("the other revert did not hang")
+		}
+		s.write("let", "")
+		await(t, "the keeper has ended", func() bool { return len(s.keepers()) == 0 })
+		s.mishap("revert", "--all").begin().ends(0)
+	})
+	t.Run("of several runs, taken over", func(t *testing.T) {
+		s := newStage(t)
+		s.write("hanging.yaml", fmt.Sprintf(hangingFile, "hanging", hanging))
+		one, two := s.mishap("run", "hanging.yaml").begin(), s.holding(s.mishap("run", "flag.yaml"))
+		await(t, "both faults are in", func() bool { return s.is("hung") && s.is("flag") })
+		all := append(s.keepers(), one.Process.Pid, two.Process.Pid)
+		for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
+			for _, pid := range all {
+				_ = syscall.Kill(pid, sig)
+			}
+		}
+		_, _ = one.Wait(), two.Wait()
+		await(t, "the keepers have ended", func() bool { return len(s.keepers()) == 0 })
+		again := s.mishap("revert", "--all").begin()
+		await(t, "the other run is reverted, verified and over while the first one hangs", func() bool {
+			look := s.mishap("status").begin()
+			_ = look.Wait()
+			return !s.is("flag") && strings.Contains(look.out.String(), "completed")
+		})
+		if !s.is("hung") {
+			t.Error("the first one did not hang")
+		}
+		s.write("let", "")
+		again.ends(0)
+		s.reverted()
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"mishap"
 	within "mishap/internal/bounded"
 	"mishap/internal/keeper"
+	"mishap/internal/ledger"
 )
 
 // aidWithin is how long a first revert may take.
@@ -79,6 +81,24 @@ func (a *App) revertHeld(ctx context.Context, h keeper.Held) (mishap.Reverted, e
 	injector, err := a.restore(h.Injection)
 	if err != nil {
 		return mishap.Reverted{}, err
+	}
+	if ledger.IsPostgres(a.Settings.Ledger) && !h.Target.Where.Local() { // another machine may have taken the run over
+		book, err := a.ledger(ctx)
+		if err != nil {
+			return mishap.Reverted{}, err
+		}
+		if why, err := a.yield(ctx, book, h.Injection); why != "" || err != nil {
+			return mishap.Reverted{State: mishap.InjectionSuperseded, Detail: why}, err
+		}
+	}
+	for _, key := range h.Keys {
+		lock, err := keeper.LockHost(keeper.Claim{Thing: key.Thing, Run: h.Run, PID: os.Getpid(), Server: os.Getpid(), State: a.Settings.State})
+		if keeper.Living(err) {
+			return mishap.Reverted{}, err
+		}
+		if err == nil { // what else is wrong with a lock keeps no revert from being made
+			defer lock.Close()
+		}
 	}
 	r, err := injector.Revert(ctx, h.Injection)
 	if err == nil && !r.State.Settled() {

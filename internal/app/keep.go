@@ -13,10 +13,10 @@ import (
 
 // Keep is the life of a keeper process. It reads no settings, so that nothing
 // that changes during a run can change how it ends.
-func Keep(state, run string, revertWithin time.Duration, around Around) error {
+func Keep(state, run string, revertWithin, lease time.Duration, around Around) error {
 	deps := (&App{cloud: cloud.New()}).injectorDeps()
 	return keeper.Serve(keeper.ServeOptions{
-		In: os.Stdin, Out: os.Stdout, Dir: filepath.Clean(state), Run: run, RevertWithin: revertWithin,
+		In: os.Stdin, Out: os.Stdout, Dir: filepath.Clean(state), Run: run, RevertWithin: revertWithin, Lease: lease,
 		Restore: func(in mishap.Injection) (mishap.Injector, error) {
 			injector, err := injectors.Restore(deps, in)
 			return toldInjector{injector, around}, err

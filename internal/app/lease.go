@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -63,4 +64,44 @@ func elsewhere(r *mishap.Run) bool {
 		}
 	}
 	return false
+}
+
+// lookUpWithin is how long a server whose lease has lapsed waits for the ledger
+// before it leaves to the lease's new owner what may be another run's.
+const lookUpWithin = 5 * time.Second
+
+// yieldIfLapsed is what a run of the server asks before it reverts. Only one whose
+// lease may have ended asks the ledger: so a revert waits for nothing as long as
+// nobody else can own the run.
+func (a *App) yieldIfLapsed(book ledger.Ledger, server string) func(context.Context, mishap.Injection) (string, error) {
+	return func(ctx context.Context, in mishap.Injection) (string, error) {
+		if !book.Lapsed(server) {
+			return "", nil
+		}
+		return a.yield(ctx, book, in)
+	}
+}
+
+// yield says why an injection is no longer its run's to revert: the run was taken
+// over and is over, so that the thing is free, or another run's. What is in this
+// machine itself nobody else reaches, and a fault in a proxy bears its own id: a
+// revert of those can meet nothing foreign.
+func (a *App) yield(ctx context.Context, book ledger.Ledger, in mishap.Injection) (string, error) {
+	if in.Target.Where.Local() || in.Fault == mishap.ArmsFault || a.kinds()[in.Injector].Keeper == mishap.KeeperProxy {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookUpWithin)
+	defer cancel()
+	for _, key := range in.Keys {
+		run, err := book.Holder(ctx, key.Thing)
+		switch {
+		case err != nil:
+			return "", fmt.Errorf("left to who owns the run now, since the lease has ended and the ledger cannot say whose %s is: %w", key.Thing, err)
+		case run == "":
+			return "another server took the run over and has brought it to its end", nil
+		case run != in.Run:
+			return fmt.Sprintf("another server took the run over; %s belongs to run %s by now", key.Thing, run), nil
+		}
+	}
+	return "", nil
 }

@@ -264,7 +264,7 @@ func (a *App) resume(ctx context.Context, lost orphan, o RunOptions) (*mishap.Ru
 	defer done()
 	r := &runner.Runner{
 		Journal: journal{book, lease}, Probes: measured, Seen: o.Seen, Stops: stops, Log: a.log,
-		Restore:      a.restore,
+		Restore: a.restore, Yield: a.yieldIfLapsed(book, lease.Server),
 		RevertWithin: a.Settings.RevertWithin.Std(), GiveUp: o.GiveUp,
 	}
 	why := mishap.StateChange{Cause: mishap.CauseCrash, Reason: "the server of the run was lost"}

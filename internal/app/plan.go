@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/keeper"
 	"mishap/internal/report"
 	"mishap/internal/runner"
 )
@@ -101,7 +102,20 @@ func (a *App) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) error
 	for _, g := range all {
 		checks = append(checks, checkOnce(ctx, g, plan))
 	}
+	if scope := keeper.LockScope(); scope != "" && holdsHere(plan) {
+		checks = append(checks, mishap.Check{Safeguard: "lock of this machine", Answer: mishap.Unknown, Reason: scope})
+	}
 	return report.Plan(w, plan, a.kinds(), checks, a.foretell(ctx, plan.Experiment))
+}
+
+// holdsHere reports whether something of this machine is changed.
+func holdsHere(plan mishap.Plan) bool {
+	for _, in := range plan.Injections {
+		if in.Target.Where.Local() {
+			return true
+		}
+	}
+	return false
 }
 
 // checkOnce asks a safeguard about a plan.

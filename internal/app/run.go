@@ -205,7 +205,7 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 	}
 	r := &runner.Runner{
 		Journal: toldJournal{journal{book, lease}, a.around}, Faults: faults, Probes: measured, Seen: o.Seen, Log: a.log,
-		Restore:      a.restore,
+		Restore: a.restore, Yield: a.yieldIfLapsed(book, lease.Server),
 		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3, Inject: a.injectWithin(), GiveUp: o.GiveUp,
 	}
 	letGo, err := a.compare(r, first.Run, plan)
@@ -258,7 +258,11 @@ func (a *App) startKeeper(run string) (*keeper.Keeper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start keeper: %w", err)
 	}
-	return keeper.Start([]string{program, "keeper", "--state", a.Settings.State, "--run", run, "--revert-within", a.Settings.RevertWithin.String()})
+	argv := []string{program, "keeper", "--state", a.Settings.State, "--run", run, "--revert-within", a.Settings.RevertWithin.String()}
+	if ledger.IsPostgres(a.Settings.Ledger) {
+		argv = append(argv, "--lease", a.Settings.ServerLease.String())
+	}
+	return keeper.Start(argv)
 }
 
 // endKeeper says goodbye, unless the run was left to its keeper.

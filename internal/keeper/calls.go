@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -25,9 +26,19 @@ type keeping struct {
 	turns     bounded.Turns
 	locks     map[string]io.Closer // of its things, on this machine; only its loop touches it
 
-	mu   sync.Mutex // guards what follows
-	list []*held
-	over bool // nothing is injected any more
+	mu     sync.Mutex // guards what follows
+	list   []*held
+	over   bool     // nothing is injected any more
+	own    deadline // when others may own the run, unless this process is seen to run before
+	lapsed bool     // it was frozen beyond that
+}
+
+// vouch says that this process runs, and notices that it did not for a whole lease.
+func (k *keeping) vouch() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lapsed = k.lapsed || k.Lease > 0 && k.own.passed()
+	k.own = after(k.Lease)
 }
 
 // held is one injection. The keeper's lock guards all but its first two fields.
@@ -49,7 +60,7 @@ func (k *keeping) lock(keys []mishap.Key) error {
 		if k.locks[key.Thing] != nil {
 			continue
 		}
-		lock, err := lockHost(key.Thing)
+		lock, err := LockHost(Claim{Thing: key.Thing, Run: k.Run, PID: os.Getpid(), Server: os.Getppid(), State: k.Dir})
 		if err != nil {
 			return err
 		}
@@ -99,17 +110,30 @@ func (k *keeping) find(id string) (*held, error) {
 	return nil, fmt.Errorf("injection %s was not handed over", id)
 }
 
-// outstanding lists what may be in, newest first.
+// outstanding lists what may be in and is this keeper's to revert, newest first.
 func (k *keeping) outstanding() []*held {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var out []*held
 	for i := len(k.list) - 1; i >= 0; i-- {
-		if k.list[i].state.MayBeIn() {
+		if k.list[i].state.MayBeIn() && (!k.lapsed || k.list[i].in.Target.Where.Local()) {
 			out = append(out, k.list[i])
 		}
 	}
 	return out
+}
+
+// left reports whether something is left to who owns the run now: the undo file
+// stays until that is recorded.
+func (k *keeping) left() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, h := range k.list {
+		if k.lapsed && h.state.MayBeIn() {
+			return true
+		}
+	}
+	return false
 }
 
 // move puts the injection into another state, on the disk as well.
@@ -255,6 +279,7 @@ func (k *keeping) revertAll() error {
 		backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMultiplier(1.6),
 		backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(k.RevertWithin))
 	for {
+		k.vouch()
 		failed := k.revertRound()
 		if len(failed) == 0 {
 			return nil

@@ -57,12 +57,16 @@ func restore(mishap.Injection) (mishap.Injector, error) { return files{}, nil }
 func TestMain(m *testing.M) {
 	switch os.Getenv("KEEPER_TEST") {
 	case "keeper":
-		if err := keeper.Serve(options(os.Stdin, os.Stdout, os.Getenv("KEEPER_DIR"))); err != nil {
+		o := options(os.Stdin, os.Stdout, os.Getenv("KEEPER_DIR"))
+		o.Lease, _ = time.ParseDuration(os.Getenv("KEEPER_LEASE"))
+		if err := keeper.Serve(o); err != nil {
 			os.Exit(1)
 		}
 		os.Exit(0)
 	case "server":
 		serverProcess()
+	case "lock":
+		lockProcess()
 	}
 	os.Exit(m.Run())
 }
@@ -389,4 +393,31 @@ func TestTwoLedgersOfOneMachineNeverChangeOneThing(t *testing.T) {
 	third := start(t, t.TempDir())
 	must(t, third.Hold(t.Context(), other)) // the kernel has freed what the dead one held
 	must(t, third.Close(t.Context()))
+}
+
+// TestAThawedKeeperLeavesWhatIsElsewhereToWhoOwnsTheRun freezes one for longer than
+// its lease: another server's run may have injected there meanwhile.
+func TestAThawedKeeperLeavesWhatIsElsewhereToWhoOwnsTheRun(t *testing.T) {
+	dir := t.TempDir()
+	const lease = 3 * time.Second
+	t.Setenv("KEEPER_LEASE", lease.String())
+	k := start(t, dir)
+	inject(t, k, dir, 1)
+	away := injection(dir, 2)
+	away.Target.Where.Host = "elsewhere"
+	must(t, k.Hold(t.Context(), away))
+	must(t, k.Inject(t.Context(), away.ID))
+	must(t, syscall.Kill(k.PID(), syscall.SIGSTOP))
+	time.Sleep(lease + 200*time.Millisecond) // the freeze is what is tested
+	must(t, syscall.Kill(k.PID(), syscall.SIGCONT))
+	must(t, k.Close(t.Context()))
+	if exists(injection(dir, 1).Target.ID) {
+		t.Error("what is in this machine itself was not reverted")
+	}
+	if !exists(away.Target.ID) {
+		t.Error("what another run may have injected meanwhile was reverted")
+	}
+	if left := undo(t, dir).Outstanding(); len(left) != 1 || left[0].ID != away.ID {
+		t.Errorf("the undo file says %+v", left)
+	}
 }

@@ -21,6 +21,10 @@ type ServeOptions struct {
 	Restore      func(mishap.Injection) (mishap.Injector, error)
 	RevertWithin time.Duration // how long a revert is tried before it is stranded
 	Silence      time.Duration // 0 means [Silence]
+	// Lease is after how long others may own the run, if they cannot see that this
+	// process lives; 0: never. A keeper that was frozen for longer leaves to them
+	// what is not in this machine itself.
+	Lease time.Duration
 }
 
 // Serve is the whole life of a keeper. It returns nil when everything that was
@@ -33,7 +37,7 @@ func Serve(o ServeOptions) error {
 	if o.Silence == 0 {
 		o.Silence = Silence
 	}
-	k := &keeping{ServeOptions: o, undo: undo, locks: map[string]io.Closer{}}
+	k := &keeping{ServeOptions: o, own: after(o.Lease), undo: undo, locks: map[string]io.Closer{}}
 	defer k.unlock()
 	stop := make(chan struct{})
 	defer close(stop)
@@ -103,6 +107,7 @@ func (k *keeping) loop(requests <-chan request) bool {
 	defer tick.Stop()
 	heard := after(k.Silence)
 	for {
+		k.vouch()
 		select {
 		case r, ok := <-requests:
 			if !ok {
@@ -110,7 +115,8 @@ func (k *keeping) loop(requests <-chan request) bool {
 			}
 			if r.Op == opBye {
 				k.send(answer{N: r.N})
-				return len(k.outstanding()) == 0
+				k.vouch()
+				return len(k.outstanding()) == 0 && !k.left()
 			}
 			k.handle(r)
 			heard = after(k.Silence)

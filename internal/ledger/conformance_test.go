@@ -335,3 +335,18 @@ func TestARunGoesOnWhenTheAnswerToPrepareIsLost(t *testing.T) {
 		})
 	}
 }
+
+func TestAThingIsHeldByItsRunUntilThatIsOver(t *testing.T) {
+	each(t, func(t *testing.T, b book) {
+		lease := begin(t, b, "r1", "e", "g")
+		e, in := prepared("r1", 2, mishap.Key{Thing: "aws/1", Attribute: "state"})
+		must(t, b.Prepare(t.Context(), lease, e, in))
+		if run, err := b.Holder(t.Context(), "aws/1"); err != nil || run != "r1" {
+			t.Errorf("it belongs to %q, %v", run, err)
+		}
+		must(t, b.Append(t.Context(), lease, state("r1", 3, mishap.Refused)))
+		if run, err := b.Holder(t.Context(), "aws/1"); err != nil || run != "" {
+			t.Errorf("once its run is over it belongs to %q, %v", run, err)
+		}
+	})
+}

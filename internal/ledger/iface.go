@@ -24,6 +24,7 @@ type Ledger interface {
 	Unfinished(context.Context) ([]Record, error)
 	Ongoing(context.Context) ([]mishap.Ongoing, error)
 	Find(ctx context.Context, which string) (Record, error)
+	Holder(ctx context.Context, thing string) (run string, err error)
 
 	Halt(context.Context, Halt) error
 	Resume(ctx context.Context, by string, at time.Time) error
@@ -67,6 +68,10 @@ type Members interface {
 	// Alive reports whether a server lives. An error means that it cannot be
 	// known, and must not be taken for death.
 	Alive(ctx context.Context, server string) (bool, error)
+	// Lapsed reports whether the lease of a server of this process may have ended,
+	// so that others may own its runs. It asks nobody, so that it is right at once
+	// after the process was frozen.
+	Lapsed(server string) bool
 	// Servers lists the servers, dead ones too.
 	Servers(context.Context) ([]string, error)
 	// Forget removes what a dead server left of itself.
@@ -90,6 +95,9 @@ func (l *SQLite) Join(context.Context, func(error)) (string, func() error, error
 
 // Alive is like [Alive].
 func (l *SQLite) Alive(_ context.Context, server string) (bool, error) { return Alive(l.dir(), server) }
+
+// Lapsed is never so: a kernel lock ends with its process.
+func (l *SQLite) Lapsed(string) bool { return false }
 
 // Servers is like [Servers].
 func (l *SQLite) Servers(context.Context) ([]string, error) { return Servers(l.dir()) }

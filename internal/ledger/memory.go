@@ -289,3 +289,13 @@ func (m *Memory) sorted(keep func(Record) bool) []Record {
 	})
 	return all
 }
+
+// Holder is like [SQLite.Holder].
+func (m *Memory) Holder(_ context.Context, thing string) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.things[thing], nil
+}
+
+// Lapsed is never so.
+func (m *Memory) Lapsed(string) bool { return false }

@@ -55,6 +55,9 @@ type Postgres struct {
 	config *pgx.ConnConfig
 	where  string // without the password, for messages
 	lease  time.Duration
+
+	mu       sync.Mutex
+	renewals map[string]*renewal // by server: of this process
 }
 
 // IsPostgres reports whether the text is the address of a PostgreSQL database.
@@ -167,12 +170,20 @@ func (l *Postgres) Join(ctx context.Context, lost func(error)) (string, func() e
 	if err != nil {
 		return "", nil, l.explain("register server in", err)
 	}
+	began := time.Now()
 	_, err = conn.Exec(ctx, "INSERT INTO servers (id, host, until, incarnation) VALUES ($1, $2, clock_timestamp() + $3 * interval '1 microsecond', incarnation_now())", id, hostname, l.lease.Microseconds())
 	if err != nil {
 		_ = conn.Close(ctx)
 		return "", nil, l.explain("register server in", err)
 	}
 	r := &renewal{ledger: l, id: id, conn: conn, lost: lost, end: make(chan struct{}), done: make(chan struct{})}
+	r.good.Store(&began)
+	l.mu.Lock()
+	if l.renewals == nil {
+		l.renewals = map[string]*renewal{}
+	}
+	l.renewals[id] = r
+	l.mu.Unlock()
 	go r.loop()
 	var once sync.Once
 	return id, func() error {
@@ -190,6 +201,19 @@ func (l *Postgres) Alive(ctx context.Context, server string) (bool, error) {
 		return false, nil
 	}
 	return alive, l.explain("look for server in", err)
+}
+
+// Lapsed compares with when the last renewal that succeeded began, by both clocks
+// of the machine: one stands still while it sleeps, the other may be set.
+func (l *Postgres) Lapsed(server string) bool {
+	l.mu.Lock()
+	r := l.renewals[server]
+	l.mu.Unlock()
+	if r == nil {
+		return false
+	}
+	good := *r.good.Load()
+	return r.over.Load() || time.Since(good) >= l.lease || time.Now().Round(0).Sub(good.Round(0)) >= l.lease
 }
 
 // Servers lists the servers, dead ones too.

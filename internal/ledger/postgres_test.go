@@ -242,3 +242,27 @@ func BenchmarkNextDuePostgres(b *testing.B) {
 		}
 	}
 }
+
+// TestALeaseIsKnownToHaveEndedWithoutAskingAnybody keeps the renewals waiting, as
+// a freeze would.
+func TestALeaseIsKnownToHaveEndedWithoutAskingAnybody(t *testing.T) {
+	address := database(t)
+	l := openPostgres(t, address, 5*time.Second)
+	id, leave, err := l.Join(t.Context(), nil)
+	must(t, err)
+	defer func() { _ = leave() }()
+	if l.Lapsed(id) {
+		t.Error("a new lease has ended")
+	}
+	conn, err := pgx.Connect(t.Context(), address)
+	must(t, err)
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	hold, err := conn.Begin(t.Context())
+	must(t, err)
+	_, err = hold.Exec(t.Context(), "SELECT 1 FROM mishap.servers WHERE id = $1 FOR UPDATE", id)
+	must(t, err)
+	for !l.Lapsed(id) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	must(t, hold.Rollback(t.Context()))
+}

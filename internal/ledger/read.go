@@ -184,3 +184,12 @@ func (s *store) records(ctx context.Context, where string, args ...any) ([]Recor
 	}
 	return all, s.explain("read runs from", rows.Err())
 }
+
+// Holder is the run that a thing belongs to; empty if it is free.
+func (s *store) Holder(ctx context.Context, thing string) (run string, err error) {
+	err = s.row(ctx, selectHolder, thing).Scan(&run)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return run, s.explain("look for the holder of a key in", err)
+}

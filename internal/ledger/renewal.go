@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,6 +18,8 @@ type renewal struct {
 	lost   func(error)
 	end    chan struct{}
 	done   chan struct{}
+	good   atomic.Pointer[time.Time] // when the last renewal that succeeded began
+	over   atomic.Bool               // the database says that the lease has ended
 }
 
 // errLapsed is a lease that ended before it was renewed, or that is of a database
@@ -37,8 +40,11 @@ func (r *renewal) loop() {
 			return
 		case <-time.After(lease / 3):
 		}
+		began := time.Now()
 		err := r.renew(lease / 3)
+		r.over.Store(errors.Is(err, errLapsed))
 		if err == nil {
+			r.good.Store(&began)
 			last = time.Now().Round(0)
 			continue
 		}

@@ -77,9 +77,11 @@ func (t tx) takeKey(ctx context.Context, key mishap.Key, in mishap.Injection) er
 	return t.exec(ctx, `INSERT INTO keys (key, injection) VALUES (?,?) ON CONFLICT DO NOTHING`, key.String(), in.ID)
 }
 
+const selectHolder = `SELECT i.run FROM keys k JOIN injections i ON i.id = k.injection WHERE k.key = ?`
+
 // holder is the run that holds a key; empty if it is free.
 func (t tx) holder(ctx context.Context, key string) (run string, err error) {
-	err = t.row(ctx, `SELECT i.run FROM keys k JOIN injections i ON i.id = k.injection WHERE k.key = ?`, key).Scan(&run)
+	err = t.row(ctx, selectHolder, key).Scan(&run)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}

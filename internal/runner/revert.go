@@ -140,6 +140,11 @@ func (x *execution) callRevert(ctx context.Context, id string) (mishap.Reverted,
 
 // revertOne reverts through the keeper, or, when that is gone, from the record.
 func (x *execution) revertOne(ctx context.Context, in mishap.Injection) (mishap.Reverted, error) {
+	if x.Yield != nil {
+		if why, err := x.Yield(ctx, in); why != "" || err != nil {
+			return mishap.Reverted{State: mishap.InjectionSuperseded, Detail: why}, err
+		}
+	}
 	if x.kept(in) && !x.keeperLost() {
 		r, err := x.Keeper.Revert(ctx, in.ID)
 		if err == nil || !x.keeperLost() {

@@ -97,6 +97,10 @@ type Runner struct {
 	// Seen is told every entry, after the run has applied it; it must not
 	// block. May be nil.
 	Seen func(mishap.Entry, *mishap.Run)
+	// Yield is asked before a revert. A reason leaves the injection alone: another
+	// server has reverted it, and what is there now is not this run's. An error means
+	// that this cannot be known yet. Nil: everything is this run's to revert.
+	Yield func(ctx context.Context, in mishap.Injection) (reason string, err error)
 	// GiveUp ends the tries to write what the journal did not take, once the
 	// run is over. Nil: it was tried often enough.
 	GiveUp <-chan struct{}
