@@ -51,6 +51,7 @@ keepers and exits 6.` + "\n" + exitCodes,
 				return err
 			}
 			defer a.Close()
+			c.nameExposed(a)
 			jobs, err := c.jobs(cmd.Context(), a, args, given, noFault)
 			if err != nil {
 				return err
