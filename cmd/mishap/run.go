@@ -186,12 +186,10 @@ func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error
 			}()
 			return r.Follow(ctx, id, o.Seen)
 		})
-		if run != nil {
-			c.outcome = mishap.Worst(c.outcome, mishap.OutcomeOf(run))
-		}
 		if err != nil {
-			return err
+			return err // which says whether anything may be in
 		}
+		c.outcome = mishap.Worst(c.outcome, mishap.OutcomeOf(run))
 	}
 	return nil
 }
