@@ -164,9 +164,9 @@ func TestFilesThatCannotBeExperimentsAreRefusedAtOnce(t *testing.T) {
 		{"empty folder", empty, "folder holds no experiment"},
 		{"folder with hidden files and settings only", hidden, "folder holds no experiment"},
 		{"binary", write(t, folder, "binary.yaml", "\x7fELF\x00\x01\x02"), "NUL"},
-		{"many words", write(t, folder, "many.yaml", strings.Repeat("a: b\n", 1<<17)), "too many for an experiment"},
-		{"flow", write(t, folder, "flow.yaml", strings.Repeat("[", 1<<19)), "too many for an experiment"},
-		{"few brackets", write(t, folder, "few.yaml", strings.Repeat("[", 9000)), "nested deeper"},
+		{"many words", write(t, folder, "many.yaml", strings.Repeat("a: b\n", 1<<17)), "more than 20000 lines"},
+		{"flow", write(t, folder, "flow.yaml", strings.Repeat("[", 1<<19)), "more than 1000 open brackets"},
+		{"few brackets", write(t, folder, "few.yaml", strings.Repeat("[", 900)), "nested deeper"},
 		{"many problems", write(t, folder, "problems.yaml", "version: 1\n"+strings.Repeat("a: b\n", 5000)), "more than 100 problems"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -105,6 +105,10 @@ func (f *file) parse(data []byte) (root *node) {
 			root = nil
 		}
 	}()
+	if p := yamltext.Fits(data); p != nil {
+		f.add(p.Line, p.Column, p.Msg, p.Hint)
+		return nil
+	}
 	tokens := lexer.Tokenize(yamltext.Masked(data))
 	if countTokens(tokens) > mostTokens {
 		f.add(0, 0, fmt.Sprintf("file has more than %d words and signs, which is too many for an experiment", mostTokens), "make several experiments of it")

@@ -51,6 +51,7 @@ keepers and exits 6.` + "\n" + exitCodes,
 				return err
 			}
 			defer a.Close()
+			c.nameExposed(a)
 			jobs, err := c.jobs(cmd.Context(), a, args, given, noFault)
 			if err != nil {
 				return err
@@ -185,12 +186,10 @@ func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error
 			}()
 			return r.Follow(ctx, id, o.Seen)
 		})
-		if run != nil {
-			c.outcome = mishap.Worst(c.outcome, mishap.OutcomeOf(run))
-		}
 		if err != nil {
-			return err
+			return err // which says whether anything may be in
 		}
+		c.outcome = mishap.Worst(c.outcome, mishap.OutcomeOf(run))
 	}
 	return nil
 }

@@ -35,6 +35,7 @@ Beside it all other commands work as ever: status, report, abort, halt, unlock.
 				return err
 			}
 			defer a.Close()
+			c.nameExposed(a)
 			o := app.ServeOptions{Version: versionString(), Listen: listen}
 			if folder != "" {
 				src, err := config.FolderSource(folder)

@@ -28,6 +28,7 @@ func (c *cli) withApp(cmd *cobra.Command, f func(*app.App) error) error {
 		return err
 	}
 	defer a.Close()
+	c.nameExposed(a)
 	c.nameLeftovers(cmd.Context(), a)
 	return f(a)
 }
@@ -59,6 +60,13 @@ func (c *cli) withDesk(cmd *cobra.Command, f func(desk) error) error {
 	}
 	defer r.Close()
 	return f(r)
+}
+
+// nameExposed says on stderr who else may change what this machine's runs go by.
+func (c *cli) nameExposed(a *app.App) {
+	if said := ledger.Exposed(a.Settings.State); said != "" {
+		fmt.Fprintf(c.err, "mishap: %s, and with it undo and runs\nhint: chmod go-w it, or choose another with --state DIR\n", said)
+	}
 }
 
 // nameLeftovers says on stderr what a lost server left behind. It must not keep

@@ -20,7 +20,7 @@ import (
 	"mishap/internal/report"
 )
 
-// followEvery is how often a run of a server is looked at.
+// followEvery is the first pause before a server is asked again.
 const followEvery = 250 * time.Millisecond
 
 // Remote asks a server over its API for what [App] does with the ledger itself.
@@ -67,20 +67,19 @@ func (a *App) LocalServer() (*Remote, error) {
 	return NewRemote(path)
 }
 
-// ask sends a request and reads the answer into out, which may be nil. A refusal
-// has the sentence that the server gives.
-func (r *Remote) ask(ctx context.Context, method, path string, in, out any, change ...func(*http.Request)) error {
+// request makes a request, with the token.
+func (r *Remote) request(ctx context.Context, method, path string, in any) (*http.Request, error) {
 	var sent io.Reader
 	if in != nil {
 		text, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		sent = bytes.NewReader(text)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, r.base+path, sent)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -88,21 +87,31 @@ func (r *Remote) ask(ctx context.Context, method, path string, in, out any, chan
 	if r.token != "" {
 		req.Header.Set("Authorization", "Bearer "+r.token)
 	}
+	return req, nil
+}
+
+// ask sends a request and reads the answer into out, which may be nil. A refusal
+// has the sentence that the server gives.
+func (r *Remote) ask(ctx context.Context, method, path string, in, out any, change ...func(*http.Request)) error {
+	req, err := r.request(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
 	for _, c := range change {
 		c(req)
 	}
 	resp, err := r.client.Do(req)
 	if err != nil {
-		return mishap.WithHint(fmt.Errorf("ask the server: %w", err), "is it running, and is --server right?")
+		return mishap.WithHint(maybeLater(fmt.Errorf("ask the server: %w", err), nil), "is it running, and is --server right?")
 	}
 	defer resp.Body.Close()
 	const most = 256 << 20
 	text, err := io.ReadAll(io.LimitReader(resp.Body, most))
 	switch {
 	case err != nil:
-		return fmt.Errorf("ask the server: %w", err)
+		return maybeLater(fmt.Errorf("ask the server: %w", err), nil)
 	case resp.StatusCode > 299:
-		return refusedBy(resp.StatusCode, text)
+		return maybeLater(refusedBy(resp.StatusCode, text), resp)
 	case out == nil:
 		return nil
 	}
@@ -235,11 +244,17 @@ func (r *Remote) Unlock(ctx context.Context, experiment, by, why string) error {
 	return r.ask(ctx, "POST", "/v1/locks/"+url.PathEscape(experiment)+"/unlock", reason(why), nil, asUser(by))
 }
 
-// Abort is like [App.Abort].
+// Abort is like [App.Abort]. A server that is busy is asked again: asking twice stops once.
 func (r *Remote) Abort(ctx context.Context, which, by, why string) (string, error) {
-	var got StartAnswer
-	err := r.ask(ctx, "POST", "/v1/runs/"+url.PathEscape(which)+"/abort", reason(why), &got, asUser(by))
-	return got.Run, err
+	again := newTries()
+	for {
+		var got StartAnswer
+		err := r.ask(ctx, "POST", "/v1/runs/"+url.PathEscape(which)+"/abort", reason(why), &got, asUser(by))
+		var l later
+		if err == nil || errors.As(err, &l) && !l.asked || !again.wait(ctx, err) {
+			return got.Run, err
+		}
+	}
 }
 
 // Standing is like [App.Standing].
@@ -254,36 +269,4 @@ func (r *Remote) Standing(ctx context.Context) (report.Standing, error) {
 		s.Sources = append(s.Sources, report.SourceStanding{Name: src.Name, Commit: src.Commit, Since: src.Since, Revision: src.Revision, Problem: src.Problem, Holds: src.Holds})
 	}
 	return s, err
-}
-
-// Start asks for a run of an experiment in force, and answers its id.
-func (r *Remote) Start(ctx context.Context, want StartRequest, by string) (string, error) {
-	var got StartAnswer
-	err := r.ask(ctx, "POST", "/v1/runs", want, &got, asUser(by))
-	return got.Run, err
-}
-
-// Follow tells of every entry of a run until it is over.
-func (r *Remote) Follow(ctx context.Context, id string, seen func(mishap.Entry, *mishap.Run)) (*mishap.Run, error) {
-	run := &mishap.Run{}
-	for {
-		entries, err := r.Journal(ctx, id)
-		if err != nil {
-			return run, err
-		}
-		for _, e := range entries[run.Seq:] {
-			if err := run.Apply(e); err != nil {
-				return run, err
-			}
-			seen(e, run)
-		}
-		if run.State.Ended() || run.State == mishap.Stranded {
-			return run, nil
-		}
-		select {
-		case <-ctx.Done():
-			return run, ctx.Err()
-		case <-time.After(followEvery):
-		}
-	}
 }

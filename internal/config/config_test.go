@@ -142,6 +142,18 @@ notify: [{name: x, kind: pigeon}]
 	}
 }
 
+func TestASecretInPlainTextIsRefusedAndNotRepeated(t *testing.T) {
+	_, err := load(t, `sources: [{name: shop, repository: "https://git.example/shop.git", secret: hunter2}]
+notify: [{name: x, kind: webhook, url: "http://x", secret: hunter2}]
+webhook: {secret: hunter2}
+`, nil, nil)
+	for _, want := range []string{"mishap.yaml:1: sources: the secret of source 1", "mishap.yaml:2: notify: the secret of entry 1", "mishap.yaml:3: webhook:", "write webhook: {secret: {env: MISHAP_WEBHOOK_SECRET}}"} {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("want %q in %v", want, err)
+		}
+	}
+}
+
 func TestEverySettingOfAProxyCanBeWritten(t *testing.T) {
 	s, err := load(t, `proxies:
   - name: p

@@ -19,6 +19,9 @@ func checkFile(path string, known []setting) (map[string]int, *ast.File, error) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("read settings: %w", err)
 	}
+	if p := yamltext.Fits(text); p != nil {
+		return nil, nil, mishap.WithHint(Invalid{fmt.Errorf("%s:%d:%d: %s", path, p.Line, p.Column, p.Msg)}, p.Hint)
+	}
 	tree, err := parser.ParseBytes([]byte(yamltext.Masked(text)), 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return nil, nil, Invalid{fmt.Errorf("read settings %s: %w", path, err)}

@@ -186,7 +186,13 @@ func (s *Settings) checkServer() (problems []error) {
 		problems = append(problems, s.wrong("tls", "needs both cert and key"))
 	}
 	kinds := []string{"webhook", "slack", "pagerduty"}
+	if s.Server.Webhook.Secret.Value != "" {
+		problems = append(problems, s.wrong("webhook", "the secret stands in plain text; write webhook: {secret: {env: MISHAP_WEBHOOK_SECRET}} or {file: PATH}, and make a new one"))
+	}
 	for i, n := range s.Server.Notify {
+		if n.Secret.Value != "" {
+			problems = append(problems, s.wrong("notify", "the secret of entry %d stands in plain text; write secret: {env: NAME} or {file: PATH}, and make a new one", i+1))
+		}
 		if n.Name == "" || !slices.Contains(kinds, n.Kind) {
 			problems = append(problems, s.wrong("notify", "entry %d needs a name and a kind: %s", i+1, strings.Join(kinds, ", ")))
 		}

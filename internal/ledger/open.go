@@ -62,12 +62,14 @@ func Open(ctx context.Context, dir string) (*SQLite, error) {
 		return nil, mishap.WithHint(fmt.Errorf("state directory %s is on a network file system (%s), where locks cannot be trusted", dir, name),
 			"choose a local one with --state DIR or MISHAP_STATE")
 	}
+	fresh := empty(dir)
 	l := &SQLite{store: &store{dialect: dialect{valid: "TRUE"}}, path: filepath.Join(dir, fileName)}
 	l.present, l.explain = l.sameFile, l.explainFile
 	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, mishap.WithHint(fmt.Errorf("open ledger: %w", err), "choose a state directory that you may write with --state DIR or MISHAP_STATE")
 	}
+	tighten(dir, fresh)
 	l.file, err = f.Stat()
 	_ = f.Close()
 	if err != nil {

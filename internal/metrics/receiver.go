@@ -42,6 +42,7 @@ type Receiver struct {
 	listener net.Listener
 	server   *http.Server
 	token    string
+	foreign  bool // other machines may send
 	serving  sync.WaitGroup
 
 	mu      sync.Mutex
@@ -67,7 +68,7 @@ func Receive(ctx context.Context, c ReceiverConfig) (*Receiver, error) {
 	if c.TLS != nil {
 		listener = tls.NewListener(listener, c.TLS)
 	}
-	r := &Receiver{listener: listener, token: c.Token, sources: map[*otlpSource]bool{}}
+	r := &Receiver{listener: listener, token: c.Token, foreign: !loopback(host), sources: map[*otlpSource]bool{}}
 	r.server = &http.Server{Handler: r, ReadTimeout: exportWithin, WriteTimeout: exportWithin, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	r.serving.Go(func() { _ = r.server.Serve(listener) }) // ends with Close
 	return r, nil
@@ -77,6 +78,16 @@ func Receive(ctx context.Context, c ReceiverConfig) (*Receiver, error) {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// hostOf is the name in a Host header: a web page that had its name pointed to
+// this machine, to send here from a browser, has another one than this machine.
+func hostOf(header string) string {
+	host, _, err := net.SplitHostPort(header)
+	if err != nil {
+		host = strings.Trim(header, "[]")
+	}
+	return host
 }
 
 // Addr is where it listens.
@@ -149,6 +160,8 @@ func (r *Receiver) read(w http.ResponseWriter, request *http.Request) (string, *
 	encoding, _, _ := mime.ParseMediaType(request.Header.Get("Content-Type"))
 	token, bears := strings.CutPrefix(request.Header.Get("Authorization"), "Bearer ")
 	switch {
+	case !r.foreign && !loopback(hostOf(request.Host)):
+		return "", nil, &problem{http.StatusForbidden, "this receiver is for this machine; ask it as 127.0.0.1 or localhost"}
 	case r.token != "" && (!bears || subtle.ConstantTimeCompare([]byte(token), []byte(r.token)) != 1):
 		return "", nil, &problem{http.StatusUnauthorized, "the token is missing or wrong"}
 	case request.URL.Path != "/v1/metrics":

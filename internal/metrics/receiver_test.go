@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/tls"
+	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"mishap/internal/metrics"
@@ -32,6 +34,28 @@ func TestRequestsThatAreNoExportsAreRefused(t *testing.T) {
 	response, err := http.Get("http://" + r.Addr() + "/v1/metrics")
 	if err != nil || response.StatusCode != 405 {
 		t.Errorf("GET: %v, %v", response, err)
+	}
+}
+
+// A web page whose name was pointed to this machine sends with that name.
+func TestTheReceiverOfThisMachineIsNotAskedByAnotherName(t *testing.T) {
+	r := receive(t)
+	_, port, _ := net.SplitHostPort(r.Addr())
+	for host, want := range map[string]int{"evil.example": 403, "evil.example:" + port: 403, "localhost.evil.example": 403, "": 200, "localhost:" + port: 200, "[::1]:" + port: 200, "127.0.0.1": 200} {
+		request, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+r.Addr()+"/v1/metrics", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/json")
+		request.Host = host
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("Host %q: %d, want %d", host, response.StatusCode, want)
+		}
 	}
 }
 
