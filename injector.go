@@ -102,9 +102,12 @@ type Effect struct {
 	Traffic   *Traffic `json:"traffic,omitempty"` // only for faults on traffic
 	// Arms is what a fault confined to the experiment arm did to both; nil if it
 	// is not confined, or has seen neither.
-	Arms   *ArmsEffect `json:"arms,omitempty"`
-	Detail string      `json:"detail,omitempty"`
-	At     time.Time   `json:"-"`
+	Arms *ArmsEffect `json:"arms,omitempty"`
+	// Left is how many of the open connections that a fault on traffic is for are
+	// in the process that a restart of the proxy left behind.
+	Left   int64     `json:"left,omitempty"`
+	Detail string    `json:"detail,omitempty"`
+	At     time.Time `json:"-"`
 }
 
 // ArmsEffect is what a fault confined to the experiment arm did since it was

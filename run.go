@@ -56,6 +56,7 @@ type RunInjection struct {
 	NotInForce int       // how often the answer was not yes
 	Effect     *Effect   // the last answer
 	Felt       *Traffic
+	Left       int64           // the most connections of an answer that a restart of the proxy had left behind
 	Answered   map[string]bool // probes by name that were asked and answered while it was in
 }
 
@@ -250,6 +251,7 @@ func (r *Run) applyEffect(e Entry) {
 	if effect.Traffic != nil {
 		in.Felt = effect.Traffic
 	}
+	in.Left = max(in.Left, effect.Left)
 	if in.State == InjectionInjected {
 		in.Looks++
 		if effect.InForce != Yes {

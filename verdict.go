@@ -121,6 +121,8 @@ func doubtEffect(r *Run) string {
 			return fmt.Sprintf("no effect: %s on %s was never injected", in.Fault, in.Target.Label())
 		case in.Looks == 0:
 			return fmt.Sprintf("no effect shown: nobody looked whether %s on %s was in force", in.Fault, in.Target.Label())
+		case !in.OutAt.IsZero():
+			return fmt.Sprintf("no effect shown: %s on %s was not seen in force at %d of %d looks, although nobody had reverted it: somebody else may have changed it, or ended what it was in", in.Fault, in.Target.Label(), in.NotInForce, in.Looks)
 		case in.NotInForce > 0:
 			return fmt.Sprintf("no effect shown: %s on %s was not seen in force at %d of %d looks", in.Fault, in.Target.Label(), in.NotInForce, in.Looks)
 		case in.Felt != nil && in.Felt.Connections == 0:

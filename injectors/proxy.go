@@ -48,6 +48,7 @@ type ProxyStatus struct {
 	InForce bool
 	Detail  string
 	Arms    *mishap.ArmsEffect // of a fault confined to an arm, once it has seen one
+	Left    int64              // open connections that a restart of the proxy left in the process before
 	Traffic mishap.Traffic
 }
 

@@ -77,7 +77,7 @@ func (p proxyLease) Verify(ctx context.Context, in mishap.Injection) (mishap.Eff
 	case err != nil:
 		return mishap.Effect{}, err
 	}
-	e := mishap.Effect{InForce: mishap.No, Traffic: &status.Traffic, Arms: status.Arms, Detail: status.Detail}
+	e := mishap.Effect{InForce: mishap.No, Traffic: &status.Traffic, Arms: status.Arms, Left: status.Left, Detail: status.Detail}
 	if status.InForce {
 		e.InForce = mishap.Yes
 	}

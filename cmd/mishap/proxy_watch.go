@@ -142,6 +142,9 @@ func (p picture) write(b *strings.Builder) {
 	for _, s := range p.Proxies {
 		fmt.Fprintf(b, "%s  %s -> %s\n  %s, %d open, %d in all, %d not reached\n", clip(s.Name, 20), clip(s.Listen, 24), clip(s.Upstream, 28),
 			s.Protocol, s.Open, s.Total, s.Refused)
+		if s.Run != "" {
+			fmt.Fprintf(b, "  belongs to run %s\n", clip(s.Run, 60))
+		}
 		if s.Left > 0 {
 			fmt.Fprintf(b, "  %d more are left in the process before a restart; faults reach them too\n", s.Left)
 		}

@@ -53,7 +53,7 @@ func (a *App) Unlock(ctx context.Context, experiment, by, reason string) error {
 
 // Standing is what status says beside the runs.
 func (a *App) Standing(ctx context.Context) (report.Standing, error) {
-	var s report.Standing
+	s := report.Standing{Left: a.leftBehind(ctx, nil)}
 	if !a.hasLedger() {
 		return s, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"mishap"
@@ -105,6 +106,7 @@ func (a *App) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) error
 	if scope := keeper.LockScope(); scope != "" && holdsHere(plan) {
 		checks = append(checks, mishap.Check{Safeguard: "lock of this machine", Answer: mishap.Unknown, Reason: scope})
 	}
+	plan.Notes = slices.Concat(plan.Notes, a.leftBehind(ctx, plan.Injections)) // as it is now; a pinned plan does not depend on it
 	return report.Plan(w, plan, a.kinds(), checks, a.foretell(ctx, plan.Experiment))
 }
 

@@ -83,6 +83,7 @@ func (p proxyControl) Get(ctx context.Context, id string) (injectors.ProxyStatus
 	d, n := s.Stats.Delivered, s.Stats
 	return injectors.ProxyStatus{
 		Arms:    byArm(n.Arms),
+		Left:    int64(n.InForceOn.Left),
 		InForce: s.State == proxy.InForce,
 		Detail:  told(s),
 		Traffic: mishap.Traffic{
@@ -111,6 +112,9 @@ func told(s proxy.Status) string {
 	text := "the proxy says: " + string(s.State)
 	if on := s.Stats.InForceOn; on.Of > 0 {
 		text += fmt.Sprintf(" on %d of %d open connections", on.Connections, on.Of)
+		if on.Left > 0 {
+			text += fmt.Sprintf(", of which %d are left in the process before a restart", on.Left)
+		}
 	}
 	if did := s.Stats.Did(); did != "" {
 		text += "; " + did

@@ -40,6 +40,7 @@ func (s *Server) serveHTTP2(ctx context.Context, conn net.Conn) {
 	protocols.SetUnencryptedHTTP2(true) // TLS ends below
 	server := &http.Server{
 		Handler: h, Protocols: protocols, MaxHeaderBytes: maxHead,
+		DisableGeneralOptionsHandler: true, // OPTIONS * is the upstream's to answer
 		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerStream: streamWindow,
 			MaxReceiveBufferPerConnection: maxStreams * streamWindow},
 		ErrorLog:    log.New(io.Discard, "", 0),

@@ -12,8 +12,12 @@ const grpcUnavailable = 14
 
 // answer passes a response back.
 func (s *stream) answer(res *http.Response) {
-	if res.StatusCode == http.StatusNotModified { // net/http misses a body of the length that it tells of
+	switch res.StatusCode {
+	case http.StatusNotModified: // net/http misses a body of the length that it tells of
 		res.ContentLength, res.Body = 0, http.NoBody
+	case http.StatusNoContent: // and so of a 204, which must tell of none (RFC 9110, 8.6)
+		res.ContentLength, res.Body = 0, http.NoBody
+		res.Header.Del("Content-Length")
 	}
 	changes := s.decision.find((*Rule).changesBody)
 	replace := s.decision.find(func(r *Rule) bool { return r.ReplaceBody != nil })

@@ -73,12 +73,12 @@ func (s *stream) reset(f Failure, code uint32) {
 
 // serve passes the request on and its response back.
 func (s *stream) serve() {
-	switch {
-	case s.r.Method == http.MethodConnect:
+	if s.r.Method == http.MethodConnect {
 		s.fail(BadRequest, http.StatusNotImplemented, "CONNECT is not implemented")
 		return
-	case !isTarget([]byte(s.r.RequestURI)) || !isHost([]byte(s.r.Host)):
-		s.fail(BadRequest, http.StatusBadRequest, "the request target is malformed")
+	}
+	if what := faulty(s.r); what != "" {
+		s.fail(BadRequest, http.StatusBadRequest, what)
 		return
 	}
 	s.decision.begin(s, s.exchange.Start)
@@ -150,9 +150,6 @@ func (s *stream) outgoing(to *route, body io.ReadCloser, trace *httptrace.Client
 	u := &url.URL{Scheme: to.scheme, Host: r.Host, Opaque: r.RequestURI}
 	if strings.HasPrefix(r.RequestURI, "//") { // which Opaque would take for a host
 		u = &url.URL{Scheme: to.scheme, Host: r.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
-	}
-	if u.Host == "" {
-		u.Host = "upstream" // only to please net/http; Host says what is sent
 	}
 	ctx := httptrace.WithClientTrace(r.Context(), trace)
 	out := (&http.Request{Method: r.Method, URL: u, Host: r.Host, Header: r.Header.Clone(), Body: body,

@@ -211,6 +211,7 @@ func (s Stats) plus(o Stats) Stats {
 	s.Requested, s.Delivered = s.Requested.plus(o.Requested), s.Delivered.plus(o.Delivered)
 	s.InForceOn.Connections += o.InForceOn.Connections
 	s.InForceOn.Of += o.InForceOn.Of
+	s.InForceOn.Left += o.InForceOn.Of
 	return s
 }
 

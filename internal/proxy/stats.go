@@ -77,6 +77,7 @@ func (s Stats) Did() string {
 type Coverage struct {
 	Connections int `json:"connections"`
 	Of          int `json:"of"`
+	Left        int `json:"left,omitempty"` // of them in the process before a restart
 }
 
 // Complete says whether the fault is in force wherever it is meant to be.

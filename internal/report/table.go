@@ -66,6 +66,7 @@ type Standing struct {
 	Sources []SourceStanding
 	Locks   []mishap.Lock
 	Waiting []mishap.Waiting
+	Left    []string // what a restart left in the process of a proxy before, in words
 }
 
 // SourceStanding is what of a source is in force, and why something is not.
@@ -80,7 +81,7 @@ type SourceStanding struct {
 
 // Write writes what is in force, broken and locked; nothing if there is nothing.
 func (s Standing) Write(w io.Writer, now time.Time) error {
-	if len(s.Sources) == 0 && len(s.Locks) == 0 && len(s.Waiting) == 0 {
+	if len(s.Sources) == 0 && len(s.Locks) == 0 && len(s.Waiting) == 0 && len(s.Left) == 0 {
 		return nil
 	}
 	p := &page{}
@@ -113,6 +114,9 @@ func (s Standing) Write(w io.Writer, now time.Time) error {
 	for _, l := range s.Locks {
 		p.line(0, "LOCKED: %s deviated in run %s: %s", l.Experiment, l.Run, l.Reason)
 		p.line(2, "to let it run again: mishap unlock %s --reason WHY", l.Experiment)
+	}
+	for _, text := range s.Left {
+		p.line(0, "%s", text)
 	}
 	for _, one := range s.Waiting {
 		p.line(0, "WAITING: %s since %s: %s", one.Experiment, moment(one.Since), orElse(one.Why, "it is being planned"))

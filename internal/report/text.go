@@ -141,7 +141,15 @@ func history(in *mishap.RunInjection) []string {
 	if with := settings(in.With); with != "" {
 		texts = append(texts, "with "+with)
 	}
-	return slices.Concat(texts, felt(in.Felt), in.Notes)
+	return slices.Concat(texts, felt(in.Felt), leftBehind(in), in.Notes)
+}
+
+// leftBehind names the connections that a restart of the proxy left behind.
+func leftBehind(in *mishap.RunInjection) []string {
+	if in.Left == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s that a restart of the proxy left in the process before were open; faults reach them too", plural(in.Left, "connection"))}
 }
 
 // settings are the parameters of a fault that are one word each.

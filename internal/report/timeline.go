@@ -121,18 +121,12 @@ func decided(r *mishap.Run) (at time.Time, a *arms) {
 	return at, nil
 }
 
-// deviation is the first one of a probe. A run does not remember when that was,
-// but one that stopped for it stopped at once.
+// deviation is the first one of a probe.
 func deviation(r *mishap.Run) []event {
 	for _, w := range r.Watches {
-		if w.Deviation == "" || w.Deviation != r.Deviation {
-			continue
+		if w.Deviation != "" && w.Deviation == r.Deviation {
+			return []event{{at: r.DeviatedAt, text: "first deviation: " + w.Deviation}}
 		}
-		e := event{at: r.RevertingAt, guess: r.Cause != mishap.CauseDeviation, text: "first deviation: " + w.Deviation}
-		if e.at.IsZero() {
-			e.at = r.HoldingAt
-		}
-		return []event{e}
 	}
 	return nil
 }
