@@ -105,6 +105,7 @@ func (a *App) Halt(ctx context.Context, by, reason string, everywhere bool) ([]S
 			others[n.Ledger] = append(others[n.Ledger], n)
 		}
 	}
+	own = append(own, a.silent(own)...)
 	here := a.hasLedger(ctx) || len(own) > 0
 	if !here && len(others) == 0 {
 		return nil, fmt.Errorf("halt: %w", a.noLedger())

@@ -44,6 +44,9 @@ func (n Neighbour) String() string {
 
 // Who names the server.
 func (n Neighbour) Who() string {
+	if n.PID == 0 {
+		return "server " + n.Server
+	}
 	return fmt.Sprintf("server %s (%s, process %d of %s)", n.Server, cmp.Or(n.Kind, "mishap"), n.PID, n.User)
 }
 
@@ -122,6 +125,20 @@ func (a *App) Neighbours(same bool) []Neighbour {
 		}
 	}
 	return some
+}
+
+// silent lists the living servers of this state directory that are not among
+// those which answered: one that is frozen still has its runs, and their locks.
+func (a *App) silent(answered []Neighbour) []Neighbour {
+	ids, _ := ledger.Servers(a.Settings.State) // its error is a bad pattern
+	var all []Neighbour
+	for _, id := range ids {
+		known := slices.ContainsFunc(answered, func(n Neighbour) bool { return n.Server == id })
+		if alive, err := ledger.Alive(a.Settings.State, id); err == nil && alive && !known {
+			all = append(all, Neighbour{Server: id, Ledger: a.Where(), uid: os.Getuid(), address: presence + id})
+		}
+	}
+	return all
 }
 
 // shares reports whether a server uses this ledger. Anybody may say so; it is
