@@ -97,3 +97,27 @@ func TestHaltRevertsWhileTheLedgerIsLocked(t *testing.T) {
 	}
 	_ = run.Wait()
 }
+
+// TestAServerThatDoesNotAnswerIsNamed freezes the process of a run.
+func TestAServerThatDoesNotAnswerIsNamed(t *testing.T) {
+	s := newStage(t)
+	run := s.holding(s.mishap("run", "flag.yaml"))
+	run.signal(syscall.SIGSTOP)
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"abort", "last"}, 6, "it belongs to server"},
+		{[]string{"halt"}, 1, "it does not answer"},
+	} {
+		stop := s.mishap(c.args...)
+		stop.begin().ends(c.code)
+		if said := stop.err.String(); !strings.Contains(said, c.says) || stop.out.String() != "" && c.code == 6 || strings.Contains(stop.out.String(), "halted:") {
+			t.Errorf("%v says %q %q", c.args, stop.out.String(), said)
+		}
+	}
+	run.signal(syscall.SIGCONT)
+	_ = run.Wait()
+	s.reverted()
+}
