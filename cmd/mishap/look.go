@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,8 @@ func (c *cli) listCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				c.nameLedger(a)
+				c.nameNeighbours(a)
 				if !c.json() {
 					stands, err := a.StandsNow(cmd.Context())
 					if err != nil {
@@ -59,6 +62,7 @@ terminal.` + "\n" + exitCodes,
 		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withDesk(cmd, func(a desk) error {
+				c.nameLedger(a)
 				c.nameNeighbours(a)
 				if halt, err := a.Halted(cmd.Context()); err != nil {
 					return err
@@ -75,8 +79,9 @@ terminal.` + "\n" + exitCodes,
 				if !c.json() {
 					return errors.Join(c.showStanding(cmd.Context(), a), report.Status(c.out, runs, time.Now()))
 				}
+				book := a.LedgerOf(cmd.Context())
 				for _, r := range runs {
-					if err := report.JSON(c.out, r); err != nil {
+					if err := report.JSONIn(c.out, r, book); err != nil {
 						return err
 					}
 				}
@@ -111,6 +116,13 @@ offline and prints: the verdict in words, then pictures of the evidence.` + "\n"
 }
 
 func (c *cli) reportRun(cmd *cobra.Command, a desk, which, format string) error {
+	inFile := false
+	if _, err := os.Stat(which); err == nil { // a journal that was exported
+		inFile = true
+	} else if cmd.Name() != "status" {
+		c.nameLedger(a)
+		c.nameNeighbours(a)
+	}
 	entries, err := a.Journal(cmd.Context(), which)
 	if err != nil {
 		return err
@@ -123,7 +135,10 @@ func (c *cli) reportRun(cmd *cobra.Command, a desk, which, format string) error 
 	case "text":
 		return report.Text(c.out, run)
 	case "json":
-		return report.JSON(c.out, run)
+		if inFile {
+			return report.JSON(c.out, run)
+		}
+		return report.JSONIn(c.out, run, a.LedgerOf(cmd.Context()))
 	case "junit":
 		return report.JUnit(c.out, []*mishap.Run{run})
 	case "html":

@@ -142,7 +142,7 @@ func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run
 			c.outcome = mishap.Worst(c.outcome, mishap.OutcomeInterrupted)
 			return runs, nil
 		}
-		run, err := c.runOne(ctx, one)
+		run, err := c.runOne(ctx, one, a.Where())
 		if run != nil {
 			runs = append(runs, run)
 		}
@@ -185,7 +185,7 @@ func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error
 				}
 			}()
 			return r.Follow(ctx, id, o.Seen)
-		})
+		}, "")
 		if err != nil {
 			return err // which says whether anything may be in
 		}
@@ -195,7 +195,7 @@ func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error
 }
 
 // runOne follows one run to its end and prints its result.
-func (c *cli) runOne(ctx context.Context, one job) (*mishap.Run, error) {
+func (c *cli) runOne(ctx context.Context, one job, where string) (*mishap.Run, error) {
 	select {
 	case <-c.asked: // while something was mended
 	default:
@@ -211,7 +211,7 @@ func (c *cli) runOne(ctx context.Context, one job) (*mishap.Run, error) {
 		return nil, err
 	}
 	if c.json() {
-		return run, errors.Join(err, c.shown(run.ID, report.JSON(c.out, run)))
+		return run, errors.Join(err, c.shown(run.ID, report.JSONIn(c.out, run, where)))
 	}
 	return run, errors.Join(err, c.shown(run.ID, report.Text(c.out, run)))
 }

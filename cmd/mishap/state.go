@@ -37,29 +37,36 @@ func (c *cli) withApp(cmd *cobra.Command, f func(*app.App) error) error {
 // ledger, or a server that --server names.
 type desk interface {
 	Close()
+	LedgerOf(ctx context.Context) string
 	Leftovers(ctx context.Context) ([]string, error)
 	Journal(ctx context.Context, which string) ([]mishap.Entry, error)
 	Runs(ctx context.Context, limit int) ([]*mishap.Run, error)
 	RunsOf(ctx context.Context, experiment string, limit int) ([]*mishap.Run, error)
 	Standing(ctx context.Context) (report.Standing, error)
 	Halted(ctx context.Context) (*ledger.Halt, error)
-	Halt(ctx context.Context, by, reason string) (string, error)
+	Halt(ctx context.Context, by, reason string, everywhere bool) ([]app.Stopped, error)
 	Resume(ctx context.Context, by string) error
 	Unlock(ctx context.Context, experiment, by, reason string) error
-	Abort(ctx context.Context, which, by, reason string) (string, error)
+	Abort(ctx context.Context, which, by, reason string) (app.Asked, error)
 }
 
-// withDesk runs f with the ledger, or with the server that --server names.
-func (c *cli) withDesk(cmd *cobra.Command, f func(desk) error) error {
+// openDesk opens this machine's ledger, or the server that --server names.
+func (c *cli) openDesk() (desk, error) {
 	if c.server == "" {
-		return c.withApp(cmd, func(a *app.App) error { return f(a) })
+		return c.app()
 	}
-	r, err := app.NewRemote(c.server)
+	return app.NewRemote(c.server)
+}
+
+// withDesk runs f with it, and names what a crash left before.
+func (c *cli) withDesk(cmd *cobra.Command, f func(desk) error) error {
+	d, err := c.openDesk()
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	return f(r)
+	defer d.Close()
+	c.nameLeftovers(cmd.Context(), d)
+	return f(d)
 }
 
 // nameExposed says on stderr who else may change what this machine's runs go by.
@@ -71,7 +78,7 @@ func (c *cli) nameExposed(a *app.App) {
 
 // nameLeftovers says on stderr what a lost server left behind. It must not keep
 // a command from working.
-func (c *cli) nameLeftovers(ctx context.Context, a *app.App) {
+func (c *cli) nameLeftovers(ctx context.Context, a desk) {
 	leftovers, err := a.Leftovers(ctx)
 	if err != nil {
 		fmt.Fprintf(c.err, "mishap: look for leftovers: %v\n", err)
@@ -84,45 +91,12 @@ func (c *cli) nameLeftovers(ctx context.Context, a *app.App) {
 	}
 }
 
-// nameNeighbours says on stderr where other ledgers of this host are in use.
-func (c *cli) nameNeighbours(d desk) {
-	if a, local := d.(*app.App); local {
-		for _, n := range a.Neighbours(false) {
-			fmt.Fprintf(c.err, "mishap: not of this ledger: %s; reach it with %s\n", n, n.Reach())
-		}
-	}
-}
-
 // whoami names the person for the journal.
 func whoami() string {
 	if u, err := user.Current(); err == nil {
 		return u.Username
 	}
 	return fmt.Sprintf("uid %d", os.Getuid())
-}
-
-func (c *cli) haltCommand() *cobra.Command {
-	var reason string
-	cmd := &cobra.Command{
-		Use:     "halt",
-		Short:   "Stop everything and start nothing, until resumed",
-		Long:    "Stop every run that uses this ledger; each reverts. Nothing starts until\n`mishap resume`." + "\n" + exitCodes,
-		Example: "  mishap halt --reason 'incident 4711'",
-		Args:    exactly(0, "no arguments"),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withDesk(cmd, func(a desk) error {
-				said, err := a.Halt(cmd.Context(), whoami(), reason)
-				if err != nil {
-					return err
-				}
-				c.nameNeighbours(a)
-				_, err = fmt.Fprintf(c.out, "halted: every run reverts, and nothing starts until `mishap resume`\n%s\n", said)
-				return err
-			})
-		},
-	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the others")
-	return cmd
 }
 
 func (c *cli) resumeCommand() *cobra.Command {
@@ -175,7 +149,7 @@ func (c *cli) abortCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "abort RUN",
 		Short: "Stop a run under way; it reverts",
-		Long:  "Ask the server of a run to stop. It reverts and verifies, and its verdict is\ninconclusive unless it has deviated already." + "\n" + exitCodes,
+		Long:  "Ask the server of a run to stop, and wait up to 10 s until it has begun to\nrevert. It verifies then, and its verdict is inconclusive unless it has deviated\nalready. Exit 6 if it did not begin." + "\n" + exitCodes,
 		Args:  exactly(1, "the id of a run, its beginning, or `last`"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withDesk(cmd, func(a desk) error {
@@ -189,11 +163,11 @@ func (c *cli) abortCommand() *cobra.Command {
 
 // abort asks the server of a run to stop it.
 func (c *cli) abort(ctx context.Context, a desk, which, reason string) error {
-	run, err := a.Abort(ctx, which, whoami(), reason)
+	asked, err := a.Abort(ctx, which, whoami(), reason)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.out, "%s was asked to stop and revert; `mishap status %s` shows how far it is\n", run, run)
+	_, err = fmt.Fprintf(c.out, "%s; `mishap status %s` shows how far it is\n", asked, asked.Run)
 	return err
 }
 
@@ -230,6 +204,7 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 		return err
 	}
 	defer a.Close()
+	c.nameLedger(a)
 	if settle != "" {
 		if file, err := a.SettleUndo(cmd.Context(), args[0], whoami(), settle); file || err != nil {
 			if err == nil {
@@ -263,9 +238,14 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 			return err
 		}
 	}
-	if err == nil && len(mended)+len(strays) == 0 {
-		_, err = fmt.Fprintln(c.out, "nothing to revert")
+	if err != nil || len(mended)+len(strays) > 0 {
+		return err
 	}
+	nothing, err := a.NothingToRevert(cmd.Context())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(c.out, nothing)
 	return err
 }
 

@@ -121,15 +121,22 @@ func openFile(ctx context.Context, dir string) (ledger.Ledger, error) {
 	return book, nil
 }
 
-// hasLedger reports whether there is a ledger to read; reading makes none.
-func (a *App) hasLedger() bool {
+// hasLedger reports whether there is a ledger to read; reading makes none. One
+// that cannot be looked for is there: who opens it is told why.
+func (a *App) hasLedger(ctx context.Context) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.book != nil || ledger.IsPostgres(a.Settings.Ledger) || ledger.Exists(a.Settings.State)
+	switch {
+	case a.book != nil:
+		return true
+	case ledger.IsPostgres(a.Settings.Ledger):
+		return ledger.ExistsPostgres(ctx, a.Settings.Ledger)
+	}
+	return ledger.Exists(a.Settings.State)
 }
 
-// register makes this process a server, once.
-func (a *App) register(ctx context.Context) (string, error) {
+// register makes this process a server, once. Its kind is serve, run or revert.
+func (a *App) register(ctx context.Context, kind string) (string, error) {
 	book, err := a.ledger(ctx)
 	if err != nil {
 		return "", err
@@ -140,7 +147,7 @@ func (a *App) register(ctx context.Context) (string, error) {
 		if a.server, a.leave, err = book.Join(ctx, a.leaseLost); err != nil {
 			return "", err
 		}
-		leave, quiet := a.leave, a.announcePresence(a.server)
+		leave, quiet := a.leave, a.announcePresence(a.server, kind)
 		a.leave = func() error { quiet(); return leave() }
 		a.fenced.Store(false)
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ func (a *App) Resume(ctx context.Context, by string) error {
 
 // Halted says who halted everything; nil if nobody did.
 func (a *App) Halted(ctx context.Context) (*ledger.Halt, error) {
-	if !a.hasLedger() {
+	if !a.hasLedger(ctx) {
 		return nil, nil
 	}
 	book, err := a.ledger(ctx)
@@ -54,7 +55,7 @@ func (a *App) Unlock(ctx context.Context, experiment, by, reason string) error {
 // Standing is what status says beside the runs.
 func (a *App) Standing(ctx context.Context) (report.Standing, error) {
 	s := report.Standing{Left: a.leftBehind(ctx, nil)}
-	if !a.hasLedger() {
+	if !a.hasLedger(ctx) {
 		return s, nil
 	}
 	book, err := a.ledger(ctx)
@@ -77,40 +78,11 @@ func (a *App) Standing(ctx context.Context) (report.Standing, error) {
 	return s, err
 }
 
-// Abort asks the server of a run to stop it, and answers the run's id.
-func (a *App) Abort(ctx context.Context, which, by, reason string) (string, error) {
-	record, err := a.find(ctx, which)
-	if err != nil {
-		return "", err
-	}
-	if !record.Active() {
-		return record.ID, refusal{fmt.Errorf("abort run %s: it is %s already", record.ID, record.State)}
-	}
-	book, err := a.ledger(ctx)
-	if err != nil {
-		return record.ID, err
-	}
-	if ledger.IsPostgres(a.Settings.Ledger) { // its server may be on any machine
-		return record.ID, book.AskStop(ctx, ledger.StopRequest{Run: record.ID, By: by, Reason: reason, At: time.Now()})
-	}
-	alive, err := book.Alive(ctx, record.Server)
-	if err != nil {
-		return record.ID, err
-	}
-	if !alive {
-		return record.ID, stillIn{mishap.WithHint(fmt.Errorf("abort run %s: its server is gone", record.ID), "`mishap revert "+record.ID+"` reverts it")}
-	}
-	path, err := socketPath(a.Settings.State, record.Server)
-	if err != nil {
-		return record.ID, err
-	}
-	return record.ID, askStop(ctx, path, stopRequest{Run: record.ID, By: by, Reason: reason})
-}
-
 // find looks a run up by its id, the beginning of it, or "last".
 func (a *App) find(ctx context.Context, which string) (ledger.Record, error) {
-	if !a.hasLedger() {
-		return ledger.Record{}, invalid{mishap.WithHint(fmt.Errorf("no run %q: there is no ledger in %s", which, a.Settings.State), "choose the right one with --state DIR")}
+	if !a.hasLedger(ctx) {
+		hint := cmp.Or(a.whereElse(which), "choose the right one with --state DIR")
+		return ledger.Record{}, invalid{mishap.WithHint(fmt.Errorf("no run %q: there is no ledger in %s", which, a.Where()), hint)}
 	}
 	book, err := a.ledger(ctx)
 	if err != nil {
@@ -118,6 +90,10 @@ func (a *App) find(ctx context.Context, which string) (ledger.Record, error) {
 	}
 	record, err := book.Find(ctx, which)
 	if errors.Is(err, ledger.ErrUnknownRun) {
+		err = fmt.Errorf("%w in ledger %s", err, a.Where())
+		if hint := a.whereElse(which); hint != "" {
+			err = mishap.WithHint(err, hint)
+		}
 		return record, invalid{err}
 	}
 	return record, err
@@ -149,7 +125,7 @@ func (a *App) Journal(ctx context.Context, which string) ([]mishap.Entry, error)
 
 // Runs replays the latest runs, newest first.
 func (a *App) Runs(ctx context.Context, limit int) ([]*mishap.Run, error) {
-	if !a.hasLedger() {
+	if !a.hasLedger(ctx) {
 		return nil, nil
 	}
 	book, err := a.ledger(ctx)
@@ -169,7 +145,7 @@ const mostLooked = 1000
 
 // RunsOf replays the latest runs of one experiment, newest first.
 func (a *App) RunsOf(ctx context.Context, experiment string, limit int) ([]*mishap.Run, error) {
-	if !a.hasLedger() {
+	if !a.hasLedger(ctx) {
 		return nil, nil
 	}
 	book, err := a.ledger(ctx)

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,8 +17,11 @@ import (
 type desk struct {
 	mu   sync.Mutex
 	runs map[string]chan runner.Stop
-	on   map[string]int // runs that somebody here is on, from before they begin, and how many are
-	end  func()         // closes socket and watcher; nil while there are none
+	at   map[string]mishap.State // how far each of them is, as it says itself
+	on   map[string]int          // runs that somebody here is on, from before they begin, and how many are
+	end  func()                  // closes socket and watcher; nil while there are none
+
+	halting sync.Mutex // held by who asks the ledger for a brake
 }
 
 // listen gathers what may stop a run: its caller, other processes, and halt.
@@ -44,6 +49,7 @@ func (a *App) listen(ctx context.Context, lease ledger.Lease, own <-chan runner.
 		a.desk.mu.Lock()
 		defer a.desk.mu.Unlock()
 		delete(a.desk.runs, lease.Run)
+		delete(a.desk.at, lease.Run)
 	}, nil
 }
 
@@ -64,7 +70,7 @@ func (a *App) openDesk(server string) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	go a.watchHalt(ctx)
-	a.desk.runs = map[string]chan runner.Stop{}
+	a.desk.runs, a.desk.at = map[string]chan runner.Stop{}, map[string]mishap.State{}
 	a.desk.end = func() { cancel(); closeSocket() }
 	return nil
 }
@@ -123,6 +129,43 @@ func (d *desk) stopAll(s runner.Stop) int {
 		offer(stops, s)
 	}
 	return len(d.runs)
+}
+
+// stopUnderWay asks every run here to end that has not begun to revert.
+func (d *desk) stopUnderWay(s runner.Stop) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for run, stops := range d.runs {
+		if !begunToRevert(d.at[run]) {
+			offer(stops, s)
+		}
+	}
+}
+
+// watch keeps how far a run here is, and tells seen, which may be nil.
+func (d *desk) watch(seen func(mishap.Entry, *mishap.Run)) func(mishap.Entry, *mishap.Run) {
+	return func(e mishap.Entry, r *mishap.Run) {
+		d.mu.Lock()
+		if _, here := d.runs[r.ID]; here {
+			d.at[r.ID] = r.State
+		}
+		d.mu.Unlock()
+		if seen != nil {
+			seen(e, r)
+		}
+	}
+}
+
+// going lists the runs here and how far they are.
+func (d *desk) going() []Going {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []Going
+	for run := range d.runs {
+		all = append(all, Going{run, d.at[run]})
+	}
+	slices.SortFunc(all, func(x, y Going) int { return strings.Compare(x.Run, y.Run) })
+	return all
 }
 
 // here lists the runs that go on in this process.

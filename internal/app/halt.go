@@ -4,101 +4,232 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"mishap"
 	"mishap/internal/ledger"
 )
 
-// haltWithin is how long halt waits until the runs have begun to revert.
-const haltWithin = 10 * time.Second
+const (
+	haltWithin  = 10 * time.Second // how long a verb that stops waits until the runs have begun to revert
+	writeWithin = 8 * time.Second  // how long halt waits for a ledger that somebody else has locked
+)
+
+// Stopped is what halt did in one ledger.
+type Stopped struct {
+	Ledger  string
+	Servers []string // of this host, that have seen it
+	Runs    []string // that were told to stop
+	Late    []string // what did not confirm, or did not begin to revert
+	Problem error    // why halt is not written
+}
+
+// String says it, with a line per server.
+func (s Stopped) String() string {
+	text := fmt.Sprintf("ledger %s: %d of its servers live on this host, %d runs told to stop", s.Ledger, len(s.Servers), len(s.Runs))
+	if len(s.Runs) > 0 && len(s.Late) == 0 {
+		text += ": each reverts"
+	}
+	for _, server := range s.Servers {
+		text += "\n  " + server + " has seen it"
+	}
+	return text
+}
+
+// Err is nil if halt is written and everything follows it.
+func (s Stopped) Err() error {
+	const hint = "`mishap status` shows how far runs are; end a process that does not answer: its keeper reverts"
+	switch {
+	case s.Problem != nil && len(s.Servers) > 0:
+		asked := fmt.Sprintf("its servers were asked directly, and revert %d runs; new ones may begin", len(s.Runs))
+		return errors.Join(mishap.WithHint(fmt.Errorf("halt is not written: %w; %s", s.Problem, asked), hintOf(s.Problem)), s.late(hint))
+	case s.Problem != nil:
+		return errors.Join(fmt.Errorf("halt is not written: %w", s.Problem), s.late(hint))
+	}
+	return s.late(hint)
+}
+
+func (s Stopped) late(hint string) error {
+	if len(s.Late) == 0 {
+		return nil
+	}
+	return mishap.WithHint(fmt.Errorf("ledger %s: not all began to revert within %s: %s", s.Ledger, haltWithin, strings.Join(s.Late, "; ")), hint)
+}
+
+func hintOf(err error) string {
+	var hinted *mishap.Hinted
+	if errors.As(err, &hinted) {
+		return hinted.Hint
+	}
+	return ""
+}
 
 // existing opens the ledger for a verb that stops or looks: such a verb makes
 // none, or it would say that it did something where nothing is.
 func (a *App) existing(ctx context.Context) (ledger.Ledger, error) {
-	if a.hasLedger() {
+	if a.hasLedger(ctx) {
 		return a.ledger(ctx)
 	}
+	return nil, a.noLedger()
+}
+
+// noLedger says that there is none, and where others of this host are.
+func (a *App) noLedger() error {
 	hint := "choose the right one with --state DIR or --ledger URL"
 	for _, n := range a.Neighbours(false) {
 		hint += "\n  " + n.String() + "; reach it with " + n.Reach()
 	}
-	return nil, mishap.WithHint(fmt.Errorf("there is no ledger in %s", a.Where()), hint)
+	for _, dir := range a.Idle() {
+		hint += "\n  ledger " + dir + " has no living server; reach it with " + reach(dir)
+	}
+	return mishap.WithHint(fmt.Errorf("there is no ledger in %s", a.Where()), hint)
 }
 
-// Halt stops everything and lets nothing start. It waits until every run under
-// way has begun to revert, and says how many there were and where.
-func (a *App) Halt(ctx context.Context, by, reason string) (string, error) {
-	book, err := a.writeHalt(ctx, by, reason)
-	if err != nil {
-		return "", fmt.Errorf("halt: %w", err)
+// Halt stops everything and lets nothing start. It waits until every server of
+// this host has seen it, and every run under way has begun to revert. Everywhere
+// takes in the other ledgers of this host that have living servers.
+//
+// Servers are asked directly, beside the ledger: a brake must not depend on a
+// file that is locked, damaged or gone.
+func (a *App) Halt(ctx context.Context, by, reason string, everywhere bool) ([]Stopped, error) {
+	ask := brake{By: by, Reason: reason}
+	own, others := a.Neighbours(true), map[string][]Neighbour{}
+	if everywhere {
+		for _, n := range a.Neighbours(false) {
+			others[n.Ledger] = append(others[n.Ledger], n)
+		}
 	}
-	running, err := underWay(ctx, book)
-	if err != nil {
-		return "", err
+	own = append(own, a.silent(own)...)
+	here := a.hasLedger(ctx) || len(own) > 0
+	if !here && len(others) == 0 {
+		return nil, fmt.Errorf("halt: %w", a.noLedger())
 	}
-	said := fmt.Sprintf("ledger %s: %d of its servers live on this host, %d runs told to stop", a.Where(), len(a.Neighbours(true)), len(running))
-	return said, awaitReverting(ctx, book, running)
+	ctx, cancel := context.WithTimeout(ctx, haltWithin)
+	defer cancel()
+	all := make([]Stopped, len(others))
+	var done sync.WaitGroup
+	for i, where := range slices.Sorted(maps.Keys(others)) {
+		done.Go(func() { all[i] = haltOthers(ctx, where, others[where], ask) })
+	}
+	if here {
+		all = append([]Stopped{a.haltOwn(ctx, own, ask)}, all...)
+	}
+	done.Wait()
+	return all, nil
+}
+
+// haltOwn writes halt to this ledger and asks its servers on this host.
+func (a *App) haltOwn(ctx context.Context, servers []Neighbour, ask brake) Stopped {
+	s := Stopped{Ledger: a.Where()}
+	var unwritten atomic.Bool
+	var running []ledger.Record
+	var late error
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		book, err := a.writeHalt(ctx, ask)
+		if err != nil {
+			unwritten.Store(true)
+			s.Problem = err
+			return
+		}
+		if running, err = underWay(ctx, book, ""); err == nil {
+			err = awaitReverting(ctx, book, "")
+		}
+		late = err
+	})
+	asked := stopServers(ctx, servers, ask, &unwritten)
+	writing.Wait()
+	s.Servers, s.Runs, s.Late = asked.Servers, asked.Runs, asked.Late
+	for _, r := range running {
+		s.Runs = append(s.Runs, r.ID)
+	}
+	slices.Sort(s.Runs)
+	s.Runs = slices.Compact(s.Runs)
+	if late != nil {
+		s.Late = append(s.Late, late.Error())
+	}
+	return s
 }
 
 // writeHalt writes halt to a ledger that exists; every server of it reads that.
-func (a *App) writeHalt(ctx context.Context, by, reason string) (ledger.Ledger, error) {
+func (a *App) writeHalt(ctx context.Context, ask brake) (ledger.Ledger, error) {
+	ctx, cancel := context.WithTimeout(ctx, writeWithin)
+	defer cancel()
 	book, err := a.existing(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return book, book.Halt(ctx, ledger.Halt{By: by, Reason: reason, At: time.Now()})
+	return book, book.Halt(ctx, ledger.Halt{By: ask.By, Reason: ask.Reason, At: time.Now()})
 }
 
-// underWay lists the runs that have not begun to revert and whose servers live.
-func underWay(ctx context.Context, book ledger.Ledger) ([]ledger.Record, error) {
-	active, err := book.Unfinished(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var some []ledger.Record
-	for _, r := range active {
-		if r.State == mishap.Reverting || r.State == mishap.Stranded || r.State == mishap.Verifying {
-			continue
-		}
-		alive, err := book.Alive(ctx, r.Server)
-		if err != nil {
-			return nil, err
-		}
-		if alive {
-			some = append(some, r)
-		}
-	}
-	return some, nil
+// haltOthers lets the servers of another ledger halt it: they have what it takes
+// to open it.
+func haltOthers(ctx context.Context, where string, servers []Neighbour, ask brake) Stopped {
+	ask.Write = true
+	s := stopServers(ctx, servers, ask, new(atomic.Bool))
+	s.Ledger = where
+	return s
 }
 
-// awaitReverting waits until none of the runs is under way any more, and names
-// those that still are.
-func awaitReverting(ctx context.Context, book ledger.Ledger, asked []ledger.Record) error {
-	ctx, cancel := context.WithTimeout(ctx, haltWithin)
-	defer cancel()
-	last := asked
-	for len(last) > 0 {
-		now, err := underWay(ctx, book)
-		if err != nil && ctx.Err() == nil {
-			return err
-		}
-		if err == nil {
-			last = now
+// stopServers asks servers to stop their runs until all have begun to revert and,
+// unless halt could not be written, until they have seen it.
+func stopServers(ctx context.Context, servers []Neighbour, ask brake, unwritten *atomic.Bool) Stopped {
+	var s Stopped
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for _, n := range servers {
+		all.Go(func() {
+			seen, err := stopServer(ctx, n, ask, unwritten)
+			mu.Lock()
+			defer mu.Unlock()
+			s.Runs = append(s.Runs, n.underWay()...)
+			if err != nil {
+				s.Late = append(s.Late, err.Error())
+			} else if seen {
+				s.Servers = append(s.Servers, n.Who())
+			}
+		})
+	}
+	all.Wait()
+	slices.Sort(s.Servers)
+	slices.Sort(s.Late)
+	return s
+}
+
+// stopServer asks one server. One that is gone meanwhile has not seen it, and
+// has nothing to stop any more.
+func stopServer(ctx context.Context, n Neighbour, ask brake, unwritten *atomic.Bool) (seen bool, err error) {
+	if me := os.Getuid(); me != 0 && n.uid != me {
+		return false, fmt.Errorf("%s cannot be asked by this user: run this as %s or root", n.Who(), n.User)
+	}
+	why := "it does not answer"
+	for {
+		got, err := askPresence(n.address, &ask)
+		left := got.underWay()
+		switch {
+		case isGone(err):
+			return false, nil
+		case err != nil:
+			why = "it does not answer"
+		case len(left) > 0:
+			why = "it has not begun to revert " + strings.Join(left, ", ")
+		case got.Halted || unwritten.Load():
+			return true, nil
+		case got.Problem != "":
+			why = got.Problem
+		default:
+			why = "it has not seen the halt"
 		}
 		select {
 		case <-ctx.Done():
-			var names []string
-			for _, r := range last {
-				names = append(names, fmt.Sprintf("run %s of %s on server %s is %s", r.ID, r.Experiment, r.Server, r.State))
-			}
-			if len(names) == 0 {
-				return nil
-			}
-			return mishap.WithHint(errors.New("halt is written, but not all began to revert: "+strings.Join(names, "; ")), "`mishap status` shows how far they are")
-		case <-time.After(haltEvery):
+			return false, fmt.Errorf("%s: %s", n.Who(), why)
+		case <-time.After(2 * haltEvery):
 		}
 	}
-	return nil
 }

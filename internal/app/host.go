@@ -1,121 +1,189 @@
 package app
 
 import (
-	"bufio"
-	"encoding/json"
+	"cmp"
+	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"time"
+	"syscall"
 
+	"mishap"
+	"mishap/internal/config"
 	"mishap/internal/ledger"
 )
 
-// presence begins the names, in the abstract namespace of unix sockets, by which
-// the servers of a host are known to each other. The kernel frees a name with
-// its process, and shows it to every user of the same network namespace.
-const presence = "@mishap-server-"
-
 // Neighbour is a living server of this host and the ledger that it uses.
 type Neighbour struct {
-	Server string `json:"server"`
-	Ledger string `json:"ledger"` // state directory, or address of the database without its password
-	User   string `json:"user"`
-	PID    int    `json:"pid"`
-	Runs   int    `json:"runs"` // under way now
+	Server  string  `json:"server"`
+	Kind    string  `json:"kind"`   // serve, run or revert; empty: a server that does not say
+	Ledger  string  `json:"ledger"` // state directory, or address of the database without its password
+	User    string  `json:"user"`
+	PID     int     `json:"pid"`
+	Runs    int     `json:"runs"`              // under way now
+	Going   []Going `json:"going,omitempty"`   // the same, one by one
+	Halted  bool    `json:"halted,omitempty"`  // it has seen that its ledger is halted
+	Problem string  `json:"problem,omitempty"` // why it does not do what it was asked
+
+	uid     int    // as the kernel says
+	address string // where it answers
+}
+
+// Going is a run that goes on in a server.
+type Going struct {
+	Run   string       `json:"run"`
+	State mishap.State `json:"state"`
 }
 
 func (n Neighbour) String() string {
-	return fmt.Sprintf("ledger %s: server %s (process %d of %s) has %d runs under way", n.Ledger, n.Server, n.PID, n.User, n.Runs)
+	return fmt.Sprintf("ledger %s: %s has %d runs under way", n.Ledger, n.Who(), n.Runs)
+}
+
+// Who names the server.
+func (n Neighbour) Who() string {
+	if n.PID == 0 {
+		return "server " + n.Server
+	}
+	return fmt.Sprintf("server %s (%s, process %d of %s)", n.Server, cmp.Or(n.Kind, "mishap"), n.PID, n.User)
 }
 
 // Reach is the flag that makes a verb use the neighbour's ledger.
-func (n Neighbour) Reach() string {
-	if ledger.IsPostgres(n.Ledger) {
-		return "--ledger " + n.Ledger
+func (n Neighbour) Reach() string { return reach(n.Ledger) }
+
+func reach(where string) string {
+	if ledger.IsPostgres(where) {
+		return "--ledger " + where
 	}
-	return "--state " + n.Ledger
+	return "--state " + where
 }
 
-// Where names the ledger that this app uses.
-func (a *App) Where() string {
-	if address := a.Settings.Ledger; ledger.IsPostgres(address) {
-		if u, err := url.Parse(address); err == nil {
-			return u.Redacted()
-		}
-		return "postgres"
-	}
-	if dir, err := filepath.Abs(a.Settings.State); err == nil {
-		return dir
-	}
-	return a.Settings.State
-}
-
-// announcePresence tells whoever asks on this host which ledger this server uses. Where
-// there is no abstract namespace nobody is told.
-func (a *App) announcePresence(server string) func() {
-	listener, err := net.Listen("unix", presence+server)
-	if err != nil {
-		a.log.Warn("tell other ledgers of this host of this server", "error", err)
-		return func() {}
-	}
-	me := Neighbour{Server: server, Ledger: a.Where(), User: fmt.Sprintf("uid %d", os.Getuid()), PID: os.Getpid()}
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			me.Runs = len(a.desk.here())
-			_ = conn.SetDeadline(time.Now().Add(time.Second))
-			_ = json.NewEncoder(conn).Encode(me)
-			_ = conn.Close()
-		}
-	}()
-	return func() { _ = listener.Close() }
-}
-
-// Neighbours lists the living servers of this host that use another ledger, or
-// those that use this one.
-func (a *App) Neighbours(same bool) []Neighbour {
-	f, err := os.Open("/proc/net/unix")
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	seen := map[string]bool{}
-	var all []Neighbour
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) == 0 {
-			continue
-		}
-		name := fields[len(fields)-1]
-		if !strings.HasPrefix(name, presence) || seen[name] {
-			continue
-		}
-		seen[name] = true
-		if n, err := askPresence(name); err == nil && (n.Ledger == a.Where()) == same {
-			all = append(all, n)
+// underWay lists its runs that have not begun to revert.
+func (n Neighbour) underWay() []string {
+	var all []string
+	for _, g := range n.Going {
+		if !begunToRevert(g.State) {
+			all = append(all, g.Run)
 		}
 	}
 	return all
 }
 
-// askPresence asks the server behind a name who it is.
-func askPresence(name string) (n Neighbour, err error) {
-	conn, err := net.DialTimeout("unix", name, time.Second)
+// begunToRevert reports whether a run in this state is past what a stop is for.
+func begunToRevert(s mishap.State) bool {
+	return s == mishap.Reverting || s == mishap.Stranded || s == mishap.Verifying || s.Ended()
+}
+
+// Where names the ledger that this app uses: the same name for the same ledger,
+// whichever way it was written.
+func (a *App) Where() string {
+	address := a.Settings.Ledger
+	if !ledger.IsPostgres(address) {
+		return resolved(a.Settings.State)
+	}
+	u, err := url.Parse(address)
 	if err != nil {
-		return n, fmt.Errorf("ask server %s: %w", name, err)
+		return "postgres"
 	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	if err := json.NewDecoder(io.LimitReader(conn, 1<<14)).Decode(&n); err != nil {
-		return n, fmt.Errorf("ask server %s: %w", name, err)
+	if u.User != nil {
+		u.User = url.User(u.User.Username())
 	}
-	return n, nil
+	q := u.Query()
+	q.Del("password")
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// LedgerOf is [App.Where], as a server answers it of its own.
+func (a *App) LedgerOf(context.Context) string { return a.Where() }
+
+// resolved is the path without symbolic links, as far as it exists.
+func resolved(path string) string {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	for at, rest := path, ""; ; at, rest = filepath.Dir(at), filepath.Join(filepath.Base(at), rest) {
+		if whole, err := filepath.EvalSymlinks(at); err == nil {
+			return filepath.Join(whole, rest)
+		}
+		if at == filepath.Dir(at) {
+			return path
+		}
+	}
+}
+
+// Neighbours lists the living servers of this host that use another ledger, or
+// those that use this one.
+func (a *App) Neighbours(same bool) []Neighbour {
+	var some []Neighbour
+	for _, n := range livingServers() {
+		if a.shares(n) == same {
+			some = append(some, n)
+		}
+	}
+	return some
+}
+
+// silent lists the living servers of this state directory that are not among
+// those which answered: one that is frozen still has its runs, and their locks.
+func (a *App) silent(answered []Neighbour) []Neighbour {
+	ids, _ := ledger.Servers(a.Settings.State) // its error is a bad pattern
+	var all []Neighbour
+	for _, id := range ids {
+		known := slices.ContainsFunc(answered, func(n Neighbour) bool { return n.Server == id })
+		if alive, err := ledger.Alive(a.Settings.State, id); err == nil && alive && !known {
+			all = append(all, Neighbour{Server: id, Ledger: a.Where(), uid: os.Getuid(), address: presence + id})
+		}
+	}
+	return all
+}
+
+// shares reports whether a server uses this ledger. Anybody may say so; it is
+// believed of root, of this user, and of whom the ledger belongs to.
+func (a *App) shares(n Neighbour) bool {
+	if n.Ledger != a.Where() {
+		return false
+	}
+	if n.uid == 0 || n.uid == os.Getuid() || ledger.IsPostgres(n.Ledger) {
+		return true
+	}
+	info, err := os.Stat(n.Ledger)
+	if err != nil {
+		return false
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(owner.Uid) == n.uid
+}
+
+// Idle lists the ledgers in the usual places of this host that this app does not
+// use, and no living server either.
+func (a *App) Idle() []string {
+	used := []string{a.Where()}
+	for _, n := range livingServers() {
+		used = append(used, n.Ledger)
+	}
+	var all []string
+	for _, dir := range config.UsualStates() {
+		dir = resolved(dir)
+		if !slices.Contains(used, dir) && ledger.Exists(dir) {
+			all, used = append(all, dir), append(used, dir)
+		}
+	}
+	return all
+}
+
+// whereElse is, as a hint, where on this host the run goes on, if it does.
+func (a *App) whereElse(which string) string {
+	var all []string
+	for _, n := range a.Neighbours(false) {
+		for _, g := range n.Going {
+			if which == "last" || strings.HasPrefix(g.Run, which) {
+				all = append(all, fmt.Sprintf("run %s is %s in ledger %s, on %s; reach it with %s", g.Run, g.State, n.Ledger, n.Who(), n.Reach()))
+			}
+		}
+	}
+	return strings.Join(all, "\n  ")
 }

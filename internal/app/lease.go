@@ -39,7 +39,7 @@ func (a *App) rejoin(ctx context.Context) error {
 	if leave != nil {
 		_ = leave() // it has ended by itself
 	}
-	_, err := a.register(ctx)
+	_, err := a.register(ctx, "serve")
 	return err
 }
 

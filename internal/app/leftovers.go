@@ -29,7 +29,7 @@ type orphan struct {
 // orphans lists the runs whose servers are gone, and those of this one that
 // nobody here is on, oldest first.
 func (a *App) orphans(ctx context.Context) ([]orphan, error) {
-	if !a.hasLedger() {
+	if !a.hasLedger(ctx) {
 		return nil, nil
 	}
 	book, err := a.ledger(ctx)
@@ -225,7 +225,7 @@ func (a *App) resume(ctx context.Context, lost orphan, o RunOptions) (*mishap.Ru
 	if err != nil {
 		return nil, err
 	}
-	server, err := a.register(ctx)
+	server, err := a.register(ctx, "revert")
 	if err != nil {
 		return nil, err
 	}
@@ -263,7 +263,7 @@ func (a *App) resume(ctx context.Context, lost orphan, o RunOptions) (*mishap.Ru
 	}
 	defer done()
 	r := &runner.Runner{
-		Journal: journal{book, lease}, Probes: measured, Seen: o.Seen, Stops: stops, Log: a.log,
+		Journal: journal{book, lease}, Probes: measured, Seen: a.desk.watch(o.Seen), Stops: stops, Log: a.log,
 		Restore: a.restore, Yield: a.yieldIfLapsed(book, lease.Server),
 		RevertWithin: a.Settings.RevertWithin.Std(), GiveUp: o.GiveUp,
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -216,6 +217,13 @@ func (r *Remote) Halted(ctx context.Context) (*ledger.Halt, error) {
 	return &ledger.Halt{By: h.By, Reason: h.Reason, At: h.At}, nil
 }
 
+// LedgerOf names the ledger of the server; empty if it does not say.
+func (r *Remote) LedgerOf(ctx context.Context) string {
+	var h HaltView
+	_ = r.ask(ctx, "GET", "/v1/halt", nil, &h)
+	return h.Ledger
+}
+
 // reason is one, since the API wants it.
 func reason(text string) Because {
 	if text == "" {
@@ -224,9 +232,14 @@ func reason(text string) Because {
 	return Because{Reason: text}
 }
 
-// Halt is like [App.Halt]; who asks is known by the token.
-func (r *Remote) Halt(ctx context.Context, by, why string) (string, error) {
-	return "halt is written to the ledger of the server that was asked; `mishap status` shows how far its runs are", r.ask(ctx, "PUT", "/v1/halt", reason(why), nil, asUser(by))
+// Halt is like [App.Halt], in the server's ledger alone; who asks is known by the
+// token.
+func (r *Remote) Halt(ctx context.Context, by, why string, _ bool) ([]Stopped, error) {
+	var h HaltView
+	if err := r.ask(ctx, "PUT", "/v1/halt", reason(why), &h, asUser(by)); err != nil {
+		return nil, err
+	}
+	return []Stopped{{Ledger: cmp.Or(h.Ledger, "of the server"), Servers: h.Servers, Runs: h.Stopped, Late: h.Late}}, nil
 }
 
 // asUser says who asks over the socket.
@@ -245,14 +258,14 @@ func (r *Remote) Unlock(ctx context.Context, experiment, by, why string) error {
 }
 
 // Abort is like [App.Abort]. A server that is busy is asked again: asking twice stops once.
-func (r *Remote) Abort(ctx context.Context, which, by, why string) (string, error) {
+func (r *Remote) Abort(ctx context.Context, which, by, why string) (Asked, error) {
 	again := newTries()
 	for {
 		var got StartAnswer
 		err := r.ask(ctx, "POST", "/v1/runs/"+url.PathEscape(which)+"/abort", reason(why), &got, asUser(by))
 		var l later
 		if err == nil || errors.As(err, &l) && !l.asked || !again.wait(ctx, err) {
-			return got.Run, err
+			return Asked{Run: got.Run, Ledger: got.Ledger, Server: got.Server}, err
 		}
 	}
 }

@@ -140,6 +140,9 @@ type StartRequest struct {
 type StartAnswer struct {
 	Run   string `json:"run"`
 	Again bool   `json:"again" doc:"whether the same was asked before, with the same key"`
+
+	Ledger string `json:"ledger,omitempty" doc:"of a run that was asked to stop"`
+	Server string `json:"server,omitempty" doc:"that has begun to revert it"`
 }
 
 func (s *serving) apiStart(ctx context.Context, in *struct {
@@ -256,8 +259,8 @@ func (s *serving) apiAbort(ctx context.Context, in *struct {
 	Run  string `path:"run" maxLength:"100"`
 	Body Because
 }) (*body[StartAnswer], error) {
-	id, err := s.Abort(ctx, in.Run, callerOf(ctx).name, in.Body.Reason)
-	return &body[StartAnswer]{StartAnswer{Run: id}}, err
+	asked, err := s.Abort(ctx, in.Run, callerOf(ctx).name, in.Body.Reason)
+	return &body[StartAnswer]{StartAnswer{Run: asked.Run, Ledger: asked.Ledger, Server: asked.Server}}, err
 }
 
 // nullable says in the document which parts of an answer may be null: structs

@@ -22,21 +22,37 @@ type HaltView struct {
 	By     string    `json:"by,omitempty"`
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"at,omitzero"`
+
+	Ledger  string   `json:"ledger,omitempty" doc:"state directory, or address of the database without its password"`
+	Stopped []string `json:"stopped,omitempty" doc:"runs that this halt told to stop"`
+	Servers []string `json:"servers,omitempty" doc:"of the server's host, that have seen it"`
+	Late    []string `json:"late,omitempty" doc:"what did not confirm within 10 s, or did not begin to revert"`
 }
 
 func (s *serving) apiHalted(ctx context.Context, _ *struct{}) (*body[HaltView], error) {
 	h, err := s.book.Halted(ctx)
 	if err != nil || h == nil {
-		return &body[HaltView]{}, err
+		return &body[HaltView]{HaltView{Ledger: s.Where()}}, err
 	}
-	return &body[HaltView]{HaltView{Halted: true, By: h.By, Reason: h.Reason, At: h.At.UTC()}}, nil
+	return &body[HaltView]{HaltView{Halted: true, Ledger: s.Where(), By: h.By, Reason: h.Reason, At: h.At.UTC()}}, nil
 }
 
 func (s *serving) apiHalt(ctx context.Context, in *struct{ Body Because }) (*body[HaltView], error) {
-	if _, err := s.writeHalt(ctx, callerOf(ctx).name, in.Body.Reason); err != nil {
+	all, err := s.Halt(ctx, callerOf(ctx).name, in.Body.Reason, false)
+	for _, one := range all {
+		if one.Problem != nil {
+			err = one.Err()
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
-	return s.apiHalted(ctx, nil)
+	view, err := s.apiHalted(ctx, nil)
+	if err == nil {
+		own := all[0]
+		view.Body.Stopped, view.Body.Servers, view.Body.Late = own.Runs, own.Servers, own.Late
+	}
+	return view, err
 }
 
 func (s *serving) apiResume(ctx context.Context, _ *struct{}) (*body[HaltView], error) {

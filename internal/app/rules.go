@@ -162,7 +162,7 @@ func (a *App) standing(ctx context.Context, plan mishap.Plan) ([]mishap.Check, e
 // ledger nothing goes on.
 func (a *App) facts(ctx context.Context, e mishap.Experiment) (mishap.Facts, error) {
 	f := mishap.Facts{Now: time.Now()}
-	if !a.hasLedger() {
+	if !a.hasLedger(ctx) {
 		return f, nil
 	}
 	book, err := a.ledger(ctx)

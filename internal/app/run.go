@@ -96,7 +96,7 @@ func (a *App) begin(ctx context.Context, plan mishap.Plan, o RunOptions) (begun,
 	if err != nil {
 		return b, err
 	}
-	server, err := a.register(ctx)
+	server, err := a.register(ctx, "run")
 	if err != nil {
 		return b, err
 	}
@@ -204,7 +204,7 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 		return a.failBegun(ctx, book, lease, first, err, o)
 	}
 	r := &runner.Runner{
-		Journal: toldJournal{journal{book, lease}, a.around}, Faults: faults, Probes: measured, Seen: o.Seen, Log: a.log,
+		Journal: toldJournal{journal{book, lease}, a.around}, Faults: faults, Probes: measured, Seen: a.desk.watch(o.Seen), Log: a.log,
 		Restore: a.restore, Yield: a.yieldIfLapsed(book, lease.Server),
 		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3, Inject: a.injectWithin(), GiveUp: o.GiveUp,
 	}

@@ -170,7 +170,7 @@ func (a *App) Schedule(ctx context.Context, list []mishap.Experiment, after time
 // runs that did not start.
 func (a *App) notStarted(ctx context.Context) (map[string]*mishap.Waiting, map[string]*NotStarted, error) {
 	waiting, last := map[string]*mishap.Waiting{}, map[string]*NotStarted{}
-	if !a.hasLedger() {
+	if !a.hasLedger(ctx) {
 		return waiting, last, nil
 	}
 	book, err := a.ledger(ctx)
@@ -205,7 +205,7 @@ func (a *App) standsAgainst(ctx context.Context) (func(mishap.Experiment) string
 	if err != nil {
 		return nil, err
 	}
-	if a.hasLedger() {
+	if a.hasLedger(ctx) {
 		book, err := a.ledger(ctx)
 		if err != nil {
 			return nil, err

@@ -151,7 +151,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	if err != nil {
 		return nil, err
 	}
-	id, err := a.register(ctx)
+	id, err := a.register(ctx, "serve")
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (a *App) Settle(ctx context.Context, which, by, reason string) (*mishap.Run
 	if err != nil {
 		return nil, err
 	}
-	server, err := a.register(ctx)
+	server, err := a.register(ctx, "revert")
 	if err != nil {
 		return nil, err
 	}

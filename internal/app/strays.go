@@ -44,7 +44,7 @@ func (a *App) strays(ctx context.Context) ([]keeper.Undo, error) {
 
 // lookUp finds a run in the ledger. Without a ledger no run is known.
 func (a *App) lookUp(ctx context.Context, run string) (ledger.Record, error) {
-	if !a.hasLedger() {
+	if !a.hasLedger(ctx) {
 		return ledger.Record{}, ledger.ErrUnknownRun
 	}
 	book, err := a.ledger(ctx)
@@ -115,7 +115,7 @@ func (a *App) SettleUndo(ctx context.Context, which, by, reason string) (bool, e
 		if which != d.Name() && which != d.Path && which != filepath.Base(d.Path) {
 			continue
 		}
-		if err := keeper.Settle(d, by, reason); err != nil || !a.hasLedger() {
+		if err := keeper.Settle(d, by, reason); err != nil || !a.hasLedger(ctx) {
 			return true, err
 		}
 		book, err := a.ledger(ctx)
@@ -129,7 +129,7 @@ func (a *App) SettleUndo(ctx context.Context, which, by, reason string) (bool, e
 
 // tidy removes what a process that died after its run had ended left of itself.
 func (a *App) tidy(ctx context.Context) error {
-	if !a.hasLedger() {
+	if !a.hasLedger(ctx) {
 		return nil
 	}
 	files, err := a.undoFiles()

@@ -115,6 +115,19 @@ func defaultState(o Options) string {
 	return filepath.Join(home, ".local", "state", "mishap")
 }
 
+// UsualStates lists the state directories that are used where nobody says
+// another: root's, and this user's.
+func UsualStates() []string {
+	all := []string{"/var/lib/mishap"}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		all = append(all, filepath.Join(dir, "mishap"))
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		all = append(all, filepath.Join(home, ".local", "state", "mishap"))
+	}
+	return all
+}
+
 // Load reads the settings and reports all that is wrong with them at once.
 func Load(o Options) (Settings, error) {
 	if o.LookupEnv == nil {

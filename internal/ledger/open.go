@@ -6,9 +6,11 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
@@ -45,10 +47,11 @@ type SQLite struct {
 	file os.FileInfo // to notice when the path is another file
 }
 
-// Exists reports whether the state directory has a ledger.
+// Exists reports whether the state directory has a ledger, or may have one that
+// cannot be looked for.
 func Exists(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, fileName))
-	return err == nil
+	return err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR)
 }
 
 // Open opens the ledger in the state directory, and makes it if there is none.

@@ -65,9 +65,8 @@ func IsPostgres(address string) bool {
 	return strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://")
 }
 
-// OpenPostgres opens the ledger in a database, and makes its tables in the
-// schema mishap if there are none. A server's lease lasts as long as given.
-func OpenPostgres(ctx context.Context, address string, lease time.Duration) (*Postgres, error) {
+// configOf reads the address of a database.
+func configOf(address string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(address)
 	if err != nil {
 		return nil, mishap.WithHint(errors.New("open ledger: the address is not one of a PostgreSQL database"), "write it like postgres://user@host:5432/mishap, with the password in PGPASSWORD or a passfile")
@@ -82,6 +81,34 @@ func OpenPostgres(ctx context.Context, address string, lease time.Duration) (*Po
 	config.RuntimeParams["lock_timeout"] = "10000"
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
+	}
+	return config, nil
+}
+
+// ExistsPostgres reports whether the database has a ledger, or may have one that
+// cannot be looked for. It makes none.
+func ExistsPostgres(ctx context.Context, address string) bool {
+	config, err := configOf(address)
+	if err != nil {
+		return true
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return true
+	}
+	defer conn.Close(ctx)
+	table := pgx.Identifier{config.RuntimeParams["search_path"], "version"}.Sanitize()
+	var there bool
+	err = conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&there)
+	return err != nil || there
+}
+
+// OpenPostgres opens the ledger in a database, and makes its tables in the
+// schema mishap if there are none. A server's lease lasts as long as given.
+func OpenPostgres(ctx context.Context, address string, lease time.Duration) (*Postgres, error) {
+	config, err := configOf(address)
+	if err != nil {
+		return nil, err
 	}
 	l := &Postgres{store: &store{}, config: config, where: place(config), lease: lease}
 	l.present, l.explain = func() error { return nil }, l.explainDatabase

@@ -266,3 +266,27 @@ func TestALeaseIsKnownToHaveEndedWithoutAskingAnybody(t *testing.T) {
 	}
 	must(t, hold.Rollback(t.Context()))
 }
+
+func TestLookingForALedgerMakesNoneInAnEmptyDatabase(t *testing.T) {
+	address := database(t)
+	if ledger.ExistsPostgres(t.Context(), address) {
+		t.Error("an empty database has a ledger")
+	}
+	conn, err := pgx.Connect(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var schemas int
+	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_namespace WHERE nspname = 'mishap'").Scan(&schemas); err != nil || schemas != 0 {
+		t.Errorf("looking made a schema: %d, %v", schemas, err)
+	}
+	book, err := ledger.OpenPostgres(t.Context(), address, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer book.Close()
+	if !ledger.ExistsPostgres(t.Context(), address) {
+		t.Error("a ledger is not found")
+	}
+}

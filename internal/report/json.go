@@ -10,8 +10,8 @@ import (
 	"mishap"
 )
 
-// Summary is a run as one JSON object. Its keys are always there, in this
-// order; what does not exist is null.
+// Summary is a run as one JSON object. Its keys but the last are always
+// there, in this order; what does not exist is null.
 type Summary struct {
 	Run        string               `json:"run"`
 	Experiment string               `json:"experiment"`
@@ -36,6 +36,7 @@ type Summary struct {
 	Disturbed  []mishap.Disturbance `json:"disturbed"` // what others changed on things of the run, meanwhile
 	Safeguards []mishap.Check       `json:"safeguards"`
 	Notes      []string             `json:"notes"`
+	Ledger     string               `json:"ledger,omitempty"` // that it is in: a state directory, or the address of a database without its password; absent for a journal from a file
 }
 
 // SummaryInjection is one injection of a summary.
@@ -137,8 +138,13 @@ func instant(t time.Time) *time.Time {
 }
 
 // JSON writes the run as one object on one line.
-func JSON(w io.Writer, r *mishap.Run) error {
-	if err := encodeLine(w, Summarize(r)); err != nil {
+func JSON(w io.Writer, r *mishap.Run) error { return JSONIn(w, r, "") }
+
+// JSONIn is JSON with the ledger that the run is in.
+func JSONIn(w io.Writer, r *mishap.Run, ledger string) error {
+	s := Summarize(r)
+	s.Ledger = ledger
+	if err := encodeLine(w, s); err != nil {
 		return fmt.Errorf("write run %s as json: %w", r.ID, err)
 	}
 	return nil

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+// ownHost runs a test again in a network namespace of its own, which is a host of
+// its own to the servers of mishap: what it stops everywhere is not of others. It
+// reports whether this is the inside.
+func ownHost(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv("MISHAP_TEST_HOST") == t.Name() {
+		return true
+	}
+	self := exec.Command("/proc/self/exe", "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v")
+	self.Env = append(os.Environ(), "MISHAP_TEST_HOST="+t.Name())
+	self.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	if uid := os.Getuid(); uid != 0 {
+		self.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		self.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
+	}
+	runtime.LockOSThread() // the kernel ends the process with the thread that started it
+	defer runtime.UnlockOSThread()
+	out, err := self.CombinedOutput()
+	switch {
+	case err != nil && len(out) == 0:
+		t.Skipf("SKIPPED: no network namespace of its own: %v", err)
+	case err != nil:
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return false
+}
+
+// TestStopsOfAHost runs the scripts about all ledgers of a host.
+func TestStopsOfAHost(t *testing.T) {
+	files, err := filepath.Glob("testdata/host/*.txtar")
+	if err != nil || files == nil {
+		t.Fatal("no scripts", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			if ownHost(t) {
+				p := scripts()
+				p.Files = []string{file}
+				testscript.Run(t, p)
+			}
+		})
+	}
+}
+
+// TestHaltRevertsWhileTheLedgerIsLocked holds the lock of SQLite that a writer
+// holds (WAL_WRITE_LOCK, byte 120 of the index of the log).
+func TestHaltRevertsWhileTheLedgerIsLocked(t *testing.T) {
+	s := newStage(t)
+	run := s.holding(s.mishap("run", "flag.yaml"))
+	index, err := os.OpenFile(filepath.Join(s.dir, "state", "ledger.db-shm"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer index.Close()
+	lock := unix.Flock_t{Type: unix.F_WRLCK, Whence: 0, Start: 120, Len: 1}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if err = unix.FcntlFlock(index.Fd(), unix.F_SETLK, &lock); err == nil || time.Now().After(end) {
+			break
+		}
+	}
+	if err != nil {
+		t.Fatal("take the lock:", err)
+	}
+	halt := s.mishap("halt", "--reason", "incident")
+	err = halt.Run()
+	if code := halt.ProcessState.ExitCode(); code != 1 {
+		t.Errorf("halt of a locked ledger: %d, %v\n%s", code, err, halt.err.String())
+	}
+	if said := halt.out.String(); strings.Contains(said, "halted:") || !strings.Contains(said, "1 runs told to stop") {
+		t.Errorf("it says %q", said)
+	}
+	if said := halt.err.String(); !strings.Contains(said, "halt is not written") || !strings.Contains(said, "revert 1 runs") {
+		t.Errorf("it says %q", said)
+	}
+	if s.is("flag") {
+		t.Error("the fault is in although the server was asked")
+	}
+	lock.Type = unix.F_UNLCK
+	if err := unix.FcntlFlock(index.Fd(), unix.F_SETLK, &lock); err != nil {
+		t.Fatal(err)
+	}
+	_ = run.Wait()
+}
+
+// TestAServerThatDoesNotAnswerIsNamed freezes the process of a run.
+func TestAServerThatDoesNotAnswerIsNamed(t *testing.T) {
+	s := newStage(t)
+	run := s.holding(s.mishap("run", "flag.yaml"))
+	run.signal(syscall.SIGSTOP)
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"abort", "last"}, 6, "it belongs to server"},
+		{[]string{"halt"}, 1, "it does not answer"},
+	} {
+		stop := s.mishap(c.args...)
+		stop.begin().ends(c.code)
+		if said := stop.err.String(); !strings.Contains(said, c.says) || stop.out.String() != "" && c.code == 6 || strings.Contains(stop.out.String(), "halted:") {
+			t.Errorf("%v says %q %q", c.args, stop.out.String(), said)
+		}
+	}
+	run.signal(syscall.SIGCONT)
+	_ = run.Wait()
+	s.reverted()
+}
