@@ -1,7 +1,6 @@
 package main
 
 import (
-	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,8 +9,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	_ "modernc.org/sqlite"
 )
 
 // left starts the run, waits until its fault is in, and kills mishap and keeper,
@@ -177,8 +174,7 @@ func TestALockedLedgerDelaysNoFirstRevert(t *testing.T) {
 					t.Errorf("exit %d\n%s", code, c.err.String())
 				}
 			} else {
-				_ = c.Process.Signal(syscall.SIGINT)
-				_ = c.Wait()
+				s.killAll(c) // what it does next is not what is tested
 			}
 			await(t, "the keeper has ended", func() bool { return len(s.keepers()) == 0 })
 			s.mishap("revert", "--all").begin().ends(0)
@@ -201,26 +197,20 @@ func (s *stage) outWhileLocked(unlock func()) {
 	}
 }
 
-// lockLedger takes the exclusive lock on a ledger, in this process.
+// lockLedger takes SQLite's exclusive lock on a ledger, in this process: the bytes
+// from PENDING_BYTE on (https://sqlite.org/src/file/src/os.h).
 func lockLedger(t *testing.T, path string) func() {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=locking_mode(EXCLUSIVE)&_pragma=busy_timeout(10000)")
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	db.SetMaxOpenConns(1)
-	if _, err := db.Exec("BEGIN EXCLUSIVE"); err != nil {
+	t.Cleanup(func() { _ = f.Close() })
+	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: 0x40000000, Len: 512}
+	if err := syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &lock); err != nil {
 		t.Fatal(err)
 	}
-	done := false
-	unlock := func() {
-		if !done {
-			done = true
-			_ = db.Close()
-		}
-	}
-	t.Cleanup(unlock)
-	return unlock
+	return func() { _ = f.Close() }
 }
 
 // TestOnAFullDiskWhatIsInIsRevertedFirst runs in a mount namespace of its own,
