@@ -1,24 +1,22 @@
 package injectors
 
 import (
+	"context"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"mishap"
+	"mishap/internal/outside"
 )
 
 const (
-	mostOfPIDFile = 4096    // bytes that are read of a pid file; what matters is in its first line
-	highestPID    = 1 << 22 // PID_MAX_LIMIT of a 64-bit kernel
-	clockTicks    = 100     // USER_HZ, per second, of all that Go runs on
-	pidFileSlack  = 2 * time.Second
+	highestPID   = 1 << 22 // PID_MAX_LIMIT of a 64-bit kernel
+	clockTicks   = 100     // USER_HZ, per second, of all that Go runs on
+	pidFileSlack = 2 * time.Second
 )
 
 // pidFile is what a pid file says, and when it was written.
@@ -31,27 +29,15 @@ type pidFile struct {
 // readPIDFile reads the process id in the first line of a file: PostgreSQL,
 // QLockFile and others write more lines below it. Blanks around it do not
 // matter, nor do NUL bytes that a program in C left behind it.
-func readPIDFile(path string) (pidFile, error) {
+func readPIDFile(ctx context.Context, path string) (pidFile, error) {
 	refuse := func(hint, format string, args ...any) (pidFile, error) {
 		return pidFile{}, mishap.WithHint(noTarget("pidFile %s "+format, append([]any{path}, args...)...), hint)
 	}
-	// Opening a pipe without a writer would wait for one for ever.
-	in, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := outside.Read(ctx, path, outside.Most)
 	if err != nil {
-		return pidFile{}, noTarget("read pidFile: %v", err)
+		return pidFile{}, mishap.WithHint(noTarget("pidFile: %v", err), "name the file that the program writes its process id into")
 	}
-	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
-		return pidFile{}, noTarget("read pidFile: %v", err)
-	}
-	if !info.Mode().IsRegular() {
-		return refuse("name the file that the program writes its process id into", "is not a regular file")
-	}
-	text, err := io.ReadAll(io.LimitReader(in, mostOfPIDFile))
-	if err != nil {
-		return pidFile{}, noTarget("read pidFile: %v", err)
-	}
+	text := file.Text
 	if len(text) == 0 {
 		return refuse("its program may be starting, or has ended", "is empty")
 	}
@@ -64,7 +50,7 @@ func readPIDFile(path string) (pidFile, error) {
 	if err != nil || pid < 1 || pid > highestPID {
 		return refuse("process ids are 1 to 4194304", "holds %.40s, which is no process id", line)
 	}
-	return pidFile{path, pid, info.ModTime()}, nil
+	return pidFile{path, pid, file.Written}, nil
 }
 
 // stale refuses a process that began after the file was written: the program
