@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	highestPID   = 1 << 22 // PID_MAX_LIMIT of a 64-bit kernel
-	clockTicks   = 100     // USER_HZ, per second, of all that Go runs on
-	pidFileSlack = 2 * time.Second
+	mostOfPIDFile = 4096    // bytes that are read of a pid file; what matters is in its first line
+	highestPID    = 1 << 22 // PID_MAX_LIMIT of a 64-bit kernel
+	clockTicks    = 100     // USER_HZ, per second, of all that Go runs on
+	pidFileSlack  = 2 * time.Second
 )
 
 // pidFile is what a pid file says, and when it was written.
@@ -33,9 +34,9 @@ func readPIDFile(ctx context.Context, path string) (pidFile, error) {
 	refuse := func(hint, format string, args ...any) (pidFile, error) {
 		return pidFile{}, mishap.WithHint(noTarget("pidFile %s "+format, append([]any{path}, args...)...), hint)
 	}
-	file, err := outside.Read(ctx, path, outside.Most)
+	file, err := outside.Head(ctx, path, mostOfPIDFile)
 	if err != nil {
-		return pidFile{}, mishap.WithHint(noTarget("pidFile: %v", err), "name the file that the program writes its process id into")
+		return pidFile{}, mishap.WithHint(noTarget("read pidFile: %v", err), "name the file that the program writes its process id into")
 	}
 	text := file.Text
 	if len(text) == 0 {

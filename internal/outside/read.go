@@ -36,6 +36,15 @@ func ReadFile(path string) ([]byte, error) {
 // not come after 5 s are errors, each of its own; so a path can neither hang
 // mishap nor fill its memory.
 func Read(ctx context.Context, path string, most int64) (File, error) {
+	return inTime(ctx, path, func() (File, error) { return read(path, most, false) })
+}
+
+// Head reads the first bytes of a file as [Read] does; the file may be larger.
+func Head(ctx context.Context, path string, most int64) (File, error) {
+	return inTime(ctx, path, func() (File, error) { return read(path, most, true) })
+}
+
+func inTime(ctx context.Context, path string, read func() (File, error)) (File, error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
 	type result struct {
@@ -44,7 +53,7 @@ func Read(ctx context.Context, path string, most int64) (File, error) {
 	}
 	done := make(chan result, 1) // what comes too late is dropped
 	go func() {
-		f, err := read(path, most)
+		f, err := read()
 		done <- result{f, err}
 	}()
 	select {
@@ -58,7 +67,7 @@ func Read(ctx context.Context, path string, most int64) (File, error) {
 	}
 }
 
-func read(path string, most int64) (File, error) {
+func read(path string, most int64, cut bool) (File, error) {
 	in, err := os.OpenFile(path, os.O_RDONLY|nonBlocking, 0) // opening a pipe would wait for its writer
 	if err != nil {
 		return File{}, err
@@ -70,14 +79,16 @@ func read(path string, most int64) (File, error) {
 	}
 	switch {
 	case !info.Mode().IsRegular():
-		return File{}, fmt.Errorf("read %s: it is %s, not a regular file", path, what(info.Mode()))
-	case info.Size() > most:
+		return File{}, fmt.Errorf("read %s: it is not a regular file but %s", path, what(info.Mode()))
+	case info.Size() > most && !cut:
 		return File{}, fmt.Errorf("read %s: it has %d bytes, more than %d", path, info.Size(), most)
 	}
 	text, err := io.ReadAll(io.LimitReader(in, most+1)) // it may have grown, and files of /proc have no size
 	switch {
 	case err != nil:
 		return File{}, err
+	case int64(len(text)) > most && cut:
+		text = text[:most]
 	case int64(len(text)) > most:
 		return File{}, fmt.Errorf("read %s: it has more than %d bytes", path, most)
 	}
