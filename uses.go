@@ -48,13 +48,11 @@ func UsesOf(decoded ...any) (u Uses) {
 // secretKinds remembers which types can hold a secret.
 type secretKinds map[reflect.Type]bool
 
-var secretType = reflect.TypeFor[Secret]()
-
 func (k secretKinds) find(v reflect.Value, u *Uses) {
 	if !v.IsValid() || !k.canHold(v.Type()) {
 		return
 	}
-	if v.Type() == secretType { // its fields are read one by one, because it may be in a field that is not exported
+	if v.Type() == reflect.TypeFor[Secret]() { // its fields are read one by one, because it may be in a field that is not exported
 		if name := v.FieldByName("Env").String(); name != "" {
 			u.Env = append(u.Env, name)
 		}
@@ -84,7 +82,7 @@ func (k secretKinds) find(v reflect.Value, u *Uses) {
 
 // canHold reports whether a value of the type can hold a secret.
 func (k secretKinds) canHold(t reflect.Type) bool {
-	if t == secretType {
+	if t == reflect.TypeFor[Secret]() {
 		return true
 	}
 	if can, known := k[t]; known {

@@ -1,17 +1,16 @@
 package injectors
 
 import (
+	"context"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"mishap"
+	"mishap/internal/outside"
 )
 
 const (
@@ -31,27 +30,15 @@ type pidFile struct {
 // readPIDFile reads the process id in the first line of a file: PostgreSQL,
 // QLockFile and others write more lines below it. Blanks around it do not
 // matter, nor do NUL bytes that a program in C left behind it.
-func readPIDFile(path string) (pidFile, error) {
+func readPIDFile(ctx context.Context, path string) (pidFile, error) {
 	refuse := func(hint, format string, args ...any) (pidFile, error) {
 		return pidFile{}, mishap.WithHint(noTarget("pidFile %s "+format, append([]any{path}, args...)...), hint)
 	}
-	// Opening a pipe without a writer would wait for one for ever.
-	in, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := outside.Head(ctx, path, mostOfPIDFile)
 	if err != nil {
-		return pidFile{}, noTarget("read pidFile: %v", err)
+		return pidFile{}, mishap.WithHint(noTarget("read pidFile: %v", err), "name the file that the program writes its process id into")
 	}
-	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
-		return pidFile{}, noTarget("read pidFile: %v", err)
-	}
-	if !info.Mode().IsRegular() {
-		return refuse("name the file that the program writes its process id into", "is not a regular file")
-	}
-	text, err := io.ReadAll(io.LimitReader(in, mostOfPIDFile))
-	if err != nil {
-		return pidFile{}, noTarget("read pidFile: %v", err)
-	}
+	text := file.Text
 	if len(text) == 0 {
 		return refuse("its program may be starting, or has ended", "is empty")
 	}
@@ -64,7 +51,7 @@ func readPIDFile(path string) (pidFile, error) {
 	if err != nil || pid < 1 || pid > highestPID {
 		return refuse("process ids are 1 to 4194304", "holds %.40s, which is no process id", line)
 	}
-	return pidFile{path, pid, info.ModTime()}, nil
+	return pidFile{path, pid, file.Written}, nil
 }
 
 // stale refuses a process that began after the file was written: the program

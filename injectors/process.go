@@ -81,8 +81,8 @@ func processStopKind() mishap.InjectorKind {
 type processStop struct{ targets processTargets }
 
 // Prepare finds the processes, and refuses one that is stopped already.
-func (f *processStop) Prepare(_ context.Context, req mishap.Request) ([]mishap.Injection, error) {
-	return prepareProcesses(f.targets, req, func(p process) error {
+func (f *processStop) Prepare(ctx context.Context, req mishap.Request) ([]mishap.Injection, error) {
+	return prepareProcesses(ctx, f.targets, req, func(p process) error {
 		if !p.stopped() {
 			return nil
 		}
@@ -195,12 +195,12 @@ func ended(id identity) string { return fmt.Sprintf("process %d has ended", id.P
 
 // prepareProcesses finds what the targets mean; refuse may say why one that was
 // chosen cannot be taken.
-func prepareProcesses(t processTargets, req mishap.Request, refuse func(process) error) ([]mishap.Injection, error) {
+func prepareProcesses(ctx context.Context, t processTargets, req mishap.Request, refuse func(process) error) ([]mishap.Injection, error) {
 	here, err := findSite()
 	if err != nil {
 		return nil, err
 	}
-	matched, spared, err := findProcesses(here.Boot, t)
+	matched, spared, err := findProcesses(ctx, here.Boot, t)
 	switch {
 	case err != nil:
 		return nil, err

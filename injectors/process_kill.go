@@ -65,8 +65,8 @@ func readSignal(raw json.RawMessage) (syscall.Signal, error) {
 type processKill struct{ targets processTargets }
 
 // Prepare finds the processes.
-func (f *processKill) Prepare(_ context.Context, req mishap.Request) ([]mishap.Injection, error) {
-	return prepareProcesses(f.targets, req, func(process) error { return nil })
+func (f *processKill) Prepare(ctx context.Context, req mishap.Request) ([]mishap.Injection, error) {
+	return prepareProcesses(ctx, f.targets, req, func(process) error { return nil })
 }
 
 // Inject ends the process, and returns when it has ended.

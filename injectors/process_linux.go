@@ -3,6 +3,7 @@ package injectors
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,10 +37,10 @@ func findSite() (site, error) {
 
 // findProcesses lists what fits, by PID, without kernel threads, and counts
 // what would fit but is spared because this program depends on it.
-func findProcesses(boot string, t processTargets) (found []process, spared int, err error) {
+func findProcesses(ctx context.Context, boot string, t processTargets) (found []process, spared int, err error) {
 	file := pidFile{}
 	if t.PIDFile != "" {
-		if file, err = readPIDFile(t.PIDFile); err != nil {
+		if file, err = readPIDFile(ctx, t.PIDFile); err != nil {
 			return nil, 0, err
 		}
 		if t.PID != 0 && file.pid != t.PID {

@@ -3,6 +3,7 @@
 package injectors
 
 import (
+	"context"
 	"errors"
 	"syscall"
 )
@@ -16,7 +17,9 @@ var errOnlyLinux = errors.New("faults on processes work only on Linux")
 
 func findSite() (site, error) { return site{}, errOnlyLinux }
 
-func findProcesses(string, processTargets) ([]process, int, error) { return nil, 0, errOnlyLinux }
+func findProcesses(context.Context, string, processTargets) ([]process, int, error) {
+	return nil, 0, errOnlyLinux
+}
 
 func lookUp(identity) (process, bool, error) { return process{}, false, errOnlyLinux }
 

@@ -3,16 +3,20 @@ package probes
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 
 	"mishap"
+	"mishap/internal/outside"
 )
 
 // Deps is what probes need of the world, at every observation: to look up
-// secrets (nil means the functions of package os), and to ask a proxy.
+// secrets (nil means [os.LookupEnv] and [outside.ReadFile]), and to ask a proxy.
 type Deps struct {
 	LookupEnv func(name string) (string, bool)
 	ReadFile  func(path string) ([]byte, error)
+	// Dial connects; nil: a [net.Dialer] does.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Callers tells what the callers of a proxy did in the last while. Nil: no
 	// proxy can be asked, and the probe says so.
 	Callers func(context.Context, CallersQuery) (CallersSeen, error)
@@ -34,8 +38,11 @@ func Catalog(d Deps) []mishap.ProbeKind {
 	if d.LookupEnv == nil {
 		d.LookupEnv = os.LookupEnv
 	}
+	if d.Dial == nil {
+		d.Dial = new(net.Dialer).DialContext
+	}
 	if d.ReadFile == nil {
-		d.ReadFile = os.ReadFile
+		d.ReadFile = outside.ReadFile
 	}
 	return []mishap.ProbeKind{
 		callersKind(d),

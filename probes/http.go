@@ -14,7 +14,7 @@ type httpParams struct {
 	Method          string                   `json:"method,omitempty" jsonschema:"method of the request; default GET"`
 	Headers         map[string]mishap.Secret `json:"headers,omitempty" jsonschema:"headers of the request"`
 	Body            mishap.Secret            `json:"body,omitzero" jsonschema:"body of the request"`
-	FollowRedirects bool                     `json:"followRedirects,omitempty" jsonschema:"ask where a redirect points to; default false, so that a redirect is the answer"`
+	FollowRedirects bool                     `json:"followRedirects,omitempty" jsonschema:"ask where a redirect on the same host and port points to; default false, so that a redirect is the answer"`
 	CAFile          string                   `json:"caFile,omitempty" jsonschema:"file of certificates in PEM that are trusted instead of the system's"`
 }
 
@@ -36,8 +36,8 @@ const httpDoc = "Sends one request and judges the answer. Every observation open
 	"an expectation on a body that is longer than what was read.\n\n" +
 	"In `json` a text that begins with < > = or ! is a comparison with a number, where a percentage is a part of one (5% " +
 	"is 0.05) and a duration is in seconds; anything else must be equal. Numbers are compared exactly as they are written, " +
-	"however large; one of more than 1000 characters or with an exponent beyond 10000 is unknown. A redirect to another host is followed without " +
-	"the headers of `with`, and not at all if there is a body to send on. Secrets, and the credentials and the query of " +
+	"however large; one of more than 1000 characters or with an exponent beyond 10000 is unknown. A redirect to another host, port or scheme is not followed: it is the " +
+	"answer. Secrets, and the credentials and the query of " +
 	"the URL, are not shown."
 
 const httpExample = `probe: http

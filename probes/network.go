@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+
+	"mishap/internal/outside"
 )
 
 // The stages of a network call, as a detail names them.
@@ -58,7 +60,7 @@ func (s *stage) mark(err error) error {
 func ownLimits() []error {
 	return []error{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS,
-		syscall.EADDRNOTAVAIL, syscall.EACCES, syscall.EPERM,
+		syscall.EADDRNOTAVAIL, syscall.EACCES, syscall.EPERM, outside.ErrForbidden,
 	}
 }
 

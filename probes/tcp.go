@@ -100,7 +100,7 @@ func (t tcpProbe) measure(ctx context.Context, s *secrets) (mishap.Observation, 
 	}
 	traced, at := follow(ctx)
 	begin := time.Now()
-	conn, err := new(net.Dialer).DialContext(traced, "tcp", t.params.Address)
+	conn, err := s.deps.Dial(traced, "tcp", t.params.Address)
 	if err != nil {
 		return mishap.Observation{}, at.mark(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -56,7 +55,7 @@ func (c webCall) send(ctx context.Context, s *secrets) (webAnswer, error) {
 		return webAnswer{}, err
 	}
 	transport := &http.Transport{
-		DialContext:       (&net.Dialer{}).DialContext,
+		DialContext:       s.deps.Dial,
 		TLSClientConfig:   settings,
 		ForceAttemptHTTP2: true,
 		DisableKeepAlives: true,
@@ -131,20 +130,15 @@ func (c webCall) request(ctx context.Context, s *secrets) (*http.Request, error)
 	return request, nil
 }
 
-// redirect decides about following. What was given for one host is not for
-// another: headers stay behind, and a body is not sent on.
+// redirect decides about following. One to another host or port is the answer:
+// what is asked is what the experiment names.
 func (c webCall) redirect(next *http.Request, before []*http.Request) error {
 	const most = 10
-	first := before[0]
-	elsewhere := next.URL.Host != first.URL.Host || first.URL.Scheme == "https" && next.URL.Scheme != "https"
 	switch {
-	case !c.follow, elsewhere && next.Body != nil && next.Body != http.NoBody:
+	case !c.follow, !outside.SameHost(next.URL, before[0].URL):
 		return http.ErrUseLastResponse
 	case len(before) >= most:
 		return fmt.Errorf("redirected more than %d times", most)
-	case elsewhere:
-		next.Header = http.Header{"User-Agent": first.Header["User-Agent"]}
-		next.Host = ""
 	}
 	return nil
 }

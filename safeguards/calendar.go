@@ -21,7 +21,7 @@ type calendarWith struct {
 	During   string   `json:"during,omitempty" jsonschema:"refuse (the default): no run during an event; allow: runs only during one"`
 }
 
-func calendarKind() mishap.SafeguardKind {
+func calendarKind(d Deps) mishap.SafeguardKind {
 	return mishap.SafeguardKind{
 		Kind: mishap.Kind{
 			Name:    "calendar",
@@ -36,7 +36,7 @@ func calendarKind() mishap.SafeguardKind {
 		New: func(with json.RawMessage) (mishap.Safeguard, error) {
 			w, err := readCalendar(with)
 			problems := []error{err}
-			c := &calendar{calendarWith: w, feed: feed{url: w.URL}}
+			c := &calendar{calendarWith: w, feed: feed{url: w.URL, dial: d.Dial}}
 			if c.zone, err = time.LoadLocation(w.Timezone); err != nil || w.Timezone == "" || w.Timezone == "Local" {
 				problems = append(problems, &mishap.FieldError{Path: "with.timezone", Msg: fmt.Sprintf("%q is not a time zone", w.Timezone), Hint: "write an IANA name such as Europe/London or UTC"})
 				c.zone = time.UTC

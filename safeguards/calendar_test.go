@@ -51,7 +51,7 @@ END:VCALENDAR
 
 func newCalendar(t *testing.T, with string) mishap.Safeguard {
 	t.Helper()
-	s, err := calendarKind().New(json.RawMessage(with))
+	s, err := calendarKind(Deps{}).New(json.RawMessage(with))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,13 +106,13 @@ func TestACalendarKeepsRunsOutOfItsEvents(t *testing.T) {
 }
 
 func TestBadCalendarsSayAllThatIsWrong(t *testing.T) {
-	_, err := calendarKind().New(json.RawMessage(`{"dates": ["24 Dec", "2026-12-24..2026-12-01"], "url": "file:///etc/passwd", "timezone": "Mars", "during": "deny", "color": 1}`))
+	_, err := calendarKind(Deps{}).New(json.RawMessage(`{"dates": ["24 Dec", "2026-12-24..2026-12-01"], "url": "file:///etc/passwd", "timezone": "Mars", "during": "deny", "color": 1}`))
 	for _, want := range []string{"with.dates[0]", "with.dates[1]: 2026-12-24..2026-12-01 ends before", "with.url", "with.timezone", "with.during", `unknown key "color"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q in %v", want, err)
 		}
 	}
-	if _, err := calendarKind().New(json.RawMessage(`{"timezone": "UTC"}`)); err == nil {
+	if _, err := calendarKind(Deps{}).New(json.RawMessage(`{"timezone": "UTC"}`)); err == nil {
 		t.Error("a calendar without dates is taken")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -32,6 +33,8 @@ type Deps struct {
 	// Probe makes a probe from the catalog of probes. Its problems are
 	// [*mishap.FieldError] values with paths from the spec.
 	Probe func(spec mishap.ProbeSpec) (mishap.Probe, error)
+	// Dial connects to the feed of a calendar; nil: a [net.Dialer] does.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// ProbeUses is what such a probe starts, reads and reaches.
 	ProbeUses func(spec mishap.ProbeSpec) (mishap.Uses, error)
 }
@@ -52,6 +55,9 @@ func Catalog(d Deps) []mishap.SafeguardKind {
 	if d.LongestRun <= 0 {
 		d.LongestRun = time.Hour
 	}
+	if d.Dial == nil {
+		d.Dial = new(net.Dialer).DialContext
+	}
 	return []mishap.SafeguardKind{
 		haltKind(d),
 		exclusiveKind(d),
@@ -62,7 +68,7 @@ func Catalog(d Deps) []mishap.SafeguardKind {
 		irreversibleKind(d),
 		durationKind(d),
 		windowKind(),
-		calendarKind(),
+		calendarKind(d),
 		probeKind(d),
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,6 +15,8 @@ import (
 
 	ics "github.com/arran4/golang-ical"
 	"github.com/teambition/rrule-go"
+
+	"mishap/internal/outside"
 )
 
 const (
@@ -217,16 +219,15 @@ func readDuration(text string) (time.Duration, error) {
 }
 
 // readFile reads the calendar's file, if it has one.
-func (c *calendar) readFile(context.Context) ([]byte, error) {
+func (c *calendar) readFile(ctx context.Context) ([]byte, error) {
 	if c.File == "" {
 		return nil, nil
 	}
-	f, err := os.Open(c.File)
+	f, err := outside.Read(ctx, c.File, mostCalendar)
 	if err != nil {
 		return nil, fmt.Errorf("read calendar: %w", err)
 	}
-	defer f.Close()
-	return limited(f)
+	return f.Text, nil
 }
 
 func limited(r io.Reader) ([]byte, error) {
@@ -239,7 +240,8 @@ func limited(r io.Reader) ([]byte, error) {
 
 // feed is a calendar behind an address, and what it said last.
 type feed struct {
-	url string
+	url  string
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu   sync.Mutex
 	text []byte
@@ -258,7 +260,7 @@ func (f *feed) read(ctx context.Context) ([]byte, error) {
 	if now.Before(f.next) {
 		return f.text, nil
 	}
-	text, err := fetch(ctx, f.url)
+	text, err := f.fetch(ctx)
 	switch {
 	case err == nil:
 		f.text, f.said, f.next = text, now, now.Add(freshFor)
@@ -270,20 +272,29 @@ func (f *feed) read(ctx context.Context) ([]byte, error) {
 	return f.text, nil
 }
 
-func fetch(ctx context.Context, address string) ([]byte, error) {
+// fetch asks for the feed. A redirect elsewhere is an answer that is none.
+func (f *feed) fetch(ctx context.Context) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url, nil)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: f.dial, ForceAttemptHTTP2: true, DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	client := http.Client{Transport: transport, CheckRedirect: func(next *http.Request, before []*http.Request) error {
+		if len(before) > 3 || !outside.SameHost(next.URL, before[0].URL) {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s", address, resp.Status)
+		return nil, fmt.Errorf("%s answers %s", f.url, resp.Status)
 	}
 	return limited(resp.Body)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 
 	"mishap"
 	"mishap/injectors"
+	"mishap/internal/outside"
 	"mishap/internal/proxy"
 )
 
@@ -114,7 +114,7 @@ func parameters(pairs []string) (json.RawMessage, error) {
 // parameter is a number, a share, a size, a list, the lines of a file, or else a text.
 func parameter(text string) (any, error) {
 	if path, ok := strings.CutPrefix(text, "@"); ok {
-		data, err := os.ReadFile(path)
+		data, err := outside.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("read trace: %w", err)
 		}

@@ -20,6 +20,7 @@ import (
 	"mishap/internal/config"
 	"mishap/internal/ledger"
 	sources "mishap/internal/metrics"
+	"mishap/internal/outside"
 	"mishap/probes"
 )
 
@@ -48,6 +49,7 @@ type App struct {
 	extra    []Extra
 	cloud    *cloud.Cloud
 
+	hosts  *outside.Hosts // what a server may connect to; nil: this is none, and a person answers for what is asked
 	house  house
 	desk   desk
 	aids   aids
@@ -198,7 +200,9 @@ func (a *App) restore(in mishap.Injection) (mishap.Injector, error) {
 }
 
 // Probes is the catalog of measurements.
-func (a *App) Probes() []mishap.ProbeKind { return probes.Catalog(probes.Deps{Callers: a.callersSeen}) }
+func (a *App) Probes() []mishap.ProbeKind {
+	return probes.Catalog(probes.Deps{Callers: a.callersSeen, Dial: a.dial})
+}
 
 // Safeguards is the catalog of refusals.
 func (a *App) Safeguards() []mishap.SafeguardKind { return a.safeguards("", nil) }
@@ -288,7 +292,7 @@ func secret(s mishap.Secret) (string, error) {
 		}
 		return value, nil
 	case s.File != "":
-		text, err := os.ReadFile(s.File)
+		text, err := outside.ReadFile(s.File)
 		if err != nil {
 			return "", fmt.Errorf("read file of a secret: %w", err)
 		}

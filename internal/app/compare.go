@@ -55,7 +55,7 @@ func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) (done func
 	if err != nil {
 		return nil, err
 	}
-	if o.Sources, err = makeSources(o.Compare, sources.Deps{Proxy: edge, Run: run, Receiver: receiver}); err != nil {
+	if o.Sources, err = makeSources(o.Compare, sources.Deps{Dial: a.dial, Proxy: edge, Run: run, Receiver: receiver}); err != nil {
 		return nil, err
 	}
 	r.Compare, err = comparison.New(o)
@@ -218,7 +218,7 @@ func (a *App) foretell(ctx context.Context, e mishap.Experiment) (lines []string
 
 // lateness says how late the numbers of each metric are.
 func (a *App) lateness(ctx context.Context, spec mishap.Compare) (lines []string) {
-	all, err := makeSources(spec, sources.Deps{Proxy: sources.NewProxy(nil, proxy.ArmsDelay)})
+	all, err := makeSources(spec, sources.Deps{Dial: a.dial, Proxy: sources.NewProxy(nil, proxy.ArmsDelay)})
 	if err != nil {
 		return []string{err.Error()}
 	}

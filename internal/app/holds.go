@@ -123,7 +123,7 @@ func (s *serving) forbids(h held) string {
 			return err.Error()
 		}
 	}
-	return s.policy().forbidden(h.Experiment)
+	return s.policy(s.sources).forbidden(h.Experiment)
 }
 
 // stands says why an experiment that was looked up before must not begin now;

@@ -12,6 +12,7 @@ import (
 
 	"mishap"
 	"mishap/internal/keeper"
+	"mishap/internal/outside"
 	"mishap/internal/report"
 	"mishap/internal/runner"
 )
@@ -136,15 +137,18 @@ func checkOnce(ctx context.Context, g runner.Guard, plan mishap.Plan) mishap.Che
 	return c
 }
 
+// mostOfPlan is how many bytes a plan in a file may have.
+const mostOfPlan = 64 << 20
+
 // ReadPlan reads a plan that was pinned to a file, and refuses one that was
 // changed or is too old.
 func ReadPlan(path string) (mishap.Plan, error) {
 	var plan mishap.Plan
-	text, err := os.ReadFile(path)
+	file, err := outside.Read(context.Background(), path, mostOfPlan)
 	if err != nil {
 		return plan, invalid{fmt.Errorf("read plan: %w", err)}
 	}
-	if err := json.Unmarshal(text, &plan); err != nil || plan.Digest == "" {
+	if err := json.Unmarshal(file.Text, &plan); err != nil || plan.Digest == "" {
 		return plan, invalid{mishap.WithHint(fmt.Errorf("read plan: %s is not a plan", path), "make one with `mishap plan FILE -o plan.json`")}
 	}
 	if err := plan.Check(time.Now()); err != nil {

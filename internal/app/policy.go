@@ -1,7 +1,9 @@
 package app
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"mishap"
 	"mishap/experiments"
 	"mishap/internal/config"
+	"mishap/internal/outside"
 )
 
 // policy is what the settings of a server let a merged file do: what it starts,
@@ -18,11 +21,25 @@ type policy struct {
 	allow    config.Allow
 	kinds    experiments.Catalogs
 	programs programs
+	hosts    outside.Hosts
 }
 
-// policy is that of the settings, as they are now.
-func (a *App) policy() policy {
-	return policy{allow: a.Settings.Server.Allow, kinds: a.catalogs(), programs: a.programs()}
+// policy is that of the settings, as they are now, for what comes from sources.
+func (a *App) policy(sources []config.Source) policy {
+	return policy{allow: a.Settings.Server.Allow, kinds: a.catalogs(), programs: a.programs(sources), hosts: a.listedHosts()}
+}
+
+func (a *App) listedHosts() outside.Hosts {
+	hosts, _ := outside.ParseHosts(a.Settings.Server.Allow.Hosts) // settings with a wrong entry are refused when they are read
+	return hosts
+}
+
+// dial connects where this process may. Only a server is bound by allow.hosts.
+func (a *App) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if a.hosts == nil {
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	return a.hosts.Dial(ctx, network, address)
 }
 
 // forbidden says what of an experiment is not allowed, and what to add to the
@@ -55,6 +72,11 @@ func (p policy) forbidden(e mishap.Experiment) string {
 		}
 		for _, path := range u.Files {
 			need(p.allow.Files, "files", path)
+		}
+		for _, host := range u.Hosts {
+			if p.hosts.Forbids(host) != nil {
+				missing = append(missing, fmt.Sprintf("allow.hosts: [%q]", host))
+			}
 		}
 	}
 	if missing != nil {

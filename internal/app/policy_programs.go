@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mishap"
+	"mishap/internal/config"
 	"mishap/internal/spawn"
 )
 
@@ -19,9 +20,9 @@ type programs struct {
 	sources []string // folders that whoever writes experiments writes as well
 }
 
-func (a *App) programs() programs {
+func (a *App) programs(sources []config.Source) programs {
 	p := programs{path: os.Getenv("PATH"), sources: []string{filepath.Join(a.Settings.State, "sources")}}
-	for _, s := range a.Settings.Server.Sources {
+	for _, s := range sources {
 		if s.Folder != "" {
 			p.sources = append(p.sources, checkout(s.Folder))
 		}

@@ -61,7 +61,7 @@ func (s *site) link(to, at string) string {
 
 func (s *site) check(name string, e mishap.Experiment, want string) {
 	s.t.Helper()
-	got := s.app.policy().forbidden(e)
+	got := s.app.policy(s.app.Settings.Server.Sources).forbidden(e)
 	if want == "" && got != "" || !strings.Contains(got, want) {
 		s.t.Errorf("%s: got %q, want %q", name, got, want)
 	}
@@ -106,9 +106,9 @@ func TestAMergedFileStartsAndReadsOnlyWhatIsListed(t *testing.T) {
 		{"a listed secret", probing("http", `{"headers": {"X": {"env": "TOKEN"}}, "body": {"file": "/run/token"}}`, ""), ""},
 		{"a file", probing("http", `{"body": {"file": "/etc/shadow"}}`, ""), `allow.files: ["/etc/shadow"]`},
 		{"a standard input", probing("exec", `{"argv": ["redis-cli"], "stdin": {"file": "/etc/shadow"}}`, ""), `allow.files: ["/etc/shadow"]`},
-		{"whom to trust", probing("http", `{"url": "https://a", "caFile": "/dev/zero"}`, ""), `allow.files: ["/dev/zero"]`},
-		{"whom a query trusts", probing("prometheus", `{"url": "https://a", "query": "up", "caFile": "/etc/shadow"}`, `{"value": "< 1"}`), `allow.files: ["/etc/shadow"]`},
-		{"whom a metric trusts", compared("prometheus", `{"url": "https://a", "caFile": "/etc/shadow"}`), `allow.files: ["/etc/shadow"]`},
+		{"whom to trust", probing("http", `{"url": "https://a.example", "caFile": "/dev/zero"}`, ""), `allow.files: ["/dev/zero"]`},
+		{"whom a query trusts", probing("prometheus", `{"url": "https://a.example", "query": "up", "caFile": "/etc/shadow"}`, `{"value": "< 1"}`), `allow.files: ["/etc/shadow"]`},
+		{"whom a metric trusts", compared("prometheus", `{"url": "https://a.example", "caFile": "/etc/shadow"}`), `allow.files: ["/etc/shadow"]`},
 		{"a secret of a metric", compared("prometheus", `{"url": {"env": "HOME"}}`), `allow.env: ["HOME"]`},
 		{"a pid file", faulty("process-stop", `{"pidFile": "/etc/shadow"}`, ""), `allow.files: ["/etc/shadow"]`},
 		{"a pid file to kill by", faulty("process-kill", `{"pidFile": "/etc/shadow"}`, ""), `allow.files: ["/etc/shadow"]`},
@@ -155,7 +155,7 @@ func TestAProgramIsListedByTheFileThatWouldBeStarted(t *testing.T) {
 		{"what is nowhere, elsewhere", "gone", "./gone", s.bin, false},
 	} {
 		s.app.Settings.Server.Allow.Commands = []string{c.listed}
-		if why := s.app.policy().forbidden(exec(c.argv, c.dir)); (why == "") != c.allowed {
+		if why := s.app.policy(s.app.Settings.Server.Sources).forbidden(exec(c.argv, c.dir)); (why == "") != c.allowed {
 			t.Errorf("%s: listed %s, asked for %s in %q: allowed %v, want %v: %s", c.name, c.listed, c.argv, c.dir, why == "", c.allowed, why)
 		}
 	}

@@ -218,7 +218,7 @@ func (a *App) standsAgainst(ctx context.Context) (func(mishap.Experiment) string
 			locked[l.Experiment] = fmt.Sprintf("it deviated in run %s and is locked until `mishap unlock %s`", l.Run, l.Experiment)
 		}
 	}
-	policy := a.policy()
+	policy := a.policy(a.Settings.Server.Sources)
 	return func(e mishap.Experiment) string {
 		lacks := e.Lacks(a.Settings.Labels)
 		switch {

@@ -147,6 +147,8 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 }
 
 func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) {
+	hosts := a.listedHosts()
+	a.hosts = &hosts
 	book, err := a.ledger(ctx)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ import (
 
 // newNotifier makes what tells people, from the settings.
 func (a *App) newNotifier() (*notify.Notifier, error) {
-	o := notify.Options{Log: a.log}
+	o := notify.Options{Log: a.log, Dial: a.dial}
 	for _, n := range a.Settings.Server.Notify {
 		t, err := target(n)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/outside"
 )
 
 // Server is what `mishap serve` needs to know beside all else.
@@ -98,12 +99,13 @@ type Approval struct {
 	For     mishap.Duration `json:"for,omitempty"`     // how long an approval holds; default 7 days
 }
 
-// Allow lists what a merged file may make the server do or read, all compared
-// exactly. Nothing else is.
+// Allow lists what a merged file may make the server do or read. Nothing else
+// is, but for hosts.
 type Allow struct {
-	Commands []string `json:"commands,omitempty"` // programs that exec may start: the first argument as it is written in the file
+	Commands []string `json:"commands,omitempty"` // programs that may be started, by name or path; texts for a shell; and "env NAME" for variables that may be set
 	Env      []string `json:"env,omitempty"`      // variables that {env} may name
-	Files    []string `json:"files,omitempty"`    // paths that {file} may name
+	Files    []string `json:"files,omitempty"`    // paths that may be read, as they are written in the file
+	Hosts    []string `json:"hosts,omitempty"`    // what may be connected to: host, *.host, host:port or a range of addresses; default all but link-local and metadata addresses
 }
 
 // Notify is somebody who is told what happens.
@@ -148,6 +150,9 @@ func (s *Settings) checkServer() (problems []error) {
 			problems = append(problems, s.wrong("sources", "source %d needs a name of its own, of lowercase letters, digits and dashes, not %q", i+1, one.Name))
 		}
 		names[one.Name] = true
+	}
+	if _, err := outside.ParseHosts(s.Server.Allow.Hosts); err != nil {
+		problems = append(problems, s.wrong("allow", "hosts: %s", strings.ReplaceAll(err.Error(), "\n", "; ")))
 	}
 	g := &s.Server.Governor
 	if g.Runs < 0 || g.Targets < 0 {

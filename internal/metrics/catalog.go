@@ -1,22 +1,26 @@
 package metrics
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strings"
 
 	"mishap"
+	"mishap/internal/outside"
 )
 
 // Deps is what sources need of the world. What a source lacks it says when it is
 // asked for buckets, so that an experiment can be checked without it.
 type Deps struct {
-	LookupEnv func(name string) (string, bool)  // nil: that of package os
-	ReadFile  func(path string) ([]byte, error) // nil: that of package os
-	Proxy     *Proxy                            // the arms of the run at the edge; nil: there are none
-	Run       string                            // the id of the run, which points of OTLP bear
-	Receiver  *Receiver                         // of OTLP; nil: there is none
+	LookupEnv func(name string) (string, bool)                                     // nil: that of package os
+	ReadFile  func(path string) ([]byte, error)                                    // nil: [outside.ReadFile]
+	Dial      func(ctx context.Context, network, address string) (net.Conn, error) // nil: a [net.Dialer] does
+	Proxy     *Proxy                                                               // the arms of the run at the edge; nil: there are none
+	Run       string                                                               // the id of the run, which points of OTLP bear
+	Receiver  *Receiver                                                            // of OTLP; nil: there is none
 }
 
 // Kind is a source in the catalog.
@@ -37,8 +41,11 @@ func Catalog(d Deps) []Kind {
 	if d.LookupEnv == nil {
 		d.LookupEnv = os.LookupEnv
 	}
+	if d.Dial == nil {
+		d.Dial = new(net.Dialer).DialContext
+	}
 	if d.ReadFile == nil {
-		d.ReadFile = os.ReadFile
+		d.ReadFile = outside.ReadFile
 	}
 	return []Kind{
 		commandKind(d),

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -193,7 +192,7 @@ func (c *promClient) connect() {
 		}
 	}
 	c.client = &http.Client{
-		Transport:     &http.Transport{DialContext: (&net.Dialer{}).DialContext, TLSClientConfig: settings, ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute},
+		Transport:     &http.Transport{DialContext: c.secrets.deps.Dial, TLSClientConfig: settings, ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

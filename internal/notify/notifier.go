@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -25,6 +26,8 @@ type Options struct {
 	// Client sends. The default waits 10 s for an answer and follows no
 	// redirect to another host, nor one that would turn the POST into a GET.
 	Client *http.Client
+	// Dial connects for the default client; nil: that of net/http does.
+	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	GiveUp time.Duration // after which a message is given up, from its Tell; default 1 h
 	Queue  int           // messages per target; default 1000
 }
@@ -62,7 +65,7 @@ func New(o Options) *Notifier {
 	}
 	n := &Notifier{done: make(chan struct{})}
 	if o.Client == nil {
-		n.own = newClient()
+		n.own = newClient(o.Dial)
 		o.Client = n.own
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+
+	"mishap/internal/outside"
 )
 
 const (
@@ -242,21 +245,24 @@ func quote(body []byte) string {
 }
 
 // newClient is the client of a notifier that was given none.
-func newClient() *http.Client {
+func newClient(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Client {
 	client := &http.Client{Timeout: clientTimeout, CheckRedirect: follow}
 	if t, ok := http.DefaultTransport.(*http.Transport); ok {
-		client.Transport = t.Clone() // of our own, so that Close can end its connections
+		own := t.Clone() // so that Close can end its connections
+		if dial != nil {
+			own.DialContext = dial
+		}
+		client.Transport = own
 	}
 	return client
 }
 
-// follow lets a redirect be followed that keeps the host and the method. One
+// follow lets a redirect be followed that keeps scheme, host, port and method. One
 // that is not is the answer, and a refusal: after a 302 the message would be a
 // GET without its body, and its 200 would count as sent.
 func follow(req *http.Request, via []*http.Request) error {
 	first := via[0]
-	downgrade := first.URL.Scheme == "https" && req.URL.Scheme != "https"
-	if len(via) > 3 || req.URL.Host != first.URL.Host || req.Method != first.Method || downgrade {
+	if len(via) > 3 || !outside.SameHost(req.URL, first.URL) || req.Method != first.Method {
 		return http.ErrUseLastResponse
 	}
 	return nil

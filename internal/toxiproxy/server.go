@@ -8,9 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
+	"mishap/internal/outside"
 	"mishap/internal/proxy"
 )
 
@@ -63,7 +63,7 @@ func Listen(ctx context.Context, o Options) (*Server, error) {
 
 // readConfig reads a file of proxies.
 func readConfig(path string) ([]definition, error) {
-	data, err := os.ReadFile(path)
+	data, err := outside.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read Toxiproxy's config: %w", err)
 	}
