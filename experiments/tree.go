@@ -2,12 +2,10 @@ package experiments
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
@@ -124,7 +122,7 @@ func (f *file) parse(data []byte) (root *node) {
 	}
 	if len(f.problems) == 0 {
 		for _, p := range yamltext.Agree(data, doc) {
-			f.add(p.Line, p.Column, p.Msg, p.Hint)
+			f.addNotYAML(p.Line, p.Column, p.Msg, p.Hint)
 		}
 	}
 	for _, d := range doc.Docs {
@@ -152,20 +150,6 @@ func countTokens(tokens token.Tokens) int {
 		}
 	}
 	return n
-}
-
-// addSyntax reports what the parser says at its position.
-func (f *file) addSyntax(err error) {
-	var syntax *yaml.SyntaxError
-	if !errors.As(err, &syntax) || syntax.Token == nil || syntax.Token.Position == nil {
-		f.add(1, 1, "file is not YAML: "+err.Error(), "")
-		return
-	}
-	msg, hint := syntax.Message, ""
-	if strings.Contains(msg, "\t") || strings.Contains(msg, "tab") {
-		msg, hint = strings.ReplaceAll(msg, "\t", "tab"), "indent with spaces"
-	}
-	f.add(syntax.Token.Position.Line, syntax.Token.Position.Column, "not YAML: "+msg, hint)
 }
 
 // checkTokens reports what YAML has and experiment files have not, and

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -243,4 +244,11 @@ func (p prometheusProbe) compare(values []reading, text string) mishap.Observati
 	return j.observation(text)
 }
 
-func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+// number is v in six digits, or whole where those would hide what it is compared
+// with: 9007199254740992 and not 9.0072e+15.
+func number(v float64) string {
+	if math.Abs(v) >= 1e6 && math.Abs(v) < 1e18 && v == math.Trunc(v) {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 6, 64)
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/probes"
 )
 
 // fakePrometheus answers each query with the body of that name.
@@ -102,4 +103,14 @@ func TestPrometheusRefusesWhatCannotBe(t *testing.T) {
 	wantProblems(t, "prometheus", object{"url": "http://h/api/v1/query?query=up", "query": "up"}, object{"value": "5", "reduce": "maximum"},
 		"with.url", "expect.value", "expect.reduce")
 	wantProblems(t, "prometheus", object{"url": "http://h", "query": " "}, object{"value": 3}, "with.query", "expect.value")
+}
+
+func TestAResultIsShownSoThatItCanBeToldFromItsLimit(t *testing.T) {
+	for v, want := range map[float64]string{
+		1 << 53: "9007199254740992", -1234567: "-1234567", 0.1: "0.1", 1: "1", 1e300: "1e+300", 2.0 / 3: "0.666667", 1234567.5: "1.23457e+06",
+	} {
+		if got := probes.Number(v); got != want {
+			t.Errorf("%v is shown as %s, want %s", v, got, want)
+		}
+	}
 }

@@ -306,7 +306,7 @@ func (a *App) awaitKeeper(ctx context.Context, run string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return stillIn{fmt.Errorf("the keeper of run %s still reverts: %w", run, ctx.Err())}
+			return stillIn{mishap.WithHint(fmt.Errorf("the keeper of run %s still reverts: %w", run, ctx.Err()), "wait until it gives up, or see what its revert waits for")}
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -1,20 +1,27 @@
 package app
 
 import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"mishap"
 	"mishap/internal/config"
 	"mishap/internal/ledger"
 )
 
-// A run with a fault in a machine that is gone for good: nobody pretends to
-// revert it from elsewhere, and a person can settle it.
-func TestWhatIsInALostMachineIsSettledByAPerson(t *testing.T) {
+// withLost is an app whose ledger has a run r1 with a fault in a machine that is
+// gone for good.
+func withLost(t *testing.T) (*App, ledger.Ledger) {
+	t.Helper()
 	book := ledger.NewMemory()
-	a := &App{book: book, Settings: config.Settings{State: t.TempDir()}}
+	a := &App{book: book, log: slog.New(slog.DiscardHandler), Settings: config.Settings{State: t.TempDir()}}
 	plan := &mishap.Plan{Experiment: minutely("a"), Host: "gone.example"}
 	lease, err := book.Begin(t.Context(), ledger.Start{Server: "dead", First: mishap.Entry{Run: "r1", Seq: 1, At: time.Now(), Planned: plan}})
 	if err != nil {
@@ -35,7 +42,13 @@ func TestWhatIsInALostMachineIsSettledByAPerson(t *testing.T) {
 	write(mishap.Entry{State: &mishap.StateChange{To: mishap.Injecting}})
 	write(mishap.Entry{Injection: &mishap.InjectionChange{ID: in.ID, To: mishap.InjectionInjecting}})
 	write(mishap.Entry{Injection: &mishap.InjectionChange{ID: in.ID, To: mishap.InjectionInjected}})
+	return a, book
+}
 
+// What is in a machine that is gone for good: nobody pretends to
+// revert it from elsewhere, and a person can settle it.
+func TestWhatIsInALostMachineIsSettledByAPerson(t *testing.T) {
+	a, book := withLost(t)
 	if mended, err := a.Mend(t.Context(), "", RunOptions{}); err != nil || mended != nil {
 		t.Errorf("mended %v, %v", mended, err)
 	}
@@ -54,5 +67,40 @@ func TestWhatIsInALostMachineIsSettledByAPerson(t *testing.T) {
 	}
 	if active, _ := book.Unfinished(t.Context()); len(active) != 0 {
 		t.Error("its group stays busy")
+	}
+}
+
+// A keeper that still reverts would do so behind the back of the person who said
+// what became of the fault.
+func TestNobodySettlesWhatAKeeperStillReverts(t *testing.T) {
+	a, book := withLost(t)
+	path := filepath.Join(a.Settings.State, "undo", "r1.jsonl")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	working, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer working.Close()
+	if err := unix.Flock(int(working.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := a.Settle(ctx, "r1", "ann", "scrapped"); err == nil {
+		t.Error("settled")
+	}
+	if active, _ := book.Unfinished(t.Context()); len(active) != 1 {
+		t.Fatal("the run was settled while its keeper reverted it")
+	}
+	if err := working.Close(); err != nil { // the keeper is done
+		t.Fatal(err)
+	}
+	if run, err := a.Settle(t.Context(), "r1", "ann", "scrapped"); err != nil || run.State != mishap.Completed {
+		t.Errorf("%v, %v", run, err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("the undo file is left")
 	}
 }
