@@ -102,7 +102,7 @@ func (a *App) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) error
 	for _, g := range all {
 		checks = append(checks, checkOnce(ctx, g, plan))
 	}
-	plan.Notes = slices.Concat(plan.Notes, a.leftBehind(ctx, plan.Injections)) // as it is now; a pinned plan does not depend on it
+	plan.Notes = slices.Concat(plan.Notes, a.leftBehind(ctx, append([]mishap.Injection{}, plan.Injections...))) // as it is now; a pinned plan does not depend on it
 	return report.Plan(w, plan, a.kinds(), checks, a.foretell(ctx, plan.Experiment))
 }
 
