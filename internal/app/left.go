@@ -33,7 +33,7 @@ func (a *App) leftBehind(ctx context.Context, of []mishap.Injection) []string {
 		}
 		for _, now := range all {
 			if now.Left > 0 && (of == nil || slices.ContainsFunc(of, onProxy(now.Name))) {
-				texts = append(texts, fmt.Sprintf("proxy %s: a restart left %d open connections in the process before; faults reach them too, but arms and `observe` do not", now.Name, now.Left))
+				texts = append(texts, fmt.Sprintf("proxy %s: open connections that a restart left in the process before: %d; faults reach them too, but arms and `observe` do not", now.Name, now.Left))
 			}
 		}
 	}

@@ -107,7 +107,7 @@ func (a *App) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) error
 	if scope := keeper.LockScope(); scope != "" && holdsHere(plan) {
 		checks = append(checks, mishap.Check{Safeguard: "lock of this machine", Answer: mishap.Unknown, Reason: scope})
 	}
-	plan.Notes = slices.Concat(plan.Notes, a.leftBehind(ctx, plan.Injections)) // as it is now; a pinned plan does not depend on it
+	plan.Notes = slices.Concat(plan.Notes, a.leftBehind(ctx, append([]mishap.Injection{}, plan.Injections...))) // as it is now; a pinned plan does not depend on it
 	return report.Plan(w, plan, a.kinds(), checks, a.foretell(ctx, plan.Experiment))
 }
 

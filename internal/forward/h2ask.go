@@ -11,21 +11,32 @@ import (
 	"sync/atomic"
 )
 
-// maxAgain is how often a request is sent again that the upstream has refused before it acted on it.
-const maxAgain = 3
+const (
+	// maxAgain is how often a request is sent again whose stream the upstream has refused before it acted on it.
+	maxAgain = 3
+	// maxMoved is how often one is sent again because its connection took it no more (GOAWAY): each time goes on another, and
+	// an upstream that takes few requests on each refuses the same one many times while others come.
+	maxMoved = 30
+)
 
 // ask sends the request and gives the response. Where the upstream has promised that it did nothing, it is sent again, if
 // the body can be. It gives nil, and has answered, if there is no response.
 func (s *stream) ask() *http.Response {
 	body, _ := s.body.again()
-	for again := 0; ; again++ {
+	for again, moved := 0, 0; ; {
 		res, err := s.try(body)
 		if err == nil {
 			s.body.settle()
 			return res
 		}
 		next, whole := s.body.again()
-		if again == maxAgain || !whole || !refused(err) || s.r.Context().Err() != nil {
+		var reset resetByPeer
+		if errors.As(err, &reset) {
+			again++
+		} else {
+			moved++
+		}
+		if again > maxAgain || moved > maxMoved || !whole || !refused(err) || s.r.Context().Err() != nil {
 			s.noResponse(err)
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -174,4 +175,27 @@ func codeOf(err error) http2.ErrCode {
 		return 1 << 31
 	}
 	return reset.Code
+}
+
+// TestARequestThatManyConnectionsRefuseIsSentUntilOneTakesIt has an upstream whose first connections end before they have
+// taken it, as nginx's do when many requests come and each connection is to take few.
+func TestARequestThatManyConnectionsRefuseIsSentUntilOneTakesIt(t *testing.T) {
+	addr, conns := rawUpstream(t, nil, func(p *peer, f http2.Frame) {
+		if m, ok := f.(*http2.MetaHeadersFrame); ok {
+			if p.number <= 12 {
+				p.goAway(0, http2.ErrCodeNo)
+				return
+			}
+			p.answer(m.StreamID, "taken")
+		}
+	}, nil)
+	r := start(t, addr)
+	res, err := askOn(t.Context(), direct(t, r.addr), "/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK || conns.Load() != 13 {
+		t.Errorf("status %d after %d connections", res.StatusCode, conns.Load())
+	}
 }

@@ -125,8 +125,8 @@ func reachesWhatIsLeft(t *testing.T, r *rig, old net.Conn) {
 	const delay = 40 * time.Millisecond
 	f := with("after", latency(delay, 0))
 	f.Expires = 9 * time.Minute
-	if s := r.put(f); s.Stats.InForceOn.Of != 2 {
-		t.Errorf("the fault is for %+v, want 2 connections", s.Stats.InForceOn)
+	if s := r.put(f); s.Stats.InForceOn.Of != 2 || s.Stats.InForceOn.Left != 1 {
+		t.Errorf("the fault is for %+v, want 2 connections, of which one was left", s.Stats.InForceOn)
 	}
 	eventually(t, "the fault is in force on both", func() bool {
 		s, err := r.Get(t.Context(), "after")

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -166,15 +168,34 @@ func (r *registry) together(proxy string) []string {
 	return list
 }
 
-// leadsTo is where all traffic of a proxy goes; empty if that differs.
+// leadsTo is where all traffic of a proxy goes; empty if that differs. Ways to write one address are one; names that lead to
+// it are not, but for localhost.
 func leadsTo(l Listener) string {
 	switch {
 	case l.Upstream == "" || l.Upstream == Original:
 		return ""
 	case l.Protocol == UDP:
-		return "udp " + strings.ToLower(l.Upstream)
+		return "udp " + oneAddress(l.Upstream)
 	}
-	return strings.ToLower(l.Upstream)
+	return oneAddress(l.Upstream)
+}
+
+// oneAddress writes HOST:PORT as all others of the same address are written.
+func oneAddress(upstream string) string {
+	host, port, err := net.SplitHostPort(upstream)
+	if err != nil {
+		return strings.ToLower(upstream)
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	ip, err := netip.ParseAddr(host)
+	ip = ip.Unmap()
+	switch {
+	case host == "localhost", host == "", err == nil && (ip == netip.IPv6Loopback() || ip == netip.AddrFrom4([4]byte{127, 0, 0, 1}) || ip.IsUnspecified()):
+		host = "localhost"
+	case err == nil:
+		host = ip.String()
+	}
+	return net.JoinHostPort(host, port)
 }
 
 // admits says why a fault cannot be put in: its proxy belongs to another run.

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -64,6 +65,27 @@ func TestAProxyBelongsToOneRun(t *testing.T) {
 	r.remove("own2")
 	if _, err := r.own("web", "two", false); err != nil {
 		t.Errorf("free again: %v", err)
+	}
+}
+
+func TestAnUpstreamBelongsToOneRunHoweverItIsWritten(t *testing.T) {
+	control := filepath.Join(t.TempDir(), "c.sock")
+	var all []proxy.Listener
+	for name, upstream := range map[string]string{"a": "127.0.0.1:9", "b": "localhost:9", "c": "LocalHost:9", "d": "[::ffff:127.0.0.1]:9", "e": "127.0.0.1:10"} {
+		all = append(all, proxy.Listener{Name: name, Listen: "127.0.0.1:0", Upstream: upstream, Control: control})
+	}
+	serve(t, all...)
+	r := &rig{Client: proxy.NewClient(control), t: t}
+	if _, err := r.own("a", "one", false); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"b", "c", "d"} {
+		if _, err := r.own(name, "two", false); !errors.Is(err, proxy.ErrOwned) {
+			t.Errorf("%s was given to another run: %v", name, err)
+		}
+	}
+	if _, err := r.own("e", "two", false); err != nil {
+		t.Errorf("another port: %v", err)
 	}
 }
 

@@ -230,15 +230,32 @@ func (s *server) proxies() []ProxyStatus {
 	return s.faults.fillOwners(append(list, s.guests.status()...))
 }
 
-// close ends every connection and waits until all goroutines have ended.
+// endWithin is how long connections that have been reset may take to end. Only a fault in a library keeps one longer, and no
+// stop waits for that.
+const endWithin = 5 * time.Second
+
+// close ends every connection and waits until all goroutines have ended, for endWithin.
 func (s *server) close() {
-	for _, l := range s.listeners {
-		l.close()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		var fronts sync.WaitGroup
+		for _, l := range s.listeners {
+			fronts.Go(l.close)
+		}
+		fronts.Go(s.guests.close)
+		fronts.Wait()
+		s.clock.close() // nobody waits any more
+		s.tasks.Wait()
+		s.pool.pipes.close()
+	}()
+	timer := time.NewTimer(endWithin)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+		s.log.Warn("connections were reset and have not ended", "after", endWithin)
 	}
-	s.guests.close()
-	s.clock.close() // nobody waits any more
-	s.tasks.Wait()
-	s.pool.pipes.close()
 }
 
 // resolve checks that the upstream's host has an address.

@@ -186,3 +186,15 @@ func TestListShowsNameInjectorsAndClaim(t *testing.T) {
 	}
 	golden(t, "list.txt", out.String())
 }
+
+func TestTheReportCountsWhatARestartOfTheProxyLeft(t *testing.T) {
+	run := tell(checkoutPlan()).in().
+		add(mishap.Entry{Effect: &mishap.Effect{Injection: one, InForce: mishap.Yes, Left: 3}}).
+		add(mishap.Entry{Effect: &mishap.Effect{Injection: one, InForce: mishap.Yes, Left: 1}}).run(t)
+	if got := text(t, run); !strings.Contains(got, "3 connections that a restart of the proxy left") {
+		t.Errorf("the text has no word of what was left:\n%s", got)
+	}
+	if s := report.Summarize(run); s.Injections[0].Left != 3 {
+		t.Errorf("the summary has %d", s.Injections[0].Left)
+	}
+}
