@@ -208,8 +208,8 @@ func stopServer(ctx context.Context, n Neighbour, ask brake, unwritten *atomic.B
 	if me := os.Getuid(); me != 0 && n.uid != me {
 		return false, fmt.Errorf("%s cannot be asked by this user: run this as %s or root", n.Who(), n.User)
 	}
-	why := "it does not answer"
 	for {
+		var why string
 		got, err := askPresence(n.address, &ask)
 		left := got.underWay()
 		switch {

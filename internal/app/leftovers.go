@@ -78,7 +78,7 @@ func (a *App) Leftovers(ctx context.Context) ([]string, error) {
 		return nil, nil // nothing was ever run
 	}
 	orphans, err := a.orphans(ctx)
-	strays, errUndo := a.strays(ctx)
+	strays, unasked, errUndo := a.strays(ctx)
 	var lines []string
 	for _, o := range orphans {
 		left := o.run.Outstanding()
@@ -96,7 +96,7 @@ func (a *App) Leftovers(ctx context.Context) ([]string, error) {
 			lines = append(lines, fmt.Sprintf("run %s of %s was lost while %s; nothing is in", o.ID, o.Experiment, o.run.State))
 		}
 	}
-	for _, u := range strays {
+	for _, u := range append(strays, unasked...) {
 		if u.Damage != nil {
 			lines = append(lines, fmt.Sprintf("undo file %s cannot be read: %s; what it held may still be in", u.Path, u.Damage))
 		}

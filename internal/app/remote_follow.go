@@ -149,7 +149,7 @@ func (f *following) lost(err error) error {
 	if r.Seq > 0 {
 		last = "which was " + string(r.State) + " when it was seen last"
 	}
-	err = fmt.Errorf("follow run %s, %s: %v", f.id, last, err) // not %w: a refusal to show a run is no refusal of the run
+	err = errors.New("follow run " + f.id + ", " + last + ": " + err.Error()) // not wrapped: a refusal to show a run is no refusal of the run
 	if !in {
 		return mishap.WithHint(err, "no fault of it is in; `mishap status "+f.id+"` with the same --server shows how it ended")
 	}
@@ -234,7 +234,7 @@ func (r *Remote) events(ctx context.Context) (<-chan Event, error) {
 	}
 	req.Header.Set("Accept", "text/event-stream")
 	endless := http.Client{Transport: r.client.Transport} // it lasts as long as the run
-	resp, err := endless.Do(req)
+	resp, err := endless.Do(req) //nolint:bodyclose // by who reads the events
 	if err != nil {
 		return nil, maybeLater(fmt.Errorf("listen to the server: %w", err), nil)
 	}

@@ -23,11 +23,11 @@ func (a *App) undoFiles() ([]keeper.Undo, error) {
 }
 
 // strays lists undo files of dead keepers that no run of the ledger accounts for,
-// and that hold something or cannot be read: the ledger was lost.
-func (a *App) strays(ctx context.Context) ([]keeper.Undo, error) {
+// and that hold something or cannot be read: the ledger was lost. About those in
+// unasked the ledger could not be asked.
+func (a *App) strays(ctx context.Context) (all, unasked []keeper.Undo, err error) {
 	files, err := a.undoFiles()
 	problems := []error{err}
-	var all []keeper.Undo
 	for _, u := range files {
 		if u.Alive || len(u.Outstanding()) == 0 && u.Damage == nil {
 			continue
@@ -36,10 +36,11 @@ func (a *App) strays(ctx context.Context) ([]keeper.Undo, error) {
 		case errors.Is(err, ledger.ErrUnknownRun):
 			all = append(all, u)
 		case err != nil:
+			unasked = append(unasked, u)
 			problems = append(problems, a.unrecorded(u.Run, err))
 		}
 	}
-	return all, errors.Join(problems...)
+	return all, unasked, errors.Join(problems...)
 }
 
 // lookUp finds a run in the ledger. Without a ledger no run is known.
@@ -60,7 +61,7 @@ func (a *App) lookUp(ctx context.Context, run string) (ledger.Record, error) {
 // mendStrays accounts for the undo files of no known run: it tells of what was
 // reverted from them alone, and sets aside what cannot be read.
 func (a *App) mendStrays(ctx context.Context, tell func(string)) error {
-	strays, err := a.strays(ctx)
+	strays, _, err := a.strays(ctx)
 	problems := []error{err}
 	for _, u := range strays {
 		one, reverted := a.aided(u.Run)

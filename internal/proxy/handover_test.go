@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -180,30 +181,49 @@ func TestARestartLetsRequestsOfHTTPEnd(t *testing.T) {
 // What a pool of HTTP connections sends after a restart goes to the server before, once for each of them.
 func TestAFaultReachesConnectionsOfHTTPThatARestartLeft(t *testing.T) {
 	succeed := make(chan proxy.Successor)
-	service := newService(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "whole") })
+	const connections = 3 // more than are used later, so that the server before lives until its numbers are asked for
+	var together sync.WaitGroup
+	together.Add(connections)
+	service := newService(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/together" {
+			together.Done()
+			together.Wait()
+		}
+		fmt.Fprint(w, "whole")
+	})
 	ended, ready := make(chan error, 1), make(chan []proxy.ProxyStatus, 1)
 	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freeport.Address(), Upstream: service, Protocol: proxy.HTTP, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
 	first := o
 	first.Ready = func(list []proxy.ProxyStatus) { ready <- list }
 	go func() { ended <- proxy.Serve(t.Context(), first) }()
 	r := &rig{Client: proxy.NewClient(o.Listeners[0].Control), t: t, addr: (<-ready)[0].Listen}
-	pool := &http.Client{Transport: &http.Transport{}, Timeout: patience}
-	if code, text, err := r.ask(pool, "GET", "/"); code != 200 || text != "whole" || err != nil {
-		t.Fatalf("before: %d %q, %v", code, text, err)
+	pool := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, Timeout: patience}
+	var asked sync.WaitGroup
+	for range connections {
+		asked.Go(func() {
+			if code, text, err := r.ask(pool, "GET", "/together"); code != 200 || text != "whole" || err != nil {
+				t.Errorf("before: %d %q, %v", code, text, err)
+			}
+		})
 	}
+	asked.Wait()
 	next := newHeir(t, o)
 	succeed <- next
 	<-next.ready
 	r.put(with("broken", proxy.HTTPError{Status: 503}))
-	for range 2 { // on the connection that was left, and on one of the successor's
+	for range connections - 1 { // each on a connection that was left
 		if code, _, err := r.ask(pool, "GET", "/"); code != 503 || err != nil {
 			t.Errorf("with the fault: %d, %v", code, err)
 		}
 	}
+	for r.get("broken").Stats.Requests < connections-1 { // a request is counted after its answer
+		time.Sleep(time.Millisecond)
+	}
 	if s, err := r.Delete(t.Context(), "broken"); err != nil || s.Stats.Requests != 2 {
 		t.Errorf("the fault did %+v, %v", s.Stats, err)
 	}
-	if err := <-ended; err != nil { // its connection has ended with its answer
+	pool.CloseIdleConnections()
+	if err := <-ended; err != nil { // its connections have ended with their answers
 		t.Error(err)
 	}
 }

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 
 	"github.com/go-git/go-git/v5"
 )
@@ -14,7 +15,7 @@ func (m *Mirror) ExportOf(ctx context.Context) error {
 		return err
 	}
 	commit, err := m.fetch(fetching, nil, name, hash)
-	if err != nil && err != git.NoErrAlreadyUpToDate {
+	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
 		return err
 	}
 	return m.export(ctx, commit, m.tree(hash.String()).Dir)
