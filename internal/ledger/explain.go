@@ -36,3 +36,9 @@ func (l *SQLite) explainFile(doing string, err error) error {
 	}
 	return wrapped
 }
+
+// busy reports whether another process is in the way.
+func busy(err error) bool {
+	var broken *sqlite.Error
+	return errors.As(err, &broken) && broken.Code()&0xff == lib.SQLITE_BUSY
+}

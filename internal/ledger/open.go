@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
@@ -82,11 +83,29 @@ func Open(ctx context.Context, dir string) (*SQLite, error) {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
 	l.db.SetMaxOpenConns(2)
-	if err := l.migrate(ctx, migrations()); err != nil {
+	if err := l.migrateInTurn(ctx); err != nil {
 		_ = l.db.Close()
 		return nil, l.explain("open ledger", err)
 	}
 	return l, nil
+}
+
+// migrateInTurn migrates when nobody else does. Of processes that open a new
+// ledger at once all but one are told that it is busy, and at once: SQLite waits
+// for nobody while the journal mode changes.
+func (l *SQLite) migrateInTurn(ctx context.Context) error {
+	const most, pause = 10 * time.Second, 20 * time.Millisecond
+	for begin := time.Now(); ; {
+		err := l.migrate(ctx, migrations())
+		if !busy(err) || time.Since(begin) > most {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
 }
 
 // dsn makes every transaction take the write lock at once, so that it cannot

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"mishap"
@@ -53,6 +54,25 @@ func TestASecondProcessSeesWhatTheFirstWrote(t *testing.T) {
 	begin(t, open(t, dir), "r1", "e", "g")
 	if r, err := open(t, dir).Find(t.Context(), "r1"); err != nil || r.State != mishap.Planned {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// Of those who open a new ledger at once none is sent away.
+func TestManyOpenANewLedgerAtOnce(t *testing.T) {
+	for range 20 {
+		dir := t.TempDir()
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				l, err := ledger.Open(t.Context(), dir)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = l.Close()
+			})
+		}
+		all.Wait()
 	}
 }
 
