@@ -234,7 +234,7 @@ func (r *Remote) events(ctx context.Context) (<-chan Event, error) {
 	}
 	req.Header.Set("Accept", "text/event-stream")
 	endless := http.Client{Transport: r.client.Transport} // it lasts as long as the run
-	resp, err := endless.Do(req) //nolint:bodyclose // by who reads the events
+	resp, err := endless.Do(req)                          //nolint:bodyclose // by who reads the events
 	if err != nil {
 		return nil, maybeLater(fmt.Errorf("listen to the server: %w", err), nil)
 	}
