@@ -181,18 +181,19 @@ func TestWhatSettingsNoLongerAllowDoesNotBegin(t *testing.T) {
 					}
 					return nil
 				}
-				b := restarted(t, map[string]*remote{"s": {answer: func() (*tree, error) { return in, nil }}}, func(s *config.Source) { s.SignedBy = []string{"ann"} })
+				b := restarted(t, map[string]*remote{"s": {answer: func() (*tree, error) { read := *in; return &read, nil }}}, func(s *config.Source) { s.SignedBy = []string{"ann"} })
 				b.Settings.Server.Allow.Commands = []string{"sh"}
 				b.rules.limits.Runs = 1
 				b.takes = time.Second
 				b.start(6 * time.Minute) // it runs once
 				other := mishap.Entry{Run: "other", Seq: 1, At: time.Now(), Planned: &mishap.Plan{Experiment: mishap.Experiment{Name: "other", Group: "other"}}}
 				lease := must(b.book.Begin(t.Context(), ledger.Start{Server: "one", First: other}))
-				time.AfterFunc(6*time.Minute, func() { change(b) }) // its second run waits meanwhile
 				time.AfterFunc(7*time.Minute, func() {
 					_ = b.book.Append(context.Background(), lease, mishap.Entry{Run: "other", Seq: 2, At: time.Now(), State: &mishap.StateChange{To: mishap.Refused, Reason: "over"}})
 				})
-				b.start(8 * time.Minute)
+				b.start(6 * time.Minute) // its second run waits meanwhile
+				change(b)
+				b.start(2 * time.Minute)
 				all, _ := b.book.Runs(t.Context(), 10)
 				refused := 0
 				for _, r := range all {
