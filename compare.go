@@ -9,10 +9,31 @@ import (
 // alone judge a run.
 type Compare struct {
 	Arms      Arms            `json:"arms"`
-	Baseline  Duration        `json:"baseline"` // how long the arms are watched before any fault
-	Alpha     float64         `json:"alpha"`    // most probability of an abort without harm
+	AtLeast   Duration        `json:"atLeast,omitempty"`  // how long the fault is in before anything is cleared; 0: [DefaultAtLeast]
+	Baseline  BaselineTime    `json:"baseline"`           // how long the arms are watched before any fault
+	Alpha     float64         `json:"alpha"`              // most probability of each kind of wrong verdict
+	Patience  Duration        `json:"patience,omitempty"` // a request without an answer for so long has failed; 0: [DefaultPatience]
+	Success   *Success        `json:"success,omitempty"`  // what of an answer is a success; nil: what is no error of the server
 	Metrics   []CompareMetric `json:"metrics"`
 	StopAfter StopAfter       `json:"stopAfter,omitzero"`
+}
+
+// What a comparison has unless its file says otherwise.
+const (
+	DefaultAtLeast  = Duration(time.Minute)
+	DefaultPatience = Duration(2 * time.Second)
+)
+
+// Filled is the comparison with the defaults of what a plan of an older version
+// does not have.
+func (c Compare) Filled() Compare {
+	if c.AtLeast == 0 {
+		c.AtLeast = DefaultAtLeast
+	}
+	if c.Patience == 0 {
+		c.Patience = DefaultPatience
+	}
+	return c
 }
 
 // Arms are two like populations, of which only one, the experiment, gets the
@@ -52,8 +73,23 @@ type CompareMetric struct {
 	With   json.RawMessage `json:"with,omitempty"`   // the source's parameters
 	Harm   Direction       `json:"harm"`             // which way harm lies
 	Margin Margin          `json:"margin,omitzero"`  // harm that still counts as none; zero: the metric can abort, and needs no clearing
-	Weight float64         `json:"weight,omitempty"` // part of alpha, next to the others; 0: by its kind
+	Weight float64         `json:"weight,omitempty"` // of old files: read, and no longer used
+	// Quantiles are those of a latency that are compared by name; none: p50, p90
+	// and p99. A slowdown of less than Floor is none; 0: [DefaultFloor].
+	Quantiles []Quantile `json:"quantiles,omitempty"`
+	Floor     Duration   `json:"floor,omitempty"`
+	// Path and Method confine the metric to a part of the requests; a path that
+	// ends in * is all that begin so. Empty: all requests.
+	Path   string `json:"path,omitempty"`
+	Method string `json:"method,omitempty"`
 }
+
+// DefaultFloor is the slowdown that is none, however fast the answers are.
+const DefaultFloor = Duration(time.Millisecond)
+
+// Guarded reports whether the metric has a margin: it must be cleared for a run
+// to hold.
+func (m CompareMetric) Guarded() bool { return m.Margin != Margin{} }
 
 // MetricKind is what a metric compares.
 type MetricKind string
@@ -75,11 +111,12 @@ const (
 	Decrease Direction = "decrease"
 )
 
-// MissedHarm is the most probability that a metric is cleared whose harm is as
-// large as its margin.
+// MissedHarm is the most probability with which the comparisons of old journals
+// cleared a metric whose harm is as large as its margin.
 const MissedHarm = 0.01
 
-// Margin is the harm that still counts as none; one of the two is set.
+// Margin is a tolerance: harm below it neither stops a run nor keeps it from
+// holding. One of the two is set.
 type Margin struct {
 	Difference float64 `json:"difference,omitempty"` // of shares (0.005 is 0.5pp), or in the gauge's own unit
 	Ratio      float64 `json:"ratio,omitempty"`      // 1.2 is a fifth more, 0.95 a twentieth less
@@ -87,7 +124,7 @@ type Margin struct {
 
 // StopAfter is harm that ends a comparison whatever the evidence.
 type StopAfter struct {
-	ExtraFailures float64 `json:"extraFailures,omitempty"` // failures beyond what control lets expect; 0: no limit
+	ExtraFailures float64 `json:"extraFailures,omitempty"` // failed requests of the experiment beyond control's share; 0: no limit
 }
 
 // ComparisonOutcome is what a comparison has come to.
@@ -97,7 +134,7 @@ type ComparisonOutcome string
 const (
 	HarmShown    ComparisonOutcome = "harm"         // the run deviated
 	HarmRuledOut ComparisonOutcome = "clear"        // no metric has harm beyond its margin
-	Undecided    ComparisonOutcome = "inconclusive" // the horizon came, the harm budget is spent, or the arms are broken
+	Undecided    ComparisonOutcome = "inconclusive" // time or harm budget over, both arms changed, or the arms are broken
 )
 
 // Comparison is one look at both arms: what happened since the look before, and
@@ -109,7 +146,7 @@ type Comparison struct {
 	From    time.Time         `json:"from,omitzero"` // when the requests that it counts began, which is earlier: not
 	To      time.Time         `json:"to,omitzero"`   // before they are over do they count. Zero if there were none
 	Metrics []MetricLook      `json:"metrics"`
-	Harm    float64           `json:"harm"`              // proof of harm over all metrics, 0 to 1
+	Harm    float64           `json:"harm,omitempty"`    // of looks without Intervals: proof of harm over all metrics, 0 to 1
 	Extra   float64           `json:"extra,omitempty"`   // failures so far beyond what control lets expect
 	Outcome ComparisonOutcome `json:"outcome,omitempty"` // once decided it stays, but for harm that shows later
 	Reason  string            `json:"reason,omitempty"`  // of the outcome, one sentence
@@ -118,6 +155,9 @@ type Comparison struct {
 	Doubts  []string          `json:"doubts,omitempty"`  // why nothing can be cleared, such as a metric that went missing
 	// Assigned is how many units the look's stretch assigned to the arms anew.
 	Assigned *ArmCount `json:"assigned,omitempty"`
+	// Intervals are what decides. Looks of runs that were judged by proofs have
+	// none, but Harm, and Harm and Clear of their metrics.
+	Intervals *Intervals `json:"intervals,omitempty"`
 }
 
 // Span is when the requests that the look counts began.
@@ -150,9 +190,9 @@ type MetricLook struct {
 	Control    ArmLook  `json:"control"` // in the stretch of the look
 	Experiment ArmLook  `json:"experiment"`
 	Total      ArmsLook `json:"total,omitzero"` // since the injection, or in the baseline so far
-	// Harm and Clear are proofs from 0 to 1 so far: of harm, and of none beyond
-	// the margin. Clear is 0 where there is no margin.
-	Harm  float64 `json:"harm"`
+	// Harm and Clear are of looks without [Intervals]: proofs from 0 to 1 so far,
+	// of harm, and of none beyond the margin.
+	Harm  float64 `json:"harm,omitempty"`
 	Clear float64 `json:"clear,omitempty"`
 	// Difference is that of the shares of failures, experiment minus control;
 	// Ratio is the experiment's over control's. Both hold at all looks at once.

@@ -1,7 +1,6 @@
 package experiments
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,122 +10,18 @@ import (
 	"mishap"
 )
 
-type compareForm struct {
-	Arms      armsForm            `json:"arms" jsonschema:"two like populations, of which only one gets the fault"`
-	Baseline  mishap.Duration     `json:"baseline,omitempty" jsonschema:"how long the arms are watched before any fault, default 60s"`
-	Alpha     float64             `json:"alpha,omitempty" jsonschema:"most probability of an abort without harm, default 0.01"`
-	Metrics   []compareMetricForm `json:"metrics" jsonschema:"what is compared"`
-	StopAfter stopAfterForm       `json:"stopAfter,omitzero" jsonschema:"harm that ends the comparison whatever the evidence"`
-}
-
-type armsForm struct {
-	From  mishap.ArmsFrom `json:"from" jsonschema:"where the arms come from: requests, or targets"`
-	Proxy string          `json:"proxy,omitempty" jsonschema:"of requests: the proxy at the edge that assigns requests to the arms"`
-	Key   string          `json:"key,omitempty" jsonschema:"of requests: what makes a unit that stays in its arm: cookie:NAME, header:NAME or source"`
-	Share mishap.Share    `json:"share,omitempty" jsonschema:"of requests: part of the units that each arm gets, at most 50%"`
-	Seed  int             `json:"seed,omitempty" jsonschema:"of requests: what the assignment is drawn with; default: drawn for each run, and recorded"`
-}
-
-type compareMetricForm struct {
-	Name   string            `json:"name,omitempty" jsonschema:"unique among the metrics; default: the metric"`
-	Metric mishap.MetricKind `json:"metric" jsonschema:"success-rate, event-rate, latency or gauge"`
-	Source string            `json:"source,omitempty" jsonschema:"where its numbers come from, default proxy"`
-	With   json.RawMessage   `json:"with,omitempty" jsonschema:"the source's parameters"`
-	Harm   mishap.Direction  `json:"harm,omitempty" jsonschema:"which way harm lies: increase or decrease; a success rate can only decrease, a latency only increase"`
-	Margin marginText        `json:"margin,omitempty" jsonschema:"harm that still counts as none: 0.5pp (percentage points of failures), 20% (that much more, or less), or a number in the gauge's unit; without it the metric can stop a run and needs no clearing"`
-	Weight float64           `json:"weight,omitempty" jsonschema:"part of alpha, next to the other metrics; default: by its kind"`
-}
-
-type stopAfterForm struct {
-	ExtraFailures float64 `json:"extraFailures,omitempty" jsonschema:"failures in the experiment arm beyond what control lets expect"`
-}
-
-// marginText is a margin as it is written: a number and pp, %, or nothing.
-type marginText struct {
-	number float64
-	unit   string
-}
-
-// UnmarshalText reads a margin.
-func (m *marginText) UnmarshalText(text []byte) error {
-	number := strings.TrimSpace(string(text))
-	for _, unit := range []string{"pp", "%"} {
-		if rest, ok := strings.CutSuffix(number, unit); ok {
-			number, m.unit = strings.TrimSpace(rest), unit
-			break
-		}
-	}
-	n, err := mishap.ParseNumber(number)
-	if m.number = n.Float(); err != nil || !(m.number > 0) || m.number > 1e12 {
-		return fmt.Errorf("margin %q must be above 0, such as 0.5pp, 20%% or 3", shorten(string(text)))
-	}
-	return nil
-}
-
-func (c *compareForm) setDefaults() {
-	c.Baseline, c.Alpha = mishap.Duration(time.Minute), 0.01
-}
-
-// defaultSource is the proxy that assigns requests to arms.
-const defaultSource = "proxy"
-
-func (m *compareMetricForm) setDefaults() { m.Source = defaultSource }
-
-// margin is what the text means for the metric.
-func (m *compareMetricForm) margin() mishap.Margin {
-	switch {
-	case m.Margin.unit == "pp":
-		return mishap.Margin{Difference: m.Margin.number / 100}
-	case m.Margin.unit == "%" && m.Metric == mishap.SuccessRate, m.Margin.unit == "%" && m.direction() == mishap.Increase:
-		return mishap.Margin{Ratio: 1 + m.Margin.number/100} // a success rate's is of its failures
-	case m.Margin.unit == "%":
-		return mishap.Margin{Ratio: 1 - m.Margin.number/100}
-	}
-	return mishap.Margin{Difference: m.Margin.number}
-}
-
-// direction is which way harm lies, also where the file leaves it out.
-func (m *compareMetricForm) direction() mishap.Direction {
-	switch {
-	case m.Harm != "":
-		return m.Harm
-	case m.Metric == mishap.Latency:
-		return mishap.Increase
-	}
-	return mishap.Decrease
-}
-
-func (m *compareMetricForm) metric() mishap.CompareMetric {
-	out := mishap.CompareMetric{Name: m.Name, Metric: m.Metric, Source: m.Source, With: m.With, Harm: m.direction(), Weight: m.Weight}
-	if out.Name == "" {
-		out.Name = string(m.Metric)
-	}
-	if m.Margin.number > 0 {
-		out.Margin = m.margin()
-	}
-	return out
-}
-
-func (c *compareForm) compare() *mishap.Compare {
-	out := &mishap.Compare{
-		Arms:     mishap.Arms{From: c.Arms.From, Proxy: c.Arms.Proxy, Key: c.Arms.Key, Share: c.Arms.Share, Seed: uint64(max(c.Arms.Seed, 0))},
-		Baseline: c.Baseline, Alpha: c.Alpha, StopAfter: mishap.StopAfter(c.StopAfter),
-	}
-	for i := range c.Metrics {
-		out.Metrics = append(out.Metrics, c.Metrics[i].metric())
-	}
-	return out
-}
-
 // Limits of a comparison.
 const (
 	shortestBaseline = 5 * time.Second
 	longestBaseline  = time.Hour
+	longestAuto      = 6 * time.Hour
 	largestAlpha     = 0.2
 	largestArm       = 0.5 // of the units, each
+	shortestPatience = 200 * time.Millisecond
+	longestPatience  = 2 * time.Minute
 )
 
-var unitKey = regexp.MustCompile("^(source|(cookie|header):[!#$%&'*+.^_`|~0-9A-Za-z-]+)$")
+var unitKey = regexp.MustCompile("^(source|request|connection|(cookie|header):[!#$%&'*+.^_`|~0-9A-Za-z-]+)$")
 
 // checkCompare reports a comparison that cannot show what it claims.
 func (c *checker) checkCompare() {
@@ -136,15 +31,64 @@ func (c *checker) checkCompare() {
 	}
 	n, form := p.value, c.form.Compare
 	c.checkArms(n, form.Arms)
-	if b := form.Baseline.Std(); b < shortestBaseline || b > longestBaseline {
-		c.complain(n, "baseline", fmt.Sprintf("baseline must be from %s to %s", mishap.Duration(shortestBaseline), mishap.Duration(longestBaseline)), "")
-	}
+	c.checkCompareTimes(n, form)
 	if form.Alpha <= 0 || form.Alpha > largestAlpha {
-		c.complain(n, "alpha", fmt.Sprintf("alpha must be above 0 and at most %v", largestAlpha), "it is the probability that a healthy system is stopped: 0.01 is one run of a hundred")
+		c.complain(n, "alpha", fmt.Sprintf("alpha must be above 0 and at most %v", largestAlpha), "it is the probability of a wrong verdict: 0.01 is one run of a hundred")
 	}
+	c.checkSuccess(n, form.Success)
 	c.checkMetrics(n)
 	c.checkConfined(n)
 	c.checkShared()
+	c.warnChanged(n)
+}
+
+// checkCompareTimes reports times of a comparison that cannot be, and faults that are over before anything may be cleared.
+func (c *checker) checkCompareTimes(n *node, form *compareForm) {
+	between := func(key string, d, low, high time.Duration) {
+		if d < low || d > high {
+			c.complain(n, key, fmt.Sprintf("%s must be from %s to %s", key, mishap.Duration(low), mishap.Duration(high)), "")
+		}
+	}
+	longest := longestBaseline
+	if form.Baseline.Auto {
+		longest = longestAuto
+	}
+	between("baseline", form.Baseline.AtMost(), shortestBaseline, longest)
+	between("patience", form.Patience.Std(), shortestPatience, longestPatience)
+	between("atLeast", form.AtLeast.Std(), time.Second, mostTime)
+	for i, item := range c.items("faults") {
+		if item.shape != mapping || i >= len(c.form.Faults) || item.get("for") == nil || item.get("for").value.hasBroken() || n.hasBroken() {
+			continue
+		}
+		if f := c.form.Faults[i].For; f < form.AtLeast {
+			c.complain(item, "for", fmt.Sprintf("the fault is in for %s at most, and nothing is cleared before atLeast, which is %s: the run could never hold", f, form.AtLeast),
+				fmt.Sprintf("make for longer, or write atLeast: %s under compare", max(f, mishap.Duration(time.Second))))
+		}
+	}
+}
+
+// checkSuccess reports a success that nothing or everything is.
+func (c *checker) checkSuccess(n *node, s *successForm) {
+	if s == nil || n.get("success").value.hasBroken() {
+		return
+	}
+	if s.Status.IsZero() && s.Not == nil {
+		c.complain(n, "success", "success says nothing", "give status, not, or both, such as success: {status: 2xx, not: {bodyContains: error}}")
+	}
+	if s.Not == nil {
+		return
+	}
+	if s.Not.BodyContains == "" && len(s.Not.JSON) == 0 && len(s.Not.Header) == 0 && len(s.Not.GRPCStatus) == 0 {
+		c.complain(n, "success.not", "not says nothing", "give bodyContains, json, header or grpcStatus")
+	}
+	if len(s.Not.BodyContains) > 1024 {
+		c.complain(n, "success.not.bodyContains", "bodyContains must have at most 1024 bytes", "")
+	}
+	for _, code := range s.Not.GRPCStatus {
+		if code < 1 || code > 16 {
+			c.complain(n, "success.not.grpcStatus", fmt.Sprintf("%d is no error of gRPC", code), "codes are from 1 to 16")
+		}
+	}
 }
 
 // checkShared reports expectations that arms of requests cannot show: both arms
@@ -201,7 +145,7 @@ func (c *checker) checkRequestArms(n, at *node, arms armsForm) {
 		c.complain(n, "arms.proxy", fmt.Sprintf("the settings have no proxy %q", shorten(arms.Proxy)), mishap.Suggest(arms.Proxy, c.options.Proxies))
 	}
 	if at.get("key") != nil && !unitKey.MatchString(arms.Key) {
-		c.complain(n, "arms.key", fmt.Sprintf("%q is not a key", shorten(arms.Key)), "use cookie:NAME, header:NAME, or source for the client's address")
+		c.complain(n, "arms.key", fmt.Sprintf("%q is not a key", shorten(arms.Key)), "use cookie:NAME, header:NAME, source for the client's address, or request where there are no users")
 	}
 	if at.get("share") == nil {
 		return

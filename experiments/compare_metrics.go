@@ -2,11 +2,14 @@ package experiments
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"mishap"
 )
+
+var methodName = regexp.MustCompile(`^[A-Z]{1,20}$`)
 
 // checkMetrics reports metrics that cannot be compared.
 func (c *checker) checkMetrics(n *node) {
@@ -54,6 +57,7 @@ func (c *checker) checkMetric(n *node, m *compareMetricForm) {
 	}
 	c.checkLine(n, "name", m.Name)
 	c.checkDirection(n, m)
+	c.checkPart(n, m)
 	margin := n.get("margin")
 	if margin != nil && !margin.value.hasBroken() {
 		c.checkMargin(n, m)
@@ -103,5 +107,37 @@ func (c *checker) checkMargin(n *node, m *compareMetricForm) {
 	}
 	if unit == "pp" && m.Margin.number >= 100 || unit == "%" && m.direction() == mishap.Decrease && m.Metric == mishap.EventRate && m.Margin.number >= 100 {
 		c.complain(n, "margin", "the margin is everything", "")
+	}
+}
+
+// mostQuantiles is how many quantiles of a latency are counted exactly.
+const mostQuantiles = 4
+
+// checkPart reports keys that the metric does not have.
+func (c *checker) checkPart(n *node, m *compareMetricForm) {
+	if m.Metric != mishap.Latency {
+		for _, key := range []string{"quantiles", "floor"} {
+			if n.get(key) != nil {
+				c.complain(n, key, fmt.Sprintf("%s has no %s", m.Metric, key), "it is for metric: latency")
+			}
+		}
+	}
+	if q := n.get("quantiles"); q != nil && !q.value.hasBroken() && m.Metric == mishap.Latency {
+		sorted := slices.Clone(m.Quantiles)
+		slices.Sort(sorted)
+		if twice := len(slices.Compact(sorted)) < len(m.Quantiles); twice || len(m.Quantiles) == 0 || len(m.Quantiles) > mostQuantiles {
+			c.complain(n, "quantiles", fmt.Sprintf("quantiles must be 1 to %d different ones", mostQuantiles), "such as [p50, p99]")
+		}
+	}
+	if n.get("path") != nil && (!strings.HasPrefix(m.Path, "/") || strings.Contains(strings.TrimSuffix(m.Path, "*"), "*")) {
+		c.complain(n, "path", fmt.Sprintf("path %q must begin with /, and may end in *", shorten(m.Path)), "such as /cart or /cart/*")
+	}
+	if n.get("method") != nil && !methodName.MatchString(m.Method) {
+		c.complain(n, "method", fmt.Sprintf("%q is not a method", shorten(m.Method)), "such as GET or POST")
+	}
+	for _, key := range []string{"path", "method"} {
+		if n.get(key) != nil && m.Source != defaultSource {
+			c.complain(n, key, fmt.Sprintf("only the source %s tells requests by %s", defaultSource, key), "select by a label of the source")
+		}
 	}
 }

@@ -192,6 +192,12 @@ func ownSchema(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string", Pattern: `^\+?(0|([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`, Examples: []any{"300ms", "15m"}}
 	case reflect.TypeFor[mishap.Share]():
 		return &jsonschema.Schema{Type: "string", Pattern: `%\s*$`, Examples: []any{"5%"}}
+	case reflect.TypeFor[mishap.BaselineTime]():
+		return &jsonschema.Schema{Type: "string", Pattern: `^\s*(auto(\s+up to\s.*)?|[0-9.+].*)$`, Examples: []any{"auto", "60s", "auto up to 30m"}}
+	case reflect.TypeFor[mishap.Quantile]():
+		return &jsonschema.Schema{Type: "string", Pattern: `^\s*p[0-9.]+\s*$`, Examples: []any{"p50", "p99.9"}}
+	case reflect.TypeFor[mishap.StatusSet]():
+		return &jsonschema.Schema{Types: []string{"string", "integer"}, Pattern: `^[0-9x, -]+$`, Examples: []any{"2xx", "200-399", "200, 404"}}
 	case reflect.TypeFor[marginText]():
 		return &jsonschema.Schema{Types: []string{"string", "number"}, Pattern: `^\s*\+?[0-9.]+([eE][-+]?[0-9]+)?\s*(pp|%)?\s*$`, ExclusiveMinimum: jsonschema.Ptr(0.0), Examples: []any{"0.5pp", "20%", 3}}
 	case reflect.TypeFor[mishap.Allowance]():

@@ -172,6 +172,7 @@ steadyState:
 compare:
   arms: {from: requests, proxy: edge-%[1]d, key: "cookie:session", share: 50%%}
   baseline: 10s
+  atLeast: 10s
   alpha: %[7]v
   metrics:
     - {metric: success-rate, margin: %[4]s}

@@ -72,7 +72,7 @@ func (s *traffic) change(f func(*traffic)) {
 // successRate compares success rates with a margin of two points.
 func successRate() mishap.Compare {
 	return mishap.Compare{
-		Arms: mishap.Arms{From: mishap.ArmsFromRequests}, Baseline: mishap.Duration(20 * time.Second), Alpha: 0.01,
+		Arms: mishap.Arms{From: mishap.ArmsFromRequests}, Baseline: mishap.BaselineTime{Time: mishap.Duration(20 * time.Second)}, Alpha: 0.01,
 		Metrics: []mishap.CompareMetric{{Name: "success-rate", Metric: mishap.SuccessRate, Harm: mishap.Decrease, Margin: mishap.Margin{Difference: 0.02}}},
 	}
 }
@@ -106,7 +106,7 @@ func watchAs(t *testing.T, o comparison.Options, s *traffic, within time.Duratio
 	}()
 	defer func() { cancel(); <-ended }()
 	var all []mishap.Comparison
-	over := time.After(o.Compare.Baseline.Std() + within + time.Minute)
+	over := time.After(o.Compare.Baseline.AtLeast() + within + time.Minute)
 	for {
 		select {
 		case look := <-looks:

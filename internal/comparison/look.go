@@ -56,7 +56,7 @@ func (c *Comparison) missing() []string {
 // closed; then the fault may come, or there is a reason why it would show
 // nothing.
 func (c *Comparison) lookBefore(look *mishap.Comparison, now time.Time) {
-	left := c.options.Compare.Baseline.Std() + c.delay() - now.Sub(c.began)
+	left := c.options.Compare.Baseline.AtLeast() + c.delay() - now.Sub(c.began)
 	look.Left = mishap.Duration(max(left, 0))
 	if left > 0 {
 		return

@@ -116,7 +116,8 @@ steadyState:
     timeout: 2s
 compare:                   # a quarter of the users to each arm; only the experiment gets the fault
   arms: {from: requests, proxy: edge-$storefront, key: "cookie:session", share: 25%}
-  baseline: 5s
+  baseline: 5s             # short, and atLeast too, for the demo: most systems need a minute or more of each
+  atLeast: 10s
   metrics:
     - {metric: success-rate, margin: 2pp}
 faults:

@@ -95,7 +95,7 @@ func watchedSince(r *mishap.Run) (since time.Time, until time.Duration) {
 		since = in.InjectedAt
 	}
 	if c := r.Plan.Experiment.Compare; c != nil {
-		until = c.Baseline.Std()
+		until = c.Baseline.AtLeast()
 	}
 	return since, until
 }

@@ -55,7 +55,7 @@ func (s scene) plan() mishap.Plan {
 	}
 	e.Compare = &mishap.Compare{
 		Arms:     mishap.Arms{From: mishap.ArmsFromRequests, Proxy: "edge", Key: "cookie:session", Share: .05, Seed: 42},
-		Baseline: mishap.Duration(time.Minute), Alpha: .01, StopAfter: mishap.StopAfter{ExtraFailures: 80},
+		Baseline: mishap.BaselineTime{Time: mishap.Duration(time.Minute)}, Alpha: .01, StopAfter: mishap.StopAfter{ExtraFailures: 80},
 		Metrics: []mishap.CompareMetric{
 			{Name: "success-rate", Metric: mishap.SuccessRate, Source: "proxy", Harm: mishap.Decrease, Margin: mishap.Margin{Difference: s.margin}},
 			{Name: "latency", Metric: mishap.Latency, Source: "proxy", Harm: mishap.Increase, Margin: mishap.Margin{Ratio: 1.2}},
