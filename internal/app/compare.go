@@ -9,7 +9,6 @@ import (
 
 	"mishap"
 	"mishap/injectors"
-	"mishap/internal/analysis"
 	"mishap/internal/comparison"
 	sources "mishap/internal/metrics"
 	"mishap/internal/proxy"
@@ -23,7 +22,7 @@ func (a *App) arms(e mishap.Experiment) *runner.Fault {
 	}
 	return &runner.Fault{
 		Fault:    mishap.Fault{Name: mishap.ArmsFault},
-		Injector: injectors.RequestArms(a.injectorDeps(), e.Compare.Arms),
+		Injector: injectors.RequestArms(a.injectorDeps(), *e.Compare),
 		Keeper:   mishap.KeeperProxy,
 	}
 }
@@ -41,7 +40,7 @@ func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) (done func
 	}
 	var edge *sources.Proxy
 	if r.Arms = a.arms(plan.Experiment); r.Arms != nil {
-		reader, err := a.armsReader(spec.Arms.Proxy, runner.InjectionID(run, 0, 0))
+		reader, err := a.armsReader(spec.Arms.Proxy, run)
 		if err != nil {
 			return nil, err
 		}
@@ -145,47 +144,18 @@ func sourceKinds() (all []mishap.SourceKind) {
 // armsReader reads the arms of a run from the proxy at the edge.
 type armsReader struct {
 	client *proxy.Client
+	run    string
 	id     string // of the injection that set them up
 }
 
-func (a *App) armsReader(name, id string) (armsReader, error) {
+func (a *App) armsReader(name, run string) (armsReader, error) {
 	for _, p := range a.Settings.Proxies {
 		if p.Name == name {
 			client, err := a.ProxyClient(p.Control)
-			return armsReader{client, id}, err
+			return armsReader{client, run, runner.InjectionID(run, 0, 0)}, err
 		}
 	}
 	return armsReader{}, fmt.Errorf("the settings have no proxy %q", name)
-}
-
-// Arms gives the closed buckets after a number. What is compared are first
-// attempts: what is tried again after a failure is no news.
-func (r armsReader) Arms(ctx context.Context, after uint64) (sources.ArmsPage, error) {
-	report, err := r.client.Arms(ctx, r.id, after)
-	if err != nil {
-		return sources.ArmsPage{}, err
-	}
-	page := sources.ArmsPage{
-		Width: time.Duration(report.Width), Delay: proxy.ArmsDelay, Bounds: report.Bounds, More: report.More,
-		Units:  mishap.ArmCount{Control: int64(report.Allocation.Control.Units), Experiment: int64(report.Allocation.Experiment.Units)},
-		NoKey:  report.Allocation.WithoutKey,
-		InArms: report.Allocation.Requests() + report.Allocation.Outside,
-	}
-	for _, b := range report.Buckets {
-		page.Buckets = append(page.Buckets, sources.ArmsBucket{Seq: b.Seq, Start: b.Start, Control: armOf(b.Control, report.Bounds), Experiment: armOf(b.Experiment, report.Bounds)})
-	}
-	return page, nil
-}
-
-func armOf(b proxy.ArmBucket, bounds []float64) analysis.Arm {
-	arm := analysis.Arm{
-		Requests: int64(b.FirstAttempts), Successes: int64(b.FirstSuccesses), Events: int64(b.Successes),
-		Latency: analysis.Histogram{Bounds: bounds, Counts: make([]int64, len(bounds)+1)},
-	}
-	for i, n := range b.Latency {
-		arm.Latency.Counts[i] = int64(n)
-	}
-	return arm
 }
 
 // foretellFor is how long the traffic of the edge is watched for a forecast.
