@@ -29,20 +29,26 @@ func inMargins(r mishap.Row, v float64) float64 {
 	return (v - r.Same) / unit
 }
 
-// forest is the intervals of all rows against their margins.
+// farMargins is from where on an interval only shows that it goes on.
+const farMargins = 500.
+
+// forest is the intervals of all rows against their margins. The axis is close
+// to even around the margin, and denser far from it: all of a failure fits too.
 func (a *arms) forest() template.HTML {
 	if a.intervals == nil || len(a.intervals.Rows) == 0 {
 		return ""
 	}
 	f := plot.Forest{
 		ID: "forest", Title: "How much worse the experiment was than control",
-		Says:  "Each line is where the difference lies, right at every look. Wholly left of its margin: no harm beyond it. Wholly right of it: harm. Across it: not decided.",
-		X:     plot.Axis{Min: leastMargins, Max: mostMargins},
-		Rules: []plot.Rule{{Name: "as control", Class: "none", At: 0}, {Name: "margin", Class: "limit", At: 1}},
+		Says:  "Each line is where the difference lies, right at every look. Wholly left of its margin: no harm beyond it. Wholly right of it: harm. Across it: not decided. Far from the margin the scale is denser.",
+		X:     plot.Axis{Min: math.Asinh(leastMargins), Max: math.Asinh(mostMargins)},
+		Rules: []plot.Rule{{Name: "as control", Class: "none", At: 0}, {Name: "margin", Class: "limit", At: math.Asinh(1)}},
 	}
 	for _, r := range allRows(a.intervals) {
+		low, at, high := math.Asinh(inMargins(r, r.More.Low)), math.Asinh(inMargins(r, r.More.Estimate)), math.Asinh(inMargins(r, r.More.High))
+		f.X.Min, f.X.Max = min(f.X.Min, max(low, math.Asinh(-farMargins))), max(f.X.Max, min(high, math.Asinh(farMargins)))
 		f.Rows = append(f.Rows, plot.ForestRow{
-			Name: named(r), Class: string(r.State), Low: inMargins(r, r.More.Low), At: inMargins(r, r.More.Estimate), High: inMargins(r, r.More.High),
+			Name: named(r), Class: string(r.State), Low: low, At: at, High: high,
 			Value: fmt.Sprintf("%s %s, margin %s", more(r), ends(r), limit(r)), Note: counted(r), Word: standing(r),
 		})
 	}
