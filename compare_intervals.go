@@ -49,7 +49,9 @@ type Row struct {
 	Control    RowArm    `json:"control"`              //
 	Experiment RowArm    `json:"experiment"`           //
 	More       Interval  `json:"more"`                 // in the experiment: of shares (0.005 is 0.5pp), or of means per unit
+	Same       float64   `json:"same,omitempty"`       // what More is if the fault does nothing
 	Margin     float64   `json:"margin"`               // in the same unit
+	PerUnit    bool      `json:"perUnit,omitempty"`    // More, Same and Margin are per unit, and no shares
 	State      RowState  `json:"state"`                //
 	Clears     bool      `json:"clears,omitempty"`     // it has to be within for the run to hold
 	Newest     bool      `json:"newest,omitempty"`     // its newest third is within too

@@ -19,7 +19,7 @@ func TestAComparisonByUnitsIsRead(t *testing.T) {
 		Patience: mishap.Duration(5 * time.Second),
 		Success: &mishap.Success{
 			Status: mishap.StatusSet{{Low: 200, High: 299}, {Low: 404, High: 404}},
-			Not: &mishap.Failing{BodyContains: "error:", JSON: map[string]string{"result.ok": "false"}, Header: map[string]string{"X-Fallback": "*"}, GRPCStatus: []int{8}},
+			Not:    &mishap.Failing{BodyContains: "error:", JSON: map[string]string{"result.ok": "false"}, Header: map[string]string{"X-Fallback": "*"}, GRPCStatus: []int{8}},
 		},
 		Metrics: []mishap.CompareMetric{
 			{Name: "success-rate", Metric: mishap.SuccessRate, Source: "proxy", Harm: mishap.Decrease, Margin: mishap.Margin{Difference: 0.005}, Path: "/cart/*", Method: "POST"},
@@ -49,7 +49,9 @@ func TestAFileOfBeforeIsToldWhatChangedAndWhatToWrite(t *testing.T) {
 		"compare.yaml:18:16: a latency is compared by the p50, p90 and p99", "compare.yaml:18:46: weight is no longer used", "compare.yaml:19:7: queue is now shown and decides nothing",
 		"compare.yaml:20:30: extraFailures counts every failed request now",
 	} {
-		if !slices.ContainsFunc(warned, func(p experiments.Problem) bool { return strings.Contains(p.String(), want) && p.Hint != "" && p.Line > 0 }) {
+		if !slices.ContainsFunc(warned, func(p experiments.Problem) bool {
+			return strings.Contains(p.String(), want) && p.Hint != "" && p.Line > 0
+		}) {
 			t.Errorf("nothing says %q; warned:\n%v", want, experiments.Problems(warned))
 		}
 	}

@@ -104,7 +104,7 @@ func TestEverythingAFileMaySayIsRead(t *testing.T) {
 func TestAComparisonIsReadWithWhatItsMarginsMean(t *testing.T) {
 	got := load(t, options(), "testdata/compare.yaml")
 	want := &mishap.Compare{
-		Arms:     mishap.Arms{From: mishap.ArmsFromRequests, Proxy: "edge", Key: "cookie:session", Share: 0.05, Seed: 7},
+		Arms:    mishap.Arms{From: mishap.ArmsFromRequests, Proxy: "edge", Key: "cookie:session", Share: 0.05, Seed: 7},
 		AtLeast: mishap.DefaultAtLeast, Baseline: mishap.BaselineTime{Time: mishap.Duration(30 * time.Second)}, Alpha: 0.001, Patience: mishap.DefaultPatience, StopAfter: mishap.StopAfter{ExtraFailures: 35},
 		Metrics: []mishap.CompareMetric{
 			{Name: "success-rate", Metric: mishap.SuccessRate, Source: "proxy", Harm: mishap.Decrease, Margin: mishap.Margin{Difference: 0.005}},

@@ -116,8 +116,8 @@ func planOf(spec mishap.Compare, horizon time.Duration) analysis.Plan {
 	return p
 }
 
-// Injected says when the fault is put in.
-func (c *Comparison) Injected(at time.Time) {
+// Injecting says when the fault is put in.
+func (c *Comparison) Injecting(_ context.Context, at time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.injected.IsZero() {
@@ -127,6 +127,7 @@ func (c *Comparison) Injected(at time.Time) {
 		}
 		_ = c.math.Begin(at) // said once
 	}
+	return nil
 }
 
 // Watch takes in what the arms do until ctx ends, and tells of it about once a

@@ -116,7 +116,9 @@ func watchAs(t *testing.T, o comparison.Options, s *traffic, within time.Duratio
 			}
 			if look.Ready {
 				inject()
-				c.Injected(time.Now())
+				if err := c.Injecting(ctx, time.Now()); err != nil {
+					t.Fatal(err)
+				}
 			}
 		case <-over:
 			return all

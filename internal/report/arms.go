@@ -28,6 +28,7 @@ type arms struct {
 	unmet      bool // nothing has met a fault: that the arms differ is not its harm
 	reason     string
 	doubts     []string
+	intervals  *mishap.Intervals // what decides; nil of a run that was judged by proofs, or in the baseline
 }
 
 // arm is one arm since the fault went in, or since the baseline began.
@@ -70,8 +71,9 @@ func armsOf(r *mishap.Run, look *mishap.Comparison) *arms {
 	a := &arms{
 		phase: look.Phase, harm: look.Harm, extra: math.Max(0, look.Extra), left: look.Left.Std(), outcome: look.Outcome, reason: look.Reason,
 		doubts: slices.Clone(look.Doubts), clear: 1,
-		unmet:   look.Phase == mishap.InHold && r.WithoutEffect(),
-		control: arm{name: controlName}, experiment: arm{name: experimentName},
+		unmet:     look.Phase == mishap.InHold && r.WithoutEffect(),
+		intervals: look.Intervals,
+		control:   arm{name: controlName}, experiment: arm{name: experimentName},
 	}
 	if c := r.Plan.Experiment.Compare; c != nil {
 		a.budget = c.StopAfter.ExtraFailures

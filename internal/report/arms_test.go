@@ -81,7 +81,7 @@ func TestMachinesGetTheComparisonAndTheCost(t *testing.T) {
 	run := scenes()["harmed"].journal(t).run(t)
 	s := report.Summarize(run)
 	switch c := s.Comparison; {
-	case c == nil || c.Outcome == nil || *c.Outcome != mishap.HarmShown || c.Harm != 1 || c.Clear == nil || c.Baseline == nil || c.Last == nil:
+	case c == nil || c.Outcome == nil || *c.Outcome != mishap.HarmShown || c.Harm == nil || *c.Harm != 1 || c.Clear == nil || c.Baseline == nil || c.Last == nil:
 		t.Errorf("comparison is %+v", c)
 	case c.Extra < 5 || c.Last.Phase != mishap.InHold || c.Baseline.Phase != mishap.InBaseline:
 		t.Errorf("comparison is %+v", c)

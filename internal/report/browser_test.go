@@ -199,6 +199,9 @@ func TestPageInABrowserOverflowsNowhereCanBeReadAndAsksForNothing(t *testing.T) 
 	for _, name := range []string{"harmed", "cleared", "gone-silent", "held", "stranded", "refused", "attacked"} {
 		pages[name] = page(t, everyStory(t)[name])
 	}
+	for name, j := range judgedRuns() {
+		pages["rows-"+name] = page(t, j.journal(t))
+	}
 	var trend bytes.Buffer
 	if err := reportTrend(t).HTML(&trend, "v1.2.3"); err != nil {
 		t.Fatal(err)

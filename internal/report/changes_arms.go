@@ -20,6 +20,7 @@ type armsSaid struct {
 	outcome     mishap.ComparisonOutcome
 	reason      string // of the outcome
 	doubts      []string
+	standing    map[string]mishap.RowState // of rows, by their names
 }
 
 // describe says what a look changed: the traffic of a phase, a proof that has
@@ -50,6 +51,9 @@ func (s *armsSaid) describe(look *mishap.Comparison, r *mishap.Run) []change {
 		s.outcome, s.reason = a.outcome, a.reason
 		say("decided", a.decision())
 		return lines
+	}
+	if a.intervals != nil {
+		return append(lines, s.rows(a.intervals)...)
 	}
 	if step := int(a.harm * proofSteps); step > s.harm {
 		s.harm = step

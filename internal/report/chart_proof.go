@@ -18,7 +18,7 @@ func (f *film) end(look *mishap.Comparison) float64 { return f.at(look.Start.Add
 // proofChart is how the proofs of harm and of no harm grew.
 func (f *film) proofChart() []plot.Chart {
 	looks := f.looks(mishap.InHold)
-	if len(looks) == 0 {
+	if len(looks) == 0 || !byProofs(f.run) {
 		return nil
 	}
 	start := []plot.Point{{}} // nothing is proven when the fault comes
@@ -99,7 +99,7 @@ func (m metric) gapMargin() float64 {
 // differenceCharts show, for each metric that has an interval, how it narrowed.
 func (f *film) differenceCharts() []plot.Chart {
 	looks := f.looks(mishap.InHold)
-	if len(looks) == 0 {
+	if len(looks) == 0 || !byProofs(f.run) {
 		return nil
 	}
 	var all []plot.Chart

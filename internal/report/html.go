@@ -87,6 +87,7 @@ type pageView struct {
 	Facts, Provenance, Limits []fact
 	Summary                   []string
 	Arms                      []armView
+	Forest                    template.HTML
 	Doubts                    []string
 	Sections                  []section
 	Quantiles                 []quantileRow
@@ -157,7 +158,7 @@ func (f *film) view() pageView {
 		for i, one := range []arm{a.control, a.experiment} {
 			v.Arms = append(v.Arms, armView{[]string{"control", "experiment"}[i], one.name, fmt.Sprint(one.requests), one.succeeded(), quick(one.p50), quick(one.p99)})
 		}
-		v.Doubts = a.doubts
+		v.Doubts, v.Forest = a.doubts, a.forest()
 	}
 	for _, in := range r.Injections {
 		v.Faults = append(v.Faults, faultView{in.Fault, in.Injector + " on " + in.Target.Label(), history(in)})

@@ -15,7 +15,9 @@ func (f *film) facts() []fact {
 	if !r.EndedAt.IsZero() {
 		all = append(all, fact{"Took", took(between(r.PlannedAt, r.EndedAt))})
 	}
-	if a := compared(r); a != nil && a.phase == mishap.InHold {
+	if a := compared(r); a != nil && a.intervals != nil {
+		all = append(all, a.intervalFacts()...)
+	} else if a != nil && a.phase == mishap.InHold {
 		all = append(all, fact{"Extra failed requests", a.failures()}, fact{"Proof of harm", proof(a.harm)})
 		if a.guarded {
 			all = append(all, fact{"Proof of no harm", proof(a.clear)})
@@ -34,7 +36,9 @@ func (f *film) facts() []fact {
 func (f *film) summary() []string {
 	r := f.run
 	all := []string{f.whatWasDone()}
-	if a := compared(r); a != nil && a.phase == mishap.InHold {
+	if a := compared(r); a != nil && a.intervals != nil {
+		all = append(all, a.toldByIntervals()...)
+	} else if a != nil && a.phase == mishap.InHold {
 		all = append(all, a.told()...)
 		if text := uncounted(r, a); text != "" {
 			all = append(all, a.failures()+" extra failed requests: "+text+".")
@@ -169,6 +173,7 @@ func (f *film) sections() []section {
 		}
 	}
 	add("arms", "Both arms over time", "The shaded stretch is when the fault was in. Requests that were not over at the last look are not counted.", drawn(f.armCharts()))
+	add("intervals", "How the intervals closed in", "", drawn(f.rowCharts()))
 	add("difference", "How much worse it was", "", drawn(f.differenceCharts()))
 	add("proof", "Evidence", "", drawn(f.proofChart()))
 	add("latency", "How fast the answers were", "", drawn(f.latencyCharts()))
@@ -221,6 +226,9 @@ func limits(plan mishap.Plan) []fact {
 	all := []fact{{"Blast radius", radius}, {"Faults in, at most", took(plan.Longest())}, {"Must recover within", e.Recovery.Within.String()}}
 	if c := e.Compare; c != nil {
 		all = append(all, fact{"Healthy runs that are stopped", "at most " + short(100*c.Alpha) + " of 100"}, fact{"Watched before the fault", c.Baseline.String()})
+		if c.AtLeast > 0 {
+			all = append(all, fact{"Cleared no sooner than", c.AtLeast.String() + " after the injection"})
+		}
 		if c.StopAfter.ExtraFailures > 0 {
 			all = append(all, fact{"Stops after", short(c.StopAfter.ExtraFailures) + " extra failed requests"})
 		}

@@ -160,7 +160,7 @@ func FuzzPage(f *testing.F) {
 	f.Add(0.5, -1.0, 2.0, int64(5), int64(50), "latency")
 	f.Add(1e300, 1e-300, -1e300, int64(-5), int64(0), "<b>")
 	f.Fuzz(func(t *testing.T, a, b, c float64, n, m int64, name string) {
-		s := tell(scenes()["harmed"].plan()).state(mishap.Checking, "", "").state(mishap.Injecting, "", "").state(mishap.Holding, "", "")
+		s := tell(scenes()["harmed"].plan(t)).state(mishap.Checking, "", "").state(mishap.Injecting, "", "").state(mishap.Holding, "", "")
 		look := mishap.MetricLook{
 			Name: strings.ToValidUTF8(name, ""), Harm: a, Clear: b, Difference: &mishap.Interval{Low: a, Estimate: b, High: c}, Ratio: &mishap.Interval{Low: c, Estimate: a, High: b},
 			Control: mishap.ArmLook{Requests: n, Successes: m}, Experiment: mishap.ArmLook{Requests: m, Successes: n, Bounds: []float64{a, b}, Counts: []int64{n, m, n}},

@@ -6,8 +6,10 @@ import "mishap"
 type SummaryComparison struct {
 	Outcome  *mishap.ComparisonOutcome `json:"outcome"` // null while nothing is decided
 	Reason   string                    `json:"reason"`
-	Harm     float64                   `json:"proofOfHarm"`   // 0 to 1
-	Clear    *float64                  `json:"proofOfNoHarm"` // of the metric with the least, 0 to 1; null if none has a margin
+	Method   string                    `json:"method"`                  // intervals, or proofs of older runs
+	What     *mishap.Intervals         `json:"intervals,omitempty"`     // what decides
+	Harm     *float64                  `json:"proofOfHarm,omitempty"`   // of older runs, 0 to 1
+	Clear    *float64                  `json:"proofOfNoHarm,omitempty"` // of the metric with the least, 0 to 1
 	Extra    float64                   `json:"extraFailures"`
 	Doubts   []string                  `json:"doubts"`
 	Looks    int                       `json:"looks"`
@@ -26,12 +28,15 @@ func summarizeComparison(r *mishap.Run) *SummaryComparison {
 	if a == nil {
 		return nil
 	}
-	s := &SummaryComparison{Reason: a.reason, Harm: a.harm, Extra: a.extra, Doubts: append([]string{}, a.doubts...), Looks: len(r.Looks)}
+	s := &SummaryComparison{Reason: a.reason, Method: "intervals", What: a.intervals, Extra: a.extra, Doubts: append([]string{}, a.doubts...), Looks: len(r.Looks)}
 	if a.outcome != "" {
 		s.Outcome = &a.outcome
 	}
-	if a.guarded {
-		s.Clear = &a.clear
+	if byProofs(r) {
+		s.Method, s.Harm = "proofs", &a.harm
+		if a.guarded {
+			s.Clear = &a.clear
+		}
 	}
 	for _, look := range r.Looks {
 		switch look.Phase {

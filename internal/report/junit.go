@@ -82,7 +82,9 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
 // properties are what of a run is a number.
 func properties(r *mishap.Run) []junitProperty {
 	all := []junitProperty{{"run", clean(r.ID)}}
-	if a := compared(r); a != nil && a.phase == mishap.InHold {
+	if a := compared(r); a != nil && a.intervals != nil {
+		all = append(all, a.properties()...)
+	} else if a != nil && a.phase == mishap.InHold {
 		all = append(all,
 			junitProperty{"proofOfHarm", fmt.Sprintf("%.3f", a.harm)}, junitProperty{"proofOfNoHarm", fmt.Sprintf("%.3f", a.clear)},
 			junitProperty{"extraFailedRequests", fmt.Sprintf("%.0f", a.extra)})

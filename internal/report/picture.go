@@ -229,7 +229,7 @@ func next(r *mishap.Run) string {
 		return "inject, when the arms were watched without a fault; Ctrl-C reverts now"
 	case mishap.Injecting, mishap.Holding:
 		if r.Plan.Experiment.Compare != nil {
-			return "revert, at a proof or when the time is over; Ctrl-C reverts now"
+			return "revert, when it is decided or the time is over; Ctrl-C reverts now"
 		}
 		return "revert, when the time is over or at harm; Ctrl-C reverts now"
 	case mishap.Reverting:

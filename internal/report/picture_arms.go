@@ -21,6 +21,9 @@ func (a *arms) lines() []line {
 	if a.phase == mishap.InBaseline {
 		return append(all, a.doubtLines()...)
 	}
+	if a.intervals != nil {
+		return append(append(all, a.rowLines()...), a.doubtLines()...)
+	}
 	for _, m := range a.metrics {
 		if text := m.difference(); text != "" {
 			all = append(all, line{text: fmt.Sprintf("  %s %s", pad(cut(clean(m.Name), 14), 14), text)})

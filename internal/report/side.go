@@ -16,10 +16,10 @@ type Side struct {
 	Verdict    *mishap.Verdict  `json:"verdict"` // null if it was refused or is not over
 	Reason     string           `json:"reason"`
 	Effects    []Effect         `json:"effects"`       // what the fault did to each metric
-	Harm       *float64         `json:"proofOfHarm"`   // null without arms, as the next two
+	Harm       *float64         `json:"proofOfHarm"`   // of runs that were judged by proofs; else null, as the next
 	Clear      *float64         `json:"proofOfNoHarm"` // also null if no metric has a margin
-	Extra      *float64         `json:"extraFailures"`
-	Recovery   *mishap.Duration `json:"recovery"` // within which it had recovered; null if nobody saw it
+	Extra      *float64         `json:"extraFailures"` // null without arms
+	Recovery   *mishap.Duration `json:"recovery"`      // within which it had recovered; null if nobody saw it
 	// RecoveryAfter is when it had not: the time is known no better than that.
 	RecoveryAfter *mishap.Duration  `json:"recoveryAfter"`
 	Cost          *SummaryCost      `json:"cost"`
@@ -56,8 +56,11 @@ func sideOf(r *mishap.Run) Side {
 		s.RecoveryAfter, s.Recovery = (*mishap.Duration)(&after), (*mishap.Duration)(&within)
 	}
 	if a := compared(r); a != nil && a.phase == mishap.InHold {
-		s.Harm, s.Extra = &a.harm, &a.extra
-		if a.guarded {
+		s.Extra = &a.extra
+		if a.intervals == nil {
+			s.Harm = &a.harm
+		}
+		if a.guarded && a.intervals == nil {
 			s.Clear = &a.clear
 		}
 		for _, m := range a.metrics {

@@ -32,6 +32,8 @@ func Text(w io.Writer, r *mishap.Run) error {
 func headline(r *mishap.Run) string {
 	verdict, reason := mishap.Judge(r)
 	switch {
+	case verdict == mishap.Held && strings.HasPrefix(reason, "for "): // so long
+		return "HELD " + reason
 	case verdict != mishap.NoVerdict:
 		return strings.ToUpper(string(verdict)) + ": " + reason
 	case r.Unwritten != "" && r.State != mishap.Stranded:

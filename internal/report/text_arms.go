@@ -25,6 +25,10 @@ func comparison(p *page, r *mishap.Run) {
 		p.line(2, "no fault went in, so nothing was compared")
 		return
 	}
+	if a.intervals != nil {
+		intervals(p, r, a)
+		return
+	}
 	for _, m := range a.metrics {
 		p.line(2, "%s: %s", m.Name, orElse(m.difference(), "nothing is known"))
 		if m.guarded() {

@@ -136,7 +136,7 @@ func (m metric) quantiles() string {
 	return strings.Join(parts, ", ")
 }
 
-// margin says how much harm still counts as none.
+// margin says how much harm is tolerated.
 func (m metric) margin() string {
 	switch d, r := m.spec.Margin.Difference, m.spec.Margin.Ratio; {
 	case d != 0 && m.spec.Metric == mishap.SuccessRate:
@@ -163,6 +163,10 @@ func (a *arms) result() string {
 	switch {
 	case a.outcome == mishap.HarmShown && a.unmet:
 		return "the arms differ, and nothing has met a fault"
+	case a.outcome == mishap.HarmShown && a.intervals != nil:
+		return "harm beyond the margin is shown"
+	case a.outcome == mishap.HarmRuledOut && a.intervals != nil:
+		return "no harm beyond the margins"
 	case a.outcome == mishap.HarmShown:
 		return "harm is proven"
 	}
@@ -176,7 +180,12 @@ func (a *arms) result() string {
 }
 
 // decision is the outcome with its reason.
-func (a *arms) decision() string { return joined(": ", a.result(), a.reason) }
+func (a *arms) decision() string {
+	if a.intervals != nil && a.outcome == mishap.HarmRuledOut {
+		return a.reason
+	}
+	return joined(": ", a.result(), a.reason)
+}
 
 // cautious explains the first interval that does not look like its proof.
 func (a *arms) cautious() string {

@@ -19,11 +19,26 @@ func (h *holding) baseline() {
 	}
 	h.ready = func() {
 		h.ready = nil
-		h.rec.record(mishap.Entry{State: &mishap.StateChange{To: mishap.Injecting}})
-		h.Compare.Injected(time.Now())
-		h.watch()
-		h.begin()
+		go func() { // whoever counts is told before the first fault is in
+			err := h.Compare.Injecting(h.work, time.Now())
+			h.send(event{told: &told{err}})
+		}()
 	}
+}
+
+// told is the answer of those who count to that the faults come now.
+type told struct{ err error }
+
+// toldOf begins with the faults, or with nothing: what cannot be counted from
+// the injection on shows nothing.
+func (h *holding) toldOf(t told) {
+	if t.err != nil {
+		h.stop = &mishap.StateChange{Cause: mishap.CauseUndecided, Reason: t.err.Error()}
+		return
+	}
+	h.rec.record(mishap.Entry{State: &mishap.StateChange{To: mishap.Injecting}})
+	h.watch()
+	h.begin()
 }
 
 // compared records a look at the arms, and ends the run when it has decided.

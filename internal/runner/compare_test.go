@@ -2,6 +2,7 @@ package runner_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -17,9 +18,19 @@ import (
 type comparer struct {
 	baseline, hold []mishap.Comparison
 	injected       chan time.Time
+	refused        error // of who counts, when the faults come
 }
 
-func (c *comparer) Injected(at time.Time) { c.injected <- at }
+func (c *comparer) Injecting(ctx context.Context, at time.Time) error {
+	if c.refused != nil {
+		return c.refused
+	}
+	select {
+	case c.injected <- at:
+	case <-ctx.Done():
+	}
+	return nil
+}
 
 func (c *comparer) Watch(ctx context.Context, tell func(mishap.Comparison)) {
 	say := func(looks []mishap.Comparison, phase mishap.ComparisonPhase) bool {
@@ -115,6 +126,19 @@ func changes(s *set) (list []string) {
 		}
 	}
 	return list
+}
+
+// TestNoFaultGoesInUnlessWhoCountsKnows: the edge was told of the injection, and did not take it.
+func TestNoFaultGoesInUnlessWhoCountsKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSet(t, fault("a", time.Minute))
+		withArms(s, &comparer{baseline: ready, refused: errors.New("the proxy does not answer")})
+		run := s.run(t, t.Context())
+		wantVerdict(t, run, mishap.Inconclusive, "the proxy does not answer")
+		if want := []string{"inject arms", "revert arms"}; !slices.Equal(changes(s), want) {
+			t.Errorf("calls %v, want %v", changes(s), want)
+		}
+	})
 }
 
 func TestABaselineThatShowsNothingInjectsNoFault(t *testing.T) {

@@ -15,6 +15,7 @@ type event struct {
 	check       *mishap.Check
 	effect      *mishap.Effect
 	comparison  *mishap.Comparison
+	told        *told
 	injected    *callResult
 	reverted    *callResult
 }
@@ -198,6 +199,8 @@ func (h *holding) handle(e event) {
 		h.clear()
 	case e.comparison != nil:
 		h.compared(*e.comparison)
+	case e.told != nil:
+		h.toldOf(*e.told)
 	case e.injected != nil:
 		h.injected(*e.injected)
 	case e.reverted != nil:

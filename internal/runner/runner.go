@@ -58,8 +58,10 @@ type Comparer interface {
 	// Watch takes in what the arms do until ctx ends, and tells of it: about
 	// once a second, and at once when the outcome changes.
 	Watch(ctx context.Context, tell func(mishap.Comparison))
-	// Injected says when the fault is put in. What began before is baseline.
-	Injected(at time.Time)
+	// Injecting says that the faults are put in from a time on, and returns before
+	// the first is. What began before is baseline. An error is a reason to put in
+	// nothing.
+	Injecting(ctx context.Context, at time.Time) error
 }
 
 // Stop asks a run to end; the run reverts and records why.

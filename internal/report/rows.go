@@ -1,0 +1,142 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"mishap"
+)
+
+// many is a count with commas between thousands.
+func many(n int64) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// fine is a number with three digits, and its sign.
+func fine(v float64) string {
+	digits := 2
+	switch a := math.Abs(v); {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return "?"
+	case a >= 99.5:
+		digits = 0
+	case a >= 9.95:
+		digits = 1
+	}
+	text := fmt.Sprintf("%.*f", digits, math.Abs(v))
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	switch {
+	case text == "0":
+		return text
+	case v < 0:
+		return "−" + text
+	}
+	return "+" + text
+}
+
+// scaled is a value of a row in the unit that is shown, and that unit.
+func scaled(r mishap.Row, v float64) (float64, string) {
+	if r.PerUnit {
+		return v, ""
+	}
+	return 100 * v, " pp"
+}
+
+// more is the estimate of a row.
+func more(r mishap.Row) string {
+	v, unit := scaled(r, r.More.Estimate)
+	return fine(v) + unit
+}
+
+// ends is the interval of a row, in the unit of its estimate.
+func ends(r mishap.Row) string {
+	low, _ := scaled(r, r.More.Low)
+	high, _ := scaled(r, r.More.High)
+	return fmt.Sprintf("[%s, %s]", fine(low), fine(high))
+}
+
+// limit is the margin of a row, in the unit of its estimate.
+func limit(r mishap.Row) string {
+	v, unit := scaled(r, r.Margin)
+	return strings.TrimPrefix(fine(v), "+") + unit
+}
+
+// standing is where the interval of a row lies, in words.
+func standing(r mishap.Row) string {
+	switch {
+	case r.State == mishap.Open && r.More.Low > 0 && r.More.Low > r.Same:
+		return "more, but not yet shown to be beyond the margin"
+	case r.State == mishap.Open:
+		return "open"
+	case r.State == mishap.NoLimit:
+		return "no harm shown"
+	}
+	return string(r.State)
+}
+
+// named is what a row is of.
+func named(r mishap.Row) string {
+	name := r.What
+	if r.Metric != "" && r.Metric != string(mishap.SuccessRate) && r.Metric != string(mishap.Latency) {
+		name = r.Metric + ", " + r.What
+	}
+	if r.Of != "" {
+		name += ", " + r.Of
+	}
+	if !r.Since.IsZero() {
+		name += ", since " + clock(r.Since)
+	}
+	return name
+}
+
+// had is what one arm had in a row: "31 % of 4,458 took more than 72ms".
+func had(r mishap.Row, a mishap.RowArm) string {
+	switch {
+	case a.Of == 0:
+		return "nothing"
+	case r.PerUnit:
+		return fmt.Sprintf("%s of %s", many(a.Bad), plural(a.Of, "unit"))
+	case a.Slow > 0:
+		return fmt.Sprintf("%s of %s took more than %s", percent(float64(a.Bad)/float64(a.Of)), many(a.Of), quick(a.Slow.Std()))
+	}
+	return fmt.Sprintf("%s of %s", percent(float64(a.Bad)/float64(a.Of)), many(a.Of))
+}
+
+// counted is what both arms had in a row.
+func counted(r mishap.Row) string {
+	return had(r, r.Experiment) + "; in control " + had(r, r.Control)
+}
+
+// spoken is a row in one phrase.
+func spoken(r mishap.Row) string {
+	return fmt.Sprintf("%s: %s %s, margin %s", named(r), more(r), ends(r), limit(r))
+}
+
+// guarded is a guard in one phrase.
+func guarded(g mishap.Guard) string {
+	r := mishap.Row{Metric: g.Metric, What: g.What, More: g.More}
+	v, unit := scaled(r, g.More.Estimate)
+	high, _ := scaled(r, g.More.High)
+	return fmt.Sprintf("%s %s%s (at most %s)", named(r), fine(v), unit, fine(high))
+}
+
+// met says how many requests met the fault; empty if nobody knows.
+func met(i *mishap.Intervals) string {
+	if i.Met == nil || i.Requests == nil {
+		return ""
+	}
+	return fmt.Sprintf("the fault met %s of %s; of control's %s it would have met %s",
+		many(i.Met.Experiment), plural(i.Requests.Experiment, "request"), many(i.Requests.Control), many(i.Met.Control))
+}
+
+// allRows are those that decided without being one per claim, and then those.
+func allRows(i *mishap.Intervals) []mishap.Row {
+	return append(append([]mishap.Row{}, i.Sooner...), i.Rows...)
+}

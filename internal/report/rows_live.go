@@ -1,0 +1,85 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"mishap"
+)
+
+// stripColumns is how wide the drawing of an interval is in a live view.
+const stripColumns = 24
+
+// rowLines show each interval as it closes in on its margin, and when it may be
+// decided.
+func (a *arms) rowLines() []line {
+	i := a.intervals
+	all := []line{{text: fmt.Sprintf("  %-14s %-*s %s", "what decides", stripColumns, levels(), "more in the experiment")}}
+	for _, r := range allRows(i) {
+		style := map[mishap.RowState]string{mishap.Beyond: red, mishap.Within: green}[r.State]
+		all = append(all, line{text: fmt.Sprintf("  %s %s %s %s", pad(cut(clean(named(r)), 14), 14), strip(r), more(r), ends(r)), style: style})
+	}
+	if text := met(i); text != "" {
+		all = append(all, line{text: "  " + text})
+	}
+	for n, text := range i.Waits {
+		for m, part := range wrap(clean(text), width-10, width-10) {
+			all = append(all, line{text: fmt.Sprintf("  %-5s  %s", once(n+m, "waits"), part)})
+		}
+	}
+	if wait := i.Earliest.Std() - i.In.Std(); a.outcome == "" && wait > 0 {
+		all = append(all, line{text: "  it may be held in " + took(wait.Round(time.Second)) + " at the soonest"})
+	}
+	return append(all, line{text: "  extra failed requests: " + joined("; ", a.failures(), a.toGo())})
+}
+
+// column is where a value in margins is drawn.
+func column(v float64) int {
+	at := int(math.Round((v - leastMargins) / (mostMargins - leastMargins) * (stripColumns - 1)))
+	return max(0, min(stripColumns-1, at))
+}
+
+// levels names the columns of no change and of the margin.
+func levels() string {
+	b := []byte(strings.Repeat(" ", stripColumns))
+	copy(b[column(0):], "0")
+	copy(b[column(1):], "margin")
+	return string(b)
+}
+
+// strip draws an interval: [==o==], with | at no change and at the margin.
+func strip(r mishap.Row) string {
+	b := []byte(strings.Repeat("-", stripColumns))
+	for at := column(inMargins(r, r.More.Low)); at <= column(inMargins(r, r.More.High)); at++ {
+		b[at] = '='
+	}
+	b[column(0)], b[column(1)] = '|', '|'
+	low, high := inMargins(r, r.More.Low), inMargins(r, r.More.High)
+	if low >= leastMargins && low <= mostMargins {
+		b[column(low)] = '['
+	}
+	if high <= mostMargins && high >= leastMargins {
+		b[column(high)] = ']'
+	}
+	if at := inMargins(r, r.More.Estimate); at >= leastMargins && at <= mostMargins {
+		b[column(at)] = 'o'
+	}
+	return string(b)
+}
+
+// rows say which intervals have come to lie elsewhere.
+func (s *armsSaid) rows(i *mishap.Intervals) (lines []change) {
+	if s.standing == nil {
+		s.standing = map[string]mishap.RowState{}
+	}
+	for _, r := range allRows(i) {
+		if s.standing[named(r)] == r.State || r.State == mishap.Open && s.standing[named(r)] == "" {
+			continue
+		}
+		s.standing[named(r)] = r.State
+		lines = append(lines, change{string(r.State), spoken(r)})
+	}
+	return lines
+}
