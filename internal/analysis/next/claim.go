@@ -117,13 +117,13 @@ func (c *claim) span(harmAt, clearAt float64, beside func(float64) float64) span
 	if c.control.N <= 0 || c.experiment.N <= 0 {
 		return s
 	}
-	shown := func(t float64) bool { return harm(t) >= harmAt }
+	shown := func(t float64) float64 { return harm(t) - harmAt }
 	if s.beyond {
 		s.low = last(c.margin, hi, shown)
 	} else {
 		s.low = last(lo, c.margin, shown)
 	}
-	open := func(t float64) bool { return c.within(t) < clearAt }
+	open := func(t float64) float64 { return clearAt - c.within(t) }
 	if s.within {
 		s.high = last(lo, c.margin, open)
 	} else {
@@ -140,5 +140,5 @@ func (c *claim) estimate() float64 {
 		return s.t / s.a
 	}
 	lo, hi := c.reach()
-	return last(lo, hi, func(t float64) bool { return c.at(t).t > 0 })
+	return last(lo, hi, func(t float64) float64 { return c.at(t).z })
 }
