@@ -363,7 +363,7 @@ func TestArmsOfUnequalSizeGiveTheSameAnswer(t *testing.T) {
 	for range 50 {
 		c.experiment.Add(slots.Unit{N: 10, Y: 1})
 	}
-	s := c.span(5.2, 4.6, nil)
+	s := c.span(5.2, 4.6, nil, true)
 	if math.Abs(s.estimate) > 1e-12 || !(s.low < 0 && s.high > 0) {
 		t.Errorf("%+v", s)
 	}

@@ -117,7 +117,7 @@ func hash(x uint64) uint64 {
 func (tr *trial) request(user int, came time.Time) {
 	id := hash(tr.salt + uint64(user)*0x9e3779b97f4a7c15)
 	e := id&1 == 1
-	p := slots.Place{Arm: slots.Arm(id & 1), Slot: slots.Of(id, max(tr.slots, slots.Slots*boolInt(tr.slots == 0)))}
+	p := slots.PlaceOf(slots.Arm(id&1), id, max(tr.slots, slots.Slots*boolInt(tr.slots == 0)))
 	at := -1.0
 	if !tr.injected.IsZero() {
 		at = came.Sub(tr.injected).Seconds()
