@@ -114,7 +114,8 @@ func (c *claim) span(harmAt, clearAt float64, beside func(float64) float64, ends
 	}
 	lo, hi := c.reach()
 	s := span{harm: harm(c.margin), clear: c.within(c.margin), low: lo, high: hi}
-	s.beyond, s.within = s.harm >= harmAt, s.clear >= clearAt
+	s.beyond = s.harm >= harmAt
+	s.within = s.clear >= clearAt && !s.beyond
 	if !ends || c.control.N <= 0 || c.experiment.N <= 0 {
 		return s
 	}
@@ -130,6 +131,7 @@ func (c *claim) span(harmAt, clearAt float64, beside func(float64) float64, ends
 	} else {
 		s.high = last(c.margin, hi, open)
 	}
+	s.high = max(s.high, s.low) // they are of different evidence
 	s.estimate = min(max(c.estimate(), s.low), s.high)
 	return s
 }
