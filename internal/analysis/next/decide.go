@@ -228,9 +228,8 @@ func (c *Comparison) rowDoubts(r *row, row *Row, s *Status) []Doubt {
 	}
 	var all []Doubt
 	for arm, f := range r.flow {
-		silence := max(f.silence, b.UpTo.Sub(f.grew))
-		if silence >= tooSilent && 5*silence >= s.In {
-			all = append(all, doubt(SilentDoubt, "%s had no requests for %s", armName(slots.Arm(arm)), silence.Round(time.Second))...)
+		if f.silence >= tooSilent && 5*f.silence >= s.In {
+			all = append(all, doubt(SilentDoubt, "%s had no requests for %s", armName(slots.Arm(arm)), f.silence.Round(time.Second))...)
 		}
 	}
 	if least := min(row.Control.Effective, row.Experiment.Effective); least < leastUnits {
