@@ -1,0 +1,63 @@
+package analysis
+
+import "math"
+
+// logPhi is the logarithm of the normal distribution function; far below zero
+// by its asymptotic series, where the function itself is no number any more.
+func logPhi(x float64) float64 {
+	if x > -30 {
+		return math.Log(0.5 * math.Erfc(-x/math.Sqrt2))
+	}
+	s := 1 / (x * x)
+	return -x*x/2 - math.Log(-x*math.Sqrt(2*math.Pi)) + math.Log1p(-s*(1-3*s*(1-5*s)))
+}
+
+// logMean is the logarithm of the mean of exp(x).
+func logMean(xs ...float64) float64 {
+	most := math.Inf(-1)
+	for _, x := range xs {
+		most = max(most, x)
+	}
+	if math.IsInf(most, 0) {
+		return most
+	}
+	sum := 0.0
+	for _, x := range xs {
+		sum += math.Exp(x - most)
+	}
+	return most + math.Log(sum/float64(len(xs)))
+}
+
+func logGamma(x float64) float64 {
+	v, _ := math.Lgamma(x)
+	return v
+}
+
+// normalCDF is P(Z <= x).
+func normalCDF(x float64) float64 { return 0.5 * math.Erfc(-x/math.Sqrt2) }
+
+// inside reports whether lo < x < hi; what is not a number is not.
+func inside(x, lo, hi float64) bool { return x > lo && x < hi }
+
+// last is the last point of [lo, hi] where it holds, if it holds up to some
+// point and not after: lo if it never does, hi if it always does.
+func last(lo, hi float64, holds func(float64) bool) float64 {
+	if holds(hi) {
+		return hi
+	}
+	if !holds(lo) {
+		return lo
+	}
+	for range 60 {
+		mid := lo + (hi-lo)/2
+		if hi-lo < 1e-11*max(1, math.Abs(mid)) {
+			break
+		}
+		if holds(mid) {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
