@@ -71,7 +71,7 @@ func harmOfUsers() (list []World) {
 	}
 	targets := harmed(Change{Broken: 1, Fails: 1})
 	targets.Users, targets.Balanced = 10, true
-	return append(list, World{Name: "1 of 5 targets broken", Traffic: targets, Asked: Asked{Success: 0.005}, Wrong: undecided,
+	return append(list, World{Name: "1 of 5 targets broken", Traffic: targets, Asked: Asked{Success: 0.005, Targets: true}, Wrong: undecided,
 		Why: "a fifth of its requests fail, but 1 against 0 of 5 may be chance"})
 }
 

@@ -71,8 +71,8 @@ func loaded(load func(time.Duration) float64) Traffic {
 	return Traffic{Users: 2000, Fails: Alike(usual), Load: load}
 }
 
-// Healthy are worlds in which the fault does nothing, each asked in three ways: with margins so small that nothing is ever
-// cleared and all chances of a false alarm are taken; with those of a usual experiment; and with harm that is just beyond the
+// Healthy are worlds in which the fault does nothing, each asked in three ways: without a margin, so that any harm stops, nothing
+// is ever cleared and all chances of a false alarm are taken; with those of a usual experiment; and with harm that is just beyond the
 // margin, of which "held" is false.
 func Healthy() (list []World) {
 	for _, p := range places() {
@@ -99,14 +99,14 @@ func (p place) asked(rate float64, length time.Duration) []World {
 		margin = 0.02
 	}
 	const over = 1.02
-	tight, normal, beyond := Asked{Success: 0.0002}, Asked{Success: margin, Latency: 0.2}, Asked{Success: margin}
+	tight, normal, beyond := Asked{Success: margin, NoMargin: true}, Asked{Success: margin, Latency: 0.2}, Asked{Success: margin}
 	harm := Change{Arm: Experiment, Adds: t.adding(over * margin)}
 	switch {
 	case p.latency:
-		tight, beyond = Asked{Latency: 0.01}, Asked{Latency: 0.2}
+		tight, beyond = Asked{Latency: 0.2, NoMargin: true}, Asked{Latency: 0.2}
 		harm = Change{Arm: Experiment, Slower: 1.2 * over}
 	case p.events:
-		tight, normal, beyond = Asked{Events: 0.001}, Asked{Success: margin, Events: 0.05}, Asked{Events: 0.05}
+		tight, normal, beyond = Asked{Events: 0.05, NoMargin: true}, Asked{Success: margin, Events: 0.05}, Asked{Events: 0.05}
 		harm = Change{Arm: Experiment, Events: 1 - 0.05*over}
 	}
 	why, right := "the fault does nothing", []mishap.Verdict{mishap.Deviated}
@@ -114,7 +114,7 @@ func (p place) asked(rate float64, length time.Duration) []World {
 		why, right = "the fault does nothing, and there are too few units to clear anything", append(right, mishap.Held)
 	}
 	list := []World{
-		{Name: name + ", tight", Traffic: t, Asked: tight, Wrong: []mishap.Verdict{mishap.Deviated, mishap.Held}, Why: "the fault does nothing; the margin is so small that nothing can be cleared"},
+		{Name: name + ", no margin", Traffic: t, Asked: tight, Wrong: []mishap.Verdict{mishap.Deviated, mishap.Held}, Why: "the fault does nothing; without a margin nothing can be held"},
 		{Name: name, Traffic: t, Asked: normal, Wrong: right, Why: why},
 	}
 	if !p.drifts {
@@ -122,7 +122,7 @@ func (p place) asked(rate float64, length time.Duration) []World {
 			Why: "the experiment's own users have 1.02 times the harm of the margin"})
 	}
 	for i := range list {
-		list[i].Asked.For = length
+		list[i].Asked.For, list[i].Asked.Targets = length, t.Balanced
 	}
 	return list
 }

@@ -21,12 +21,14 @@ type World struct {
 
 // Asked is what the experiment's file says of the comparison.
 type Asked struct {
-	Success   float64   // margin, as a difference of shares; 0: not asked
-	Latency   float64   // margin, as a ratio; 0: not asked
-	Quantiles []float64 // of latency; none: as in a file that names none
-	Events    float64   // margin, as a ratio; 0: not asked
-	Exposed   bool      // only what met the fault counts
-	Baseline  time.Duration
+	Success   float64       // margin, as a difference of shares; 0: not asked
+	Latency   float64       // margin, as a ratio; 0: not asked
+	Quantiles []float64     // of latency; none: as in a file that names none
+	Events    float64       // margin, as a part; 0: not asked
+	NoMargin  bool          // none of those: any harm stops, and nothing can be cleared
+	Exposed   bool          // only what met the fault counts
+	Targets   bool          // units are targets, which are all there from the beginning
+	Baseline  time.Duration // 0: as long as it takes
 	AtLeast   time.Duration
 	For       time.Duration
 	Alpha     float64

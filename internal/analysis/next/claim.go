@@ -104,9 +104,10 @@ type span struct {
 	harm, clear         float64 // the log evidence at the margin
 }
 
-// span seeks both ends by bisection. Beside is more evidence for harm, averaged
-// half and half; nil if there is none.
-func (c *claim) span(harmAt, clearAt float64, beside func(float64) float64) span {
+// span is what the evidence at the margin says, and, if they are asked for, both
+// ends, by bisection. Beside is more evidence for harm, averaged half and half;
+// nil if there is none.
+func (c *claim) span(harmAt, clearAt float64, beside func(float64) float64, ends bool) span {
 	harm := c.harm
 	if beside != nil {
 		harm = func(t float64) float64 { return logMean(c.harm(t), beside(t)) }
@@ -114,7 +115,7 @@ func (c *claim) span(harmAt, clearAt float64, beside func(float64) float64) span
 	lo, hi := c.reach()
 	s := span{harm: harm(c.margin), clear: c.within(c.margin), low: lo, high: hi}
 	s.beyond, s.within = s.harm >= harmAt, s.clear >= clearAt
-	if c.control.N <= 0 || c.experiment.N <= 0 {
+	if !ends || c.control.N <= 0 || c.experiment.N <= 0 {
 		return s
 	}
 	shown := func(t float64) bool { return harm(t) >= harmAt }

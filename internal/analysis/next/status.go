@@ -103,20 +103,35 @@ type Guard struct {
 
 // Status looks at a time, which the caller's clock gives.
 func (c *Comparison) Status(now time.Time) Status {
+	s := c.status(now.Round(0), true)
+	s.Left, s.Never = c.left(s.In)
+	s.Decision = c.decide(&s, now.Round(0))
+	return s
+}
+
+// Look is the decision of [Comparison.Status], without seeking the ends of
+// intervals while there is none, which is most of the work.
+func (c *Comparison) Look(now time.Time) Decision {
+	s := c.status(now.Round(0), false)
+	if c.final.Outcome == "" && !c.begun.IsZero() && c.judge(&s, now.Round(0)).Outcome == Continue {
+		return Decision{Outcome: Continue}
+	}
+	return c.Status(now).Decision
+}
+
+func (c *Comparison) status(now time.Time, ends bool) Status {
 	s := Status{In: c.in(), Extra: c.extra()}
 	for _, r := range c.rows {
-		c.addRow(&s, r)
+		c.addRow(&s, r, ends)
 	}
-	c.addWindows(&s)
+	c.addWindows(&s, ends)
 	c.addFirst(&s)
 	for _, r := range c.rows {
 		if r.clears {
-			s.Guards = append(s.Guards, c.guard(r, false), c.guard(r, true))
+			s.Guards = append(s.Guards, c.guard(r, false, ends), c.guard(r, true, ends))
 		}
 	}
-	s.Doubts = c.doubts(&s, now.Round(0))
-	s.Left, s.Never = c.left(s.In)
-	s.Decision = c.decide(&s, now.Round(0))
+	s.Doubts = c.doubts(&s, now)
 	return s
 }
 
@@ -136,20 +151,20 @@ func (c *Comparison) in() time.Duration {
 	return max(least, 0)
 }
 
-func (c *Comparison) addRow(s *Status, r *row) {
+func (c *Comparison) addRow(s *Status, r *row, ends bool) {
 	if r.all {
 		if level := c.harmLevel(0); r.harm(r.margin) >= level {
-			s.Sooner = append(s.Sooner, c.describe(r, r.span(level, c.clearLevel(), nil), time.Time{}))
+			s.Sooner = append(s.Sooner, c.describe(r, r.span(level, c.clearLevel(), nil, ends), time.Time{}))
 		}
 		return
 	}
-	out := c.describe(r, r.span(c.harmLevel(0), c.clearLevel(), r.beside()), time.Time{})
+	out := c.describe(r, r.span(c.harmLevel(0), c.clearLevel(), r.beside(), ends), time.Time{})
 	out.Clears, out.Newest = r.clears, c.newestThird(r)
 	s.Rows = append(s.Rows, out)
 }
 
 // addWindows adds what is beyond its margin in a newer part of the time.
-func (c *Comparison) addWindows(s *Status) {
+func (c *Comparison) addWindows(s *Status, ends bool) {
 	for _, r := range c.rows {
 		b := c.books[r.metric.Book]
 		if b == nil {
@@ -160,7 +175,7 @@ func (c *Comparison) addWindows(s *Status) {
 			part, there := r.of(w)
 			level := c.harmLevel(w.Number)
 			if there && part.harm(part.margin) >= level {
-				s.Sooner = append(s.Sooner, c.describe(part, part.span(level, c.clearLevel(), nil), w.Start))
+				s.Sooner = append(s.Sooner, c.describe(part, part.span(level, c.clearLevel(), nil, ends), w.Start))
 			}
 		}
 	}
@@ -282,7 +297,7 @@ func share(c Counted) float64 {
 }
 
 // guard is a row beside its own baseline.
-func (c *Comparison) guard(r *row, both bool) Guard {
+func (c *Comparison) guard(r *row, both, ends bool) Guard {
 	out := Guard{Metric: r.metric.Name, Kind: r.metric.Kind, Quantile: r.q, Both: both, Low: -1, High: 1, State: Open}
 	b := c.books[r.metric.Book]
 	if b == nil {
@@ -311,7 +326,9 @@ func (c *Comparison) guard(r *row, both bool) Guard {
 		return out
 	}
 	level := c.guardLevel()
-	out.Low, out.High = g.ends(level)
+	if ends {
+		out.Low, out.High = g.ends(level)
+	}
 	if !both && g.worse(g.margin) >= level {
 		out.State = Beyond
 	} else if at.z <= guardClear {

@@ -129,7 +129,7 @@ func TestVectorsOfTheScore(t *testing.T) {
 func TestVectorsOfTheInterval(t *testing.T) {
 	for _, v := range readVectors(t).Interval {
 		c := claimOf(v.Units, true, v.Margin)
-		s := c.span(-math.Log(partMain*v.Alpha), -math.Log(v.Alpha), nil)
+		s := c.span(-math.Log(partMain*v.Alpha), -math.Log(v.Alpha), nil, true)
 		near(t, v.Case+": harm", s.harm, v.Harm, 1e-9)
 		near(t, v.Case+": clear", s.clear, v.Clear, 1e-9)
 		near(t, v.Case+": estimate", s.estimate, v.Estimate, 1e-9)
