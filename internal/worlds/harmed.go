@@ -11,7 +11,7 @@ import (
 func Harmed() (list []World) {
 	for _, part := range [][]World{harmOfAll(), harmOfUsers(), harmOfLatency(), harmOfBoth(), harmLate(), harmOfFew()} {
 		for _, w := range part {
-			w.Traffic.Rate = 50
+			w.Harm, w.Traffic.Rate = true, 50
 			list = append(list, w)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 // World is traffic, what is asked of it, and which verdicts are right.
 type World struct {
 	Name    string
+	Harm    bool // the fault does harm beyond the margin, or nearly
 	Traffic Traffic
 	Asked   Asked
 	// Wrong are the verdicts that are wrong, each in at most alpha of the runs.

@@ -37,7 +37,8 @@ func chosen(t *testing.T) (list []World) {
 	}
 	for _, w := range All() {
 		long := w.Traffic.Rate > 100 || w.Asked.For > 10*time.Minute
-		if name.MatchString(w.Name) && !(few() && long) {
+		group := map[bool]string{false: "healthy: ", true: "harmed: "}[w.Harm]
+		if name.MatchString(group+w.Name) && !(few() && long) {
 			list = append(list, w)
 		}
 	}
