@@ -144,7 +144,7 @@ func (c *Comparison) left(in time.Duration) (time.Duration, bool) {
 // hopeless is the row that no luck clears until the horizon: even at the best
 // score of a hundred runs without harm there is too little information.
 func (c *Comparison) hopeless(in time.Duration) *row {
-	if c.plan.Horizon == 0 || in < max(c.plan.AtLeast, time.Minute) {
+	if c.plan.Patient || c.plan.Horizon == 0 || in < max(c.plan.AtLeast, time.Minute) {
 		return nil
 	}
 	for _, r := range c.rows {

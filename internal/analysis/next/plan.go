@@ -23,6 +23,8 @@ type Plan struct {
 	// Exposed says that rows are of the requests that met the fault, or in
 	// control would have; rows of all requests then stop only.
 	Exposed bool `json:"exposed,omitempty"`
+	// Patient goes on to the horizon though no answer is to be expected.
+	Patient bool `json:"patient,omitempty"`
 	// Targets says that units are targets: none is new after the injection, so
 	// that there are no first requests to bet on.
 	Targets bool     `json:"targets,omitempty"`
@@ -215,20 +217,4 @@ func (m Metric) quantile(q float64, clears bool) *row {
 	r.change = r.name + ChangeSuffix
 	r.quantile, r.small = true, 0.2*(1-q)
 	return r
-}
-
-// Rows are the names of the rows of a plan that a book is asked for, without
-// those that [AllSuffix] and [ChangeSuffix] name.
-func (p Plan) Rows() ([]string, error) {
-	_, rows, err := p.complete()
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, r := range rows {
-		if !r.all {
-			names = append(names, r.name)
-		}
-	}
-	return names, nil
 }
