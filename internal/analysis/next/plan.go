@@ -67,14 +67,15 @@ type Metric struct {
 	Kind   Kind      `json:"kind"`
 	Harm   Direction `json:"harm,omitempty"` // of an EventRate
 	Margin Margin    `json:"margin,omitzero"`
-	// Quantiles are those of a latency; none: 0.5, 0.9 and 0.99. Beside them is
-	// always 0.999. From that on they can stop a run and need not be cleared.
+	// Quantiles are those of a latency that have to be cleared; none: 0.5, 0.9 and
+	// 0.99. Beside them is always 0.999, which stops only unless it is named.
 	Quantiles []float64 `json:"quantiles,omitempty"`
 	// Book is which of several books counts it.
 	Book string `json:"book,omitempty"`
 }
 
-// stopsOnly is from which quantile on a latency need not be cleared.
+// stopsOnly is the quantile that every latency has, and that need not be cleared
+// unless it is named.
 const stopsOnly = 0.999
 
 // RowName is what a book calls a row: the metric's name, for a latency with its
@@ -191,7 +192,7 @@ func (m Metric) rows() []*row {
 		var all []*row
 		stops := false
 		for _, q := range m.Quantiles {
-			all = append(all, m.quantile(q, guarded && q < stopsOnly))
+			all = append(all, m.quantile(q, guarded))
 			stops = stops || q == stopsOnly
 		}
 		if !stops {
