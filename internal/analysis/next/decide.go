@@ -243,7 +243,7 @@ func (c *Comparison) rowDoubts(r *row, row *Row, s *Status) []Doubt {
 	}
 	switch {
 	case row.State != Within:
-		all = append(all, doubt(OpenDoubt, "%s", row.place())...)
+		all = append(all, doubt(OpenDoubt, "%s%s", row.place(), c.lopsided(r, b))...)
 	case !row.Newest:
 		all = append(all, doubt(NewestDoubt, "the newest third is not within the margin by itself")...)
 	}

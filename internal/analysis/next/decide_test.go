@@ -246,6 +246,31 @@ func held(t *testing.T, name string, p Plan, m made) (*Comparison, Status) {
 	return c, c.Status(end)
 }
 
+// TestAFewBrokenUnitsAreToldOfWithTheirChance: five that fail may be there by
+// chance.
+func TestAFewBrokenUnitsAreToldOfWithTheirChance(t *testing.T) {
+	b, err := slots.NewBook(0, []slots.Row{{Name: "success-rate"}}, begin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := b.Inject(begin.Add(time.Minute))
+	for arm := range slots.Arm(2) {
+		for unit := range uint32(20) {
+			bad := uint32(boolInt(arm == slots.Experiment && unit < 5))
+			b.Add(slots.Place{Arm: arm, Slot: unit}, at, slots.Count{N: 10, Y: 10 * bad})
+		}
+	}
+	b.Close(at.Add(10 * time.Second))
+	c, _ := New(planOf(success(0.005)))
+	if err := c.Take("", b.Snapshot(0)); err != nil {
+		t.Fatal(err)
+	}
+	s := c.Status(at.Add(10 * time.Second))
+	if !strings.Contains(texts(s.Doubts), "5 of 20 units fail for good in the experiment, 0 of 20 in control: such a split has a chance of 1 in 32") {
+		t.Error(texts(s.Doubts))
+	}
+}
+
 func TestTheHorizonEndsItWithItsReasons(t *testing.T) {
 	p := planOf(success(0.005))
 	p.Horizon = 2 * time.Minute
