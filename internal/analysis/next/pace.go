@@ -165,15 +165,15 @@ func (c *Comparison) hopeless(in time.Duration) *row {
 	return none
 }
 
-// harmInSight reports whether the harm that there seems to be would be shown at
-// the horizon, if it is what it seems, with a little luck.
+// harmInSight reports whether the most harm that there may well be (95 %) would
+// be shown at the horizon.
 func (c *Comparison) harmInSight(r *row) bool {
 	a, b, known := r.pace.ahead()
 	s := r.at(r.margin)
-	if !known || s.z <= 0 || s.info <= 0 {
-		return false
+	if most := s.z - newestClear; known && most > 0 && s.info > 0 {
+		info := max(s.info, 1/(a/c.plan.Horizon.Seconds()+b))
+		s.z, s.info = most*math.Sqrt(info/s.info), info
+		return r.harmOf(s) >= c.harmLevel(0)
 	}
-	info := max(s.info, 1/(a/c.plan.Horizon.Seconds()+b))
-	s.z, s.info = s.z*math.Sqrt(info/s.info)+1, info
-	return r.harmOf(s) >= c.harmLevel(0)
+	return false
 }
