@@ -142,10 +142,16 @@ func (c *Comparison) left(in time.Duration) (time.Duration, bool) {
 }
 
 // hopeless is the row that no luck clears until the horizon: even at the best
-// score of a hundred runs without harm there is too little information.
+// score of a hundred runs without harm there is too little information. While
+// there seems to be harm, it is not hopeless to show that.
 func (c *Comparison) hopeless(in time.Duration) *row {
 	if c.plan.Horizon == 0 || in < max(c.plan.AtLeast, time.Minute) {
 		return nil
+	}
+	for _, r := range c.rows {
+		if r.at(r.margin).t > 0 {
+			return nil
+		}
 	}
 	for _, r := range c.rows {
 		f, known := c.forecast(r)

@@ -72,7 +72,8 @@ type Metric struct {
 	Book string `json:"book,omitempty"`
 }
 
-// stopsOnly is from which quantile on a latency need not be cleared.
+// stopsOnly is the quantile that every latency has, and that need not be cleared
+// unless it is named.
 const stopsOnly = 0.999
 
 // RowName is what a book calls a row: the metric's name, for a latency with its
@@ -189,7 +190,7 @@ func (m Metric) rows() []*row {
 		var all []*row
 		stops := false
 		for _, q := range m.Quantiles {
-			all = append(all, m.quantile(q, guarded && q < stopsOnly))
+			all = append(all, m.quantile(q, guarded))
 			stops = stops || q == stopsOnly
 		}
 		if !stops {
