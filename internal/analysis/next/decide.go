@@ -2,7 +2,9 @@ package analysis
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -188,7 +190,8 @@ func (c *Comparison) doubts(s *Status, now time.Time) []Doubt {
 // late are books that tell nothing new, and counts that were refused.
 func (c *Comparison) late(now time.Time) []Doubt {
 	var all []Doubt
-	for name, b := range c.books {
+	for _, name := range slices.Sorted(maps.Keys(c.books)) {
+		b := c.books[name]
 		if b.UpTo.After(b.seen) || b.advanced.IsZero() {
 			b.seen, b.advanced = b.UpTo, now
 		}
