@@ -114,22 +114,24 @@ func (c *claim) span(harmAt, clearAt float64, beside func(float64) float64, ends
 	}
 	lo, hi := c.reach()
 	s := span{harm: harm(c.margin), clear: c.within(c.margin), low: lo, high: hi}
-	s.beyond, s.within = s.harm >= harmAt, s.clear >= clearAt
+	s.beyond = s.harm >= harmAt
+	s.within = s.clear >= clearAt && !s.beyond
 	if !ends || c.control.N <= 0 || c.experiment.N <= 0 {
 		return s
 	}
-	shown := func(t float64) bool { return harm(t) >= harmAt }
+	shown := func(t float64) float64 { return harm(t) - harmAt }
 	if s.beyond {
 		s.low = last(c.margin, hi, shown)
 	} else {
 		s.low = last(lo, c.margin, shown)
 	}
-	open := func(t float64) bool { return c.within(t) < clearAt }
+	open := func(t float64) float64 { return clearAt - c.within(t) }
 	if s.within {
 		s.high = last(lo, c.margin, open)
 	} else {
 		s.high = last(c.margin, hi, open)
 	}
+	s.high = max(s.high, s.low) // they are of different evidence
 	s.estimate = min(max(c.estimate(), s.low), s.high)
 	return s
 }
@@ -141,5 +143,5 @@ func (c *claim) estimate() float64 {
 		return s.t / s.a
 	}
 	lo, hi := c.reach()
-	return last(lo, hi, func(t float64) bool { return c.at(t).t > 0 })
+	return last(lo, hi, func(t float64) float64 { return c.at(t).z })
 }

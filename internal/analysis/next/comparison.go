@@ -205,8 +205,13 @@ func (c *Comparison) load(b *book, name string) {
 			r.pace.before(sums, b.UpTo)
 			continue
 		}
-		r.flow[slots.Control].take(r.control.N, b.Injected, b.UpTo)
-		r.flow[slots.Experiment].take(r.experiment.N, b.Injected, b.UpTo)
+		for arm, m := range [...]*slots.Moments{&r.control, &r.experiment} {
+			n := m.N
+			if r.poisson { // a unit is counted once, its events are not
+				n = m.Y
+			}
+			r.flow[arm].take(n, b.Injected, b.UpTo)
+		}
 		if r.few == nil && sums.Control.Before.Units+sums.Experiment.Before.Units <= fewUnits {
 			r.few = newFew(&r.claim)
 		}
@@ -228,10 +233,10 @@ func (f *flow) take(n float64, injected, upTo time.Time) {
 	if f.grew.IsZero() {
 		f.grew = injected
 	}
-	f.silence = max(f.silence, upTo.Sub(f.grew))
 	if n > f.n {
 		f.n, f.grew = n, upTo
 	}
+	f.silence = max(f.silence, upTo.Sub(f.grew))
 }
 
 // evidence for harm is beside that of few units, where those are few.

@@ -2,7 +2,9 @@ package analysis
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -188,7 +190,8 @@ func (c *Comparison) doubts(s *Status, now time.Time) []Doubt {
 // late are books that tell nothing new, and counts that were refused.
 func (c *Comparison) late(now time.Time) []Doubt {
 	var all []Doubt
-	for name, b := range c.books {
+	for _, name := range slices.Sorted(maps.Keys(c.books)) {
+		b := c.books[name]
 		if b.UpTo.After(b.seen) || b.advanced.IsZero() {
 			b.seen, b.advanced = b.UpTo, now
 		}
@@ -228,9 +231,8 @@ func (c *Comparison) rowDoubts(r *row, row *Row, s *Status) []Doubt {
 	}
 	var all []Doubt
 	for arm, f := range r.flow {
-		silence := max(f.silence, b.UpTo.Sub(f.grew))
-		if silence >= tooSilent && 5*silence >= s.In {
-			all = append(all, doubt(SilentDoubt, "%s had no requests for %s", armName(slots.Arm(arm)), silence.Round(time.Second))...)
+		if f.silence >= tooSilent && 5*f.silence >= s.In {
+			all = append(all, doubt(SilentDoubt, "%s had no requests for %s", armName(slots.Arm(arm)), f.silence.Round(time.Second))...)
 		}
 	}
 	if least := min(row.Control.Effective, row.Experiment.Effective); least < leastUnits {

@@ -32,8 +32,8 @@ const longest = 100 * 365 * 24 * time.Hour
 // needed is the information at which a healthy run is cleared at the mean, times
 // the margin squared: k²/(2(1+k)) = log(1/α) − log 2 + ½·log(1+k).
 func needed(alpha float64) float64 {
-	return last(0, 1e6, func(k float64) bool {
-		return k*k/(2*(1+k)) < -math.Log(alpha)-math.Ln2+0.5*math.Log1p(k)
+	return last(0, 1e4, func(k float64) float64 {
+		return -math.Log(alpha) - math.Ln2 + 0.5*math.Log1p(k) - k*k/(2*(1+k))
 	})
 }
 

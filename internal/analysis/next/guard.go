@@ -49,20 +49,23 @@ func (g *guard) at(m float64) changed {
 	return c.scored()
 }
 
-// rates is the same of events per second: units come and go, so that each
-// unit's own sums are its variance.
+// rates is the same of events per second. Units come and go, so that each
+// unit's own sums are its variance; what came since has no less than what was
+// usual lets expect.
 func (g *guard) rates(m float64) changed {
 	since, before := g.times[0], g.times[1]
-	if since <= 0 || before <= 0 {
+	s, b := scaled(g.since, g.by), g.before
+	if since <= 0 || before <= 0 || b.Units <= 0 {
 		return changed{}
 	}
-	s, b := scaled(g.since, g.by), g.before
 	c := changed{now: g.since.Y / since, before: b.Y / before}
 	c.more = s.Y/since - c.before - m
-	c.v = max(s.YY/(since*since)+b.YY/(before*before)-2*s.YY0/(since*before), s.Y/(since*since)+b.Y/(before*before))
 	if g.down {
 		c.more = c.before - s.Y/since - m
 	}
+	rate := (s.Y + b.Y) / (since + before)
+	deff := max(1, (b.YY-b.Y*b.Y/b.Units)/max(b.Y, 1))
+	c.v = max(max(s.YY, deff*rate*since)/(since*since)+b.YY/(before*before)-2*s.YY0/(since*before), rate/since+rate/before)
 	return c.scored()
 }
 
@@ -105,14 +108,14 @@ func (g *guard) ends(level float64) (low, high float64) {
 		hi = 10 * max(1, g.at(0).now+g.at(0).before)
 		lo = -hi
 	}
-	shown := func(m float64) bool { return g.worse(m) >= level }
-	open := func(m float64) bool { c := g.at(m); return c.v <= 0 || c.z > guardClear }
-	if shown(g.margin) {
+	shown := func(m float64) float64 { return g.worse(m) - level }
+	open := func(m float64) float64 { return g.at(m).z - guardClear }
+	if shown(g.margin) >= 0 {
 		low = last(g.margin, hi, shown)
 	} else {
 		low = last(lo, g.margin, shown)
 	}
-	if open(g.margin) {
+	if open(g.margin) >= 0 {
 		return low, last(g.margin, hi, open)
 	}
 	return low, last(lo, g.margin, open)

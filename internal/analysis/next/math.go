@@ -39,24 +39,31 @@ func normalCDF(x float64) float64 { return 0.5 * math.Erfc(-x/math.Sqrt2) }
 // inside reports whether lo < x < hi; what is not a number is not.
 func inside(x, lo, hi float64) bool { return x > lo && x < hi }
 
-// last is the last point of [lo, hi] where it holds, if it holds up to some
-// point and not after: lo if it never does, hi if it always does.
-func last(lo, hi float64, holds func(float64) bool) float64 {
-	if holds(hi) {
+// last is the last point of [lo, hi] where f is not negative, if it is up to
+// some point and not after: lo if it never is, hi if it always is. It goes
+// through the secant, and halves what that does not.
+func last(lo, hi float64, f func(float64) float64) float64 {
+	fHi := f(hi)
+	if fHi >= 0 {
 		return hi
 	}
-	if !holds(lo) {
+	fLo := f(lo)
+	if !(fLo >= 0) {
 		return lo
 	}
-	for range 60 {
+	for i := 0; i < 100 && hi-lo > 1e-10*max(1, math.Abs(lo)); i++ {
 		mid := lo + (hi-lo)/2
-		if hi-lo < 1e-11*max(1, math.Abs(mid)) {
-			break
+		if i%3 != 2 { // a little beyond, so that both ends move
+			if at := lo + (hi-lo)*fLo/(fLo-fHi); at > mid {
+				mid = max(at-1e-3*(hi-at), mid)
+			} else if at == at {
+				mid = min(at+1e-3*(at-lo)+1e-12, mid)
+			}
 		}
-		if holds(mid) {
-			lo = mid
+		if v := f(mid); v >= 0 {
+			lo, fLo = mid, v
 		} else {
-			hi = mid
+			hi, fHi = mid, v
 		}
 	}
 	return lo

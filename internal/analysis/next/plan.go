@@ -214,14 +214,14 @@ func (m Metric) rows() []*row {
 func (m Metric) quantile(q float64, clears bool) *row {
 	r := &row{metric: m, name: RowName(m.Name, q), q: q, clears: clears}
 	r.change = r.name + ChangeSuffix
-	r.claim.quantile, r.small = true, 0.2*(1-q)
+	r.quantile, r.small = true, 0.2*(1-q)
 	return r
 }
 
 // Rows are the names of the rows of a plan that a book is asked for, without
 // those that [AllSuffix] and [ChangeSuffix] name.
 func (p Plan) Rows() ([]string, error) {
-	p, rows, err := p.complete()
+	_, rows, err := p.complete()
 	if err != nil {
 		return nil, err
 	}
