@@ -143,13 +143,13 @@ func (c *Comparison) left(in time.Duration) (time.Duration, bool) {
 
 // hopeless is the row that no luck clears until the horizon: even at the best
 // score of a hundred runs without harm there is too little information. While
-// there seems to be harm, it is not hopeless to show that.
+// harm is in sight, it is not hopeless to show that.
 func (c *Comparison) hopeless(in time.Duration) *row {
 	if c.plan.Horizon == 0 || in < max(c.plan.AtLeast, time.Minute) {
 		return nil
 	}
 	for _, r := range c.rows {
-		if r.at(r.margin).t > 0 {
+		if r.inSight(c.plan.Horizon, c.harmLevel(0)) {
 			return nil
 		}
 	}
@@ -164,4 +164,17 @@ func (c *Comparison) hopeless(in time.Duration) *row {
 		}
 	}
 	return nil
+}
+
+// inSight says that the row will show harm by the horizon, if it goes on as it
+// went and has a little luck.
+func (r *row) inSight(horizon time.Duration, level float64) bool {
+	a, b, known := r.pace.ahead()
+	s := r.at(r.margin)
+	if !known || s.z <= 0 {
+		return false
+	}
+	more := max(1/(s.info*(a/horizon.Seconds()+b)), 1) // times the information
+	s.z, s.info = s.z*math.Sqrt(more)+1, s.info*more
+	return r.harmOf(s) >= level
 }
