@@ -49,7 +49,7 @@ func harmOfAll() (list []World) {
 	pages.Page = 6
 	return append(list,
 		World{Name: "half the margin", Traffic: harmed(Change{Adds: 0.0025}), Asked: success, Wrong: []mishap.Verdict{mishap.Deviated}, Why: "0.25 pp are within the tolerance of 0.5 pp"},
-		World{Name: "page views of 6, 20 pp more", Traffic: pages, Asked: success, Wrong: neverHeld, Right: mishap.Deviated, Mostly: 0.99, Why: "more than the margin"},
+		World{Name: "page views of 6, 20 pp more", Traffic: pages, Asked: Asked{Success: 0.02}, Wrong: neverHeld, Right: mishap.Deviated, Mostly: 0.99, Why: "more than the margin"},
 		World{Name: "200 with an error inside", Traffic: harmed(Change{Fails: 0.3}), Asked: success, Wrong: neverHeld, Right: mishap.Deviated, Mostly: 0.99,
 			Why: "what `success: {not: …}` finds is a failure like any other"},
 	)
@@ -59,14 +59,16 @@ func harmOfUsers() (list []World) {
 	for _, c := range []struct {
 		users, broken int
 		deviates      float64
-	}{{10, 2, 0}, {40, 1, 0}, {40, 2, 0}, {40, 4, 0}, {40, 6, 0}, {400, 4, 0}, {400, 8, 0}, {400, 12, 0.3}, {2000, 8, 0}, {2000, 20, 0.9}} {
+	}{{10, 2, 0}, {40, 1, 0}, {40, 2, 0}, {40, 4, 0}, {40, 6, 0}, {400, 4, 0}, {400, 8, 0}, {400, 12, 0.4}, {2000, 8, 0}, {2000, 20, 0.9}} {
 		t := harmed(Change{Broken: c.broken, Fails: 1})
 		t.Users = c.users
 		w := World{Name: fmt.Sprintf("%d of %d users broken for good", c.broken, c.users), Traffic: t, Asked: Asked{Success: 0.005}, Wrong: neverHeld,
 			Why: "all their requests fail, more than 0.5 pp of the experiment's"}
-		if c.deviates > 0 {
+		list = append(list, w)
+		if w.Name += ", no margin"; c.deviates > 0 {
 			w.Right, w.Mostly = mishap.Deviated, c.deviates
 		}
+		w.Asked.NoMargin, w.Wrong = true, neverHeld
 		list = append(list, w)
 	}
 	targets := harmed(Change{Broken: 1, Fails: 1})
