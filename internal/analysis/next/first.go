@@ -108,15 +108,22 @@ func (f *first) logE(i int) float64 {
 	return logMean(all[:]...)
 }
 
-// low is the largest harm of the grid that is shown to be exceeded, and whether
-// the margin is.
+// low is the largest harm that is shown to be exceeded, and whether the margin
+// is. Beyond a harm of the grid it goes by the slope before it, which is the
+// steeper one.
 func (f *first) low(margin, level float64) (low float64, beyond, any bool) {
+	was := 0.0
 	for i, h := range f.grid {
-		if f.logE(i) < level {
+		e := f.logE(i)
+		if e < level {
 			break
 		}
 		low, any = h.t, true
 		beyond = beyond || h.t >= margin
+		if i > 0 && i+1 < len(f.grid) && was > e {
+			low += 0.999 * min((e-level)/(was-e)*(h.t-f.grid[i-1].t), f.grid[i+1].t-h.t)
+		}
+		was = e
 	}
 	return low, beyond, any
 }
