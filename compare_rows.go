@@ -21,8 +21,8 @@ const (
 	Changed = " change"
 )
 
-// ExtremeQuantile is counted of every latency besides its quantiles: it may stop
-// a run, and need not be cleared.
+// ExtremeQuantile is counted of every latency, also where it is not named: then
+// it may stop a run, and need not be cleared.
 const ExtremeQuantile Quantile = 0.999
 
 // CountedRow is one thing that is counted of the units of both arms.
@@ -51,7 +51,7 @@ func (m CompareMetric) CountedRows() (rows []CountedRow) {
 		quantiles = DefaultQuantiles()
 	}
 	for _, q := range quantiles {
-		rows = append(rows, CountedRow{m.Name + " " + q.String(), CountSlow, q, m.Guarded() && q < ExtremeQuantile})
+		rows = append(rows, CountedRow{m.Name + " " + q.String(), CountSlow, q, m.Guarded()})
 	}
 	if !slices.Contains(quantiles, ExtremeQuantile) {
 		rows = append(rows, CountedRow{m.Name + " " + ExtremeQuantile.String(), CountSlow, ExtremeQuantile, false})

@@ -86,6 +86,7 @@ type Book struct {
 	cells    []cell    // per arm, slot and row: baseline, since
 	sums     [][2]sums // per row and arm
 	windows  []*window // the oldest first
+	later    []cell    // per arm, slot, window and row with windows
 	opened   int       // windows so far
 	trials   []byte
 	tried    []bool // per arm and slot
@@ -159,48 +160,67 @@ func (b *Book) Add(p Place, came time.Time, counts ...Count) {
 	}
 	at := int(p.Arm)*b.slots + int(p.Slot)
 	for _, c := range counts {
-		if c.Row < 0 || c.Row >= len(b.rows) || c.Y > c.N && !b.rows[c.Row].PerUnit {
+		switch {
+		case c.N == 0 && c.Y == 0:
+		case !b.possible(c):
 			b.refused++
-			continue
-		}
-		if c.N == 0 && c.Y == 0 {
-			continue
-		}
-		if since {
-			b.addSince(at, p, came, c)
-		} else {
+		case since:
+			b.addSince(at, p, c)
+		default:
 			b.addBefore(at, p, c)
+		}
+	}
+	for _, w := range b.windows {
+		if since && !came.Before(w.start) {
+			b.addTo(w, at, p, counts)
 		}
 	}
 }
 
-func (b *Book) addSince(at int, p Place, came time.Time, c Count) {
+func (b *Book) possible(c Count) bool {
+	return c.Row >= 0 && c.Row < len(b.rows) && (c.Y <= c.N || b.rows[c.Row].PerUnit)
+}
+
+func (b *Book) addSince(at int, p Place, c Count) {
 	i := (at*len(b.rows) + c.Row) * 2
-	before, main, s := b.counted(c.Row, b.cells[i]), &b.cells[i+1], &b.sums[c.Row][p.Arm]
-	if !b.add(&s.since, main, before, p, c) {
+	main, s := &b.cells[i+1], &b.sums[c.Row][p.Arm]
+	if !b.add(&s.since, main, b.cells[i], p, c) {
 		b.refused++
 		return
 	}
 	s.most = max(s.most, b.counted(c.Row, *main).n)
-	k := b.windowed[c.Row]
-	if k < 0 {
-		return
-	}
-	for _, w := range b.windows {
-		if !came.Before(w.start) {
-			b.add(&w.sums[k][p.Arm], &w.cells[at*b.width+k], before, p, c)
+}
+
+func (b *Book) addTo(w *window, at int, p Place, counts []Count) {
+	cells, before := w.of(b, at), b.cells[at*len(b.rows)*2:]
+	for _, c := range counts {
+		if c.N == 0 && c.Y == 0 || !b.possible(c) {
+			continue
+		}
+		if k := b.windowed[c.Row]; k >= 0 {
+			b.add(&w.sums[k][p.Arm], &cells[k], before[2*c.Row], p, c)
 		}
 	}
 }
 
-// add is one cell of a book or a window, and its moments.
+// add is one cell of a book or a window, and its moments. It is most of the work,
+// and so does what is usual without a call.
 func (b *Book) add(m *Moments, to *cell, before cell, p Place, c Count) bool {
-	dn, dy, then, fits := b.more(*to, p, c)
-	if fits {
-		m.grow(b.counted(c.Row, *to), before, dn, dy)
-		*to = then
+	then := cell{to.n + c.N, to.y + c.Y}
+	if b.rows[c.Row].PerUnit {
+		dn, dy, then, fits := b.more(*to, p, c)
+		if fits {
+			m.grow(b.counted(c.Row, *to), b.counted(c.Row, before), dn, dy)
+			*to = then
+		}
+		return fits
 	}
-	return fits
+	if then.n < to.n || then.y < to.y {
+		return false
+	}
+	m.grow(*to, before, float64(c.N), float64(c.Y))
+	*to = then
+	return true
 }
 
 func (b *Book) addBefore(at int, p Place, c Count) {
@@ -218,7 +238,7 @@ func (b *Book) addBefore(at int, p Place, c Count) {
 	}
 	if k := b.windowed[c.Row]; k >= 0 {
 		for _, w := range b.windows {
-			if had := b.counted(c.Row, w.cells[at*b.width+k]); had.n > 0 {
+			if had := b.counted(c.Row, w.of(b, at)[k]); had.n > 0 {
 				w.sums[k][p.Arm].growBefore(had, was, dn, dy)
 			}
 		}

@@ -64,13 +64,17 @@ func (c *Comparison) Begin(at time.Time) error {
 	return nil
 }
 
-// Fix says beyond what the answers of a latency's row ([RowName]) are slow.
+// Fix says beyond what the answers of a latency's row ([RowName]) are slow. It is
+// said once.
 func (c *Comparison) Fix(name string, t Threshold) error {
 	found := false
 	for _, r := range c.rows {
 		if r.name == name || r.name == name+AllSuffix {
 			if r.q == 0 || !(t.Usual > 0) || !(t.Slow >= t.Usual) || !(t.Between >= 0 && t.Between <= 1) {
 				return fmt.Errorf("fix threshold of %s: %w: %+v", name, ErrPlan, t)
+			}
+			if r.limit != (Threshold{}) && r.limit != t {
+				return fmt.Errorf("fix threshold of %s: %w: it is fixed already", name, ErrOrder)
 			}
 			r.limit, r.small, found = t, max(t.Between, 0.2*(1-r.q)), true
 		}

@@ -2,7 +2,9 @@ package analysis
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -188,7 +190,8 @@ func (c *Comparison) doubts(s *Status, now time.Time) []Doubt {
 // late are books that tell nothing new, and counts that were refused.
 func (c *Comparison) late(now time.Time) []Doubt {
 	var all []Doubt
-	for name, b := range c.books {
+	for _, name := range slices.Sorted(maps.Keys(c.books)) {
+		b := c.books[name]
 		if b.UpTo.After(b.seen) || b.advanced.IsZero() {
 			b.seen, b.advanced = b.UpTo, now
 		}
@@ -240,7 +243,7 @@ func (c *Comparison) rowDoubts(r *row, row *Row, s *Status) []Doubt {
 	}
 	switch {
 	case row.State != Within:
-		all = append(all, doubt(OpenDoubt, "%s", row.place())...)
+		all = append(all, doubt(OpenDoubt, "%s%s", row.place(), c.lopsided(r, b))...)
 	case !row.Newest:
 		all = append(all, doubt(NewestDoubt, "the newest third is not within the margin by itself")...)
 	}

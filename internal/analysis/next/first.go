@@ -42,25 +42,34 @@ func newFirst(c *claim, slots int) *first {
 	return f
 }
 
-// take takes in trials in their order.
+// take takes in trials in their order; all, or none if one cannot be.
 func (f *first) take(trials string) error {
+	var more [2]float64
 	for i := range len(trials) {
-		mark := trials[i]
-		arm, failed := slots.Control, mark < 'a'
-		switch mark | 0x20 {
-		case slots.TrialExperiment:
-			arm = slots.Experiment
-		case slots.TrialControl:
-		default:
-			return fmt.Errorf("%w: trial %q", ErrBucket, mark)
+		arm, _, err := trialOf(trials[i])
+		if err != nil {
+			return err
 		}
+		if more[arm]++; f.met[arm]+more[arm] > float64(f.slots) {
+			return fmt.Errorf("%w: more first requests than slots", ErrBucket)
+		}
+	}
+	for i := range len(trials) {
+		arm, failed, _ := trialOf(trials[i])
 		free := [2]float64{float64(f.slots) - f.met[0], float64(f.slots) - f.met[1]}
-		if free[arm] <= 0 {
-			return fmt.Errorf("%w: more trials than slots", ErrBucket)
-		}
 		f.trial(arm, failed, free[slots.Experiment]/(free[0]+free[1]))
 	}
 	return nil
+}
+
+func trialOf(mark byte) (arm slots.Arm, failed bool, err error) {
+	switch mark | 0x20 {
+	case slots.TrialControl:
+		return slots.Control, mark < 'a', nil
+	case slots.TrialExperiment:
+		return slots.Experiment, mark < 'a', nil
+	}
+	return 0, false, fmt.Errorf("%w: trial %q", ErrBucket, mark)
 }
 
 // trial bets on one; q is the chance that it is of the experiment.
@@ -99,15 +108,22 @@ func (f *first) logE(i int) float64 {
 	return logMean(all[:]...)
 }
 
-// low is the largest harm of the grid that is shown to be exceeded, and whether
-// the margin is.
+// low is the largest harm that is shown to be exceeded, and whether the margin
+// is. Beyond a harm of the grid it goes by the slope before it, which is the
+// steeper one.
 func (f *first) low(margin, level float64) (low float64, beyond, any bool) {
+	was := 0.0
 	for i, h := range f.grid {
-		if f.logE(i) < level {
+		e := f.logE(i)
+		if e < level {
 			break
 		}
 		low, any = h.t, true
 		beyond = beyond || h.t >= margin
+		if i > 0 && i+1 < len(f.grid) && was > e {
+			low += 0.999 * min((e-level)/(was-e)*(h.t-f.grid[i-1].t), f.grid[i+1].t-h.t)
+		}
+		was = e
 	}
 	return low, beyond, any
 }

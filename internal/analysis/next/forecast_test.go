@@ -144,4 +144,8 @@ func TestHopeIsGivenUpWhenUsersAreTooUnlike(t *testing.T) {
 	if s.Decision.Cause != NoHope || after > 10*time.Minute {
 		t.Errorf("%+v after %s", s.Decision, after)
 	}
+	p.Horizon, p.Patient = 5*time.Minute, true
+	if s, _ := w.start(t, p, 1).run(t, nil); s.Decision.Cause != HorizonCame {
+		t.Errorf("a patient one: %+v", s.Decision)
+	}
 }

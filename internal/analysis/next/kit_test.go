@@ -182,8 +182,8 @@ func (tr *trial) run(t testing.TB, limits map[string]Threshold) (Status, time.Du
 	tr.before(t, limits)
 	for {
 		tr.step(t)
-		if s := tr.c.Status(tr.now); s.Decision.Outcome != Continue {
-			return s, tr.now.Sub(tr.injected)
+		if tr.c.Look(tr.now).Outcome != Continue {
+			return tr.c.Status(tr.now), tr.now.Sub(tr.injected)
 		}
 	}
 }

@@ -142,20 +142,38 @@ func (c *Comparison) left(in time.Duration) (time.Duration, bool) {
 }
 
 // hopeless is the row that no luck clears until the horizon: even at the best
-// score of a hundred runs without harm there is too little information.
+// score of a hundred runs without harm there is too little information. It is
+// not hopeless while harm may yet be shown.
 func (c *Comparison) hopeless(in time.Duration) *row {
-	if c.plan.Horizon == 0 || in < max(c.plan.AtLeast, time.Minute) {
+	if c.plan.Patient || c.plan.Horizon == 0 || in < max(c.plan.AtLeast, time.Minute) {
 		return nil
 	}
+	var none *row
 	for _, r := range c.rows {
+		if c.harmInSight(r) {
+			return nil
+		}
 		f, known := c.forecast(r)
-		if !r.clears || !known {
+		if !r.clears || !known || none != nil {
 			continue
 		}
 		x := needed(c.plan.Alpha) / (1/(f.gain*c.plan.Horizon.Seconds()) + f.limit)
 		if mixture(math.Sqrt(x)-guardClear, x, 1) < c.clearLevel() {
-			return r
+			none = r
 		}
 	}
-	return nil
+	return none
+}
+
+// harmInSight reports whether the most harm that there may well be (95 %) would
+// be shown at the horizon.
+func (c *Comparison) harmInSight(r *row) bool {
+	a, b, known := r.pace.ahead()
+	s := r.at(r.margin)
+	if most := s.z - newestClear; known && most > 0 && s.info > 0 {
+		info := max(s.info, 1/(a/c.plan.Horizon.Seconds()+b))
+		s.z, s.info = most*math.Sqrt(info/s.info), info
+		return r.harmOf(s) >= c.harmLevel(0)
+	}
+	return false
 }

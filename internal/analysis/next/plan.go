@@ -23,6 +23,8 @@ type Plan struct {
 	// Exposed says that rows are of the requests that met the fault, or in
 	// control would have; rows of all requests then stop only.
 	Exposed bool `json:"exposed,omitempty"`
+	// Patient goes on to the horizon though no answer is to be expected.
+	Patient bool `json:"patient,omitempty"`
 	// Targets says that units are targets: none is new after the injection, so
 	// that there are no first requests to bet on.
 	Targets bool     `json:"targets,omitempty"`
@@ -65,14 +67,15 @@ type Metric struct {
 	Kind   Kind      `json:"kind"`
 	Harm   Direction `json:"harm,omitempty"` // of an EventRate
 	Margin Margin    `json:"margin,omitzero"`
-	// Quantiles are those of a latency; none: 0.5, 0.9 and 0.99. Beside them is
-	// always 0.999. From that on they can stop a run and need not be cleared.
+	// Quantiles are those of a latency that have to be cleared; none: 0.5, 0.9 and
+	// 0.99. Beside them is always 0.999, which stops only unless it is named.
 	Quantiles []float64 `json:"quantiles,omitempty"`
 	// Book is which of several books counts it.
 	Book string `json:"book,omitempty"`
 }
 
-// stopsOnly is from which quantile on a latency need not be cleared.
+// stopsOnly is the quantile that every latency has, and that need not be cleared
+// unless it is named.
 const stopsOnly = 0.999
 
 // RowName is what a book calls a row: the metric's name, for a latency with its
@@ -189,7 +192,7 @@ func (m Metric) rows() []*row {
 		var all []*row
 		stops := false
 		for _, q := range m.Quantiles {
-			all = append(all, m.quantile(q, guarded && q < stopsOnly))
+			all = append(all, m.quantile(q, guarded))
 			stops = stops || q == stopsOnly
 		}
 		if !stops {
@@ -213,22 +216,6 @@ func (m Metric) rows() []*row {
 func (m Metric) quantile(q float64, clears bool) *row {
 	r := &row{metric: m, name: RowName(m.Name, q), q: q, clears: clears}
 	r.change = r.name + ChangeSuffix
-	r.claim.quantile, r.small = true, 0.2*(1-q)
+	r.quantile, r.small = true, 0.2*(1-q)
 	return r
-}
-
-// Rows are the names of the rows of a plan that a book is asked for, without
-// those that [AllSuffix] and [ChangeSuffix] name.
-func (p Plan) Rows() ([]string, error) {
-	p, rows, err := p.complete()
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, r := range rows {
-		if !r.all {
-			names = append(names, r.name)
-		}
-	}
-	return names, nil
 }

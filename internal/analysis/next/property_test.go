@@ -145,3 +145,32 @@ func TestUpToFiveUnitsShowNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestTheIntervalOfFirstRequestsDecides: 12 of 12 against 0 of 10 are at least 21
+// points more.
+func TestTheIntervalOfFirstRequestsDecides(t *testing.T) {
+	level := -math.Log(partFirst * 0.01)
+	f := newFirst(&claim{margin: 0.005}, 8192)
+	if err := f.take("EcEcEcEcEcEcEcEcEcEcEE"); err != nil {
+		t.Fatal(err)
+	}
+	if low, beyond, _ := f.low(0.005, level); !beyond || !inside(low, 0.21, 0.218) {
+		t.Errorf("at least %g", low)
+	}
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 9))
+		c := claim{margin: 0.1 * r.Float64()}
+		if seed%2 == 0 {
+			c.ratio, c.margin = true, math.Log(1+r.Float64())
+		}
+		f := newFirst(&c, 8192)
+		p := r.Float64()
+		for range 400 {
+			arm := slots.Arm(r.IntN(2))
+			f.trial(arm, r.Float64() < p*(0.2+0.8*float64(arm)), 0.5)
+			if low, beyond, any := f.low(c.margin, level); any && beyond != (low >= c.margin) {
+				t.Fatalf("seed %d: beyond %v and at least %g, margin %g", seed, beyond, low, c.margin)
+			}
+		}
+	}
+}

@@ -16,8 +16,15 @@ type Threshold struct {
 	Between float64
 }
 
-// answersFor is how many answers a quantile needs beyond it.
-const answersFor = 5
+// answersFor is how many answers a quantile needs beyond it. Of the rarest one
+// will do: what is claimed is right whatever the limit is, and only its name is
+// then vague.
+func answersFor(q float64) float64 {
+	if q >= stopsOnly {
+		return 1
+	}
+	return 5
+}
 
 // FixThreshold finds it from answers of both arms in the first part of the
 // baseline. Ratio is the margin (1.2 is a fifth slower; 0 is none), floor the
@@ -31,7 +38,7 @@ func FixThreshold(h Histogram, q, ratio, floor float64) (Threshold, error) {
 	for _, k := range h.Counts {
 		n += float64(k)
 	}
-	if need := answersFor / math.Min(q, 1-q); n < need-1e-9 {
+	if need := answersFor(q) / math.Min(q, 1-q); n < need-1e-9 {
 		return Threshold{}, fmt.Errorf("%w: %.0f answers, and %s needs %.0f", ErrShort, n, QuantileName(q), need)
 	}
 	x := h.quantile(q, n)

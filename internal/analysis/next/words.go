@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -66,4 +67,28 @@ func (g *Guard) sentence() string {
 	}
 	return fmt.Sprintf("%s: both arms got worse: %s of control's requests %s, and %s in its own baseline; the fault reaches beyond its arm, or something else went wrong",
 		g.Metric, percent(g.Now), what, percent(g.Before))
+}
+
+// lopsided says what it means if all of the few units that fail are in the
+// experiment, and they are too few to show anything.
+func (c *Comparison) lopsided(r *row, b *book) string {
+	sums, _ := b.Row(r.name)
+	broken, others := failing(sums.Experiment.Few), failing(sums.Control.Few)
+	if r.metric.Kind != SuccessRate || broken == 0 || others > 0 {
+		return ""
+	}
+	need := math.Ceil(c.harmLevel(0)/math.Ln2) - 1 // of the table of units that all fail
+	if float64(broken) >= need {
+		return ""
+	}
+	return fmt.Sprintf("; %d of %d units fail for good in the experiment, 0 of %d in control: such a split has a chance of 1 in %d if the arm makes no difference, and about %.0f would do, or a larger alpha",
+		broken, len(sums.Experiment.Few), len(sums.Control.Few), 1<<broken, need)
+}
+
+// failing is how many units fail at least every other time.
+func failing(units [][4]float64) (n int) {
+	for _, u := range units {
+		n += int(min(2*u[1]/max(u[0], 1), 1))
+	}
+	return n
 }
