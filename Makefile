@@ -8,7 +8,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race race-core lint crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy fleet check-arms check-pairs check-callers check-h2 check-differential check-deploy check-container fuzz-api release fmt clean
+.PHONY: help demo build install test race race-core lint crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy attack-fleet check-arms check-pairs check-callers check-h2 check-differential check-deploy check-container fuzz-api release fmt clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,8 +64,8 @@ bench-proxy-hangs: build ## add and remove faults N times while clients stall, l
 soak-proxy: build ## keep 9,000 connections for FOR while their fault changes every second (FOR=10m)
 	.ci/bench-proxy -soak $(or $(FOR),10m)
 
-fleet: ## N rounds of kills, freezes and database restarts in a fleet of three (N=200)
-	@set -e; bed=$$(.ci/testbed); eval "$$bed"; MISHAP_FLEET=$(N) $(GO) test -count=1 -timeout 6h -v -run TestFleetRounds ./cmd/mishap
+attack-fleet: ## N rounds of kills, freezes, thaws and database restarts in a fleet of three, and what else hurts a fleet (N=200)
+	@set -e; bed=$$(.ci/testbed); eval "$$bed"; MISHAP_FLEET=$(N) $(GO) test -count=1 -timeout 6h -v -run 'TestFleet|TestAThawed' ./cmd/mishap
 
 check-pairs: build ## N pairs of runs, hands and Toxiproxy clients on shared proxies: no false verdict (N=50)
 	MISHAP_PAIRS=$(N) $(GO) test -count=1 -timeout 60m -v -run TestPairs ./cmd/mishap

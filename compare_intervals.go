@@ -42,20 +42,21 @@ const (
 
 // Row is one claim with the interval that decides it.
 type Row struct {
-	Metric     string    `json:"metric"`               // the name of its metric
-	What       string    `json:"what"`                 // what is counted, such as "failed", or "slower, p99"
-	Of         string    `json:"of,omitempty"`         // a part: "first requests", "all requests"; empty: what the metric is of
-	Since      time.Time `json:"since,omitzero"`       // the beginning of a newer part; zero: the injection
-	Control    RowArm    `json:"control"`              //
-	Experiment RowArm    `json:"experiment"`           //
-	More       Interval  `json:"more"`                 // in the experiment: of shares (0.005 is 0.5pp), or of means per unit
-	Same       float64   `json:"same,omitempty"`       // what More is if the fault does nothing
-	Margin     float64   `json:"margin"`               // in the same unit
-	PerUnit    bool      `json:"perUnit,omitempty"`    // More, Same and Margin are per unit, and no shares
-	State      RowState  `json:"state"`                //
-	Clears     bool      `json:"clears,omitempty"`     // it has to be within for the run to hold
-	Newest     bool      `json:"newest,omitempty"`     // its newest third is within too
-	LimitRatio float64   `json:"limitRatio,omitempty"` // the margin as the file writes it, where that is a ratio: 1.2 is a fifth more
+	Metric     string    `json:"metric"`           // the name of its metric
+	What       string    `json:"what"`             // what is counted, such as "failed", or "slower, p99"
+	Of         string    `json:"of,omitempty"`     // a part: "first requests", "all requests"; empty: what the metric is of
+	Since      time.Time `json:"since,omitzero"`   // the beginning of a newer part; zero: the injection
+	Control    RowArm    `json:"control"`          //
+	Experiment RowArm    `json:"experiment"`       //
+	More       Interval  `json:"more"`             // in the experiment: of shares (0.005 is 0.5pp), or how many times as many
+	Same       float64   `json:"same,omitempty"`   // what More is if the fault does nothing
+	Margin     float64   `json:"margin"`           // in the same unit
+	Ratio      bool      `json:"ratio,omitempty"`  // More, Same and Margin are how many times control's: 1.2 is a fifth more
+	Down       bool      `json:"down,omitempty"`   // fewer is harm
+	State      RowState  `json:"state"`            //
+	Shown      bool      `json:"shown,omitempty"`  // harm is, though it may be within the margin
+	Clears     bool      `json:"clears,omitempty"` // it has to be within for the run to hold
+	Newest     bool      `json:"newest,omitempty"` // its newest third is within too
 }
 
 // RowArm is what one arm had.
@@ -63,7 +64,7 @@ type RowArm struct {
 	Bad   int64    `json:"bad"`
 	Of    int64    `json:"of"`
 	Slow  Duration `json:"slow,omitempty"`  // of latencies: Bad are the answers slower than that
-	Units int64    `json:"units,omitempty"` // that had any
+	Units int64    `json:"units,omitempty"` // that had any; of events Of is the same
 }
 
 // Guard is one thing beside what it was in the baseline.
@@ -76,4 +77,6 @@ type Guard struct {
 	More   Interval `json:"more"`
 	Margin float64  `json:"margin"`
 	State  RowState `json:"state"`
+	// Rate says that the numbers are events per second, and no shares.
+	Rate bool `json:"rate,omitempty"`
 }

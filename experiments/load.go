@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/links"
 )
 
 // Catalogs are the kinds that a file may name.
@@ -190,9 +191,9 @@ func (f *file) read() ([]byte, bool) {
 		return nil, false
 	}
 	in, err := f.open()
-	var out *leadsOut
-	if errors.As(err, &out) {
-		return refuse(out.Error(), "a link among experiments stays within their folder; put the file itself there")
+	var link *links.Refused
+	if errors.As(err, &link) {
+		return refuse(link.Error()+" is not followed", links.Hint)
 	}
 	if err != nil {
 		return refuse("cannot read file: "+reason(err), "")

@@ -1,25 +1,17 @@
 package experiments
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"mishap/internal/links"
 )
 
-// leadsOut is a link that leads out of the folder it was found in.
-type leadsOut struct{}
-
-// Error says so.
-func (*leadsOut) Error() string {
-	return "a symbolic link that leads out of the folder is not followed"
-}
-
 // open opens the file without waiting for the writer of a pipe. One that was
-// found in a folder is opened within it: whoever may put links there must not
-// make mishap read, and show, any other file of this machine. The system itself
-// keeps to that, so that no link changes between a check and its use.
+// found in a folder is opened within it, by the rule for links; that rule is kept
+// by the system as well, so that no link changes between a look and its use.
 func (f *file) open() (*os.File, error) {
 	const flags = os.O_RDONLY | syscall.O_NONBLOCK
 	if f.tree == "" {
@@ -34,15 +26,26 @@ func (f *file) open() (*os.File, error) {
 		return nil, err
 	}
 	defer root.Close()
-	in, err := root.OpenFile(inside, flags, 0)
-	if err == nil {
-		return in, nil
+	if info, err := root.Lstat(inside); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return root.OpenFile(inside, flags, 0)
 	}
-	// The package os has no name for the error of a link that leads out.
-	info, _ := root.Lstat(inside)
-	known := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ELOOP)
-	if info != nil && info.Mode()&fs.ModeSymlink != 0 && !known {
-		return nil, &leadsOut{}
+	to, err := links.Follow(filepath.ToSlash(inside), func(at string) (links.Entry, error) {
+		info, err := root.Lstat(at)
+		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			return entryOf(info), err
+		}
+		to, err := root.Readlink(at)
+		return links.Entry{Type: fs.ModeSymlink, To: filepath.ToSlash(to)}, err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	return root.OpenFile(to, flags, 0)
+}
+
+func entryOf(info fs.FileInfo) (e links.Entry) {
+	if info != nil {
+		e.Type = info.Mode().Type()
+	}
+	return e
 }

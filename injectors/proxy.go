@@ -17,6 +17,8 @@ var (
 	ErrProxyDown = errors.New("the proxy is not running")
 	// ErrFaultOver is a fault that the proxy does not have, or not any more.
 	ErrFaultOver = errors.New("the proxy does not have the fault")
+	// ErrProxyOlder is a proxy of a version that does not know a parameter.
+	ErrProxyOlder = errors.New("the proxy is of an earlier version")
 )
 
 // ProxyAddress is a proxy of the settings.

@@ -25,7 +25,7 @@ const MaxArmShare mishap.Share = 0.5
 // fault in that it is leased, recorded and reverted; it harms nothing.
 type requestArms struct {
 	deps Deps
-	spec mishap.Arms
+	spec armsSpec
 }
 
 // armsUndo is where the arms are, and what tells them apart.
@@ -42,8 +42,13 @@ type armsUndo struct {
 // share of both arms together: that many users are set apart, though only half
 // of them get a fault. It also has a method Renew: without it the arms end with
 // their lease.
-func RequestArms(deps Deps, spec mishap.Arms) mishap.Injector {
-	return &requestArms{deps: deps, spec: spec}
+//
+// The proxy counts the rows of all metrics that it is the source of
+// ([mishap.CompareMetric.CountedRows]), by the success and the patience of the
+// comparison. One of an earlier version, which counts none, gets arms all the
+// same: what reads it says so.
+func RequestArms(deps Deps, spec mishap.Compare) mishap.Injector {
+	return &requestArms{deps: deps, spec: specOf(spec)}
 }
 
 // Prepare finds the proxy, and draws what was left to chance.
@@ -108,7 +113,7 @@ func (r *requestArms) check() error {
 }
 
 // armsNotes say in a plan what will be.
-func armsNotes(a ProxyAddress, spec mishap.Arms) []string {
+func armsNotes(a ProxyAddress, spec armsSpec) []string {
 	seed := fmt.Sprintf("with seed %d", spec.Seed)
 	if spec.Seed == 0 {
 		seed = "with a seed that is drawn when the run begins"
@@ -134,14 +139,12 @@ func (r *requestArms) recorded(in mishap.Injection) (ProxyControl, ProxyFault, e
 	if err := json.Unmarshal(in.Undo, &undo); err != nil || undo.Control == "" || undo.Untouched == "" || undo.Experiment == "" {
 		return nil, ProxyFault{}, fmt.Errorf("read undo of %s: it names no proxy and no tokens", in.ID)
 	}
-	var spec mishap.Arms
+	var spec armsSpec
 	if err := json.Unmarshal(in.With, &spec); err != nil {
 		return nil, ProxyFault{}, fmt.Errorf("read arms of %s: %w", in.ID, err)
 	}
-	with, err := json.Marshal(map[string]any{
-		"key": spec.Key, "tokens": map[string]string{"control": undo.Untouched, "experiment": undo.Experiment},
-	})
-	return r.deps.Proxy(undo.Control), ProxyFault{
+	with, err := spec.with(undo)
+	return orOlder{r.deps.Proxy(undo.Control)}, ProxyFault{
 		ID: in.ID, Run: undo.Run, Proxy: undo.Proxy, Kind: "arms", With: with, Seed: spec.Seed, Share: float64(spec.Share),
 		Expires: r.deps.Lease,
 	}, err

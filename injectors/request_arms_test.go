@@ -20,8 +20,12 @@ func someArms() *mishap.ArmsRequest {
 	return &mishap.ArmsRequest{Run: "conform", Token: "a-token-that-nobody-guesses", Share: 0.05}
 }
 
-func halves(proxy string) mishap.Arms {
-	return mishap.Arms{From: mishap.ArmsFromRequests, Proxy: proxy, Key: "header:X-User", Share: 0.5}
+func halves(proxy string) mishap.Compare {
+	return mishap.Compare{
+		Arms:    mishap.Arms{From: mishap.ArmsFromRequests, Proxy: proxy, Key: "header:X-User", Share: 0.5},
+		Metrics: []mishap.CompareMetric{{Name: "success-rate", Metric: mishap.SuccessRate, Source: "proxy"}, {Name: "latency", Metric: mishap.Latency, Source: "proxy", Path: "/pay*"}},
+		Success: &mishap.Success{Status: mishap.StatusSet{{Low: 200, High: 299}}, Not: &mishap.Failing{JSON: map[string]string{"error": "*"}}},
+	}
 }
 
 // httpDeps know one proxy, for HTTP.
@@ -132,7 +136,7 @@ func waitFor(t *testing.T, ok func() bool) {
 func TestASeedIsDrawnForEachRunAndRecorded(t *testing.T) {
 	control := startProxy(t, "http")
 	deps := httpDeps(func() string { return control })
-	seed := func(spec mishap.Arms, run string) uint64 {
+	seed := func(spec mishap.Compare, run string) uint64 {
 		found, err := injectors.RequestArms(deps, spec).Prepare(t.Context(), mishap.Request{Run: run})
 		if err != nil {
 			t.Fatal(err)
@@ -150,7 +154,7 @@ func TestASeedIsDrawnForEachRunAndRecorded(t *testing.T) {
 		t.Errorf("a plan has drawn %d", n)
 	}
 	given := halves("payments")
-	given.Seed = 7
+	given.Arms.Seed = 7
 	if n := seed(given, "run"); n != 7 {
 		t.Errorf("given 7, it is %d", n)
 	}
@@ -173,7 +177,7 @@ func TestArmsThatCannotBeSayWhy(t *testing.T) {
 		`arms.from: "targets" is not`: func(a *mishap.Arms) { a.From = mishap.ArmsFromTargets },
 	} {
 		spec := halves("payments")
-		change(&spec)
+		change(&spec.Arms)
 		if _, err := injectors.RequestArms(deps, spec).Prepare(t.Context(), mishap.Request{Run: "run"}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("want %q, got %v", says, err)
 		}

@@ -76,8 +76,8 @@ const callersDoc = "Judges what the callers of a dependency do, from the attempt
 	"Attempts are matched by a header (`id`). Without any, only totals are judged: `amplification` then compares calls per " +
 	"second while they fail with those while they do not, in the same window. Calls of one trace to one method and path " +
 	"count as attempts of one request until one of them succeeds. Jitter below about ±15 % is not told from none, nor any " +
-	"below 2 ms. Callers at different addresses are judged one by one where enough was seen of each; those that share one " +
-	"are taken for one.\n\n" +
+	"below 2 ms. Callers at different addresses are judged one by one where enough was seen of each. Those that share one are told " +
+	"apart if each request keeps to a policy of its own: that is a mixture, which is none of `backoff`, and its jitter is unknown.\n\n" +
 	"`opens` and `halfOpen` look at silences: calls that stop after failures and come back. They need 20 calls before, and " +
 	"a window that holds the first trial too: a silence that goes on may be the end of all traffic, and is unknown. `timeout` is when callers leave without an answer; of HTTP/1 a wait below 40 ms counts as up to that. A " +
 	"fallback is not seen here: the proxy knows that nobody calls, and not what users get meanwhile. With arms that are made " +

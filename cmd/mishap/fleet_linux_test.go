@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,19 +35,27 @@ type fleet struct {
 	target  *target
 	servers []*member
 	env     []string // of the servers
+	address string   // of the ledger
 }
 
 func newFleet(t *testing.T, servers, experiments int, lasts string) *fleet {
 	t.Helper()
+	return markedFleet(t, servers, experiments, func(i int) (injector, rest string) { return "mark", lasts + "}]\n" })
+}
+
+// markedFleet is a fleet with experiments that mark a key each: of marked are the
+// kind of the i-th, and what its file says from the duration of the fault on.
+func markedFleet(t *testing.T, servers, experiments int, marked func(i int) (injector, rest string)) *fleet {
+	t.Helper()
 	slow := newTarget(t, 300*time.Millisecond)
 	f := fleetOf(t, servers, "hosts: [target]\n", []string{"MISHAP_TEST_TARGET=" + slow.URL}, experiments, func(dir string, i int) error {
+		injector, rest := marked(i)
 		return os.WriteFile(filepath.Join(dir, fmt.Sprintf("e%03d.yaml", i)), fmt.Appendf(nil, `version: 1
 name: e%03d
 claim: It is well.
 steadyState: [{name: ok, probe: http, with: {url: "%s/ok"}, expect: {status: 200}, every: 2s, unknown: 10 of 20}]
-faults: [{name: mark, injector: mark, targets: {key: k%03d}, for: %s}]
 blastRadius: {targets: 1}
-`, i, slow.URL, i, lasts), 0o600)
+faults: [{name: mark, injector: %s, targets: {key: k%03d}, for: %s`, i, slow.URL, injector, i, rest), 0o600)
 	})
 	f.target = slow
 	return f
@@ -66,7 +75,7 @@ func fleetOf(t *testing.T, servers int, settings string, env []string, experimen
 		t.Fatal(err)
 	}
 	t.Cleanup(pg.Stop)
-	f := &fleet{t: t, dir: t.TempDir(), pg: pg, env: env, target: &target{}}
+	f := &fleet{t: t, dir: t.TempDir(), pg: pg, env: env, target: &target{}, address: pg.URL("postgres")}
 	folder := filepath.Join(f.dir, "experiments")
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		t.Fatal(err)
@@ -78,7 +87,7 @@ func fleetOf(t *testing.T, servers int, settings string, env []string, experimen
 	}
 	for i := range servers {
 		m := &member{state: filepath.Join(f.dir, fmt.Sprintf("s%d", i))}
-		all := fmt.Sprintf("%sledger: %s\nserverLease: %s\ngovernor: {runs: 1000}\nsources: [{name: x, folder: %s, poll: 1h}]\nlisten: none\n", settings, pg.URL("postgres"), fleetLease, folder)
+		all := fmt.Sprintf("%sledger: %s\nserverLease: %s\ngovernor: {runs: 1000}\nsources: [{name: x, folder: %s, poll: 1h}]\nlisten: none\n", settings, f.address, fleetLease, folder)
 		if err := errors.Join(os.Mkdir(m.state, 0o700), os.WriteFile(filepath.Join(m.state, "mishap.yaml"), []byte(all), 0o600)); err != nil {
 			t.Fatal(err)
 		}
@@ -145,13 +154,15 @@ func (f *fleet) kill(m *member) {
 
 // start asks for all experiments, each of one server, and returns who was asked
 // for which.
-func (f *fleet) start(experiments int) map[string]int {
+func (f *fleet) start(experiments int) map[string]int { return f.startOn(f.servers, experiments) }
+
+func (f *fleet) startOn(servers []*member, experiments int) map[string]int {
 	asked := map[string]int{}
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	for s, m := range f.servers {
+	for s, m := range servers {
 		all.Go(func() {
-			for i := s; i < experiments; i += len(f.servers) {
+			for i := s; i < experiments; i += len(servers) {
 				name := fmt.Sprintf("e%03d", i)
 				if status, _ := m.call("POST", "/v1/runs", fmt.Sprintf(`{"experiment": %q}`, name)); status == http.StatusAccepted {
 					mu.Lock()
@@ -181,7 +192,7 @@ func (f *fleet) until(limit time.Duration, what string, ok func() bool) time.Dur
 
 // unfinished says which runs are active, and what their servers say.
 func (f *fleet) unfinished() string {
-	book, err := ledger.OpenPostgres(f.t.Context(), f.pg.URL("postgres"), fleetLease)
+	book, err := ledger.OpenPostgres(f.t.Context(), f.address, fleetLease)
 	if err != nil {
 		return err.Error()
 	}
@@ -216,7 +227,10 @@ func (f *fleet) audit() (runs int) {
 	if twice := f.target.twice(); twice != nil {
 		f.t.Errorf("injected more than once: %v", twice)
 	}
-	book, err := ledger.OpenPostgres(f.t.Context(), f.pg.URL("postgres"), fleetLease)
+	if foreign := f.target.met(); foreign != nil {
+		f.t.Errorf("reverts met what another run had put in: %v", foreign)
+	}
+	book, err := ledger.OpenPostgres(f.t.Context(), f.address, fleetLease)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -225,6 +239,7 @@ func (f *fleet) audit() (runs int) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	f.ticks(all)
 	for _, r := range all {
 		entries, err := book.Entries(f.t.Context(), r.ID)
 		if err != nil {
@@ -241,9 +256,33 @@ func (f *fleet) audit() (runs int) {
 	return len(all)
 }
 
+// ticks checks that every minute of a schedule, from the first that was dealt with
+// to the last, was dealt with once.
+func (f *fleet) ticks(all []ledger.Record) {
+	f.t.Helper()
+	times := map[string]map[time.Time]int{}
+	for _, r := range all {
+		if r.Tick.IsZero() {
+			continue
+		}
+		if times[r.Experiment] == nil {
+			times[r.Experiment] = map[time.Time]int{}
+		}
+		times[r.Experiment][r.Tick.UTC()]++
+	}
+	for experiment, seen := range times {
+		at := slices.SortedFunc(maps.Keys(seen), time.Time.Compare)
+		for next := at[0]; !next.After(at[len(at)-1]); next = next.Add(time.Minute) {
+			if seen[next] != 1 {
+				f.t.Errorf("%s: the time %s was dealt with %d times", experiment, next.Format(time.RFC3339), seen[next])
+			}
+		}
+	}
+}
+
 // settled reports whether no run is active any more.
 func (f *fleet) settled() bool {
-	book, err := ledger.OpenPostgres(f.t.Context(), f.pg.URL("postgres"), fleetLease)
+	book, err := ledger.OpenPostgres(f.t.Context(), f.address, fleetLease)
 	if err != nil {
 		return false
 	}
@@ -320,64 +359,4 @@ func (f *fleet) halt() {
 	f.t.Logf("halt of %d faults: last revert begun after %s, everything out after %s", n, last.Round(time.Millisecond), took.Round(time.Millisecond))
 	f.until(30*time.Second, "every run has ended", f.settled)
 	f.audit()
-}
-
-// Rounds of kills, freezes longer than a lease, and restarts of the database at
-// random moments. By hand: make fleet N=200.
-func TestFleetRounds(t *testing.T) {
-	rounds, err := strconv.Atoi(os.Getenv("MISHAP_FLEET"))
-	if err != nil || rounds < 1 {
-		t.Skip("by hand: make fleet N=20")
-	}
-	seed := uint64(time.Now().UnixNano())
-	if s, err := strconv.ParseUint(os.Getenv("MISHAP_FLEET_SEED"), 10, 64); err == nil {
-		seed = s
-	}
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 1))
-	const experiments = 45
-	f := newFleet(t, 3, experiments, "4s")
-	for round := range rounds {
-		f.round(rng, experiments)
-		f.until(90*time.Second, fmt.Sprintf("round %d settles", round), func() bool { return len(f.target.left()) == 0 && f.settled() })
-		for _, m := range f.servers {
-			if m.cmd.ProcessState != nil {
-				f.up(m)
-			}
-		}
-		if t.Failed() {
-			break
-		}
-	}
-	t.Logf("%d rounds, %d runs", rounds, f.audit())
-}
-
-// round starts runs and hurts the fleet once or twice while they go on.
-func (f *fleet) round(rng *rand.Rand, experiments int) {
-	var begun sync.WaitGroup
-	begun.Go(func() { f.start(experiments) })
-	for range 1 + rng.IntN(2) {
-		time.Sleep(time.Duration(rng.Int64N(int64(4 * time.Second))))
-		m := f.servers[rng.IntN(len(f.servers))]
-		switch rng.IntN(3) {
-		case 0:
-			f.kill(m)
-		case 1:
-			if m.cmd.ProcessState == nil {
-				_ = m.cmd.Process.Signal(syscall.SIGSTOP)
-				time.Sleep(fleetLease + time.Duration(rng.Int64N(int64(3*time.Second))))
-				_ = m.cmd.Process.Signal(syscall.SIGCONT)
-			}
-		case 2:
-			f.pg.Down()
-			time.Sleep(time.Duration(rng.Int64N(int64(2 * time.Second))))
-			ctx, cancel := context.WithTimeout(f.t.Context(), 30*time.Second)
-			err := f.pg.Up(ctx)
-			cancel()
-			if err != nil {
-				f.t.Errorf("restart postgres: %v", err)
-			}
-		}
-	}
-	begun.Wait()
 }

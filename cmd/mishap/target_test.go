@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -24,12 +25,14 @@ type target struct {
 	mu       sync.Mutex
 	in       map[string]string // key → injection
 	injected map[string]int    // injection → calls
+	reverts  map[string]int    // injection → calls
+	foreign  []string          // reverts that met what another injection had put in
 	slowest  time.Duration
 	reverted time.Time // when the last revert began
 }
 
 func newTarget(t *testing.T, slowest time.Duration) *target {
-	g := &target{in: map[string]string{}, injected: map[string]int{}, slowest: slowest}
+	g := &target{in: map[string]string{}, injected: map[string]int{}, reverts: map[string]int{}, slowest: slowest}
 	mux := http.NewServeMux()
 	slow := func() { time.Sleep(rand.N(slowest)) }
 	mux.HandleFunc("POST /inject", func(_ http.ResponseWriter, r *http.Request) {
@@ -46,8 +49,17 @@ func newTarget(t *testing.T, slowest time.Duration) *target {
 		slow()
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		if g.in[r.FormValue("key")] == r.FormValue("id") {
-			delete(g.in, r.FormValue("key"))
+		key, id := r.FormValue("key"), r.FormValue("id")
+		g.reverts[id]++
+		switch g.in[key] {
+		case id:
+			delete(g.in, key)
+		case "":
+		default:
+			if r.FormValue("kind") == "token" {
+				break // it can be told apart
+			}
+			g.foreign = append(g.foreign, fmt.Sprintf("%s of %s met %s", id, key, g.in[key]))
 		}
 	})
 	mux.HandleFunc("GET /in", func(w http.ResponseWriter, r *http.Request) {
@@ -84,30 +96,56 @@ func (g *target) twice() (all []string) {
 	return all
 }
 
-// fakeTarget is the injector of such a target. It has no keeper: another server
-// must revert it.
+// met lists the foreign reverts.
+func (g *target) met() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.foreign)
+}
+
+// injections counts what was ever put in.
+func (g *target) injections() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.injected)
+}
+
+// revertsOf is how often the revert of an injection was asked for.
+func (g *target) revertsOf(id string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.reverts[id]
+}
+
+// fakeTarget is the injectors of such a target: "mark", which no process keeps, so
+// that another server must revert it; "token", whose fault bears its injection's id,
+// as those of a proxy do; and "kept", which has a keeper.
 func fakeTarget(address string) []app.Extra {
 	if address == "" {
 		return nil
 	}
-	one := mark{address}
-	kind := mishap.InjectorKind{
-		Kind:    mishap.Kind{Name: "mark", Summary: "marks a key of the fake target"},
-		Targets: markTargets{},
-		Uses:    func(mishap.Fault) (mishap.Uses, error) { return mishap.Uses{}, nil },
-		New:     func(mishap.Fault) (mishap.Injector, error) { return one, nil },
+	var all []app.Extra
+	for name, keeper := range map[string]mishap.Keeper{"mark": "", "token": mishap.KeeperProxy, "kept": mishap.KeeperProcess} {
+		one := mark{address, name}
+		kind := mishap.InjectorKind{
+			Kind:    mishap.Kind{Name: name, Summary: "marks a key of the fake target"},
+			Targets: markTargets{}, Keeper: keeper,
+			Uses: func(mishap.Fault) (mishap.Uses, error) { return mishap.Uses{}, nil },
+			New:  func(mishap.Fault) (mishap.Injector, error) { return one, nil },
+		}
+		all = append(all, app.Extra{InjectorKind: kind, Restore: func(mishap.Injection) (mishap.Injector, error) { return one, nil }})
 	}
-	return []app.Extra{{InjectorKind: kind, Restore: func(mishap.Injection) (mishap.Injector, error) { return one, nil }}}
+	return all
 }
 
 type markTargets struct {
 	Key string `json:"key" jsonschema:"what to mark"`
 }
 
-type mark struct{ address string }
+type mark struct{ address, kind string }
 
 func (m mark) ask(ctx context.Context, method, what string, in mishap.Injection) (string, error) {
-	q := url.Values{"key": {in.Target.ID}, "id": {in.ID}}
+	q := url.Values{"key": {in.Target.ID}, "id": {in.ID}, "kind": {m.kind}}
 	req, err := http.NewRequestWithContext(ctx, method, m.address+what+"?"+q.Encode(), nil)
 	if err != nil {
 		return "", err
@@ -130,7 +168,7 @@ func (m mark) Prepare(_ context.Context, r mishap.Request) ([]mishap.Injection, 
 	}
 	where := mishap.Place{Host: "target"}
 	return []mishap.Injection{{
-		Injector: "mark", Matched: 1, Keys: []mishap.Key{{Thing: "mark/" + t.Key, Attribute: "mark"}}, Undo: json.RawMessage(`{}`),
+		Injector: m.kind, Matched: 1, Keys: []mishap.Key{{Thing: "mark/" + t.Key, Attribute: "mark"}}, Undo: json.RawMessage(`{}`),
 		Target: mishap.Target{ID: t.Key, Kind: "mark", Where: where, Tags: map[string]string{"mishap": "allow"}},
 	}}, nil
 }

@@ -3,207 +3,157 @@ package analysis
 import (
 	"errors"
 	"math"
-	"strings"
 	"testing"
 	"time"
+
+	"mishap/internal/slots"
 )
 
-func TestDataThatCannotBeIsRefusedAndChangesNothing(t *testing.T) {
-	nan, inf := math.NaN(), math.Inf(1)
-	ok := Arm{Requests: 50, Successes: 50}
-	hist := Histogram{Bounds: []float64{0.1, 1}, Counts: []int64{1, 2, 3}}
-	for name, b := range map[string]Bucket{
-		"negative requests":       {Width: 1e9, Control: Arm{Requests: -1}, Experiment: ok},
-		"negative successes":      {Width: 1e9, Control: ok, Experiment: Arm{Requests: 5, Successes: -1}},
-		"negative events":         {Width: 1e9, Control: ok, Experiment: Arm{Events: -1}},
-		"more successes":          {Width: 1e9, Control: ok, Experiment: Arm{Requests: 5, Successes: 6}},
-		"absurd count":            {Width: 1e9, Control: ok, Experiment: Arm{Requests: math.MaxInt64}},
-		"no width":                {Control: ok, Experiment: ok},
-		"negative width":          {Width: -1e9, Control: ok, Experiment: ok},
-		"gauge not a number":      {Width: 1e9, Control: ok, Experiment: Arm{Gauge: &nan}},
-		"infinite gauge":          {Width: 1e9, Control: ok, Experiment: Arm{Gauge: &inf}},
-		"counts without bounds":   {Width: 1e9, Control: Arm{Latency: Histogram{Counts: []int64{1}}}, Experiment: ok},
-		"negative bin":            {Width: 1e9, Control: Arm{Latency: Histogram{Bounds: hist.Bounds, Counts: []int64{1, -2, 3}}}, Experiment: ok},
-		"falling bounds":          {Width: 1e9, Control: Arm{Latency: Histogram{Bounds: []float64{1, 0.1}, Counts: hist.Counts}}, Experiment: ok},
-		"bound that is no number": {Width: 1e9, Control: Arm{Latency: Histogram{Bounds: []float64{0.1, nan}, Counts: hist.Counts}}, Experiment: ok},
+func TestWhatIsLostIsNeverHeld(t *testing.T) {
+	for name, change := range map[string]func(*slots.Snapshot){
+		"a new book":           func(s *slots.Snapshot) { s.Began = s.Began.Add(time.Second) },
+		"sums that fell":       func(s *slots.Snapshot) { s.Rows[0].Control.Since = slots.Moments{} },
+		"a baseline that fell": func(s *slots.Snapshot) { s.Rows[0].Control.Before = slots.Before{} },
+		"another injection":    func(s *slots.Snapshot) { s.Injected = s.Injected.Add(time.Second) },
+		"a row that is gone":   func(s *slots.Snapshot) { s.Rows = nil },
 	} {
-		c := begun(t, ratePlan())
-		before, _ := c.MarshalJSON()
-		b.Start = epoch
-		if err := c.Observe("success", b); !errors.Is(err, ErrBucket) {
-			t.Errorf("%s: got %v", name, err)
-		}
-		if e := c.HarmLogE(); e != begunAnew(t).HarmLogE() {
-			t.Errorf("%s: evidence is %g", name, e)
-		}
-		if after, _ := c.MarshalJSON(); string(after) == string(before) {
-			t.Errorf("%s: the refusal was not recorded", name)
-		}
-	}
-}
-
-func begunAnew(t *testing.T) *Comparison { return begun(t, ratePlan()) }
-
-func TestRefusedBucketsKeepAMetricFromBeingCleared(t *testing.T) {
-	p := ratePlan()
-	p.Horizon = 20 * time.Minute
-	c := begun(t, p)
-	for i := range 1200 {
-		b := bucketAt(i, time.Second, Arm{Requests: 50, Successes: 50}, Arm{Requests: 50, Successes: 50})
-		if i%5 == 0 {
-			b.Experiment.Requests = -1
-		}
-		if err := c.Observe("success", b); (err != nil) != (i%5 == 0) {
+		c, err := New(planOf(success(0.005)))
+		if err != nil {
 			t.Fatal(err)
 		}
-		if d := c.Decide(b.end()); d.Outcome == Clear {
-			t.Fatalf("cleared after %d s", i)
+		b := healthy.book(t)
+		first := with(healthy, func(m *made) { m.hold = 30 * time.Second }).book(t).Snapshot(0)
+		_ = c.Begin(first.Injected)
+		if err := c.Take("", first); err != nil {
+			t.Fatal(err)
 		}
-	}
-	d := c.Decide(epoch.Add(20 * time.Minute))
-	if d.Outcome != Inconclusive || !strings.Contains(d.Reason, "are missing") || !strings.Contains(d.Reason, "240 buckets were refused") {
-		t.Errorf("got %+v", d)
+		s := b.Snapshot(0)
+		s.Rows = append([]slots.RowSums(nil), s.Rows...)
+		change(&s)
+		if err := c.Take("", s); !errors.Is(err, ErrReset) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if d := c.Status(s.UpTo).Decision; d.Outcome != Inconclusive || d.Cause != DataLost {
+			t.Errorf("%s: %+v", name, d)
+		}
 	}
 }
 
-func TestALateBucketIsRefused(t *testing.T) {
-	c := begun(t, ratePlan())
-	ok := Arm{Requests: 50, Successes: 50}
-	for i, want := range []error{nil, nil, ErrOrder, ErrOrder, nil} {
-		if err := c.Observe("success", bucketAt([]int{0, 1, 1, 0, 2}[i], time.Second, ok, ok)); !errors.Is(err, want) {
-			t.Errorf("bucket %d: got %v, want %v", i, err, want)
+func TestWhatCannotBeIsRefusedAndChangesNothing(t *testing.T) {
+	for name, change := range map[string]func(*slots.Snapshot){
+		"not a number":     func(s *slots.Snapshot) { s.Rows[0].Control.Since.YY = math.NaN() },
+		"infinite":         func(s *slots.Snapshot) { s.Rows[0].Experiment.Since.NY = math.Inf(1) },
+		"negative":         func(s *slots.Snapshot) { s.Rows[0].Control.Before.Y = -1 },
+		"more bad than of": func(s *slots.Snapshot) { s.Rows[0].Control.Since.Y = s.Rows[0].Control.Since.N + 1 },
+		"a window of none": func(s *slots.Snapshot) { s.Windows[0].Number = 0 },
+		"a bad window":     func(s *slots.Snapshot) { s.Windows[0].Rows[0].Control.NN = math.NaN() },
+		"a bad unit":       func(s *slots.Snapshot) { s.Rows[0].Control.Few = [][4]float64{{1, math.NaN()}} },
+		"older":            func(s *slots.Snapshot) { s.UpTo = s.UpTo.Add(-time.Hour) },
+		"trials of later":  func(s *slots.Snapshot) { s.TrialsFrom, s.Trials = 7, "e" },
+		"no trial":         func(s *slots.Snapshot) { s.Trials = "eEx" },
+		"too many trials":  func(s *slots.Snapshot) { s.Slots, s.Trials = 1, "ee" },
+	} {
+		c, before := judged(t, planOf(success(0.005)), with(healthy, func(m *made) { m.hold = 30 * time.Second }))
+		s := healthy.book(t).Snapshot(0)
+		change(&s)
+		if err := c.Take("", s); err == nil {
+			t.Errorf("%s is taken", name)
+		} else if !errors.Is(err, ErrBucket) && !errors.Is(err, ErrOrder) {
+			t.Errorf("%s: %v", name, err)
 		}
-	}
-	overlapping := Bucket{Start: epoch.Add(2500 * time.Millisecond), Width: time.Second, Control: ok, Experiment: ok}
-	if err := c.Observe("success", overlapping); !errors.Is(err, ErrOrder) {
-		t.Errorf("got %v", err)
+		after := c.Status(begin.Add(90 * time.Second))
+		if after.In != before.In || after.Rows[0] != before.Rows[0] {
+			t.Errorf("%s changed what is known", name)
+		}
+		if err := c.Take("", healthy.book(t).Snapshot(0)); err != nil {
+			t.Errorf("after %s: %v", name, err)
+		}
 	}
 }
 
-func TestABucketThatStraddlesTheBeginningIsNoEvidence(t *testing.T) {
-	c, err := New(ratePlan())
+func TestArmsOfUnequalSizeGiveTheSameAnswer(t *testing.T) {
+	c := claim{margin: 0.005}
+	for range 500 {
+		c.control.Add(slots.Unit{N: 10, Y: 1})
+	}
+	for range 50 {
+		c.experiment.Add(slots.Unit{N: 10, Y: 1})
+	}
+	s := c.span(5.2, 4.6, nil, true)
+	if math.Abs(s.estimate) > 1e-12 || !(s.low < 0 && s.high > 0) {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestPlansThatCannotBeCarriedOut(t *testing.T) {
+	bad := func(change func(*Metric)) Plan {
+		m := success(0.005)
+		change(&m)
+		return planOf(m)
+	}
+	for name, p := range map[string]Plan{
+		"alpha":              {Alpha: 0.5},
+		"not a number":       {Alpha: math.NaN()},
+		"atLeast":            {AtLeast: time.Hour, Horizon: time.Minute},
+		"budget":             {ExtraFailures: math.Inf(1)},
+		"no name":            bad(func(m *Metric) { m.Name = "" }),
+		"twice":              planOf(success(0.1), success(0.1)),
+		"a gauge":            bad(func(m *Metric) { m.Kind = Gauge }),
+		"a margin of all":    bad(func(m *Metric) { m.Margin.Difference = 1 }),
+		"a margin below 0":   bad(func(m *Metric) { m.Margin.Difference = -0.1 }),
+		"two margins":        bad(func(m *Metric) { m.Margin.Ratio = 2 }),
+		"the wrong way":      bad(func(m *Metric) { m.Margin = Margin{Ratio: 0.9} }),
+		"a latency by pp":    bad(func(m *Metric) { m.Kind = Latency }),
+		"a quantile of 1":    bad(func(m *Metric) { m.Kind, m.Margin, m.Quantiles = Latency, Margin{Ratio: 1.2}, []float64{1} }),
+		"a quantile twice":   bad(func(m *Metric) { m.Kind, m.Margin, m.Quantiles = Latency, Margin{Ratio: 1.2}, []float64{.5, .5} }),
+		"events with no way": bad(func(m *Metric) { m.Kind, m.Margin, m.Harm = EventRate, Margin{Ratio: 1.2}, "" }),
+	} {
+		if _, err := New(p); !errors.Is(err, ErrPlan) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestThresholdsOfTooFewAnswersAreNone(t *testing.T) {
+	h := Histogram{Bounds: []float64{0.1, 0.2, 0.4}, Counts: []int64{100, 300, 99, 0}}
+	if _, err := FixThreshold(h, 0.99, 1.2, 0); !errors.Is(err, ErrShort) {
+		t.Errorf("499 answers know p99: %v", err)
+	}
+	h.Counts[2]++
+	got, err := FixThreshold(h, 0.5, 1.2, 0)
+	if err != nil || !inside(got.Usual, 0.14, 0.143) || math.Abs(got.Slow-1.2*got.Usual) > 1e-12 || !inside(got.Between, 0.15, 0.17) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, _ := FixThreshold(h, 0.5, 0, 0.05); math.Abs(got.Slow-got.Usual-0.05) > 1e-12 {
+		t.Errorf("the floor gives %+v", got)
+	}
+	h.Counts[3] = 100
+	if _, err := FixThreshold(h, 0.99, 1.2, 0); !errors.Is(err, ErrShort) {
+		t.Errorf("p99 beyond all bounds: %v", err)
+	}
+	if _, err := FixThreshold(Histogram{Bounds: []float64{1}, Counts: []int64{-1, 1}}, 0.5, 1.2, 0); !errors.Is(err, ErrBucket) {
+		t.Errorf("a negative count: %v", err)
+	}
+}
+
+func TestAThresholdIsFixedOnce(t *testing.T) {
+	c, err := New(planOf(latency()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Begin(epoch.Add(500 * time.Millisecond)); err != nil {
-		t.Fatal(err)
-	}
-	before := c.HarmLogE()
-	if err := c.Observe("success", bucketAt(0, time.Second, Arm{Requests: 50, Successes: 50}, Arm{Requests: 50})); err != nil {
-		t.Fatal(err)
-	}
-	if c.HarmLogE() != before || c.streams[0].Learnt != 0 || c.streams[0].Observed != 0 {
-		t.Error("half of a bucket was taken for evidence, or for the baseline")
-	}
-}
-
-func TestChangedHistogramBoundsAreRefused(t *testing.T) {
-	c := begun(t, Plan{Metrics: []Metric{{Name: "latency", Kind: Latency}}})
-	arm := func(bounds ...float64) Arm {
-		return Arm{Latency: Histogram{Bounds: bounds, Counts: make([]int64, len(bounds)+1)}}
-	}
-	if err := c.Observe("latency", bucketAt(0, time.Second, arm(0.1, 1), arm(0.1, 1))); err != nil {
-		t.Fatal(err)
-	}
-	for _, b := range []Bucket{
-		bucketAt(1, time.Second, arm(0.1, 1, 2), arm(0.1, 1, 2)),
-		bucketAt(1, time.Second, arm(0.1, 1), arm(0.1, 2)),
-	} {
-		if err := c.Observe("latency", b); !errors.Is(err, ErrScheme) {
-			t.Errorf("got %v", err)
+	good := Threshold{Usual: 0.1, Slow: 0.12, Between: 0.1}
+	for name, x := range map[string]Threshold{"none": {}, "backwards": {Usual: 1, Slow: 0.5}, "not a number": {Usual: 1, Slow: 2, Between: math.NaN()}} {
+		if err := c.Fix("latency p99", x); !errors.Is(err, ErrPlan) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := c.Observe("latency", bucketAt(1, time.Second, Arm{Requests: 3}, arm(0.1, 1))); !errors.Is(err, ErrBucket) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestAMarginThatTheBinsCannotShowIsNeverCleared(t *testing.T) {
-	c := begun(t, Plan{Horizon: time.Minute, Metrics: []Metric{{Name: "latency", Kind: Latency, Margin: Margin{Ratio: 1.1}}}})
-	arm := Arm{Latency: Histogram{Bounds: []float64{0.1, 1}, Counts: []int64{500, 400, 100}}}
-	d := until(t, c, "latency", func(i int) Bucket { return bucketAt(i, time.Second, arm, arm) })
-	if d.Outcome != Inconclusive || !strings.Contains(d.Reason, "wider than the margin") {
-		t.Errorf("got %+v", d)
-	}
-}
-
-func TestACounterThatFellIsAReset(t *testing.T) {
-	earlier := Arm{Requests: 100, Successes: 90, Latency: Histogram{Bounds: []float64{1}, Counts: []int64{60, 40}}}
-	later := Arm{Requests: 150, Successes: 130, Latency: Histogram{Bounds: []float64{1}, Counts: []int64{80, 70}}}
-	d, err := later.Since(earlier)
-	if err != nil || d.Requests != 50 || d.Successes != 40 || d.Latency.Counts[1] != 30 {
-		t.Errorf("got %+v, %v", d, err)
-	}
-	if _, err := earlier.Since(later); !errors.Is(err, ErrReset) {
-		t.Errorf("got %v", err)
-	}
-	reset := later
-	reset.Latency = Histogram{Bounds: []float64{1}, Counts: []int64{1, 70}}
-	if _, err := reset.Since(earlier); !errors.Is(err, ErrReset) {
-		t.Errorf("got %v", err)
-	}
-	reset.Latency = Histogram{Bounds: []float64{2}, Counts: []int64{80, 70}}
-	if _, err := reset.Since(earlier); !errors.Is(err, ErrScheme) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestArmsOfDifferentTimesAreNotPaired(t *testing.T) {
-	s := Sample{Start: epoch, Width: time.Second}
-	if _, err := Pair(s, s); err != nil {
+	if err := errors.Join(c.Fix("latency p99", good), c.Fix("latency p99", good)); err != nil {
 		t.Error(err)
 	}
-	for _, other := range []Sample{{Start: epoch.Add(time.Millisecond), Width: time.Second}, {Start: epoch, Width: 2 * time.Second}} {
-		if _, err := Pair(s, other); !errors.Is(err, ErrClocks) {
-			t.Errorf("got %v", err)
-		}
+	if err := c.Fix("latency p99", Threshold{Usual: 0.2, Slow: 0.24}); !errors.Is(err, ErrOrder) {
+		t.Errorf("another: %v", err)
 	}
-}
-
-func TestPlansThatCannotBeCarriedOutAreRefused(t *testing.T) {
-	rate := Metric{Name: "a", Kind: SuccessRate}
-	for name, p := range map[string]Plan{
-		"no metric":                  {},
-		"no name":                    {Metrics: []Metric{{Kind: SuccessRate}}},
-		"two of a name":              {Metrics: []Metric{rate, rate}},
-		"reserved name":              {Metrics: []Metric{{Name: trafficName, Kind: SuccessRate}}},
-		"unknown kind":               {Metrics: []Metric{{Name: "a", Kind: "vibes"}}},
-		"alpha of 2":                 {Alpha: 2, Metrics: []Metric{rate}},
-		"alpha not a number":         {Alpha: math.NaN(), Metrics: []Metric{rate}},
-		"share of 1":                 {Share: 1, Metrics: []Metric{rate}},
-		"events of unknown share":    {Metrics: []Metric{{Name: "a", Kind: EventRate, Harm: Decrease}}},
-		"events without a direction": {Share: 0.5, Metrics: []Metric{{Name: "a", Kind: EventRate}}},
-		"margin of the wrong side":   {Share: 0.5, Metrics: []Metric{{Name: "a", Kind: EventRate, Harm: Decrease, Margin: Margin{Ratio: 1.1}}}},
-		"two margins":                {Metrics: []Metric{{Name: "a", Kind: SuccessRate, Margin: Margin{Ratio: 2, Difference: 0.1}}}},
-		"absolute margin of latency": {Metrics: []Metric{{Name: "a", Kind: Latency, Margin: Margin{Difference: 0.1}}}},
-		"unequal arms in blocks":     {Share: 0.1, Metrics: []Metric{{Name: "a", Kind: Gauge, Harm: Increase}}},
-		"margin of counts in blocks": {Metrics: []Metric{{Name: "a", Kind: SuccessRate, Block: 1e9, Margin: Margin{Difference: 0.1}}}},
-		"dispersion below 1":         {Metrics: []Metric{{Name: "a", Kind: SuccessRate, Dispersion: 0.5}}},
-		"tolerance below 1":          {Metrics: []Metric{{Name: "a", Kind: SuccessRate, Tolerance: 0.5}}},
-		"success that may not fall":  {Metrics: []Metric{{Name: "a", Kind: SuccessRate, Harm: Increase}}},
-		"budget without a rate":      {ExtraFailures: 5, Metrics: []Metric{{Name: "a", Kind: Latency}}},
-	} {
-		if _, err := New(p); !errors.Is(err, ErrPlan) {
-			t.Errorf("%s: got %v", name, err)
-		}
-	}
-}
-
-func TestIntervalsWithoutDataHoldEverything(t *testing.T) {
-	if i := ShareInterval(0, 0, 0.01); i.Low != 0 || i.High != 1 {
-		t.Errorf("got %+v", i)
-	}
-	if i := RatioInterval(3, 0, 0.5, 0.01); i.High != mostRatio || i.Low <= 0 {
-		t.Errorf("got %+v", i)
-	}
-	if _, err := MeanInterval(0, 1, 1, 0.1, 0.05); !errors.Is(err, ErrShort) {
-		t.Errorf("got %v", err)
-	}
-	if _, _, err := QuantileInterval(Histogram{Bounds: []float64{1}, Counts: []int64{0, 0}}, 0.5, 0.05); !errors.Is(err, ErrShort) {
-		t.Errorf("got %v", err)
-	}
-	i, open, err := QuantileInterval(Histogram{Bounds: []float64{1, 2}, Counts: []int64{5, 90, 40}}, 0.99, 0.05)
-	if err != nil || !open || i.High != 2 {
-		t.Errorf("got %+v, %v, %v", i, open, err)
+	if err := c.Fix("latency p12", good); !errors.Is(err, ErrPlan) {
+		t.Errorf("no row: %v", err)
 	}
 }

@@ -87,8 +87,8 @@ func (a Arm) Since(earlier Arm) (Arm, error) {
 	return d, nil
 }
 
-// check refuses what cannot be.
-func (b *Bucket) check() error {
+// Check refuses what cannot be.
+func (b *Bucket) Check() error {
 	if b.Width <= 0 || b.Width > 24*time.Hour {
 		return fmt.Errorf("%w: width is %s", ErrBucket, b.Width)
 	}
@@ -137,6 +137,3 @@ func (h *Histogram) check() error {
 	}
 	return nil
 }
-
-// end is when the bucket is over.
-func (b *Bucket) end() time.Time { return b.Start.Add(b.Width) }

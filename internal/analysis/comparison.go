@@ -1,82 +1,61 @@
 package analysis
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
+
+	"mishap/internal/slots"
 )
 
-// Comparison is control beside experiment: closed buckets go in, and at any
-// moment [Comparison.Decide] says whether enough is known. It is not safe for
-// use by several goroutines at once.
+// Comparison is control beside experiment: what books of slots tell goes in, and
+// at any moment [Comparison.Status] says what is known, and whether it is
+// enough. It is not safe for use by several goroutines at once.
 type Comparison struct {
-	plan    Plan
-	begun   time.Time
-	split   [2]int64 // units assigned to control and experiment
-	splitE  float64  // the largest evidence against the split
-	streams []*stream
-	weights []float64
-	outcome Decision
+	plan     Plan
+	rows     []*row
+	books    map[string]*book
+	first    *first
+	firstOf  *row     // the success rate that first requests are judged by
+	assigned [2]int64 // units assigned to control and experiment
+	splitE   float64  // the largest evidence against the split
+	begun    time.Time
+	lost     string
+	final    Decision
+}
+
+// book is the newest that one told.
+type book struct {
+	slots.Snapshot
+	trials   int
+	advanced time.Time // when its end last moved, by the clock of Status
+	seen     time.Time // the end that was then
 }
 
 // New makes a comparison of the plan. What the plan leaves out is filled in;
-// one that cannot be carried out is [ErrPlan]. With a known share and a success
-// rate, it also watches whether the requests of the experiment stop.
+// one that cannot be carried out is [ErrPlan].
 func New(p Plan) (*Comparison, error) {
-	p, err := p.complete()
+	p.Metrics = append([]Metric(nil), p.Metrics...)
+	p, rows, err := p.complete()
 	if err != nil {
 		return nil, fmt.Errorf("start comparison: %w", err)
 	}
-	c := &Comparison{plan: p}
-	metrics := p.Metrics
-	if c.trafficSource() >= 0 {
-		metrics = append(append([]Metric(nil), metrics...), trafficGuard(metrics[c.trafficSource()]))
-	}
-	total := 0.0
-	for _, m := range metrics {
-		total += m.Weight
-	}
-	for _, m := range metrics {
-		weight, threshold := m.Weight/total, 0.0
-		if p.Boost {
-			threshold = math.Log(1/p.Alpha) - math.Log(weight)
+	c := &Comparison{plan: p, rows: rows, books: map[string]*book{}}
+	for _, r := range rows {
+		if r.metric.Kind == SuccessRate && !r.all && !p.Targets {
+			c.firstOf = r
+			break
 		}
-		c.weights = append(c.weights, weight)
-		c.streams = append(c.streams, newStream(m, p, threshold))
 	}
 	return c, nil
-}
-
-// trafficGuard is harm if the requests of the experiment fall to less than
-// half of its share. It is as lenient, and divides its evidence by at least
-// ten, because units send unequal numbers of requests in bursts, which no bound
-// on independent counts can bear; at 50 requests/s it still takes seconds.
-func trafficGuard(of Metric) Metric {
-	return Metric{
-		Name: trafficName, Kind: EventRate, Harm: Decrease, Usual: 0.01, Weight: trafficWeight,
-		Tolerance: trafficTolerance, Dispersion: max(trafficDispersion, of.Dispersion),
-	}
-}
-
-// trafficSource is the metric whose requests the guard reads, or -1.
-func (c *Comparison) trafficSource() int {
-	if c.plan.Share == 0 {
-		return -1
-	}
-	for i, m := range c.plan.Metrics {
-		if m.Kind == SuccessRate {
-			return i
-		}
-	}
-	return -1
 }
 
 // Plan is the plan, with what was left out filled in.
 func (c *Comparison) Plan() Plan { return c.plan }
 
-// Begin says when the fault was injected. Buckets that end before it are
-// baseline: they teach what is usual, and are no evidence. A bucket that
-// straddles it is left out. It is said once.
+// Begin says when the fault was injected, by the caller's clock, from which the
+// horizon counts. It is said once.
 func (c *Comparison) Begin(at time.Time) error {
 	if !c.begun.IsZero() || at.IsZero() {
 		return fmt.Errorf("begin comparison: %w: begun at %s already", ErrOrder, c.begun.Format(time.RFC3339Nano))
@@ -85,73 +64,189 @@ func (c *Comparison) Begin(at time.Time) error {
 	return nil
 }
 
-// Observe consumes a closed bucket of one metric; each metric may have its own
-// widths and source. A bucket that is refused ([ErrBucket], [ErrOrder],
-// [ErrScheme]) changes no evidence, and its time counts as missing.
-func (c *Comparison) Observe(metric string, b Bucket) error {
-	b.Start = b.Start.Round(0)
-	for i, m := range c.plan.Metrics {
-		if m.Name != metric {
-			continue
+// Fix says beyond what the answers of a latency's row ([RowName]) are slow. It is
+// said once.
+func (c *Comparison) Fix(name string, t Threshold) error {
+	found := false
+	for _, r := range c.rows {
+		if r.name == name || r.name == name+AllSuffix {
+			if r.q == 0 || !(t.Usual > 0) || !(t.Slow >= t.Usual) || !(t.Between >= 0 && t.Between <= 1) {
+				return fmt.Errorf("fix threshold of %s: %w: %+v", name, ErrPlan, t)
+			}
+			if r.limit != (Threshold{}) && r.limit != t {
+				return fmt.Errorf("fix threshold of %s: %w: it is fixed already", name, ErrOrder)
+			}
+			r.limit, r.small, found = t, max(t.Between, 0.2*(1-r.q)), true
 		}
-		if err := c.streams[i].take(b, c.begun); err != nil {
-			return fmt.Errorf("observe %s: %w", metric, err)
-		}
-		if i == c.trafficSource() {
-			return c.streams[len(c.streams)-1].take(b, c.begun)
-		}
-		return nil
 	}
-	return fmt.Errorf("observe %s: %w: no such metric", metric, ErrPlan)
+	if !found {
+		return fmt.Errorf("fix threshold: %w: no row %q", ErrPlan, name)
+	}
+	return nil
 }
 
-// Assigned adds units that were newly assigned to the arms (not requests).
-// With a known share it is checked that they are split as planned; the share
-// must be what each unit's assignment was drawn with.
+// Assigned adds units that were newly assigned to the arms (not requests), each
+// with an even chance. It is checked that they are split so.
 func (c *Comparison) Assigned(control, experiment int64) error {
 	if control < 0 || experiment < 0 || control > mostCount || experiment > mostCount {
 		return fmt.Errorf("count assigned units: %w: %d and %d", ErrBucket, control, experiment)
 	}
-	n := [2]int64{min(c.split[0]+control, mostCount), min(c.split[1]+experiment, mostCount)}
-	if q := c.plan.Share; q > 0 {
-		e, err := SplitEvidence(n[:], []float64{1 - q, q})
-		if err != nil {
-			return err
+	c.assigned = [2]int64{min(c.assigned[0]+control, mostCount), min(c.assigned[1]+experiment, mostCount)}
+	e, err := SplitEvidence(c.assigned[:], []float64{0.5, 0.5})
+	c.splitE = max(c.splitE, e)
+	return err
+}
+
+// Take takes in what a book tells; name is that of [Metric.Book]. Sums go on
+// from the beginning, so that one that was missed is made up for by the next.
+// What cannot be is refused and changes nothing. Sums that fell, and a book that
+// began anew, are [ErrReset]: what it had is lost, and nothing is held any more.
+func (c *Comparison) Take(name string, s slots.Snapshot) error {
+	if err := c.take(name, s); err != nil {
+		if errors.Is(err, ErrReset) && c.lost == "" {
+			c.lost = err.Error()
 		}
-		c.splitE = max(c.splitE, e)
+		return fmt.Errorf("take sums: %w", err)
 	}
-	c.split = n
 	return nil
 }
 
-// HarmLogE is the log evidence for harm in all metrics together; at
-// log(1/alpha) the comparison aborts.
-func (c *Comparison) HarmLogE() float64 {
-	logE := make([]float64, len(c.streams))
-	for i, s := range c.streams {
-		h, stake := s.evidence().harm()
-		logE[i] = h.logE(stake)
+func (c *Comparison) take(name string, s slots.Snapshot) error {
+	if err := c.check(&s); err != nil {
+		return err
 	}
-	return weigh(logE, c.weights)
+	b := c.books[name]
+	if b == nil {
+		b = &book{}
+		c.books[name] = b
+	} else if err := follows(&b.Snapshot, &s); err != nil {
+		return err
+	}
+	if s.TrialsFrom > b.trials {
+		return fmt.Errorf("%w: first requests from %d on, after %d", ErrOrder, s.TrialsFrom, b.trials)
+	}
+	if have := b.trials - s.TrialsFrom; have < len(s.Trials) && c.firstOf != nil && c.firstOf.metric.Book == name {
+		if c.first == nil {
+			c.first = newFirst(&c.firstOf.claim, s.Slots)
+		}
+		if err := c.first.take(s.Trials[have:]); err != nil {
+			return err
+		}
+	}
+	b.trials = max(b.trials, s.TrialsFrom+len(s.Trials))
+	s.Trials = ""
+	b.Snapshot = s
+	c.load(b, name)
+	return nil
 }
 
-// ExtraFailures is how many failures the experiment had beyond what control's
-// share of failures, in the same time, lets expect: fE - nE*fC/nC, of the
-// success rate that has the most. It is an estimate that wavers by about the
-// root of twice the failures, never below 0; while control is silent, every
-// failure counts.
-func (c *Comparison) ExtraFailures() float64 {
-	most := 0.0
-	for i, m := range c.plan.Metrics {
-		if m.Kind != SuccessRate {
+// check refuses sums that no units can have.
+func (c *Comparison) check(s *slots.Snapshot) error {
+	counted := map[string]bool{} // whether y is a part of n
+	for _, r := range c.rows {
+		counted[r.name], counted[r.change] = !r.poisson, !r.poisson
+	}
+	for _, r := range s.Rows {
+		for _, side := range [...]*slots.Side{&r.Control, &r.Experiment} {
+			if err := errors.Join(side.Since.Check(), side.Before.Check()); err != nil {
+				return fmt.Errorf("%w: %s: %w", ErrBucket, r.Name, err)
+			}
+			if counted[r.Name] && (side.Since.Y > side.Since.N || side.Before.Y > side.Before.N) {
+				return fmt.Errorf("%w: %s: %g bad of %g requests", ErrBucket, r.Name, side.Since.Y, side.Since.N)
+			}
+			for _, u := range side.Few {
+				for _, v := range u {
+					if !(v >= 0) || math.IsInf(v, 1) {
+						return fmt.Errorf("%w: %s: unit of %g", ErrBucket, r.Name, u)
+					}
+				}
+			}
+		}
+	}
+	for _, w := range s.Windows {
+		for _, r := range w.Rows {
+			if err := errors.Join(r.Control.Check(), r.Experiment.Check()); err != nil || w.Number < 1 {
+				return fmt.Errorf("%w: window %d of %s: %w", ErrBucket, w.Number, r.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// follows refuses what cannot come after.
+func follows(old, s *slots.Snapshot) error {
+	switch {
+	case !s.Began.Equal(old.Began):
+		return fmt.Errorf("%w: counting began anew at %s", ErrReset, s.Began.Format(time.TimeOnly))
+	case s.UpTo.Before(old.UpTo):
+		return fmt.Errorf("%w: sums up to %s, after those up to %s", ErrOrder, s.UpTo.Format(time.RFC3339Nano), old.UpTo.Format(time.RFC3339Nano))
+	case !old.Injected.IsZero() && !s.Injected.Equal(old.Injected):
+		return fmt.Errorf("%w: the injection moved to %s", ErrReset, s.Injected.Format(time.RFC3339Nano))
+	}
+	for _, r := range old.Rows {
+		n, there := s.Row(r.Name)
+		if !there || fell(r.Control, n.Control) || fell(r.Experiment, n.Experiment) {
+			return fmt.Errorf("%w: what was counted of %s fell", ErrReset, r.Name)
+		}
+	}
+	return nil
+}
+
+func fell(old, s slots.Side) bool {
+	return s.Since.N < old.Since.N || s.Since.Y < old.Since.Y || s.Before.N < old.Before.N || s.Before.Y < old.Before.Y
+}
+
+// load brings each row of a book up to date.
+func (c *Comparison) load(b *book, name string) {
+	after := b.UpTo.Sub(b.Injected).Seconds()
+	for _, r := range c.rows {
+		sums, there := b.Row(r.name)
+		if r.metric.Book != name || !there {
 			continue
 		}
-		e, ctl := c.streams[i].Totals.Experiment, c.streams[i].Totals.Control
-		extra := float64(e.Requests - e.Successes)
-		if ctl.Requests > 0 {
-			extra -= float64(e.Requests) * float64(ctl.Requests-ctl.Successes) / float64(ctl.Requests)
+		r.control, r.experiment = sums.Control.Since, sums.Experiment.Since
+		if b.Injected.IsZero() {
+			r.pace.before(sums, b.UpTo)
+			continue
 		}
-		most = max(most, extra)
+		for arm, m := range [...]*slots.Moments{&r.control, &r.experiment} {
+			n := m.N
+			if r.poisson { // a unit is counted once, its events are not
+				n = m.Y
+			}
+			r.flow[arm].take(n, b.Injected, b.UpTo)
+		}
+		if r.few == nil && sums.Control.Before.Units+sums.Experiment.Before.Units <= fewUnits {
+			r.few = newFew(&r.claim)
+		}
+		if r.few != nil && !r.all {
+			r.few.take(&r.claim, sums.Control.Few, sums.Experiment.Few, after)
+		}
+		r.pace.since(r, after)
 	}
-	return most
+}
+
+// flow is whether requests keep coming.
+type flow struct {
+	n       float64
+	grew    time.Time
+	silence time.Duration // the longest
+}
+
+func (f *flow) take(n float64, injected, upTo time.Time) {
+	if f.grew.IsZero() {
+		f.grew = injected
+	}
+	if n > f.n {
+		f.n, f.grew = n, upTo
+	}
+	f.silence = max(f.silence, upTo.Sub(f.grew))
+}
+
+// evidence for harm is beside that of few units, where those are few.
+func (r *row) beside() func(float64) float64 {
+	if r.few == nil || r.all {
+		return nil
+	}
+	return r.few.at
 }

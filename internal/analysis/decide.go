@@ -2,28 +2,25 @@ package analysis
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
+
+	"mishap/internal/slots"
 )
 
 // Outcome is what a comparison has come to.
 type Outcome string
 
-// The four outcomes. All but Continue are final, except that an abort still
-// replaces a clear, if harm shows in buckets that arrive after it.
+// The four outcomes. All but Continue are final, except that harm which shows
+// later replaces Held.
 const (
-	// Continue is: not enough is known yet.
-	Continue Outcome = "continue"
-	// Abort is: harm is shown. Without harm its probability is at most alpha.
-	Abort Outcome = "abort"
-	// Clear is: every guarded metric is shown to have no harm beyond its
-	// margin. With such harm from the beginning its probability is at most
-	// beta, for any number of metrics.
-	Clear Outcome = "clear"
-	// Inconclusive is: the horizon has come, the harm budget is spent, or the
-	// split is broken, and nothing is shown.
-	Inconclusive Outcome = "inconclusive"
+	Continue     Outcome = "continue"
+	Deviated     Outcome = "deviated"     // an interval lies wholly beyond its margin
+	Held         Outcome = "held"         // every interval lies wholly within
+	Inconclusive Outcome = "inconclusive" // neither, and it is over
 )
 
 // Cause is why a comparison is over, for programs.
@@ -31,106 +28,273 @@ type Cause string
 
 // The causes.
 const (
-	HarmShown    Cause = "harm-shown"
-	HarmRuledOut Cause = "harm-ruled-out"
-	HorizonCame  Cause = "horizon"
-	BudgetSpent  Cause = "budget"
-	SplitBroken  Cause = "split"
+	HarmShown     Cause = "harm-shown"
+	WithinMargins Cause = "within-margins"
+	BothChanged   Cause = "both-changed"
+	BudgetSpent   Cause = "budget"
+	SplitBroken   Cause = "split"
+	DataLost      Cause = "data-lost"
+	NoHope        Cause = "hopeless"
+	HorizonCame   Cause = "horizon"
 )
 
 // Decision is an outcome with its reasons.
 type Decision struct {
-	Outcome Outcome   `json:"outcome"`
-	Cause   Cause     `json:"cause,omitempty"`
-	At      time.Time `json:"at,omitzero"`
-	// Reason is one sentence for people.
-	Reason string `json:"reason,omitempty"`
+	Outcome Outcome
+	Cause   Cause
+	At      time.Time
+	Reason  string // one sentence for people
+	Row     *Row   // of HarmShown: the row that shows it
+	Guard   *Guard // of BothChanged
 }
 
-// Decide says what is known at a time, which the caller's clock gives. Looking
-// more often never weakens it. The first outcome that is not Continue stays,
-// but for harm that shows later.
-//
-// In this order: a broken split makes everything void; harm shown aborts; every
-// guarded metric shown to be within its margin, with traffic in both arms and
-// next to no time missing, clears (intersection-union test: no correction for
-// many metrics, Berger 1982); a spent budget or the horizon end it without an
-// answer. A plan without a margin is never cleared.
-func (c *Comparison) Decide(at time.Time) Decision {
+// DoubtKind is what keeps a comparison from being held, for programs.
+type DoubtKind string
+
+// The doubts.
+const (
+	SoonDoubt     DoubtKind = "too-soon"        // before atLeast
+	OpenDoubt     DoubtKind = "open"            // an interval is not within its margin
+	NewestDoubt   DoubtKind = "newest-open"     // not in the newest third
+	ChangeDoubt   DoubtKind = "changed"         // both arms may be worse than the baseline
+	ShortDoubt    DoubtKind = "baseline-short"  // the baseline cannot tell
+	FailingDoubt  DoubtKind = "baseline-fails"  // more than a fifth
+	UnitsDoubt    DoubtKind = "few-units"       //
+	NotMetDoubt   DoubtKind = "nothing-met"     //
+	SilentDoubt   DoubtKind = "silent"          // an arm had no requests for long
+	MissingDoubt  DoubtKind = "missing"         // a book is late, or tells nothing of a row
+	RefusedDoubt  DoubtKind = "refused"         // counts that could not be
+	LostDoubt     DoubtKind = "lost"            // a book began anew
+	SplitDoubt    DoubtKind = "split"           //
+	LimitDoubt    DoubtKind = "no-limit"        // a quantile's limit is not known
+	NothingDoubt  DoubtKind = "nothing-guarded" // no metric has a margin
+	HopelessDoubt DoubtKind = "hopeless"        //
+)
+
+// Doubt is one reason.
+type Doubt struct {
+	Kind DoubtKind
+	Row  string
+	Text string
+}
+
+// decide follows the order of the reasons: what voids everything, harm, what
+// stops, and only then what clears.
+func (c *Comparison) decide(s *Status, now time.Time) Decision {
 	if c.begun.IsZero() {
 		return Decision{Outcome: Continue}
 	}
-	final := c.outcome.Outcome != ""
-	if final && c.outcome.Outcome != Clear {
-		return c.outcome
+	if c.final.Outcome == "" || c.final.Outcome == Held {
+		d := c.judge(s, now)
+		d.At = now
+		if d.Outcome == Continue && c.final.Outcome == "" {
+			return Decision{Outcome: Continue}
+		}
+		if c.final.Outcome == "" || d.Outcome == Deviated {
+			c.final = d
+		}
 	}
-	if d := c.decide(at.Round(0)); !final && d.Outcome != Continue || d.Outcome == Abort {
-		c.outcome = d
-	} else if !final {
-		return d
-	}
-	return c.outcome
+	return c.final
 }
 
-func (c *Comparison) decide(at time.Time) Decision {
+func (c *Comparison) judge(s *Status, now time.Time) Decision {
+	if why := c.Split(); why != "" {
+		return Decision{Outcome: Inconclusive, Cause: SplitBroken, Reason: why}
+	}
+	if r := harmed(s); r != nil {
+		return Decision{Outcome: Deviated, Cause: HarmShown, Reason: r.sentence(), Row: r}
+	}
+	for i := range s.Guards {
+		if g := &s.Guards[i]; g.State == Beyond {
+			return Decision{Outcome: Inconclusive, Cause: BothChanged, Reason: g.sentence(), Guard: g}
+		}
+	}
 	switch {
-	case c.Split() != "":
-		return Decision{Inconclusive, SplitBroken, at, c.Split()}
-	case c.HarmLogE() >= math.Log(1/c.plan.Alpha)-1e-12:
-		return Decision{Abort, HarmShown, at, "harm is shown by " + c.mostHarmed()}
-	case c.cleared(at):
-		return Decision{Clear, HarmRuledOut, at, "harm beyond the margin is ruled out for every metric that has one"}
-	case c.plan.ExtraFailures > 0 && c.ExtraFailures() >= c.plan.ExtraFailures:
-		return Decision{Inconclusive, BudgetSpent, at, fmt.Sprintf("the harm budget is spent: about %.0f extra failures", c.ExtraFailures())}
-	case c.plan.Horizon > 0 && at.Sub(c.begun) >= c.plan.Horizon:
-		return Decision{Inconclusive, HorizonCame, at, strings.Join(c.doubts(at), "; ")}
+	case c.lost != "":
+		return Decision{Outcome: Inconclusive, Cause: DataLost, Reason: c.lost}
+	case c.plan.ExtraFailures > 0 && s.Extra >= c.plan.ExtraFailures:
+		return Decision{Outcome: Inconclusive, Cause: BudgetSpent, Reason: fmt.Sprintf("the harm budget is spent: about %.0f extra failures", s.Extra)}
+	case len(s.Doubts) == 0:
+		return Decision{Outcome: Held, Cause: WithinMargins, Reason: fmt.Sprintf("for %s every interval was within its margin", s.In.Round(time.Second))}
+	}
+	if r := c.hopeless(s.In); r != nil {
+		return Decision{Outcome: Inconclusive, Cause: NoHope, Reason: fmt.Sprintf("%s cannot be told from its margin until the fault ends, however it goes on", r.name)}
+	}
+	if c.plan.Horizon > 0 && now.Sub(c.begun) >= c.plan.Horizon {
+		return Decision{Outcome: Inconclusive, Cause: HorizonCame, Reason: texts(s.Doubts)}
 	}
 	return Decision{Outcome: Continue}
 }
 
-// cleared reports whether no doubt is left; most looks end at the first metric.
-func (c *Comparison) cleared(at time.Time) bool {
-	for _, s := range c.streams {
-		if s.metric.guarded() && s.evidence().clearLogE() < math.Log(1/c.plan.Beta) {
-			return false
-		}
+func texts(all []Doubt) string {
+	var words []string
+	for _, d := range all {
+		words = append(words, d.Text)
 	}
-	return len(c.doubts(at)) == 0
+	return strings.Join(words, "; ")
 }
 
-// doubts are what keeps the comparison from being cleared.
-func (c *Comparison) doubts(at time.Time) []string {
-	var all []string
-	guarded := 0
-	for _, s := range c.streams {
-		if !s.metric.guarded() {
-			continue
-		}
-		guarded++
-		all = append(all, s.doubts(c.begun, at)...)
-		if p := progress(s.evidence().clearLogE(), c.plan.Beta); p < 1 {
-			all = append(all, fmt.Sprintf("%s: harm beyond the margin is not ruled out (%.0f %% of the proof)", s.metric.Name, math.Floor(100*p)))
+// harmed is the row that shows harm: first requests before all, since they are
+// the soonest; then rows as the plan has them; then newer parts.
+func harmed(s *Status) *Row {
+	if s.First != nil && s.First.State == Beyond {
+		return s.First
+	}
+	for _, rows := range [...][]Row{s.Rows, s.Sooner} {
+		for i := range rows {
+			if rows[i].State == Beyond {
+				return &rows[i]
+			}
 		}
 	}
-	if guarded == 0 {
-		all = append(all, "no metric has a margin, so nothing can be cleared")
+	return nil
+}
+
+const (
+	leastUnits = 20               // effective units per arm, below which nothing is cleared
+	tooLate    = 10 * time.Second // what a book may be behind
+	tooSilent  = 15 * time.Second // what an arm may be, and a fifth of the time
+)
+
+// doubts are what keeps it from being held.
+func (c *Comparison) doubts(s *Status, now time.Time) []Doubt {
+	all := c.late(now)
+	if c.lost != "" {
+		all = append(all, Doubt{LostDoubt, "", c.lost})
+	}
+	if s.In < c.plan.AtLeast {
+		all = append(all, Doubt{SoonDoubt, "", fmt.Sprintf("the fault was seen for %s, and nothing is held before %s", s.In.Round(time.Second), c.plan.AtLeast)})
+	}
+	guarded := false
+	i := 0
+	for _, r := range c.rows {
+		if r.all {
+			continue
+		}
+		row := &s.Rows[i]
+		i++
+		if r.clears {
+			guarded = true
+			all = append(all, c.rowDoubts(r, row, s)...)
+		}
+	}
+	if !guarded {
+		all = append(all, Doubt{NothingDoubt, "", "no metric has a margin, so that nothing can be held"})
+	}
+	for _, g := range s.Guards {
+		all = append(all, c.guardDoubts(&g)...)
 	}
 	return all
 }
 
-// mostHarmed names the metric with the most weighted evidence for harm.
-func (c *Comparison) mostHarmed() string {
-	name, most := "", math.Inf(-1)
-	for i, s := range c.streams {
-		h, stake := s.evidence().harm()
-		if e := h.logE(stake) + math.Log(c.weights[i]); e > most {
-			name, most = s.metric.Name, e
+// late are books that tell nothing new, and counts that were refused.
+func (c *Comparison) late(now time.Time) []Doubt {
+	var all []Doubt
+	for _, name := range slices.Sorted(maps.Keys(c.books)) {
+		b := c.books[name]
+		if b.UpTo.After(b.seen) || b.advanced.IsZero() {
+			b.seen, b.advanced = b.UpTo, now
+		}
+		if quiet := now.Sub(b.advanced); quiet > tooLate {
+			all = append(all, Doubt{MissingDoubt, "", fmt.Sprintf("nothing was told for %s%s", quiet.Round(time.Second), of(name))})
+		}
+		if b.Refused > 0 {
+			all = append(all, Doubt{RefusedDoubt, "", fmt.Sprintf("%d counts could not be%s", b.Refused, of(name))})
 		}
 	}
-	return name
+	return all
 }
 
-// progress is how much of a proof there is, from 0 to 1.
-func progress(logE, level float64) float64 {
-	return min(max(logE/math.Log(1/level), 0), 1)
+func of(name string) string {
+	if name == "" {
+		return ""
+	}
+	return " by " + name
+}
+
+func (c *Comparison) rowDoubts(r *row, row *Row, s *Status) []Doubt {
+	b := c.books[r.metric.Book]
+	doubt := func(k DoubtKind, format string, a ...any) []Doubt {
+		return []Doubt{{k, r.name, r.name + ": " + fmt.Sprintf(format, a...)}}
+	}
+	if b == nil || b.Injected.IsZero() {
+		return doubt(MissingDoubt, "nothing is told of the time since the injection")
+	}
+	if _, there := b.Row(r.name); !there {
+		return doubt(MissingDoubt, "nothing is told of it")
+	}
+	if r.q != 0 && r.limit.Usual == 0 {
+		return doubt(LimitDoubt, "the baseline had too few answers to know the quantile")
+	}
+	if r.control.N == 0 && r.experiment.N == 0 {
+		return doubt(NotMetDoubt, "%s", c.nothing())
+	}
+	var all []Doubt
+	for arm, f := range r.flow {
+		if f.silence >= tooSilent && 5*f.silence >= s.In {
+			all = append(all, doubt(SilentDoubt, "%s had no requests for %s", armName(slots.Arm(arm)), f.silence.Round(time.Second))...)
+		}
+	}
+	if least := min(row.Control.Effective, row.Experiment.Effective); least < leastUnits {
+		all = append(all, doubt(UnitsDoubt, "%.3g effective units in an arm, and below %d nothing is cleared", least, leastUnits)...)
+	}
+	if e, err := SplitEvidence([]int64{int64(row.Control.Units), int64(row.Experiment.Units)}, []float64{0.5, 0.5}); err != nil || e >= math.Log(1/splitAlpha) {
+		all = append(all, doubt(SplitDoubt, "%.0f units of control and %.0f of the experiment were seen, which chance does not do", row.Control.Units, row.Experiment.Units)...)
+	}
+	switch {
+	case row.State != Within:
+		all = append(all, doubt(OpenDoubt, "%s%s", row.place(), c.lopsided(r, b))...)
+	case !row.Newest:
+		all = append(all, doubt(NewestDoubt, "the newest third is not within the margin by itself")...)
+	}
+	return all
+}
+
+// nothing says that no request is behind a row.
+func (c *Comparison) nothing() string {
+	if c.plan.Exposed {
+		return "no request met the fault"
+	}
+	return "there were no requests"
+}
+
+func armName(a slots.Arm) string {
+	if a == slots.Control {
+		return "control"
+	}
+	return "the experiment"
+}
+
+// guardDoubts are those of both arms beside the baseline.
+func (c *Comparison) guardDoubts(g *Guard) []Doubt {
+	if !g.Both {
+		return nil
+	}
+	name := RowName(g.Metric, g.Quantile)
+	var all []Doubt
+	if g.Kind == SuccessRate && g.Before > mostFailing {
+		all = append(all, Doubt{FailingDoubt, name, fmt.Sprintf("%s: %s failed in the baseline already", name, percent(g.Before))})
+	}
+	if g.State == Within {
+		return all
+	}
+	for _, r := range c.rows {
+		if r.name != name || r.all {
+			continue
+		}
+		row, _ := c.baselineRow(r)
+		if row.Counted < row.Needed {
+			return append(all, Doubt{ShortDoubt, name, fmt.Sprintf("%s: the baseline of %.0f requests is too short to say that both arms are as before; it takes %.0f", name, row.Counted, math.Ceil(row.Needed))})
+		}
+	}
+	return append(all, Doubt{ChangeDoubt, name, fmt.Sprintf("%s: both arms may be worse than in the baseline by more than the margin", name)})
+}
+
+// Split says that units were not split between the arms evenly; empty if nothing
+// speaks against it.
+func (c *Comparison) Split() string {
+	if c.splitE < math.Log(1/splitAlpha) {
+		return ""
+	}
+	return fmt.Sprintf("units were not split as planned: %d to control, %d to the experiment", c.assigned[0], c.assigned[1])
 }

@@ -1,255 +1,319 @@
 package analysis
 
 import (
-	"encoding/json"
-	"math"
+	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
+
+	"mishap/internal/slots"
 )
 
-func TestHarmAborts(t *testing.T) {
-	r := seeded(1)
-	d := until(t, begun(t, ratePlan()), "success", func(i int) Bucket {
-		return bucketAt(i, time.Second, armOf(r, 50, 0.005), armOf(r, 50, 0.2))
-	})
-	if d.Outcome != Abort || d.Cause != HarmShown || d.At.Sub(epoch) > 6*time.Second || !strings.Contains(d.Reason, "success") {
-		t.Errorf("got %+v", d)
-	}
+// made is a book with so many units per arm, each with a request a second: p0 of
+// them fail in a baseline of a minute, and then as fails says of an arm and a
+// second.
+type made struct {
+	units    int
+	baseline time.Duration
+	hold     time.Duration
+	p0       float64
+	fails    func(e bool, second int) float64
+	rows     []slots.Row
+	trials   bool
 }
 
-func TestNoHarmClears(t *testing.T) {
-	r := seeded(2)
-	d := until(t, begun(t, ratePlan()), "success", func(i int) Bucket {
-		return bucketAt(i, time.Second, armOf(r, 50, 0.005), armOf(r, 50, 0.005))
-	})
-	if d.Outcome != Clear || d.Cause != HarmRuledOut {
-		t.Errorf("got %+v", d)
-	}
-}
+func same(p float64) func(bool, int) float64 { return func(bool, int) float64 { return p } }
 
-func TestTheHorizonWithoutEnoughTrafficIsInconclusive(t *testing.T) {
-	r := seeded(3)
-	d := until(t, begun(t, ratePlan()), "success", func(i int) Bucket {
-		return bucketAt(i, time.Second, armOf(r, 1, 0.005), armOf(r, 1, 0.005))
-	})
-	if d.Outcome != Inconclusive || d.Cause != HorizonCame || d.At.Sub(epoch) != 10*time.Minute || !strings.Contains(d.Reason, "not ruled out") {
-		t.Errorf("got %+v", d)
+func (m made) book(t testing.TB) *slots.Book {
+	t.Helper()
+	if m.rows == nil {
+		m.rows = []slots.Row{{Name: "success-rate"}}
 	}
-}
-
-func TestAPlanWithoutAMarginIsNeverCleared(t *testing.T) {
-	p := ratePlan()
-	p.Metrics[0].Margin = Margin{}
-	r := seeded(4)
-	d := until(t, begun(t, p), "success", func(i int) Bucket {
-		return bucketAt(i, time.Second, armOf(r, 50, 0.005), armOf(r, 50, 0.005))
-	})
-	if d.Outcome != Inconclusive || !strings.Contains(d.Reason, "no metric has a margin") {
-		t.Errorf("got %+v", d)
-	}
-}
-
-func TestASpentBudgetStopsWithoutAVerdict(t *testing.T) {
-	p := ratePlan()
-	p.ExtraFailures = 3
-	c := begun(t, p)
-	steady := Arm{Requests: 50, Successes: 50}
-	// one failure a second in three: harm, but not shown yet when three are spent
-	d := until(t, c, "success", func(i int) Bucket {
-		e := steady
-		if i%3 == 0 {
-			e.Successes--
-		}
-		return bucketAt(i, time.Second, steady, e)
-	})
-	if d.Outcome != Inconclusive || d.Cause != BudgetSpent {
-		t.Errorf("got %+v", d)
-	}
-}
-
-func TestTrafficThatStopsInTheExperimentIsHarm(t *testing.T) {
-	c := begun(t, ratePlan())
-	d := until(t, c, "success", func(i int) Bucket {
-		return bucketAt(i, time.Second, Arm{Requests: 50, Successes: 50}, Arm{})
-	})
-	if d.Outcome != Abort || !strings.Contains(d.Reason, trafficName) || d.At.Sub(epoch) > 10*time.Second {
-		t.Errorf("got %+v", d)
-	}
-}
-
-func TestASilentArmOfUnknownShareIsNeverCleared(t *testing.T) {
-	for name, silence := range map[string]func(*Bucket){
-		"experiment": func(b *Bucket) { b.Experiment = Arm{} },
-		"control":    func(b *Bucket) { b.Control = Arm{} },
-	} {
-		p := ratePlan()
-		p.Share, p.Horizon, p.Metrics[0].Margin.Difference = 0, 5*time.Minute, 0.001
-		r := seeded(5)
-		d := until(t, begun(t, p), "success", func(i int) Bucket {
-			b := bucketAt(i, time.Second, armOf(r, 100, 0.005), armOf(r, 100, 0.005))
-			if i > 60 {
-				silence(&b)
-			}
-			return b
-		})
-		if d.Outcome != Inconclusive || !strings.Contains(d.Reason, "silent") {
-			t.Errorf("%s: got %+v", name, d)
-		}
-	}
-}
-
-func TestAMetricThatGoesMissingIsNeverCleared(t *testing.T) {
-	p := ratePlan()
-	p.Metrics = append(p.Metrics, Metric{Name: "orders", Kind: EventRate, Harm: Decrease, Margin: Margin{Ratio: 0.5}})
-	c, r := begun(t, p), seeded(6)
-	for i := range 600 {
-		b := bucketAt(i, time.Second, armOf(r, 50, 0.005), armOf(r, 50, 0.005))
-		b.Control.Events, b.Experiment.Events = 20, 20
-		if err := c.Observe("success", b); err != nil {
-			t.Fatal(err)
-		}
-		if i < 20 {
-			if err := c.Observe("orders", b); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if d := c.Decide(b.end()); d.Outcome == Clear && i > 60 {
-			t.Fatalf("cleared at %s with orders missing since 20 s", d.At)
-		}
-	}
-	if d := c.Decide(epoch.Add(10 * time.Minute)); d.Outcome != Inconclusive || !strings.Contains(d.Reason, "orders: nothing was measured for") {
-		t.Errorf("got %+v", d)
-	}
-}
-
-func TestABrokenSplitIsInconclusiveWhateverElse(t *testing.T) {
-	c := begun(t, ratePlan())
-	if err := c.Assigned(5000, 4000); err != nil {
+	b, err := slots.NewBook(0, m.rows, begin)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Observe("success", bucketAt(0, time.Second, Arm{Requests: 500, Successes: 500}, Arm{Requests: 500})); err != nil {
-		t.Fatal(err)
-	}
-	if d := c.Decide(epoch.Add(time.Second)); d.Outcome != Inconclusive || d.Cause != SplitBroken {
-		t.Errorf("got %+v", d)
-	}
+	r := rand.New(rand.NewPCG(3, 3))
+	m.seconds(b, r, begin, m.baseline, func(bool, int) float64 { return m.p0 })
+	at := b.Inject(begin.Add(m.baseline))
+	m.seconds(b, r, at, m.hold, m.fails)
+	b.Close(at.Add(m.hold))
+	return b
 }
 
-func TestADecisionStays(t *testing.T) {
-	c := begun(t, ratePlan())
-	harm := bucketAt(0, time.Second, Arm{Requests: 50, Successes: 50}, Arm{Requests: 50})
-	if err := c.Observe("success", harm); err != nil {
-		t.Fatal(err)
-	}
-	first := c.Decide(epoch.Add(time.Second))
-	for i := 1; i < 900; i++ {
-		if err := c.Observe("success", bucketAt(i, time.Second, Arm{Requests: 50, Successes: 50}, Arm{Requests: 50, Successes: 50})); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if d := c.Decide(epoch.Add(time.Hour)); d != first || d.Outcome != Abort {
-		t.Errorf("got %+v after %+v", d, first)
-	}
-}
-
-func TestHarmThatShowsAfterClearingStillCounts(t *testing.T) {
-	c := begun(t, ratePlan())
-	good := Arm{Requests: 50, Successes: 50}
-	d := until(t, c, "success", func(i int) Bucket { return bucketAt(i, time.Second, good, good) })
-	if d.Outcome != Clear {
-		t.Fatalf("got %+v", d)
-	}
-	for i := range 10 {
-		if err := c.Observe("success", bucketAt(400+i, time.Second, good, Arm{Requests: 50, Successes: 10})); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if d := c.Decide(epoch.Add(time.Hour)); d.Outcome != Abort {
-		t.Errorf("got %+v", d)
-	}
-}
-
-func TestEveryKindFindsItsHarmAndClearsItsAbsence(t *testing.T) {
-	bounds := geometric(0.01, 10, 41)
-	gauge := func(v float64) *float64 { return &v }
-	r := seeded(7)
-	slow := func(mean float64) Histogram {
-		h := Histogram{Bounds: bounds, Counts: make([]int64, len(bounds)+1)}
-		for range 50 {
-			x, b := mean*math.Exp(0.5*r.NormFloat64()), 0
-			for b < len(bounds) && x > bounds[b] {
-				b++
-			}
-			h.Counts[b]++
-		}
-		return h
-	}
-	kinds := map[string]struct {
-		metric Metric
-		arm    func(harm float64) Arm
-	}{
-		"rate":    {Metric{Kind: SuccessRate, Margin: Margin{Ratio: 2}}, func(h float64) Arm { return armOf(r, 50, 0.01+0.09*h) }},
-		"events":  {Metric{Kind: EventRate, Harm: Decrease, Margin: Margin{Ratio: 0.8}}, func(h float64) Arm { return Arm{Events: poisson(r, 50*(1-0.4*h))} }},
-		"errors":  {Metric{Kind: EventRate, Harm: Increase, Margin: Margin{Ratio: 2}}, func(h float64) Arm { return Arm{Events: poisson(r, 2+6*h)} }},
-		"latency": {Metric{Kind: Latency, Margin: Margin{Ratio: 1.25}}, func(h float64) Arm { return Arm{Latency: slow(0.06 * (1 + h))} }},
-		"gauge": {Metric{Kind: Gauge, Harm: Increase, Margin: Margin{Difference: 2}, Block: 10 * time.Second},
-			func(h float64) Arm { return Arm{Gauge: gauge(10 + 4*h + r.NormFloat64())} }},
-		"blocks": {Metric{Kind: SuccessRate, Block: 10 * time.Second}, func(h float64) Arm { return armOf(r, 50, 0.01+0.09*h) }},
-	}
-	for name, k := range kinds {
-		for _, harm := range []float64{0, 1} {
-			k.metric.Name = name
-			c, err := New(Plan{Share: 0.5, Horizon: 20 * time.Minute, Metrics: []Metric{k.metric}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i := range 60 { // baseline
-				if err := c.Observe(name, bucketAt(i, time.Second, k.arm(0), k.arm(0))); err != nil {
-					t.Fatal(err)
+func (m made) seconds(b *slots.Book, r *rand.Rand, from time.Time, long time.Duration, fails func(bool, int) float64) {
+	for second := range int(long.Seconds()) {
+		came := from.Add(time.Duration(second) * time.Second)
+		for _, arm := range []slots.Arm{slots.Control, slots.Experiment} {
+			for unit := range m.units {
+				y := uint32(boolInt(r.Float64() < fails(arm == slots.Experiment, second)))
+				p := slots.Place{Arm: arm, Slot: uint32(unit)}
+				b.Add(p, came, slots.Count{Row: 0, N: 1, Y: y})
+				if m.trials {
+					b.Trial(p, came, y == 1)
 				}
 			}
-			if err := c.Begin(epoch.Add(time.Minute)); err != nil {
-				t.Fatal(err)
-			}
-			want := map[float64]Outcome{0: Clear, 1: Abort}[harm]
-			if !k.metric.guarded() && harm == 0 {
-				want = Inconclusive
-			}
-			d := until(t, c, name, func(i int) Bucket { return bucketAt(60+i, time.Second, k.arm(0), k.arm(harm)) })
-			if d.Outcome != want {
-				t.Errorf("%s with harm %g: got %+v, want %s", name, harm, d, want)
-			}
 		}
 	}
 }
 
-func TestStatusSpeaksOfTheSameEvidence(t *testing.T) {
-	r := seeded(8)
-	c := begun(t, ratePlan())
-	at := epoch
-	for i := range 30 {
-		b := bucketAt(i, time.Second, armOf(r, 50, 0.01), armOf(r, 50, 0.01))
-		if err := c.Observe("success", b); err != nil {
+// judged is a comparison that took the book in at once, and looks at its end.
+func judged(t *testing.T, p Plan, m made) (*Comparison, Status) {
+	t.Helper()
+	c, err := New(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := m.book(t)
+	s := b.Snapshot(0)
+	if err := c.Begin(s.Injected); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Take("", s); err != nil {
+		t.Fatal(err)
+	}
+	return c, c.Status(s.UpTo)
+}
+
+var healthy = made{units: 100, baseline: time.Minute, hold: 2 * time.Minute, p0: 0.005, fails: same(0.005)}
+
+func planOf(m ...Metric) Plan { return Plan{Metrics: m} }
+
+func TestNoHarmIsHeldForAsLongAsItWasSeen(t *testing.T) {
+	_, s := judged(t, planOf(success(0.005)), healthy)
+	if s.Decision.Outcome != Held || s.In != 2*time.Minute || !strings.Contains(s.Decision.Reason, "2m0s") {
+		t.Errorf("%+v, doubts %v", s.Decision, s.Doubts)
+	}
+	if r := s.Rows[0]; r.State != Within || !(r.High < r.Margin) || !r.Newest || !r.Clears {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestHarmBeyondTheMarginDeviates(t *testing.T) {
+	m := healthy
+	m.fails = func(e bool, _ int) float64 { return 0.005 + 0.05*float64(boolInt(e)) }
+	_, s := judged(t, planOf(success(0.005)), m)
+	if s.Decision.Outcome != Deviated || s.Decision.Row == nil || s.Decision.Row.State != Beyond || !(s.Decision.Row.Low > 0.005) {
+		t.Errorf("%+v", s.Decision)
+	}
+	if !strings.Contains(s.Decision.Reason, "at least") {
+		t.Error(s.Decision.Reason)
+	}
+}
+
+// TestHarmWithinTheMarginNeitherStopsNorPrevents: the margin is a tolerance on
+// both sides.
+func TestHarmWithinTheMarginNeitherStopsNorPrevents(t *testing.T) {
+	m := healthy
+	m.units, m.hold = 400, 4*time.Minute
+	m.fails = func(e bool, _ int) float64 { return 0.005 + 0.005*float64(boolInt(e)) }
+	_, s := judged(t, planOf(success(0.02)), m)
+	if s.Decision.Outcome != Held || !s.Rows[0].Shown {
+		t.Errorf("%+v %+v, doubts %v", s.Decision, s.Rows[0], s.Doubts)
+	}
+}
+
+func TestFirstRequestsShowHarmAtOnce(t *testing.T) {
+	m := made{units: 25, baseline: time.Minute, hold: time.Second, p0: 0, trials: true,
+		fails: func(e bool, _ int) float64 { return float64(boolInt(e)) }}
+	_, s := judged(t, planOf(success(0.005)), m)
+	if s.Decision.Outcome != Deviated || s.Decision.Row.Of != FirstRequests {
+		t.Fatalf("%+v", s.Decision)
+	}
+	if r := s.First; r.Experiment.Bad != 25 || r.Control.Bad != 0 || !(r.Low > 0.1) {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestLateHarmIsFoundInAWindowOrKeepsFromHeld(t *testing.T) {
+	m := healthy
+	m.hold = 5 * time.Minute
+	m.fails = func(e bool, second int) float64 { return 0.005 + 0.02*float64(boolInt(e && second >= 240)) }
+	_, s := judged(t, planOf(success(0.005)), m)
+	if s.Decision.Outcome != Deviated || s.Decision.Row.Since.IsZero() {
+		t.Errorf("%+v", s.Decision)
+	}
+	m.fails = func(e bool, second int) float64 { return 0.005 + 0.006*float64(boolInt(e && second >= 200)) }
+	_, s = judged(t, planOf(success(0.005)), m)
+	if s.Decision.Outcome == Held {
+		t.Errorf("held with harm in the newest third: %+v", s.Rows[0])
+	}
+}
+
+func TestHarmToBothArmsIsNeverHarmNorHeld(t *testing.T) {
+	m := healthy
+	m.fails = same(0.03)
+	_, s := judged(t, planOf(success(0.005)), m)
+	if s.Decision.Outcome != Inconclusive || s.Decision.Cause != BothChanged || s.Decision.Guard.Both {
+		t.Errorf("%+v", s.Decision)
+	}
+	m.fails = same(0.0095) // too little to be sure of
+	_, s = judged(t, planOf(success(0.005)), m)
+	if s.Decision.Outcome != Continue || !has(s.Doubts, ChangeDoubt) {
+		t.Errorf("%+v, doubts %v", s.Decision, s.Doubts)
+	}
+}
+
+func has(doubts []Doubt, k DoubtKind) bool {
+	for _, d := range doubts {
+		if d.Kind == k {
+			return true
+		}
+	}
+	return false
+}
+
+// TestWhatKeepsFromBeingHeld has one case for each condition.
+func TestWhatKeepsFromBeingHeld(t *testing.T) {
+	guarded := planOf(success(0.005))
+	for name, x := range map[string]struct {
+		plan Plan
+		made made
+		want DoubtKind
+	}{
+		"before atLeast":        {guarded, with(healthy, func(m *made) { m.units, m.hold = 400, 59*time.Second }), SoonDoubt},
+		"too few requests":      {guarded, with(healthy, func(m *made) { m.units = 25 }), OpenDoubt},
+		"few units":             {planOf(success(0.3)), with(healthy, func(m *made) { m.units = 19 }), UnitsDoubt},
+		"a short baseline":      {guarded, with(healthy, func(m *made) { m.baseline = 5 * time.Second }), ShortDoubt},
+		"no baseline":           {guarded, with(healthy, func(m *made) { m.baseline = 0 }), ShortDoubt},
+		"a baseline that fails": {planOf(success(0.2)), with(healthy, func(m *made) { m.p0, m.fails = 0.3, same(0.3) }), FailingDoubt},
+		"nothing met the fault": {Plan{Exposed: true, Metrics: []Metric{success(0.005)}}, with(healthy, func(m *made) { m.hold = 0 }), NotMetDoubt},
+		"no margin":             {planOf(success(0)), healthy, NothingDoubt},
+		"a row nobody counts":   {planOf(success(0.005), latency()), healthy, MissingDoubt},
+		"a quantile not fixed": {planOf(latency()), with(healthy, func(m *made) {
+			m.rows = []slots.Row{{Name: "latency p99"}, {Name: "latency p50"}, {Name: "latency p90"}}
+		}), LimitDoubt},
+		"a gap of an arm":        {planOf(success(0.05)), with(healthy, func(m *made) { m.fails = same(0.005) }), SilentDoubt},
+		"nothing new for long":   {guarded, healthy, MissingDoubt},
+		"counts that cannot be":  {guarded, healthy, RefusedDoubt},
+		"a split of what is met": {guarded, healthy, SplitDoubt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, s := held(t, name, x.plan, x.made)
+			if s.Decision.Outcome == Held || !has(s.Doubts, x.want) {
+				t.Errorf("%+v, doubts %v", s.Decision, s.Doubts)
+			}
+			for _, d := range s.Doubts {
+				if d.Text == "" {
+					t.Errorf("%s has no words", d.Kind)
+				}
+			}
+			_ = c
+		})
+	}
+}
+
+func with(m made, change func(*made)) made {
+	change(&m)
+	return m
+}
+
+// held is judged with what the case does to the sums.
+func held(t *testing.T, name string, p Plan, m made) (*Comparison, Status) {
+	c, err := New(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := m.book(t)
+	_ = c.Begin(begin.Add(m.baseline))
+	end := begin.Add(m.baseline + m.hold)
+	switch name {
+	case "a gap of an arm", "nothing new for long":
+		early := with(m, func(m *made) { m.hold = 30 * time.Second }).book(t).Snapshot(0)
+		if err := c.Take("", early); err != nil {
 			t.Fatal(err)
 		}
-		at = b.end()
+		if name == "nothing new for long" {
+			c.Status(early.UpTo)
+			return c, c.Status(early.UpTo.Add(11 * time.Second))
+		}
+		early.UpTo = early.UpTo.Add(30 * time.Second)
+		if err := c.Take("", early); err != nil {
+			t.Fatal(err)
+		}
+	case "counts that cannot be":
+		b.Add(slots.Place{Slot: 1 << 30}, end, slots.Count{N: 1})
+	case "a split of what is met":
+		for unit := range uint32(400) {
+			b.Add(slots.Place{Slot: 1000 + unit}, end.Add(-1), slots.Count{N: 1})
+		}
 	}
-	s := c.Status(at)
-	if len(s.Metrics) != 2 || s.Metrics[1].Name != trafficName {
-		t.Fatalf("got %+v", s.Metrics)
+	if err := c.Take("", b.Snapshot(0)); err != nil {
+		t.Fatal(err)
 	}
-	m := s.Metrics[0]
-	if m.Ratio == nil || !(m.Ratio.Low <= m.Ratio.Estimate && m.Ratio.Estimate <= m.Ratio.High) {
-		t.Errorf("ratio %+v", m.Ratio)
+	return c, c.Status(end)
+}
+
+// TestAFewBrokenUnitsAreToldOfWithTheirChance: five that fail may be there by
+// chance.
+func TestAFewBrokenUnitsAreToldOfWithTheirChance(t *testing.T) {
+	b, err := slots.NewBook(0, []slots.Row{{Name: "success-rate"}}, begin)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if d := m.Difference; d == nil || !(d.Low < 0 && d.High > 0) {
-		t.Errorf("difference %+v", d)
+	at := b.Inject(begin.Add(time.Minute))
+	for arm := range slots.Arm(2) {
+		for unit := range uint32(20) {
+			bad := uint32(boolInt(arm == slots.Experiment && unit < 5))
+			b.Add(slots.Place{Arm: arm, Slot: unit}, at, slots.Count{N: 10, Y: 10 * bad})
+		}
 	}
-	if s.Harm < 0 || s.Harm >= 1 || m.Clear <= 0 || m.Clear >= 1 || m.Experiment.Requests == 0 || len(m.Doubts) != 0 {
-		t.Errorf("got %+v", s)
+	b.Close(at.Add(10 * time.Second))
+	c, _ := New(planOf(success(0.005)))
+	if err := c.Take("", b.Snapshot(0)); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := json.Marshal(s); err != nil {
-		t.Error(err)
+	s := c.Status(at.Add(10 * time.Second))
+	if !strings.Contains(texts(s.Doubts), "5 of 20 units fail for good in the experiment, 0 of 20 in control: such a split has a chance of 1 in 32") {
+		t.Error(texts(s.Doubts))
+	}
+}
+
+func TestTheHorizonEndsItWithItsReasons(t *testing.T) {
+	p := planOf(success(0.005))
+	p.Horizon = 2 * time.Minute
+	_, s := judged(t, p, with(healthy, func(m *made) { m.units = 25 }))
+	if d := s.Decision; d.Outcome != Inconclusive || d.Cause != HorizonCame || !strings.Contains(d.Reason, "between") {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestTheBudgetCountsEveryFailedRequest(t *testing.T) {
+	p := planOf(success(0.5))
+	p.ExtraFailures = 20
+	m := healthy
+	m.fails = func(e bool, _ int) float64 { return 0.002 * float64(boolInt(e)) }
+	_, s := judged(t, p, m)
+	if s.Decision.Cause != BudgetSpent || !(s.Extra >= 20) {
+		t.Errorf("%+v, %g extra", s.Decision, s.Extra)
+	}
+}
+
+// TestTheBudgetIsOfAllRequests, whether they met the fault or not.
+func TestTheBudgetIsOfAllRequests(t *testing.T) {
+	p := Plan{Exposed: true, ExtraFailures: 50, Metrics: []Metric{success(0.5)}}
+	m := healthy
+	m.rows = []slots.Row{{Name: "success-rate all"}, {Name: "success-rate"}}
+	m.fails = func(e bool, _ int) float64 { return 0.005 * float64(boolInt(e)) }
+	_, s := judged(t, p, m)
+	if s.Decision.Cause != BudgetSpent {
+		t.Errorf("%+v, %g extra", s.Decision, s.Extra)
+	}
+}
+
+func TestABrokenSplitVoidsEverything(t *testing.T) {
+	c, s := judged(t, planOf(success(0.005)), with(healthy, func(m *made) { m.hold = 30 * time.Second }))
+	if s.Decision.Outcome != Continue {
+		t.Fatalf("%+v", s.Decision)
+	}
+	if err := c.Assigned(1000, 1300); err != nil {
+		t.Fatal(err)
+	}
+	if d := c.Status(begin.Add(90 * time.Second)).Decision; d.Cause != SplitBroken || d.Outcome != Inconclusive {
+		t.Errorf("%+v", d)
+	}
+	if err := c.Assigned(-1, 0); !errors.Is(err, ErrBucket) {
+		t.Errorf("-1 units: %v", err)
 	}
 }

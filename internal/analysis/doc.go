@@ -1,29 +1,20 @@
 // Package analysis compares a control arm with an experiment arm while their
-// traffic flows, and says when enough is known: abort (harm is shown), clear
-// (no harm beyond the margin), or inconclusive.
+// traffic flows, and says when enough is known: deviated (harm beyond a margin
+// is shown), held (no harm beyond any margin, for at least as long as was
+// asked), or inconclusive, with the reason.
 //
-// It is pure: no clock, no I/O, no randomness; the same buckets give the same
-// answer, and a [Comparison] that was written as JSON and read back goes on
-// bit for bit as if it had never stopped.
+// It is pure: no clock, no I/O, no randomness; the same sums give the same
+// answer. One interval per row decides, and is what is shown: how much more of
+// the experiment's requests are bad than of control's, right at every look.
 //
-// # Why it may be looked at every fifth of a second
+//   - The arm is drawn by unit (a user, a target), so that chance is of units:
+//     the variance is that of the units' own sums, at the null, and never less
+//     than independent requests would have ([pair.at]).
+//   - Evidence is a mixture over the size of harm, in information time
+//     ([mixture]); it may be looked at as often as one likes.
+//   - Users' first requests are exact ([first]), and so are few units ([few]).
+//   - Both arms beside their own baseline ([guard]): nobody drew lots there, so
+//     that it stops, or keeps from being held, and is never called harm.
 //
-// Evidence is an e-process: a number that starts at 1 and that, were there no
-// harm, would be expected never to grow. By Ville's inequality it then ever
-// reaches 1/alpha with probability at most alpha, however often and whenever
-// one looks (Ville 1939; Ramdas, Grünwald, Vovk, Shafer 2023). All values here
-// are natural logarithms: alpha 0.01 is reached at 4.60517.
-//
-// # What is assumed, everywhere
-//
-//   - Counted things (requests, users, starts) are independent given the past,
-//     unless a dispersion or a block says otherwise. Retries and sessions make
-//     them dependent: count first attempts per unit, or measure [Dispersion].
-//   - Nothing is assumed about how rates change over time, as long as they
-//     change for both arms alike.
-//   - A bucket is closed: it holds what started within it, and is never
-//     revised. Guesses (rates, latency shapes) use earlier buckets alone.
-//
-// The names F1, F2, F4 to F7 of formulas are those of docs/analysis.md, which
-// also has what was measured.
+// docs/verdicts.md has formulas, sources and what was measured.
 package analysis

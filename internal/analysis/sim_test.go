@@ -1,219 +1,90 @@
 package analysis
 
 import (
-	"math"
+	"flag"
+	"fmt"
 	"math/rand/v2"
-	"sort"
-	"sync"
+	"slices"
+	"testing"
 	"time"
 )
 
-// dice draws from a law over 0, 1, 2… by its cumulative probabilities.
-type dice struct {
-	cum   []float64
-	guide [256]int
+var simRuns = flag.Int("sim", 0, "runs per world of the measurements; 0: none")
+
+type tally struct {
+	n       int
+	outcome map[string]int
+	times   map[Outcome][]float64
 }
 
-func newDice(p []float64) *dice {
-	d := &dice{cum: make([]float64, len(p))}
-	total, at := 0.0, 0
-	for i, x := range p {
-		total += x
-		d.cum[i] = total
+func (w world) measure(t *testing.T, name string, p Plan, n int) tally {
+	t.Helper()
+	a := tally{n: n, outcome: map[string]int{}, times: map[Outcome][]float64{}}
+	limits := map[string]Threshold{}
+	if w.took != nil {
+		limits = limitsOf(0.1, 0.5, "latency")
 	}
-	for i := range d.guide {
-		for at < len(p)-1 && d.cum[at] < total*float64(i)/256 {
-			at++
-		}
-		d.guide[i] = at
-	}
-	return d
-}
-
-func (d *dice) roll(r *rand.Rand) int {
-	u := r.Float64()
-	k := d.guide[int(u*256)]
-	for u *= d.cum[len(d.cum)-1]; k < len(d.cum)-1 && d.cum[k] < u; {
-		k++
-	}
-	return k
-}
-
-func poissonDice(mean float64) *dice {
-	var p []float64
-	for k := 0.0; k < mean+12*math.Sqrt(mean)+30; k++ {
-		p = append(p, math.Exp(k*math.Log(mean)-mean-logGamma(k+1)))
-	}
-	return newDice(p)
-}
-
-// armDice draws arms of Poisson requests of which a share fails.
-type armDice struct{ failed, passed *dice }
-
-func newArm(mean, share float64) armDice {
-	return armDice{poissonDice(mean * share), poissonDice(mean * (1 - share))}
-}
-
-func (a armDice) roll(r *rand.Rand) Arm {
-	f, s := int64(a.failed.roll(r)), int64(a.passed.roll(r))
-	return Arm{Requests: f + s, Successes: s}
-}
-
-// trial is one simulated run: it makes what it needs and returns the evidence,
-// a source of buckets, and how to tell that it is over.
-type trial struct {
-	fresh func(r *rand.Rand) (evidence, func(i int) *Bucket)
-	// over is the log evidence at which it ends: of harm, or of none.
-	over  float64
-	clear bool
-	looks int
-	width time.Duration
-}
-
-// ended is how long each of n runs took; +Inf is not at all. extra are the
-// failures of the experiment until then.
-func (x trial) ended(n int, seed uint64) (times, failed []float64) {
-	times, failed = make([]float64, n), make([]float64, n)
-	var all sync.WaitGroup
-	for part := range 2 {
-		all.Go(func() {
-			for run := part; run < n; run += 2 {
-				times[run], failed[run] = x.run(seeded(seed*1_000_003 + uint64(run)))
+	for seed := range n {
+		s, after := w.start(t, p, uint64(seed)+9173).run(t, limits)
+		d := s.Decision
+		key := string(d.Outcome) + "/" + string(d.Cause)
+		if d.Row != nil {
+			key += "/" + d.Row.Metric + QuantileName(d.Row.Quantile) + "/" + string(d.Row.Of)
+			if !d.Row.Since.IsZero() {
+				key += "window"
 			}
-		})
-	}
-	all.Wait()
-	return times, failed
-}
-
-func (x trial) run(r *rand.Rand) (seconds, failed float64) {
-	e, next := x.fresh(r)
-	h, stake := e.harm()
-	for i := range x.looks {
-		b := next(i)
-		b.Width = x.width
-		e.observe(b)
-		failed += float64(b.Experiment.Requests - b.Experiment.Successes)
-		level := e.clearLogE
-		if !x.clear {
-			level = func() float64 { return h.logE(stake) }
 		}
-		if level() >= x.over-1e-12 {
-			return float64(i+1) * x.width.Seconds(), failed
-		}
-	}
-	return math.Inf(1), failed
-}
-
-// share of the runs that ended at all.
-func share(times []float64) float64 {
-	n := 0.0
-	for _, t := range times {
-		if !math.IsInf(t, 1) {
-			n++
-		}
-	}
-	return n / float64(len(times))
-}
-
-func mean(xs []float64) float64 { return sum(xs) / float64(len(xs)) }
-
-func quantile(xs []float64, p float64) float64 {
-	all := append([]float64(nil), xs...)
-	sort.Float64s(all)
-	return all[int(p*float64(len(all)-1))]
-}
-
-var level01 = math.Log(100)
-
-// failing compares an arm with share p with one that has harm times as many
-// failures from a second on.
-type failing struct {
-	p, harm  float64
-	onset    int // looks
-	rate     float64
-	drawn    bool // each request by chance
-	boost    bool
-	margin   Margin
-	usual    float64
-	clear    bool
-	width    time.Duration
-	looks    int
-	tempered float64
-}
-
-func (f failing) trial() trial {
-	f.width, f.rate = orElse(f.width, time.Second), orElse(f.rate, 50)
-	each := f.rate * f.width.Seconds()
-	control, harmed := newArm(each, f.p), newArm(each, f.p*f.harm)
-	if f.margin.Difference > 0 && f.harm == 0 { // exactly at the margin
-		harmed = newArm(each, f.p+f.margin.Difference)
-	}
-	m := Metric{Usual: orElse(f.usual, 0.01), Tolerance: 1, Dispersion: orElse(f.tempered, 1), Margin: f.margin}
-	q, threshold := 0.0, 0.0
-	if f.drawn {
-		q = 0.5
-	}
-	if f.boost {
-		threshold = level01
-	}
-	fresh := func(r *rand.Rand) (evidence, func(int) *Bucket) {
-		b := &Bucket{}
-		return newFailures(m, q, threshold), func(i int) *Bucket {
-			b.Control, b.Experiment = control.roll(r), control.roll(r)
-			if i >= f.onset {
-				b.Experiment = harmed.roll(r)
+		if d.Cause == HorizonCame {
+			for _, x := range s.Doubts {
+				key += " " + string(x.Kind)
+				break
 			}
-			return b
 		}
+		a.outcome[key]++
+		a.times[d.Outcome] = append(a.times[d.Outcome], after.Seconds())
 	}
-	return trial{fresh: fresh, over: level01, clear: f.clear, looks: orElse(f.looks, 1800), width: f.width}
-}
-
-// bound of the detection of f, in seconds.
-func (f failing) bound() float64 {
-	return boundPairs(f.p, f.p*f.harm, 0.01) / orElse(f.rate, 50)
-}
-
-// counting compares event rates.
-type counting struct {
-	ratio     float64
-	direction Direction
-	q         float64
-	season    bool
-	onset     int
-	boost     bool
-	margin    float64
-	clear     bool
-	width     time.Duration
-	looks     int
-}
-
-func (c counting) trial() trial {
-	c.width, c.q, c.direction = orElse(c.width, time.Second), orElse(c.q, 0.5), orElse(c.direction, Decrease)
-	e, ctl := 100*c.q*c.width.Seconds(), 100*(1-c.q)*c.width.Seconds()
-	diceE, diceC, harmed := poissonDice(e), poissonDice(ctl), poissonDice(e*c.ratio)
-	m := Metric{Kind: EventRate, Harm: c.direction, Tolerance: 1, Dispersion: 1, Margin: Margin{Ratio: c.margin}}
-	threshold := 0.0
-	if c.boost {
-		threshold = level01
+	text := ""
+	for _, o := range []Outcome{Deviated, Held, Inconclusive} {
+		x := a.times[o]
+		if len(x) == 0 {
+			continue
+		}
+		slices.Sort(x)
+		sum := 0.0
+		for _, v := range x {
+			sum += v
+		}
+		text += fmt.Sprintf(" %s %.3f (mean %.1f, median %.1f)", o, float64(len(x))/float64(n), sum/float64(len(x)), x[len(x)/2])
 	}
-	fresh := func(r *rand.Rand) (evidence, func(int) *Bucket) {
-		b := &Bucket{}
-		return newEvents(m, c.q, threshold, func(a Arm) int64 { return a.Events }), func(i int) *Bucket {
-			switch {
-			case c.season:
-				wave := 1 + 0.6*math.Sin(2*math.Pi*float64(i)/600)
-				b.Experiment.Events, b.Control.Events = poisson(r, e*wave), poisson(r, ctl*wave)
-			case i >= c.onset:
-				b.Experiment.Events, b.Control.Events = int64(harmed.roll(r)), int64(diceC.roll(r))
-			default:
-				b.Experiment.Events, b.Control.Events = int64(diceE.roll(r)), int64(diceC.roll(r))
+	t.Logf("%-28s%s %v", name, text, a.outcome)
+	return a
+}
+
+func constant(p float64) func(*rand.Rand, int, bool, float64) float64 {
+	return func(*rand.Rand, int, bool, float64) float64 { return p }
+}
+
+func TestSimulations(t *testing.T) {
+	if *simRuns == 0 {
+		t.Skip("asked for by -sim")
+	}
+	alone := Plan{Horizon: 5 * time.Minute, Metrics: []Metric{success(0.005)}}
+	both := Plan{Horizon: 5 * time.Minute, Metrics: []Metric{success(0.005), latency()}}
+	harm := func(e float64) func(*rand.Rand, int, bool, float64) float64 {
+		return func(_ *rand.Rand, _ int, exp bool, at float64) float64 {
+			if exp && at >= 0 {
+				return e
 			}
-			return b
+			return 0.005
 		}
 	}
-	return trial{fresh: fresh, over: level01, clear: c.clear, looks: orElse(c.looks, 1800), width: c.width}
+	n := *simRuns
+	world{users: 2000, rate: 100, fails: constant(0.005)}.measure(t, "equal, alone", alone, n)
+	world{users: 2000, rate: 100, fails: constant(0.005), took: lognormal(0.1, 0.5)}.measure(t, "equal, both", both, n)
+	world{users: 2000, rate: 100, fails: harm(0.05)}.measure(t, "5 %", alone, n)
+	world{users: 2000, rate: 100, fails: harm(1)}.measure(t, "100 %", alone, n)
+	world{users: 2000, rate: 100, fails: harm(0.015)}.measure(t, "+1 pp", alone, n)
+	world{users: 400, rate: 100, fails: func(_ *rand.Rand, u int, _ bool, _ float64) float64 { return 0.2 * float64(boolInt(u%50 == 0)) }}.measure(t, "400, 2 % fail 20 %", alone, n)
+	world{users: 20, rate: 100, fails: func(_ *rand.Rand, u int, _ bool, _ float64) float64 { return 0.002 * float64(u%7) }}.measure(t, "20 users", alone, n)
+	world{users: 2000, rate: 100, burst: 20, fails: constant(0.005)}.measure(t, "views of 20", both, n)
 }
-
-func (c counting) bound() float64 { return boundSeconds(50, 50*c.ratio, 0.01) }

@@ -45,22 +45,3 @@ func gainedSplit(n, share float64) float64 {
 	a := splitConcentration * share
 	return logGamma(a+n) - logGamma(a) - n*math.Log(share)
 }
-
-// Split says that units were not split between the arms as planned; empty if
-// nothing speaks against it. It can be asked before anything is compared.
-func (c *Comparison) Split() string {
-	if c.splitE < math.Log(1/splitAlpha) {
-		return ""
-	}
-	return fmt.Sprintf("units were not split as planned: %d to control, %d to the experiment", c.split[0], c.split[1])
-}
-
-// Control is what control did since the beginning, as the metric counts it.
-func (c *Comparison) Control(metric string) Arm {
-	for i, m := range c.plan.Metrics {
-		if m.Name == metric {
-			return c.streams[i].Totals.Control
-		}
-	}
-	return Arm{}
-}

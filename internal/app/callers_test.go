@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,6 +116,29 @@ func TestRealCallersAreToldByTheirPolicy(t *testing.T) {
 			t.Errorf("%+v", o)
 		})
 	}
+}
+
+// A third of the requests is tried again at once, behind the same address as those that back off as they should.
+func TestRealCallersOfTwoPoliciesAreAMixture(t *testing.T) {
+	a, url := watched(t)
+	var o mishap.Observation
+	for try := range 3 { // a machine that stalls all callers hides what they do
+		header := fmt.Sprint("X-Try-", try)
+		probe := callersProbe(t, a, header, `{"backoff": "exponential", "jitter": "present"}`)
+		probe.Observe(t.Context())
+		var n atomic.Int32
+		callAll(url, header, func() backoff.BackOff {
+			if n.Add(1)%3 == 0 {
+				return &backoff.ZeroBackOff{}
+			}
+			return backoff.NewExponentialBackOff(backoff.WithInitialInterval(60*time.Millisecond), backoff.WithMultiplier(2), backoff.WithRandomizationFactor(0.5))
+		})
+		if o = probe.Observe(t.Context()); o.Result == mishap.Unmet && strings.Contains(o.Detail, "a mixture of policies") {
+			t.Log(o.Detail)
+			return
+		}
+	}
+	t.Errorf("%+v", o)
 }
 
 func callersProbe(t *testing.T, a *app.App, header, expect string) mishap.Probe {

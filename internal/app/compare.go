@@ -9,7 +9,6 @@ import (
 
 	"mishap"
 	"mishap/injectors"
-	"mishap/internal/analysis"
 	"mishap/internal/comparison"
 	sources "mishap/internal/metrics"
 	"mishap/internal/proxy"
@@ -23,7 +22,7 @@ func (a *App) arms(e mishap.Experiment) *runner.Fault {
 	}
 	return &runner.Fault{
 		Fault:    mishap.Fault{Name: mishap.ArmsFault},
-		Injector: injectors.RequestArms(a.injectorDeps(), e.Compare.Arms),
+		Injector: injectors.RequestArms(a.injectorDeps(), *e.Compare),
 		Keeper:   mishap.KeeperProxy,
 	}
 }
@@ -41,7 +40,7 @@ func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) (done func
 	}
 	var edge *sources.Proxy
 	if r.Arms = a.arms(plan.Experiment); r.Arms != nil {
-		reader, err := a.armsReader(spec.Arms.Proxy, runner.InjectionID(run, 0, 0))
+		reader, err := a.armsReader(spec.Arms.Proxy, run)
 		if err != nil {
 			return nil, err
 		}
@@ -55,11 +54,33 @@ func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) (done func
 	if err != nil {
 		return nil, err
 	}
+	o.Watched = watched(plan.Experiment)
 	if o.Sources, err = makeSources(o.Compare, sources.Deps{Dial: a.dial, Proxy: edge, Run: run, Receiver: receiver}); err != nil {
 		return nil, err
 	}
+	o.Books = booksOf(o, edge)
 	r.Compare, err = comparison.New(o)
 	return func() { a.closeSources(o.Sources) }, err
+}
+
+// booksOf are what counts the units behind each metric; nil where only totals
+// are known.
+func booksOf(o comparison.Options, edge *sources.Proxy) []comparison.Book {
+	all := make([]comparison.Book, len(o.Sources))
+	for i, m := range o.Compare.Metrics {
+		if book, ok := o.Sources[i].(comparison.Book); ok {
+			all[i] = book
+		}
+		if m.Source == sources.FromProxy && edge != nil {
+			all[i] = edge
+		}
+	}
+	return all
+}
+
+// watched reports whether probes judge what the fault does.
+func watched(e mishap.Experiment) bool {
+	return slices.ContainsFunc(e.SteadyState, func(p mishap.ProbeSpec) bool { return p.In(mishap.During) })
 }
 
 // metricsOf are the metrics of a plan. Where its arms are targets, their sources
@@ -145,75 +166,60 @@ func sourceKinds() (all []mishap.SourceKind) {
 // armsReader reads the arms of a run from the proxy at the edge.
 type armsReader struct {
 	client *proxy.Client
+	run    string
 	id     string // of the injection that set them up
 }
 
-func (a *App) armsReader(name, id string) (armsReader, error) {
+func (a *App) armsReader(name, run string) (armsReader, error) {
 	for _, p := range a.Settings.Proxies {
 		if p.Name == name {
 			client, err := a.ProxyClient(p.Control)
-			return armsReader{client, id}, err
+			return armsReader{client, run, runner.InjectionID(run, 0, 0)}, err
 		}
 	}
 	return armsReader{}, fmt.Errorf("the settings have no proxy %q", name)
-}
-
-// Arms gives the closed buckets after a number. What is compared are first
-// attempts: what is tried again after a failure is no news.
-func (r armsReader) Arms(ctx context.Context, after uint64) (sources.ArmsPage, error) {
-	report, err := r.client.Arms(ctx, r.id, after)
-	if err != nil {
-		return sources.ArmsPage{}, err
-	}
-	page := sources.ArmsPage{
-		Width: time.Duration(report.Width), Delay: proxy.ArmsDelay, Bounds: report.Bounds, More: report.More,
-		Units:  mishap.ArmCount{Control: int64(report.Allocation.Control.Units), Experiment: int64(report.Allocation.Experiment.Units)},
-		NoKey:  report.Allocation.WithoutKey,
-		InArms: report.Allocation.Requests() + report.Allocation.Outside,
-	}
-	for _, b := range report.Buckets {
-		page.Buckets = append(page.Buckets, sources.ArmsBucket{Seq: b.Seq, Start: b.Start, Control: armOf(b.Control, report.Bounds), Experiment: armOf(b.Experiment, report.Bounds)})
-	}
-	return page, nil
-}
-
-func armOf(b proxy.ArmBucket, bounds []float64) analysis.Arm {
-	arm := analysis.Arm{
-		Requests: int64(b.FirstAttempts), Successes: int64(b.FirstSuccesses), Events: int64(b.Successes),
-		Latency: analysis.Histogram{Bounds: bounds, Counts: make([]int64, len(bounds)+1)},
-	}
-	for i, n := range b.Latency {
-		arm.Latency.Counts[i] = int64(n)
-	}
-	return arm
 }
 
 // foretellFor is how long the traffic of the edge is watched for a forecast.
 const foretellFor = 2 * time.Second
 
 // foretell says what the traffic of the moment can show of a plan, and how late
-// each source is. It is a forecast: what it cannot know it leaves out.
-func (a *App) foretell(ctx context.Context, e mishap.Experiment) (lines []string) {
+// each source is. It is a forecast: what it cannot know it leaves out. Short is
+// why no baseline would be long enough; empty if one may.
+func (a *App) foretell(ctx context.Context, e mishap.Experiment) (lines []string, short string) {
 	if e.Compare == nil {
-		return nil
+		return nil, ""
 	}
-	lines = a.lateness(ctx, *e.Compare)
+	lines = append(a.lateness(ctx, *e.Compare), undecided(e)...)
 	if e.Compare.Arms.From != mishap.ArmsFromRequests {
-		return lines
+		return lines, ""
 	}
 	rate, err := a.rate(ctx, e.Compare.Arms.Proxy)
 	if err != nil {
-		return append(lines, "the traffic of "+e.Compare.Arms.Proxy+" could not be watched: "+err.Error())
+		return append(lines, "the traffic of "+e.Compare.Arms.Proxy+" could not be watched: "+err.Error()), ""
 	}
 	perArm := rate * float64(e.Compare.Arms.Share)
 	if perArm == 0 {
-		return append(lines, "no requests pass "+e.Compare.Arms.Proxy+" now: a run would be inconclusive")
+		return append(lines, "no requests pass "+e.Compare.Arms.Proxy+" now: a run would be inconclusive"), ""
 	}
-	forecast, hopeless := comparison.Forecast(*e.Compare, e.Longest(), comparison.Traffic{PerArm: perArm, Failures: usualFailures})
-	if hopeless != "" {
-		return append(lines, hopeless)
+	f := comparison.Forecast(*e.Compare, e.Longest(), comparison.Traffic{PerArm: perArm, Failures: usualFailures})
+	if f.Hopeless != "" {
+		return append(lines, f.Hopeless), f.Short
 	}
-	return append(lines, forecast...)
+	return append(lines, f.Lines...), f.Short
+}
+
+// undecided says what a comparison cannot show, whatever the traffic.
+func undecided(e mishap.Experiment) []string {
+	c := e.Compare
+	if key := c.Arms.Key; key == "request" || key == "connection" {
+		return nil
+	}
+	unit := "users"
+	if e.SamplesTargets() {
+		unit = "targets"
+	}
+	return []string{fmt.Sprintf("with fewer than 7 %s per arm a comparison cannot decide, and with fewer than 20 nothing is cleared", unit)}
 }
 
 // lateness says how late the numbers of each metric are.

@@ -2,10 +2,28 @@ package app
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"mishap"
 )
+
+// undecidable is up to how many targets in each arm a comparison can show
+// nothing: that five of five are worse than five others by chance alone is not
+// rare enough.
+const undecidable = 5
+
+// fewTargets refuses a plan whose comparison cannot decide, where no probe
+// watches the fault either.
+func fewTargets(plan mishap.Plan) error {
+	e := plan.Experiment
+	n := len(plan.Injections)
+	if !e.SamplesTargets() || plan.NoFault || n > undecidable || watched(e) {
+		return nil
+	}
+	return mishap.WithHint(fmt.Errorf("plan %s: %d targets per arm: a comparison cannot decide; that up to %d differ from as many others is never shown", e.Name, n, undecidable),
+		"remove compare and let probes judge (when: [before, during, after]), take at least 7 targets per arm, or arms from requests")
+}
 
 // withTargets puts the targets of both arms into the parameters of a metric's
 // source, in the place of $control and $experiment: a regular expression that

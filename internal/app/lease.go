@@ -82,24 +82,30 @@ func (a *App) yieldIfLapsed(book ledger.Ledger, server string) func(context.Cont
 	}
 }
 
-// yield says why an injection is no longer its run's to revert: the run was taken
-// over and is over, so that the thing is free, or another run's. What is in this
+// yield says why an injection is no longer its run's to revert: another server took
+// the run over and has reverted it, or the thing is another run's. What is in this
 // machine itself nobody else reaches, and a fault in a proxy bears its own id: a
-// revert of those can meet nothing foreign.
+// revert of those can meet nothing foreign. What the ledger does not know to be in,
+// because it has lost commits, nobody else reverts.
 func (a *App) yield(ctx context.Context, book ledger.Ledger, in mishap.Injection) (string, error) {
 	if in.Target.Where.Local() || in.Fault == mishap.ArmsFault || a.kinds()[in.Injector].Keeper == mishap.KeeperProxy {
 		return "", nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookUpWithin)
 	defer cancel()
+	state, err := book.InjectionState(ctx, in.ID)
+	if err == nil && state.Settled() {
+		return "another server took the run over and has reverted it", nil
+	}
 	for _, key := range in.Keys {
-		run, err := book.Holder(ctx, key.Thing)
+		var run string
+		if err == nil {
+			run, err = book.Holder(ctx, key.Thing)
+		}
 		switch {
 		case err != nil:
 			return "", fmt.Errorf("left to who owns the run now, since the lease has ended and the ledger cannot say whose %s is: %w", key.Thing, err)
-		case run == "":
-			return "another server took the run over and has brought it to its end", nil
-		case run != in.Run:
+		case run != "" && run != in.Run:
 			return fmt.Sprintf("another server took the run over; %s belongs to run %s by now", key.Thing, run), nil
 		}
 	}

@@ -18,18 +18,21 @@ type lapsing struct {
 	ledger.Ledger
 	lapsed, hangs bool
 	holder        string
+	state         mishap.InjectionState
 	asked         int
 }
 
 func (l *lapsing) Lapsed(string) bool { return l.lapsed }
 
-func (l *lapsing) Holder(ctx context.Context, _ string) (string, error) {
+func (l *lapsing) Holder(context.Context, string) (string, error) { return l.holder, nil }
+
+func (l *lapsing) InjectionState(ctx context.Context, _ string) (mishap.InjectionState, error) {
 	l.asked++
 	if l.hangs {
 		<-ctx.Done()
 		return "", ctx.Err()
 	}
-	return l.holder, nil
+	return l.state, nil
 }
 
 // TestAThawedServerRevertsNothingThatAnotherRunMayHaveInjected is about targets
@@ -45,9 +48,12 @@ func TestAThawedServerRevertsNothingThatAnotherRunMayHaveInjected(t *testing.T) 
 		asked    int
 	}{
 		{"the lease goes on", lapsing{holder: "other"}, away, "ec2-stop", "", 0},
-		{"still its own", lapsing{lapsed: true, holder: "mine"}, away, "ec2-stop", "", 1},
-		{"another run's", lapsing{lapsed: true, holder: "other"}, away, "ec2-stop", "belongs to run other", 1},
-		{"over", lapsing{lapsed: true}, away, "ec2-stop", "brought it to its end", 1},
+		{"still its own", lapsing{lapsed: true, holder: "mine", state: mishap.InjectionInjected}, away, "ec2-stop", "", 1},
+		{"another run's", lapsing{lapsed: true, holder: "other", state: mishap.InjectionReverted}, away, "ec2-stop", "has reverted it", 1},
+		{"another run's, and its own was lost", lapsing{lapsed: true, holder: "other"}, away, "ec2-stop", "belongs to run other", 1},
+		{"over", lapsing{lapsed: true, state: mishap.InjectionReverted}, away, "ec2-stop", "has reverted it", 1},
+		{"lost by the database", lapsing{lapsed: true}, away, "ec2-stop", "", 1},
+		{"lost by the database but for its undo", lapsing{lapsed: true, state: mishap.InjectionPrepared}, away, "ec2-stop", "", 1},
 		{"in this machine", lapsing{lapsed: true, holder: "other"}, mishap.Place{}, "process-stop", "", 0},
 		{"it bears its own id", lapsing{lapsed: true, holder: "other"}, away, "proxy-latency", "", 0},
 	} {

@@ -55,6 +55,9 @@ func (a *App) plan(ctx context.Context, e mishap.Experiment, noFault bool) (mish
 	if err != nil {
 		return sealed, err
 	}
+	if few := fewTargets(plan); few != nil && problems == nil {
+		problems = append(problems, few)
+	}
 	if problems != nil {
 		return sealed, refusal{errors.Join(problems...)}
 	}
@@ -108,7 +111,14 @@ func (a *App) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) error
 		checks = append(checks, mishap.Check{Safeguard: "lock of this machine", Answer: mishap.Unknown, Reason: scope})
 	}
 	plan.Notes = slices.Concat(plan.Notes, a.leftBehind(ctx, append([]mishap.Injection{}, plan.Injections...))) // as it is now; a pinned plan does not depend on it
-	return report.Plan(w, plan, a.kinds(), checks, a.foretell(ctx, plan.Experiment))
+	lines, short := a.foretell(ctx, plan.Experiment)
+	if err := report.Plan(w, plan, a.kinds(), checks, lines); err != nil {
+		return err
+	}
+	if short != "" {
+		return refusal{mishap.WithHint(errors.New(short), "raise share or the margin, or write baseline: auto up to 1h")}
+	}
+	return nil
 }
 
 // holdsHere reports whether something of this machine is changed.

@@ -156,6 +156,8 @@ func translate(err error) error {
 	switch {
 	case errors.Is(err, proxy.ErrNotRunning):
 		return fmt.Errorf("%w: %w", injectors.ErrProxyDown, err)
+	case errors.Is(err, proxy.ErrOlder):
+		return fmt.Errorf("%w: %w", injectors.ErrProxyOlder, err)
 	case errors.Is(err, proxy.ErrNotFound), errors.Is(err, proxy.ErrEnded):
 		return fmt.Errorf("%w: %w", injectors.ErrFaultOver, err)
 	}

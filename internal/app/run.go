@@ -181,7 +181,7 @@ func insist(giveUp <-chan struct{}, write func() error) error {
 	waits := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(0))
 	for {
 		err := write()
-		if err == nil || giveUp == nil || errors.Is(err, ledger.ErrFenced) {
+		if err == nil || giveUp == nil || errors.Is(lost(err), runner.ErrLost) {
 			return err
 		}
 		select {
@@ -298,9 +298,10 @@ func (j journal) Prepare(ctx context.Context, e mishap.Entry, in mishap.Injectio
 	return lost(j.book.Prepare(ctx, j.lease, e, in))
 }
 
-// lost tells the runner what it need not try again.
+// lost tells the runner what it need not try again: the run is another server's, or
+// of a database that this one has replaced.
 func lost(err error) error {
-	if errors.Is(err, ledger.ErrFenced) {
+	if errors.Is(err, ledger.ErrFenced) || errors.Is(err, ledger.ErrUnknownRun) {
 		return fmt.Errorf("%w: %w", runner.ErrLost, err)
 	}
 	return err

@@ -149,6 +149,9 @@ func judge(b Behaviour, all []*request) (Backoff, Jitter) {
 		return Backoff{Kind: Unknown, Why: why}, Jitter{Kind: JitterUnknown, Why: why}
 	}
 	p := collect(all)
+	if first := p.mixed(); first != nil {
+		return p.mixture(first)
+	}
 	backoff := p.backoff()
 	return backoff, p.jitter(backoff.Kind)
 }

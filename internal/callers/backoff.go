@@ -17,6 +17,7 @@ const (
 	Constant    BackoffKind = "constant"    // the same pause each time, apart from jitter
 	Linear      BackoffKind = "linear"      // longer by the same amount each time
 	Exponential BackoffKind = "exponential" // longer by the same factor each time, perhaps up to a cap
+	Mixture     BackoffKind = "mixture"     // requests follow different policies: none of them is what callers do
 )
 
 // Backoff says how callers pause between the attempts of a request.
@@ -28,7 +29,8 @@ type Backoff struct {
 	Cap    mishap.Duration `json:"cap,omitempty"`    // of exponential: pauses stop growing here, on average
 	AtOnce bool            `json:"atOnce,omitempty"` // the second attempt comes at once; the rest is about those after it
 	Gaps   []Gap           `json:"gaps,omitempty"`
-	Why    string          `json:"why,omitempty"` // of unknown; else what else would fit
+	Parts  []Part          `json:"parts,omitempty"` // of a mixture
+	Why    string          `json:"why,omitempty"`   // of unknown; else what else would fit
 }
 
 const (

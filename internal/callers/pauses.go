@@ -22,22 +22,31 @@ type pauses struct {
 	atOnce    bool // the first position is left out, because everybody tries a second time at once
 }
 
-// collect takes the pauses of all requests whose attempts are one after the other. The first positions are those that
-// every judged request has; a later one is used while half as many requests got there, since those that did may differ
-// from the others: callers with a deadline get further when their pauses happen to be short.
+// collect takes the pauses of all requests whose attempts are one after the other.
 func collect(all []*request) *pauses {
-	p := &pauses{at: make([][]float64, maxPositions)}
+	var by [][]float64
 	for _, r := range all {
 		if r.parallel || len(r.attempts) < 2 {
 			continue
 		}
 		var own []float64
 		for k := 1; k < len(r.attempts) && k <= maxPositions; k++ {
-			gap := float64(r.gap(k)) / float64(time.Millisecond)
-			own = append(own, gap)
-			p.at[k-1] = append(p.at[k-1], gap)
+			own = append(own, float64(r.gap(k))/float64(time.Millisecond))
 		}
-		p.by = append(p.by, own)
+		by = append(by, own)
+	}
+	return arrange(by)
+}
+
+// arrange sorts the pauses of requests by their position. The first positions are those that every judged request has; a
+// later one is used while half as many requests got there, since those that did may differ from the others: callers with a
+// deadline get further when their pauses happen to be short.
+func arrange(by [][]float64) *pauses {
+	p := &pauses{at: make([][]float64, maxPositions), by: by}
+	for _, own := range by {
+		for k, gap := range own {
+			p.at[k] = append(p.at[k], gap)
+		}
 	}
 	enough := judgedAttempts - 1
 	for enough < maxPositions && len(p.at[enough]) >= max(leastAt, len(p.at[judgedAttempts-2])/2) {

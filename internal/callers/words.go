@@ -47,6 +47,15 @@ func (b Backoff) Words() string {
 			text += " up to " + short(b.Cap)
 		}
 		text += ")"
+	case Mixture:
+		n := 0
+		for _, p := range b.Parts {
+			n += p.Requests
+		}
+		text = "a mixture of policies:"
+		for i, p := range b.Parts {
+			text += fmt.Sprintf("%s %d of %d requests with %s", map[bool]string{true: ","}[i > 0], p.Requests, n, p.Words)
+		}
 	default:
 		text += ": " + b.Why
 	}
@@ -61,7 +70,7 @@ func (j Jitter) Words(kind BackoffKind) string {
 	switch {
 	case j.Kind == JitterAbsent:
 		return "no jitter"
-	case j.Kind == JitterUnknown && kind == Unknown:
+	case j.Kind == JitterUnknown && (kind == Unknown || kind == Mixture):
 		return "jitter unknown"
 	case j.Kind == JitterUnknown:
 		return "jitter unknown: " + j.Why

@@ -3,7 +3,6 @@ package comparison
 import (
 	"context"
 	"fmt"
-	"math"
 	"sync"
 	"time"
 
@@ -18,13 +17,33 @@ const (
 	pollWithin = 10 * time.Second       // one answer of a source
 )
 
+// Book counts the units of both arms for some metrics. Only what it counts
+// decides.
+type Book interface {
+	// Counted gives all that is counted so far.
+	Counted() (metrics.Counts, error)
+	// SetThresholds says beyond what the answers of each row are slow.
+	SetThresholds(ctx context.Context, all []metrics.Threshold) error
+	// Injecting says that the faults are put in from a time on, and returns when
+	// that is known.
+	Injecting(ctx context.Context, at time.Time) error
+}
+
 // Options is what a comparison is made of.
 type Options struct {
 	Compare mishap.Compare
 	Sources []metrics.Source // one per metric, in their order
-	Horizon time.Duration    // how long the fault is in at most
+	// Books count the units behind a metric each, in their order; nil where only
+	// the totals of arms are known, which are shown and decide nothing. Several
+	// metrics may share one.
+	Books   []Book
+	Horizon time.Duration // how long the fault is in at most
 	// Targets is how many targets each arm has, if it is made of targets; else 0.
 	Targets int
+	// Exposed says that books count what met the fault apart from the rest.
+	Exposed bool
+	// Watched says that probes judge the run too.
+	Watched bool
 	// NoFault is A/A: it goes on also if the traffic promises no answer.
 	NoFault bool
 	// Assigned is how many units were newly assigned to the arms since the last
@@ -42,7 +61,12 @@ type Comparison struct {
 	mu       sync.Mutex
 	math     *analysis.Comparison
 	metrics  []*metric
-	began    time.Time // the arms are in
+	books    []*book
+	limits   bool  // thresholds are fixed, or there are none
+	fixing   bool  // the books are being told of them
+	unfixed  error // why they could not be fixed
+	telling  sync.WaitGroup
+	began    time.Time
 	injected time.Time // zero in the baseline
 	looked   time.Time // the last look
 	outcome  mishap.ComparisonOutcome
@@ -50,74 +74,83 @@ type Comparison struct {
 	span     span             // of the buckets since the last look
 }
 
-// span is when what some buckets count began.
-type span struct{ from, to time.Time }
-
-func (s *span) add(b analysis.Bucket) {
-	if s.from.IsZero() || b.Start.Before(s.from) {
-		s.from = b.Start
-	}
-	if end := b.Start.Add(b.Width); end.After(s.to) {
-		s.to = end
-	}
-}
-
-// metric is one metric of the comparison.
-type metric struct {
-	mishap.CompareMetric
-	source   metrics.Source
-	stretch  arms   // since the last look
-	baseline arms   // before the fault
-	missing  string // what its source did not give, since the last look
-	failed   string // the last time that it did not
-}
-
-// arms is what both arms did over some time.
-type arms struct {
-	control, experiment analysis.Arm
-	seconds             float64
+// book is one that counts units, and what it said last.
+type book struct {
+	Book
+	name   string
+	owner  *metric // whose poll reads it
+	counts metrics.Counts
+	failed error
+	told   bool // it has said something
 }
 
 // New makes a comparison. It is an error if it cannot be carried out.
 func New(o Options) (*Comparison, error) {
+	o.Compare = o.Compare.Filled()
 	c := &Comparison{options: o}
 	for i, m := range o.Compare.Metrics {
-		c.metrics = append(c.metrics, &metric{CompareMetric: m, source: o.Sources[i]})
+		one := &metric{CompareMetric: m, source: o.Sources[i]}
+		if i < len(o.Books) && o.Books[i] != nil && m.Metric != mishap.Gauge {
+			one.book = c.bookOf(o.Books[i], one)
+		}
+		c.metrics = append(c.metrics, one)
 	}
 	plan := planOf(o.Compare, o.Horizon)
-	if c.few() {
-		for i := range plan.Metrics {
-			plan.Metrics[i].Margin = analysis.Margin{}
+	plan.Patient = o.NoFault
+	plan.Exposed, plan.Targets = o.Exposed, o.Targets > 0
+	for _, m := range c.metrics {
+		if m.book != nil {
+			plan.Metrics = append(plan.Metrics, decided(m.CompareMetric, m.book.name))
 		}
+		c.limits = c.limits || m.book != nil && m.Metric == mishap.Latency
 	}
+	c.limits = !c.limits // there are none
 	var err error
 	c.math, err = analysis.New(plan)
 	return c, err
 }
 
-// fewTargets is below how many targets in each arm nothing is ruled out: the
-// requests of one target share its luck, so that targets are what is counted.
-const fewTargets = 10
-
-func (c *Comparison) few() bool { return c.options.Targets > 0 && c.options.Targets < fewTargets }
-
-// planOf is the comparison in the words of the analysis. Both arms have the
-// same share, and so half of what is compared each.
-func planOf(spec mishap.Compare, horizon time.Duration) analysis.Plan {
-	p := analysis.Plan{Alpha: spec.Alpha, Beta: mishap.MissedHarm, Horizon: horizon, ExtraFailures: spec.StopAfter.ExtraFailures}
-	if spec.Arms.From == mishap.ArmsFromRequests {
-		p.Share = 0.5
+// bookOf is the book that several metrics may share.
+func (c *Comparison) bookOf(b Book, first *metric) *book {
+	for _, known := range c.books {
+		if known.Book == b {
+			return known
+		}
 	}
-	for _, m := range spec.Metrics {
-		p.Metrics = append(p.Metrics, analysis.Metric{
-			Name: m.Name, Kind: analysis.Kind(m.Metric), Harm: analysis.Direction(m.Harm), Margin: analysis.Margin(m.Margin), Weight: m.Weight,
-		})
+	one := &book{Book: b, name: first.Source, owner: first}
+	for _, known := range c.books {
+		if known.name == one.name {
+			one.name = first.Name
+		}
 	}
-	return p
+	c.books = append(c.books, one)
+	return one
 }
 
-// Injecting says when the fault is put in.
-func (c *Comparison) Injecting(_ context.Context, at time.Time) error {
+// planOf is the comparison in the words of the analysis, without its metrics.
+func planOf(spec mishap.Compare, horizon time.Duration) analysis.Plan {
+	return analysis.Plan{Alpha: spec.Alpha, AtLeast: spec.AtLeast.Std(), Horizon: horizon, ExtraFailures: spec.StopAfter.ExtraFailures}
+}
+
+// decided is a metric in the words of the analysis.
+func decided(m mishap.CompareMetric, book string) analysis.Metric {
+	out := analysis.Metric{Name: m.Name, Kind: analysis.Kind(m.Metric), Harm: analysis.Direction(m.Harm), Margin: analysis.Margin(m.Margin), Book: book}
+	for _, q := range m.Quantiles {
+		out.Quantiles = append(out.Quantiles, float64(q))
+	}
+	return out
+}
+
+// Injecting says when the fault is put in: to every book first, so that what
+// comes from then on is counted as that.
+func (c *Comparison) Injecting(ctx context.Context, at time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, pollWithin)
+	defer cancel()
+	for _, b := range c.books {
+		if err := b.Injecting(ctx, at); err != nil {
+			return fmt.Errorf("nothing is injected, because it could not be counted: %w", err)
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.injected.IsZero() {
@@ -125,7 +158,7 @@ func (c *Comparison) Injecting(_ context.Context, at time.Time) error {
 		for _, m := range c.metrics {
 			m.stretch = arms{}
 		}
-		_ = c.math.Begin(at) // said once
+		return c.math.Begin(at)
 	}
 	return nil
 }
@@ -139,6 +172,7 @@ func (c *Comparison) Watch(ctx context.Context, tell func(mishap.Comparison)) {
 	c.mu.Unlock()
 	var sources sync.WaitGroup
 	defer sources.Wait()
+	defer c.telling.Wait()
 	for _, m := range c.metrics {
 		sources.Go(func() { c.poll(ctx, m) })
 	}
@@ -149,6 +183,7 @@ func (c *Comparison) Watch(ctx context.Context, tell func(mishap.Comparison)) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			c.fix(ctx, time.Now())
 			if look, due := c.look(time.Now()); due {
 				tell(look)
 			}
@@ -181,46 +216,20 @@ func (c *Comparison) ask(ctx context.Context, m *metric) {
 	for _, b := range buckets {
 		c.take(m, b)
 	}
-}
-
-// take folds one bucket. What the analysis refuses is missing time there, and
-// keeps the metric from being cleared.
-func (c *Comparison) take(m *metric, b analysis.Bucket) {
-	if err := c.math.Observe(m.Name, b); err != nil {
-		m.missing, m.failed = err.Error(), err.Error()
-		return
-	}
-	if !b.Start.Before(c.injected) { // a look with the fault is of nothing that began without it
-		m.stretch.add(b)
-		c.span.add(b)
-	}
-	if c.injected.IsZero() || !b.Start.Add(b.Width).After(c.injected) {
-		m.baseline.add(b)
+	if m.book != nil && m.book.owner == m {
+		c.count(m.book)
 	}
 }
 
-func (a *arms) add(b analysis.Bucket) {
-	a.seconds += b.Width.Seconds()
-	addArm(&a.control, b.Control)
-	addArm(&a.experiment, b.Experiment)
-}
-
-func addArm(sum *analysis.Arm, a analysis.Arm) {
-	sum.Requests += a.Requests
-	sum.Successes += a.Successes
-	sum.Events += a.Events
-	if a.Gauge != nil {
-		sum.Gauge = a.Gauge
+// count takes in what a book counted. Sums go on from the beginning, so that
+// one reading that was missed is made up for by the next.
+func (c *Comparison) count(b *book) {
+	counts, err := b.Counted()
+	if err == nil {
+		b.counts, b.told = counts, true
+		err = c.math.Take(b.name, counts.Sums)
 	}
-	if a.Latency.IsZero() {
-		return
-	}
-	if len(sum.Latency.Counts) != len(a.Latency.Counts) {
-		sum.Latency = analysis.Histogram{Bounds: a.Latency.Bounds, Counts: make([]int64, len(a.Latency.Counts))}
-	}
-	for i, n := range a.Latency.Counts {
-		sum.Latency.Counts[i] += n
-	}
+	b.failed = err
 }
 
 // delay is that of the slowest source.
@@ -231,8 +240,8 @@ func (c *Comparison) delay() (longest time.Duration) {
 	return longest
 }
 
-// count takes in the units that were assigned since it was last asked.
-func (c *Comparison) count() {
+// assign takes in the units that were assigned since it was last asked.
+func (c *Comparison) assign() {
 	if c.options.Assigned == nil {
 		return
 	}
@@ -247,36 +256,3 @@ func (c *Comparison) count() {
 	c.assigned.Experiment += n.Experiment
 	_ = c.math.Assigned(n.Control, n.Experiment) // counts are not negative
 }
-
-// quantile is the p-quantile of a histogram in seconds, from the upper edge of
-// its bin. The last bin, which has no edge, is of failures: they have no latency.
-// 0 if there are none but those.
-func quantile(h analysis.Histogram, p float64) mishap.Duration {
-	if len(h.Bounds) == 0 {
-		return 0
-	}
-	var all, below int64
-	for _, n := range h.Counts[:len(h.Bounds)] {
-		all += n
-	}
-	need := int64(math.Ceil(p * float64(all)))
-	for i, n := range h.Counts[:len(h.Bounds)] {
-		if below += n; below >= need && n > 0 {
-			return seconds(h.Bounds[i])
-		}
-	}
-	return 0
-}
-
-// seconds is a duration in three digits: bins are no finer.
-func seconds(s float64) mishap.Duration {
-	d := time.Duration(s * float64(time.Second))
-	unit := time.Duration(1)
-	for d/unit >= 1000 {
-		unit *= 10
-	}
-	return mishap.Duration(d.Round(unit))
-}
-
-// percent is a share for people.
-func percent(share float64) string { return fmt.Sprintf("%.4g %%", 100*share) }

@@ -14,24 +14,37 @@ import (
 	"mishap/internal/analysis"
 	"mishap/internal/comparison"
 	"mishap/internal/metrics"
+	"mishap/internal/slots"
 )
 
 const width = 200 * time.Millisecond
 
-// traffic is a source that makes up both arms: so many requests per second
-// each, of which so many fail.
+// traffic is a source and a book that makes up both arms: so many requests per second each, by so many users, of which so
+// many fail.
 type traffic struct {
 	mu                  sync.Mutex
 	random              *rand.Rand
-	next                time.Time
+	next, injected      time.Time
+	closed              []analysis.Bucket
+	book                *slots.Book
 	perArm              float64
-	control, experiment float64 // share that fails
-	idle                bool    // the experiment gets nothing
-	err                 error
+	users               int
+	control, experiment float64       // share that fails
+	slower              time.Duration // by which the experiment is
+	idle                bool          // the experiment gets nothing
+	err                 error         // of what it tells
+	deaf                error         // of what it is told
+	counts              error         // of what it counted
+	limits              []metrics.Threshold
+	since               metrics.Totals
 }
 
 func newTraffic(perArm, control, experiment float64) *traffic {
-	return &traffic{random: rand.New(rand.NewPCG(1, 2)), next: time.Now(), perArm: perArm, control: control, experiment: experiment}
+	s := &traffic{random: rand.New(rand.NewPCG(1, 2)), next: time.Now(), perArm: perArm, users: 1000, control: control, experiment: experiment}
+	s.book, _ = slots.NewBook(0, []slots.Row{
+		{Name: "success-rate"}, {Name: "latency p50"}, {Name: "latency p99.9"}, {Name: "latency p50 change", Whole: true}, {Name: "latency p99.9 change", Whole: true},
+	}, s.next)
+	return s
 }
 
 func (s *traffic) Delay() time.Duration { return width }
@@ -39,33 +52,111 @@ func (s *traffic) Delay() time.Duration { return width }
 func (s *traffic) Closed(context.Context) ([]analysis.Bucket, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var all []analysis.Bucket
-	for ; s.next.Add(width).Before(time.Now()); s.next = s.next.Add(width) {
-		b := analysis.Bucket{Start: s.next, Width: width, Control: s.arm(s.control), Experiment: s.arm(s.experiment)}
-		if s.idle {
-			b.Experiment = analysis.Arm{}
-		}
-		all = append(all, b)
-	}
 	if s.err != nil {
 		return nil, s.err
 	}
+	s.advance()
+	all := s.closed
+	s.closed = nil
 	return all, nil
 }
 
-func (s *traffic) arm(fails float64) (a analysis.Arm) {
+// advance makes up what has happened by now.
+func (s *traffic) advance() {
+	for ; s.next.Add(width).Before(time.Now()); s.next = s.next.Add(width) {
+		b := analysis.Bucket{Start: s.next, Width: width, Control: s.arm(slots.Control, s.control), Experiment: s.arm(slots.Experiment, s.experiment)}
+		s.book.Close(s.next.Add(width))
+		s.closed = append(s.closed, b)
+	}
+}
+
+func (s *traffic) arm(arm slots.Arm, fails float64) (a analysis.Arm) {
+	a.Latency = analysis.Histogram{Bounds: []float64{.01, .02, .04, .08, .16}, Counts: make([]int64, 6)}
+	if s.idle && arm == slots.Experiment {
+		return a
+	}
 	for range int(s.perArm * width.Seconds()) {
+		place, failed := slots.Place{Arm: arm, Slot: uint32(s.random.IntN(s.users))}, s.random.Float64() < fails
 		a.Requests++
-		if s.random.Float64() >= fails {
+		if !failed {
 			a.Successes++
 		}
+		s.count(place, failed, &a)
 	}
 	return a
+}
+
+// count counts one request in its rows, as a proxy does.
+func (s *traffic) count(place slots.Place, failed bool, a *analysis.Arm) {
+	took := time.Duration(10+s.random.IntN(70)) * time.Millisecond
+	if place.Arm == slots.Experiment {
+		took += s.slower
+	}
+	bin := 0
+	for !failed && bin < 5 && took.Seconds() > a.Latency.Bounds[bin] {
+		bin++
+	}
+	if failed {
+		bin = 5
+	}
+	a.Latency.Counts[bin]++
+	counts := []slots.Count{{Row: 0, N: 1}}
+	if failed {
+		counts[0].Y = 1
+	}
+	since := !s.injected.IsZero() && !s.next.Before(s.injected)
+	for i, l := range s.limits {
+		if failed {
+			break
+		}
+		own, change := l.Control, l.Control
+		if since {
+			change = l.Experiment
+			if place.Arm == slots.Experiment {
+				own = l.Experiment
+			}
+		}
+		slow := func(limit time.Duration) uint32 {
+			if took > limit {
+				return 1
+			}
+			return 0
+		}
+		counts = append(counts, slots.Count{Row: 1 + i, N: 1, Y: slow(own)}, slots.Count{Row: 3 + i, N: 1, Y: slow(change)})
+	}
+	s.book.Add(place, s.next, counts...)
+	s.book.Trial(place, s.next, failed)
+}
+
+func (s *traffic) Counted() (metrics.Counts, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.counts != nil {
+		return metrics.Counts{}, s.counts
+	}
+	return metrics.Counts{Sums: s.book.Snapshot(0), Since: s.since}, nil
+}
+
+func (s *traffic) SetThresholds(_ context.Context, all []metrics.Threshold) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limits = all
+	return s.deaf
+}
+
+func (s *traffic) Injecting(_ context.Context, at time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.injected = s.book.Inject(at)
+	return s.deaf
 }
 
 func (s *traffic) change(f func(*traffic)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.err == nil {
+		s.advance()
+	}
 	f(s)
 }
 
@@ -86,7 +177,10 @@ func watch(t *testing.T, spec mishap.Compare, s *traffic, within time.Duration, 
 
 func watchAs(t *testing.T, o comparison.Options, s *traffic, within time.Duration, inject func()) []mishap.Comparison {
 	t.Helper()
-	o.Sources, o.Horizon = []metrics.Source{s}, within
+	o.Horizon = within
+	for range len(o.Compare.Metrics) - len(o.Sources) {
+		o.Sources, o.Books = append(o.Sources, s), append(o.Books, s)
+	}
 	c, err := comparison.New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +200,7 @@ func watchAs(t *testing.T, o comparison.Options, s *traffic, within time.Duratio
 	}()
 	defer func() { cancel(); <-ended }()
 	var all []mishap.Comparison
-	over := time.After(o.Compare.Baseline.AtLeast() + within + time.Minute)
+	over := time.After(o.Compare.Baseline.AtMost() + within + time.Minute)
 	for {
 		select {
 		case look := <-looks:
@@ -135,9 +229,9 @@ func TestAHealthyArmIsClearedAndAHarmedOneAborted(t *testing.T) {
 		most    time.Duration // after the injection
 		says    string
 	}{
-		"healthy":    {0.005, mishap.HarmRuledOut, time.Minute, "no harm beyond the margin"},
+		"healthy":    {0.005, mishap.HarmRuledOut, 62 * time.Second, "for 1m: no harm beyond the margins to the"},
 		"harmed":     {0.10, mishap.HarmShown, 15 * time.Second, "extra failures were counted"},
-		"all failed": {1, mishap.HarmShown, 2 * time.Second, "100 % of"},
+		"all failed": {1, mishap.HarmShown, 2 * time.Second, "users' first requests"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -154,8 +248,11 @@ func TestAHealthyArmIsClearedAndAHarmedOneAborted(t *testing.T) {
 				if took := time.Since(injected); took > tt.most {
 					t.Errorf("it took %s", took)
 				}
-				if l.Metrics[0].Total.Control.Requests == 0 || l.Metrics[0].Difference == nil {
+				if l.Metrics[0].Total.Control.Requests == 0 || l.Metrics[0].Difference == nil || len(l.Intervals.Rows) != 1 {
 					t.Errorf("last look without totals: %+v", l.Metrics[0])
+				}
+				if l.Outcome == mishap.HarmRuledOut && time.Since(injected) < time.Minute {
+					t.Errorf("cleared after %s, before atLeast", time.Since(injected))
 				}
 			})
 		})
@@ -198,7 +295,7 @@ func TestALookSaysWhenItsRequestsBeganAndMixesNoneFromBeforeTheFault(t *testing.
 		var injected time.Time
 		looks := watch(t, successRate(), s, 5*time.Minute, func() {
 			injected = time.Now()
-			s.change(func(s *traffic) { s.experiment = 1 }) // also of buckets that are closed, and not asked for yet
+			s.change(func(s *traffic) { s.experiment = 1 })
 		})
 		before := time.Time{}
 		for i, l := range looks {
@@ -222,23 +319,28 @@ func TestALookSaysWhenItsRequestsBeganAndMixesNoneFromBeforeTheFault(t *testing.
 
 func TestABaselineThatPromisesNothingInjectsNothing(t *testing.T) {
 	for name, tt := range map[string]struct {
-		traffic *traffic
-		change  func(*traffic)
-		says    string
+		perArm, control, experiment float64
+		change                      func(*traffic)
+		says                        string
 	}{
-		"no traffic at all":    {newTraffic(0, 0, 0), func(*traffic) {}, "neither arm"},
-		"none in one arm":      {newTraffic(50, 0, 0), func(s *traffic) { s.idle = true }, "no traffic in the experiment arm"},
-		"too little":           {newTraffic(5, 0.005, 0.005), func(*traffic) {}, "too little traffic for an answer"},
-		"arms that differ":     {newTraffic(50, 0.005, 0.3), func(*traffic) {}, "the arms are not alike"},
-		"a source without use": {newTraffic(50, 0, 0), func(s *traffic) { s.err = errors.New("connection refused") }, "connection refused"},
+		"no traffic at all":     {0, 0, 0, nil, "either arm"},
+		"none in one arm":       {50, 0, 0, func(s *traffic) { s.idle = true }, "no traffic: in the baseline the experiment"},
+		"too little":            {5, 0.005, 0.005, nil, "too little traffic for an answer"},
+		"arms that differ":      {50, 0.005, 0.3, nil, "the arms are not alike"},
+		"a source without use":  {50, 0, 0, func(s *traffic) { s.err = errors.New("connection refused") }, "connection refused"},
+		"a service that fails":  {50, 1, 1, nil, "fail already"},
+		"a proxy of before":     {50, 0, 0, func(s *traffic) { s.counts = metrics.ErrOldProxy }, "earlier version of mishap"},
+		"a proxy that was lost": {50, 0, 0, func(s *traffic) { s.counts = metrics.ErrBegunAnew }, "began anew"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tt.traffic.next = time.Now()
-				tt.change(tt.traffic)
+				s := newTraffic(tt.perArm, tt.control, tt.experiment)
+				if tt.change != nil {
+					tt.change(s)
+				}
 				spec := successRate()
 				spec.Metrics[0].Margin.Difference = 0.005
-				looks := watch(t, spec, tt.traffic, time.Minute, func() { t.Error("injected") })
+				looks := watch(t, spec, s, time.Minute, func() { t.Error("injected") })
 				if l := last(looks); l.Outcome != mishap.Undecided || !strings.Contains(l.Reason, tt.says) {
 					t.Errorf("outcome %q: %s", l.Outcome, l.Reason)
 				}
@@ -247,13 +349,13 @@ func TestABaselineThatPromisesNothingInjectsNothing(t *testing.T) {
 	}
 }
 
-func TestHarmThatReachesControlTooIsSpillover(t *testing.T) {
+func TestHarmToBothArmsStopsAndIsNeverCalledHarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newTraffic(50, 0.005, 0.005)
 		looks := watch(t, successRate(), s, 5*time.Minute, func() {
 			s.change(func(s *traffic) { s.control, s.experiment = 0.4, 0.4 })
 		})
-		if l := last(looks); l.Outcome != mishap.HarmShown || !strings.Contains(l.Reason, "spillover") {
+		if l := last(looks); l.Outcome != mishap.Undecided || !strings.Contains(l.Reason, "both arms got worse") {
 			t.Errorf("outcome %q: %s", l.Outcome, l.Reason)
 		}
 	})
@@ -275,12 +377,13 @@ func TestASpentBudgetEndsWithoutAVerdict(t *testing.T) {
 }
 
 func TestFewTargetsCanBeStoppedAndAreNeverCleared(t *testing.T) {
-	for harmed, want := range map[float64]mishap.ComparisonOutcome{0.005: mishap.Undecided, 0.2: mishap.HarmShown} {
+	for harmed, want := range map[float64]mishap.ComparisonOutcome{0.005: mishap.Undecided, 1: mishap.HarmShown} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newTraffic(50, 0.005, 0.005)
+			s.users = 10
 			spec := successRate()
 			spec.Arms.From = mishap.ArmsFromTargets
-			looks := watchAs(t, comparison.Options{Compare: spec, Targets: 3}, s, 5*time.Minute, func() {
+			looks := watchAs(t, comparison.Options{Compare: spec, Targets: 10}, s, 2*time.Minute, func() {
 				s.change(func(s *traffic) { s.experiment = harmed })
 			})
 			if l := last(looks); l.Outcome != want {
@@ -306,12 +409,89 @@ func TestASourceThatGoesMissingIsSaidAndNeverCleared(t *testing.T) {
 	})
 }
 
-func TestTheForecastComesTrue(t *testing.T) {
-	lines, hopeless := comparison.Forecast(successRate(), 10*time.Minute, comparison.Traffic{PerArm: 50, Failures: 0.005})
-	if hopeless != "" || len(lines) != 1 || !strings.Contains(lines[0], "2 pp can be ruled out in") {
-		t.Errorf("%q, hopeless %q", lines, hopeless)
+func TestTheForecastSaysWhatTheTrafficShows(t *testing.T) {
+	spec := successRate()
+	spec.Baseline = mishap.AutoBaseline()
+	of := func(perArm float64) comparison.Foretold {
+		return comparison.Forecast(spec, 10*time.Minute, comparison.Traffic{PerArm: perArm, Failures: 0.005})
 	}
-	if _, hopeless := comparison.Forecast(successRate(), 10*time.Minute, comparison.Traffic{PerArm: 0.1, Failures: 0.005}); !strings.Contains(hopeless, "raise share") {
-		t.Errorf("hopeless %q", hopeless)
+	if f := of(50); f.Hopeless != "" || f.Short != "" || len(f.Lines) != 1 || !strings.Contains(f.Lines[0], "2 pp can be ruled out in") {
+		t.Errorf("%+v", f)
 	}
+	if f := of(0.1); !strings.Contains(f.Hopeless, "raise share") || !strings.Contains(f.Short, "lasts 15m at most") || !strings.Contains(f.Short, "requests/s per arm would do") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestABaselineLastsAsLongAsItIsNeeded: at least a minute, and longer where a minute could not show whether both arms changed.
+func TestABaselineLastsAsLongAsItIsNeeded(t *testing.T) {
+	for name, tt := range map[string]struct {
+		perArm      float64
+		least, most time.Duration
+		margin      float64
+		says        string // in the place of an injection
+	}{
+		"enough traffic":       {50, time.Minute, 62 * time.Second, 0.02, ""},
+		"less of it":           {5, 2 * time.Minute, 10 * time.Minute, 0.006, ""},
+		"too little, for ever": {5, time.Minute, 62 * time.Second, 0.0005, "too little traffic for a baseline"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began, injected := time.Now(), time.Time{}
+				spec := successRate()
+				spec.Baseline, spec.Metrics[0].Margin.Difference = mishap.AutoBaseline(), tt.margin
+				looks := watchAs(t, comparison.Options{Compare: spec, NoFault: true}, newTraffic(tt.perArm, 0.005, 0.005), 90*time.Second, func() { injected = time.Now() })
+				if tt.says != "" {
+					if l := last(looks); l.Outcome != mishap.Undecided || !strings.Contains(l.Reason, tt.says) || !injected.IsZero() {
+						t.Errorf("outcome %q: %s", l.Outcome, l.Reason)
+					}
+					injected = time.Now()
+				}
+				if took := injected.Sub(began); took < tt.least || took > tt.most {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
+}
+
+// TestThresholdsOfALatencyAreFixedInTheFirstQuarterAndTold: only what is counted beyond them decides.
+func TestThresholdsOfALatencyAreFixedInTheFirstQuarterAndTold(t *testing.T) {
+	for slower, want := range map[time.Duration]mishap.ComparisonOutcome{0: mishap.HarmRuledOut, 60 * time.Millisecond: mishap.HarmShown} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newTraffic(200, 0.001, 0.001)
+			spec := successRate()
+			spec.Baseline = mishap.BaselineTime{Time: mishap.Duration(time.Minute)}
+			spec.Metrics = []mishap.CompareMetric{{Name: "latency", Metric: mishap.Latency, Harm: mishap.Increase, Margin: mishap.Margin{Ratio: 1.2}, Quantiles: []mishap.Quantile{0.5}}}
+			looks := watch(t, spec, s, 5*time.Minute, func() { s.change(func(s *traffic) { s.slower = slower }) })
+			l := last(looks)
+			if l.Outcome != want {
+				t.Errorf("%s slower: outcome %q: %s", slower, l.Outcome, l.Reason)
+			}
+			if len(s.limits) != 2 || s.limits[0].Row != "latency p50" || s.limits[0].Experiment < s.limits[0].Control*119/100 || s.limits[0].Control < 30*time.Millisecond || s.limits[0].Control > 60*time.Millisecond {
+				t.Errorf("thresholds %+v", s.limits)
+			}
+			if r := l.Intervals.Rows[0]; r.What != "slower, p50" || r.Experiment.Slow <= r.Control.Slow || !r.Clears {
+				t.Errorf("row %+v", r)
+			}
+		})
+	}
+}
+
+// TestWhatIsOnlyKnownInTotalDecidesNothing: it is shown, and keeps nobody from an answer.
+func TestWhatIsOnlyKnownInTotalDecidesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, totals := newTraffic(50, 0.005, 0.005), newTraffic(50, 0, 0.9)
+		spec := successRate()
+		spec.Metrics = append(spec.Metrics, mishap.CompareMetric{Name: "orders", Metric: mishap.SuccessRate, Harm: mishap.Decrease, Margin: mishap.Margin{Difference: 0.01}})
+		o := comparison.Options{Compare: spec, Sources: []metrics.Source{s, totals}, Books: []comparison.Book{s, nil}}
+		l := last(watchAs(t, o, nil, 5*time.Minute, func() {}))
+		if l.Outcome != mishap.HarmRuledOut || !strings.Contains(strings.Join(l.Doubts, "; "), "of orders only the totals") || !strings.Contains(strings.Join(l.Intervals.Unclaimed, "; "), "orders: only totals") {
+			t.Errorf("outcome %q: %s; doubts %q", l.Outcome, l.Reason, l.Doubts)
+		}
+		o = comparison.Options{Compare: spec, Sources: []metrics.Source{s, totals}, Books: []comparison.Book{nil, nil}}
+		if l := last(watchAs(t, o, nil, time.Minute, func() { t.Error("injected") })); l.Outcome != mishap.Undecided || !strings.Contains(l.Reason, "nothing can be decided") {
+			t.Errorf("without any units: outcome %q: %s", l.Outcome, l.Reason)
+		}
+	})
 }

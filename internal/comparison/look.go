@@ -3,6 +3,7 @@ package comparison
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"mishap"
@@ -14,20 +15,19 @@ import (
 func (c *Comparison) look(now time.Time) (mishap.Comparison, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.count()
-	status := c.math.Status(now)
+	c.assign()
 	look := mishap.Comparison{Phase: mishap.InBaseline, Start: c.looked, Width: mishap.Duration(now.Sub(c.looked)), Doubts: c.missing()}
 	if c.injected.IsZero() {
 		c.lookBefore(&look, now)
 	} else {
-		c.lookDuring(&look, now, status)
+		c.lookDuring(&look, now)
 	}
 	over := look.Outcome != c.outcome || look.Ready
 	if !over && now.Sub(c.looked) < lookEvery {
 		return look, false
 	}
 	c.outcome = look.Outcome
-	c.describe(&look, status, over)
+	c.describe(&look, over)
 	look.From, look.To, c.span = c.span.from, c.span.to, span{}
 	c.looked = now
 	return look, true
@@ -36,65 +36,71 @@ func (c *Comparison) look(now time.Time) (mishap.Comparison, bool) {
 // missing is what sources did not give.
 func (c *Comparison) missing() []string {
 	var all []string
-	for _, m := range c.metrics {
-		if m.missing != "" && !slices.Contains(all, m.missing) {
-			all = append(all, m.missing)
+	say := func(text string) {
+		if text != "" && !slices.Contains(all, text) {
+			all = append(all, text)
 		}
 	}
-	if c.few() {
-		all = append(all, fmt.Sprintf("targets in each arm: %d; harm can be shown, but with fewer than %d it is not ruled out", c.options.Targets, fewTargets))
+	for _, m := range c.metrics {
+		say(m.missing)
+	}
+	for _, b := range c.books {
+		if b.failed != nil && b.told {
+			say(b.failed.Error())
+		}
+	}
+	if text := c.totals(); text != "" {
+		say(text + ": shown, and decides nothing")
+	}
+	if n := c.options.Targets; n > 0 && n < fewTargets {
+		say(fmt.Sprintf("targets in each arm: %d; with fewer than %d nothing is cleared, and up to 5 show nothing", n, fewTargets))
 	}
 	if c.options.Keyless != nil {
 		if n, of := c.options.Keyless(); 2*n > of {
-			all = append(all, fmt.Sprintf("%s of the requests lack %s, and so are in neither arm", percent(float64(n)/float64(of)), c.options.Compare.Arms.Key))
+			say(fmt.Sprintf("%s of the requests lack %s, and so are in neither arm", percent(float64(n)/float64(of)), c.options.Compare.Arms.Key))
 		}
 	}
 	return all
 }
 
-// lookBefore is a look in the baseline. It is over once what its time held is
-// closed; then the fault may come, or there is a reason why it would show
-// nothing.
-func (c *Comparison) lookBefore(look *mishap.Comparison, now time.Time) {
-	left := c.options.Compare.Baseline.AtLeast() + c.delay() - now.Sub(c.began)
-	look.Left = mishap.Duration(max(left, 0))
-	if left > 0 {
-		return
-	}
-	if why := c.hopeless(); why != "" {
-		look.Outcome, look.Reason = mishap.Undecided, why
-		return
-	}
-	look.Ready = true
-}
+// fewTargets is below how many targets in each arm nothing is cleared.
+const fewTargets = 20
 
 // lookDuring is a look while the fault is in.
-func (c *Comparison) lookDuring(look *mishap.Comparison, now time.Time, status analysis.Status) {
-	look.Phase = mishap.InHold
-	look.Harm, look.Extra = status.Harm, status.ExtraFailures
+func (c *Comparison) lookDuring(look *mishap.Comparison, now time.Time) {
+	status := c.math.Status(now)
+	look.Phase, look.Extra = mishap.InHold, status.Extra
 	look.Left = mishap.Duration(max(c.options.Horizon-now.Sub(c.injected), 0))
-	for _, m := range status.Metrics {
-		look.Doubts = append(look.Doubts, m.Doubts...)
-	}
+	look.Intervals = c.intervals(&status)
 	switch d := status.Decision; d.Outcome {
-	case analysis.Abort:
-		look.Outcome, look.Reason = mishap.HarmShown, c.harmed(status)
-	case analysis.Clear:
-		look.Outcome, look.Reason = mishap.HarmRuledOut, c.cleared(status, now)
+	case analysis.Deviated:
+		look.Outcome, look.Reason = mishap.HarmShown, harmed(&status)
+	case analysis.Held:
+		look.Outcome, look.Reason = mishap.HarmRuledOut, c.held(look.Intervals)
 	case analysis.Inconclusive:
 		look.Outcome, look.Reason = mishap.Undecided, d.Reason
+		if d.Cause == analysis.HorizonCame {
+			look.Reason = c.open(&status)
+		}
 	}
-	if spilt := c.spillover(); spilt != "" && look.Outcome != mishap.HarmShown {
-		look.Outcome, look.Reason = mishap.HarmShown, spilt
+	if why := c.unusable(); why != "" && look.Outcome != mishap.HarmShown {
+		look.Outcome, look.Reason = mishap.Undecided, why
 	}
+}
+
+// open says why there was no answer when the time was over.
+func (c *Comparison) open(s *analysis.Status) string {
+	if len(c.books) == 0 {
+		return "nothing could be decided: " + c.totals()
+	}
+	return "no answer in " + mishap.Duration(c.options.Horizon).String() + ": " + strings.Join(texts(s.Doubts), "; ")
 }
 
 // describe adds the metrics. Curves are in the last look of a phase alone:
 // they are long.
-func (c *Comparison) describe(look *mishap.Comparison, status analysis.Status, last bool) {
-	for i, m := range c.metrics {
-		s := status.Metrics[i]
-		total := arms{control: s.Control, experiment: s.Experiment}
+func (c *Comparison) describe(look *mishap.Comparison, last bool) {
+	for _, m := range c.metrics {
+		total := m.since
 		if look.Phase == mishap.InBaseline {
 			total = m.baseline
 		}
@@ -102,9 +108,8 @@ func (c *Comparison) describe(look *mishap.Comparison, status analysis.Status, l
 			Name: m.Name, Control: armLook(m.stretch.control, false), Experiment: armLook(m.stretch.experiment, false),
 			Total: mishap.ArmsLook{Control: armLook(total.control, last), Experiment: armLook(total.experiment, last)},
 		}
-		if look.Phase == mishap.InHold {
-			out.Harm, out.Clear = s.Harm, s.Clear
-			out.Difference, out.Ratio = (*mishap.Interval)(s.Difference), (*mishap.Interval)(s.Ratio)
+		if look.Intervals != nil && m.Metric == mishap.SuccessRate {
+			out.Difference = difference(look.Intervals, m.Name)
 		}
 		look.Metrics = append(look.Metrics, out)
 		m.stretch, m.missing = arms{}, ""
@@ -112,13 +117,13 @@ func (c *Comparison) describe(look *mishap.Comparison, status analysis.Status, l
 	look.Assigned, c.assigned = c.assigned, nil
 }
 
-func armLook(a analysis.Arm, curve bool) mishap.ArmLook {
-	look := mishap.ArmLook{
-		Requests: a.Requests, Successes: a.Successes, Events: a.Events, Gauge: a.Gauge,
-		P50: quantile(a.Latency, 0.5), P99: quantile(a.Latency, 0.99),
+// difference is the interval that decides of a metric, if it is of shares.
+func difference(i *mishap.Intervals, metric string) *mishap.Interval {
+	for _, r := range i.Rows {
+		if r.Metric == metric && !r.Ratio {
+			more := r.More
+			return &more
+		}
 	}
-	if curve {
-		look.Bounds, look.Counts = a.Latency.Bounds, slices.Clone(a.Latency.Counts)
-	}
-	return look
+	return nil
 }

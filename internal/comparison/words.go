@@ -9,63 +9,55 @@ import (
 	"mishap/internal/analysis"
 )
 
-// harmed says which metric shows the harm, and how much.
-func (c *Comparison) harmed(s analysis.Status) string {
-	most := 0
-	for i := range s.Metrics {
-		if s.Metrics[i].Harm > s.Metrics[most].Harm {
-			most = i
-		}
-	}
-	if most >= len(c.metrics) { // the guard of the traffic itself
-		return "requests of the experiment arm stopped coming, while those of control went on"
-	}
-	text := c.beside(c.metrics[most], s.Metrics[most])
-	if s.ExtraFailures >= 1 {
-		text += fmt.Sprintf("; about %.0f extra failures were counted", s.ExtraFailures)
+// harmed says what shows the harm, and how much.
+func harmed(s *analysis.Status) string {
+	text := s.Decision.Reason
+	if s.Extra >= 1 {
+		text += fmt.Sprintf("; about %.0f extra failures were counted", s.Extra)
 	}
 	return text
 }
 
-// cleared says what was ruled out, and when.
-func (c *Comparison) cleared(s analysis.Status, now time.Time) string {
-	var all []string
-	for i, m := range c.metrics {
-		if m.Margin != (mishap.Margin{}) {
-			all = append(all, fmt.Sprintf("%s (margin %s)", c.beside(m, s.Metrics[i]), marginText(m.CompareMetric)))
-		}
+// held says for how long what was cleared, and of whom.
+func (c *Comparison) held(i *mishap.Intervals) string {
+	text := fmt.Sprintf("for %s: no harm beyond the margins", mishap.Duration(i.In.Std().Round(time.Second)))
+	if n := c.seen(i); n > 0 {
+		text += fmt.Sprintf(" to the %s %s of the experiment", many(n), c.units())
 	}
-	took := mishap.Duration(now.Sub(c.injected).Round(100 * time.Millisecond))
-	return fmt.Sprintf("no harm beyond the margin after %s: %s", took, strings.Join(all, "; "))
+	what := []string{"all attempts"}
+	if i.Met != nil && i.Requests != nil {
+		what = append(what, fmt.Sprintf("%s of %s requests met the fault, %s of control's would have", many(i.Met.Experiment), many(i.Requests.Experiment), many(i.Met.Control)))
+	}
+	return text + " (" + strings.Join(what, "; ") + ")"
 }
 
-// beside says what both arms did, in the words of the metric.
-func (c *Comparison) beside(m *metric, s analysis.MetricStatus) string {
-	ctl, e := s.Control, s.Experiment
-	switch m.Metric {
-	case mishap.SuccessRate:
-		text := fmt.Sprintf("%s of %d requests failed in the experiment, %s of %d in control", percent(failed(e)), e.Requests, percent(failed(ctl)), ctl.Requests)
-		if m.Name != string(mishap.SuccessRate) { // which would read as a success
-			text = m.Name + ": " + text
-		}
-		return text
-	case mishap.EventRate:
-		return fmt.Sprintf("%s: %d in the experiment, %d in control", m.Name, e.Events, ctl.Events)
-	case mishap.Latency:
-		return fmt.Sprintf("%s: half within %s in the experiment, %s in control; 99 %% within %s and %s", m.Name,
-			quantile(e.Latency, 0.5), quantile(ctl.Latency, 0.5), quantile(e.Latency, 0.99), quantile(ctl.Latency, 0.99))
+// seen is how many units of the experiment are behind the rows.
+func (c *Comparison) seen(i *mishap.Intervals) (most int64) {
+	for _, r := range i.Rows {
+		most = max(most, r.Experiment.Units)
 	}
-	if e.Gauge == nil || ctl.Gauge == nil {
-		return m.Name
-	}
-	return fmt.Sprintf("%s: %.4g in the experiment, %.4g in control at last", m.Name, *e.Gauge, *ctl.Gauge)
+	return most
 }
 
-func failed(a analysis.Arm) float64 {
-	if a.Requests == 0 {
-		return 0
+// units is what is counted, by name.
+func (c *Comparison) units() string {
+	arms := c.options.Compare.Arms
+	switch {
+	case arms.From == mishap.ArmsFromTargets:
+		return "targets"
+	case arms.Key == "request", arms.Key == "connection":
+		return arms.Key + "s"
 	}
-	return float64(a.Requests-a.Successes) / float64(a.Requests)
+	return "users"
+}
+
+// many is a count with commas between thousands.
+func many(n int64) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 // marginText is a margin as the file writes it.

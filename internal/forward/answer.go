@@ -28,6 +28,7 @@ func (c *conn) answer() bool {
 		c.sending && (c.req.continues || c.res.closes)
 	b := c.up.pending()[:c.res.size]
 	c.out = c.appendResponse(c.out[:0], b, last, replace)
+	c.decision.looks(answered{c, b, replace != nil}, c.resBody.framing == byChunks && replace == nil)
 	c.up.skip(len(b))
 	c.exchange.Status = c.res.status
 	var err error
@@ -58,12 +59,13 @@ func (c *conn) pass() error {
 	if _, err := c.client.conn.Write(append(c.out, p[:n]...)); err != nil {
 		return sinkError{err}
 	}
+	c.decision.seen.keep(p[:n])
 	c.up.skip(n)
 	c.headSent()
 	if bad != nil || c.resBody.done() {
 		return bad
 	}
-	return c.srv.copyBody(c.client.conn, c.up, &c.resBody)
+	return c.srv.copyBody(c.client.conn, c.up, &c.resBody, &c.decision.seen)
 }
 
 func (c *conn) headSent() {

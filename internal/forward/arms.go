@@ -3,6 +3,8 @@ package forward
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -49,10 +51,12 @@ const MaxArmShare = Whole / 2
 //
 // A rule with Arms does nothing else to a request. A request is assigned when it comes, or not at all.
 type Arms struct {
-	Run        string // of letters, digits and . _ : -
-	Control    string // the token of control; a token is made of the same characters
-	Experiment string // the token of the experiment; only requests that bear it are hit by its faults
-	Book       Book   // is told of every request that the rule matches; may be nil
+	Run        string  // of letters, digits and . _ : -
+	Control    string  // the token of control; a token is made of the same characters
+	Experiment string  // the token of the experiment; only requests that bear it are hit by its faults
+	Book       Book    // is told of every request that the rule matches; may be nil
+	Parts      []Match // of the requests, which the assignment says whether they are of; at most 16
+	Look       *Look   // at answers to requests of both arms, besides their status; nil: at none
 
 	tags [Experiment + 1]string // the members that each arm gets
 }
@@ -90,6 +94,7 @@ type Assignment struct {
 	Unit      uint64    // hash of what makes the unit
 	At        time.Time // when the request came
 	Malformed bool      // it has baggage that is malformed, with which ours may get lost
+	Parts     uint32    // a bit for each of the arms' Parts that the request is of, the first is 1
 	Mark      uint64    // the book's
 
 	arms *Arms
@@ -123,7 +128,13 @@ func (a *Arms) assign(s Share, r request, at time.Time) Assignment {
 	if n+strings.Count(a.tags[arm], ",")+1 > maxMembers || size+len(a.tags[arm]) > maxBaggage {
 		return a.skip(TooLong)
 	}
-	return Assignment{Arm: arm, Unit: unit, At: at, Malformed: malformed, arms: a}
+	as := Assignment{Arm: arm, Unit: unit, At: at, Malformed: malformed, arms: a}
+	for i := range a.Parts {
+		if a.Parts[i].matches(r) {
+			as.Parts |= 1 << i
+		}
+	}
+	return as
 }
 
 func (a *Arms) skip(why Why) Assignment {
@@ -154,6 +165,21 @@ func (a Arms) prepare() (*Arms, error) {
 	}
 	if a.Control == a.Experiment {
 		errs = append(errs, errors.New("both arms have the same token"))
+	}
+	a.Parts = slices.Clone(a.Parts)
+	for i := range a.Parts {
+		errs = append(errs, a.Parts[i].prepare())
+	}
+	if a.Look != nil {
+		l := *a.Look
+		l.Header = slices.Clone(l.Header)
+		for i, h := range l.Header {
+			if !isToken([]byte(h.Name)) {
+				errs = append(errs, fmt.Errorf("header %q is not a field name", h.Name))
+			}
+			l.Header[i].Name = http.CanonicalHeaderKey(h.Name)
+		}
+		a.Look = &l
 	}
 	a.tags[Control] = ownMembers(a.Run, Control, a.Control)
 	a.tags[Experiment] = ownMembers(a.Run, Experiment, a.Experiment)

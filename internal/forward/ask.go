@@ -159,7 +159,7 @@ func (c *conn) startSending() {
 	c.watch.stop()
 	c.watch.start(true)
 	go func() {
-		err := c.srv.copyBody(up.conn, c.client, &c.reqBody)
+		err := c.srv.copyBody(up.conn, c.client, &c.reqBody, nil)
 		var sink sinkError
 		switch {
 		case err == nil:

@@ -73,6 +73,7 @@ func (c *conn) passPiece(src *source, pace *pacer) error {
 			if _, err := c.client.conn.Write(p[:n]); err != nil {
 				return sinkError{err}
 			}
+			c.decision.seen.keep(p[:n])
 			src.skip(n)
 		}
 		if bad != nil {

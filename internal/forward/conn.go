@@ -263,6 +263,22 @@ func (c *conn) host() string {
 	return c.lastHost
 }
 
+// answered is the head of the response as it came.
+type answered struct {
+	*conn
+	head     []byte
+	replaced bool // the body is another
+}
+
+func (a answered) field(name string, n int) (value string, next int, ok bool) {
+	for ; n < len(a.res.fields); n++ {
+		if f := a.res.fields[n]; foldEqual(f.nameOf(a.head), name) && (!a.replaced || name != "Content-Encoding") {
+			return string(f.valueOf(a.head)), n + 1, true
+		}
+	}
+	return "", n, false
+}
+
 // asked is the request as rules see it.
 type asked struct{ *conn }
 

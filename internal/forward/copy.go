@@ -21,8 +21,9 @@ func (e sinkError) Unwrap() error { return e.error }
 
 func isInterrupt(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
-// copyBody passes a body on as it comes, never more than a buffer ahead. What is malformed does not go on.
-func (s *Server) copyBody(dst net.Conn, src *source, b *body) error {
+// copyBody passes a body on as it comes, never more than a buffer ahead. What is malformed does not go on. Seen, which may
+// be nil, keeps what it wants of it.
+func (s *Server) copyBody(dst net.Conn, src *source, b *body, seen *looked) error {
 	full := false
 	for {
 		p := src.pending()
@@ -31,13 +32,14 @@ func (s *Server) copyBody(dst net.Conn, src *source, b *body) error {
 			if _, err := dst.Write(p[:n]); err != nil {
 				return sinkError{err}
 			}
+			seen.keep(p[:n])
 			src.skip(n)
 			full = n >= smallBuffer
 		}
 		if err != nil || b.done() {
 			return err
 		}
-		if len(src.pending()) == 0 {
+		if len(src.pending()) == 0 && !seen.wants() {
 			moved, err := splice(dst, src, b, full)
 			if err != nil || b.done() {
 				return err

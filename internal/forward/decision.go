@@ -30,6 +30,9 @@ type decision struct {
 	as     Assignment // here
 	member membership // as far as a fault asked
 
+	pool *buffers
+	seen looked // of the answer
+
 	requested, delivered time.Duration // over both waits
 	next                 phase         // the wait that is not over yet
 }
@@ -37,7 +40,7 @@ type decision struct {
 // reset makes d ready for the next request and keeps its memory.
 func (d *decision) reset(s *Server) {
 	s.active.Add(1)
-	*d = decision{active: &s.active, board: s.board(), edge: s.Edge, hits: d.hits[:0], spared: d.spared[:0], passed: d.passed[:0]}
+	*d = decision{active: &s.active, board: s.board(), pool: &s.pool, edge: s.Edge, hits: d.hits[:0], spared: d.spared[:0], passed: d.passed[:0]}
 }
 
 // begin assigns the request to an arm, if there are arms, and takes up the faults that are in force when it comes.
@@ -139,6 +142,7 @@ func (d *decision) observed(s *Server) bool { return s.Observe != nil || d.book(
 
 // answered says that the head of the response has gone out.
 func (d *decision) answered(x *Exchange) {
+	x.Found = d.seen.found
 	if b := d.book(); b != nil {
 		b.Answered(&d.as, x)
 	}
@@ -149,6 +153,7 @@ func (d *decision) report(s *Server, x *Exchange) {
 	x.Total = time.Since(x.Start)
 	x.Hits, x.Requested, x.Delivered = d.hits, d.requested, d.delivered
 	x.Run, x.Arm, x.Passed = d.member.run, d.member.arm, d.passed
+	d.seen.judge(x, d.pool)
 	if b := d.book(); b != nil {
 		b.End(&d.as, x)
 	}

@@ -79,6 +79,9 @@ type Exchange struct {
 	Arm    Arm      // of that run
 	Passed []*Fault // of those confined to an arm of that run, the ones that would have hit it but for their arm, share or MaxActive
 
+	Found  bool // what the Look of its arms is for was in the answer
+	Sealed bool // the content of the answer could not be looked at
+
 	Sent     int64 // bytes of the request's body, without its framing
 	Received int64 // bytes of the response's body, without its framing
 	Failure  Failure

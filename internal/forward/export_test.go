@@ -133,3 +133,11 @@ func (r *Room) Await(n int64, over <-chan struct{}) bool { return r.await(n, ove
 
 // Give is give.
 func (r *Room) Give(n int64) { r.give(n) }
+
+// Kept is how much of a body is kept to be looked at.
+func Kept(look *Look, body string) int {
+	d := decision{pool: new(buffers), as: Assignment{Arm: Control, arms: &Arms{Look: look}}}
+	d.looks(given(nil), false)
+	d.seen.keep([]byte(body))
+	return len(d.seen.raw)
+}

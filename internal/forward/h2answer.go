@@ -87,7 +87,18 @@ func (s *stream) writeHead(res *http.Response, replace *Rule) {
 		s.exchange.GRPC = grpcStatus(res.Header)
 	}
 	s.exchange.Status = res.StatusCode
+	s.decision.looks(fieldsOf(h), false)
 	s.w.WriteHeader(res.StatusCode)
+}
+
+// fieldsOf is a header of net/http.
+type fieldsOf http.Header
+
+func (f fieldsOf) field(name string, n int) (value string, next int, ok bool) {
+	if all := f[name]; n < len(all) {
+		return all[n], n + 1, true
+	}
+	return "", n, false
 }
 
 // writeTrailer writes the trailer section, after the body.
@@ -132,6 +143,7 @@ func (s *stream) copy(body io.Reader) error {
 }
 
 func (s *stream) write(p []byte) error {
+	s.decision.seen.keep(p)
 	if _, err := s.w.Write(p); err != nil {
 		return errClientGone
 	}

@@ -33,6 +33,8 @@ func (c *conn) instead(r *Rule) bool {
 		c.resBody.content = int64(len(content))
 	}
 	c.out = out
+	c.decision.looks(given(header), false)
+	c.decision.seen.keep(content)
 	if _, err := c.client.conn.Write(out); err != nil {
 		c.exchange.Failure = ClientGone
 		return false

@@ -15,10 +15,15 @@ type request interface {
 	method() string
 	path() string // without the query
 	host() string
-	// field finds a header, whose name is in canonical form, from its n-th field on: 0 at first, and then next.
-	field(name string, n int) (value string, next int, ok bool)
+	header
 	source() netip.Addr
 	connection() uint64
+}
+
+// header is that of a request or of an answer.
+type header interface {
+	// field finds a header, whose name is in canonical form, from its n-th field on: 0 at first, and then next.
+	field(name string, n int) (value string, next int, ok bool)
 }
 
 // Pattern says which texts match. The zero value matches every text.
@@ -122,14 +127,14 @@ func (m *Match) matchesFields(r request) bool {
 }
 
 // values yields the values of a header.
-func values(r request, name string) iter.Seq[string] {
+func values(r header, name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for v, n, ok := r.field(name, 0); ok && yield(v); v, n, ok = r.field(name, n) {
 		}
 	}
 }
 
-func anyValue(r request, name string, ok func(string) bool) bool {
+func anyValue(r header, name string, ok func(string) bool) bool {
 	for v, n, found := r.field(name, 0); found; v, n, found = r.field(name, n) {
 		if ok(v) {
 			return true

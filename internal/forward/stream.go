@@ -116,6 +116,8 @@ func (s *stream) instead(r *Rule) {
 		h["Content-Length"] = nil // a response of trailers only has none
 	}
 	s.exchange.Status, s.exchange.Received = status, int64(len(content))
+	s.decision.looks(given(header), false)
+	s.decision.seen.keep(content)
 	s.w.WriteHeader(status)
 	if len(content) > 0 {
 		_, _ = s.w.Write(content)

@@ -29,7 +29,7 @@ func (c *conn) tunnel() bool {
 
 // pipe moves the bytes of one way.
 func (c *conn) pipe(dst, src *source, b *body) {
-	if err := c.srv.copyBody(dst.conn, src, b); err != nil {
+	if err := c.srv.copyBody(dst.conn, src, b, nil); err != nil {
 		c.abortBoth()
 		return
 	}

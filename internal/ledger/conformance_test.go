@@ -336,6 +336,26 @@ func TestARunGoesOnWhenTheAnswerToPrepareIsLost(t *testing.T) {
 	}
 }
 
+func TestALedgerSaysHowFarItKnowsAnInjectionToBe(t *testing.T) {
+	each(t, func(t *testing.T, b book) {
+		lease := begin(t, b, "r1", "e", "g")
+		e, in := prepared("r1", 2, mishap.Key{Thing: "aws/1", Attribute: "state"})
+		for _, step := range []struct {
+			do   func() error
+			want mishap.InjectionState
+		}{
+			{func() error { return nil }, ""},
+			{func() error { return b.Prepare(t.Context(), lease, e, in) }, mishap.InjectionPrepared},
+			{func() error { return b.Append(t.Context(), lease, state("r1", 3, mishap.Refused)) }, mishap.InjectionPrepared},
+		} {
+			must(t, step.do())
+			if got, err := b.InjectionState(t.Context(), in.ID); err != nil || got != step.want {
+				t.Errorf("it is %q, %v, and not %q", got, err, step.want)
+			}
+		}
+	})
+}
+
 func TestAThingIsHeldByItsRunUntilThatIsOver(t *testing.T) {
 	each(t, func(t *testing.T, b book) {
 		lease := begin(t, b, "r1", "e", "g")

@@ -25,6 +25,7 @@ type Ledger interface {
 	Ongoing(context.Context) ([]mishap.Ongoing, error)
 	Find(ctx context.Context, which string) (Record, error)
 	Holder(ctx context.Context, thing string) (run string, err error)
+	InjectionState(ctx context.Context, id string) (mishap.InjectionState, error)
 
 	Halt(context.Context, Halt) error
 	Resume(ctx context.Context, by string, at time.Time) error

@@ -297,5 +297,15 @@ func (m *Memory) Holder(_ context.Context, thing string) (string, error) {
 	return m.things[thing], nil
 }
 
+// InjectionState is like [SQLite.InjectionState].
+func (m *Memory) InjectionState(_ context.Context, id string) (mishap.InjectionState, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if in := m.injections[id]; in != nil {
+		return in.state, nil
+	}
+	return "", nil
+}
+
 // Lapsed is never so.
 func (m *Memory) Lapsed(string) bool { return false }

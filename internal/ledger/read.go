@@ -193,3 +193,13 @@ func (s *store) Holder(ctx context.Context, thing string) (run string, err error
 	}
 	return run, s.explain("look for the holder of a key in", err)
 }
+
+// InjectionState is how far the ledger knows an injection to be; empty if it does
+// not know it, as after commits were lost.
+func (s *store) InjectionState(ctx context.Context, id string) (state mishap.InjectionState, err error) {
+	err = s.row(ctx, `SELECT state FROM injections WHERE id = ?`, id).Scan(&state)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return state, s.explain("look for an injection in", err)
+}

@@ -18,8 +18,14 @@ const FromProxy = "proxy"
 // ArmsReader reads what a proxy counted of the arms of a run.
 type ArmsReader interface {
 	// Arms gives the closed buckets after a number, oldest first; 0 is all that
-	// the proxy still has.
-	Arms(ctx context.Context, after uint64) (ArmsPage, error)
+	// the proxy still has. Of units' first requests it gives those after so many.
+	Arms(ctx context.Context, after uint64, trials int) (ArmsPage, error)
+}
+
+// Arms is what a proxy says of the arms of a run, and what it is told of them.
+type Arms interface {
+	ArmsReader
+	ArmsTeller
 }
 
 // ArmsPage is a part of what a proxy counted.
@@ -32,6 +38,7 @@ type ArmsPage struct {
 	Units   mishap.ArmCount // units assigned so far
 	NoKey   uint64          // requests so far that lacked what makes a unit
 	InArms  uint64          // requests so far that had it
+	Counts  *Counts         // but for Before and Since; nil: the proxy counts no units
 }
 
 // ArmsBucket is one bucket of both arms. A latency without bounds has those of
@@ -40,6 +47,7 @@ type ArmsBucket struct {
 	Seq                 uint64 // 1 for the first; without gaps, but for what the proxy no longer has
 	Start               time.Time
 	Control, Experiment analysis.Arm
+	Totals              Totals
 }
 
 // mostPages bounds one poll after a long pause.
@@ -54,8 +62,8 @@ type Proxy struct {
 
 // NewProxy reads arms. So long after its end is a bucket closed at the latest;
 // a proxy that says it is later is believed.
-func NewProxy(reader ArmsReader, delay time.Duration) *Proxy {
-	p := &proxyReader{arms: reader, delay: delay}
+func NewProxy(arms Arms, delay time.Duration) *Proxy {
+	p := &proxyReader{arms: arms, delay: delay}
 	return &Proxy{reader: p, feed: NewFeed(p)}
 }
 
@@ -82,7 +90,7 @@ func (p *Proxy) Keyless() (n, of uint64) {
 
 // proxyReader is the source below the metrics of a proxy.
 type proxyReader struct {
-	arms ArmsReader
+	arms Arms
 
 	last   uint64    // the newest number
 	end    time.Time // of that bucket
@@ -95,6 +103,13 @@ type proxyReader struct {
 	told   mishap.ArmCount
 	noKey  uint64
 	inArms uint64
+
+	counts   *Counts // the newest; nil before the first page
+	counting error   // why they are of no use
+	trials   string
+	injected time.Time
+	before   Totals
+	since    Totals
 }
 
 // Closed gives what is new, and says what the proxy no longer had.
@@ -102,7 +117,7 @@ func (r *proxyReader) Closed(ctx context.Context) ([]analysis.Bucket, error) {
 	var all []analysis.Bucket
 	var problems []error
 	for range mostPages {
-		page, err := r.arms.Arms(ctx, r.last)
+		page, err := r.arms.Arms(ctx, r.last, r.tried())
 		if err != nil {
 			problems = append(problems, fmt.Errorf("read arms of the proxy: %w: %w", ErrUnavailable, err))
 			break
@@ -119,6 +134,7 @@ func (r *proxyReader) Closed(ctx context.Context) ([]analysis.Bucket, error) {
 			}
 			if bucket != nil {
 				all = append(all, *bucket)
+				r.counted(b)
 			}
 		}
 		if !page.More || len(page.Buckets) == 0 {
@@ -159,6 +175,20 @@ func (r *proxyReader) note(page ArmsPage) {
 	if r.bounds == nil {
 		r.bounds = slices.Clone(page.Bounds)
 	}
+	r.count(page)
+}
+
+// tried is how many first requests of units are known.
+func (r *proxyReader) tried() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.trials)
+}
+
+func (r *proxyReader) counted(b ArmsBucket) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.total(b)
 }
 
 // take checks one bucket. The error may be about time before it, and then the

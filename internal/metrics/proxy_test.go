@@ -24,23 +24,40 @@ type ring struct {
 	err         error
 	asked       int
 	origin      time.Time
+
+	counts     *metrics.Counts // with all trials
+	thresholds []metrics.Threshold
 }
 
-func (r *ring) Arms(_ context.Context, after uint64) (metrics.ArmsPage, error) {
+func (r *ring) Arms(_ context.Context, after uint64, trials int) (metrics.ArmsPage, error) {
 	r.asked++
 	if r.err != nil {
 		return metrics.ArmsPage{}, r.err
 	}
 	p := metrics.ArmsPage{Width: beat, Delay: 2 * time.Second, Bounds: r.bounds, Units: r.units, NoKey: 3, InArms: 7}
+	if r.counts != nil {
+		c := *r.counts
+		c.Sums.TrialsFrom = min(trials, len(c.Sums.Trials))
+		c.Sums.Trials = c.Sums.Trials[c.Sums.TrialsFrom:]
+		p.Counts = &c
+	}
 	for seq := max(after+1, r.first); seq <= r.last; seq++ {
 		if p.More = len(p.Buckets) == r.page; p.More {
 			break
 		}
 		arm := analysis.Arm{Requests: int64(seq), Successes: int64(seq)}
-		p.Buckets = append(p.Buckets, metrics.ArmsBucket{Seq: seq, Start: r.start(seq), Control: arm, Experiment: arm})
+		p.Buckets = append(p.Buckets, metrics.ArmsBucket{Seq: seq, Start: r.start(seq), Control: arm, Experiment: arm,
+			Totals: metrics.Totals{Requests: mishap.ArmCount{Control: 10, Experiment: 20}, Refused: mishap.ArmCount{Experiment: 3}, Limited: mishap.ArmCount{Experiment: 1}}})
 	}
 	return p, nil
 }
+
+func (r *ring) SetThresholds(_ context.Context, all []metrics.Threshold) error {
+	r.thresholds = all
+	return r.err
+}
+
+func (r *ring) SetInjecting(_ context.Context, at time.Time) (time.Time, error) { return at, r.err }
 
 // start is when a bucket began: all of them not long ago.
 func (r *ring) start(seq uint64) time.Time {

@@ -254,39 +254,6 @@ func TestANewRhythmIsLearnt(t *testing.T) {
 	}
 }
 
-// What is missing keeps a comparison from clearing, however good the rest looks.
-func TestMissingTimeIsNeverCleared(t *testing.T) {
-	for _, c := range []struct {
-		lost int // one scrape of so many; 0: none
-		want analysis.Outcome
-	}{{0, analysis.Clear}, {8, analysis.Continue}} {
-		p := newPlant(3)
-		comparison, err := analysis.New(analysis.Plan{Metrics: []analysis.Metric{{Name: "m", Kind: analysis.SuccessRate, Margin: analysis.Margin{Difference: 0.2}}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := comparison.Begin(noon); err != nil {
-			t.Fatal(err)
-		}
-		var outcome analysis.Outcome
-		for k := range 120 {
-			p.down["t0"] = c.lost > 0 && k%c.lost == 0
-			p.scrape(k)
-			for _, b := range p.buckets {
-				b.Control.Successes, b.Experiment.Successes = b.Control.Requests, b.Experiment.Requests
-				if err := comparison.Observe("m", b); err != nil {
-					t.Fatal(err)
-				}
-			}
-			p.take()
-			outcome = comparison.Decide(at(float64(10*k + 10))).Outcome
-		}
-		if outcome != c.want {
-			t.Errorf("one scrape of %d lost: %s, want %s: %+v", c.lost, outcome, c.want, comparison.Status(at(1200)))
-		}
-	}
-}
-
 // All time is either in a bucket or in a gap, none twice, whatever happens.
 func TestBucketsAndGapsCoverTheTime(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))

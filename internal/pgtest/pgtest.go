@@ -136,8 +136,33 @@ func (s *Server) answers(ctx context.Context) bool {
 
 // Down stops the server at once, as a crash does; its data stays.
 func (s *Server) Down() {
+	s.Thaw() // a frozen one takes no signals
 	_ = s.cmd.Process.Signal(syscall.SIGQUIT)
 	<-s.exit
+}
+
+// Freeze stops all processes of the server, so that it takes connections and
+// never answers, until Thaw.
+func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+
+// Thaw lets the server go on.
+func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
+
+// signal is for the server and the processes that it has started.
+func (s *Server) signal(what syscall.Signal) {
+	_ = s.cmd.Process.Signal(what)
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		pid, rest, _ := strings.Cut(string(text), " ")
+		fields := strings.Fields(rest[strings.LastIndex(rest, ")")+1:])
+		if n, err := strconv.Atoi(pid); err == nil && len(fields) > 1 && fields[1] == strconv.Itoa(s.cmd.Process.Pid) {
+			_ = syscall.Kill(n, what)
+		}
+	}
 }
 
 // Promote lets a crash and the promotion of a standby pass: the server comes up

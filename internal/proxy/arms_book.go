@@ -20,51 +20,51 @@ const (
 	armsPatience = 2 * time.Second                   // unless the fault says otherwise
 	armsEdges    = 82                                // of latencies: 0.1 ms times 2^(1/4), again and again, up to 125 s
 	armsBins     = armsEdges + 1                     // the last is of what failed
-	maxUnits     = 1 << 18                           // whose failures, and whose coming, are remembered
-	retryWindow  = 10 * time.Second                  // a request of a unit so soon after a failure of it is no first attempt
-	noBucket     = math.MaxUint64 &^ (markFirst | markAnswered)
-	markFirst    = 1
-	markAnswered = 2
-	markShift    = 2
+	noBucket     = math.MaxUint64                    // as a mark: the request is in no bucket
+	markShift    = 24                                // the bits of a mark below the bucket's number are the request's number in it
 )
 
-// armsBook counts what becomes of the requests of both arms, in buckets by the time when they came. A bucket is closed when
-// all its requests are over, or patience after its end: those that are open then count as what they are by then. A closed
-// bucket never changes. Everything is worked out from the times of requests, not from when anybody looks.
+// armsBook counts what becomes of the requests of both arms, in buckets by the time when they came. A bucket is over when
+// all its requests are, or patience after its end: those that are open then count as what they are by then. It is closed
+// then, or, where that is asked, when it is known which of its requests met the fault. A closed bucket never changes.
+// Everything is worked out from the times of requests, not from when anybody looks.
 type armsBook struct {
 	start    time.Time
 	patience time.Duration
 	edges    []time.Duration // of latencies
-	single   bool            // every request is a unit of its own
+	success  *Success
 
 	skipped [forward.Whys]atomic.Uint64
 
 	mu        sync.Mutex
-	over      bool
-	stopped   int64         // with over: the number of buckets
-	closed    int64         // how many are; the number of the first that is not
-	open      []*armsBucket // from that one on; nil where nothing has come
-	ring      []*armsBucket // closed ones, by number; nil where nothing came
-	units     map[uint64]uint32
-	capped    bool
+	stop      bool
+	stopped   int64 // with stop: the number of buckets
+	over      int64 // how many are; the number of the first that is not
+	closed    int64 // how many are, at most over
+	open      []*armsBucket
+	spare     [][]armRequest // rooms of buckets that are closed
+	ring      []*armsClosed  // by number; nil where nothing came
+	units     *armsUnits     // nil: none are counted
+	attempts  *firstAttempts
 	malformed uint64
 	assigned  [2]uint64
 	unitCount [2]uint64
 	totals    [2]armTotal // of closed buckets
 }
 
-// armsBucket is what came within a bucket's width.
+// armsBucket is what came within a bucket's width, from the first that is not closed on; nil where nothing has come.
 type armsBucket struct {
-	arms [2]armCount
-	left int // requests that are not over
+	requests []armRequest
+	left     int // requests that are not over
 }
 
-// armCount is one arm of a bucket.
+// armsClosed is a closed bucket.
+type armsClosed struct{ arms [2]armCount }
+
+// armCount is one arm of it.
 type armCount struct {
-	ArmBucket                  // but for Latency
-	latency   [armsBins]uint32 //
-	waiting   [2]uint32        // not over, and not answered; by whether they are first attempts
-	answered  [2]uint32        // not over, but answered with success
+	ArmBucket // but for Latency
+	latency   [armsBins]uint32
 }
 
 // armTotal is an arm over all closed buckets.
@@ -74,11 +74,13 @@ type armTotal struct {
 }
 
 func newArmsBook(a Arms, now time.Time) *armsBook {
-	key, _ := forward.ParseKey(a.Key) // which is checked
-	b := &armsBook{start: now, patience: a.patience(), single: key.Single(), units: make(map[uint64]uint32),
-		ring: make([]*armsBucket, armsKept)}
+	b := &armsBook{start: now, patience: a.patience(), ring: make([]*armsClosed, armsKept)}
 	for k := range armsEdges {
 		b.edges = append(b.edges, armsEdge(k))
+	}
+	b.attempts = newFirstAttempts(a)
+	if a.Counts != nil {
+		b.success, b.units = a.Counts.Success, newArmsUnits(a.Counts, now)
 	}
 	return b
 }
@@ -96,29 +98,31 @@ func (b *armsBook) Begin(a *forward.Assignment) {
 	a.Mark = noBucket
 	at := max(a.At.Sub(b.start), 0)
 	b.advance(at)
-	number := max(int64(at/armsWidth), b.closed)
-	if b.over && number >= b.stopped {
+	number := max(int64(at/armsWidth), b.over)
+	if b.stop && number >= b.stopped {
 		return
 	}
-	i := a.Arm - forward.Control
-	bucket := b.bucket(number)
-	c := &bucket.arms[i]
-	isNew, first := b.meet(a.Unit, at)
-	a.Mark = uint64(number) << markShift
-	if isNew {
-		c.Units++
-		b.unitCount[i]++
+	r := armRequest{came: uint32(min(max(at-time.Duration(number)*armsWidth, 0), armsWidth-1) / time.Microsecond), parts: uint16(a.Parts)}
+	if a.Arm == forward.Experiment {
+		r.is |= inExperiment
 	}
-	if first {
-		a.Mark |= markFirst
-		c.FirstAttempts++
+	i := r.arm()
+	isNew, first := b.attempts.meet(a.Unit, at)
+	r.set(firstAttempt, first)
+	if b.units != nil {
+		r.slot = b.units.slot(a.Unit)
+	}
+	r.set(newUnit, isNew)
+	if isNew {
+		b.unitCount[i]++
 	}
 	if a.Malformed {
 		b.malformed++
 	}
 	b.assigned[i]++
-	c.Requests++
-	c.waiting[a.Mark&markFirst]++
+	bucket := b.bucket(number)
+	a.Mark = uint64(number)<<markShift | uint64(len(bucket.requests))
+	bucket.requests = append(bucket.requests, r)
 	bucket.left++
 }
 
@@ -129,101 +133,77 @@ func (b *armsBook) bucket(number int64) *armsBucket {
 		b.open = append(b.open, nil)
 	}
 	if b.open[i] == nil {
-		b.open[i] = new(armsBucket)
+		bucket := new(armsBucket)
+		if n := len(b.spare); n > 0 {
+			bucket.requests, b.spare = b.spare[n-1][:0], b.spare[:n-1]
+		}
+		b.open[i] = bucket
 	}
 	return b.open[i]
 }
 
-// meet says whether the unit is new, and whether its request is a first attempt. Beyond maxUnits every unit is known, and
-// every request a first attempt.
-func (b *armsBook) meet(unit uint64, at time.Duration) (isNew, first bool) {
-	switch {
-	case b.single:
-		return true, true
-	case b.units == nil: // it came as the arms ended
-		return false, true
-	}
-	failed, known := b.units[unit]
-	switch {
-	case known:
-		return false, failed == 0 || at-time.Duration(failed)*time.Millisecond > retryWindow
-	case len(b.units) == maxUnits:
-		b.capped = true
-		return false, true
-	}
-	b.units[unit] = 0
-	return true, true
-}
-
 // Answered notes that the head of a response has gone out. A change of protocol is over with that.
 func (b *armsBook) Answered(a *forward.Assignment, x *forward.Exchange) {
-	if x.Status >= http.StatusInternalServerError || x.Failure != forward.None {
-		return
-	}
+	ok := x.Failure == forward.None && !x.Found && x.Head <= b.patience && b.success.head(x)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	bucket, c := b.find(a, x.Head)
-	if bucket == nil {
+	r := b.find(a, x.Head)
+	if r == nil {
 		return
 	}
-	first := a.Mark & markFirst
-	c.waiting[first]--
-	c.answered[first]++
-	a.Mark |= markAnswered
+	r.is |= answered
+	r.set(succeeded, ok)
+	r.status(x)
 	if x.Status == http.StatusSwitchingProtocols {
-		b.settle(a, bucket, c, x.Head, true)
+		b.settle(a, r, x.Head, ok)
 		a.Mark = noBucket
 	}
 }
 
-// End counts how a request ended. Late, it only tells of later requests of the unit that they are no first attempts.
+// End counts how a request ended. After its bucket is over it only tells of later requests of the unit that they are no
+// first attempts.
 func (b *armsBook) End(a *forward.Assignment, x *forward.Exchange) {
-	ok := succeeded(x, a.Mark&markAnswered != 0)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	bucket, c := b.find(a, x.Total)
-	if bucket != nil {
-		if x.Failure == forward.ClientGone && !ok {
-			c.Gone++
-		}
-		b.settle(a, bucket, c, x.Total, ok)
+	ok := false
+	if r := b.find(a, x.Total); r != nil {
+		ok = b.success.succeeded(x, r.is&(answered|succeeded) == answered|succeeded) && b.inTime(x)
+		r.set(gone, x.Failure == forward.ClientGone && !ok)
+		r.set(sealed, x.Sealed)
+		r.status(x)
+		b.settle(a, r, x.Total, ok)
+	} else {
+		ok = b.success.succeeded(x, true)
 	}
-	if _, known := b.units[a.Unit]; known && !ok {
-		b.units[a.Unit] = uint32(min(1+(a.At.Add(x.Total).Sub(b.start))/time.Millisecond, math.MaxUint32))
+	if !ok {
+		b.attempts.fail(a.Unit, a.At.Add(x.Total).Sub(b.start))
 	}
 }
 
-// find gives what a request counts in, so long after it came; nil if that is closed.
-func (b *armsBook) find(a *forward.Assignment, after time.Duration) (*armsBucket, *armCount) {
+// inTime says whether there was an answer before patience was over.
+func (b *armsBook) inTime(x *forward.Exchange) bool {
+	if x.Head > 0 {
+		return x.Head <= b.patience
+	}
+	return x.Total <= b.patience
+}
+
+// find gives a request, so long after it came; nil if its bucket is over.
+func (b *armsBook) find(a *forward.Assignment, after time.Duration) *armRequest {
 	b.advance(max(a.At.Sub(b.start), 0) + after)
 	number := int64(a.Mark >> markShift)
-	if a.Mark&^(markFirst|markAnswered) == noBucket || number < b.closed {
-		return nil, nil
+	if a.Mark == noBucket || number < b.over {
+		return nil
 	}
-	bucket := b.open[number-b.closed]
-	return bucket, &bucket.arms[a.Arm-forward.Control]
+	return &b.open[number-b.closed].requests[a.Mark&(1<<markShift-1)]
 }
 
 // settle counts one that is over.
-func (b *armsBook) settle(a *forward.Assignment, bucket *armsBucket, c *armCount, took time.Duration, ok bool) {
-	first := a.Mark & markFirst
-	if a.Mark&markAnswered != 0 {
-		c.answered[first]--
-	} else {
-		c.waiting[first]--
-	}
-	bucket.left--
-	if ok {
-		c.succeed(b.binOf(took), 1, uint32(first))
-	} else {
-		c.latency[armsBins-1]++
-	}
-}
-
-func (c *armCount) succeed(bin int, n, first uint32) {
-	c.Successes += n
-	c.FirstSuccesses += first
-	c.latency[bin] += n
+func (b *armsBook) settle(a *forward.Assignment, r *armRequest, took time.Duration, ok bool) {
+	r.is |= ended
+	r.set(succeeded, ok)
+	r.took = uint32(min(took/time.Microsecond, math.MaxUint32))
+	b.open[int64(a.Mark>>markShift)-b.closed].left--
 }
 
 // binOf is the bin of the latency of a success. Above patience none is told from another: what takes that long may be judged
@@ -233,59 +213,99 @@ func (b *armsBook) binOf(took time.Duration) int {
 	return min(i, armsBins-1)
 }
 
-// advance closes what is due so long after the start.
+// advance ends and closes what is due so long after the start.
 func (b *armsBook) advance(now time.Duration) {
-	if idle := int64(now/armsWidth) - b.closed - int64(armsKept); idle > 0 && len(b.open) == 0 && !b.over {
+	if idle := int64(now/armsWidth) - b.closed - int64(armsKept); idle > 0 && len(b.open) == 0 && !b.stop {
 		clear(b.ring) // all that they hold is too old
 		b.closed += idle
+		b.over = b.closed
 	}
-	for end := time.Duration(b.closed+1) * armsWidth; now >= end && (!b.over || b.closed < b.stopped); end += armsWidth {
-		var bucket *armsBucket
-		if len(b.open) > 0 {
-			bucket = b.open[0]
+	for end := time.Duration(b.over+1) * armsWidth; now >= end && (!b.stop || b.over < b.stopped); end += armsWidth {
+		if bucket := b.at(b.over); bucket != nil {
+			if bucket.left > 0 && now < end+b.patience {
+				break
+			}
+			b.judge(bucket)
 		}
-		if bucket != nil && bucket.left > 0 && now < end+b.patience {
-			return
-		}
-		b.close(bucket)
+		b.over++
+	}
+	for b.closed < b.over && b.closable(now) {
+		b.close(b.at(b.closed))
 		if len(b.open) > 0 {
 			b.open = b.open[1:]
 		}
 	}
 }
 
-// close judges what is open in the oldest open bucket, which may be nil. What is answered counts as a success that took as
-// long as patience; what is not has failed.
-func (b *armsBook) close(bucket *armsBucket) {
-	b.ring[b.closed%int64(armsKept)] = bucket
-	b.closed++
-	if bucket == nil {
+// at is a bucket that is not closed; nil if nothing came in its time.
+func (b *armsBook) at(number int64) *armsBucket {
+	if i := int(number - b.closed); i < len(b.open) {
+		return b.open[i]
+	}
+	return nil
+}
+
+// closable says whether all is known of the oldest bucket that is over.
+func (b *armsBook) closable(time.Duration) bool { return true }
+
+// judge ends what is open. What is answered is a success that took longer than patience; what is not has failed.
+func (b *armsBook) judge(bucket *armsBucket) {
+	if bucket.left == 0 {
 		return
 	}
-	for i := range bucket.arms {
-		c := &bucket.arms[i]
-		answered, waiting := c.answered[0]+c.answered[1], c.waiting[0]+c.waiting[1]
-		c.Unfinished = answered + waiting
-		c.succeed(b.binOf(b.patience), answered, c.answered[1])
-		c.latency[armsBins-1] += waiting
-		t := &b.totals[i]
-		t.requests += uint64(c.Requests)
-		t.successes += uint64(c.Successes)
-		for bin, n := range c.latency {
+	for i := range bucket.requests {
+		if r := &bucket.requests[i]; r.is&ended == 0 {
+			r.is |= ended | unfinished
+			r.took = uint32(b.patience/time.Microsecond) + 1
+		}
+	}
+	bucket.left = 0
+}
+
+// close counts the oldest bucket, which may be nil.
+func (b *armsBook) close(bucket *armsBucket) {
+	begin := time.Duration(b.closed) * armsWidth
+	slot := &b.ring[b.closed%int64(armsKept)]
+	*slot = nil
+	b.closed++
+	if bucket != nil {
+		counted := new(armsClosed)
+		*slot = counted
+		for i := range bucket.requests {
+			r := &bucket.requests[i]
+			b.count(&counted.arms[r.arm()], r)
+			if b.units != nil {
+				b.units.count(r, b.start.Add(begin+time.Duration(r.came)*time.Microsecond))
+			}
+		}
+		b.total(counted)
+		b.spare = append(b.spare, bucket.requests)
+	}
+	if b.units != nil {
+		b.units.book.Close(b.start.Add(begin + armsWidth))
+	}
+}
+
+func (b *armsBook) total(c *armsClosed) {
+	for i := range c.arms {
+		t, arm := &b.totals[i], &c.arms[i]
+		t.requests += uint64(arm.Requests)
+		t.successes += uint64(arm.Successes)
+		for bin, n := range arm.latency {
 			t.latency[bin] += uint64(n)
 		}
 	}
 }
 
-// stop ends the book: no bucket begins any more.
-func (b *armsBook) stop(now time.Time) {
+// finish ends the book: no bucket begins any more.
+func (b *armsBook) finish(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.over {
+	if b.stop {
 		return
 	}
 	at := max(now.Sub(b.start), 0)
 	b.advance(at)
-	b.over, b.stopped = true, max(int64((at+armsWidth-1)/armsWidth), b.closed)
-	b.units = nil
+	b.stop, b.stopped = true, max(int64((at+armsWidth-1)/armsWidth), b.over)
+	b.attempts.forget()
 }

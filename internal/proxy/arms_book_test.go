@@ -192,33 +192,6 @@ func TestUnitsBeyondTheLimitAreSaidToBe(t *testing.T) {
 	}
 }
 
-func TestWhatIsASuccess(t *testing.T) {
-	for _, c := range []struct {
-		name     string
-		x        forward.Exchange
-		answered bool
-		want     bool
-	}{
-		{"an answer", forward.Exchange{Status: 200, GRPC: -1}, true, true},
-		{"the client asked wrongly", forward.Exchange{Status: 404, GRPC: -1}, true, true},
-		{"the client asked malformed", forward.Exchange{Status: 400, GRPC: -1, Failure: forward.BadRequest}, false, true},
-		{"an error of the server", forward.Exchange{Status: 500, GRPC: -1}, false, false},
-		{"no upstream", forward.Exchange{Status: 502, GRPC: -1, Failure: forward.Unreachable}, false, false},
-		{"an answer cut short", forward.Exchange{Status: 200, GRPC: -1, Failure: forward.UpstreamGone}, true, false},
-		{"a fault's reset", forward.Exchange{GRPC: -1, Failure: forward.Aborted}, false, false},
-		{"a client that gave up waiting", forward.Exchange{GRPC: -1, Failure: forward.ClientGone}, false, false},
-		{"a client that left while it was answered", forward.Exchange{Status: 200, GRPC: -1, Failure: forward.ClientGone}, true, true},
-		{"gRPC ok", forward.Exchange{Status: 200, GRPC: 0}, true, true},
-		{"gRPC not found", forward.Exchange{Status: 200, GRPC: 5}, true, true},
-		{"gRPC unavailable", forward.Exchange{Status: 200, GRPC: 14}, true, false},
-		{"gRPC deadline", forward.Exchange{Status: 200, GRPC: 4}, true, false},
-	} {
-		if got := proxy.Succeeded(&c.x, c.answered); got != c.want {
-			t.Errorf("%s: success %v", c.name, got)
-		}
-	}
-}
-
 func TestAChangeOfProtocolIsOverWithItsAnswer(t *testing.T) {
 	l := newLedger(proxy.Arms{})
 	a := l.come(forward.Control, 1, 0)

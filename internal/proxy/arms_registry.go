@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"math"
 	"net/http"
 	"reflect"
 	"slices"
@@ -48,37 +49,109 @@ func (r *registry) countersOf(f Fault) *counters {
 	return &counters{book: newArmsBook(arms, time.Now())}
 }
 
-// arms gives the report of a fault of that kind.
-func (r *registry) arms(id string, after uint64) (ArmsReport, error) {
+// book gives a fault of that kind, and what it has counted.
+func (r *registry) book(id string) (a *active, arms Arms, book *armsBook, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a := r.find(id)
-	if a == nil {
-		return ArmsReport{}, unknown(id)
+	if a = r.find(id); a == nil {
+		return nil, Arms{}, nil, unknown(id)
 	}
 	arms, ok := a.Effect.(Arms)
 	switch {
 	case !ok:
-		return ArmsReport{}, refuse(http.StatusUnprocessableEntity, "ask for a fault of kind arms", "fault %q assigns no arms", id)
+		err = refuse(http.StatusUnprocessableEntity, "ask for a fault of kind arms", "fault %q assigns no arms", id)
 	case a.counters.book == nil:
-		return ArmsReport{}, refuse(http.StatusGone, "", "the buckets of fault %q are gone: other arms have begun on the proxy", id)
+		err = refuse(http.StatusGone, "", "the buckets of fault %q are gone: other arms have begun on the proxy", id)
 	}
-	report := a.counters.book.report(after, time.Now())
+	return a, arms, a.counters.book, err
+}
+
+// arms gives the report of a fault of that kind.
+func (r *registry) arms(id string, after uint64, trials int) (ArmsReport, error) {
+	a, arms, book, err := r.book(id)
+	if err != nil {
+		return ArmsReport{}, err
+	}
+	report := book.report(after, trials, time.Now())
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	report.Fault, report.Run, report.Proxy, report.State = a.ID, a.Run, a.Proxy, a.state
 	report.Key, report.Share = arms.Key, a.Share
 	return report, nil
 }
 
-func (s *server) handleArms(r *http.Request) (int, any, error) {
-	after := uint64(0)
-	if text := r.URL.Query().Get("after"); text != "" {
-		var err error
-		if after, err = strconv.ParseUint(text, 10, 63); err != nil {
-			return 0, nil, refuse(http.StatusBadRequest, "give the seq of the last bucket that you have", "after %q is not a number", text)
-		}
+// bookOf is book for a change that a run makes of its own arms.
+func (r *registry) bookOf(id, run string) (*armsBook, error) {
+	a, _, book, err := r.book(id)
+	if err == nil && a.Run != run {
+		err = refuse(http.StatusConflict, "a run changes its own arms alone", "fault %q belongs to run %q", id, a.Run)
 	}
-	report, err := s.faults.arms(r.PathValue("id"), after)
+	return book, err
+}
+
+func (s *server) handleArms(r *http.Request) (int, any, error) {
+	after, err := number(r, "after", "give the seq of the last bucket that you have")
+	if err != nil {
+		return 0, nil, err
+	}
+	trials, err := number(r, "trials", "give how many first requests of units you have")
+	if err != nil {
+		return 0, nil, err
+	}
+	report, err := s.faults.arms(r.PathValue("id"), after, int(min(trials, math.MaxInt32)))
 	return http.StatusOK, report, err
+}
+
+// number reads a parameter; 0 if it is not there.
+func number(r *http.Request, name, hint string) (uint64, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return 0, refuse(http.StatusBadRequest, hint, "%s %q is not a number", name, text)
+	}
+	return n, nil
+}
+
+// Limits are the thresholds of the rows of arms, told by their run.
+type Limits struct {
+	Run        string      `json:"run"`
+	Thresholds []Threshold `json:"thresholds"`
+}
+
+// Injecting is when a run puts its faults in.
+type Injecting struct {
+	Run string    `json:"run"`
+	At  time.Time `json:"at"`
+}
+
+func (s *server) handleThresholds(r *http.Request) (int, any, error) {
+	var body Limits
+	if err := readBody(r.Body, &body); err != nil {
+		return 0, nil, err
+	}
+	book, err := s.faults.bookOf(r.PathValue("id"), body.Run)
+	if err == nil {
+		err = book.limit(body.Thresholds)
+	}
+	return http.StatusOK, body, err
+}
+
+func (s *server) handleInjecting(r *http.Request) (int, any, error) {
+	var body Injecting
+	if err := readBody(r.Body, &body); err != nil {
+		return 0, nil, err
+	}
+	book, err := s.faults.bookOf(r.PathValue("id"), body.Run)
+	if err == nil && body.At.IsZero() {
+		err = refuse(http.StatusBadRequest, "give the time, such as 2026-01-02T03:04:05.678Z", "at is missing")
+	}
+	if err == nil {
+		body.At, err = book.inject(body.At, time.Now())
+	}
+	return http.StatusOK, body, err
 }
 
 // hidden stands for a token in what the proxy tells.

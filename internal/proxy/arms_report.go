@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/slots"
 )
 
 // armsPage is the most buckets in one report.
@@ -30,6 +31,22 @@ type ArmsReport struct {
 	Newest     uint64       `json:"newest"` // the last
 	Buckets    []ArmsBucket `json:"buckets"`
 	More       bool         `json:"more"` // there are others after the last one here: ask again at once
+	// Counted is what is counted of units so far; nil if nothing is.
+	Counted *Counted `json:"counted,omitempty"`
+}
+
+// Counted is what is counted of the units of both arms, and with what.
+type Counted struct {
+	Sums       slots.Snapshot `json:"sums"`
+	Thresholds []Threshold    `json:"thresholds,omitempty"` // empty until they are told
+	// UnderWay are the requests that came before the injection and were not over: they are of neither time.
+	UnderWay PerArm `json:"underWay"`
+}
+
+// PerArm is a number of each arm.
+type PerArm struct {
+	Control    uint64 `json:"control"`
+	Experiment uint64 `json:"experiment"`
 }
 
 // Allocation is how requests were assigned so far.
@@ -69,6 +86,9 @@ type ArmBucket struct {
 	// of them that are successes: counts that retries do not clump.
 	FirstAttempts  uint32 `json:"firstAttempts"`
 	FirstSuccesses uint32 `json:"firstSuccesses"`
+	Refused        uint32 `json:"refused,omitempty"`    // answers of 4xx, whether they are successes or not
+	Limited        uint32 `json:"limited,omitempty"`    // of those, 429
+	Sealed         uint32 `json:"sealed,omitempty"`     // answers whose content could not be looked at, and that go by their status
 	Gone           uint32 `json:"gone,omitempty"`       // failures: the client left before it had an answer
 	Unfinished     uint32 `json:"unfinished,omitempty"` // judged when patience was over: a success if the head of the answer had gone out
 	Units          uint32 `json:"units,omitempty"`      // that came for the first time
@@ -77,14 +97,17 @@ type ArmBucket struct {
 	Latency []uint32 `json:"latency,omitempty"`
 }
 
-// report gives the closed buckets after a number.
-func (b *armsBook) report(after uint64, now time.Time) ArmsReport {
+// report gives the closed buckets after a number, and the first requests of units from one on.
+func (b *armsBook) report(after uint64, trials int, now time.Time) ArmsReport {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	since := max(now.Sub(b.start), 0)
 	b.advance(since)
 	r := ArmsReport{Started: b.start, Width: Duration(armsWidth), Patience: Duration(b.patience), Buckets: []ArmsBucket{},
 		Allocation: b.allocation(), Newest: uint64(b.closed), Delay: Duration(since - time.Duration(b.closed)*armsWidth)}
+	if u := b.units; u != nil {
+		r.Counted = &Counted{Sums: u.book.Snapshot(trials), Thresholds: u.thresholds, UnderWay: PerArm{u.underWay[0], u.underWay[1]}}
+	}
 	for _, edge := range b.edges {
 		r.Bounds = append(r.Bounds, edge.Seconds())
 	}
@@ -126,8 +149,13 @@ func (b *armsBook) allocation() Allocation {
 		Outside:    b.skipped[forward.Outside].Load(),
 		WithoutKey: b.skipped[forward.WithoutKey].Load(),
 		TooLong:    b.skipped[forward.TooLong].Load(),
-		Malformed:  b.malformed, Capped: b.capped,
+		Malformed:  b.malformed, Capped: b.capped(),
 	}
+}
+
+// capped says that units are not told apart any more.
+func (b *armsBook) capped() bool {
+	return b.attempts.capped
 }
 
 // measure gives the allocation, and all that is known of closed buckets.

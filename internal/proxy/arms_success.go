@@ -1,33 +1,114 @@
 package proxy
 
 import (
+	"bytes"
 	"net/http"
 
 	"mishap/internal/forward"
 )
 
-// succeeded says whether a request was served as it should be. What the client did wrong is no failure; that it left before
-// it had an answer is one, for it has none.
-func succeeded(x *forward.Exchange, answered bool) bool {
+// Success says what of an answer is a success. A request that has no answer within patience is none, whatever it says.
+type Success struct {
+	// Status are the ranges of status codes of HTTP that are a success, each with both its ends. Empty: all below 500.
+	Status [][2]int `json:"status,omitempty"`
+	Not    *Failing `json:"not,omitempty"` // an answer that fits has failed, whatever its status
+}
+
+// Failing is what tells a failure that comes with the status of a success. One of what is given is enough. Bodies are looked
+// at up to 64 KiB of what is sent and of what that unpacks to; those packed with something else than gzip are counted as
+// Sealed, and go by their status.
+type Failing struct {
+	BodyContains string            `json:"bodyContains,omitempty"`
+	JSON         map[string]string `json:"json,omitempty"`       // members, such as error.code, and their value; * is any but null
+	Header       map[string]string `json:"header,omitempty"`     // fields and their value; * is any
+	GRPCStatus   []int             `json:"grpcStatus,omitempty"` // besides those that are errors of the server
+}
+
+func (s *Success) check(errs *problems) {
+	if s == nil {
+		return
+	}
+	for _, r := range s.Status {
+		errs.add(r[0] < 100 || r[1] > 599 || r[0] > r[1], "status from %d to %d must be from 100 to 599, and ascend", r[0], r[1])
+	}
+	if s.Not == nil {
+		return
+	}
+	for _, code := range s.Not.GRPCStatus {
+		errs.add(code < 1 || code > 16, "gRPC has no status %d that can be a failure", code)
+	}
+	for path := range s.Not.JSON {
+		errs.add(path == "", "a member of JSON needs a name")
+	}
+}
+
+// look is what the forwarder looks for in answers; nil if their status says all.
+func (s *Success) look() *forward.Look {
+	if s == nil || s.Not == nil {
+		return nil
+	}
+	l := new(forward.Look)
+	for name, value := range s.Not.Header {
+		pattern := forward.Exact(value)
+		if value == "*" {
+			pattern = forward.Present()
+		}
+		l.Header = append(l.Header, forward.Named{Name: name, Value: pattern})
+	}
+	if text, members := []byte(s.Not.BodyContains), membersOf(s.Not.JSON); len(text) > 0 || len(members) > 0 {
+		l.Body = func(content []byte) bool {
+			return len(text) > 0 && bytes.Contains(content, text) || len(members) > 0 && hasMember(content, members)
+		}
+	}
+	if len(l.Header) == 0 && l.Body == nil {
+		return nil
+	}
+	return l
+}
+
+// head says whether an answer with that head may be a success.
+func (s *Success) head(x *forward.Exchange) bool {
+	if s == nil || len(s.Status) == 0 {
+		return x.Status > 0 && x.Status < http.StatusInternalServerError
+	}
+	for _, r := range s.Status {
+		if x.Status >= r[0] && x.Status <= r[1] {
+			return true
+		}
+	}
+	return x.Status == http.StatusSwitchingProtocols
+}
+
+// succeeded says whether a request was served as it should be. What the client did wrong is no failure, unless the status
+// says so; that it left before it had an answer is one, for it has none.
+func (s *Success) succeeded(x *forward.Exchange, answered bool) bool {
 	switch x.Failure {
 	case forward.None, forward.BadRequest, forward.RequestTimeout:
 	case forward.ClientGone:
-		return answered
+		return answered && !x.Found
 	default:
 		return false
 	}
-	if x.GRPC >= 0 {
-		return !serverError(x.GRPC)
+	if x.Found || x.GRPC >= 0 && s.failedCall(x.GRPC) {
+		return false
 	}
-	return x.Status > 0 && x.Status < http.StatusInternalServerError
+	return x.GRPC >= 0 && (s == nil || len(s.Status) == 0) || s.head(x)
 }
 
-// serverError says whether a status of gRPC is an error of the server: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL,
-// UNAVAILABLE and DATA_LOSS, as OpenTelemetry's semantic conventions for RPC have it.
-func serverError(code int) bool {
+// failedCall says whether a status of gRPC is a failure: an error of the server, which are UNKNOWN, DEADLINE_EXCEEDED,
+// UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS, as OpenTelemetry's semantic conventions for RPC have it, or what else
+// the arms call so.
+func (s *Success) failedCall(code int) bool {
 	switch code {
 	case 2, 4, 12, 13, 14, 15:
 		return true
+	}
+	if s != nil && s.Not != nil {
+		for _, c := range s.Not.GRPCStatus {
+			if c == code {
+				return true
+			}
+		}
 	}
 	return false
 }

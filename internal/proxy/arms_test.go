@@ -38,7 +38,7 @@ func (r *rig) armsOf(id string, requests uint32) (report proxy.ArmsReport, contr
 	r.t.Helper()
 	eventually(r.t, fmt.Sprintf("%d requests are in closed buckets", requests), func() bool {
 		var err error
-		if report, err = r.Arms(r.t.Context(), id, 0); err != nil {
+		if report, err = r.Arms(r.t.Context(), id, 0, 0); err != nil {
 			r.t.Fatal(err)
 		}
 		control, experiment = proxy.ArmBucket{}, proxy.ArmBucket{}
@@ -264,7 +264,7 @@ func TestArmsThatCannotBeAreRefusedWithASentence(t *testing.T) {
 	}
 	for id, says := range map[string]string{"nothing": "there is no fault", "f": "assigns no arms"} {
 		web.put(confined("f", proxy.HTTPAbort{Requests: inExperiment()}))
-		if _, err := web.Arms(t.Context(), id, 0); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := web.Arms(t.Context(), id, 0, 0); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("arms of %s: %v", id, err)
 		}
 	}
@@ -279,13 +279,13 @@ func TestTheArmsOfTheNextRunTakeTheRoomOfTheLast(t *testing.T) {
 	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
 	r.put(arms("a", .1))
 	r.remove("a")
-	if _, err := r.Arms(t.Context(), "a", 0); err != nil {
+	if _, err := r.Arms(t.Context(), "a", 0, 0); err != nil {
 		t.Errorf("after their end: %v", err)
 	}
 	next := arms("b", .1)
 	next.Run = "r2"
 	r.put(next)
-	if _, err := r.Arms(t.Context(), "a", 0); err == nil || !strings.Contains(err.Error(), "are gone") {
+	if _, err := r.Arms(t.Context(), "a", 0, 0); err == nil || !strings.Contains(err.Error(), "are gone") {
 		t.Errorf("after the next: %v", err)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -19,11 +18,15 @@ import (
 
 // Errors that callers branch on; use errors.Is.
 var (
-	ErrNotRunning = errors.New("the proxy is not running") // so it has no faults either
-	ErrNotFound   = errors.New("not found")                // the proxy does not know the fault
-	ErrEnded      = errors.New("the fault is over")        // it was removed, or it has expired
-	ErrOwned      = errors.New("the proxy is taken")       // it belongs to another run, or has a fault of somebody else
+	ErrNotRunning = errors.New("the proxy is not running")           // so it has no faults either
+	ErrNotFound   = errors.New("not found")                          // the proxy does not know the fault
+	ErrEnded      = errors.New("the fault is over")                  // it was removed, or it has expired
+	ErrOwned      = errors.New("the proxy is taken")                 // it belongs to another run, or has a fault of somebody else
+	ErrOlder      = errors.New("the proxy is of an earlier version") // it does not know what it is asked for
 )
+
+// unknownField is in what every version answers to a body with a field that it does not know.
+const unknownField = "unknown field "
 
 // maxAnswer bounds what the client reads of an answer, in bytes.
 const maxAnswer = 16 << 20
@@ -70,6 +73,9 @@ func (c *Client) Proxies(ctx context.Context) (list []ProxyStatus, err error) {
 // an id that has ended (ErrEnded).
 func (c *Client) Put(ctx context.Context, f Fault) (status Status, err error) {
 	err = c.call(ctx, http.MethodPut, faultPath(f.ID), f, &status)
+	if err != nil && strings.Contains(err.Error(), unknownField) {
+		err = fmt.Errorf("%w: %w", ErrOlder, err)
+	}
 	return status, wrap(fmt.Sprintf("put fault %q", f.ID), err)
 }
 
@@ -122,10 +128,25 @@ func (c *Client) List(ctx context.Context) (list []Status, err error) {
 	return list, wrap("list faults", err)
 }
 
-// Arms gives the closed buckets of arms after the one with that number; 0 is from the oldest on.
-func (c *Client) Arms(ctx context.Context, id string, after uint64) (report ArmsReport, err error) {
-	err = c.call(ctx, http.MethodGet, faultPath(id)+"/arms?after="+strconv.FormatUint(after, 10), nil, &report)
+// Arms gives the closed buckets of arms after the one with that number; 0 is from the oldest on. Of the first requests of
+// units it gives those that come after so many.
+func (c *Client) Arms(ctx context.Context, id string, after uint64, trials int) (report ArmsReport, err error) {
+	path := fmt.Sprintf("%s/arms?after=%d&trials=%d", faultPath(id), after, trials)
+	err = c.call(ctx, http.MethodGet, path, nil, &report)
 	return report, wrap(fmt.Sprintf("get arms of fault %q", id), err)
+}
+
+// SetThresholds fixes the thresholds of all rows of arms that need one. It may be called again with the same.
+func (c *Client) SetThresholds(ctx context.Context, id string, l Limits) error {
+	err := c.call(ctx, http.MethodPut, faultPath(id)+"/thresholds", l, new(Limits))
+	return wrap(fmt.Sprintf("set thresholds of fault %q", id), err)
+}
+
+// SetInjecting tells arms when their run puts its faults in, and gives the time that they go by. It has to be told before
+// the first fault is put in, and may be told again with the same time.
+func (c *Client) SetInjecting(ctx context.Context, id string, i Injecting) (used time.Time, err error) {
+	err = c.call(ctx, http.MethodPut, faultPath(id)+"/injecting", i, &i)
+	return i.At, wrap(fmt.Sprintf("tell fault %q the injection", id), err)
 }
 
 func faultPath(id string) string { return "/v1/faults/" + url.PathEscape(id) }

@@ -65,13 +65,27 @@ const MaxUnits = maxUnits
 func NewBook(a Arms, now time.Time) Book { return Book{newArmsBook(a, now)} }
 
 // Report gives the closed buckets after a number.
-func (b Book) Report(after uint64, now time.Time) ArmsReport { return b.report(after, now) }
+func (b Book) Report(after uint64, now time.Time) ArmsReport { return b.report(after, 0, now) }
+
+// ReportFrom gives the first requests of units from one on, too.
+func (b Book) ReportFrom(after uint64, trials int, now time.Time) ArmsReport {
+	return b.report(after, trials, now)
+}
+
+// Inject tells the book of the injection.
+func (b Book) Inject(at, now time.Time) (time.Time, error) { return b.inject(at, now) }
+
+// Limit tells the book its thresholds.
+func (b Book) Limit(list []Threshold) error { return b.limit(list) }
 
 // Stop ends the book.
-func (b Book) Stop(now time.Time) { b.stop(now) }
+func (b Book) Stop(now time.Time) { b.finish(now) }
 
 // Succeeded says whether an exchange is a success.
-func Succeeded(x *forward.Exchange, answered bool) bool { return succeeded(x, answered) }
+func (s *Success) Succeeded(x *forward.Exchange, answered bool) bool { return s.succeeded(x, answered) }
+
+// Fails says whether a body has what tells a failure.
+func (s *Success) Fails(body []byte) bool { return s.look().Body(body) }
 
 // KeptAttempts is how many attempts a watch keeps.
 const KeptAttempts = keptAttempts

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"mishap/internal/forward"
@@ -19,6 +20,8 @@ type Arms struct {
 	Tokens ArmTokens `json:"tokens"`
 	// Patience is how long a request may take before it is judged as it is then. Default 2s, at most 2m.
 	Patience Duration `json:"patience,omitempty"`
+	// Counts is what is counted of units; nil, as versions of mishap ask that know none: nothing.
+	Counts *Counts `json:"counts,omitempty"`
 }
 
 // ArmTokens are secrets of a run that nobody can guess: letters, digits, or any of . _ : -
@@ -41,6 +44,7 @@ func (a Arms) check(errs *problems) {
 	errs.add(a.Patience != 0 && (a.Patience < Duration(armsWidth) || a.Patience > Duration(maxPatience)),
 		"patience %v must be from %v to %v", time.Duration(a.Patience), armsWidth, maxPatience)
 	errs.add(min(len(a.Tokens.Control), len(a.Tokens.Experiment)) < minToken, "tokens must have at least %d characters", minToken)
+	a.Counts.check(errs)
 }
 
 // checkFault notes what is wrong with the arms as a whole.
@@ -58,6 +62,12 @@ func (a Arms) checkFault(f Fault, errs *problems) {
 func (a Arms) rule(f Fault) (forward.Rule, error) {
 	r, err := Requests{Key: a.Key}.match(f)
 	r.Arms = &forward.Arms{Run: f.Run, Control: a.Tokens.Control, Experiment: a.Tokens.Experiment}
+	if c := a.Counts; c != nil {
+		var wrong error
+		r.Arms.Look = c.Success.look()
+		r.Arms.Parts, wrong = c.parts()
+		err = errors.Join(err, wrong)
+	}
 	return r, err
 }
 
@@ -67,7 +77,7 @@ func (a Arms) patience() time.Duration { return cmp.Or(time.Duration(a.Patience)
 func (a Arms) becomes(old, next Fault) error {
 	b, ok := next.Effect.(Arms)
 	switch {
-	case !ok || a != b || old.Seed != next.Seed:
+	case !ok || !reflect.DeepEqual(a, b) || old.Seed != next.Seed:
 		return fmt.Errorf("of arms only the share can be changed: else units would change their arm")
 	case next.Share < old.Share:
 		return fmt.Errorf("the share of arms cannot be lowered from %v to %v: units would leave their arm", old.Share, next.Share)

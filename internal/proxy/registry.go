@@ -212,7 +212,7 @@ func (r *registry) remove(id, by string) (Status, error) {
 func (r *registry) finish(a *active, state State) {
 	a.state, a.ended = state, time.Now()
 	if b := a.counters.book; b != nil {
-		b.stop(a.ended)
+		b.finish(a.ended)
 	}
 	if a.Proxy != "" {
 		r.follow(a.Proxy, slices.DeleteFunc(slices.Clone(r.force[a.Proxy]), func(b *active) bool { return a == b }))

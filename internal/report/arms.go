@@ -90,8 +90,24 @@ func armsOf(r *mishap.Run, look *mishap.Comparison) *arms {
 	if !a.guarded {
 		a.clear = 0
 	}
+	a.decided()
 	a.lately(r, look)
 	return a
+}
+
+// decided takes the requests of both arms from what decides, where it does, so
+// that the same is counted everywhere.
+func (a *arms) decided() {
+	if a.intervals == nil {
+		return
+	}
+	for _, r := range a.intervals.Rows {
+		if r.What == "failed" {
+			a.control.requests, a.control.successes, a.control.counted = r.Control.Of, r.Control.Of-r.Control.Bad, true
+			a.experiment.requests, a.experiment.successes, a.experiment.counted = r.Experiment.Of, r.Experiment.Of-r.Experiment.Bad, true
+			return
+		}
+	}
 }
 
 // specOf is what the experiment says of a metric. One that it does not name, as

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"mishap"
@@ -129,8 +130,8 @@ func (p *page) sources(r callers.Report) {
 
 // advise says what a behaviour means when the dependency fails.
 func advise(b callers.Behaviour) (list []string) {
-	switch b.Backoff.Kind {
-	case callers.Immediate, callers.Constant:
+	steady := func(k callers.BackoffKind) bool { return k == callers.Immediate || k == callers.Constant }
+	if steady(b.Backoff.Kind) || slices.ContainsFunc(b.Backoff.Parts, func(p callers.Part) bool { return steady(p.Kind) }) {
 		list = append(list, fmt.Sprintf("Retries that do not slow down keep a dependency that fails under %.1f times its load. Exponential backoff lets it recover.", max(b.Requests.Mean, 1)))
 	}
 	if b.Backoff.Kind != callers.Unknown && b.Backoff.Kind != callers.Immediate && b.Jitter.Kind == callers.JitterAbsent {

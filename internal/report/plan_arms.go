@@ -27,7 +27,10 @@ func planArms(p *page, plan mishap.Plan, foretold []string) {
 			p.labelled(2, 14, "", note)
 		}
 	}
-	p.labelled(2, 14, "baseline", fmt.Sprintf("%s without a fault", c.Baseline))
+	p.labelled(2, 14, "baseline", planBaseline(c.Baseline))
+	if c.AtLeast > 0 {
+		p.labelled(2, 14, "held", fmt.Sprintf("no sooner than %s after the injection", c.AtLeast))
+	}
 	for i, m := range c.Metrics {
 		label := ""
 		if i == 0 {
@@ -35,9 +38,9 @@ func planArms(p *page, plan mishap.Plan, foretold []string) {
 		}
 		p.labelled(2, 14, label, planMetric(m))
 	}
-	p.labelled(2, 14, "false alarm", fmt.Sprintf("at most %.4g of 100 runs of a healthy system are stopped by the comparison", 100*c.Alpha))
+	p.labelled(2, 14, "false alarm", fmt.Sprintf("at most %.4g of 100 runs of a healthy system are called deviated", 100*c.Alpha))
 	if n := c.StopAfter.ExtraFailures; n > 0 {
-		p.labelled(2, 14, "stop after", fmt.Sprintf("about %.4g failed requests more than control lets expect", n))
+		p.labelled(2, 14, "stop after", fmt.Sprintf("about %.4g failed requests beyond control's share, retries too; then it is inconclusive", n))
 	}
 	for i, line := range foretold {
 		label := ""
@@ -46,6 +49,14 @@ func planArms(p *page, plan mishap.Plan, foretold []string) {
 		}
 		p.labelled(2, 14, label, line)
 	}
+}
+
+// planBaseline says how long the arms are watched before any fault.
+func planBaseline(b mishap.BaselineTime) string {
+	if b.Auto {
+		return fmt.Sprintf("without a fault as long as it is needed, from %s to %s", mishap.Duration(b.AtLeast()), b.Time)
+	}
+	return fmt.Sprintf("%s without a fault", b)
 }
 
 // planSampled names the targets that are left alone as control.
@@ -72,13 +83,13 @@ func planMetric(m mishap.CompareMetric) string {
 	case m.Margin == mishap.Margin{}:
 		return text + ": can stop the run, and needs no clearing"
 	case m.Margin.Ratio > 1 && m.Metric == mishap.SuccessRate:
-		return text + fmt.Sprintf(": up to %.4g %% more failures still count as none", 100*(m.Margin.Ratio-1))
+		return text + fmt.Sprintf(": up to %.4g %% more failures are tolerated", 100*(m.Margin.Ratio-1))
 	case m.Margin.Ratio > 1:
-		return text + fmt.Sprintf(": up to %.4g %% more still counts as none", 100*(m.Margin.Ratio-1))
+		return text + fmt.Sprintf(": up to %.4g %% more is tolerated", 100*(m.Margin.Ratio-1))
 	case m.Margin.Ratio > 0:
-		return text + fmt.Sprintf(": up to %.4g %% less still counts as none", 100*(1-m.Margin.Ratio))
+		return text + fmt.Sprintf(": up to %.4g %% less is tolerated", 100*(1-m.Margin.Ratio))
 	case m.Metric == mishap.SuccessRate:
-		return text + fmt.Sprintf(": up to %.4g percentage points more failures still count as none", 100*m.Margin.Difference)
+		return text + fmt.Sprintf(": up to %.4g percentage points more failures are tolerated", 100*m.Margin.Difference)
 	}
-	return text + fmt.Sprintf(": a difference up to %.4g still counts as none", m.Margin.Difference)
+	return text + fmt.Sprintf(": a difference up to %.4g is tolerated", m.Margin.Difference)
 }

@@ -43,8 +43,8 @@ func fine(v float64) string {
 
 // scaled is a value of a row in the unit that is shown, and that unit.
 func scaled(r mishap.Row, v float64) (float64, string) {
-	if r.PerUnit {
-		return v, ""
+	if r.Ratio {
+		return 100 * (v - 1), " %"
 	}
 	return 100 * v, " pp"
 }
@@ -59,7 +59,21 @@ func more(r mishap.Row) string {
 func ends(r mishap.Row) string {
 	low, _ := scaled(r, r.More.Low)
 	high, _ := scaled(r, r.More.High)
-	return fmt.Sprintf("[%s, %s]", fine(low), fine(high))
+	margin, _ := scaled(r, r.Margin)
+	return fmt.Sprintf("[%s, %s]", apartFrom(low, margin), apartFrom(high, margin))
+}
+
+// apartFrom is an end, with so many digits that it does not seem to be the margin.
+func apartFrom(v, margin float64) string {
+	text := fine(v)
+	if text == fine(margin) && v != margin {
+		step := math.Pow(10, math.Floor(math.Log10(math.Max(math.Abs(margin), 0.01)))-2)
+		if v < margin {
+			return fine(math.Floor(v/step) * step)
+		}
+		return fine(math.Ceil(v/step) * step)
+	}
+	return text
 }
 
 // limit is the margin of a row, in the unit of its estimate.
@@ -71,8 +85,8 @@ func limit(r mishap.Row) string {
 // standing is where the interval of a row lies, in words.
 func standing(r mishap.Row) string {
 	switch {
-	case r.State == mishap.Open && r.More.Low > 0 && r.More.Low > r.Same:
-		return "more, but not yet shown to be beyond the margin"
+	case r.State == mishap.Open && r.Shown:
+		return "harm is shown, but not yet that it is beyond the margin"
 	case r.State == mishap.Open:
 		return "open"
 	case r.State == mishap.NoLimit:
@@ -101,7 +115,7 @@ func had(r mishap.Row, a mishap.RowArm) string {
 	switch {
 	case a.Of == 0:
 		return "nothing"
-	case r.PerUnit:
+	case r.What == "events":
 		return fmt.Sprintf("%s of %s", many(a.Bad), plural(a.Of, "unit"))
 	case a.Slow > 0:
 		return fmt.Sprintf("%s of %s took more than %s", percent(float64(a.Bad)/float64(a.Of)), many(a.Of), quick(a.Slow.Std()))
@@ -121,7 +135,10 @@ func spoken(r mishap.Row) string {
 
 // guarded is a guard in one phrase.
 func guarded(g mishap.Guard) string {
-	r := mishap.Row{Metric: g.Metric, What: g.What, More: g.More}
+	if g.Rate {
+		return fmt.Sprintf("%s %s a second (at most %s)", named(mishap.Row{Metric: g.Metric, What: g.What}), fine(g.More.Estimate), fine(g.More.High))
+	}
+	r := mishap.Row{Metric: g.Metric, What: g.What}
 	v, unit := scaled(r, g.More.Estimate)
 	high, _ := scaled(r, g.More.High)
 	return fmt.Sprintf("%s %s%s (at most %s)", named(r), fine(v), unit, fine(high))

@@ -20,10 +20,10 @@ const (
 // its interval fits.
 func inMargins(r mishap.Row, v float64) float64 {
 	unit := r.Margin - r.Same
-	if !(unit > 0) {
-		unit = math.Max(math.Abs(r.More.Low), math.Abs(r.More.High)) / 2
+	if unit == 0 {
+		unit = math.Max(math.Abs(r.More.Low-r.Same), math.Abs(r.More.High-r.Same)) / 2
 	}
-	if !(unit > 0) {
+	if unit == 0 || math.IsNaN(unit) {
 		return 0
 	}
 	return (v - r.Same) / unit
@@ -31,6 +31,12 @@ func inMargins(r mishap.Row, v float64) float64 {
 
 // farMargins is from where on an interval only shows that it goes on.
 const farMargins = 500.
+
+// endsInMargins are both ends of a row's interval in margins, the harmless one first.
+func endsInMargins(r mishap.Row) (low, high float64) {
+	low, high = inMargins(r, r.More.Low), inMargins(r, r.More.High)
+	return min(low, high), max(low, high)
+}
 
 // forest is the intervals of all rows against their margins. The axis is close
 // to even around the margin, and denser far from it: all of a failure fits too.
@@ -45,7 +51,9 @@ func (a *arms) forest() template.HTML {
 		Rules: []plot.Rule{{Name: "as control", Class: "none", At: 0}, {Name: "margin", Class: "limit", At: math.Asinh(1)}},
 	}
 	for _, r := range allRows(a.intervals) {
-		low, at, high := math.Asinh(inMargins(r, r.More.Low)), math.Asinh(inMargins(r, r.More.Estimate)), math.Asinh(inMargins(r, r.More.High))
+		low, high := endsInMargins(r)
+		low, high = math.Asinh(low), math.Asinh(high)
+		at := math.Asinh(inMargins(r, r.More.Estimate))
 		f.X.Min, f.X.Max = min(f.X.Min, max(low, math.Asinh(-farMargins))), max(f.X.Max, min(high, math.Asinh(farMargins)))
 		f.Rows = append(f.Rows, plot.ForestRow{
 			Name: named(r), Class: string(r.State), Low: low, At: at, High: high,

@@ -52,11 +52,11 @@ func levels() string {
 // strip draws an interval: [==o==], with | at no change and at the margin.
 func strip(r mishap.Row) string {
 	b := []byte(strings.Repeat("-", stripColumns))
-	for at := column(inMargins(r, r.More.Low)); at <= column(inMargins(r, r.More.High)); at++ {
+	low, high := endsInMargins(r)
+	for at := column(low); at <= column(high); at++ {
 		b[at] = '='
 	}
 	b[column(0)], b[column(1)] = '|', '|'
-	low, high := inMargins(r, r.More.Low), inMargins(r, r.More.High)
 	if low >= leastMargins && low <= mostMargins {
 		b[column(low)] = '['
 	}

@@ -36,8 +36,8 @@ func intervals(p *page, r *mishap.Run, a *arms) {
 			p.line(4, "%s", s)
 		}
 	}
-	for n, text := range guardLines(i) {
-		p.labelled(2, 18, once(n, "since the baseline"), text)
+	for n, text := range guardLines(i, a.outcome) {
+		p.labelled(2, 20, once(n, "since the baseline"), text)
 	}
 	p.blank()
 	decision := a.decision()
@@ -70,10 +70,13 @@ func short16(text string) string {
 }
 
 // guardLines say how both arms did beside the baseline.
-func guardLines(i *mishap.Intervals) []string {
+func guardLines(i *mishap.Intervals, outcome mishap.ComparisonOutcome) []string {
 	var order []string
 	parts := map[string][]string{}
 	for _, g := range i.Guards {
+		if outcome == mishap.HarmShown && g.Of != "control" { // of which one is harmed
+			continue
+		}
 		if parts[g.Of] == nil {
 			order = append(order, g.Of)
 		}
@@ -130,7 +133,7 @@ func (a *arms) toldByIntervals() []string {
 	if text := met(a.intervals); text != "" {
 		all = append(all, sentence(text))
 	}
-	for _, text := range guardLines(a.intervals) {
+	for _, text := range guardLines(a.intervals, a.outcome) {
 		all = append(all, sentence("since the baseline, "+text))
 	}
 	for _, text := range a.intervals.Waits {

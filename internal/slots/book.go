@@ -3,7 +3,7 @@ package slots
 import (
 	"errors"
 	"fmt"
-	"math"
+	"math/bits"
 	"time"
 )
 
@@ -21,36 +21,11 @@ var (
 	ErrSums = errors.New("sums over slots are invalid")
 )
 
-// Arm is one of the two.
-type Arm uint8
-
-// The arms.
-const (
-	Control Arm = iota
-	Experiment
-)
-
-// Place is where a unit is counted: its arm, and its slot there.
-type Place struct {
-	Arm  Arm
-	Slot uint32
-}
-
-// Of is the slot of a unit whose identity was hashed, among so many. The hash is
-// mixed first, so that it does not matter which of its bits drew the arm.
-func Of(hash uint64, slots int) uint32 {
-	hash ^= hash >> 30
-	hash *= 0xbf58476d1ce4e5b9
-	hash ^= hash >> 27
-	hash *= 0x94d049bb133111eb
-	return uint32((hash ^ hash>>31) % uint64(slots))
-}
-
 // Row is one thing that is counted of each slot.
 type Row struct {
 	Name string `json:"name"`
-	// PerUnit is a row of events: n is 1 for each slot that was seen, and y may
-	// be more than n.
+	// PerUnit is a row of events: n is how many units of a slot were seen (by
+	// [Place].Who, so that many are told as 32 at most), and y may be more.
 	PerUnit bool `json:"perUnit,omitempty"`
 	// Whole is a row that has no windows, because only what changed since the
 	// baseline is asked of it.
@@ -58,14 +33,35 @@ type Row struct {
 }
 
 // Count is what one request, or a few of one slot that came in the same
-// stretch, add to a row: n requests of which y were bad. Of a row per unit n is
-// whether the slot was seen, and y are events.
+// stretch, add to a row: n requests of which y were bad. Of a row per unit any n
+// is that the unit was seen, and y are events.
 type Count struct {
 	Row  int // its index in the book's rows
 	N, Y uint32
 }
 
+// cell is what is kept of a slot in a row. Of a row per unit n has a bit for each
+// unit that was seen.
 type cell struct{ n, y uint32 }
+
+// counted is the cell as numbers.
+func (b *Book) counted(row int, c cell) cell {
+	if b.rows[row].PerUnit {
+		c.n = uint32(bits.OnesCount32(c.n))
+	}
+	return c
+}
+
+// more is what a count adds to a cell, and what then is there; not if that is
+// more than is kept.
+func (b *Book) more(to cell, p Place, c Count) (dn, dy float64, then cell, fits bool) {
+	then = cell{to.n + c.N, to.y + c.Y}
+	if b.rows[c.Row].PerUnit {
+		then.n = to.n | 1<<(p.Who%32)
+		return float64(bits.OnesCount32(then.n) - bits.OnesCount32(to.n)), float64(c.Y), then, then.y >= to.y
+	}
+	return float64(c.N), float64(c.Y), then, then.n >= to.n && then.y >= to.y
+}
 
 // sums are those of one row: before the injection over all slots that had any
 // then, and since over those that had any since.
@@ -90,6 +86,7 @@ type Book struct {
 	cells    []cell    // per arm, slot and row: baseline, since
 	sums     [][2]sums // per row and arm
 	windows  []*window // the oldest first
+	later    []cell    // per arm, slot, window and row with windows
 	opened   int       // windows so far
 	trials   []byte
 	tried    []bool // per arm and slot
@@ -163,78 +160,90 @@ func (b *Book) Add(p Place, came time.Time, counts ...Count) {
 	}
 	at := int(p.Arm)*b.slots + int(p.Slot)
 	for _, c := range counts {
-		if c.Row < 0 || c.Row >= len(b.rows) || c.Y > c.N && !b.rows[c.Row].PerUnit {
+		switch {
+		case c.N == 0 && c.Y == 0:
+		case !b.possible(c):
 			b.refused++
-			continue
+		case since:
+			b.addSince(at, p, c)
+		default:
+			b.addBefore(at, p, c)
 		}
-		if c.N == 0 && c.Y == 0 {
-			continue
-		}
-		if since {
-			b.addSince(at, p.Arm, came, c)
-		} else {
-			b.addBefore(at, p.Arm, c)
-		}
-	}
-}
-
-func (b *Book) addSince(at int, arm Arm, came time.Time, c Count) {
-	i := (at*len(b.rows) + c.Row) * 2
-	before, main, s := b.cells[i], &b.cells[i+1], &b.sums[c.Row][arm]
-	if !b.add(&s.since, main, before, c) {
-		return
-	}
-	s.most = max(s.most, main.n)
-	k := b.windowed[c.Row]
-	if k < 0 {
-		return
 	}
 	for _, w := range b.windows {
-		if !came.Before(w.start) {
-			b.add(&w.sums[k][arm], &w.cells[at*b.width+k], before, c)
+		if since && !came.Before(w.start) {
+			b.addTo(w, at, p, counts)
 		}
 	}
 }
 
-// add is one cell of a book or a window, and its moments.
-func (b *Book) add(m *Moments, to *cell, before cell, c Count) bool {
-	dn := c.N
-	if b.rows[c.Row].PerUnit {
-		dn = 1 - min(to.n, 1)
-	}
-	if dn > math.MaxUint32-to.n || c.Y > math.MaxUint32-to.y {
+func (b *Book) possible(c Count) bool {
+	return c.Row >= 0 && c.Row < len(b.rows) && (c.Y <= c.N || b.rows[c.Row].PerUnit)
+}
+
+func (b *Book) addSince(at int, p Place, c Count) {
+	i := (at*len(b.rows) + c.Row) * 2
+	main, s := &b.cells[i+1], &b.sums[c.Row][p.Arm]
+	if !b.add(&s.since, main, b.cells[i], p, c) {
 		b.refused++
+		return
+	}
+	s.most = max(s.most, b.counted(c.Row, *main).n)
+}
+
+func (b *Book) addTo(w *window, at int, p Place, counts []Count) {
+	cells, before := w.of(b, at), b.cells[at*len(b.rows)*2:]
+	for _, c := range counts {
+		if c.N == 0 && c.Y == 0 || !b.possible(c) {
+			continue
+		}
+		if k := b.windowed[c.Row]; k >= 0 {
+			b.add(&w.sums[k][p.Arm], &cells[k], before[2*c.Row], p, c)
+		}
+	}
+}
+
+// add is one cell of a book or a window, and its moments. It is most of the work,
+// and so does what is usual without a call.
+func (b *Book) add(m *Moments, to *cell, before cell, p Place, c Count) bool {
+	then := cell{to.n + c.N, to.y + c.Y}
+	if b.rows[c.Row].PerUnit {
+		dn, dy, then, fits := b.more(*to, p, c)
+		if fits {
+			m.grow(b.counted(c.Row, *to), b.counted(c.Row, before), dn, dy)
+			*to = then
+		}
+		return fits
+	}
+	if then.n < to.n || then.y < to.y {
 		return false
 	}
-	m.grow(*to, before, float64(dn), float64(c.Y))
-	to.n, to.y = to.n+dn, to.y+c.Y
+	m.grow(*to, before, float64(c.N), float64(c.Y))
+	*to = then
 	return true
 }
 
-func (b *Book) addBefore(at int, arm Arm, c Count) {
+func (b *Book) addBefore(at int, p Place, c Count) {
 	i := (at*len(b.rows) + c.Row) * 2
-	to, main, s := &b.cells[i], b.cells[i+1], &b.sums[c.Row][arm]
-	dn := c.N
-	if b.rows[c.Row].PerUnit {
-		dn = 1 - min(to.n, 1)
-	}
-	if dn > math.MaxUint32-to.n || c.Y > math.MaxUint32-to.y {
+	to, main, s := &b.cells[i], b.counted(c.Row, b.cells[i+1]), &b.sums[c.Row][p.Arm]
+	dn, dy, then, fits := b.more(*to, p, c)
+	if !fits {
 		b.refused++
 		return
 	}
-	was, fn, fy := *to, float64(dn), float64(c.Y)
-	s.before.grow(was, fn, fy)
+	was := b.counted(c.Row, *to)
+	s.before.grow(was, dn, dy)
 	if main.n > 0 {
-		s.since.growBefore(main, was, fn, fy)
+		s.since.growBefore(main, was, dn, dy)
 	}
 	if k := b.windowed[c.Row]; k >= 0 {
 		for _, w := range b.windows {
-			if had := w.cells[at*b.width+k]; had.n > 0 {
-				w.sums[k][arm].growBefore(had, was, fn, fy)
+			if had := b.counted(c.Row, w.of(b, at)[k]); had.n > 0 {
+				w.sums[k][p.Arm].growBefore(had, was, dn, dy)
 			}
 		}
 	}
-	to.n, to.y = to.n+dn, to.y+c.Y
+	*to = then
 }
 
 // remember keeps the first slots that were seen since the injection.
@@ -243,7 +252,7 @@ func (b *Book) remember(p Place, counts []Count) {
 		return
 	}
 	for _, q := range b.few {
-		if q == p {
+		if q.Slot == p.Slot && q.Arm == p.Arm {
 			return
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -29,21 +30,22 @@ type event struct {
 
 // naive is the same sums from the events themselves.
 func naive(events []event, rows []Row, slots int, injected, from time.Time, row int, arm Arm) (Moments, Before) {
-	units := make([]Unit, slots)
+	units, seen := make([]Unit, slots), make([][2]uint32, slots)
 	for _, e := range events {
 		if e.place.Arm != arm || e.count.Row != row || e.count.N+e.count.Y == 0 {
 			continue
 		}
 		u := &units[e.place.Slot]
-		n, y := &u.N0, &u.Y0
+		n, y, since := &u.N0, &u.Y0, 0
 		if !injected.IsZero() && !e.came.Before(injected) {
-			if n, y = &u.N, &u.Y; e.came.Before(from) {
+			if n, y, since = &u.N, &u.Y, 1; e.came.Before(from) {
 				continue
 			}
 		}
 		*n, *y = *n+float64(e.count.N), *y+float64(e.count.Y)
 		if rows[row].PerUnit {
-			*n = 1
+			seen[e.place.Slot][since] |= 1 << (e.place.Who % 32)
+			*n = float64(bits.OnesCount32(seen[e.place.Slot][since]))
 		}
 	}
 	var m Moments
@@ -66,7 +68,7 @@ func TestMomentsAreTheSumsOverUnits(t *testing.T) {
 		injected := start.Add(60 * time.Second)
 		var events []event
 		count := func(came time.Time) {
-			e := event{Place{Arm(r.IntN(2)), uint32(r.IntN(slots))}, came, Count{Row: r.IntN(3), N: uint32(r.IntN(4))}}
+			e := event{PlaceOf(Arm(r.IntN(2)), r.Uint64(), slots), came, Count{Row: r.IntN(3), N: uint32(r.IntN(4))}}
 			if e.count.Y = uint32(r.IntN(int(e.count.N) + 1)); e.count.Row == 1 {
 				e.count.Y = uint32(r.IntN(5))
 			}
@@ -126,7 +128,7 @@ func compare(t *testing.T, seed uint64, s Snapshot, events []event, rows []Row, 
 
 func TestWhatCameBeforeTheInjectionIsBaseline(t *testing.T) {
 	b := newBook(t, 4, Row{Name: "success"})
-	u := Place{Experiment, 2}
+	u := Place{Arm: Experiment, Slot: 2}
 	b.Add(u, start.Add(time.Second), Count{0, 1, 0})
 	injected := b.Inject(start.Add(10 * time.Second))
 	b.Add(u, injected.Add(-1), Count{0, 1, 1}) // ends late
@@ -165,8 +167,8 @@ func TestMergingUnitsKeepsTheirSums(t *testing.T) {
 			}
 			came, arm, user := start.Add(time.Duration(i)*time.Millisecond), Arm(r.IntN(2)), r.Uint64N(500)
 			c := Count{0, 1, uint32(r.IntN(2))}
-			many.Add(Place{arm, Of(user, 4096)}, came, c)
-			few.Add(Place{arm, Of(user, few.slots)}, came, c)
+			many.Add(Place{Arm: arm, Slot: Of(user, 4096)}, came, c)
+			few.Add(Place{Arm: arm, Slot: Of(user, few.slots)}, came, c)
 		}
 		a, b := many.Snapshot(0).Rows[0], few.Snapshot(0).Rows[0]
 		for _, v := range [][2]float64{
@@ -219,7 +221,7 @@ func TestOnlyTheFirstRequestOfASlotIsATrial(t *testing.T) {
 		slot   uint32
 		failed bool
 	}{{Experiment, 1, true}, {Control, 1, false}, {Experiment, 1, false}, {Experiment, 3, false}, {Control, 9, true}, {Control, 2, true}} {
-		b.Trial(Place{x.arm, x.slot}, start, x.failed)
+		b.Trial(Place{Arm: x.arm, Slot: x.slot}, start, x.failed)
 	}
 	if s := b.Snapshot(0); s.Trials != "EceC" {
 		t.Errorf("trials %q", s.Trials)
@@ -309,7 +311,7 @@ func fill(t testing.TB, slots int) *Book {
 		for k := range counts {
 			counts[k] = Count{k, 1, uint32(r.IntN(50) / 49)}
 		}
-		p, came := Place{Arm(r.IntN(2)), uint32(r.IntN(slots))}, start.Add(time.Duration(i)*10*time.Millisecond)
+		p, came := Place{Arm: Arm(r.IntN(2)), Slot: uint32(r.IntN(slots))}, start.Add(time.Duration(i)*10*time.Millisecond)
 		b.Add(p, came, counts...)
 		b.Trial(p, came, false)
 	}
@@ -324,8 +326,8 @@ func TestCountingAllocatesNothing(t *testing.T) {
 	}
 	came := start.Add(200 * time.Second)
 	if n := testing.AllocsPerRun(100, func() {
-		b.Add(Place{Experiment, 77}, came, counts...)
-		b.Trial(Place{Experiment, 77}, came, true)
+		b.Add(Place{Arm: Experiment, Slot: 77}, came, counts...)
+		b.Trial(Place{Arm: Experiment, Slot: 77}, came, true)
 		b.Close(came)
 	}); n != 0 {
 		t.Errorf("%g allocations per request", n)
@@ -336,10 +338,7 @@ func TestCountingAllocatesNothing(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	b := fill(t, 8192)
 	b.Close(start.Add(1000 * time.Hour))
-	bytes := len(b.cells)*8 + len(b.tried) + cap(b.trials)
-	for _, w := range b.windows {
-		bytes += len(w.cells) * 8
-	}
+	bytes := len(b.cells)*8 + len(b.later)*8 + len(b.tried) + cap(b.trials)
 	if len(b.windows) != mostWindows || bytes > 20<<20 {
 		t.Errorf("%d windows, %d bytes", len(b.windows), bytes)
 	}
@@ -358,7 +357,7 @@ func BenchmarkAdd(bench *testing.B) {
 			i := uint32(0)
 			for bench.Loop() {
 				i += 977
-				b.Add(Place{Arm(i & 1), i % 8192}, came, counts...)
+				b.Add(Place{Arm: Arm(i & 1), Slot: i % 8192}, came, counts...)
 			}
 		})
 	}

@@ -142,7 +142,7 @@ func (b *Book) side(row int, arm Arm) Side {
 	}
 	for _, p := range b.few {
 		i := ((int(arm)*b.slots+int(p.Slot))*len(b.rows) + row) * 2
-		if before, since := b.cells[i], b.cells[i+1]; p.Arm == arm && since.n > 0 {
+		if before, since := b.counted(row, b.cells[i]), b.counted(row, b.cells[i+1]); p.Arm == arm && since.n > 0 {
 			out.Few = append(out.Few, [4]float64{float64(since.n), float64(since.y), float64(before.n), float64(before.y)})
 		}
 	}

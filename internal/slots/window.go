@@ -14,7 +14,7 @@ const (
 type window struct {
 	number int // 1, 2, …
 	start  time.Time
-	cells  []cell       // per arm, slot and row with windows
+	place  int          // among the cells of a slot
 	sums   [][2]Moments // per row with windows, and arm
 }
 
@@ -27,16 +27,27 @@ func (b *Book) openUntil(t time.Time) {
 			return
 		}
 		b.opened++
+		if b.later == nil {
+			b.later = make([]cell, 2*b.slots*mostWindows*b.width)
+		}
 		w := &window{}
 		if len(b.windows) == mostWindows {
 			w = b.windows[0]
 			b.windows = b.windows[1:]
-			clear(w.cells)
 			clear(w.sums)
+			for at := range 2 * b.slots {
+				clear(w.of(b, at))
+			}
 		} else {
-			w.cells, w.sums = make([]cell, 2*b.slots*b.width), make([][2]Moments, b.width)
+			w.place, w.sums = len(b.windows), make([][2]Moments, b.width)
 		}
 		w.number, w.start = b.opened, start
 		b.windows = append(b.windows, w)
 	}
+}
+
+// of are the cells of a slot.
+func (w *window) of(b *Book, at int) []cell {
+	i := (at*mostWindows + w.place) * b.width
+	return b.later[i : i+b.width]
 }

@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path"
@@ -11,13 +10,10 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/storer"
-
-	"mishap"
 )
 
 // export writes a commit's experiment files to a folder, all or none. What could
@@ -29,11 +25,11 @@ func (m *Mirror) export(ctx context.Context, commit *object.Commit, to string) e
 	if exists(to) {
 		return nil
 	}
-	repo, err := git.PlainOpen(m.clone())
+	repo, err := m.open(ctx)
 	if err != nil {
 		return err
 	}
-	w := &writer{ctx: ctx, objects: repo.Storer, limits: m.about.Limits}
+	w := &writer{ctx: ctx, objects: repo.Storer, limits: m.about.Limits, trees: map[plumbing.Hash]*object.Tree{}}
 	if w.root, err = w.tree(commit.TreeHash, m.about.Path); err != nil {
 		return err
 	}
@@ -69,6 +65,7 @@ type writer struct {
 	objects storer.EncodedObjectStorer
 	limits  Limits
 	root    *object.Tree
+	trees   map[plumbing.Hash]*object.Tree // that were read; listBytes bounds them
 	to      string
 
 	entries, files int
@@ -77,7 +74,7 @@ type writer struct {
 
 const (
 	mostDepth     = 32
-	listBytes     = 64 << 20 // of the lists of all folders that are read
+	listBytes     = 16 << 20 // of the lists of all folders that are read, each counted once
 	smallerFolder = "give the path of the folder with the experiments"
 )
 
@@ -86,20 +83,25 @@ func (w *writer) tree(hash plumbing.Hash, name string) (*object.Tree, error) {
 	if err := w.ctx.Err(); err != nil {
 		return nil, err
 	}
+	if known := w.trees[hash]; known != nil {
+		return known, nil
+	}
 	size, err := w.objects.EncodedObjectSize(hash)
 	if err != nil {
 		return nil, err
 	}
 	if w.listed += size; w.listed > listBytes {
-		return nil, mishap.WithHint(fmt.Errorf("the lists of its folders have more than %d bytes, at %s", listBytes, name), smallerFolder)
+		return nil, refuse(smallerFolder, "the lists of its folders have more than %d bytes, at %s", listBytes, name)
 	}
-	return object.GetTree(w.objects, hash)
+	tree, err := object.GetTree(w.objects, hash)
+	w.trees[hash] = tree
+	return tree, err
 }
 
 // step counts one thing that is looked at.
 func (w *writer) step() error {
 	if w.entries++; w.entries > w.limits.Entries {
-		return mishap.WithHint(fmt.Errorf("it holds more than %d files and folders", w.limits.Entries), smallerFolder)
+		return refuse(smallerFolder, "it holds more than %d files and folders", w.limits.Entries)
 	}
 	return w.ctx.Err()
 }
@@ -107,7 +109,7 @@ func (w *writer) step() error {
 // folder writes what is wanted of a folder and those in it.
 func (w *writer) folder(tree *object.Tree, name string, depth int) error {
 	if depth > mostDepth {
-		return mishap.WithHint(fmt.Errorf("%s is more than %d folders deep", name, mostDepth), smallerFolder)
+		return refuse(smallerFolder, "%s is more than %d folders deep", name, mostDepth)
 	}
 	seen := map[string]string{}
 	for _, entry := range tree.Entries {
@@ -145,7 +147,7 @@ func (w *writer) folder(tree *object.Tree, name string, depth int) error {
 func (w *writer) file(name string, entry object.TreeEntry) error {
 	hash := entry.Hash
 	if entry.Mode == filemode.Symlink {
-		to, err := w.follow(name, hash)
+		to, err := w.follow(name)
 		if err != nil {
 			return err
 		}
@@ -170,11 +172,11 @@ func (w *writer) fits(name string, size int64) error {
 	l := w.limits
 	switch {
 	case size > l.FileBytes:
-		return mishap.WithHint(fmt.Errorf("file %s has %d bytes; more than %d are not read", name, size, l.FileBytes), "an experiment is a page of text; is this the right path?")
+		return refuse("an experiment is a page of text; is this the right path?", "file %s has %d bytes; more than %d are not read", name, size, l.FileBytes)
 	case w.files > l.Files:
-		return mishap.WithHint(fmt.Errorf("it holds more than %d experiment files", l.Files), "give the path of the folder with the experiments, or make several sources")
+		return refuse("give the path of the folder with the experiments, or make several sources", "it holds more than %d experiment files", l.Files)
 	case w.total > l.TotalBytes:
-		return mishap.WithHint(fmt.Errorf("its experiment files have more than %d bytes", l.TotalBytes), "give the path of the folder with the experiments")
+		return refuse("give the path of the folder with the experiments", "its experiment files have more than %d bytes", l.TotalBytes)
 	}
 	return nil
 }
@@ -191,7 +193,7 @@ func wanted(name string, mode filemode.FileMode) bool {
 // acceptable refuses a name, of those seen in the same folder.
 func acceptable(name, at string, mode filemode.FileMode, seen map[string]string) error {
 	const hint = "remove it, or give the path of a folder without it"
-	refuse := func(format string, args ...any) error { return mishap.WithHint(fmt.Errorf(format, args...), hint) }
+	refuse := func(format string, args ...any) error { return refuse(hint, format, args...) }
 	if strings.ContainsFunc(name, unicode.IsControl) {
 		return refuse("the name %q has a control character", at)
 	}

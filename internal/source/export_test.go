@@ -20,3 +20,13 @@ func (m *Mirror) ExportOf(ctx context.Context) error {
 	}
 	return m.export(ctx, commit, m.tree(hash.String()).Dir)
 }
+
+// FetchOf fetches in a context of its own.
+func (m *Mirror) FetchOf(ctx context.Context) error {
+	name, hash, err := m.resolve(context.Background(), nil)
+	if err != nil {
+		return err
+	}
+	_, err = m.fetch(ctx, nil, name, hash)
+	return err
+}

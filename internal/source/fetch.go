@@ -50,18 +50,38 @@ func (m *Mirror) Latest(ctx context.Context) (t Tree, changed bool, err error) {
 	if m.last == t.Commit && exists(t.Dir) {
 		return t, false, nil
 	}
+	if m.refused == hash {
+		return t, false, m.because
+	}
 	commit, err := m.fetch(ctx, auth, name, hash)
-	if err != nil {
+	if err != nil && !errors.As(err, new(unfit)) {
 		return t, false, unreached{m.failed(err, secret)}
 	}
-	if err = signedBy(commit, m.about.SignedBy); err == nil {
+	if err == nil {
+		err = signedBy(commit, m.about.SignedBy)
+	}
+	if err == nil {
 		err = m.export(ctx, commit, m.tree(commit.Hash.String()).Dir)
 	}
 	if err != nil {
-		return t, false, m.failed(err, secret)
+		failed := m.failed(err, secret)
+		if errors.As(err, new(unfit)) { // it will be as unfit at the next look, and costs no more work
+			m.refused, m.because = hash, failed
+		}
+		return t, false, failed
 	}
 	m.last = commit.Hash.String()
 	return m.treeOf(commit), true, nil
+}
+
+// unfit is what a commit is whose content is not taken, whoever signed it.
+type unfit struct{ error }
+
+func (u unfit) Unwrap() error { return u.error }
+
+// refuse makes an error of what a commit holds.
+func refuse(hint, format string, args ...any) error {
+	return mishap.WithHint(unfit{fmt.Errorf(format, args...)}, hint)
 }
 
 // Again lets the next tree count as changed.
@@ -74,7 +94,10 @@ func (m *Mirror) At(commit string) (Tree, bool) {
 	if !plumbing.IsHash(commit) || !exists(t.Dir) {
 		return t, false
 	}
-	repo, err := git.PlainOpen(m.clone())
+	if !exists(m.clone()) {
+		return t, false
+	}
+	repo, err := m.open(context.Background())
 	if err != nil {
 		return t, false
 	}
@@ -95,8 +118,6 @@ func (m *Mirror) treeOf(commit *object.Commit) Tree {
 
 // author is who wrote the commit, by its own word.
 func author(c *object.Commit) string { return fmt.Sprintf("%s <%s>", c.Author.Name, c.Author.Email) }
-
-func (m *Mirror) clone() string { return filepath.Join(m.dir, "repo.git") }
 
 // Prune removes all trees but these from the disk.
 func (m *Mirror) Prune(keep ...string) error {
@@ -204,22 +225,21 @@ func (m *Mirror) resolve(ctx context.Context, auth transport.AuthMethod) (plumbi
 // fetch gets one commit without its history. A clone that does not work, be it
 // damaged or of another history, is thrown away and made anew, once.
 func (m *Mirror) fetch(ctx context.Context, auth transport.AuthMethod, name plumbing.ReferenceName, hash plumbing.Hash) (*object.Commit, error) {
-	clone := m.clone()
-	commit, err := m.fetchInto(ctx, clone, auth, name, hash)
-	if err == nil || ctx.Err() != nil {
-		return commit, err
-	}
-	if err := os.RemoveAll(clone); err != nil {
+	if err := m.tidy(); err != nil {
 		return nil, err
 	}
-	return m.fetchInto(ctx, clone, auth, name, hash)
+	commit, err := m.fetchInto(ctx, auth, name, hash)
+	if err == nil || ctx.Err() != nil || errors.As(err, new(unfit)) {
+		return commit, err
+	}
+	if err := os.RemoveAll(m.clone()); err != nil {
+		return nil, err
+	}
+	return m.fetchInto(ctx, auth, name, hash)
 }
 
-func (m *Mirror) fetchInto(ctx context.Context, clone string, auth transport.AuthMethod, name plumbing.ReferenceName, hash plumbing.Hash) (*object.Commit, error) {
-	repo, err := git.PlainOpen(clone)
-	if errors.Is(err, git.ErrRepositoryNotExists) {
-		repo, err = git.PlainInit(clone, true)
-	}
+func (m *Mirror) fetchInto(ctx context.Context, auth transport.AuthMethod, name plumbing.ReferenceName, hash plumbing.Hash) (*object.Commit, error) {
+	repo, err := m.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +276,7 @@ func readable(commit *object.Commit, path string) error {
 		return nil
 	}
 	if _, err = tree.Tree(path); errors.Is(err, object.ErrDirectoryNotFound) {
-		return mishap.WithHint(fmt.Errorf("commit %.12s has no folder %s", commit.Hash, path), "correct path")
+		return refuse("correct path", "commit %.12s has no folder %s", commit.Hash, path)
 	}
 	return err
 }

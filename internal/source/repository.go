@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/plumbing/transport/ssh"
@@ -38,7 +39,17 @@ type Limits struct {
 	FileBytes  int64         // of one, default 1 MiB
 	TotalBytes int64         // of all, default 64 MiB
 	Timeout    time.Duration // of one fetch, default 60 s
+
+	// Of what is fetched, which is the whole commit and not only its experiments.
+	PackBytes     int64 // as it comes, default 256 MiB; a clone of more is made anew
+	Objects       int   // default 250,000
+	ObjectBytes   int64 // of one object, which is in memory for a moment, default 64 MiB
+	UnpackedBytes int64 // of all, with what differences are of, default 1 GiB
 }
+
+// deltaBytes is how large an object may be that is kept as a difference, or that
+// one is of: several are in memory at a time.
+func (l *Limits) deltaBytes() uint64 { return uint64(l.ObjectBytes / 4) }
 
 func (l *Limits) setDefaults() {
 	if l.Entries <= 0 {
@@ -55,6 +66,18 @@ func (l *Limits) setDefaults() {
 	}
 	if l.Timeout <= 0 {
 		l.Timeout = time.Minute
+	}
+	if l.PackBytes <= 0 {
+		l.PackBytes = 256 << 20
+	}
+	if l.Objects <= 0 {
+		l.Objects = 250_000
+	}
+	if l.ObjectBytes <= 0 {
+		l.ObjectBytes = 64 << 20
+	}
+	if l.UnpackedBytes <= 0 {
+		l.UnpackedBytes = 1 << 30
 	}
 }
 
@@ -78,6 +101,9 @@ type Mirror struct {
 	about  Repository
 	public string // URL without anything secret
 	last   string // commit that was handed out last
+
+	refused plumbing.Hash // that was looked at last, and cannot be used
+	because error
 }
 
 // New makes a mirror that keeps its clone and its trees below dir.

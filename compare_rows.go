@@ -1,0 +1,60 @@
+package mishap
+
+import "slices"
+
+// Counting is what a row counts of the units of both arms.
+type Counting string
+
+// What is counted of the requests of a unit.
+const (
+	CountFailures Counting = "failures" // of all its requests, those that failed
+	CountSlow     Counting = "slow"     // of its successes, those that took longer than a threshold
+	CountEvents   Counting = "events"   // its successes, of one unit
+)
+
+// What is behind the name of a row in that of one beside it.
+const (
+	// AllRequests is of all requests, where the row is of those that met the
+	// fault.
+	AllRequests = " all"
+	// Changed compares both arms with their baseline by one threshold.
+	Changed = " change"
+)
+
+// ExtremeQuantile is counted of every latency besides its quantiles: it may stop
+// a run, and need not be cleared.
+const ExtremeQuantile Quantile = 0.999
+
+// CountedRow is one thing that is counted of the units of both arms.
+type CountedRow struct {
+	Name     string   `json:"name"`
+	Of       Counting `json:"of"`
+	Quantile Quantile `json:"quantile,omitzero"` // of what is slow
+	Clears   bool     `json:"-"`                 // it has to be within its margin for a run to hold
+}
+
+// CountedRows are the rows that a metric is decided by, in their order: one, or
+// of a latency one for each of its quantiles, and one for the extreme. A gauge
+// has none.
+func (m CompareMetric) CountedRows() (rows []CountedRow) {
+	switch m.Metric {
+	case SuccessRate:
+		return []CountedRow{{Name: m.Name, Of: CountFailures, Clears: m.Guarded()}}
+	case EventRate:
+		return []CountedRow{{Name: m.Name, Of: CountEvents, Clears: m.Guarded()}}
+	case Latency:
+	default:
+		return nil
+	}
+	quantiles := slices.Clone(m.Quantiles)
+	if len(quantiles) == 0 {
+		quantiles = DefaultQuantiles()
+	}
+	for _, q := range quantiles {
+		rows = append(rows, CountedRow{m.Name + " " + q.String(), CountSlow, q, m.Guarded() && q < ExtremeQuantile})
+	}
+	if !slices.Contains(quantiles, ExtremeQuantile) {
+		rows = append(rows, CountedRow{m.Name + " " + ExtremeQuantile.String(), CountSlow, ExtremeQuantile, false})
+	}
+	return rows
+}

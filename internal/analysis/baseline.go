@@ -1,0 +1,155 @@
+package analysis
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// Baseline is what is known before the fault.
+type Baseline struct {
+	Rows []BaselineRow
+	// Enough says that every row that has to be cleared has counted what it needs.
+	Enough bool
+	// Left is how long until then, at this rate.
+	Left time.Duration
+	// Doubts are reasons to inject nothing, because it would show nothing.
+	Doubts []Doubt
+}
+
+// BaselineRow is one row that has to be cleared.
+type BaselineRow struct {
+	Metric   string
+	Quantile float64
+	Share    float64 // of bad requests in both arms
+	Counted  float64 // requests of both arms
+	Needed   float64
+	PerArm   float64 // requests (or events) per second
+	Deff     float64
+	Clear    Forecast
+}
+
+// mostFailing is the share of failures beyond which a service does not work
+// before any fault.
+const mostFailing = 0.2
+
+// hopeFor is the least probability of an answer with which a fault is worth it.
+const hopeFor = 0.1
+
+// Baseline looks at what was counted before the fault.
+func (c *Comparison) Baseline() Baseline {
+	out := Baseline{Enough: true}
+	if why := c.Split(); why != "" {
+		out.Doubts = append(out.Doubts, Doubt{SplitDoubt, "", why})
+	}
+	if c.lost != "" {
+		out.Doubts = append(out.Doubts, Doubt{LostDoubt, "", c.lost})
+	}
+	for _, r := range c.rows {
+		if r.all || !r.clears && r.metric.Kind != SuccessRate {
+			continue
+		}
+		b, d := c.baselineRow(r)
+		out.Doubts = append(out.Doubts, d...)
+		if !r.clears {
+			continue
+		}
+		out.Rows = append(out.Rows, b)
+		if b.Counted < b.Needed {
+			out.Enough = false
+			left := longest
+			if b.PerArm > 0 && b.Needed < math.MaxInt64 {
+				left = min(longest, seconds((b.Needed-b.Counted)/(2*b.PerArm)))
+			}
+			out.Left = max(out.Left, left)
+		}
+	}
+	return out
+}
+
+func seconds(s float64) time.Duration {
+	if !(s < longest.Seconds()) {
+		return longest
+	}
+	return time.Duration(s * float64(time.Second))
+}
+
+func (c *Comparison) baselineRow(r *row) (BaselineRow, []Doubt) {
+	out := BaselineRow{Metric: r.metric.Name, Quantile: r.q, Needed: math.Inf(1), Deff: 1}
+	b := c.books[r.metric.Book]
+	if b == nil {
+		return out, []Doubt{{MissingDoubt, r.name, fmt.Sprintf("there were no numbers of %s in the baseline", r.name)}}
+	}
+	sums, _ := b.Row(r.name)
+	control, experiment := sums.Control.Before, sums.Experiment.Before
+	both := control.Plus(experiment)
+	if control.N == 0 || experiment.N == 0 {
+		return out, c.silent(r, control.N, experiment.N)
+	}
+	out.Share, out.Counted = both.Y/both.N, both.N
+	burst, perSecond := r.pace.clustering()
+	covered := b.UpTo.Sub(r.pace.began).Seconds()
+	if n := len(r.pace.base); n > 0 {
+		out.Deff = r.pace.base[n-1].v
+	}
+	rate := min(control.N, experiment.N) / covered
+	if r.poisson {
+		rate, out.Counted = min(control.Y, experiment.Y)/covered, both.Y
+		burst = max(1, both.YY/max(both.Y, 1)-both.Y/both.Units)
+		out.Deff, perSecond = burst, 0
+	}
+	if !(covered > 0) {
+		return out, nil
+	}
+	out.PerArm = rate
+	// With no failure at all, as if there had been half of one.
+	usual := max(out.Share, 0.5/both.N)
+	out.Needed = r.baselineNeeds(usual, out.Deff)
+	if !r.clears {
+		return out, c.failing(r, out)
+	}
+	variance, distance := r.spread(usual)
+	// The baseline explains of what users stay unlike in as much as it has seen of it.
+	left := perSecond * burst / (burst + perSecond*covered)
+	out.Clear = forecast(variance*burst/rate, variance*left/rate, distance, c.plan.Alpha)
+	return out, append(c.failing(r, out), c.hopes(r, out)...)
+}
+
+func (c *Comparison) silent(r *row, control, experiment float64) []Doubt {
+	if c.plan.Exposed || r.q != 0 { // few may meet it, and answers follow from the rest
+		return nil
+	}
+	arm := "the experiment"
+	if control == 0 {
+		arm = "control"
+	}
+	if control == 0 && experiment == 0 {
+		arm = "either arm"
+	}
+	return []Doubt{{SilentDoubt, r.name, fmt.Sprintf("no traffic: in the baseline %s had nothing that %s counts", arm, r.name)}}
+}
+
+func (c *Comparison) failing(r *row, b BaselineRow) []Doubt {
+	if r.metric.Kind != SuccessRate || b.Share <= mostFailing {
+		return nil
+	}
+	return []Doubt{{FailingDoubt, r.name, fmt.Sprintf("without a fault %s of the requests fail already: there is nothing left to show", percent(b.Share))}}
+}
+
+func (c *Comparison) hopes(r *row, b BaselineRow) []Doubt {
+	switch {
+	case b.Clear.Never:
+		return []Doubt{{HopelessDoubt, r.name, fmt.Sprintf("%s: users differ so much that harm within the margin cannot be told from chance, however long it takes", r.name)}}
+	case c.plan.Horizon > 0 && b.Clear.Within(c.plan.Horizon) < hopeFor:
+		return []Doubt{{HopelessDoubt, r.name, fmt.Sprintf("too little traffic for an answer: at %.3g per second and arm %s takes %s at the mean, and the fault is in for %s at most",
+			b.PerArm, r.name, rounded(b.Clear.Mean), c.plan.Horizon)}}
+	}
+	return nil
+}
+
+func rounded(d time.Duration) time.Duration {
+	if d > 10*time.Minute {
+		return d.Round(time.Minute)
+	}
+	return d.Round(time.Second)
+}

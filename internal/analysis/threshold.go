@@ -1,0 +1,92 @@
+package analysis
+
+import (
+	"fmt"
+	"math"
+)
+
+// Threshold is what makes an answer slow, in seconds: in control and before the
+// injection more than Usual, in the experiment more than Slow. The claim that
+// the quantile has grown by no more than the margin is that no more answers of
+// the experiment are beyond Slow than of control are beyond Usual: exact at its
+// boundary, whatever Usual is.
+type Threshold struct {
+	Usual, Slow float64
+	// Between is the share of answers between the two.
+	Between float64
+}
+
+// answersFor is how many answers a quantile needs beyond it. Of the rarest one
+// will do: what is claimed is right whatever the limit is, and only its name is
+// then vague.
+func answersFor(q float64) float64 {
+	if q >= stopsOnly {
+		return 1
+	}
+	return 5
+}
+
+// FixThreshold finds it from answers of both arms in the first part of the
+// baseline. Ratio is the margin (1.2 is a fifth slower; 0 is none), floor the
+// slowdown in seconds that is none however quick the answers are. Too few
+// answers for the quantile are [ErrShort].
+func FixThreshold(h Histogram, q, ratio, floor float64) (Threshold, error) {
+	if err := h.check(); err != nil {
+		return Threshold{}, err
+	}
+	n := 0.0
+	for _, k := range h.Counts {
+		n += float64(k)
+	}
+	if need := answersFor(q) / math.Min(q, 1-q); n < need-1e-9 {
+		return Threshold{}, fmt.Errorf("%w: %.0f answers, and %s needs %.0f", ErrShort, n, QuantileName(q), need)
+	}
+	x := h.quantile(q, n)
+	if math.IsInf(x, 1) {
+		return Threshold{}, fmt.Errorf("%w: %s lies beyond %g s", ErrShort, QuantileName(q), h.Bounds[len(h.Bounds)-1])
+	}
+	t := Threshold{Usual: x, Slow: max(x*max(ratio, 1), x+max(floor, 0))}
+	t.Between = max(h.below(t.Slow)-h.below(t.Usual), 0) / n
+	return t, nil
+}
+
+// quantile is interpolated in the logarithm within its bin.
+func (h *Histogram) quantile(q, n float64) float64 {
+	below := 0.0
+	for i, k := range h.Counts {
+		if below+float64(k) < q*n || k == 0 {
+			below += float64(k)
+			continue
+		}
+		if i == len(h.Bounds) {
+			return math.Inf(1)
+		}
+		share := (q*n - below) / float64(k)
+		if i == 0 {
+			return h.Bounds[0] * max(share, 0.01)
+		}
+		return h.Bounds[i-1] * math.Pow(h.Bounds[i]/h.Bounds[i-1], share)
+	}
+	return math.Inf(1)
+}
+
+// below is how many answers took at most x.
+func (h *Histogram) below(x float64) float64 {
+	n, from := 0.0, 0.0
+	for i, k := range h.Counts {
+		if i == len(h.Bounds) {
+			break
+		}
+		to := h.Bounds[i]
+		if x >= to {
+			n, from = n+float64(k), to
+			continue
+		}
+		share := x / to
+		if from > 0 {
+			share = math.Log(x/from) / math.Log(to/from)
+		}
+		return n + float64(k)*max(share, 0)
+	}
+	return n
+}

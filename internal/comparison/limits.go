@@ -1,0 +1,115 @@
+package comparison
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mishap"
+	"mishap/internal/analysis"
+	"mishap/internal/metrics"
+)
+
+// quarter is the least part of a baseline that thresholds are read off.
+const quarter = 15 * time.Second
+
+// limitsAfter is when the thresholds of latencies are fixed: after the first
+// quarter of the baseline, and half of a short one at the latest.
+func limitsAfter(b mishap.BaselineTime) time.Duration {
+	return min(max(b.AtLeast()/4, quarter), b.AtLeast()/2)
+}
+
+// fix fixes the thresholds when it is time, and tells the books. Those who wait
+// for a book are not held up.
+func (c *Comparison) fix(ctx context.Context, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.limits || c.fixing || !c.injected.IsZero() || now.Sub(c.began) < limitsAfter(c.options.Compare.Baseline)+c.delay() {
+		return
+	}
+	found, err := c.thresholds()
+	if c.unfixed = err; err != nil {
+		return
+	}
+	c.fixing = true
+	c.telling.Go(func() { c.tell(ctx, found) })
+}
+
+// limit is the threshold of one row.
+type limit struct {
+	book *book
+	row  string
+	at   analysis.Threshold
+}
+
+// thresholds are those of all rows. A row that only stops is left out if there
+// are too few answers for it; for one that has to be cleared that is an error.
+func (c *Comparison) thresholds() (all []limit, err error) {
+	for _, m := range c.metrics {
+		if m.book == nil || m.Metric != mishap.Latency {
+			continue
+		}
+		floor := m.Floor
+		if floor == 0 {
+			floor = mishap.DefaultFloor
+		}
+		h := answers(m.baseline)
+		for _, row := range m.CountedRows() {
+			at, wrong := analysis.FixThreshold(h, float64(row.Quantile), m.Margin.Ratio, floor.Std().Seconds())
+			switch {
+			case wrong == nil:
+				all = append(all, limit{m.book, row.Name, at})
+			case row.Clears:
+				err = errors.Join(err, fmt.Errorf("%s: %w", m.Name, wrong))
+			}
+		}
+	}
+	return all, err
+}
+
+// answers is how long both arms took to answer, without what failed.
+func answers(a arms) analysis.Histogram {
+	var both analysis.Arm
+	addArm(&both, a.control)
+	addArm(&both, a.experiment)
+	h := both.Latency
+	if h.IsZero() {
+		return h
+	}
+	h.Counts = slices.Clone(h.Counts)
+	h.Counts[len(h.Counts)-1] = 0
+	return h
+}
+
+// tell tells the books, and then the analysis.
+func (c *Comparison) tell(ctx context.Context, all []limit) {
+	ctx, cancel := context.WithTimeout(ctx, pollWithin)
+	defer cancel()
+	var problems []error
+	for _, b := range c.books {
+		var of []metrics.Threshold
+		for _, l := range all {
+			if l.book == b {
+				of = append(of, metrics.Threshold{Row: l.row, Control: period(l.at.Usual), Experiment: period(l.at.Slow)})
+			}
+		}
+		if of != nil {
+			problems = append(problems, b.SetThresholds(ctx, of))
+		}
+	}
+	err := errors.Join(problems...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fixing, c.unfixed = false, err
+	if err != nil {
+		return
+	}
+	for _, l := range all {
+		_ = c.math.Fix(l.row, l.at) // rows and thresholds are the analysis's own
+	}
+	c.limits = true
+}
+
+func period(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }

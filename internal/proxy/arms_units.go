@@ -1,0 +1,202 @@
+package proxy
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"mishap/internal/slots"
+)
+
+// unitsMemory bounds the memory of slots, in bytes: with many rows there are fewer of them.
+const (
+	unitsMemory = 12 << 20
+	leastSlots  = 512
+)
+
+// armsUnits counts the requests of closed buckets by their units, in slots.
+type armsUnits struct {
+	book    *slots.Book
+	began   time.Time
+	slots   int
+	rows    []unitRow
+	exposes bool
+	all     int // how far behind a row of exposed requests that of all is
+	trials  int // the row whose failures first requests are judged by; -1: none
+
+	counts     []slots.Count // room
+	thresholds []Threshold
+	injected   time.Time // zero in the baseline
+	told       time.Time // when it was, as it was told
+	underWay   [2]uint64 // requests that came before the injection, and were not over
+}
+
+// unitRow is a row as it was asked for, and where it is in the book.
+type unitRow struct {
+	CountRow
+	part        uint16 // the bit of its part; 0: all
+	of, changed int
+	limit       [2]uint32 // microseconds, of each arm; 0: not told
+}
+
+func newArmsUnits(c *Counts, now time.Time) *armsUnits {
+	rows := c.bookRows()
+	u := &armsUnits{began: now, slots: slotsFor(rows), exposes: c.Exposure, all: len(rows) / 2, trials: -1}
+	u.book, _ = slots.NewBook(u.slots, rows, now) // the rows are checked
+	u.counts = make([]slots.Count, 0, len(rows))
+	confined, changed := c.confined(), len(c.Rows)
+	for i, r := range c.Rows {
+		row := unitRow{CountRow: r, of: i}
+		if part := partOf(confined, r); part >= 0 {
+			row.part = 1 << part
+		}
+		if r.Of == OfSlow {
+			row.changed = changed
+			changed++
+		}
+		if r.Of == OfFailures && u.trials < 0 {
+			u.trials = i
+		}
+		u.rows = append(u.rows, row)
+	}
+	return u
+}
+
+// slotsFor is how many slots of each arm there is room for: a cell is 8 bytes, and there is one of each row before the
+// injection, one since, and one in each of seven windows.
+func slotsFor(rows []slots.Row) int {
+	perSlot := 0
+	for _, r := range rows {
+		perSlot += 16
+		if !r.Whole {
+			perSlot += 7 * 8
+		}
+	}
+	n := slots.Slots
+	for n > leastSlots && 2*n*perSlot > unitsMemory {
+		n /= 2
+	}
+	return n
+}
+
+// slot is where a unit is counted in its arm.
+func (u *armsUnits) slot(unit uint64) uint32 { return slots.Of(unit, u.slots) }
+
+// count counts a request that is over. One that was under way when the fault was put in is of neither time.
+func (u *armsUnits) count(r *armRequest, came time.Time) {
+	arm := slots.Arm(r.arm())
+	since := !u.injected.IsZero() && !came.Before(u.injected)
+	if !u.injected.IsZero() && !since && came.Add(time.Duration(r.took)*time.Microsecond).After(u.injected) {
+		u.underWay[arm]++
+		return
+	}
+	place := slots.Place{Arm: arm, Slot: r.slot}
+	exposed := !u.exposes || r.has(met)
+	u.counts = u.counts[:0]
+	if exposed {
+		u.add(r, since, 0)
+	}
+	if u.exposes {
+		u.add(r, since, u.all)
+	}
+	u.book.Add(place, came, u.counts...)
+	if since && exposed && (u.trials < 0 || u.rows[u.trials].concerns(r)) {
+		u.book.Trial(place, came, !r.has(succeeded))
+	}
+}
+
+// concerns says whether a request is of the part of the traffic that a row is confined to.
+func (row *unitRow) concerns(r *armRequest) bool { return row.part == 0 || r.parts&row.part != 0 }
+
+// add says what the rows count of a request, of those that met the fault or of all.
+func (u *armsUnits) add(r *armRequest, since bool, offset int) {
+	ok, arm := r.has(succeeded), r.arm()
+	count := func(row int, bad bool) {
+		c := slots.Count{Row: row + offset, N: 1}
+		if bad {
+			c.Y = 1
+		}
+		u.counts = append(u.counts, c)
+	}
+	for i := range u.rows {
+		row := &u.rows[i]
+		switch {
+		case !row.concerns(r):
+		case row.Of == OfFailures:
+			count(row.of, !ok)
+		case row.Of == OfEvents:
+			count(row.of, ok)
+		case ok && row.limit[0] > 0 && since:
+			count(row.of, r.took > row.limit[arm])
+			count(row.changed, r.took > row.limit[1])
+		case ok && row.limit[0] > 0:
+			count(row.of, r.took > row.limit[0])
+			count(row.changed, r.took > row.limit[0])
+		}
+	}
+}
+
+// limit takes the thresholds of all rows that need one, for buckets that are not closed yet. They may be told again, and never
+// be changed.
+func (b *armsBook) limit(list []Threshold) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	u := b.units
+	if u == nil {
+		return countsNothing()
+	}
+	if u.thresholds != nil {
+		if !slices.Equal(u.thresholds, list) {
+			return refuse(http.StatusConflict, "let a new run begin", "the thresholds are fixed already: what is counted with others cannot be compared")
+		}
+		return nil
+	}
+	var errs problems
+	told := map[string]bool{}
+	for _, t := range list {
+		t.check(&errs)
+		errs.add(told[t.Row], "row %q has two thresholds", t.Row)
+		told[t.Row] = true
+		i := slices.IndexFunc(u.rows, func(r unitRow) bool { return r.Name == t.Row && r.Of == OfSlow })
+		errs.add(i < 0, "there is no row %q that needs a threshold", t.Row)
+	}
+	for _, r := range u.rows {
+		errs.add(r.Of == OfSlow && !told[r.Name], "row %q has no threshold", r.Name)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return refuse(http.StatusBadRequest, "", "%w", err)
+	}
+	for _, t := range list {
+		i := slices.IndexFunc(u.rows, func(r unitRow) bool { return r.Name == t.Row })
+		for arm, d := range []Duration{t.Control, t.Experiment} {
+			u.rows[i].limit[arm] = uint32(min(time.Duration(d), b.patience) / time.Microsecond)
+		}
+	}
+	u.thresholds = slices.Clone(list)
+	return nil
+}
+
+// inject takes the time when the fault is put in, and gives the one that is used: not after now, for a clock that is ahead
+// must not make a baseline of what met the fault, and not before what is counted.
+func (b *armsBook) inject(at, now time.Time) (time.Time, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	u := b.units
+	switch {
+	case u == nil:
+		return time.Time{}, countsNothing()
+	case !u.injected.IsZero() && !u.told.Equal(at):
+		return time.Time{}, refuse(http.StatusConflict, "let a new run begin", "the fault was put in at %s already", u.told.UTC().Format(time.RFC3339Nano))
+	case !u.injected.IsZero():
+		return u.injected, nil
+	}
+	b.advance(max(now.Sub(b.start), 0))
+	use := b.start.Add(max(min(at.Sub(b.start), now.Sub(b.start)), time.Duration(b.closed)*armsWidth))
+	u.told, u.injected = at, u.book.Inject(use)
+	return u.injected, nil
+}
+
+func countsNothing() error {
+	return refuse(http.StatusUnprocessableEntity, "give counts when they are put in", "these arms count no units")
+}

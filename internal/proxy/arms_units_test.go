@@ -1,0 +1,333 @@
+package proxy_test
+
+import (
+	"fmt"
+	"net/http"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"mishap/internal/forward"
+	"mishap/internal/proxy"
+	"mishap/internal/slots"
+)
+
+// counting are arms that count failures, a p50 and events.
+func counting(change ...func(*proxy.Counts)) proxy.Arms {
+	c := &proxy.Counts{Rows: []proxy.CountRow{{Name: "ok", Of: proxy.OfFailures}, {Name: "p50", Of: proxy.OfSlow}, {Name: "paid", Of: proxy.OfEvents}}}
+	for _, f := range change {
+		f(c)
+	}
+	return proxy.Arms{Counts: c}
+}
+
+// sums is a row of both arms: of control and of the experiment n, y and before n, y.
+func (l ledger) sums(at time.Duration, row string) (c, e [4]float64) {
+	counted := l.Report(0, l.start.Add(at)).Counted
+	r, ok := counted.Sums.Row(row)
+	if !ok {
+		return [4]float64{-1}, [4]float64{-1}
+	}
+	return four(r.Control), four(r.Experiment)
+}
+
+func four(s slots.Side) [4]float64 {
+	return [4]float64{s.Since.N, s.Since.Y, s.Before.N, s.Before.Y}
+}
+
+func (l ledger) injecting(t *testing.T, at, now time.Duration) {
+	t.Helper()
+	if _, err := l.Inject(l.start.Add(at), l.start.Add(now)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (l ledger) limits(t *testing.T, row string, control, experiment time.Duration) {
+	t.Helper()
+	if err := l.Limit([]proxy.Threshold{{Row: row, Control: proxy.Duration(control), Experiment: proxy.Duration(experiment)}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEveryAttemptOfAUnitIsCounted(t *testing.T) {
+	l := newLedger(counting())
+	l.limits(t, "p50", 10*ms, 12*ms)
+	for range 3 { // a user who tries again at once
+		l.serve(forward.Control, 1, 10*ms, 3*ms, 503)
+	}
+	l.serve(forward.Experiment, 2, 20*ms, 11*ms, 200)
+	l.injecting(t, 400*ms, 400*ms)
+	for range 4 {
+		l.serve(forward.Experiment, 2, 500*ms, 13*ms, 200)
+		l.serve(forward.Control, 1, 500*ms, 11*ms, 503)
+	}
+	l.serve(forward.Control, 1, 510*ms, 11*ms, 200)
+	for row, want := range map[string][2][4]float64{
+		"ok":         {{5, 4, 3, 3}, {4, 0, 1, 0}},
+		"p50":        {{1, 1, 0, 0}, {4, 4, 1, 1}},
+		"p50 change": {{1, 0, 0, 0}, {4, 4, 1, 1}},
+		"paid":       {{1, 1, 1, 0}, {1, 4, 1, 1}},
+	} {
+		if c, e := l.sums(time.Second, row); c != want[0] || e != want[1] {
+			t.Errorf("%s: control %v, experiment %v, want %v", row, c, e, want)
+		}
+	}
+	s := l.Report(0, l.start.Add(time.Second)).Counted.Sums
+	if r, _ := s.Row("ok"); r.Control.Since.NN != 25 || r.Control.Since.YY0 != 12 || len(r.Control.Few) != 1 {
+		t.Errorf("products of control %+v", r.Control)
+	}
+	if s.Trials != "eC" && s.Trials != "Ce" || !s.UpTo.Equal(l.start.Add(time.Second)) {
+		t.Errorf("first requests %q, up to %v", s.Trials, s.UpTo.Sub(l.start))
+	}
+	if more := l.ReportFrom(0, 1, l.start.Add(time.Second)).Counted.Sums; more.TrialsFrom != 1 || len(more.Trials) != 1 {
+		t.Errorf("after the first: %q from %d", more.Trials, more.TrialsFrom)
+	}
+}
+
+// TestAThresholdIsExactToTheMicrosecond: no bin decides.
+func TestAThresholdIsExactToTheMicrosecond(t *testing.T) {
+	l := newLedger(counting())
+	l.serve(forward.Control, 1, 0, 50*ms, 200) // in a bucket that is closed before the thresholds are told
+	l.at(width)
+	l.limits(t, "p50", 20*ms, 5*time.Second)
+	for i, took := range []time.Duration{20 * ms, 20*ms + time.Microsecond, 21 * ms} {
+		l.serve(forward.Control, uint64(i), width, took, 200)
+	}
+	slow := l.come(forward.Experiment, 9, width)
+	l.Answered(slow, answer(200, ms)) // and goes on beyond patience
+	l.serve(forward.Experiment, 9, width, 2*time.Second, 200)
+	if c, e := l.sums(4*time.Second, "p50"); c != [4]float64{0, 0, 3, 2} || e != [4]float64{0, 0, 2, 2} {
+		t.Errorf("baseline: control %v, experiment %v", c, e)
+	}
+	l.injecting(t, 4*time.Second, 4*time.Second)
+	slow = l.come(forward.Experiment, 9, 4*time.Second)
+	l.Answered(slow, answer(200, ms))
+	l.serve(forward.Experiment, 9, 4*time.Second, 2*time.Second, 200)
+	if _, e := l.sums(8*time.Second, "p50"); e != [4]float64{2, 1, 2, 2} {
+		t.Errorf("a threshold beyond patience is not patience: %v", e)
+	}
+}
+
+func TestTheInjectionDividesWhatIsCounted(t *testing.T) {
+	for name, c := range map[string]struct {
+		told, now time.Duration // of the injection
+		want      [4]float64    // of control, one request every 100 ms from 0 on that takes 1 ms, and of 10 s
+	}{
+		"told at once":                           {5 * time.Second, 5 * time.Second, [4]float64{50, 0, 50, 0}},
+		"within a bucket":                        {5*time.Second + 50*ms, 5*time.Second + 60*ms, [4]float64{49, 0, 51, 0}},
+		"a clock that is ahead makes nothing":    {7 * time.Second, 5 * time.Second, [4]float64{50, 0, 50, 0}},
+		"what is counted as baseline remains so": {3 * time.Second, 5 * time.Second, [4]float64{50, 0, 50, 0}},
+	} {
+		l := newLedger(counting())
+		told := false
+		for at := time.Duration(0); at < 10*time.Second; at += 100 * ms {
+			if !told && at >= c.now {
+				told = true
+				l.injecting(t, c.told, c.now)
+			}
+			l.serve(forward.Control, 1, at, ms, 200)
+		}
+		if got, _ := l.sums(10*time.Second, "ok"); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// TestWhatIsUnderWayWhenTheFaultComesIsOfNeitherTime: it may have met the fault, and came without.
+func TestWhatIsUnderWayWhenTheFaultComesIsOfNeitherTime(t *testing.T) {
+	l := newLedger(counting())
+	a := l.come(forward.Experiment, 1, 950*ms)
+	l.serve(forward.Experiment, 1, 960*ms, 5*ms, 200)
+	l.injecting(t, time.Second, time.Second)
+	l.End(a, answer(503, 100*ms))
+	if _, e := l.sums(2*time.Second, "ok"); e != [4]float64{0, 0, 1, 0} {
+		t.Errorf("experiment %v", e)
+	}
+	if n := l.Report(0, l.start.Add(2*time.Second)).Counted.UnderWay; n != (proxy.PerArm{Experiment: 1}) {
+		t.Errorf("under way %+v", n)
+	}
+}
+
+func TestNoAnswerWithinPatienceIsAFailure(t *testing.T) {
+	l := newLedger(counting())
+	late := l.come(forward.Control, 1, 150*ms) // whose bucket is open for longer than its patience
+	l.Answered(late, answer(200, 2010*ms))
+	l.End(late, answer(200, 2020*ms))
+	long := l.come(forward.Control, 2, 190*ms)
+	l.Answered(long, answer(200, 10*ms))
+	l.End(long, &forward.Exchange{Status: 200, GRPC: -1, Head: 10 * ms, Total: 2005 * ms})
+	if c, _ := l.sums(3*time.Second, "ok"); c != [4]float64{0, 0, 2, 1} {
+		t.Errorf("control %v", c)
+	}
+}
+
+func TestARowIsOfItsPartOfTheTraffic(t *testing.T) {
+	part := func(c *proxy.Counts) {
+		c.Rows = []proxy.CountRow{{Name: "all", Of: proxy.OfFailures}, {Name: "pay", Of: proxy.OfFailures, Path: "/pay*"},
+			{Name: "posted", Of: proxy.OfFailures, Method: "POST"}, {Name: "paid", Of: proxy.OfEvents, Path: "/pay*"}}
+	}
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	f := arms("a", .5)
+	a := f.Effect.(proxy.Arms)
+	a.Counts = counting(part).Counts
+	f.Effect = a
+	r.put(f)
+	c := &http.Client{Timeout: patience}
+	for i := range 12 {
+		method, path := []string{"GET", "POST"}[i%2], []string{"/pay/now", "/", "/payments"}[i%3]
+		if _, _, err := r.ask(c, method, path, "Cookie", fmt.Sprintf("session=u%d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, _, _ := r.armsOf("a", 12)
+	for row, want := range map[string]float64{"all": 12, "pay": 8, "posted": 6, "paid": 8} {
+		sums, ok := report.Counted.Sums.Row(row)
+		if got := sums.Control.Before.N + sums.Experiment.Before.N; !ok || got != want {
+			t.Errorf("row %s has %v, want %v", row, got, want)
+		}
+	}
+}
+
+func TestWhatArmsCountByIsToldOnceAndByTheirRun(t *testing.T) {
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	f := arms("a", .5)
+	a := f.Effect.(proxy.Arms)
+	a.Counts = counting().Counts
+	f.Effect = a
+	r.put(f)
+	limit := func(row string, control, experiment time.Duration) proxy.Limits {
+		return proxy.Limits{Run: "r", Thresholds: []proxy.Threshold{{Row: row, Control: proxy.Duration(control), Experiment: proxy.Duration(experiment)}}}
+	}
+	others := limit("p50", ms, ms)
+	others.Run = "r2"
+	twice := limit("p50", ms, ms)
+	twice.Thresholds = append(twice.Thresholds, twice.Thresholds[0])
+	for says, l := range map[string]proxy.Limits{
+		`belongs to run "r"`:                  others,
+		`no row "p99" that needs a threshold`: limit("p99", ms, ms),
+		`no row "ok" that needs a threshold`:  limit("ok", ms, ms),
+		`row "p50" has no threshold`:          {Run: "r"},
+		"not below control's":                 limit("p50", 2*ms, ms),
+		"must be above 0":                     limit("p50", 0, ms),
+		`row "p50" has two thresholds`:        twice,
+	} {
+		if err := r.SetThresholds(t.Context(), "a", l); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("want %q, got %v", says, err)
+		}
+	}
+	at := time.Now()
+	for range 2 {
+		if err := r.SetThresholds(t.Context(), "a", limit("p50", ms, 2*ms)); err != nil {
+			t.Errorf("the same again: %v", err)
+		}
+		if used, err := r.SetInjecting(t.Context(), "a", proxy.Injecting{Run: "r", At: at}); err != nil || used.Sub(at).Abs() > time.Minute {
+			t.Errorf("injecting: %v, %v", used, err)
+		}
+	}
+	if err := r.SetThresholds(t.Context(), "a", limit("p50", ms, 3*ms)); err == nil || !strings.Contains(err.Error(), "are fixed already") {
+		t.Errorf("others: %v", err)
+	}
+	for says, i := range map[string]proxy.Injecting{
+		"was put in at": {Run: "r", At: at.Add(time.Second)}, `belongs to run "r"`: {Run: "r2", At: at}, "at is missing": {Run: "r"},
+	} {
+		if _, err := r.SetInjecting(t.Context(), "a", i); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("want %q, got %v", says, err)
+		}
+	}
+	report, err := r.Arms(t.Context(), "a", 0, 0)
+	if err != nil || len(report.Counted.Thresholds) != 1 || report.Counted.Sums.Injected.IsZero() {
+		t.Errorf("the report says %+v, %v", report.Counted, err)
+	}
+	if _, err := r.Put(t.Context(), f); err != nil {
+		t.Errorf("renewed: %v", err)
+	}
+}
+
+// TestArmsOfAnEarlierVersionCountNoUnits, and say so when they are told what to count by.
+func TestArmsOfAnEarlierVersionCountNoUnits(t *testing.T) {
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	r.put(arms("a", .5))
+	if report, err := r.Arms(t.Context(), "a", 0, 0); err != nil || report.Counted != nil {
+		t.Errorf("counted %+v, %v", report.Counted, err)
+	}
+	if _, err := r.SetInjecting(t.Context(), "a", proxy.Injecting{Run: "r", At: time.Now()}); err == nil || !strings.Contains(err.Error(), "count no units") {
+		t.Error(err)
+	}
+}
+
+func TestCountsThatCannotBeAreRefused(t *testing.T) {
+	row := func(r proxy.CountRow) func(*proxy.Counts) {
+		return func(c *proxy.Counts) { c.Rows = append(c.Rows, r) }
+	}
+	for says, change := range map[string]func(*proxy.Counts){
+		"from 1 to 64 rows":        func(c *proxy.Counts) { c.Rows = nil },
+		"that of another: \"ok\"":  row(proxy.CountRow{Name: "ok", Of: proxy.OfEvents}),
+		"another: \"p50 change\"":  row(proxy.CountRow{Name: "p50 change", Of: proxy.OfFailures}),
+		"no name":                  row(proxy.CountRow{Of: proxy.OfEvents}),
+		"not of failures, slow or": row(proxy.CountRow{Name: "x", Of: "luck"}),
+		"can never match":          row(proxy.CountRow{Name: "x", Of: proxy.OfEvents, Path: "pay"}),
+		"is not a method":          row(proxy.CountRow{Name: "x", Of: proxy.OfEvents, Method: "G T"}),
+		"from 100 to 599":          func(c *proxy.Counts) { c.Success = &proxy.Success{Status: [][2]int{{300, 200}}} },
+		"gRPC has no status 17":    func(c *proxy.Counts) { c.Success = &proxy.Success{Not: &proxy.Failing{GRPCStatus: []int{17}}} },
+		"is not a field name": func(c *proxy.Counts) {
+			c.Success = &proxy.Success{Not: &proxy.Failing{Header: map[string]string{"a b": "*"}}}
+		},
+		"a member of JSON needs a name": func(c *proxy.Counts) {
+			c.Success = &proxy.Success{Not: &proxy.Failing{JSON: map[string]string{"": "*"}}}
+		},
+	} {
+		f := arms("x", .1)
+		a := f.Effect.(proxy.Arms)
+		a.Counts = counting(change).Counts
+		f.Effect = a
+		if err := f.Check(); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("want %q, got %v", says, err)
+		}
+	}
+}
+
+// TestABookTakesNoMoreMemoryForMoreUsers: with all that can be counted at once, for a million users.
+func TestABookTakesNoMoreMemoryForMoreUsers(t *testing.T) {
+	a := counting(func(c *proxy.Counts) {
+		c.Exposure = false
+		for i := range 9 {
+			c.Rows = append(c.Rows, proxy.CountRow{Name: fmt.Sprint(i), Of: proxy.OfSlow})
+		}
+	})
+	a.Key = "request" // no user is remembered for what else there is
+	used := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := used()
+	l := newLedger(a)
+	l.injecting(t, 0, 0)
+	for i := range uint64(1_000_000) {
+		l.serve(forward.Arm(1+i%2), i*0x9e3779b97f4a7c15, time.Duration(i)*500*time.Microsecond, ms, 200) // 500 s: six windows
+	}
+	if took := used() - before; took > 20<<20 {
+		t.Errorf("%d MB", took>>20)
+	}
+	if c, _ := l.sums(9*time.Minute, "ok"); c[0] != 500_000 {
+		t.Errorf("counted %v", c)
+	}
+}
+
+// TestAFaultWithCountsIsTheSameAfterItWasSent: else it could not be renewed.
+func TestAFaultWithCountsIsTheSameAfterItWasSent(t *testing.T) {
+	a := counting(func(c *proxy.Counts) {
+		c.Success = &proxy.Success{Status: [][2]int{{200, 299}}, Not: &proxy.Failing{JSON: map[string]string{"a.b": "*"}, GRPCStatus: []int{8}}}
+	})
+	data, err := (proxy.Fault{Effect: a}).MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f proxy.Fault
+	if err := f.UnmarshalJSON(data); err != nil || !reflect.DeepEqual(f.Effect, proxy.Effect(a)) {
+		t.Errorf("%s became %+v, %v", data, f.Effect, err)
+	}
+}

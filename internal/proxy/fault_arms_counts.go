@@ -1,0 +1,137 @@
+package proxy
+
+import (
+	"fmt"
+	"time"
+
+	"mishap/internal/forward"
+	"mishap/internal/slots"
+)
+
+// Counts says what is counted of the units of both arms, in slots: no unit is stored.
+type Counts struct {
+	// Success says what of an answer is a success. Nil: what is no error of the server.
+	Success *Success   `json:"success,omitempty"`
+	Rows    []CountRow `json:"rows"`
+	// Exposure makes requests bear a number, mishap.req, by which other proxies tell which of them met a fault. Every row is
+	// then of those that did, and has one beside it, with AllRequests behind its name, of all of them; and a bucket is closed when
+	// it is told that all of its requests are known that met it.
+	Exposure bool `json:"exposure,omitempty"`
+}
+
+// CountRow is one thing that is counted.
+type CountRow struct {
+	Name string `json:"name"`
+	// Of is "failures" of requests; "slow", which are the successes that took longer than a threshold that is told later; or
+	// "events", which are the successes of a unit.
+	Of     string `json:"of"`
+	Path   Text   `json:"path,omitempty"`   // only of such requests
+	Method string `json:"method,omitempty"` // of such a method
+}
+
+// What a row can be of.
+const (
+	OfFailures = "failures"
+	OfSlow     = "slow"
+	OfEvents   = "events"
+)
+
+// What is put behind the name of a row for one beside it.
+const (
+	// AllRequests is of all requests, where the row is of those that met the fault.
+	AllRequests = " all"
+	// Changed compares with the baseline: since the injection it counts what took longer than the experiment's threshold in
+	// either arm, and before it what took longer than control's, as every row does then.
+	Changed = " change"
+)
+
+const (
+	maxRows    = 64
+	maxRowName = 300 // bytes
+	maxParts   = 16  // of the traffic
+)
+
+func (c *Counts) check(errs *problems) {
+	if c == nil {
+		return
+	}
+	c.Success.check(errs)
+	errs.add(len(c.Rows) == 0 || len(c.Rows) > maxRows, "counts must have from 1 to %d rows", maxRows)
+	names := map[string]bool{}
+	for _, r := range c.bookRows() {
+		errs.add(r.Name == "" || len(r.Name) > maxRowName || names[r.Name], "a row has no name, a long one, or that of another: %q", r.Name)
+		names[r.Name] = true
+	}
+	for _, r := range c.Rows {
+		errs.add(r.Of != OfFailures && r.Of != OfSlow && r.Of != OfEvents, "row %q is of %q, and not of failures, slow or events", r.Name, r.Of)
+	}
+	parts, err := c.parts()
+	errs.add(err != nil, "%w", err)
+	errs.add(len(parts) > maxParts, "rows are confined to %d parts of the traffic, of at most %d", len(parts), maxParts)
+}
+
+// parts are the parts of the traffic that rows are confined to, by the row that is first. The zero part is all.
+func (c *Counts) parts() (list []forward.Match, err error) {
+	for _, r := range c.confined() {
+		path, wrong := r.Path.pattern()
+		if wrong != nil {
+			err = fmt.Errorf("row %q: %w", r.Name, wrong)
+		}
+		list = append(list, forward.Match{Method: r.Method, Path: path})
+	}
+	return list, err
+}
+
+// confined are the first rows of each part.
+func (c *Counts) confined() (list []CountRow) {
+	for _, r := range c.Rows {
+		if r.part() != (CountRow{}) && partOf(list, r) < 0 {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+func (r CountRow) part() CountRow { return CountRow{Path: r.Path, Method: r.Method} }
+
+// partOf is the number of a row's part among those; -1 if it is none of them.
+func partOf(list []CountRow, r CountRow) int {
+	for i, other := range list {
+		if other.part() == r.part() {
+			return i
+		}
+	}
+	return -1
+}
+
+// bookRows are the rows of the book that counts them: those of all requests are the second half.
+func (c *Counts) bookRows() (rows []slots.Row) {
+	suffixes := []string{""}
+	if c.Exposure {
+		suffixes = []string{"", AllRequests}
+	}
+	for _, suffix := range suffixes {
+		for _, r := range c.Rows {
+			rows = append(rows, slots.Row{Name: r.Name + suffix, PerUnit: r.Of == OfEvents})
+		}
+		for _, r := range c.Rows {
+			if r.Of == OfSlow {
+				rows = append(rows, slots.Row{Name: r.Name + Changed + suffix, Whole: true})
+			}
+		}
+	}
+	return rows
+}
+
+// Threshold is how long an answer may take that a row does not count as slow.
+type Threshold struct {
+	Row        string   `json:"row"`
+	Control    Duration `json:"control"`    // in control, and in both arms in the baseline
+	Experiment Duration `json:"experiment"` // at least as long
+}
+
+func (t Threshold) check(errs *problems) {
+	errs.add(t.Control <= 0 || t.Experiment < t.Control || t.Experiment > Duration(MaxDelay),
+		"thresholds of row %q, %v and %v, must be above 0, at most %v, and that of the experiment not below control's",
+		t.Row, time.Duration(t.Control), time.Duration(t.Experiment), MaxDelay)
+}
