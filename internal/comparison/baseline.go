@@ -33,7 +33,7 @@ func (c *Comparison) lookBefore(look *mishap.Comparison, now time.Time) {
 		undecided(why)
 		return
 	}
-	if baseline.Auto && !(known.Enough && c.limits) {
+	if baseline.Auto && (!known.Enough || !c.limits) {
 		if most := baseline.AtMost(); elapsed >= most || elapsed+known.Left > 2*most {
 			undecided(c.tooShort(known, elapsed+known.Left))
 			return
