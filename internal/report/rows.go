@@ -90,7 +90,7 @@ func standing(r mishap.Row) string {
 	case r.State == mishap.Open:
 		return "open"
 	case r.State == mishap.NoLimit:
-		return "no harm shown"
+		return "stops only"
 	}
 	return string(r.State)
 }
@@ -139,6 +139,10 @@ func guarded(g mishap.Guard) string {
 		return fmt.Sprintf("%s %s a second (at most %s)", named(mishap.Row{Metric: g.Metric, What: g.What}), fine(g.More.Estimate), fine(g.More.High))
 	}
 	r := mishap.Row{Metric: g.Metric, What: g.What}
+	if strings.HasPrefix(g.What, "slower") { // its limit since the injection is another than before
+		words := map[mishap.RowState]string{mishap.Within: "as before", mishap.Beyond: "more than before", mishap.Open: "not shown to be as before"}
+		return named(r) + " " + words[g.State]
+	}
 	v, unit := scaled(r, g.More.Estimate)
 	high, _ := scaled(r, g.More.High)
 	return fmt.Sprintf("%s %s%s (at most %s)", named(r), fine(v), unit, fine(high))
