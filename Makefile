@@ -45,7 +45,7 @@ crash: build ## kill mishap at N random moments, with and without its keeper, an
 	MISHAP_CRASHES=$(N) $(GO) test -count=1 -timeout 60m -v -run 'TestKilled' ./cmd/mishap
 
 attack: ## kill, freeze, hang up and damage N runs with five faults in, all over mishap, keeper, proxy and target (N=500)
-	MISHAP_ATTACK=$(if $(filter file,$(origin N)),500,$(N)) $(GO) test -count=1 -timeout 6h -v -run TestKilledFrozenAndDamaged ./cmd/mishap
+	MISHAP_ATTACK=$(if $(filter file,$(origin N)),500,$(N)) MISHAP_ATTACK_LANES=$(or $(LANES),4) $(GO) test -count=1 -timeout 6h -v -run TestKilledFrozenAndDamaged ./cmd/mishap
 
 bench: build ## compare with Chaos Toolkit 1.19, and measure what the README states
 	.ci/bench
