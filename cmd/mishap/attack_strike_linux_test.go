@@ -82,12 +82,12 @@ func (s *assault) reverts(b blow, hit struck, score *score) {
 	switch one := hit.mishap != hit.keeper; {
 	case b.way == "kill" && one:
 		limit, what = afterKill, "after a kill"
-	case b.way == "freeze" && one && b.thaw > 6*time.Second:
+	case b.way == "freeze" && one && b.thaw > 6*time.Second && !b.early: // early there may be no keeper yet
 		limit, what = afterFreeze, "after a freeze"
 	case b.way == "hang up" && hit.mishap:
 		limit, what = afterKill, "after a hang-up"
 	default:
-		if hit.thawed != nil && (hit.mishap || hit.keeper) {
+		if hit.thawed != nil && (hit.mishap || hit.keeper || b.early) { // of a target, it may be the only one that has stopped it
 			<-hit.thawed
 		}
 		hit.at = time.Now()
