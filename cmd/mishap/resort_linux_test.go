@@ -63,7 +63,6 @@ func strangers(whole string) map[string]func(path string) error {
 		"binary":    write("\x7fELF\x02\x01\x01\x00\xff\xfe\n\x00\x80"),
 		"empty":     write(""),
 		"version":   write(`{"version":99,"hold":{}}` + "\n"),
-		"middle":    write("{}\n" + `{"at":"2026-01-02T03:04:05Z","hold":{"id":"x.1","run":"x","injector":"exec","target":{"id":"x"}}}` + "\n"),
 		"folder":    func(path string) error { return os.Mkdir(path, 0o700) },
 		"pipe":      func(path string) error { return syscall.Mkfifo(path, 0o600) },
 		"link":      func(path string) error { return os.Symlink("/dev/zero", path) },
