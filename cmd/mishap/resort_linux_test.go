@@ -1,10 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,7 +36,15 @@ func (s *stage) killAll(c *started) {
 		}
 	}
 	_ = c.Wait()
+	s.gone(all)
 	await(s.t, "the keeper has ended", func() bool { return len(s.keepers()) == 0 })
+}
+
+// gone waits until killed processes have let their files go, which is later than
+// that they have no command line any more.
+func (s *stage) gone(pids []int) {
+	s.t.Helper()
+	await(s.t, "who was killed has ended", func() bool { return !slices.ContainsFunc(pids, func(pid int) bool { return !ended(pid) }) })
 }
 
 // state is a path in the state directory.
@@ -54,7 +63,6 @@ func strangers(whole string) map[string]func(path string) error {
 		"binary":    write("\x7fELF\x02\x01\x01\x00\xff\xfe\n\x00\x80"),
 		"empty":     write(""),
 		"version":   write(`{"version":99,"hold":{}}` + "\n"),
-		"middle":    write("{}\n" + whole),
 		"folder":    func(path string) error { return os.Mkdir(path, 0o700) },
 		"pipe":      func(path string) error { return syscall.Mkfifo(path, 0o600) },
 		"link":      func(path string) error { return os.Symlink("/dev/zero", path) },
@@ -130,6 +138,61 @@ func TestOfADamagedUndoFileTheLedgersCopyIsUsed(t *testing.T) {
 			s.mishap("revert", "--all").begin().ends(0)
 		})
 	}
+}
+
+// TestADamagedUndoFileKeepsOnlyFromStartingWhatItIsAbout damages, with the ledger
+// lost, the line that holds the injection; those after it tell what it changes.
+func TestADamagedUndoFileKeepsOnlyFromStartingWhatItIsAbout(t *testing.T) {
+	s := newStage(t)
+	s.write("other.yaml", fmt.Sprintf(hangingFile, "other", `  - name: other
+    injector: exec
+    with: {inject: [touch, other], revert: [rm, -f, other], verify: [test, -e, other], diesWith: boot}
+    for: 300ms
+`))
+	path := s.left()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[bytes.Index(text, []byte("touch"))] ^= 1 // it would revert another file than the one that is there
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
+		_ = os.Remove(s.state(name))
+	}
+	first := s.mishap("revert", "--all").begin()
+	first.ends(6)
+	s.mishap("run", "other.yaml").begin().ends(0)
+	same := s.mishap("run", "flag.yaml").begin()
+	same.ends(5)
+	if !strings.Contains(same.out.String()+same.err.String(), "--settle WHY") {
+		t.Errorf("it does not say what to do:\n%s%s", same.out.String(), same.err.String())
+	}
+	s.mishap("revert", "--all").begin().ends(6)
+	_ = os.Remove(filepath.Join(s.dir, "flag"))
+	s.mishap("revert", strings.TrimSuffix(filepath.Base(path), ".jsonl"), "--settle", "removed it").begin().ends(0)
+	s.mishap("revert", "--all").begin().ends(0)
+	s.holding(s.mishap("run", "flag.yaml"))
+}
+
+// TestADamagedNextStateIsMadeGoodByTheOthers damages a line that holds nothing.
+func TestADamagedNextStateIsMadeGoodByTheOthers(t *testing.T) {
+	s := newStage(t)
+	path := s.left()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[bytes.Index(text, []byte(`"injecting"`))] ^= 1
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
+		_ = os.Remove(s.state(name))
+	}
+	s.mishap("revert", "--all").begin().ends(0)
+	s.reverted()
 }
 
 // TestWhatComesBeforeDamageCounts has no ledger to help.
@@ -216,25 +279,7 @@ func lockLedger(t *testing.T, path string) func() {
 // TestOnAFullDiskWhatIsInIsRevertedFirst runs in a mount namespace of its own,
 // with the state directory on a file system of 2 MiB that is then filled.
 func TestOnAFullDiskWhatIsInIsRevertedFirst(t *testing.T) {
-	const inside = "MISHAP_TEST_SMALL_DISK"
-	if os.Getenv(inside) == "" {
-		c := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
-		c.Env = append(os.Environ(), inside+"=1", "TMPDIR="+t.TempDir())
-		c.SysProcAttr = &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-			Pdeathsig:   syscall.SIGKILL,
-		}
-		out, err := c.CombinedOutput()
-		switch {
-		case c.Process == nil:
-			t.Skipf("NOT TESTED: this system lets the test make no mount namespace: %v", err)
-		case strings.Contains(string(out), "NOT TESTED"):
-			t.Skip(string(out))
-		case err != nil:
-			t.Fatalf("%v\n%s", err, out)
-		}
+	if !inside(t, syscall.CLONE_NEWNS) {
 		return
 	}
 	s := newStage(t)

@@ -133,6 +133,9 @@ func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run
 	if _, err := c.mend(ctx, a, "", func(line string) { fmt.Fprintln(c.err, "mishap: "+line) }); err != nil {
 		return nil, err
 	}
+	if err := a.Blocked(nil); err != nil { // by what cannot even be told what it was about
+		return nil, err
+	}
 	if c.outcome == mishap.OutcomeStillIn {
 		return nil, mishap.WithHint(errors.New("nothing was run: what a lost run left is still in"), "`mishap status` shows it; `mishap revert` tries again, or settles it")
 	}

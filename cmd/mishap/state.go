@@ -228,6 +228,9 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 	if errors.Is(err, app.ErrAlive) {
 		return c.abort(cmd.Context(), a, which, "reverted by hand")
 	}
+	if which == "" {
+		err = errors.Join(err, a.Unsettled())
+	}
 	for _, run := range mended {
 		if _, err := fmt.Fprintf(c.out, "%s: %s\n", run.ID, app.Mended(run)); err != nil {
 			return err

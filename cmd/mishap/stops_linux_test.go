@@ -2,9 +2,7 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,33 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownHost runs a test again in a network namespace of its own, which is a host of
-// its own to the servers of mishap: what it stops everywhere is not of others. It
-// reports whether this is the inside.
-func ownHost(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv("MISHAP_TEST_HOST") == t.Name() {
-		return true
-	}
-	self := exec.Command("/proc/self/exe", "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v")
-	self.Env = append(os.Environ(), "MISHAP_TEST_HOST="+t.Name())
-	self.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	if uid := os.Getuid(); uid != 0 {
-		self.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		self.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
-	}
-	runtime.LockOSThread() // the kernel ends the process with the thread that started it
-	defer runtime.UnlockOSThread()
-	out, err := self.CombinedOutput()
-	switch {
-	case err != nil && len(out) == 0:
-		t.Skipf("SKIPPED: no network namespace of its own: %v", err)
-	case err != nil:
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return false
-}
-
 // TestStopsOfAHost runs the scripts about all ledgers of a host.
 func TestStopsOfAHost(t *testing.T) {
 	files, err := filepath.Glob("testdata/host/*.txtar")
@@ -49,7 +20,7 @@ func TestStopsOfAHost(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			if ownHost(t) {
+			if inside(t, syscall.CLONE_NEWNET) {
 				p := scripts()
 				p.Files = []string{file}
 				testscript.Run(t, p)

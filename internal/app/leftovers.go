@@ -97,14 +97,14 @@ func (a *App) Leftovers(ctx context.Context) ([]string, error) {
 		}
 	}
 	for _, u := range append(strays, unasked...) {
-		if u.Damage != nil {
+		if !u.Whole() {
 			lines = append(lines, fmt.Sprintf("undo file %s cannot be read: %s; what it held may still be in", u.Path, u.Damage))
 		}
 		for _, h := range u.Outstanding() {
 			lines = append(lines, fmt.Sprintf("run %s, which is not in the ledger: %s on %s may still be in (%s)", u.Run, h.Fault, h.Target.Label(), h.State))
 		}
 	}
-	return lines, errors.Join(err, errUndo, a.unsettled())
+	return lines, errors.Join(err, errUndo, a.Unsettled())
 }
 
 // Mend reverts what lost servers left: of one run, or of all if which is empty.
@@ -273,7 +273,7 @@ func (a *App) resume(ctx context.Context, lost orphan, o RunOptions) (*mishap.Ru
 	}
 	run, err := r.Resume(ctx, entries, injections, why)
 	if run != nil && len(run.Outstanding()) == 0 {
-		err = errors.Join(err, keeper.Remove(a.Settings.State, run.ID))
+		err = errors.Join(err, a.discard(ctx, run, injections))
 	}
 	a.forget(ctx, book, lost.Server)
 	return run, err

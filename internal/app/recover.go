@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -100,7 +101,7 @@ func (s *serving) recoverAll(ctx context.Context, wait bool) {
 	}
 	if wait {
 		all.Wait()
-		if err := s.mendStrays(ctx, func(line string) { s.log.Warn(line) }); err != nil {
+		if err := errors.Join(s.mendStrays(ctx, func(line string) { s.log.Warn(line) }), s.Unsettled()); err != nil {
 			s.log.Error("revert what no run of the ledger accounts for", "error", err)
 		}
 		if err := s.tidy(ctx); err != nil {

@@ -88,8 +88,8 @@ func (a *App) begin(ctx context.Context, plan mishap.Plan, o RunOptions) (begun,
 	if id == "" {
 		id = newRunID()
 	}
-	if err := a.unsettled(); err != nil {
-		return begun{}, err
+	if err := a.Blocked(keysOf(plan)); err != nil {
+		return begun{first: mishap.Entry{Run: id, Seq: 1, At: time.Now(), Trigger: o.Trigger, Planned: &plan}}, err
 	}
 	b := begun{done: a.desk.attend(id), first: mishap.Entry{Run: id, Seq: 1, At: time.Now(), Trigger: o.Trigger, Planned: &plan}}
 	book, err := a.ledger(ctx)
@@ -122,6 +122,9 @@ func notBegun(err error) (mishap.StateChange, bool) {
 	switch {
 	case StillIn(err):
 		why.Cause, why.Reason = mishap.CauseSafeguard, err.Error()
+		if hint := hintOf(err); hint != "" {
+			why.Reason += " (" + hint + ")"
+		}
 	case errors.As(err, &busy):
 		why.Cause, why.Reason = mishap.CauseBusy, "safeguard exclusive said no: "+busy.Error()
 	case errors.Is(err, ledger.ErrHalted):

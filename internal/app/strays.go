@@ -74,7 +74,7 @@ func (a *App) mendStrays(ctx context.Context, tell func(string)) error {
 				tell(fmt.Sprintf("run %s, which is not in the ledger: %s on %s reverted from its undo file", u.Run, h.Fault, h.Target.Label()))
 			}
 		}
-		if u.Damage != nil {
+		if !u.Whole() {
 			if _, err := keeper.SetAside(a.Settings.State, u); err != nil {
 				problems = append(problems, stillIn{fmt.Errorf("undo file %s cannot be read (%w), nor moved: %w", u.Path, u.Damage, err)})
 			} else if tell != nil {
@@ -84,25 +84,49 @@ func (a *App) mendStrays(ctx context.Context, tell func(string)) error {
 		}
 		problems = append(problems, keeper.Remove(a.Settings.State, u.Run))
 	}
-	return errors.Join(append(problems, a.unsettled())...)
+	return errors.Join(problems...)
 }
 
-// unsettled is an error that names the undo files which could not be read and
-// which nobody has settled: what they held may be in, under any resource key.
-func (a *App) unsettled() error {
+// Unsettled is an error that names the undo files which could not be read and
+// which nobody has settled: what they held may be in.
+func (a *App) Unsettled() error { return a.unsettled(func(keeper.Damaged) bool { return true }) }
+
+// Blocked is [App.Unsettled] of those that keep a run with these keys from
+// starting: what they held may be what it changes.
+func (a *App) Blocked(keys []mishap.Key) error {
+	return a.unsettled(func(d keeper.Damaged) bool { return d.Blocks(keys) })
+}
+
+// keysOf are what the injections of a plan change.
+func keysOf(plan mishap.Plan) (keys []mishap.Key) {
+	for _, in := range plan.Injections {
+		keys = append(keys, in.Keys...)
+	}
+	return keys
+}
+
+func (a *App) unsettled(meant func(keeper.Damaged) bool) error {
 	damaged, err := keeper.Unsettled(a.Settings.State)
 	if err != nil {
 		return stillIn{fmt.Errorf("look for damaged undo files: %w", err)}
 	}
-	if len(damaged) == 0 {
+	var paths []string
+	what := " that changes the same"
+	for _, d := range damaged {
+		if !meant(d) {
+			continue
+		}
+		paths = append(paths, d.Path)
+		if d.Blocks(nil) {
+			what = "" // nobody knows which
+		}
+	}
+	if paths == nil {
 		return nil
 	}
-	var paths []string
-	for _, d := range damaged {
-		paths = append(paths, d.Path)
-	}
-	return stillIn{mishap.WithHint(fmt.Errorf("what these undo files held cannot be read, and may still be in: %s", strings.Join(paths, ", ")),
-		"put back what it was, then `mishap revert "+damaged[0].Name()+" --settle WHY`; until then nothing starts")}
+	name := keeper.Damaged{Path: paths[0]}.Name()
+	return stillIn{mishap.WithHint(fmt.Errorf("what these undo files held cannot all be read, and may still be in: %s", strings.Join(paths, ", ")),
+		"put back what it was, then `mishap revert "+name+" --settle WHY`; until then nothing starts"+what)}
 }
 
 // SettleUndo records that a person has put back what an undo file may have held
@@ -135,15 +159,15 @@ func (a *App) tidy(ctx context.Context) error {
 	}
 	files, err := a.undoFiles()
 	problems := []error{err}
-	for _, u := range files {
-		// Only if the ledger says so: it knows a run before its keeper starts.
-		if record, unknown := a.lookUp(ctx, u.Run); unknown == nil && !record.Active() && !u.Alive {
-			problems = append(problems, keeper.Remove(a.Settings.State, u.Run))
-		}
-	}
 	book, err := a.ledger(ctx)
 	if err != nil {
 		return errors.Join(append(problems, err)...)
+	}
+	for _, u := range files {
+		// Only if the ledger says so: it knows a run before its keeper starts.
+		if record, unknown := a.lookUp(ctx, u.Run); unknown == nil && !record.Active() && !u.Alive {
+			problems = append(problems, a.tidyUndo(ctx, book, u.Run))
+		}
 	}
 	servers, err := book.Servers(ctx)
 	problems = append(problems, err)
@@ -151,4 +175,20 @@ func (a *App) tidy(ctx context.Context) error {
 		a.forget(ctx, book, s)
 	}
 	return errors.Join(problems...)
+}
+
+func (a *App) tidyUndo(ctx context.Context, book ledger.Ledger, id string) error {
+	entries, err := book.Entries(ctx, id)
+	if err != nil {
+		return err
+	}
+	run, err := mishap.Replay(entries)
+	if err != nil {
+		return err
+	}
+	injections, err := book.Injections(ctx, id)
+	if err != nil {
+		return err
+	}
+	return a.discard(ctx, run, injections)
 }

@@ -7,8 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"mishap"
 )
 
 const settledEnding = ".settled"
@@ -17,6 +20,16 @@ const settledEnding = ".settled"
 // nobody has settled yet.
 type Damaged struct {
 	Path string
+	undo Undo // what can be read of it
+}
+
+// Blocks reports whether it may have held an injection that changes one of these
+// things: it has one of them, or it cannot be told what it had.
+func (d Damaged) Blocks(keys []mishap.Key) bool {
+	has, all := d.undo.Keys()
+	return !all || slices.ContainsFunc(has, func(k mishap.Key) bool {
+		return slices.ContainsFunc(keys, func(other mishap.Key) bool { return other.Thing == k.Thing })
+	})
 }
 
 // Name is what a person calls the file by.
@@ -40,7 +53,7 @@ func SetAside(dir string, u Undo) (Damaged, error) {
 	if err := os.Rename(u.Path, to); err != nil {
 		return Damaged{}, fmt.Errorf("set undo file %s aside: %w", u.Path, err)
 	}
-	return Damaged{to}, nil
+	return Damaged{Path: to}, nil
 }
 
 // Unsettled lists what was set aside and nobody has settled. A folder that
@@ -57,7 +70,7 @@ func Unsettled(dir string) ([]Damaged, error) {
 	for _, name := range names {
 		path := filepath.Join(asideFolder(dir), name.Name())
 		if _, err := os.Stat(path + settledEnding); err != nil && strings.HasSuffix(path, undoEnding) {
-			all = append(all, Damaged{path})
+			all = append(all, Damaged{path, readUndo(path)})
 		}
 	}
 	return all, nil

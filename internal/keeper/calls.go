@@ -141,7 +141,7 @@ func (k *keeping) move(h *held, to mishap.InjectionState, detail string) error {
 	k.mu.Lock()
 	h.state = to
 	k.mu.Unlock()
-	return k.undo.write(record{ID: h.in.ID, To: to, Detail: detail})
+	return k.undo.write(record{ID: h.in.ID, To: to, Detail: detail, Keys: h.in.Keys})
 }
 
 // inject makes the call, once the disk says that it may have been made.
@@ -189,7 +189,7 @@ func (k *keeping) begin(h *held, cancel context.CancelFunc) error {
 		return fmt.Errorf("inject %s: it is %s already", h.in.ID, state)
 	}
 	k.lasts(h, callTimeout)
-	if err := k.undo.write(record{ID: h.in.ID, To: mishap.InjectionInjecting}); err != nil {
+	if err := k.undo.write(record{ID: h.in.ID, To: mishap.InjectionInjecting, Keys: h.in.Keys}); err != nil {
 		k.mu.Lock()
 		h.state = mishap.InjectionPrepared // nothing was called
 		k.mu.Unlock()
@@ -249,7 +249,7 @@ func (k *keeping) revert(id string, tell func(mishap.Reverted, error)) {
 	}
 	tell(r, err)
 	if err == nil {
-		_ = k.undo.write(record{ID: id, To: r.State, Detail: r.Detail})
+		_ = k.undo.write(record{ID: id, To: r.State, Detail: r.Detail, Keys: h.in.Keys})
 	}
 }
 

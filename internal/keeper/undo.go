@@ -1,7 +1,6 @@
 package keeper
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -30,6 +29,11 @@ type record struct {
 	ID      string                `json:"id,omitempty"`
 	To      mishap.InjectionState `json:"to,omitempty"`
 	Detail  string                `json:"detail,omitempty"`
+	// Of how many injections the file holds so far, and what the one changes that a
+	// next state is of: both tell what a damaged line was about.
+	Holds int          `json:"holds,omitempty"`
+	Keys  []mishap.Key `json:"keys,omitempty"`
+	Sum   string       `json:"sum,omitempty"` // of the line without it; see line
 }
 
 // undoFile is where a keeper writes what undoes its injections. A living keeper
@@ -38,6 +42,7 @@ type undoFile struct {
 	f    *os.File
 	path string
 	mu   sync.Mutex // of a write
+	held int        // injections, so far
 }
 
 const undoEnding = ".jsonl"
@@ -87,12 +92,15 @@ func syncFolder(dir string) error {
 func (u *undoFile) write(r record) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	r.At = time.Now()
-	line, err := json.Marshal(r)
+	if r.Hold != nil {
+		u.held++
+	}
+	r.At, r.Holds = time.Now(), u.held
+	line, err := r.line()
 	if err != nil {
 		return fmt.Errorf("write undo: %w", err)
 	}
-	if _, err := u.f.Write(append(line, '\n')); err != nil {
+	if _, err := u.f.Write(line); err != nil {
 		return fmt.Errorf("write undo: %w", err)
 	}
 	if err := u.f.Sync(); err != nil {

@@ -3,7 +3,7 @@ package keeper
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -33,11 +33,27 @@ type Undo struct {
 	Path  string
 	Alive bool // its keeper still works on it
 	Held  []Held
-	// Damage is why not all of the file can be read: what comes before the damage
-	// is in Held. Nil if it is whole.
+	// Damage is why not all of the file can be read: what can be is in Held. Nil if
+	// it is whole.
 	Damage error
-	cut    bool // its last line is not whole
+	// Lost is what those injections change that only a damaged line holds, as far as
+	// other lines tell; AllKnown is that they tell of each.
+	Lost     []mishap.Key
+	AllKnown bool
+	cut      bool // its last line is not whole
 }
+
+// Keys are what the file is about, and whether these are all.
+func (u Undo) Keys() (keys []mishap.Key, all bool) {
+	for _, h := range u.Held {
+		keys = append(keys, h.Keys...)
+	}
+	return append(keys, u.Lost...), u.Damage == nil || u.AllKnown
+}
+
+// Whole reports whether it says of every injection what reverts it, in spite of
+// what is damaged.
+func (u Undo) Whole() bool { return u.Damage == nil || u.AllKnown && u.Lost == nil }
 
 // Outstanding lists what is or may still be in, newest first. Of a file that is
 // not whole, what was only prepared may be in as well: that it was injected may
@@ -74,6 +90,12 @@ func ReadUndo(dir string) ([]Undo, error) {
 	return all, err
 }
 
+// UndoOf reads that of one run; false if there is none.
+func UndoOf(dir, run string) (Undo, bool) {
+	u := readUndo(undoPath(dir, run))
+	return u, !errors.Is(u.Damage, fs.ErrNotExist)
+}
+
 func readUndo(path string) Undo {
 	u := Undo{Run: strings.TrimSuffix(filepath.Base(path), undoEnding), Path: path}
 	// Neither a link nor a pipe may lead elsewhere or hold up the others.
@@ -92,12 +114,13 @@ func readUndo(path string) Undo {
 	return u
 }
 
-// read applies record after record, up to the first that is damaged. A last line
-// that a crash cut off is no damage: what it says was never acted upon.
+// read applies every record that is whole. A last line that a crash cut off is no
+// damage: what it says was never acted upon.
 func (u *Undo) read(from io.Reader) {
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, longestRecord)
 	var torn error
+	holds, elsewhere := 0, map[string][]mishap.Key{}
 	number := 0
 	for lines.Scan() {
 		number++
@@ -105,35 +128,38 @@ func (u *Undo) read(from io.Reader) {
 		if len(line) == 0 {
 			continue
 		}
-		if torn != nil {
-			u.Damage = torn
-			return
-		}
-		var r record
-		err := json.Unmarshal(line, &r)
+		u.Damage, torn = cmp.Or(u.Damage, torn), nil
+		r, err := parseLine(line)
 		if err == nil {
-			err = u.apply(r)
+			err = u.apply(r, elsewhere)
 		}
 		if err != nil {
 			torn = fmt.Errorf("line %d is damaged: %w", number, err)
+			continue
 		}
+		holds = r.Holds // so many were held by then, and no line after it says more
 	}
 	u.cut = torn != nil
+	u.AllKnown = u.Damage != nil && torn == nil && lines.Err() == nil && holds == len(u.Held)+len(elsewhere)
+	for _, keys := range elsewhere {
+		u.Lost = append(u.Lost, keys...)
+		u.AllKnown = u.AllKnown && len(keys) > 0
+	}
 	switch {
+	case u.Damage != nil:
 	case lines.Err() != nil:
 		u.Damage = fmt.Errorf("after line %d: %w", number, lines.Err())
 	case torn != nil && len(u.Held) == 0:
 		u.Damage = torn
-	case number == 0 || len(u.Held) == 0:
+	case len(u.Held) == 0:
 		u.Damage = errors.New("it is empty")
 	}
 }
 
-// apply takes a record over, or says why it makes no sense.
-func (u *Undo) apply(r record) error {
-	if r.Version > undoVersion {
-		return fmt.Errorf("a newer mishap wrote it (version %d)", r.Version)
-	}
+// apply takes a record over, or says why it makes no sense. The next state of an
+// injection that no line holds goes elsewhere, with its keys: the line that held
+// it is damaged.
+func (u *Undo) apply(r record, elsewhere map[string][]mishap.Key) error {
 	if r.Hold != nil {
 		if r.Hold.ID == "" || r.Hold.Injector == "" {
 			return errors.New("it holds no injection")
@@ -147,6 +173,10 @@ func (u *Undo) apply(r record) error {
 			return nil
 		}
 	}
+	if u.Damage != nil && r.ID != "" && r.To != "" && r.Sum != "" {
+		elsewhere[r.ID] = r.Keys
+		return nil
+	}
 	return fmt.Errorf("it is about injection %q, which the file does not hold", r.ID)
 }
 
@@ -159,7 +189,7 @@ func Remove(dir, run string) error {
 		return nil
 	case u.Alive:
 		return fmt.Errorf("remove undo file of run %s: its keeper still lives", run)
-	case u.unreadable():
+	case u.Unreadable():
 		aside, err := SetAside(dir, u)
 		if err != nil {
 			return err
@@ -169,9 +199,9 @@ func Remove(dir, run string) error {
 	return os.Remove(u.Path)
 }
 
-// unreadable reports that there is something in the file, or instead of it, that
+// Unreadable reports that there is something in the file, or instead of it, that
 // cannot be read. One without anything is of a keeper that was never asked.
-func (u Undo) unreadable() bool {
+func (u Undo) Unreadable() bool {
 	info, err := os.Lstat(u.Path)
-	return u.Damage != nil && (err != nil || !info.Mode().IsRegular() || info.Size() > 0)
+	return !u.Whole() && (err != nil || !info.Mode().IsRegular() || info.Size() > 0)
 }
