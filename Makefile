@@ -67,8 +67,8 @@ bench-proxy-hangs: build ## add and remove faults N times while clients stall, l
 soak-proxy: build ## keep 9,000 connections for FOR while their fault changes every second (FOR=10m)
 	.ci/bench-proxy -soak $(or $(FOR),10m)
 
-attack-fleet: ## N rounds of kills, freezes, thaws and database restarts in a fleet of three, and what else hurts a fleet (N=200)
-	@set -e; bed=$$(.ci/testbed); eval "$$bed"; MISHAP_FLEET=$(N) $(GO) test -count=1 -timeout 6h -v -run 'TestFleet|TestAThawed' ./cmd/mishap
+attack-fleet: ## hurt a fleet on PostgreSQL: N rounds of kills, freezes, thaws and restarts, two failovers with 300 runs, clocks that jump (N=200)
+	@set -e; bed=$$(.ci/testbed); eval "$$bed"; MISHAP_FLEET=$(N) MISHAP_FAILOVER=300 $(GO) test -count=1 -timeout 6h -v -run 'TestFleet|TestAThawed|TestTheClock' ./cmd/mishap
 
 check-pairs: build ## N pairs of runs, hands and Toxiproxy clients on shared proxies: no false verdict (N=50)
 	MISHAP_PAIRS=$(N) $(GO) test -count=1 -timeout 60m -v -run TestPairs ./cmd/mishap

@@ -65,6 +65,10 @@ type Trigger struct {
 	Tick   *Tick       `json:"tick,omitempty"`   // of a schedule
 	Source string      `json:"source,omitempty"` // name of the source that a server read the experiment from
 
+	// Incarnation is which database had the ledger; empty if it does not say. After
+	// a standby that lacked commits was promoted, it tells two runs of one tick apart.
+	Incarnation string `json:"incarnation,omitempty"`
+
 	Override *Override `json:"override,omitempty"` // of what stood against it
 }
 

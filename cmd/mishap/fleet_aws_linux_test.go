@@ -137,9 +137,9 @@ func TestAKilledServersInstancesRunAgain(t *testing.T) {
 	cloud := startEC2(t, n)
 	fine := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(fine.Close)
-	f := fleetOf(t, 3, "accounts: ['123456789012']\nregions: [eu-west-1]\n", []string{
+	f := fleetOf(t, fleetOptions{servers: 3, experiments: n, settings: "accounts: ['123456789012']\nregions: [eu-west-1]\n", env: []string{
 		"AWS_ENDPOINT_URL=" + cloud.url, "AWS_ACCESS_KEY_ID=testing", "AWS_SECRET_ACCESS_KEY=testing", "AWS_REGION=eu-west-1", "AWS_EC2_METADATA_DISABLED=true",
-	}, n, func(dir string, k int) error {
+	}, write: func(dir string, k int) error {
 		return os.WriteFile(filepath.Join(dir, fmt.Sprintf("e%03d.yaml", k)), fmt.Appendf(nil, `version: 1
 name: e%03d
 claim: It is well.
@@ -147,7 +147,7 @@ steadyState: [{name: ok, probe: http, with: {url: "%s"}, expect: {status: 200}, 
 faults: [{name: stop, injector: ec2-stop, targets: {region: eu-west-1, tags: {Number: n%03d}}, for: 30m}]
 blastRadius: {targets: 1}
 `, k, fine.URL, k), 0o600)
-	})
+	}})
 	asked := f.start(n)
 	if len(asked) != n {
 		t.Fatalf("%d of %d runs began%s", len(asked), n, f.unfinished())

@@ -16,6 +16,7 @@ import (
 type member struct {
 	state string
 	cmd   *exec.Cmd
+	env   []string // of it alone
 }
 
 // call asks a server over its socket.

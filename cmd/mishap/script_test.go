@@ -23,6 +23,10 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "api" {
 		os.Exit(askAPI(os.Args[1:]))
 	}
+	if err := followWall(os.Getenv(wallVariable)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	if os.Getenv("MISHAP_TEST_PROGRAM") != "" {
 		os.Exit(run(context.Background(), environment{args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr, around: crashAt(os.Getenv("MISHAP_TEST_CRASH")), extra: fakeTarget(os.Getenv("MISHAP_TEST_TARGET"))}))
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -39,6 +40,9 @@ func newTarget(t *testing.T, slowest time.Duration) *target {
 		slow()
 		g.mu.Lock()
 		defer g.mu.Unlock()
+		if r.Context().Err() != nil {
+			return // the caller has given up, and reverts: on a busy machine it may have been overtaken
+		}
 		g.in[r.FormValue("key")] = r.FormValue("id")
 		g.injected[r.FormValue("id")]++
 	})
@@ -108,6 +112,13 @@ func (g *target) injections() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.injected)
+}
+
+// everything is what was ever put in, and how often.
+func (g *target) everything() map[string]int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return maps.Clone(g.injected)
 }
 
 // revertsOf is how often the revert of an injection was asked for.

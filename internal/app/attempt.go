@@ -61,7 +61,7 @@ func (s *serving) attempt(b begins, o RunOptions, started func()) error {
 	started()
 	if err == nil {
 		s.seen(run.first, nil)
-		s.log.Info("run begins", "run", run.first.Run, "experiment", b.Name, "commit", b.Source.Commit, "due", b.tick.Due)
+		s.log.Info("run begins", "run", run.first.Run, "experiment", b.Name, "commit", b.Source.Commit, "due", b.tick.Due, "incarnation", run.first.Trigger.Incarnation)
 		ended, err := s.carry(s.life, run, refused, o)
 		s.logEnd(ended)
 		return err
@@ -85,7 +85,7 @@ func (s *serving) notBegun(b begins, err error) error {
 		// Another server has it; or this clock went back, and it was run before.
 		return s.book.Refuse(s.life, s.me(), []ledger.Refusal{*s.refused(b, mishap.CauseBusy, err.Error()).refusal})
 	}
-	if errors.Is(err, ledger.ErrOutdated) { // this server reads it soon, or another one runs it
+	if errors.Is(err, ledger.ErrOutdated) || errors.Is(err, ledger.ErrFenced) { // this server reads it soon or gets a new lease, or another one runs it
 		return s.book.Postpone(s.life, []ledger.Turn{*b.waits(err.Error(), nil, now.Add(waitFor))})
 	}
 	why, ok := notBegun(err)

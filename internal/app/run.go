@@ -103,6 +103,11 @@ func (a *App) begin(ctx context.Context, plan mishap.Plan, o RunOptions) (begun,
 	if a.fenced.Load() {
 		return b, errLeaseLost
 	}
+	if o.Trigger != nil {
+		trigger := *o.Trigger
+		trigger.Incarnation = book.Incarnation(server)
+		b.first.Trigger = &trigger
+	}
 	start := ledger.Start{Server: server, First: b.first, Admit: o.Admit, Advance: o.Advance, InForce: o.InForce}
 	if o.Override != nil {
 		start.Act = &ledger.Act{At: b.first.At, By: o.Override.By, What: fmt.Sprintf("override for run %s of %s: %s", id, plan.Experiment.Name, o.Override.Reason)}

@@ -31,6 +31,9 @@ func (s *store) Begin(ctx context.Context, start Start) (Lease, error) {
 		} else if halt != nil {
 			return fmt.Errorf("%w: %s", ErrHalted, halt)
 		}
+		if err := t.mayOwn(ctx, start.Server); err != nil {
+			return err
+		}
 		if err := t.inForce(ctx, start.InForce); err != nil {
 			return err
 		}

@@ -73,6 +73,9 @@ type Members interface {
 	// so that others may own its runs. It asks nobody, so that it is right at once
 	// after the process was frozen.
 	Lapsed(server string) bool
+	// Incarnation is which database the lease of a server of this process is of:
+	// a standby that was promoted is another one. Empty if that is not known.
+	Incarnation(server string) string
 	// Servers lists the servers, dead ones too.
 	Servers(context.Context) ([]string, error)
 	// Forget removes what a dead server left of itself.
@@ -99,6 +102,9 @@ func (l *SQLite) Alive(_ context.Context, server string) (bool, error) { return 
 
 // Lapsed is never so: a kernel lock ends with its process.
 func (l *SQLite) Lapsed(string) bool { return false }
+
+// Incarnation is empty: nobody takes over from a file.
+func (l *SQLite) Incarnation(string) string { return "" }
 
 // Servers is like [Servers].
 func (l *SQLite) Servers(context.Context) ([]string, error) { return Servers(l.dir()) }

@@ -307,5 +307,8 @@ func (m *Memory) InjectionState(_ context.Context, id string) (mishap.InjectionS
 	return "", nil
 }
 
+// Incarnation is empty.
+func (m *Memory) Incarnation(string) string { return "" }
+
 // Lapsed is never so.
 func (m *Memory) Lapsed(string) bool { return false }

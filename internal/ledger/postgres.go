@@ -2,14 +2,13 @@ package ledger
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	_ "embed"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -82,7 +81,25 @@ func configOf(address string) (*pgx.ConnConfig, error) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
+	if hosts := hostsOf(config); len(hosts) > 1 && config.ValidateConnect == nil {
+		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
 	return config, nil
+}
+
+// hostsOf are the database's servers: one can be written to, the others may be
+// promoted.
+func hostsOf(c *pgx.ConnConfig) (all []string) {
+	add := func(host string, port uint16) {
+		if at := net.JoinHostPort(host, fmt.Sprint(port)); !slices.Contains(all, at) {
+			all = append(all, at)
+		}
+	}
+	add(c.Host, c.Port)
+	for _, f := range c.Fallbacks {
+		add(f.Host, f.Port)
+	}
+	return all
 }
 
 // ExistsPostgres reports whether the database has a ledger, or may have one that
@@ -110,6 +127,10 @@ func OpenPostgres(ctx context.Context, address string, lease time.Duration) (*Po
 	if err != nil {
 		return nil, err
 	}
+	if hosts := hostsOf(config); len(hosts) > 1 {
+		// One that does not answer leaves time for the others within one renewal.
+		config.ConnectTimeout = min(config.ConnectTimeout, lease/3/time.Duration(len(hosts)))
+	}
 	l := &Postgres{store: &store{}, config: config, where: place(config), lease: lease}
 	l.present, l.explain = func() error { return nil }, l.explainDatabase
 	l.dialect = dialect{numbered: true, leases: true, forUpdate: " FOR UPDATE", valid: validLease, serialize: fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", admitLock)}
@@ -125,7 +146,7 @@ func OpenPostgres(ctx context.Context, address string, lease time.Duration) (*Po
 
 // place is where the database is, without what is secret.
 func place(c *pgx.ConnConfig) string {
-	u := url.URL{Scheme: "postgres", Host: net.JoinHostPort(c.Host, fmt.Sprint(c.Port)), Path: c.Database}
+	u := url.URL{Scheme: "postgres", Host: strings.Join(hostsOf(c), ","), Path: c.Database}
 	return u.String()
 }
 
@@ -186,85 +207,4 @@ func (l *Postgres) explainDatabase(doing string, err error) error {
 		return mishap.WithHint(wrapped, "the database is read-only: is it a standby?")
 	}
 	return wrapped
-}
-
-// Join makes this process a server with a lease on the database's clock, which
-// it renews on a connection of its own.
-func (l *Postgres) Join(ctx context.Context, lost func(error)) (string, func() error, error) {
-	id := strings.ToLower(rand.Text()[:12])
-	hostname, _ := os.Hostname()
-	conn, err := pgx.ConnectConfig(ctx, l.config)
-	if err != nil {
-		return "", nil, l.explain("register server in", err)
-	}
-	began := time.Now()
-	_, err = conn.Exec(ctx, "INSERT INTO servers (id, host, until, incarnation) VALUES ($1, $2, clock_timestamp() + $3 * interval '1 microsecond', incarnation_now())", id, hostname, l.lease.Microseconds())
-	if err != nil {
-		_ = conn.Close(ctx)
-		return "", nil, l.explain("register server in", err)
-	}
-	r := &renewal{ledger: l, id: id, conn: conn, lost: lost, end: make(chan struct{}), done: make(chan struct{})}
-	r.good.Store(&began)
-	l.mu.Lock()
-	if l.renewals == nil {
-		l.renewals = map[string]*renewal{}
-	}
-	l.renewals[id] = r
-	l.mu.Unlock()
-	go r.loop()
-	var once sync.Once
-	return id, func() error {
-		var err error
-		once.Do(func() { err = r.close() })
-		return err
-	}, nil
-}
-
-// Alive reports whether a server's lease goes on.
-func (l *Postgres) Alive(ctx context.Context, server string) (bool, error) {
-	var alive bool
-	err := l.row(ctx, `SELECT until > clock_timestamp() AND incarnation IN ('', incarnation_now()) FROM servers WHERE id = ?`, server).Scan(&alive)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return alive, l.explain("look for server in", err)
-}
-
-// Lapsed compares with when the last renewal that succeeded began, by both clocks
-// of the machine: one stands still while it sleeps, the other may be set.
-func (l *Postgres) Lapsed(server string) bool {
-	l.mu.Lock()
-	r := l.renewals[server]
-	l.mu.Unlock()
-	if r == nil {
-		return false
-	}
-	good := *r.good.Load()
-	return r.over.Load() || time.Since(good) >= l.lease || time.Now().Round(0).Sub(good.Round(0)) >= l.lease
-}
-
-// Servers lists the servers, dead ones too.
-func (l *Postgres) Servers(ctx context.Context) ([]string, error) {
-	rows, err := l.rows(ctx, `SELECT id FROM servers ORDER BY id`)
-	if err != nil {
-		return nil, l.explain("list servers in", err)
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, l.explain("list servers in", err)
-		}
-		all = append(all, id)
-	}
-	return all, l.explain("list servers in", rows.Err())
-}
-
-// Forget removes a server whose lease has ended, if it owns no active run.
-func (l *Postgres) Forget(ctx context.Context, server string) {
-	_ = l.transact(ctx, func(t tx) error {
-		return t.exec(ctx, `DELETE FROM servers WHERE id = ? AND until <= clock_timestamp()
-			AND NOT EXISTS (SELECT 1 FROM runs WHERE server = ? AND ended IS NULL)`, server, server)
-	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -288,5 +289,74 @@ func TestLookingForALedgerMakesNoneInAnEmptyDatabase(t *testing.T) {
 	defer book.Close()
 	if !ledger.ExistsPostgres(t.Context(), address) {
 		t.Error("a ledger is not found")
+	}
+}
+
+// A server that does not know yet that its lease is over gets no run: that would be
+// lost at once, and the time of its schedule with it.
+func TestAServerWhoseLeaseIsOverGetsNoRun(t *testing.T) {
+	address := database(t)
+	l := openPostgres(t, address, time.Minute)
+	conn, err := pgx.Connect(t.Context(), address)
+	must(t, err)
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	for _, c := range []struct{ name, change string }{
+		{"it has ended", "until = clock_timestamp()"},
+		{"it is of a database that was replaced", "incarnation = 'another'"},
+		{"it is from before the database's clock went back", "until = clock_timestamp() + interval '1 hour'"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dead, leaveDead, err := l.Join(t.Context(), nil)
+			must(t, err)
+			id, leave, err := l.Join(t.Context(), nil)
+			must(t, err)
+			s := start("r "+c.name, "e", "g")
+			s.Server = dead
+			lease, err := l.Begin(t.Context(), s)
+			must(t, err)
+			must(t, leaveDead())
+			_, err = conn.Exec(t.Context(), "UPDATE mishap.servers SET "+c.change+" WHERE id = $1", id)
+			must(t, err)
+			if alive, err := l.Alive(t.Context(), id); err != nil || alive {
+				t.Errorf("alive: %v, %v", alive, err)
+			}
+			if _, err := l.TakeOver(t.Context(), lease, id); !errors.Is(err, ledger.ErrFenced) {
+				t.Errorf("it takes a run over: %v", err)
+			}
+			must(t, l.Append(t.Context(), lease, state("r "+c.name, 2, mishap.Refused)))
+			s = start("n "+c.name, "e", "g")
+			s.Server = id
+			if _, err := l.Begin(t.Context(), s); !errors.Is(err, ledger.ErrFenced) {
+				t.Errorf("it begins a run: %v", err)
+			}
+			_ = leave()
+		})
+	}
+}
+
+// An address may name several hosts. One that takes connections and says nothing
+// costs no lease.
+func TestAHostThatDoesNotAnswerLeavesTimeForTheOthers(t *testing.T) {
+	address := database(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer silent.Close()
+	several := strings.Replace(address, "@", "@"+silent.Addr().String()+",", 1)
+	l := openPostgres(t, several, 6*time.Second)
+	id, leave, err := l.Join(t.Context(), func(err error) { t.Error(err) })
+	must(t, err)
+	defer func() { _ = leave() }()
+	conn, err := pgx.Connect(t.Context(), address)
+	must(t, err)
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	read := func(query string) (until time.Time) {
+		must(t, conn.QueryRow(t.Context(), query, id).Scan(&until))
+		return until
+	}
+	first := read("SELECT until FROM mishap.servers WHERE id = $1")
+	_, err = conn.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mishap' AND datname = current_database()")
+	must(t, err)
+	for !read("SELECT until FROM mishap.servers WHERE id = $1").After(first) {
+		time.Sleep(50 * time.Millisecond)
 	}
 }

@@ -14,6 +14,7 @@ import (
 type renewal struct {
 	ledger *Postgres
 	id     string
+	of     string    // incarnation of the database
 	conn   *pgx.Conn // nil while it is lost
 	lost   func(error)
 	end    chan struct{}
@@ -70,7 +71,7 @@ func (r *renewal) renew(within time.Duration) error {
 		}
 		r.conn = conn
 	}
-	tag, err := r.conn.Exec(ctx, "UPDATE servers SET until = clock_timestamp() + $1 * interval '1 microsecond' WHERE id = $2 AND until > clock_timestamp() AND incarnation IN ('', incarnation_now())",
+	tag, err := r.conn.Exec(ctx, "UPDATE servers SET until = clock_timestamp() + $1 * interval '1 microsecond' WHERE id = $2 AND "+leaseGoesOn,
 		r.ledger.lease.Microseconds(), r.id)
 	if err != nil {
 		r.drop()

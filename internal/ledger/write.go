@@ -246,31 +246,17 @@ func (s *store) TakeOver(ctx context.Context, old Lease, server string) (Lease, 
 		if _, err := t.latest(ctx, old); err != nil {
 			return err
 		}
-		if err := t.lapsed(ctx, old.Server, server); err != nil {
+		if alive, err := t.alive(ctx, old.Server, false, t.dialect.forUpdate); err != nil {
+			return err
+		} else if alive && old.Server != server {
+			return fmt.Errorf("%w: its server %s lives", ErrFenced, old.Server)
+		}
+		if err := t.mayOwn(ctx, server); err != nil {
 			return err
 		}
 		err := t.exec(ctx, `UPDATE runs SET server = ?, fence = ? WHERE id = ?`, server, next.Fence, old.Run)
 		return err
 	}))
-}
-
-// lapsed refuses to take a run from a server whose lease goes on. Where servers
-// hold kernel locks, who takes over has looked at them.
-func (t tx) lapsed(ctx context.Context, old, server string) error {
-	if !t.dialect.leases || old == server {
-		return nil
-	}
-	var alive bool
-	err := t.row(ctx, `SELECT until > clock_timestamp() AND incarnation IN ('', incarnation_now()) FROM servers WHERE id = ? FOR UPDATE`, old).Scan(&alive)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil
-	case err != nil:
-		return err
-	case alive:
-		return fmt.Errorf("%w: its server %s lives", ErrFenced, old)
-	}
-	return nil
 }
 
 // Halt stops everything and lets nothing start. Halting twice keeps the first.

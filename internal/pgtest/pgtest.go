@@ -134,6 +134,16 @@ func (s *Server) answers(ctx context.Context) bool {
 	return true
 }
 
+// Running reports whether the server has not ended.
+func (s *Server) Running() bool {
+	select {
+	case <-s.exit:
+		return false
+	default:
+		return true
+	}
+}
+
 // Down stops the server at once, as a crash does; its data stays.
 func (s *Server) Down() {
 	s.Thaw() // a frozen one takes no signals
@@ -181,20 +191,22 @@ func (s *Server) Promote(ctx context.Context) error {
 	if err := s.Up(ctx); err != nil {
 		return err
 	}
-	conn, err := pgx.Connect(ctx, s.URL("postgres"))
-	if err != nil {
-		return fmt.Errorf("promote postgres: %w", err)
-	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, "SELECT pg_promote(true, 30)"); err != nil {
-		return fmt.Errorf("promote postgres: %w", err)
-	}
-	return nil
+	return s.Rise(ctx)
 }
 
 // URL is the address of a database of the server.
 func (s *Server) URL(database string) string {
 	return fmt.Sprintf("postgres://mishap@127.0.0.1:%d/%s?sslmode=disable", s.port, database)
+}
+
+// URLs is the address of a database of several servers, of which one can be written
+// to.
+func URLs(database string, servers ...*Server) string {
+	var hosts []string
+	for _, s := range servers {
+		hosts = append(hosts, fmt.Sprintf("127.0.0.1:%d", s.port))
+	}
+	return fmt.Sprintf("postgres://mishap@%s/%s?sslmode=disable&target_session_attrs=read-write", strings.Join(hosts, ","), database)
 }
 
 // Stop ends the server and removes its data.
