@@ -140,18 +140,18 @@ func uses(t *testing.T, path string, names ...string) []string {
 }
 
 func TestOnePlaceStartsProcesses(t *testing.T) {
-	kit := "internal/pgtest/pgtest.go" // for tests alone
+	kit := "internal/pgtest/" // for tests alone
 	for path, names := range map[string][]string{
 		"os/exec": {"Command", "CommandContext"}, "os": {"StartProcess"}, "syscall": {"ForkExec", "StartProcess", "Exec"}, "golang.org/x/sys/unix": {"Exec"},
 	} {
 		for _, file := range uses(t, path, names...) {
-			if !strings.HasPrefix(file, "internal/spawn/") && file != kit {
+			if !strings.HasPrefix(file, "internal/spawn/") && !strings.HasPrefix(file, kit) {
 				t.Errorf("%s starts a process by itself: mishap/internal/spawn does that", file)
 			}
 		}
 	}
 	for _, file := range uses(t, "os/exec", "Cmd") {
-		if !strings.HasPrefix(file, "internal/spawn/") && file != kit {
+		if !strings.HasPrefix(file, "internal/spawn/") && !strings.HasPrefix(file, kit) {
 			t.Errorf("%s uses an exec.Cmd: take a spawn.Cmd", file)
 		}
 	}

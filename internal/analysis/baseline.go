@@ -9,7 +9,7 @@ import (
 // Baseline is what is known before the fault.
 type Baseline struct {
 	Rows []BaselineRow
-	// Enough says that every row that has to be cleared has counted what it needs.
+	// Enough says that every row that may be cleared has counted what it needs.
 	Enough bool
 	// Left is how long until then, at this rate.
 	Left time.Duration
@@ -27,6 +27,9 @@ type BaselineRow struct {
 	PerArm   float64 // requests (or events) per second
 	Deff     float64
 	Clear    Forecast
+	// HarmOnly is a row that so few requests meet that it will not be cleared:
+	// harm may be shown still, and the baseline need not bear more.
+	HarmOnly bool
 }
 
 // mostFailing is the share of failures beyond which a service does not work
@@ -55,7 +58,7 @@ func (c *Comparison) Baseline() Baseline {
 			continue
 		}
 		out.Rows = append(out.Rows, b)
-		if b.Counted < b.Needed {
+		if b.Counted < b.Needed && !b.HarmOnly {
 			out.Enough = false
 			left := longest
 			if b.PerArm > 0 && b.Needed < math.MaxInt64 {
@@ -84,6 +87,7 @@ func (c *Comparison) baselineRow(r *row) (BaselineRow, []Doubt) {
 	control, experiment := sums.Control.Before, sums.Experiment.Before
 	both := control.Plus(experiment)
 	if control.N == 0 || experiment.N == 0 {
+		out.HarmOnly = c.plan.Exposed
 		return out, c.silent(r, control.N, experiment.N)
 	}
 	out.Share, out.Counted = both.Y/both.N, both.N
@@ -104,7 +108,7 @@ func (c *Comparison) baselineRow(r *row) (BaselineRow, []Doubt) {
 	out.PerArm = rate
 	// With no failure at all, as if there had been half of one.
 	usual := max(out.Share, 0.5/both.N)
-	out.Needed = r.baselineNeeds(usual, out.Deff)
+	out.Needed = r.baselineNeeds(usual, burst) // users that stay unlike are so in both
 	if !r.clears {
 		return out, c.failing(r, out)
 	}
@@ -112,7 +116,14 @@ func (c *Comparison) baselineRow(r *row) (BaselineRow, []Doubt) {
 	// The baseline explains of what users stay unlike in as much as it has seen of it.
 	left := perSecond * burst / (burst + perSecond*covered)
 	out.Clear = forecast(variance*burst/rate, variance*left/rate, distance, c.plan.Alpha)
-	return out, append(c.failing(r, out), c.hopes(r, out)...)
+	if bursts := forecast(variance*out.Deff/rate, 0, distance, c.plan.Alpha); bursts.Within(c.plan.Horizon) > out.Clear.Within(c.plan.Horizon) {
+		out.Clear = bursts // it may be either, and hope is given up only if neither gives any
+	}
+	hopes := c.hopes(r, out)
+	if out.HarmOnly = c.plan.Exposed && hopes != nil; out.HarmOnly {
+		hopes = nil
+	}
+	return out, append(c.failing(r, out), hopes...)
 }
 
 func (c *Comparison) silent(r *row, control, experiment float64) []Doubt {
@@ -137,14 +148,15 @@ func (c *Comparison) failing(r *row, b BaselineRow) []Doubt {
 }
 
 func (c *Comparison) hopes(r *row, b BaselineRow) []Doubt {
+	hope := c.plan.Horizon == 0 && !b.Clear.Never || b.Clear.Within(c.plan.Horizon) >= hopeFor
 	switch {
+	case hope:
+		return nil
 	case b.Clear.Never:
 		return []Doubt{{HopelessDoubt, r.name, fmt.Sprintf("%s: users differ so much that harm within the margin cannot be told from chance, however long it takes", r.name)}}
-	case c.plan.Horizon > 0 && b.Clear.Within(c.plan.Horizon) < hopeFor:
-		return []Doubt{{HopelessDoubt, r.name, fmt.Sprintf("too little traffic for an answer: at %.3g per second and arm %s takes %s at the mean, and the fault is in for %s at most",
-			b.PerArm, r.name, rounded(b.Clear.Mean), c.plan.Horizon)}}
 	}
-	return nil
+	return []Doubt{{HopelessDoubt, r.name, fmt.Sprintf("too little traffic for an answer: at %.3g per second and arm %s takes %s at the mean, and the fault is in for %s at most",
+		b.PerArm, r.name, rounded(b.Clear.Mean), c.plan.Horizon)}}
 }
 
 func rounded(d time.Duration) time.Duration {

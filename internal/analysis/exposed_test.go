@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -74,5 +75,28 @@ func TestOnlyWhatMetTheFaultClears(t *testing.T) {
 				t.Errorf("%d rows are shown", len(got.Rows))
 			}
 		})
+	}
+}
+
+// TestAFaultThatFewRequestsMeetIsTriedForItsHarm: it will not be held, which the
+// baseline says, and that is no reason not to look for harm.
+func TestAFaultThatFewRequestsMeetIsTriedForItsHarm(t *testing.T) {
+	rare := func(_ bool, i int) bool { return i%211 == 0 }
+	s := exposedBook(t, 400, rare, rare)
+	s.Injected, s.Windows, s.Trials = time.Time{}, nil, ""
+	for _, exposed := range []bool{true, false} {
+		c, err := New(Plan{Exposed: exposed, Horizon: 5 * time.Minute, Metrics: []Metric{success(0.005)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		early := s
+		early.UpTo = early.UpTo.Add(-time.Minute)
+		if err := errors.Join(c.Take("", early), c.Take("", s)); err != nil {
+			t.Fatal(err)
+		}
+		b := c.Baseline()
+		if b.Rows[0].HarmOnly != exposed || b.Enough != exposed || has(b.Doubts, HopelessDoubt) == exposed {
+			t.Errorf("exposed %v: %+v", exposed, b)
+		}
 	}
 }

@@ -70,19 +70,19 @@ func half(all []paced) (early, late paced, both bool) {
 	return early, late, both && early.t >= 0.2*late.t
 }
 
-// sure is how far two estimates of a variance from so many bad requests may
-// differ by chance, relatively.
-func sure(bad float64) float64 { return 3 * math.Sqrt(2/max(bad, 1)) }
+// chance is how far an estimate of a variance from so many bad requests is off,
+// relatively.
+func chance(bad float64) float64 { return math.Sqrt(2 / max(bad, 1)) }
 
 // clustering is how requests of one unit hang together, by the baseline: bursts
 // multiply the variance; users that stay unlike add to it with time, by so much
-// a second. What grows within what chance allows is taken for bursts.
+// a second. What grows as chance does is taken for bursts.
 func (p *pace) clustering() (burst, perSecond float64) {
 	if len(p.base) == 0 {
 		return 1, 0
 	}
 	early, late, both := half(p.base)
-	if !both || late.v-early.v <= sure(early.bad)*late.v {
+	if !both || late.v-early.v <= chance(early.bad)*late.v {
 		return p.base[len(p.base)-1].v, 0
 	}
 	perSecond = (late.v - early.v) / (late.t - early.t)
@@ -102,7 +102,7 @@ func (p *pace) ahead() (a, b float64, known bool) {
 		return a, 0, true
 	}
 	slope := (1/early.v - 1/late.v) / (1/early.t - 1/late.t)
-	if left := 1/late.v - slope/late.t; slope > 0 && left*late.v > sure(early.bad) {
+	if left := 1/late.v - slope/late.t; slope > 0 && left*late.v > 2*chance(early.bad) {
 		return slope, left, true
 	}
 	return a, 0, true
@@ -143,9 +143,10 @@ func (c *Comparison) left(in time.Duration) (time.Duration, bool) {
 
 // hopeless is the row that no luck clears until the horizon: even at the best
 // score of a hundred runs without harm there is too little information. It is
-// not hopeless while harm may yet be shown.
+// not hopeless while harm may yet be shown, nor where it was known that few
+// requests meet the fault.
 func (c *Comparison) hopeless(in time.Duration) *row {
-	if c.plan.Patient || c.plan.Horizon == 0 || in < max(c.plan.AtLeast, time.Minute) {
+	if c.plan.Patient || c.plan.Exposed || c.plan.Horizon == 0 || in < max(c.plan.AtLeast, time.Minute) {
 		return nil
 	}
 	var none *row

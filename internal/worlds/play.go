@@ -70,23 +70,32 @@ type run struct {
 
 // Play plays a run of the world, and says how it ended. The same seed is the same run.
 func (w World) Play(seed uint64) (End, error) {
-	a := w.Asked.withDefaults()
-	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	c, err := analysis.New(a.plan())
+	r, err := w.start(seed)
 	if err != nil {
 		return End{}, err
 	}
-	e, err := newEdge(a, began)
-	if err != nil {
-		return End{}, err
-	}
-	r := &run{asked: a, traffic: w.Traffic.Start(seed, a.Latency > 0), edge: e, comparison: c}
-	r.next = r.traffic.Next()
 	injected, why, err := r.baseline()
 	if err != nil || why != "" {
 		return End{Verdict: mishap.Inconclusive, Reason: why}, err
 	}
 	return r.hold(injected)
+}
+
+// start begins the traffic.
+func (w World) start(seed uint64) (*run, error) {
+	a := w.Asked.withDefaults()
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	c, err := analysis.New(a.plan())
+	if err != nil {
+		return nil, err
+	}
+	e, err := newEdge(a, began)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{asked: a, traffic: w.Traffic.Start(seed, a.Latency > 0), edge: e, comparison: c}
+	r.next = r.traffic.Next()
+	return r, nil
 }
 
 // pass lets requests come until a time, and tells the comparison.
