@@ -52,11 +52,6 @@ func (w *wall) env() string { return wallVariable + "=" + w.path }
 // jump sets the clock, to whole seconds away from the true time.
 func (w *wall) jump(away time.Duration) { w.off.Store(int64(away / time.Second)) }
 
-// now is what the clock shows.
-func (w *wall) now() time.Time {
-	return time.Now().Round(0).Add(time.Duration(w.off.Load()) * time.Second)
-}
-
 // offset maps the file.
 func offset(path string) (*atomic.Int64, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

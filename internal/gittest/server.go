@@ -66,10 +66,7 @@ func (s *Server) Fetches() int {
 	return s.fetches
 }
 
-var (
-	wants    = regexp.MustCompile("want ([0-9a-f]{40})")
-	nonsense [64 << 10]byte
-)
+var wants = regexp.MustCompile("want ([0-9a-f]{40})")
 
 // ServeHTTP answers a fetch of one commit without its history.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -99,8 +96,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
 		fmt.Fprint(w, line(fmt.Sprintf("shallow %s", head))+"0000"+line("NAK\n"))
 		_, err := w.Write(pack.bytes)
+		nonsense := make([]byte, 64<<10)
 		for more := pack.more; more > 0 && err == nil; more -= int64(len(nonsense)) {
-			_, err = w.Write(nonsense[:])
+			_, err = w.Write(nonsense)
 		}
 	default:
 		http.NotFound(w, r)

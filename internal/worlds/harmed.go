@@ -18,10 +18,9 @@ func Harmed() (list []World) {
 	return list
 }
 
-var (
-	neverHeld = []mishap.Verdict{mishap.Held}
-	undecided = []mishap.Verdict{mishap.Held, mishap.Deviated}
-)
+func neverHeld() []mishap.Verdict { return []mishap.Verdict{mishap.Held} }
+
+func undecided() []mishap.Verdict { return []mishap.Verdict{mishap.Held, mishap.Deviated} }
 
 func equal() Traffic { return Traffic{Users: 2000, Fails: Alike(usual)} }
 
@@ -37,7 +36,7 @@ func harmOfAll() (list []World) {
 	success := Asked{Success: 0.005}
 	for _, pp := range []float64{0.51, 1, 4.5, 20, 99.5} {
 		w := World{
-			Name: fmt.Sprintf("experiment fails %g pp more", pp), Traffic: harmed(Change{Adds: pp / 100}), Asked: success, Wrong: neverHeld,
+			Name: fmt.Sprintf("experiment fails %g pp more", pp), Traffic: harmed(Change{Adds: pp / 100}), Asked: success, Wrong: neverHeld(),
 			Why: "more than the margin of 0.5 pp",
 		}
 		if pp > 4 {
@@ -49,8 +48,8 @@ func harmOfAll() (list []World) {
 	pages.Page = 6
 	return append(list,
 		World{Name: "half the margin", Traffic: harmed(Change{Adds: 0.0025}), Asked: success, Wrong: []mishap.Verdict{mishap.Deviated}, Why: "0.25 pp are within the tolerance of 0.5 pp"},
-		World{Name: "page views of 6, 20 pp more", Traffic: pages, Asked: Asked{Success: 0.02}, Wrong: neverHeld, Right: mishap.Deviated, Mostly: 0.99, Why: "more than the margin"},
-		World{Name: "200 with an error inside", Traffic: harmed(Change{Fails: 0.3}), Asked: success, Wrong: neverHeld, Right: mishap.Deviated, Mostly: 0.99,
+		World{Name: "page views of 6, 20 pp more", Traffic: pages, Asked: Asked{Success: 0.02}, Wrong: neverHeld(), Right: mishap.Deviated, Mostly: 0.99, Why: "more than the margin"},
+		World{Name: "200 with an error inside", Traffic: harmed(Change{Fails: 0.3}), Asked: success, Wrong: neverHeld(), Right: mishap.Deviated, Mostly: 0.99,
 			Why: "what `success: {not: …}` finds is a failure like any other"},
 	)
 }
@@ -62,18 +61,18 @@ func harmOfUsers() (list []World) {
 	}{{10, 2, 0}, {40, 1, 0}, {40, 2, 0}, {40, 4, 0}, {40, 6, 0}, {400, 4, 0}, {400, 8, 0}, {400, 12, 0.4}, {2000, 8, 0}, {2000, 20, 0.9}} {
 		t := harmed(Change{Broken: c.broken, Fails: 1})
 		t.Users = c.users
-		w := World{Name: fmt.Sprintf("%d of %d users broken for good", c.broken, c.users), Traffic: t, Asked: Asked{Success: 0.005}, Wrong: neverHeld,
+		w := World{Name: fmt.Sprintf("%d of %d users broken for good", c.broken, c.users), Traffic: t, Asked: Asked{Success: 0.005}, Wrong: neverHeld(),
 			Why: "all their requests fail, more than 0.5 pp of the experiment's"}
 		list = append(list, w)
 		if w.Name += ", no margin"; c.deviates > 0 {
 			w.Right, w.Mostly = mishap.Deviated, c.deviates
 		}
-		w.Asked.NoMargin, w.Wrong = true, neverHeld
+		w.Asked.NoMargin, w.Wrong = true, neverHeld()
 		list = append(list, w)
 	}
 	targets := harmed(Change{Broken: 1, Fails: 1})
 	targets.Users, targets.Balanced = 10, true
-	return append(list, World{Name: "1 of 5 targets broken", Traffic: targets, Asked: Asked{Success: 0.005, Targets: true}, Wrong: undecided,
+	return append(list, World{Name: "1 of 5 targets broken", Traffic: targets, Asked: Asked{Success: 0.005, Targets: true}, Wrong: undecided(),
 		Why: "a fifth of its requests fail, but 1 against 0 of 5 may be chance"})
 }
 
@@ -86,25 +85,25 @@ func harmOfLatency() []World {
 		}
 		return w
 	}
-	rare := slow("1 % of requests 4 times slower, p99.9 named", Change{Share: 0.01, Slower: 4}, 0, neverHeld, "p99.9 is more than 20 % slower")
+	rare := slow("1 % of requests 4 times slower, p99.9 named", Change{Share: 0.01, Slower: 4}, 0, neverHeld(), "p99.9 is more than 20 % slower")
 	rare.Asked.Quantiles = []float64{0.5, 0.9, 0.999}
 	return []World{
-		slow("1 % of requests 20 times slower", Change{Share: 0.01, Slower: 20}, 0.9, neverHeld, "p99 is more than 20 % slower"),
+		slow("1 % of requests 20 times slower", Change{Share: 0.01, Slower: 20}, 0.9, neverHeld(), "p99 is more than 20 % slower"),
 		slow("1 % of requests 4 times slower", Change{Share: 0.01, Slower: 4}, 0, nil, "p99 is less than 20 % slower, p99.9 more: both verdicts are right for what they name"),
 		rare,
-		slow("2 % of requests 10 times slower", Change{Share: 0.02, Slower: 10}, 0.9, neverHeld, "p99 is more than 20 % slower"),
-		slow("one endpoint of 5 % 3 times slower", Change{Share: 0.05, Slower: 3}, 0.9, neverHeld, "p99 is more than 20 % slower"),
-		slow("10 % of requests twice as slow", Change{Share: 0.1, Slower: 2}, 0, neverHeld, "p99 is more than 20 % slower"),
-		slow("all 1.22 times slower", Change{Slower: 1.22}, 0, neverHeld, "every quantile is beyond the margin"),
-		slow("all 1.5 times slower", Change{Slower: 1.5}, 0.99, neverHeld, "every quantile is beyond the margin"),
-		slow("all 3 times slower", Change{Slower: 3}, 0.99, neverHeld, "every quantile is beyond the margin"),
+		slow("2 % of requests 10 times slower", Change{Share: 0.02, Slower: 10}, 0.9, neverHeld(), "p99 is more than 20 % slower"),
+		slow("one endpoint of 5 % 3 times slower", Change{Share: 0.05, Slower: 3}, 0.9, neverHeld(), "p99 is more than 20 % slower"),
+		slow("10 % of requests twice as slow", Change{Share: 0.1, Slower: 2}, 0, neverHeld(), "p99 is more than 20 % slower"),
+		slow("all 1.22 times slower", Change{Slower: 1.22}, 0, neverHeld(), "every quantile is beyond the margin"),
+		slow("all 1.5 times slower", Change{Slower: 1.5}, 0.99, neverHeld(), "every quantile is beyond the margin"),
+		slow("all 3 times slower", Change{Slower: 3}, 0.99, neverHeld(), "every quantile is beyond the margin"),
 		slow("all 1.1 times slower", Change{Slower: 1.1}, 0, []mishap.Verdict{mishap.Deviated}, "within the tolerance of 20 %"),
 	}
 }
 
 func harmOfBoth() []World {
 	both := func(name string, asked Asked, mostly float64, why string, changes ...Change) World {
-		w := World{Name: name, Traffic: equal().with(changes...), Asked: asked, Wrong: undecided, Mostly: mostly, Why: why}
+		w := World{Name: name, Traffic: equal().with(changes...), Asked: asked, Wrong: undecided(), Mostly: mostly, Why: why}
 		if mostly > 0 {
 			w.Right = mishap.Inconclusive
 		}
@@ -113,7 +112,7 @@ func harmOfBoth() []World {
 	latency, success := Asked{Success: 0.005, Latency: 0.2}, Asked{Success: 0.005}
 	pool := both("a shared pool", latency, 0, "the experiment's slow requests take what control needs: both are worse, and it is never held",
 		Change{Adds: 0.02, Slower: 2}, Change{Arm: Experiment, Adds: 0.02, Slower: 1.5})
-	pool.Wrong = neverHeld
+	pool.Wrong = neverHeld()
 	patience := both("a service of 2.5 s, patience 2 s", success, 0.99, "it fails wholly before any fault")
 	patience.Traffic.Fails = Alike(1)
 	const why = "nothing was drawn between before and after: it may be the fault or the day"
@@ -142,7 +141,7 @@ func harmLate() (list []World) {
 	} {
 		w := World{
 			Name:    fmt.Sprintf("%g %% more fail from %s on", 100*c.share, c.from),
-			Traffic: harmed(Change{From: c.from, Adds: c.share}), Wrong: neverHeld, Mostly: c.mostly,
+			Traffic: harmed(Change{From: c.from, Adds: c.share}), Wrong: neverHeld(), Mostly: c.mostly,
 			Asked: Asked{Success: 0.005, AtLeast: c.atLeast, For: c.longest},
 			Why:   fmt.Sprintf("it was watched for %s at least, so the harm was seen", c.atLeast),
 		}
@@ -158,7 +157,7 @@ func harmOfFew() []World {
 	met := func(name string, meets, fails, mostly float64, why string) World {
 		t := harmed(Change{Met: true, Fails: fails})
 		t.Meets = meets
-		w := World{Name: name, Traffic: t, Asked: Asked{Success: 0.005, Exposed: true}, Wrong: neverHeld, Mostly: mostly, Why: why}
+		w := World{Name: name, Traffic: t, Asked: Asked{Success: 0.005, Exposed: true}, Wrong: neverHeld(), Mostly: mostly, Why: why}
 		if mostly > 0 {
 			w.Right = mishap.Deviated
 		}

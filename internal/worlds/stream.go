@@ -98,8 +98,8 @@ func (s *Stream) come(u *user) {
 	if s.Slow != nil {
 		u.slow = s.Slow(s.r)
 	}
-	if s.Traffic.Events != nil {
-		u.events = s.Traffic.Events(s.r)
+	if s.Events != nil {
+		u.events = s.Events(s.r)
 	}
 	if s.MeetsBy > 0 {
 		u.meets = s.r.Float64() < s.MeetsBy
