@@ -8,7 +8,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race race-core lint attack crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy attack-fleet check-arms check-pairs check-callers check-h2 check-differential check-deploy check-container fuzz-api release fmt clean
+.PHONY: help demo build install test race race-core lint attack attack-inputs crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy attack-fleet check-arms check-pairs check-callers check-h2 check-differential check-deploy check-container fuzz-api release fmt clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ check-deploy: ## check the files of deploy/ against the schemas of what reads th
 
 check-container: ## build the image, and run it beside an application under a Docker Engine of its own
 	.ci/check-container
+
+attack-inputs: build ## 20,000 fuzzed experiment files, 5,000 fuzzed API calls, 200 hostile commits (SEED=1)
+	MISHAP_ATTACK_INPUTS=full MISHAP_ATTACK_SEED=$(or $(SEED),1) $(GO) test -count=1 -timeout 60m -v -run 'TestNo(ExperimentFile|CallOfTheAPI|Commit)Brings' ./cmd/mishap | grep -v '^=== '
 
 fuzz-api: build ## let schemathesis, pinned, look for faults in the API
 	.ci/fuzz-api

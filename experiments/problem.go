@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"mishap/internal/plaintext"
 )
 
 // Problem is one thing that is wrong with an experiment file.
@@ -86,13 +88,13 @@ func excerpt(text string, column int) string {
 	return strings.TrimRight(string(runes), " ") + "\n" + strings.Repeat(" ", at-from) + "^"
 }
 
-// printable returns text without what a terminal would act on or a reader
-// would not see.
+// printable returns text on one line, without what a terminal would act on or a
+// reader would not see.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || r != '\n' && !unicode.IsPrint(r) {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return '\uFFFD'
 		}
 		return r
-	}, text)
+	}, plaintext.Line(text))
 }

@@ -39,7 +39,7 @@ behind.`,
 				return err
 			}
 			c.outcome = mishap.Worst(c.outcome, mishap.OutcomeInterrupted)
-			fmt.Fprintf(c.err, "mishap: interrupted; the shop is closed\n")
+			c.tell("mishap: interrupted; the shop is closed\n")
 			return nil
 		},
 	}
@@ -67,7 +67,7 @@ func (c *cli) demo(ctx context.Context, dir string) error {
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	fmt.Fprintf(c.err, "A shop opens: payments, three storefronts, proxies around them, a steady load.\n")
+	c.tell("A shop opens: payments, three storefronts, proxies around them, a steady load.\n")
 	closeShop, err := c.openShop(ctx, program, shop)
 	defer closeShop()
 	if err != nil {
@@ -79,7 +79,7 @@ func (c *cli) demo(ctx context.Context, dir string) error {
 		{"no-fallback", mishap.OutcomeDeviated, "the same, without a fallback"},
 		{"retries", mishap.OutcomeDeviated, "payments fails, and the storefront tries again and again"},
 	} {
-		fmt.Fprintf(c.err, "\n== %s\n", a.says)
+		c.tell("\n== %s\n", a.says)
 		problems = append(problems, c.play(ctx, program, shop, a))
 	}
 	if err := errors.Join(problems...); err != nil {

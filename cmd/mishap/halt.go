@@ -69,7 +69,7 @@ func (c *cli) halt(cmd *cobra.Command, reason string, everywhere bool) error {
 	}
 	if a, local := d.(*app.App); local {
 		for _, dir := range a.Idle() {
-			fmt.Fprintf(c.err, "mishap: not halted: ledger %s, which no living server uses; halt it with --state %s\n", dir, dir)
+			c.tell("mishap: not halted: ledger %s, which no living server uses; halt it with --state %s\n", dir, dir)
 		}
 	}
 	if problems == nil {
@@ -81,7 +81,7 @@ func (c *cli) halt(cmd *cobra.Command, reason string, everywhere bool) error {
 // nameLedger says on stderr which ledger is read or written.
 func (c *cli) nameLedger(d desk) {
 	if a, local := d.(*app.App); local {
-		fmt.Fprintf(c.err, "mishap: ledger %s\n", fromHere(a.Where()))
+		c.tell("mishap: ledger %s\n", fromHere(a.Where()))
 	}
 }
 
@@ -102,7 +102,7 @@ func fromHere(path string) string {
 func (c *cli) nameNeighbours(d desk) {
 	if a, local := d.(*app.App); local {
 		for _, n := range a.Neighbours(false) {
-			fmt.Fprintf(c.err, "mishap: not of this ledger: %s; reach it with %s\n", n, n.Reach())
+			c.tell("mishap: not of this ledger: %s; reach it with %s\n", n, n.Reach())
 		}
 	}
 }

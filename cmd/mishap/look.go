@@ -67,7 +67,7 @@ terminal.` + "\n" + exitCodes,
 				if halt, err := a.Halted(cmd.Context()); err != nil {
 					return err
 				} else if halt != nil {
-					fmt.Fprintf(c.err, "mishap: %s; `mishap resume` ends it\n", halt)
+					c.tell("mishap: %s; `mishap resume` ends it\n", halt)
 				}
 				if len(args) == 1 {
 					return c.reportRun(cmd, a, args[0], c.output)

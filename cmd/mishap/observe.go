@@ -41,11 +41,11 @@ totals are known.` + "\n" + exitCodes,
 			ctx, stop := c.untilStopped(cmd.Context(), "observe")
 			defer stop()
 			if !c.json() {
-				fmt.Fprintf(c.err, "watching %s for %s; Ctrl-C ends it early\n", visible(args[0]), mishap.Duration(while))
+				c.tell("watching %s for %s; Ctrl-C ends it early\n", visible(args[0]), mishap.Duration(while))
 			}
 			seen, err := a.Observe(ctx, args[0], id, while)
 			if err != nil && ctx.Err() != nil && cmd.Context().Err() == nil {
-				fmt.Fprintln(c.err, "nothing was seen yet")
+				c.tell("nothing was seen yet\n")
 				return nil
 			}
 			if err != nil {

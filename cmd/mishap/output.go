@@ -167,7 +167,7 @@ func (c *cli) shown(run string, err error) error {
 		return err
 	}
 	if !enough(err) {
-		fmt.Fprintf(c.err, "mishap: the result could not be written: %v\nhint: `mishap report %s` shows it\n", u.error, run)
+		c.tell("mishap: the result could not be written: %v\nhint: `mishap report %s` shows it\n", u.error, run)
 	}
 	return nil
 }

@@ -62,6 +62,6 @@ func (c *cli) showPlan(ctx context.Context, a *app.App, plan mishap.Plan) error 
 	if err := os.WriteFile(c.output, append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("write plan: %w", err)
 	}
-	fmt.Fprintf(c.err, "wrote %s, good until %s\n", c.output, plan.Created.Add(mishap.PlanLife).Format("2006-01-02 15:04 MST"))
+	c.tell("wrote %s, good until %s\n", c.output, plan.Created.Add(mishap.PlanLife).Format("2006-01-02 15:04 MST"))
 	return a.PlanText(ctx, c.out, plan)
 }

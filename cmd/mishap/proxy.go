@@ -65,7 +65,7 @@ file, and the settings need have none.` + "\n" + exitCodes,
 					fmt.Fprintf(said, "Toxiproxy's API: %s\n", api)
 				}
 				if err := notifySystemd("READY=1"); err != nil {
-					fmt.Fprintf(c.err, "mishap: %v\n", err)
+					c.tell("mishap: %v\n", err)
 				}
 			})
 		},

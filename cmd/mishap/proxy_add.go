@@ -158,7 +158,7 @@ func (c *cli) addFault(ctx context.Context, client *proxy.Client, f proxy.Fault)
 	}
 	status.Spoils = spoils
 	if spoils != "" {
-		fmt.Fprintf(c.err, "proxy %s belongs to run %s, which will be inconclusive: it cannot tell this fault from its own\n", f.Proxy, spoils)
+		c.tell("proxy %s belongs to run %s, which will be inconclusive: it cannot tell this fault from its own\n", f.Proxy, spoils)
 	}
 	if c.json() {
 		return json.NewEncoder(c.out).Encode(status)
@@ -166,6 +166,6 @@ func (c *cli) addFault(ctx context.Context, client *proxy.Client, f proxy.Fault)
 	on := status.Stats.InForceOn
 	fmt.Fprintf(c.out, "%s is in, on %d of %d open connections and on those to come; ends in %s\n", f.ID, on.Connections, on.Of,
 		mishap.Duration(f.Expires))
-	fmt.Fprintf(c.err, "see what it does: mishap proxy watch; end it: mishap proxy remove %s\n", f.ID)
+	c.tell("see what it does: mishap proxy watch; end it: mishap proxy remove %s\n", f.ID)
 	return nil
 }

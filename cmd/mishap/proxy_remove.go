@@ -93,7 +93,7 @@ func (c *cli) showEnded(s proxy.Status) error {
 		}
 	}
 	if s.Fault.Run != "" {
-		fmt.Fprintf(c.err, "it belongs to run %s, which will not find it in force\n", s.Fault.Run)
+		c.tell("it belongs to run %s, which will not find it in force\n", s.Fault.Run)
 	}
 	return nil
 }

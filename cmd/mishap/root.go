@@ -82,10 +82,10 @@ func run(ctx context.Context, env environment) int {
 
 // fail prints an error with its hint and remembers its outcome.
 func (c *cli) fail(err error) {
-	fmt.Fprintf(c.err, "mishap: %v\n", err)
+	c.tell("mishap: %v\n", err)
 	var hinted *mishap.Hinted
 	if errors.As(err, &hinted) && hinted.Hint != "" {
-		fmt.Fprintf(c.err, "hint: %s\n", hinted.Hint)
+		c.tell("hint: %s\n", hinted.Hint)
 	}
 	c.outcome = mishap.Worst(c.outcome, outcomeOf(err))
 }

@@ -130,7 +130,7 @@ func overridden(jobs []job, reason string) []job {
 func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run, error) {
 	a.FirstAid(ctx, "") // before the ledger is asked for anything
 	c.nameLeftovers(ctx, a)
-	if _, err := c.mend(ctx, a, "", func(line string) { fmt.Fprintln(c.err, "mishap: "+line) }); err != nil {
+	if _, err := c.mend(ctx, a, "", func(line string) { c.tell("mishap: %s\n", line) }); err != nil {
 		return nil, err
 	}
 	if err := a.Blocked(nil); err != nil { // by what cannot even be told what it was about
@@ -182,7 +182,7 @@ func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error
 				select {
 				case s := <-o.Stops:
 					if _, err := r.Abort(ctx, id, whoami(), s.Reason); err != nil {
-						fmt.Fprintf(c.err, "mishap: %v\n", err)
+						c.tell("mishap: %v\n", err)
 					}
 				case <-over:
 				}

@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	if os.Getenv("MISHAP_TEST_INPUTS") != "" {
+		os.Exit(takeInputs())
+	}
 	if os.Getenv("MISHAP_TEST_PROGRAM") != "" {
 		os.Exit(run(context.Background(), environment{args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr, around: crashAt(os.Getenv("MISHAP_TEST_CRASH")), extra: fakeTarget(os.Getenv("MISHAP_TEST_TARGET"))}))
 	}

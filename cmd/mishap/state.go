@@ -72,7 +72,7 @@ func (c *cli) withDesk(cmd *cobra.Command, f func(desk) error) error {
 // nameExposed says on stderr who else may change what this machine's runs go by.
 func (c *cli) nameExposed(a *app.App) {
 	if said := ledger.Exposed(a.Settings.State); said != "" {
-		fmt.Fprintf(c.err, "mishap: %s, and with it undo and runs\nhint: chmod go-w it, or choose another with --state DIR\n", said)
+		c.tell("mishap: %s, and with it undo and runs\nhint: chmod go-w it, or choose another with --state DIR\n", said)
 	}
 }
 
@@ -81,13 +81,13 @@ func (c *cli) nameExposed(a *app.App) {
 func (c *cli) nameLeftovers(ctx context.Context, a desk) {
 	leftovers, err := a.Leftovers(ctx)
 	if err != nil {
-		fmt.Fprintf(c.err, "mishap: look for leftovers: %v\n", err)
+		c.tell("mishap: look for leftovers: %v\n", err)
 	}
 	for _, l := range leftovers {
-		fmt.Fprintf(c.err, "mishap: %s\n", l)
+		c.tell("mishap: %s\n", l)
 	}
 	if len(leftovers) > 0 {
-		fmt.Fprintln(c.err, "hint: the next `mishap run` reverts it first, or `mishap revert --all` does now")
+		c.tell("hint: the next `mishap run` reverts it first, or `mishap revert --all` does now\n")
 	}
 }
 

@@ -154,6 +154,23 @@ webhook: {secret: hunter2}
 	}
 }
 
+// Whoever has the URL of an incoming webhook can post to it.
+func TestAURLThatIsASecretIsRefusedInPlainText(t *testing.T) {
+	for url, refused := range map[string]bool{
+		`{kind: slack, url: "https://hooks.slack.com/services/T0/B0/hunter2"}`: true, `{kind: slack, url: "https://proxy.example/hunter2"}`: true,
+		`{kind: webhook, url: "https://hooks.slack.com/services/T0/B0/hunter2"}`: true, `{kind: webhook, url: "https://me:hunter2@x.example/"}`: true,
+		`{kind: slack, url: {env: HUNTER}}`: false, `{kind: slack, url: "https://slack.com/api/chat.postMessage", channel: c, secret: {env: T}}`: false, `{kind: webhook, url: "https://x.example/"}`: false,
+	} {
+		_, err := load(t, "notify:\n  - "+strings.Replace(url, "{", "{name: x, ", 1)+"\n", nil, nil)
+		if (err != nil) != refused {
+			t.Errorf("%s: %v", url, err)
+		}
+		if refused && (!strings.Contains(err.Error(), "mishap.yaml:1: notify: the URL of entry 1 is a secret and stands in plain text; write url: {env: SLACK_URL} or {file: PATH}") || strings.Contains(err.Error(), "hunter2")) {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
 func TestEverySettingOfAProxyCanBeWritten(t *testing.T) {
 	s, err := load(t, `proxies:
   - name: p

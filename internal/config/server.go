@@ -118,6 +118,18 @@ type Notify struct {
 	Events  []string      `json:"events,omitempty"`
 }
 
+// secretURL reports a URL in plain text that whoever reads it can post to: that of
+// Slack's incoming webhooks, or one with a password.
+func (n Notify) secretURL() bool {
+	u, err := url.Parse(n.URL.Value)
+	if n.URL.Value == "" || err != nil {
+		return false // that it cannot be read is said without showing it
+	}
+	_, password := u.User.Password()
+	incoming := n.Kind == "slack" && !strings.HasSuffix(u.Path, "/chat.postMessage")
+	return password || incoming || u.Hostname() == "hooks.slack.com"
+}
+
 // Webhook lets a git server say that something was pushed.
 type Webhook struct {
 	Secret mishap.Secret `json:"secret,omitzero"` // that the git server signs with
@@ -197,6 +209,9 @@ func (s *Settings) checkServer() (problems []error) {
 	for i, n := range s.Server.Notify {
 		if n.Secret.Value != "" {
 			problems = append(problems, s.wrong("notify", "the secret of entry %d stands in plain text; write secret: {env: NAME} or {file: PATH}, and make a new one", i+1))
+		}
+		if n.secretURL() {
+			problems = append(problems, s.wrong("notify", "the URL of entry %d is a secret and stands in plain text; write url: {env: SLACK_URL} or {file: PATH}, and make a new one", i+1))
 		}
 		if n.Name == "" || !slices.Contains(kinds, n.Kind) {
 			problems = append(problems, s.wrong("notify", "entry %d needs a name and a kind: %s", i+1, strings.Join(kinds, ", ")))

@@ -1,6 +1,6 @@
 // Package plaintext keeps what systems, servers and files say from acting on the
 // terminal, the log or the page that it is shown in. What passes a [Filter] are
-// letters, line ends and tabs: no control characters, so no escape sequences,
+// letters, ends of lines (LF) and tabs: no control characters, so no escape sequences,
 // neither in their seven-bit nor in their eight-bit form, nothing that changes
 // the direction of writing, and no bytes that are not UTF-8.
 package plaintext
@@ -8,6 +8,7 @@ package plaintext
 import (
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -24,7 +25,20 @@ func Bidi(r rune) bool {
 
 // acts reports a letter that a terminal may act on, or that hides what is read.
 func acts(r rune) bool {
-	return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 || Bidi(r)
+	return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || Bidi(r)
+}
+
+// Line is text on one line, for what others wrote and mishap repeats within a
+// sentence of its own: a second line could pass for one of mishap's. Every end of a
+// line that Unicode knows (UAX #14, BK, CR, LF and NL) becomes a space.
+func Line(text string) string {
+	ends := func(r rune) bool {
+		return r >= '\n' && r <= '\r' || r == 0x85 || r == '\u2028' || r == '\u2029'
+	}
+	if !strings.ContainsFunc(text, ends) {
+		return text
+	}
+	return strings.Join(strings.FieldsFunc(text, ends), " ")
 }
 
 // Of is text with U+FFFD for every letter that is not plain.

@@ -28,6 +28,20 @@ func TestNothingThatActsOnATerminalPasses(t *testing.T) {
 	}
 }
 
+// What is repeated within a line adds no line, whatever ends one somewhere.
+func TestALineStaysOne(t *testing.T) {
+	for in, want := range map[string]string{
+		"one line": "one line", "": "", "a\nb": "a b", "a\r\nb\n": "a b", "\na\vb\fc\u0085d\u2028e\u2029f": "a b c d e f", "a\tb": "a\tb",
+	} {
+		if got := plaintext.Line(in); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+	if got := plaintext.Of("a\u2028b\u2029c"); got != "a\uFFFDb\uFFFDc" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestALetterMayBeSplitOverWrites(t *testing.T) {
 	text := "ä€😀\u202e\xff\x1b" + "\xf0\x9f"
 	var out bytes.Buffer

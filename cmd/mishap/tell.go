@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"mishap/experiments"
+	"mishap/internal/plaintext"
+)
+
+// tell says something on the way. The lines are those of the format: what is filled
+// in may be of a system under test, a server or a file, and stays on its line.
+func (c *cli) tell(format string, args ...any) {
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case error:
+			args[i] = sentence(arg)
+		case fmt.Stringer:
+			args[i] = plaintext.Line(arg.String())
+		case string:
+			args[i] = plaintext.Line(arg)
+		}
+	}
+	fmt.Fprintf(c.err, format, args...)
+}
+
+// sentence is an error as a person is told it. One that consists of several has their
+// lines, and what is wrong with files has its own; any other is one line, whatever
+// it repeats.
+func sentence(err error) string {
+	var inner []error
+	switch e := err.(type) {
+	case experiments.Problems:
+		return e.Error()
+	case interface{ Unwrap() []error }:
+		inner = e.Unwrap()
+	case interface{ Unwrap() error }:
+		if one := e.Unwrap(); one != nil {
+			inner = []error{one}
+		}
+	}
+	var out strings.Builder
+	left := err.Error()
+	for _, one := range inner {
+		before, after, found := strings.Cut(left, one.Error())
+		if !found {
+			continue // it is not told
+		}
+		if before != "\n" || out.Len() == 0 { // which is how errors are joined
+			before = plaintext.Line(before)
+		}
+		out.WriteString(before + sentence(one))
+		left = after
+	}
+	out.WriteString(plaintext.Line(left))
+	return out.String()
+}
