@@ -102,7 +102,7 @@ func (b blow) lost() bool { return b.hits("kill", "mishap") && b.hits("kill", "k
 // known reports whether a whole copy of the undo is left on the disk.
 func (b blow) known() bool { return harmless[b.undo] || harmless[b.ledger] }
 
-// TestKilledFrozenAndDamagedLeavesNothing is `make attack`: blows at random
+// TestKilledFrozenAndDamagedLeavesNothing is `make attack-kills`: blows at random
 // moments with five faults in, of which MISHAP_ATTACK_SEED gives the same again.
 func TestKilledFrozenAndDamagedLeavesNothing(t *testing.T) {
 	t.Parallel()
