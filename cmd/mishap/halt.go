@@ -10,6 +10,7 @@ import (
 
 	"mishap"
 	"mishap/internal/app"
+	"mishap/internal/plaintext"
 )
 
 func (c *cli) haltCommand() *cobra.Command {
@@ -55,7 +56,7 @@ func (c *cli) halt(cmd *cobra.Command, reason string, everywhere bool) error {
 	said := "halted: every run reverts, and nothing starts until `mishap resume`\n"
 	text := ""
 	for _, one := range all {
-		text += one.String() + "\n"
+		text += plaintext.Line(one.String()) + "\n"
 		if err := one.Err(); err != nil {
 			problems = append(problems, err)
 		}

@@ -135,8 +135,7 @@ Unlock it when the cause is dealt with. To see whether it is, ` + "`mishap run F
 				if err := a.Unlock(cmd.Context(), args[0], whoami(), reason); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintf(c.out, "%s is unlocked: it may run again\n", args[0])
-				return err
+				return c.result("%s is unlocked: it may run again\n", args[0])
 			})
 		},
 	}
@@ -167,8 +166,7 @@ func (c *cli) abort(ctx context.Context, a desk, which, reason string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.out, "%s; `mishap status %s` shows how far it is\n", asked, asked.Run)
-	return err
+	return c.result("%s; `mishap status %s` shows how far it is\n", asked, asked.Run)
 }
 
 func (c *cli) revertCommand() *cobra.Command {
@@ -208,7 +206,7 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 	if settle != "" {
 		if file, err := a.SettleUndo(cmd.Context(), args[0], whoami(), settle); file || err != nil {
 			if err == nil {
-				_, err = fmt.Fprintf(c.out, "undo file %s: settled by %s\n", args[0], whoami())
+				err = c.result("undo file %s: settled by %s\n", args[0], whoami())
 			}
 			return err
 		}
@@ -216,8 +214,7 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(c.out, "%s: settled by %s\n", run.ID, whoami())
-		return err
+		return c.result("%s: settled by %s\n", run.ID, whoami())
 	}
 	which := ""
 	if len(args) == 1 {
@@ -232,12 +229,12 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 		err = errors.Join(err, a.Unsettled())
 	}
 	for _, run := range mended {
-		if _, err := fmt.Fprintf(c.out, "%s: %s\n", run.ID, app.Mended(run)); err != nil {
+		if err := c.result("%s: %s\n", run.ID, app.Mended(run)); err != nil {
 			return err
 		}
 	}
 	for _, line := range strays {
-		if _, err := fmt.Fprintln(c.out, line); err != nil {
+		if err := c.result("%s\n", line); err != nil {
 			return err
 		}
 	}
@@ -248,8 +245,7 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(c.out, nothing)
-	return err
+	return c.result("%s\n", nothing)
 }
 
 // mend reverts what lost servers left, and remembers if something is still in.

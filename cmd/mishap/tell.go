@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"mishap/experiments"
@@ -11,6 +12,13 @@ import (
 // tell says something on the way. The lines are those of the format: what is filled
 // in may be of a system under test, a server or a file, and stays on its line.
 func (c *cli) tell(format string, args ...any) {
+	_ = say(c.err, format, args...)
+}
+
+// result is what a verb was asked for, with the same care.
+func (c *cli) result(format string, args ...any) error { return say(c.out, format, args...) }
+
+func say(to io.Writer, format string, args ...any) error {
 	for i, arg := range args {
 		switch arg := arg.(type) {
 		case error:
@@ -21,7 +29,8 @@ func (c *cli) tell(format string, args ...any) {
 			args[i] = plaintext.Line(arg)
 		}
 	}
-	fmt.Fprintf(c.err, format, args...)
+	_, err := fmt.Fprintf(to, format, args...)
+	return err
 }
 
 // sentence is an error as a person is told it. One that consists of several has their
