@@ -8,7 +8,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race race-core lint attack attack-kills attack-inputs crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy attack-fleet check-arms check-pairs check-callers check-h2 check-differential check-deploy check-container fuzz-api release fmt clean
+.PHONY: help demo build install test race race-core lint attack attack-kills attack-inputs crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy attack-fleet check-worlds check-arms check-pairs check-callers check-h2 check-differential check-deploy check-container fuzz-api release fmt clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,8 +57,12 @@ bench-serve: build ## measure serve: schedules due at once, idle, loading, a pus
 	@set -e; bed=$$(.ci/testbed); eval "$$bed"; $(GO) test -run xx -bench NextDue ./internal/ledger | grep Benchmark; \
 	  MISHAP_FLEET_RUNS=300 $(GO) test -count=1 -v -run 'TestAKilledServersFaults|TestHalt' ./cmd/mishap | grep -v '^=== '
 
+check-worlds: ## play N runs of each made-up system against the real book and analysis: no verdict wrong more often than chance (N=2000, hours; WORLD=regexp)
+	@MISHAP_WORLDS=$(if $(filter file,$(origin N)),2000,$(N)) MISHAP_WORLD='$(WORLD)' $(GO) test -count=1 -timeout 24h -run TestNoVerdictIsWrong ./internal/worlds -v | grep -v '^=== '
+
 bench-analysis: ## measure the comparison: time to show harm and to clear, in simulations (an hour or more)
 	$(GO) test -count=1 -timeout 6h -v -run TestSimulations ./internal/analysis -sim 300
+	MISHAP_ANALYSIS=full $(GO) test -count=1 -timeout 6h -v -run TestBench ./internal/worlds | grep -v '^=== '
 
 bench-proxy: build ## compare mishap proxy with toxiproxy, nginx and haproxy
 	.ci/bench-proxy

@@ -118,8 +118,12 @@ func (p place) asked(rate float64, length time.Duration) []World {
 		{Name: name, Traffic: t, Asked: normal, Wrong: right, Why: why},
 	}
 	if !p.drifts {
-		list = append(list, World{Name: name + ", just beyond", Traffic: t.with(harm), Asked: beyond, Wrong: []mishap.Verdict{mishap.Held},
-			Why: "the experiment's own users have 1.02 times the harm of the margin"})
+		w := World{Name: name + ", just beyond", Traffic: t.with(harm), Asked: beyond, Wrong: []mishap.Verdict{mishap.Held},
+			Why: "the fault does 1.02 times the harm of the margin"}
+		if harm.Adds > 0 {
+			w.Beyond, w.Why = margin, w.Why+", and the experiment's own users had more than the margin"
+		}
+		list = append(list, w)
 	}
 	for i := range list {
 		list[i].Asked.For, list[i].Asked.Targets = length, t.Balanced

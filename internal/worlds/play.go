@@ -14,6 +14,8 @@ type End struct {
 	Verdict mishap.Verdict
 	After   time.Duration // the injection
 	Reason  string
+	// Own is how much more of the requests of the experiment's own users failed than without the fault.
+	Own float64
 }
 
 const (
@@ -66,6 +68,8 @@ type run struct {
 	edge       *edge
 	comparison *analysis.Comparison
 	trials     int
+	requests   float64 // of the experiment, since the injection
+	harmed     float64 // those of them that failed because of the fault
 }
 
 // Play plays a run of the world, and says how it ended. The same seed is the same run.
@@ -102,6 +106,12 @@ func (w World) start(seed uint64) (*run, error) {
 func (r *run) pass(until time.Duration) error {
 	for ; r.next.At < until; r.next = r.traffic.Next() {
 		r.edge.count(r.next, r.traffic.injected >= 0)
+		if r.next.Experiment && r.traffic.injected >= 0 {
+			r.requests++
+			if r.next.Harmed {
+				r.harmed++
+			}
+		}
 	}
 	r.edge.book.Close(r.edge.began.Add(until))
 	s := r.edge.book.Snapshot(r.trials)
@@ -171,11 +181,11 @@ func (r *run) hold(injected time.Duration) (End, error) {
 		d := r.comparison.Look(r.edge.began.Add(now))
 		switch d.Outcome {
 		case analysis.Deviated:
-			return End{mishap.Deviated, now - injected, d.Reason}, nil
+			return End{Verdict: mishap.Deviated, After: now - injected, Reason: d.Reason}, nil
 		case analysis.Held:
-			return End{mishap.Held, now - injected, ""}, nil
+			return End{Verdict: mishap.Held, After: now - injected, Own: r.harmed / max(r.requests, 1)}, nil
 		case analysis.Inconclusive:
-			return End{mishap.Inconclusive, now - injected, string(d.Cause)}, nil
+			return End{Verdict: mishap.Inconclusive, After: now - injected, Reason: string(d.Cause)}, nil
 		}
 		if now > injected+r.asked.For+time.Minute {
 			return End{}, fmt.Errorf("play: no end after %s", now-injected)

@@ -13,6 +13,7 @@ type Request struct {
 	Experiment bool
 	Met        bool // the fault, or would have if it were of the experiment
 	Failed     bool
+	Harmed     bool // it failed, and would not have but for what happens to the experiment alone
 	Took       time.Duration
 	Events     int
 }
@@ -169,6 +170,7 @@ func (s *Stream) request() Request {
 		q.Met = s.r.Float64() < s.Meets
 	}
 	share, slower, events, added := u.fails, u.slow, u.events, time.Duration(0)
+	usually := share
 	for i := range s.Changes {
 		c := &s.Changes[i]
 		since, on := c.at(s.now, s.injected, s.phase[i])
@@ -180,6 +182,9 @@ func (s *Stream) request() Request {
 			adds *= since.Seconds() / c.For.Seconds()
 		}
 		share += adds
+		if c.Arm != Experiment {
+			usually += adds
+		}
 		q.Failed = q.Failed || c.Fails > 0 && s.r.Float64() < c.Fails
 		if c.Slower > 0 {
 			slower *= c.Slower
@@ -192,6 +197,7 @@ func (s *Stream) request() Request {
 		}
 	}
 	q.Failed = q.Failed || s.fate < share
+	q.Harmed = q.Failed && s.fate >= usually
 	if events > 0 && s.r.Float64() < events {
 		q.Events = 1
 	}

@@ -12,13 +12,14 @@ import (
 // Tally is how the runs of a world ended.
 type Tally struct {
 	Runs    int
+	Spared  int // held, and the experiment's own users had no harm beyond the margin
 	Ended   map[mishap.Verdict]int
 	Seconds map[mishap.Verdict]float64 // since the injection, together
 	Reasons map[string]int             // of what is inconclusive
 }
 
-// Add takes in a run.
-func (t *Tally) Add(e End) {
+// Add takes in a run of a world.
+func (t *Tally) Add(w World, e End) {
 	if t.Ended == nil {
 		t.Ended, t.Seconds, t.Reasons = map[mishap.Verdict]int{}, map[mishap.Verdict]float64{}, map[string]int{}
 	}
@@ -26,6 +27,17 @@ func (t *Tally) Add(e End) {
 	t.Ended[e.Verdict]++
 	t.Seconds[e.Verdict] += e.After.Seconds()
 	t.Reasons[e.Reason]++
+	if e.Verdict == mishap.Held && e.Own < w.Beyond {
+		t.Spared++
+	}
+}
+
+// wrong is how many runs ended so, where that is wrong.
+func (t *Tally) wrong(v mishap.Verdict) int {
+	if v == mishap.Held {
+		return t.Ended[v] - t.Spared
+	}
+	return t.Ended[v]
 }
 
 // confidence of the bounds.
@@ -49,7 +61,7 @@ func atMost(n int, p float64) int {
 func (w World) Faults(t Tally) (list []string) {
 	alpha := w.Asked.withDefaults().Alpha
 	for _, v := range w.Wrong {
-		if k, most := t.Ended[v], atMost(t.Runs, alpha); k > most {
+		if k, most := t.wrong(v), atMost(t.Runs, alpha); k > most {
 			list = append(list, fmt.Sprintf("%s in %d of %d runs is wrong, and chance explains %d at alpha %g", v, k, t.Runs, most, alpha))
 		}
 	}
@@ -78,7 +90,7 @@ func (w World) Row(t Tally) string {
 	var names []string
 	for _, v := range w.Wrong {
 		names = append(names, string(v))
-		wrong = max(wrong, t.Ended[v])
+		wrong = max(wrong, t.wrong(v))
 	}
 	if len(names) == 0 {
 		names = []string{"none"}

@@ -18,6 +18,9 @@ type World struct {
 	Right  mishap.Verdict
 	Mostly float64
 	Why    string
+	// Beyond is how much more of the requests of the experiment's own users have to fail for "held" to be wrong: the claim is
+	// about them, and chance may have spared them. 0: it is wrong always.
+	Beyond float64
 }
 
 // Asked is what the experiment's file says of the comparison.

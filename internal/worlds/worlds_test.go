@@ -73,7 +73,7 @@ func ends(t *testing.T, w World, n int) []End {
 func played(t *testing.T, w World, n int) (all Tally) {
 	t.Helper()
 	for _, e := range ends(t, w, n) {
-		all.Add(e)
+		all.Add(w, e)
 	}
 	return all
 }
@@ -108,7 +108,7 @@ func TestNoVerdictIsWrongMoreOftenThanChanceExplains(t *testing.T) {
 			t.Errorf("%s: %s", w.Name, fault)
 		}
 		for _, v := range w.Wrong {
-			wrong[v], runs[v] = wrong[v]+all.Ended[v], runs[v]+k
+			wrong[v], runs[v] = wrong[v]+all.wrong(v), runs[v]+k
 		}
 		if n > 0 {
 			fmt.Print(w.Row(all))
