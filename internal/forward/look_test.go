@@ -3,6 +3,7 @@ package forward_test
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -30,6 +31,7 @@ func packed(text string) string {
 // TestAnswersOfBothArmsAreLookedAt: whatever the framing and the version, up to the bound, and what passes is what came.
 func TestAnswersOfBothArmsAreLookedAt(t *testing.T) {
 	hay := strings.Repeat("hay ", forward.LookBytes/4-4)
+	large := strings.Repeat("hay ", 10_000) + "needle" + strings.Repeat(hay, 8)
 	for name, c := range map[string]struct {
 		header, body  string // header: NAME=VALUE
 		pieces        bool   // sent in pieces, without a length
@@ -43,6 +45,7 @@ func TestAnswersOfBothArmsAreLookedAt(t *testing.T) {
 		"in pieces, at the end of it": {body: hay[:len(hay)-4096] + "needle", pieces: true, found: true},
 		"beyond it":                   {body: hay + hay + "needle" + hay},
 		"much behind it":              {body: "needle" + strings.Repeat(hay, 20), found: true},
+		"in what the kernel may move": {header: fmt.Sprint("Content-Length=", len(large)), body: large, pieces: true, found: true},
 		"packed":                      {header: "Content-Encoding=gzip", body: packed("a needle"), found: true},
 		"packed in pieces":            {header: "Content-Encoding=gzip", body: packed("a needle"), pieces: true, found: true},
 		"packed, beyond the bound":    {header: "Content-Encoding=gzip", body: packed(hay + hay + "needle")},

@@ -21,17 +21,30 @@ import (
 
 // BenchmarkArmsBook is what the book of arms costs a request of an arm, from its coming to its end, on all cores at once.
 func BenchmarkArmsBook(b *testing.B) {
-	book := proxy.NewBook(proxy.Arms{Key: "cookie:session"}, time.Now())
-	b.ReportAllocs()
-	b.RunParallel(func(p *testing.PB) {
-		x := answer(200, 3*ms)
-		for a := new(forward.Assignment); p.Next(); {
-			*a = forward.Assignment{Arm: forward.Arm(1 + rand.Uint64()%2), Unit: rand.Uint64() % 10_000, At: time.Now()}
-			book.Begin(a)
-			book.Answered(a, x)
-			book.End(a, x)
-		}
-	})
+	for name, a := range map[string]proxy.Arms{"buckets": {}, "and units": counting(latencies)} {
+		b.Run(name, func(b *testing.B) {
+			a.Key = "cookie:session"
+			book := proxy.NewBook(a, time.Now())
+			b.ReportAllocs()
+			b.RunParallel(func(p *testing.PB) {
+				x := answer(200, 3*ms)
+				for a := new(forward.Assignment); p.Next(); {
+					*a = forward.Assignment{Arm: forward.Arm(1 + rand.Uint64()%2), Unit: rand.Uint64() % 10_000, At: time.Now()}
+					book.Begin(a)
+					book.Answered(a, x)
+					book.End(a, x)
+				}
+			})
+		})
+	}
+}
+
+// latencies are the rows of a usual comparison: failures, and four quantiles.
+func latencies(c *proxy.Counts) {
+	c.Rows = []proxy.CountRow{{Name: "success-rate", Of: proxy.OfFailures}}
+	for _, q := range []string{"p50", "p90", "p99", "p99.9"} {
+		c.Rows = append(c.Rows, proxy.CountRow{Name: q, Of: proxy.OfSlow})
+	}
 }
 
 // benchRole is the environment variable that makes the test program the proxy of a benchmark: "SHARE UPSTREAM SOCKET".
@@ -59,14 +72,32 @@ func TestMain(m *testing.M) {
 // benchReady puts arms in, and says where the proxy listens.
 func benchReady(socket, address string, share float64) {
 	if share > 0 {
-		f := arms("a", share)
-		f.Expires = time.Hour
-		if _, err := proxy.NewClient(socket).Put(context.Background(), f); err != nil {
+		if err := benchArms(proxy.NewClient(socket), share); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 	}
 	fmt.Println(address)
+}
+
+// benchArms puts arms in that count units, with all that is told of them.
+func benchArms(c *proxy.Client, share float64) error {
+	f := arms("a", share)
+	a := f.Effect.(proxy.Arms)
+	a.Counts = counting(latencies).Counts
+	f.Effect, f.Expires = a, time.Hour
+	ctx, limits := context.Background(), proxy.Limits{Run: f.Run}
+	for _, r := range a.Counts.Rows[1:] {
+		limits.Thresholds = append(limits.Thresholds, proxy.Threshold{Row: r.Name, Control: proxy.Duration(ms), Experiment: proxy.Duration(2 * ms)})
+	}
+	_, err := c.Put(ctx, f)
+	if err == nil {
+		err = c.SetThresholds(ctx, f.ID, limits)
+	}
+	if err == nil {
+		_, err = c.SetInjecting(ctx, f.ID, proxy.Injecting{Run: f.Run, At: time.Now()})
+	}
+	return err
 }
 
 // BenchmarkArms asks over 32 kept connections, as 10,000 users, through a proxy without arms, with arms of 5 %, and with

@@ -26,7 +26,7 @@ const (
 
 // armsBook counts what becomes of the requests of both arms, in buckets by the time when they came. A bucket is over when
 // all its requests are, or patience after its end: those that are open then count as what they are by then. It is closed
-// then, or, where that is asked, when it is known which of its requests met the fault. A closed bucket never changes.
+// then, and never changes any more.
 // Everything is worked out from the times of requests, not from when anybody looks.
 type armsBook struct {
 	start    time.Time
@@ -39,8 +39,7 @@ type armsBook struct {
 	mu        sync.Mutex
 	stop      bool
 	stopped   int64 // with stop: the number of buckets
-	over      int64 // how many are; the number of the first that is not
-	closed    int64 // how many are, at most over
+	closed    int64 // how many are; the number of the first that is not
 	open      []*armsBucket
 	spare     [][]armRequest // rooms of buckets that are closed
 	ring      []*armsClosed  // by number; nil where nothing came
@@ -98,7 +97,7 @@ func (b *armsBook) Begin(a *forward.Assignment) {
 	a.Mark = noBucket
 	at := max(a.At.Sub(b.start), 0)
 	b.advance(at)
-	number := max(int64(at/armsWidth), b.over)
+	number := max(int64(at/armsWidth), b.closed)
 	if b.stop && number >= b.stopped {
 		return
 	}
@@ -110,7 +109,7 @@ func (b *armsBook) Begin(a *forward.Assignment) {
 	isNew, first := b.attempts.meet(a.Unit, at)
 	r.set(firstAttempt, first)
 	if b.units != nil {
-		r.slot = b.units.slot(a.Unit)
+		b.units.place(&r, a.Unit)
 	}
 	r.set(newUnit, isNew)
 	if isNew {
@@ -192,7 +191,7 @@ func (b *armsBook) inTime(x *forward.Exchange) bool {
 func (b *armsBook) find(a *forward.Assignment, after time.Duration) *armRequest {
 	b.advance(max(a.At.Sub(b.start), 0) + after)
 	number := int64(a.Mark >> markShift)
-	if a.Mark == noBucket || number < b.over {
+	if a.Mark == noBucket || number < b.closed {
 		return nil
 	}
 	return &b.open[number-b.closed].requests[a.Mark&(1<<markShift-1)]
@@ -213,24 +212,21 @@ func (b *armsBook) binOf(took time.Duration) int {
 	return min(i, armsBins-1)
 }
 
-// advance ends and closes what is due so long after the start.
+// advance closes what is due so long after the start.
 func (b *armsBook) advance(now time.Duration) {
 	if idle := int64(now/armsWidth) - b.closed - int64(armsKept); idle > 0 && len(b.open) == 0 && !b.stop {
 		clear(b.ring) // all that they hold is too old
 		b.closed += idle
-		b.over = b.closed
 	}
-	for end := time.Duration(b.over+1) * armsWidth; now >= end && (!b.stop || b.over < b.stopped); end += armsWidth {
-		if bucket := b.at(b.over); bucket != nil {
-			if bucket.left > 0 && now < end+b.patience {
-				break
+	for end := time.Duration(b.closed+1) * armsWidth; now >= end && (!b.stop || b.closed < b.stopped); end += armsWidth {
+		bucket := b.at(b.closed)
+		if bucket != nil && bucket.left > 0 {
+			if now < end+b.patience {
+				return
 			}
 			b.judge(bucket)
 		}
-		b.over++
-	}
-	for b.closed < b.over && b.closable(now) {
-		b.close(b.at(b.closed))
+		b.close(bucket)
 		if len(b.open) > 0 {
 			b.open = b.open[1:]
 		}
@@ -245,14 +241,8 @@ func (b *armsBook) at(number int64) *armsBucket {
 	return nil
 }
 
-// closable says whether all is known of the oldest bucket that is over.
-func (b *armsBook) closable(time.Duration) bool { return true }
-
 // judge ends what is open. What is answered is a success that took longer than patience; what is not has failed.
 func (b *armsBook) judge(bucket *armsBucket) {
-	if bucket.left == 0 {
-		return
-	}
 	for i := range bucket.requests {
 		if r := &bucket.requests[i]; r.is&ended == 0 {
 			r.is |= ended | unfinished
@@ -306,6 +296,6 @@ func (b *armsBook) finish(now time.Time) {
 	}
 	at := max(now.Sub(b.start), 0)
 	b.advance(at)
-	b.stop, b.stopped = true, max(int64((at+armsWidth-1)/armsWidth), b.over)
+	b.stop, b.stopped = true, max(int64((at+armsWidth-1)/armsWidth), b.closed)
 	b.attempts.forget()
 }

@@ -11,7 +11,8 @@ import (
 type armRequest struct {
 	came  uint32 // microseconds after the beginning of its bucket
 	took  uint32 // microseconds to its end
-	slot  uint32 // of its unit
+	slot  uint32 // of its unit, and which of those there it is
+	who   uint8  //
 	parts uint16 // of the traffic that rows are confined to, a bit each
 	is    requestState
 }
@@ -31,7 +32,6 @@ const (
 	refused4xx
 	limited // 429
 	sealed  // its answer could not be looked at
-	met     // it met the fault, or would have in its place
 )
 
 func (r *armRequest) set(s requestState, yes bool) {

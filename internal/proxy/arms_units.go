@@ -17,13 +17,10 @@ const (
 
 // armsUnits counts the requests of closed buckets by their units, in slots.
 type armsUnits struct {
-	book    *slots.Book
-	began   time.Time
-	slots   int
-	rows    []unitRow
-	exposes bool
-	all     int // how far behind a row of exposed requests that of all is
-	trials  int // the row whose failures first requests are judged by; -1: none
+	book   *slots.Book
+	slots  int
+	rows   []unitRow
+	trials int // the row whose failures first requests are judged by; -1: none
 
 	counts     []slots.Count // room
 	thresholds []Threshold
@@ -42,7 +39,7 @@ type unitRow struct {
 
 func newArmsUnits(c *Counts, now time.Time) *armsUnits {
 	rows := c.bookRows()
-	u := &armsUnits{began: now, slots: slotsFor(rows), exposes: c.Exposure, all: len(rows) / 2, trials: -1}
+	u := &armsUnits{slots: slotsFor(rows), trials: -1}
 	u.book, _ = slots.NewBook(u.slots, rows, now) // the rows are checked
 	u.counts = make([]slots.Count, 0, len(rows))
 	confined, changed := c.confined(), len(c.Rows)
@@ -80,8 +77,11 @@ func slotsFor(rows []slots.Row) int {
 	return n
 }
 
-// slot is where a unit is counted in its arm.
-func (u *armsUnits) slot(unit uint64) uint32 { return slots.Of(unit, u.slots) }
+// place says of a request where its unit is counted.
+func (u *armsUnits) place(r *armRequest, unit uint64) {
+	p := slots.PlaceOf(slots.Arm(r.arm()), unit, u.slots)
+	r.slot, r.who = p.Slot, p.Who
+}
 
 // count counts a request that is over. One that was under way when the fault was put in is of neither time.
 func (u *armsUnits) count(r *armRequest, came time.Time) {
@@ -91,17 +91,10 @@ func (u *armsUnits) count(r *armRequest, came time.Time) {
 		u.underWay[arm]++
 		return
 	}
-	place := slots.Place{Arm: arm, Slot: r.slot}
-	exposed := !u.exposes || r.has(met)
-	u.counts = u.counts[:0]
-	if exposed {
-		u.add(r, since, 0)
-	}
-	if u.exposes {
-		u.add(r, since, u.all)
-	}
+	place := slots.Place{Arm: arm, Slot: r.slot, Who: r.who}
+	u.add(r, since)
 	u.book.Add(place, came, u.counts...)
-	if since && exposed && (u.trials < 0 || u.rows[u.trials].concerns(r)) {
+	if since && (u.trials < 0 || u.rows[u.trials].concerns(r)) {
 		u.book.Trial(place, came, !r.has(succeeded))
 	}
 }
@@ -109,11 +102,12 @@ func (u *armsUnits) count(r *armRequest, came time.Time) {
 // concerns says whether a request is of the part of the traffic that a row is confined to.
 func (row *unitRow) concerns(r *armRequest) bool { return row.part == 0 || r.parts&row.part != 0 }
 
-// add says what the rows count of a request, of those that met the fault or of all.
-func (u *armsUnits) add(r *armRequest, since bool, offset int) {
+// add says what the rows count of a request.
+func (u *armsUnits) add(r *armRequest, since bool) {
+	u.counts = u.counts[:0]
 	ok, arm := r.has(succeeded), r.arm()
 	count := func(row int, bad bool) {
-		c := slots.Count{Row: row + offset, N: 1}
+		c := slots.Count{Row: row, N: 1}
 		if bad {
 			c.Y = 1
 		}

@@ -13,10 +13,6 @@ type Counts struct {
 	// Success says what of an answer is a success. Nil: what is no error of the server.
 	Success *Success   `json:"success,omitempty"`
 	Rows    []CountRow `json:"rows"`
-	// Exposure makes requests bear a number, mishap.req, by which other proxies tell which of them met a fault. Every row is
-	// then of those that did, and has one beside it, with AllRequests behind its name, of all of them; and a bucket is closed when
-	// it is told that all of its requests are known that met it.
-	Exposure bool `json:"exposure,omitempty"`
 }
 
 // CountRow is one thing that is counted.
@@ -36,14 +32,10 @@ const (
 	OfEvents   = "events"
 )
 
-// What is put behind the name of a row for one beside it.
-const (
-	// AllRequests is of all requests, where the row is of those that met the fault.
-	AllRequests = " all"
-	// Changed compares with the baseline: since the injection it counts what took longer than the experiment's threshold in
-	// either arm, and before it what took longer than control's, as every row does then.
-	Changed = " change"
-)
+// Changed is put behind the name of a row for the one beside it that compares with the baseline: since the injection it counts
+// what took longer than the experiment's threshold in either arm, and before it what took longer than control's, as every row
+// does then.
+const Changed = " change"
 
 const (
 	maxRows    = 64
@@ -104,20 +96,14 @@ func partOf(list []CountRow, r CountRow) int {
 	return -1
 }
 
-// bookRows are the rows of the book that counts them: those of all requests are the second half.
+// bookRows are the rows of the book that counts them: those that were asked for, and those of changes.
 func (c *Counts) bookRows() (rows []slots.Row) {
-	suffixes := []string{""}
-	if c.Exposure {
-		suffixes = []string{"", AllRequests}
+	for _, r := range c.Rows {
+		rows = append(rows, slots.Row{Name: r.Name, PerUnit: r.Of == OfEvents})
 	}
-	for _, suffix := range suffixes {
-		for _, r := range c.Rows {
-			rows = append(rows, slots.Row{Name: r.Name + suffix, PerUnit: r.Of == OfEvents})
-		}
-		for _, r := range c.Rows {
-			if r.Of == OfSlow {
-				rows = append(rows, slots.Row{Name: r.Name + Changed + suffix, Whole: true})
-			}
+	for _, r := range c.Rows {
+		if r.Of == OfSlow {
+			rows = append(rows, slots.Row{Name: r.Name + Changed, Whole: true})
 		}
 	}
 	return rows
