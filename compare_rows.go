@@ -12,15 +12,6 @@ const (
 	CountEvents   Counting = "events"   // its successes, of one unit
 )
 
-// What is behind the name of a row in that of one beside it.
-const (
-	// AllRequests is of all requests, where the row is of those that met the
-	// fault.
-	AllRequests = " all"
-	// Changed compares both arms with their baseline by one threshold.
-	Changed = " change"
-)
-
 // ExtremeQuantile is counted of every latency besides its quantiles: it may stop
 // a run, and need not be cleared.
 const ExtremeQuantile Quantile = 0.999

@@ -36,9 +36,6 @@ type BaselineRow struct {
 // before any fault.
 const mostFailing = 0.2
 
-// hopeFor is the least probability of an answer with which a fault is worth it.
-const hopeFor = 0.1
-
 // Baseline looks at what was counted before the fault.
 func (c *Comparison) Baseline() Baseline {
 	out := Baseline{Enough: true}
@@ -148,9 +145,8 @@ func (c *Comparison) failing(r *row, b BaselineRow) []Doubt {
 }
 
 func (c *Comparison) hopes(r *row, b BaselineRow) []Doubt {
-	hope := c.plan.Horizon == 0 && !b.Clear.Never || b.Clear.Within(c.plan.Horizon) >= hopeFor
 	switch {
-	case hope:
+	case c.plan.Horizon == 0 && !b.Clear.Never, b.Clear.Hopeful(c.plan.Horizon):
 		return nil
 	case b.Clear.Never:
 		return []Doubt{{HopelessDoubt, r.name, fmt.Sprintf("%s: users differ so much that harm within the margin cannot be told from chance, however long it takes", r.name)}}

@@ -67,6 +67,12 @@ func (f Forecast) Within(d time.Duration) float64 {
 	return min(max(normalCDF(root*(x-1))+math.Exp(2*shape)*normalCDF(-root*(x+1)), 0), 1)
 }
 
+// hopeFor is the least probability of an answer with which a fault is worth it.
+const hopeFor = 0.1
+
+// Hopeful reports whether it may well be cleared within d, if there is no harm.
+func (f Forecast) Hopeful(d time.Duration) bool { return f.Within(d) >= hopeFor }
+
 // spread is what the forecast of a row needs of it: the variance of a pair of
 // requests, one of each arm, and how far the row is from its margin without harm.
 func (r *row) spread(usual float64) (variance, distance float64) {

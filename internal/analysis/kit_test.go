@@ -132,7 +132,7 @@ func (tr *trial) request(user int, came time.Time) {
 		c := slots.Count{Row: i, N: 1}
 		l, slow := tr.limits[row.Name]
 		change := false
-		if n := len(row.Name) - len(ChangeSuffix); !slow && n > 0 {
+		if n := len(row.Name) - len(slots.Changed); !slow && n > 0 {
 			l, change = tr.limits[row.Name[:n]]
 		}
 		switch {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"mishap/internal/slots"
 )
 
 // Plan is everything a comparison is decided by. It is fixed before the fault.
@@ -90,13 +92,9 @@ func RowName(metric string, quantile float64) string {
 // QuantileName is p99 for 0.99.
 func QuantileName(q float64) string { return "p" + strconv.FormatFloat(100*q, 'g', 6, 64) }
 
-// What a book adds to a row's name: requests that came since the injection and
-// before beside the same limit, to see whether both arms changed; and all
+// AllSuffix is put behind the name of a row for the one beside it that is of all
 // requests, where the row itself is of those that met the fault.
-const (
-	ChangeSuffix = " change"
-	AllSuffix    = " all"
-)
+const AllSuffix = " all"
 
 // row is one claim of the plan.
 type row struct {
@@ -215,7 +213,7 @@ func (m Metric) rows() []*row {
 
 func (m Metric) quantile(q float64, clears bool) *row {
 	r := &row{metric: m, name: RowName(m.Name, q), q: q, clears: clears}
-	r.change = r.name + ChangeSuffix
+	r.change = r.name + slots.Changed
 	r.quantile, r.small = true, 0.2*(1-q)
 	return r
 }

@@ -209,7 +209,7 @@ func (c *Comparison) describe(r *row, s span, since time.Time) Row {
 		if sums, there := b.Row(r.name); there {
 			out.Control.Most, out.Experiment.Most = sums.Control.Most, sums.Experiment.Most
 		}
-		if change, there := b.Row(r.name + ChangeSuffix); there && r.q != 0 && r.control.N > 0 && change.Control.Since.N > 0 {
+		if change, there := b.Row(r.name + slots.Changed); there && r.q != 0 && r.control.N > 0 && change.Control.Since.N > 0 {
 			out.Same = change.Control.Since.Y/change.Control.Since.N - r.control.Y/r.control.N
 			out.Shown = s.low > out.Same
 		}

@@ -40,8 +40,6 @@ type Options struct {
 	Horizon time.Duration // how long the fault is in at most
 	// Targets is how many targets each arm has, if it is made of targets; else 0.
 	Targets int
-	// Exposed says that books count what met the fault apart from the rest.
-	Exposed bool
 	// Watched says that probes judge the run too.
 	Watched bool
 	// NoFault is A/A: it goes on also if the traffic promises no answer.
@@ -97,7 +95,7 @@ func New(o Options) (*Comparison, error) {
 	}
 	plan := planOf(o.Compare, o.Horizon)
 	plan.Patient = o.NoFault
-	plan.Exposed, plan.Targets = o.Exposed, o.Targets > 0
+	plan.Targets = o.Targets > 0
 	for _, m := range c.metrics {
 		if m.book != nil {
 			plan.Metrics = append(plan.Metrics, decided(m.CompareMetric, m.book.name))

@@ -8,10 +8,6 @@ import (
 	"mishap/internal/analysis"
 )
 
-// hopeFor is the least probability of an answer with which it is worth to
-// inject a fault.
-const hopeFor = 0.1
-
 // Traffic is what the arms are expected to get.
 type Traffic struct {
 	PerArm   float64            // requests, or events, per second
@@ -54,7 +50,7 @@ func Forecast(spec mishap.Compare, horizon time.Duration, t Traffic) (out Foreto
 func (out *Foretold) add(spec mishap.Compare, m mishap.CompareMetric, horizon time.Duration, t Traffic, f analysis.Foreseen) {
 	out.Lines = append(out.Lines, fmt.Sprintf("%s: at %.3g requests/s per arm, harm beyond %s can be ruled out in %s on average, %s in 9 of 10 runs; longer where users differ",
 		analysis.RowName(m.Name, f.Quantile), t.PerArm, marginText(m), rounded(f.Clear.Mean), rounded(f.Clear.P90)))
-	if f.Clear.Within(horizon) < hopeFor && out.Hopeless == "" {
+	if !f.Clear.Hopeful(horizon) && out.Hopeless == "" {
 		out.Hopeless = fmt.Sprintf("too little traffic for an answer: at %.3g requests/s per arm, to rule out harm of %s beyond %s takes %s on average, and the fault is in for %s at most; raise share, for, or margin, or have %.3g requests/s per arm",
 			t.PerArm, m.Name, marginText(m), rounded(f.Clear.Mean), mishap.Duration(horizon), f.Needs)
 	}

@@ -3,7 +3,6 @@ package comparison
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"mishap"
@@ -80,7 +79,7 @@ func (c *Comparison) lookDuring(look *mishap.Comparison, now time.Time) {
 	case analysis.Inconclusive:
 		look.Outcome, look.Reason = mishap.Undecided, d.Reason
 		if d.Cause == analysis.HorizonCame {
-			look.Reason = c.open(&status)
+			look.Reason = c.open(d)
 		}
 	}
 	if why := c.unusable(); why != "" && look.Outcome != mishap.HarmShown {
@@ -89,11 +88,11 @@ func (c *Comparison) lookDuring(look *mishap.Comparison, now time.Time) {
 }
 
 // open says why there was no answer when the time was over.
-func (c *Comparison) open(s *analysis.Status) string {
+func (c *Comparison) open(d analysis.Decision) string {
 	if len(c.books) == 0 {
 		return "nothing could be decided: " + c.totals()
 	}
-	return "no answer in " + mishap.Duration(c.options.Horizon).String() + ": " + strings.Join(texts(s.Doubts), "; ")
+	return "no answer in " + mishap.Duration(c.options.Horizon).String() + ": " + d.Reason
 }
 
 // describe adds the metrics. Curves are in the last look of a phase alone:

@@ -32,11 +32,6 @@ const (
 	OfEvents   = "events"
 )
 
-// Changed is put behind the name of a row for the one beside it that compares with the baseline: since the injection it counts
-// what took longer than the experiment's threshold in either arm, and before it what took longer than control's, as every row
-// does then.
-const Changed = " change"
-
 const (
 	maxRows    = 64
 	maxRowName = 300 // bytes
@@ -103,7 +98,7 @@ func (c *Counts) bookRows() (rows []slots.Row) {
 	}
 	for _, r := range c.Rows {
 		if r.Of == OfSlow {
-			rows = append(rows, slots.Row{Name: r.Name + Changed, Whole: true})
+			rows = append(rows, slots.Row{Name: r.Name + slots.Changed, Whole: true})
 		}
 	}
 	return rows

@@ -32,6 +32,12 @@ type Row struct {
 	Whole bool `json:"whole,omitempty"`
 }
 
+// Changed is put behind the name of a row for the one beside it that compares
+// with the baseline: since the injection it counts what took longer than the
+// experiment's threshold in either arm, and before it what took longer than
+// control's, as every row does then.
+const Changed = " change"
+
 // Count is what one request, or a few of one slot that came in the same
 // stretch, add to a row: n requests of which y were bad. Of a row per unit any n
 // is that the unit was seen, and y are events.

@@ -61,7 +61,7 @@ func newEdge(a Asked, began time.Time) (*edge, error) {
 			name := analysis.RowName(latency, q)
 			e.slow = append(e.slow,
 				slowRow{add(slots.Row{Name: name + suffix}), name, suffix != "", false},
-				slowRow{add(slots.Row{Name: name + analysis.ChangeSuffix + suffix, Whole: true}), name, suffix != "", true})
+				slowRow{add(slots.Row{Name: name + slots.Changed + suffix, Whole: true}), name, suffix != "", true})
 		}
 	}
 	for b := firstBin; b < 60; b *= binFactor {
@@ -76,10 +76,11 @@ func newEdge(a Asked, began time.Time) (*edge, error) {
 // count is what the proxy does when a request is over.
 func (e *edge) count(q Request, since bool) {
 	came := e.began.Add(q.At)
-	p := slots.Place{Slot: slots.Of(q.Unit, slots.Slots)}
+	arm := slots.Control
 	if q.Experiment {
-		p.Arm = slots.Experiment
+		arm = slots.Experiment
 	}
+	p := slots.PlaceOf(arm, q.Unit, slots.Slots)
 	failed := q.Failed || q.Took > patience
 	met := q.Met || !e.exposed
 	if met {
