@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -239,4 +240,19 @@ func text(t *testing.T, r *mishap.Run) string {
 		t.Fatal(err)
 	}
 	return out.String()
+}
+
+// liveScreen is what the live view of 80 columns shows after entries, in a bubble.
+func liveScreen(t *testing.T, entries []mishap.Entry) string {
+	t.Helper()
+	s := newScreen(t, 80, 40)
+	v := report.NewLive(s, 80, 40, false)
+	for i := range entries { // the clock of a bubble starts long ago
+		entries[i].At = time.Now().Add(entries[i].At.Sub(began))
+	}
+	show(t, v, entries, nil)
+	time.Sleep(entries[len(entries)-1].At.Sub(time.Now()))
+	synctest.Wait()
+	v.Close()
+	return s.String()
 }
