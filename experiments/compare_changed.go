@@ -38,7 +38,7 @@ func (c *checker) warnMetric(n *node, m *compareMetricForm, say func(at *node, p
 		say(n, "weight", "weight is no longer used", "remove it")
 	}
 	if why := undecided(c.form.Compare.Arms.From, m); why != "" {
-		say(n, "source", fmt.Sprintf("%s is now shown and decides nothing: %s", m.metric().Name, why), "take the numbers from the proxy of the arms, or give the metric a label of units; docs/metrics.md says how")
+		say(n, "source", fmt.Sprintf("%s is now shown and decides nothing: %s", m.metric().Name, why), "take the numbers from the proxy of the arms")
 		return
 	}
 	if n.get("margin") != nil {
@@ -59,7 +59,7 @@ func undecided(from mishap.ArmsFrom, m *compareMetricForm) string {
 	case m.Source == "command":
 		return "a command gives totals of the arms, and says nothing of their units"
 	case m.Source != defaultSource && from == mishap.ArmsFromRequests:
-		return "its numbers are totals of the arms unless they have a label of units"
+		return "its numbers are totals of the arms"
 	}
 	return ""
 }
