@@ -22,11 +22,11 @@ func harmed(s *analysis.Status) string {
 func (c *Comparison) held(i *mishap.Intervals) string {
 	text := fmt.Sprintf("for %s: no harm beyond the margins", mishap.Duration(i.In.Std().Round(time.Second)))
 	if n := c.seen(i); n > 0 {
-		text += fmt.Sprintf(" to the %s %s of the experiment", many(n), c.units())
+		text += fmt.Sprintf(" to the %s %s of the experiment", mishap.Thousands(n), c.units())
 	}
 	what := []string{"all attempts"}
 	if i.Met != nil && i.Requests != nil {
-		what = append(what, fmt.Sprintf("%s of %s requests met the fault, %s of control's would have", many(i.Met.Experiment), many(i.Requests.Experiment), many(i.Met.Control)))
+		what = append(what, fmt.Sprintf("%s of %s requests met the fault, %s of control's would have", mishap.Thousands(i.Met.Experiment), mishap.Thousands(i.Requests.Experiment), mishap.Thousands(i.Met.Control)))
 	}
 	return text + " (" + strings.Join(what, "; ") + ")"
 }
@@ -49,15 +49,6 @@ func (c *Comparison) units() string {
 		return arms.Key + "s"
 	}
 	return "users"
-}
-
-// many is a count with commas between thousands.
-func many(n int64) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }
 
 // marginText is a margin as the file writes it.

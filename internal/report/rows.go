@@ -8,15 +8,6 @@ import (
 	"mishap"
 )
 
-// many is a count with commas between thousands.
-func many(n int64) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}
-
 // fine is a number with three digits, and its sign.
 func fine(v float64) string {
 	digits := 2
@@ -116,11 +107,11 @@ func had(r mishap.Row, a mishap.RowArm) string {
 	case a.Of == 0:
 		return "nothing"
 	case r.What == "events":
-		return fmt.Sprintf("%s of %s", many(a.Bad), plural(a.Of, "unit"))
+		return fmt.Sprintf("%s of %s", mishap.Thousands(a.Bad), plural(a.Of, "unit"))
 	case a.Slow > 0:
-		return fmt.Sprintf("%s of %s took more than %s", percent(float64(a.Bad)/float64(a.Of)), many(a.Of), quick(a.Slow.Std()))
+		return fmt.Sprintf("%s of %s took more than %s", percent(float64(a.Bad)/float64(a.Of)), mishap.Thousands(a.Of), quick(a.Slow.Std()))
 	}
-	return fmt.Sprintf("%s of %s", percent(float64(a.Bad)/float64(a.Of)), many(a.Of))
+	return fmt.Sprintf("%s of %s", percent(float64(a.Bad)/float64(a.Of)), mishap.Thousands(a.Of))
 }
 
 // counted is what both arms had in a row.
@@ -154,7 +145,7 @@ func met(i *mishap.Intervals) string {
 		return ""
 	}
 	return fmt.Sprintf("the fault met %s of %s; of control's %s it would have met %s",
-		many(i.Met.Experiment), plural(i.Requests.Experiment, "request"), many(i.Requests.Control), many(i.Met.Control))
+		mishap.Thousands(i.Met.Experiment), plural(i.Requests.Experiment, "request"), mishap.Thousands(i.Requests.Control), mishap.Thousands(i.Met.Control))
 }
 
 // allRows are those that decided without being one per claim, and then those.

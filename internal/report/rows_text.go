@@ -24,7 +24,7 @@ func intervals(p *page, r *mishap.Run, a *arms) {
 		p.line(2, "%s", text)
 	}
 	if i.Rejected != nil && i.Rejected.Control+i.Rejected.Experiment > 0 {
-		p.line(2, "answers of 4xx, which are no failures unless success says so: %s in the experiment, %s in control", many(i.Rejected.Experiment), many(i.Rejected.Control))
+		p.line(2, "answers of 4xx, which are no failures unless success says so: %s in the experiment, %s in control", mishap.Thousands(i.Rejected.Experiment), mishap.Thousands(i.Rejected.Control))
 	}
 	p.blank()
 	columns := []int{20, 31, 11}
@@ -47,7 +47,7 @@ func intervals(p *page, r *mishap.Run, a *arms) {
 	p.field("decision", "%s", decision)
 	p.field("harmed", "%s", joined(": ", a.failures()+" extra failed requests", uncounted(r, a)))
 	if i.Units != nil {
-		p.field("units", "%s in the experiment, %s in control, as if all were equally active", many(i.Units.Experiment), many(i.Units.Control))
+		p.field("units", "%s in the experiment, %s in control, as if all were equally active", mishap.Thousands(i.Units.Experiment), mishap.Thousands(i.Units.Control))
 	}
 	for n, text := range i.Waits {
 		p.field(once(n, "not cleared"), "%s", text)
@@ -112,12 +112,12 @@ func (a *arms) intervalFacts() []fact {
 	i := a.intervals
 	all := []fact{{"The fault was in for", took(i.In.Std())}}
 	if i.Units != nil {
-		all = append(all, fact{"Users behind it", fmt.Sprintf("%s in the experiment, %s in control", many(i.Units.Experiment), many(i.Units.Control))})
+		all = append(all, fact{"Users behind it", fmt.Sprintf("%s in the experiment, %s in control", mishap.Thousands(i.Units.Experiment), mishap.Thousands(i.Units.Control))})
 	}
 	if i.Requests != nil {
-		text := many(i.Requests.Experiment) + " with the fault in reach"
+		text := mishap.Thousands(i.Requests.Experiment) + " with the fault in reach"
 		if i.Met != nil {
-			text = fmt.Sprintf("%s of %s", many(i.Met.Experiment), many(i.Requests.Experiment))
+			text = fmt.Sprintf("%s of %s", mishap.Thousands(i.Met.Experiment), mishap.Thousands(i.Requests.Experiment))
 		}
 		all = append(all, fact{"Requests that met the fault", text})
 	}
