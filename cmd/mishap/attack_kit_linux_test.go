@@ -65,7 +65,7 @@ func peakOf(t *testing.T, pid int) int {
 	return kib << 10
 }
 
-// within wants a process to hold no more than it may.
+// within256 wants a process to hold no more than it may.
 func within256(t *testing.T, what string, pid int) int {
 	t.Helper()
 	held := peakOf(t, pid)

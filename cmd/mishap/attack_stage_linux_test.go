@@ -162,10 +162,8 @@ func (s *assault) in() []string {
 	if s.is("flag") {
 		all = append(all, "flag")
 	}
-	if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.pid)); err == nil {
-		if _, rest, _ := strings.Cut(string(stat), ") "); rest[0] == 'T' {
-			all = append(all, "stop")
-		}
+	if stateOf(s.pid) == 'T' {
+		all = append(all, "stop")
 	}
 	if routes, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/route", s.network)); err == nil && strings.Contains(string(routes), "010200C0") {
 		all = append(all, "net")

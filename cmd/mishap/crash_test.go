@@ -76,12 +76,21 @@ func (v *victim) mishap(args ...string) *exec.Cmd {
 
 // stopped reports whether the victim is stopped now.
 func (v *victim) stopped() bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", v.pid))
-	if err != nil {
-		v.t.Fatal(err)
+	state := stateOf(v.pid)
+	if state == 0 {
+		v.t.Fatalf("process %d is gone", v.pid)
 	}
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	return rest[0] == 'T'
+	return state == 'T'
+}
+
+// stateOf is what a process does, by the letter of proc_pid_stat(5): T is stopped,
+// Z a zombie. 0 if it is gone.
+func stateOf(pid int) byte {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if _, rest, found := strings.Cut(string(stat), ") "); err == nil && found {
+		return rest[0]
+	}
+	return 0
 }
 
 // await waits until the victim is, or is not, stopped; it returns how long that
