@@ -91,7 +91,7 @@ func TestNoVerbWritesWhatActsOnATerminal(t *testing.T) {
 			}
 		}
 	}
-	for _, cmd := range (&cli{}).root().Commands() {
+	for _, cmd := range (&cli{}).root(nil).Commands() {
 		if verbs[cmd.Name()] == nil {
 			t.Errorf("the verb %s is not tried", cmd.Name())
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -136,6 +137,19 @@ func (r result) Write(p []byte) (int, error) {
 	if err != nil {
 		err = unwritten{err}
 	}
+	return n, err
+}
+
+// remembering keeps the first error of what is written by who does not look at it,
+// as cobra does not when it shows help.
+type remembering struct {
+	to  io.Writer
+	err error
+}
+
+func (r *remembering) Write(p []byte) (int, error) {
+	n, err := r.to.Write(p)
+	r.err = cmp.Or(r.err, err)
 	return n, err
 }
 

@@ -70,11 +70,16 @@ func run(ctx context.Context, env environment) int {
 	c.out = out
 	log.SetOutput(c.err) // where libraries say something
 	defer c.err.drain()
-	root := c.root()
+	help := &remembering{to: out}
+	root := c.root(help)
 	root.SetArgs(env.args)
 	root.SetIn(env.in)
 	root.SetErr(c.err)
-	if err := errors.Join(root.ExecuteContext(ctx), out.Close()); err != nil && !enough(err) {
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = help.err
+	}
+	if err := errors.Join(err, out.Close()); err != nil && !enough(err) {
 		c.fail(err)
 	}
 	return c.outcome.ExitCode()
@@ -105,7 +110,7 @@ func outcomeOf(err error) mishap.Outcome {
 	}
 }
 
-func (c *cli) root() *cobra.Command {
+func (c *cli) root(help io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mishap",
 		Short: "Run controlled chaos experiments",
@@ -139,7 +144,7 @@ verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
 		c.reportCommand(), c.compareCommand(), c.abortCommand(), c.revertCommand(), c.haltCommand(), c.resumeCommand(), c.unlockCommand(), c.approveCommand(), c.catalogCommand(),
 		c.proxyCommand(), c.observeCommand(), c.configCommand(), c.tokenCommand(), c.demoCommand(), c.serviceCommand(), c.keeperCommand(), c.versionCommand(),
 	)
-	root.SetOut(c.out) // before completion, which keeps it
+	root.SetOut(help) // before completion, which keeps it
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	return root

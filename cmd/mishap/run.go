@@ -40,8 +40,11 @@ keepers and exits 6.` + "\n" + exitCodes,
 		Example: "  mishap run experiments/slow.yaml\n  mishap run experiments/ -o json\n  mishap run plan.json --junit report.xml",
 		Args:    atLeast(1, "at least one file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if cmd.Flags().Changed("override") && (strings.TrimSpace(override) == "" || c.server != "") {
-				return usageError{mishap.WithHint(errors.New("--override takes a reason, for a run of this machine's ledger"), "a server's experiment is unlocked with `mishap unlock`")}
+			switch asked := cmd.Flags().Changed("override"); {
+			case asked && c.server != "":
+				return usageError{mishap.WithHint(errors.New("--override is for a run of this machine's ledger"), "a server's experiment is unlocked with `mishap unlock`")}
+			case asked && strings.TrimSpace(override) == "":
+				return usageError{mishap.WithHint(errors.New("--override takes a reason, for journal and audit"), "write --override 'why it is right to run it all the same'")}
 			}
 			if c.server != "" {
 				return c.runRemote(cmd.Context(), args, noFault)

@@ -135,7 +135,7 @@ func send(ts *testscript.TestScript, _ bool, args []string) {
 
 func TestHelpNamesEveryVerbAndFitsATerminal(t *testing.T) {
 	c := &cli{}
-	for _, cmd := range append(c.root().Commands(), c.root()) {
+	for _, cmd := range append(c.root(nil).Commands(), c.root(nil)) {
 		if cmd.Hidden {
 			continue
 		}

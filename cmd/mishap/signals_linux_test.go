@@ -332,3 +332,20 @@ func ignoredForTheLibrary(t *testing.T) uint64 {
 }
 
 func number(text string) (n int) { _, _ = fmt.Sscan(text, &n); return n }
+
+// TestAResultThatCannotBeWrittenIsAnError of every verb, help too.
+func TestAResultThatCannotBeWrittenIsAnError(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.experiment(`"true"`, "50ms")
+	for _, args := range [][]string{
+		{"help"}, {"run", "--help"}, {}, {"version"}, {"validate", "flag.yaml"}, {"plan", "flag.yaml"}, {"status"}, {"catalog"}, {"completion", "bash"},
+	} {
+		c := s.mishap(args...)
+		c.Stdout = devFull(t)
+		c.begin().ends(1)
+		if n := strings.Count(c.err.String(), "no space left"); n != 1 {
+			t.Errorf("%q says so %d times: %s", args, n, c.err.String())
+		}
+	}
+}
