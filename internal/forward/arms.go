@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mishap/internal/slots"
 )
 
 // Arm is one of two like parts of the traffic, of which only the experiment gets faults.
@@ -47,7 +49,9 @@ const MaxArmShare = Whole / 2
 // control those from the top down, each as many as the share says: a larger share only adds units to both, and none ever
 // changes its arm. The request that goes upstream says in its baggage (https://www.w3.org/TR/baggage/) where it belongs:
 //
-//	baggage: mishap.run=RUN,mishap.arm=experiment,mishap.token=TOKEN
+//	baggage: mishap.run=RUN,mishap.arm=experiment,mishap.token=TOKEN,mishap.slot=37
+//
+// The slot is one of [slots.Labels] of the arm, for metrics of others that want to be told apart by more than the arm.
 //
 // A rule with Arms does nothing else to a request. A request is assigned when it comes, or not at all.
 type Arms struct {
@@ -58,7 +62,7 @@ type Arms struct {
 	Parts      []Match // of the requests, which the assignment says whether they are of; at most 16
 	Look       *Look   // at answers to requests of both arms, besides their status; nil: at none
 
-	tags [Experiment + 1]string // the members that each arm gets
+	tags [Experiment + 1][slots.Labels]string // the members that each slot of each arm gets
 }
 
 // Book counts what becomes of the requests that are assigned. Its methods are called from the goroutines that serve the
@@ -125,7 +129,8 @@ func (a *Arms) assign(s Share, r request, at time.Time) Assignment {
 	if _, _, ok := r.field("Baggage", 0); ok {
 		n, size, malformed = others(values(r, "Baggage"))
 	}
-	if n+strings.Count(a.tags[arm], ",")+1 > maxMembers || size+len(a.tags[arm]) > maxBaggage {
+	tags := a.tagsOf(arm, unit)
+	if n+strings.Count(tags, ",")+1 > maxMembers || size+len(tags) > maxBaggage {
 		return a.skip(TooLong)
 	}
 	as := Assignment{Arm: arm, Unit: unit, At: at, Malformed: malformed, arms: a}
@@ -136,6 +141,9 @@ func (a *Arms) assign(s Share, r request, at time.Time) Assignment {
 	}
 	return as
 }
+
+// tagsOf are the members that a unit's requests get.
+func (a *Arms) tagsOf(arm Arm, unit uint64) string { return a.tags[arm][slots.Of(unit, slots.Labels)] }
 
 func (a *Arms) skip(why Why) Assignment {
 	if a.Book != nil {
@@ -183,7 +191,7 @@ func (a Arms) prepare() (*Arms, error) {
 	}
 	a.tags[Control] = ownMembers(a.Run, Control, a.Control)
 	a.tags[Experiment] = ownMembers(a.Run, Experiment, a.Experiment)
-	if max(len(a.tags[Control]), len(a.tags[Experiment])) > maxBaggage/2 {
+	if last := slots.Labels - 1; max(len(a.tags[Control][last]), len(a.tags[Experiment][last])) > maxBaggage/2 {
 		errs = append(errs, errors.New("run and tokens are too long for baggage"))
 	}
 	return &a, errors.Join(errs...)

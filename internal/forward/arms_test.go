@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -96,8 +97,8 @@ func TestArmsAreLikeInSizeStickyAndOnlyGrow(t *testing.T) {
 }
 
 func TestTheRequestSaysItsArmUpstream(t *testing.T) {
-	const ours = "mishap.run=run-1,mishap.arm=experiment,mishap.token=" + experimentToken
-	control := strings.NewReplacer("experiment", "control", experimentToken, controlToken).Replace(ours)
+	const ours = "mishap.run=run-1,mishap.arm=experiment,mishap.token=" + experimentToken + ",mishap.slot=50" // of the users below
+	control := strings.NewReplacer("experiment", "control", experimentToken, controlToken, "=50", "=48").Replace(ours)
 	rule := armsRule(t, .3, nil)
 	experiment, other := userIn(t, rule, forward.Experiment), userIn(t, rule, forward.NoArm)
 	for name, c := range map[string]struct {
@@ -127,6 +128,35 @@ func TestTheRequestSaysItsArmUpstream(t *testing.T) {
 					t.Errorf("upstream saw %q, want %q", got, c.want)
 				}
 			})
+		}
+	}
+}
+
+// TestAUserKeepsItsSlotAndUsersAreSpreadOverAll: metrics of others that bear the slot are clusters of users.
+func TestAUserKeepsItsSlotAndUsersAreSpreadOverAll(t *testing.T) {
+	r, client := rigFor(t, "http1", echoBaggage)
+	r.put(armsRule(t, .5, nil))
+	users := map[string]map[string]int{}
+	for i := range 2000 {
+		_, first := askWith(t, client, r.addr, "X-User", fmt.Sprint(i))
+		_, again := askWith(t, client, r.addr, "X-User", fmt.Sprint(i), "Baggage", "mishap.slot=64")
+		if first != again {
+			t.Fatalf("user %d: %q, and then %q", i, first, again)
+		}
+		m := regexp.MustCompile("mishap.arm=([a-z]+),.*,mishap.slot=([0-9]+)$").FindStringSubmatch(first)
+		if m == nil {
+			t.Fatalf("no slot in %q", first)
+		}
+		if users[m[1]] == nil {
+			users[m[1]] = map[string]int{}
+		}
+		users[m[1]][m[2]]++
+	}
+	for arm, slots := range users {
+		for slot := range 64 {
+			if n := slots[fmt.Sprint(slot)]; n < 2 || n > 40 || len(slots) != 64 { // 16 are expected
+				t.Errorf("%s: %d users in slot %d of %d", arm, n, slot, len(slots))
+			}
 		}
 	}
 }

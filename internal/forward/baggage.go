@@ -4,6 +4,8 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+
+	"mishap/internal/slots"
 )
 
 // Limits of a baggage-string (W3C Baggage, 3.3.2, "Limits"): what is within them every platform has to pass on.
@@ -18,6 +20,7 @@ const (
 	runKey    = ownPrefix + "run"
 	armKey    = ownPrefix + "arm"
 	tokenKey  = ownPrefix + "token"
+	slotKey   = ownPrefix + "slot"
 )
 
 // membership is what a request says of itself in its baggage.
@@ -26,9 +29,12 @@ type membership struct {
 	arm Arm
 }
 
-// ownMembers are the members that say where a request belongs.
-func ownMembers(run string, arm Arm, token string) string {
-	return runKey + "=" + run + "," + armKey + "=" + arm.String() + "," + tokenKey + "=" + token
+// ownMembers are the members that say where a request belongs, up to the slot of its unit.
+func ownMembers(run string, arm Arm, token string) (of [slots.Labels]string) {
+	for slot := range of {
+		of[slot] = runKey + "=" + run + "," + armKey + "=" + arm.String() + "," + tokenKey + "=" + token + "," + slotKey + "=" + strconv.Itoa(slot)
+	}
+	return of
 }
 
 // members yields the list-members of baggage fields in their order, without the white space around them and without empty

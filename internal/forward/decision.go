@@ -168,7 +168,7 @@ func (d *decision) tags(s *Server) (own string, strip bool) {
 	case s.Egress:
 		return "", true
 	case d.as.arms != nil:
-		return d.as.arms.tags[d.as.Arm], true
+		return d.as.arms.tagsOf(d.as.Arm, d.as.Unit), true
 	}
 	return "", s.Edge
 }

@@ -9,6 +9,10 @@ const (
 	Experiment
 )
 
+// Labels is how many slots of each arm a label of other metrics tells apart: few,
+// because each makes series of its own.
+const Labels = 64
+
 // Place is where a unit is counted: its arm, its slot there, and which of the
 // slot's units it seems to be, which is looked at to count them and is no more
 // than five bits of a hash.
