@@ -158,9 +158,7 @@ func TestADamagedUndoFileKeepsOnlyFromStartingWhatItIsAbout(t *testing.T) {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
-		_ = os.Remove(s.state(name))
-	}
+	s.forget()
 	first := s.mishap("revert", "--all").begin()
 	first.ends(6)
 	s.mishap("run", "other.yaml").begin().ends(0)
@@ -176,6 +174,83 @@ func TestADamagedUndoFileKeepsOnlyFromStartingWhatItIsAbout(t *testing.T) {
 	s.holding(s.mishap("run", "flag.yaml"))
 }
 
+// forget removes the ledger.
+func (s *stage) forget() {
+	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
+		_ = os.Remove(s.state(name))
+	}
+}
+
+// TestAnUndoFileThatCannotBeRevertedIsSettledByAPerson has no ledger, and the
+// target answers no revert. What is damaged is set aside all the same; what is not
+// is tried again and again.
+func TestAnUndoFileThatCannotBeRevertedIsSettledByAPerson(t *testing.T) {
+	for name, damage := range map[string]string{"partly readable": "what is this?\n{\"id\":\"nobody's\"}\n", "whole": ""} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			path := s.left()
+			s.appendTo(path, damage)
+			s.forget()
+			_ = os.Remove(filepath.Join(s.dir, "go"))
+			run := strings.TrimSuffix(filepath.Base(path), ".jsonl")
+			for range 2 {
+				c := s.mishap("revert", "--all").begin()
+				c.ends(6)
+				if said := c.out.String() + c.err.String(); !strings.Contains(said, "mishap revert "+run+" --settle WHY") || !strings.Contains(said, "flag on") {
+					t.Errorf("it does not say what may be in, or what to do:\n%s", said)
+				}
+			}
+			if _, err := os.Lstat(s.state("undo", "damaged", run+".jsonl")); (err == nil) != (damage != "") {
+				t.Errorf("set aside: %v", err)
+			}
+			c := s.mishap("run", "flag.yaml").begin()
+			c.ends(6)
+			s.mishap("revert", run, "--settle", " ").begin().ends(2)
+			s.mishap("revert", run, "--settle", "").begin().ends(2)
+			s.mishap("revert", "--all").begin().ends(6)
+			s.mishap("revert", run, "--settle", "removed it").begin().ends(0)
+			settled, err := os.ReadFile(s.state("undo", "damaged", run+".jsonl.settled"))
+			if err != nil || !strings.Contains(string(settled), `"reason":"removed it"`) || !strings.Contains(string(settled), `"by":"`+whoami()+`"`) {
+				t.Errorf("who settled it, and why, is not kept: %s, %v", settled, err)
+			}
+			if !s.is("flag") {
+				t.Error("settling called something")
+			}
+			_ = os.Remove(filepath.Join(s.dir, "flag"))
+			s.write("go", "")
+			s.holding(s.mishap("run", "flag.yaml"))
+		})
+	}
+}
+
+// TestWhatWasSetAsideIsRevertedOnceThatIsPossible leaves what cannot be read to a
+// person.
+func TestWhatWasSetAsideIsRevertedOnceThatIsPossible(t *testing.T) {
+	s := newStage(t)
+	s.appendTo(s.left(), "what is this?\nand this?\n")
+	s.forget()
+	_ = os.Remove(filepath.Join(s.dir, "go"))
+	s.mishap("revert", "--all").begin().ends(6)
+	if !s.is("flag") {
+		t.Fatal("it was reverted")
+	}
+	s.write("go", "")
+	s.mishap("revert", "--all").begin().ends(6)
+	s.reverted()
+}
+
+func (s *stage) appendTo(path, text string) {
+	s.t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(text); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // TestADamagedNextStateIsMadeGoodByTheOthers damages a line that holds nothing.
 func TestADamagedNextStateIsMadeGoodByTheOthers(t *testing.T) {
 	s := newStage(t)
@@ -188,9 +263,7 @@ func TestADamagedNextStateIsMadeGoodByTheOthers(t *testing.T) {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
-		_ = os.Remove(s.state(name))
-	}
+	s.forget()
 	s.mishap("revert", "--all").begin().ends(0)
 	s.reverted()
 }
@@ -199,20 +272,8 @@ func TestADamagedNextStateIsMadeGoodByTheOthers(t *testing.T) {
 func TestWhatComesBeforeDamageCounts(t *testing.T) {
 	s := newStage(t)
 	path := s.left()
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = f.WriteString("\x00\xff no line\n{\"id\":\"nobody's\"}\n")
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
-		_ = os.Remove(s.state(name))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.appendTo(path, "\x00\xff no line\n{\"id\":\"nobody's\"}\n")
+	s.forget()
 	s.mishap("revert", "--all").begin().ends(6)
 	s.reverted()
 }

@@ -36,10 +36,15 @@ type aids struct {
 }
 
 // FirstAid begins to revert, side by side and without waiting for any, what the
-// undo files of dead keepers hold: of the run whose id begins so, or of all. What
-// it has begun once it leaves alone.
+// undo files of dead keepers hold, also those that were set aside and that nobody
+// has settled: of the run whose id begins so, or of all. What it has begun once it
+// leaves alone.
 func (a *App) FirstAid(ctx context.Context, which string) {
 	files, _ := keeper.ReadUndo(a.Settings.State) // who accounts for the files says what is wrong with the folder
+	aside, _ := keeper.Unsettled(a.Settings.State)
+	for _, d := range aside {
+		files = append(files, d.Undo)
+	}
 	a.aids.mu.Lock()
 	defer a.aids.mu.Unlock()
 	if a.aids.all == nil {
@@ -107,32 +112,43 @@ func (a *App) revertHeld(ctx context.Context, h keeper.Held) (mishap.Reverted, e
 	return r, err
 }
 
-// aided waits for the first revert of a run, if one was begun.
-func (a *App) aided(run string) (*aid, bool) {
+// aided waits for the first reverts that are meant, and says what is left of them;
+// false if none was begun.
+func (a *App) aided(meant func(keeper.Undo) bool) (left []error, begun bool) {
+	var all []*aid
 	a.aids.mu.Lock()
-	var one *aid
-	for _, other := range a.aids.all {
-		if other.undo.Run == run {
-			one = other
+	for _, one := range a.aids.all {
+		if meant(one.undo) {
+			all = append(all, one)
 		}
 	}
 	a.aids.mu.Unlock()
-	if one == nil {
-		return nil, false
+	for _, one := range all {
+		<-one.over
+		left = append(left, one.left...)
 	}
-	<-one.over
-	return one, true
+	return left, all != nil
+}
+
+// undoOf means the undo files of a run.
+func undoOf(id string) func(keeper.Undo) bool {
+	return func(u keeper.Undo) bool { return u.Run == id }
+}
+
+// at means one undo file.
+func at(path string) func(keeper.Undo) bool {
+	return func(u keeper.Undo) bool { return u.Path == path }
 }
 
 // unrecorded says what is not in the ledger of a run that could not be taken
 // over: it is reverted all the same, if its undo file was there.
 func (a *App) unrecorded(run string, why error) error {
-	one, ok := a.aided(run)
+	left, begun := a.aided(undoOf(run))
 	switch {
-	case why == nil || !ok:
+	case why == nil || !begun:
 		return why
-	case one.left != nil:
-		return errors.Join(append(one.left, why)...)
+	case left != nil:
+		return errors.Join(append(left, why)...)
 	}
 	return mishap.WithHint(fmt.Errorf("run %s is reverted from its undo file, and that could not be recorded: %w", run, why),
 		"the next `mishap run` or `mishap revert` records it")

@@ -233,7 +233,7 @@ func (a *App) resume(ctx context.Context, lost orphan, o RunOptions) (*mishap.Ru
 	if err := a.awaitKeeper(ctx, lost.ID); err != nil {
 		return nil, err
 	}
-	a.aided(lost.ID)
+	a.aided(undoOf(lost.ID))
 	lease, err := book.TakeOver(ctx, lost.Lease(), server)
 	if errors.Is(err, ledger.ErrFenced) {
 		return nil, nil // somebody else is on it

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/internal/keeper"
 )
 
 // Settle records that a person has put back what is stranded.
@@ -65,7 +64,11 @@ func (a *App) Settle(ctx context.Context, which, by, reason string) (*mishap.Run
 	if err := book.Append(ctx, lease, entries...); err != nil {
 		return nil, err
 	}
-	return run, keeper.Remove(a.Settings.State, run.ID)
+	injections, err := book.Injections(ctx, run.ID)
+	if err != nil {
+		return run, err
+	}
+	return run, a.discard(ctx, run, injections)
 }
 
 // strand records that nobody can reach what a lost machine has in itself, so

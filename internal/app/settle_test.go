@@ -104,3 +104,32 @@ func TestNobodySettlesWhatAKeeperStillReverts(t *testing.T) {
 		t.Error("the undo file is left")
 	}
 }
+
+// Who settles a run answers for what the ledger says is stranded. What its undo
+// file holds beside that, a ledger of an hour ago has forgotten.
+func TestSettlingARunForgetsNothingThatTheLedgerHasForgotten(t *testing.T) {
+	a, _ := withLost(t)
+	path := filepath.Join(a.Settings.State, "undo", "r1.jsonl")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const other = `{"at":"2026-01-02T03:04:05Z","hold":{"id":"r1.2","run":"r1","fault":"other","injector":"no-longer-there","target":{"id":"8"}}}
+{"at":"2026-01-02T03:04:05Z","id":"r1.2","to":"injected"}
+`
+	if err := os.WriteFile(path, []byte(other), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run, err := a.Settle(t.Context(), "r1", "ann", "scrapped")
+	if run == nil || run.State != mishap.Completed || !StillIn(err) || !strings.Contains(err.Error(), "revert other on") {
+		t.Errorf("%v, %v", run, err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("what undoes the other is gone: %v", err)
+	}
+	if file, err := a.SettleUndo(t.Context(), "r1", "ann", "scrapped too"); !file || err != nil {
+		t.Errorf("it cannot be settled: %v, %v", file, err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("it is still tried again")
+	}
+}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,32 +60,52 @@ func (a *App) lookUp(ctx context.Context, run string) (ledger.Record, error) {
 }
 
 // mendStrays accounts for the undo files of no known run: it tells of what was
-// reverted from them alone, and sets aside what cannot be read.
+// reverted from them alone, and sets aside what cannot be read. What is left of a
+// damaged one is told, and [App.Unsettled] and [App.Blocked] say what follows from it.
 func (a *App) mendStrays(ctx context.Context, tell func(string)) error {
-	strays, _, err := a.strays(ctx)
-	problems := []error{err}
+	if tell == nil {
+		tell = func(string) {}
+	}
+	aside, err := keeper.Unsettled(a.Settings.State)
+	for _, d := range aside {
+		left, _ := a.aided(at(d.Path))
+		tellLeft(left, tell)
+	}
+	strays, _, errStrays := a.strays(ctx)
+	problems := []error{err, errStrays}
 	for _, u := range strays {
-		one, reverted := a.aided(u.Run)
-		if reverted && one.left != nil {
-			problems = append(problems, one.left...)
-			continue
-		}
-		if reverted && tell != nil {
-			for _, h := range one.undo.Outstanding() {
+		left, reverted := a.aided(at(u.Path))
+		if reverted && left == nil {
+			for _, h := range u.Outstanding() {
 				tell(fmt.Sprintf("run %s, which is not in the ledger: %s on %s reverted from its undo file", u.Run, h.Fault, h.Target.Label()))
 			}
 		}
-		if !u.Whole() {
-			if _, err := keeper.SetAside(a.Settings.State, u); err != nil {
-				problems = append(problems, stillIn{fmt.Errorf("undo file %s cannot be read (%w), nor moved: %w", u.Path, u.Damage, err)})
-			} else if tell != nil {
-				tell(fmt.Sprintf("undo file %s cannot be read and was set aside: %s", u.Path, u.Damage))
-			}
-			continue
+		switch {
+		case !u.Whole():
+			tellLeft(left, tell)
+			problems = append(problems, a.setAside(u, tell))
+		case left != nil:
+			problems = append(problems, mishap.WithHint(errors.Join(left...),
+				"`mishap revert --all` tries again; if you have put it back: `mishap revert "+u.Run+" --settle WHY`"))
+		default:
+			problems = append(problems, keeper.Remove(a.Settings.State, u.Run))
 		}
-		problems = append(problems, keeper.Remove(a.Settings.State, u.Run))
 	}
 	return errors.Join(problems...)
+}
+
+func tellLeft(left []error, tell func(string)) {
+	for _, err := range left {
+		tell(err.Error())
+	}
+}
+
+func (a *App) setAside(u keeper.Undo, tell func(string)) error {
+	if _, err := keeper.SetAside(a.Settings.State, u); err != nil {
+		return stillIn{fmt.Errorf("undo file %s cannot be read (%w), nor moved: %w", u.Path, u.Damage, err)}
+	}
+	tell(fmt.Sprintf("undo file %s cannot be read and was set aside: %s", u.Path, u.Damage))
+	return nil
 }
 
 // Unsettled is an error that names the undo files which could not be read and
@@ -111,12 +132,12 @@ func (a *App) unsettled(meant func(keeper.Damaged) bool) error {
 		return stillIn{fmt.Errorf("look for damaged undo files: %w", err)}
 	}
 	var paths []string
-	what := " that changes the same"
+	name, what := "", " that changes the same"
 	for _, d := range damaged {
 		if !meant(d) {
 			continue
 		}
-		paths = append(paths, d.Path)
+		paths, name = append(paths, d.Path), cmp.Or(name, d.Name())
 		if d.Blocks(nil) {
 			what = "" // nobody knows which
 		}
@@ -124,32 +145,53 @@ func (a *App) unsettled(meant func(keeper.Damaged) bool) error {
 	if paths == nil {
 		return nil
 	}
-	name := keeper.Damaged{Path: paths[0]}.Name()
 	return stillIn{mishap.WithHint(fmt.Errorf("what these undo files held cannot all be read, and may still be in: %s", strings.Join(paths, ", ")),
 		"put back what it was, then `mishap revert "+name+" --settle WHY`; until then nothing starts"+what)}
 }
 
 // SettleUndo records that a person has put back what an undo file may have held
-// that cannot be read. It reports false if none is meant.
+// that cannot be read, or what cannot be reverted and is of no run that goes on. It
+// reports false if none is meant.
 func (a *App) SettleUndo(ctx context.Context, which, by, reason string) (bool, error) {
-	damaged, err := keeper.Unsettled(a.Settings.State)
-	if err != nil {
+	d, found, err := a.unsettledUndo(ctx, which)
+	if !found || err != nil {
 		return false, err
 	}
-	for _, d := range damaged {
-		if which != d.Name() && which != d.Path && which != filepath.Base(d.Path) {
-			continue
-		}
-		if err := keeper.Settle(d, by, reason); err != nil || !a.hasLedger(ctx) {
-			return true, err
-		}
-		book, err := a.ledger(ctx)
-		if err == nil {
-			err = book.Record(ctx, ledger.Act{At: time.Now(), By: by, What: fmt.Sprintf("settle undo file %s: %s", d.Path, reason)})
-		}
+	if err := keeper.Settle(d, by, reason); err != nil || !a.hasLedger(ctx) {
 		return true, err
 	}
-	return false, nil
+	book, err := a.ledger(ctx)
+	if err == nil {
+		err = book.Record(ctx, ledger.Act{At: time.Now(), By: by, What: fmt.Sprintf("settle undo file %s: %s", d.Path, reason)})
+	}
+	return true, err
+}
+
+// unsettledUndo finds the undo file that a person calls so among those that were
+// set aside, or sets it aside: a run that goes on accounts for its own.
+func (a *App) unsettledUndo(ctx context.Context, which string) (keeper.Damaged, bool, error) {
+	aside, err := keeper.Unsettled(a.Settings.State)
+	if err != nil {
+		return keeper.Damaged{}, false, err
+	}
+	for _, d := range aside {
+		if which == d.Name() || which == d.Path || which == filepath.Base(d.Path) {
+			return d, true, nil
+		}
+	}
+	files, err := a.undoFiles()
+	for _, u := range files {
+		if u.Alive || which != u.Run && which != u.Path && which != filepath.Base(u.Path) {
+			continue
+		}
+		record, err := a.lookUp(ctx, u.Run)
+		if err != nil && !errors.Is(err, ledger.ErrUnknownRun) || err == nil && record.Active() {
+			return keeper.Damaged{}, false, err
+		}
+		d, err := keeper.SetAside(a.Settings.State, u)
+		return d, err == nil, err
+	}
+	return keeper.Damaged{}, false, err
 }
 
 // tidy removes what a process that died after its run had ended left of itself.

@@ -16,17 +16,16 @@ import (
 
 const settledEnding = ".settled"
 
-// Damaged is an undo file that was set aside because it cannot be read, and that
-// nobody has settled yet.
+// Damaged is an undo file that was set aside, because not all of it can be read or
+// because a person answers for what it holds, and that nobody has settled yet.
 type Damaged struct {
-	Path string
-	undo Undo // what can be read of it
+	Undo // what can be read of it
 }
 
 // Blocks reports whether it may have held an injection that changes one of these
 // things: it has one of them, or it cannot be told what it had.
 func (d Damaged) Blocks(keys []mishap.Key) bool {
-	has, all := d.undo.Keys()
+	has, all := d.Keys()
 	return !all || slices.ContainsFunc(has, func(k mishap.Key) bool {
 		return slices.ContainsFunc(keys, func(other mishap.Key) bool { return other.Thing == k.Thing })
 	})
@@ -37,8 +36,8 @@ func (d Damaged) Name() string { return strings.TrimSuffix(filepath.Base(d.Path)
 
 func asideFolder(dir string) string { return filepath.Join(undoFolder(dir), "damaged") }
 
-// SetAside moves an undo file that cannot be read to the folder of the damaged
-// ones, where it stays until a person removes it.
+// SetAside moves an undo file to the folder of the damaged ones, where it stays
+// until a person removes it.
 func SetAside(dir string, u Undo) (Damaged, error) {
 	if err := os.MkdirAll(asideFolder(dir), 0o700); err != nil {
 		return Damaged{}, fmt.Errorf("set undo file %s aside: %w", u.Path, err)
@@ -53,7 +52,7 @@ func SetAside(dir string, u Undo) (Damaged, error) {
 	if err := os.Rename(u.Path, to); err != nil {
 		return Damaged{}, fmt.Errorf("set undo file %s aside: %w", u.Path, err)
 	}
-	return Damaged{Path: to}, nil
+	return Damaged{readUndo(to)}, nil
 }
 
 // Unsettled lists what was set aside and nobody has settled. A folder that
@@ -70,7 +69,7 @@ func Unsettled(dir string) ([]Damaged, error) {
 	for _, name := range names {
 		path := filepath.Join(asideFolder(dir), name.Name())
 		if _, err := os.Stat(path + settledEnding); err != nil && strings.HasSuffix(path, undoEnding) {
-			all = append(all, Damaged{path, readUndo(path)})
+			all = append(all, Damaged{readUndo(path)})
 		}
 	}
 	return all, nil
