@@ -453,3 +453,18 @@ func TestARevertThatHangsDelaysNoOther(t *testing.T) {
 		s.reverted()
 	})
 }
+
+// TestAnInterruptWhileSomethingIsMendedLetsNothingStart presses Ctrl-C while the
+// revert of what was left still fails.
+func TestAnInterruptWhileSomethingIsMendedLetsNothingStart(t *testing.T) {
+	s := newStage(t)
+	s.left()
+	_ = os.Remove(filepath.Join(s.dir, "go"))
+	c := s.mishap("run", "flag.yaml").begin()
+	c.says("reverting")
+	c.signal(syscall.SIGINT)
+	c.says("Ctrl-C: reverting")
+	s.write("go", "")
+	c.ends(130)
+	s.reverted()
+}

@@ -142,6 +142,12 @@ func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run
 	if c.outcome == mishap.OutcomeStillIn {
 		return nil, mishap.WithHint(errors.New("nothing was run: what a lost run left is still in"), "`mishap status` shows it; `mishap revert` tries again, or settles it")
 	}
+	select {
+	case <-c.asked: // to stop, while something was mended
+		c.outcome = mishap.Worst(c.outcome, mishap.OutcomeInterrupted)
+		return nil, nil
+	default:
+	}
 	var runs []*mishap.Run
 	for _, one := range jobs {
 		if c.interrupted.Load() {
@@ -202,10 +208,6 @@ func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error
 
 // runOne follows one run to its end and prints its result.
 func (c *cli) runOne(ctx context.Context, one job, where string) (*mishap.Run, error) {
-	select {
-	case <-c.asked: // while something was mended
-	default:
-	}
 	view := c.view()
 	ctx, stops, done := c.stoppable(ctx, "run", view)
 	run, err := one(ctx, app.RunOptions{Seen: c.follow(view), Stops: stops})

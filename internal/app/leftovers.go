@@ -230,7 +230,7 @@ func (a *App) resume(ctx context.Context, lost orphan, o RunOptions) (*mishap.Ru
 		return nil, err
 	}
 	defer a.desk.attend(lost.ID)()
-	if err := a.awaitKeeper(ctx, lost.ID); err != nil {
+	if err := a.awaitKeeper(ctx, lost.ID, o.Stops); err != nil {
 		return nil, err
 	}
 	a.aided(undoOf(lost.ID))
@@ -291,8 +291,9 @@ func (a *App) forget(ctx context.Context, book ledger.Ledger, server string) {
 	}
 }
 
-// awaitKeeper lets a keeper that still reverts finish.
-func (a *App) awaitKeeper(ctx context.Context, run string) error {
+// awaitKeeper lets a keeper that still reverts finish, unless somebody stops who
+// waits for it: what is in is left to the keeper then.
+func (a *App) awaitKeeper(ctx context.Context, run string, stops <-chan runner.Stop) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Settings.RevertWithin.Std()+time.Minute)
 	defer cancel()
 	for {
@@ -305,11 +306,17 @@ func (a *App) awaitKeeper(ctx context.Context, run string) error {
 			return nil
 		}
 		select {
+		case s := <-stops:
+			return keeperReverts(run, errors.New(s.Reason))
 		case <-ctx.Done():
-			return stillIn{mishap.WithHint(fmt.Errorf("the keeper of run %s still reverts: %w", run, ctx.Err()), "wait until it gives up, or see what its revert waits for")}
+			return keeperReverts(run, ctx.Err())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+func keeperReverts(run string, why error) error {
+	return stillIn{mishap.WithHint(fmt.Errorf("the keeper of run %s still reverts: %w", run, why), "wait until it gives up, or see what its revert waits for")}
 }
 
 // Mended says in words how a run that was taken over ended.

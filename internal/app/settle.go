@@ -26,7 +26,7 @@ func (a *App) Settle(ctx context.Context, which, by, reason string) (*mishap.Run
 	if err != nil {
 		return nil, err
 	}
-	if err := a.awaitKeeper(ctx, one[0].ID); err != nil {
+	if err := a.awaitKeeper(ctx, one[0].ID, nil); err != nil {
 		return nil, err
 	}
 	server, err := a.register(ctx, "revert")

@@ -14,6 +14,7 @@ import (
 	"mishap"
 	"mishap/internal/config"
 	"mishap/internal/ledger"
+	"mishap/internal/runner"
 )
 
 // withLost is an app whose ledger has a run r1 with a fault in a machine that is
@@ -70,11 +71,10 @@ func TestWhatIsInALostMachineIsSettledByAPerson(t *testing.T) {
 	}
 }
 
-// A keeper that still reverts would do so behind the back of the person who said
-// what became of the fault.
-func TestNobodySettlesWhatAKeeperStillReverts(t *testing.T) {
-	a, book := withLost(t)
-	path := filepath.Join(a.Settings.State, "undo", "r1.jsonl")
+// keeping is the undo file of a run whose keeper works, until it is closed.
+func keeping(t *testing.T, a *App, run string) *os.File {
+	t.Helper()
+	path := filepath.Join(a.Settings.State, "undo", run+".jsonl")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -82,10 +82,39 @@ func TestNobodySettlesWhatAKeeperStillReverts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer working.Close()
+	t.Cleanup(func() { _ = working.Close() })
 	if err := unix.Flock(int(working.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
+	return working
+}
+
+// Who takes a run over waits for a keeper that still reverts, for minutes if a
+// target does not answer. A person who presses Ctrl-C does not.
+func TestAStopEndsTheWaitForAKeeper(t *testing.T) {
+	a, book := withLost(t)
+	a.Settings.RevertWithin = mishap.Duration(time.Hour)
+	keeping(t, a, "r1")
+	orphans, err := a.orphans(t.Context())
+	if err != nil || len(orphans) != 1 {
+		t.Fatalf("%v, %v", orphans, err)
+	}
+	stops := make(chan runner.Stop, 1)
+	stops <- runner.Stop{Cause: mishap.CauseInterrupt, Reason: "interrupted by Ctrl-C"}
+	if _, err := a.mendAll(t.Context(), orphans, RunOptions{Stops: stops}); !StillIn(err) || !strings.Contains(err.Error(), "keeper of run r1 still reverts: interrupted by Ctrl-C") {
+		t.Errorf("it says %v", err)
+	}
+	if active, _ := book.Unfinished(t.Context()); len(active) != 1 || active[0].Server != "dead" {
+		t.Error("the run was taken from its keeper")
+	}
+}
+
+// A keeper that still reverts would do so behind the back of the person who said
+// what became of the fault.
+func TestNobodySettlesWhatAKeeperStillReverts(t *testing.T) {
+	a, book := withLost(t)
+	working := keeping(t, a, "r1")
+	path := working.Name()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if _, err := a.Settle(ctx, "r1", "ann", "scrapped"); err == nil {

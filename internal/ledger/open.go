@@ -2,18 +2,14 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
-
-	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"mishap"
 )
@@ -67,7 +63,7 @@ func Open(ctx context.Context, dir string) (*SQLite, error) {
 			"choose a local one with --state DIR or MISHAP_STATE")
 	}
 	fresh := empty(dir)
-	l := &SQLite{store: &store{dialect: dialect{valid: "TRUE"}}, path: filepath.Join(dir, fileName)}
+	l := &SQLite{store: &store{dialect: dialect{valid: "TRUE"}, patient: turnWithin}, path: filepath.Join(dir, fileName)}
 	l.present, l.explain = l.sameFile, l.explainFile
 	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -79,12 +75,9 @@ func Open(ctx context.Context, dir string) (*SQLite, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
-	if l.db, err = sql.Open("sqlite", dsn(l.path)); err != nil {
-		return nil, fmt.Errorf("open ledger: %w", err)
-	}
-	l.db.SetMaxOpenConns(2)
+	l.connect()
 	if err := l.migrateInTurn(ctx); err != nil {
-		_ = l.db.Close()
+		_ = l.Close()
 		return nil, l.explain("open ledger", err)
 	}
 	return l, nil
@@ -108,17 +101,8 @@ func (l *SQLite) migrateInTurn(ctx context.Context) error {
 	}
 }
 
-// dsn makes every transaction take the write lock at once, so that it cannot
-// fail half way, and every commit wait for the disk.
-func dsn(path string) string {
-	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-1024)",
-	}}
-	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
-}
-
 // Close closes the ledger.
-func (l *SQLite) Close() error { return l.db.Close() }
+func (l *SQLite) Close() error { return errors.Join(l.db.Close(), l.writes.Close()) }
 
 func (l *SQLite) dir() string { return filepath.Dir(l.path) }
 
@@ -160,10 +144,10 @@ func (l *SQLite) migrate(ctx context.Context, steps []string) error {
 }
 
 func (l *SQLite) versions(ctx context.Context) (app, version int, err error) {
-	if err = l.db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&app); err != nil {
+	if err = l.writes.QueryRowContext(ctx, "PRAGMA application_id").Scan(&app); err != nil {
 		return 0, 0, err
 	}
-	err = l.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version)
+	err = l.writes.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version)
 	return app, version, err
 }
 
@@ -173,7 +157,7 @@ func (l *SQLite) keepCopy(ctx context.Context, version int) error {
 	if _, err := os.Stat(keep); err == nil {
 		return nil // kept by whoever was first
 	}
-	if _, err := l.db.ExecContext(ctx, "VACUUM INTO ?", keep); err != nil {
+	if _, err := l.writes.ExecContext(ctx, "VACUUM INTO ?", keep); err != nil {
 		return fmt.Errorf("keep a copy as %s: %w", keep, err)
 	}
 	return nil

@@ -131,11 +131,12 @@ func OpenPostgres(ctx context.Context, address string, lease time.Duration) (*Po
 		// One that does not answer leaves time for the others within one renewal.
 		config.ConnectTimeout = min(config.ConnectTimeout, lease/3/time.Duration(len(hosts)))
 	}
-	l := &Postgres{store: &store{}, config: config, where: place(config), lease: lease}
+	l := &Postgres{store: &store{patient: turnWithin}, config: config, where: place(config), lease: lease}
 	l.present, l.explain = func() error { return nil }, l.explainDatabase
 	l.dialect = dialect{numbered: true, leases: true, forUpdate: " FOR UPDATE", valid: validLease, serialize: fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", admitLock)}
 	l.db = stdlib.OpenDB(*config)
 	l.db.SetMaxOpenConns(16)
+	l.writes = l.db
 	l.db.SetConnMaxIdleTime(time.Minute)
 	if err := l.migrate(ctx); err != nil {
 		_ = l.db.Close()

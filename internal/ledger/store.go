@@ -3,8 +3,10 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // dialect is what the databases say differently.
@@ -20,6 +22,8 @@ type dialect struct {
 // parameters, and in the SQL that both dialects share.
 type store struct {
 	db      *sql.DB
+	writes  *sql.DB       // may be the same
+	patient time.Duration // how long a write waits for its turn
 	dialect dialect
 	present func() error                        // notices that the database is no longer the one that was opened
 	explain func(doing string, err error) error // says in words what went wrong with the database
@@ -81,12 +85,27 @@ func (d *dialect) rebind(query string) string {
 	return out.String()
 }
 
-// transact runs f in a transaction; an error of f undoes it.
+// turnWithin is how long a write waits for its turn: for those of this process,
+// and for others that lock the ledger.
+const turnWithin = 10 * time.Second
+
+// errHeld is a ledger that others write to all the time.
+var errHeld = errors.New("other writes hold it for too long")
+
+// transact runs f in a transaction; an error of f undoes it. Whatever the context
+// says, it does not wait for ever until it begins.
 func (s *store) transact(ctx context.Context, f func(tx) error) error {
 	if err := s.present(); err != nil {
 		return err
 	}
-	begun, err := s.db.BeginTx(ctx, nil)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	late := time.AfterFunc(s.patient, func() { cancel(errHeld) })
+	begun, err := s.writes.BeginTx(ctx, nil)
+	late.Stop()
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errHeld) {
+		err = cause
+	}
 	if err != nil {
 		return err
 	}
