@@ -36,10 +36,21 @@ func memoryEC2World() injectortest.World {
 		t.Cleanup(server.Close)
 		return fault("ec2-stop", `{"ids": ["i-000000a1", "i-000000a2"]}`, nil)
 	}
+	w.More = func(*testing.T) map[string]mishap.Fault { return moreEC2("i-000000a1") }
+	w.Granted = func() mishap.Uses { return mishap.Uses{Hosts: []string{server.Listener.Addr().String()}} } // the settings list the place
 	w.Empty = fault("ec2-stop", `{"ids": ["i-000000c1"]}`, nil)
 	w.Snapshot = func(*testing.T) string { return region.String() }
 	w.Remove = func(*testing.T) { region.set("terminated", "i-000000a1", "i-000000a2") }
 	return w
+}
+
+// moreEC2 is faults on instances that have a tag, of which one is named.
+func moreEC2(id string) map[string]mishap.Fault {
+	return map[string]mishap.Fault{
+		"ids":   fault("ec2-stop", map[string]any{"region": "eu-west-1", "ids": []string{id}}, nil),
+		"pick":  fault("ec2-stop", `{"tags": {"Role": "payments"}, "pick": 1, "seed": 1}`, nil),
+		"share": fault("ec2-stop", `{"tags": {"Role": "payments"}, "share": "50%"}`, nil),
+	}
 }
 
 // memoryRegion answers the few calls of EC2's API that stop and start
@@ -105,7 +116,7 @@ func (r *memoryRegion) describe(ids []string, state string) string {
 	var items strings.Builder
 	for _, id := range ids {
 		if state == "" || state == r.state[id] {
-			fmt.Fprintf(&items, "<item><instanceId>%s</instanceId><instanceState><name>%s</name></instanceState></item>", id, r.state[id])
+			fmt.Fprintf(&items, "<item><instanceId>%s</instanceId><instanceState><name>%s</name></instanceState><tagSet><item><key>Role</key><value>payments</value></item></tagSet></item>", id, r.state[id])
 		}
 	}
 	return items.String()

@@ -15,11 +15,12 @@ import (
 	"mishap"
 	"mishap/injectors"
 	"mishap/internal/injectortest"
+	"mishap/internal/outside"
 )
 
 // execWorld is a folder with a marker file, or without.
 func execWorld() injectortest.World {
-	w := world(injectors.Deps{}, "exec")
+	w := world(injectors.Deps{Secret: lookUp}, "exec")
 	var dir string
 	w.Fault = func(t *testing.T) mishap.Fault {
 		dir = t.TempDir()
@@ -30,6 +31,14 @@ func execWorld() injectortest.World {
 			"prepare": []string{"ls"}, "inject": []string{"touch", "marker"}, "revert": []string{"rm", "-f", "marker"}, "verify": []string{"test", "-e", "marker"},
 		}))
 	}
+	w.More = func(t *testing.T) map[string]mishap.Fault {
+		t.Setenv("EXEC_TOKEN", "of the environment")
+		return map[string]mishap.Fault{"every parameter": fault("exec", nil, execWith(dir, map[string]any{
+			"prepare": shell("pwd"), "inject": map[string]any{"argv": []string{"touch", "marker"}}, "revert": shell("rm -f marker"), "verify": shell("test -e marker"),
+			"env": map[string]any{"PLAIN": "text", "TOKEN": map[string]string{"env": "EXEC_TOKEN"}, "KEY": map[string]string{"file": filepath.Join(dir, "bystander")}},
+			"key": "marker", "timeout": "20s",
+		}))}
+	}
 	w.Empty = fault("exec", nil, execWith("", map[string]any{"inject": []string{"there-is-no-such-command"}}))
 	w.Snapshot = func(t *testing.T) string {
 		names, err := filepath.Glob(filepath.Join(dir, "*"))
@@ -39,6 +48,15 @@ func execWorld() injectortest.World {
 		return strings.Join(names, " ")
 	}
 	return w
+}
+
+// lookUp looks a secret up.
+func lookUp(s mishap.Secret) (string, error) {
+	if s.Env != "" {
+		return os.Getenv(s.Env), nil
+	}
+	text, err := outside.ReadFile(s.File)
+	return string(text), err
 }
 
 // execWith is a fault that does nothing, changed by what a test needs.

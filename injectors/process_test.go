@@ -32,10 +32,45 @@ func skippedHere(mishap.InjectorKind) bool { return false }
 func processWorld(name string) injectortest.World {
 	w := world(injectors.Deps{}, name)
 	var children []*exec.Cmd
+	var command string
+	with := any(nil)
+	if name == "process-kill" {
+		with = map[string]string{"signal": "TERM"}
+	}
 	w.Fault = func(t *testing.T) mishap.Fault {
 		mark := strconv.FormatInt(time.Now().UnixNano(), 10) // no other command line holds it
 		children = []*exec.Cmd{spawn(t, "sleep", "1000", "0."+mark), spawn(t, "sleep", "2000", "0."+mark), spawn(t, "sleep", "3000")}
-		return fault(name, map[string]any{"command": `^sleep \d+ 0\.` + mark + "$"}, nil)
+		for _, c := range children {
+			eventually(t, "it runs", func() bool { return look(t, c.Process.Pid) == "running" }) // what watches the test may hold it until now
+		}
+		command = `^sleep \d+ 0\.` + mark + "$"
+		return fault(name, map[string]any{"command": command}, with)
+	}
+	w.More = func(t *testing.T) map[string]mishap.Fault {
+		file := filepath.Join(t.TempDir(), "pid")
+		if err := os.WriteFile(file, []byte(strconv.Itoa(children[0].Process.Pid)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		targets := map[string]map[string]any{
+			"pid": {"pid": children[0].Process.Pid, "user": strconv.Itoa(os.Getuid())}, "pid file": {"pidFile": file, "name": "sleep"},
+			"pick": {"command": command, "pick": 1, "seed": 1}, "share": {"command": command, "share": "50%"},
+		}
+		me, err := exec.Command("id", "-un").Output() // package user would remember it, and not look it up
+		if err != nil {
+			t.Fatal(err)
+		}
+		targets["user"] = map[string]any{"command": command, "user": strings.TrimSpace(string(me))}
+		more := map[string]mishap.Fault{}
+		for what, targets := range targets {
+			more[what] = fault(name, targets, with)
+		}
+		return more
+	}
+	w.Granted = func() mishap.Uses { // how processes are told apart, and whom the name of a user means, which glibc asks nscd as well
+		return mishap.Uses{
+			Files: []string{"/proc", "/proc/*/stat", "/proc/*/cmdline", "/proc/sys/kernel/random/boot_id", "/etc/machine-id", "/etc/passwd"},
+			Hosts: []string{"unix:/var/run/nscd/socket"},
+		}
 	}
 	w.Empty = fault(name, map[string]any{"command": "^no process has this command line$"}, nil)
 	w.Snapshot = func(t *testing.T) string {

@@ -155,6 +155,7 @@ func proxyWorld(name, with string) (injectortest.World, injectors.Deps) {
 		socket = startProxy(t, address.Protocol) // an id that has ended is not taken again
 		return fault(name, `{"proxy": "payments"}`, with)
 	}
+	w.Granted = func() mishap.Uses { return mishap.Uses{Hosts: []string{"unix:" + socket}} } // of the settings
 	w.Empty = fault(name, `{"proxy": "nobody"}`, with)
 	w.Snapshot = func(t *testing.T) string {
 		list, err := proxy.NewClient(socket).List(t.Context())

@@ -39,6 +39,18 @@ type World struct {
 
 	// Remove takes away the targets; nil if they cannot go away.
 	Remove func(t *testing.T)
+
+	// More is further faults on the system of Fault, by name, so that each
+	// parameter is in one of them; nil: Fault has all.
+	More func(t *testing.T) map[string]mishap.Fault
+
+	// Granted is what the system of Fault makes the kind use whatever a fault
+	// says, see [usestest.Case]; nil: nothing.
+	Granted func() mishap.Uses
+
+	// Untraced is why what the kind uses is not looked at here, but in another
+	// world of the kind; empty: it is.
+	Untraced string
 }
 
 // run is the id of the run that all injections of the suite belong to.
@@ -81,6 +93,7 @@ func rules() []rule {
 		{"RevertNeedsOnlyTheRecord", true, revertNeedsOnlyTheRecord},
 		{"RevertOfAnUnreadableRecordIsAnError", true, revertOfUnreadable},
 		{"RevertOfWhatWentAwayIsGone", true, revertOfGone},
+		{"UsesWhatItDeclares", false, usesWhatItDeclares},
 	}
 }
 
