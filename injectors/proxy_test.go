@@ -111,9 +111,17 @@ func latency(name string) mishap.Fault {
 }
 
 // proxyWorlds are the worlds of all faults in a proxy.
-func proxyWorlds(t *testing.T) map[string]injectortest.World {
+func proxyWorlds(*testing.T) map[string]injectortest.World {
 	all := map[string]injectortest.World{}
-	for name, with := range map[string]string{
+	for name, with := range parameters() {
+		all[name], _ = proxyWorld(name, with)
+	}
+	return all
+}
+
+// parameters are some for each fault in a proxy.
+func parameters() map[string]string {
+	return map[string]string{
 		"proxy-bandwidth":     `{"rate": "64KB"}`,
 		"proxy-connect-delay": `{"delay": "1s"}`,
 		"proxy-grpc-error":    `{"code": "UNAVAILABLE", "service": "shop.Cart", "share": "20%", "key": "header:X-User"}`,
@@ -130,10 +138,7 @@ func proxyWorlds(t *testing.T) map[string]injectortest.World {
 		"proxy-slicer":        `{"size": "64B", "vary": "8B"}`,
 		"proxy-slow-close":    `{"delay": "1s"}`,
 		"proxy-timeout":       `{"data": "drop", "direction": "both"}`,
-	} {
-		all[name], _ = proxyWorld(name, with)
 	}
-	return all
 }
 
 func proxyWorld(name, with string) (injectortest.World, injectors.Deps) {

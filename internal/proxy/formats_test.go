@@ -1,0 +1,19 @@
+package proxy_test
+
+import (
+	"net/http"
+	"testing"
+
+	"mishap/internal/formattest"
+	"mishap/internal/proxy"
+)
+
+func TestMetricsOfAProxyAreNamedAsTheyWere(t *testing.T) {
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol, o.Listeners[0].Edge = proxy.HTTP, true })
+	r.put(arms("a", .5))
+	r.put(confined("f", proxy.HTTPError{Requests: inExperiment(), Status: 503}))
+	if _, _, err := r.ask(&http.Client{Timeout: patience}, "GET", "/", "Cookie", "session=u1"); err != nil {
+		t.Fatal(err)
+	}
+	formattest.KeptMetrics(t, "metrics-proxy.txt", get(t, r.socket, "/metrics"))
+}
