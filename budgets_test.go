@@ -1,0 +1,251 @@
+package mishap_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A budget is the most that there may be of something. Whoever gets below one
+// lowers it; nobody raises one.
+const (
+	otherFiles   = 18 // of a package that is not listed, with platform variants
+	otherMethods = 66 // of a type that is not listed
+	otherCircle  = 12 // of files that use each other all ways round, in a package that is not listed
+	importDepth  = 6  // packages on the longest way down through imports
+)
+
+// fileBudgets are of the packages that were larger when budgets came.
+func fileBudgets() map[string]int {
+	return map[string]int{
+		"mishap":                   31,
+		"mishap/cmd/mishap":        29,
+		"mishap/experiments":       24,
+		"mishap/injectors":         33,
+		"mishap/internal/analysis": 21,
+		"mishap/internal/app":      59,
+		"mishap/internal/forward":  42,
+		"mishap/internal/ledger":   27,
+		"mishap/internal/metrics":  30,
+		"mishap/internal/proxy":    80,
+		"mishap/internal/report":   40,
+	}
+}
+
+func methodBudgets() map[string]int {
+	return map[string]int{
+		"mishap/cmd/mishap.cli":       88,
+		"mishap/internal/app.App":     145,
+		"mishap/internal/app.serving": 114,
+	}
+}
+
+func circleBudgets() map[string]int {
+	return map[string]int{
+		"mishap":                  16,
+		"mishap/cmd/mishap":       29,
+		"mishap/experiments":      13,
+		"mishap/injectors":        30,
+		"mishap/internal/app":     25,
+		"mishap/internal/forward": 27,
+		"mishap/internal/metrics": 23,
+		"mishap/internal/proxy":   66,
+		"mishap/internal/report":  23,
+	}
+}
+
+// built is what go list says of a package.
+type built struct {
+	ImportPath, Dir, Export string
+	GoFiles, IgnoredGoFiles []string
+	Imports                 []string
+	Module                  *struct{ Main bool }
+}
+
+// listed are this module's packages, and where the export data of each import is.
+func listed(t *testing.T) (own map[string]built, exports map[string]string) {
+	t.Helper()
+	var stderr bytes.Buffer
+	list := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles,IgnoredGoFiles,Imports,Module", "./...")
+	list.Stderr = &stderr
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("list packages: %v: %s", err, stderr.String())
+	}
+	own, exports = map[string]built{}, map[string]string{}
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p built
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return own, exports
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		exports[p.ImportPath] = p.Export
+		if p.Module != nil && p.Module.Main {
+			own[p.ImportPath] = p
+		}
+	}
+}
+
+func TestPackagesTypesAndCirclesOfFilesStayWithinTheirBudgets(t *testing.T) {
+	own, exports := listed(t)
+	open := func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) }
+	fset := token.NewFileSet()
+	imports := importer.ForCompiler(fset, "gc", open)
+	for _, path := range slices.Sorted(maps.Keys(own)) {
+		p := own[path]
+		within(t, "files of "+path, len(p.GoFiles)+sources(p.IgnoredGoFiles), limit(fileBudgets(), path, otherFiles))
+		files, uses := usesOfFiles(t, fset, imports, p)
+		for name, n := range methods(files) {
+			within(t, "methods of "+path+"."+name, n, limit(methodBudgets(), path+"."+name, otherMethods))
+		}
+		circle := largestCircle(uses)
+		within(t, "files of "+path+" in one circle ("+strings.Join(circle, " ")+")", len(circle), limit(circleBudgets(), path, otherCircle))
+	}
+}
+
+func TestImportsAreNoDeeperThanTheirBudget(t *testing.T) {
+	own, _ := listed(t)
+	var depth func(path string) int
+	depth = func(path string) int {
+		deepest := 0
+		for _, i := range own[path].Imports {
+			if _, is := own[i]; is {
+				deepest = max(deepest, depth(i))
+			}
+		}
+		return deepest + 1
+	}
+	for path := range own {
+		within(t, "import depth of "+path, depth(path), importDepth)
+	}
+}
+
+func limit(budgets map[string]int, name string, others int) int {
+	if n, ok := budgets[name]; ok {
+		return n
+	}
+	return others
+}
+
+func within(t *testing.T, what string, is, budget int) {
+	t.Helper()
+	if is > budget {
+		t.Errorf("%s: %d, the budget is %d", what, is, budget)
+	}
+}
+
+// sources counts the files that are not tests.
+func sources(names []string) (n int) {
+	for _, name := range names {
+		if !strings.HasSuffix(name, "_test.go") {
+			n++
+		}
+	}
+	return n
+}
+
+// usesOfFiles says which files of a package use what another of them declares.
+func usesOfFiles(t *testing.T, fset *token.FileSet, imports types.Importer, p built) ([]*ast.File, map[string][]string) {
+	t.Helper()
+	var files []*ast.File
+	for _, name := range p.GoFiles {
+		file, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	info := &types.Info{Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}}
+	checked, err := (&types.Config{Importer: imports}).Check(p.ImportPath, fset, files, info)
+	if err != nil {
+		t.Fatalf("check %s: %v", p.ImportPath, err)
+	}
+	uses := map[string][]string{}
+	for id, object := range info.Uses {
+		if object.Pkg() != checked || object.Parent() != checked.Scope() && object.Parent() != nil {
+			continue // of another package, or local
+		}
+		from, to := fset.Position(id.Pos()).Filename, fset.Position(object.Pos()).Filename
+		if from, to = filepath.Base(from), filepath.Base(to); from != to && !slices.Contains(uses[from], to) {
+			uses[from] = append(uses[from], to)
+		}
+	}
+	return files, uses
+}
+
+// methods counts the methods of each type.
+func methods(files []*ast.File) map[string]int {
+	count := map[string]int{}
+	for _, file := range files {
+		for _, d := range file.Decls {
+			f, is := d.(*ast.FuncDecl)
+			if !is || f.Recv == nil {
+				continue
+			}
+			of := f.Recv.List[0].Type
+			if star, is := of.(*ast.StarExpr); is {
+				of = star.X
+			}
+			if index, is := of.(*ast.IndexExpr); is {
+				of = index.X
+			}
+			if index, is := of.(*ast.IndexListExpr); is {
+				of = index.X
+			}
+			if name, is := of.(*ast.Ident); is {
+				count[name.Name]++
+			}
+		}
+	}
+	return count
+}
+
+// largestCircle finds the most files of which each leads to each.
+func largestCircle(uses map[string][]string) []string {
+	reach := func(from string) map[string]bool {
+		seen, next := map[string]bool{}, []string{from}
+		for len(next) > 0 {
+			file := next[0]
+			next = next[1:]
+			for _, to := range uses[file] {
+				if !seen[to] {
+					seen[to] = true
+					next = append(next, to)
+				}
+			}
+		}
+		return seen
+	}
+	reached := map[string]map[string]bool{}
+	for file := range uses {
+		reached[file] = reach(file)
+	}
+	var largest []string
+	for file := range uses {
+		var circle []string
+		for to := range reached[file] {
+			if reached[to][file] {
+				circle = append(circle, to)
+			}
+		}
+		if len(circle) > len(largest) {
+			largest = circle
+		}
+	}
+	slices.Sort(largest)
+	return largest
+}
