@@ -71,6 +71,7 @@ type CompareMetric struct {
 	Metric MetricKind      `json:"metric"`           //
 	Source string          `json:"source"`           // a name from the catalog of metric sources; default: the proxy of the arms
 	With   json.RawMessage `json:"with,omitempty"`   // the source's parameters
+	Unit   string          `json:"unit,omitempty"`   // the label of the source's numbers that says of which unit they are; empty: they are totals
 	Harm   Direction       `json:"harm"`             // which way harm lies
 	Margin Margin          `json:"margin,omitzero"`  // harm that still counts as none; zero: the metric can abort, and needs no clearing
 	Weight float64         `json:"weight,omitempty"` // of old files: read, and no longer used

@@ -37,8 +37,7 @@ func (c *checker) warnMetric(n *node, m *compareMetricForm, say func(at *node, p
 	if n.get("weight") != nil {
 		say(n, "weight", "weight is no longer used", "remove it")
 	}
-	if why := undecided(c.form.Compare.Arms.From, m); why != "" {
-		say(n, "source", fmt.Sprintf("%s is now shown and decides nothing: %s", m.metric().Name, why), "take the numbers from the proxy of the arms")
+	if why, _ := c.undecided(m); why != "" {
 		return
 	}
 	if n.get("margin") != nil {
@@ -48,18 +47,4 @@ func (c *checker) warnMetric(n *node, m *compareMetricForm, say func(at *node, p
 	if m.Metric == mishap.Latency && n.get("quantiles") == nil {
 		say(n, "metric", "a latency is compared by the p50, p90 and p99 of answers now; what fails is of success-rate", "write quantiles: [p50, p90, p99], and floor: 1ms")
 	}
-}
-
-// undecided says why the numbers of a metric are totals of an arm, from which
-// no verdict is read; empty if they are of units.
-func undecided(from mishap.ArmsFrom, m *compareMetricForm) string {
-	switch {
-	case m.Metric == mishap.Gauge:
-		return "a gauge is a level of an arm, and says nothing of its units"
-	case m.Source == "command":
-		return "a command gives totals of the arms, and says nothing of their units"
-	case m.Source != defaultSource && from == mishap.ArmsFromRequests:
-		return "its numbers are totals of the arms"
-	}
-	return ""
 }

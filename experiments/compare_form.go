@@ -32,6 +32,7 @@ type compareMetricForm struct {
 	Metric mishap.MetricKind `json:"metric" jsonschema:"success-rate, event-rate, latency or gauge"`
 	Source string            `json:"source,omitempty" jsonschema:"where its numbers come from, default proxy"`
 	With   json.RawMessage   `json:"with,omitempty" jsonschema:"the source's parameters"`
+	Unit   string            `json:"unit,omitempty" jsonschema:"the label (or attribute) of the source's numbers that says of which unit they are, so that they can decide: of users slot, which is mishap.slot of the baggage; of targets what names a target, such as instance or pod"`
 	Harm   mishap.Direction  `json:"harm,omitempty" jsonschema:"which way harm lies: increase or decrease; a success rate can only decrease, a latency only increase"`
 	Margin marginText        `json:"margin,omitempty" jsonschema:"tolerance: harm below it neither stops a run nor keeps it from holding: 0.5pp (percentage points of failures), 20% (that much more, or less), or a number in the gauge's unit; without it any harm stops, and the metric needs no clearing"`
 	Weight float64           `json:"weight,omitempty" jsonschema:"of older files; it is no longer used"`
@@ -85,7 +86,7 @@ func (c *compareForm) setDefaults() {
 }
 
 // defaultSource is the proxy that assigns requests to arms.
-const defaultSource = "proxy"
+const defaultSource = mishap.ProxySource
 
 func (m *compareMetricForm) setDefaults() { m.Source = defaultSource }
 
@@ -115,7 +116,7 @@ func (m *compareMetricForm) direction() mishap.Direction {
 
 func (m *compareMetricForm) metric() mishap.CompareMetric {
 	out := mishap.CompareMetric{
-		Name: m.Name, Metric: m.Metric, Source: m.Source, With: m.With, Harm: m.direction(), Weight: m.Weight,
+		Name: m.Name, Metric: m.Metric, Source: m.Source, With: m.With, Unit: m.Unit, Harm: m.direction(), Weight: m.Weight,
 		Quantiles: m.Quantiles, Floor: m.Floor, Path: m.Path, Method: m.Method,
 	}
 	if out.Name == "" {

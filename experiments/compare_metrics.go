@@ -58,6 +58,7 @@ func (c *checker) checkMetric(n *node, m *compareMetricForm) {
 	c.checkLine(n, "name", m.Name)
 	c.checkDirection(n, m)
 	c.checkPart(n, m)
+	c.checkUnit(n, m)
 	margin := n.get("margin")
 	if margin != nil && !margin.value.hasBroken() {
 		c.checkMargin(n, m)
@@ -84,6 +85,7 @@ func (c *checker) checkMetric(n *node, m *compareMetricForm) {
 	if !n.hasBroken() {
 		c.complainErr(n, c.options.Sources[i].Check(m.metric()))
 	}
+	c.warnUndecided(n, m)
 }
 
 func (c *checker) checkDirection(n *node, m *compareMetricForm) {

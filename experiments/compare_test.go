@@ -45,8 +45,8 @@ func TestAFileOfBeforeIsToldWhatChangedAndWhatToWrite(t *testing.T) {
 	load(t, o, "testdata/compare.yaml")
 	for _, want := range []string{
 		"compare.yaml:12:3: compare has no atLeast", "compare.yaml:12:3: when both arms became worse the run is now inconclusive (exit 4)",
-		"compare.yaml:16:54: a margin is a tolerance now", "compare.yaml:17:50: orders is now shown and decides nothing",
-		"compare.yaml:18:16: a latency is compared by the p50, p90 and p99", "compare.yaml:18:46: weight is no longer used", "compare.yaml:19:7: queue is now shown and decides nothing",
+		"compare.yaml:16:54: a margin is a tolerance now", "compare.yaml:17:50: orders is shown and decides nothing: its numbers are totals of the arms",
+		"compare.yaml:18:16: a latency is compared by the p50, p90 and p99", "compare.yaml:18:46: weight is no longer used", "compare.yaml:19:29: queue is shown and decides nothing: a gauge",
 		"compare.yaml:20:30: extraFailures counts every failed request now",
 	} {
 		if !slices.ContainsFunc(warned, func(p experiments.Problem) bool {

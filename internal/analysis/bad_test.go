@@ -136,6 +136,70 @@ func TestThresholdsOfTooFewAnswersAreNone(t *testing.T) {
 	}
 }
 
+// TestThresholdsOfBinsAreBoundsAsFarApartAsTheMargin: what lies between bounds nobody knows.
+func TestThresholdsOfBinsAreBoundsAsFarApartAsTheMargin(t *testing.T) {
+	h := Histogram{Bounds: []float64{0.1, 0.119, 0.2, 0.4}, Counts: []int64{500, 200, 280, 15, 5}}
+	for name, x := range map[string]struct {
+		q, ratio    float64
+		usual, slow float64
+	}{
+		"nearly a fifth":      {0.5, 1.2, 0.1, 0.119},
+		"twice":               {0.99, 2, 0.2, 0.4},
+		"without a margin":    {0.99, 0, 0.4, 0.4},
+		"no fifth about it":   {0.99, 1.2, 0, 0},
+		"a half lies nowhere": {0.5, 1.5, 0, 0},
+		"a tenth":             {0.1, 1.2, 0.1, 0.119},
+	} {
+		got, err := FixBound(h, x.q, x.ratio, 0)
+		if got.Usual != x.usual || got.Slow != x.slow || (err == nil) != (x.usual > 0) || err != nil && !errors.Is(err, ErrBounds) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	if got, _ := FixBound(h, 0.5, 1.2, 0); got.Between != 0.2 {
+		t.Errorf("between: %+v", got)
+	}
+	h.Counts = []int64{3, 0, 0, 0, 0}
+	if _, err := FixBound(h, 0.5, 1.2, 0); !errors.Is(err, ErrShort) {
+		t.Error(err)
+	}
+}
+
+// TestEventsAreCountedPerSecondThatIsCounted: time that is missing had events too.
+func TestEventsAreCountedPerSecondThatIsCounted(t *testing.T) {
+	b, err := slots.NewBook(0, []slots.Row{{Name: "orders", PerUnit: true}}, begin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func(came time.Time) {
+		for unit := range uint32(100) {
+			b.Add(slots.Place{Arm: slots.Arm(unit % 2), Slot: unit}, came, slots.Count{N: 1, Y: 3})
+		}
+	}
+	count(begin)
+	b.Inject(begin.Add(time.Minute))
+	count(begin.Add(time.Minute))
+	b.Close(begin.Add(2 * time.Minute))
+	whole := b.Snapshot(0)
+	part := whole
+	part.Began, part.UpTo = part.Began.Add(-time.Minute), part.UpTo.Add(time.Hour)
+	part.MissingBefore, part.Missing = time.Minute, time.Hour
+	var guards [2]Guard
+	for i, s := range []slots.Snapshot{whole, part} {
+		c, err := New(planOf(Metric{Name: "orders", Kind: EventRate, Harm: Decrease, Margin: Margin{Ratio: 0.9}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Begin(begin.Add(time.Minute))
+		if err := c.Take("", s); err != nil {
+			t.Fatal(err)
+		}
+		guards[i] = c.Status(s.UpTo).Guards[1]
+	}
+	if guards[0] != guards[1] || guards[0].Before != 5 || guards[0].Now != 5 {
+		t.Errorf("%+v, and with time missing %+v", guards[0], guards[1])
+	}
+}
+
 func TestAThresholdIsFixedOnce(t *testing.T) {
 	c, err := New(planOf(latency()))
 	if err != nil {

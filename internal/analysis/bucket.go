@@ -15,6 +15,16 @@ type Bucket struct {
 	Width      time.Duration `json:"width"`
 	Control    Arm           `json:"control"`
 	Experiment Arm           `json:"experiment"`
+	// Units are the same counts by units, of a source that is asked for them.
+	Units []Unit `json:"-"`
+}
+
+// Unit is what one unit of an arm did during a bucket. Units that were there and
+// did nothing are among them.
+type Unit struct {
+	Name       string
+	Experiment bool
+	Arm        Arm
 }
 
 // Arm is what one arm did during a bucket. A metric reads the fields it needs.

@@ -154,6 +154,8 @@ const (
 	leastUnits = 20               // effective units per arm, below which nothing is cleared
 	tooLate    = 10 * time.Second // what a book may be behind
 	tooSilent  = 15 * time.Second // what an arm may be, and a fifth of the time
+
+	tooMuchMissing = 10 // one part of so many
 )
 
 // doubts are what keeps it from being held.
@@ -197,6 +199,9 @@ func (c *Comparison) late(now time.Time) []Doubt {
 		}
 		if quiet := now.Sub(b.advanced); quiet > tooLate {
 			all = append(all, Doubt{MissingDoubt, "", fmt.Sprintf("nothing was told for %s%s", quiet.Round(time.Second), of(name))})
+		}
+		if in := b.UpTo.Sub(b.Injected); !b.Injected.IsZero() && tooMuchMissing*b.Missing > in {
+			all = append(all, Doubt{MissingDoubt, "", fmt.Sprintf("of %s since the injection %s are not counted%s", in.Round(time.Second), b.Missing.Round(time.Second), of(name))})
 		}
 		if b.Refused > 0 {
 			all = append(all, Doubt{RefusedDoubt, "", fmt.Sprintf("%d counts could not be%s", b.Refused, of(name))})

@@ -187,6 +187,7 @@ func TestWhatKeepsFromBeingHeld(t *testing.T) {
 		"a gap of an arm":        {planOf(success(0.05)), with(healthy, func(m *made) { m.fails = same(0.005) }), SilentDoubt},
 		"nothing new for long":   {guarded, healthy, MissingDoubt},
 		"counts that cannot be":  {guarded, healthy, RefusedDoubt},
+		"time that is missing":   {guarded, healthy, MissingDoubt},
 		"a split of what is met": {guarded, healthy, SplitDoubt},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -232,6 +233,8 @@ func held(t *testing.T, name string, p Plan, m made) (*Comparison, Status) {
 		if err := c.Take("", early); err != nil {
 			t.Fatal(err)
 		}
+	case "time that is missing":
+		b.Miss(m.hold/10 + time.Second)
 	case "counts that cannot be":
 		b.Add(slots.Place{Slot: 1 << 30}, end, slots.Count{N: 1})
 	case "a split of what is met":

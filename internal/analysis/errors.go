@@ -13,6 +13,8 @@ var (
 	ErrOrder = errors.New("bucket is late or overlaps")
 	// ErrScheme is a latency histogram whose bounds are not those of before.
 	ErrScheme = errors.New("histogram bounds changed")
+	// ErrBounds is a histogram that cannot tell the margin.
+	ErrBounds = errors.New("bounds of the histogram are too far apart")
 	// ErrReset is a running total that fell, or a book that began anew: what it
 	// had is lost, and so is the comparison.
 	ErrReset = errors.New("counter was reset")

@@ -38,7 +38,7 @@ func (c *Comparison) guard(r *row, both, ends bool) Guard {
 	default:
 		g.margin = r.margin
 	}
-	g.times = [2]float64{b.UpTo.Sub(b.Injected).Seconds(), b.Injected.Sub(b.Began).Seconds()}
+	g.times = [2]float64{(b.UpTo.Sub(b.Injected) - b.Missing).Seconds(), (b.Injected.Sub(b.Began) - b.MissingBefore).Seconds()}
 	at := g.at(g.margin)
 	out.Now, out.Before, out.Margin, out.counted = at.now, at.before, g.margin, g.before.N
 	if at.v <= 0 {

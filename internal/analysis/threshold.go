@@ -3,6 +3,8 @@ package analysis
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 )
 
 // Threshold is what makes an answer slow, in seconds: in control and before the
@@ -89,4 +91,48 @@ func (h *Histogram) below(x float64) float64 {
 		return n + float64(k)*max(share, 0)
 	}
 	return n
+}
+
+const (
+	nearly  = 0.75 // of the margin, that bounds must at least be apart
+	vaguely = 4.0  // times more or fewer answers than the quantile's, beyond a bound that stands for it
+)
+
+// FixBound is [FixThreshold] where nothing is known between the bounds of the
+// histogram: both limits are such bounds, near the quantile, and no further apart
+// than the margin. If there are none that nearly are, it is [ErrBounds].
+func FixBound(h Histogram, q, ratio, floor float64) (Threshold, error) {
+	exact, err := FixThreshold(h, q, ratio, floor)
+	if err != nil {
+		return exact, err
+	}
+	n := h.below(math.Inf(1)) + float64(h.Counts[len(h.Bounds)])
+	var found Threshold
+	for _, usual := range h.Bounds {
+		most := max(usual*max(ratio, 1), usual+max(floor, 0)) * (1 + 1e-9)
+		slow := usual
+		for _, bound := range h.Bounds {
+			if bound <= most {
+				slow = max(slow, bound)
+			}
+		}
+		beyond := n - h.below(usual)
+		switch {
+		case ratio > 1 && slow-usual < nearly*(ratio-1)*usual:
+		case beyond > vaguely*(1-q)*n || vaguely*beyond < (1-q)*n || beyond > 0.9*n:
+		case found.Usual == 0 || math.Abs(math.Log(usual/exact.Usual)) < math.Abs(math.Log(found.Usual/exact.Usual)):
+			found = Threshold{Usual: usual, Slow: slow, Between: (h.below(slow) - h.below(usual)) / n}
+		}
+	}
+	if found.Usual == 0 {
+		return found, fmt.Errorf("%w: %s lies at %.3g s, and no two bounds about it are %.3g times apart: there are %s; add bounds, or take a larger margin",
+			ErrBounds, QuantileName(q), exact.Usual, max(ratio, 1), h.about(exact.Usual))
+	}
+	return found, nil
+}
+
+// about names the bounds next to a latency.
+func (h *Histogram) about(x float64) string {
+	i, _ := slices.BinarySearch(h.Bounds, x)
+	return strings.Trim(fmt.Sprint(h.Bounds[max(i-2, 0):min(i+2, len(h.Bounds))]), "[]") + " s"
 }

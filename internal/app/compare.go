@@ -55,7 +55,7 @@ func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) (done func
 		return nil, err
 	}
 	o.Watched = watched(plan.Experiment)
-	if o.Sources, err = makeSources(o.Compare, sources.Deps{Dial: a.dial, Proxy: edge, Run: run, Receiver: receiver}); err != nil {
+	if o.Sources, err = makeSources(o.Compare, sources.Deps{Dial: a.dial, Proxy: edge, Run: run, Receiver: receiver, Targets: o.Targets}); err != nil {
 		return nil, err
 	}
 	o.Books = booksOf(o, edge)
@@ -210,16 +210,21 @@ func (a *App) foretell(ctx context.Context, e mishap.Experiment) (lines []string
 }
 
 // undecided says what a comparison cannot show, whatever the traffic.
-func undecided(e mishap.Experiment) []string {
+func undecided(e mishap.Experiment) (lines []string) {
 	c := e.Compare
+	for _, m := range c.Metrics {
+		if why, write := c.Arms.Undecided(m); why != "" {
+			lines = append(lines, fmt.Sprintf("%s is shown and decides nothing: %s; %s", m.Name, why, write))
+		}
+	}
 	if key := c.Arms.Key; key == "request" || key == "connection" {
-		return nil
+		return lines
 	}
 	unit := "users"
 	if e.SamplesTargets() {
 		unit = "targets"
 	}
-	return []string{fmt.Sprintf("with fewer than 7 %s per arm a comparison cannot decide, and with fewer than 20 nothing is cleared", unit)}
+	return append(lines, fmt.Sprintf("with fewer than 7 %s per arm a comparison cannot decide, and with fewer than 20 nothing is cleared", unit))
 }
 
 // lateness says how late the numbers of each metric are.

@@ -23,6 +23,29 @@ func TestSourcesAreToldTheTargetsOfBothArms(t *testing.T) {
 	}
 }
 
+func TestPlanSaysWhatDecidesNothingAndWhatToWrite(t *testing.T) {
+	metric := func(source, unit string) mishap.CompareMetric {
+		return mishap.CompareMetric{Name: "orders", Metric: mishap.SuccessRate, Source: source, Unit: unit}
+	}
+	for _, c := range []struct {
+		from mishap.ArmsFrom
+		m    mishap.CompareMetric
+		want string
+	}{
+		{mishap.ArmsFromRequests, metric("proxy", ""), ""},
+		{mishap.ArmsFromRequests, metric("otlp", "mishap.slot"), ""},
+		{mishap.ArmsFromRequests, metric("prometheus", ""), "orders is shown and decides nothing: its numbers are totals of the arms, and say nothing of users; label them with mishap.slot of the baggage, and write unit: slot"},
+		{mishap.ArmsFromRequests, metric("command", ""), "print units, by mishap.slot of the baggage, and write unit: slot"},
+		{mishap.ArmsFromTargets, metric("prometheus", ""), "say nothing of their targets; write unit: instance"},
+		{mishap.ArmsFromTargets, metric("prometheus", "pod"), ""},
+	} {
+		lines := undecided(mishap.Experiment{Compare: &mishap.Compare{Arms: mishap.Arms{From: c.from}, Metrics: []mishap.CompareMetric{c.m}}})
+		if says := strings.Join(lines[:len(lines)-1], ""); (says == "") != (c.want == "") || !strings.Contains(says, c.want) {
+			t.Errorf("%s, %s: %q", c.from, c.m.Source, says)
+		}
+	}
+}
+
 func FuzzLiteral(f *testing.F) {
 	f.Add("i-0abc")
 	f.Add(`a.b+c*d?(e)|[f]{g}$h^i\j"k`)

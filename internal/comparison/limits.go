@@ -55,9 +55,12 @@ func (c *Comparison) thresholds() (all []limit, err error) {
 		if floor == 0 {
 			floor = mishap.DefaultFloor
 		}
-		h := answers(m.baseline)
+		h, fix := answers(m.baseline), analysis.FixThreshold
+		if b, ok := m.book.Book.(metrics.Binned); ok && b.Binned() {
+			h, fix = bothArms(m.baseline), analysis.FixBound
+		}
 		for _, row := range m.CountedRows() {
-			at, wrong := analysis.FixThreshold(h, float64(row.Quantile), m.Margin.Ratio, floor.Std().Seconds())
+			at, wrong := fix(h, float64(row.Quantile), m.Margin.Ratio, floor.Std().Seconds())
 			switch {
 			case wrong == nil:
 				all = append(all, limit{m.book, row.Name, at})
@@ -71,16 +74,20 @@ func (c *Comparison) thresholds() (all []limit, err error) {
 
 // answers is how long both arms took to answer, without what failed.
 func answers(a arms) analysis.Histogram {
-	var both analysis.Arm
-	addArm(&both, a.control)
-	addArm(&both, a.experiment)
-	h := both.Latency
+	h := bothArms(a)
 	if h.IsZero() {
 		return h
 	}
 	h.Counts = slices.Clone(h.Counts)
 	h.Counts[len(h.Counts)-1] = 0
 	return h
+}
+
+func bothArms(a arms) analysis.Histogram {
+	var both analysis.Arm
+	addArm(&both, a.control)
+	addArm(&both, a.experiment)
+	return both.Latency
 }
 
 // tell tells the books, and then the analysis.

@@ -2,6 +2,7 @@ package comparison
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,6 +48,8 @@ func (c *Comparison) units() string {
 		return "targets"
 	case arms.Key == "request", arms.Key == "connection":
 		return arms.Key + "s"
+	case !slices.ContainsFunc(c.metrics, func(m *metric) bool { return m.book != nil && m.Unit == "" }):
+		return "slots of users"
 	}
 	return "users"
 }

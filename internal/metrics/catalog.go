@@ -21,6 +21,7 @@ type Deps struct {
 	Proxy     *Proxy                                                               // the arms of the run at the edge; nil: there are none
 	Run       string                                                               // the id of the run, which points of OTLP bear
 	Receiver  *Receiver                                                            // of OTLP; nil: there is none
+	Targets   int                                                                  // how many each arm has, if arms are made of targets; else 0
 }
 
 // Kind is a source in the catalog.
@@ -53,6 +54,23 @@ func Catalog(d Deps) []Kind {
 		prometheusKind(d),
 		proxyKind(d),
 	}
+}
+
+// narrow refuses a step of a metric that is counted by units: wider buckets would
+// only be drawn.
+func narrow(m mishap.CompareMetric, step mishap.Duration) error {
+	if m.Unit == "" || step == 0 {
+		return nil
+	}
+	return &mishap.FieldError{Path: "with.step", Msg: "is not used with unit: units are counted from reading to reading", Hint: "remove step"}
+}
+
+// labelOf refuses a unit that is no name of a label.
+func labelOf(m mishap.CompareMetric, names charset) error {
+	if name, rest := takeName(m.Unit, names); m.Unit == "" || name != "" && rest == "" {
+		return nil
+	}
+	return &mishap.FieldError{Path: "unit", Msg: fmt.Sprintf("%q is not the name of a label", m.Unit), Hint: "write it like slot"}
 }
 
 // fits refuses a metric of a kind that the source does not have.

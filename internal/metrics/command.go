@@ -32,6 +32,7 @@ type command struct {
 	secrets *secrets
 	reader  lineReader // used by the goroutine that reads, alone
 	needs   []mishap.MetricKind
+	units   bool // one of the metrics needs them
 	lines   chan line
 	done    chan struct{} // closed by Close
 	said    tail
@@ -137,7 +138,7 @@ func (c *command) start() error {
 		return fmt.Errorf("start command: %w: %w", ErrUnavailable, err)
 	}
 	c.started, c.running = true, cmd
-	c.reader = lineReader{needs: slices.Clone(c.needs), delay: c.params.Delay.Std(), quote: c.secrets.quote}
+	c.reader = lineReader{needs: slices.Clone(c.needs), units: c.units, delay: c.params.Delay.Std(), quote: c.secrets.quote}
 	scanner := bufio.NewScanner(out)
 	scanner.Buffer(nil, longestLine)
 	c.reading.Go(func() { c.read(scanner) })

@@ -12,7 +12,7 @@ import (
 )
 
 // FromCommand is the name of the source that reads what a command prints.
-const FromCommand = "command"
+const FromCommand = mishap.CommandSource
 
 // commandParams has the names of the exec probe's.
 type commandParams struct {
@@ -24,7 +24,8 @@ type commandParams struct {
 
 const commandDoc = "Runs a command for as long as the arms are compared, and reads buckets from its standard output, one JSON object a " +
 	"line, flushed: `start` (RFC 3339), `width`, and `control` and `experiment` with what the metric reads: `requests` and " +
-	"`successes`, `events`, `latency` (`bounds` in seconds, ascending, and `counts`, one more), `gauge`. A bucket is printed " +
+	"`successes`, `events`, `latency` (`bounds` in seconds, ascending, and `counts`, one more), `gauge`. Where a metric has `unit`, each arm also has " +
+	"`units`: the same counts by unit (of users `mishap.slot`, \"0\" to \"63\"), which add up to those of the arm. A bucket is printed " +
 	"when it is closed: it counts what started in it, and never changes. Metrics with the same parameters share one command.\n\n" +
 	"A line that is wrong (another key, a number missing, more successes than requests, a bucket that overlaps the one " +
 	"before, that is from the future, or later than `delay`) is refused by its number, and its time is missing. A line of " +
@@ -71,6 +72,9 @@ func commandKind(d Deps) Kind {
 				shared[string(m.With)], feeds[c] = c, NewFeed(c)
 			}
 			c.needs = append(c.needs, m.Metric)
+			if c.units = c.units || m.Unit != ""; m.Unit != "" {
+				return countUnits(d, feeds[c].Tap(), m), nil
+			}
 			return feeds[c].Tap(), nil
 		},
 	}

@@ -29,11 +29,14 @@ type printedArm struct {
 	Events    *int64              `json:"events"`
 	Latency   *analysis.Histogram `json:"latency"`
 	Gauge     *json.Number        `json:"gauge"`
+
+	Units map[string]*printedArm `json:"units"` // the same, unit by unit
 }
 
 // lineReader reads the lines of a command, one after the other.
 type lineReader struct {
 	needs  []mishap.MetricKind
+	units  bool // a metric needs them
 	delay  time.Duration
 	quote  func(string) string
 	number int       // of the last line
@@ -56,6 +59,7 @@ func (r *lineReader) read(text []byte, now time.Time) (*analysis.Bucket, time.Du
 		return nil, 0, fmt.Errorf("line %d of the command is not a bucket: start, width, control or experiment is missing: %s", r.number, r.quote(string(text)))
 	}
 	b := analysis.Bucket{Start: *p.Start, Width: p.Width.Std(), Control: p.Control.arm(), Experiment: p.Experiment.arm()}
+	b.Units = append(p.Control.byUnit(false), p.Experiment.byUnit(true)...)
 	end, before := b.Start.Add(b.Width), r.end
 	late := now.Sub(end)
 	if err := r.check(p, b, now); err != nil {
@@ -81,7 +85,7 @@ func (r *lineReader) check(p printed, b analysis.Bucket, now time.Time) error {
 	case now.Sub(end) > r.delay+tolerated:
 		return fmt.Errorf("%w: it ended %s ago, and with.delay is %s; set that to what is usual, if the clocks agree", analysis.ErrClocks, now.Sub(end).Round(time.Millisecond), mishap.Duration(r.delay))
 	}
-	return errors.Join(r.checkArm("control", p.Control), r.checkArm("experiment", p.Experiment))
+	return errors.Join(r.checkArm("control", p.Control), r.checkArm("experiment", p.Experiment), r.checkUnits("control", p.Control), r.checkUnits("experiment", p.Experiment))
 }
 
 func (r *lineReader) checkArm(name string, a *printedArm) error {

@@ -19,6 +19,12 @@ type Counted interface {
 	Counted() (Counts, error)
 }
 
+// Binned is a source whose thresholds must be bounds of its histograms, since it
+// knows nothing of what lies between.
+type Binned interface {
+	Binned() bool
+}
+
 // Why nothing is counted of units.
 var (
 	// ErrNoUnits is a source that knows arms alone.

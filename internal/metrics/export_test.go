@@ -8,6 +8,21 @@ import (
 	"mishap/internal/analysis"
 )
 
+// CountUnits counts the units of a source that is made up; so many targets are
+// in each arm, or users if there are none.
+func CountUnits(s Source, m mishap.CompareMetric, targets int) Source {
+	return countUnits(Deps{Targets: targets}, s, m)
+}
+
+// UnitLines reads lines as those of a command, of which a metric needs units.
+func UnitLines(needs ...mishap.MetricKind) func(text string, now time.Time) (*analysis.Bucket, error) {
+	r := &lineReader{needs: needs, units: true, delay: time.Second, quote: strconv.Quote}
+	return func(text string, now time.Time) (*analysis.Bucket, error) {
+		b, _, err := r.read([]byte(text), now)
+		return b, err
+	}
+}
+
 // Lines reads lines as those of a command that came at some time.
 func Lines(delay time.Duration, needs ...mishap.MetricKind) func(text string, now time.Time) (*analysis.Bucket, error) {
 	r := &lineReader{needs: needs, delay: delay, quote: strconv.Quote}

@@ -85,8 +85,13 @@ func build(d metrics.Deps, source string, kind mishap.MetricKind, with any) (met
 	if with != nil {
 		m.With, _ = json.Marshal(with)
 	}
+	return metricOf(d, m)
+}
+
+// metricOf makes the source of a metric.
+func metricOf(d metrics.Deps, m mishap.CompareMetric) (metrics.Source, error) {
 	for _, k := range metrics.Catalog(d) {
-		if k.Name == source {
+		if k.Name == m.Source {
 			return k.New(m)
 		}
 	}

@@ -67,12 +67,18 @@ func otlpKind(d Deps) Kind {
 			if err == nil {
 				var problem error
 				asks, problem = armAsk{p.Requests, p.Failures, p.Events, p.Histogram, p.Gauge}.asks("with.", m.Metric, true)
-				err = errors.Join(p.check(), problem)
+				err = errors.Join(p.check(), problem, labelOf(m, ofOTLP), narrow(m, p.Step))
 			}
 			if err := errors.Join(fits(FromOTLP, m, kinds), err); err != nil {
 				return nil, err
 			}
+			for i := range asks {
+				asks[i].unit = m.Unit
+			}
 			s := newOTLPSource(d, p, m.Metric, asks)
+			if s.rounds.label = m.Unit; m.Unit != "" {
+				return countUnits(d, s, m), nil
+			}
 			if p.Step > 0 {
 				return Widen(s, p.Step.Std()), nil
 			}

@@ -87,7 +87,7 @@ func (s *otlpSource) read(m series) (all []point) {
 			return
 		}
 		p := point{role: m.ask.role, delta: temporality == otlp.AggregationTemporality_AGGREGATION_TEMPORALITY_DELTA,
-			sample: sample{target: m.target, arm: arm, series: m.ask.path + " " + m.scope + " " + m.metric.GetName() + attributeText(labels), at: nanos(end), since: nanos(start)}}
+			sample: sample{target: m.target, arm: arm, unit: m.ask.unitOf(labels), series: m.ask.path + " " + m.scope + " " + m.metric.GetName() + attributeText(labels), at: nanos(end), since: nanos(start)}}
 		switch {
 		case end == 0:
 			p.err = fmt.Errorf("%w: a point without a time", analysis.ErrBucket)

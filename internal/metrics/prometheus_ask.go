@@ -29,6 +29,7 @@ type ask struct {
 	label string          // that tells the arms apart; empty: all is of arm
 	arms  map[string]side // values of the label
 	arm   side            //
+	unit  string          // the label that says of which unit a series is; empty: none does
 }
 
 // asks makes the queries of a metric, requests before failures: what was scraped
@@ -97,6 +98,14 @@ func (a armAsk) asks(path string, kind mishap.MetricKind, otlp bool) ([]ask, err
 		asks = append(asks, q)
 	}
 	return asks, errors.Join(problems...)
+}
+
+// unitOf is what a series says of its unit.
+func (a ask) unitOf(labels map[string]string) string {
+	if a.unit == "" {
+		return ""
+	}
+	return labels[a.unit]
 }
 
 // armOf is the arm of a series.

@@ -82,7 +82,7 @@ func readClassic(a ask, series []promSeries) []found {
 			key := name + at.Format(time.RFC3339Nano)
 			h := whole[key]
 			if h == nil {
-				h = &classic{proto: sample{target: targetOf(one.Metric), series: name, arm: arm}, at: at}
+				h = &classic{proto: sample{target: targetOf(one.Metric), series: name, unit: a.unitOf(one.Metric), arm: arm}, at: at}
 				whole[key], order = h, append(order, key)
 			}
 			h.edges = append(h.edges, edge{bound, n})
@@ -163,7 +163,7 @@ func (c *promCounts) readNative(a ask, series []promSeries) ([]found, error) {
 		if !ok {
 			continue
 		}
-		proto := sample{target: targetOf(one.Metric), series: a.path + " " + labelText(one.Metric, ""), arm: arm}
+		proto := sample{target: targetOf(one.Metric), series: a.path + " " + labelText(one.Metric, ""), unit: a.unitOf(one.Metric), arm: arm}
 		for _, point := range one.Histograms {
 			s := found{sample: proto}
 			if s.at, s.err = readTime(point[0]); s.err == nil {

@@ -83,7 +83,7 @@ func prometheusKind(d Deps) Kind {
 			if err == nil {
 				var problem error
 				asks, problem = p.asks(m.Metric)
-				err = errors.Join(p.check(), problem)
+				err = errors.Join(p.check(), problem, labelOf(m, ofLabels), narrow(m, p.Step))
 			}
 			if err := errors.Join(fits(FromPrometheus, m, kinds), err); err != nil {
 				return nil, err
@@ -92,7 +92,13 @@ func prometheusKind(d Deps) Kind {
 			if m.Metric == mishap.Gauge {
 				return newPromGauge(client, p, asks), nil
 			}
+			for i := range asks {
+				asks[i].unit = m.Unit
+			}
 			counts := newPromCounts(client, p, m.Metric, asks)
+			if counts.rounds.label = m.Unit; m.Unit != "" {
+				return countUnits(d, counts, m), nil
+			}
 			if p.Step > 0 {
 				return Widen(counts, p.Step.Std()), nil
 			}

@@ -40,7 +40,7 @@ func (c *promCounts) read(ctx context.Context, i int, look time.Duration) ([]fou
 		for name := range one.Metric {
 			names[name] = true
 		}
-		proto := sample{target: targetOf(one.Metric), series: a.path + " " + labelText(one.Metric, ""), arm: arm}
+		proto := sample{target: targetOf(one.Metric), series: a.path + " " + labelText(one.Metric, ""), unit: a.unitOf(one.Metric), arm: arm}
 		for _, value := range one.Values {
 			s := found{sample: proto}
 			var n int64

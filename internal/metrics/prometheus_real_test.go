@@ -33,6 +33,7 @@ type shop struct {
 	classic  *prometheus.HistogramVec
 	native   *prometheus.HistogramVec
 	depth    *prometheus.GaugeVec
+	slots    *prometheus.CounterVec // what each slot of users asked for: half by each of two
 	down     bool
 	without  string // an arm that gets nothing, and shows nothing
 }
@@ -51,8 +52,9 @@ func (s *shop) restart() {
 	s.classic = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "took_seconds", Buckets: []float64{0.1, 1}}, []string{"arm"})
 	s.native = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "native_seconds", NativeHistogramBucketFactor: 1.1}, []string{"arm"})
 	s.depth = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "depth"}, []string{"arm"})
+	s.slots = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "asked_total"}, []string{"arm", "slot", "code"})
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(s.requests, s.classic, s.native, s.depth)
+	registry.MustRegister(s.requests, s.classic, s.native, s.depth, s.slots)
 	s.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 }
 
@@ -75,6 +77,9 @@ func (s *shop) serve(arm string, good, bad, slow int) {
 	s.requests.WithLabelValues(arm, "200").Add(float64(good))
 	s.requests.WithLabelValues(arm, "500").Add(float64(bad))
 	s.depth.WithLabelValues(arm).Set(float64(bad))
+	s.slots.WithLabelValues(arm, "0", "200").Add(float64(good))
+	s.slots.WithLabelValues(arm, "63", "200").Add(float64(good))
+	s.slots.WithLabelValues(arm, "63", "500").Add(float64(bad))
 	for i := range good + bad {
 		took := 0.05
 		if i < slow {
@@ -247,5 +252,25 @@ func TestWhatPrometheusMissedIsMissing(t *testing.T) {
 				t.Errorf("%s: bucket %+v", step.name, b)
 			}
 		}
+	}
+}
+
+func TestPrometheusKnowsUsersByTheirSlots(t *testing.T) {
+	t.Parallel()
+	s := newShop()
+	with := object{"url": scraped(t, s), "requests": "asked_total", "failures": `asked_total{code="500"}`}
+	source, err := metricOf(deps(), mishap.CompareMetric{Name: "m", Metric: mishap.SuccessRate, Source: "prometheus", Unit: "slot", With: encode(with)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	buckets, errs := gather(t, source, 3)
+	counted, err := source.(metrics.Counted).Counted()
+	if err != nil || len(errs) > 0 {
+		t.Fatal(err, errs)
+	}
+	n := float64(len(buckets))
+	row, _ := counted.Sums.Row("m")
+	if c, e := row.Control.Before, row.Experiment.Before; c.Units != 2 || c.N != 19*n || c.Y != n || c.YY != n*n || e.Units != 2 || e.N != 35*n || e.Y != 5*n || e.NN != (15*n)*(15*n)+(20*n)*(20*n) {
+		t.Errorf("after %g buckets control had %+v, the experiment %+v", n, c, e)
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // FromProxy is the name of the source that reads the proxy of the arms.
-const FromProxy = "proxy"
+const FromProxy = mishap.ProxySource
 
 // ArmsReader reads what a proxy counted of the arms of a run.
 type ArmsReader interface {

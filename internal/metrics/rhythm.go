@@ -49,7 +49,7 @@ func (r *rounds) begin(newest time.Time) {
 	for name, t := range r.tracks {
 		if n := len(t.pending); n > 0 && newest.Sub(t.pending[n-1].at) < 2*r.interval {
 			phases = append(phases, newest.Sub(t.pending[n-1].at)%r.interval)
-			r.expected[r.unit(t.target, name)] = true
+			r.expected[r.awaited(t.target, name)] = true
 		}
 	}
 	slices.Sort(phases)

@@ -23,6 +23,7 @@ const (
 type sample struct {
 	target string // what is read as a whole, such as one instance
 	series string // unique over all targets
+	unit   string // what the label of units says; empty: nothing
 	arm    side
 	at     time.Time
 	since  time.Time    // when the total was 0; zero: not known
@@ -43,6 +44,7 @@ type rounds struct {
 	skew   time.Duration // most that the readings of the arms may be apart
 	sparse bool          // a series that its target leaves out has not changed
 	finish func(analysis.Arm) (analysis.Arm, error)
+	label  string // of units, whose counts are told apart; empty: none are
 
 	given    time.Duration     // the interval, if it is said and not learnt
 	interval time.Duration     // between readings; 0: not learnt yet
@@ -52,7 +54,7 @@ type rounds struct {
 	mark     time.Time         // until here there are buckets, or gaps
 	last     time.Time         // of the last round; zero: there is nothing to count from
 	tracks   map[string]*track // by series
-	expected map[string]bool   // units that the next round waits for
+	expected map[string]bool   // what the next round waits for
 	targets  map[string]bool   // that were in the last round
 	bounds   []float64         // of latencies, as they were first
 	lost     error             // why the next bucket is refused
@@ -62,6 +64,7 @@ type rounds struct {
 // track is one series.
 type track struct {
 	target  string
+	unit    string
 	arm     side
 	known   bool     // it was seen before the current window
 	base    *sample  // its reading in the last round; nil: it was not there
@@ -77,9 +80,9 @@ func newRounds() *rounds {
 		finish: func(a analysis.Arm) (analysis.Arm, error) { return a, nil }}
 }
 
-// unit is what a round waits for: each series, or where series may be left out,
-// each target.
-func (r *rounds) unit(target, series string) string {
+// awaited is what a round waits for: each series, or where series may be left
+// out, each target.
+func (r *rounds) awaited(target, series string) string {
 	if r.sparse {
 		return target
 	}
@@ -91,7 +94,7 @@ func (r *rounds) unit(target, series string) string {
 func (r *rounds) add(s sample) (late, again bool) {
 	t := r.tracks[s.series]
 	if t == nil {
-		t = &track{target: s.target, arm: s.arm}
+		t = &track{target: s.target, unit: s.unit, arm: s.arm}
 		r.tracks[s.series] = t
 	}
 	if !s.at.After(r.cut) {
@@ -99,7 +102,7 @@ func (r *rounds) add(s sample) (late, again bool) {
 			return false, true
 		}
 		if t.base == nil && s.at.After(r.last) {
-			r.expected[r.unit(s.target, s.series)] = true // it joins the next round
+			r.expected[r.awaited(s.target, s.series)] = true // it joins the next round
 		}
 		t.known = t.known || !s.at.After(r.last)
 		return true, false
@@ -155,16 +158,16 @@ func (r *rounds) gather() map[string]sample {
 	return read
 }
 
-// missing are the units that were expected and not read.
+// missing is what was expected and not read.
 func (r *rounds) missing(read map[string]sample) []string {
 	there := map[string]bool{}
 	for name, s := range read {
-		there[r.unit(s.target, name)] = true
+		there[r.awaited(s.target, name)] = true
 	}
 	var all []string
-	for _, unit := range slices.Sorted(maps.Keys(r.expected)) {
-		if !there[unit] {
-			all = append(all, unit)
+	for _, one := range slices.Sorted(maps.Keys(r.expected)) {
+		if !there[one] {
+			all = append(all, one)
 		}
 	}
 	return all
@@ -253,7 +256,7 @@ func (r *rounds) advance(read map[string]sample, missing []string, at time.Time)
 	clear(r.expected)
 	clear(r.targets)
 	for name, s := range read {
-		r.expected[r.unit(s.target, name)], r.targets[s.target] = true, true
+		r.expected[r.awaited(s.target, name)], r.targets[s.target] = true, true
 		if s.at.Before(earliest) {
 			earliest = s.at
 		}

@@ -27,11 +27,12 @@ func (r *rounds) count(read map[string]sample, missing []string, at time.Time) (
 		return nil, err
 	}
 	var arms [neither + 1]analysis.Arm
+	units := r.units(read)
 	for _, name := range slices.Sorted(maps.Keys(read)) {
 		s := read[name]
 		delta, err := r.delta(name, s)
 		if err == nil {
-			err = sumArm(&arms[s.arm], delta)
+			err = errors.Join(sumArm(&arms[s.arm], delta), r.addUnit(units, name, s, delta))
 		}
 		if err != nil {
 			return nil, err
@@ -45,7 +46,11 @@ func (r *rounds) count(read map[string]sample, missing []string, at time.Time) (
 	if err := errors.Join(errC, errE, r.bound(&c), r.bound(&e)); err != nil {
 		return nil, err
 	}
-	return &analysis.Bucket{Start: r.last, Width: at.Sub(r.last), Control: c, Experiment: e}, nil
+	all, err := r.finishUnits(units)
+	if err != nil {
+		return nil, err
+	}
+	return &analysis.Bucket{Start: r.last, Width: at.Sub(r.last), Control: c, Experiment: e, Units: all}, nil
 }
 
 // bound refuses a histogram with other bounds than the first one of all.

@@ -98,6 +98,7 @@ type Book struct {
 	tried    []bool // per arm and slot
 	few      []Place
 	refused  uint64
+	missing  [2]time.Duration // before the injection, and since
 }
 
 // NewBook makes a book whose counts begin at a time (of the caller's clock),
@@ -287,6 +288,19 @@ func (b *Book) Trial(p Place, came time.Time, failed bool) bool {
 	}
 	b.trials = append(b.trials, mark)
 	return true
+}
+
+// Miss says that so much time is not counted: of the baseline, or since the
+// injection once that is said.
+func (b *Book) Miss(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	if b.injected.IsZero() {
+		b.missing[0] += d
+		return
+	}
+	b.missing[1] += d
 }
 
 // Close says that all that came before a time has been counted.

@@ -107,6 +107,10 @@ type Snapshot struct {
 	// the index TrialsFrom on; one letter each.
 	TrialsFrom int    `json:"trialsFrom,omitempty"`
 	Trials     string `json:"trials,omitempty"`
+	// MissingBefore and Missing are time that is not counted, of the baseline and
+	// since the injection.
+	MissingBefore time.Duration `json:"missingBefore,omitempty"`
+	Missing       time.Duration `json:"missing,omitempty"`
 	// Refused is how many counts could not be.
 	Refused uint64 `json:"refused,omitempty"`
 }
@@ -117,6 +121,7 @@ func (b *Book) Snapshot(trialsFrom int) Snapshot {
 	trialsFrom = min(max(trialsFrom, 0), len(b.trials))
 	s := Snapshot{
 		Began: b.began, Injected: b.injected, UpTo: b.upTo, Slots: b.slots, Refused: b.refused,
+		MissingBefore: b.missing[0], Missing: b.missing[1],
 		TrialsFrom: trialsFrom, Trials: string(b.trials[trialsFrom:]),
 	}
 	for i, r := range b.rows {
