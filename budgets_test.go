@@ -31,15 +31,15 @@ const (
 // fileBudgets are of the packages that were larger when budgets came.
 func fileBudgets() map[string]int {
 	return map[string]int{
-		"mishap":                   31,
+		"mishap":                   32,
 		"mishap/cmd/mishap":        29,
-		"mishap/experiments":       24,
+		"mishap/experiments":       25,
 		"mishap/injectors":         33,
 		"mishap/internal/analysis": 21,
 		"mishap/internal/app":      59,
 		"mishap/internal/forward":  42,
-		"mishap/internal/ledger":   27,
-		"mishap/internal/metrics":  30,
+		"mishap/internal/ledger":   28,
+		"mishap/internal/metrics":  34,
 		"mishap/internal/proxy":    80,
 		"mishap/internal/report":   40,
 	}
@@ -57,11 +57,11 @@ func circleBudgets() map[string]int {
 	return map[string]int{
 		"mishap":                  16,
 		"mishap/cmd/mishap":       29,
-		"mishap/experiments":      13,
+		"mishap/experiments":      14,
 		"mishap/injectors":        30,
 		"mishap/internal/app":     25,
 		"mishap/internal/forward": 27,
-		"mishap/internal/metrics": 23,
+		"mishap/internal/metrics": 27,
 		"mishap/internal/proxy":   66,
 		"mishap/internal/report":  23,
 	}
