@@ -31,8 +31,22 @@ type InjectorKind struct {
 	// New checks the fault's parameters and targets and returns its injector.
 	// Problems are [*FieldError] values, joined, so that all are reported.
 	New func(f Fault) (Injector, error)
+	// Restore makes the injector of a recorded injection, which reverts and
+	// verifies it but cannot prepare another.
+	Restore func(in Injection) (Injector, error)
 	// Uses is what the fault starts, reads and reaches; nil: not declared.
 	Uses func(f Fault) (Uses, error)
+}
+
+// Restore makes the injector of a recorded injection: its kind is looked up by
+// the name that the record has.
+func Restore(kinds []InjectorKind, in Injection) (Injector, error) {
+	for _, k := range kinds {
+		if k.Name == in.Injector {
+			return k.Restore(in)
+		}
+	}
+	return nil, WithHint(fmt.Errorf("restore injection %s: this mishap has no injector %q", in.ID, in.Injector), "use the version of mishap that injected it")
 }
 
 // Keeper says what ends a fault when its server is gone.

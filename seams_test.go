@@ -25,7 +25,7 @@ func TestKindsMeetTheOutsideOnlyThroughSeams(t *testing.T) {
 		"crypto/tls": {"Dial", "DialWithDialer", "Dialer", "LoadX509KeyPair"},
 	}
 	own := []string{ // reads /proc and what the kernel says of this machine
-		"injectors/process_linux.go: os.ReadFile", "injectors/process_linux.go: os.ReadDir",
+		"injectors/host/process_linux.go: os.ReadFile", "injectors/host/process_linux.go: os.ReadDir",
 		// what is dialled and looked up with where nobody hands anything in
 		"probes/catalog.go: net.Dialer", "safeguards/catalog.go: net.Dialer", "internal/metrics/catalog.go: net.Dialer",
 		"probes/catalog.go: os.LookupEnv", "internal/metrics/catalog.go: os.LookupEnv",

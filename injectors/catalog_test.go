@@ -8,13 +8,14 @@ import (
 
 	"mishap"
 	"mishap/injectors"
+	"mishap/internal/formattest"
 )
 
 func TestCatalogIsSortedAndDescribesItself(t *testing.T) {
 	var names []string
 	for _, k := range injectors.Catalog(injectors.Deps{}) {
 		names = append(names, k.Name)
-		if k.Summary == "" || k.Doc == "" || k.WhenLost == "" || k.Keeper == "" || len(k.Do) == 0 || k.New == nil {
+		if k.Summary == "" || k.Doc == "" || k.WhenLost == "" || k.Keeper == "" || len(k.Do) == 0 || k.New == nil || k.Restore == nil {
 			t.Errorf("%s leaves out what a person needs to know: %+v", k.Name, k)
 		}
 		if !k.Irreversible && len(k.Undo) == 0 {
@@ -36,9 +37,9 @@ func TestCatalogIsSortedAndDescribesItself(t *testing.T) {
 	}
 }
 
-func TestRestoreKnowsEveryEntryOfTheCatalog(t *testing.T) {
+func TestWhatTheCatalogMakesIsRestoredFromItsRecord(t *testing.T) {
 	for _, k := range injectors.Catalog(injectors.Deps{}) {
-		injector, err := injectors.Restore(injectors.Deps{}, mishap.Injection{Injector: k.Name})
+		injector, err := mishap.Restore(injectors.Recorded(injectors.Deps{}), mishap.Injection{Injector: k.Name})
 		if err != nil {
 			t.Errorf("restore %s: %v", k.Name, err)
 			continue
@@ -50,8 +51,16 @@ func TestRestoreKnowsEveryEntryOfTheCatalog(t *testing.T) {
 	}
 }
 
+func TestEveryRecordOfBeforeNamesAnInjectorThatIsRestored(t *testing.T) {
+	for _, name := range formattest.Names(t, "undo") {
+		if _, err := mishap.Restore(injectors.Recorded(injectors.Deps{}), mishap.Injection{Injector: strings.TrimSuffix(name, ".json")}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestRestoreOfAnUnknownInjectorIsAnErrorWithAHint(t *testing.T) {
-	_, err := injectors.Restore(injectors.Deps{}, mishap.Injection{ID: "run.1.1", Injector: "moon-eclipse"})
+	_, err := mishap.Restore(injectors.Recorded(injectors.Deps{}), mishap.Injection{ID: "run.1.1", Injector: "moon-eclipse"})
 	if _, hinted := err.(*mishap.Hinted); !hinted {
 		t.Errorf("the error is %v, want one with a hint", err)
 	}

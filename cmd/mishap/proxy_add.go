@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mishap"
-	"mishap/injectors"
+	proxyfault "mishap/injectors/proxy"
 	"mishap/internal/outside"
 	"mishap/internal/proxy"
 )
@@ -133,7 +133,7 @@ func parameter(text string) (any, error) {
 	if err := part.UnmarshalText([]byte(text)); err == nil {
 		return float64(part), nil
 	}
-	if size, err := injectors.ParseSize(text); err == nil {
+	if size, err := proxyfault.ParseSize(text); err == nil {
 		return int64(size), nil
 	}
 	return text, nil

@@ -23,8 +23,8 @@ type environment struct {
 	args     []string
 	in       io.Reader
 	out, err io.Writer
-	around   app.Around  // for tests
-	extra    []app.Extra // for tests
+	around   app.Around            // for tests
+	extra    []mishap.InjectorKind // for tests
 }
 
 // cli is what all verbs share.

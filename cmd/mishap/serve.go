@@ -30,7 +30,7 @@ Beside it all other commands work as ever: status, report, abort, halt, unlock.
 			if err != nil {
 				return err
 			}
-			a, err := app.New(app.Options{Config: c.config, State: c.state, Ledger: c.ledger, Log: log, Around: c.around, Extra: c.extra})
+			a, err := app.New(app.Options{Config: c.config, State: c.state, Ledger: c.ledger, Log: log, Around: c.around, Injectors: c.extra})
 			if err != nil {
 				return err
 			}

@@ -18,7 +18,7 @@ import (
 
 // app opens the settings and catalogs; the ledger only when it is needed.
 func (c *cli) app() (*app.App, error) {
-	return app.New(app.Options{Config: c.config, State: c.state, Ledger: c.ledger, Log: c.log(), Around: c.around, Extra: c.extra})
+	return app.New(app.Options{Config: c.config, State: c.state, Ledger: c.ledger, Log: c.log(), Around: c.around, Injectors: c.extra})
 }
 
 // withApp runs f with an app and names what a crash left before.

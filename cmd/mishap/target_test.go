@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/internal/app"
 )
 
 // target is a slow system far away that faults can be put into: it remembers
@@ -131,11 +130,11 @@ func (g *target) revertsOf(id string) int {
 // fakeTarget is the injectors of such a target: "mark", which no process keeps, so
 // that another server must revert it; "token", whose fault bears its injection's id,
 // as those of a proxy do; and "kept", which has a keeper.
-func fakeTarget(address string) []app.Extra {
+func fakeTarget(address string) []mishap.InjectorKind {
 	if address == "" {
 		return nil
 	}
-	var all []app.Extra
+	var all []mishap.InjectorKind
 	for name, keeper := range map[string]mishap.Keeper{"mark": "", "token": mishap.KeeperProxy, "kept": mishap.KeeperProcess} {
 		one := mark{address, name}
 		kind := mishap.InjectorKind{
@@ -143,8 +142,10 @@ func fakeTarget(address string) []app.Extra {
 			Targets: markTargets{}, Keeper: keeper,
 			Uses: func(mishap.Fault) (mishap.Uses, error) { return mishap.Uses{}, nil },
 			New:  func(mishap.Fault) (mishap.Injector, error) { return one, nil },
+
+			Restore: func(mishap.Injection) (mishap.Injector, error) { return one, nil },
 		}
-		all = append(all, app.Extra{InjectorKind: kind, Restore: func(mishap.Injection) (mishap.Injector, error) { return one, nil }})
+		all = append(all, kind)
 	}
 	return all
 }

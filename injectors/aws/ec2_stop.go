@@ -1,4 +1,4 @@
-package injectors
+package aws
 
 import (
 	"context"
@@ -8,24 +8,18 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"mishap"
+	"mishap/internal/target"
 )
-
-// AWS is an account in a region, with credentials.
-type AWS struct {
-	Config          aws.Config
-	Account, Region string
-}
 
 type ec2Targets struct {
 	Region string            `json:"region,omitempty" jsonschema:"AWS region, default that of the AWS configuration"`
 	IDs    []string          `json:"ids,omitempty" jsonschema:"instance ids"`
 	Tags   map[string]string `json:"tags,omitempty" jsonschema:"tags that an instance must carry, all of them; case-sensitive, without wildcards"`
-	selection
+	target.Selection
 }
 
 func ec2StopKind(d Deps) mishap.InjectorKind {
@@ -37,7 +31,7 @@ func ec2StopKind(d Deps) mishap.InjectorKind {
 				"An Auto Scaling group replaces a stopped instance; the plan says so. " +
 				"Starting an instance whose volumes are encrypted with a key of your own also needs kms:CreateGrant on that key, which a dry run cannot show. " +
 				"The keeper starts the instances when mishap is gone, as long as this machine lives.",
-			Params:  noParams{},
+			Params:  target.NoParams{},
 			Example: "injector: ec2-stop\ntargets: {tags: {Role: payments}, pick: 1, seed: 42}\nfor: 5m",
 		},
 		Targets: ec2Targets{}, Keeper: mishap.KeeperProcess, Samples: true,
@@ -46,19 +40,20 @@ func ec2StopKind(d Deps) mishap.InjectorKind {
 		WhenLost: "if this whole machine is lost, the instances stay stopped until `mishap revert`, or until somebody starts them",
 		New: func(f mishap.Fault) (mishap.Injector, error) {
 			e := &ec2Stop{deps: d}
-			err := readBare(f, &e.targets)
+			err := target.Read(f, &e.targets)
 			return e, errors.Join(err, e.targets.check())
 		},
+		Restore: func(mishap.Injection) (mishap.Injector, error) { return &ec2Stop{deps: d}, nil },
 		Uses: func(f mishap.Fault) (mishap.Uses, error) { // AWS is reached where the settings list the place
 			var t ec2Targets
-			err := readBare(f, &t)
+			err := target.Read(f, &t)
 			return mishap.UsesOf(t), err
 		},
 	}
 }
 
 func (t ec2Targets) check() error {
-	problems := []error{t.selection.check()}
+	problems := []error{t.CheckSelection()}
 	if len(t.IDs) == 0 && len(t.Tags) == 0 {
 		problems = append(problems, &mishap.FieldError{Path: "targets", Msg: "name no instance", Hint: "give tags or ids"})
 	}
@@ -86,7 +81,7 @@ type ec2Undo struct {
 
 // Prepare finds the instances and asks EC2 whether it would stop and start them.
 func (e *ec2Stop) Prepare(ctx context.Context, req mishap.Request) ([]mishap.Injection, error) {
-	place, err := e.deps.AWS(ctx, e.targets.Region)
+	place, err := e.deps.Place(ctx, e.targets.Region)
 	if err != nil {
 		return nil, err
 	}
@@ -96,14 +91,14 @@ func (e *ec2Stop) Prepare(ctx context.Context, req mishap.Request) ([]mishap.Inj
 		return nil, err
 	}
 	if len(matched) == 0 {
-		return nil, noTarget("no running instance in %s %s fits the targets of %q", place.Account, place.Region, req.Fault.Name)
+		return nil, target.None("no running instance in %s %s fits the targets of %q", place.Account, place.Region, req.Fault.Name)
 	}
-	picked, err := choose(e.targets.selection, req, matched)
+	picked, err := target.Choose(e.targets.Selection, req, matched)
 	if err != nil {
 		return nil, err
 	}
 	var out []mishap.Injection
-	for i, instance := range picked.chosen {
+	for i, instance := range picked.Chosen {
 		if err := stoppable(ctx, client, instance); err != nil {
 			return nil, err
 		}
@@ -112,21 +107,21 @@ func (e *ec2Stop) Prepare(ctx context.Context, req mishap.Request) ([]mishap.Inj
 			return nil, err
 		}
 		in.Matched = len(matched)
-		if picked.control != nil {
-			like, err := ec2Injection(req, place, picked.control[i])
+		if picked.Control != nil {
+			like, err := ec2Injection(req, place, picked.Control[i])
 			if err != nil {
 				return nil, err
 			}
 			in.Control = &like.Target
 			in.Keys = append(in.Keys, ec2Key(place, like.Target.ID, mishap.ControlAttribute))
 		}
-		if picked.note != "" {
-			in.Notes = append(in.Notes, picked.note)
+		if picked.Note != "" {
+			in.Notes = append(in.Notes, picked.Note)
 		}
 		out = append(out, in)
 	}
 	out[0].Notes = append(out[0].Notes, notTaken(e.targets.IDs, matched)...)
-	if err := preflight(ctx, client, picked.chosen); err != nil {
+	if err := preflight(ctx, client, picked.Chosen); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -147,7 +142,7 @@ func (e *ec2Stop) Inject(ctx context.Context, in mishap.Injection) error {
 		case now == types.InstanceStateNameStopping, now == types.InstanceStateNameStopped:
 			return nil
 		case now == types.InstanceStateNameTerminated, now == types.InstanceStateNameShuttingDown:
-			return noTarget("instance %s is %s", id, now)
+			return target.None("instance %s is %s", id, now)
 		case !asked:
 			if _, err := client.StopInstances(ctx, &ec2.StopInstancesInput{InstanceIds: []string{id}}, once); err != nil {
 				return callError("ec2:StopInstances", "stop instance "+id, err)
@@ -219,7 +214,7 @@ func (e *ec2Stop) recorded(ctx context.Context, in mishap.Injection) (*ec2.Clien
 	if err := json.Unmarshal(in.Undo, &undo); err != nil || undo.Instance == "" || undo.Region == "" {
 		return nil, "", fmt.Errorf("read undo of %s: it names no instance", in.ID)
 	}
-	place, err := e.deps.AWS(ctx, undo.Region)
+	place, err := e.deps.Place(ctx, undo.Region)
 	if err != nil {
 		return nil, "", err
 	}

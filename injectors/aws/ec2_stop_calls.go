@@ -1,4 +1,4 @@
-package injectors
+package aws
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"mishap"
+	"mishap/internal/target"
 )
 
 // EC2's own words for "this would have worked", and for what is not there.
@@ -69,7 +70,7 @@ func findInstances(ctx context.Context, client *ec2.Client, t ec2Targets) ([]typ
 	for pages := ec2.NewDescribeInstancesPaginator(client, input); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if code := errorCode(err); code == codeNotFound || code == codeMalformed {
-			return nil, noTarget("%v", err)
+			return nil, target.None("%v", err)
 		}
 		if err != nil {
 			return nil, callError("ec2:DescribeInstances", "describe instances", err)
@@ -118,7 +119,7 @@ func notTaken(ids []string, matched []types.Instance) []string {
 	return notes
 }
 
-func ec2Injection(req mishap.Request, place AWS, i types.Instance) (mishap.Injection, error) {
+func ec2Injection(req mishap.Request, place Place, i types.Instance) (mishap.Injection, error) {
 	id, tags := aws.ToString(i.InstanceId), tagsOf(i)
 	undo, err := json.Marshal(ec2Undo{Account: place.Account, Region: place.Region, Instance: id})
 	in := mishap.Injection{
@@ -134,7 +135,7 @@ func ec2Injection(req mishap.Request, place AWS, i types.Instance) (mishap.Injec
 }
 
 // ec2Key is a resource key of an instance.
-func ec2Key(place AWS, id, attribute string) mishap.Key {
+func ec2Key(place Place, id, attribute string) mishap.Key {
 	return mishap.Key{Thing: fmt.Sprintf("aws/%s/%s/instance/%s", place.Account, place.Region, id), Attribute: attribute}
 }
 

@@ -1,4 +1,4 @@
-package injectors_test
+package aws_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mishap"
-	"mishap/injectors"
+	"mishap/injectors/aws"
 )
 
 const slowID = "i-0123456789abcdef0"
@@ -77,8 +77,8 @@ func xmlAnswer(code int, body string) *http.Response {
 	return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {"text/xml"}}, Body: io.NopCloser(strings.NewReader(body))}
 }
 
-func (s *slowEC2) deps(account string) injectors.Deps {
-	return depsFor(injectors.AWS{Account: account, Region: motoRegion, Config: configFor("http://ec2.test", s)})
+func (s *slowEC2) deps(account string) aws.Deps {
+	return depsFor(aws.Place{Account: account, Region: motoRegion, Config: configFor("http://ec2.test", s)})
 }
 
 // slowRecord is an injection as it is read from a ledger.
@@ -87,9 +87,9 @@ func slowRecord() mishap.Injection {
 		Undo: raw(map[string]string{"account": motoAccount, "region": motoRegion, "instance": slowID})}
 }
 
-func restored(t *testing.T, d injectors.Deps) mishap.Injector {
+func restored(t *testing.T, d aws.Deps) mishap.Injector {
 	t.Helper()
-	injector, err := injectors.Restore(d, slowRecord())
+	injector, err := kind(d, "ec2-stop").Restore(slowRecord())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package injectors_test
+package aws_test
 
 import (
 	"errors"
@@ -7,13 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/google/go-cmp/cmp"
 
 	"mishap"
-	"mishap/injectors"
+	"mishap/injectors/aws"
 )
 
 func targetIDs(all []mishap.Injection) []string {
@@ -125,7 +125,7 @@ func terminatedAfterPlan(t *testing.T, m *moto) {
 func protectionIsRefused(t *testing.T, m *moto) {
 	ids := m.launch(t, 1, nil)
 	_, err := m.ec2.ModifyInstanceAttribute(t.Context(), &ec2.ModifyInstanceAttributeInput{
-		InstanceId: aws.String(ids[0]), DisableApiStop: &types.AttributeBooleanValue{Value: aws.Bool(true)},
+		InstanceId: sdk.String(ids[0]), DisableApiStop: &types.AttributeBooleanValue{Value: sdk.Bool(true)},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func TestEC2StopNamesEveryProblemOfItsTargets(t *testing.T) {
 		`{"tags": {"a": "b"}, "pick": -1}`: {"targets.pick"},
 		`{"tags": {"a": "b"}, "zone": 1}`:  {"targets.zone"},
 	} {
-		_, err := kind(injectors.Deps{}, "ec2-stop").New(fault("ec2-stop", targets, nil))
+		_, err := kind(aws.Deps{}, "ec2-stop").New(fault("ec2-stop", targets, nil))
 		if diff := cmp.Diff(want, paths(err)); diff != "" {
 			t.Errorf("%s: %v\n%s", targets, err, diff)
 		}

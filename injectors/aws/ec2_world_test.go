@@ -1,4 +1,4 @@
-package injectors_test
+package aws_test
 
 import (
 	"context"
@@ -11,10 +11,10 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
 
 	"mishap"
-	"mishap/injectors"
+	"mishap/injectors/aws"
 	"mishap/internal/injectortest"
 )
 
@@ -23,12 +23,12 @@ import (
 func memoryEC2World() injectortest.World {
 	var region *memoryRegion
 	var server *httptest.Server
-	w := world(injectors.Deps{AWS: func(context.Context, string) (injectors.AWS, error) {
-		config := aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String(server.URL),
-			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-				return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key"}, nil
+	w := world(aws.Deps{Place: func(context.Context, string) (aws.Place, error) {
+		config := sdk.Config{Region: "eu-west-1", BaseEndpoint: sdk.String(server.URL),
+			Credentials: sdk.CredentialsProviderFunc(func(context.Context) (sdk.Credentials, error) {
+				return sdk.Credentials{AccessKeyID: "id", SecretAccessKey: "key"}, nil
 			})}
-		return injectors.AWS{Config: config, Account: "123456789012", Region: "eu-west-1"}, nil
+		return aws.Place{Config: config, Account: "123456789012", Region: "eu-west-1"}, nil
 	}}, "ec2-stop")
 	w.Fault = func(t *testing.T) mishap.Fault {
 		region = &memoryRegion{state: map[string]string{"i-000000a1": "running", "i-000000a2": "running", "i-000000b1": "running"}}

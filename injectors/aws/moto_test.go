@@ -1,4 +1,4 @@
-package injectors_test
+package aws_test
 
 import (
 	"bufio"
@@ -13,12 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"mishap"
-	"mishap/injectors"
+	"mishap/injectors/aws"
 	"mishap/internal/injectortest"
 )
 
@@ -30,7 +30,7 @@ const (
 // moto is a server of EC2's API on this machine.
 type moto struct {
 	url   string
-	place injectors.AWS
+	place aws.Place
 	ec2   *ec2.Client
 }
 
@@ -69,7 +69,7 @@ func startMoto(t *testing.T) (m *moto, ok bool) {
 	case <-time.After(3 * time.Minute):
 		t.Fatal("moto_server does not listen after 3 minutes")
 	}
-	m.place = injectors.AWS{Account: motoAccount, Region: motoRegion, Config: configFor(m.url, http.DefaultClient)}
+	m.place = aws.Place{Account: motoAccount, Region: motoRegion, Config: configFor(m.url, http.DefaultClient)}
 	m.ec2 = ec2.NewFromConfig(m.place.Config)
 	return m, true
 }
@@ -90,10 +90,10 @@ func listenURL(log *os.File, address chan<- string) {
 }
 
 // configFor is an AWS configuration for a server of ours.
-func configFor(url string, client aws.HTTPClient) aws.Config {
-	return aws.Config{Region: motoRegion, BaseEndpoint: aws.String(url), HTTPClient: client,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "testing", SecretAccessKey: "testing"}, nil
+func configFor(url string, client sdk.HTTPClient) sdk.Config {
+	return sdk.Config{Region: motoRegion, BaseEndpoint: sdk.String(url), HTTPClient: client,
+		Credentials: sdk.CredentialsProviderFunc(func(context.Context) (sdk.Credentials, error) {
+			return sdk.Credentials{AccessKeyID: "testing", SecretAccessKey: "testing"}, nil
 		})}
 }
 
@@ -106,10 +106,10 @@ func needMoto(t *testing.T) *moto {
 	return m
 }
 
-func (m *moto) deps() injectors.Deps { return depsFor(m.place) }
+func (m *moto) deps() aws.Deps { return depsFor(m.place) }
 
-func depsFor(place injectors.AWS) injectors.Deps {
-	return injectors.Deps{AWS: func(context.Context, string) (injectors.AWS, error) { return place, nil }}
+func depsFor(place aws.Place) aws.Deps {
+	return aws.Deps{Place: func(context.Context, string) (aws.Place, error) { return place, nil }}
 }
 
 // post calls moto's own API.
@@ -127,9 +127,9 @@ func (m *moto) launch(t *testing.T, n int32, tags map[string]string) []string {
 	t.Helper()
 	var list []types.Tag
 	for key, value := range tags {
-		list = append(list, types.Tag{Key: aws.String(key), Value: aws.String(value)})
+		list = append(list, types.Tag{Key: sdk.String(key), Value: sdk.String(value)})
 	}
-	input := &ec2.RunInstancesInput{ImageId: aws.String("ami-12345678"), MinCount: aws.Int32(n), MaxCount: aws.Int32(n)}
+	input := &ec2.RunInstancesInput{ImageId: sdk.String("ami-12345678"), MinCount: sdk.Int32(n), MaxCount: sdk.Int32(n)}
 	if list != nil {
 		input.TagSpecifications = []types.TagSpecification{{ResourceType: types.ResourceTypeInstance, Tags: list}}
 	}
@@ -139,7 +139,7 @@ func (m *moto) launch(t *testing.T, n int32, tags map[string]string) []string {
 	}
 	var ids []string
 	for _, i := range out.Instances {
-		ids = append(ids, aws.ToString(i.InstanceId))
+		ids = append(ids, sdk.ToString(i.InstanceId))
 	}
 	return ids
 }
@@ -154,7 +154,7 @@ func (m *moto) states(t *testing.T) string {
 	var text strings.Builder
 	for _, r := range out.Reservations {
 		for _, i := range r.Instances {
-			fmt.Fprintf(&text, "%s %s\n", aws.ToString(i.InstanceId), i.State.Name)
+			fmt.Fprintf(&text, "%s %s\n", sdk.ToString(i.InstanceId), i.State.Name)
 		}
 	}
 	return text.String()

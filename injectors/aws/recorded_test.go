@@ -1,4 +1,4 @@
-package injectors_test
+package aws_test
 
 import (
 	"testing"
@@ -25,7 +25,7 @@ func TestAStoppedInstanceThatWasRecordedBeforeIsStarted(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopped := w.Snapshot(t)
-	other, err := w.Restore(before)
+	other, err := w.Kind.Restore(before)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package injectors
+package host
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/target"
 )
 
 // execWith is the user's own fault: the commands that cause, undo and see it.
@@ -55,6 +56,7 @@ func execKind(d Deps) mishap.InjectorKind {
 			with, err := readExec(f.With)
 			return &execFault{deps: d}, errors.Join(err, with.check(f.Targets))
 		},
+		Restore: func(mishap.Injection) (mishap.Injector, error) { return &execFault{deps: d}, nil },
 		Uses: func(f mishap.Fault) (mishap.Uses, error) {
 			with, err := readExec(f.With)
 			return with.uses(), err
@@ -154,7 +156,7 @@ func (f *execFault) Prepare(ctx context.Context, req mishap.Request) ([]mishap.I
 		return nil, fmt.Errorf("find folder: %w", err)
 	}
 	if info, err := os.Stat(undo.Dir); err != nil || !info.IsDir() {
-		return nil, mishap.WithHint(noTarget("%s is not a folder", undo.Dir), "correct with.dir")
+		return nil, mishap.WithHint(target.None("%s is not a folder", undo.Dir), "correct with.dir")
 	}
 	for _, c := range with.commands() {
 		if _, err := c.program(undo); err != nil {

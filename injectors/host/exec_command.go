@@ -1,4 +1,4 @@
-package injectors
+package host
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 
 	"mishap"
 	"mishap/internal/spawn"
+	"mishap/internal/target"
 )
 
 // command is a list of arguments, or a shell's text when asked for by name.
@@ -74,7 +75,7 @@ func (c command) program(undo execUndo) (string, error) {
 	name := c.args()[0]
 	found, err := spawn.Find(name, undo.Dir, undo.Path)
 	if err != nil {
-		return "", mishap.WithHint(noTarget("there is no command %s that can be run", name), "install it, or correct its name or path")
+		return "", mishap.WithHint(target.None("there is no command %s that can be run", name), "install it, or correct its name or path")
 	}
 	return found, nil
 }

@@ -1,4 +1,4 @@
-package injectors_test
+package host_test
 
 import (
 	"bufio"
@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/injectors"
+	"mishap/injectors/host"
 )
 
 // injectFromEnv makes this test binary a process that only injects.
@@ -28,7 +28,7 @@ func TestInjectAndWait(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &in); err != nil {
 		t.Fatal(err)
 	}
-	injector, err := injectors.Restore(injectors.Deps{}, in)
+	injector, err := kind(host.Deps{}, in.Injector).Restore(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestAHalfDoneInjectEndsWithItsProcess(t *testing.T) {
 	if out, err := exec.Command("mkfifo", pipe).CombinedOutput(); err != nil {
 		t.Fatalf("make pipe: %v: %s", err, out)
 	}
-	_, in := preparedExec(t, injectors.Deps{}, execWith(dir, map[string]any{
+	_, in := preparedExec(t, host.Deps{}, execWith(dir, map[string]any{
 		"inject": shell("echo $$ > pid; echo begun > begun; exec sleep 1000"), "timeout": "25s",
 	}))
 	text, err := json.Marshal(in)

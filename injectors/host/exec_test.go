@@ -1,4 +1,4 @@
-package injectors_test
+package host_test
 
 import (
 	"errors"
@@ -13,14 +13,14 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/injectors"
+	"mishap/injectors/host"
 	"mishap/internal/injectortest"
 	"mishap/internal/outside"
 )
 
 // execWorld is a folder with a marker file, or without.
 func execWorld() injectortest.World {
-	w := world(injectors.Deps{Secret: lookUp}, "exec")
+	w := world(host.Deps{Secret: lookUp}, "exec")
 	var dir string
 	w.Fault = func(t *testing.T) mishap.Fault {
 		dir = t.TempDir()
@@ -73,7 +73,7 @@ func execWith(dir string, more map[string]any) map[string]any {
 func shell(text string) map[string]string { return map[string]string{"shell": text} }
 
 // preparedExec prepares one exec fault, which must work.
-func preparedExec(t *testing.T, d injectors.Deps, with map[string]any) (mishap.Injector, mishap.Injection) {
+func preparedExec(t *testing.T, d host.Deps, with map[string]any) (mishap.Injector, mishap.Injection) {
 	t.Helper()
 	injector, found, err := prepared(t, d, fault("exec", nil, with))
 	if err != nil || len(found) != 1 {
@@ -98,7 +98,7 @@ func TestWhatPreparePrintsIsPutBackByAnotherProcess(t *testing.T) {
 	if err := os.WriteFile(file, []byte(original), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	injector, in := preparedExec(t, injectors.Deps{}, execWith(dir, map[string]any{
+	injector, in := preparedExec(t, host.Deps{}, execWith(dir, map[string]any{
 		"prepare": []string{"cat", "config"}, "inject": shell("echo speed = 0 > config"),
 		"revert": shell("cat > config"), "verify": []string{"grep", "-q", "speed = 0", "config"},
 	}))
@@ -110,7 +110,7 @@ func TestWhatPreparePrintsIsPutBackByAnotherProcess(t *testing.T) {
 	}
 	t.Chdir(t.TempDir()) // who reverts need not stand where the fault was prepared
 	t.Setenv("PATH", "/nowhere")
-	other, err := injectors.Restore(injectors.Deps{}, in)
+	other, err := kind(host.Deps{}, in.Injector).Restore(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestWhatPreparePrintsIsPutBackByAnotherProcess(t *testing.T) {
 
 func TestRevertBelievesOnlyVerify(t *testing.T) {
 	for exit, want := range map[int]string{0: "still in force", 1: "", 2: "read back"} {
-		injector, in := preparedExec(t, injectors.Deps{}, execWith(t.TempDir(), map[string]any{"verify": shell(fmt.Sprintf("exit %d", exit))}))
+		injector, in := preparedExec(t, host.Deps{}, execWith(t.TempDir(), map[string]any{"verify": shell(fmt.Sprintf("exit %d", exit))}))
 		got, err := injector.Revert(t.Context(), in)
 		switch {
 		case want == "" && (err != nil || got.State != mishap.InjectionReverted):
@@ -136,7 +136,7 @@ func TestRevertBelievesOnlyVerify(t *testing.T) {
 }
 
 func TestVerifyThatFailsIsNotAnAnswer(t *testing.T) {
-	injector, in := preparedExec(t, injectors.Deps{}, execWith(t.TempDir(), map[string]any{"verify": shell("echo no permission >&2; exit 3")}))
+	injector, in := preparedExec(t, host.Deps{}, execWith(t.TempDir(), map[string]any{"verify": shell("echo no permission >&2; exit 3")}))
 	if e, err := injector.Verify(t.Context(), in); err == nil || !strings.Contains(err.Error(), "no permission") {
 		t.Errorf("verify answered %+v, %v", e, err)
 	}
@@ -144,7 +144,7 @@ func TestVerifyThatFailsIsNotAnAnswer(t *testing.T) {
 
 func TestACommandThatIsLateIsKilledWithItsChildren(t *testing.T) {
 	dir := t.TempDir()
-	injector, in := preparedExec(t, injectors.Deps{}, execWith(dir, map[string]any{
+	injector, in := preparedExec(t, host.Deps{}, execWith(dir, map[string]any{
 		"inject": shell("sleep 1000 & echo $! > pid; wait"), "timeout": "500ms",
 	}))
 	err := injector.Inject(t.Context(), in)
@@ -180,7 +180,7 @@ func running(pid int) bool {
 
 func TestInjectMayLeaveSomethingRunning(t *testing.T) {
 	dir := t.TempDir()
-	injector, in := preparedExec(t, injectors.Deps{}, execWith(dir, map[string]any{
+	injector, in := preparedExec(t, host.Deps{}, execWith(dir, map[string]any{
 		"inject": shell("sleep 1000 & echo $! > pid"), "revert": shell("kill $(cat pid) 2>/dev/null; rm -f pid"),
 		"verify": []string{"test", "-e", "pid"},
 	}))
@@ -198,7 +198,7 @@ func TestInjectMayLeaveSomethingRunning(t *testing.T) {
 
 func TestSecretsReachTheCommandAndNothingElse(t *testing.T) {
 	const secret = "hunter2 correct\nhorse"
-	d := injectors.Deps{Secret: func(mishap.Secret) (string, error) { return secret, nil }}
+	d := host.Deps{Secret: func(mishap.Secret) (string, error) { return secret, nil }}
 	dir := t.TempDir()
 	env := map[string]any{"PASSWORD": map[string]string{"env": "TOKEN"}, "PLAIN": "plain"}
 	injector, in := preparedExec(t, d, execWith(dir, map[string]any{
@@ -224,7 +224,7 @@ func TestSecretsReachTheCommandAndNothingElse(t *testing.T) {
 
 func TestASecretThatCannotBeLookedUpIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 	missing := errors.New("environment variable TOKEN of a secret is not set")
-	for name, d := range map[string]injectors.Deps{
+	for name, d := range map[string]host.Deps{
 		"nothing looks it up": {},
 		"it is not there":     {Secret: func(mishap.Secret) (string, error) { return "", missing }},
 	} {
@@ -237,7 +237,7 @@ func TestASecretThatCannotBeLookedUpIsRefusedBeforeAnythingIsTouched(t *testing.
 
 func TestCommandsAreToldWhoseTheyAre(t *testing.T) {
 	dir := t.TempDir()
-	injector, in := preparedExec(t, injectors.Deps{}, execWith(dir, map[string]any{"inject": shell(`echo "$MISHAP_RUN $MISHAP_FAULT $MISHAP_INJECTION" > who`)}))
+	injector, in := preparedExec(t, host.Deps{}, execWith(dir, map[string]any{"inject": shell(`echo "$MISHAP_RUN $MISHAP_FAULT $MISHAP_INJECTION" > who`)}))
 	if err := injector.Inject(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestCommandsAreToldWhoseTheyAre(t *testing.T) {
 func TestThereIsNoShellUnlessNamed(t *testing.T) {
 	dir := t.TempDir()
 	for _, argv := range []any{[]string{"touch", "a; touch b"}, map[string]any{"argv": []string{"touch", "$(c)"}}} {
-		injector, in := preparedExec(t, injectors.Deps{}, execWith(dir, map[string]any{"inject": argv}))
+		injector, in := preparedExec(t, host.Deps{}, execWith(dir, map[string]any{"inject": argv}))
 		if err := injector.Inject(t.Context(), in); err != nil {
 			t.Fatal(err)
 		}
@@ -269,11 +269,11 @@ func TestThereIsNoShellUnlessNamed(t *testing.T) {
 
 func TestOutputIsLimitedAndErrorsShowItsEnd(t *testing.T) {
 	flood := "yes 0123456789 | head -c 300000"
-	_, _, err := prepared(t, injectors.Deps{}, fault("exec", nil, execWith(t.TempDir(), map[string]any{"prepare": shell(flood)})))
+	_, _, err := prepared(t, host.Deps{}, fault("exec", nil, execWith(t.TempDir(), map[string]any{"prepare": shell(flood)})))
 	if err == nil || !strings.Contains(err.Error(), "64 KiB") {
 		t.Errorf("a prepare that prints too much answered %v", err)
 	}
-	injector, in := preparedExec(t, injectors.Deps{}, execWith(t.TempDir(), map[string]any{"inject": shell(flood + " >&2; echo disk is full >&2; exit 4")}))
+	injector, in := preparedExec(t, host.Deps{}, execWith(t.TempDir(), map[string]any{"inject": shell(flood + " >&2; echo disk is full >&2; exit 4")}))
 	err = injector.Inject(t.Context(), in)
 	if err == nil || !strings.HasSuffix(err.Error(), "disk is full") || len(err.Error()) > 500 {
 		t.Errorf("inject answered %v", err)
@@ -299,7 +299,7 @@ func TestExecFindsItsCommandsWhenItPrepares(t *testing.T) {
 		{map[string]any{"verify": []string{"./nothing"}}, false},
 		{map[string]any{"dir": filepath.Join(dir, "nothing")}, false},
 	} {
-		_, found, err := prepared(t, injectors.Deps{}, fault("exec", nil, execWith(dir, test.more)))
+		_, found, err := prepared(t, host.Deps{}, fault("exec", nil, execWith(dir, test.more)))
 		var hinted *mishap.Hinted
 		switch {
 		case test.found && (err != nil || len(found) != 1):
@@ -313,7 +313,7 @@ func TestExecFindsItsCommandsWhenItPrepares(t *testing.T) {
 func TestTwoFaultsOnTheSameThingShareAKey(t *testing.T) {
 	dir := t.TempDir()
 	key := func(more map[string]any) string {
-		_, in := preparedExec(t, injectors.Deps{}, execWith(dir, more))
+		_, in := preparedExec(t, host.Deps{}, execWith(dir, more))
 		return fmt.Sprint(in.Keys)
 	}
 	if a, b := key(nil), key(map[string]any{"timeout": "3s"}); a != b {

@@ -1,4 +1,4 @@
-package injectors
+package host
 
 import (
 	"fmt"

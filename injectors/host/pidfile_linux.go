@@ -1,4 +1,4 @@
-package injectors
+package host
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"mishap"
 	"mishap/internal/outside"
+	"mishap/internal/target"
 )
 
 const (
@@ -32,11 +33,11 @@ type pidFile struct {
 // matter, nor do NUL bytes that a program in C left behind it.
 func readPIDFile(ctx context.Context, path string) (pidFile, error) {
 	refuse := func(hint, format string, args ...any) (pidFile, error) {
-		return pidFile{}, mishap.WithHint(noTarget("pidFile %s "+format, append([]any{path}, args...)...), hint)
+		return pidFile{}, mishap.WithHint(target.None("pidFile %s "+format, append([]any{path}, args...)...), hint)
 	}
 	file, err := outside.Head(ctx, path, mostOfPIDFile)
 	if err != nil {
-		return pidFile{}, mishap.WithHint(noTarget("read pidFile: %v", err), "name the file that the program writes its process id into")
+		return pidFile{}, mishap.WithHint(target.None("read pidFile: %v", err), "name the file that the program writes its process id into")
 	}
 	text := file.Text
 	if len(text) == 0 {
@@ -66,7 +67,7 @@ func (f pidFile) stale(p process) error {
 	}
 	const precise = "2006-01-02 15:04:05"
 	return mishap.WithHint(
-		noTarget("pidFile %s was written at %s, but process %d (%s) began at %s: the program that wrote it is gone, and another has its number now",
+		target.None("pidFile %s was written at %s, but process %d (%s) began at %s: the program that wrote it is gone, and another has its number now",
 			f.path, f.written.Format(precise), p.PID, p.comm, began.Format(precise)),
 		"remove the file, or start its program again; if it is right after all, touch it, or name the process with pid, name or command")
 }

@@ -1,4 +1,4 @@
-package injectors_test
+package host_test
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/injectors"
+	"mishap/injectors/host"
 )
 
 // sleeper is a process that waits for its end.
@@ -50,7 +50,7 @@ func TestThePidIsTheFirstLineOfAPidFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, file := range []string{path, link} {
-				_, found, err := prepared(t, injectors.Deps{}, fault("process-stop", map[string]any{"pidFile": file}, nil))
+				_, found, err := prepared(t, host.Deps{}, fault("process-stop", map[string]any{"pidFile": file}, nil))
 				if err != nil || len(found) != 1 || !strings.Contains(found[0].Keys[0].Thing, fmt.Sprintf("/%d/", pid)) {
 					t.Errorf("found %+v, %v", found, err)
 				}
@@ -95,7 +95,7 @@ func TestWhatIsNoPidFileIsRefused(t *testing.T) {
 		want[path] = c.want
 	}
 	for path, want := range want {
-		_, _, err := prepared(t, injectors.Deps{}, fault("process-stop", map[string]any{"pidFile": path}, nil))
+		_, _, err := prepared(t, host.Deps{}, fault("process-stop", map[string]any{"pidFile": path}, nil))
 		if !errors.Is(err, mishap.ErrNoTarget) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
@@ -110,14 +110,14 @@ func TestAStalePidFileIsRefusedWithBothTimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	targets := map[string]any{"pidFile": path}
-	if _, found, err := prepared(t, injectors.Deps{}, fault("process-stop", targets, nil)); err != nil || len(found) != 1 {
+	if _, found, err := prepared(t, host.Deps{}, fault("process-stop", targets, nil)); err != nil || len(found) != 1 {
 		t.Fatalf("found %+v, %v", found, err)
 	}
 	old := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(path, old, old); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := prepared(t, injectors.Deps{}, fault("process-kill", targets, nil))
+	_, _, err := prepared(t, host.Deps{}, fault("process-kill", targets, nil))
 	var hinted *mishap.Hinted
 	if !errors.Is(err, mishap.ErrNoTarget) || !errors.As(err, &hinted) || !strings.Contains(hinted.Hint, "touch") ||
 		!strings.Contains(err.Error(), "was written at "+old.Format("2006-01-02 15:04:05")) || !strings.Contains(err.Error(), "(sleep) began at "+time.Now().Format("2006-01-02 ")) {

@@ -1,4 +1,4 @@
-package injectors
+package host
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/target"
 )
 
 // processTargets says which processes of this machine are meant. All that are
@@ -18,7 +19,7 @@ type processTargets struct {
 	Name    string  `json:"name,omitempty" jsonschema:"name of the program, as ps -o comm shows it, or of its executable file"`
 	Command pattern `json:"command,omitzero" jsonschema:"regular expression on the command line, its parts joined by spaces"`
 	User    string  `json:"user,omitempty" jsonschema:"name or number of the owner"`
-	selection
+	target.Selection
 }
 
 func (t processTargets) check() error {
@@ -29,14 +30,7 @@ func (t processTargets) check() error {
 	if t.PID < 0 {
 		missing = &mishap.FieldError{Path: "targets.pid", Msg: fmt.Sprintf("%d is not a process id", t.PID)}
 	}
-	return errors.Join(missing, t.selection.check())
-}
-
-type noParams struct{}
-
-// readBare reads the targets of a fault that has no parameters.
-func readBare(f mishap.Fault, targets any) error {
-	return errors.Join(mishap.Decode("targets", f.Targets, targets), mishap.Decode("with", f.With, &noParams{}))
+	return errors.Join(missing, t.CheckSelection())
 }
 
 // uses is the pid file.
@@ -58,7 +52,7 @@ func processStopKind() mishap.InjectorKind {
 				"Of a pid file the first line counts, and one that is older than the process which has its number now is refused. " +
 				"One that is stopped already is refused: there would be nothing to put back. " +
 				"mishap itself, what started it, and kernel threads are never matched.",
-			Params:  noParams{},
+			Params:  target.NoParams{},
 			Example: "injector: process-stop\ntargets: {name: redis-server, pick: 1}\nfor: 30s",
 		},
 		Targets: processTargets{}, Keeper: mishap.KeeperProcess, LinuxOnly: true, Samples: true,
@@ -66,12 +60,13 @@ func processStopKind() mishap.InjectorKind {
 		WhenLost: "the processes stay stopped until `mishap revert` or kill -CONT",
 		New: func(f mishap.Fault) (mishap.Injector, error) {
 			p := &processStop{}
-			err := readBare(f, &p.targets)
+			err := target.Read(f, &p.targets)
 			return p, errors.Join(err, p.targets.check())
 		},
+		Restore: func(mishap.Injection) (mishap.Injector, error) { return &processStop{}, nil },
 		Uses: func(f mishap.Fault) (mishap.Uses, error) {
 			var t processTargets
-			err := readBare(f, &t)
+			err := target.Read(f, &t)
 			return t.uses(), err
 		},
 	}
@@ -101,11 +96,11 @@ func (f *processStop) Inject(ctx context.Context, in mishap.Injection) error {
 		return err
 	}
 	if !found {
-		return noTarget("process %d has ended", id.PID)
+		return target.None("process %d has ended", id.PID)
 	}
 	p, err = waitProcess(ctx, p, func(p process) bool { return p.stopped() || p.gone() })
 	if err == nil && p.gone() {
-		return noTarget("process %d has ended", id.PID)
+		return target.None("process %d has ended", id.PID)
 	}
 	return err
 }
@@ -205,16 +200,16 @@ func prepareProcesses(ctx context.Context, t processTargets, req mishap.Request,
 	case err != nil:
 		return nil, err
 	case len(matched) == 0 && spared > 0:
-		return nil, mishap.WithHint(noTarget("the targets of %q fit only mishap itself or what started it", req.Fault.Name), "narrow them")
+		return nil, mishap.WithHint(target.None("the targets of %q fit only mishap itself or what started it", req.Fault.Name), "narrow them")
 	case len(matched) == 0:
-		return nil, noTarget("no process fits the targets of %q", req.Fault.Name)
+		return nil, target.None("no process fits the targets of %q", req.Fault.Name)
 	}
-	picked, err := choose(t.selection, req, matched)
+	picked, err := target.Choose(t.Selection, req, matched)
 	if err != nil {
 		return nil, err
 	}
 	var out []mishap.Injection
-	for i, p := range picked.chosen {
+	for i, p := range picked.Chosen {
 		if err := refuse(p); err != nil {
 			return nil, err
 		}
@@ -227,13 +222,13 @@ func prepareProcesses(ctx context.Context, t processTargets, req mishap.Request,
 			Keys:   []mishap.Key{p.key("state")},
 			Target: p.target(),
 		}
-		if picked.control != nil {
-			like := picked.control[i].target()
+		if picked.Control != nil {
+			like := picked.Control[i].target()
 			in.Control = &like
-			in.Keys = append(in.Keys, picked.control[i].key(mishap.ControlAttribute))
+			in.Keys = append(in.Keys, picked.Control[i].key(mishap.ControlAttribute))
 		}
-		if picked.note != "" {
-			in.Notes = []string{picked.note}
+		if picked.Note != "" {
+			in.Notes = []string{picked.Note}
 		}
 		out = append(out, in)
 	}

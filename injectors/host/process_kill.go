@@ -1,4 +1,4 @@
-package injectors
+package host
 
 import (
 	"context"
@@ -32,6 +32,7 @@ func processKillKind() mishap.InjectorKind {
 			t, err := readKill(f)
 			return &processKill{targets: t}, errors.Join(err, t.check())
 		},
+		Restore: func(mishap.Injection) (mishap.Injector, error) { return &processKill{}, nil },
 		Uses: func(f mishap.Fault) (mishap.Uses, error) {
 			t, err := readKill(f)
 			return t.uses(), err

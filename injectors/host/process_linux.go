@@ -1,4 +1,4 @@
-package injectors
+package host
 
 import (
 	"bytes"
@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"mishap"
+	"mishap/internal/target"
 )
 
 const (
@@ -44,7 +45,7 @@ func findProcesses(ctx context.Context, boot string, t processTargets) (found []
 			return nil, 0, err
 		}
 		if t.PID != 0 && file.pid != t.PID {
-			return nil, 0, noTarget("pidFile %s holds %d, not %d", t.PIDFile, file.pid, t.PID)
+			return nil, 0, target.None("pidFile %s holds %d, not %d", t.PIDFile, file.pid, t.PID)
 		}
 		t.PID = file.pid
 	}
@@ -126,7 +127,7 @@ func userID(name string) (string, error) {
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
-		return "", noTarget("this machine has no user %q", name)
+		return "", target.None("this machine has no user %q", name)
 	}
 	return u.Uid, nil
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package injectors
+package host
 
 import (
 	"context"

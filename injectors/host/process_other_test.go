@@ -1,12 +1,7 @@
 //go:build !linux
 
-package injectors_test
+package host_test
 
-import (
-	"mishap"
-	"mishap/internal/injectortest"
-)
+import "mishap/internal/injectortest"
 
 func platformWorlds() map[string]injectortest.World { return nil }
-
-func skippedHere(k mishap.InjectorKind) bool { return k.LinuxOnly }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package injectors_test
+package host_test
 
 import (
 	"encoding/json"
@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/injectors"
+	"mishap/injectors/host"
 	"mishap/internal/injectortest"
 )
 
@@ -26,11 +26,9 @@ func platformWorlds() map[string]injectortest.World {
 	return map[string]injectortest.World{"process-stop": processWorld("process-stop"), "process-kill": processWorld("process-kill")}
 }
 
-func skippedHere(mishap.InjectorKind) bool { return false }
-
 // processWorld is two processes that are meant, and one that is not.
 func processWorld(name string) injectortest.World {
-	w := world(injectors.Deps{}, name)
+	w := world(host.Deps{}, name)
 	var children []*exec.Cmd
 	var command string
 	with := any(nil)
@@ -133,7 +131,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // stopOf prepares process-stop of one process.
 func stopOf(t *testing.T, pid int) (mishap.Injector, mishap.Injection) {
 	t.Helper()
-	injector, found, err := prepared(t, injectors.Deps{}, fault("process-stop", map[string]any{"pid": pid}, nil))
+	injector, found, err := prepared(t, host.Deps{}, fault("process-stop", map[string]any{"pid": pid}, nil))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("prepare found %d, %v", len(found), err)
 	}
@@ -160,7 +158,7 @@ func TestAProcessThatIsStoppedAlreadyIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the process stops", func() bool { return look(t, c.Process.Pid) == "stopped" })
-	_, found, err := prepared(t, injectors.Deps{}, fault("process-stop", map[string]any{"pid": c.Process.Pid}, nil))
+	_, found, err := prepared(t, host.Deps{}, fault("process-stop", map[string]any{"pid": c.Process.Pid}, nil))
 	if err == nil || found != nil || errors.Is(err, mishap.ErrNoTarget) {
 		t.Errorf("prepare found %d injections and the error %v, want a refusal", len(found), err)
 	}
@@ -195,7 +193,7 @@ func TestAnotherProcessWithTheSamePIDIsNeverTouched(t *testing.T) {
 
 func TestAKillOfAnotherProcessWithTheSamePIDKillsNothing(t *testing.T) {
 	c := spawn(t, "sleep", "1000")
-	injector, found, err := prepared(t, injectors.Deps{}, fault("process-kill", map[string]any{"pid": c.Process.Pid}, nil))
+	injector, found, err := prepared(t, host.Deps{}, fault("process-kill", map[string]any{"pid": c.Process.Pid}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +307,7 @@ func TestTargetsSelectProcesses(t *testing.T) {
 		{"init", map[string]any{"pid": 1}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, found, err := prepared(t, injectors.Deps{}, fault("process-stop", test.targets, nil))
+			_, found, err := prepared(t, host.Deps{}, fault("process-stop", test.targets, nil))
 			switch {
 			case test.found && (err != nil || len(found) != 1 || found[0].Target.Name != "a) R (b"):
 				t.Errorf("found %+v, %v", found, err)
@@ -334,7 +332,7 @@ func TestALongNameIsFoundByItsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { end(c) })
-	_, found, err := prepared(t, injectors.Deps{}, fault("process-stop", map[string]any{"name": name}, nil))
+	_, found, err := prepared(t, host.Deps{}, fault("process-stop", map[string]any{"name": name}, nil))
 	if err != nil || len(found) != 1 {
 		t.Errorf("found %+v, %v", found, err)
 	}
@@ -367,7 +365,7 @@ func TestPickIsTheSameInPlanAndRunAndSaysHow(t *testing.T) {
 		for k, v := range more {
 			targets[k] = v
 		}
-		_, found, err := prepared(t, injectors.Deps{}, fault("process-stop", targets, nil))
+		_, found, err := prepared(t, host.Deps{}, fault("process-stop", targets, nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -417,7 +415,7 @@ func TestKillSendsTheSignalItWasTold(t *testing.T) {
 	if _, err := io.ReadFull(out, make([]byte, len("ready\n"))); err != nil {
 		t.Fatal(err)
 	}
-	injector, found, err := prepared(t, injectors.Deps{}, fault("process-kill", map[string]any{"pid": c.Process.Pid}, `{"signal": "TERM"}`))
+	injector, found, err := prepared(t, host.Deps{}, fault("process-kill", map[string]any{"pid": c.Process.Pid}, `{"signal": "TERM"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

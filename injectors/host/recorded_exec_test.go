@@ -1,10 +1,10 @@
-package injectors_test
+package host_test
 
 import (
 	"testing"
 
 	"mishap"
-	"mishap/injectors"
+	"mishap/injectors/host"
 	"mishap/internal/formattest"
 )
 
@@ -16,13 +16,13 @@ func TestAnExecFaultThatWasRecordedBeforeIsReverted(t *testing.T) {
 		"prepare": []string{"echo", "kept"}, "revert": shell(`test "$(cat)" = kept`), "verify": shell("exit 1"),
 		"env": map[string]any{"PLAIN": "text", "TOKEN": map[string]string{"env": "TOKEN"}}, "key": "lamp",
 	}))
-	deps := injectors.Deps{Secret: func(mishap.Secret) (string, error) { return "unsaid", nil }}
+	deps := host.Deps{Secret: func(mishap.Secret) (string, error) { return "unsaid", nil }}
 	_, found, err := prepared(t, deps, f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := formattest.Undo(t, formattest.Record{Fault: f, Injection: found[0]}, false)
-	injector, err := injectors.Restore(deps, before)
+	injector, err := kind(deps, before.Injector).Restore(before)
 	if err != nil {
 		t.Fatal(err)
 	}

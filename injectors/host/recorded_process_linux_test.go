@@ -1,4 +1,4 @@
-package injectors_test
+package host_test
 
 import (
 	"encoding/json"
@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"mishap"
-	"mishap/injectors"
+	"mishap/injectors/host"
 	"mishap/internal/formattest"
 )
 
@@ -20,13 +20,13 @@ func TestAFaultOnAProcessThatWasRecordedBeforeIsReverted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			child := spawn(t, "sleep", "1000")
 			f := fault(name, map[string]int{"pid": child.Process.Pid}, nil)
-			_, found, err := prepared(t, injectors.Deps{}, f)
+			_, found, err := prepared(t, host.Deps{}, f)
 			if err != nil {
 				t.Fatal(err)
 			}
 			before := formattest.Undo(t, formattest.Record{Fault: f, Injection: found[0]}, true)
 			before = edited(t, before, func(undo map[string]any) { sameProcess(t, undo, found[0].Undo) })
-			injector, err := injectors.Restore(injectors.Deps{}, before)
+			injector, err := kind(host.Deps{}, before.Injector).Restore(before)
 			if err != nil {
 				t.Fatal(err)
 			}

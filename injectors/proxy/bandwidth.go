@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import "mishap"
 
@@ -7,14 +7,14 @@ type bandwidthWith struct {
 	streamWith
 }
 
-func proxyBandwidth() proxyKind {
-	return proxyKind{
+func bandwidth() kind {
+	return kind{
 		name: "proxy-bandwidth", effect: "bandwidth", protocols: "tcp", verb: "slows down connections", ramps: true,
 		summary: "limits how many bytes pass a mishap proxy in a second",
 		doc: "Each connection has a bottleneck of its own on each way. Little is read ahead of it, so that the sender feels it too. " +
 			"How long bytes waited for it is reported.",
 		example: "injector: proxy-bandwidth\ntargets: {proxy: images}\nwith: {rate: 64KB}\nfor: 5m",
-		params:  bandwidthWith{}, read: readProxyWith(bandwidthWith{streamWith: allStreams()}),
+		params:  bandwidthWith{}, read: readWith(bandwidthWith{streamWith: allStreams()}),
 	}
 }
 

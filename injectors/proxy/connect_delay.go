@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import "mishap"
 
@@ -7,14 +7,14 @@ type connectDelayWith struct {
 	connectionWith
 }
 
-func proxyConnectDelay() proxyKind {
-	return proxyKind{
+func connectDelay() kind {
+	return kind{
 		name: "proxy-connect-delay", effect: "connect-delay", protocols: "tcp", verb: "delays new connections", ramps: true,
 		summary: "lets new connections through a mishap proxy wait before they reach the upstream",
 		doc: "A client's connect succeeds at once, because the kernel accepts for the proxy; what is late is the first byte. " +
 			"Connections that are open are not touched: it shows who keeps connections, and who makes one for each request.",
 		example: "injector: proxy-connect-delay\ntargets: {proxy: database}\nwith: {delay: 2s}\nfor: 5m",
-		params:  connectDelayWith{}, read: readProxyWith(connectDelayWith{connectionWith: allConnections()}),
+		params:  connectDelayWith{}, read: readWith(connectDelayWith{connectionWith: allConnections()}),
 	}
 }
 

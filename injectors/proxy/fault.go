@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import (
 	"context"
@@ -10,22 +10,22 @@ import (
 	"mishap"
 )
 
-// proxyFault is a fault in a proxy, of any kind.
-type proxyFault struct {
+// fault is a fault in a proxy, of any kind.
+type fault struct {
 	deps  Deps
-	kind  proxyKind
+	kind  kind
 	proxy string
 }
 
-// proxyUndo is where the fault is.
-type proxyUndo struct {
+// faultUndo is where the fault is.
+type faultUndo struct {
 	Control string `json:"control"`
 	Proxy   string `json:"proxy"`
 	Arm     string `json:"arm,omitempty"` // the token of the only arm that it hits; empty: all
 }
 
 // Prepare finds the proxy and asks whether it runs.
-func (p *proxyFault) Prepare(ctx context.Context, req mishap.Request) ([]mishap.Injection, error) {
+func (p *fault) Prepare(ctx context.Context, req mishap.Request) ([]mishap.Injection, error) {
 	address, err := p.deps.findProxy(p.proxy, p.kind.name, p.kind.protocols)
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func (p *proxyFault) Prepare(ctx context.Context, req mishap.Request) ([]mishap.
 	if err != nil {
 		return nil, err
 	}
-	where := proxyUndo{Control: address.Control, Proxy: p.proxy}
+	where := faultUndo{Control: address.Control, Proxy: p.proxy}
 	if req.Arms != nil {
 		where.Arm = req.Arms.Token
 	}
@@ -67,7 +67,7 @@ func (p *proxyFault) Prepare(ctx context.Context, req mishap.Request) ([]mishap.
 
 // confinable says why the fault cannot be confined to the arm of a request. One
 // without a token would hit everybody.
-func (p *proxyFault) confinable(req mishap.Request) error {
+func (p *fault) confinable(req mishap.Request) error {
 	switch {
 	case req.Arms == nil:
 		return nil
@@ -81,7 +81,7 @@ func (p *proxyFault) confinable(req mishap.Request) error {
 }
 
 // note says in a plan what the fault does.
-func (p *proxyFault) note(a ProxyAddress, with proxyWith) string {
+func (p *fault) note(a Address, with parameters) string {
 	note := fmt.Sprintf("%s at %s, in front of %s", p.kind.verb, a.Listen, a.Upstream)
 	if d := with.hit().direction; d != "" {
 		note += " (" + d + ")"
@@ -90,12 +90,12 @@ func (p *proxyFault) note(a ProxyAddress, with proxyWith) string {
 }
 
 // recorded is the proxy and the fault of a recorded injection.
-func (p *proxyFault) recorded(in mishap.Injection) (ProxyControl, ProxyFault, error) {
-	var undo proxyUndo
+func (p *fault) recorded(in mishap.Injection) (Control, Fault, error) {
+	var undo faultUndo
 	if err := json.Unmarshal(in.Undo, &undo); err != nil || undo.Control == "" {
-		return nil, ProxyFault{}, fmt.Errorf("read undo of %s: it names no proxy", in.ID)
+		return nil, Fault{}, fmt.Errorf("read undo of %s: it names no proxy", in.ID)
 	}
-	f := ProxyFault{ID: in.ID, Run: in.Run, Proxy: undo.Proxy, Kind: p.kind.effect, Expires: p.expires(in)}
+	f := Fault{ID: in.ID, Run: in.Run, Proxy: undo.Proxy, Kind: p.kind.effect, Expires: p.expires(in)}
 	with, err := p.kind.read(in.With)
 	if err == nil {
 		hit := with.hit()
@@ -104,13 +104,13 @@ func (p *proxyFault) recorded(in mishap.Injection) (ProxyControl, ProxyFault, er
 		if undo.Arm != "" {
 			fields, ok := effect.(map[string]any)
 			if !ok {
-				return nil, ProxyFault{}, fmt.Errorf("read undo of %s: %s cannot be confined to an arm", in.ID, p.kind.name)
+				return nil, Fault{}, fmt.Errorf("read undo of %s: %s cannot be confined to an arm", in.ID, p.kind.name)
 			}
 			fields["arm"] = undo.Arm
 		}
 		f.With, err = json.Marshal(effect)
 	}
-	return p.deps.Proxy(undo.Control), f, err
+	return p.deps.Control(undo.Control), f, err
 }
 
 // pastFor is how much longer than it should a fault may be in before the proxy
@@ -119,28 +119,28 @@ const pastFor = 5 * time.Second
 
 // expires is how long the fault lives in the proxy unless it is renewed: a lease,
 // but not beyond the time that is left for it.
-func (p *proxyFault) expires(in mishap.Injection) time.Duration {
+func (p *fault) expires(in mishap.Injection) time.Duration {
 	return min(p.deps.Lease, in.Lasts()+pastFor)
 }
 
 // Inject puts the fault in for one lease.
-func (p *proxyFault) Inject(ctx context.Context, in mishap.Injection) error {
-	return proxyLease(p.recorded).Inject(ctx, in)
+func (p *fault) Inject(ctx context.Context, in mishap.Injection) error {
+	return lease(p.recorded).Inject(ctx, in)
 }
 
 // Renew lets the lease begin anew. It injects nothing.
-func (p *proxyFault) Renew(ctx context.Context, in mishap.Injection) error {
-	return proxyLease(p.recorded).Renew(ctx, in)
+func (p *fault) Renew(ctx context.Context, in mishap.Injection) error {
+	return lease(p.recorded).Renew(ctx, in)
 }
 
 // Revert takes the fault out. A proxy that is not running has no faults.
-func (p *proxyFault) Revert(ctx context.Context, in mishap.Injection) (mishap.Reverted, error) {
-	return proxyLease(p.recorded).Revert(ctx, in)
+func (p *fault) Revert(ctx context.Context, in mishap.Injection) (mishap.Reverted, error) {
+	return lease(p.recorded).Revert(ctx, in)
 }
 
 // Verify asks the proxy what the fault did.
-func (p *proxyFault) Verify(ctx context.Context, in mishap.Injection) (mishap.Effect, error) {
-	effect, err := proxyLease(p.recorded).Verify(ctx, in)
+func (p *fault) Verify(ctx context.Context, in mishap.Injection) (mishap.Effect, error) {
+	effect, err := lease(p.recorded).Verify(ctx, in)
 	if err != nil || effect.Traffic == nil {
 		return effect, err
 	}

@@ -1,14 +1,14 @@
-package injectors
+package proxy
 
 import "mishap"
 
-func proxyHTTPAbort() proxyKind {
-	return proxyKind{
+func httpAbort() kind {
+	return kind{
 		name: "proxy-http-abort", effect: "http-abort", protocols: "http", arms: true, verb: "aborts requests",
 		summary: "aborts requests that pass a mishap proxy with protocol http",
 		doc:     "The connection of the request is reset, or with HTTP/2 its stream. The service is not asked.",
 		example: "injector: proxy-http-abort\ntargets: {proxy: payments}\nwith: {path: /pay/*, share: 1%}\nfor: 5m",
-		params:  httpAbortWith{}, read: readProxyWith(httpAbortWith{allRequests()}),
+		params:  httpAbortWith{}, read: readWith(httpAbortWith{allRequests()}),
 	}
 }
 
@@ -23,13 +23,13 @@ type httpBodyWith struct {
 	requestWith
 }
 
-func proxyHTTPBody() proxyKind {
-	return proxyKind{
+func httpBody() kind {
+	return kind{
 		name: "proxy-http-body", effect: "http-body", protocols: "http", arms: true, verb: "changes the bodies of responses",
 		summary: "cuts, slows down or replaces the bodies of responses that pass a mishap proxy with protocol http",
 		doc:     "Responses without a body are left alone.",
 		example: "injector: proxy-http-body\ntargets: {proxy: images}\nwith: {rate: 10KB, path: /img/*}\nfor: 5m",
-		params:  httpBodyWith{}, read: readProxyWith(httpBodyWith{requestWith: allRequests()}),
+		params:  httpBodyWith{}, read: readWith(httpBodyWith{requestWith: allRequests()}),
 	}
 }
 
@@ -61,13 +61,13 @@ type headerEdit struct {
 	Remove []string          `json:"remove,omitempty" jsonschema:"names of fields"`
 }
 
-func proxyHTTPHeader() proxyKind {
-	return proxyKind{
+func httpHeader() kind {
+	return kind{
 		name: "proxy-http-header", effect: "http-header", protocols: "http", arms: true, verb: "changes header fields",
 		summary: "changes header fields of requests and responses that pass a mishap proxy with protocol http",
 		doc:     "Fields that frame or route a message, such as Content-Length and Host, stay as they are.",
 		example: "injector: proxy-http-header\ntargets: {proxy: accounts}\nwith: {request: {remove: [Authorization]}, share: 10%, key: \"cookie:session\"}\nfor: 5m",
-		params:  httpHeaderWith{}, read: readProxyWith(httpHeaderWith{requestWith: allRequests()}),
+		params:  httpHeaderWith{}, read: readWith(httpHeaderWith{requestWith: allRequests()}),
 	}
 }
 

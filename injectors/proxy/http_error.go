@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import (
 	"fmt"
@@ -13,13 +13,13 @@ type httpErrorWith struct {
 	requestWith
 }
 
-func proxyHTTPError() proxyKind {
-	return proxyKind{
+func httpError() kind {
+	return kind{
 		name: "proxy-http-error", effect: "http-error", protocols: "http", arms: true, verb: "answers requests",
 		summary: "answers requests in place of the service behind a mishap proxy with protocol http",
 		doc:     "The service is not asked.",
 		example: "injector: proxy-http-error\ntargets: {proxy: payments}\nwith: {status: 503, answer: {Retry-After: \"5\"}, path: /pay/*, share: 5%}\nfor: 5m",
-		params:  httpErrorWith{}, read: readProxyWith(httpErrorWith{requestWith: allRequests()}),
+		params:  httpErrorWith{}, read: readWith(httpErrorWith{requestWith: allRequests()}),
 	}
 }
 
@@ -50,13 +50,13 @@ func grpcCodes() []string {
 		"RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"}
 }
 
-func proxyGRPCError() proxyKind {
-	return proxyKind{
+func grpcError() kind {
+	return kind{
 		name: "proxy-grpc-error", effect: "grpc-error", protocols: "http", arms: true, verb: "ends gRPC calls",
 		summary: "ends gRPC calls in place of the service behind a mishap proxy with protocol http",
 		doc:     "The service is not asked. Only calls of gRPC are hit.",
 		example: "injector: proxy-grpc-error\ntargets: {proxy: cart}\nwith: {code: UNAVAILABLE, service: shop.v1.Cart, call: Add, share: 20%}\nfor: 5m",
-		params:  grpcErrorWith{}, read: readProxyWith(grpcErrorWith{requestWith: allRequests()}),
+		params:  grpcErrorWith{}, read: readWith(grpcErrorWith{requestWith: allRequests()}),
 	}
 }
 

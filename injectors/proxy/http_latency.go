@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import (
 	"maps"
@@ -12,14 +12,14 @@ type httpLatencyWith struct {
 	requestWith
 }
 
-func proxyHTTPLatency() proxyKind {
-	return proxyKind{
+func httpLatency() kind {
+	return kind{
 		name: "proxy-http-latency", effect: "http-latency", protocols: "http", arms: true, verb: "delays requests", ramps: true,
 		summary: "delays requests that pass a mishap proxy with protocol http",
 		doc: "Each request draws its own delay, and no request waits for another. Requests that wait already are delayed too, " +
 			"counted from when they came, and a fault that ends lets go of them.",
 		example: "injector: proxy-http-latency\ntargets: {proxy: payments}\nwith: {delay: 300ms, method: POST, path: /pay/*, share: 10%, key: \"cookie:session\"}\nfor: 5m",
-		params:  httpLatencyWith{}, read: readProxyWith(httpLatencyWith{requestWith: allRequests()}),
+		params:  httpLatencyWith{}, read: readWith(httpLatencyWith{requestWith: allRequests()}),
 	}
 }
 

@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import (
 	"context"
@@ -11,18 +11,25 @@ import (
 	"mishap"
 )
 
-// Errors of a [ProxyControl] that this package branches on.
+// Deps is what these injectors need from the rest of the program.
+type Deps struct {
+	Lease   time.Duration                // how long a fault lives without renewal
+	Proxies func() []Address             // the proxies of the settings
+	Control func(address string) Control // the control API there
+}
+
+// Errors of a [Control] that this package branches on.
 var (
-	// ErrProxyDown is a proxy that does not run, and so has no faults.
-	ErrProxyDown = errors.New("the proxy is not running")
+	// ErrDown is a proxy that does not run, and so has no faults.
+	ErrDown = errors.New("the proxy is not running")
 	// ErrFaultOver is a fault that the proxy does not have, or not any more.
 	ErrFaultOver = errors.New("the proxy does not have the fault")
-	// ErrProxyOlder is a proxy of a version that does not know a parameter.
-	ErrProxyOlder = errors.New("the proxy is of an earlier version")
+	// ErrOlder is a proxy of a version that does not know a parameter.
+	ErrOlder = errors.New("the proxy is of an earlier version")
 )
 
-// ProxyAddress is a proxy of the settings.
-type ProxyAddress struct {
+// Address is a proxy of the settings.
+type Address struct {
 	Name, Listen, Upstream string
 	Protocol               string // "udp", else TCP
 	Control                string // path of the control socket
@@ -30,12 +37,12 @@ type ProxyAddress struct {
 }
 
 // key is a resource key of the proxy: all that passes it is judged together.
-func (a ProxyAddress) key(attribute string) mishap.Key {
+func (a Address) key(attribute string) mishap.Key {
 	return mishap.Key{Thing: fmt.Sprintf("proxy/%s/%s", a.Control, a.Name), Attribute: attribute}
 }
 
-// ProxyFault is what a proxy is asked to do to the traffic that passes it.
-type ProxyFault struct {
+// Fault is what a proxy is asked to do to the traffic that passes it.
+type Fault struct {
 	ID, Run, Proxy string
 	Kind           string          // of the effect, as the proxy calls it
 	With           json.RawMessage // the effect's parameters, as the proxy reads them
@@ -45,8 +52,8 @@ type ProxyFault struct {
 	Expires        time.Duration // ends by itself so long after it was put in or renewed
 }
 
-// ProxyStatus is how a fault does in its proxy.
-type ProxyStatus struct {
+// Status is how a fault does in its proxy.
+type Status struct {
 	InForce bool
 	Detail  string
 	Arms    *mishap.ArmsEffect // of a fault confined to an arm, once it has seen one
@@ -54,36 +61,36 @@ type ProxyStatus struct {
 	Traffic mishap.Traffic
 }
 
-// ProxyControl is the control API of a running proxy. Putting a fault in again
+// Control is the control API of a running proxy. Putting a fault in again
 // renews it; one that has ended cannot be put in again.
-type ProxyControl interface {
-	Put(ctx context.Context, f ProxyFault) error
-	Get(ctx context.Context, id string) (ProxyStatus, error)
+type Control interface {
+	Put(ctx context.Context, f Fault) error
+	Get(ctx context.Context, id string) (Status, error)
 	Delete(ctx context.Context, id, run string) error
-	ProxyOwners
+	Owners
 }
 
-type proxyTargets struct {
+type targets struct {
 	Proxy string `json:"proxy" jsonschema:"name of a proxy in the settings"`
 }
 
-// proxyWith is the parameters of a fault in a proxy.
-type proxyWith interface {
-	hit() proxyHit
+// parameters is the parameters of a fault in a proxy.
+type parameters interface {
+	hit() hit
 	problems() []error      // of what is its own
 	effect() any            // what the proxy reads as JSON
 	asked() mishap.Duration // the delay asked for; 0 if it is not one delay
 }
 
-// proxyHit is the traffic that a fault hits.
-type proxyHit struct {
+// hit is the traffic that a fault hits.
+type hit struct {
 	direction string // empty if it concerns whole connections
 	share     mishap.Share
 	seed      uint64
 }
 
-// proxyKind is what is particular to one fault in a proxy.
-type proxyKind struct {
+// kind is what is particular to one fault in a proxy.
+type kind struct {
 	name, summary, doc, example string
 	effect                      string // what the proxy calls it
 	protocols                   string // "tcp", "udp" or "tcp udp"
@@ -91,19 +98,19 @@ type proxyKind struct {
 	arms                        bool   // it can be confined to the experiment arm
 	ramps                       bool
 	params                      any
-	read                        func(raw json.RawMessage) (proxyWith, error)
+	read                        func(raw json.RawMessage) (parameters, error)
 }
 
-// readProxyWith reads parameters over their defaults.
-func readProxyWith[W proxyWith](defaults W) func(json.RawMessage) (proxyWith, error) {
-	return func(raw json.RawMessage) (proxyWith, error) {
+// readWith reads parameters over their defaults.
+func readWith[W parameters](defaults W) func(json.RawMessage) (parameters, error) {
+	return func(raw json.RawMessage) (parameters, error) {
 		with := defaults
 		err := mishap.Decode("with", raw, &with)
 		return with, err
 	}
 }
 
-func (k proxyKind) injectorKind(d Deps) mishap.InjectorKind {
+func (k kind) injectorKind(d Deps) mishap.InjectorKind {
 	return mishap.InjectorKind{
 		Kind: mishap.Kind{
 			Name: k.name, Summary: k.summary, Params: k.params, Example: k.example,
@@ -111,7 +118,7 @@ func (k proxyKind) injectorKind(d Deps) mishap.InjectorKind {
 				"The fault expires in the proxy unless it is renewed, so that it ends when mishap does. " +
 				"What it did is counted: nothing means no effect, and no verdict.",
 		},
-		Targets: proxyTargets{}, Keeper: mishap.KeeperProxy, Traffic: true, Ramps: k.ramps, Arms: k.arms,
+		Targets: targets{}, Keeper: mishap.KeeperProxy, Traffic: true, Ramps: k.ramps, Arms: k.arms,
 		Do: []string{"connect to the proxy's control socket"}, Undo: []string{"connect to the proxy's control socket"},
 		WhenLost: fmt.Sprintf("the fault expires in the proxy within %s", d.Lease),
 		New: func(f mishap.Fault) (mishap.Injector, error) {
@@ -120,8 +127,9 @@ func (k proxyKind) injectorKind(d Deps) mishap.InjectorKind {
 			if t.Proxy == "" {
 				err = errors.Join(err, &mishap.FieldError{Path: "targets.proxy", Msg: "is missing: the name of a proxy in the settings"})
 			}
-			return &proxyFault{deps: d, kind: k, proxy: t.Proxy}, err
+			return &fault{deps: d, kind: k, proxy: t.Proxy}, err
 		},
+		Restore: func(mishap.Injection) (mishap.Injector, error) { return &fault{deps: d, kind: k}, nil },
 		Uses: func(f mishap.Fault) (mishap.Uses, error) { // the proxy is one of the settings
 			with, t, err := k.readFault(f)
 			return mishap.UsesOf(with, t), err
@@ -129,14 +137,14 @@ func (k proxyKind) injectorKind(d Deps) mishap.InjectorKind {
 	}
 }
 
-func (k proxyKind) readFault(f mishap.Fault) (proxyWith, proxyTargets, error) {
-	var t proxyTargets
+func (k kind) readFault(f mishap.Fault) (parameters, targets, error) {
+	var t targets
 	bad := mishap.Decode("targets", f.Targets, &t)
 	with, err := k.read(f.With)
 	return with, t, errors.Join(bad, err)
 }
 
-func (h proxyHit) check() error {
+func (h hit) check() error {
 	var problems []error
 	if h.share <= 0 {
 		problems = append(problems, &mishap.FieldError{Path: "with.share", Msg: "must be above 0%", Hint: "leave it out for all connections"})

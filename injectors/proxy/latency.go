@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import "mishap"
 
@@ -8,8 +8,8 @@ type latencyWith struct {
 	streamWith
 }
 
-func proxyLatency() proxyKind {
-	return proxyKind{
+func latency() kind {
+	return kind{
 		name: "proxy-latency", effect: "latency", protocols: "tcp udp", verb: "delays connections", ramps: true,
 		summary: "delays the traffic that passes a mishap proxy",
 		doc: "Connections that are open are delayed too, and none is broken. " +
@@ -17,7 +17,7 @@ func proxyLatency() proxyKind {
 			"Datagrams of a proxy with `protocol: udp` do not wait for each other, and change their order. " +
 			"The same seed draws the same delays. What was asked for and what was delivered are reported side by side.",
 		example: "injector: proxy-latency\ntargets: {proxy: payments}\nwith: {delay: 300ms, jitter: 50ms, distribution: normal}\nfor: 5m",
-		params:  latencyWith{}, read: readProxyWith(latencyWith{streamWith: allStreams()}),
+		params:  latencyWith{}, read: readWith(latencyWith{streamWith: allStreams()}),
 	}
 }
 

@@ -1,4 +1,4 @@
-package injectors_test
+package proxy_test
 
 import (
 	"context"
@@ -9,33 +9,33 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mishap"
-	"mishap/injectors"
+	"mishap/injectors/proxy"
 )
 
 // memoryProxy is a proxy that keeps its faults in a map.
 type memoryProxy struct {
 	down   bool
-	faults map[string]injectors.ProxyFault
+	faults map[string]proxy.Fault
 }
 
 // Put puts a fault in, or renews it.
-func (p *memoryProxy) Put(_ context.Context, f injectors.ProxyFault) error {
+func (p *memoryProxy) Put(_ context.Context, f proxy.Fault) error {
 	if p.down {
-		return injectors.ErrProxyDown
+		return proxy.ErrDown
 	}
 	p.faults[f.ID] = f
 	return nil
 }
 
 // Get says how a fault does.
-func (p *memoryProxy) Get(_ context.Context, id string) (injectors.ProxyStatus, error) {
+func (p *memoryProxy) Get(_ context.Context, id string) (proxy.Status, error) {
 	if p.down {
-		return injectors.ProxyStatus{}, injectors.ErrProxyDown
+		return proxy.Status{}, proxy.ErrDown
 	}
 	if _, ok := p.faults[id]; !ok {
-		return injectors.ProxyStatus{}, injectors.ErrFaultOver
+		return proxy.Status{}, proxy.ErrFaultOver
 	}
-	return injectors.ProxyStatus{InForce: true, Traffic: mishap.Traffic{Connections: 3, Mean: mishap.Duration(time.Second)}}, nil
+	return proxy.Status{InForce: true, Traffic: mishap.Traffic{Connections: 3, Mean: mishap.Duration(time.Second)}}, nil
 }
 
 // Delete takes a fault out.
@@ -47,26 +47,26 @@ func (p *memoryProxy) Disown(context.Context, string, string) error { return nil
 
 func (p *memoryProxy) Delete(_ context.Context, id, _ string) error {
 	if p.down {
-		return injectors.ErrProxyDown
+		return proxy.ErrDown
 	}
 	delete(p.faults, id)
 	return nil
 }
 
-func (p *memoryProxy) restart() { p.faults = map[string]injectors.ProxyFault{} }
+func (p *memoryProxy) restart() { p.faults = map[string]proxy.Fault{} }
 
-func memoryDeps(p *memoryProxy) injectors.Deps {
-	return injectors.Deps{
+func memoryDeps(p *memoryProxy) proxy.Deps {
+	return proxy.Deps{
 		Lease: 15 * time.Second,
-		Proxies: func() []injectors.ProxyAddress {
-			return []injectors.ProxyAddress{{Name: "payments", Control: "c.sock"}}
+		Proxies: func() []proxy.Address {
+			return []proxy.Address{{Name: "payments", Control: "c.sock"}}
 		},
-		Proxy: func(string) injectors.ProxyControl { return p },
+		Control: func(string) proxy.Control { return p },
 	}
 }
 
 func TestProxyLatencyTellsTheProxyEverythingThatWasAsked(t *testing.T) {
-	p := &memoryProxy{faults: map[string]injectors.ProxyFault{}}
+	p := &memoryProxy{faults: map[string]proxy.Fault{}}
 	f := fault("proxy-latency", `{"proxy": "payments"}`, `{"delay": "300ms", "jitter": "50ms", "direction": "both", "share": "25%", "seed": 7}`)
 	injector, found, err := prepared(t, memoryDeps(p), f)
 	if err != nil {
@@ -83,7 +83,7 @@ func TestProxyLatencyTellsTheProxyEverythingThatWasAsked(t *testing.T) {
 	if err := injector.Inject(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
-	want := injectors.ProxyFault{ID: in.ID, Run: "run", Proxy: "payments", Kind: "latency",
+	want := proxy.Fault{ID: in.ID, Run: "run", Proxy: "payments", Kind: "latency",
 		With:      raw(`{"correlation":0,"delay":"300ms","distribution":"","jitter":"50ms","per":"","trace":null}`),
 		Direction: "both", Seed: 7, Share: 0.25, Expires: 15 * time.Second}
 	if diff := cmp.Diff(want, p.faults[in.ID]); diff != "" {
@@ -97,7 +97,7 @@ func TestProxyLatencyTellsTheProxyEverythingThatWasAsked(t *testing.T) {
 }
 
 func TestProxyLatencyDelaysEveryConnectionDownstreamUnlessSaid(t *testing.T) {
-	p := &memoryProxy{faults: map[string]injectors.ProxyFault{}}
+	p := &memoryProxy{faults: map[string]proxy.Fault{}}
 	injector, found, err := prepared(t, memoryDeps(p), fault("proxy-latency", `{"proxy": "payments"}`, `{"delay": "1s"}`))
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func TestProxyLatencyDelaysEveryConnectionDownstreamUnlessSaid(t *testing.T) {
 }
 
 func TestALeaseInAProxyEndsSoonAfterTheTimeOfItsFault(t *testing.T) {
-	p := &memoryProxy{faults: map[string]injectors.ProxyFault{}}
+	p := &memoryProxy{faults: map[string]proxy.Fault{}}
 	injector, found, err := prepared(t, memoryDeps(p), latency("payments"))
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestALeaseInAProxyEndsSoonAfterTheTimeOfItsFault(t *testing.T) {
 }
 
 func TestARestartedProxyIsNotInjectedAgain(t *testing.T) {
-	p := &memoryProxy{faults: map[string]injectors.ProxyFault{}}
+	p := &memoryProxy{faults: map[string]proxy.Fault{}}
 	injector, found, err := prepared(t, memoryDeps(p), latency("payments"))
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func TestARestartedProxyIsNotInjectedAgain(t *testing.T) {
 	renewer := injector.(interface {
 		Renew(context.Context, mishap.Injection) error
 	})
-	if err := renewer.Renew(t.Context(), found[0]); !errors.Is(err, injectors.ErrFaultOver) || len(p.faults) != 0 {
+	if err := renewer.Renew(t.Context(), found[0]); !errors.Is(err, proxy.ErrFaultOver) || len(p.faults) != 0 {
 		t.Errorf("renew: %v; faults %v", err, p.faults)
 	}
 	if effect, err := injector.Verify(t.Context(), found[0]); err != nil || effect.InForce != mishap.No {
@@ -148,7 +148,7 @@ func TestARestartedProxyIsNotInjectedAgain(t *testing.T) {
 }
 
 func TestWhetherAFaultIsInAProxyThatDoesNotAnswerIsUnknown(t *testing.T) {
-	p := &memoryProxy{faults: map[string]injectors.ProxyFault{}}
+	p := &memoryProxy{faults: map[string]proxy.Fault{}}
 	injector, found, err := prepared(t, memoryDeps(p), latency("payments"))
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +176,7 @@ func TestProxyLatencyNamesEveryProblem(t *testing.T) {
 		{`{"proxy": "p"}`, `{"delay": "1s", "trace": ["1ms", "11m"]}`, []string{"with.trace", "with.trace[1]"}},
 		{`{"proxy": "p"}`, `{"distribution": "trace"}`, []string{"with.trace"}},
 	} {
-		_, err := kind(injectors.Deps{}, "proxy-latency").New(fault("proxy-latency", test.targets, test.with))
+		_, err := kind(proxy.Deps{}, "proxy-latency").New(fault("proxy-latency", test.targets, test.with))
 		if diff := cmp.Diff(test.want, paths(err)); diff != "" {
 			t.Errorf("%s %s: %v\n%s", test.targets, test.with, err, diff)
 		}
@@ -184,7 +184,7 @@ func TestProxyLatencyNamesEveryProblem(t *testing.T) {
 }
 
 func TestAnUnknownProxyIsNoTargetAndTheKnownOnesAreNamed(t *testing.T) {
-	p := &memoryProxy{faults: map[string]injectors.ProxyFault{}}
+	p := &memoryProxy{faults: map[string]proxy.Fault{}}
 	var hinted *mishap.Hinted
 	if _, _, err := prepared(t, memoryDeps(p), latency("payment")); !errors.Is(err, mishap.ErrNoTarget) || !errors.As(err, &hinted) || hinted.Hint != `did you mean "payments"?` {
 		t.Errorf("prepare: %v, %+v", err, hinted)

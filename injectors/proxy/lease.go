@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import (
 	"context"
@@ -7,14 +7,15 @@ import (
 	"strings"
 
 	"mishap"
+	"mishap/internal/target"
 )
 
-// proxyLease is a fault that lives in a proxy for a lease. It reads a recorded
+// lease is a fault that lives in a proxy for a lease. It reads a recorded
 // injection: who to ask, and for what.
-type proxyLease func(in mishap.Injection) (ProxyControl, ProxyFault, error)
+type lease func(in mishap.Injection) (Control, Fault, error)
 
 // Inject puts the fault in for one lease.
-func (p proxyLease) Inject(ctx context.Context, in mishap.Injection) error {
+func (p lease) Inject(ctx context.Context, in mishap.Injection) error {
 	control, fault, err := p(in)
 	if err != nil {
 		return err
@@ -24,7 +25,7 @@ func (p proxyLease) Inject(ctx context.Context, in mishap.Injection) error {
 
 // Renew lets the lease begin anew. It injects nothing: a fault that has ended,
 // or that a proxy lost in a restart, stays out.
-func (p proxyLease) Renew(ctx context.Context, in mishap.Injection) error {
+func (p lease) Renew(ctx context.Context, in mishap.Injection) error {
 	control, fault, err := p(in)
 	if err != nil {
 		return err
@@ -39,21 +40,21 @@ func (p proxyLease) Renew(ctx context.Context, in mishap.Injection) error {
 }
 
 // Revert takes the fault out. A proxy that is not running has no faults.
-func (p proxyLease) Revert(ctx context.Context, in mishap.Injection) (mishap.Reverted, error) {
+func (p lease) Revert(ctx context.Context, in mishap.Injection) (mishap.Reverted, error) {
 	control, fault, err := p(in)
 	if err != nil {
 		return mishap.Reverted{}, err
 	}
 	err = control.Delete(ctx, fault.ID, fault.Run)
 	switch {
-	case errors.Is(err, ErrProxyDown):
+	case errors.Is(err, ErrDown):
 		return mishap.Reverted{State: mishap.InjectionGone, Detail: "the proxy is not running, and so has no faults"}, nil
 	case err != nil && !errors.Is(err, ErrFaultOver):
 		return mishap.Reverted{}, err
 	}
 	status, err := control.Get(ctx, fault.ID)
 	switch {
-	case errors.Is(err, ErrFaultOver), errors.Is(err, ErrProxyDown), err == nil && !status.InForce:
+	case errors.Is(err, ErrFaultOver), errors.Is(err, ErrDown), err == nil && !status.InForce:
 		return mishap.Reverted{State: mishap.InjectionReverted}, nil
 	case err != nil:
 		return mishap.Reverted{}, fmt.Errorf("read back: %w", err)
@@ -63,7 +64,7 @@ func (p proxyLease) Revert(ctx context.Context, in mishap.Injection) (mishap.Rev
 
 // Verify asks the proxy what the fault did. What the proxy counted, and not
 // what was asked for, is the effect.
-func (p proxyLease) Verify(ctx context.Context, in mishap.Injection) (mishap.Effect, error) {
+func (p lease) Verify(ctx context.Context, in mishap.Injection) (mishap.Effect, error) {
 	control, fault, err := p(in)
 	if err != nil {
 		return mishap.Effect{}, err
@@ -72,7 +73,7 @@ func (p proxyLease) Verify(ctx context.Context, in mishap.Injection) (mishap.Eff
 	switch {
 	case errors.Is(err, ErrFaultOver):
 		return mishap.Effect{InForce: mishap.No, Detail: "the proxy does not have the fault"}, nil
-	case errors.Is(err, ErrProxyDown):
+	case errors.Is(err, ErrDown):
 		return mishap.Effect{InForce: mishap.Unknown, Detail: "the proxy is not running"}, nil
 	case err != nil:
 		return mishap.Effect{}, err
@@ -85,11 +86,11 @@ func (p proxyLease) Verify(ctx context.Context, in mishap.Injection) (mishap.Eff
 }
 
 // running asks whether a proxy answers.
-func (d Deps) running(ctx context.Context, address ProxyAddress) error {
-	_, err := d.Proxy(address.Control).Get(ctx, "unused")
+func (d Deps) running(ctx context.Context, address Address) error {
+	_, err := d.Control(address.Control).Get(ctx, "unused")
 	switch {
-	case errors.Is(err, ErrProxyDown):
-		return mishap.WithHint(noTarget("proxy %s is not running", address.Name), "start it with `mishap proxy`")
+	case errors.Is(err, ErrDown):
+		return mishap.WithHint(target.None("proxy %s is not running", address.Name), "start it with `mishap proxy`")
 	case err != nil && !errors.Is(err, ErrFaultOver):
 		return fmt.Errorf("ask proxy %s: %w", address.Name, err)
 	}
@@ -97,7 +98,7 @@ func (d Deps) running(ctx context.Context, address ProxyAddress) error {
 }
 
 // findProxy looks for a proxy in the settings that passes one of the protocols.
-func (d Deps) findProxy(name, injector, protocols string) (ProxyAddress, error) {
+func (d Deps) findProxy(name, injector, protocols string) (Address, error) {
 	var names []string
 	for _, a := range d.Proxies() {
 		protocol := a.Protocol
@@ -107,7 +108,7 @@ func (d Deps) findProxy(name, injector, protocols string) (ProxyAddress, error) 
 		switch {
 		case a.Name != name:
 		case !strings.Contains(protocols, protocol):
-			return ProxyAddress{}, mishap.WithHint(noTarget("proxy %q passes %s, and %s is for %s", a.Name, protocol, injector, protocols),
+			return Address{}, mishap.WithHint(target.None("proxy %q passes %s, and %s is for %s", a.Name, protocol, injector, protocols),
 				"name another proxy, or another injector: `mishap catalog` lists them")
 		default:
 			return a, nil
@@ -115,7 +116,7 @@ func (d Deps) findProxy(name, injector, protocols string) (ProxyAddress, error) 
 		names = append(names, a.Name)
 	}
 	if names == nil {
-		return ProxyAddress{}, mishap.WithHint(noTarget("no proxy %q: the settings have none", name), "list it under proxies in mishap.yaml: {name, listen, upstream}")
+		return Address{}, mishap.WithHint(target.None("no proxy %q: the settings have none", name), "list it under proxies in mishap.yaml: {name, listen, upstream}")
 	}
-	return ProxyAddress{}, mishap.WithHint(noTarget("no proxy %q: the settings have %s", name, strings.Join(names, ", ")), mishap.Suggest(name, names))
+	return Address{}, mishap.WithHint(target.None("no proxy %q: the settings have %s", name, strings.Join(names, ", ")), mishap.Suggest(name, names))
 }

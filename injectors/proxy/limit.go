@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import "mishap"
 
@@ -8,14 +8,14 @@ type limitWith struct {
 	streamWith
 }
 
-func proxyLimit() proxyKind {
-	return proxyKind{
+func limit() kind {
+	return kind{
 		name: "proxy-limit", effect: "limit", protocols: "tcp", verb: "cuts off connections",
 		summary: "ends the connections that pass a mishap proxy after so many bytes",
 		doc: "Answers are cut off in their middle. With close the end looks like a normal one: a client that does not check the length takes half an answer for a whole one. " +
 			"Bytes are counted from when the fault has reached a connection.",
 		example: "injector: proxy-limit\ntargets: {proxy: images}\nwith: {bytes: 100KB}\nfor: 2m",
-		params:  limitWith{}, read: readProxyWith(limitWith{streamWith: allStreams()}),
+		params:  limitWith{}, read: readWith(limitWith{streamWith: allStreams()}),
 	}
 }
 

@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import "mishap"
 
@@ -9,17 +9,17 @@ type lossWith struct {
 	Seed      uint64       `json:"seed,omitempty" jsonschema:"seed of which datagrams are lost, and of which clients are hit"`
 }
 
-func proxyLoss() proxyKind {
-	return proxyKind{
+func loss() kind {
+	return kind{
 		name: "proxy-loss", effect: "loss", protocols: "udp", verb: "loses datagrams", ramps: true,
 		summary: "loses a part of the datagrams that pass a mishap proxy",
 		doc:     "It is for proxies with `protocol: udp`, such as one in front of a name server: lost queries show who asks again, and how soon.",
 		example: "injector: proxy-loss\ntargets: {proxy: dns}\nwith: {rate: 20%}\nfor: 2m",
-		params:  lossWith{}, read: readProxyWith(lossWith{Direction: "downstream", Share: 1}),
+		params:  lossWith{}, read: readWith(lossWith{Direction: "downstream", Share: 1}),
 	}
 }
 
-func (w lossWith) hit() proxyHit { return proxyHit{w.Direction, w.Share, w.Seed} }
+func (w lossWith) hit() hit { return hit{w.Direction, w.Share, w.Seed} }
 
 func (w lossWith) problems() []error {
 	if w.Rate > 0 {

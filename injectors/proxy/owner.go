@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import (
 	"context"
@@ -14,23 +14,23 @@ import (
 // busy machine is no reason to lose a verdict.
 const ownFor = 3
 
-// ProxyOwners is the part of a control API that says to which run a proxy
+// Owners is the part of a control API that says to which run a proxy
 // belongs. An error wraps [mishap.ErrTaken] if that is another one, and
 // [ErrFaultOver] if the proxy is to be kept and is not the run's any more.
-type ProxyOwners interface {
+type Owners interface {
 	Own(ctx context.Context, proxy, run string, expires time.Duration, keep bool) ([]mishap.Disturbance, error)
 	Disown(ctx context.Context, proxy, run string) error
 }
 
 // Own makes the proxy belong to the run.
-func (p proxyLease) Own(ctx context.Context, in mishap.Injection) error {
+func (p lease) Own(ctx context.Context, in mishap.Injection) error {
 	_, err := p.own(ctx, in, false)
 	return err
 }
 
 // Disturbed keeps the proxy, and says what others changed in it. A proxy that
 // was lost may have been changed in any way.
-func (p proxyLease) Disturbed(ctx context.Context, in mishap.Injection) ([]mishap.Disturbance, error) {
+func (p lease) Disturbed(ctx context.Context, in mishap.Injection) ([]mishap.Disturbance, error) {
 	all, err := p.own(ctx, in, true)
 	if errors.Is(err, ErrFaultOver) {
 		return []mishap.Disturbance{{Injection: in.ID, By: "by somebody", What: fmt.Sprintf("%s was started anew or given to others", in.Target.Label())}}, nil
@@ -38,7 +38,7 @@ func (p proxyLease) Disturbed(ctx context.Context, in mishap.Injection) ([]misha
 	return all, err
 }
 
-func (p proxyLease) own(ctx context.Context, in mishap.Injection, keep bool) ([]mishap.Disturbance, error) {
+func (p lease) own(ctx context.Context, in mishap.Injection, keep bool) ([]mishap.Disturbance, error) {
 	control, fault, err := p(in)
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (p proxyLease) own(ctx context.Context, in mishap.Injection, keep bool) ([]
 }
 
 // Disown gives the proxy back.
-func (p proxyLease) Disown(ctx context.Context, in mishap.Injection) error {
+func (p lease) Disown(ctx context.Context, in mishap.Injection) error {
 	control, fault, err := p(in)
 	if err != nil {
 		return err
@@ -60,31 +60,31 @@ func (p proxyLease) Disown(ctx context.Context, in mishap.Injection) error {
 }
 
 // Own makes the proxy belong to the run.
-func (p *proxyFault) Own(ctx context.Context, in mishap.Injection) error {
-	return proxyLease(p.recorded).Own(ctx, in)
+func (p *fault) Own(ctx context.Context, in mishap.Injection) error {
+	return lease(p.recorded).Own(ctx, in)
 }
 
 // Disturbed says what others changed in the proxy.
-func (p *proxyFault) Disturbed(ctx context.Context, in mishap.Injection) ([]mishap.Disturbance, error) {
-	return proxyLease(p.recorded).Disturbed(ctx, in)
+func (p *fault) Disturbed(ctx context.Context, in mishap.Injection) ([]mishap.Disturbance, error) {
+	return lease(p.recorded).Disturbed(ctx, in)
 }
 
 // Disown gives the proxy back.
-func (p *proxyFault) Disown(ctx context.Context, in mishap.Injection) error {
-	return proxyLease(p.recorded).Disown(ctx, in)
+func (p *fault) Disown(ctx context.Context, in mishap.Injection) error {
+	return lease(p.recorded).Disown(ctx, in)
 }
 
 // Own makes the proxy belong to the run.
 func (r *requestArms) Own(ctx context.Context, in mishap.Injection) error {
-	return proxyLease(r.recorded).Own(ctx, in)
+	return lease(r.recorded).Own(ctx, in)
 }
 
 // Disturbed says what others changed in the proxy.
 func (r *requestArms) Disturbed(ctx context.Context, in mishap.Injection) ([]mishap.Disturbance, error) {
-	return proxyLease(r.recorded).Disturbed(ctx, in)
+	return lease(r.recorded).Disturbed(ctx, in)
 }
 
 // Disown gives the proxy back.
 func (r *requestArms) Disown(ctx context.Context, in mishap.Injection) error {
-	return proxyLease(r.recorded).Disown(ctx, in)
+	return lease(r.recorded).Disown(ctx, in)
 }

@@ -1,4 +1,4 @@
-package injectors_test
+package proxy_test
 
 import (
 	"encoding/json"
@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"mishap"
-	"mishap/injectors"
+	"mishap/injectors/proxy"
 	"mishap/internal/formattest"
 )
 
@@ -36,7 +36,7 @@ func TestAFaultInAProxyThatWasRecordedBeforeIsRenewedAndReverted(t *testing.T) {
 
 func TestArmsThatWereRecordedBeforeAreRenewedAndReverted(t *testing.T) {
 	p, deps := recordingProxy("proxy-http-abort")
-	arms := injectors.RequestArms(deps, halves("payments"))
+	arms := proxy.RequestArms(deps, halves("payments"))
 	found, err := arms.Prepare(t.Context(), mishap.Request{Run: "run"})
 	if err != nil {
 		t.Fatal(err)
@@ -44,23 +44,23 @@ func TestArmsThatWereRecordedBeforeAreRenewedAndReverted(t *testing.T) {
 	heldTo(t, p, deps, arms, mishap.Fault{}, found[0], true)
 }
 
-func recordingProxy(name string) (*memoryProxy, injectors.Deps) {
-	p := &memoryProxy{faults: map[string]injectors.ProxyFault{}}
+func recordingProxy(name string) (*memoryProxy, proxy.Deps) {
+	p := &memoryProxy{faults: map[string]proxy.Fault{}}
 	deps := memoryDeps(p)
-	address := injectors.ProxyAddress{Name: "payments", Listen: "127.0.0.1:9001", Upstream: "127.0.0.1:9000", Control: "/run/mishap/proxy.sock"}
+	address := proxy.Address{Name: "payments", Listen: "127.0.0.1:9001", Upstream: "127.0.0.1:9000", Control: "/run/mishap/proxy.sock"}
 	switch {
 	case name == "proxy-loss":
 		address.Protocol = "udp"
 	case strings.Contains(name, "http"), strings.Contains(name, "grpc"):
 		address.Protocol = "http"
 	}
-	deps.Proxies = func() []injectors.ProxyAddress { return []injectors.ProxyAddress{address} }
+	deps.Proxies = func() []proxy.Address { return []proxy.Address{address} }
 	return p, deps
 }
 
 // heldTo injects what is recorded today and what was recorded before, and
 // reverts the latter.
-func heldTo(t *testing.T, p *memoryProxy, deps injectors.Deps, injector mishap.Injector, f mishap.Fault, in mishap.Injection, shape bool) {
+func heldTo(t *testing.T, p *memoryProxy, deps proxy.Deps, injector mishap.Injector, f mishap.Fault, in mishap.Injection, shape bool) {
 	t.Helper()
 	in.ID, in.Run, in.For = "run.1.1", "run", mishap.Duration(60e9)
 	if in.Fault == "" {
@@ -71,7 +71,7 @@ func heldTo(t *testing.T, p *memoryProxy, deps injectors.Deps, injector mishap.I
 	}
 	before := formattest.Undo(t, formattest.Record{Fault: f, Injection: in, Asked: p.faults[in.ID]}, shape)
 	p.restart()
-	other, err := injectors.Restore(deps, before)
+	other, err := mishap.Restore(append(proxy.Catalog(deps), proxy.ArmsKind(deps)), before)
 	if err != nil {
 		t.Fatal(err)
 	}

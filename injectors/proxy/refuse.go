@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import "mishap"
 
@@ -7,14 +7,14 @@ type refuseWith struct {
 	connectionWith
 }
 
-func proxyRefuse() proxyKind {
-	return proxyKind{
+func refuse() kind {
+	return kind{
 		name: "proxy-refuse", effect: "refuse", protocols: "tcp", verb: "refuses new connections",
 		summary: "refuses new connections through a mishap proxy",
 		doc: "The kernel accepts for the proxy, so that a client sees its connection reset (or closed) at once, and not refused. " +
 			"Connections that are open are not touched; proxy-reset ends those.",
 		example: "injector: proxy-refuse\ntargets: {proxy: database}\nwith: {share: 50%}\nfor: 2m",
-		params:  refuseWith{}, read: readProxyWith(refuseWith{connectionWith: allConnections()}),
+		params:  refuseWith{}, read: readWith(refuseWith{connectionWith: allConnections()}),
 	}
 }
 

@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import (
 	"context"
@@ -49,6 +49,15 @@ type armsUndo struct {
 // same: what reads it says so.
 func RequestArms(deps Deps, spec mishap.Compare) mishap.Injector {
 	return &requestArms{deps: deps, spec: specOf(spec)}
+}
+
+// ArmsKind describes the injector of arms to whoever restores it. Experiments ask
+// for arms under compare, so that it is in no catalog.
+func ArmsKind(d Deps) mishap.InjectorKind {
+	return mishap.InjectorKind{
+		Kind:    mishap.Kind{Name: requestArmsName},
+		Restore: func(mishap.Injection) (mishap.Injector, error) { return &requestArms{deps: d}, nil },
+	}
 }
 
 // Prepare finds the proxy, and draws what was left to chance.
@@ -113,7 +122,7 @@ func (r *requestArms) check() error {
 }
 
 // armsNotes say in a plan what will be.
-func armsNotes(a ProxyAddress, spec armsSpec) []string {
+func armsNotes(a Address, spec armsSpec) []string {
 	seed := fmt.Sprintf("with seed %d", spec.Seed)
 	if spec.Seed == 0 {
 		seed = "with a seed that is drawn when the run begins"
@@ -134,17 +143,17 @@ func drawSeed() uint64 {
 }
 
 // recorded is the proxy and the arms of a recorded injection.
-func (r *requestArms) recorded(in mishap.Injection) (ProxyControl, ProxyFault, error) {
+func (r *requestArms) recorded(in mishap.Injection) (Control, Fault, error) {
 	var undo armsUndo
 	if err := json.Unmarshal(in.Undo, &undo); err != nil || undo.Control == "" || undo.Untouched == "" || undo.Experiment == "" {
-		return nil, ProxyFault{}, fmt.Errorf("read undo of %s: it names no proxy and no tokens", in.ID)
+		return nil, Fault{}, fmt.Errorf("read undo of %s: it names no proxy and no tokens", in.ID)
 	}
 	var spec armsSpec
 	if err := json.Unmarshal(in.With, &spec); err != nil {
-		return nil, ProxyFault{}, fmt.Errorf("read arms of %s: %w", in.ID, err)
+		return nil, Fault{}, fmt.Errorf("read arms of %s: %w", in.ID, err)
 	}
 	with, err := spec.with(undo)
-	return orOlder{r.deps.Proxy(undo.Control)}, ProxyFault{
+	return orOlder{r.deps.Control(undo.Control)}, Fault{
 		ID: in.ID, Run: undo.Run, Proxy: undo.Proxy, Kind: "arms", With: with, Seed: spec.Seed, Share: float64(spec.Share),
 		Expires: r.deps.Lease,
 	}, err
@@ -152,20 +161,20 @@ func (r *requestArms) recorded(in mishap.Injection) (ProxyControl, ProxyFault, e
 
 // Inject begins to assign.
 func (r *requestArms) Inject(ctx context.Context, in mishap.Injection) error {
-	return proxyLease(r.recorded).Inject(ctx, in)
+	return lease(r.recorded).Inject(ctx, in)
 }
 
 // Renew lets the lease begin anew. It injects nothing.
 func (r *requestArms) Renew(ctx context.Context, in mishap.Injection) error {
-	return proxyLease(r.recorded).Renew(ctx, in)
+	return lease(r.recorded).Renew(ctx, in)
 }
 
 // Revert ends the arms. A proxy that is not running has none.
 func (r *requestArms) Revert(ctx context.Context, in mishap.Injection) (mishap.Reverted, error) {
-	return proxyLease(r.recorded).Revert(ctx, in)
+	return lease(r.recorded).Revert(ctx, in)
 }
 
 // Verify says whether requests are assigned, and how many were.
 func (r *requestArms) Verify(ctx context.Context, in mishap.Injection) (mishap.Effect, error) {
-	return proxyLease(r.recorded).Verify(ctx, in)
+	return lease(r.recorded).Verify(ctx, in)
 }

@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import (
 	"context"
@@ -85,12 +85,12 @@ func (s armsSpec) with(undo armsUndo) (json.RawMessage, error) {
 
 // orOlder puts arms into proxies of earlier versions too, without what they do
 // not know.
-type orOlder struct{ ProxyControl }
+type orOlder struct{ Control }
 
 // Put puts the arms in, or renews them.
-func (o orOlder) Put(ctx context.Context, f ProxyFault) error {
-	err := o.ProxyControl.Put(ctx, f)
-	if !errors.Is(err, ErrProxyOlder) {
+func (o orOlder) Put(ctx context.Context, f Fault) error {
+	err := o.Control.Put(ctx, f)
+	if !errors.Is(err, ErrOlder) {
 		return err
 	}
 	var known map[string]json.RawMessage
@@ -101,5 +101,5 @@ func (o orOlder) Put(ctx context.Context, f ProxyFault) error {
 	if f.With, err = json.Marshal(known); err != nil {
 		return fmt.Errorf("write arms of %s: %w", f.ID, err)
 	}
-	return o.ProxyControl.Put(ctx, f)
+	return o.Control.Put(ctx, f)
 }

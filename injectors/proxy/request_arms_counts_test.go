@@ -1,4 +1,4 @@
-package injectors_test
+package proxy_test
 
 import (
 	"context"
@@ -8,37 +8,37 @@ import (
 	"testing"
 
 	"mishap"
-	"mishap/injectors"
+	"mishap/injectors/proxy"
 )
 
 // earlier is the control API of a proxy that knows no counts.
 type earlier struct {
-	injectors.ProxyControl
+	proxy.Control
 	put []string // what it took
 }
 
-func (e *earlier) Put(_ context.Context, f injectors.ProxyFault) error {
+func (e *earlier) Put(_ context.Context, f proxy.Fault) error {
 	var with map[string]json.RawMessage
 	if err := json.Unmarshal(f.With, &with); err != nil {
 		return err
 	}
 	if _, ok := with["counts"]; ok {
-		return fmt.Errorf("put fault: %w: unknown field \"counts\"", injectors.ErrProxyOlder)
+		return fmt.Errorf("put fault: %w: unknown field \"counts\"", proxy.ErrOlder)
 	}
 	e.put = append(e.put, string(f.With))
 	return nil
 }
 
-func (e *earlier) Get(context.Context, string) (injectors.ProxyStatus, error) {
-	return injectors.ProxyStatus{InForce: true}, nil
+func (e *earlier) Get(context.Context, string) (proxy.Status, error) {
+	return proxy.Status{InForce: true}, nil
 }
 
 // TestAProxyOfAnEarlierVersionGetsArmsWithoutCounts, and keeps them.
 func TestAProxyOfAnEarlierVersionGetsArmsWithoutCounts(t *testing.T) {
 	old := &earlier{}
 	deps := httpDeps(func() string { return "old" })
-	deps.Proxy = func(string) injectors.ProxyControl { return old }
-	arms := injectors.RequestArms(deps, halves("payments"))
+	deps.Control = func(string) proxy.Control { return old }
+	arms := proxy.RequestArms(deps, halves("payments"))
 	found, err := arms.Prepare(t.Context(), mishap.Request{Run: "run"})
 	if err != nil {
 		t.Fatal(err)
@@ -59,11 +59,11 @@ func TestAProxyOfAnEarlierVersionGetsArmsWithoutCounts(t *testing.T) {
 // in what another process renews.
 func TestArmsAreCountedAsTheComparisonAsks(t *testing.T) {
 	deps := httpDeps(func() string { return "" })
-	deps.Proxy = func(string) injectors.ProxyControl { return &earlier{} }
+	deps.Control = func(string) proxy.Control { return &earlier{} }
 	spec := halves("payments")
 	spec.Patience = mishap.Duration(3e9)
 	spec.Metrics = append(spec.Metrics, mishap.CompareMetric{Name: "elsewhere", Metric: mishap.SuccessRate, Source: "prometheus"})
-	found, err := injectors.RequestArms(deps, spec).Prepare(t.Context(), mishap.Request{Run: "run"})
+	found, err := proxy.RequestArms(deps, spec).Prepare(t.Context(), mishap.Request{Run: "run"})
 	if err != nil {
 		t.Fatal(err)
 	}

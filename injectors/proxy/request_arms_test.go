@@ -1,4 +1,4 @@
-package injectors_test
+package proxy_test
 
 import (
 	"encoding/json"
@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/injectors"
+	"mishap/injectors/proxy"
 	"mishap/internal/injectortest"
 )
 
@@ -29,29 +29,30 @@ func halves(proxy string) mishap.Compare {
 }
 
 // httpDeps know one proxy, for HTTP.
-func httpDeps(control func() string) injectors.Deps {
+func httpDeps(control func() string) proxy.Deps {
 	deps := proxyDeps("")
-	deps.Proxies = func() []injectors.ProxyAddress {
-		return []injectors.ProxyAddress{{Name: "payments", Protocol: "http", Control: control()}}
+	deps.Proxies = func() []proxy.Address {
+		return []proxy.Address{{Name: "payments", Protocol: "http", Control: control()}}
 	}
 	return deps
 }
 
 func TestRequestArmsConform(t *testing.T) {
 	w, deps := proxyWorld("proxy-http-abort", "") // for its proxy
-	w.Kind = mishap.InjectorKind{Kind: mishap.Kind{Name: "request-arms"}, New: func(f mishap.Fault) (mishap.Injector, error) {
+	w.Kind = proxy.ArmsKind(deps)
+	w.Kind.New = func(f mishap.Fault) (mishap.Injector, error) {
 		var targets struct{ Proxy string }
 		err := json.Unmarshal(f.Targets, &targets)
-		return injectors.RequestArms(deps, halves(targets.Proxy)), err
-	}}
+		return proxy.RequestArms(deps, halves(targets.Proxy)), err
+	}
 	w.Arms = someArms()
 	injectortest.Conform(t, w)
 }
 
 func TestFaultsThatCanBeConfinedToAnArmConform(t *testing.T) {
-	all := worlds(t)
+	all := worlds()
 	confined := 0
-	for _, k := range injectors.Catalog(injectors.Deps{}) {
+	for _, k := range proxy.Catalog(proxy.Deps{}) {
 		if !k.Arms {
 			continue
 		}
@@ -79,7 +80,7 @@ func TestTheExperimentIsHitAndControlNever(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	arms := injectors.RequestArms(deps, halves("payments"))
+	arms := proxy.RequestArms(deps, halves("payments"))
 	var in []mishap.Injection
 	for i, injector := range []mishap.Injector{arms, error503} {
 		found, err := injector.Prepare(t.Context(), mishap.Request{Run: "run", Fault: slow, Arms: shared})
@@ -137,7 +138,7 @@ func TestASeedIsDrawnForEachRunAndRecorded(t *testing.T) {
 	control := startProxy(t, "http")
 	deps := httpDeps(func() string { return control })
 	seed := func(spec mishap.Compare, run string) uint64 {
-		found, err := injectors.RequestArms(deps, spec).Prepare(t.Context(), mishap.Request{Run: run})
+		found, err := proxy.RequestArms(deps, spec).Prepare(t.Context(), mishap.Request{Run: run})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,10 +163,10 @@ func TestASeedIsDrawnForEachRunAndRecorded(t *testing.T) {
 
 func TestArmsThatCannotBeSayWhy(t *testing.T) {
 	control := startProxy(t, "http")
-	addresses := []injectors.ProxyAddress{{Name: "payments", Protocol: "http", Control: control}, {Name: "redis", Control: control},
+	addresses := []proxy.Address{{Name: "payments", Protocol: "http", Control: control}, {Name: "redis", Control: control},
 		{Name: "down", Protocol: "http", Control: filepath.Join(t.TempDir(), "no.sock")}}
 	deps := proxyDeps("")
-	deps.Proxies = func() []injectors.ProxyAddress { return addresses }
+	deps.Proxies = func() []proxy.Address { return addresses }
 	for says, change := range map[string]func(*mishap.Arms){
 		`proxy "redis" passes tcp`:    func(a *mishap.Arms) { a.Proxy = "redis" },
 		"proxy down is not running":   func(a *mishap.Arms) { a.Proxy = "down" },
@@ -178,7 +179,7 @@ func TestArmsThatCannotBeSayWhy(t *testing.T) {
 	} {
 		spec := halves("payments")
 		change(&spec.Arms)
-		if _, err := injectors.RequestArms(deps, spec).Prepare(t.Context(), mishap.Request{Run: "run"}); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := proxy.RequestArms(deps, spec).Prepare(t.Context(), mishap.Request{Run: "run"}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("want %q, got %v", says, err)
 		}
 	}
@@ -200,7 +201,7 @@ func TestArmsThatCannotBeSayWhy(t *testing.T) {
 func TestTwoRunsCannotHaveArmsOnOneProxy(t *testing.T) {
 	control := startProxy(t, "http")
 	deps := httpDeps(func() string { return control })
-	arms := injectors.RequestArms(deps, halves("payments"))
+	arms := proxy.RequestArms(deps, halves("payments"))
 	var last error
 	var keys []mishap.Key
 	for _, run := range []string{"one", "two"} {
@@ -212,7 +213,7 @@ func TestTwoRunsCannotHaveArmsOnOneProxy(t *testing.T) {
 		keys = append(keys, found[0].Keys...)
 		last = arms.Inject(t.Context(), found[0])
 	}
-	if last == nil || errors.Is(last, injectors.ErrFaultOver) || !strings.Contains(last.Error(), `assigns the arms of run "one" already`) {
+	if last == nil || errors.Is(last, proxy.ErrFaultOver) || !strings.Contains(last.Error(), `assigns the arms of run "one" already`) {
 		t.Errorf("the second run got %v", last)
 	}
 	if keys[0] != keys[1] || keys[0] != (mishap.Key{Thing: "proxy/" + control + "/payments", Attribute: "arms"}) {

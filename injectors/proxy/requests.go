@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ type requestWith struct {
 
 func allRequests() requestWith { return requestWith{Share: 1} }
 
-func (w requestWith) hit() proxyHit { return proxyHit{"", w.Share, w.Seed} }
+func (w requestWith) hit() hit { return hit{"", w.Share, w.Seed} }
 
 func (w requestWith) asked() mishap.Duration { return 0 }
 

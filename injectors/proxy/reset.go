@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import "mishap"
 
@@ -7,14 +7,14 @@ type resetWith struct {
 	connectionWith
 }
 
-func proxyReset() proxyKind {
-	return proxyKind{
+func reset() kind {
+	return kind{
 		name: "proxy-reset", effect: "reset", protocols: "tcp", verb: "resets connections",
 		summary: "resets the connections that pass a mishap proxy",
 		doc: "Both sides get a RST, as from a peer that crashed, or a firewall that lost its state. " +
 			"Connections that are open are reset, and new ones after the same while.",
 		example: "injector: proxy-reset\ntargets: {proxy: database}\nwith: {after: 10s, share: 20%}\nfor: 2m",
-		params:  resetWith{}, read: readProxyWith(resetWith{connectionWith: allConnections()}),
+		params:  resetWith{}, read: readWith(resetWith{connectionWith: allConnections()}),
 	}
 }
 

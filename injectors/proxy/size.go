@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import (
 	"fmt"

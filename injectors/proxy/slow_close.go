@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import "mishap"
 
@@ -7,13 +7,13 @@ type slowCloseWith struct {
 	streamWith
 }
 
-func proxySlowClose() proxyKind {
-	return proxyKind{
+func slowClose() kind {
+	return kind{
 		name: "proxy-slow-close", effect: "slow-close", protocols: "tcp", verb: "closes connections late",
 		summary: "lets connections that pass a mishap proxy close late",
 		doc:     "Bytes pass at once, only the end of the stream (FIN) is late: pools fill up with connections that are over.",
 		example: "injector: proxy-slow-close\ntargets: {proxy: database}\nwith: {delay: 30s}\nfor: 5m",
-		params:  slowCloseWith{}, read: readProxyWith(slowCloseWith{streamWith: allStreams()}),
+		params:  slowCloseWith{}, read: readWith(slowCloseWith{streamWith: allStreams()}),
 	}
 }
 

@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import (
 	"fmt"
@@ -67,7 +67,7 @@ type streamWith struct {
 
 func allStreams() streamWith { return streamWith{Direction: "downstream", Share: 1} }
 
-func (w streamWith) hit() proxyHit { return proxyHit{w.Direction, w.Share, w.Seed} }
+func (w streamWith) hit() hit { return hit{w.Direction, w.Share, w.Seed} }
 
 // connectionWith are the connections that a fault hits.
 type connectionWith struct {
@@ -77,4 +77,4 @@ type connectionWith struct {
 
 func allConnections() connectionWith { return connectionWith{Share: 1} }
 
-func (w connectionWith) hit() proxyHit { return proxyHit{"", w.Share, w.Seed} }
+func (w connectionWith) hit() hit { return hit{"", w.Share, w.Seed} }

@@ -1,4 +1,4 @@
-package injectors
+package proxy
 
 import "mishap"
 
@@ -8,14 +8,14 @@ type timeoutWith struct {
 	streamWith
 }
 
-func proxyTimeout() proxyKind {
-	return proxyKind{
+func timeout() kind {
+	return kind{
 		name: "proxy-timeout", effect: "timeout", protocols: "tcp udp", verb: "swallows the bytes of connections",
 		summary: "lets nothing pass a mishap proxy any more, without closing a connection",
 		doc: "A black hole: whoever waits for an answer waits until it gives up, as in a network partition. " +
 			"A stream with a hole never goes on: connections that lost bytes are reset. Datagrams are lost.",
 		example: "injector: proxy-timeout\ntargets: {proxy: payments}\nwith: {direction: both}\nfor: 2m",
-		params:  timeoutWith{}, read: readProxyWith(timeoutWith{streamWith: allStreams()}),
+		params:  timeoutWith{}, read: readWith(timeoutWith{streamWith: allStreams()}),
 	}
 }
 

@@ -1,4 +1,4 @@
-package injectors_test
+package proxy_test
 
 import (
 	"context"
@@ -10,27 +10,27 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/injectors"
+	"mishap/injectors/proxy"
 	"mishap/internal/injectortest"
-	"mishap/internal/proxy"
+	real "mishap/internal/proxy"
 )
 
-// control speaks to a real proxy.
-type control struct{ c *proxy.Client }
+// control speaks to a real real.
+type control struct{ c *real.Client }
 
-func (c control) Put(ctx context.Context, f injectors.ProxyFault) error {
-	effect, err := proxy.DecodeEffect(f.Kind, f.With)
+func (c control) Put(ctx context.Context, f proxy.Fault) error {
+	effect, err := real.DecodeEffect(f.Kind, f.With)
 	if err != nil {
 		return err
 	}
-	_, err = c.c.Put(ctx, proxy.Fault{ID: f.ID, Run: f.Run, Proxy: f.Proxy, Effect: effect, Direction: proxy.Direction(f.Direction), Share: f.Share, Seed: f.Seed, Expires: f.Expires})
+	_, err = c.c.Put(ctx, real.Fault{ID: f.ID, Run: f.Run, Proxy: f.Proxy, Effect: effect, Direction: real.Direction(f.Direction), Share: f.Share, Seed: f.Seed, Expires: f.Expires})
 	return translated(err)
 }
 
-func (c control) Get(ctx context.Context, id string) (injectors.ProxyStatus, error) {
+func (c control) Get(ctx context.Context, id string) (proxy.Status, error) {
 	s, err := c.c.Get(ctx, id)
 	n := s.Stats
-	status := injectors.ProxyStatus{InForce: s.State == proxy.InForce, Traffic: mishap.Traffic{Connections: int64(n.Connections + n.Requests)}}
+	status := proxy.Status{InForce: s.State == real.InForce, Traffic: mishap.Traffic{Connections: int64(n.Connections + n.Requests)}}
 	if a := n.Arms; a != nil {
 		status.Arms = &mishap.ArmsEffect{
 			Treated: mishap.ArmCount{Control: int64(a.Control.Treated), Experiment: int64(a.Experiment.Treated)},
@@ -46,7 +46,7 @@ func (c control) Delete(ctx context.Context, id, run string) error {
 }
 
 func (c control) Own(ctx context.Context, name, run string, expires time.Duration, keep bool) ([]mishap.Disturbance, error) {
-	owned, err := c.c.Own(ctx, name, proxy.Owner{Run: run, Expires: expires, Renew: keep})
+	owned, err := c.c.Own(ctx, name, real.Owner{Run: run, Expires: expires, Renew: keep})
 	var all []mishap.Disturbance
 	for _, d := range owned.Disturbed {
 		all = append(all, mishap.Disturbance{By: d.By, What: d.What, Since: time.Now().Add(-time.Duration(d.Ago))})
@@ -61,10 +61,10 @@ func (c control) Disown(ctx context.Context, name, run string) error {
 
 func translated(err error) error {
 	switch {
-	case errors.Is(err, proxy.ErrNotRunning):
-		return fmt.Errorf("%w: %w", injectors.ErrProxyDown, err)
-	case errors.Is(err, proxy.ErrNotFound), errors.Is(err, proxy.ErrEnded):
-		return fmt.Errorf("%w: %w", injectors.ErrFaultOver, err)
+	case errors.Is(err, real.ErrNotRunning):
+		return fmt.Errorf("%w: %w", proxy.ErrDown, err)
+	case errors.Is(err, real.ErrNotFound), errors.Is(err, real.ErrEnded):
+		return fmt.Errorf("%w: %w", proxy.ErrFaultOver, err)
 	}
 	return err
 }
@@ -76,16 +76,16 @@ func startProxy(t *testing.T, protocol string) string {
 	return socket
 }
 
-// startProxyTo is startProxy with an upstream; it also gives the address of the proxy.
+// startProxyTo is startProxy with an upstream; it also gives the address of the real.
 func startProxyTo(t *testing.T, protocol, upstream string) (control, address string) {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "p.sock")
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan string, 1), make(chan error, 1)
 	go func() {
-		done <- proxy.Serve(ctx, proxy.Options{
-			Listeners: []proxy.Listener{{Name: "payments", Listen: "127.0.0.1:0", Upstream: upstream, Control: socket, Protocol: protocol}},
-			Ready:     func(list []proxy.ProxyStatus) { ready <- list[0].Listen },
+		done <- real.Serve(ctx, real.Options{
+			Listeners: []real.Listener{{Name: "payments", Listen: "127.0.0.1:0", Upstream: upstream, Control: socket, Protocol: protocol}},
+			Ready:     func(list []real.ProxyStatus) { ready <- list[0].Listen },
 		})
 	}()
 	t.Cleanup(func() { cancel(); <-done })
@@ -98,11 +98,11 @@ func startProxyTo(t *testing.T, protocol, upstream string) (control, address str
 	return socket, address
 }
 
-func proxyDeps(socket string) injectors.Deps {
-	return injectors.Deps{
+func proxyDeps(socket string) proxy.Deps {
+	return proxy.Deps{
 		Lease:   time.Minute,
-		Proxies: func() []injectors.ProxyAddress { return []injectors.ProxyAddress{{Name: "payments", Control: socket}} },
-		Proxy:   func(path string) injectors.ProxyControl { return control{proxy.NewClient(path)} },
+		Proxies: func() []proxy.Address { return []proxy.Address{{Name: "payments", Control: socket}} },
+		Control: func(path string) proxy.Control { return control{real.NewClient(path)} },
 	}
 }
 
@@ -110,8 +110,8 @@ func latency(name string) mishap.Fault {
 	return mishap.Fault{Name: "slow", Injector: "proxy-latency", Targets: raw(map[string]string{"proxy": name}), With: raw(map[string]string{"delay": "300ms"})}
 }
 
-// proxyWorlds are the worlds of all faults in a proxy.
-func proxyWorlds(*testing.T) map[string]injectortest.World {
+// worlds are the worlds of all faults in a real.
+func worlds() map[string]injectortest.World {
 	all := map[string]injectortest.World{}
 	for name, with := range parameters() {
 		all[name], _ = proxyWorld(name, with)
@@ -119,7 +119,7 @@ func proxyWorlds(*testing.T) map[string]injectortest.World {
 	return all
 }
 
-// parameters are some for each fault in a proxy.
+// parameters are some for each fault in a real.
 func parameters() map[string]string {
 	return map[string]string{
 		"proxy-bandwidth":     `{"rate": "64KB"}`,
@@ -141,9 +141,9 @@ func parameters() map[string]string {
 	}
 }
 
-func proxyWorld(name, with string) (injectortest.World, injectors.Deps) {
+func proxyWorld(name, with string) (injectortest.World, proxy.Deps) {
 	var socket string
-	address := injectors.ProxyAddress{Name: "payments"}
+	address := proxy.Address{Name: "payments"}
 	switch {
 	case name == "proxy-loss":
 		address.Protocol = "udp"
@@ -151,9 +151,9 @@ func proxyWorld(name, with string) (injectortest.World, injectors.Deps) {
 		address.Protocol = "http"
 	}
 	deps := proxyDeps("")
-	deps.Proxies = func() []injectors.ProxyAddress {
+	deps.Proxies = func() []proxy.Address {
 		address.Control = socket
-		return []injectors.ProxyAddress{address}
+		return []proxy.Address{address}
 	}
 	w := world(deps, name)
 	w.Fault = func(t *testing.T) mishap.Fault {
@@ -163,13 +163,13 @@ func proxyWorld(name, with string) (injectortest.World, injectors.Deps) {
 	w.Granted = func() mishap.Uses { return mishap.Uses{Hosts: []string{"unix:" + socket}} } // of the settings
 	w.Empty = fault(name, `{"proxy": "nobody"}`, with)
 	w.Snapshot = func(t *testing.T) string {
-		list, err := proxy.NewClient(socket).List(t.Context())
+		list, err := real.NewClient(socket).List(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		text := ""
 		for _, s := range list {
-			if s.State == proxy.InForce {
+			if s.State == real.InForce {
 				text += s.Fault.ID + " "
 			}
 		}
@@ -180,8 +180,8 @@ func proxyWorld(name, with string) (injectortest.World, injectors.Deps) {
 
 func TestAFaultForStreamsIsNoTargetOnDatagrams(t *testing.T) {
 	deps := proxyDeps(startProxy(t, "udp"))
-	deps.Proxies = func() []injectors.ProxyAddress {
-		return []injectors.ProxyAddress{{Name: "payments", Protocol: "udp"}}
+	deps.Proxies = func() []proxy.Address {
+		return []proxy.Address{{Name: "payments", Protocol: "udp"}}
 	}
 	if _, _, err := prepared(t, deps, fault("proxy-reset", `{"proxy": "payments"}`, ``)); !errors.Is(err, mishap.ErrNoTarget) {
 		t.Errorf("prepare: %v", err)
@@ -229,7 +229,7 @@ func TestAFaultThatEndedIsNotRenewed(t *testing.T) {
 	if _, err := injector.Revert(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
-	if err := renewer.Renew(t.Context(), in); !errors.Is(err, injectors.ErrFaultOver) {
+	if err := renewer.Renew(t.Context(), in); !errors.Is(err, proxy.ErrFaultOver) {
 		t.Errorf("renew after revert: %v", err)
 	}
 }

@@ -16,6 +16,9 @@ import (
 	"mishap"
 	"mishap/experiments"
 	"mishap/injectors"
+	awsfault "mishap/injectors/aws"
+	hostfault "mishap/injectors/host"
+	proxyfault "mishap/injectors/proxy"
 	"mishap/internal/cloud"
 	"mishap/internal/config"
 	"mishap/internal/ledger"
@@ -30,14 +33,9 @@ type Options struct {
 	State  string // state directory; empty means as in the settings
 	Ledger string // address of the ledger's database; empty means as in the settings
 	Log    *slog.Logger
-	Around Around  // for tests; may be nil
-	Extra  []Extra // for tests: injectors beside the catalog
-}
+	Around Around // for tests; may be nil
 
-// Extra is an injector beside the catalog.
-type Extra struct {
-	mishap.InjectorKind
-	Restore func(mishap.Injection) (mishap.Injector, error)
+	Injectors []mishap.InjectorKind // beside the catalog
 }
 
 // App is mishap with its settings. The ledger is opened when it is first
@@ -46,7 +44,7 @@ type App struct {
 	Settings config.Settings
 	log      *slog.Logger
 	around   Around
-	extra    []Extra
+	beside   []mishap.InjectorKind // injectors that the catalog does not have
 	cloud    *cloud.Cloud
 
 	hosts  *outside.Hosts // what a server may connect to; nil: this is none, and a person answers for what is asked
@@ -71,7 +69,7 @@ func New(o Options) (*App, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &App{Settings: settings, log: o.Log, around: o.Around, extra: o.Extra, cloud: cloud.New()}, nil
+	return &App{Settings: settings, log: o.Log, around: o.Around, beside: o.Injectors, cloud: cloud.New()}, nil
 }
 
 // Close ends this process as a server and closes the ledger.
@@ -182,21 +180,12 @@ func StillIn(err error) bool { return errors.As(err, new(stillIn)) }
 
 // Injectors is the catalog of faults.
 func (a *App) Injectors() []mishap.InjectorKind {
-	all := injectors.Catalog(a.injectorDeps())
-	for _, x := range a.extra {
-		all = append(all, x.InjectorKind)
-	}
-	return all
+	return append(injectors.Catalog(a.injectorDeps()), a.beside...)
 }
 
 // restore makes the injector of a recorded injection.
 func (a *App) restore(in mishap.Injection) (mishap.Injector, error) {
-	for _, x := range a.extra {
-		if x.Name == in.Injector {
-			return x.Restore(in)
-		}
-	}
-	return injectors.Restore(a.injectorDeps(), in)
+	return mishap.Restore(append(injectors.Recorded(a.injectorDeps()), a.beside...), in)
 }
 
 // Probes is the catalog of measurements.
@@ -263,21 +252,19 @@ func (a *App) Schema() ([]byte, error) { return experiments.Schema(a.catalogs())
 
 func (a *App) injectorDeps() injectors.Deps {
 	return injectors.Deps{
-		Lease:   a.Settings.Lease.Std(),
-		Proxies: a.proxies,
-		Proxy:   a.proxyControl,
-		AWS: func(ctx context.Context, region string) (injectors.AWS, error) {
+		AWS: awsfault.Deps{Place: func(ctx context.Context, region string) (awsfault.Place, error) {
 			p, err := a.cloud.Place(ctx, region)
-			return injectors.AWS{Config: p.Config, Account: p.Account, Region: p.Region}, err
-		},
-		Secret: secret,
+			return awsfault.Place{Config: p.Config, Account: p.Account, Region: p.Region}, err
+		}},
+		Host:  hostfault.Deps{Secret: secret},
+		Proxy: proxyfault.Deps{Lease: a.Settings.Lease.Std(), Proxies: a.proxies, Control: a.proxyControl},
 	}
 }
 
-func (a *App) proxies() []injectors.ProxyAddress {
-	var all []injectors.ProxyAddress
+func (a *App) proxies() []proxyfault.Address {
+	var all []proxyfault.Address
 	for _, p := range a.Settings.Proxies {
-		all = append(all, injectors.ProxyAddress{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control, Edge: p.Edge})
+		all = append(all, proxyfault.Address{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control, Edge: p.Edge})
 	}
 	return all
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/injectors"
+	proxyfault "mishap/injectors/proxy"
 	"mishap/internal/comparison"
 	sources "mishap/internal/metrics"
 	"mishap/internal/proxy"
@@ -22,7 +22,7 @@ func (a *App) arms(e mishap.Experiment) *runner.Fault {
 	}
 	return &runner.Fault{
 		Fault:    mishap.Fault{Name: mishap.ArmsFault},
-		Injector: injectors.RequestArms(a.injectorDeps(), *e.Compare),
+		Injector: proxyfault.RequestArms(a.injectorDeps().Proxy, *e.Compare),
 		Keeper:   mishap.KeeperProxy,
 	}
 }

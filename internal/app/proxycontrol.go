@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/injectors"
+	proxyfault "mishap/injectors/proxy"
 	"mishap/internal/proxy"
 	"mishap/internal/toxiproxy"
 )
@@ -21,7 +21,7 @@ import (
 type proxyControl struct{ client *proxy.Client }
 
 // proxyControl gives the control API at an address.
-func (a *App) proxyControl(control string) injectors.ProxyControl {
+func (a *App) proxyControl(control string) proxyfault.Control {
 	client, err := a.ProxyClient(control)
 	if err != nil {
 		return unreadable{err}
@@ -43,11 +43,11 @@ func (a *App) ProxyClient(control string) (*proxy.Client, error) {
 type unreadable struct{ err error }
 
 // Put gives the error.
-func (u unreadable) Put(context.Context, injectors.ProxyFault) error { return u.err }
+func (u unreadable) Put(context.Context, proxyfault.Fault) error { return u.err }
 
 // Get gives the error.
-func (u unreadable) Get(context.Context, string) (injectors.ProxyStatus, error) {
-	return injectors.ProxyStatus{}, u.err
+func (u unreadable) Get(context.Context, string) (proxyfault.Status, error) {
+	return proxyfault.Status{}, u.err
 }
 
 // Delete gives the error.
@@ -62,7 +62,7 @@ func (u unreadable) Own(context.Context, string, string, time.Duration, bool) ([
 func (u unreadable) Disown(context.Context, string, string) error { return u.err }
 
 // Put puts the fault in, or renews it.
-func (p proxyControl) Put(ctx context.Context, f injectors.ProxyFault) error {
+func (p proxyControl) Put(ctx context.Context, f proxyfault.Fault) error {
 	effect, err := proxy.DecodeEffect(f.Kind, f.With)
 	if err != nil {
 		return fmt.Errorf("put fault %q: %w", f.ID, err)
@@ -75,13 +75,13 @@ func (p proxyControl) Put(ctx context.Context, f injectors.ProxyFault) error {
 }
 
 // Get asks what the fault did.
-func (p proxyControl) Get(ctx context.Context, id string) (injectors.ProxyStatus, error) {
+func (p proxyControl) Get(ctx context.Context, id string) (proxyfault.Status, error) {
 	s, err := p.client.Get(ctx, id)
 	if err != nil {
-		return injectors.ProxyStatus{}, translate(err)
+		return proxyfault.Status{}, translate(err)
 	}
 	d, n := s.Stats.Delivered, s.Stats
-	return injectors.ProxyStatus{
+	return proxyfault.Status{
 		Arms:    byArm(n.Arms),
 		Left:    int64(n.InForceOn.Left),
 		InForce: s.State == proxy.InForce,
@@ -155,11 +155,11 @@ func (p proxyControl) Disown(ctx context.Context, name, run string) error {
 func translate(err error) error {
 	switch {
 	case errors.Is(err, proxy.ErrNotRunning):
-		return fmt.Errorf("%w: %w", injectors.ErrProxyDown, err)
+		return fmt.Errorf("%w: %w", proxyfault.ErrDown, err)
 	case errors.Is(err, proxy.ErrOlder):
-		return fmt.Errorf("%w: %w", injectors.ErrProxyOlder, err)
+		return fmt.Errorf("%w: %w", proxyfault.ErrOlder, err)
 	case errors.Is(err, proxy.ErrNotFound), errors.Is(err, proxy.ErrEnded):
-		return fmt.Errorf("%w: %w", injectors.ErrFaultOver, err)
+		return fmt.Errorf("%w: %w", proxyfault.ErrFaultOver, err)
 	}
 	return err
 }

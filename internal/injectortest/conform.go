@@ -18,10 +18,6 @@ import (
 type World struct {
 	Kind mishap.InjectorKind
 
-	// Restore makes the injector of a recorded injection, as another process
-	// would that has nothing but the record.
-	Restore func(mishap.Injection) (mishap.Injector, error)
-
 	// Fault selects at least one target in a fresh system. It is called once
 	// per guarantee, before anything else, and takes the system down with
 	// t.Cleanup.

@@ -187,7 +187,7 @@ func revertNeedsOnlyTheRecord(t *testing.T, w World, f mishap.Fault) {
 	inject(t, injector, all)
 	for _, in := range all {
 		recorded := throughJSON(t, in)
-		other, err := w.Restore(recorded)
+		other, err := w.Kind.Restore(recorded)
 		if err != nil {
 			t.Fatalf("restore injector: %v", err)
 		}

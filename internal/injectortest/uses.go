@@ -63,7 +63,7 @@ func lifetime(t *testing.T, w World, f mishap.Fault) {
 			_, err := own.Disturbed(callContext(t), in)
 			must(t, "disturbed", err)
 		}
-		other, err := w.Restore(throughJSON(t, in))
+		other, err := w.Kind.Restore(throughJSON(t, in))
 		must(t, "restore", err)
 		_, err = other.Revert(callContext(t), in)
 		must(t, "revert", err)

@@ -1,4 +1,4 @@
-package injectors
+package target
 
 import (
 	"errors"
@@ -15,23 +15,23 @@ func TestSampledArmsAreLikeDistinctAndTheSameEachTime(t *testing.T) {
 	}
 	taken := make([]int, len(matched)) // how often each was in the experiment
 	for seed := range uint64(4000) {
-		s := selection{Pick: 4, Seed: &seed}
+		s := Selection{Pick: 4, Seed: &seed}
 		req := mishap.Request{Sample: true, Fault: mishap.Fault{Name: "f"}}
-		got, err := choose(s, req, matched)
-		again, _ := choose(s, req, matched)
-		if err != nil || !slices.Equal(got.chosen, again.chosen) || !slices.Equal(got.control, again.control) {
+		got, err := Choose(s, req, matched)
+		again, _ := Choose(s, req, matched)
+		if err != nil || !slices.Equal(got.Chosen, again.Chosen) || !slices.Equal(got.Control, again.Control) {
 			t.Fatalf("seed %d: %v, %v, %v", seed, got, again, err)
 		}
-		all := append(slices.Clone(got.chosen), got.control...)
+		all := append(slices.Clone(got.Chosen), got.Control...)
 		slices.Sort(all)
-		if len(got.chosen) != 4 || len(got.control) != 4 || len(slices.Compact(all)) != 8 {
-			t.Fatalf("seed %d: experiment %v, control %v", seed, got.chosen, got.control)
+		if len(got.Chosen) != 4 || len(got.Control) != 4 || len(slices.Compact(all)) != 8 {
+			t.Fatalf("seed %d: experiment %v, control %v", seed, got.Chosen, got.Control)
 		}
 		req.Sample = false
-		if alone, _ := choose(s, req, matched); !slices.Equal(alone.chosen, got.chosen) || alone.control != nil {
+		if alone, _ := Choose(s, req, matched); !slices.Equal(alone.Chosen, got.Chosen) || alone.Control != nil {
 			t.Fatalf("seed %d: control changes the choice: %v", seed, alone)
 		}
-		for _, i := range got.chosen {
+		for _, i := range got.Chosen {
 			taken[i]++
 		}
 	}
@@ -43,8 +43,8 @@ func TestSampledArmsAreLikeDistinctAndTheSameEachTime(t *testing.T) {
 }
 
 func TestTooFewTargetsForTwoArmsAreRefused(t *testing.T) {
-	for _, s := range []selection{{}, {Pick: 3}, {Share: 0.6}} {
-		_, err := choose(s, mishap.Request{Sample: true, Fault: mishap.Fault{Name: "f"}}, []int{1, 2, 3, 4, 5})
+	for _, s := range []Selection{{}, {Pick: 3}, {Share: 0.6}} {
+		_, err := Choose(s, mishap.Request{Sample: true, Fault: mishap.Fault{Name: "f"}}, []int{1, 2, 3, 4, 5})
 		if !errors.Is(err, mishap.ErrNoTarget) {
 			t.Errorf("%+v: %v", s, err)
 		}

@@ -1,0 +1,93 @@
+// Package target is how faults say which targets they take, and how those are
+// chosen: alike for a plan and its run, and with as many others left alone where
+// arms are sampled.
+package target
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+
+	"mishap"
+)
+
+// NoParams is the parameters of a fault that has none.
+type NoParams struct{}
+
+// Read reads the targets of a fault that has no parameters.
+func Read(f mishap.Fault, targets any) error {
+	return errors.Join(mishap.Decode("targets", f.Targets, targets), mishap.Decode("with", f.With, &NoParams{}))
+}
+
+// Selection picks some of what a fault's targets match.
+type Selection struct {
+	Pick  int          `json:"pick,omitempty" jsonschema:"how many of the matched targets to take; default all"`
+	Share mishap.Share `json:"share,omitempty" jsonschema:"which part of the matched targets to take, rounded down, at least one"`
+	Seed  *uint64      `json:"seed,omitempty" jsonschema:"seed of the random choice; the same seed takes the same targets"`
+}
+
+// CheckSelection names what is wrong with it.
+func (s Selection) CheckSelection() error {
+	switch {
+	case s.Pick < 0:
+		return &mishap.FieldError{Path: "targets.pick", Msg: fmt.Sprintf("%d is not a number of targets", s.Pick)}
+	case s.Pick > 0 && s.Share > 0:
+		return &mishap.FieldError{Path: "targets.pick", Msg: "pick and share exclude each other", Hint: "keep one of them"}
+	}
+	return nil
+}
+
+// Sample is what was chosen of what matched.
+type Sample[T any] struct {
+	Chosen  []T
+	Control []T    // one for each Chosen: like it, and left alone; nil unless they were asked for
+	Note    string // how it was done; empty if all were taken
+}
+
+// Choose picks from what matched, which must be in a fixed order. The seed, if
+// none was given, comes from the fault's name, so that plan and run agree.
+func Choose[T any](s Selection, req mishap.Request, matched []T) (Sample[T], error) {
+	n := len(matched)
+	switch {
+	case s.Pick > 0:
+		n = min(n, s.Pick)
+	case s.Share > 0:
+		n = max(1, int(float64(len(matched))*float64(s.Share)+1e-9)) // 29% of 100 is 29, not 28.99…
+	}
+	if req.Sample && 2*n > len(matched) {
+		return Sample[T]{}, mishap.WithHint(None("%d targets fit %q: too few for two arms of %d each", len(matched), req.Fault.Name, n),
+			"pick at most half of what fits")
+	}
+	if n >= len(matched) {
+		return Sample[T]{Chosen: matched}, nil
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(req.Fault.Name))
+	seed := h.Sum64() % 1_000_000
+	if s.Seed != nil {
+		seed = *s.Seed
+	}
+	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(matched))
+	out := Sample[T]{Chosen: take(matched, order[:n]), Note: fmt.Sprintf("picked %d of %d with seed %d", n, len(matched), seed)}
+	if req.Sample {
+		out.Control = take(matched, order[n:2*n])
+		out.Note += ", and as many others as control"
+	}
+	return out, nil
+}
+
+// take gives the items at these places, in the order of the places.
+func take[T any](from []T, places []int) (out []T) {
+	slices.Sort(places)
+	for _, i := range places {
+		out = append(out, from[i])
+	}
+	return out
+}
+
+// None is an error that says why nothing fits, and wraps [mishap.ErrNoTarget].
+func None(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", mishap.ErrNoTarget, fmt.Sprintf(format, args...))
+}
