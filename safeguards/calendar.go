@@ -36,7 +36,7 @@ func calendarKind(d Deps) mishap.SafeguardKind {
 		New: func(with json.RawMessage) (mishap.Safeguard, error) {
 			w, err := readCalendar(with)
 			problems := []error{err}
-			c := &calendar{calendarWith: w, feed: feed{url: w.URL, dial: d.Dial}}
+			c := &calendar{calendarWith: w, files: d.Files, feed: feed{url: w.URL, dial: d.Dial}}
 			if c.zone, err = time.LoadLocation(w.Timezone); err != nil || w.Timezone == "" || w.Timezone == "Local" {
 				problems = append(problems, &mishap.FieldError{Path: "with.timezone", Msg: fmt.Sprintf("%q is not a time zone", w.Timezone), Hint: "write an IANA name such as Europe/London or UTC"})
 				c.zone = time.UTC
@@ -88,7 +88,9 @@ type calendar struct {
 	calendarWith
 	zone *time.Location
 	own  []event
-	feed feed
+
+	files *outside.Files
+	feed  feed
 }
 
 // event is a span of time that has a name.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/outside"
 )
 
 // Deps is what the safeguards need to know of the settings and of the world.
@@ -35,6 +36,8 @@ type Deps struct {
 	Probe func(spec mishap.ProbeSpec) (mishap.Probe, error)
 	// Dial connects to the feed of a calendar; nil: a [net.Dialer] does.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Files are those that may be read; nil: all.
+	Files *outside.Files
 	// ProbeUses is what such a probe starts, reads and reaches.
 	ProbeUses func(spec mishap.ProbeSpec) (mishap.Uses, error)
 }

@@ -223,7 +223,7 @@ func (c *calendar) readFile(ctx context.Context) ([]byte, error) {
 	if c.File == "" {
 		return nil, nil
 	}
-	f, err := outside.Read(ctx, c.File, mostCalendar)
+	f, err := c.files.Read(ctx, c.File, mostCalendar)
 	if err != nil {
 		return nil, fmt.Errorf("read calendar: %w", err)
 	}

@@ -31,11 +31,11 @@ type pidFile struct {
 // readPIDFile reads the process id in the first line of a file: PostgreSQL,
 // QLockFile and others write more lines below it. Blanks around it do not
 // matter, nor do NUL bytes that a program in C left behind it.
-func readPIDFile(ctx context.Context, path string) (pidFile, error) {
+func readPIDFile(ctx context.Context, files *outside.Files, path string) (pidFile, error) {
 	refuse := func(hint, format string, args ...any) (pidFile, error) {
 		return pidFile{}, mishap.WithHint(target.None("pidFile %s "+format, append([]any{path}, args...)...), hint)
 	}
-	file, err := outside.Head(ctx, path, mostOfPIDFile)
+	file, err := files.Head(ctx, path, mostOfPIDFile)
 	if err != nil {
 		return pidFile{}, mishap.WithHint(target.None("read pidFile: %v", err), "name the file that the program writes its process id into")
 	}

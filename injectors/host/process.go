@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/outside"
 	"mishap/internal/target"
 )
 
@@ -20,6 +21,8 @@ type processTargets struct {
 	Command pattern `json:"command,omitzero" jsonschema:"regular expression on the command line, its parts joined by spaces"`
 	User    string  `json:"user,omitempty" jsonschema:"name or number of the owner"`
 	target.Selection
+
+	files *outside.Files // that may be read
 }
 
 func (t processTargets) check() error {
@@ -42,7 +45,7 @@ func (t processTargets) uses() mishap.Uses {
 	return u
 }
 
-func processStopKind() mishap.InjectorKind {
+func processStopKind(d Deps) mishap.InjectorKind {
 	return mishap.InjectorKind{
 		Kind: mishap.Kind{
 			Name:    "process-stop",
@@ -59,7 +62,7 @@ func processStopKind() mishap.InjectorKind {
 		Do: []string{"kill(2) as the process's user, or CAP_KILL"}, Undo: []string{"kill(2) as the process's user, or CAP_KILL"},
 		WhenLost: "the processes stay stopped until `mishap revert` or kill -CONT",
 		New: func(f mishap.Fault) (mishap.Injector, error) {
-			p := &processStop{}
+			p := &processStop{targets: processTargets{files: d.Files}}
 			err := target.Read(f, &p.targets)
 			return p, errors.Join(err, p.targets.check())
 		},

@@ -14,7 +14,7 @@ type killWith struct {
 	Signal string `json:"signal,omitempty" jsonschema:"KILL (default) ends the process at once; TERM asks it to end"`
 }
 
-func processKillKind() mishap.InjectorKind {
+func processKillKind(d Deps) mishap.InjectorKind {
 	return mishap.InjectorKind{
 		Kind: mishap.Kind{
 			Name:    "process-kill",
@@ -30,6 +30,7 @@ func processKillKind() mishap.InjectorKind {
 		WhenLost: "nothing: the processes are gone already",
 		New: func(f mishap.Fault) (mishap.Injector, error) {
 			t, err := readKill(f)
+			t.files = d.Files
 			return &processKill{targets: t}, errors.Join(err, t.check())
 		},
 		Restore: func(mishap.Injection) (mishap.Injector, error) { return &processKill{}, nil },

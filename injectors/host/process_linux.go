@@ -41,7 +41,7 @@ func findSite() (site, error) {
 func findProcesses(ctx context.Context, boot string, t processTargets) (found []process, spared int, err error) {
 	file := pidFile{}
 	if t.PIDFile != "" {
-		if file, err = readPIDFile(ctx, t.PIDFile); err != nil {
+		if file, err = readPIDFile(ctx, t.files, t.PIDFile); err != nil {
 			return nil, 0, err
 		}
 		if t.PID != 0 && file.pid != t.PID {

@@ -48,6 +48,7 @@ type App struct {
 	cloud    *cloud.Cloud
 
 	hosts  *outside.Hosts // what a server may connect to; nil: this is none, and a person answers for what is asked
+	files  *outside.Files // what a server may read of what experiments name; nil: all, likewise
 	house  house
 	desk   desk
 	aids   aids
@@ -190,7 +191,7 @@ func (a *App) restore(in mishap.Injection) (mishap.Injector, error) {
 
 // Probes is the catalog of measurements.
 func (a *App) Probes() []mishap.ProbeKind {
-	return probes.Catalog(probes.Deps{Callers: a.callersSeen, Dial: a.dial})
+	return probes.Catalog(probes.Deps{Callers: a.callersSeen, Dial: a.dial, ReadFile: a.files.ReadFile})
 }
 
 // Safeguards is the catalog of refusals.
@@ -256,7 +257,7 @@ func (a *App) injectorDeps() injectors.Deps {
 			p, err := a.cloud.Place(ctx, region)
 			return awsfault.Place{Config: p.Config, Account: p.Account, Region: p.Region}, err
 		}},
-		Host:  hostfault.Deps{Secret: secret},
+		Host:  hostfault.Deps{Secret: func(s mishap.Secret) (string, error) { return secretFrom(a.files, s) }, Files: a.files},
 		Proxy: proxyfault.Deps{Lease: a.Settings.Lease.Std(), Proxies: a.proxies, Control: a.proxyControl},
 	}
 }
@@ -269,8 +270,11 @@ func (a *App) proxies() []proxyfault.Address {
 	return all
 }
 
-// secret looks a reference up, at the moment of a call.
-func secret(s mishap.Secret) (string, error) {
+// secret looks a reference of the settings up, at the moment of a call.
+func secret(s mishap.Secret) (string, error) { return secretFrom(nil, s) }
+
+// secretFrom looks one up among the files that may be read.
+func secretFrom(files *outside.Files, s mishap.Secret) (string, error) {
 	switch {
 	case s.Env != "":
 		value, ok := os.LookupEnv(s.Env)
@@ -279,7 +283,7 @@ func secret(s mishap.Secret) (string, error) {
 		}
 		return value, nil
 	case s.File != "":
-		text, err := outside.ReadFile(s.File)
+		text, err := files.ReadFile(s.File)
 		if err != nil {
 			return "", fmt.Errorf("read file of a secret: %w", err)
 		}

@@ -55,7 +55,7 @@ func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) (done func
 		return nil, err
 	}
 	o.Watched = watched(plan.Experiment)
-	if o.Sources, err = makeSources(o.Compare, sources.Deps{Dial: a.dial, Proxy: edge, Run: run, Receiver: receiver, Targets: o.Targets}); err != nil {
+	if o.Sources, err = makeSources(o.Compare, sources.Deps{Dial: a.dial, ReadFile: a.files.ReadFile, Proxy: edge, Run: run, Receiver: receiver, Targets: o.Targets}); err != nil {
 		return nil, err
 	}
 	o.Books = booksOf(o, edge)
@@ -229,7 +229,7 @@ func undecided(e mishap.Experiment) (lines []string) {
 
 // lateness says how late the numbers of each metric are.
 func (a *App) lateness(ctx context.Context, spec mishap.Compare) (lines []string) {
-	all, err := makeSources(spec, sources.Deps{Dial: a.dial, Proxy: sources.NewProxy(nil, proxy.ArmsDelay)})
+	all, err := makeSources(spec, sources.Deps{Dial: a.dial, ReadFile: a.files.ReadFile, Proxy: sources.NewProxy(nil, proxy.ArmsDelay)})
 	if err != nil {
 		return []string{err.Error()}
 	}

@@ -30,7 +30,7 @@ func (a *App) safeguards(run string, keeper func() int) []mishap.SafeguardKind {
 			}
 			return self, nil
 		},
-		Probe: a.makeProbe, ProbeUses: a.probeUses, Dial: a.dial,
+		Probe: a.makeProbe, ProbeUses: a.probeUses, Dial: a.dial, Files: a.files,
 	})
 }
 

@@ -22,11 +22,14 @@ type policy struct {
 	kinds    experiments.Catalogs
 	programs programs
 	hosts    outside.Hosts
+	files    *outside.Files
 }
 
 // policy is that of the settings, as they are now, for what comes from sources.
 func (a *App) policy(sources []config.Source) policy {
-	return policy{allow: a.Settings.Server.Allow, kinds: a.catalogs(), programs: a.programs(sources), hosts: a.listedHosts()}
+	programs := a.programs(sources)
+	files, _ := outside.ParseFiles(a.Settings.Server.Allow.Files, programs.sources) // as hosts
+	return policy{allow: a.Settings.Server.Allow, kinds: a.catalogs(), programs: programs, hosts: a.listedHosts(), files: files}
 }
 
 func (a *App) listedHosts() outside.Hosts {
@@ -71,7 +74,11 @@ func (p policy) forbidden(e mishap.Experiment) string {
 			need(p.allow.Env, "env", name)
 		}
 		for _, path := range u.Files {
-			need(p.allow.Files, "files", path)
+			if p.files.Forbids(path) != nil {
+				missing = append(missing, fmt.Sprintf("allow.files: [%q]", absolute(path)))
+			} else if why := p.programs.led(absolute(path)); why != "" {
+				refused = append(refused, why)
+			}
 		}
 		for _, host := range u.Hosts {
 			if p.hosts.Forbids(host) != nil {
@@ -159,4 +166,42 @@ func checkout(folder string) string {
 		return filepath.Dir(git)
 	}
 	return folder
+}
+
+// absolute is a path as it is compared and opened.
+func absolute(path string) string {
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path
+}
+
+// boundFiles binds this process to what the settings list, and to what they name
+// themselves: the policy has looked at the names, and here what is opened counts.
+func (a *App) boundFiles(sources []config.Source) (*outside.Files, error) {
+	var own mishap.Uses
+	g := a.Settings.Server.Governor
+	for _, one := range g.Freezes {
+		u, err := a.probeUses(one)
+		if err != nil {
+			return nil, invalid{err}
+		}
+		own = own.And(u)
+	}
+	if calendar := kindOf(a.Safeguards(), func(k mishap.SafeguardKind) bool { return k.Name == "calendar" }); g.Calendar != nil {
+		u, err := calendar.Uses(a.besideSettings(g.Calendar))
+		if err != nil {
+			return nil, invalid{err}
+		}
+		own = own.And(u)
+	}
+	listed := slices.Clone(a.Settings.Server.Allow.Files)
+	for _, path := range own.Files {
+		listed = append(listed, absolute(path))
+	}
+	files, err := outside.ParseFiles(listed, a.programs(sources).sources)
+	if err != nil {
+		return nil, invalid{err}
+	}
+	return files, nil
 }

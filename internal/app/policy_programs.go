@@ -94,10 +94,8 @@ func (p programs) changed(asked program) (why string) {
 		return fs.ErrPermission
 	}
 	_, err := spawn.Follow(asked.path, func(at string, info fs.FileInfo) error {
-		for _, folder := range p.sources {
-			if inside, err := filepath.Rel(folder, at); err == nil && filepath.IsLocal(inside) {
-				return refuse("it lies in " + folder + ", which whoever writes experiments can change")
-			}
+		if folder := p.inSource(at); folder != "" {
+			return refuse("it lies in " + folder + ", which whoever writes experiments can change")
 		}
 		if others := spawn.OthersChange(at, info); others != "" {
 			return refuse(others)
@@ -108,4 +106,30 @@ func (p programs) changed(asked program) (why string) {
 		why = fmt.Sprintf("%s is listed, but cannot be looked at: %s", asked.path, err)
 	}
 	return why
+}
+
+// led says that a listed file lies elsewhere by its name, but is reached through
+// what whoever writes experiments can change.
+func (p programs) led(path string) (why string) {
+	if p.inSource(path) != "" {
+		return "" // it is opened there, and does not lead out
+	}
+	_, _ = spawn.Follow(path, func(at string, _ fs.FileInfo) error {
+		if folder := p.inSource(at); folder != "" {
+			why = fmt.Sprintf("%s is listed, but leads through %s, which whoever writes experiments can change", path, folder)
+			return fs.ErrPermission
+		}
+		return nil
+	})
+	return why // a file that is not there yet is no use to anybody
+}
+
+// inSource is the folder of a source that a path lies in.
+func (p programs) inSource(path string) string {
+	for _, folder := range p.sources {
+		if inside, err := filepath.Rel(folder, path); err == nil && filepath.IsLocal(inside) {
+			return folder
+		}
+	}
+	return ""
 }

@@ -164,6 +164,9 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	if len(sources) == 0 {
 		return nil, invalid{mishap.WithHint(errors.New("serve: there is nothing to serve"), "give --experiments DIR, or sources in the settings")}
 	}
+	if a.files, err = a.boundFiles(sources); err != nil {
+		return nil, err
+	}
 	debug.SetGCPercent(50) // a server of many experiments is idle most of the time, and shares its machine
 	s := &serving{
 		App: a, book: book, sources: sources,

@@ -104,7 +104,7 @@ type Approval struct {
 type Allow struct {
 	Commands []string `json:"commands,omitempty"` // programs that may be started, by name or path; texts for a shell; and "env NAME" for variables that may be set
 	Env      []string `json:"env,omitempty"`      // variables that {env} may name
-	Files    []string `json:"files,omitempty"`    // paths that may be read, as they are written in the file
+	Files    []string `json:"files,omitempty"`    // absolute paths of files that may be read, and of folders, with a slash at the end
 	Hosts    []string `json:"hosts,omitempty"`    // what may be connected to: host, *.host, host:port or a range of addresses; default all but link-local and metadata addresses
 }
 
@@ -165,6 +165,9 @@ func (s *Settings) checkServer() (problems []error) {
 	}
 	if _, err := outside.ParseHosts(s.Server.Allow.Hosts); err != nil {
 		problems = append(problems, s.wrong("allow", "hosts: %s", strings.ReplaceAll(err.Error(), "\n", "; ")))
+	}
+	if _, err := outside.ParseFiles(s.Server.Allow.Files, nil); err != nil {
+		problems = append(problems, s.wrong("allow", "files: %s", strings.ReplaceAll(err.Error(), "\n", "; ")))
 	}
 	g := &s.Server.Governor
 	if g.Runs < 0 || g.Targets < 0 {

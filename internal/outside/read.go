@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"time"
 )
 
@@ -25,10 +24,7 @@ type File struct {
 
 // ReadFile reads a file of at most [Most] bytes, as [Read] does; it has the form
 // of [os.ReadFile].
-func ReadFile(path string) ([]byte, error) {
-	f, err := Read(context.Background(), path, Most)
-	return f.Text, err
-}
+func ReadFile(path string) ([]byte, error) { return (*Files)(nil).ReadFile(path) }
 
 // Read reads a file whose path somebody else wrote. It must be a regular file
 // once links are followed, since a secret that is mounted is a link, and hold at
@@ -36,12 +32,12 @@ func ReadFile(path string) ([]byte, error) {
 // not come after 5 s are errors, each of its own; so a path can neither hang
 // mishap nor fill its memory.
 func Read(ctx context.Context, path string, most int64) (File, error) {
-	return inTime(ctx, path, func() (File, error) { return read(path, most, false) })
+	return (*Files)(nil).Read(ctx, path, most)
 }
 
 // Head reads the first bytes of a file as [Read] does; the file may be larger.
 func Head(ctx context.Context, path string, most int64) (File, error) {
-	return inTime(ctx, path, func() (File, error) { return read(path, most, true) })
+	return (*Files)(nil).Head(ctx, path, most)
 }
 
 func inTime(ctx context.Context, path string, read func() (File, error)) (File, error) {
@@ -67,8 +63,8 @@ func inTime(ctx context.Context, path string, read func() (File, error)) (File, 
 	}
 }
 
-func read(path string, most int64, cut bool) (File, error) {
-	in, err := os.OpenFile(path, os.O_RDONLY|nonBlocking, 0) // opening a pipe would wait for its writer
+func (f *Files) read(path string, most int64, cut bool) (File, error) {
+	in, err := f.open(path) // not blocking: opening a pipe would wait for its writer
 	if err != nil {
 		return File{}, err
 	}
