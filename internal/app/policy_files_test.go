@@ -106,7 +106,7 @@ func TestNoPartOfAnExperimentReadsWhatIsNotListed(t *testing.T) {
 		}
 		said["a pid file"] = fmt.Sprint(err)
 	}
-	_, err = a.injectorDeps().Secret(mishap.Secret{File: path})
+	_, err = a.injectorDeps().Host.Secret(mishap.Secret{File: path})
 	said["a secret of a fault"] = fmt.Sprint(err)
 	for what, text := range said {
 		if !strings.Contains(text, "allow.files of the settings does not list it") {
