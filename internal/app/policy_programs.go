@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -83,17 +84,20 @@ func (p program) is(listed program) bool {
 	return p.path == listed.path || p.real != "" && p.real == listed.real && filepath.Base(p.path) == filepath.Base(listed.path)
 }
 
-// changed says who could put another program in the place of a listed one: who
-// writes a source, or a folder or a link on the way to it.
+// changed says who could put another program in the place of a listed one, or one
+// where none is yet: who writes a source, or a folder or a link on the way to it.
 func (p programs) changed(asked program) (why string) {
-	if asked.real == "" {
-		return "" // there is nothing that could be started, and the run says so
+	if !filepath.IsAbs(asked.path) {
+		return "" // a name that PATH does not find: there is nothing that could be started, and the run says so
 	}
 	refuse := func(reason string) error {
 		why = fmt.Sprintf("%s is listed, but %s", asked.path, reason)
 		return fs.ErrPermission
 	}
 	_, err := spawn.Follow(asked.path, func(at string, info fs.FileInfo) error {
+		if liesIn("/proc", at) {
+			return refuse("its path leads through /proc, and means another file to the process that starts it")
+		}
 		if folder := p.inSource(at); folder != "" {
 			return refuse("it lies in " + folder + ", which whoever writes experiments can change")
 		}
@@ -102,7 +106,7 @@ func (p programs) changed(asked program) (why string) {
 		}
 		return nil
 	})
-	if err != nil && why == "" {
+	if missing := errors.Is(err, fs.ErrNotExist); err != nil && why == "" && !missing {
 		why = fmt.Sprintf("%s is listed, but cannot be looked at: %s", asked.path, err)
 	}
 	return why
@@ -127,9 +131,15 @@ func (p programs) led(path string) (why string) {
 // inSource is the folder of a source that a path lies in.
 func (p programs) inSource(path string) string {
 	for _, folder := range p.sources {
-		if inside, err := filepath.Rel(folder, path); err == nil && filepath.IsLocal(inside) {
+		if liesIn(folder, path) {
 			return folder
 		}
 	}
 	return ""
+}
+
+// liesIn tells whether a place is a folder or in it.
+func liesIn(folder, at string) bool {
+	inside, err := filepath.Rel(folder, at)
+	return err == nil && filepath.IsLocal(inside)
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -158,6 +159,50 @@ func TestAProgramIsListedByTheFileThatWouldBeStarted(t *testing.T) {
 		if why := s.app.policy(s.app.Settings.Server.Sources).forbidden(exec(c.argv, c.dir)); (why == "") != c.allowed {
 			t.Errorf("%s: listed %s, asked for %s in %q: allowed %v, want %v: %s", c.name, c.listed, c.argv, c.dir, why == "", c.allowed, why)
 		}
+	}
+}
+
+// What /proc/self leads to is asked by this process, and then by the one that
+// starts the program, in a folder that the experiment names.
+func TestAProgramIsNotListedByAPathThatMeansAnotherToWhoStartsIt(t *testing.T) {
+	s := newSite(t, config.Allow{})
+	good, evil := filepath.Join(filepath.Dir(s.bin), "good"), filepath.Join(filepath.Dir(s.bin), "evil")
+	listed := s.program(good + "/tool")
+	s.program(evil + "/tool")
+	t.Chdir(good)
+	s.app.Settings.Server.Allow.Commands = []string{listed}
+	for name, argv := range map[string]string{
+		"a folder": "/proc/self/cwd/tool", "a thread's": "/proc/thread-self/cwd/tool", "by its number": fmt.Sprintf("/proc/%d/cwd/tool", os.Getpid()),
+		"by the root": "/proc/self/root" + listed, "by a link": s.link("/proc/self/cwd/tool", "tool"),
+	} {
+		with, err := json.Marshal(map[string]any{"argv": []string{argv}, "dir": evil})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.check(name, probing("exec", string(with), ""), "leads through /proc")
+	}
+}
+
+// Who can make a listed program that is not there yet decides what it is.
+func TestAListedProgramThatIsNotThereCannotBeMadeByOthers(t *testing.T) {
+	s := newSite(t, config.Allow{})
+	folder := filepath.Join(filepath.Dir(s.bin), "checkout")
+	s.app.Settings.Server.Sources = []config.Source{{Name: "team", Folder: folder}}
+	open := filepath.Dir(s.program("open/other"))
+	if err := os.Chmod(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	s.program(folder + "/other")
+	for path, want := range map[string]string{
+		s.bin + "/tool": "", s.bin + "/no/folder/tool": "",
+		open + "/tool": "can be written by others", folder + "/tool": "whoever writes experiments can change", folder + "/no/folder/tool": "whoever writes experiments can change",
+	} {
+		s.app.Settings.Server.Allow.Commands = []string{path}
+		with, err := json.Marshal(map[string]any{"argv": []string{path}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.check(path, probing("exec", string(with), ""), want)
 	}
 }
 

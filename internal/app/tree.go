@@ -16,6 +16,7 @@ import (
 	"mishap"
 	"mishap/experiments"
 	"mishap/internal/config"
+	"mishap/internal/outside"
 )
 
 // tree is one revision of the experiments of a source.
@@ -170,8 +171,9 @@ func gitFiles(folder string) []string {
 		return nil
 	}
 	if folder = filepath.Dir(dir); !info.IsDir() { // a work tree beside its repository
-		text, err := os.ReadFile(dir)
-		link, ok := strings.CutPrefix(strings.TrimSpace(string(text)), "gitdir: ")
+		const most = 8 << 10
+		file, err := outside.Read(context.Background(), dir, most)
+		link, ok := strings.CutPrefix(strings.TrimSpace(string(file.Text)), "gitdir: ")
 		if err != nil || !ok {
 			return nil
 		}

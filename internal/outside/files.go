@@ -68,12 +68,12 @@ func within(folders []string, path string) (folder, inside string, ok bool) {
 	return "", "", false
 }
 
-// open opens a file for reading. What is opened is what is allowed: the path that
-// was compared, and below a folder no link leads out, even one that is put there
-// meanwhile.
+// open opens a regular file for reading. What is opened is what is allowed: the
+// path that was compared, and below a folder no link leads out, even one that is
+// put there meanwhile.
 func (f *Files) open(path string) (*os.File, error) {
 	if f == nil {
-		return os.OpenFile(path, os.O_RDONLY|nonBlocking, 0)
+		return openIn(anywhere{}, path, path)
 	}
 	if err := f.Forbids(path); err != nil {
 		return nil, err
@@ -87,19 +87,42 @@ func (f *Files) open(path string) (*os.File, error) {
 		folder, inside, bound = within(f.folders, path)
 	}
 	if !bound {
-		return os.OpenFile(path, os.O_RDONLY|nonBlocking, 0)
+		return openIn(anywhere{}, path, path)
 	}
 	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	in, err := root.OpenFile(inside, os.O_RDONLY|nonBlocking, 0)
+	in, err := openIn(root, inside, path)
 	var about *fs.PathError
 	if errors.As(err, &about) {
 		about.Path = path
 	}
 	return in, err
+}
+
+// tree is where files are looked up: an [os.Root], or anywhere.
+type tree interface {
+	Stat(name string) (fs.FileInfo, error)
+	OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error)
+}
+
+type anywhere struct{}
+
+func (anywhere) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
+func (anywhere) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	return os.OpenFile(name, flag, perm)
+}
+
+// openIn looks at a file before it opens it, since some devices do something when
+// they are opened. It may be another by then, and opening a pipe would wait for
+// its writer.
+func openIn(t tree, name, path string) (*os.File, error) {
+	if info, err := t.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return nil, irregular(path, info, err)
+	}
+	return t.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
 }
 
 // Read is [Read] of what may be read.

@@ -64,18 +64,15 @@ func inTime(ctx context.Context, path string, read func() (File, error)) (File, 
 }
 
 func (f *Files) read(path string, most int64, cut bool) (File, error) {
-	in, err := f.open(path) // not blocking: opening a pipe would wait for its writer
+	in, err := f.open(path)
 	if err != nil {
 		return File{}, err
 	}
 	defer in.Close()
 	info, err := in.Stat()
-	if err != nil {
-		return File{}, err
-	}
 	switch {
-	case !info.Mode().IsRegular():
-		return File{}, fmt.Errorf("read %s: it is not a regular file but %s", path, what(info.Mode()))
+	case err != nil || !info.Mode().IsRegular():
+		return File{}, irregular(path, info, err)
 	case info.Size() > most && !cut:
 		return File{}, fmt.Errorf("read %s: it has %d bytes, more than %d", path, info.Size(), most)
 	}
@@ -89,6 +86,14 @@ func (f *Files) read(path string, most int64, cut bool) (File, error) {
 		return File{}, fmt.Errorf("read %s: it has more than %d bytes", path, most)
 	}
 	return File{text, info.ModTime()}, nil
+}
+
+// irregular is why a file is not read that is not regular, or cannot be looked at.
+func irregular(path string, info fs.FileInfo, err error) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("read %s: it is not a regular file but %s", path, what(info.Mode()))
 }
 
 func what(mode fs.FileMode) string {

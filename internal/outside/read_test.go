@@ -40,7 +40,7 @@ func TestAPathFromOutsideNeitherHangsNorFillsMemory(t *testing.T) {
 		"/dev/zero":  "not a regular file but a device",
 		in("pipe"):   "not a regular file but a pipe",
 		dir:          "not a regular file but a folder",
-		in("socket"): "no such device",
+		in("socket"): "not a regular file but a socket",
 		in("nobody"): "no such file",
 	} {
 		f, err := outside.Read(t.Context(), path, 100)
