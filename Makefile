@@ -8,7 +8,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race race-core lint attack attack-kills attack-inputs crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy attack-fleet check-worlds check-arms check-pairs check-callers check-h2 check-differential check-deploy check-container fuzz-api release fmt clean
+.PHONY: help demo build install test race race-core lint attack attack-kills attack-inputs attack-brake crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy attack-fleet check-worlds check-arms check-pairs check-callers check-h2 check-differential check-deploy check-container fuzz-api release fmt clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ lint: ## run golangci-lint, at the version pinned in tools/go.mod
 crash: build ## kill mishap at N random moments, with and without its keeper, and take its output away (N=200)
 	MISHAP_CRASHES=$(N) $(GO) test -count=1 -timeout 60m -v -run 'TestKilled' ./cmd/mishap
 
-attack: attack-kills attack-inputs attack-fleet ## all three attacks; N is of rounds (an hour or more)
+attack: attack-kills attack-inputs attack-brake attack-fleet ## all four attacks; N is of rounds (an hour or more)
 
 attack-kills: ## kill, freeze, hang up and damage N runs with five faults in, all over mishap, keeper, proxy and target (N=500)
 	MISHAP_ATTACK=$(if $(filter file,$(origin N)),500,$(N)) MISHAP_ATTACK_LANES=$(or $(LANES),4) $(GO) test -count=1 -timeout 6h -v -run TestKilledFrozenAndDamaged ./cmd/mishap
@@ -101,6 +101,9 @@ check-container: ## build the image, and run it beside an application under a Do
 
 attack-inputs: build ## 20,000 fuzzed experiment files, 5,000 fuzzed API calls, 200 hostile commits (SEED=1)
 	MISHAP_ATTACK_INPUTS=full MISHAP_ATTACK_SEED=$(or $(SEED),1) $(GO) test -count=1 -timeout 60m -v -run 'TestNo(ExperimentFile|CallOfTheAPI|Commit)Brings' ./cmd/mishap | grep -v '^=== '
+
+attack-brake: ## hold 2,000 idle and slow connections to everything that listens, at 1,024 descriptors, and brake
+	MISHAP_FLOOD=2000 $(GO) test -count=1 -timeout 10m -v -run TestAFlood ./cmd/mishap
 
 fuzz-api: build ## let schemathesis, pinned, look for faults in the API
 	.ci/fuzz-api

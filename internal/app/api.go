@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"mishap"
 	"mishap/internal/config"
 	"mishap/internal/ledger"
+	"mishap/internal/socket"
 )
 
 // mostBody is the largest body of a request.
@@ -48,7 +48,7 @@ func (s *serving) bind(ctx context.Context, o ServeOptions) (net.Listener, error
 	if err != nil {
 		return nil, mishap.WithHint(fmt.Errorf("listen on %s: %w", listen, err), "choose another address with --listen or `listen` in the settings")
 	}
-	listener = bound(listener)
+	listener = apiLimit().On(listener)
 	if server.TLS.Cert == "" {
 		return listener, nil
 	}
@@ -62,12 +62,9 @@ func (s *serving) bind(ctx context.Context, o ServeOptions) (net.Listener, error
 
 // serveAPI answers on the listener, if there is one, and on a socket for this
 // user alone.
-func (s *serving) serveAPI(listener net.Listener) (func(), error) {
+func (s *serving) serveAPI(ctx context.Context, listener net.Listener) (func(), error) {
 	handler := s.handler()
-	path, err := socketPath(s.Settings.State, "api")
-	if err != nil {
-		return nil, err
-	}
+	path := socketPath(s.Settings.State, "api")
 	// That no other one lives is said by the kernel, and not by a socket, which may be full or removed.
 	alone, err := ledger.Exclude(filepath.Join(s.Settings.State, "servers", "serve.alone"))
 	if errors.Is(err, ledger.ErrExcluded) {
@@ -76,18 +73,18 @@ func (s *serving) serveAPI(listener net.Listener) (func(), error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve: %w", err)
 	}
-	_ = os.Remove(path) // of a server that was killed
-	socket, err := listenUnix(path)
+	socket.Remove(path) // of a server that was killed
+	own, err := socket.Listen(ctx, path)
 	if err != nil {
 		return nil, errors.Join(err, alone())
 	}
 	var servers []*http.Server
 	serve := func(l net.Listener, h http.Handler) {
-		server := &http.Server{Handler: h, ReadHeaderTimeout: requestWithin / 2, ReadTimeout: requestWithin, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+		server := httpServer(h)
 		servers = append(servers, server)
 		go func() { _ = server.Serve(l) }()
 	}
-	serve(socket, owner(handler))
+	serve(ownLimit().On(own), owner(handler))
 	if listener != nil {
 		serve(listener, s.authenticate(handler))
 	}
@@ -95,7 +92,6 @@ func (s *serving) serveAPI(listener net.Listener) (func(), error) {
 		for _, server := range servers {
 			_ = server.Close()
 		}
-		_ = os.Remove(path)
 		_ = alone()
 	}, nil
 }

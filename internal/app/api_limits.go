@@ -6,86 +6,50 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"sync"
-	"syscall"
+	"strconv"
 	"time"
+
+	"mishap/internal/socket"
 )
 
 // What somebody who has shown no token may take of the API: a connection of few,
-// and little time to say what they want. Each bound is far beyond what a person,
-// a script or a page needs.
+// which whoever comes next may get instead, and little time to say what they want.
+// Each bound is far beyond what a person, a script or a page needs.
 const (
 	mostConnections     = 512              // at once over TCP, or a third of the descriptors that the process may have
 	mostConnectionsEach = 64               // of one address
+	mostOwnConnections  = 4096             // over the API's socket, or a quarter
+	mostBrakes          = 64               // over each socket that stops runs, or a sixteenth
 	requestWithin       = 10 * time.Second // a whole request, with its body
 )
 
-// bounded is a listener that ends what goes beyond its bounds at once, so that
-// descriptors are left for the sockets of this user, keepers and the ledger.
-type bounded struct {
-	net.Listener
-	all, each int
-
-	mu    sync.Mutex
-	total int
-	of    map[string]int // connections by address
+// apiLimit is that of the API for whoever comes over TCP; descriptors are left for
+// the sockets of this user, keepers and the ledger.
+func apiLimit() socket.Limit {
+	all := socket.Share(3, mostConnections)
+	return socket.Limit{All: all, Each: min(all, mostConnectionsEach)}
 }
 
-// bound bounds the connections of the API beyond this user's own sockets.
-func bound(l net.Listener) *bounded {
-	most := mostConnections
-	var limit syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
-		most = max(1, int(min(uint64(most), limit.Cur/3)))
-	}
-	return &bounded{Listener: l, all: most, each: min(most, mostConnectionsEach), of: map[string]int{}}
+// ownLimit is that of the API's socket, which this user alone reaches.
+func ownLimit() socket.Limit {
+	all := socket.Share(4, mostOwnConnections)
+	return socket.Limit{All: all, Each: all}
 }
 
-// Accept gives the next connection that is within the bounds.
-func (b *bounded) Accept() (net.Conn, error) {
-	for {
-		conn, err := b.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		from := host(conn.RemoteAddr().String())
-		if b.take(from) {
-			return &boundedConn{Conn: conn, give: sync.OnceFunc(func() { b.give(from) })}, nil
-		}
-		_ = conn.Close()
-	}
+// brakeLimit is that of each socket that stops runs. Every user of the host reaches
+// one of them, and none has more than half of it.
+func brakeLimit() socket.Limit {
+	all := socket.Share(16, mostBrakes)
+	return socket.Limit{All: all, Each: max(1, all/2), Of: func(c net.Conn) string {
+		uid, _ := peerUID(c)
+		return strconv.Itoa(uid)
+	}}
 }
 
-func (b *bounded) take(from string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.total >= b.all || b.of[from] >= b.each {
-		return false
-	}
-	b.total++
-	b.of[from]++
-	return true
-}
-
-func (b *bounded) give(from string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.total--
-	if b.of[from]--; b.of[from] == 0 {
-		delete(b.of, from)
-	}
-}
-
-// boundedConn is a connection that counts until it is closed.
-type boundedConn struct {
-	net.Conn
-	give func()
-}
-
-// Close ends the connection, which then counts no more.
-func (c *boundedConn) Close() error {
-	c.give()
-	return c.Conn.Close()
+// httpServer answers with h, and waits for no request that does not come. Handlers
+// hold the connections of whom they know.
+func httpServer(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: requestWithin / 2, ReadTimeout: requestWithin, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ConnContext: socket.WithConn}
 }
 
 // whole reads the body of a request, of which it takes the first mostBody bytes,

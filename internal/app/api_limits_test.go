@@ -10,65 +10,6 @@ import (
 	"time"
 )
 
-// Whoever holds connections without a word takes nobody's place but their own,
-// and those beyond the bounds are ended at once.
-func TestConnectionsOfOneCallerTakeNobodyElsesPlace(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	b := &bounded{Listener: l, all: 4, each: 3, of: map[string]int{}}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "fine") })}
-	go func() { _ = server.Serve(b) }()
-	defer server.Close()
-	dial := func(from string) net.Conn {
-		conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return conn
-	}
-	answers := func(conn net.Conn) bool {
-		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err == nil {
-			_, _ = io.Copy(io.Discard, resp.Body)
-		}
-		return err == nil
-	}
-	var idle []net.Conn
-	for range 3 {
-		c := dial("127.0.0.2")
-		defer c.Close()
-		if !answers(c) {
-			t.Fatal("a connection within the bounds is not answered")
-		}
-		idle = append(idle, c)
-	}
-	beyond := dial("127.0.0.2")
-	defer beyond.Close()
-	if answers(beyond) {
-		t.Error("a fourth connection of one address is answered")
-	}
-	other := dial("127.0.0.3")
-	defer other.Close()
-	if !answers(other) {
-		t.Error("somebody else is not answered")
-	}
-	third := dial("127.0.0.4")
-	defer third.Close()
-	if answers(third) {
-		t.Error("there are more connections than there may be")
-	}
-	idle[0].Close()
-	for again := false; !again; { // until the server has seen the end of it
-		c := dial("127.0.0.4")
-		again = answers(c)
-		c.Close()
-	}
-}
-
 // A body that does not come ends its connection, and nothing acts on half of one.
 func TestABodyThatDoesNotComeIsNotWaitedFor(t *testing.T) {
 	acted := make(chan struct{}, 1)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mishap/internal/ledger"
+	"mishap/internal/socket"
 )
 
 // Role is what somebody may do over the API; each may do what those before may.
@@ -66,6 +67,7 @@ func owner(next http.Handler) http.Handler {
 		if who == "" {
 			who = "the server's user"
 		}
+		defer socket.HoldOf(r.Context())()
 		next.ServeHTTP(w, as(r, caller{name: who, role: Admin}))
 	})
 }
@@ -91,6 +93,9 @@ func (s *serving) authenticate(next http.Handler) http.Handler {
 			w.Header().Set("Retry-After", "1")
 			s.denied(w, r, who, http.StatusTooManyRequests, "too many requests; at most 50 a second")
 		default:
+			if who.from == "" {
+				defer socket.HoldOf(r.Context())()
+			}
 			next.ServeHTTP(w, as(r, who))
 		}
 	})

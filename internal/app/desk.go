@@ -60,11 +60,7 @@ func (a *App) openDesk(server string) error {
 	if a.desk.end != nil {
 		return nil
 	}
-	path, err := socketPath(a.Settings.State, server)
-	if err != nil {
-		return err
-	}
-	closeSocket, err := listenStops(path, a.desk.stop)
+	closeSocket, err := listenStops(context.Background(), socketPath(a.Settings.State, server), a.desk.stop)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"mishap/internal/keeper"
 	"mishap/internal/ledger"
 	"mishap/internal/runner"
+	"mishap/internal/socket"
 )
 
 // ErrAlive is a run whose own server is there to revert it: [App.Abort] asks it.
@@ -286,9 +287,7 @@ func (a *App) forget(ctx context.Context, book ledger.Ledger, server string) {
 		return
 	}
 	book.Forget(ctx, server)
-	if path, err := socketPath(a.Settings.State, server); err == nil {
-		_ = os.Remove(path)
-	}
+	socket.Remove(socketPath(a.Settings.State, server))
 }
 
 // awaitKeeper lets a keeper that still reverts finish, unless somebody stops who

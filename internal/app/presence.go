@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"mishap/internal/ledger"
+	"mishap/internal/socket"
 )
 
 // presence begins the names, in the abstract namespace of unix sockets, by which
@@ -29,6 +30,8 @@ const (
 	greetWithin  = time.Second     // until a server says who it is
 	answerWithin = 3 * time.Second // until it answers a brake
 	ledgerWithin = time.Second     // how long it waits for its ledger before it does
+
+	acceptAgain = 10 * time.Millisecond // after it could not take a connection
 )
 
 // brake asks a server to revert all of its runs, and whether it has seen that
@@ -48,16 +51,24 @@ func (a *App) announcePresence(server, kind string) func() {
 		return func() {}
 	}
 	me := Neighbour{Server: server, Kind: kind, Ledger: a.Where(), User: fmt.Sprintf("uid %d", os.Getuid()), PID: os.Getpid()}
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go a.answerPresence(conn, me)
-		}
-	}()
+	go a.answerAll(brakeLimit().On(listener), me)
 	return func() { _ = listener.Close() }
+}
+
+// answerAll answers whoever asks until the listener is closed. A failure to accept,
+// such as of too few descriptors, is tried again.
+func (a *App) answerAll(listener net.Listener, me Neighbour) {
+	for {
+		conn, err := listener.Accept()
+		switch {
+		case err == nil:
+			go a.answerPresence(conn, me)
+		case errors.Is(err, net.ErrClosed):
+			return
+		default:
+			time.Sleep(acceptAgain)
+		}
+	}
 }
 
 // answerPresence says who this server is, and takes one brake.
@@ -73,6 +84,7 @@ func (a *App) answerPresence(conn net.Conn, me Neighbour) {
 	if json.NewDecoder(io.LimitReader(conn, 1<<14)).Decode(&ask) != nil {
 		return
 	}
+	defer socket.Hold(conn)()
 	if uid, err := peerUID(conn); err != nil || uid != 0 && uid != os.Getuid() {
 		me.Problem = "it is stopped only by " + me.User + " and root"
 	} else {

@@ -14,6 +14,9 @@ func listenPresence(name string) (net.Listener, error) { return net.Listen("unix
 // peerUID is the user of the process at the other end of a unix socket, as the
 // kernel says (SO_PEERCRED of unix(7)).
 func peerUID(conn net.Conn) (int, error) {
+	if outer, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = outer.NetConn()
+	}
 	c, ok := conn.(*net.UnixConn)
 	if !ok {
 		return 0, errors.New("the connection is not a unix socket")

@@ -19,6 +19,7 @@ import (
 	"mishap"
 	"mishap/internal/ledger"
 	"mishap/internal/report"
+	"mishap/internal/socket"
 )
 
 // followEvery is the first pause before a server is asked again.
@@ -38,7 +39,7 @@ func NewRemote(address string) (*Remote, error) {
 	if strings.HasPrefix(address, "/") || strings.HasPrefix(address, ".") {
 		r.base = "http://mishap"
 		r.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", address)
+			return socket.Dial(ctx, address)
 		}}
 		return r, nil
 	}
@@ -55,10 +56,7 @@ func NewRemote(address string) (*Remote, error) {
 
 // LocalServer asks the server that uses this machine's state directory.
 func (a *App) LocalServer() (*Remote, error) {
-	path, err := socketPath(a.Settings.State, "api")
-	if err != nil {
-		return nil, err
-	}
+	path := socketPath(a.Settings.State, "api")
 	if _, err := os.Stat(path); err != nil {
 		return nil, refusal{mishap.WithHint(fmt.Errorf("no server uses the state directory %s", a.Settings.State), "start one with `mishap serve`, or name one with --server ADDRESS")}
 	}
@@ -236,7 +234,7 @@ func reason(text string) Because {
 // token.
 func (r *Remote) Halt(ctx context.Context, by, why string, _ bool) ([]Stopped, error) {
 	var h HaltView
-	if err := r.ask(ctx, "PUT", "/v1/halt", reason(why), &h, asUser(by)); err != nil {
+	if err := r.insist(ctx, "PUT", "/v1/halt", reason(why), &h, by); err != nil {
 		return nil, err
 	}
 	return []Stopped{{Ledger: cmp.Or(h.Ledger, "of the server"), Servers: h.Servers, Runs: h.Stopped, Late: h.Late}}, nil
@@ -257,15 +255,22 @@ func (r *Remote) Unlock(ctx context.Context, experiment, by, why string) error {
 	return r.ask(ctx, "POST", "/v1/locks/"+url.PathEscape(experiment)+"/unlock", reason(why), nil, asUser(by))
 }
 
-// Abort is like [App.Abort]. A server that is busy is asked again: asking twice stops once.
+// Abort is like [App.Abort].
 func (r *Remote) Abort(ctx context.Context, which, by, why string) (Asked, error) {
+	var got StartAnswer
+	err := r.insist(ctx, "POST", "/v1/runs/"+url.PathEscape(which)+"/abort", reason(why), &got, by)
+	return Asked{Run: got.Run, Ledger: got.Ledger, Server: got.Server}, err
+}
+
+// insist asks a server to stop something, and again one that is busy: asking twice
+// stops once.
+func (r *Remote) insist(ctx context.Context, method, path string, in, out any, by string) error {
 	again := newTries()
 	for {
-		var got StartAnswer
-		err := r.ask(ctx, "POST", "/v1/runs/"+url.PathEscape(which)+"/abort", reason(why), &got, asUser(by))
+		err := socket.Insist(ctx, func() error { return r.ask(ctx, method, path, in, out, asUser(by)) })
 		var l later
 		if err == nil || errors.As(err, &l) && !l.asked || !again.wait(ctx, err) {
-			return Asked{Run: got.Run, Ledger: got.Ledger, Server: got.Server}, err
+			return err
 		}
 	}
 }

@@ -94,7 +94,7 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 		return err
 	}
 	a.log.Info("server starts", "server", s.me(), "state", a.Settings.State, "listen", address(listener))
-	closeAPI, err := s.serveAPI(listener)
+	closeAPI, err := s.serveAPI(ctx, listener)
 	if err != nil {
 		return err
 	}

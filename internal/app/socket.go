@@ -3,21 +3,18 @@ package app
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"mishap"
 	"mishap/internal/runner"
+	"mishap/internal/socket"
 )
 
 // stopRequest asks the server of a run to end it.
@@ -29,8 +26,8 @@ type stopRequest struct {
 
 // listenStops takes stop requests on a unix socket until it is closed, and
 // hands them on. The socket is for this user alone.
-func listenStops(path string, stop func(run string, s runner.Stop) bool) (func(), error) {
-	listener, err := listenUnix(path)
+func listenStops(ctx context.Context, path string, stop func(run string, s runner.Stop) bool) (func(), error) {
+	listener, err := socket.Listen(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -44,9 +41,9 @@ func listenStops(path string, stop func(run string, s runner.Stop) bool) (func()
 		}
 		w.WriteHeader(http.StatusAccepted)
 	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = server.Serve(listener) }()
-	return func() { _ = server.Close(); _ = os.Remove(path) }, nil
+	server := httpServer(mux)
+	go func() { _ = server.Serve(brakeLimit().On(listener)) }()
+	return func() { _ = server.Close() }, nil
 }
 
 func because(reason string) string {
@@ -56,47 +53,21 @@ func because(reason string) string {
 	return ": " + reason
 }
 
-// socketPath is where the server's socket is. Unix socket names are short, so a
-// deep state directory gets one in the temporary directory instead, under a name
-// that every process of this user finds.
-func socketPath(state, server string) (string, error) {
-	const longest = 100
-	path := filepath.Join(state, "servers", server+".sock")
-	if len(path) <= longest {
-		return path, nil
-	}
-	sum := sha256.Sum256([]byte(state))
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("mishap-%d-%x", os.Getuid(), sum[:6]))
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", fmt.Errorf("make folder for socket: %w", err)
-	}
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return "", fmt.Errorf("make folder for socket: %w", err)
-	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !info.IsDir() || info.Mode().Perm() != 0o700 || !ok || int(owner.Uid) != os.Getuid() {
-		return "", fmt.Errorf("folder for socket %s is not this user's alone", dir)
-	}
-	return filepath.Join(dir, server+".sock"), nil
-}
+// socketPath is where a server's socket is.
+func socketPath(state, server string) string { return filepath.Join(state, "servers", server+".sock") }
 
-func listenUnix(path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("make folder for socket: %w", err)
-	}
-	listener, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", path, err)
-	}
-	return listener, os.Chmod(path, 0o600)
-}
-
-// askStop sends a stop request to the server behind the socket.
+// askStop sends a stop request to the server behind the socket, again where that has
+// so many callers that it cut this one off: asking twice stops once.
 func askStop(ctx context.Context, path string, ask stopRequest) error {
+	ctx, cancel := context.WithTimeout(ctx, haltWithin)
+	defer cancel()
+	return socket.Insist(ctx, func() error { return askStopOnce(ctx, path, ask) })
+}
+
+func askStopOnce(ctx context.Context, path string, ask stopRequest) error {
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", path)
+			return socket.Dial(ctx, path)
 		},
 	}}
 	body, err := json.Marshal(ask)

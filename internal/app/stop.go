@@ -69,11 +69,7 @@ func (a *App) askToStop(ctx context.Context, book ledger.Ledger, record ledger.R
 	if !alive {
 		return stillIn{mishap.WithHint(errors.New("its server is gone"), "`mishap revert "+record.ID+"` reverts it")}
 	}
-	path, err := socketPath(a.Settings.State, record.Server)
-	if err != nil {
-		return err
-	}
-	return askStop(ctx, path, stopRequest{Run: record.ID, By: by, Reason: reason})
+	return askStop(ctx, socketPath(a.Settings.State, record.Server), stopRequest{Run: record.ID, By: by, Reason: reason})
 }
 
 // whoServes names a server of this ledger, with its process if that is of this

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"mishap/internal/socket"
 )
 
 // Errors that callers branch on; use errors.Is.
@@ -40,12 +42,13 @@ type Client struct {
 
 // NewClient makes a client for the control socket at a path, or at tcp://host:port. It connects at each call.
 func NewClient(address string) *Client {
-	var dialer net.Dialer
-	network, to := "unix", address
-	if host, ok := strings.CutPrefix(address, tcpControl); ok {
-		network, to = "tcp", callable(host)
+	host, tcp := strings.CutPrefix(address, tcpControl)
+	if !tcp {
+		return newClient(address, func(ctx context.Context) (net.Conn, error) { return socket.Dial(ctx, address) })
 	}
-	return newClient(address, func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, network, to) })
+	return newClient(address, func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", callable(host))
+	})
 }
 
 // newClient makes a client that connects by dial.
@@ -55,7 +58,6 @@ func newClient(address string, dial func(context.Context) (net.Conn, error)) *Cl
 		host = to
 	}
 	return &Client{path: address, host: host, http: &http.Client{
-		Timeout: controlTimeout,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
 			DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
@@ -158,8 +160,14 @@ func wrap(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// call sends one request and reads the answer into result.
+// call sends a request and reads the answer into result. All that can be asked for may be asked for twice.
 func (c *Client) call(ctx context.Context, method, path string, body, result any) error {
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	defer cancel()
+	return socket.Insist(ctx, func() error { return c.callOnce(ctx, method, path, body, result) })
+}
+
+func (c *Client) callOnce(ctx context.Context, method, path string, body, result any) error {
 	var payload io.Reader
 	if body != nil {
 		data, err := json.Marshal(body)

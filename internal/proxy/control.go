@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"mishap/internal/socket"
 )
 
 const (
@@ -96,12 +98,13 @@ func (s *server) newControl() *http.Server {
 		handler = fromHere(handler)
 	}
 	return &http.Server{
-		Handler:           http.MaxBytesHandler(handler, maxBody),
+		Handler:           http.MaxBytesHandler(socket.Whole(handler), maxBody),
 		ReadHeaderTimeout: controlTimeout,
 		ReadTimeout:       controlTimeout,
 		WriteTimeout:      controlTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		ConnContext:       socket.WithConn,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 }

@@ -87,17 +87,18 @@ func loopback(host string) bool {
 func listenControl(ctx context.Context, address string, files TLSFiles) (l net.Listener, release func(), err error) {
 	host, tcp := strings.CutPrefix(address, tcpControl)
 	if !tcp {
-		s, err := listenUnix(address)
+		s, err := listenUnix(ctx, address)
 		if err != nil {
 			return nil, nil, err
 		}
-		return s, s.release, nil
+		return controlLimit().On(s), s.release, nil
 	}
 	var config net.ListenConfig
 	l, err = config.Listen(ctx, "tcp", host)
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen on control address %s: use a free port of this machine: %w", address, err)
 	}
+	l = controlLimit().On(l)
 	if files.given() {
 		l = tls.NewListener(l, &tls.Config{
 			MinVersion:         tls.VersionTLS13,

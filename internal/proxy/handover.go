@@ -58,7 +58,7 @@ type Successor interface {
 // handOver lets a successor take the ports and the control API; the connections that are open stay here. No fault
 // survives: a successor has none. Those that it gets reach the connections here by another control API, which is given
 // back. On an error this server still has the ports.
-func (s *server) handOver(next Successor, outside *control) (*control, error) {
+func (s *server) handOver(ctx context.Context, next Successor, outside *control) (*control, error) {
 	ports := Ports{}
 	defer ports.close()
 	for i, l := range s.listeners {
@@ -68,7 +68,7 @@ func (s *server) handOver(next Successor, outside *control) (*control, error) {
 		}
 		ports[portName(s.configs[i])] = f
 	}
-	here, path, err := s.openLeft()
+	here, path, err := s.openLeft(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
+
+	"mishap/internal/socket"
 )
 
 // leftTimeout is how long the server before may take to answer: it is on this machine.
@@ -24,36 +25,36 @@ const leftTimeout = 3 * time.Second
 // left itself passes on to it. Nil is none.
 type left struct {
 	client *Client
-	socket string
+	path   string // of its socket
 
 	mu   sync.Mutex       // never held across a call
 	gone bool             // it has ended, and with it all that was left
 	did  map[string]Stats // by fault, what it last said: that counts also when it has ended
 }
 
-func newLeft(socket string) *left {
-	if socket == "" {
+func newLeft(path string) *left {
+	if path == "" {
 		return nil
 	}
-	return &left{client: NewClient(socket), socket: socket, did: make(map[string]Stats)}
+	return &left{client: NewClient(path), path: path, did: make(map[string]Stats)}
 }
 
 // openLeft is where a server answers after its successor has begun: a folder that only its user may enter.
-func (s *server) openLeft() (*control, string, error) {
+func (s *server) openLeft(ctx context.Context) (*control, string, error) {
 	folder, err := os.MkdirTemp("", "mishap-before-")
 	if err != nil {
 		return nil, "", fmt.Errorf("make folder of control socket: %w", err)
 	}
 	path := filepath.Join(folder, "control")
-	socket, err := net.Listen("unix", path)
+	here, err := socket.Listen(ctx, path)
 	if err != nil {
-		return nil, "", errors.Join(fmt.Errorf("listen on control socket: %w", err), os.Remove(folder))
+		return nil, "", errors.Join(err, os.Remove(folder))
 	}
 	local := &server{log: s.log, path: path}
 	api := local.newControl()
-	api.Handler = http.MaxBytesHandler(s.routes(), maxBody)
-	release := func() { _, _ = socket.Close(), os.RemoveAll(folder) }
-	return &control{server: api, socket: socket, release: release, failed: make(chan error, 1)}, path, nil
+	api.Handler = http.MaxBytesHandler(socket.Whole(s.routes()), maxBody)
+	release := func() { _, _ = here.Close(), os.RemoveAll(folder) }
+	return &control{server: api, socket: controlLimit().On(here), release: release, failed: make(chan error, 1)}, path, nil
 }
 
 // ask calls the server before, if it is still there.
@@ -69,7 +70,8 @@ func (l *left) ask(ctx context.Context, call func(context.Context, *Client) erro
 		l.mu.Lock()
 		l.gone = true
 		l.mu.Unlock()
-		_, _ = os.Remove(l.socket), os.Remove(filepath.Dir(l.socket)) // where it was killed
+		socket.Remove(l.path)
+		_ = os.Remove(filepath.Dir(l.path)) // where it was killed
 		return nil
 	case errors.Is(err, ErrNotFound):
 		return nil // it has no part of it
@@ -84,7 +86,7 @@ func (l *left) ask(ctx context.Context, call func(context.Context, *Client) erro
 
 // ended says whether nothing listens any more: a call may have come just before the end.
 func (l *left) ended() bool {
-	conn, err := net.Dial("unix", l.socket)
+	conn, err := socket.Dial(context.Background(), l.path)
 	if err == nil {
 		_ = conn.Close()
 	}

@@ -102,7 +102,7 @@ func (l *listener) join(ctx context.Context, c *connection) bool {
 // dial connects to an upstream.
 func dial(ctx context.Context, to string) (net.Conn, error) {
 	// Not Dialer.DialTCP, which binds a local port first: then no port serves two upstreams, and they are used up.
-	dialer := net.Dialer{Timeout: dialTimeout}
+	dialer := net.Dialer{Timeout: dialTimeout, Control: takesKept}
 	return dialer.DialContext(ctx, "tcp", to)
 }
 

@@ -123,7 +123,7 @@ func (s *server) run(ctx context.Context, stop func(), o Options, control *contr
 			s.leave(ctx, control, o.Grace)
 			return nil
 		case next := <-o.Succeed:
-			here, err := s.handOver(next, control)
+			here, err := s.handOver(ctx, next, control)
 			if err == nil {
 				control = here // which the deferred close ends
 				control.serve()

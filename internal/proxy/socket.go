@@ -10,60 +10,50 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"mishap/internal/socket"
 )
 
-// socketMode lets only the owner reach the control API.
-const socketMode = 0o600
-
-// socket is a unix socket that one living process owns. A lock on a file beside it, which the kernel drops when the
+// ownSocket is a unix socket that one living process owns. A lock on a file beside it, which the kernel drops when the
 // process dies, tells a stale socket from a live one.
-type socket struct {
+type ownSocket struct {
 	net.Listener
 	path string
 	lock *os.File
 }
 
 // listenUnix takes the path. It replaces the socket of a dead process, and nothing else.
-func listenUnix(path string) (*socket, error) {
-	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, socketMode)
+func listenUnix(ctx context.Context, path string) (*ownSocket, error) {
+	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open lock of control socket: %w", err)
 	}
-	s := &socket{path: path, lock: lock}
-	if err := s.take(); err != nil {
+	s := &ownSocket{path: path, lock: lock}
+	if err := s.take(ctx); err != nil {
 		_ = lock.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *socket) take() error {
+func (s *ownSocket) take(ctx context.Context) error {
 	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return fmt.Errorf("control socket %s belongs to a running proxy: stop that one, or set another control path: %w",
 			s.path, err)
 	}
-	if err := removeStale(s.path); err != nil {
+	if err := removeStale(ctx, s.path); err != nil {
 		return err
 	}
-	// The mode is set before the socket has a name (Linux), and again after (elsewhere).
-	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-		return raw.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), socketMode) })
-	}}
-	l, err := config.Listen(context.Background(), "unix", s.path)
+	l, err := socket.Listen(ctx, s.path)
 	if err != nil {
-		return fmt.Errorf("listen on control socket %s: use a path of at most 100 bytes in a writable directory: %w",
-			s.path, err)
-	}
-	if err := os.Chmod(s.path, socketMode); err != nil {
-		_ = l.Close()
-		return fmt.Errorf("restrict control socket: %w", err)
+		return fmt.Errorf("use a path in a writable directory for the control socket: %w", err)
 	}
 	s.Listener = l
 	return nil
 }
 
 // removeStale removes a socket that nobody answers on.
-func removeStale(path string) error {
+func removeStale(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -74,7 +64,7 @@ func removeStale(path string) error {
 	if info.Mode().Type() != fs.ModeSocket {
 		return fmt.Errorf("control path %s is not a socket: remove the file, or set another control path", path)
 	}
-	conn, err := net.Dial("unix", path)
+	conn, err := socket.Dial(ctx, path)
 	if err == nil {
 		_ = conn.Close()
 		return fmt.Errorf("control socket %s belongs to another running program: set another control path", path)
@@ -90,7 +80,7 @@ func removeStale(path string) error {
 
 // release removes the socket, if it is still there, and then the claim to it. The lock file stays: to remove it would
 // let two processes lock two files of one name.
-func (s *socket) release() {
+func (s *ownSocket) release() {
 	_ = s.Close()
 	_ = s.lock.Close()
 }

@@ -40,7 +40,7 @@ type udpListener struct {
 
 func newUDPListener(config Listener, log *slog.Logger, bytes *budget, clock *clock) *udpListener {
 	return &udpListener{Listener: config, trouble: &troubles{proxy: config.Name, log: log}, bytes: bytes, clock: clock, wake: make(chan struct{}, 1),
-		dial: new(net.Dialer).DialContext, clients: make(map[netip.AddrPort]*client)}
+		dial: (&net.Dialer{Control: takesKept}).DialContext, clients: make(map[netip.AddrPort]*client)}
 }
 
 // listen takes the port.

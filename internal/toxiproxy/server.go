@@ -12,6 +12,7 @@ import (
 
 	"mishap/internal/outside"
 	"mishap/internal/proxy"
+	"mishap/internal/socket"
 )
 
 const (
@@ -51,11 +52,12 @@ func Listen(ctx context.Context, o Options) (*Server, error) {
 		return nil, fmt.Errorf("serve Toxiproxy's API: %w", err)
 	}
 	s.http = &http.Server{
-		Handler:           http.MaxBytesHandler(s.routes(), maxBody),
+		Handler:           http.MaxBytesHandler(socket.Whole(s.routes()), maxBody),
 		ReadHeaderTimeout: requestTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      2 * requestTimeout,
 		IdleTimeout:       time.Minute,
+		ConnContext:       socket.WithConn,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 	}
 	return s, nil
