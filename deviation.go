@@ -21,6 +21,25 @@ func (r *Run) Deviated() string {
 	return ""
 }
 
+// Showed is how long after its first fault was in the deviation of the run
+// showed; 0 if it did not deviate before its faults were taken out.
+func (r *Run) Showed() time.Duration {
+	what, at := r.Deviated(), r.DeviatedAt
+	if what == r.ArmsHarm {
+		at = r.ArmsHarmAt
+	}
+	var first time.Time
+	for _, in := range r.Injections {
+		if in.Fault != ArmsFault && !in.InjectedAt.IsZero() && (first.IsZero() || in.InjectedAt.Before(first)) {
+			first = in.InjectedAt
+		}
+	}
+	if what == "" || first.IsZero() || !r.RevertingAt.IsZero() && at.After(r.RevertingAt) {
+		return 0
+	}
+	return max(at.Sub(first), 0)
+}
+
 // WithoutEffect reports whether the run had faults, and all that is known says
 // that none of them did anything.
 func (r *Run) WithoutEffect() bool {

@@ -10,6 +10,7 @@ import (
 	"mishap"
 	proxyfault "mishap/injectors/proxy"
 	"mishap/internal/comparison"
+	"mishap/internal/ledger"
 	sources "mishap/internal/metrics"
 	"mishap/internal/proxy"
 	"mishap/internal/runner"
@@ -29,12 +30,12 @@ func (a *App) arms(e mishap.Experiment) *runner.Fault {
 
 // compare makes what compares the arms of a run, and a function that lets go of
 // it.
-func (a *App) compare(r *runner.Runner, run string, plan mishap.Plan) (done func(), err error) {
+func (a *App) compare(ctx context.Context, book ledger.Ledger, r *runner.Runner, run string, plan mishap.Plan) (done func(), err error) {
 	spec := plan.Experiment.Compare
 	if spec == nil {
 		return func() {}, nil
 	}
-	o := comparison.Options{Compare: *spec, Horizon: plan.Experiment.Longest(), NoFault: plan.NoFault}
+	o := comparison.Options{Compare: *spec, Horizon: plan.Experiment.Longest(), NoFault: plan.NoFault, Incident: a.incident(ctx, book, plan.Experiment.Name)}
 	if plan.Experiment.SamplesTargets() {
 		o.Targets = len(plan.Injections)
 	}
@@ -190,7 +191,7 @@ func (a *App) foretell(ctx context.Context, e mishap.Experiment) (lines []string
 	if e.Compare == nil {
 		return nil, ""
 	}
-	lines = append(a.lateness(ctx, *e.Compare), undecided(e)...)
+	lines = slices.Concat(a.lateness(ctx, *e.Compare), undecided(e), a.lateHarm(ctx, e))
 	if e.Compare.Arms.From != mishap.ArmsFromRequests {
 		return lines, ""
 	}

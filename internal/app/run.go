@@ -216,7 +216,7 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 		Restore: a.restore, Yield: a.yieldIfLapsed(book, lease.Server),
 		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3, Inject: a.injectWithin(), GiveUp: o.GiveUp,
 	}
-	letGo, err := a.compare(r, first.Run, plan)
+	letGo, err := a.compare(ctx, book, r, first.Run, plan)
 	if err != nil {
 		return a.failBegun(ctx, book, lease, first, err, o)
 	}

@@ -40,6 +40,8 @@ type Options struct {
 	Horizon time.Duration // how long the fault is in at most
 	// Targets is how many targets each arm has, if it is made of targets; else 0.
 	Targets int
+	// Incident is the last run of the experiment that deviated.
+	Incident Incident
 	// Watched says that probes judge the run too.
 	Watched bool
 	// NoFault is A/A: it goes on also if the traffic promises no answer.
@@ -50,6 +52,35 @@ type Options struct {
 	// Keyless is how many requests lacked what makes a unit, of how many; nil if
 	// nobody counts them.
 	Keyless func() (n, of uint64)
+}
+
+// Incident is a run that deviated; none if After is 0.
+type Incident struct {
+	Run   string
+	After time.Duration // the fault was in, when it showed
+}
+
+// Late says that what is in for less than an incident took to show says nothing
+// of it; empty if it may.
+func (i Incident) Late(in time.Duration) string {
+	if i.After <= in {
+		return ""
+	}
+	return fmt.Sprintf("the last incident (run %s) took %s to show", i.Run, i.whole())
+}
+
+// whole is how long it took, in seconds and no less.
+func (i Incident) whole() mishap.Duration {
+	return mishap.Duration((i.After + time.Second - 1).Truncate(time.Second))
+}
+
+// Foretell says before a run that it may hold before what happened last shows.
+func (i Incident) Foretell(atLeast time.Duration) string {
+	text := i.Late(atLeast)
+	if text == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s, and this run may hold after %s: write atLeast: %s", text, mishap.Duration(atLeast), i.whole())
 }
 
 // Comparison compares the arms of one run.

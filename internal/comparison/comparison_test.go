@@ -259,6 +259,28 @@ func TestAHealthyArmIsClearedAndAHarmedOneAborted(t *testing.T) {
 	}
 }
 
+// TestARunThatHeldForLessThanItsLastIncidentTookSaysSo: a clear says nothing of what shows later.
+func TestARunThatHeldForLessThanItsLastIncidentTookSaysSo(t *testing.T) {
+	for after, says := range map[time.Duration]string{
+		0: "", 40 * time.Second: "", 129500 * time.Millisecond: "; but the last incident (run a1) took 2m10s to show, and this was shorter",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := comparison.Options{Compare: successRate(), Incident: comparison.Incident{Run: "a1", After: after}}
+			l := last(watchAs(t, o, newTraffic(50, 0.005, 0.005), 5*time.Minute, func() {}))
+			if l.Outcome != mishap.HarmRuledOut || !strings.HasSuffix(l.Reason, "(all attempts)"+says) {
+				t.Errorf("%s: outcome %q: %s", after, l.Outcome, l.Reason)
+			}
+		})
+	}
+	late := comparison.Incident{Run: "a1", After: 129500 * time.Millisecond}
+	if text := late.Foretell(time.Minute); text != "the last incident (run a1) took 2m10s to show, and this run may hold after 1m: write atLeast: 2m10s" {
+		t.Error(text)
+	}
+	if text := late.Foretell(130 * time.Second); text != "" {
+		t.Error(text)
+	}
+}
+
 func TestLooksCoverAllTrafficOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newTraffic(50, 0.005, 0.005)

@@ -29,7 +29,11 @@ func (c *Comparison) held(i *mishap.Intervals) string {
 	if i.Met != nil && i.Requests != nil {
 		what = append(what, fmt.Sprintf("%s of %s requests met the fault, %s of control's would have", mishap.Thousands(i.Met.Experiment), mishap.Thousands(i.Requests.Experiment), mishap.Thousands(i.Met.Control)))
 	}
-	return text + " (" + strings.Join(what, "; ") + ")"
+	text += " (" + strings.Join(what, "; ") + ")"
+	if late := c.options.Incident.Late(i.In.Std()); late != "" {
+		text += "; but " + late + ", and this was shorter"
+	}
+	return text
 }
 
 // seen is how many units of the experiment are behind the rows.
