@@ -22,7 +22,7 @@ func (r armsReader) Arms(ctx context.Context, after uint64, trials int) (sources
 		Units:  mishap.ArmCount{Control: int64(report.Allocation.Control.Units), Experiment: int64(report.Allocation.Experiment.Units)},
 		NoKey:  report.Allocation.WithoutKey,
 		InArms: report.Allocation.Requests() + report.Allocation.Outside,
-		Counts: countsOf(report.Counted),
+		Counts: countsOf(report.Counted, report.Bounds),
 	}
 	for _, b := range report.Buckets {
 		page.Buckets = append(page.Buckets, sources.ArmsBucket{
@@ -45,13 +45,23 @@ func armOf(b proxy.ArmBucket, bounds []float64) analysis.Arm {
 
 // countsOf is what the proxy counted of units; nil if it is of a version that
 // counts none.
-func countsOf(c *proxy.Counted) *sources.Counts {
+func countsOf(c *proxy.Counted, bounds []float64) *sources.Counts {
 	if c == nil {
 		return nil
 	}
 	counts := &sources.Counts{Sums: c.Sums, UnderWay: armCount(c.UnderWay.Control, c.UnderWay.Experiment)}
 	for _, t := range c.Thresholds {
 		counts.Thresholds = append(counts.Thresholds, sources.Threshold{Row: t.Row, Control: time.Duration(t.Control), Experiment: time.Duration(t.Experiment)})
+	}
+	for _, a := range c.Answers {
+		h := analysis.Histogram{Bounds: bounds}
+		for _, n := range a.Latency {
+			h.Counts = append(h.Counts, int64(n))
+		}
+		if counts.Answers == nil {
+			counts.Answers = map[string]analysis.Histogram{}
+		}
+		counts.Answers[a.Row] = h
 	}
 	return counts
 }

@@ -37,6 +37,7 @@ type traffic struct {
 	counts              error         // of what it counted
 	limits              []metrics.Threshold
 	since               metrics.Totals
+	answers             map[string]analysis.Histogram // of parts of the requests
 }
 
 func newTraffic(perArm, control, experiment float64) *traffic {
@@ -134,7 +135,7 @@ func (s *traffic) Counted() (metrics.Counts, error) {
 	if s.counts != nil {
 		return metrics.Counts{}, s.counts
 	}
-	return metrics.Counts{Sums: s.book.Snapshot(0), Since: s.since}, nil
+	return metrics.Counts{Sums: s.book.Snapshot(0), Since: s.since, Answers: s.answers}, nil
 }
 
 func (s *traffic) SetThresholds(_ context.Context, all []metrics.Threshold) error {
@@ -495,6 +496,27 @@ func TestThresholdsOfALatencyAreFixedInTheFirstQuarterAndTold(t *testing.T) {
 			}
 			if r := l.Intervals.Rows[0]; r.What != "slower, p50" || r.Experiment.Slow <= r.Control.Slow || !r.Clears {
 				t.Errorf("row %+v", r)
+			}
+		})
+	}
+}
+
+// TestThresholdsOfAPathAreReadOffItsAnswers: those to other requests say nothing of them.
+func TestThresholdsOfAPathAreReadOffItsAnswers(t *testing.T) {
+	slow := analysis.Histogram{Bounds: []float64{.01, .02, .04, .08, .16}, Counts: []int64{0, 0, 0, 0, 5000, 0}}
+	for name, answers := range map[string]map[string]analysis.Histogram{"told": {"latency p50": slow, "latency p99.9": slow}, "not told": nil} {
+		synctest.Test(t, func(t *testing.T) {
+			s, injected := newTraffic(200, 0.001, 0.001), false
+			s.answers = answers
+			spec := successRate()
+			spec.Baseline = mishap.BaselineTime{Time: mishap.Duration(time.Minute)}
+			spec.Metrics = []mishap.CompareMetric{{Name: "latency", Metric: mishap.Latency, Harm: mishap.Increase, Margin: mishap.Margin{Ratio: 1.2}, Quantiles: []mishap.Quantile{0.5}, Path: "/slow"}}
+			l := last(watch(t, spec, s, time.Minute, func() { injected = true }))
+			switch {
+			case answers == nil && (injected || l.Outcome != mishap.Undecided || !strings.Contains(l.Reason, "0 answers, and p50 needs 10")):
+				t.Errorf("%s: injected %v, outcome %q: %s", name, injected, l.Outcome, l.Reason)
+			case answers != nil && (len(s.limits) != 2 || s.limits[0].Control < 100*time.Millisecond || s.limits[0].Control > 130*time.Millisecond):
+				t.Errorf("%s: thresholds %+v", name, s.limits)
 			}
 		})
 	}

@@ -60,6 +60,9 @@ func (c *Comparison) thresholds() (all []limit, err error) {
 			h, fix = bothArms(m.baseline), analysis.FixBound
 		}
 		for _, row := range m.CountedRows() {
+			if m.Path != "" || m.Method != "" { // answers to others say nothing of these
+				h = m.book.counts.Answers[row.Name]
+			}
 			at, wrong := fix(h, float64(row.Quantile), m.Margin.Ratio, floor.Std().Seconds())
 			switch {
 			case wrong == nil:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/analysis"
 	"mishap/internal/slots"
 )
 
@@ -41,6 +42,9 @@ type Counts struct {
 	// [mishap.CompareMetric.CountedRows]. Their trials are all, from the first on.
 	Sums       slots.Snapshot
 	Thresholds []Threshold // empty until they are set
+	// Answers is how long answers took in the baseline, by rows that are confined
+	// to a part of the requests, until thresholds are set.
+	Answers map[string]analysis.Histogram
 	// Before and Since are all requests of closed buckets, whether they met the
 	// fault or not, before the injection and from the first bucket on that begins
 	// after it.

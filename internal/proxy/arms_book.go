@@ -265,6 +265,7 @@ func (b *armsBook) close(bucket *armsBucket) {
 			r := &bucket.requests[i]
 			b.count(&counted.arms[r.arm()], r)
 			if b.units != nil {
+				b.time(r)
 				b.units.count(r, b.start.Add(begin+time.Duration(r.came)*time.Microsecond))
 			}
 		}

@@ -33,7 +33,12 @@ func newLedger(a proxy.Arms) ledger {
 
 // come is a request of a unit that comes.
 func (l ledger) come(arm forward.Arm, unit uint64, at time.Duration) *forward.Assignment {
-	a := &forward.Assignment{Arm: arm, Unit: unit, At: l.start.Add(at)}
+	return l.comeOf(arm, unit, at, 0)
+}
+
+// comeOf is a request of some parts of the traffic.
+func (l ledger) comeOf(arm forward.Arm, unit uint64, at time.Duration, parts uint32) *forward.Assignment {
+	a := &forward.Assignment{Arm: arm, Unit: unit, At: l.start.Add(at), Parts: parts}
 	l.Begin(a)
 	return a
 }

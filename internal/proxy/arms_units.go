@@ -17,10 +17,11 @@ const (
 
 // armsUnits counts the requests of closed buckets by their units, in slots.
 type armsUnits struct {
-	book   *slots.Book
-	slots  int
-	rows   []unitRow
-	trials int // the row whose failures first requests are judged by; -1: none
+	book    *slots.Book
+	slots   int
+	rows    []unitRow
+	answers []*partAnswers // of the baseline, until thresholds are told
+	trials  int            // the row whose failures first requests are judged by; -1: none
 
 	counts     []slots.Count // room
 	thresholds []Threshold
@@ -57,6 +58,7 @@ func newArmsUnits(c *Counts, now time.Time) *armsUnits {
 		}
 		u.rows = append(u.rows, row)
 	}
+	u.answers = answersOf(u.rows)
 	return u
 }
 

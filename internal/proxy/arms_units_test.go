@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -189,6 +190,49 @@ func TestARowIsOfItsPartOfTheTraffic(t *testing.T) {
 		if got := sums.Control.Before.N + sums.Experiment.Before.N; !ok || got != want {
 			t.Errorf("row %s has %v, want %v", row, got, want)
 		}
+	}
+}
+
+// TestAnswersOfAPartOfTheTrafficAreToldUntilThresholdsAre: of rows that are confined to it, and of what was answered.
+func TestAnswersOfAPartOfTheTrafficAreToldUntilThresholdsAre(t *testing.T) {
+	l := newLedger(counting(func(c *proxy.Counts) {
+		c.Rows = []proxy.CountRow{{Name: "ok", Of: proxy.OfFailures, Path: "/pay*"}, {Name: "p50", Of: proxy.OfSlow, Path: "/pay*"}, {Name: "p99", Of: proxy.OfSlow, Path: "/pay*"}, {Name: "whole", Of: proxy.OfSlow}}
+	}))
+	serve := func(arm forward.Arm, parts uint32, took time.Duration, status int) {
+		a := l.comeOf(arm, 1, 0, parts)
+		l.Answered(a, answer(status, took))
+		l.End(a, answer(status, took))
+	}
+	serve(forward.Control, 1, 10*ms, 200)
+	serve(forward.Experiment, 1, 10*ms, 200)
+	serve(forward.Experiment, 1, 40*ms, 200)
+	serve(forward.Experiment, 1, 10*ms, 503)
+	serve(forward.Experiment, 0, 10*ms, 200) // of another path
+	report := l.Report(0, l.start.Add(4*time.Second))
+	var rows []string
+	for _, a := range report.Counted.Answers {
+		sum, quick := uint64(0), uint64(0)
+		for bin, n := range a.Latency {
+			if sum += n; bin < len(report.Bounds) && report.Bounds[bin] < 0.02 {
+				quick += n
+			}
+		}
+		if rows = append(rows, a.Row); sum != 3 || quick != 2 || len(a.Latency) != len(report.Bounds)+1 {
+			t.Errorf("%s has %d answers, %d of them quick", a.Row, sum, quick)
+		}
+	}
+	if !slices.Equal(rows, []string{"p50", "p99"}) {
+		t.Errorf("answers of %v", rows)
+	}
+	var told []proxy.Threshold
+	for _, row := range []string{"p50", "p99", "whole"} {
+		told = append(told, proxy.Threshold{Row: row, Control: proxy.Duration(ms), Experiment: proxy.Duration(ms)})
+	}
+	if err := l.Limit(told); err != nil {
+		t.Fatal(err)
+	}
+	if all := l.Report(0, l.start.Add(5*time.Second)).Counted.Answers; all != nil {
+		t.Errorf("still tells %v", all)
 	}
 }
 
