@@ -16,9 +16,12 @@ type Approval struct {
 	Experiment string    `json:"experiment"`
 	Digest     string    `json:"digest"` // of the plan, as [Plan.ApprovalDigest] computes it
 	By         string    `json:"by"`
+	Through    string    `json:"through"` // what let them: "token NAME", "oidc ISSUER VALUE" of the claim, or "socket"
 	Reason     string    `json:"reason"`
 	At         time.Time `json:"at"`
 	Until      time.Time `json:"until"`
+
+	Withdrawn string `json:"withdrawn,omitempty"` // why they may not approve any more; whoever reads it knows, and not the ledger
 }
 
 // ApprovalRule says which plans need an approval. The zero rule says none.
@@ -58,6 +61,8 @@ func (r ApprovalRule) admit(p Plan, f Facts) error {
 		case a.Experiment != name:
 		case a.Digest != digest:
 			denial.Reason = fmt.Sprintf("%s; what %s approved was another plan: since then the experiment or its targets have changed; see `mishap approve %s`", why, a.By, name)
+		case a.Withdrawn != "":
+			denial.Reason = fmt.Sprintf("%s; the one that %s gave counts no more: %s; see `mishap approve %s`", why, a.By, a.Withdrawn, name)
 		case !f.Now.Before(r.until(a)):
 			denial.Reason = fmt.Sprintf("%s; the one that %s gave ended at %s; see `mishap approve %s`", why, a.By, r.until(a).UTC().Format(time.RFC3339), name)
 		default:

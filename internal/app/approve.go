@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"mishap"
@@ -56,7 +58,7 @@ func (s *serving) approve(ctx context.Context, who caller, in ApproveRequest) (m
 		return mishap.Approval{}, refusal{mishap.WithHint(fmt.Errorf("approve %s: %s wrote its commit, and nobody approves their own", in.Experiment, author), "ask somebody else")}
 	}
 	at := time.Now()
-	a := mishap.Approval{Experiment: in.Experiment, Digest: in.Digest, By: who.person(), Reason: in.Reason, At: at, Until: at.Add(s.rules.limits.Approval.For.Std())}
+	a := mishap.Approval{Experiment: in.Experiment, Digest: in.Digest, By: who.person(), Through: who.through, Reason: in.Reason, At: at, Until: at.Add(s.rules.limits.Approval.For.Std())}
 	return a, s.book.Approve(ctx, a)
 }
 
@@ -67,7 +69,54 @@ func (s *serving) apiApprove(ctx context.Context, in *struct{ Body ApproveReques
 
 func (s *serving) apiApprovals(ctx context.Context, _ *struct{}) (*body[[]mishap.Approval], error) {
 	all, err := s.book.Approvals(ctx)
-	return &body[[]mishap.Approval]{append([]mishap.Approval{}, all...)}, err
+	return &body[[]mishap.Approval]{append([]mishap.Approval{}, s.judgeApprovals(all)...)}, err
+}
+
+// judgeApprovals says of each whether who gave it may still approve, by the
+// settings of this moment: an approval must be good when a run begins, and not
+// only when it was given.
+func (s *serving) judgeApprovals(all []mishap.Approval) []mishap.Approval {
+	judged := slices.Clone(all)
+	for i := range judged {
+		judged[i].Withdrawn = s.withdrawn(judged[i].Through)
+	}
+	return judged
+}
+
+// withdrawn says why what let somebody approve does so no more; empty if it does.
+func (s *serving) withdrawn(through string) string {
+	kind, of, _ := strings.Cut(through, " ")
+	switch kind {
+	case "socket":
+		return ""
+	case "token":
+		return s.tokenWithdrawn(of)
+	case "oidc":
+		issuer, value, _ := strings.Cut(of, " ")
+		if !s.Settings.Server.OIDC.On() || issuer != s.Settings.Server.OIDC.Issuer {
+			return issuer + " lets nobody in any more"
+		}
+		if role, _ := s.provider.role(value); !role.may(Approver) {
+			return fmt.Sprintf("%s of %s gives no role that approves any more", value, issuer)
+		}
+		return ""
+	}
+	return "it does not say what let them approve"
+}
+
+func (s *serving) tokenWithdrawn(name string) string {
+	for _, t := range s.tokens() {
+		switch {
+		case t.Name != name:
+		case !Role(t.Role).may(Approver):
+			return fmt.Sprintf("token %s has role %s", name, t.Role)
+		case t.Expired(time.Now()):
+			return fmt.Sprintf("token %s expired at %s", name, t.Expires.UTC().Format(time.RFC3339))
+		default:
+			return ""
+		}
+	}
+	return "token " + name + " is no longer in the settings"
 }
 
 func (s *serving) apiDisapprove(ctx context.Context, in *named) (*body[[]mishap.Approval], error) {

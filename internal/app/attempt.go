@@ -75,6 +75,7 @@ func (s *serving) admit(h held, plan mishap.Plan, f mishap.Facts) error {
 	if no := s.stands(h); no != nil {
 		return no
 	}
+	f.Approvals = s.judgeApprovals(f.Approvals)
 	return s.rules.limits.Admit(plan, f)
 }
 

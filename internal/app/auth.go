@@ -35,9 +35,11 @@ func (r Role) may(needed Role) bool {
 
 // caller is who asks.
 type caller struct {
-	name string
-	mail string
-	role Role
+	name    string
+	mail    string
+	role    Role
+	through string // what gives the role, see [mishap.Approval]; empty: nothing that approves
+
 	from string // the address of one who has shown no valid token; of all others empty
 }
 
@@ -68,7 +70,7 @@ func owner(next http.Handler) http.Handler {
 			who = "the server's user"
 		}
 		defer socket.HoldOf(r.Context())()
-		next.ServeHTTP(w, as(r, caller{name: who, role: Admin}))
+		next.ServeHTTP(w, as(r, caller{name: who, role: Admin, through: "socket"}))
 	})
 }
 
@@ -130,10 +132,10 @@ func (s *serving) identify(r *http.Request) (caller, string) {
 		if subtle.ConstantTimeCompare(hash, []byte(t.Hash)) != 1 {
 			continue
 		}
-		if !t.Expires.IsZero() && time.Now().After(t.Expires) {
+		if t.Expired(time.Now()) {
 			return caller{name: t.Name}, "the token of " + t.Name + " expired at " + t.Expires.UTC().Format(time.RFC3339)
 		}
-		return caller{name: t.Name, mail: t.Mail, role: Role(t.Role)}, ""
+		return caller{name: t.Name, mail: t.Mail, role: Role(t.Role), through: "token " + t.Name}, ""
 	}
 	return stranger(host(r.RemoteAddr)), "the token is not known"
 }

@@ -44,7 +44,9 @@ func (p *provider) identify(ctx context.Context, token, from string) (caller, st
 		return anybody, "the token is refused: " + err.Error()
 	}
 	who := personOf(claims, verified.Subject)
-	if who.role = p.role(claims[p.about.Claim]); who.role == "" {
+	role, value := p.role(claims[p.about.Claim])
+	who.role, who.through = role, "oidc "+p.about.Issuer+" "+value
+	if role == "" {
 		return who, fmt.Sprintf("no value of %s in the token of %s gives a role here", p.about.Claim, who.name)
 	}
 	return who, ""
@@ -67,8 +69,9 @@ func personOf(claims map[string]any, subject string) caller {
 	return who
 }
 
-// role is the highest that a claim's value or values give; empty if none does.
-func (p *provider) role(claim any) (highest Role) {
+// role is the highest that a claim's value or values give, and the value that
+// does; empty if none does.
+func (p *provider) role(claim any) (highest Role, by string) {
 	var values []string
 	switch v := claim.(type) {
 	case string:
@@ -81,12 +84,12 @@ func (p *provider) role(claim any) (highest Role) {
 		}
 	}
 	for role, giving := range p.about.Roles {
-		given := slices.ContainsFunc(values, func(v string) bool { return slices.Contains(giving, v) })
-		if given && Role(role).may(highest) {
-			highest = Role(role)
+		given := slices.IndexFunc(values, func(v string) bool { return slices.Contains(giving, v) })
+		if given >= 0 && Role(role).may(highest) {
+			highest, by = Role(role), values[given]
 		}
 	}
-	return highest
+	return highest, by
 }
 
 // found is the provider's verifier, with its keys.

@@ -59,6 +59,9 @@ type Token struct {
 	Expires time.Time `json:"expires,omitzero"`
 }
 
+// Expired reports whether the token's time is over.
+func (t Token) Expired(now time.Time) bool { return !t.Expires.IsZero() && now.After(t.Expires) }
+
 // OIDC lets people and programs in with the ID tokens of an OpenID Connect
 // provider.
 type OIDC struct {

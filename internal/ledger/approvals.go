@@ -13,7 +13,7 @@ import (
 // ErrNotApproved is an experiment that nobody has approved a plan of.
 var ErrNotApproved = errors.New("no plan of the experiment is approved")
 
-const selectApprovals = `SELECT experiment, digest, by, reason, at, until FROM approvals`
+const selectApprovals = `SELECT experiment, digest, by, through, reason, at, until FROM approvals`
 
 func scanApprovals(rows *sql.Rows) ([]mishap.Approval, error) {
 	defer rows.Close()
@@ -21,7 +21,7 @@ func scanApprovals(rows *sql.Rows) ([]mishap.Approval, error) {
 	for rows.Next() {
 		var one mishap.Approval
 		var at, until int64
-		if err := rows.Scan(&one.Experiment, &one.Digest, &one.By, &one.Reason, &at, &until); err != nil {
+		if err := rows.Scan(&one.Experiment, &one.Digest, &one.By, &one.Through, &one.Reason, &at, &until); err != nil {
 			return nil, err
 		}
 		one.At, one.Until = time.Unix(0, at), time.Unix(0, until)
@@ -34,9 +34,9 @@ func scanApprovals(rows *sql.Rows) ([]mishap.Approval, error) {
 // the same experiment.
 func (s *store) Approve(ctx context.Context, a mishap.Approval) error {
 	return s.explainUnless("approve in", s.transact(ctx, func(t tx) error {
-		err := t.exec(ctx, `INSERT INTO approvals (experiment, digest, by, reason, at, until) VALUES (?,?,?,?,?,?)
-			ON CONFLICT (experiment) DO UPDATE SET digest = excluded.digest, by = excluded.by, reason = excluded.reason, at = excluded.at, until = excluded.until`,
-			a.Experiment, a.Digest, a.By, a.Reason, a.At.UnixNano(), a.Until.UnixNano())
+		err := t.exec(ctx, `INSERT INTO approvals (experiment, digest, by, through, reason, at, until) VALUES (?,?,?,?,?,?,?)
+			ON CONFLICT (experiment) DO UPDATE SET digest = excluded.digest, by = excluded.by, through = excluded.through, reason = excluded.reason, at = excluded.at, until = excluded.until`,
+			a.Experiment, a.Digest, a.By, a.Through, a.Reason, a.At.UnixNano(), a.Until.UnixNano())
 		if err != nil {
 			return err
 		}

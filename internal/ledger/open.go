@@ -34,8 +34,11 @@ var schema4 string
 //go:embed schema5.sql
 var schema5 string
 
+//go:embed schema6.sql
+var schema6 string
+
 // migrations lists what turns version n of the schema into n+1.
-func migrations() []string { return []string{schema, schema2, schema3, schema4, schema5} }
+func migrations() []string { return []string{schema, schema2, schema3, schema4, schema5, schema6} }
 
 // SQLite is a ledger in one file, shared by the processes of one machine.
 type SQLite struct {

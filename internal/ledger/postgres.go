@@ -32,9 +32,12 @@ var postgresSchema3 string
 //go:embed postgres4.sql
 var postgresSchema4 string
 
+//go:embed postgres5.sql
+var postgresSchema5 string
+
 // postgresMigrations lists what turns version n of the schema into n+1.
 func postgresMigrations() []string {
-	return []string{postgresSchema, postgresSchema2, postgresSchema3, postgresSchema4}
+	return []string{postgresSchema, postgresSchema2, postgresSchema3, postgresSchema4, postgresSchema5}
 }
 
 // validLease is whether the lease of a run's owner is of this incarnation of

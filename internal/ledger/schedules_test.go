@@ -224,7 +224,7 @@ func TestSchedulesOfOthersAreInNobodysWay(t *testing.T) {
 
 func TestAnApprovalIsThereWhenARunBeginsUntilItIsTakenBack(t *testing.T) {
 	each(t, func(t *testing.T, b book) {
-		given := mishap.Approval{Experiment: "e", Digest: "sha256:1", By: "ann", Reason: "seen", At: epoch, Until: epoch.Add(time.Hour)}
+		given := mishap.Approval{Experiment: "e", Digest: "sha256:1", By: "ann", Through: "token ann", Reason: "seen", At: epoch, Until: epoch.Add(time.Hour)}
 		must(t, b.Approve(t.Context(), mishap.Approval{Experiment: "e", Digest: "sha256:0", By: "bob", Reason: "old", At: epoch, Until: epoch}))
 		must(t, b.Approve(t.Context(), given))
 		if all, err := b.Approvals(t.Context()); err != nil || len(all) != 1 || all[0].By != "ann" || !all[0].Until.Equal(given.Until) {
