@@ -12,8 +12,17 @@ const (
 	CountEvents   Counting = "events"   // its successes, of one unit
 )
 
+// RowName is what a row is called by all who count it and ask for it: the
+// metric's name, for a latency with its quantile.
+func RowName(metric string, q Quantile) string {
+	if q == 0 {
+		return metric
+	}
+	return metric + " " + q.String()
+}
+
 // ExtremeQuantile is counted of every latency besides its quantiles: it may stop
-// a run, and need not be cleared.
+// a run, and need not be cleared unless it is one of them.
 const ExtremeQuantile Quantile = 0.999
 
 // CountedRow is one thing that is counted of the units of both arms.
@@ -42,10 +51,10 @@ func (m CompareMetric) CountedRows() (rows []CountedRow) {
 		quantiles = DefaultQuantiles()
 	}
 	for _, q := range quantiles {
-		rows = append(rows, CountedRow{m.Name + " " + q.String(), CountSlow, q, m.Guarded() && q < ExtremeQuantile})
+		rows = append(rows, CountedRow{RowName(m.Name, q), CountSlow, q, m.Guarded()})
 	}
 	if !slices.Contains(quantiles, ExtremeQuantile) {
-		rows = append(rows, CountedRow{m.Name + " " + ExtremeQuantile.String(), CountSlow, ExtremeQuantile, false})
+		rows = append(rows, CountedRow{RowName(m.Name, ExtremeQuantile), CountSlow, ExtremeQuantile, false})
 	}
 	return rows
 }

@@ -1,6 +1,8 @@
 package experiments_test
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -53,6 +55,27 @@ func TestAFileOfBeforeIsToldWhatChangedAndWhatToWrite(t *testing.T) {
 			return strings.Contains(p.String(), want) && p.Hint != "" && p.Line > 0
 		}) {
 			t.Errorf("nothing says %q; warned:\n%v", want, experiments.Problems(warned))
+		}
+	}
+}
+
+// TestAFaultThatIsInHardlyLongerThanAtLeastIsWarnedOf with the line to write.
+func TestAFaultThatIsInHardlyLongerThanAtLeastIsWarnedOf(t *testing.T) {
+	for lasts, want := range map[string]string{"5m": "", "2m": "write for: 4m, or atLeast: 1m"} {
+		text, err := os.ReadFile("testdata/compare-units.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "short.yaml")
+		if err := os.WriteFile(path, []byte(strings.Replace(string(text), "for: 5m", "for: "+lasts, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var warned experiments.Problems
+		o := options()
+		o.Warn = func(p experiments.Problem) { warned = append(warned, p) }
+		load(t, o, path)
+		if want == "" && warned != nil || want != "" && (len(warned) != 1 || warned[0].Hint != want || warned[0].Line != 24 || !strings.Contains(warned[0].String(), "hardly ever hold")) {
+			t.Errorf("for %s: warned %v", lasts, warned)
 		}
 	}
 }

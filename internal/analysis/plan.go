@@ -3,9 +3,9 @@ package analysis
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 
+	"mishap"
 	"mishap/internal/slots"
 )
 
@@ -78,19 +78,15 @@ type Metric struct {
 
 // stopsOnly is the quantile that every latency has, and that need not be cleared
 // unless it is named.
-const stopsOnly = 0.999
+const stopsOnly = float64(mishap.ExtremeQuantile)
 
-// RowName is what a book calls a row: the metric's name, for a latency with its
-// quantile.
+// RowName is [mishap.RowName].
 func RowName(metric string, quantile float64) string {
-	if quantile == 0 {
-		return metric
-	}
-	return metric + " " + QuantileName(quantile)
+	return mishap.RowName(metric, mishap.Quantile(quantile))
 }
 
 // QuantileName is p99 for 0.99.
-func QuantileName(q float64) string { return "p" + strconv.FormatFloat(100*q, 'g', 6, 64) }
+func QuantileName(q float64) string { return mishap.Quantile(q).String() }
 
 // AllSuffix is put behind the name of a row for the one beside it that is of all
 // requests, where the row itself is of those that met the fault.
@@ -140,7 +136,9 @@ func (p Plan) complete() (Plan, []*row, error) {
 			return p, nil, fmt.Errorf("%w: metric %q: %w", ErrPlan, m.Name, err)
 		}
 		if m.Kind == Latency && len(m.Quantiles) == 0 {
-			m.Quantiles = []float64{0.5, 0.9, 0.99}
+			for _, q := range mishap.DefaultQuantiles() {
+				m.Quantiles = append(m.Quantiles, float64(q))
+			}
 			p.Metrics[i].Quantiles = m.Quantiles
 		}
 		for _, r := range m.rows() {
@@ -171,8 +169,8 @@ func (m *Metric) check() error {
 		return fmt.Errorf("no direction of harm")
 	}
 	for i, q := range m.Quantiles {
-		if !inside(q, 0.01, 0.9999) {
-			return fmt.Errorf("quantile %g must be between 0.01 and 0.9999", q)
+		if !(q >= 0.01 && q <= 0.99999) { // as files may name them
+			return fmt.Errorf("quantile %g must be from 0.01 to 0.99999", q)
 		}
 		for _, other := range m.Quantiles[:i] {
 			if other == q {

@@ -35,7 +35,10 @@ func (a *App) compare(ctx context.Context, book ledger.Ledger, r *runner.Runner,
 	if spec == nil {
 		return func() {}, nil
 	}
-	o := comparison.Options{Compare: *spec, Horizon: plan.Experiment.Longest(), NoFault: plan.NoFault, Incident: a.incident(ctx, book, plan.Experiment.Name)}
+	o := comparison.Options{Compare: *spec, Horizon: plan.Experiment.Longest(), NoFault: plan.NoFault}
+	if o.Incident, err = lastIncident(ctx, book, plan.Experiment.Name); err != nil {
+		a.log.Warn("look up the last incident", "experiment", plan.Experiment.Name, "error", err) // no reason not to run
+	}
 	if plan.Experiment.SamplesTargets() {
 		o.Targets = len(plan.Injections)
 	}
@@ -191,7 +194,22 @@ func (a *App) foretell(ctx context.Context, e mishap.Experiment) (lines []string
 	if e.Compare == nil {
 		return nil, ""
 	}
-	lines = slices.Concat(a.lateness(ctx, *e.Compare), undecided(e), a.lateHarm(ctx, e))
+	lines, late := a.lateness(ctx, *e.Compare)
+	if why, write := e.Compare.Tight(e.Longest(), late); why != "" {
+		lines = append(lines, why+"; "+write)
+	}
+	if a.hasLedger(ctx) {
+		book, err := a.ledger(ctx)
+		var last comparison.Incident
+		if err == nil {
+			last, err = lastIncident(ctx, book, e.Name)
+		}
+		if err != nil {
+			lines = append(lines, "the last incident could not be looked up: "+err.Error())
+		}
+		lines = append(lines, last.Foretell(e.Compare.Filled().AtLeast.Std())...)
+	}
+	lines = append(lines, undecided(e)...)
 	if e.Compare.Arms.From != mishap.ArmsFromRequests {
 		return lines, ""
 	}
@@ -228,15 +246,16 @@ func undecided(e mishap.Experiment) (lines []string) {
 	return append(lines, fmt.Sprintf("with fewer than 7 %s per arm a comparison cannot decide, and with fewer than 20 nothing is cleared", unit))
 }
 
-// lateness says how late the numbers of each metric are.
-func (a *App) lateness(ctx context.Context, spec mishap.Compare) (lines []string) {
+// lateness says how late the numbers of each metric are, and those of the latest.
+func (a *App) lateness(ctx context.Context, spec mishap.Compare) (lines []string, most time.Duration) {
 	all, err := makeSources(spec, sources.Deps{Dial: a.dial, ReadFile: a.files.ReadFile, Proxy: sources.NewProxy(nil, proxy.ArmsDelay)})
 	if err != nil {
-		return []string{err.Error()}
+		return []string{err.Error()}, 0
 	}
 	defer a.closeSources(all)
 	for i, m := range spec.Metrics {
 		delay, width, err := sources.Pace(ctx, all[i])
+		most = max(most, delay+width)
 		switch late := mishap.Duration((delay + width).Round(100 * time.Millisecond)); {
 		case err != nil:
 			lines = append(lines, fmt.Sprintf("%s: %s", m.Name, err))
@@ -244,7 +263,7 @@ func (a *App) lateness(ctx context.Context, spec mishap.Compare) (lines []string
 			lines = append(lines, fmt.Sprintf("%s: the source %s says up to %s later what has happened", m.Name, m.Source, late))
 		}
 	}
-	return lines
+	return lines, most
 }
 
 // usualFailures is the share of requests that a forecast takes to fail before
@@ -288,4 +307,27 @@ func (a *App) passed(ctx context.Context, name string) (uint64, error) {
 		}
 	}
 	return 0, fmt.Errorf("there is no proxy %q", name)
+}
+
+// lastIncident is the last run of an experiment that deviated, with a fault, among
+// the latest; none if there is none.
+func lastIncident(ctx context.Context, book ledger.Ledger, experiment string) (none comparison.Incident, err error) {
+	records, err := book.Runs(ctx, mostLooked)
+	for _, r := range records {
+		if r.Experiment != experiment || r.Verdict != mishap.Deviated {
+			continue
+		}
+		entries, err := book.Entries(ctx, r.ID)
+		if err != nil {
+			return none, err
+		}
+		run, err := mishap.Replay(entries)
+		if err != nil {
+			return none, err
+		}
+		if after := run.Showed(); after > 0 && !run.Plan.NoFault {
+			return comparison.Incident{Run: r.ID, After: after}, nil
+		}
+	}
+	return none, err
 }

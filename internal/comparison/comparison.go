@@ -75,12 +75,12 @@ func (i Incident) whole() mishap.Duration {
 }
 
 // Foretell says before a run that it may hold before what happened last shows.
-func (i Incident) Foretell(atLeast time.Duration) string {
+func (i Incident) Foretell(atLeast time.Duration) []string {
 	text := i.Late(atLeast)
 	if text == "" {
-		return ""
+		return nil
 	}
-	return fmt.Sprintf("%s, and this run may hold after %s: write atLeast: %s", text, mishap.Duration(atLeast), i.whole())
+	return []string{fmt.Sprintf("%s, and this run may hold after %s: write atLeast: %s", text, mishap.Duration(atLeast), i.whole())}
 }
 
 // Comparison compares the arms of one run.

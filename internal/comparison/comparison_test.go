@@ -274,10 +274,10 @@ func TestARunThatHeldForLessThanItsLastIncidentTookSaysSo(t *testing.T) {
 		})
 	}
 	late := comparison.Incident{Run: "a1", After: 129500 * time.Millisecond}
-	if text := late.Foretell(time.Minute); text != "the last incident (run a1) took 2m10s to show, and this run may hold after 1m: write atLeast: 2m10s" {
+	if text := strings.Join(late.Foretell(time.Minute), "; "); text != "the last incident (run a1) took 2m10s to show, and this run may hold after 1m: write atLeast: 2m10s" {
 		t.Error(text)
 	}
-	if text := late.Foretell(130 * time.Second); text != "" {
+	if text := late.Foretell(130 * time.Second); text != nil {
 		t.Error(text)
 	}
 }
@@ -498,6 +498,30 @@ func TestThresholdsOfALatencyAreFixedInTheFirstQuarterAndTold(t *testing.T) {
 				t.Errorf("row %+v", r)
 			}
 		})
+	}
+}
+
+// TestBooksAndAnalysisCallRowsAlike, whatever quantiles a file may name, and agree on which have to be cleared.
+func TestBooksAndAnalysisCallRowsAlike(t *testing.T) {
+	for _, text := range []string{"p1", "p12.345", "p50", "p99", "p99.9", "p99.95", "p99.999"} {
+		var q mishap.Quantile
+		if err := q.UnmarshalText([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		m := mishap.CompareMetric{Name: "m", Metric: mishap.Latency, Margin: mishap.Margin{Ratio: 1.2}, Quantiles: []mishap.Quantile{q}}
+		c, err := analysis.New(analysis.Plan{Metrics: []analysis.Metric{{Name: "m", Kind: analysis.Latency, Margin: analysis.Margin{Ratio: 1.2}, Quantiles: []float64{float64(q)}}}})
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		clears := map[string]bool{}
+		for _, r := range c.Status(time.Now()).Rows {
+			clears[analysis.RowName(r.Metric, r.Quantile)] = r.Clears
+		}
+		for _, r := range m.CountedRows() {
+			if told, there := clears[r.Name]; !there || told != r.Clears || len(clears) != len(m.CountedRows()) {
+				t.Errorf("%s: books have %+v, the analysis %v", text, r, clears)
+			}
+		}
 	}
 }
 

@@ -21,7 +21,6 @@ type Ledger interface {
 	InjectionCounts(context.Context) (map[mishap.InjectionState]int, error)
 	Runs(ctx context.Context, limit int) ([]Record, error)
 	Latest(context.Context) ([]Record, error)
-	Deviated(ctx context.Context, experiment string, limit int) ([]Record, error)
 	Unfinished(context.Context) ([]Record, error)
 	Ongoing(context.Context) ([]mishap.Ongoing, error)
 	Find(ctx context.Context, which string) (Record, error)

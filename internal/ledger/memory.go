@@ -256,13 +256,6 @@ func (m *Memory) Runs(_ context.Context, limit int) ([]Record, error) {
 	return all[:min(limit, len(all))], nil
 }
 
-// Deviated is like [SQLite.Deviated].
-func (m *Memory) Deviated(_ context.Context, experiment string, limit int) ([]Record, error) {
-	all := m.records(func(r Record) bool { return r.Experiment == experiment && r.Verdict == mishap.Deviated })
-	slices.Reverse(all)
-	return all[:min(limit, len(all))], nil
-}
-
 // Unfinished is like [SQLite.Unfinished].
 func (m *Memory) Unfinished(context.Context) ([]Record, error) { return m.records(Record.Active), nil }
 

@@ -124,12 +124,6 @@ func (s *store) Latest(ctx context.Context) ([]Record, error) {
 		SELECT 1 FROM runs n WHERE n.experiment = r.experiment AND n.state <> 'refused' AND (n.began, n.id) > (r.began, r.id)) ORDER BY experiment`)
 }
 
-// Deviated lists the latest runs of an experiment that deviated, newest first, at
-// most limit.
-func (s *store) Deviated(ctx context.Context, experiment string, limit int) ([]Record, error) {
-	return s.records(ctx, `WHERE experiment = ? AND verdict = ? ORDER BY began DESC, id LIMIT ?`, experiment, mishap.Deviated, limit)
-}
-
 // Find reads the run with that id, or the only one whose id begins so, or the
 // latest if which is "last".
 func (s *store) Find(ctx context.Context, which string) (Record, error) {
