@@ -142,14 +142,14 @@ func (l Limits) admitRuns(p Plan, f Facts) error {
 	}
 	d := &Denial{Cause: CauseLimit, Passing: true, Wants: []string{WantsRun}}
 	if len(f.Runs) >= l.Runs {
-		d.Reason = fmt.Sprintf("%d runs go on (%s); the governor allows %d at once", len(f.Runs), names(f.Runs), l.Runs)
+		d.Reason = fmt.Sprintf("%s under way (%s); the governor allows %d at once", Plural(len(f.Runs), "run"), names(f.Runs), l.Runs)
 		return d
 	}
 	ahead := f.ahead(p.Experiment.Name, WantsRun)
 	if len(f.Runs)+len(ahead) < l.Runs {
 		return nil
 	}
-	d.Reason = fmt.Sprintf("the governor allows %d runs at once, and others have waited longer (%s)", l.Runs, inTurn(ahead))
+	d.Reason = fmt.Sprintf("the governor allows %s at once, and others have waited longer (%s)", Plural(l.Runs, "run"), inTurn(ahead))
 	return d
 }
 
@@ -206,7 +206,7 @@ func (l Limits) admitPlace(own Footprint, runs []Ongoing) error {
 	over := Denial{Cause: CauseLimit, Wants: []string{WantsPlace(own.Place)}}
 	switch {
 	case l.Targets > 0 && sum.Targets > l.Targets:
-		over.Reason = fmt.Sprintf("%d targets would be touched at once %s; the governor allows %d", sum.Targets, own.where(), l.Targets)
+		over.Reason = fmt.Sprintf("%s would be touched at once %s; the governor allows %d", Plural(sum.Targets, "target"), own.where(), l.Targets)
 		over.Passing = own.Targets <= l.Targets
 	case l.Share > 0 && float64(sum.Share) > float64(l.Share)+slack:
 		over.Reason = fmt.Sprintf("%s would be hit at once %s; the governor allows %s", sum.Share, own.where(), l.Share)

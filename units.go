@@ -189,6 +189,14 @@ func (d Date) start() time.Time {
 	return t
 }
 
+// Plural is a count of things, for people: 1 run, 2 runs.
+func Plural[N int | int64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // Thousands is a count with commas between its thousands, for people.
 func Thousands(n int64) string {
 	text := fmt.Sprint(n)

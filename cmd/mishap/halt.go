@@ -1,10 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +28,9 @@ each run has begun to revert, and names what did not (exit 1). A ledger that is
 damaged or locked is exit 1 too, and its servers revert all the same.
 
 With --everywhere the other ledgers of this host that have living servers are
-halted too; those of other users only root can.` + "\n" + exitCodes,
+halted too; those of other users only root can. Without it, and without a ledger
+that --state or --ledger names, halt exits 1 if it found nothing to stop here
+while servers of other ledgers live on this host.` + "\n" + exitCodes,
 		Example: "  mishap halt --reason 'incident 4711'\n  sudo mishap halt --everywhere",
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -41,6 +45,24 @@ halted too; those of other users only root can.` + "\n" + exitCodes,
 	return cmd
 }
 
+// haltedLedger is a ledger that was asked for, in JSON.
+type haltedLedger struct {
+	Ledger  string   `json:"ledger"`
+	Halted  bool     `json:"halted"`            // nothing starts any more
+	Runs    []string `json:"runs"`              // that were told to stop
+	Servers []string `json:"servers"`           // of this host, that have seen it
+	Late    []string `json:"late,omitempty"`    // what did not confirm, or did not begin to revert
+	Problem string   `json:"problem,omitempty"` // why halt is not written
+}
+
+// haltAnswer is what halt did, in JSON.
+type haltAnswer struct {
+	Stopped bool            `json:"stopped"` // exit code 0
+	Ledgers []haltedLedger  `json:"ledgers"`
+	Others  []app.Neighbour `json:"others"` // living servers of this host that were not asked
+	Idle    []string        `json:"idle"`   // ledgers in the usual places that were not halted, and no living server uses
+}
+
 // halt stops first, and looks at what else there is afterwards.
 func (c *cli) halt(cmd *cobra.Command, reason string, everywhere bool) error {
 	d, err := c.openDesk()
@@ -50,33 +72,104 @@ func (c *cli) halt(cmd *cobra.Command, reason string, everywhere bool) error {
 	defer d.Close()
 	all, err := d.Halt(cmd.Context(), whoami(), reason, everywhere)
 	if err != nil {
-		return err
+		c.failFolded(err)
+		return nil
 	}
-	var problems []error
-	said := "halted: every run reverts, and nothing starts until `mishap resume`\n"
-	text := ""
+	answer := haltAnswer{Stopped: true, Ledgers: []haltedLedger{}, Others: []app.Neighbour{}, Idle: []string{}}
 	for _, one := range all {
-		text += plaintext.Line(one.String()) + "\n"
-		if err := one.Err(); err != nil {
-			problems = append(problems, err)
+		err := one.Err()
+		if err != nil {
+			c.failFolded(err)
 		}
-	}
-	if problems != nil {
-		said = ""
-	}
-	_, err = fmt.Fprint(c.out, said, text)
-	if !everywhere {
-		c.nameNeighbours(d)
+		answer.Stopped = answer.Stopped && err == nil
+		answer.Ledgers = append(answer.Ledgers, inJSON(one))
 	}
 	if a, local := d.(*app.App); local {
-		for _, dir := range a.Idle() {
-			c.tell("mishap: not halted: ledger %s, which no living server uses; halt it with --state %s\n", dir, dir)
+		if !everywhere {
+			answer.Others = append(answer.Others, a.Neighbours(false)...)
 		}
+		answer.Idle = append(answer.Idle, a.Idle()...)
 	}
-	if problems == nil {
+	named := c.state != "" || c.ledger != ""
+	if !named && len(answer.Others) > 0 && all[0].Nothing() {
+		answer.Stopped = false
+		c.failFolded(mishap.WithHint(fmt.Errorf("nothing was stopped: no server of ledger %s lives on this host, and others do", all[0].Ledger),
+			"name the ledger to halt, or stop all of this host with\nmishap halt --everywhere"))
+	}
+	err = c.tellHalt(answer, all)
+	if answer.Stopped {
 		c.nameLeftovers(cmd.Context(), d)
 	}
-	return errors.Join(append(problems, err)...)
+	return err
+}
+
+func inJSON(s app.Stopped) haltedLedger {
+	one := haltedLedger{Ledger: s.Ledger, Halted: s.Problem == nil, Runs: append([]string{}, s.Runs...), Servers: append([]string{}, s.Servers...), Late: s.Late}
+	if s.Problem != nil {
+		one.Problem = s.Problem.Error()
+	}
+	return one
+}
+
+// tellHalt says what was halted, and on stderr what was not.
+func (c *cli) tellHalt(answer haltAnswer, all []app.Stopped) error {
+	for _, n := range answer.Others {
+		c.tellFolded(fmt.Sprintf("mishap: not of this ledger: %s; stop it with", n), "mishap halt "+n.Reach())
+	}
+	for _, dir := range answer.Idle {
+		c.tellFolded("mishap: not halted: a ledger that no living server uses; halt it with", "mishap halt --state="+dir)
+	}
+	if c.json() {
+		return json.NewEncoder(c.out).Encode(answer)
+	}
+	text := ""
+	if answer.Stopped {
+		text = "halted: every run reverts, and nothing starts until `mishap resume`\n"
+	}
+	for _, one := range all {
+		indent := ""
+		for _, line := range one.Lines() {
+			text += folded(line, indent)
+			indent = "  "
+		}
+	}
+	_, err := fmt.Fprint(c.out, text)
+	return err
+}
+
+// folded is a sentence in lines that fit a terminal, each behind an indent, and those
+// after the first behind two more spaces.
+func folded(sentence, indent string) string {
+	const width = 80
+	text := plaintext.Line(sentence)
+	indent += text[:len(text)-len(strings.TrimLeft(text, " "))]
+	return indent + strings.Join(fold(text, width-len(indent)-2), "\n"+indent+"  ") + "\n"
+}
+
+// tellFolded says a sentence on the way, and below it what to type, each on a line of
+// its own.
+func (c *cli) tellFolded(sentence string, toType ...string) {
+	text := folded(sentence, "")
+	for _, command := range toType {
+		text += "  " + plaintext.Line(command) + "\n"
+	}
+	_, _ = fmt.Fprint(c.err, text)
+}
+
+// failFolded is [cli.fail] in lines that fit a terminal.
+func (c *cli) failFolded(err error) {
+	for line := range strings.Lines(sentence(err)) {
+		c.tellFolded("mishap: " + line)
+	}
+	var hinted *mishap.Hinted
+	if errors.As(err, &hinted) && hinted.Hint != "" {
+		begin := "hint: "
+		for line := range strings.Lines(hinted.Hint) {
+			c.tellFolded(begin + strings.TrimSpace(line)) // a line may be what to type
+			begin = "  "
+		}
+	}
+	c.outcome = mishap.Worst(c.outcome, outcomeOf(err))
 }
 
 // nameLedger says on stderr which ledger is read or written.
@@ -103,7 +196,7 @@ func fromHere(path string) string {
 func (c *cli) nameNeighbours(d desk) {
 	if a, local := d.(*app.App); local {
 		for _, n := range a.Neighbours(false) {
-			c.tell("mishap: not of this ledger: %s; reach it with %s\n", n, n.Reach())
+			c.tellFolded(fmt.Sprintf("mishap: not of this ledger: %s; reach it with", n), n.Reach())
 		}
 	}
 }

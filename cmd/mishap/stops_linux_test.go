@@ -53,10 +53,10 @@ func TestHaltRevertsWhileTheLedgerIsLocked(t *testing.T) {
 	if code := halt.ProcessState.ExitCode(); code != 1 {
 		t.Errorf("halt of a locked ledger: %d, %v\n%s", code, err, halt.err.String())
 	}
-	if said := halt.out.String(); strings.Contains(said, "halted:") || !strings.Contains(said, "1 runs told to stop") {
+	if said := halt.out.String(); strings.Contains(said, "halted:") || !strings.Contains(said, "1 run told to stop") {
 		t.Errorf("it says %q", said)
 	}
-	if said := halt.err.String(); !strings.Contains(said, "halt is not written") || !strings.Contains(said, "revert 1 runs") {
+	if said := halt.err.String(); !strings.Contains(said, "halt is not written") || !strings.Contains(said, "revert 1 run;") {
 		t.Errorf("it says %q", said)
 	}
 	if s.is("flag") {

@@ -95,7 +95,7 @@ func plannedMessage(h held, tick mishap.Tick, now time.Time) notify.Message {
 	return notify.Message{
 		ID: fmt.Sprintf("%s/%d/%s", h.Name, tick.At.Unix(), notify.Planned), Event: notify.Planned, At: now, Experiment: h.Name, Group: h.Group, Owner: h.Owner, Claim: h.Claim,
 		Commit: h.Source.Commit, Path: h.Source.Path, Repository: h.Source.Repository,
-		Text: fmt.Sprintf("%s begins at %s, in %s: %d faults for at most %s", h.Name, tick.Due.UTC().Format("15:04:05 MST"), wait, len(h.Faults), mishap.Duration(h.Longest())),
+		Text: fmt.Sprintf("%s begins at %s, in %s: %s for at most %s", h.Name, tick.Due.UTC().Format("15:04:05 MST"), wait, mishap.Plural(len(h.Faults), "fault"), mishap.Duration(h.Longest())),
 	}
 }
 

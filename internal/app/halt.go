@@ -30,16 +30,26 @@ type Stopped struct {
 	Problem error    // why halt is not written
 }
 
-// String says it, with a line per server.
-func (s Stopped) String() string {
-	text := fmt.Sprintf("ledger %s: %d of its servers live on this host, %d runs told to stop", s.Ledger, len(s.Servers), len(s.Runs))
+// Nothing reports whether there was nothing to stop, as far as this host knows: a
+// database may have servers anywhere.
+func (s Stopped) Nothing() bool {
+	return len(s.Servers)+len(s.Runs)+len(s.Late) == 0 && !ledger.IsPostgres(s.Ledger)
+}
+
+// Lines say it: the ledger, its runs, and each server.
+func (s Stopped) Lines() []string {
+	runs := mishap.Plural(len(s.Runs), "run") + " told to stop"
 	if len(s.Runs) > 0 && len(s.Late) == 0 {
-		text += ": each reverts"
+		runs += ": each reverts"
 	}
+	lines := []string{"ledger " + s.Ledger, runs}
 	for _, server := range s.Servers {
-		text += "\n  " + server + " has seen it"
+		lines = append(lines, server+" has seen it")
 	}
-	return text
+	if len(s.Servers) == 0 {
+		lines = append(lines, "none of its servers lives on this host")
+	}
+	return lines
 }
 
 // Err is nil if halt is written and everything follows it.
@@ -47,7 +57,7 @@ func (s Stopped) Err() error {
 	const hint = "`mishap status` shows how far runs are; end a process that does not answer: its keeper reverts"
 	switch {
 	case s.Problem != nil && len(s.Servers) > 0:
-		asked := fmt.Sprintf("its servers were asked directly, and revert %d runs; new ones may begin", len(s.Runs))
+		asked := fmt.Sprintf("its servers were asked directly, and revert %s; new ones may begin", mishap.Plural(len(s.Runs), "run"))
 		return errors.Join(mishap.WithHint(fmt.Errorf("halt is not written: %w; %s", s.Problem, asked), hintOf(s.Problem)), s.late(hint))
 	case s.Problem != nil:
 		return errors.Join(fmt.Errorf("halt is not written: %w", s.Problem), s.late(hint))

@@ -14,6 +14,7 @@ import (
 	"mishap"
 	"mishap/internal/config"
 	"mishap/internal/ledger"
+	"mishap/internal/plaintext"
 )
 
 // Neighbour is a living server of this host and the ledger that it uses.
@@ -39,7 +40,7 @@ type Going struct {
 }
 
 func (n Neighbour) String() string {
-	return fmt.Sprintf("ledger %s: %s has %d runs under way", n.Ledger, n.Who(), n.Runs)
+	return n.Who() + " has " + mishap.Plural(n.Runs, "run") + " under way"
 }
 
 // Who names the server.
@@ -47,17 +48,18 @@ func (n Neighbour) Who() string {
 	if n.PID == 0 {
 		return "server " + n.Server
 	}
-	return fmt.Sprintf("server %s (%s, process %d of %s)", n.Server, cmp.Or(n.Kind, "mishap"), n.PID, n.User)
+	return plaintext.Line(fmt.Sprintf("server %s (%s, process %d of %s)", n.Server, cmp.Or(n.Kind, "mishap"), n.PID, n.User))
 }
 
 // Reach is the flag that makes a verb use the neighbour's ledger.
 func (n Neighbour) Reach() string { return reach(n.Ledger) }
 
 func reach(where string) string {
+	where = plaintext.Line(where) // as another user's server may say
 	if ledger.IsPostgres(where) {
-		return "--ledger " + where
+		return "--ledger=" + where
 	}
-	return "--state " + where
+	return "--state=" + where
 }
 
 // underWay lists its runs that have not begun to revert.

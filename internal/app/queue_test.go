@@ -186,7 +186,7 @@ func TestARefusalSaysForHowLongItWaitedAndWhatWasInItsWay(t *testing.T) {
 				said = r.Reason
 			}
 		}
-		if want := "it waited for 5m, until its next time: 1 runs go on (a); the governor allows 1 at once"; said != want {
+		if want := "it waited for 5m, until its next time: 1 run under way (a); the governor allows 1 at once"; said != want {
 			t.Errorf("got  %q\nwant %q", said, want)
 		}
 		waits := 0

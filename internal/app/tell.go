@@ -117,7 +117,7 @@ func messageOf(e Event) (notify.Message, bool) {
 	name := r.Plan.Experiment.Name
 	switch e.Entry.State.To {
 	case mishap.Injecting:
-		return runMessage(notify.Started, r, fmt.Sprintf("%s begins: %d faults for at most %s", name, len(r.Plan.Experiment.Faults), mishap.Duration(r.Plan.Longest()))), true
+		return runMessage(notify.Started, r, fmt.Sprintf("%s begins: %s for at most %s", name, mishap.Plural(len(r.Plan.Experiment.Faults), "fault"), mishap.Duration(r.Plan.Longest()))), true
 	case mishap.Refused:
 		return runMessage(notify.Refused, r, fmt.Sprintf("%s did not start: %s", name, r.Reason)), true
 	case mishap.Stranded:

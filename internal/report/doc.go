@@ -41,19 +41,11 @@ func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
 // moment is a date and time of day.
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
 
-// plural writes "1 target", "2 targets".
-func plural(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
 // size writes a number of bytes.
 func size(n int64) string {
 	switch {
 	case n < 10_000:
-		return plural(n, "byte")
+		return mishap.Plural(n, "byte")
 	case n < 1_000_000:
 		return fmt.Sprintf("%d kB", n/1000)
 	}

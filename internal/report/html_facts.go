@@ -116,10 +116,10 @@ func (f *film) worstProbe() string {
 	for _, w := range f.run.Watches {
 		text := ""
 		if known := w.Met + w.Unmet; known > 0 {
-			text = fmt.Sprintf("was met %d of %s", w.Met, plural(int64(known), "time"))
+			text = fmt.Sprintf("was met %d of %s", w.Met, mishap.Plural(int64(known), "time"))
 		}
 		if w.Unknown > 0 {
-			text = joined(", and ", text, "could not be measured "+plural(int64(w.Unknown), "time"))
+			text = joined(", and ", text, "could not be measured "+mishap.Plural(int64(w.Unknown), "time"))
 		}
 		if text != "" {
 			parts = append(parts, fmt.Sprintf("%q %s", w.Spec.Name, text))
@@ -219,7 +219,7 @@ func provenance(r *mishap.Run) []fact {
 // limits are what the run had to stay inside of.
 func limits(plan mishap.Plan) []fact {
 	e := plan.Experiment
-	radius := plural(int64(e.BlastRadius.Targets), "target")
+	radius := mishap.Plural(int64(e.BlastRadius.Targets), "target")
 	if e.BlastRadius.Share > 0 {
 		radius += ", " + e.BlastRadius.Share.String() + " of what matches"
 	}

@@ -42,7 +42,7 @@ func Observe(w io.Writer, o Observed) error {
 		p.line(0, "%d faults are in force on it: what is below is not how it usually is.", o.Faults)
 	}
 	if o.Left > 0 {
-		p.line(0, "%d connections that a restart left in the process before are not seen: what goes on them is missing below.", o.Left)
+		p.line(0, "%s that a restart left in the process before: not seen, so that what goes on there is missing below.", mishap.Plural(o.Left, "connection"))
 	}
 	all := o.Callers.All
 	if all.Attempts == 0 && o.Left > 0 {

@@ -186,7 +186,7 @@ func planProbe(p *page, spec mishap.ProbeSpec, shortest time.Duration) {
 // planRadius says how much of what is allowed the plan uses.
 func planRadius(p *page, plan mishap.Plan) {
 	radius := plan.Experiment.BlastRadius
-	p.field("blast radius", "%s of %d allowed", plural(int64(hits(plan)), "target"), radius.Targets)
+	p.field("blast radius", "%s of %d allowed", mishap.Plural(int64(hits(plan)), "target"), radius.Targets)
 	if radius.Share == 0 {
 		return
 	}

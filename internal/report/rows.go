@@ -107,7 +107,7 @@ func had(r mishap.Row, a mishap.RowArm) string {
 	case a.Of == 0:
 		return "nothing"
 	case r.What == "events":
-		return fmt.Sprintf("%s of %s", mishap.Thousands(a.Bad), plural(a.Of, "unit"))
+		return fmt.Sprintf("%s of %s", mishap.Thousands(a.Bad), mishap.Plural(a.Of, "unit"))
 	case a.Slow > 0:
 		return fmt.Sprintf("%s of %s took more than %s", percent(float64(a.Bad)/float64(a.Of)), mishap.Thousands(a.Of), quick(a.Slow.Std()))
 	}
@@ -145,7 +145,7 @@ func met(i *mishap.Intervals) string {
 		return ""
 	}
 	return fmt.Sprintf("the fault met %s of %s; of control's %s it would have met %s",
-		mishap.Thousands(i.Met.Experiment), plural(i.Requests.Experiment, "request"), mishap.Thousands(i.Requests.Control), mishap.Thousands(i.Met.Control))
+		mishap.Thousands(i.Met.Experiment), mishap.Plural(i.Requests.Experiment, "request"), mishap.Thousands(i.Requests.Control), mishap.Thousands(i.Met.Control))
 }
 
 // allRows are those that decided without being one per claim, and then those.

@@ -151,7 +151,7 @@ func leftBehind(in *mishap.RunInjection) []string {
 	if in.Left == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s that a restart of the proxy left in the process before were open; faults reach them too", plural(in.Left, "connection"))}
+	return []string{fmt.Sprintf("%s that a restart of the proxy left in the process before were open; faults reach them too", mishap.Plural(in.Left, "connection"))}
 }
 
 // settings are the parameters of a fault that are one word each.
@@ -194,7 +194,7 @@ func felt(t *mishap.Traffic) []string {
 	case t.Connections == 0:
 		return []string{"felt by no traffic"}
 	case t.Count == 0:
-		return []string{fmt.Sprintf("felt by %s, whose bytes were let go before they were due", plural(t.Connections, "connection"))}
+		return []string{fmt.Sprintf("felt by %s, whose bytes were let go before they were due", mishap.Plural(t.Connections, "connection"))}
 	}
 	texts := []string{"felt by " + feltBy(t)}
 	if t.Requested > 0 {
@@ -207,9 +207,9 @@ func felt(t *mishap.Traffic) []string {
 // own: their bytes were not looked at.
 func feltBy(t *mishap.Traffic) string {
 	if t.Requests {
-		return plural(t.Connections, "request")
+		return mishap.Plural(t.Connections, "request")
 	}
-	return plural(t.Connections, "connection") + ", " + size(t.Bytes)
+	return mishap.Plural(t.Connections, "connection") + ", " + size(t.Bytes)
 }
 
 // probes is the table of what each probe saw while faults were in.

@@ -67,7 +67,7 @@ func uncounted(r *mishap.Run, a *arms) string {
 	if a.outcome != mishap.HarmShown || met <= a.experiment.requests {
 		return ""
 	}
-	return fmt.Sprintf("those counted when it was decided; the fault met %s until it was out", plural(met, "request"))
+	return fmt.Sprintf("those counted when it was decided; the fault met %s until it was out", mishap.Plural(met, "request"))
 }
 
 // assignment says how the arms came about.

@@ -91,7 +91,7 @@ func hits(plan mishap.Plan) (n int) {
 
 // planned is what a plan touches.
 func planned(plan mishap.Plan) string {
-	text := plural(int64(hits(plan)), "target")
+	text := mishap.Plural(int64(hits(plan)), "target")
 	if hits(plan) < len(plan.Injections) {
 		text += ", and the arms"
 	}
@@ -139,7 +139,7 @@ func recovered(rec mishap.Recovered) string {
 	case rec.Blind != "":
 		return fmt.Sprintf("not known whether it recovered: %s", rec.Blind)
 	case !rec.In:
-		return fmt.Sprintf("not recovered %s after the revert, %s", took(max(rec.Took.Std(), time.Millisecond)), plural(int64(rec.Attempts), "look"))
+		return fmt.Sprintf("not recovered %s after the revert, %s", took(max(rec.Took.Std(), time.Millisecond)), mishap.Plural(int64(rec.Attempts), "look"))
 	case before == "" || before == at:
 		return "recovered within " + at
 	}
@@ -188,7 +188,7 @@ func end(r *mishap.Run) []event {
 	case mishap.Refused:
 		last.text = fmt.Sprintf("refused (%s); this run touched nothing", joined(" by ", string(r.Cause), r.By))
 	case mishap.Stranded:
-		last.text = "stranded: " + plural(int64(len(r.Outstanding())), "fault") + " may still be in"
+		last.text = "stranded: " + mishap.Plural(int64(len(r.Outstanding())), "fault") + " may still be in"
 	case mishap.Completed:
 		last.text = "completed"
 		if r.Recovered == nil {

@@ -33,7 +33,7 @@ func (t Trend) JSON(w io.Writer) error {
 // Text writes the trend as a table, at most 80 columns wide.
 func (t Trend) Text(w io.Writer) error {
 	p := &page{}
-	p.line(0, "%s: %s, newest first", t.Experiment, plural(int64(len(t.Runs)), "run"))
+	p.line(0, "%s: %s, newest first", t.Experiment, mishap.Plural(int64(len(t.Runs)), "run"))
 	p.line(0, "%s", t.tally())
 	p.blank()
 	columns := []int{11, 16, 12, -9}

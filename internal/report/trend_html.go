@@ -27,7 +27,7 @@ type trendRow struct {
 
 // HTML writes the trend as one page that opens offline, as [HTML] does a run.
 func (t Trend) HTML(w io.Writer, version string) error {
-	v := trendView{Trend: t, Count: plural(int64(len(t.Runs)), "run"), Tally: t.tally(), Version: version}
+	v := trendView{Trend: t, Count: mishap.Plural(int64(len(t.Runs)), "run"), Tally: t.tally(), Version: version}
 	v.Experiment = clean(t.Experiment)
 	for _, s := range t.Runs {
 		b := badge{"inconclusive", "–", s.standing(), ""}
@@ -162,7 +162,7 @@ func (t Trend) picture(id, title string, l plot.Line, format func(float64) strin
 		}},
 	}
 	if format != nil {
-		c.Says = fmt.Sprintf("From the oldest of %s to the newest; at most %s.", plural(int64(len(t.Runs)), "run"), format(top))
+		c.Says = fmt.Sprintf("From the oldest of %s to the newest; at most %s.", mishap.Plural(int64(len(t.Runs)), "run"), format(top))
 		c.Y = plot.Axis{Max: top * 1.15, Ticks: plot.Ticks(0, top*1.15, 4), Format: format}
 	}
 	return c
