@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync/atomic"
 	"time"
 )
 
@@ -40,7 +41,17 @@ func Head(ctx context.Context, path string, most int64) (File, error) {
 	return (*Files)(nil).Head(ctx, path, most)
 }
 
+// mostWaiting is how many reads of this process may be on. One that never comes
+// back keeps its thread, and a process that has too many of those is ended.
+const mostWaiting = 1000
+
+var waiting atomic.Int32
+
 func inTime(ctx context.Context, path string, read func() (File, error)) (File, error) {
+	if waiting.Add(1) > mostWaiting {
+		waiting.Add(-1)
+		return File{}, fmt.Errorf("read %s: %d reads before it have not come back: a file system hangs", path, mostWaiting)
+	}
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
 	type result struct {
@@ -49,6 +60,7 @@ func inTime(ctx context.Context, path string, read func() (File, error)) (File, 
 	}
 	done := make(chan result, 1) // what comes too late is dropped
 	go func() {
+		defer waiting.Add(-1)
 		f, err := read()
 		done <- result{f, err}
 	}()
