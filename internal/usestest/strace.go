@@ -44,6 +44,9 @@ func arguments(log string, program ...string) []string {
 // what strace wrote.
 func rerun(t *testing.T) (s statement, log []byte) {
 	t.Helper()
+	if raced {
+		t.Skip("what kinds really use is looked at without the race detector")
+	}
 	strace, err := found()
 	if err != nil {
 		t.Skipf("SKIPPED: strace cannot run here, so that nobody sees what kinds really use: %v", err)

@@ -1,0 +1,5 @@
+//go:build !race
+
+package usestest
+
+const raced = false
