@@ -14,6 +14,7 @@ import (
 	"mishap"
 	"mishap/experiments"
 	"mishap/injectors"
+	"mishap/internal/metrics"
 	"mishap/probes"
 	"mishap/safeguards"
 )
@@ -22,9 +23,14 @@ import (
 // writes must be valid there, not only with the stand-ins.
 func shipped() experiments.Catalogs {
 	p := probes.Catalog(probes.Deps{})
+	var sources []mishap.SourceKind
+	for _, k := range metrics.Catalog(metrics.Deps{}) {
+		sources = append(sources, mishap.SourceKind{Kind: k.Kind, Uses: k.Uses, Check: func(m mishap.CompareMetric) error { _, err := k.New(m); return err }})
+	}
 	return experiments.Catalogs{
 		Injectors: injectors.Catalog(injectors.Deps{}),
 		Probes:    p,
+		Sources:   sources,
 		Safeguards: safeguards.Catalog(safeguards.Deps{Probe: func(s mishap.ProbeSpec) (mishap.Probe, error) {
 			for _, kind := range p {
 				if kind.Name == s.Probe {
@@ -56,7 +62,8 @@ func TestShippedExperimentsAreValid(t *testing.T) {
 			t.Errorf("%s and the schema: %v", entry.Name(), err)
 		}
 	}
-	all, err := experiments.Load(context.Background(), []string{folder}, experiments.Options{Catalogs: shipped()})
+	warn := func(p experiments.Problem) { t.Errorf("warned of what is shipped: %v", p) }
+	all, err := experiments.Load(context.Background(), []string{folder}, experiments.Options{Catalogs: shipped(), Warn: warn})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +71,22 @@ func TestShippedExperimentsAreValid(t *testing.T) {
 		if want := strings.TrimSuffix(entries[i].Name(), ".yaml"); e.Name != want {
 			t.Errorf("%s holds the experiment %s", entries[i].Name(), e.Name)
 		}
+	}
+}
+
+// TestWhatAShippedExperimentOffersInAComment is valid as well, once it is no comment any more.
+func TestWhatAShippedExperimentOffersInAComment(t *testing.T) {
+	data, err := fs.ReadFile(experiments.Library(), "slow-payments-for-a-few.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	offered := strings.NewReplacer("\n    # - ", "\n    - ", "\n    #   ", "\n      ").Replace(string(data))
+	folder := t.TempDir()
+	write(t, folder, "offered.yaml", offered)
+	warn := func(p experiments.Problem) { t.Errorf("warned: %v", p) }
+	all, err := experiments.Load(context.Background(), []string{folder}, experiments.Options{Catalogs: shipped(), Warn: warn})
+	if err != nil || len(all[0].Compare.Metrics) != 3 || all[0].Compare.Metrics[2].Unit != "slot" {
+		t.Errorf("%v\n%s", err, offered)
 	}
 }
 
