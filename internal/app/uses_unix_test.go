@@ -42,7 +42,11 @@ func TestWhatTheProgramHandsToKindsUsesOnlyWhatTheyDeclare(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	socket := serveProxy(t)
-	a := &App{cloud: cloud.New(), hosts: new(outside.Hosts), Settings: config.Settings{
+	files, err := outside.ParseFiles([]string{folder + "/"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &App{cloud: cloud.New(), hosts: new(outside.Hosts), files: files, Settings: config.Settings{
 		State: filepath.Join(folder, "state"), Lease: mishap.Duration(time.Minute), Proxies: []config.Proxy{{Name: "payments", Control: socket, Protocol: "http"}},
 	}}
 	aws := []string{filepath.Join(folder, "aws")}
@@ -64,6 +68,7 @@ func TestWhatTheProgramHandsToKindsUsesOnlyWhatTheyDeclare(t *testing.T) {
 		"irreversible":           a.guarded(t, "irreversible", ``, mishap.Uses{}),
 		"a metric":               a.measured(t, of(`{"url": %q, "events": "e", "headers": {"A": {"file": %q}}}`)),
 	} {
+		c.Granted.Files = append(c.Granted.Files, folder) // that is listed, and bounds what is opened in it
 		t.Run(name, func(t *testing.T) { usestest.Check(t, c) })
 	}
 }
@@ -157,7 +162,7 @@ func (a *App) measured(t *testing.T, with string) usestest.Case {
 	m := mishap.CompareMetric{Name: "m", Metric: mishap.EventRate, Source: sources.FromPrometheus, With: json.RawMessage(with)}
 	kind := kindOf(sourceKinds(), func(k mishap.SourceKind) bool { return k.Name == m.Source })
 	return part(t, m.Source, mishap.Uses{}, func() (mishap.Uses, error) { return kind.Uses(m) }, func() error {
-		made, err := makeSources(mishap.Compare{Metrics: []mishap.CompareMetric{m}}, sources.Deps{Dial: a.dial})
+		made, err := makeSources(mishap.Compare{Metrics: []mishap.CompareMetric{m}}, sources.Deps{Dial: a.dial, ReadFile: a.files.ReadFile})
 		if err != nil {
 			return err
 		}
