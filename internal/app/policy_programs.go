@@ -94,7 +94,11 @@ func (p programs) changed(asked program) (why string) {
 		why = fmt.Sprintf("%s is listed, but %s", asked.path, reason)
 		return fs.ErrPermission
 	}
+	open := "" // the last folder there is, if others can make files in it
 	_, err := spawn.Follow(asked.path, func(at string, info fs.FileInfo) error {
+		if open = ""; info.IsDir() && info.Mode().Perm()&0o022 != 0 {
+			open = at
+		}
 		if liesIn("/proc", at) {
 			return refuse("its path leads through /proc, and means another file to the process that starts it")
 		}
@@ -106,8 +110,12 @@ func (p programs) changed(asked program) (why string) {
 		}
 		return nil
 	})
-	if missing := errors.Is(err, fs.ErrNotExist); err != nil && why == "" && !missing {
-		why = fmt.Sprintf("%s is listed, but cannot be looked at: %s", asked.path, err)
+	switch {
+	case err == nil || why != "":
+	case !errors.Is(err, fs.ErrNotExist):
+		_ = refuse("cannot be looked at: " + err.Error())
+	case open != "":
+		_ = refuse("is not there, and others can make it in " + open)
 	}
 	return why
 }

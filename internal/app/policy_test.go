@@ -193,8 +193,12 @@ func TestAListedProgramThatIsNotThereCannotBeMadeByOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.program(folder + "/other")
+	sticky := filepath.Dir(filepath.Dir(s.program("sticky/own/other")))
+	if err := os.Chmod(sticky, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
 	for path, want := range map[string]string{
-		s.bin + "/tool": "", s.bin + "/no/folder/tool": "",
+		sticky + "/tool": "others can make it", sticky + "/own/tool": "", s.bin + "/tool": "", s.bin + "/no/folder/tool": "",
 		open + "/tool": "can be written by others", folder + "/tool": "whoever writes experiments can change", folder + "/no/folder/tool": "whoever writes experiments can change",
 	} {
 		s.app.Settings.Server.Allow.Commands = []string{path}
