@@ -110,7 +110,10 @@ type tree interface {
 
 type anywhere struct{}
 
+// Stat is [os.Stat].
 func (anywhere) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
+
+// OpenFile is [os.OpenFile].
 func (anywhere) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
 	return os.OpenFile(name, flag, perm)
 }
