@@ -1,6 +1,6 @@
 // Package spawn starts processes: the one place that does, so that all of them
 // begin alike. It also has what all commands that users write have in common: how
-// they must look, and that their children die with them.
+// they must look, and that what they started dies with them when they are killed.
 package spawn
 
 import (
