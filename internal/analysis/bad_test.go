@@ -195,6 +195,18 @@ func TestEventsAreCountedPerSecondThatIsCounted(t *testing.T) {
 		}
 		guards[i] = c.Status(s.UpTo).Guards[1]
 	}
+	before := whole
+	before.Injected, before.UpTo, before.MissingBefore = time.Time{}, begin.Add(time.Minute), time.Second
+	c, _ := New(planOf(Metric{Name: "orders", Kind: EventRate, Harm: Decrease, Margin: Margin{Ratio: 0.9}}))
+	_ = c.Begin(begin.Add(time.Minute))
+	if err := c.Take("", before); err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range c.Status(begin.Add(time.Minute)).Guards { // a source that tells late has told of nothing since
+		if g.State != Open || g.Now != 0 || g.Before != 0 {
+			t.Errorf("before anything is told: %+v", g)
+		}
+	}
 	if guards[0] != guards[1] || guards[0].Before != 5 || guards[0].Now != 5 {
 		t.Errorf("%+v, and with time missing %+v", guards[0], guards[1])
 	}

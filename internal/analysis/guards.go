@@ -19,7 +19,7 @@ type Guard struct {
 func (c *Comparison) guard(r *row, both, ends bool) Guard {
 	out := Guard{Metric: r.metric.Name, Kind: r.metric.Kind, Quantile: r.q, Both: both, Low: -1, High: 1, State: Open}
 	b := c.books[r.metric.Book]
-	if b == nil {
+	if b == nil || b.Injected.IsZero() { // nothing is told of the time since the injection
 		return out
 	}
 	sums, there := b.Row(r.change)

@@ -30,6 +30,7 @@ type labelled struct {
 	units    [2][]string
 	random   *rand.Rand
 	next     time.Time
+	rate     [2]float64 // requests per second
 	fails    [2]float64
 	slow     [2]float64
 	totals   map[string]int64
@@ -40,7 +41,7 @@ type labelled struct {
 
 // newLabelled has slots of users, or so many targets in each arm.
 func newLabelled(label string, targets int) *labelled {
-	l := &labelled{label: label, random: rand.New(rand.NewPCG(3, 4)), next: time.Now(), fails: [2]float64{0.005, 0.005}, slow: [2]float64{0.3, 0.3},
+	l := &labelled{label: label, random: rand.New(rand.NewPCG(3, 4)), next: time.Now(), rate: [2]float64{50, 50}, fails: [2]float64{0.005, 0.005}, slow: [2]float64{0.3, 0.3},
 		totals: map[string]int64{}, samples: map[string][]string{}, silenced: map[string]bool{}}
 	for arm := range l.units {
 		for i := range 64 {
@@ -58,7 +59,7 @@ func newLabelled(label string, targets int) *labelled {
 func (l *labelled) advance() {
 	for ; l.next.Before(time.Now()); l.next = l.next.Add(scrapes) {
 		for arm, name := range []string{"control", "experiment"} {
-			for range int(50 * scrapes.Seconds()) {
+			for range int(l.rate[arm] * scrapes.Seconds()) {
 				l.request(arm, name)
 			}
 		}
@@ -139,9 +140,12 @@ func (l *labelled) compare(t *testing.T, m mishap.CompareMetric, targets int, in
 	t.Helper()
 	m.Name, m.Source, m.Unit = string(m.Metric), "prometheus", "unit"
 	with := map[string]string{"url": "http://prometheus"}
-	if m.Metric == mishap.Latency {
+	switch m.Metric {
+	case mishap.Latency:
 		with["histogram"] = "took_seconds_bucket"
-	} else {
+	case mishap.EventRate:
+		with["events"] = "hits_total"
+	default:
 		with["requests"], with["failures"] = "hits_total", "errors_total"
 	}
 	m.With, _ = json.Marshal(with)
@@ -170,6 +174,7 @@ func (l *labelled) compare(t *testing.T, m mishap.CompareMetric, targets int, in
 
 func TestTotalsThatTellTheirUnitsDecide(t *testing.T) {
 	rate := mishap.CompareMetric{Metric: mishap.SuccessRate, Margin: mishap.Margin{Difference: 0.02}}
+	events := mishap.CompareMetric{Metric: mishap.EventRate, Harm: mishap.Decrease, Margin: mishap.Margin{Ratio: 0.7}}
 	latency := func(ratio float64) mishap.CompareMetric {
 		return mishap.CompareMetric{Metric: mishap.Latency, Harm: mishap.Increase, Margin: mishap.Margin{Ratio: ratio}, Quantiles: []mishap.Quantile{0.5}}
 	}
@@ -195,6 +200,9 @@ func TestTotalsThatTellTheirUnitsDecide(t *testing.T) {
 		"scrapes that fail":             {metric: rate, inject: func(l *labelled) { l.lost = 0.4 }, outcome: mishap.Undecided, says: "are not counted by prometheus"},
 		"a target that is gone":         {metric: rate, targets: 30, inject: func(l *labelled) { l.silenced["e7"] = true }, outcome: mishap.Undecided, says: "are not counted by prometheus"},
 		"latency, healthy":              {metric: latency(2), outcome: mishap.HarmRuledOut, says: "no harm beyond the margins"},
+		"events, healthy":               {metric: events, outcome: mishap.HarmRuledOut, says: "no harm beyond the margins"},
+		"events, fewer":                 {metric: events, inject: func(l *labelled) { l.rate[1] = 10 }, outcome: mishap.HarmShown, says: "event-rate:"},
+		"events, fewer in both arms":    {metric: events, inject: func(l *labelled) { l.rate = [2]float64{10, 10} }, outcome: mishap.Undecided, says: "both arms changed"},
 		"bounds that cannot tell":       {metric: latency(1.2), outcome: mishap.Undecided, says: "no two bounds about it are 1.2 times apart", early: true},
 	} {
 		t.Run(name, func(t *testing.T) {
