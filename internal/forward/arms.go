@@ -53,13 +53,14 @@ const MaxArmShare = Whole / 2
 //
 // The slot is one of [slots.Labels] of the arm, for metrics of others that want to be told apart by more than the arm.
 //
-// A rule with Arms does nothing else to a request. A request is assigned when it comes, or not at all.
+// With IDs it also says mishap.req=ID. A rule with Arms does nothing else to a request. A request is assigned when it comes, or not at all.
 type Arms struct {
 	Run        string  // of letters, digits and . _ : -
 	Control    string  // the token of control; a token is made of the same characters
 	Experiment string  // the token of the experiment; only requests that bear it are hit by its faults
 	Book       Book    // is told of every request that the rule matches; may be nil
 	Parts      []Match // of the requests, which the assignment says whether they are of; at most 16
+	IDs        *IDs    // what gives each request an id, which goes upstream as mishap.req; nil: they have none. Needs a Book
 	Look       *Look   // at answers to requests of both arms, besides their status; nil: at none
 
 	tags [Experiment + 1][slots.Labels]string // the members that each slot of each arm gets
@@ -99,7 +100,7 @@ type Assignment struct {
 	At        time.Time // when the request came
 	Malformed bool      // it has baggage that is malformed, with which ours may get lost
 	Parts     uint32    // a bit for each of the arms' Parts that the request is of, the first is 1
-	Mark      uint64    // the book's
+	Mark      uint64    // the book's; no two requests have the same. NoMark: it is not counted
 
 	arms *Arms
 }
@@ -130,7 +131,11 @@ func (a *Arms) assign(s Share, r request, at time.Time) Assignment {
 		n, size, malformed = others(values(r, "Baggage"))
 	}
 	tags := a.tagsOf(arm, unit)
-	if n+strings.Count(tags, ",")+1 > maxMembers || size+len(tags) > maxBaggage {
+	room, more := len(tags), 1
+	if a.IDs != nil {
+		room, more = room+len(idMember)+MaxID, 2
+	}
+	if n+strings.Count(tags, ",")+more > maxMembers || size+room > maxBaggage {
 		return a.skip(TooLong)
 	}
 	as := Assignment{Arm: arm, Unit: unit, At: at, Malformed: malformed, arms: a}
@@ -170,6 +175,9 @@ func (a Arms) prepare() (*Arms, error) {
 		if !isPlain(text) {
 			errs = append(errs, fmt.Errorf("%s %q must be letters, digits, or any of . _ : -", what, text))
 		}
+	}
+	if a.IDs != nil && a.Book == nil {
+		errs = append(errs, errors.New("ids are of marks, and without a book there are none"))
 	}
 	if a.Control == a.Experiment {
 		errs = append(errs, errors.New("both arms have the same token"))

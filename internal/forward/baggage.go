@@ -1,7 +1,9 @@
 package forward
 
 import (
+	"crypto/rand"
 	"iter"
+	"math"
 	"strconv"
 	"strings"
 
@@ -21,12 +23,16 @@ const (
 	armKey    = ownPrefix + "arm"
 	tokenKey  = ownPrefix + "token"
 	slotKey   = ownPrefix + "slot"
+	idKey     = ownPrefix + "req"
+	idMember  = "," + idKey + "="
 )
 
 // membership is what a request says of itself in its baggage.
 type membership struct {
-	run string
-	arm Arm
+	run      string
+	arm      Arm
+	hasToken bool
+	id       string // of the request; "" if it has none, or several that differ
 }
 
 // ownMembers are the members that say where a request belongs, up to the slot of its unit.
@@ -104,6 +110,7 @@ func wellFormed(member string) bool {
 
 // readMembership reads what baggage says of a request, and whether one of its tokens is the one that is looked for.
 func readMembership(fields iter.Seq[string], token string) (m membership, has bool) {
+	several := false
 	for member := range members(fields) {
 		switch key, value := splitMember(member); key {
 		case runKey:
@@ -111,8 +118,16 @@ func readMembership(fields iter.Seq[string], token string) (m membership, has bo
 		case armKey:
 			m.arm = parseArm(unescape(value))
 		case tokenKey:
+			m.hasToken = m.hasToken || value != ""
 			has = has || token != "" && unescape(value) == token
+		case idKey:
+			id := unescape(value)
+			several = several || m.id != "" && m.id != id
+			m.id = id
 		}
+	}
+	if several {
+		m.id = ""
 	}
 	return m, has
 }
@@ -142,7 +157,7 @@ func hasOwn(fields iter.Seq[string]) bool {
 
 // appendBaggage writes one value of baggage: our members, which may be none, and then the others in their order and as they
 // came, malformed ones too. Ours come first: receivers that cut what is too long cut at the end.
-func appendBaggage(out []byte, own string, fields iter.Seq[string]) []byte {
+func appendBaggage(out, own []byte, fields iter.Seq[string]) []byte {
 	begin := len(out)
 	out = append(out, own...)
 	for member := range members(fields) {
@@ -155,4 +170,82 @@ func appendBaggage(out []byte, own string, fields iter.Seq[string]) []byte {
 		out = append(out, member...)
 	}
 	return out
+}
+
+// belongs says whether the request is in an arm of the member's run, and whether in the one with its token; and its id.
+func (d *decision) belongs(m Member, r request) (inRun, inArm bool, id string) {
+	switch {
+	case d.as.arms != nil:
+		return d.as.arms.Run == m.Run, d.as.arms.token(d.as.Arm) == m.Token, d.id()
+	case d.edge:
+		return false, false, ""
+	}
+	said, has := readMembership(values(r, "Baggage"), m.Token)
+	if has && said.arm == NoArm {
+		said.arm = Experiment // whose token it is, whatever got lost beside it
+	}
+	if d.member.arm == NoArm || has {
+		d.member = said
+	}
+	return has || said.run == m.Run && said.arm != NoArm, has, said.id
+}
+
+// claim is where the request belongs: as it was assigned here, or else as its baggage says, unless that comes from outside.
+func (d *decision) claim(r request) membership {
+	switch {
+	case d.as.arms != nil:
+		return membership{run: d.as.arms.Run, arm: d.as.Arm, hasToken: true, id: d.id()}
+	case d.edge:
+		return membership{}
+	}
+	said, _ := readMembership(values(r, "Baggage"), "")
+	return said
+}
+
+// id is that of a request which was assigned here; empty if it has none.
+func (d *decision) id() string {
+	if ids := d.as.arms.IDs; ids != nil && d.as.Mark != NoMark {
+		var room [MaxID]byte
+		return string(ids.Append(room[:0], d.as.Mark))
+	}
+	return ""
+}
+
+// MaxID is the most bytes that the id of a request has.
+const MaxID = 20
+
+// NoMark is the Mark of a request that its book does not count. It has no id.
+const NoMark = math.MaxUint64
+
+// IDs give the requests of arms ids that nobody can guess: what a request is marked with, and a check that only these ids
+// know how to make, both in base 36: "4fti4g.k3x90a". They go with the request in baggage, so that a proxy further on can
+// say which requests it has met.
+type IDs struct{ key [16]byte }
+
+// NewIDs draws a key. Ids of others are none of these.
+func NewIDs() *IDs {
+	i := new(IDs)
+	_, _ = rand.Read(i.key[:]) // it never fails
+	return i
+}
+
+const (
+	base    = 36
+	checked = 36 * 36 * 36 * 36 * 36 * 36 // how many checks there are
+)
+
+// Append writes the id of the request that is marked so.
+func (i *IDs) Append(out []byte, mark uint64) []byte {
+	begin := len(out)
+	out = strconv.AppendUint(out, mark, base)
+	check := sipHash(i.key, string(out[begin:])) % checked
+	return strconv.AppendUint(append(out, '.'), check, base)
+}
+
+// Mark is the mark of the request with an id; not ok for what is none of these ids.
+func (i *IDs) Mark(id string) (mark uint64, ok bool) {
+	first, _, _ := strings.Cut(id, ".")
+	mark, err := strconv.ParseUint(first, base, 64)
+	var room [MaxID]byte
+	return mark, err == nil && string(i.Append(room[:0], mark)) == id // there is one way to write it
 }

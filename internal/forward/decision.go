@@ -29,6 +29,7 @@ type decision struct {
 	edge   bool
 	as     Assignment // here
 	member membership // as far as a fault asked
+	own    []byte     // members of ours, as they go upstream
 
 	pool *buffers
 	seen looked // of the answer
@@ -40,7 +41,7 @@ type decision struct {
 // reset makes d ready for the next request and keeps its memory.
 func (d *decision) reset(s *Server) {
 	s.active.Add(1)
-	*d = decision{active: &s.active, board: s.board(), pool: &s.pool, edge: s.Edge, hits: d.hits[:0], spared: d.spared[:0], passed: d.passed[:0]}
+	*d = decision{active: &s.active, board: s.board(), pool: &s.pool, edge: s.Edge, hits: d.hits[:0], spared: d.spared[:0], passed: d.passed[:0], own: d.own[:0]}
 }
 
 // begin assigns the request to an arm, if there are arms, and takes up the faults that are in force when it comes.
@@ -52,7 +53,7 @@ func (d *decision) begin(r request, at time.Time) {
 		}
 	}
 	if a := d.as.arms; a != nil {
-		d.member = membership{a.Run, d.as.Arm}
+		d.member = membership{run: a.Run, arm: d.as.Arm}
 		if a.Book != nil {
 			a.Book.Begin(&d.as)
 		}
@@ -89,15 +90,18 @@ func (d *decision) knows(f *Fault) bool {
 // consider decides on one fault, once for the request: its delays and all else that it does go together.
 func (d *decision) consider(f *Fault, r request) {
 	late := d.next > beforeUpstream
-	if late && !f.rule.onResponse() {
+	if f.rule.Watch != nil && !late {
+		d.watch(f, r)
+	}
+	if late && !f.rule.onResponse() || f.rule.Watch != nil {
 		d.spared = append(d.spared, f)
 		return
 	}
-	concerns, inArm := f.rule.Arms == nil && f.rule.Match.matches(r), true
+	concerns, inArm, id := f.rule.Arms == nil && f.rule.Match.matches(r), true, ""
 	if m := f.rule.Match.Member; concerns && m.Token != "" {
-		concerns, inArm = d.belongs(m, r)
+		concerns, inArm, id = d.belongs(m, r)
 	}
-	if !concerns || !inArm || !f.rule.Share.hits(r) || !f.enter() {
+	if !concerns || !inArm || !f.rule.Share.picks(r, id) || !f.enter() {
 		d.spared = append(d.spared, f)
 		if concerns && f.rule.Match.Member.Token != "" {
 			d.passed = append(d.passed, f)
@@ -111,22 +115,19 @@ func (d *decision) consider(f *Fault, r request) {
 	d.hits = append(d.hits, h)
 }
 
-// belongs says whether the request is in an arm of the member's run, and whether in the one with its token.
-func (d *decision) belongs(m Member, r request) (inRun, inArm bool) {
+// watch tells of a request that the rule of a watch would hit.
+func (d *decision) watch(f *Fault, r request) {
+	w := f.rule.Watch
+	if !f.rule.Match.matches(r) {
+		return
+	}
+	said := d.claim(r)
 	switch {
-	case d.as.arms != nil:
-		return d.as.arms.Run == m.Run, d.as.arms.token(d.as.Arm) == m.Token
-	case d.edge:
-		return false, false
+	case said.run != w.Run || said.arm == NoArm || !said.hasToken:
+		w.Others()
+	case f.rule.Share.picks(r, said.id):
+		w.Met(said.id)
 	}
-	said, has := readMembership(values(r, "Baggage"), m.Token)
-	if has && said.arm == NoArm {
-		said.arm = Experiment // whose token it is, whatever got lost beside it
-	}
-	if d.member.arm == NoArm || has {
-		d.member = said
-	}
-	return has || said.run == m.Run && said.arm != NoArm, has
 }
 
 // book is what counts the request; nil if nothing does.
@@ -163,14 +164,16 @@ func (d *decision) report(s *Server, x *Exchange) {
 }
 
 // tags says what the request has to say of itself upstream, and whether what it said before is to be taken out.
-func (d *decision) tags(s *Server) (own string, strip bool) {
-	switch {
-	case s.Egress:
-		return "", true
-	case d.as.arms != nil:
-		return d.as.arms.tagsOf(d.as.Arm, d.as.Unit), true
+func (d *decision) tags(s *Server) (own []byte, strip bool) {
+	a := d.as.arms
+	if s.Egress || a == nil {
+		return nil, s.Egress || s.Edge
 	}
-	return "", s.Edge
+	d.own = append(d.own[:0], a.tagsOf(d.as.Arm, d.as.Unit)...)
+	if a.IDs != nil && d.as.Mark != NoMark {
+		d.own = a.IDs.Append(append(d.own, idMember...), d.as.Mark)
+	}
+	return d.own, true
 }
 
 func draw(sample func() time.Duration) time.Duration {

@@ -32,7 +32,7 @@ func (a askedFor) field(name string, n int) (value string, next int, ok bool) {
 }
 
 // Hits says whether a request is in the share.
-func (s Share) Hits(a *Asked) bool { return s.hits(askedFor{a}) }
+func (s Share) Hits(a *Asked) bool { return s.picks(askedFor{a}, "") }
 
 // ParseRequest parses the head of a request in pieces of a size, and gives what a forwarder acts on.
 func ParseRequest(b []byte, piece int) (size int, method, target, host string, length int64, chunked bool, err error) {
@@ -91,7 +91,7 @@ func (s Share) ArmOf(a *Asked) Arm {
 
 // EditBaggage is the one field that takes the place of others.
 func EditBaggage(own string, fields []string) string {
-	return string(appendBaggage(nil, own, slices.Values(fields)))
+	return string(appendBaggage(nil, []byte(own), slices.Values(fields)))
 }
 
 // HasOwn says whether a member is ours.

@@ -16,8 +16,9 @@ const MaxDelay = 10 * time.Minute
 type Rule struct {
 	Match     Match
 	Share     Share
-	Arms      *Arms // assign the units of Share to arms, and nothing else; nil: the rule does what follows
-	MaxActive int64 // requests hit at a time, exactly; those above go on unharmed and count as overflow. 0: no limit
+	Arms      *Arms  // assign the units of Share to arms, and nothing else; nil: the rule does what follows
+	Watch     *Watch // tell of those that would be hit, and nothing else; nil: the rule does what follows
+	MaxActive int64  // requests hit at a time, exactly; those above go on unharmed and count as overflow. 0: no limit
 
 	// The samplers are called by many requests at once, once for each request that is hit.
 	Before func() time.Duration // draws how long the request waits before the upstream is asked; nil: not at all
@@ -32,6 +33,23 @@ type Rule struct {
 	ReplaceBody       []byte // goes to the client in place of the body; nil: leave the body alone
 	TruncateBody      *int64 // bytes of the response's body that pass; a longer body is cut there, and aborted. nil: all pass
 	Rate              int64  // bytes per second of the response's body; 0: no limit
+}
+
+// Watch makes a rule tell which requests of both arms of a run it would hit, and hit none. It decides as a rule with the
+// same Match and Share does that is confined to an arm, so that of control it is known who would have been hit.
+type Watch struct {
+	Run string // whose arms
+	// Met is called with each of those as it comes, and must not hold it up: with its id, or "" if it has none, or several.
+	Met func(id string)
+	// Others is called with a request that would be hit but is in no arm of the run, as far as it says.
+	Others func()
+}
+
+func (w *Watch) check() error {
+	if w != nil && (w.Run == "" || w.Met == nil || w.Others == nil) {
+		return errors.New("a watch needs a run, and somebody to tell")
+	}
+	return nil
 }
 
 // Reply is an answer that the proxy gives itself.
@@ -98,6 +116,7 @@ func (r Rule) prepare() (Rule, error) {
 		errs = append(errs, err)
 		wrong(r.Share.Millionths == 0 || r.Share.Millionths > MaxArmShare, "the share of each arm must be above 0 and at most half")
 	}
+	errs = append(errs, r.Watch.check())
 	wrong(r.Share.Millionths > Whole, "share of %d millionths is more than all", r.Share.Millionths)
 	wrong(r.MaxActive < 0, "maxActive %d is below 0", r.MaxActive)
 	wrong(r.Rate < 0, "rate %d is below 0", r.Rate)

@@ -21,10 +21,14 @@ type Share struct {
 	Secret     [16]byte // keys the hash; two experiments with two secrets pick independently
 }
 
-// hits says whether the unit of a request is in the share.
-func (s Share) hits(r request) bool {
+// picks says whether the unit of a request is in the share. A request with an id, which may be "", that is a unit of its own
+// is hit or spared by that: every call that it causes is, and with one secret everybody knows which.
+func (s Share) picks(r request, id string) bool {
 	if s.Millionths == 0 || s.Millionths >= Whole && s.Key.by <= byConnection {
 		return true
+	}
+	if id != "" && s.Key.Single() {
+		return numberOf(sipHash(s.Secret, id)) < s.Millionths
 	}
 	number, ok := s.number(r)
 	return ok && number < s.Millionths

@@ -176,7 +176,7 @@ func (s *stream) outgoing(to *route, body io.ReadCloser, trace *httptrace.Client
 func (s *stream) tag(h http.Header) {
 	own, strip := s.decision.tags(s.srv)
 	came := s.r.Header["Baggage"]
-	if !strip || own == "" && !hasOwn(slices.Values(came)) {
+	if !strip || len(own) == 0 && !hasOwn(slices.Values(came)) {
 		return
 	}
 	delete(h, "Baggage")

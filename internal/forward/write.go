@@ -127,12 +127,12 @@ func responseEdit(r *Rule) *Edit { return &r.Response }
 
 // retags says whether the baggage of a request is written anew, for it to say where it belongs, and with which members of
 // ours. What faults set or remove stands.
-func (c *conn) retags(b []byte) (own string, yes bool) {
+func (c *conn) retags(b []byte) (own []byte, yes bool) {
 	own, strip := c.decision.tags(c.srv)
 	if !strip || c.decision.find(editsBaggage) != nil {
-		return "", false
+		return nil, false
 	}
-	return own, own != "" || c.req.hasBaggage(b) && hasOwn(c.req.baggage(b))
+	return own, len(own) > 0 || c.req.hasBaggage(b) && hasOwn(c.req.baggage(b))
 }
 
 func editsBaggage(r *Rule) bool {
@@ -145,7 +145,7 @@ func withoutBaggage(b []byte, drop func(field) bool) func(field) bool {
 }
 
 // appendBaggage writes one field of baggage, if there is anything to say.
-func (h *head) appendBaggage(out, b []byte, own string) []byte {
+func (h *head) appendBaggage(out, b, own []byte) []byte {
 	from := len(out)
 	out = append(out, "baggage: "...)
 	begin := len(out)
