@@ -21,22 +21,66 @@ import (
 
 // BenchmarkArmsBook is what the book of arms costs a request of an arm, from its coming to its end, on all cores at once.
 func BenchmarkArmsBook(b *testing.B) {
-	for name, a := range map[string]proxy.Arms{"buckets": {}, "and units": counting(latencies)} {
+	for name, a := range map[string]proxy.Arms{"buckets": {}, "and units": counting(latencies), "and who met the fault": counting(latencies, exposed)} {
 		b.Run(name, func(b *testing.B) {
 			a.Key = "cookie:session"
 			book := proxy.NewBook(a, time.Now())
 			b.ReportAllocs()
+			met := new(meetings)
+			if exposed := a.Counts != nil && a.Counts.Exposed; exposed {
+				defer met.tell(book)()
+			}
 			b.RunParallel(func(p *testing.PB) {
 				x := answer(200, 3*ms)
 				for a := new(forward.Assignment); p.Next(); {
 					*a = forward.Assignment{Arm: forward.Arm(1 + rand.Uint64()%2), Unit: rand.Uint64() % 10_000, At: time.Now()}
 					book.Begin(a)
+					if a.Unit%10 == 0 {
+						met.add(book.ID(a))
+					}
 					book.Answered(a, x)
 					book.End(a, x)
 				}
 			})
 		})
 	}
+}
+
+// meetings are the ids of requests that met the fault, as a run carries them.
+type meetings struct {
+	mu  sync.Mutex
+	ids []string
+}
+
+func (m *meetings) add(id string) {
+	if id != "" {
+		m.mu.Lock()
+		m.ids = append(m.ids, id)
+		m.mu.Unlock()
+	}
+}
+
+// tell tells a book of them five times a second, until it is stopped.
+func (m *meetings) tell(book proxy.Book) (stop func()) {
+	over, ended := make(chan bool), make(chan bool)
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(width)
+		defer tick.Stop()
+		for through := uint64(0); ; {
+			select {
+			case <-over:
+				return
+			case now := <-tick.C:
+				m.mu.Lock()
+				ids := m.ids
+				m.ids = nil
+				m.mu.Unlock()
+				through = book.Meet(through, now, ids...).Over
+			}
+		}
+	}()
+	return func() { close(over); <-ended }
 }
 
 // latencies are the rows of a usual comparison: failures, and four quantiles.
@@ -47,20 +91,20 @@ func latencies(c *proxy.Counts) {
 	}
 }
 
-// benchRole is the environment variable that makes the test program the proxy of a benchmark: "SHARE UPSTREAM SOCKET".
+// benchRole is the environment variable that makes the test program the proxy of a benchmark: "SHARE MET UPSTREAM SOCKET".
 const benchRole = "MISHAP_ARMS_BENCH"
 
 // TestMain also plays the proxy of BenchmarkArms, in a process of its own: its CPU time is its own then.
 func TestMain(m *testing.M) {
-	var share float64
+	var share, met float64
 	var upstream, socket string
-	if n, _ := fmt.Sscan(os.Getenv(benchRole), &share, &upstream, &socket); n != 3 {
+	if n, _ := fmt.Sscan(os.Getenv(benchRole), &share, &met, &upstream, &socket); n != 4 {
 		os.Exit(m.Run())
 	}
 	go func() {
 		err := proxy.Serve(context.Background(), proxy.Options{
 			Listeners: []proxy.Listener{{Name: "web", Listen: "127.0.0.1:0", Upstream: upstream, Control: socket, Protocol: proxy.HTTP, Edge: true}},
-			Ready:     func(list []proxy.ProxyStatus) { go benchReady(socket, list[0].Listen, share) },
+			Ready:     func(list []proxy.ProxyStatus) { go benchReady(socket, list[0].Listen, share, met) },
 		})
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -70,9 +114,9 @@ func TestMain(m *testing.M) {
 }
 
 // benchReady puts arms in, and says where the proxy listens.
-func benchReady(socket, address string, share float64) {
+func benchReady(socket, address string, share, met float64) {
 	if share > 0 {
-		if err := benchArms(proxy.NewClient(socket), share); err != nil {
+		if err := benchArms(proxy.NewClient(socket), share, met); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -80,11 +124,12 @@ func benchReady(socket, address string, share float64) {
 	fmt.Println(address)
 }
 
-// benchArms puts arms in that count units, with all that is told of them.
-func benchArms(c *proxy.Client, share float64) error {
+// benchArms puts arms in that count units, with all that is told of them; and, if a part of the requests meets a fault, which.
+func benchArms(c *proxy.Client, share, met float64) error {
 	f := arms("a", share)
 	a := f.Effect.(proxy.Arms)
 	a.Counts = counting(latencies).Counts
+	a.Counts.Exposed = met > 0
 	f.Effect, f.Expires = a, time.Hour
 	ctx, limits := context.Background(), proxy.Limits{Run: f.Run}
 	for _, r := range a.Counts.Rows[1:] {
@@ -97,17 +142,42 @@ func benchArms(c *proxy.Client, share float64) error {
 	if err == nil {
 		_, err = c.SetInjecting(ctx, f.ID, proxy.Injecting{Run: f.Run, At: time.Now()})
 	}
+	if err == nil && met > 0 {
+		go benchMet(c, met)
+	}
 	return err
 }
 
+// benchMet does what a run does five times a second: the proxy is the dependency's too, so that all is done in one process.
+func benchMet(c *proxy.Client, met float64) {
+	watch := proxy.MetWatch{Run: "r", Keep: proxy.Duration(time.Minute), Faults: []proxy.Fault{{ID: "f", Effect: proxy.HTTPAbort{}, Share: met}}}
+	for joined := (proxy.Joined{}); ; {
+		got, err := c.Met(context.Background(), "web", watch)
+		if watch.After = got.Seq; err == nil {
+			through := joined.Over
+			if got.More {
+				through = 0
+			}
+			joined, err = c.Meet(context.Background(), "a", proxy.Meeting{Run: "r", Met: got.IDs, Through: through})
+		}
+		if err != nil || joined.Failed != "" || got.Lost > 0 {
+			fmt.Fprintln(os.Stderr, "who met the fault:", err, joined.Failed, got.Lost)
+		}
+		if !got.More {
+			time.Sleep(width)
+		}
+	}
+}
+
 // BenchmarkArms asks over 32 kept connections, as 10,000 users, through a proxy without arms, with arms of 5 %, and with
-// arms of 50 %. cpu-ns/op is the CPU time of the proxy's process alone.
+// arms of 50 %; the last also with a tenth of the requests that meet a fault. cpu-ns/op is the CPU time of the proxy's process alone.
 func BenchmarkArms(b *testing.B) {
 	up := upstream(b, answerAtOnce)
-	for _, share := range []float64{0, .05, .5} {
-		b.Run(fmt.Sprintf("share=%v", share), func(b *testing.B) {
+	for _, bench := range [][2]float64{{0, 0}, {.05, 0}, {.5, 0}, {.5, .1}} {
+		share, met := bench[0], bench[1]
+		b.Run(fmt.Sprintf("share=%v/met=%v", share, met), func(b *testing.B) {
 			cmd := exec.Command(os.Args[0], "-test.run=^$")
-			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%v %s %s/c.sock", benchRole, share, up, b.TempDir()))
+			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%v %v %s %s/c.sock", benchRole, share, met, up, b.TempDir()))
 			cmd.Stderr = os.Stderr
 			in, _ := cmd.StdinPipe()
 			out, _ := cmd.StdoutPipe()

@@ -20,7 +20,7 @@ const (
 	armsPatience = 2 * time.Second                   // unless the fault says otherwise
 	armsEdges    = 82                                // of latencies: 0.1 ms times 2^(1/4), again and again, up to 125 s
 	armsBins     = armsEdges + 1                     // the last is of what failed
-	noBucket     = math.MaxUint64                    // as a mark: the request is in no bucket
+	noBucket     = forward.NoMark                    // as a mark: the request is in no bucket
 	markShift    = 24                                // the bits of a mark below the bucket's number are the request's number in it
 )
 
@@ -44,6 +44,7 @@ type armsBook struct {
 	spare     [][]armRequest // rooms of buckets that are closed
 	ring      []*armsClosed  // by number; nil where nothing came
 	units     *armsUnits     // nil: none are counted
+	join      *armsJoin      // nil: all requests count, whether they meet the fault or not
 	attempts  *firstAttempts
 	malformed uint64
 	assigned  [2]uint64
@@ -80,12 +81,23 @@ func newArmsBook(a Arms, now time.Time) *armsBook {
 	b.attempts = newFirstAttempts(a)
 	if a.Counts != nil {
 		b.success, b.units = a.Counts.Success, newArmsUnits(a.Counts, now)
+		if a.Counts.Exposed {
+			b.join = &armsJoin{ids: forward.NewIDs()}
+		}
 	}
 	return b
 }
 
 // armsEdge is the upper bound of a bin.
 func armsEdge(k int) time.Duration { return time.Duration(math.Round(1e5 * math.Pow(2, float64(k)/4))) }
+
+// ids are what the requests get that have to be joined with what they met; nil: none.
+func (b *armsBook) ids() *forward.IDs {
+	if b.join == nil {
+		return nil
+	}
+	return b.join.ids
+}
 
 // Skip counts a request that is in neither arm.
 func (b *armsBook) Skip(why forward.Why) { b.skipped[why].Add(1) }
@@ -217,12 +229,15 @@ func (b *armsBook) advance(now time.Duration) {
 	if idle := int64(now/armsWidth) - b.closed - int64(armsKept); idle > 0 && len(b.open) == 0 && !b.stop {
 		clear(b.ring) // all that they hold is too old
 		b.closed += idle
+		if b.join != nil {
+			b.join.skip(b.closed)
+		}
 	}
 	for end := time.Duration(b.closed+1) * armsWidth; now >= end && (!b.stop || b.closed < b.stopped); end += armsWidth {
 		bucket := b.at(b.closed)
 		if bucket != nil && bucket.left > 0 {
 			if now < end+b.patience {
-				return
+				break
 			}
 			b.judge(bucket)
 		}
@@ -230,6 +245,9 @@ func (b *armsBook) advance(now time.Duration) {
 		if len(b.open) > 0 {
 			b.open = b.open[1:]
 		}
+	}
+	if b.join != nil {
+		b.trim(now)
 	}
 }
 
@@ -254,26 +272,40 @@ func (b *armsBook) judge(bucket *armsBucket) {
 
 // close counts the oldest bucket, which may be nil.
 func (b *armsBook) close(bucket *armsBucket) {
-	begin := time.Duration(b.closed) * armsWidth
-	slot := &b.ring[b.closed%int64(armsKept)]
+	number := b.closed
+	slot := &b.ring[number%int64(armsKept)]
 	*slot = nil
 	b.closed++
+	var requests []armRequest
 	if bucket != nil {
+		requests = bucket.requests
 		counted := new(armsClosed)
 		*slot = counted
-		for i := range bucket.requests {
-			r := &bucket.requests[i]
+		for i := range requests {
+			r := &requests[i]
 			b.count(&counted.arms[r.arm()], r)
 			if b.units != nil {
-				b.time(r)
-				b.units.count(r, b.start.Add(begin+time.Duration(r.came)*time.Microsecond))
+				b.time(r, false)
+				b.units.count(r, b.came(r, number))
 			}
 		}
 		b.total(counted)
-		b.spare = append(b.spare, bucket.requests)
 	}
-	if b.units != nil {
-		b.units.book.Close(b.start.Add(begin + armsWidth))
+	switch {
+	case b.join != nil:
+		b.join.keep(requests)
+	case b.units != nil:
+		b.units.book.Close(b.start.Add(time.Duration(b.closed) * armsWidth))
+		fallthrough
+	default:
+		b.reuse(requests)
+	}
+}
+
+// reuse keeps the room of requests that are counted.
+func (b *armsBook) reuse(requests []armRequest) {
+	if requests != nil {
+		b.spare = append(b.spare, requests)
 	}
 }
 

@@ -39,10 +39,12 @@ type ArmsReport struct {
 type Counted struct {
 	Sums       slots.Snapshot `json:"sums"`
 	Thresholds []Threshold    `json:"thresholds,omitempty"` // empty until they are told
-	// Answers are those of rows that are confined to a part of the traffic and need a threshold, until they are told one.
+	// Answers are those of rows that need a threshold and are not of all requests, until they are told one.
 	Answers []RowAnswers `json:"answers,omitempty"`
 	// UnderWay are the requests that came before the injection and were not over: they are of neither time.
 	UnderWay PerArm `json:"underWay"`
+	// Joined is which requests met the fault; nil if rows are of all of them.
+	Joined *Joined `json:"joined,omitempty"`
 }
 
 // PerArm is a number of each arm.
@@ -109,6 +111,10 @@ func (b *armsBook) report(after uint64, trials int, now time.Time) ArmsReport {
 		Allocation: b.allocation(), Newest: uint64(b.closed), Delay: Duration(since - time.Duration(b.closed)*armsWidth)}
 	if u := b.units; u != nil {
 		r.Counted = &Counted{Sums: u.book.Snapshot(trials), Thresholds: u.thresholds, Answers: u.rowAnswers(), UnderWay: PerArm{u.underWay[0], u.underWay[1]}}
+		if b.join != nil {
+			joined := b.joined()
+			r.Counted.Joined = &joined
+		}
 	}
 	for _, edge := range b.edges {
 		r.Bounds = append(r.Bounds, edge.Seconds())

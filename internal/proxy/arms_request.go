@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/slots"
 )
 
 // armRequest is one request of an arm, until its bucket is closed.
@@ -32,6 +33,7 @@ const (
 	refused4xx
 	limited // 429
 	sealed  // its answer could not be looked at
+	met     // it met the fault, or would have
 )
 
 func (r *armRequest) set(s requestState, yes bool) {
@@ -39,6 +41,11 @@ func (r *armRequest) set(s requestState, yes bool) {
 	if yes {
 		r.is |= s
 	}
+}
+
+// place is where its unit is counted.
+func (r *armRequest) place() slots.Place {
+	return slots.Place{Arm: slots.Arm(r.arm()), Slot: r.slot, Who: r.who}
 }
 
 func (r *armRequest) has(s requestState) bool { return r.is&s != 0 }

@@ -11,7 +11,7 @@ import (
 
 // unitsMemory bounds the memory of slots, in bytes: with many rows there are fewer of them.
 const (
-	unitsMemory = 12 << 20
+	unitsMemory = 13 << 20 // room for the usual rows twice
 	leastSlots  = 512
 )
 
@@ -23,6 +23,7 @@ type armsUnits struct {
 	answers []*partAnswers // of the baseline, until thresholds are told
 	trials  int            // the row whose failures first requests are judged by; -1: none
 
+	exposed    bool          // rows are of the requests that met the fault
 	counts     []slots.Count // room
 	thresholds []Threshold
 	injected   time.Time // zero in the baseline
@@ -35,17 +36,21 @@ type unitRow struct {
 	CountRow
 	part        uint16 // the bit of its part; 0: all
 	of, changed int
+	all         int       // of all requests, where the row itself is of those that met the fault
 	limit       [2]uint32 // microseconds, of each arm; 0: not told
 }
 
 func newArmsUnits(c *Counts, now time.Time) *armsUnits {
 	rows := c.bookRows()
-	u := &armsUnits{slots: slotsFor(rows), trials: -1}
+	u := &armsUnits{slots: slotsFor(rows), trials: -1, exposed: c.Exposed}
 	u.book, _ = slots.NewBook(u.slots, rows, now) // the rows are checked
 	u.counts = make([]slots.Count, 0, len(rows))
 	confined, changed := c.confined(), len(c.Rows)
+	if c.Exposed {
+		changed *= 2
+	}
 	for i, r := range c.Rows {
-		row := unitRow{CountRow: r, of: i}
+		row := unitRow{CountRow: r, of: i, all: i + len(c.Rows)}
 		if part := partOf(confined, r); part >= 0 {
 			row.part = 1 << part
 		}
@@ -58,7 +63,7 @@ func newArmsUnits(c *Counts, now time.Time) *armsUnits {
 		}
 		u.rows = append(u.rows, row)
 	}
-	u.answers = answersOf(u.rows)
+	u.answers = answersOf(u.rows, c.Exposed)
 	return u
 }
 
@@ -85,29 +90,62 @@ func (u *armsUnits) place(r *armRequest, unit uint64) {
 	r.slot, r.who = p.Slot, p.Who
 }
 
-// count counts a request that is over. One that was under way when the fault was put in is of neither time.
-func (u *armsUnits) count(r *armRequest, came time.Time) {
-	arm := slots.Arm(r.arm())
-	since := !u.injected.IsZero() && !came.Before(u.injected)
-	if !u.injected.IsZero() && !since && came.Add(time.Duration(r.took)*time.Microsecond).After(u.injected) {
-		u.underWay[arm]++
-		return
+// phase is the time of a run that a request counts to.
+type phase uint8
+
+// The phases. A request that was under way when the fault was put in is of neither.
+const (
+	inBaseline phase = iota
+	sinceInjection
+	inNeither
+)
+
+// phaseOf is the phase of a request that is over.
+func (u *armsUnits) phaseOf(r *armRequest, came time.Time) phase {
+	switch {
+	case u.injected.IsZero():
+		return inBaseline
+	case !came.Before(u.injected):
+		return sinceInjection
+	case came.Add(time.Duration(r.took) * time.Microsecond).After(u.injected):
+		return inNeither
 	}
-	place := slots.Place{Arm: arm, Slot: r.slot, Who: r.who}
-	u.add(r, since)
-	u.book.Add(place, came, u.counts...)
-	if since && (u.trials < 0 || u.rows[u.trials].concerns(r)) {
-		u.book.Trial(place, came, !r.has(succeeded))
+	return inBaseline
+}
+
+// count counts a request that is over, in the rows of all requests.
+func (u *armsUnits) count(r *armRequest, came time.Time) {
+	when := u.phaseOf(r, came)
+	switch {
+	case when == inNeither:
+		u.underWay[r.arm()]++
+	case u.exposed:
+		u.add(r, when, true)
+		u.book.Add(r.place(), came, u.counts...)
+	default:
+		u.countMet(r, came, when)
+	}
+}
+
+// countMet counts a request that met the fault, or any if all are taken to.
+func (u *armsUnits) countMet(r *armRequest, came time.Time, when phase) {
+	u.add(r, when, false)
+	u.book.Add(r.place(), came, u.counts...)
+	if when == sinceInjection && (u.trials < 0 || u.rows[u.trials].concerns(r)) {
+		u.book.Trial(r.place(), came, !r.has(succeeded))
 	}
 }
 
 // concerns says whether a request is of the part of the traffic that a row is confined to.
 func (row *unitRow) concerns(r *armRequest) bool { return row.part == 0 || r.parts&row.part != 0 }
 
-// add says what the rows count of a request.
-func (u *armsUnits) add(r *armRequest, since bool) {
+// add says what rows count of a request; of the rows of those that met the fault also how both arms changed.
+func (u *armsUnits) add(r *armRequest, when phase, all bool) {
 	u.counts = u.counts[:0]
 	ok, arm := r.has(succeeded), r.arm()
+	if when == inBaseline { // control's threshold is that of both
+		arm = 0
+	}
 	count := func(row int, bad bool) {
 		c := slots.Count{Row: row, N: 1}
 		if bad {
@@ -117,18 +155,21 @@ func (u *armsUnits) add(r *armRequest, since bool) {
 	}
 	for i := range u.rows {
 		row := &u.rows[i]
+		of := row.of
+		if all {
+			of = row.all
+		}
 		switch {
 		case !row.concerns(r):
 		case row.Of == OfFailures:
-			count(row.of, !ok)
+			count(of, !ok)
 		case row.Of == OfEvents:
-			count(row.of, ok)
-		case ok && row.limit[0] > 0 && since:
-			count(row.of, r.took > row.limit[arm])
-			count(row.changed, r.took > row.limit[1])
+			count(of, ok)
 		case ok && row.limit[0] > 0:
-			count(row.of, r.took > row.limit[0])
-			count(row.changed, r.took > row.limit[0])
+			count(of, r.took > row.limit[arm])
+			if !all {
+				count(row.changed, r.took > row.limit[min(when, 1)])
+			}
 		}
 	}
 }
@@ -195,59 +236,4 @@ func (b *armsBook) inject(at, now time.Time) (time.Time, error) {
 
 func countsNothing() error {
 	return refuse(http.StatusUnprocessableEntity, "give counts when they are put in", "these arms count no units")
-}
-
-// partAnswers is how long the answers of a part of the traffic took in the baseline, for rows that are confined to it: what of
-// them is slow is read off it. All others go by the buckets.
-type partAnswers struct {
-	part    uint16
-	rows    []string
-	latency [armsBins]uint64
-}
-
-// answersOf are the parts of rows that need a threshold.
-func answersOf(rows []unitRow) (list []*partAnswers) {
-	of := map[uint16]*partAnswers{}
-	for _, r := range rows {
-		if r.Of != OfSlow || r.part == 0 {
-			continue
-		}
-		if of[r.part] == nil {
-			of[r.part] = &partAnswers{part: r.part}
-			list = append(list, of[r.part])
-		}
-		of[r.part].rows = append(of[r.part].rows, r.Name)
-	}
-	return list
-}
-
-// time counts how long a request took that is over, until thresholds are told.
-func (b *armsBook) time(r *armRequest) {
-	u := b.units
-	if u.thresholds != nil || !r.has(succeeded) {
-		return
-	}
-	for _, a := range u.answers {
-		if r.parts&a.part != 0 {
-			a.latency[b.binOf(time.Duration(r.took)*time.Microsecond)]++
-		}
-	}
-}
-
-// RowAnswers is how long the answers took that a row is confined to, of both arms and until its threshold is told.
-type RowAnswers struct {
-	Row     string   `json:"row"`
-	Latency []uint64 `json:"latency"` // by the bounds of the report
-}
-
-func (u *armsUnits) rowAnswers() (list []RowAnswers) {
-	if u.thresholds != nil {
-		return nil
-	}
-	for _, a := range u.answers {
-		for _, row := range a.rows {
-			list = append(list, RowAnswers{Row: row, Latency: append([]uint64(nil), a.latency[:]...)})
-		}
-	}
-	return list
 }

@@ -151,6 +151,22 @@ func (c *Client) SetInjecting(ctx context.Context, id string, i Injecting) (used
 	return i.At, wrap(fmt.Sprintf("tell fault %q the injection", id), err)
 }
 
+// Meet tells arms which of their requests met the fault, and gives what they know of that. What was told may be told again.
+func (c *Client) Meet(ctx context.Context, id string, m Meeting) (joined Joined, err error) {
+	err = c.call(ctx, http.MethodPost, faultPath(id)+"/met", m, &joined)
+	return joined, wrap(fmt.Sprintf("tell fault %q which requests met the fault", id), err)
+}
+
+// Met gives the requests that met the faults of a run on a proxy, or would have. A proxy of an earlier version gives
+// ErrOlder.
+func (c *Client) Met(ctx context.Context, proxy string, ask MetWatch) (met Met, err error) {
+	err = c.call(ctx, http.MethodPost, "/v1/proxies/"+url.PathEscape(proxy)+"/met", ask, &met)
+	if errors.Is(err, ErrNotFound) { // there is no such call
+		err = fmt.Errorf("%w: %w", ErrOlder, err)
+	}
+	return met, wrap(fmt.Sprintf("ask proxy %q which requests met the fault", proxy), err)
+}
+
 func faultPath(id string) string { return "/v1/faults/" + url.PathEscape(id) }
 
 func wrap(what string, err error) error {

@@ -128,6 +128,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("GET /v1/faults/{id}/arms", answer(s.handleArms))
 	mux.HandleFunc("PUT /v1/faults/{id}/thresholds", answer(s.handleThresholds))
 	mux.HandleFunc("PUT /v1/faults/{id}/injecting", answer(s.handleInjecting))
+	mux.HandleFunc("POST /v1/faults/{id}/met", answer(s.handleMeeting))
 	mux.HandleFunc("PUT /v1/faults/{id}", answer(s.handlePut))
 	mux.HandleFunc("POST /v1/faults/{id}/renew", answer(s.handleRenew))
 	mux.HandleFunc("DELETE /v1/faults/{id}", answer(func(r *http.Request) (int, any, error) {
@@ -138,12 +139,13 @@ func (s *server) routes() http.Handler {
 		return http.StatusOK, status, err
 	}))
 	mux.HandleFunc("POST /v1/proxies/{name}/callers", answer(s.handleCallers))
+	mux.HandleFunc("POST /v1/proxies/{name}/met", answer(s.handleMet))
 	mux.HandleFunc("PUT /v1/proxies/{name}/owner", answer(s.handleOwn))
 	mux.HandleFunc("DELETE /v1/proxies/{name}/owner", answer(s.handleDisown))
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("/", answer(func(r *http.Request) (int, any, error) {
 		return 0, nil, refuse(http.StatusNotFound, "the calls are GET /v1/proxies, GET /v1/faults, "+
-			"GET, PUT and DELETE /v1/faults/{id}, POST /v1/faults/{id}/renew, GET /v1/faults/{id}/arms, PUT /v1/faults/{id}/thresholds and /injecting, POST /v1/proxies/{name}/callers, PUT and DELETE /v1/proxies/{name}/owner, and GET /metrics",
+			"GET, PUT and DELETE /v1/faults/{id}, POST /v1/faults/{id}/renew, GET /v1/faults/{id}/arms, PUT /v1/faults/{id}/thresholds and /injecting, POST /v1/faults/{id}/met, POST /v1/proxies/{name}/callers and /met, PUT and DELETE /v1/proxies/{name}/owner, and GET /metrics",
 			"there is no call %s %s", r.Method, r.URL.Path)
 	}))
 	return mux

@@ -99,3 +99,23 @@ func Overflow(n int) (seq, lost uint64, left int) {
 	w := r.after(0)
 	return w.Seq, w.Lost, len(w.Attempts)
 }
+
+// ID is the id that a request gets, and "" if it gets none.
+func (b Book) ID(a *forward.Assignment) string {
+	if b.join == nil || a.Mark == noBucket {
+		return ""
+	}
+	return string(b.join.ids.Append(nil, a.Mark))
+}
+
+// Meet tells the book which requests met the fault.
+func (b Book) Meet(through uint64, now time.Time, ids ...string) Joined {
+	joined, _ := b.meet(Meeting{Met: ids, Through: through}, now)
+	return joined
+}
+
+// MaxJoin is how many requests are kept until it is known which met the fault.
+const MaxJoin = maxJoin
+
+// KeptBuckets is how many buckets are.
+const KeptBuckets = armsKept

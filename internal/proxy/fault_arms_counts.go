@@ -13,6 +13,9 @@ type Counts struct {
 	// Success says what of an answer is a success. Nil: what is no error of the server.
 	Success *Success   `json:"success,omitempty"`
 	Rows    []CountRow `json:"rows"`
+	// Exposed says that rows are of the requests that met the fault, or in control would have, as the run tells (Meeting).
+	// Requests get ids for that. Beside each row is then one of all requests, with All behind its name.
+	Exposed bool `json:"exposed,omitempty"`
 }
 
 // CountRow is one thing that is counted.
@@ -91,10 +94,19 @@ func partOf(list []CountRow, r CountRow) int {
 	return -1
 }
 
-// bookRows are the rows of the book that counts them: those that were asked for, and those of changes.
+// All is behind the name of a row of all requests.
+const All = " all"
+
+// bookRows are the rows of the book that counts them: those that were asked for, those of all requests, and those of
+// changes.
 func (c *Counts) bookRows() (rows []slots.Row) {
 	for _, r := range c.Rows {
 		rows = append(rows, slots.Row{Name: r.Name, PerUnit: r.Of == OfEvents})
+	}
+	if c.Exposed {
+		for _, r := range c.Rows {
+			rows = append(rows, slots.Row{Name: r.Name + All, PerUnit: r.Of == OfEvents})
+		}
 	}
 	for _, r := range c.Rows {
 		if r.Of == OfSlow {

@@ -32,6 +32,7 @@ type webListener struct {
 	tls      *tls.Config // towards clients; nil: none
 	server   forward.Server
 	calls    *calls
+	met      metWatches
 	board    forward.Board
 	tasks    sync.WaitGroup
 	open     atomic.Int64
@@ -49,6 +50,7 @@ type webListener struct {
 func newWebListener(config Listener, log *slog.Logger) *webListener {
 	l := &webListener{Listener: config, log: log, trouble: &troubles{proxy: config.Name, log: log}, rules: make(map[*active]*forward.Fault),
 		counts: make(map[*forward.Fault]*counters), calls: newCalls()}
+	l.met.board = &l.board
 	l.server.Identify = l.calls.identify
 	l.server.Faults, l.server.Observe, l.server.HeaderTimeout = &l.board, l.observe, headerTimeout
 	l.server.Crowded = func() { l.trouble.met("a client of "+l.Name+" is not read for a while", errCrowded) }
@@ -125,7 +127,7 @@ func (l *webListener) put(f *active) {
 		return
 	}
 	if rule.Arms != nil {
-		rule.Arms.Book = f.counters.book
+		rule.Arms.Book, rule.Arms.IDs = f.counters.book, f.counters.book.ids()
 	}
 	next, err := forward.NewFault(rule)
 	if err != nil {
@@ -222,6 +224,7 @@ func (l *webListener) close() {
 	}
 	_ = l.tcp.Close()
 	l.calls.close()
+	l.met.close()
 	l.mu.Lock()
 	l.closed = true
 	end := l.end

@@ -1,0 +1,261 @@
+package proxy
+
+import (
+	"errors"
+	"net/http"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"mishap/internal/forward"
+)
+
+const (
+	keptMet       = 1 << 16 // ids of one watch: 1.3 MiB
+	maxMetWatches = 4       // of one proxy
+	maxMetFaults  = 32      // of one watch
+)
+
+// MetWatch asks a proxy which requests of both arms of a run met its faults, or would have: of control, and of both before
+// the faults are in.
+type MetWatch struct {
+	Run string `json:"run"`
+	// Faults are those of the run on the proxy. What they do does not matter, only which requests they hit.
+	Faults []Fault  `json:"faults"`
+	After  uint64   `json:"after,omitempty"` // ids that are known already
+	Keep   Duration `json:"keep"`            // how long the watch goes on, if nobody asks again
+}
+
+// Met is what such a watch has seen.
+type Met struct {
+	Proxy string    `json:"proxy"`
+	Since time.Time `json:"since"`          // when the watch began; another one means that what came between is not known
+	Seq   uint64    `json:"seq"`            // ask for what comes after it
+	IDs   []string  `json:"ids"`            // of the requests, as their edge gave them; one that calls twice is here twice
+	More  bool      `json:"more"`           // there are others: ask again at once
+	Lost  uint64    `json:"lost"`           // so far: ids that came too fast to be kept
+	NoID  uint64    `json:"noID"`           // so far: requests of an arm that had no id, or several, though they met the fault
+	Other uint64    `json:"other"`          // so far: requests that would have met it, and are in no arm of the run
+	Left  int       `json:"left,omitempty"` // connections in the process before a restart, which are not watched
+}
+
+// metWatches are those of one proxy.
+type metWatches struct {
+	board *forward.Board
+
+	mu   sync.Mutex // of who watches
+	over bool
+	all  []*metWatch
+}
+
+// metWatch is one watch.
+type metWatch struct {
+	ask   MetWatch // but for After and Keep
+	since time.Time
+	rules []*forward.Fault
+	end   *time.Timer
+
+	mu          sync.Mutex
+	ring        []metID
+	seq, lost   uint64
+	noID, other uint64
+}
+
+// metID is an id as it is kept, with zeros behind it.
+type metID [forward.MaxID]byte
+
+// watch begins a watch, or goes on with it, and gives what it has seen.
+func (m *metWatches) watch(ask MetWatch) (Met, error) {
+	if err := ask.check(); err != nil {
+		return Met{}, err
+	}
+	w, err := m.begin(ask)
+	if err != nil {
+		return Met{}, err
+	}
+	return w.after(ask.After), nil
+}
+
+func (a MetWatch) check() error {
+	var errs problems
+	errs.add(!validName(a.Run), "run %q must be 1 to %d letters, digits, or any of . _ : -", a.Run, maxName)
+	errs.add(a.Keep <= 0 || a.Keep > longestWatch, "keep must be above 0 and at most %s", time.Duration(longestWatch))
+	errs.add(len(a.Faults) == 0 || len(a.Faults) > maxMetFaults, "there must be from 1 to %d faults", maxMetFaults)
+	for _, f := range a.Faults {
+		if _, err := a.rule(f); err != nil {
+			errs.add(true, "%w", err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return refuse(http.StatusBadRequest, "", "%w", err)
+	}
+	return nil
+}
+
+// rule is which requests of both arms a fault hits.
+func (a MetWatch) rule(f Fault) (forward.Rule, error) {
+	f.Run = a.Run
+	f = f.withDefaults()
+	var errs problems
+	e, ok := f.Effect.(requests)
+	if _, arms := f.Effect.(Arms); !ok || arms {
+		errs.add(true, "fault %q hits no requests", f.ID)
+		return forward.Rule{}, errors.Join(errs...)
+	}
+	errs.add(!(f.Share > 0 && f.Share <= 1), "share %v must be above 0 and at most 1", f.Share)
+	f.Effect.check(&errs)
+	rule, err := e.rule(f)
+	errs.add(err != nil, "%w", err)
+	errs.add(rule.MaxActive > 0, "with maxActive it depends on other requests whether fault %q hits one, and not on the request", f.ID)
+	rule.Match.Member = forward.Member{}
+	return forward.Rule{Match: rule.Match, Share: rule.Share}, errors.Join(errs...)
+}
+
+// begin finds the watch of the run, or begins it, and lets it go on.
+func (m *metWatches) begin(ask MetWatch) (*metWatch, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	keep := time.Duration(ask.Keep)
+	ask.After, ask.Keep = 0, 0
+	for _, w := range m.all {
+		if w.ask.Run != ask.Run {
+			continue
+		}
+		if !reflect.DeepEqual(w.ask, ask) {
+			return nil, refuse(http.StatusConflict, "let a new run begin", "run %q watches by other faults", ask.Run)
+		}
+		w.end.Reset(keep)
+		return w, nil
+	}
+	if len(m.all) == maxMetWatches || m.over {
+		return nil, refuse(http.StatusConflict, "wait until one has ended", "%d other runs watch already", len(m.all))
+	}
+	w := &metWatch{ask: ask, since: time.Now()}
+	for _, f := range ask.Faults {
+		rule, _ := ask.rule(f) // it is checked
+		rule.Watch = &forward.Watch{Run: ask.Run, Met: w.met, Others: w.others}
+		one, err := forward.NewFault(rule)
+		if err != nil {
+			return nil, refuse(http.StatusBadRequest, "", "%w", err)
+		}
+		w.rules = append(w.rules, one)
+	}
+	for _, one := range w.rules {
+		m.board.Put(one)
+	}
+	w.end = time.AfterFunc(keep, func() { m.end(w) })
+	m.all = append(m.all, w)
+	return w, nil
+}
+
+// end forgets a watch and what it has seen.
+func (m *metWatches) end(w *metWatch) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, other := range m.all {
+		if other == w {
+			m.all = append(m.all[:i:i], m.all[i+1:]...)
+		}
+	}
+	for _, one := range w.rules {
+		m.board.Remove(one)
+	}
+}
+
+// close ends all watches, for good.
+func (m *metWatches) close() {
+	m.mu.Lock()
+	m.over = true
+	all := m.all
+	m.mu.Unlock()
+	for _, w := range all {
+		w.end.Stop()
+		m.end(w)
+	}
+}
+
+// met keeps the id of a request. What is no id of any edge is kept from nobody: it is a request without one.
+func (w *metWatch) met(id string) {
+	var kept metID
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if id == "" || len(id) > len(kept) || strings.Trim(id, "0123456789abcdefghijklmnopqrstuvwxyz.") != "" {
+		w.noID++
+		return
+	}
+	copy(kept[:], id)
+	if len(w.ring) < keptMet {
+		w.ring = append(w.ring, kept)
+	} else {
+		w.ring[w.seq%keptMet] = kept
+	}
+	w.seq++
+}
+
+func (w *metWatch) others() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.other++
+}
+
+// after is what came after an id that is known.
+func (w *metWatch) after(seq uint64) Met {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if seq > w.seq {
+		seq = 0 // of another watch
+	}
+	if w.seq > seq+keptMet {
+		w.lost += w.seq - keptMet - seq
+		seq = w.seq - keptMet
+	}
+	last := min(w.seq, seq+MaxMeeting)
+	out := Met{Since: w.since, Seq: last, IDs: []string{}, More: last < w.seq, Lost: w.lost, NoID: w.noID, Other: w.other}
+	for n := seq; n < last; n++ {
+		id := w.ring[n%keptMet]
+		out.IDs = append(out.IDs, strings.TrimRight(string(id[:]), "\x00"))
+	}
+	return out
+}
+
+func (s *server) handleMet(r *http.Request) (int, any, error) {
+	var ask MetWatch
+	if err := readBody(r.Body, &ask); err != nil {
+		return 0, nil, err
+	}
+	name := r.PathValue("name")
+	for i, config := range s.configs {
+		if config.Name != name {
+			continue
+		}
+		l, ok := s.listeners[i].(*webListener)
+		if !ok {
+			return 0, nil, refuse(http.StatusUnprocessableEntity, "watch a proxy with protocol http", "proxy %q knows no requests", name)
+		}
+		out, err := l.met.watch(ask)
+		if err != nil {
+			return 0, nil, err
+		}
+		out.Proxy, out.Left = name, s.before.proxies(r.Context(), []ProxyStatus{l.status()})[0].Left
+		return http.StatusOK, out, nil
+	}
+	return 0, nil, refuse(http.StatusUnprocessableEntity, "GET /v1/proxies lists them; those that came through Toxiproxy's API cannot be watched",
+		"there is no proxy %q", name)
+}
+
+func (s *server) handleMeeting(r *http.Request) (int, any, error) {
+	var body Meeting
+	if err := readBody(r.Body, &body); err != nil {
+		return 0, nil, err
+	}
+	if len(body.Met) > MaxMeeting {
+		return 0, nil, refuse(http.StatusBadRequest, "tell them in several calls", "%d requests are told at once, of at most %d", len(body.Met), MaxMeeting)
+	}
+	book, err := s.faults.bookOf(r.PathValue("id"), body.Run)
+	if err != nil {
+		return 0, nil, err
+	}
+	joined, err := book.meet(body, time.Now())
+	return http.StatusOK, joined, err
+}
