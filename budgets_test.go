@@ -43,9 +43,9 @@ func leftWhole() []string {
 func fileBudgets() map[string]int {
 	return map[string]int{
 		"mishap/injectors":       1,
-		"mishap/injectors/proxy": 23,
-		"mishap/internal/app":    60,
-		"mishap/internal/proxy":  81,
+		"mishap/injectors/proxy": 24,
+		"mishap/internal/app":    61,
+		"mishap/internal/proxy":  83,
 		"mishap/internal/report": 40,
 	}
 }
@@ -61,8 +61,8 @@ func methodBudgets() map[string]int {
 
 func circleBudgets() map[string]int {
 	return map[string]int{
-		"mishap/internal/app":    49,
-		"mishap/internal/proxy":  67,
+		"mishap/internal/app":    51,
+		"mishap/internal/proxy":  69,
 		"mishap/internal/report": 23,
 	}
 }

@@ -11,6 +11,9 @@ type Intervals struct {
 	// the time, of units' first requests, of all requests where Rows are of those
 	// that met the fault. Only what is beyond its margin is listed.
 	Sooner []Row `json:"sooner,omitempty"`
+	// Beside are rows of all requests, where Rows are of those that met the fault:
+	// they stop a run, and clear nothing.
+	Beside []Row `json:"beside,omitempty"`
 	// Guards compare with the baseline what nobody drew lots for: control alone,
 	// and both arms together.
 	Guards []Guard `json:"guards,omitempty"`

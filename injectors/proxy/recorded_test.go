@@ -36,7 +36,7 @@ func TestAFaultInAProxyThatWasRecordedBeforeIsRenewedAndReverted(t *testing.T) {
 
 func TestArmsThatWereRecordedBeforeAreRenewedAndReverted(t *testing.T) {
 	p, deps := recordingProxy("proxy-http-abort")
-	arms := proxy.RequestArms(deps, halves("payments"))
+	arms := proxy.RequestArms(deps, halves("payments"), proxy.Exposure{})
 	found, err := arms.Prepare(t.Context(), mishap.Request{Run: "run"})
 	if err != nil {
 		t.Fatal(err)

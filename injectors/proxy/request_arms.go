@@ -24,8 +24,9 @@ const MaxArmShare mishap.Share = 0.5
 // requestArms assigns the requests at a proxy to the arms of a run. It is a
 // fault in that it is leased, recorded and reverted; it harms nothing.
 type requestArms struct {
-	deps Deps
-	spec armsSpec
+	deps     Deps
+	spec     armsSpec
+	exposure Exposure
 }
 
 // armsUndo is where the arms are, and what tells them apart.
@@ -45,10 +46,15 @@ type armsUndo struct {
 //
 // The proxy counts the rows of all metrics that it is the source of
 // ([mishap.CompareMetric.CountedRows]), by the success and the patience of the
-// comparison. One of an earlier version, which counts none, gets arms all the
+// comparison, and where it is known which requests meet the faults, of those
+// apart. One of an earlier version, which counts none, gets arms all the
 // same: what reads it says so.
-func RequestArms(deps Deps, spec mishap.Compare) mishap.Injector {
-	return &requestArms{deps: deps, spec: specOf(spec)}
+func RequestArms(deps Deps, compare mishap.Compare, exposure Exposure) mishap.Injector {
+	spec := specOf(compare)
+	if spec.Counts != nil {
+		spec.Counts.Exposed = exposure.Known()
+	}
+	return &requestArms{deps: deps, spec: spec, exposure: exposure}
 }
 
 // ArmsKind describes the injector of arms to whoever restores it. Experiments ask
@@ -95,7 +101,7 @@ func (r *requestArms) Prepare(ctx context.Context, req mishap.Request) ([]mishap
 		Fault: mishap.ArmsFault, Injector: requestArmsName, With: with, Undo: secret, Matched: 1, Share: 2 * spec.Share,
 		Target: mishap.Target{ID: address.Name, Kind: "proxy", Name: address.Name},
 		Keys:   []mishap.Key{address.key("arms")},
-		Notes:  armsNotes(address, spec),
+		Notes:  append(armsNotes(address, spec), r.exposure.note()),
 	}}, nil
 }
 

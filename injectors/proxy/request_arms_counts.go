@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"mishap"
 )
@@ -25,6 +27,7 @@ type armsSpec struct {
 type armsCounts struct {
 	Success *armsSuccess `json:"success,omitempty"`
 	Rows    []armsRow    `json:"rows"`
+	Exposed bool         `json:"exposed,omitempty"` // rows are of the requests that met the fault
 }
 
 // armsSuccess is [mishap.Success] as the proxy reads it.
@@ -102,4 +105,39 @@ func (o orOlder) Put(ctx context.Context, f Fault) error {
 		return fmt.Errorf("write arms of %s: %w", f.ID, err)
 	}
 	return o.Control.Put(ctx, f)
+}
+
+// Exposure is which requests of both arms meet the faults of an experiment, or
+// would have met them.
+type Exposure struct {
+	// Faults say which they are, each at its proxy. They are the same as what is
+	// injected, but for the arm: whoever is hit there is so by these.
+	Faults []Fault
+	// Unknown is why that cannot be told, if it cannot; empty also where nobody
+	// could expect it.
+	Unknown string
+}
+
+// Known reports whether it can be told.
+func (x Exposure) Known() bool { return len(x.Faults) > 0 }
+
+// Proxies are the proxies of the faults, in their order.
+func (x Exposure) Proxies() (names []string) {
+	for _, f := range x.Faults {
+		if !slices.Contains(names, f.Proxy) {
+			names = append(names, f.Proxy)
+		}
+	}
+	return names
+}
+
+// note says in a plan which requests count.
+func (x Exposure) note() string {
+	switch {
+	case x.Known():
+		return "only requests count that meet the fault at " + strings.Join(x.Proxies(), ", ") + ", or in control would have; those of all users stop the run beside them"
+	case x.Unknown != "":
+		return "all requests count, whether they meet the fault or not: " + x.Unknown
+	}
+	return "all requests count, whether they meet the fault or not"
 }

@@ -38,7 +38,7 @@ func TestAProxyOfAnEarlierVersionGetsArmsWithoutCounts(t *testing.T) {
 	old := &earlier{}
 	deps := httpDeps(func() string { return "old" })
 	deps.Control = func(string) proxy.Control { return old }
-	arms := proxy.RequestArms(deps, halves("payments"))
+	arms := proxy.RequestArms(deps, halves("payments"), proxy.Exposure{})
 	found, err := arms.Prepare(t.Context(), mishap.Request{Run: "run"})
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestArmsAreCountedAsTheComparisonAsks(t *testing.T) {
 	spec := halves("payments")
 	spec.Patience = mishap.Duration(3e9)
 	spec.Metrics = append(spec.Metrics, mishap.CompareMetric{Name: "elsewhere", Metric: mishap.SuccessRate, Source: "prometheus"})
-	found, err := proxy.RequestArms(deps, spec).Prepare(t.Context(), mishap.Request{Run: "run"})
+	found, err := proxy.RequestArms(deps, spec, proxy.Exposure{}).Prepare(t.Context(), mishap.Request{Run: "run"})
 	if err != nil {
 		t.Fatal(err)
 	}

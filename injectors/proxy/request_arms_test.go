@@ -43,7 +43,7 @@ func TestRequestArmsConform(t *testing.T) {
 	w.Kind.New = func(f mishap.Fault) (mishap.Injector, error) {
 		var targets struct{ Proxy string }
 		err := json.Unmarshal(f.Targets, &targets)
-		return proxy.RequestArms(deps, halves(targets.Proxy)), err
+		return proxy.RequestArms(deps, halves(targets.Proxy), proxy.Exposure{}), err
 	}
 	w.Arms = someArms()
 	injectortest.Conform(t, w)
@@ -80,7 +80,7 @@ func TestTheExperimentIsHitAndControlNever(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	arms := proxy.RequestArms(deps, halves("payments"))
+	arms := proxy.RequestArms(deps, halves("payments"), proxy.Exposure{})
 	var in []mishap.Injection
 	for i, injector := range []mishap.Injector{arms, error503} {
 		found, err := injector.Prepare(t.Context(), mishap.Request{Run: "run", Fault: slow, Arms: shared})
@@ -138,7 +138,7 @@ func TestASeedIsDrawnForEachRunAndRecorded(t *testing.T) {
 	control := startProxy(t, "http")
 	deps := httpDeps(func() string { return control })
 	seed := func(spec mishap.Compare, run string) uint64 {
-		found, err := proxy.RequestArms(deps, spec).Prepare(t.Context(), mishap.Request{Run: run})
+		found, err := proxy.RequestArms(deps, spec, proxy.Exposure{}).Prepare(t.Context(), mishap.Request{Run: run})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +179,7 @@ func TestArmsThatCannotBeSayWhy(t *testing.T) {
 	} {
 		spec := halves("payments")
 		change(&spec.Arms)
-		if _, err := proxy.RequestArms(deps, spec).Prepare(t.Context(), mishap.Request{Run: "run"}); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := proxy.RequestArms(deps, spec, proxy.Exposure{}).Prepare(t.Context(), mishap.Request{Run: "run"}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("want %q, got %v", says, err)
 		}
 	}
@@ -201,7 +201,7 @@ func TestArmsThatCannotBeSayWhy(t *testing.T) {
 func TestTwoRunsCannotHaveArmsOnOneProxy(t *testing.T) {
 	control := startProxy(t, "http")
 	deps := httpDeps(func() string { return control })
-	arms := proxy.RequestArms(deps, halves("payments"))
+	arms := proxy.RequestArms(deps, halves("payments"), proxy.Exposure{})
 	var last error
 	var keys []mishap.Key
 	for _, run := range []string{"one", "two"} {

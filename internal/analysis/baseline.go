@@ -84,7 +84,7 @@ func (c *Comparison) baselineRow(r *row) (BaselineRow, []Doubt) {
 	control, experiment := sums.Control.Before, sums.Experiment.Before
 	both := control.Plus(experiment)
 	if control.N == 0 || experiment.N == 0 {
-		out.HarmOnly = c.plan.Exposed
+		out.HarmOnly = r.met
 		return out, c.silent(r, control.N, experiment.N)
 	}
 	out.Share, out.Counted = both.Y/both.N, both.N
@@ -117,14 +117,14 @@ func (c *Comparison) baselineRow(r *row) (BaselineRow, []Doubt) {
 		out.Clear = bursts // it may be either, and hope is given up only if neither gives any
 	}
 	hopes := c.hopes(r, out)
-	if out.HarmOnly = c.plan.Exposed && hopes != nil; out.HarmOnly {
+	if out.HarmOnly = r.met && hopes != nil; out.HarmOnly {
 		hopes = nil
 	}
 	return out, append(c.failing(r, out), hopes...)
 }
 
 func (c *Comparison) silent(r *row, control, experiment float64) []Doubt {
-	if c.plan.Exposed || r.q != 0 { // few may meet it, and answers follow from the rest
+	if r.met || r.q != 0 { // few may meet it, and answers follow from the rest
 		return nil
 	}
 	arm := "the experiment"

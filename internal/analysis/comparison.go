@@ -22,6 +22,7 @@ type Comparison struct {
 	splitE   float64  // the largest evidence against the split
 	begun    time.Time
 	lost     string
+	beside   []Doubt // of the caller
 	final    Decision
 }
 
@@ -96,6 +97,17 @@ func (c *Comparison) Assigned(control, experiment int64) error {
 	c.splitE = max(c.splitE, e)
 	return err
 }
+
+// Lose says that what is told is not all, and why: nothing is held any more.
+func (c *Comparison) Lose(why string) {
+	if c.lost == "" {
+		c.lost = why
+	}
+}
+
+// Doubt takes what else keeps it from being held, in the place of what was said
+// before.
+func (c *Comparison) Doubt(all ...Doubt) { c.beside = all }
 
 // Take takes in what a book tells; name is that of [Metric.Book]. Sums go on
 // from the beginning, so that one that was missed is made up for by the next.

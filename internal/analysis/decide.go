@@ -61,6 +61,7 @@ const (
 	FailingDoubt  DoubtKind = "baseline-fails"  // more than a fifth
 	UnitsDoubt    DoubtKind = "few-units"       //
 	NotMetDoubt   DoubtKind = "nothing-met"     //
+	UnjoinedDoubt DoubtKind = "unjoined"        // requests met the fault, and it is not known which
 	SilentDoubt   DoubtKind = "silent"          // an arm had no requests for long
 	MissingDoubt  DoubtKind = "missing"         // a book is late, or tells nothing of a row
 	RefusedDoubt  DoubtKind = "refused"         // counts that could not be
@@ -160,7 +161,7 @@ const (
 
 // doubts are what keeps it from being held.
 func (c *Comparison) doubts(s *Status, now time.Time) []Doubt {
-	all := c.late(now)
+	all := append(c.late(now), c.beside...)
 	if c.lost != "" {
 		all = append(all, Doubt{LostDoubt, "", c.lost})
 	}
@@ -232,7 +233,7 @@ func (c *Comparison) rowDoubts(r *row, row *Row, s *Status) []Doubt {
 		return doubt(LimitDoubt, "the baseline had too few answers to know the quantile")
 	}
 	if r.control.N == 0 && r.experiment.N == 0 {
-		return doubt(NotMetDoubt, "%s", c.nothing())
+		return doubt(NotMetDoubt, "%s", r.nothing())
 	}
 	var all []Doubt
 	for arm, f := range r.flow {
@@ -256,8 +257,8 @@ func (c *Comparison) rowDoubts(r *row, row *Row, s *Status) []Doubt {
 }
 
 // nothing says that no request is behind a row.
-func (c *Comparison) nothing() string {
-	if c.plan.Exposed {
+func (r *row) nothing() string {
+	if r.met {
 		return "no request met the fault"
 	}
 	return "there were no requests"
@@ -288,6 +289,9 @@ func (c *Comparison) guardDoubts(g *Guard) []Doubt {
 			continue
 		}
 		row, _ := c.baselineRow(r)
+		if math.IsInf(row.Needed, 1) {
+			return append(all, Doubt{ShortDoubt, name, name + ": the baseline has nothing to compare both arms with"})
+		}
 		if row.Counted < row.Needed {
 			return append(all, Doubt{ShortDoubt, name, fmt.Sprintf("%s: the baseline of %.0f requests is too short to say that both arms are as before; it takes %.0f", name, row.Counted, math.Ceil(row.Needed))})
 		}

@@ -10,19 +10,9 @@ const (
 	partWindows = 0.20
 )
 
-// claims is between how many rows each part is divided.
-func (c *Comparison) claims() float64 {
-	n := 0.0
-	for _, r := range c.rows {
-		if !r.all {
-			n++
-		}
-	}
-	if c.plan.Exposed { // halved with the rows of all requests
-		n *= 2
-	}
-	return n
-}
+// claims is between how many rows each part is divided: it is halved where rows of
+// all requests are beside those of the requests that met the fault.
+func (c *Comparison) claims() float64 { return float64(len(c.rows)) }
 
 // harmLevel is the log evidence at which a row is beyond its margin since the
 // injection (0), or since the beginning of a window.

@@ -74,6 +74,9 @@ type Metric struct {
 	Quantiles []float64 `json:"quantiles,omitempty"`
 	// Book is which of several books counts it.
 	Book string `json:"book,omitempty"`
+	// Whole says of a plan with Exposed that this metric's book does not know what
+	// met the fault: its rows are of all requests.
+	Whole bool `json:"whole,omitempty"`
 }
 
 // stopsOnly is the quantile that every latency has, and that need not be cleared
@@ -99,7 +102,8 @@ type row struct {
 	name   string // of the book's row
 	change string // of the row by which it is seen whether arms changed
 	q      float64
-	all    bool // of all requests: stops only
+	met    bool // of the requests that met the fault
+	all    bool // of all requests, beside one that is met: stops only
 	clears bool
 	limit  Threshold
 	few    *few
@@ -142,10 +146,11 @@ func (p Plan) complete() (Plan, []*row, error) {
 			p.Metrics[i].Quantiles = m.Quantiles
 		}
 		for _, r := range m.rows() {
+			r.met = p.Exposed && !m.Whole
 			rows = append(rows, r)
-			if p.Exposed {
+			if r.met {
 				all := *r
-				all.name, all.all, all.clears = all.name+AllSuffix, true, false
+				all.name, all.met, all.all, all.clears = all.name+AllSuffix, false, true, false
 				rows = append(rows, &all)
 			}
 		}

@@ -18,6 +18,9 @@ type Status struct {
 	// Sooner are rows beyond their margin that are none of Rows: of a newer part
 	// of the time, of units' first requests, or of all requests.
 	Sooner []Row
+	// Beside are rows of all requests, where Rows are of those that met the fault:
+	// they stop a run, and clear nothing.
+	Beside []Row
 	// First is users' first requests since the injection; nil if there are none.
 	First *Row
 	// Guards are what control, and both arms, are beside their own baseline.
@@ -138,8 +141,9 @@ func (c *Comparison) in() time.Duration {
 
 func (c *Comparison) addRow(s *Status, r *row, ends bool) {
 	if r.all {
-		if level := c.harmLevel(0); r.harm(r.margin) >= level {
-			s.Sooner = append(s.Sooner, c.describe(r, r.span(level, c.clearLevel(), nil, ends), time.Time{}))
+		out := c.describe(r, r.span(c.harmLevel(0), c.clearLevel(), nil, ends), time.Time{})
+		if s.Beside = append(s.Beside, out); out.State == Beyond {
+			s.Sooner = append(s.Sooner, out)
 		}
 		return
 	}
@@ -287,7 +291,7 @@ func share(c Counted) float64 {
 func (c *Comparison) extra() float64 {
 	most := 0.0
 	for _, r := range c.rows {
-		if r.metric.Kind != SuccessRate || c.plan.Exposed && !r.all {
+		if r.metric.Kind != SuccessRate || r.met {
 			continue
 		}
 		extra := r.experiment.Y

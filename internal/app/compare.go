@@ -23,7 +23,7 @@ func (a *App) arms(e mishap.Experiment) *runner.Fault {
 	}
 	return &runner.Fault{
 		Fault:    mishap.Fault{Name: mishap.ArmsFault},
-		Injector: proxyfault.RequestArms(a.injectorDeps().Proxy, *e.Compare),
+		Injector: proxyfault.RequestArms(a.injectorDeps().Proxy, *e.Compare, proxyfault.ExposureOf(e)),
 		Keeper:   mishap.KeeperProxy,
 	}
 }
@@ -50,6 +50,9 @@ func (a *App) compare(ctx context.Context, book ledger.Ledger, r *runner.Runner,
 		}
 		edge = sources.NewProxy(reader, proxy.ArmsDelay)
 		o.Assigned, o.Keyless = edge.Assigned, edge.Keyless
+		if err := expose(a, &o, plan.Experiment, reader); err != nil {
+			return nil, err
+		}
 	}
 	if o.Compare.Metrics, err = metricsOf(plan); err != nil {
 		return nil, err

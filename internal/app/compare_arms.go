@@ -49,7 +49,7 @@ func countsOf(c *proxy.Counted, bounds []float64) *sources.Counts {
 	if c == nil {
 		return nil
 	}
-	counts := &sources.Counts{Sums: c.Sums, UnderWay: armCount(c.UnderWay.Control, c.UnderWay.Experiment)}
+	counts := &sources.Counts{Sums: c.Sums, Met: metOf(c.Joined), UnderWay: armCount(c.UnderWay.Control, c.UnderWay.Experiment)}
 	for _, t := range c.Thresholds {
 		counts.Thresholds = append(counts.Thresholds, sources.Threshold{Row: t.Row, Control: time.Duration(t.Control), Experiment: time.Duration(t.Experiment)})
 	}

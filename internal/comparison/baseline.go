@@ -57,6 +57,11 @@ func (c *Comparison) unusable() string {
 			return b.failed.Error()
 		}
 	}
+	if c.exposure != nil {
+		if known := c.exposure.state(); known.old != "" {
+			return known.old
+		}
+	}
 	if len(c.books) == 0 && !c.options.Watched {
 		return "nothing can be decided: " + c.totals()
 	}
@@ -95,6 +100,12 @@ func (c *Comparison) tooShort(b analysis.Baseline, needed time.Duration) string 
 // empty if it may.
 func (c *Comparison) hopeless(b analysis.Baseline) string {
 	hopeless := ""
+	if c.exposure != nil {
+		known := c.exposure.state()
+		if why := known.cut(); why != "" {
+			return why
+		}
+	}
 	for _, d := range b.Doubts {
 		switch d.Kind {
 		case analysis.HopelessDoubt:

@@ -42,6 +42,12 @@ type Options struct {
 	Targets int
 	// Incident is the last run of the experiment that deviated.
 	Incident Incident
+	// Edge and Dependencies tell which requests met the fault: then only those
+	// count. Without them all do, and Unexposed says why; empty if nobody could
+	// expect another thing.
+	Edge         Edge
+	Dependencies []Dependency
+	Unexposed    string
 	// Watched says that probes judge the run too.
 	Watched bool
 	// NoFault is A/A: it goes on also if the traffic promises no answer.
@@ -91,9 +97,10 @@ type Comparison struct {
 	math     *analysis.Comparison
 	metrics  []*metric
 	books    []*book
-	limits   bool  // thresholds are fixed, or there are none
-	fixing   bool  // the books are being told of them
-	unfixed  error // why they could not be fixed
+	exposure *exposure // nil: all requests count, whatever they met
+	limits   bool      // thresholds are fixed, or there are none
+	fixing   bool      // the books are being told of them
+	unfixed  error     // why they could not be fixed
 	telling  sync.WaitGroup
 	began    time.Time
 	injected time.Time // zero in the baseline
@@ -127,9 +134,14 @@ func New(o Options) (*Comparison, error) {
 	plan := planOf(o.Compare, o.Horizon)
 	plan.Patient = o.NoFault
 	plan.Targets = o.Targets > 0
+	if plan.Exposed = o.Edge != nil; plan.Exposed {
+		c.exposure = newExposure(o.Edge, o.Dependencies)
+	}
 	for _, m := range c.metrics {
 		if m.book != nil {
-			plan.Metrics = append(plan.Metrics, decided(m.CompareMetric, m.book.name))
+			one := decided(m.CompareMetric, m.book.name)
+			one.Whole = !m.tellsWhoMet()
+			plan.Metrics = append(plan.Metrics, one)
 		}
 		c.limits = c.limits || m.book != nil && m.Metric == mishap.Latency
 	}
@@ -204,6 +216,9 @@ func (c *Comparison) Watch(ctx context.Context, tell func(mishap.Comparison)) {
 	defer c.telling.Wait()
 	for _, m := range c.metrics {
 		sources.Go(func() { c.poll(ctx, m) })
+	}
+	if c.exposure != nil {
+		sources.Go(func() { c.exposure.watch(ctx) })
 	}
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()

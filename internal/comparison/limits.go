@@ -29,7 +29,7 @@ func (c *Comparison) fix(ctx context.Context, now time.Time) {
 	if c.limits || c.fixing || !c.injected.IsZero() || now.Sub(c.began) < limitsAfter(c.options.Compare.Baseline)+c.delay() {
 		return
 	}
-	found, err := c.thresholds()
+	found, err := c.thresholds(now.Sub(c.began)-c.delay() >= c.options.Compare.Baseline.AtLeast()/2)
 	if c.unfixed = err; err != nil {
 		return
 	}
@@ -46,7 +46,10 @@ type limit struct {
 
 // thresholds are those of all rows. A row that only stops is left out if there
 // are too few answers for it; for one that has to be cleared that is an error.
-func (c *Comparison) thresholds() (all []limit, err error) {
+// Where only what would have met the fault counts, they are of those answers; if
+// these are too few when it gets late, of all: what is claimed is right whatever
+// the threshold is.
+func (c *Comparison) thresholds(late bool) (all []limit, err error) {
 	for _, m := range c.metrics {
 		if m.book == nil || m.Metric != mishap.Latency {
 			continue
@@ -60,10 +63,11 @@ func (c *Comparison) thresholds() (all []limit, err error) {
 			h, fix = bothArms(m.baseline), analysis.FixBound
 		}
 		for _, row := range m.CountedRows() {
-			if m.Path != "" || m.Method != "" { // answers to others say nothing of these
-				h = m.book.counts.Answers[row.Name]
+			of, whole := c.answersOf(m, row, h)
+			at, wrong := fix(of, float64(row.Quantile), m.Margin.Ratio, floor.Std().Seconds())
+			if wrong != nil && late {
+				at, wrong = fix(whole, float64(row.Quantile), m.Margin.Ratio, floor.Std().Seconds())
 			}
-			at, wrong := fix(h, float64(row.Quantile), m.Margin.Ratio, floor.Std().Seconds())
 			switch {
 			case wrong == nil:
 				all = append(all, limit{m.book, row.Name, at})
@@ -73,6 +77,22 @@ func (c *Comparison) thresholds() (all []limit, err error) {
 		}
 	}
 	return all, err
+}
+
+// answersOf are the answers in the baseline that a row's threshold is read off,
+// and those of all requests beside them, where the row is of what met the fault.
+// Answers to other parts of the traffic say nothing of a row that is confined.
+func (c *Comparison) answersOf(m *metric, row mishap.CountedRow, h analysis.Histogram) (of, all analysis.Histogram) {
+	told, confined := m.book.counts.Answers, m.Path != "" || m.Method != ""
+	switch {
+	case c.exposure != nil && m.tellsWhoMet() && confined:
+		return told[row.Name], told[row.Name+analysis.AllSuffix]
+	case c.exposure != nil && m.tellsWhoMet():
+		return told[row.Name], h
+	case confined:
+		h = told[row.Name]
+	}
+	return h, h
 }
 
 // answers is how long both arms took to answer, without what failed.

@@ -15,6 +15,7 @@ func (c *Comparison) look(now time.Time) (mishap.Comparison, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.assign()
+	c.met()
 	look := mishap.Comparison{Phase: mishap.InBaseline, Start: c.looked, Width: mishap.Duration(now.Sub(c.looked)), Doubts: c.missing()}
 	if c.injected.IsZero() {
 		c.lookBefore(&look, now)
@@ -48,6 +49,12 @@ func (c *Comparison) missing() []string {
 			say(b.failed.Error())
 		}
 	}
+	if c.exposure != nil {
+		known := c.exposure.state()
+		for _, text := range known.told() {
+			say(text)
+		}
+	}
 	if text := c.totals(); text != "" {
 		say(text + ": shown, and decides nothing")
 	}
@@ -60,6 +67,18 @@ func (c *Comparison) missing() []string {
 		}
 	}
 	return all
+}
+
+// met tells the analysis what is known of who met the fault.
+func (c *Comparison) met() {
+	if c.exposure == nil {
+		return
+	}
+	known := c.exposure.state()
+	if known.lost != "" {
+		c.math.Lose(known.lost)
+	}
+	c.math.Doubt(known.doubts()...)
 }
 
 // fewTargets is below how many targets in each arm nothing is cleared.

@@ -18,6 +18,9 @@ func (c *Comparison) intervals(s *analysis.Status) *mishap.Intervals {
 	for _, r := range s.Sooner {
 		i.Sooner = append(i.Sooner, rowOf(r))
 	}
+	for _, r := range s.Beside {
+		i.Beside = append(i.Beside, stopping(rowOf(r)))
+	}
 	for _, g := range s.Guards {
 		i.Guards = append(i.Guards, guardOf(g))
 	}
@@ -41,6 +44,9 @@ func (c *Comparison) counted(i *mishap.Intervals, s *analysis.Status) {
 		}
 	}
 	for _, b := range c.books {
+		if met := b.counts.Met; met != nil {
+			i.Met, i.Requests, i.Rejected = &met.Since.Met, &met.Since.Of, &b.counts.Since.Refused
+		}
 		if since := b.counts.Since; since.Requests != (mishap.ArmCount{}) && i.Requests == nil {
 			i.Requests, i.Rejected = &since.Requests, &since.Refused
 		}
@@ -66,6 +72,14 @@ func rowOf(r analysis.Row) mishap.Row {
 		out.Of = "users' first requests"
 	}
 	return out
+}
+
+// stopping is a row that can only stop a run: it is not asked to be within.
+func stopping(r mishap.Row) mishap.Row {
+	if r.State != mishap.Beyond {
+		r.State = mishap.NoLimit
+	}
+	return r
 }
 
 func armOf(c analysis.Counted) mishap.RowArm {
@@ -124,6 +138,9 @@ const wholly = 4.6
 // unclaimed is what a clear says nothing of.
 func (c *Comparison) unclaimed(i *mishap.Intervals) []string {
 	all := []string{"anything after " + i.In.String()}
+	if why := c.options.Unexposed; why != "" {
+		all = append(all, "the requests that met the fault apart from the others, of which it is not known which they are: "+why)
+	}
 	for _, m := range c.metrics {
 		switch {
 		case m.book == nil:

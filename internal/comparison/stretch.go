@@ -24,6 +24,10 @@ type metric struct {
 	failed   string // the last time that it did not
 }
 
+// tellsWhoMet reports whether the metric's book knows which requests met the
+// fault: the edge does.
+func (m *metric) tellsWhoMet() bool { return m.Source == metrics.FromProxy }
+
 // arms is what both arms did over some time.
 type arms struct {
 	control, experiment analysis.Arm

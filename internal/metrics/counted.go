@@ -42,17 +42,27 @@ type Counts struct {
 	// [mishap.CompareMetric.CountedRows]. Their trials are all, from the first on.
 	Sums       slots.Snapshot
 	Thresholds []Threshold // empty until they are set
-	// Answers is how long answers took in the baseline, by rows that are confined
-	// to a part of the requests, until thresholds are set.
+	// Answers is how long answers took in the baseline, by rows that are not of all
+	// requests, until thresholds are set.
 	Answers map[string]analysis.Histogram
 	// Before and Since are all requests of closed buckets, whether they met the
 	// fault or not, before the injection and from the first bucket on that begins
 	// after it.
 	Before, Since Totals
+	// Met is how many of the requests that the sums are of met the fault; nil if
+	// nobody knows.
+	Met *Met
 	// UnderWay are requests that came before the injection and were not over:
 	// they are in neither.
 	UnderWay mishap.ArmCount
 }
+
+// Met is how many requests met the fault, or would have, before the injection and
+// since.
+type Met struct{ Before, Since MetOf }
+
+// MetOf is how many did, of how many.
+type MetOf struct{ Met, Of mishap.ArmCount }
 
 // Totals is how many requests there were, and what became of them.
 type Totals struct {
