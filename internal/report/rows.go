@@ -148,6 +148,43 @@ func met(i *mishap.Intervals) string {
 		mishap.Thousands(i.Met.Experiment), mishap.Plural(i.Requests.Experiment, "request"), mishap.Thousands(i.Requests.Control), mishap.Thousands(i.Met.Control))
 }
 
+// metBy is met, and by how many units.
+func metBy(i *mishap.Intervals) string {
+	text := met(i)
+	if n := metUnits(i); text != "" && n > 0 {
+		text += fmt.Sprintf("; %s of the experiment met it", plural(n, "unit"))
+	}
+	return text
+}
+
+// metUnits is how many units of the experiment are behind the rows, which are of
+// what met the fault.
+func metUnits(i *mishap.Intervals) (most int64) {
+	for _, r := range i.Rows {
+		most = max(most, r.Experiment.Units)
+	}
+	return most
+}
+
+// shownRows are allRows, and behind them those of all requests, which only stop.
+func shownRows(i *mishap.Intervals) []mishap.Row {
+	all := allRows(i)
+	for _, r := range i.Beside {
+		if r.State != mishap.Beyond { // else it is one of them
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// stopping is the first of those of all requests: there is no room for more.
+func stopping(i *mishap.Intervals) []mishap.Row {
+	if len(i.Beside) == 0 || i.Beside[0].State == mishap.Beyond {
+		return nil
+	}
+	return i.Beside[:1]
+}
+
 // allRows are those that decided without being one per claim, and then those.
 func allRows(i *mishap.Intervals) []mishap.Row {
 	return append(append([]mishap.Row{}, i.Sooner...), i.Rows...)

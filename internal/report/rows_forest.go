@@ -50,7 +50,7 @@ func (a *arms) forest() template.HTML {
 		X:     plot.Axis{Min: math.Asinh(leastMargins), Max: math.Asinh(mostMargins)},
 		Rules: []plot.Rule{{Name: "as control", Class: "none", At: 0}, {Name: "margin", Class: "limit", At: math.Asinh(1)}},
 	}
-	for _, r := range allRows(a.intervals) {
+	for _, r := range shownRows(a.intervals) {
 		low, high := endsInMargins(r)
 		low, high = math.Asinh(low), math.Asinh(high)
 		at := math.Asinh(inMargins(r, r.More.Estimate))

@@ -17,7 +17,7 @@ const stripColumns = 24
 func (a *arms) rowLines() []line {
 	i := a.intervals
 	all := []line{{text: fmt.Sprintf("  %-14s %-*s %s", "what decides", stripColumns, levels(), "more in the experiment")}}
-	for _, r := range allRows(i) {
+	for _, r := range append(allRows(i), stopping(i)...) {
 		style := map[mishap.RowState]string{mishap.Beyond: red, mishap.Within: green}[r.State]
 		all = append(all, line{text: fmt.Sprintf("  %s %s %s %s", pad(cut(clean(named(r)), 14), 14), strip(r), more(r), ends(r)), style: style})
 	}

@@ -97,8 +97,12 @@ func (j judged) look(at time.Time, second int) *mishap.Comparison {
 		Unclaimed: []string{"anything after " + mishap.Duration(time.Duration(second)*time.Second).String(), "beyond p99", "a fault that breaks fewer than 1 in 218 users wholly"},
 		Waits:     j.waits,
 	}
+	all := failed
+	all.Of, all.State, all.Clears = "all requests", mishap.NoLimit, false
+	all.Control.Of, all.Experiment.Of = 10*n, 10*n
+	c.Intervals.Beside = []mishap.Row{all}
 	if j.noLimits {
-		c.Intervals.Met = nil
+		c.Intervals.Met, c.Intervals.Beside = nil, nil
 	}
 	for _, r := range []mishap.Row{failed, slower} {
 		switch {

@@ -20,7 +20,7 @@ func byProofs(r *mishap.Run) bool {
 // intervals is what decided, and what is not claimed.
 func intervals(p *page, r *mishap.Run, a *arms) {
 	i := a.intervals
-	if text := met(i); text != "" {
+	if text := metBy(i); text != "" {
 		p.line(2, "%s", text)
 	}
 	if i.Rejected != nil && i.Rejected.Control+i.Rejected.Experiment > 0 {
@@ -29,7 +29,7 @@ func intervals(p *page, r *mishap.Run, a *arms) {
 	p.blank()
 	columns := []int{20, 31, 11}
 	p.row(2, columns, "what decides", "more, right at every look", "margin", "")
-	for _, row := range allRows(i) {
+	for _, row := range shownRows(i) {
 		p.row(2, columns, named(row), more(row)+" "+ends(row), limit(row), short16(standing(row)))
 		p.line(4, "%s", counted(row))
 		if s := standing(row); s != short16(s) {
@@ -101,7 +101,10 @@ func method(r *mishap.Run) string {
 // properties are the rows as numbers, for who plots them.
 func (a *arms) properties() []junitProperty {
 	all := []junitProperty{{"extraFailedRequests", fmt.Sprintf("%.0f", a.extra)}, {"heldSeconds", seconds(a.intervals.In.Std())}}
-	for _, r := range allRows(a.intervals) {
+	if i := a.intervals; i.Met != nil && i.Requests != nil {
+		all = append(all, junitProperty{"requestsThatMetTheFault", fmt.Sprintf("%d of %d; of control %d of %d", i.Met.Experiment, i.Requests.Experiment, i.Met.Control, i.Requests.Control)})
+	}
+	for _, r := range shownRows(a.intervals) {
 		all = append(all, junitProperty{clean(named(r)), fmt.Sprintf("%s %s, margin %s: %s", more(r), ends(r), limit(r), standing(r))})
 	}
 	return all
@@ -117,7 +120,7 @@ func (a *arms) intervalFacts() []fact {
 	if i.Requests != nil {
 		text := mishap.Thousands(i.Requests.Experiment) + " with the fault in reach"
 		if i.Met != nil {
-			text = fmt.Sprintf("%s of %s", mishap.Thousands(i.Met.Experiment), mishap.Thousands(i.Requests.Experiment))
+			text = fmt.Sprintf("%s of %s, of %s", mishap.Thousands(i.Met.Experiment), mishap.Thousands(i.Requests.Experiment), plural(metUnits(i), "unit"))
 		}
 		all = append(all, fact{"Requests that met the fault", text})
 	}
@@ -130,7 +133,7 @@ func (a *arms) toldByIntervals() []string {
 	for _, r := range allRows(a.intervals) {
 		all = append(all, sentence(spoken(r)+": "+standing(r)))
 	}
-	if text := met(a.intervals); text != "" {
+	if text := metBy(a.intervals); text != "" {
 		all = append(all, sentence(text))
 	}
 	for _, text := range guardLines(a.intervals, a.outcome) {
