@@ -152,7 +152,7 @@ func met(i *mishap.Intervals) string {
 func metBy(i *mishap.Intervals) string {
 	text := met(i)
 	if n := metUnits(i); text != "" && n > 0 {
-		text += fmt.Sprintf("; %s of the experiment met it", plural(n, "unit"))
+		text += fmt.Sprintf("; %s of the experiment met it", mishap.Plural(n, "unit"))
 	}
 	return text
 }

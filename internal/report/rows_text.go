@@ -120,7 +120,7 @@ func (a *arms) intervalFacts() []fact {
 	if i.Requests != nil {
 		text := mishap.Thousands(i.Requests.Experiment) + " with the fault in reach"
 		if i.Met != nil {
-			text = fmt.Sprintf("%s of %s, of %s", mishap.Thousands(i.Met.Experiment), mishap.Thousands(i.Requests.Experiment), plural(metUnits(i), "unit"))
+			text = fmt.Sprintf("%s of %s, of %s", mishap.Thousands(i.Met.Experiment), mishap.Thousands(i.Requests.Experiment), mishap.Plural(metUnits(i), "unit"))
 		}
 		all = append(all, fact{"Requests that met the fault", text})
 	}
