@@ -66,5 +66,6 @@ func (s *Stats) allocated(b *armsBook, now time.Time) {
 		return
 	}
 	allocation, _ := b.measure(now)
+	s.Counting = b.counting()
 	s.Allocation, s.Requests = &allocation, allocation.Requests()
 }

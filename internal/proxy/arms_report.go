@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"slices"
 	"time"
 
 	"mishap/internal/forward"
@@ -164,6 +165,16 @@ func (b *armsBook) allocation() Allocation {
 // capped says that units are not told apart any more.
 func (b *armsBook) capped() bool {
 	return b.attempts.capped
+}
+
+// counting is what the arms were told to count units by; nil if they count none.
+func (b *armsBook) counting() *Counting {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.units == nil {
+		return nil
+	}
+	return &Counting{Thresholds: slices.Clone(b.units.thresholds), Injected: b.units.injected}
 }
 
 // measure gives the allocation, and all that is known of closed buckets.

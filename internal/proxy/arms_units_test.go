@@ -246,6 +246,9 @@ func TestWhatArmsCountByIsToldOnceAndByTheirRun(t *testing.T) {
 	limit := func(row string, control, experiment time.Duration) proxy.Limits {
 		return proxy.Limits{Run: "r", Thresholds: []proxy.Threshold{{Row: row, Control: proxy.Duration(control), Experiment: proxy.Duration(experiment)}}}
 	}
+	if told := r.get("a").Stats.Counting; told == nil || told.Thresholds != nil || !told.Injected.IsZero() {
+		t.Errorf("before it is told the fault says %+v", told)
+	}
 	others := limit("p50", ms, ms)
 	others.Run = "r2"
 	twice := limit("p50", ms, ms)
@@ -286,6 +289,9 @@ func TestWhatArmsCountByIsToldOnceAndByTheirRun(t *testing.T) {
 	if err != nil || len(report.Counted.Thresholds) != 1 || report.Counted.Sums.Injected.IsZero() {
 		t.Errorf("the report says %+v, %v", report.Counted, err)
 	}
+	if told := r.get("a").Stats.Counting; told == nil || !slices.Equal(told.Thresholds, limit("p50", ms, 2*ms).Thresholds) || !told.Injected.Equal(report.Counted.Sums.Injected) {
+		t.Errorf("the fault says %+v", told)
+	}
 	if _, err := r.Put(t.Context(), f); err != nil {
 		t.Errorf("renewed: %v", err)
 	}
@@ -297,6 +303,9 @@ func TestArmsOfAnEarlierVersionCountNoUnits(t *testing.T) {
 	r.put(arms("a", .5))
 	if report, err := r.Arms(t.Context(), "a", 0, 0); err != nil || report.Counted != nil {
 		t.Errorf("counted %+v, %v", report.Counted, err)
+	}
+	if told := r.get("a").Stats.Counting; told != nil {
+		t.Errorf("the fault says %+v", told)
 	}
 	if _, err := r.SetInjecting(t.Context(), "a", proxy.Injecting{Run: "r", At: time.Now()}); err == nil || !strings.Contains(err.Error(), "count no units") {
 		t.Error(err)

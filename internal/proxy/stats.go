@@ -32,6 +32,13 @@ type Stats struct {
 
 	Arms       *ByArm      `json:"arms,omitempty"`       // of a fault confined to an arm, once it has seen one
 	Allocation *Allocation `json:"allocation,omitempty"` // of arms: how requests, counted above, were assigned
+	Counting   *Counting   `json:"counting,omitempty"`   // of arms that count units: what they were told so far
+}
+
+// Counting is what arms count units by.
+type Counting struct {
+	Thresholds []Threshold `json:"thresholds,omitempty"`
+	Injected   time.Time   `json:"injected,omitzero"` // when the faults of their run were put in
 }
 
 // Felt is how many times the fault did something: delayed, lost, or ended.
