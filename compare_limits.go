@@ -9,24 +9,31 @@ import (
 // the arms, which knows its units itself.
 const ProxySource = "proxy"
 
-// CommandSource is the source that prints what it counts.
-const CommandSource = "command"
+// CommandSource prints what it counts, and OTLPSource is sent it.
+const (
+	CommandSource = "command"
+	OTLPSource    = "otlp"
+)
 
 // Undecided says why a metric is shown and decides nothing, and what to write to
 // change that; both are empty if it decides. Chance is of units, and totals of an
 // arm say nothing of them.
 func (a Arms) Undecided(m CompareMetric) (why, write string) {
+	slot, target := "slot", "instance"
+	if m.Source == OTLPSource {
+		slot, target = "mishap.slot", "service.instance.id"
+	}
 	switch {
 	case m.Metric == Gauge:
 		return "a gauge is a level of an arm, and says nothing of its units", "compare what the level does to users, such as a success-rate of the proxy"
 	case m.Source == ProxySource, m.Unit != "":
 		return "", ""
 	case a.From == ArmsFromTargets:
-		return "its numbers are totals of the arms, and say nothing of their targets", "write unit: instance, or the label that names a target"
+		return "its numbers are totals of the arms, and say nothing of their targets", "write unit: " + target + ", or the label that names a target"
 	case m.Source == CommandSource:
 		return "its numbers are totals of the arms, and say nothing of users", "print units, by mishap.slot of the baggage, and write unit: slot; or take the numbers from the proxy of the arms"
 	}
-	return "its numbers are totals of the arms, and say nothing of users", "label them with mishap.slot of the baggage, and write unit: slot; or take the numbers from the proxy of the arms"
+	return "its numbers are totals of the arms, and say nothing of users", "label them with mishap.slot of the baggage, and write unit: " + slot + "; or take the numbers from the proxy of the arms"
 }
 
 // Tight says why a comparison can hardly be cleared while a fault is in for so

@@ -44,7 +44,7 @@ func New(p Plan) (*Comparison, error) {
 	}
 	c := &Comparison{plan: p, rows: rows, books: map[string]*book{}}
 	for _, r := range rows {
-		if r.metric.Kind == SuccessRate && !r.all && !p.Targets {
+		if r.metric.Kind == SuccessRate && !r.all && !p.Targets && !r.metric.NoTrials {
 			c.firstOf = r
 			break
 		}

@@ -77,6 +77,8 @@ type Metric struct {
 	// Whole says of a plan with Exposed that this metric's book does not know what
 	// met the fault: its rows are of all requests.
 	Whole bool `json:"whole,omitempty"`
+	// NoTrials says that the book tells no first requests of units.
+	NoTrials bool `json:"noTrials,omitempty"`
 }
 
 // stopsOnly is the quantile that every latency has, and that need not be cleared

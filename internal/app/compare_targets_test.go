@@ -36,6 +36,8 @@ func TestPlanSaysWhatDecidesNothingAndWhatToWrite(t *testing.T) {
 		{mishap.ArmsFromRequests, metric("otlp", "mishap.slot"), ""},
 		{mishap.ArmsFromRequests, metric("prometheus", ""), "orders is shown and decides nothing: its numbers are totals of the arms, and say nothing of users; label them with mishap.slot of the baggage, and write unit: slot"},
 		{mishap.ArmsFromRequests, metric("command", ""), "print units, by mishap.slot of the baggage, and write unit: slot"},
+		{mishap.ArmsFromRequests, metric("otlp", ""), "write unit: mishap.slot"},
+		{mishap.ArmsFromTargets, metric("otlp", ""), "write unit: service.instance.id"},
 		{mishap.ArmsFromTargets, metric("prometheus", ""), "say nothing of their targets; write unit: instance"},
 		{mishap.ArmsFromTargets, metric("prometheus", "pod"), ""},
 	} {

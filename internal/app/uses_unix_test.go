@@ -113,7 +113,7 @@ func (a *App) faulted(t *testing.T, e mishap.Experiment, reason error, granted m
 	f := e.Faults[0]
 	f.Name = "fault"
 	kind := a.kinds()[f.Injector]
-	return part(t, f.Injector, granted, func() (mishap.Uses, error) { return kind.Uses(f) }, func() error {
+	return used(t, f.Injector, granted, func() (mishap.Uses, error) { return kind.Uses(f) }, func() error {
 		injector, err := kind.New(f)
 		if err != nil {
 			return err
@@ -136,7 +136,7 @@ func (a *App) faulted(t *testing.T, e mishap.Experiment, reason error, granted m
 func (a *App) observed(t *testing.T, probe, with, expect string, granted mishap.Uses) usestest.Case {
 	t.Helper()
 	spec := mishap.ProbeSpec{Probe: probe, With: json.RawMessage(with), Expect: json.RawMessage(expect), Timeout: mishap.Duration(time.Minute)}
-	return part(t, probe, granted, func() (mishap.Uses, error) { return a.probeUses(spec) }, func() error {
+	return used(t, probe, granted, func() (mishap.Uses, error) { return a.probeUses(spec) }, func() error {
 		p, err := a.makeProbe(spec)
 		if err == nil {
 			p.Observe(t.Context())
@@ -148,7 +148,7 @@ func (a *App) observed(t *testing.T, probe, with, expect string, granted mishap.
 func (a *App) guarded(t *testing.T, safeguard, with string, granted mishap.Uses) usestest.Case {
 	t.Helper()
 	kind := kindOf(a.Safeguards(), func(k mishap.SafeguardKind) bool { return k.Name == safeguard })
-	return part(t, safeguard, granted, func() (mishap.Uses, error) { return kind.Uses(json.RawMessage(with)) }, func() error {
+	return used(t, safeguard, granted, func() (mishap.Uses, error) { return kind.Uses(json.RawMessage(with)) }, func() error {
 		g, err := kind.New(json.RawMessage(with))
 		if err == nil {
 			err = g.Check(t.Context(), mishap.Situation{Now: time.Now()})
@@ -161,7 +161,7 @@ func (a *App) measured(t *testing.T, with string) usestest.Case {
 	t.Helper()
 	m := mishap.CompareMetric{Name: "m", Metric: mishap.EventRate, Source: sources.FromPrometheus, With: json.RawMessage(with)}
 	kind := kindOf(sourceKinds(), func(k mishap.SourceKind) bool { return k.Name == m.Source })
-	return part(t, m.Source, mishap.Uses{}, func() (mishap.Uses, error) { return kind.Uses(m) }, func() error {
+	return used(t, m.Source, mishap.Uses{}, func() (mishap.Uses, error) { return kind.Uses(m) }, func() error {
 		made, err := makeSources(mishap.Compare{Metrics: []mishap.CompareMetric{m}}, sources.Deps{Dial: a.dial, ReadFile: a.files.ReadFile})
 		if err != nil {
 			return err
@@ -171,7 +171,7 @@ func (a *App) measured(t *testing.T, with string) usestest.Case {
 	})
 }
 
-func part(t *testing.T, kind string, granted mishap.Uses, uses func() (mishap.Uses, error), work func() error) usestest.Case {
+func used(t *testing.T, kind string, granted mishap.Uses, uses func() (mishap.Uses, error), work func() error) usestest.Case {
 	t.Helper()
 	declared, err := uses()
 	if err != nil {

@@ -175,7 +175,7 @@ func planOf(spec mishap.Compare, horizon time.Duration) analysis.Plan {
 
 // decided is a metric in the words of the analysis.
 func decided(m mishap.CompareMetric, book string) analysis.Metric {
-	out := analysis.Metric{Name: m.Name, Kind: analysis.Kind(m.Metric), Harm: analysis.Direction(m.Harm), Margin: analysis.Margin(m.Margin), Book: book}
+	out := analysis.Metric{Name: m.Name, Kind: analysis.Kind(m.Metric), Harm: analysis.Direction(m.Harm), Margin: analysis.Margin(m.Margin), Book: book, NoTrials: m.Unit != ""}
 	for _, q := range m.Quantiles {
 		out.Quantiles = append(out.Quantiles, float64(q))
 	}

@@ -227,3 +227,34 @@ func TestTotalsThatTellTheirUnitsDecide(t *testing.T) {
 		})
 	}
 }
+
+// TestFirstRequestsAreTakenFromABookThatHasThem, though a metric before it has none.
+func TestFirstRequestsAreTakenFromABookThatHasThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, spec := newTraffic(50, 0.005, 0.005), successRate()
+		labelled := spec.Metrics[0]
+		labelled.Name, labelled.Unit = "orders", "slot"
+		spec.Metrics = []mishap.CompareMetric{labelled, spec.Metrics[0]}
+		o := comparison.Options{Compare: spec, Sources: []metrics.Source{s, s}, Books: []comparison.Book{&silentBook{s}, s}}
+		l := last(watchAs(t, o, nil, time.Minute, func() { s.change(func(s *traffic) { s.experiment = 1 }) }))
+		if l.Outcome != mishap.HarmShown || !strings.Contains(l.Reason, "success-rate, users' first requests") {
+			t.Errorf("outcome %q: %s", l.Outcome, l.Reason)
+		}
+	})
+}
+
+// silentBook tells of orders what another counts, and no first requests.
+type silentBook struct{ *traffic }
+
+func (b *silentBook) Counted() (metrics.Counts, error) {
+	c, err := b.traffic.Counted()
+	c.Sums.Trials = ""
+	c.Sums.Rows = slices.Clone(c.Sums.Rows)
+	if err == nil {
+		c.Sums.Rows[0].Name = "orders"
+	}
+	for i := range c.Sums.Windows {
+		c.Sums.Windows[i].Rows = nil
+	}
+	return c, err
+}

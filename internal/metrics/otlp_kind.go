@@ -9,7 +9,7 @@ import (
 )
 
 // FromOTLP is the name of the source that receives OpenTelemetry metrics.
-const FromOTLP = "otlp"
+const FromOTLP = mishap.OTLPSource
 
 type otlpParams struct {
 	Arms      armsLabel       `json:"arms,omitzero" jsonschema:"the attribute, of points or of resources, that tells the arms apart, and its values; default mishap.arm"`
