@@ -48,6 +48,12 @@ type Counted struct {
 	Joined *Joined `json:"joined,omitempty"`
 }
 
+// Counting is what arms count units by.
+type Counting struct {
+	Thresholds []Threshold `json:"thresholds,omitempty"`
+	Injected   time.Time   `json:"injected,omitzero"` // when the faults of their run were put in
+}
+
 // PerArm is a number of each arm.
 type PerArm struct {
 	Control    uint64 `json:"control"`

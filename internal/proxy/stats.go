@@ -35,12 +35,6 @@ type Stats struct {
 	Counting   *Counting   `json:"counting,omitempty"`   // of arms that count units: what they were told so far
 }
 
-// Counting is what arms count units by.
-type Counting struct {
-	Thresholds []Threshold `json:"thresholds,omitempty"`
-	Injected   time.Time   `json:"injected,omitzero"` // when the faults of their run were put in
-}
-
 // Felt is how many times the fault did something: delayed, lost, or ended.
 func (s Stats) Felt() uint64 {
 	if s.Requests > 0 {
