@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"mishap/internal/slots"
 )
 
 var simRuns = flag.Int("sim", 0, "runs per world of the measurements; 0: none")
@@ -87,4 +89,12 @@ func TestSimulations(t *testing.T) {
 	world{users: 400, rate: 100, fails: func(_ *rand.Rand, u int, _ bool, _ float64) float64 { return 0.2 * float64(boolInt(u%50 == 0)) }}.measure(t, "400, 2 % fail 20 %", alone, n)
 	world{users: 20, rate: 100, fails: func(_ *rand.Rand, u int, _ bool, _ float64) float64 { return 0.002 * float64(u%7) }}.measure(t, "20 users", alone, n)
 	world{users: 2000, rate: 100, burst: 20, fails: constant(0.005)}.measure(t, "views of 20", both, n)
+	labelled := success(0.005)
+	labelled.NoTrials = true // as metrics of others are, whose labels tell few slots
+	few := Plan{Horizon: 5 * time.Minute, Metrics: []Metric{labelled}}
+	world{users: 2000, rate: 100, slots: slots.Labels, fails: constant(0.005)}.measure(t, "labels, equal", few, n)
+	world{users: 2000, rate: 100, slots: slots.Labels, fails: harm(0.05)}.measure(t, "labels, 5 %", few, n)
+	labelled.Margin.Difference = 0.0002
+	few.Metrics = []Metric{labelled}
+	world{users: 2000, rate: 100, slots: slots.Labels, burst: 20, fails: constant(0.005)}.measure(t, "labels, views of 20, 0.02 pp", few, n)
 }

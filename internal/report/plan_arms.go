@@ -36,7 +36,7 @@ func planArms(p *page, plan mishap.Plan, foretold []string) {
 		if i == 0 {
 			label = "compared"
 		}
-		p.labelled(2, 14, label, planMetric(m))
+		p.labelled(2, 14, label, planMetric(c.Arms, m))
 	}
 	p.labelled(2, 14, "false alarm", fmt.Sprintf("at most %.4g of 100 runs of a healthy system are called deviated", 100*c.Alpha))
 	if n := c.StopAfter.ExtraFailures; n > 0 {
@@ -73,13 +73,19 @@ func planSampled(p *page, plan mishap.Plan) {
 	}
 }
 
-func planMetric(m mishap.CompareMetric) string {
+func planMetric(arms mishap.Arms, m mishap.CompareMetric) string {
 	text := m.Name
 	if m.Name != string(m.Metric) {
 		text += " (" + string(m.Metric) + ")"
 	}
 	text += " from " + m.Source
+	if m.Unit != "" {
+		text += ", units by " + m.Unit
+	}
+	why, _ := arms.Undecided(m)
 	switch {
+	case why != "":
+		return text + ": shown, and decides nothing"
 	case m.Margin == mishap.Margin{}:
 		return text + ": can stop the run, and needs no clearing"
 	case m.Margin.Ratio > 1 && m.Metric == mishap.SuccessRate:

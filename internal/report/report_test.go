@@ -147,6 +147,25 @@ func TestPlanSaysWhatWouldBeTouchedAndHowLongHarmCanLast(t *testing.T) {
 	golden(t, "plan.txt", out.String())
 }
 
+// TestPlanSaysOfEachMetricWhoseUnitsItGoesByOrThatItDecidesNothing: totals have a margin too, which is of no use.
+func TestPlanSaysOfEachMetricWhoseUnitsItGoesByOrThatItDecidesNothing(t *testing.T) {
+	p := checkoutPlan()
+	orders := mishap.CompareMetric{Name: "orders", Metric: mishap.SuccessRate, Source: "prometheus", Margin: mishap.Margin{Difference: 0.01}}
+	bySlot := orders
+	bySlot.Name, bySlot.Unit = "carts", "slot"
+	p.Experiment.Compare = &mishap.Compare{Arms: mishap.Arms{From: mishap.ArmsFromRequests, Proxy: "edge"}, Metrics: []mishap.CompareMetric{orders, bySlot}}
+	var out bytes.Buffer
+	if err := report.PlanText(&out, p, kinds()); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(out.String()), " ")
+	for _, want := range []string{"orders (success-rate) from prometheus: shown, and decides nothing", "carts (success-rate) from prometheus, units by slot: up to 1 percentage points more failures are tolerated"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("nothing says %q:\n%s", want, out.String())
+		}
+	}
+}
+
 func TestPlanSaysWhatSafeguardsAnswerAndThatThereIsNoUndo(t *testing.T) {
 	p := checkoutPlan()
 	p.Experiment.Source.Commit = ""
