@@ -63,9 +63,18 @@ func (c *Comparison) unusable() string {
 		}
 	}
 	if len(c.books) == 0 && !c.options.Watched {
-		return "nothing can be decided: " + c.totals()
+		return "nothing can be decided: " + c.totals() + c.remedy()
 	}
 	return ""
+}
+
+// remedy is what to write for the first metric to decide.
+func (c *Comparison) remedy() string {
+	_, write := c.options.Compare.Arms.Undecided(c.metrics[0].CompareMetric)
+	if write == "" {
+		return ""
+	}
+	return "; " + write
 }
 
 // totals names the metrics that decide nothing, and why; empty if all decide.

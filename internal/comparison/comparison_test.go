@@ -569,7 +569,7 @@ func TestWhatIsOnlyKnownInTotalDecidesNothing(t *testing.T) {
 			t.Errorf("outcome %q: %s; doubts %q", l.Outcome, l.Reason, l.Doubts)
 		}
 		o = comparison.Options{Compare: spec, Sources: []metrics.Source{s, totals}, Books: []comparison.Book{nil, nil}}
-		if l := last(watchAs(t, o, nil, time.Minute, func() { t.Error("injected") })); l.Outcome != mishap.Undecided || !strings.Contains(l.Reason, "nothing can be decided") {
+		if l := last(watchAs(t, o, nil, time.Minute, func() { t.Error("injected") })); l.Outcome != mishap.Undecided || !strings.Contains(l.Reason, "nothing can be decided") || !strings.Contains(l.Reason, "; label them with mishap.slot of the baggage, and write unit: slot") {
 			t.Errorf("without any units: outcome %q: %s", l.Outcome, l.Reason)
 		}
 	})
