@@ -23,6 +23,6 @@ type Place struct {
 // Catalog lists the faults.
 func Catalog(d Deps) []mishap.InjectorKind {
 	return []mishap.InjectorKind{
-		ec2StopKind(d),
+		ec2Stop().injectorKind(d),
 	}
 }

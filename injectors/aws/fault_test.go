@@ -1,0 +1,118 @@
+package aws
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"mishap"
+	"mishap/internal/injectortest"
+)
+
+// trial is a region with two functions that are meant, and others.
+func trial() (*memoryLambda, mishap.InjectorKind) {
+	client := &memoryLambda{}
+	place := func(context.Context, string) (Place, error) {
+		return Place{Account: "123456789012", Region: "eu-west-1"}, nil
+	}
+	return client, lambdaThrottle(client).injectorKind(Deps{Place: place})
+}
+
+func (l *memoryLambda) fill() {
+	l.reserved = map[string]string{"cart": "", "checkout": "100", "idle": "0", "mail": "5"}
+}
+
+func throttle(targets string) mishap.Fault {
+	return injectortest.Fault("lambda-throttle", targets, `{"concurrency": 0}`)
+}
+
+// TestANewFaultIsOneFileAndConforms: nothing but its file makes it conform.
+func TestANewFaultIsOneFileAndConforms(t *testing.T) {
+	client, kind := trial()
+	injectortest.Conform(t, injectortest.World{
+		Kind: kind, Empty: throttle(`{"ids": ["nobody"]}`),
+		Fault: func(*testing.T) mishap.Fault {
+			client.fill()
+			return throttle(`{"ids": ["cart", "checkout"]}`)
+		},
+		More: func(*testing.T) map[string]mishap.Fault {
+			return map[string]mishap.Fault{
+				"region": throttle(`{"ids": ["cart"], "region": "eu-west-1"}`), "pick": throttle(`{"tags": {"Role": "shop"}, "pick": 1, "seed": 1}`),
+				"share": throttle(`{"tags": {"Role": "shop"}, "share": "50%"}`),
+			}
+		},
+		Snapshot: func(*testing.T) string { return fmt.Sprint(client.reserved) },
+		Remove:   func(*testing.T) { delete(client.reserved, "cart"); delete(client.reserved, "checkout") },
+	})
+}
+
+func prepareTrial(t *testing.T, kind mishap.InjectorKind, targets string) (mishap.Injector, []mishap.Injection, error) {
+	t.Helper()
+	return injectortest.Prepared(t, kind, throttle(targets))
+}
+
+func TestWhatIsNotNormalIsNotTakenAndSaidToBeLeft(t *testing.T) {
+	client, kind := trial()
+	client.fill()
+	_, found, err := prepareTrial(t, kind, `{"ids": ["cart", "idle"]}`)
+	if err != nil || len(found) != 1 || found[0].Target.ID != "cart" {
+		t.Fatalf("prepared %+v, %v", found, err)
+	}
+	if notes := strings.Join(found[0].Notes, "\n"); !strings.Contains(notes, "function idle is not taken: it is not unthrottled") {
+		t.Errorf("notes: %s", notes)
+	}
+}
+
+func TestWhatSomebodyElseChangedStays(t *testing.T) {
+	client, kind := trial()
+	client.fill()
+	injector, found, err := prepareTrial(t, kind, `{"ids": ["checkout"]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.reserved["checkout"] = "7"
+	if err := injector.Inject(t.Context(), found[0]); err == nil || !strings.Contains(err.Error(), "somebody else changed it") {
+		t.Errorf("inject: %v", err)
+	}
+	if got, err := injector.Verify(t.Context(), found[0]); err != nil || got.InForce != mishap.No {
+		t.Errorf("verify: %+v, %v", got, err)
+	}
+	if got, err := injector.Revert(t.Context(), found[0]); err != nil || got.State != mishap.InjectionSuperseded || client.reserved["checkout"] != "7" {
+		t.Errorf("revert: %+v, %v; %v is reserved", got, err, client.reserved["checkout"])
+	}
+}
+
+func TestUndoHasThePlaceTheTargetAndWhatWasBefore(t *testing.T) {
+	client, kind := trial()
+	client.fill()
+	_, found, err := prepareTrial(t, kind, `{"ids": ["checkout"]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var undo map[string]string
+	if err := json.Unmarshal(found[0].Undo, &undo); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"account": "123456789012", "region": "eu-west-1", "function": "checkout", "before": "100"}
+	if fmt.Sprint(undo) != fmt.Sprint(want) {
+		t.Errorf("undo %v, want %v", undo, want)
+	}
+}
+
+func TestWhatCouldNotBeDoneOrUndoneIsRefusedBeforehand(t *testing.T) {
+	client, kind := trial()
+	client.fill()
+	client.protected = true
+	if _, found, err := prepareTrial(t, kind, `{"ids": ["cart"]}`); err == nil || found != nil {
+		t.Errorf("prepared %+v, %v", found, err)
+	}
+	if _, err := kind.New(injectortest.Fault("lambda-throttle", `{"ids": ["cart", "a b"]}`, `{"concurrency": -1}`)); fmt.Sprint(injectortest.Paths(err)) != "[targets.ids[1] with.concurrency]" {
+		t.Errorf("problems: %v", err)
+	}
+	if _, _, err := prepareTrial(t, kind, `{"tags": {"Role": "shop*"}}`); !errors.Is(err, mishap.ErrNoTarget) {
+		t.Errorf("prepare: %v", err)
+	}
+}
