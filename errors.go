@@ -12,6 +12,44 @@ var (
 	ErrPlace = errors.New("place is not allowed")
 )
 
+// The classes of errors: what one means to whoever asked, and the exit code that
+// follows from it.
+const (
+	// ErrInvalid is a file or setting that cannot be used.
+	ErrInvalid class = "invalid"
+	// ErrRefused is a run that may not be, found out before it began.
+	ErrRefused class = "refused"
+	// ErrStillIn is something that is or may be in the system.
+	ErrStillIn class = "still in"
+)
+
+// class is a class of errors. It is in none of their texts.
+type class string
+
+// Error names the class.
+func (c class) Error() string { return string(c) }
+
+// classed is an error of a class.
+type classed struct {
+	error
+	class class
+}
+
+// Unwrap returns the error, which may be of another class too.
+func (c classed) Unwrap() error { return c.error }
+
+// Is reports whether the target is the class of the error.
+func (c classed) Is(target error) bool { return target == c.class }
+
+// Invalid makes err one of [ErrInvalid].
+func Invalid(err error) error { return classed{err, ErrInvalid} }
+
+// Refusal makes err one of [ErrRefused].
+func Refusal(err error) error { return classed{err, ErrRefused} }
+
+// StillIn makes err one of [ErrStillIn].
+func StillIn(err error) error { return classed{err, ErrStillIn} }
+
 // Hinted is an error with a next step for a person, printed on its own line.
 type Hinted struct {
 	Err  error

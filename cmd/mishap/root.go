@@ -99,11 +99,11 @@ func (c *cli) fail(err error) {
 func outcomeOf(err error) mishap.Outcome {
 	var usage usageError
 	switch {
-	case errors.As(err, &usage), app.Invalid(err):
+	case errors.As(err, &usage), errors.Is(err, mishap.ErrInvalid):
 		return mishap.OutcomeUsage
-	case app.Refusal(err):
+	case errors.Is(err, mishap.ErrRefused):
 		return mishap.OutcomeRefused
-	case app.StillIn(err):
+	case errors.Is(err, mishap.ErrStillIn):
 		return mishap.OutcomeStillIn
 	default:
 		return mishap.OutcomeInternal

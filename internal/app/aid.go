@@ -74,7 +74,7 @@ func (one *aid) revert(ctx context.Context, a *App) {
 			if err != nil {
 				mu.Lock()
 				defer mu.Unlock()
-				one.left = append(one.left, stillIn{fmt.Errorf("revert %s on %s of run %s: %w", h.Fault, h.Target.Label(), one.undo.Run, err)})
+				one.left = append(one.left, mishap.StillIn(fmt.Errorf("revert %s on %s of run %s: %w", h.Fault, h.Target.Label(), one.undo.Run, err)))
 			}
 		})
 	}

@@ -26,7 +26,7 @@ func (s *serving) newDigest() (*scheduler.Timetable, error) {
 	}
 	table, err := scheduler.New("digest", mishap.Schedule{Cron: d.Cron, Timezone: d.Timezone})
 	if err != nil {
-		return nil, invalid{fmt.Errorf("settings: notices: digest: %w", err)}
+		return nil, mishap.Invalid(fmt.Errorf("settings: notices: digest: %w", err))
 	}
 	return table, nil
 }

@@ -35,14 +35,15 @@ func (s *serving) bind(ctx context.Context, o ServeOptions) (net.Listener, error
 	}
 	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
-		return nil, invalid{fmt.Errorf("listen on %q: %w", listen, err)}
+		return nil, mishap.Invalid(fmt.Errorf("listen on %q: %w", listen, err))
 	}
 	server := s.Settings.Server
 	ip := net.ParseIP(host)
 	local := host == "localhost" || ip != nil && ip.IsLoopback()
 	if !local && (server.TLS.Cert == "" || len(server.Tokens) == 0 && !server.OIDC.On()) {
-		return nil, invalid{mishap.WithHint(fmt.Errorf("listen on %s: beyond this machine the API needs tls, and tokens or oidc, in the settings", listen),
-			"add them, or listen on 127.0.0.1")}
+		return nil, mishap.Invalid(mishap.WithHint(fmt.Errorf("listen on %s: beyond this machine the API needs tls, and tokens or oidc, in the settings", listen),
+			"add them, or listen on 127.0.0.1"))
+
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
 	if err != nil {
@@ -55,7 +56,7 @@ func (s *serving) bind(ctx context.Context, o ServeOptions) (net.Listener, error
 	cert, err := tls.LoadX509KeyPair(server.TLS.Cert, server.TLS.Key)
 	if err != nil {
 		_ = listener.Close()
-		return nil, invalid{fmt.Errorf("read certificate of the API: %w", err)}
+		return nil, mishap.Invalid(fmt.Errorf("read certificate of the API: %w", err))
 	}
 	return tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}), nil
 }
@@ -68,7 +69,7 @@ func (s *serving) serveAPI(ctx context.Context, listener net.Listener) (func(), 
 	// That no other one lives is said by the kernel, and not by a socket, which may be full or removed.
 	alone, err := ledger.Exclude(filepath.Join(s.Settings.State, "servers", "serve.alone"))
 	if errors.Is(err, ledger.ErrExcluded) {
-		return nil, refusal{mishap.WithHint(fmt.Errorf("serve: another server uses %s already", s.Settings.State), "one server per state directory is enough; several share a ledger on PostgreSQL")}
+		return nil, mishap.Refusal(mishap.WithHint(fmt.Errorf("serve: another server uses %s already", s.Settings.State), "one server per state directory is enough; several share a ledger on PostgreSQL"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("serve: %w", err)
@@ -160,9 +161,9 @@ func problem(err error) error {
 	switch {
 	case errors.Is(err, errNotFound), errors.Is(err, ledger.ErrUnknownRun), errors.Is(err, ledger.ErrNotLocked), errors.Is(err, ledger.ErrNotApproved):
 		status = http.StatusNotFound
-	case Invalid(err):
+	case errors.Is(err, mishap.ErrInvalid):
 		status = http.StatusUnprocessableEntity
-	case Refusal(err), errors.As(err, &busy):
+	case errors.Is(err, mishap.ErrRefused), errors.As(err, &busy):
 		status = http.StatusConflict
 	}
 	text := err.Error()

@@ -4,7 +4,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -65,7 +64,7 @@ type App struct {
 func New(o Options) (*App, error) {
 	settings, err := config.Load(config.Options{File: o.Config, Flags: map[string]string{"state": o.State, "ledger": o.Ledger}})
 	if err != nil {
-		return nil, invalid{err}
+		return nil, mishap.Invalid(err)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -155,30 +154,6 @@ func (a *App) register(ctx context.Context, kind string) (string, error) {
 	return a.server, nil
 }
 
-// invalid is a file or setting that cannot be used.
-type invalid struct{ error }
-
-func (i invalid) Unwrap() error { return i.error }
-
-// refusal is a run that may not be, found out before it began.
-type refusal struct{ error }
-
-func (r refusal) Unwrap() error { return r.error }
-
-// stillIn is something that is or may be in the system.
-type stillIn struct{ error }
-
-func (s stillIn) Unwrap() error { return s.error }
-
-// Invalid reports whether err is about a file or setting.
-func Invalid(err error) bool { return errors.As(err, new(invalid)) }
-
-// Refusal reports whether err refuses to run.
-func Refusal(err error) bool { return errors.As(err, new(refusal)) }
-
-// StillIn reports whether err leaves a fault in the system.
-func StillIn(err error) bool { return errors.As(err, new(stillIn)) }
-
 // Injectors is the catalog of faults.
 func (a *App) Injectors() []mishap.InjectorKind {
 	return append(injectors.Catalog(a.injectorDeps()), a.beside...)
@@ -214,7 +189,7 @@ func (a *App) kinds() map[string]mishap.InjectorKind {
 func (a *App) Load(ctx context.Context, paths []string, given Given, strict bool) ([]mishap.Experiment, error) {
 	list, err := experiments.Load(ctx, paths, a.loadOptions(given, strict))
 	if err != nil {
-		return nil, invalid{err}
+		return nil, mishap.Invalid(err)
 	}
 	return list, nil
 }
@@ -225,7 +200,7 @@ func (a *App) Validate(ctx context.Context, paths []string, given Given) (list [
 	o := a.loadOptions(given, false)
 	o.Warn = func(w experiments.Problem) { warnings = append(warnings, w) }
 	if list, err = experiments.Load(ctx, paths, o); err != nil {
-		err = invalid{err}
+		err = mishap.Invalid(err)
 	}
 	return list, warnings, err
 }

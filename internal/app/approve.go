@@ -25,7 +25,7 @@ func (s *serving) approvable(ctx context.Context, name string) (Approvable, erro
 		return Approvable{}, err
 	}
 	if no := s.forbids(h); no != "" {
-		return Approvable{}, refusal{errorText(no)}
+		return Approvable{}, mishap.Refusal(errorText(no))
 	}
 	ctx, cancel := context.WithTimeout(ctx, planWithin)
 	defer cancel()
@@ -52,10 +52,10 @@ func (s *serving) approve(ctx context.Context, who caller, in ApproveRequest) (m
 		return mishap.Approval{}, err
 	}
 	if now.Digest != in.Digest {
-		return mishap.Approval{}, refusal{mishap.WithHint(fmt.Errorf("approve %s: its plan is another one now, %s", in.Experiment, now.Digest), "look at it again, and approve what it is now")}
+		return mishap.Approval{}, mishap.Refusal(mishap.WithHint(fmt.Errorf("approve %s: its plan is another one now, %s", in.Experiment, now.Digest), "look at it again, and approve what it is now"))
 	}
 	if author := now.Plan.Experiment.Source.Author; mishap.SamePerson(author, who.person()) {
-		return mishap.Approval{}, refusal{mishap.WithHint(fmt.Errorf("approve %s: %s wrote its commit, and nobody approves their own", in.Experiment, author), "ask somebody else")}
+		return mishap.Approval{}, mishap.Refusal(mishap.WithHint(fmt.Errorf("approve %s: %s wrote its commit, and nobody approves their own", in.Experiment, author), "ask somebody else"))
 	}
 	at := time.Now()
 	a := mishap.Approval{Experiment: in.Experiment, Digest: in.Digest, By: who.person(), Through: who.through, Reason: in.Reason, At: at, Until: at.Add(s.rules.limits.Approval.For.Std())}

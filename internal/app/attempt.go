@@ -50,8 +50,8 @@ func (s *serving) attempt(b begins, o RunOptions, started func()) error {
 	planning, cancel := context.WithTimeout(s.life, planWithin)
 	plan, refused := s.Plan(planning, b.Experiment)
 	cancel()
-	if refused != nil && !Refusal(refused) {
-		refused = refusal{fmt.Errorf("plan %s: %w", b.Name, refused)}
+	if refused != nil && !errors.Is(refused, mishap.ErrRefused) {
+		refused = mishap.Refusal(fmt.Errorf("plan %s: %w", b.Name, refused))
 	}
 	if plan.Digest == "" {
 		plan = mishap.Plan{Experiment: b.Experiment, Created: time.Now().UTC().Round(time.Second)}

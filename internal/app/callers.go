@@ -74,7 +74,7 @@ func (a *App) settingsOf(name string) (config.Proxy, error) {
 	if names == nil {
 		hint = "list it in mishap.yaml: proxies: [{name: " + name + ", listen: \"127.0.0.1:9001\", upstream: \"127.0.0.1:9000\", protocol: http}]"
 	}
-	return config.Proxy{}, invalid{mishap.WithHint(fmt.Errorf("the settings have no proxy %q", name), hint)}
+	return config.Proxy{}, mishap.Invalid(mishap.WithHint(fmt.Errorf("the settings have no proxy %q", name), hint))
 }
 
 // look takes over what the proxy has recorded since the last time.

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -178,7 +179,7 @@ func TestObservingSaysWhatCallersDoWithoutAFault(t *testing.T) {
 
 func TestWatchingSaysWhyItCannot(t *testing.T) {
 	a, _ := watched(t)
-	if _, err := a.Observe(t.Context(), "payment", "", time.Second); !app.Invalid(err) || !strings.Contains(err.Error(), "no proxy") {
+	if _, err := a.Observe(t.Context(), "payment", "", time.Second); !errors.Is(err, mishap.ErrInvalid) || !strings.Contains(err.Error(), "no proxy") {
 		t.Errorf("%v", err)
 	}
 	spec := mishap.ProbeSpec{With: []byte(`{"proxy": "elsewhere"}`), Expect: []byte(`{"attempts": "<= 3"}`)}

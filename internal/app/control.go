@@ -47,7 +47,7 @@ func (a *App) Unlock(ctx context.Context, experiment, by, reason string) error {
 		for _, l := range locks {
 			names = append(names, l.Experiment)
 		}
-		return refusal{mishap.WithHint(err, mishap.Suggest(experiment, names))}
+		return mishap.Refusal(mishap.WithHint(err, mishap.Suggest(experiment, names)))
 	}
 	return err
 }
@@ -82,7 +82,7 @@ func (a *App) Standing(ctx context.Context) (report.Standing, error) {
 func (a *App) find(ctx context.Context, which string) (ledger.Record, error) {
 	if !a.hasLedger(ctx) {
 		hint := cmp.Or(a.whereElse(which), "choose the right one with --state DIR")
-		return ledger.Record{}, invalid{mishap.WithHint(fmt.Errorf("no run %q: there is no ledger in %s", which, a.Where()), hint)}
+		return ledger.Record{}, mishap.Invalid(mishap.WithHint(fmt.Errorf("no run %q: there is no ledger in %s", which, a.Where()), hint))
 	}
 	book, err := a.ledger(ctx)
 	if err != nil {
@@ -94,7 +94,7 @@ func (a *App) find(ctx context.Context, which string) (ledger.Record, error) {
 		if hint := a.whereElse(which); hint != "" {
 			err = mishap.WithHint(err, hint)
 		}
-		return record, invalid{err}
+		return record, mishap.Invalid(err)
 	}
 	return record, err
 }
@@ -108,7 +108,7 @@ func (a *App) Journal(ctx context.Context, which string) ([]mishap.Entry, error)
 			_, err = mishap.Replay(entries)
 		}
 		if err != nil {
-			return nil, invalid{fmt.Errorf("%s: %w", which, err)}
+			return nil, mishap.Invalid(fmt.Errorf("%s: %w", which, err))
 		}
 		return entries, nil
 	}

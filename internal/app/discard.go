@@ -33,7 +33,7 @@ func (a *App) discard(ctx context.Context, run *mishap.Run, injections []mishap.
 		if _, aside := keeper.SetAside(a.Settings.State, u); aside != nil {
 			err = errors.Join(err, aside)
 		}
-		return stillIn{errors.Join(fmt.Errorf("undo file %s cannot be read (%w), and the ledger does not know all that it held", u.Path, u.Damage), err)}
+		return mishap.StillIn(errors.Join(fmt.Errorf("undo file %s cannot be read (%w), and the ledger does not know all that it held", u.Path, u.Damage), err))
 	case err != nil:
 		return err
 	}
@@ -54,7 +54,7 @@ func (a *App) revertUnsure(ctx context.Context, run *mishap.Run, all []keeper.He
 				return a.revertHeld(ctx, h)
 			})
 			if err != nil {
-				problems[i] = stillIn{fmt.Errorf("revert %s on %s of run %s: %w", h.Fault, h.Target.Label(), run.ID, err)}
+				problems[i] = mishap.StillIn(fmt.Errorf("revert %s on %s of run %s: %w", h.Fault, h.Target.Label(), run.ID, err))
 			}
 		})
 	}

@@ -27,7 +27,7 @@ func (a *App) newFreezes(specs []mishap.ProbeSpec) (*freezes, error) {
 	for _, spec := range specs {
 		probe, err := a.makeProbe(spec)
 		if err != nil {
-			return nil, invalid{fmt.Errorf("governor: freeze %s: %w", spec.Name, err)}
+			return nil, mishap.Invalid(fmt.Errorf("governor: freeze %s: %w", spec.Name, err))
 		}
 		f.guards = append(f.guards, runner.Guard{Name: "freeze " + spec.Name, Safeguard: freeze{spec, probe}})
 	}

@@ -130,8 +130,8 @@ func (a *App) Mend(ctx context.Context, which string, o RunOptions) ([]*mishap.R
 		case !lost.away:
 			here = append(here, lost)
 		case which != "":
-			problems = append(problems, stillIn{mishap.WithHint(fmt.Errorf("revert run %s: its faults are in machine %s itself", lost.ID, lost.run.Plan.Host),
-				"run `mishap revert` there; if that machine is gone for good, settle it: `mishap revert "+lost.ID+" --settle WHY`")})
+			problems = append(problems, mishap.StillIn(mishap.WithHint(fmt.Errorf("revert run %s: its faults are in machine %s itself", lost.ID, lost.run.Plan.Host),
+				"run `mishap revert` there; if that machine is gone for good, settle it: `mishap revert "+lost.ID+" --settle WHY`")))
 		}
 	}
 	mended, err := a.mendAll(ctx, here, o)
@@ -315,7 +315,7 @@ func (a *App) awaitKeeper(ctx context.Context, run string, stops <-chan runner.S
 }
 
 func keeperReverts(run string, why error) error {
-	return stillIn{mishap.WithHint(fmt.Errorf("the keeper of run %s still reverts: %w", run, why), "wait until it gives up, or see what its revert waits for")}
+	return mishap.StillIn(mishap.WithHint(fmt.Errorf("the keeper of run %s still reverts: %w", run, why), "wait until it gives up, or see what its revert waits for"))
 }
 
 // Mended says in words how a run that was taken over ended.

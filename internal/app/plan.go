@@ -59,7 +59,7 @@ func (a *App) plan(ctx context.Context, e mishap.Experiment, noFault bool) (mish
 		problems = append(problems, few)
 	}
 	if problems != nil {
-		return sealed, refusal{errors.Join(problems...)}
+		return sealed, mishap.Refusal(errors.Join(problems...))
 	}
 	return sealed, nil
 }
@@ -116,7 +116,7 @@ func (a *App) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) error
 		return err
 	}
 	if short != "" {
-		return refusal{mishap.WithHint(errors.New(short), "raise share or the margin, or write baseline: auto up to 1h")}
+		return mishap.Refusal(mishap.WithHint(errors.New(short), "raise share or the margin, or write baseline: auto up to 1h"))
 	}
 	return nil
 }
@@ -156,13 +156,13 @@ func ReadPlan(path string) (mishap.Plan, error) {
 	var plan mishap.Plan
 	file, err := outside.Read(context.Background(), path, mostOfPlan)
 	if err != nil {
-		return plan, invalid{fmt.Errorf("read plan: %w", err)}
+		return plan, mishap.Invalid(fmt.Errorf("read plan: %w", err))
 	}
 	if err := json.Unmarshal(file.Text, &plan); err != nil || plan.Digest == "" {
-		return plan, invalid{mishap.WithHint(fmt.Errorf("read plan: %s is not a plan", path), "make one with `mishap plan FILE -o plan.json`")}
+		return plan, mishap.Invalid(mishap.WithHint(fmt.Errorf("read plan: %s is not a plan", path), "make one with `mishap plan FILE -o plan.json`"))
 	}
 	if err := plan.Check(time.Now()); err != nil {
-		return plan, refusal{wrapHinted("read plan "+path, err)}
+		return plan, mishap.Refusal(wrapHinted("read plan "+path, err))
 	}
 	return plan, nil
 }

@@ -184,14 +184,14 @@ func (a *App) boundFiles(sources []config.Source) (*outside.Files, error) {
 	for _, one := range g.Freezes {
 		u, err := a.probeUses(one)
 		if err != nil {
-			return nil, invalid{err}
+			return nil, mishap.Invalid(err)
 		}
 		own = own.And(u)
 	}
 	if calendar := kindOf(a.Safeguards(), func(k mishap.SafeguardKind) bool { return k.Name == "calendar" }); g.Calendar != nil {
 		u, err := calendar.Uses(a.besideSettings(g.Calendar))
 		if err != nil {
-			return nil, invalid{err}
+			return nil, mishap.Invalid(err)
 		}
 		own = own.And(u)
 	}
@@ -201,7 +201,7 @@ func (a *App) boundFiles(sources []config.Source) (*outside.Files, error) {
 	}
 	files, err := outside.ParseFiles(listed, a.programs(sources).sources)
 	if err != nil {
-		return nil, invalid{err}
+		return nil, mishap.Invalid(err)
 	}
 	return files, nil
 }

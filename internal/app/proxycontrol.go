@@ -173,7 +173,7 @@ func (a *App) ServeProxies(ctx context.Context, o proxy.Options, toxi toxiproxy.
 			SNI: p.SNI, Edge: p.Edge, Egress: p.Egress, TLS: (*proxy.ServerTLS)(p.TLS), UpstreamTLS: (*proxy.ClientTLS)(p.UpstreamTLS)})
 	}
 	if listeners == nil && toxi.Address == "" {
-		return invalid{mishap.WithHint(errors.New("the settings have no proxies"), "list them in mishap.yaml: proxies: [{name: payments, listen: \"127.0.0.1:9001\", upstream: \"127.0.0.1:9000\"}]")}
+		return mishap.Invalid(mishap.WithHint(errors.New("the settings have no proxies"), "list them in mishap.yaml: proxies: [{name: payments, listen: \"127.0.0.1:9001\", upstream: \"127.0.0.1:9000\"}]"))
 	}
 	o.Listeners, o.Log, o.Control = listeners, cmp.Or(o.Log, a.log), filepath.Join(a.Settings.State, "proxy.sock")
 	if len(listeners) > 0 {
@@ -193,7 +193,7 @@ func (a *App) ServeProxies(ctx context.Context, o proxy.Options, toxi toxiproxy.
 		case errors.As(err, &system):
 			return err
 		case err != nil:
-			return invalid{err}
+			return mishap.Invalid(err)
 		}
 		defer api.Close()
 		o.API, address = api, api.Addr()

@@ -45,10 +45,10 @@ func NewRemote(address string) (*Remote, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, invalid{mishap.WithHint(fmt.Errorf("--server %q is not the address of a server", address), "write it like https://mishap.example:7676, or give the path of its socket")}
+		return nil, mishap.Invalid(mishap.WithHint(fmt.Errorf("--server %q is not the address of a server", address), "write it like https://mishap.example:7676, or give the path of its socket"))
 	}
 	if u.Scheme == "http" && r.token != "" && !isLocal(u.Host) {
-		return nil, invalid{mishap.WithHint(fmt.Errorf("--server %s: a token is not sent without TLS", address), "use https")}
+		return nil, mishap.Invalid(mishap.WithHint(fmt.Errorf("--server %s: a token is not sent without TLS", address), "use https"))
 	}
 	r.base = strings.TrimSuffix(u.String(), "/")
 	return r, nil
@@ -58,7 +58,7 @@ func NewRemote(address string) (*Remote, error) {
 func (a *App) LocalServer() (*Remote, error) {
 	path := socketPath(a.Settings.State, "api")
 	if _, err := os.Stat(path); err != nil {
-		return nil, refusal{mishap.WithHint(fmt.Errorf("no server uses the state directory %s", a.Settings.State), "start one with `mishap serve`, or name one with --server ADDRESS")}
+		return nil, mishap.Refusal(mishap.WithHint(fmt.Errorf("no server uses the state directory %s", a.Settings.State), "start one with `mishap serve`, or name one with --server ADDRESS"))
 	}
 	if !filepath.IsAbs(path) {
 		path = "./" + path
@@ -129,11 +129,11 @@ func refusedBy(status int, text []byte) error {
 	err := fmt.Errorf("the server says: %s", p.Detail)
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return refusal{mishap.WithHint(err, "set MISHAP_TOKEN to a token with the right role")}
+		return mishap.Refusal(mishap.WithHint(err, "set MISHAP_TOKEN to a token with the right role"))
 	case http.StatusConflict:
-		return refusal{err}
+		return mishap.Refusal(err)
 	case http.StatusNotFound, http.StatusBadRequest, http.StatusUnprocessableEntity:
-		return invalid{err}
+		return mishap.Invalid(err)
 	}
 	return err
 }
@@ -280,7 +280,7 @@ func (r *Remote) Standing(ctx context.Context) (report.Standing, error) {
 	var sources []SourceView
 	var s report.Standing
 	err := errors.Join(r.ask(ctx, "GET", "/v1/sources", nil, &sources), r.ask(ctx, "GET", "/v1/locks", nil, &s.Locks))
-	if bad := r.ask(ctx, "GET", "/v1/queue", nil, &s.Waiting); bad != nil && !Invalid(bad) { // an older server has no queue
+	if bad := r.ask(ctx, "GET", "/v1/queue", nil, &s.Waiting); bad != nil && !errors.Is(bad, mishap.ErrInvalid) { // an older server has no queue
 		err = errors.Join(err, bad)
 	}
 	for _, src := range sources {

@@ -107,7 +107,7 @@ func (r *Remote) Start(ctx context.Context, want StartRequest, by string) (strin
 // Follow tells of every entry of a run until it is over. It listens to the
 // server's events, and looks at the journal where they leave a gap. A server that
 // is away, or busy, is asked again; when that is given up, the error says what was
-// known last, and is [StillIn] only if a fault may be in.
+// known last, and is [mishap.ErrStillIn] only if a fault may be in.
 func (r *Remote) Follow(ctx context.Context, id string, seen func(mishap.Entry, *mishap.Run)) (*mishap.Run, error) {
 	f := &following{remote: r, id: id, run: &mishap.Run{}, seen: seen, tries: newTries()}
 	for {
@@ -153,7 +153,7 @@ func (f *following) lost(err error) error {
 	if !in {
 		return mishap.WithHint(err, "no fault of it is in; `mishap status "+f.id+"` with the same --server shows how it ended")
 	}
-	return stillIn{mishap.WithHint(err, "the server goes on with it and reverts; `mishap status "+f.id+"` with the same --server shows how far it is, `mishap abort "+f.id+"` stops it")}
+	return mishap.StillIn(mishap.WithHint(err, "the server goes on with it and reverts; `mishap status "+f.id+"` with the same --server shows how far it is, `mishap abort "+f.id+"` stops it"))
 }
 
 // apply takes an entry.

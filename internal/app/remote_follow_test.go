@@ -33,8 +33,8 @@ func TestWhatWasSeenToBeOutIsNotStillIn(t *testing.T) {
 		{"all was reverted", mishap.Run{Seq: 9, State: mishap.Verifying, Plan: mishap.Plan{Injections: in}}, false},
 	} {
 		f := &following{run: &c.run}
-		err := f.lost(refusal{errors.New("no")})
-		if StillIn(err) != c.want || Refusal(err) {
+		err := f.lost(mishap.Refusal(errors.New("no")))
+		if errors.Is(err, mishap.ErrStillIn) != c.want || errors.Is(err, mishap.ErrRefused) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}

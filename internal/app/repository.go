@@ -29,7 +29,7 @@ func (s *serving) newRepository(src config.Source, about experiments.Options) (r
 	}
 	mirror, err := source.New(filepath.Join(s.Settings.State, "sources", src.Name), r)
 	if err != nil {
-		return nil, invalid{fmt.Errorf("source %s: %w", src.Name, err)}
+		return nil, mishap.Invalid(fmt.Errorf("source %s: %w", src.Name, err))
 	}
 	before, err := s.book.Revision(s.life, src.Name)
 	return &repository{source: src, mirror: mirror, about: about, first: before.Commit}, err

@@ -57,7 +57,7 @@ func (a *App) newRules() (*rules, error) {
 		r.guards = append(r.guards, runner.Guard{Name: k.Name + " of the settings", Safeguard: houseGuard{guard}})
 	}
 	if problems != nil {
-		return nil, invalid{errors.Join(problems...)}
+		return nil, mishap.Invalid(errors.Join(problems...))
 	}
 	for _, f := range r.freezes.guards {
 		r.guards = append(r.guards, runner.Guard{Name: f.Name, Safeguard: houseGuard{f.Safeguard}})

@@ -42,7 +42,7 @@ type RunOptions struct {
 // refused, not as an error; an error means that mishap itself failed.
 func (a *App) Run(ctx context.Context, e mishap.Experiment, o RunOptions) (*mishap.Run, error) {
 	plan, err := a.plan(ctx, e, o.NoFault)
-	if err != nil && !Refusal(err) {
+	if err != nil && !errors.Is(err, mishap.ErrRefused) {
 		return nil, err
 	}
 	return a.runByHand(ctx, plan, err, o)
@@ -125,7 +125,7 @@ func notBegun(err error) (mishap.StateChange, bool) {
 	var denial *mishap.Denial
 	why := mishap.StateChange{To: mishap.Refused}
 	switch {
-	case StillIn(err):
+	case errors.Is(err, mishap.ErrStillIn):
 		why.Cause, why.Reason = mishap.CauseSafeguard, err.Error()
 		if hint := hintOf(err); hint != "" {
 			why.Reason += " (" + hint + ")"

@@ -162,7 +162,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	}
 	sources := append(append([]config.Source(nil), a.Settings.Server.Sources...), o.Sources...)
 	if len(sources) == 0 {
-		return nil, invalid{mishap.WithHint(errors.New("serve: there is nothing to serve"), "give --experiments DIR, or sources in the settings")}
+		return nil, mishap.Invalid(mishap.WithHint(errors.New("serve: there is nothing to serve"), "give --experiments DIR, or sources in the settings"))
 	}
 	if a.files, err = a.boundFiles(sources); err != nil {
 		return nil, err
@@ -189,7 +189,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	s.provider.about = a.Settings.Server.OIDC
 	s.version = o.Version
 	if s.traces, err = trace.FromEnvironment(ctx, o.Version, a.log); err != nil {
-		return nil, invalid{err}
+		return nil, mishap.Invalid(err)
 	}
 	s.metrics = newMetrics(s)
 	s.launch, s.notify, s.readers = s.begin, s.notifier.Tell, s.readerOf

@@ -20,7 +20,7 @@ func (a *App) Settle(ctx context.Context, which, by, reason string) (*mishap.Run
 		return nil, err
 	}
 	if len(one) == 0 || one[0].run.State != mishap.Stranded && !one[0].away {
-		return nil, refusal{mishap.WithHint(fmt.Errorf("settle run %s: it is not stranded", which), "`mishap revert` reverts it; only what that cannot do is settled by a person")}
+		return nil, mishap.Refusal(mishap.WithHint(fmt.Errorf("settle run %s: it is not stranded", which), "`mishap revert` reverts it; only what that cannot do is settled by a person"))
 	}
 	book, err := a.ledger(ctx)
 	if err != nil {
@@ -76,7 +76,7 @@ func (a *App) Settle(ctx context.Context, which, by, reason string) (*mishap.Run
 func strand(run *mishap.Run, add func(mishap.Entry) error) error {
 	why := "the machine of the run was lost, and what is in it cannot be reached"
 	if !run.State.Touched() {
-		return refusal{fmt.Errorf("settle run %s: it touched nothing", run.ID)}
+		return mishap.Refusal(fmt.Errorf("settle run %s: it touched nothing", run.ID))
 	}
 	var err error
 	if run.State != mishap.Reverting {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -53,7 +54,7 @@ func TestWhatIsInALostMachineIsSettledByAPerson(t *testing.T) {
 	if mended, err := a.Mend(t.Context(), "", RunOptions{}); err != nil || mended != nil {
 		t.Errorf("mended %v, %v", mended, err)
 	}
-	if _, err := a.Mend(t.Context(), "r1", RunOptions{}); !StillIn(err) || !strings.Contains(err.Error(), "in machine gone.example itself") {
+	if _, err := a.Mend(t.Context(), "r1", RunOptions{}); !errors.Is(err, mishap.ErrStillIn) || !strings.Contains(err.Error(), "in machine gone.example itself") {
 		t.Errorf("revert says %v", err)
 	}
 	if lines, err := a.Leftovers(t.Context()); err != nil || len(lines) != 1 || !strings.Contains(lines[0], "with machine gone.example") {
@@ -101,7 +102,7 @@ func TestAStopEndsTheWaitForAKeeper(t *testing.T) {
 	}
 	stops := make(chan runner.Stop, 1)
 	stops <- runner.Stop{Cause: mishap.CauseInterrupt, Reason: "interrupted by Ctrl-C"}
-	if _, err := a.mendAll(t.Context(), orphans, RunOptions{Stops: stops}); !StillIn(err) || !strings.Contains(err.Error(), "keeper of run r1 still reverts: interrupted by Ctrl-C") {
+	if _, err := a.mendAll(t.Context(), orphans, RunOptions{Stops: stops}); !errors.Is(err, mishap.ErrStillIn) || !strings.Contains(err.Error(), "keeper of run r1 still reverts: interrupted by Ctrl-C") {
 		t.Errorf("it says %v", err)
 	}
 	if active, _ := book.Unfinished(t.Context()); len(active) != 1 || active[0].Server != "dead" {
@@ -149,7 +150,7 @@ func TestSettlingARunForgetsNothingThatTheLedgerHasForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	run, err := a.Settle(t.Context(), "r1", "ann", "scrapped")
-	if run == nil || run.State != mishap.Completed || !StillIn(err) || !strings.Contains(err.Error(), "revert other on") {
+	if run == nil || run.State != mishap.Completed || !errors.Is(err, mishap.ErrStillIn) || !strings.Contains(err.Error(), "revert other on") {
 		t.Errorf("%v, %v", run, err)
 	}
 	if _, err := os.Stat(path); err != nil {

@@ -36,7 +36,7 @@ func (a *App) Abort(ctx context.Context, which, by, reason string) (Asked, error
 	}
 	asked := Asked{Run: record.ID, Ledger: a.Where(), Server: a.whoServes(record.Server)}
 	if !record.Active() {
-		return asked, refusal{fmt.Errorf("abort run %s: it is %s already", record.ID, record.State)}
+		return asked, mishap.Refusal(fmt.Errorf("abort run %s: it is %s already", record.ID, record.State))
 	}
 	book, err := a.ledger(ctx)
 	if err != nil {
@@ -50,8 +50,8 @@ func (a *App) Abort(ctx context.Context, which, by, reason string) (Asked, error
 	}
 	if err != nil {
 		err = fmt.Errorf("abort run %s: %w (it belongs to %s of ledger %s)", record.ID, err, asked.Server, asked.Ledger)
-		if record.State.Touched() && !StillIn(err) {
-			err = stillIn{mishap.WithHint(err, "if the process does not answer, end it: the keeper of the run reverts, then `mishap revert "+record.ID+"`")}
+		if record.State.Touched() && !errors.Is(err, mishap.ErrStillIn) {
+			err = mishap.StillIn(mishap.WithHint(err, "if the process does not answer, end it: the keeper of the run reverts, then `mishap revert "+record.ID+"`"))
 		}
 	}
 	return asked, err
@@ -67,7 +67,7 @@ func (a *App) askToStop(ctx context.Context, book ledger.Ledger, record ledger.R
 		return err
 	}
 	if !alive {
-		return stillIn{mishap.WithHint(errors.New("its server is gone"), "`mishap revert "+record.ID+"` reverts it")}
+		return mishap.StillIn(mishap.WithHint(errors.New("its server is gone"), "`mishap revert "+record.ID+"` reverts it"))
 	}
 	return askStop(ctx, socketPath(a.Settings.State, record.Server), stopRequest{Run: record.ID, By: by, Reason: reason})
 }

@@ -18,7 +18,7 @@ import (
 func (a *App) undoFiles() ([]keeper.Undo, error) {
 	files, err := keeper.ReadUndo(a.Settings.State)
 	if err != nil {
-		err = stillIn{err}
+		err = mishap.StillIn(err)
 	}
 	return files, err
 }
@@ -102,7 +102,7 @@ func tellLeft(left []error, tell func(string)) {
 
 func (a *App) setAside(u keeper.Undo, tell func(string)) error {
 	if _, err := keeper.SetAside(a.Settings.State, u); err != nil {
-		return stillIn{fmt.Errorf("undo file %s cannot be read (%w), nor moved: %w", u.Path, u.Damage, err)}
+		return mishap.StillIn(fmt.Errorf("undo file %s cannot be read (%w), nor moved: %w", u.Path, u.Damage, err))
 	}
 	tell(fmt.Sprintf("undo file %s cannot be read and was set aside: %s", u.Path, u.Damage))
 	return nil
@@ -129,7 +129,7 @@ func keysOf(plan mishap.Plan) (keys []mishap.Key) {
 func (a *App) unsettled(meant func(keeper.Damaged) bool) error {
 	damaged, err := keeper.Unsettled(a.Settings.State)
 	if err != nil {
-		return stillIn{fmt.Errorf("look for damaged undo files: %w", err)}
+		return mishap.StillIn(fmt.Errorf("look for damaged undo files: %w", err))
 	}
 	var paths []string
 	name, what := "", " that changes the same"
@@ -145,8 +145,9 @@ func (a *App) unsettled(meant func(keeper.Damaged) bool) error {
 	if paths == nil {
 		return nil
 	}
-	return stillIn{mishap.WithHint(fmt.Errorf("what these undo files held cannot all be read, and may still be in: %s", strings.Join(paths, ", ")),
-		"put back what it was, then `mishap revert "+name+" --settle WHY`; until then nothing starts"+what)}
+	return mishap.StillIn(mishap.WithHint(fmt.Errorf("what these undo files held cannot all be read, and may still be in: %s", strings.Join(paths, ", ")),
+		"put back what it was, then `mishap revert "+name+" --settle WHY`; until then nothing starts"+what))
+
 }
 
 // SettleUndo records that a person has put back what an undo file may have held

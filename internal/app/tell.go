@@ -16,7 +16,7 @@ func (a *App) newNotifier() (*notify.Notifier, error) {
 	for _, n := range a.Settings.Server.Notify {
 		t, err := target(n)
 		if err != nil {
-			return nil, invalid{fmt.Errorf("notify %s: %w", n.Name, err)}
+			return nil, mishap.Invalid(fmt.Errorf("notify %s: %w", n.Name, err))
 		}
 		o.Targets = append(o.Targets, t)
 	}
