@@ -31,3 +31,6 @@ func Connect(ctx context.Context, dir string) error {
 	}
 	return err
 }
+
+// InTurn migrates when nobody else does.
+func InTurn(ctx context.Context, migrate func() error) error { return inTurn(ctx, migrate) }

@@ -79,20 +79,20 @@ func Open(ctx context.Context, dir string) (*SQLite, error) {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
 	l.connect()
-	if err := l.migrateInTurn(ctx); err != nil {
+	if err := inTurn(ctx, func() error { return l.migrate(ctx, migrations()) }); err != nil {
 		_ = l.Close()
 		return nil, l.explain("open ledger", err)
 	}
 	return l, nil
 }
 
-// migrateInTurn migrates when nobody else does. Of processes that open a new
+// inTurn migrates when nobody else does. Of processes that open a new
 // ledger at once all but one are told that it is busy, and at once: SQLite waits
 // for nobody while the journal mode changes.
-func (l *SQLite) migrateInTurn(ctx context.Context) error {
+func inTurn(ctx context.Context, migrate func() error) error {
 	const most, pause = 10 * time.Second, 20 * time.Millisecond
 	for begin := time.Now(); ; {
-		err := l.migrate(ctx, migrations())
+		err := migrate()
 		if !busy(err) || time.Since(begin) > most {
 			return err
 		}

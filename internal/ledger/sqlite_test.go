@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"mishap"
@@ -57,22 +56,24 @@ func TestASecondProcessSeesWhatTheFirstWrote(t *testing.T) {
 	}
 }
 
-// Of those who open a new ledger at once none is sent away.
-func TestManyOpenANewLedgerAtOnce(t *testing.T) {
-	for range 20 {
-		dir := t.TempDir()
-		var all sync.WaitGroup
-		for range 4 {
-			all.Go(func() {
-				l, err := ledger.Open(t.Context(), dir)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				_ = l.Close()
-			})
+// Of those who open a new ledger at once none is sent away: while one of them writes,
+// SQLite tells the others at once that it is busy.
+func TestWhoOpensANewLedgerAtOnceWaitsForItsTurn(t *testing.T) {
+	dir := t.TempDir()
+	other, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "ledger.db")+"?_txlock=immediate")
+	must(t, err)
+	defer other.Close()
+	writing, err := other.BeginTx(t.Context(), nil)
+	must(t, err)
+	told := 0
+	must(t, ledger.InTurn(t.Context(), func() error {
+		if told++; told == 3 {
+			must(t, writing.Rollback())
 		}
-		all.Wait()
+		return ledger.Connect(t.Context(), dir)
+	}))
+	if told < 3 {
+		t.Error("it was not told that it is busy")
 	}
 }
 
