@@ -109,11 +109,21 @@ func (n Number) Float() float64 {
 func DecodeNumbers(data []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
+	return DecodeWhole(decoder, into)
+}
+
+// ErrMore is text after the one value that was to be read.
+var ErrMore = errors.New("there is more after the value")
+
+// DecodeWhole reads the one JSON value that the decoder's input holds. What follows
+// it, other than space, is [ErrMore], also a bracket: [json.Decoder.More] takes that
+// for the end of something.
+func DecodeWhole(decoder *json.Decoder, into any) error {
 	if err := decoder.Decode(into); err != nil {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is more after the value")
+		return ErrMore
 	}
 	return nil
 }

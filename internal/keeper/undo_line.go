@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+
+	"mishap"
 )
 
 // A line of an undo file ends with its checksum: a bit that has turned could name
@@ -37,11 +39,8 @@ func parseLine(line []byte) (r record, err error) {
 	if at < 0 {
 		strict.DisallowUnknownFields()
 	}
-	if err := strict.Decode(&r); err != nil {
+	if err := mishap.DecodeWhole(strict, &r); err != nil {
 		return r, err
-	}
-	if strict.More() {
-		return r, errors.New("there is something after the record")
 	}
 	switch {
 	case r.Version > undoVersion:

@@ -94,3 +94,13 @@ func TestUndoOfAnOlderMishapIsRead(t *testing.T) {
 		t.Errorf("a checksum whose name is damaged is taken for an older line: %+v", u)
 	}
 }
+
+// TestWhatFollowsARecordIsDamage has no checksum that would tell.
+func TestWhatFollowsARecordIsDamage(t *testing.T) {
+	const hold = `{"at":"2026-01-02T03:04:05Z","hold":{"id":"r.1","run":"r","injector":"files","target":{"id":"x"}}}`
+	for _, after := range []string{"}", "]", "{", ",", "1", hold, "x"} {
+		if u := readText([]byte(hold + after + "\n" + hold + "\n")); u.Damage == nil {
+			t.Errorf("%q after a record is no damage: %+v", after, u)
+		}
+	}
+}

@@ -77,13 +77,13 @@ func decodeEntry(line []byte) (mishap.Entry, error) {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&e); errors.Is(err, io.ErrUnexpectedEOF) {
+	switch err := mishap.DecodeWhole(decoder, &e); {
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		return e, errors.New("the entry is cut off")
-	} else if err != nil {
-		return e, err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+	case errors.Is(err, mishap.ErrMore):
 		return e, errors.New("there is more after the entry; a journal has one entry per line")
+	case err != nil:
+		return e, err
 	}
 	if e.Run == "" {
 		return e, errors.New("it names no run")
