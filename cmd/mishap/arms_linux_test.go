@@ -113,8 +113,7 @@ func (l *lanes) write(name, text string) string {
 }
 
 func (l *lanes) mishap(args ...string) *exec.Cmd {
-	c := exec.Command(os.Args[0], append(args, "--config", filepath.Join(l.dir, "mishap.yaml"))...)
-	c.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1")
+	c := program(nil, append(args, "--config", filepath.Join(l.dir, "mishap.yaml"))...)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return c
 }

@@ -68,9 +68,8 @@ func newVictim(t *testing.T) *victim {
 
 // mishap makes a command of this program.
 func (v *victim) mishap(args ...string) *exec.Cmd {
-	c := exec.Command(os.Args[0], args...)
+	c := program([]string{"MISHAP_STATE=" + v.state}, args...)
 	c.Dir = v.dir
-	c.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1", "MISHAP_STATE="+v.state)
 	return c
 }
 

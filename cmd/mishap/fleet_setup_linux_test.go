@@ -124,20 +124,19 @@ func fleetOf(t *testing.T, o fleetOptions) *fleet {
 // up starts a server and waits until it answers.
 func (f *fleet) up(m *member) {
 	f.t.Helper()
-	program, err := os.Executable()
+	path, err := os.Executable()
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	if old := os.Getenv("MISHAP_FLEET_OLD"); old != "" && (len(f.servers) == 0 || m == f.servers[0]) {
-		program = old // a test binary of the version before: a rolling upgrade
+		path = old // a test binary of the version before: a rolling upgrade
 	}
 	out, err := os.OpenFile(filepath.Join(m.state, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	defer out.Close()
-	m.cmd = exec.Command(program, "serve", "--config", filepath.Join(m.state, "mishap.yaml"), "--state", m.state)
-	m.cmd.Env = slices.Concat(os.Environ(), []string{"MISHAP_TEST_PROGRAM=1"}, f.env, m.env)
+	m.cmd = programOf(path, slices.Concat(f.env, m.env), "serve", "--config", filepath.Join(m.state, "mishap.yaml"), "--state", m.state)
 	m.cmd.Stdout, m.cmd.Stderr = out, out
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := startLocked(m.cmd); err != nil {

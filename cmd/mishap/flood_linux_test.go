@@ -110,7 +110,7 @@ func (f *flooded) limited(args ...string) *started {
 	c := f.mishap()
 	c.Cmd = exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, f.descriptors), program}, args...)...)
 	c.Dir, c.Stdout, c.Stderr = f.dir, &c.out, &c.err
-	c.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1")
+	c.Env = append(os.Environ(), isProgram)
 	return c
 }
 

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -70,15 +69,14 @@ func TestNoVerbWritesWhatActsOnATerminal(t *testing.T) {
 		"token": {{hostile}}, "demo": {{hostile}}, "demo-service": {{hostile}}, "keeper": {{hostile}}, "version": {{hostile}}, "help": {{hostile}},
 		"completion": {{hostile}, {"bash"}, {"zsh"}, {"fish"}, {"powershell"}},
 	}
-	program, err := os.Executable()
+	path, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	said := 0
 	try := func(args ...string) {
-		cmd := exec.Command(program, args...)
+		cmd := programOf(path, []string{"MISHAP_STATE=" + filepath.Join(dir, "state"), "LANG=C"}, args...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1", "MISHAP_STATE="+filepath.Join(dir, "state"), "LANG=C")
 		var out, errs strings.Builder
 		cmd.Stdout, cmd.Stderr = &out, &errs
 		_ = cmd.Run() // most of this fails

@@ -88,9 +88,8 @@ func (p *pairs) write(name, text string) {
 
 // mishap makes a command of this program with the ledger of that name.
 func (p *pairs) mishap(ledger string, args ...string) *exec.Cmd {
-	c := exec.Command(os.Args[0], args...)
+	c := program([]string{"MISHAP_STATE=" + filepath.Join(p.dir, ledger), "GIT_CEILING_DIRECTORIES=" + filepath.Dir(p.dir)}, args...)
 	c.Dir = p.dir
-	c.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1", "MISHAP_STATE="+filepath.Join(p.dir, ledger), "GIT_CEILING_DIRECTORIES="+filepath.Dir(p.dir))
 	return c
 }
 

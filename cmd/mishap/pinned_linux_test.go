@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,10 +33,8 @@ faults: [{name: stop, injector: ec2-stop, targets: {region: eu-west-1, tags: {Nu
 blastRadius: {targets: 1}
 `, fine.URL))
 	mishap := func(args ...string) (int, string) {
-		c := exec.Command(os.Args[0], args...)
+		c := program([]string{"AWS_ENDPOINT_URL=" + cloud.url, "AWS_ACCESS_KEY_ID=testing", "AWS_SECRET_ACCESS_KEY=testing", "AWS_REGION=eu-west-1", "AWS_EC2_METADATA_DISABLED=true"}, args...)
 		c.Dir = dir
-		c.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1",
-			"AWS_ENDPOINT_URL="+cloud.url, "AWS_ACCESS_KEY_ID=testing", "AWS_SECRET_ACCESS_KEY=testing", "AWS_REGION=eu-west-1", "AWS_EC2_METADATA_DISABLED=true")
 		text, _ := c.CombinedOutput()
 		return c.ProcessState.ExitCode(), strings.Join(strings.Fields(string(text)), " ")
 	}

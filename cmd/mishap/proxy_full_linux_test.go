@@ -32,7 +32,7 @@ func TestAProxyWithoutFileDescriptorsServesWhatItHasAndAnswersItsControl(t *test
 	}
 	var said strings.Builder
 	proxy := exec.Command("sh", "-c", `ulimit -n 80; exec "$0" proxy --until-eof --config "$1"`, os.Args[0], settings)
-	proxy.Env, proxy.Stderr = append(os.Environ(), "MISHAP_TEST_PROGRAM=1"), &said
+	proxy.Env, proxy.Stderr = append(os.Environ(), isProgram), &said
 	in, err := proxy.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -44,8 +44,7 @@ func TestAProxyWithoutFileDescriptorsServesWhatItHasAndAnswersItsControl(t *test
 	t.Cleanup(end)
 	mishap := func(args ...string) string {
 		t.Helper()
-		c := exec.Command(os.Args[0], append(args, "--config", settings)...)
-		c.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1")
+		c := program(nil, append(args, "--config", settings)...)
 		out, err := c.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %v\n%s", args, err, out)

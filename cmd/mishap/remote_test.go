@@ -98,13 +98,13 @@ blastRadius: {targets: 1}
 			t.Skipf("SKIPPED: git %v: %s", err, out)
 		}
 	}
-	program, err := os.Executable()
+	path, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := &member{state: filepath.Join(t.TempDir(), "s")}
-	m.cmd = exec.Command(program, "serve", "--experiments", "experiments", "--listen", "none", "--state", m.state)
-	m.cmd.Dir, m.cmd.Env = dir, append(os.Environ(), "MISHAP_TEST_PROGRAM=1")
+	m.cmd = programOf(path, nil, "serve", "--experiments", "experiments", "--listen", "none", "--state", m.state)
+	m.cmd.Dir = dir
 	if err := m.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -131,12 +131,7 @@ func remotely(t *testing.T, b *between) (string, int) {
 	t.Helper()
 	front := httptest.NewServer(b)
 	defer front.Close()
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, "--server", front.URL, "run", "calm")
-	cmd.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1")
+	cmd := program(nil, "--server", front.URL, "run", "calm")
 	out, _ := cmd.CombinedOutput()
 	return string(out), cmd.ProcessState.ExitCode()
 }

@@ -69,9 +69,8 @@ type started struct {
 
 // mishap makes a command of this program that is killed at the end of the test.
 func (s *stage) mishap(args ...string) *started {
-	c := &started{Cmd: exec.Command(os.Args[0], args...), t: s.t}
+	c := &started{Cmd: program([]string{"MISHAP_STATE=" + filepath.Join(s.dir, "state")}, args...), t: s.t}
 	c.Dir, c.Stdout, c.Stderr = s.dir, &c.out, &c.err
-	c.Env = append(os.Environ(), "MISHAP_TEST_PROGRAM=1", "MISHAP_STATE="+filepath.Join(s.dir, "state"))
 	return c
 }
 

@@ -73,7 +73,7 @@ func (c *company) run(name string, args ...string) string {
 	c.t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Dir = c.dir
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "MISHAP_TEST_PROGRAM=1",
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", isProgram,
 		"GIT_AUTHOR_NAME=ann", "GIT_AUTHOR_EMAIL=ann@example.com", "GIT_COMMITTER_NAME=ann", "GIT_COMMITTER_EMAIL=ann@example.com")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -198,7 +198,7 @@ allow: {commands: [touch, rm, test, "true"]}
 	if err := os.Symlink(program, link); err != nil {
 		t.Fatal(err)
 	}
-	c.background(link, []string{"MISHAP_TEST_PROGRAM=1"}, "serve", "--config", "mishap.yaml")
+	c.background(link, []string{isProgram}, "serve", "--config", "mishap.yaml")
 	c.until("readyz", func() string { return c.get("http://"+c.listen+"/readyz", "") }, "ready\n")
 
 	c.write("work/chaos/tick.yaml", `version: 1
