@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -17,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mishap/internal/socket"
 )
 
 // flood is many clients that want nothing: each has one connection, and makes
@@ -144,7 +147,14 @@ func overTLS(address string) func(int) (net.Conn, error) {
 
 // overUnix connects to a unix socket.
 func overUnix(path string) func(int) (net.Conn, error) {
-	return func(int) (net.Conn, error) { return net.DialTimeout("unix", path, 10*time.Second) }
+	return func(int) (net.Conn, error) {
+		if strings.HasPrefix(path, "@") {
+			return net.DialTimeout("unix", path, 10*time.Second)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		return socket.Dial(ctx, path)
+	}
 }
 
 // abstract lists the names in the abstract namespace that begin so.

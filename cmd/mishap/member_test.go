@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"mishap/internal/socket"
 )
 
 // member is a server that a test started.
@@ -22,7 +24,7 @@ type member struct {
 // call asks a server over its socket.
 func (m *member) call(method, path, body string) (int, string) {
 	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(m.state, "servers", "api.sock"))
+		return socket.Dial(ctx, filepath.Join(m.state, "servers", "api.sock"))
 	}}}
 	req, err := http.NewRequest(method, "http://mishap"+path, bytes.NewBufferString(body))
 	if err != nil {

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mishap/internal/socket"
 )
 
 // between is a proxy in front of a server. It answers with the trouble that is
@@ -120,7 +122,7 @@ blastRadius: {targets: 1}
 	to := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "mishap"})
 	to.FlushInterval = -1
 	to.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(m.state, "servers", "api.sock"))
+		return socket.Dial(ctx, filepath.Join(m.state, "servers", "api.sock"))
 	}}
 	return &between{pass: to, trouble: map[string][]string{}}
 }
