@@ -23,6 +23,7 @@ import (
 	"mishap/internal/ledger"
 	sources "mishap/internal/metrics"
 	"mishap/internal/outside"
+	"mishap/internal/pulse"
 	"mishap/probes"
 )
 
@@ -52,7 +53,8 @@ type App struct {
 	desk   desk
 	aids   aids
 	calls  callerWatches
-	fenced atomic.Bool // the lease was lost: nothing starts
+	fenced atomic.Bool  // the lease was lost: nothing starts
+	pulse  *pulse.Pulse // of this process, once it is a server
 	mu     sync.Mutex
 	book   ledger.Ledger
 	server string            // this process, once it is one
@@ -79,6 +81,9 @@ func (a *App) Close() {
 	defer a.mu.Unlock()
 	if a.leave != nil {
 		_ = a.leave()
+	}
+	if a.pulse != nil {
+		a.pulse.Stop()
 	}
 	if a.otlp != nil {
 		_ = a.otlp.Close()
@@ -149,6 +154,10 @@ func (a *App) register(ctx context.Context, kind string) (string, error) {
 		}
 		leave, quiet := a.leave, a.announcePresence(a.server, kind)
 		a.leave = func() error { quiet(); return leave() }
+		if a.pulse == nil {
+			a.pulse = pulse.New(a.stillFor())
+			a.pulse.Start()
+		}
 		a.fenced.Store(false)
 	}
 	return a.server, nil

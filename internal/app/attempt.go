@@ -56,7 +56,12 @@ func (s *serving) attempt(b begins, o RunOptions, started func()) error {
 	if plan.Digest == "" {
 		plan = mishap.Plan{Experiment: b.Experiment, Created: time.Now().UTC().Round(time.Second)}
 	}
-	o.Admit = func(f mishap.Facts) error { return s.admit(b.held, plan, f) }
+	o.Admit = func(f mishap.Facts) error {
+		if s.pulse.Stood(b.decided) {
+			return errStood
+		}
+		return s.admit(b.held, plan, f)
+	}
 	run, err := s.App.begin(s.life, plan, o)
 	started()
 	if err == nil {
@@ -85,6 +90,9 @@ func (s *serving) notBegun(b begins, err error) error {
 	if errors.Is(err, ledger.ErrTickTaken) {
 		// Another server has it; or this clock went back, and it was run before.
 		return s.book.Refuse(s.life, s.me(), []ledger.Refusal{*s.refused(b, mishap.CauseBusy, err.Error()).refusal})
+	}
+	if errors.Is(err, errStood) {
+		return s.book.Postpone(s.life, []ledger.Turn{*b.waits(err.Error(), nil, now)})
 	}
 	if errors.Is(err, ledger.ErrOutdated) || errors.Is(err, ledger.ErrFenced) { // this server reads it soon or gets a new lease, or another one runs it
 		return s.book.Postpone(s.life, []ledger.Turn{*b.waits(err.Error(), nil, now.Add(waitFor))})

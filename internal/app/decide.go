@@ -66,6 +66,7 @@ type begins struct {
 	tick    mishap.Tick
 	since   time.Time // when the oldest of its times was due that it did not get
 	turn    time.Time // when it had its last turn; zero: never
+	decided time.Time // by what was known then
 	advance *ledger.Advance
 }
 
@@ -103,7 +104,7 @@ func (s *serving) decide(ctx context.Context, h held, d ledger.Schedule, v *view
 	if more {
 		advance.Next = &next
 	}
-	b := begins{held: h, tick: tick, since: d.Since, turn: d.Turn, advance: advance}
+	b := begins{held: h, tick: tick, since: d.Since, turn: d.Turn, decided: now, advance: advance}
 	if why, to := missed(h, now.Sub(d.Tick.Due), tick, next, more, now); why != "" {
 		if to != nil {
 			advance.Next = to

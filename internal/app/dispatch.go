@@ -26,7 +26,10 @@ func (s *serving) dispatch(ctx context.Context) {
 	for ctx.Err() == nil {
 		now := time.Now()
 		n, err := s.dispatchOnce(ctx, now)
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case errors.Is(err, errStood):
+			s.log.Warn("look at schedules", "error", err)
+		case err != nil && ctx.Err() == nil:
 			s.log.Error("look at schedules", "error", err)
 		}
 		if n == dispatchBatch && err == nil {
@@ -92,6 +95,8 @@ func (s *serving) dispatchOnce(ctx context.Context, now time.Time) (int, error) 
 		case r.turn != nil:
 			turns = append(turns, *r.turn)
 			s.tellWaiting(*r.turn)
+		case r.start && s.pulse.Stood(now):
+			return len(due), errStood
 		case r.start:
 			mine, claimErr := s.book.Claim(ctx, d, r.place(now.Add(claimFor)))
 			err = errors.Join(err, claimErr)
@@ -100,6 +105,9 @@ func (s *serving) dispatchOnce(ctx context.Context, now time.Time) (int, error) 
 				s.launch(r.begins)
 			}
 		}
+	}
+	if s.pulse.Stood(now) {
+		return len(due), errStood
 	}
 	err = errors.Join(err, s.book.Postpone(ctx, turns), s.book.Refuse(ctx, s.me(), refusals))
 	for _, r := range refusals {

@@ -213,7 +213,7 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 	}
 	r := &runner.Runner{
 		Journal: toldJournal{journal{book, lease}, a.around}, Faults: faults, Probes: measured, Seen: a.desk.watch(o.Seen), Log: a.log,
-		Restore: a.restore, Yield: a.yieldIfLapsed(book, lease.Server),
+		Restore: a.restore, Yield: a.yieldIfLapsed(book, lease.Server), Confirm: a.confirming(book, lease, first.At),
 		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3, Inject: a.injectWithin(), GiveUp: o.GiveUp,
 	}
 	letGo, err := a.compare(ctx, book, r, first.Run, plan)

@@ -123,6 +123,13 @@ func (k *keeping) outstanding() []*held {
 	return out
 }
 
+// others reports whether an injection may be another server's to revert by now.
+func (k *keeping) others(in mishap.Injection) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.lapsed && !in.Target.Where.Local()
+}
+
 // left reports whether something is left to who owns the run now: the undo file
 // stays until that is recorded.
 func (k *keeping) left() bool {
@@ -164,6 +171,9 @@ func (k *keeping) inject(id string) error {
 	}
 	_, err = bounded.Call(ctx, callTimeout, "inject", func(ctx context.Context) (struct{}, error) {
 		defer leave()
+		if k.vouch(); k.others(h.in) {
+			return struct{}{}, fmt.Errorf("inject %s: this keeper stood still for a whole lease", id)
+		}
 		return struct{}{}, h.injector.Inject(ctx, h.in)
 	})
 	if err != nil {

@@ -44,6 +44,11 @@ func (h *holding) callInject(ctx context.Context, id string) error {
 	}
 	_, err = bounded.Call(ctx, h.Inject, "the injector", func(ctx context.Context) (struct{}, error) {
 		defer leave()
+		if h.Confirm != nil {
+			if err := h.Confirm(ctx); err != nil {
+				return struct{}{}, err
+			}
+		}
 		return struct{}{}, call(ctx, in)
 	})
 	return err

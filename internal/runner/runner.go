@@ -103,6 +103,9 @@ type Runner struct {
 	// server has reverted it, and what is there now is not this run's. An error means
 	// that this cannot be known yet. Nil: everything is this run's to revert.
 	Yield func(ctx context.Context, in mishap.Injection) (reason string, err error)
+	// Confirm is asked right before each injecting call. An error means that what the
+	// run knew no longer holds: nothing is injected. Nil: it always holds.
+	Confirm func(ctx context.Context) error
 	// GiveUp ends the tries to write what the journal did not take, once the
 	// run is over. Nil: it was tried often enough.
 	GiveUp <-chan struct{}
