@@ -122,8 +122,8 @@ func (anywhere) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, err
 // they are opened. It may be another by then, and opening a pipe would wait for
 // its writer.
 func openIn(t tree, name, path string) (*os.File, error) {
-	if info, err := t.Stat(name); err != nil || !info.Mode().IsRegular() {
-		return nil, irregular(path, info, err)
+	if info, err := t.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, irregular(path, info, nil)
 	}
 	return t.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
 }

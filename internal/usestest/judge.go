@@ -82,12 +82,12 @@ func (s statement) command(u use) (as, problem string) {
 }
 
 // sets are the variables that a command got beside those of the process that
-// started it, but not those that say which run it is of, and its folder, which
-// package exec sets.
+// started it, but not those that say which run it is of and by which it is found,
+// and its folder, which package exec sets.
 func (s statement) sets(env []string) (names []string) {
 	for _, pair := range env {
 		name, _, _ := strings.Cut(pair, "=")
-		if !slices.Contains(s.Environ, pair) && name != "PWD" && !slices.Contains([]string{"MISHAP_RUN", "MISHAP_FAULT", "MISHAP_INJECTION"}, name) {
+		if !slices.Contains(s.Environ, pair) && name != "PWD" && !slices.Contains([]string{"MISHAP_RUN", "MISHAP_FAULT", "MISHAP_INJECTION", "MISHAP_COMMAND"}, name) {
 			names = append(names, name)
 		}
 	}
@@ -107,7 +107,7 @@ func (s statement) file(opened string) (as, problem string) {
 			return "file " + f, ""
 		}
 	}
-	for _, pattern := range slices.Concat(s.Granted.Files, ofGo()) {
+	for _, pattern := range slices.Concat(s.Granted.Files, ofGo(), ofSpawn()) {
 		if is, err := path.Match(pattern, opened); is && err == nil {
 			return "", ""
 		}
@@ -131,6 +131,9 @@ func ofGo() []string {
 		"/proc/self/*",
 	}
 }
+
+// ofSpawn is where package spawn looks for what a command that it kills has started.
+func ofSpawn() []string { return []string{"/proc", "/proc/*/environ"} }
 
 // foldersOfGo are those whose files Go opens: the clocks of time zones, whose names
 // cannot lead out of their folder, and whom the system trusts.
