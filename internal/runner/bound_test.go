@@ -301,6 +301,21 @@ func TestALateCallNeverInjectsBehindTheRevertsBack(t *testing.T) {
 	})
 }
 
+// A run that may no longer inject what it was about to makes no call, and ends.
+func TestNothingIsInjectedThatIsNotConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSet(t, fault("a", time.Minute))
+		s.runner.Confirm = func(context.Context) error { return errors.New("it stood still") }
+		s.clocks()
+		wantVerdict(t, s.run(t, t.Context()), mishap.Inconclusive, "it stood still")
+		for _, call := range s.w.calls() {
+			if strings.HasPrefix(call, "inject") {
+				t.Errorf("it called %q", call)
+			}
+		}
+	})
+}
+
 func TestAReadyLedgerErrorIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSet(t, fault("a", time.Minute))
