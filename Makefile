@@ -103,7 +103,7 @@ attack-inputs: build ## 20,000 fuzzed experiment files, 5,000 fuzzed API calls, 
 	MISHAP_ATTACK_INPUTS=full MISHAP_ATTACK_SEED=$(or $(SEED),1) $(GO) test -count=1 -timeout 60m -v -run 'TestNo(ExperimentFile|CallOfTheAPI|Commit)Brings' ./cmd/mishap | grep -v '^=== '
 
 attack-brake: ## hold 2,000 idle and slow connections to everything that listens, at 1,024 descriptors, and brake
-	MISHAP_FLOOD=2000 $(GO) test -count=1 -timeout 10m -v -run TestAFlood ./cmd/mishap
+	MISHAP_FLOOD=2000 $(GO) test -count=1 -timeout 10m -parallel 1 -v -run TestAFlood ./cmd/mishap
 
 fuzz-api: build ## let schemathesis, pinned, look for faults in the API
 	.ci/fuzz-api

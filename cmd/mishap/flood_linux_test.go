@@ -213,6 +213,7 @@ func floodOf(t *testing.T) (clients, descriptors int) {
 func TestAFloodKeepsNobodyFromTheBrake(t *testing.T) {
 	for name, secure := range map[string]bool{"clear": false, "TLS": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			if !inside(t, syscall.CLONE_NEWNET) {
 				return
 			}
