@@ -65,6 +65,15 @@ func (h *Hinted) Unwrap() error { return h.Err }
 // WithHint adds a next step to err.
 func WithHint(err error, hint string) error { return &Hinted{Err: err, Hint: hint} }
 
+// HintOf is the next step that err has for a person; empty if it has none.
+func HintOf(err error) string {
+	var hinted *Hinted
+	if errors.As(err, &hinted) {
+		return hinted.Hint
+	}
+	return ""
+}
+
 // Warning is something about a value that keeps nothing from running, but that
 // somebody should know: it does not mean what many would take it for.
 type Warning struct{ FieldError }

@@ -10,12 +10,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"mishap"
-	"mishap/internal/app"
+	"mishap/internal/api"
 	"mishap/internal/report"
 )
 
 func (c *cli) approveCommand() *cobra.Command {
-	var in app.ApproveRequest
+	var in api.ApproveRequest
 	var revoke bool
 	cmd := &cobra.Command{
 		Use:   "approve EXPERIMENT",
@@ -34,7 +34,7 @@ which plans need that: governor.approval. Nobody approves what they committed.` 
 			if in.Digest == "" && in.Reason != "" {
 				return usageError{mishap.WithHint(errors.New("approve needs the digest of the plan that you looked at"), "`mishap approve "+args[0]+"` shows it")}
 			}
-			return c.withServer(func(r *app.Remote) error {
+			return c.withServer(func(r *api.Client) error {
 				switch {
 				case revoke:
 					return c.disapprove(cmd, r, args[0])
@@ -54,9 +54,9 @@ which plans need that: governor.approval. Nobody approves what they committed.` 
 
 // withServer runs f with the server that --server names, or with the one that
 // uses this machine's state directory.
-func (c *cli) withServer(f func(*app.Remote) error) error {
+func (c *cli) withServer(f func(*api.Client) error) error {
 	if c.server != "" {
-		r, err := app.NewRemote(c.server)
+		r, err := api.NewClient(c.server)
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (c *cli) withServer(f func(*app.Remote) error) error {
 	return f(r)
 }
 
-func (c *cli) showApprovable(cmd *cobra.Command, r *app.Remote, name string) error {
+func (c *cli) showApprovable(cmd *cobra.Command, r *api.Client, name string) error {
 	got, err := r.Approvable(cmd.Context(), name)
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (c *cli) showApprovable(cmd *cobra.Command, r *app.Remote, name string) err
 	return err
 }
 
-func (c *cli) approve(cmd *cobra.Command, r *app.Remote, in app.ApproveRequest) error {
+func (c *cli) approve(cmd *cobra.Command, r *api.Client, in api.ApproveRequest) error {
 	a, err := r.Approve(cmd.Context(), in, whoami())
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (c *cli) approve(cmd *cobra.Command, r *app.Remote, in app.ApproveRequest) 
 	return err
 }
 
-func (c *cli) disapprove(cmd *cobra.Command, r *app.Remote, name string) error {
+func (c *cli) disapprove(cmd *cobra.Command, r *api.Client, name string) error {
 	if err := r.Disapprove(cmd.Context(), name, whoami()); err != nil {
 		return err
 	}

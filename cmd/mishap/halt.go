@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mishap"
+	"mishap/internal/api"
 	"mishap/internal/app"
 	"mishap/internal/plaintext"
 )
@@ -103,7 +104,7 @@ func (c *cli) halt(cmd *cobra.Command, reason string, everywhere bool) error {
 	return err
 }
 
-func inJSON(s app.Stopped) haltedLedger {
+func inJSON(s api.Stopped) haltedLedger {
 	one := haltedLedger{Ledger: s.Ledger, Halted: s.Problem == nil, Runs: append([]string{}, s.Runs...), Servers: append([]string{}, s.Servers...), Late: s.Late}
 	if s.Problem != nil {
 		one.Problem = s.Problem.Error()
@@ -112,7 +113,7 @@ func inJSON(s app.Stopped) haltedLedger {
 }
 
 // tellHalt says what was halted, and on stderr what was not.
-func (c *cli) tellHalt(answer haltAnswer, all []app.Stopped) error {
+func (c *cli) tellHalt(answer haltAnswer, all []api.Stopped) error {
 	for _, n := range answer.Others {
 		c.tellFolded(fmt.Sprintf("mishap: not of this ledger: %s; stop it with", n), "mishap halt "+n.Reach())
 	}

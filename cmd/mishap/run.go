@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mishap"
+	"mishap/internal/api"
 	"mishap/internal/app"
 	"mishap/internal/report"
 	"mishap/internal/runner"
@@ -174,13 +175,13 @@ func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run
 // runRemote asks a server for runs of experiments that it has in force, and
 // follows each to its end. Ctrl-C aborts the run there.
 func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error {
-	r, err := app.NewRemote(c.server)
+	r, err := api.NewClient(c.server)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	for _, name := range names {
-		id, err := r.Start(ctx, app.StartRequest{Experiment: name, NoFault: noFault}, whoami())
+		id, err := r.Start(ctx, api.StartRequest{Experiment: name, NoFault: noFault}, whoami())
 		if err != nil {
 			return err
 		}

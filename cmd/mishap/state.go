@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mishap"
+	"mishap/internal/api"
 	"mishap/internal/app"
 	"mishap/internal/ledger"
 	"mishap/internal/report"
@@ -44,10 +45,10 @@ type desk interface {
 	RunsOf(ctx context.Context, experiment string, limit int) ([]*mishap.Run, error)
 	Standing(ctx context.Context) (report.Standing, error)
 	Halted(ctx context.Context) (*ledger.Halt, error)
-	Halt(ctx context.Context, by, reason string, everywhere bool) ([]app.Stopped, error)
+	Halt(ctx context.Context, by, reason string, everywhere bool) ([]api.Stopped, error)
 	Resume(ctx context.Context, by string) error
 	Unlock(ctx context.Context, experiment, by, reason string) error
-	Abort(ctx context.Context, which, by, reason string) (app.Asked, error)
+	Abort(ctx context.Context, which, by, reason string) (api.Asked, error)
 }
 
 // openDesk opens this machine's ledger, or the server that --server names.
@@ -55,7 +56,7 @@ func (c *cli) openDesk() (desk, error) {
 	if c.server == "" {
 		return c.app()
 	}
-	return app.NewRemote(c.server)
+	return api.NewClient(c.server)
 }
 
 // withDesk runs f with it, and names what a crash left before.

@@ -110,8 +110,7 @@ func (s *serving) handler() http.Handler {
 	about.RejectUnknownQueryParameters = true
 	about.Info.Description = "Controlled chaos experiments: what is in force, what ran, and what stops it."
 	about.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
-	api := humago.New(mux, about)
-	s.routes(api)
+	s.routes(humago.New(mux, about))
 	return whole(once(mux))
 }
 

@@ -161,7 +161,7 @@ func TestASlowListenerKeepsNobodyWaiting(t *testing.T) {
 	slow, done := h.listen(0)
 	defer done()
 	for range listenerBuffer + 1 {
-		h.publish(Event{})
+		h.publish(event{})
 	}
 	got := 0
 	for range slow {

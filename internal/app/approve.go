@@ -8,45 +8,31 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/api"
 )
 
-// Approvable is an experiment's plan as it is now, and what an approval of it
-// must name.
-type Approvable struct {
-	Plan   mishap.Plan `json:"plan"`
-	Digest string      `json:"digest" doc:"what an approval names: another file or other targets have another one"`
-	Needed string      `json:"needed" doc:"why it needs an approval; empty if it does not"`
-}
-
 // approvable plans an experiment in force.
-func (s *serving) approvable(ctx context.Context, name string) (Approvable, error) {
+func (s *serving) approvable(ctx context.Context, name string) (api.Approvable, error) {
 	h, err := s.named(name)
 	if err != nil {
-		return Approvable{}, err
+		return api.Approvable{}, err
 	}
 	if no := s.forbids(h); no != "" {
-		return Approvable{}, mishap.Refusal(errorText(no))
+		return api.Approvable{}, mishap.Refusal(errorText(no))
 	}
 	ctx, cancel := context.WithTimeout(ctx, planWithin)
 	defer cancel()
 	plan, err := s.Plan(ctx, h.Experiment)
 	if err != nil {
-		return Approvable{}, err
+		return api.Approvable{}, err
 	}
 	digest, err := plan.ApprovalDigest()
-	return Approvable{Plan: plan, Digest: digest, Needed: s.rules.limits.Approval.Applies(plan)}, err
-}
-
-// ApproveRequest is somebody's yes to a plan.
-type ApproveRequest struct {
-	Experiment string `json:"experiment" minLength:"1" maxLength:"200" doc:"name of an experiment in force"`
-	Digest     string `json:"digest" minLength:"1" maxLength:"100" doc:"of the plan that was looked at"`
-	Reason     string `json:"reason" minLength:"1" maxLength:"1000" doc:"for the audit"`
+	return api.Approvable{Plan: plan, Digest: digest, Needed: s.rules.limits.Approval.Applies(plan)}, err
 }
 
 // approve records the yes, if the plan is still the one that was looked at and
 // is somebody else's.
-func (s *serving) approve(ctx context.Context, who caller, in ApproveRequest) (mishap.Approval, error) {
+func (s *serving) approve(ctx context.Context, who caller, in api.ApproveRequest) (mishap.Approval, error) {
 	now, err := s.approvable(ctx, in.Experiment)
 	if err != nil {
 		return mishap.Approval{}, err
@@ -62,7 +48,7 @@ func (s *serving) approve(ctx context.Context, who caller, in ApproveRequest) (m
 	return a, s.book.Approve(ctx, a)
 }
 
-func (s *serving) apiApprove(ctx context.Context, in *struct{ Body ApproveRequest }) (*body[mishap.Approval], error) {
+func (s *serving) apiApprove(ctx context.Context, in *struct{ Body api.ApproveRequest }) (*body[mishap.Approval], error) {
 	a, err := s.approve(ctx, callerOf(ctx), in.Body)
 	return &body[mishap.Approval]{a}, err
 }
@@ -126,7 +112,7 @@ func (s *serving) apiDisapprove(ctx context.Context, in *named) (*body[[]mishap.
 	return s.apiApprovals(ctx, nil)
 }
 
-func (s *serving) apiPlan(ctx context.Context, in *named) (*body[Approvable], error) {
+func (s *serving) apiPlan(ctx context.Context, in *named) (*body[api.Approvable], error) {
 	plan, err := s.approvable(ctx, in.Name)
-	return &body[Approvable]{plan}, err
+	return &body[api.Approvable]{plan}, err
 }

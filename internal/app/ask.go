@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/api"
 	"mishap/internal/ledger"
 )
 
@@ -25,7 +26,7 @@ type asked struct {
 // ask starts an experiment in force because somebody asks for it. Asking twice
 // with one key starts one run, however close together: here the second waits for
 // what becomes of the first, and of several servers the ledger lets one begin it.
-func (s *serving) ask(ctx context.Context, want StartRequest, by, key string) (asked, error) {
+func (s *serving) ask(ctx context.Context, want api.StartRequest, by, key string) (asked, error) {
 	if key == "" {
 		return s.askOnce(ctx, newRunID(), want, by)
 	}
@@ -61,7 +62,7 @@ func (s *serving) askedBefore(ctx context.Context, id string) (asked, bool) {
 
 // askOnce starts a run under an id. Locks, limits and freezes bind it as they
 // bind a schedule.
-func (s *serving) askOnce(ctx context.Context, id string, want StartRequest, by string) (asked, error) {
+func (s *serving) askOnce(ctx context.Context, id string, want api.StartRequest, by string) (asked, error) {
 	name := want.Experiment
 	h, ok := s.experiment(name)
 	if !ok {
@@ -146,7 +147,7 @@ func (s *serving) recordRefusal(ctx context.Context, a asked, h held, trigger *m
 
 // keyedRunID is the same for the same asker, experiment and key, so that the
 // ledger itself remembers what was asked.
-func keyedRunID(by string, want StartRequest, key string) string {
+func keyedRunID(by string, want api.StartRequest, key string) string {
 	text := by + "\x00" + want.Experiment + "\x00" + key
 	if want.NoFault {
 		text += "\x00no fault"

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/api"
 	"mishap/internal/ledger"
 )
 
@@ -141,11 +142,11 @@ func passing(err error, h held) mishap.Denial {
 
 // seen is told every entry of every run here.
 func (s *serving) seen(e mishap.Entry, r *mishap.Run) {
-	event := Event{At: e.At, Entry: &e}
+	happened := event{Event: api.Event{At: e.At, Entry: &e}}
 	if r != nil {
-		event.run = picture(r)
+		happened.run = picture(r)
 	}
-	s.hub.publish(event)
+	s.hub.publish(happened)
 }
 
 // tellWaiting tells once of each time of a schedule that it waits.
@@ -158,7 +159,7 @@ func (s *serving) tellWaiting(turn ledger.Turn) {
 		return
 	}
 	s.log.Info("run waits", "experiment", turn.Experiment, "due", turn.Tick, "since", turn.Since, "reason", turn.Why)
-	s.hub.publish(Event{At: time.Now(), Waiting: &turn.Waiting})
+	s.hub.publish(event{Event: api.Event{At: time.Now(), Waiting: &turn.Waiting}})
 }
 
 // publishRefusal tells of a run that did not start.

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"mishap/internal/api"
 	"mishap/internal/ledger"
 	"mishap/internal/socket"
 )
@@ -113,7 +114,7 @@ func (s *serving) identify(r *http.Request) (caller, string) {
 		return stranger(host(r.RemoteAddr)), ""
 	}
 	if len(s.tokens()) == 0 && !s.Settings.Server.OIDC.On() {
-		if !isLocal(r.Host) || r.Header.Get("Origin") != "" && !isLocalOrigin(r.Header.Get("Origin")) {
+		if !api.IsLocal(r.Host) || r.Header.Get("Origin") != "" && !isLocalOrigin(r.Header.Get("Origin")) {
 			return stranger(host(r.RemoteAddr)), "without tokens in the settings the API answers this machine only"
 		}
 		return caller{name: "anybody on this machine", role: Viewer, from: "this machine"}, ""
@@ -148,15 +149,9 @@ func host(address string) string {
 	return h
 }
 
-func isLocal(address string) bool {
-	h := host(address)
-	ip := net.ParseIP(strings.Trim(h, "[]"))
-	return h == "localhost" || ip != nil && ip.IsLoopback()
-}
-
 func isLocalOrigin(origin string) bool {
 	u, err := url.Parse(origin)
-	return err == nil && isLocal(u.Host)
+	return err == nil && api.IsLocal(u.Host)
 }
 
 // denied answers with a problem and writes it to the audit.

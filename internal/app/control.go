@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/api"
 	"mishap/internal/ledger"
 	"mishap/internal/report"
 )
@@ -141,7 +142,7 @@ func (a *App) Runs(ctx context.Context, limit int) ([]*mishap.Run, error) {
 
 // mostLooked is among how many of the latest runs those of one experiment are
 // looked for.
-const mostLooked = 1000
+const mostLooked = api.MostRuns
 
 // RunsOf replays the latest runs of one experiment, newest first.
 func (a *App) RunsOf(ctx context.Context, experiment string, limit int) ([]*mishap.Run, error) {

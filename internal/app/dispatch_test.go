@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/api"
 	"mishap/internal/config"
 	"mishap/internal/ledger"
 	"mishap/internal/notify"
@@ -346,7 +347,7 @@ func TestAnExperimentRunsOnlyWhereItsLabelsAre(t *testing.T) {
 		if got, want := b.story(), "00:01 ran, 00:02 ran"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
-		if got, err := b.ask(t.Context(), StartRequest{Experiment: "a-there-000"}, "ann", ""); err != nil || got.Cause != mishap.CausePolicy || !strings.Contains(got.Refused, "region=us") {
+		if got, err := b.ask(t.Context(), api.StartRequest{Experiment: "a-there-000"}, "ann", ""); err != nil || got.Cause != mishap.CausePolicy || !strings.Contains(got.Refused, "region=us") {
 			t.Errorf("asked for it: %+v, %v", got, err)
 		}
 	})

@@ -2,30 +2,15 @@ package app
 
 import (
 	"sync"
-	"time"
 
 	"mishap"
+	"mishap/internal/api"
 )
 
-// Event is something that happened in a server, for whoever listens: an entry of
-// a run, a source that changed, or a due run that waits.
-type Event struct {
-	Seq    int64         `json:"seq"` // 1, 2, 3, … in this process
-	At     time.Time     `json:"at"`
-	Entry  *mishap.Entry `json:"entry,omitempty"`
-	Source *SourceEvent  `json:"source,omitempty"`
-
-	Waiting *mishap.Waiting `json:"waiting,omitempty"`
-
+// event is an [api.Event] and what only this process sees of it.
+type event struct {
+	api.Event
 	run *mishap.Run // a picture of the run after the entry; nobody may change it
-}
-
-// SourceEvent is a source of experiments that was looked at and changed.
-type SourceEvent struct {
-	Name    string `json:"name"`
-	Commit  string `json:"commit,omitempty"`
-	Digest  string `json:"digest,omitempty"`
-	Problem string `json:"problem,omitempty"`
 }
 
 // hub tells listeners of events. It never waits for one: a listener that is too
@@ -33,8 +18,8 @@ type SourceEvent struct {
 type hub struct {
 	mu     sync.Mutex
 	seq    int64
-	recent []Event // the latest, for those who were cut off
-	all    map[chan Event]struct{}
+	recent []event // the latest, for those who were cut off
+	all    map[chan event]struct{}
 }
 
 const (
@@ -43,7 +28,7 @@ const (
 )
 
 // publish tells everybody.
-func (h *hub) publish(e Event) {
+func (h *hub) publish(e event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seq++
@@ -64,10 +49,10 @@ func (h *hub) publish(e Event) {
 
 // listen subscribes, first to what is remembered after the event with that
 // number; the function ends it.
-func (h *hub) listen(after int64) (<-chan Event, func()) {
+func (h *hub) listen(after int64) (<-chan event, func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var missed []Event
+	var missed []event
 	if after > 0 {
 		for _, e := range h.recent {
 			if e.Seq > after {
@@ -75,12 +60,12 @@ func (h *hub) listen(after int64) (<-chan Event, func()) {
 			}
 		}
 	}
-	ch := make(chan Event, listenerBuffer+len(missed))
+	ch := make(chan event, listenerBuffer+len(missed))
 	for _, e := range missed {
 		ch <- e
 	}
 	if h.all == nil {
-		h.all = map[chan Event]struct{}{}
+		h.all = map[chan event]struct{}{}
 	}
 	h.all[ch] = struct{}{}
 	return ch, func() {

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -13,72 +12,13 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/api"
 	"mishap/internal/ledger"
 )
 
 const (
-	haltWithin  = 10 * time.Second // how long a verb that stops waits until the runs have begun to revert
-	writeWithin = 8 * time.Second  // how long halt waits for a ledger that somebody else has locked
+	writeWithin = 8 * time.Second // how long halt waits for a ledger that somebody else has locked
 )
-
-// Stopped is what halt did in one ledger.
-type Stopped struct {
-	Ledger  string
-	Servers []string // of this host, that have seen it
-	Runs    []string // that were told to stop
-	Late    []string // what did not confirm, or did not begin to revert
-	Problem error    // why halt is not written
-}
-
-// Nothing reports whether there was nothing to stop, as far as this host knows: a
-// database may have servers anywhere.
-func (s Stopped) Nothing() bool {
-	return len(s.Servers)+len(s.Runs)+len(s.Late) == 0 && !ledger.IsPostgres(s.Ledger)
-}
-
-// Lines say it: the ledger, its runs, and each server.
-func (s Stopped) Lines() []string {
-	runs := mishap.Plural(len(s.Runs), "run") + " told to stop"
-	if len(s.Runs) > 0 && len(s.Late) == 0 {
-		runs += ": each reverts"
-	}
-	lines := []string{"ledger " + s.Ledger, runs}
-	for _, server := range s.Servers {
-		lines = append(lines, server+" has seen it")
-	}
-	if len(s.Servers) == 0 {
-		lines = append(lines, "none of its servers lives on this host")
-	}
-	return lines
-}
-
-// Err is nil if halt is written and everything follows it.
-func (s Stopped) Err() error {
-	const hint = "`mishap status` shows how far runs are; end a process that does not answer: its keeper reverts"
-	switch {
-	case s.Problem != nil && len(s.Servers) > 0:
-		asked := fmt.Sprintf("its servers were asked directly, and revert %s; new ones may begin", mishap.Plural(len(s.Runs), "run"))
-		return errors.Join(mishap.WithHint(fmt.Errorf("halt is not written: %w; %s", s.Problem, asked), hintOf(s.Problem)), s.late(hint))
-	case s.Problem != nil:
-		return errors.Join(fmt.Errorf("halt is not written: %w", s.Problem), s.late(hint))
-	}
-	return s.late(hint)
-}
-
-func (s Stopped) late(hint string) error {
-	if len(s.Late) == 0 {
-		return nil
-	}
-	return mishap.WithHint(fmt.Errorf("ledger %s: not all began to revert within %s: %s", s.Ledger, haltWithin, strings.Join(s.Late, "; ")), hint)
-}
-
-func hintOf(err error) string {
-	var hinted *mishap.Hinted
-	if errors.As(err, &hinted) {
-		return hinted.Hint
-	}
-	return ""
-}
 
 // existing opens the ledger for a verb that stops or looks: such a verb makes
 // none, or it would say that it did something where nothing is.
@@ -107,7 +47,7 @@ func (a *App) noLedger() error {
 //
 // Servers are asked directly, beside the ledger: a brake must not depend on a
 // file that is locked, damaged or gone.
-func (a *App) Halt(ctx context.Context, by, reason string, everywhere bool) ([]Stopped, error) {
+func (a *App) Halt(ctx context.Context, by, reason string, everywhere bool) ([]api.Stopped, error) {
 	ask := brake{By: by, Reason: reason}
 	own, others := a.Neighbours(true), map[string][]Neighbour{}
 	if everywhere {
@@ -120,23 +60,23 @@ func (a *App) Halt(ctx context.Context, by, reason string, everywhere bool) ([]S
 	if !here && len(others) == 0 {
 		return nil, fmt.Errorf("halt: %w", a.noLedger())
 	}
-	ctx, cancel := context.WithTimeout(ctx, haltWithin)
+	ctx, cancel := context.WithTimeout(ctx, api.StopWithin)
 	defer cancel()
-	all := make([]Stopped, len(others))
+	all := make([]api.Stopped, len(others))
 	var done sync.WaitGroup
 	for i, where := range slices.Sorted(maps.Keys(others)) {
 		done.Go(func() { all[i] = haltOthers(ctx, where, others[where], ask) })
 	}
 	if here {
-		all = append([]Stopped{a.haltOwn(ctx, own, ask)}, all...)
+		all = append([]api.Stopped{a.haltOwn(ctx, own, ask)}, all...)
 	}
 	done.Wait()
 	return all, nil
 }
 
 // haltOwn writes halt to this ledger and asks its servers on this host.
-func (a *App) haltOwn(ctx context.Context, servers []Neighbour, ask brake) Stopped {
-	s := Stopped{Ledger: a.Where()}
+func (a *App) haltOwn(ctx context.Context, servers []Neighbour, ask brake) api.Stopped {
+	s := api.Stopped{Ledger: a.Where()}
 	var unwritten atomic.Bool
 	var running []ledger.Record
 	var late error
@@ -180,7 +120,7 @@ func (a *App) writeHalt(ctx context.Context, ask brake) (ledger.Ledger, error) {
 
 // haltOthers lets the servers of another ledger halt it: they have what it takes
 // to open it.
-func haltOthers(ctx context.Context, where string, servers []Neighbour, ask brake) Stopped {
+func haltOthers(ctx context.Context, where string, servers []Neighbour, ask brake) api.Stopped {
 	ask.Write = true
 	s := stopServers(ctx, servers, ask, new(atomic.Bool))
 	s.Ledger = where
@@ -189,8 +129,8 @@ func haltOthers(ctx context.Context, where string, servers []Neighbour, ask brak
 
 // stopServers asks servers to stop their runs until all have begun to revert and,
 // unless halt could not be written, until they have seen it.
-func stopServers(ctx context.Context, servers []Neighbour, ask brake, unwritten *atomic.Bool) Stopped {
-	var s Stopped
+func stopServers(ctx context.Context, servers []Neighbour, ask brake, unwritten *atomic.Bool) api.Stopped {
+	var s api.Stopped
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for _, n := range servers {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/api"
 	"mishap/internal/config"
 	"mishap/internal/ledger"
 	"mishap/internal/notify"
@@ -171,19 +172,19 @@ func (s *serving) tellSource(ctx context.Context, src config.Source, t *tree, pr
 	if text == was && holds == held && (t == nil || text != "") {
 		return
 	}
-	event := SourceEvent{Name: name, Problem: text}
+	changed := api.SourceEvent{Name: name, Problem: text}
 	if problem == nil && t != nil {
-		event.Commit, event.Digest = t.commit, t.digest
+		changed.Commit, changed.Digest = t.commit, t.digest
 		s.log.Info("experiments in force", "source", name, "commit", orNone(t.commit), "experiments", len(t.list), "revision", t.seq, "took", took)
 	} else if problem != nil {
 		s.log.Error("experiments not in force; the last good ones stay", "source", name, "problem", text)
 	}
 	s.recordSource(ctx, src, text)
-	s.hub.publish(Event{At: time.Now(), Source: &event})
+	s.hub.publish(event{Event: api.Event{At: time.Now(), Source: &changed}})
 	switch {
 	case text != "" && text != was:
 		s.notify(notify.Message{Event: notify.TreeBroken, Reason: text, Text: fmt.Sprintf("Source %s is broken; the last good experiments stay in force: %s", name, firstLine(text))})
 	case text == "" && was != "":
-		s.notify(notify.Message{Event: notify.TreeMended, Commit: event.Commit, Text: fmt.Sprintf("Source %s is in force again", name)})
+		s.notify(notify.Message{Event: notify.TreeMended, Commit: changed.Commit, Text: fmt.Sprintf("Source %s is in force again", name)})
 	}
 }

@@ -54,7 +54,7 @@ func (m *metrics) notStarted(cause mishap.Cause) { m.refusals.WithLabelValues(st
 func (m *metrics) late(d time.Duration) { m.lag.Observe(max(0, d.Seconds())) }
 
 // saw counts what happened.
-func (m *metrics) saw(e Event) {
+func (m *metrics) saw(e event) {
 	if e.run == nil || e.Entry == nil || e.Entry.State == nil || e.Entry.State.To != mishap.Completed {
 		return
 	}

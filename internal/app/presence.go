@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"mishap/internal/api"
 	"mishap/internal/ledger"
 	"mishap/internal/socket"
 )
@@ -127,7 +128,7 @@ func (a *App) seeHalt(h ledger.Halt, write bool) (bool, error) {
 		return false, errors.New("it waits for its ledger")
 	}
 	defer a.desk.halting.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), haltWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), api.StopWithin)
 	defer cancel()
 	was, err := a.Halted(ctx)
 	if err != nil || was != nil || !write {

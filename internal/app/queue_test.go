@@ -169,7 +169,7 @@ func TestARefusalSaysForHowLongItWaitedAndWhatWasInItsWay(t *testing.T) {
 	on(t, func(t *testing.T) {
 		b := newBench(t, every5("a"), every5("b"))
 		b.rules.limits.Runs, b.takes = 1, 20*time.Minute
-		var events []Event
+		var events []event
 		heard, done := b.hub.listen(0)
 		defer done()
 		b.serve(11 * time.Minute)

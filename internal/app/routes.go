@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"mishap"
+	"mishap/internal/api"
 	"mishap/internal/ledger"
 	"mishap/internal/report"
 )
@@ -22,7 +23,7 @@ type body[T any] struct {
 
 // route registers an operation that needs a role. Acts, which are not reads, go
 // to the audit.
-func route[I, O any](s *serving, api huma.API, needed Role, method, path, id, summary string, handle func(context.Context, *I) (*O, error)) {
+func route[I, O any](s *serving, to huma.API, needed Role, method, path, id, summary string, handle func(context.Context, *I) (*O, error)) {
 	op := huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, Description: "Needs role " + string(needed) + ".",
 		Security: []map[string][]string{{"token": {}}}, Errors: []int{400, 401, 403, 404, 409, 413, 415, 422, 429, 500},
@@ -33,7 +34,7 @@ func route[I, O any](s *serving, api huma.API, needed Role, method, path, id, su
 	case "getReport":
 		op.Responses = map[string]*huma.Response{"200": {Description: "the report", Content: map[string]*huma.MediaType{"text/plain": {}, "application/xml": {}, "text/html": {}}}}
 	}
-	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+	huma.Register(to, op, func(ctx context.Context, in *I) (*O, error) {
 		who := callerOf(ctx)
 		if !who.role.may(needed) {
 			s.turnAway(ctx, who, method+" "+path+": needs role "+string(needed))
@@ -50,50 +51,43 @@ func route[I, O any](s *serving, api huma.API, needed Role, method, path, id, su
 	})
 }
 
-func (s *serving) routes(api huma.API) {
-	route(s, api, Viewer, "GET", "/v1/experiments", "listExperiments", "Experiments in force", s.apiExperiments)
-	route(s, api, Viewer, "GET", "/v1/experiments/{name}", "getExperiment", "One experiment in force", s.apiExperiment)
-	route(s, api, Operator, "POST", "/v1/experiments/{name}/plan", "planExperiment", "What a run would touch, without touching it", s.apiPlan)
-	route(s, api, Viewer, "GET", "/v1/schedules", "listSchedules", "The next times, and why each would or would not run", s.apiSchedules)
-	route(s, api, Viewer, "GET", "/v1/queue", "listQueue", "Due experiments that wait for their turn, and why", s.apiQueue)
-	route(s, api, Operator, "POST", "/v1/runs", "startRun", "Start an experiment in force", s.apiStart)
-	route(s, api, Viewer, "GET", "/v1/runs", "listRuns", "The latest runs, newest first", s.apiRuns)
-	route(s, api, Viewer, "GET", "/v1/runs/{run}", "getRun", "One run", s.apiRun)
-	route(s, api, Viewer, "GET", "/v1/runs/{run}/journal", "getJournal", "Everything that happened in a run", s.apiJournal)
-	route(s, api, Viewer, "GET", "/v1/runs/{run}/report", "getReport", "The report of a run", s.apiReport)
-	route(s, api, Operator, "POST", "/v1/runs/{run}/abort", "abortRun", "Stop a run; it reverts", s.apiAbort)
-	route(s, api, Viewer, "GET", "/v1/halt", "getHalt", "Whether everything is halted", s.apiHalted)
-	route(s, api, Operator, "PUT", "/v1/halt", "halt", "Stop everything and start nothing", s.apiHalt)
-	route(s, api, Admin, "DELETE", "/v1/halt", "resume", "Let runs start again", s.apiResume)
-	route(s, api, Viewer, "GET", "/v1/locks", "listLocks", "Experiments that deviated and were not unlocked", s.apiLocks)
-	route(s, api, Admin, "POST", "/v1/locks/{experiment}/unlock", "unlock", "Let an experiment that deviated run by itself again", s.apiUnlock)
-	route(s, api, Viewer, "GET", "/v1/approvals", "listApprovals", "Plans that somebody approved", s.apiApprovals)
-	route(s, api, Approver, "POST", "/v1/approvals", "approve", "Approve a plan of somebody else", s.apiApprove)
-	route(s, api, Approver, "DELETE", "/v1/approvals/{name}", "disapprove", "Take an approval back", s.apiDisapprove)
-	route(s, api, Viewer, "GET", "/v1/sources", "listSources", "Where experiments come from, and what is in force", s.apiSources)
-	route(s, api, Operator, "POST", "/v1/sources/{name}/refresh", "refreshSource", "Look at a source now", s.apiRefresh)
-	route(s, api, Admin, "GET", "/v1/audit", "listAudit", "What was done and refused, oldest first", s.apiAudit)
-	s.eventRoute(api)
-	nullable(api)
+func (s *serving) routes(to huma.API) {
+	route(s, to, Viewer, "GET", "/v1/experiments", "listExperiments", "Experiments in force", s.apiExperiments)
+	route(s, to, Viewer, "GET", "/v1/experiments/{name}", "getExperiment", "One experiment in force", s.apiExperiment)
+	route(s, to, Operator, "POST", "/v1/experiments/{name}/plan", "planExperiment", "What a run would touch, without touching it", s.apiPlan)
+	route(s, to, Viewer, "GET", "/v1/schedules", "listSchedules", "The next times, and why each would or would not run", s.apiSchedules)
+	route(s, to, Viewer, "GET", "/v1/queue", "listQueue", "Due experiments that wait for their turn, and why", s.apiQueue)
+	route(s, to, Operator, "POST", "/v1/runs", "startRun", "Start an experiment in force", s.apiStart)
+	route(s, to, Viewer, "GET", "/v1/runs", "listRuns", "The latest runs, newest first", s.apiRuns)
+	route(s, to, Viewer, "GET", "/v1/runs/{run}", "getRun", "One run", s.apiRun)
+	route(s, to, Viewer, "GET", "/v1/runs/{run}/journal", "getJournal", "Everything that happened in a run", s.apiJournal)
+	route(s, to, Viewer, "GET", "/v1/runs/{run}/report", "getReport", "The report of a run", s.apiReport)
+	route(s, to, Operator, "POST", "/v1/runs/{run}/abort", "abortRun", "Stop a run; it reverts", s.apiAbort)
+	route(s, to, Viewer, "GET", "/v1/halt", "getHalt", "Whether everything is halted", s.apiHalted)
+	route(s, to, Operator, "PUT", "/v1/halt", "halt", "Stop everything and start nothing", s.apiHalt)
+	route(s, to, Admin, "DELETE", "/v1/halt", "resume", "Let runs start again", s.apiResume)
+	route(s, to, Viewer, "GET", "/v1/locks", "listLocks", "Experiments that deviated and were not unlocked", s.apiLocks)
+	route(s, to, Admin, "POST", "/v1/locks/{experiment}/unlock", "unlock", "Let an experiment that deviated run by itself again", s.apiUnlock)
+	route(s, to, Viewer, "GET", "/v1/approvals", "listApprovals", "Plans that somebody approved", s.apiApprovals)
+	route(s, to, Approver, "POST", "/v1/approvals", "approve", "Approve a plan of somebody else", s.apiApprove)
+	route(s, to, Approver, "DELETE", "/v1/approvals/{name}", "disapprove", "Take an approval back", s.apiDisapprove)
+	route(s, to, Viewer, "GET", "/v1/sources", "listSources", "Where experiments come from, and what is in force", s.apiSources)
+	route(s, to, Operator, "POST", "/v1/sources/{name}/refresh", "refreshSource", "Look at a source now", s.apiRefresh)
+	route(s, to, Admin, "GET", "/v1/audit", "listAudit", "What was done and refused, oldest first", s.apiAudit)
+	s.eventRoute(to)
+	nullable(to)
 }
 
-// ExperimentView is an experiment in force.
-type ExperimentView struct {
-	mishap.Experiment
-	From      string `json:"from" doc:"name of its source"`
-	Forbidden string `json:"forbidden,omitempty" doc:"why the server's settings do not allow it"`
+func (s *serving) viewOf(h held) api.ExperimentView {
+	return api.ExperimentView{Experiment: h.Experiment, From: h.source, Forbidden: s.forbids(h)}
 }
 
-func (s *serving) viewOf(h held) ExperimentView {
-	return ExperimentView{Experiment: h.Experiment, From: h.source, Forbidden: s.forbids(h)}
-}
-
-func (s *serving) apiExperiments(context.Context, *struct{}) (*body[[]ExperimentView], error) {
-	all := []ExperimentView{}
+func (s *serving) apiExperiments(context.Context, *struct{}) (*body[[]api.ExperimentView], error) {
+	all := []api.ExperimentView{}
 	for _, h := range s.inForce() {
 		all = append(all, s.viewOf(h))
 	}
-	return &body[[]ExperimentView]{all}, nil
+	return &body[[]api.ExperimentView]{all}, nil
 }
 
 type named struct {
@@ -108,9 +102,9 @@ func (s *serving) named(name string) (held, error) {
 	return h, nil
 }
 
-func (s *serving) apiExperiment(_ context.Context, in *named) (*body[ExperimentView], error) {
+func (s *serving) apiExperiment(_ context.Context, in *named) (*body[api.ExperimentView], error) {
 	h, err := s.named(in.Name)
-	return &body[ExperimentView]{s.viewOf(h)}, err
+	return &body[api.ExperimentView]{s.viewOf(h)}, err
 }
 
 // errorText is an error that is only a sentence.
@@ -130,25 +124,10 @@ func (s *serving) apiSchedules(ctx context.Context, in *struct {
 	return &body[[]Scheduled]{append([]Scheduled{}, all...)}, err
 }
 
-// StartRequest asks for a run.
-type StartRequest struct {
-	Experiment string `json:"experiment" minLength:"1" maxLength:"200" doc:"name of an experiment in force"`
-	NoFault    bool   `json:"noFault,omitempty" doc:"leave the faults out (A/A): shows how often the arms are told apart without one"`
-}
-
-// StartAnswer says what became of it.
-type StartAnswer struct {
-	Run   string `json:"run"`
-	Again bool   `json:"again" doc:"whether the same was asked before, with the same key"`
-
-	Ledger string `json:"ledger,omitempty" doc:"of a run that was asked to stop"`
-	Server string `json:"server,omitempty" doc:"that has begun to revert it"`
-}
-
 func (s *serving) apiStart(ctx context.Context, in *struct {
 	Key  string `header:"Idempotency-Key" maxLength:"200" doc:"asking twice with the same key starts one run"`
-	Body StartRequest
-}) (*body[StartAnswer], error) {
+	Body api.StartRequest
+}) (*body[api.StartAnswer], error) {
 	got, err := s.ask(ctx, in.Body, callerOf(ctx).name, in.Key)
 	if err != nil {
 		return nil, err
@@ -156,36 +135,22 @@ func (s *serving) apiStart(ctx context.Context, in *struct {
 	if got.Refused != "" {
 		return nil, huma.NewError(http.StatusConflict, "run "+got.ID+" did not start ("+string(got.Cause)+"): "+got.Refused)
 	}
-	return &body[StartAnswer]{StartAnswer{Run: got.ID, Again: got.Again}}, nil
-}
-
-// RunView is a run in a list.
-type RunView struct {
-	Run        string             `json:"run"`
-	Experiment string             `json:"experiment"`
-	Group      string             `json:"group"`
-	State      mishap.State       `json:"state"`
-	Verdict    mishap.Verdict     `json:"verdict"`
-	Cause      mishap.Cause       `json:"cause"`
-	Reason     string             `json:"reason"`
-	Trigger    mishap.TriggerKind `json:"trigger"`
-	Began      time.Time          `json:"began"`
-	Ended      *time.Time         `json:"ended,omitempty"`
+	return &body[api.StartAnswer]{api.StartAnswer{Run: got.ID, Again: got.Again}}, nil
 }
 
 func (s *serving) apiRuns(ctx context.Context, in *struct {
 	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"50"`
-}) (*body[[]RunView], error) {
+}) (*body[[]api.RunView], error) {
 	records, err := s.book.Runs(ctx, in.Limit)
-	all := []RunView{}
+	all := []api.RunView{}
 	for _, r := range records {
 		all = append(all, runView(r))
 	}
-	return &body[[]RunView]{all}, err
+	return &body[[]api.RunView]{all}, err
 }
 
-func runView(r ledger.Record) RunView {
-	v := RunView{Run: r.ID, Experiment: r.Experiment, Group: r.Group, State: r.State, Verdict: r.Verdict, Cause: r.Cause, Reason: r.Reason, Trigger: r.Kind, Began: r.Began.UTC()}
+func runView(r ledger.Record) api.RunView {
+	v := api.RunView{Run: r.ID, Experiment: r.Experiment, Group: r.Group, State: r.State, Verdict: r.Verdict, Cause: r.Cause, Reason: r.Reason, Trigger: r.Kind, Began: r.Began.UTC()}
 	if !r.Active() {
 		ended := r.Ended.UTC()
 		v.Ended = &ended
@@ -250,23 +215,18 @@ func (s *serving) apiReport(ctx context.Context, in *struct {
 	return &document{"text/plain; charset=utf-8", out.Bytes()}, err
 }
 
-// Because gives a reason for an act.
-type Because struct {
-	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"why, for the journal and the audit"`
-}
-
 func (s *serving) apiAbort(ctx context.Context, in *struct {
 	Run  string `path:"run" maxLength:"100"`
-	Body Because
-}) (*body[StartAnswer], error) {
+	Body api.Because
+}) (*body[api.StartAnswer], error) {
 	asked, err := s.Abort(ctx, in.Run, callerOf(ctx).name, in.Body.Reason)
-	return &body[StartAnswer]{StartAnswer{Run: asked.Run, Ledger: asked.Ledger, Server: asked.Server}}, err
+	return &body[api.StartAnswer]{api.StartAnswer{Run: asked.Run, Ledger: asked.Ledger, Server: asked.Server}}, err
 }
 
 // nullable says in the document which parts of an answer may be null: structs
 // behind a pointer that are always there.
-func nullable(api huma.API) {
-	registry := api.OpenAPI().Components.Schemas
+func nullable(to huma.API) {
+	registry := to.OpenAPI().Components.Schemas
 	for name, schema := range registry.Map() {
 		t := registry.TypeFromRef("#/components/schemas/" + name)
 		for t != nil && t.Kind() == reflect.Pointer {

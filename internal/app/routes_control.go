@@ -12,32 +12,20 @@ import (
 	"github.com/danielgtaylor/huma/v2/sse"
 
 	"mishap"
+	"mishap/internal/api"
 	"mishap/internal/ledger"
 	"mishap/internal/notify"
 )
 
-// HaltView says whether everything is halted.
-type HaltView struct {
-	Halted bool      `json:"halted"`
-	By     string    `json:"by,omitempty"`
-	Reason string    `json:"reason,omitempty"`
-	At     time.Time `json:"at,omitzero"`
-
-	Ledger  string   `json:"ledger,omitempty" doc:"state directory, or address of the database without its password"`
-	Stopped []string `json:"stopped,omitempty" doc:"runs that this halt told to stop"`
-	Servers []string `json:"servers,omitempty" doc:"of the server's host, that have seen it"`
-	Late    []string `json:"late,omitempty" doc:"what did not confirm within 10 s, or did not begin to revert"`
-}
-
-func (s *serving) apiHalted(ctx context.Context, _ *struct{}) (*body[HaltView], error) {
+func (s *serving) apiHalted(ctx context.Context, _ *struct{}) (*body[api.HaltView], error) {
 	h, err := s.book.Halted(ctx)
 	if err != nil || h == nil {
-		return &body[HaltView]{HaltView{Ledger: s.Where()}}, err
+		return &body[api.HaltView]{api.HaltView{Ledger: s.Where()}}, err
 	}
-	return &body[HaltView]{HaltView{Halted: true, Ledger: s.Where(), By: h.By, Reason: h.Reason, At: h.At.UTC()}}, nil
+	return &body[api.HaltView]{api.HaltView{Halted: true, Ledger: s.Where(), By: h.By, Reason: h.Reason, At: h.At.UTC()}}, nil
 }
 
-func (s *serving) apiHalt(ctx context.Context, in *struct{ Body Because }) (*body[HaltView], error) {
+func (s *serving) apiHalt(ctx context.Context, in *struct{ Body api.Because }) (*body[api.HaltView], error) {
 	all, err := s.Halt(ctx, callerOf(ctx).name, in.Body.Reason, false)
 	for _, one := range all {
 		if one.Problem != nil {
@@ -55,7 +43,7 @@ func (s *serving) apiHalt(ctx context.Context, in *struct{ Body Because }) (*bod
 	return view, err
 }
 
-func (s *serving) apiResume(ctx context.Context, _ *struct{}) (*body[HaltView], error) {
+func (s *serving) apiResume(ctx context.Context, _ *struct{}) (*body[api.HaltView], error) {
 	if err := s.Resume(ctx, callerOf(ctx).name); err != nil {
 		return nil, err
 	}
@@ -69,7 +57,7 @@ func (s *serving) apiLocks(ctx context.Context, _ *struct{}) (*body[[]mishap.Loc
 
 func (s *serving) apiUnlock(ctx context.Context, in *struct {
 	Experiment string `path:"experiment" maxLength:"200"`
-	Body       Because
+	Body       api.Because
 }) (*body[[]mishap.Lock], error) {
 	if err := s.Unlock(ctx, in.Experiment, callerOf(ctx).name, in.Body.Reason); err != nil {
 		if errors.Is(err, ledger.ErrNotLocked) {
@@ -85,30 +73,17 @@ func (s *serving) apiQueue(ctx context.Context, _ *struct{}) (*body[[]mishap.Wai
 	return &body[[]mishap.Waiting]{append([]mishap.Waiting{}, queue...)}, err
 }
 
-// SourceView is a source of experiments.
-type SourceView struct {
-	Name     string    `json:"name"`
-	Commit   string    `json:"commit" doc:"in force; empty outside git"`
-	Digest   string    `json:"digest"`
-	Revision int64     `json:"revision"`
-	Since    time.Time `json:"since"`
-	Looked   time.Time `json:"looked"`
-	Problem  string    `json:"problem" doc:"why what is there is not in force; empty if it is"`
-	Reached  time.Time `json:"reached,omitzero" doc:"when it last answered"`
-	Holds    string    `json:"holds,omitempty" doc:"why none of it runs; empty if it does"`
-}
-
-func (s *serving) apiSources(ctx context.Context, _ *struct{}) (*body[[]SourceView], error) {
+func (s *serving) apiSources(ctx context.Context, _ *struct{}) (*body[[]api.SourceView], error) {
 	sources, err := s.book.Sources(ctx)
-	all := []SourceView{}
+	all := []api.SourceView{}
 	for _, src := range sources {
 		r := src.Revision
-		all = append(all, SourceView{Name: src.Name, Commit: r.Commit, Digest: r.Digest, Revision: r.Seq, Since: r.At.UTC(), Looked: src.Looked.UTC(), Problem: src.Problem, Reached: src.Reached, Holds: src.Holds})
+		all = append(all, api.SourceView{Name: src.Name, Commit: r.Commit, Digest: r.Digest, Revision: r.Seq, Since: r.At.UTC(), Looked: src.Looked.UTC(), Problem: src.Problem, Reached: src.Reached, Holds: src.Holds})
 	}
-	return &body[[]SourceView]{all}, err
+	return &body[[]api.SourceView]{all}, err
 }
 
-func (s *serving) apiRefresh(ctx context.Context, in *named) (*body[[]SourceView], error) {
+func (s *serving) apiRefresh(ctx context.Context, in *named) (*body[[]api.SourceView], error) {
 	if !s.refreshNow(in.Name) {
 		return nil, huma.NewError(http.StatusNotFound, "there is no source "+in.Name)
 	}
@@ -137,9 +112,9 @@ func (s *serving) apiAudit(ctx context.Context, in *struct {
 
 // eventRoute streams everything that happens. A listener that was cut off, or
 // comes again with Last-Event-ID, gets what is remembered.
-func (s *serving) eventRoute(api huma.API) {
+func (s *serving) eventRoute(to huma.API) {
 	op := huma.Operation{OperationID: "events", Method: "GET", Path: "/v1/events", Summary: "Everything that happens, as server-sent events", Security: []map[string][]string{{"token": {}}}}
-	sse.Register(api, op, map[string]any{"event": Event{}}, func(ctx context.Context, in *struct {
+	sse.Register(to, op, map[string]any{"event": api.Event{}}, func(ctx context.Context, in *struct {
 		Last int64 `header:"Last-Event-ID" minimum:"0"`
 	}, send sse.Sender) {
 		if !callerOf(ctx).role.may(Viewer) {
@@ -152,7 +127,7 @@ func (s *serving) eventRoute(api huma.API) {
 			case <-ctx.Done():
 				return
 			case e, ok := <-events:
-				if !ok || send(sse.Message{ID: int(e.Seq), Data: e}) != nil {
+				if !ok || send(sse.Message{ID: int(e.Seq), Data: e.Event}) != nil {
 					return
 				}
 			}

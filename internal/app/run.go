@@ -127,7 +127,7 @@ func notBegun(err error) (mishap.StateChange, bool) {
 	switch {
 	case errors.Is(err, mishap.ErrStillIn):
 		why.Cause, why.Reason = mishap.CauseSafeguard, err.Error()
-		if hint := hintOf(err); hint != "" {
+		if hint := mishap.HintOf(err); hint != "" {
 			why.Reason += " (" + hint + ")"
 		}
 	case errors.As(err, &busy):

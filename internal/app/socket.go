@@ -9,10 +9,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"time"
 
 	"mishap"
+	"mishap/internal/api"
 	"mishap/internal/runner"
 	"mishap/internal/socket"
 )
@@ -59,7 +61,7 @@ func socketPath(state, server string) string { return filepath.Join(state, "serv
 // askStop sends a stop request to the server behind the socket, again where that has
 // so many callers that it cut this one off: asking twice stops once.
 func askStop(ctx context.Context, path string, ask stopRequest) error {
-	ctx, cancel := context.WithTimeout(ctx, haltWithin)
+	ctx, cancel := context.WithTimeout(ctx, api.StopWithin)
 	defer cancel()
 	return socket.Insist(ctx, func() error { return askStopOnce(ctx, path, ask) })
 }
@@ -88,4 +90,16 @@ func askStopOnce(ctx context.Context, path string, ask stopRequest) error {
 		return errors.New(string(text))
 	}
 	return nil
+}
+
+// LocalServer asks the server that uses this machine's state directory.
+func (a *App) LocalServer() (*api.Client, error) {
+	path := socketPath(a.Settings.State, "api")
+	if _, err := os.Stat(path); err != nil {
+		return nil, mishap.Refusal(mishap.WithHint(fmt.Errorf("no server uses the state directory %s", a.Settings.State), "start one with `mishap serve`, or name one with --server ADDRESS"))
+	}
+	if !filepath.IsAbs(path) {
+		path = "./" + path
+	}
+	return api.NewClient(path)
 }

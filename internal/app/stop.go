@@ -8,33 +8,18 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/api"
 	"mishap/internal/ledger"
 )
 
-// Asked is a run that was asked to stop, and whom.
-type Asked struct {
-	Run    string
-	Ledger string
-	Server string
-}
-
-// String says it.
-func (s Asked) String() string {
-	text := s.Run + " was asked to stop and revert"
-	if s.Server != "" {
-		text += fmt.Sprintf(", and does: %s of ledger %s", s.Server, s.Ledger)
-	}
-	return text
-}
-
 // Abort asks the server of a run to stop it, and waits until it has begun to
 // revert.
-func (a *App) Abort(ctx context.Context, which, by, reason string) (Asked, error) {
+func (a *App) Abort(ctx context.Context, which, by, reason string) (api.Asked, error) {
 	record, err := a.find(ctx, which)
 	if err != nil {
-		return Asked{}, err
+		return api.Asked{}, err
 	}
-	asked := Asked{Run: record.ID, Ledger: a.Where(), Server: a.whoServes(record.Server)}
+	asked := api.Asked{Run: record.ID, Ledger: a.Where(), Server: a.whoServes(record.Server)}
 	if !record.Active() {
 		return asked, mishap.Refusal(fmt.Errorf("abort run %s: it is %s already", record.ID, record.State))
 	}
@@ -44,7 +29,7 @@ func (a *App) Abort(ctx context.Context, which, by, reason string) (Asked, error
 	}
 	err = a.askToStop(ctx, book, record, by, reason)
 	if err == nil {
-		waiting, cancel := context.WithTimeout(ctx, haltWithin)
+		waiting, cancel := context.WithTimeout(ctx, api.StopWithin)
 		defer cancel()
 		err = awaitReverting(waiting, book, record.ID)
 	}

@@ -56,7 +56,7 @@ func (s *serving) closeTraces() error {
 
 // traceEnded sends the trace of a run that has ended after it began: what did
 // not start is in the ledger, and no trace.
-func (s *serving) traceEnded(e Event) {
+func (s *serving) traceEnded(e event) {
 	if s.traces == nil || e.run == nil || e.Entry == nil || e.Entry.State == nil || !e.Entry.State.To.Ended() || e.Entry.Seq == 2 {
 		return
 	}
@@ -100,7 +100,7 @@ func (s *serving) tellAll(ctx context.Context) {
 	}
 }
 
-func (s *serving) tell(e Event) {
+func (s *serving) tell(e event) {
 	s.metrics.saw(e)
 	s.traceEnded(e)
 	if m, ok := messageOf(e); ok {
@@ -109,7 +109,7 @@ func (s *serving) tell(e Event) {
 }
 
 // messageOf is what people are told of an event, if anything.
-func messageOf(e Event) (notify.Message, bool) {
+func messageOf(e event) (notify.Message, bool) {
 	if e.run == nil || e.Entry == nil || e.Entry.State == nil {
 		return notify.Message{}, false
 	}

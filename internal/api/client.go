@@ -1,4 +1,4 @@
-package app
+package api
 
 import (
 	"bytes"
@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,17 +24,18 @@ import (
 // followEvery is the first pause before a server is asked again.
 const followEvery = 250 * time.Millisecond
 
-// Remote asks a server over its API for what [App] does with the ledger itself.
-type Remote struct {
+// Client asks a server over its API for what the command line does with the ledger
+// itself where it is given none.
+type Client struct {
 	base   string
 	token  string
 	client *http.Client
 }
 
-// NewRemote makes one for a server's address: https://host:port, or the path of
+// NewClient makes one for a server's address: https://host:port, or the path of
 // a server's socket. The token is that of the environment.
-func NewRemote(address string) (*Remote, error) {
-	r := &Remote{token: os.Getenv("MISHAP_TOKEN"), client: &http.Client{Timeout: time.Minute}}
+func NewClient(address string) (*Client, error) {
+	r := &Client{token: os.Getenv("MISHAP_TOKEN"), client: &http.Client{Timeout: time.Minute}}
 	if strings.HasPrefix(address, "/") || strings.HasPrefix(address, ".") {
 		r.base = "http://mishap"
 		r.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -47,27 +47,15 @@ func NewRemote(address string) (*Remote, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, mishap.Invalid(mishap.WithHint(fmt.Errorf("--server %q is not the address of a server", address), "write it like https://mishap.example:7676, or give the path of its socket"))
 	}
-	if u.Scheme == "http" && r.token != "" && !isLocal(u.Host) {
+	if u.Scheme == "http" && r.token != "" && !IsLocal(u.Host) {
 		return nil, mishap.Invalid(mishap.WithHint(fmt.Errorf("--server %s: a token is not sent without TLS", address), "use https"))
 	}
 	r.base = strings.TrimSuffix(u.String(), "/")
 	return r, nil
 }
 
-// LocalServer asks the server that uses this machine's state directory.
-func (a *App) LocalServer() (*Remote, error) {
-	path := socketPath(a.Settings.State, "api")
-	if _, err := os.Stat(path); err != nil {
-		return nil, mishap.Refusal(mishap.WithHint(fmt.Errorf("no server uses the state directory %s", a.Settings.State), "start one with `mishap serve`, or name one with --server ADDRESS"))
-	}
-	if !filepath.IsAbs(path) {
-		path = "./" + path
-	}
-	return NewRemote(path)
-}
-
 // request makes a request, with the token.
-func (r *Remote) request(ctx context.Context, method, path string, in any) (*http.Request, error) {
+func (r *Client) request(ctx context.Context, method, path string, in any) (*http.Request, error) {
 	var sent io.Reader
 	if in != nil {
 		text, err := json.Marshal(in)
@@ -91,7 +79,7 @@ func (r *Remote) request(ctx context.Context, method, path string, in any) (*htt
 
 // ask sends a request and reads the answer into out, which may be nil. A refusal
 // has the sentence that the server gives.
-func (r *Remote) ask(ctx context.Context, method, path string, in, out any, change ...func(*http.Request)) error {
+func (r *Client) ask(ctx context.Context, method, path string, in, out any, change ...func(*http.Request)) error {
 	req, err := r.request(ctx, method, path, in)
 	if err != nil {
 		return err
@@ -139,36 +127,36 @@ func refusedBy(status int, text []byte) error {
 }
 
 // Approvable is an experiment's plan as it is now, for somebody to approve.
-func (r *Remote) Approvable(ctx context.Context, experiment string) (a Approvable, err error) {
+func (r *Client) Approvable(ctx context.Context, experiment string) (a Approvable, err error) {
 	err = r.ask(ctx, "POST", "/v1/experiments/"+url.PathEscape(experiment)+"/plan", nil, &a)
 	return a, err
 }
 
 // Approve says yes to a plan of that digest.
-func (r *Remote) Approve(ctx context.Context, in ApproveRequest, by string) (a mishap.Approval, err error) {
+func (r *Client) Approve(ctx context.Context, in ApproveRequest, by string) (a mishap.Approval, err error) {
 	err = r.ask(ctx, "POST", "/v1/approvals", in, &a, asUser(by))
 	return a, err
 }
 
 // Disapprove takes an approval back.
-func (r *Remote) Disapprove(ctx context.Context, experiment, by string) error {
+func (r *Client) Disapprove(ctx context.Context, experiment, by string) error {
 	return r.ask(ctx, "DELETE", "/v1/approvals/"+url.PathEscape(experiment), nil, nil, asUser(by))
 }
 
 // Close does nothing.
-func (r *Remote) Close() { r.client.CloseIdleConnections() }
+func (r *Client) Close() { r.client.CloseIdleConnections() }
 
 // Leftovers names nothing: the server deals with what lost servers left.
-func (r *Remote) Leftovers(context.Context) ([]string, error) { return nil, nil }
+func (r *Client) Leftovers(context.Context) ([]string, error) { return nil, nil }
 
-// Journal is like [App.Journal].
-func (r *Remote) Journal(ctx context.Context, which string) (entries []mishap.Entry, err error) {
+// Journal reads the entries of a run.
+func (r *Client) Journal(ctx context.Context, which string) (entries []mishap.Entry, err error) {
 	err = r.ask(ctx, "GET", "/v1/runs/"+url.PathEscape(which)+"/journal", nil, &entries)
 	return entries, err
 }
 
-// Runs is like [App.Runs].
-func (r *Remote) Runs(ctx context.Context, limit int) ([]*mishap.Run, error) {
+// Runs replays the latest runs, newest first.
+func (r *Client) Runs(ctx context.Context, limit int) ([]*mishap.Run, error) {
 	var list []RunView
 	if err := r.ask(ctx, "GET", fmt.Sprintf("/v1/runs?limit=%d", limit), nil, &list); err != nil {
 		return nil, err
@@ -176,10 +164,10 @@ func (r *Remote) Runs(ctx context.Context, limit int) ([]*mishap.Run, error) {
 	return r.replayAll(ctx, list)
 }
 
-// RunsOf is like [App.RunsOf].
-func (r *Remote) RunsOf(ctx context.Context, experiment string, limit int) ([]*mishap.Run, error) {
+// RunsOf replays the latest runs of one experiment, newest first.
+func (r *Client) RunsOf(ctx context.Context, experiment string, limit int) ([]*mishap.Run, error) {
 	var list, some []RunView
-	if err := r.ask(ctx, "GET", fmt.Sprintf("/v1/runs?limit=%d", mostLooked), nil, &list); err != nil {
+	if err := r.ask(ctx, "GET", fmt.Sprintf("/v1/runs?limit=%d", MostRuns), nil, &list); err != nil {
 		return nil, err
 	}
 	for _, one := range list {
@@ -190,7 +178,7 @@ func (r *Remote) RunsOf(ctx context.Context, experiment string, limit int) ([]*m
 	return r.replayAll(ctx, some)
 }
 
-func (r *Remote) replayAll(ctx context.Context, list []RunView) ([]*mishap.Run, error) {
+func (r *Client) replayAll(ctx context.Context, list []RunView) ([]*mishap.Run, error) {
 	var all []*mishap.Run
 	for _, one := range list {
 		entries, err := r.Journal(ctx, one.Run)
@@ -206,8 +194,8 @@ func (r *Remote) replayAll(ctx context.Context, list []RunView) ([]*mishap.Run, 
 	return all, nil
 }
 
-// Halted is like [App.Halted].
-func (r *Remote) Halted(ctx context.Context) (*ledger.Halt, error) {
+// Halted says who halted everything; nil if nobody did.
+func (r *Client) Halted(ctx context.Context) (*ledger.Halt, error) {
 	var h HaltView
 	if err := r.ask(ctx, "GET", "/v1/halt", nil, &h); err != nil || !h.Halted {
 		return nil, err
@@ -216,7 +204,7 @@ func (r *Remote) Halted(ctx context.Context) (*ledger.Halt, error) {
 }
 
 // LedgerOf names the ledger of the server; empty if it does not say.
-func (r *Remote) LedgerOf(ctx context.Context) string {
+func (r *Client) LedgerOf(ctx context.Context) string {
 	var h HaltView
 	_ = r.ask(ctx, "GET", "/v1/halt", nil, &h)
 	return h.Ledger
@@ -230,9 +218,9 @@ func reason(text string) Because {
 	return Because{Reason: text}
 }
 
-// Halt is like [App.Halt], in the server's ledger alone; who asks is known by the
-// token.
-func (r *Remote) Halt(ctx context.Context, by, why string, _ bool) ([]Stopped, error) {
+// Halt stops everything in the server's ledger, and in no other; who asks is known by
+// the token.
+func (r *Client) Halt(ctx context.Context, by, why string, _ bool) ([]Stopped, error) {
 	var h HaltView
 	if err := r.insist(ctx, "PUT", "/v1/halt", reason(why), &h, by); err != nil {
 		return nil, err
@@ -245,18 +233,18 @@ func asUser(name string) func(*http.Request) {
 	return func(req *http.Request) { req.Header.Set("Mishap-User", name) }
 }
 
-// Resume is like [App.Resume].
-func (r *Remote) Resume(ctx context.Context, by string) error {
+// Resume lets runs start again.
+func (r *Client) Resume(ctx context.Context, by string) error {
 	return r.ask(ctx, "DELETE", "/v1/halt", nil, nil, asUser(by))
 }
 
-// Unlock is like [App.Unlock].
-func (r *Remote) Unlock(ctx context.Context, experiment, by, why string) error {
+// Unlock lets an experiment that deviated be run by itself again.
+func (r *Client) Unlock(ctx context.Context, experiment, by, why string) error {
 	return r.ask(ctx, "POST", "/v1/locks/"+url.PathEscape(experiment)+"/unlock", reason(why), nil, asUser(by))
 }
 
-// Abort is like [App.Abort].
-func (r *Remote) Abort(ctx context.Context, which, by, why string) (Asked, error) {
+// Abort asks for a run to be stopped, and waits until it has begun to revert.
+func (r *Client) Abort(ctx context.Context, which, by, why string) (Asked, error) {
 	var got StartAnswer
 	err := r.insist(ctx, "POST", "/v1/runs/"+url.PathEscape(which)+"/abort", reason(why), &got, by)
 	return Asked{Run: got.Run, Ledger: got.Ledger, Server: got.Server}, err
@@ -264,7 +252,7 @@ func (r *Remote) Abort(ctx context.Context, which, by, why string) (Asked, error
 
 // insist asks a server to stop something, and again one that is busy: asking twice
 // stops once.
-func (r *Remote) insist(ctx context.Context, method, path string, in, out any, by string) error {
+func (r *Client) insist(ctx context.Context, method, path string, in, out any, by string) error {
 	again := newTries()
 	for {
 		err := socket.Insist(ctx, func() error { return r.ask(ctx, method, path, in, out, asUser(by)) })
@@ -275,8 +263,8 @@ func (r *Remote) insist(ctx context.Context, method, path string, in, out any, b
 	}
 }
 
-// Standing is like [App.Standing].
-func (r *Remote) Standing(ctx context.Context) (report.Standing, error) {
+// Standing is what status says beside the runs.
+func (r *Client) Standing(ctx context.Context) (report.Standing, error) {
 	var sources []SourceView
 	var s report.Standing
 	err := errors.Join(r.ask(ctx, "GET", "/v1/sources", nil, &sources), r.ask(ctx, "GET", "/v1/locks", nil, &s.Locks))
@@ -287,4 +275,14 @@ func (r *Remote) Standing(ctx context.Context) (report.Standing, error) {
 		s.Sources = append(s.Sources, report.SourceStanding{Name: src.Name, Commit: src.Commit, Since: src.Since, Revision: src.Revision, Problem: src.Problem, Holds: src.Holds})
 	}
 	return s, err
+}
+
+// IsLocal reports whether an address, with its port or without, is of this machine.
+func IsLocal(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

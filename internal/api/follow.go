@@ -1,4 +1,4 @@
-package app
+package api
 
 import (
 	"bufio"
@@ -91,7 +91,7 @@ func (t *tries) wait(ctx context.Context, err error) bool {
 
 // Start asks for a run of an experiment in force, and answers its id. It asks
 // again with the same key where an answer was lost, which starts nothing twice.
-func (r *Remote) Start(ctx context.Context, want StartRequest, by string) (string, error) {
+func (r *Client) Start(ctx context.Context, want StartRequest, by string) (string, error) {
 	key := rand.Text()
 	again := newTries()
 	for {
@@ -108,8 +108,8 @@ func (r *Remote) Start(ctx context.Context, want StartRequest, by string) (strin
 // server's events, and looks at the journal where they leave a gap. A server that
 // is away, or busy, is asked again; when that is given up, the error says what was
 // known last, and is [mishap.ErrStillIn] only if a fault may be in.
-func (r *Remote) Follow(ctx context.Context, id string, seen func(mishap.Entry, *mishap.Run)) (*mishap.Run, error) {
-	f := &following{remote: r, id: id, run: &mishap.Run{}, seen: seen, tries: newTries()}
+func (r *Client) Follow(ctx context.Context, id string, seen func(mishap.Entry, *mishap.Run)) (*mishap.Run, error) {
+	f := &following{client: r, id: id, run: &mishap.Run{}, seen: seen, tries: newTries()}
 	for {
 		err := f.listen(ctx)
 		if f.over() {
@@ -123,7 +123,7 @@ func (r *Remote) Follow(ctx context.Context, id string, seen func(mishap.Entry, 
 
 // following is a run that is followed.
 type following struct {
-	remote *Remote
+	client *Client
 	id     string
 	run    *mishap.Run
 	seen   func(mishap.Entry, *mishap.Run)
@@ -168,7 +168,7 @@ func (f *following) apply(e mishap.Entry) error {
 
 // catchUp reads the journal, and reports whether it has anything new.
 func (f *following) catchUp(ctx context.Context) (moved bool, err error) {
-	entries, err := f.remote.Journal(ctx, f.id)
+	entries, err := f.client.Journal(ctx, f.id)
 	if err != nil {
 		return false, err
 	}
@@ -187,7 +187,7 @@ func (f *following) catchUp(ctx context.Context) (moved bool, err error) {
 func (f *following) listen(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	events, refused := f.remote.events(ctx)
+	events, refused := f.client.events(ctx)
 	if _, err := f.catchUp(ctx); err != nil || f.over() {
 		return err
 	}
@@ -227,7 +227,7 @@ func (f *following) listen(ctx context.Context) error {
 }
 
 // events listens to what happens in the server, until ctx or the stream ends.
-func (r *Remote) events(ctx context.Context) (<-chan Event, error) {
+func (r *Client) events(ctx context.Context) (<-chan Event, error) {
 	req, err := r.request(ctx, "GET", "/v1/events", nil)
 	if err != nil {
 		return nil, err
