@@ -235,7 +235,8 @@ func TestFirstRequestsAreTakenFromABookThatHasThem(t *testing.T) {
 		labelled := spec.Metrics[0]
 		labelled.Name, labelled.Unit = "orders", "slot"
 		spec.Metrics = []mishap.CompareMetric{labelled, spec.Metrics[0]}
-		o := comparison.Options{Compare: spec, Sources: []metrics.Source{s, s}, Books: []comparison.Book{&silentBook{s}, s}}
+		healthy := newTraffic(50, 0.005, 0.005) // so that only the other can show harm, whichever is read first
+		o := comparison.Options{Compare: spec, Sources: []metrics.Source{healthy, s}, Books: []comparison.Book{&silentBook{healthy}, s}}
 		l := last(watchAs(t, o, nil, time.Minute, func() { s.change(func(s *traffic) { s.experiment = 1 }) }))
 		if l.Outcome != mishap.HarmShown || !strings.Contains(l.Reason, "success-rate, users' first requests") {
 			t.Errorf("outcome %q: %s", l.Outcome, l.Reason)
