@@ -44,8 +44,9 @@ func (c *Comparison) counted(i *mishap.Intervals, s *analysis.Status) {
 		}
 	}
 	for _, b := range c.books {
-		if met := b.counts.Met; met != nil {
-			i.Met, i.Requests, i.Rejected = &met.Since.Met, &met.Since.Of, &b.counts.Since.Refused
+		if b.counts.Met != nil {
+			since, refused := b.counts.Met.Since, b.counts.Since.Refused // copies: looks are read later
+			i.Met, i.Requests, i.Rejected = &since.Met, &since.Of, &refused
 		}
 		if since := b.counts.Since; since.Requests != (mishap.ArmCount{}) && i.Requests == nil {
 			i.Requests, i.Rejected = &since.Requests, &since.Refused
