@@ -318,7 +318,7 @@ func TestAWatchOfWhoMeetsAFaultThatCannotBeSaysWhy(t *testing.T) {
 			t.Errorf("want %q, got %v", says, err)
 		}
 	}
-	for i := range 3 {
+	for i := range 15 {
 		w := good()
 		w.Run = fmt.Sprint("other-", i)
 		if _, err := c.Met(t.Context(), "pays", w); err != nil {

@@ -134,6 +134,27 @@ func TestThresholdsAreReadOffAnswersThatWouldHaveMetTheFault(t *testing.T) {
 	}
 }
 
+// TestFewUsersThatMetTheFaultAreWeighedOneByOne, however many did not.
+func TestFewUsersThatMetTheFaultAreWeighedOneByOne(t *testing.T) {
+	l := newLedger(counting(exposed))
+	l.injecting(t, 0, 0)
+	var met []string
+	for user := range uint64(1000) {
+		id := l.passing(forward.Experiment, user*0x9e3779b97f4a7c15, 0, ms, 200)
+		if user%100 == 0 {
+			met = append(met, id)
+		}
+	}
+	l.meet(width, 1, met...)
+	s := l.Report(0, l.start.Add(width)).Counted.Sums
+	if r, _ := s.Row("ok"); len(r.Experiment.Few) != 10 {
+		t.Errorf("%d of 10 are told", len(r.Experiment.Few))
+	}
+	if r, _ := s.Row("ok all"); r.Experiment.Few != nil || r.Experiment.Since.N != 1000 {
+		t.Errorf("of all: %d of %v", len(r.Experiment.Few), r.Experiment.Since.N)
+	}
+}
+
 // TestAFutureBucketIsNotTold: whoever says so is wrong.
 func TestAFutureBucketIsNotTold(t *testing.T) {
 	l := newLedger(counting(exposed))

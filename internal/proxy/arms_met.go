@@ -13,7 +13,7 @@ import (
 
 const (
 	keptMet       = 1 << 16 // ids of one watch: 1.3 MiB
-	maxMetWatches = 4       // of one proxy
+	maxMetWatches = 16      // of one proxy; those of runs that are over go on for a while
 	maxMetFaults  = 32      // of one watch
 )
 

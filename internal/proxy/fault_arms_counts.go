@@ -105,7 +105,7 @@ func (c *Counts) bookRows() (rows []slots.Row) {
 	}
 	if c.Exposed {
 		for _, r := range c.Rows {
-			rows = append(rows, slots.Row{Name: r.Name + All, PerUnit: r.Of == OfEvents})
+			rows = append(rows, slots.Row{Name: r.Name + All, PerUnit: r.Of == OfEvents, Beside: true})
 		}
 	}
 	for _, r := range c.Rows {

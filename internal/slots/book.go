@@ -30,6 +30,9 @@ type Row struct {
 	// Whole is a row that has no windows, because only what changed since the
 	// baseline is asked of it.
 	Whole bool `json:"whole,omitempty"`
+	// Beside is a row of all requests, where others are of some. Its units are not
+	// told one by one, and take no place from the few that did more.
+	Beside bool `json:"beside,omitempty"`
 }
 
 // Changed is put behind the name of a row for the one beside it that compares
@@ -255,7 +258,7 @@ func (b *Book) addBefore(at int, p Place, c Count) {
 
 // remember keeps the first slots that were seen since the injection.
 func (b *Book) remember(p Place, counts []Count) {
-	if len(b.few) > fewUnits || len(counts) == 0 {
+	if len(b.few) > fewUnits || !b.tells(counts) {
 		return
 	}
 	for _, q := range b.few {
@@ -264,6 +267,16 @@ func (b *Book) remember(p Place, counts []Count) {
 		}
 	}
 	b.few = append(b.few, p)
+}
+
+// tells says whether one of the counts is of a row whose few units are told.
+func (b *Book) tells(counts []Count) bool {
+	for _, c := range counts {
+		if c.Row >= 0 && c.Row < len(b.rows) && !b.rows[c.Row].Beside {
+			return true
+		}
+	}
+	return false
 }
 
 // Trial takes in the first request of a unit since the injection: its arm was

@@ -142,7 +142,7 @@ func (b *Book) Snapshot(trialsFrom int) Snapshot {
 func (b *Book) side(row int, arm Arm) Side {
 	s := b.sums[row][arm]
 	out := Side{Since: s.since, Before: s.before, Most: float64(s.most)}
-	if b.rows[row].Whole || len(b.few) > fewUnits {
+	if b.rows[row].Whole || b.rows[row].Beside || len(b.few) > fewUnits {
 		return out
 	}
 	for _, p := range b.few {
