@@ -35,7 +35,7 @@ type Client struct {
 // NewClient makes one for a server's address: https://host:port, or the path of
 // a server's socket. The token is that of the environment.
 func NewClient(address string) (*Client, error) {
-	r := &Client{token: os.Getenv("MISHAP_TOKEN"), client: &http.Client{Timeout: time.Minute}}
+	r := &Client{token: os.Getenv("MISHAP_TOKEN"), client: &http.Client{Timeout: time.Minute, CheckRedirect: sameServer}}
 	if strings.HasPrefix(address, "/") || strings.HasPrefix(address, ".") {
 		r.base = "http://mishap"
 		r.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -52,6 +52,16 @@ func NewClient(address string) (*Client, error) {
 	}
 	r.base = strings.TrimSuffix(u.String(), "/")
 	return r, nil
+}
+
+// sameServer lets a redirect be followed that stays with the server that the token
+// is for: to another port or without TLS the library would take it along.
+func sameServer(next *http.Request, before []*http.Request) error {
+	const most = 10
+	if first := before[0].URL; len(before) > most || next.URL.Scheme != first.Scheme || next.URL.Host != first.Host {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }
 
 // request makes a request, with the token.
@@ -97,6 +107,8 @@ func (r *Client) ask(ctx context.Context, method, path string, in, out any, chan
 	switch {
 	case err != nil:
 		return maybeLater(fmt.Errorf("ask the server: %w", err), nil)
+	case resp.StatusCode > 299 && resp.StatusCode < 400:
+		return mishap.WithHint(fmt.Errorf("%s leads to another server: %s", r.base, resp.Header.Get("Location")), "give the address of the server itself with --server")
 	case resp.StatusCode > 299:
 		return maybeLater(refusedBy(resp.StatusCode, text), resp)
 	case out == nil:

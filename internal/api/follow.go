@@ -233,8 +233,8 @@ func (r *Client) events(ctx context.Context) (<-chan Event, error) {
 		return nil, err
 	}
 	req.Header.Set("Accept", "text/event-stream")
-	endless := http.Client{Transport: r.client.Transport} // it lasts as long as the run
-	resp, err := endless.Do(req)                          //nolint:bodyclose // by who reads the events
+	endless := http.Client{Transport: r.client.Transport, CheckRedirect: r.client.CheckRedirect} // it lasts as long as the run
+	resp, err := endless.Do(req)                                                                 //nolint:bodyclose // by who reads the events
 	if err != nil {
 		return nil, maybeLater(fmt.Errorf("listen to the server: %w", err), nil)
 	}

@@ -2,6 +2,9 @@ package api
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,5 +40,30 @@ func TestWhatWasSeenToBeOutIsNotStillIn(t *testing.T) {
 		if errors.Is(err, mishap.ErrStillIn) != c.want || errors.Is(err, mishap.ErrRefused) {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// To another port, or without TLS, net/http would take the token along.
+func TestATokenIsShownToTheServerThatItIsForAndToNoOther(t *testing.T) {
+	var shown []string
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		shown = append(shown, r.Header.Get("Authorization"))
+	}))
+	t.Cleanup(other.Close)
+	first := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(first.Close)
+	t.Setenv("MISHAP_TOKEN", "hunter2")
+	r, err := NewClient(first.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.ask(t.Context(), "POST", "/v1/halt", struct{}{}, nil); err == nil || !strings.Contains(err.Error(), "leads to another server") {
+		t.Errorf("asking: %v", err)
+	}
+	if _, err := r.events(t.Context()); err == nil {
+		t.Error("listening goes on at another server")
+	}
+	if shown != nil {
+		t.Errorf("another server was shown %q", shown)
 	}
 }

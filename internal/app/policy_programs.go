@@ -41,7 +41,7 @@ func (a *App) programs(sources []config.Source) programs {
 func (p programs) forbids(c mishap.Command, listed []string) (entry, why string) {
 	if c.Shell != "" {
 		if slices.Contains(listed, c.Shell) {
-			return "", ""
+			return "", p.elsewhere(c)
 		}
 		return c.Shell, ""
 	}
@@ -84,18 +84,42 @@ func (p program) is(listed program) bool {
 	return p.path == listed.path || p.real != "" && p.real == listed.real && filepath.Base(p.path) == filepath.Base(listed.path)
 }
 
+// elsewhere says why a listed text of a shell may mean something else than it did
+// to who listed it: its relative names are meant in the folder that it runs in, and
+// it begins with a program, as a command without a shell does.
+func (p programs) elsewhere(c mishap.Command) (why string) {
+	if c.Dir != "" {
+		if who := p.changeable(absolute(c.Dir)); who != "" {
+			return fmt.Sprintf("%q is listed, but not for the folder %s: %s", c.Shell, c.Dir, who)
+		}
+	}
+	if words := strings.Fields(c.Shell); len(words) > 0 {
+		return p.changed(p.meant(words[0], c.Dir))
+	}
+	return ""
+}
+
 // changed says who could put another program in the place of a listed one, or one
-// where none is yet: who writes a source, or a folder or a link on the way to it.
+// where none is yet.
 func (p programs) changed(asked program) (why string) {
 	if !filepath.IsAbs(asked.path) {
 		return "" // a name that PATH does not find: there is nothing that could be started, and the run says so
 	}
+	if who := p.changeable(asked.path); who != "" {
+		return asked.path + " is listed, but " + who
+	}
+	return ""
+}
+
+// changeable says who else than root and the server's user decides what an absolute
+// path means: who writes a source, or a folder or a link on the way to it.
+func (p programs) changeable(path string) (who string) {
 	refuse := func(reason string) error {
-		why = fmt.Sprintf("%s is listed, but %s", asked.path, reason)
+		who = reason
 		return fs.ErrPermission
 	}
-	open := "" // the last folder there is, if others can make files in it
-	_, err := spawn.Follow(asked.path, func(at string, info fs.FileInfo) error {
+	open := "" // the last place, if it is a folder that others can make files in
+	_, err := spawn.Follow(path, func(at string, info fs.FileInfo) error {
 		if open = ""; info.IsDir() && info.Mode().Perm()&0o022 != 0 {
 			open = at
 		}
@@ -111,13 +135,15 @@ func (p programs) changed(asked program) (why string) {
 		return nil
 	})
 	switch {
-	case err == nil || why != "":
-	case !errors.Is(err, fs.ErrNotExist):
-		_ = refuse("cannot be looked at: " + err.Error())
+	case who != "":
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		who = "cannot be looked at: " + err.Error()
+	case open != "" && err != nil:
+		who = "is not there, and others can make it in " + open
 	case open != "":
-		_ = refuse("is not there, and others can make it in " + open)
+		who = "others can make files in " + open
 	}
-	return why
+	return who
 }
 
 // led says that a listed file lies elsewhere by its name, but is reached through

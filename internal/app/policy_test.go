@@ -210,6 +210,41 @@ func TestAListedProgramThatIsNotThereCannotBeMadeByOthers(t *testing.T) {
 	}
 }
 
+// A text names what it starts in the folder that the experiment lets it run in, and
+// is listed by its letters.
+func TestAListedTextOfAShellMeansWhatItMeantToWhoListedIt(t *testing.T) {
+	s := newSite(t, config.Allow{})
+	folder := filepath.Join(filepath.Dir(s.bin), "checkout")
+	s.app.Settings.Server.Sources = []config.Source{{Name: "team", Folder: folder}}
+	inSource := s.program(folder + "/check.sh")
+	own := filepath.Dir(s.program("own/check.sh"))
+	sticky := filepath.Dir(s.program("sticky/check.sh"))
+	open := s.program("open/check.sh")
+	for path, mode := range map[string]os.FileMode{sticky: 0o777 | os.ModeSticky, open: 0o777} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ name, text, dir, want string }{
+		{"in the server's folder", "test -e flag | cat", "", ""},
+		{"in a folder of one's own", "./check.sh --fast", own, ""},
+		{"in a source", "./check.sh", folder, "whoever writes experiments can change"},
+		{"in a source, without a path", "test -e flag", folder, "whoever writes experiments can change"},
+		{"in a link to a source", "./check.sh", s.link(folder, "linked"), "whoever writes experiments can change"},
+		{"in a folder like /tmp", "./check.sh", sticky, "others can make files"},
+		{"in a folder that means another to each process", "./check.sh", "/proc/self/cwd", "leads through /proc"},
+		{"a program of a source", inSource, "", "whoever writes experiments can change"},
+		{"a program that others write, with arguments", open + " --fast", "", "can be written by others"},
+	} {
+		s.app.Settings.Server.Allow.Commands = []string{c.text}
+		with, err := json.Marshal(map[string]any{"inject": map[string]string{"shell": c.text}, "dir": c.dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.check(c.name, faulty("exec", "", string(with)), c.want)
+	}
+}
+
 func TestAListedProgramThatOthersCanChangeIsRefused(t *testing.T) {
 	s := newSite(t, config.Allow{})
 	folder := filepath.Join(filepath.Dir(s.bin), "checkout", "experiments")

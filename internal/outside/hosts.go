@@ -95,13 +95,6 @@ func (r rule) hasAddress(address netip.Addr, port string) bool {
 	return r.net.IsValid() && (r.port == "" || r.port == port) && r.net.Contains(address)
 }
 
-// never are the addresses that nothing is asked at unless they are listed
-// themselves: link-local ones, and where clouds answer with credentials.
-func never(address netip.Addr) bool {
-	metadata := []netip.Addr{netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("100.100.100.200")}
-	return address.IsLinkLocalUnicast() || address == metadata[0] || address == metadata[1]
-}
-
 // Forbids says before anything is looked up that a host:port may not be connected
 // to; nil if it may, or if only its address can tell.
 func (h Hosts) Forbids(hostPort string) error {
