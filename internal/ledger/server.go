@@ -46,14 +46,18 @@ func (s *Server) Close() error {
 // Alive reports whether the server's process lives. An error means that it
 // cannot be known, and must not be taken for death.
 func Alive(dir, server string) (bool, error) {
-	f, err := os.Open(lockPath(dir, server))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
+	// Opening a pipe would wait for its writer, and what a link leads to may be held by anybody.
+	f, err := os.OpenFile(lockPath(dir, server), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENXIO):
+		return false, nil // no server made what is there, if anything is
+	case err != nil:
 		return false, fmt.Errorf("look for server %s: %w", server, err)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
+		return false, nil
+	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return true, nil
