@@ -15,6 +15,7 @@ import (
 
 	"mishap/internal/api"
 	"mishap/internal/ledger"
+	"mishap/internal/plaintext"
 	"mishap/internal/socket"
 )
 
@@ -134,7 +135,7 @@ func (s *serving) identify(r *http.Request) (caller, string) {
 			continue
 		}
 		if t.Expired(time.Now()) {
-			return caller{name: t.Name}, "the token of " + t.Name + " expired at " + t.Expires.UTC().Format(time.RFC3339)
+			return caller{name: t.Name, role: Role(t.Role)}, "the token of " + t.Name + " expired at " + t.Expires.UTC().Format(time.RFC3339)
 		}
 		return caller{name: t.Name, mail: t.Mail, role: Role(t.Role), through: "token " + t.Name}, ""
 	}
@@ -181,7 +182,7 @@ func (s *serving) record(ctx context.Context, a ledger.Act) {
 	if len(a.What) > most {
 		a.What = a.What[:most] + "…"
 	}
-	a.What = strings.ToValidUTF8(a.What, "\uFFFD") // a path may be anything, and PostgreSQL takes text
+	a.What = plaintext.Line(plaintext.Of(a.What)) // a path may be anything, and PostgreSQL takes text without zero bytes
 	if err := s.book.Record(context.WithoutCancel(ctx), a); err != nil {
 		s.log.Error("write audit", "by", a.By, "what", a.What, "error", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 
 	"mishap/internal/config"
+	"mishap/internal/plaintext"
 )
 
 // provider checks the ID tokens of an OpenID Connect provider (OpenID Connect
@@ -53,9 +54,11 @@ func (p *provider) identify(ctx context.Context, token, from string) (caller, st
 }
 
 // personOf is who a token names. An address that the provider has not verified
-// may be anybody's.
+// may be anybody's. Its texts are whatever the provider lets people write: they are
+// made fit for one line, since PostgreSQL takes no zero bytes, and who names
+// themselves with one would act without being in the audit.
 func personOf(claims map[string]any, subject string) caller {
-	text := func(key string) string { s, _ := claims[key].(string); return s }
+	text := func(key string) string { s, _ := claims[key].(string); return oneName(s) }
 	who := caller{name: text("preferred_username")}
 	if verified, _ := claims["email_verified"].(bool); verified {
 		who.mail = text("email")
@@ -64,9 +67,17 @@ func personOf(claims map[string]any, subject string) caller {
 		who.name = who.mail
 	}
 	if who.name == "" {
-		who.name = subject
+		who.name = oneName(subject)
 	}
 	return who
+}
+
+func oneName(text string) string {
+	const most = 200
+	if len(text) > most {
+		text = text[:most] + "…"
+	}
+	return plaintext.Line(plaintext.Of(text))
 }
 
 // role is the highest that a claim's value or values give, and the value that

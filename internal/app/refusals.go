@@ -19,12 +19,14 @@ const (
 	mostFrom     = 10_000 // addresses that are told apart in that time
 	mostShown    = 3      // addresses that are named
 	otherCallers = "other callers"
+	noRole       = "callers whose tokens give no role"
 )
 
 // refusals keep whoever is refused from filling the audit, and from pushing out
 // of it what others are refused. Refusals of callers who have shown no valid
 // token are only counted; of the others each caller has so many that are listed,
-// and how many more there were is written as well.
+// all whose tokens give no role together as many, and how many more there were is
+// written as well.
 type refusals struct {
 	mu        sync.Mutex
 	strangers int
@@ -47,6 +49,9 @@ func (r *refusals) lists(who caller) bool {
 		return false
 	}
 	name := who.name
+	if who.role == "" {
+		name = noRole // a public provider gives tokens to anybody, in as many names as they like
+	}
 	if _, known := r.of[name]; !known && len(r.of) >= mostRefused {
 		name = otherCallers
 	}

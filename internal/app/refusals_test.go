@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
 
 	"mishap/internal/config"
 )
@@ -64,6 +65,40 @@ func TestWhoShowsNoTokenPushesNothingOutOfTheAudit(t *testing.T) {
 			t.Errorf("%d acts are written of nothing", more-len(lines))
 		}
 	})
+}
+
+// A public provider of identities signs a token for anybody, under any name.
+func TestWhoseTokenGivesNoRolePushesNothingOutOfTheAudit(t *testing.T) {
+	var r refusals
+	listed := 0
+	for i := range 5000 {
+		if r.lists(caller{name: fmt.Sprintf("repo:somebody/%d", i)}) {
+			listed++
+		}
+	}
+	if listed != mostListed {
+		t.Errorf("%d refusals without a role are listed, want %d", listed, mostListed)
+	}
+	if !r.lists(caller{name: "vi", role: Viewer}) {
+		t.Error("they spend the budget of a caller with a role")
+	}
+	acts := r.sum(time.Now())
+	if len(acts) != 1 || acts[0].By != noRole || acts[0].What != "refused 4980 more, which are not listed" {
+		t.Errorf("what was not listed is told as %+v", acts)
+	}
+}
+
+// PostgreSQL takes no text with a zero byte, and what it does not take is in no audit.
+func TestNoNameAndNoPathKeepsAnActOutOfTheAudit(t *testing.T) {
+	b := newBench(t)
+	who := personOf(map[string]any{"preferred_username": "ann\x00\x1b[2J" + strings.Repeat("x", 1<<16)}, "17")
+	b.audit(t.Context(), who.name, "refused GET /v1/\x00")
+	b.audit(t.Context(), personOf(nil, "\x00").name, "halted")
+	for _, line := range b.audited() {
+		if strings.ContainsFunc(line, unicode.IsControl) || len(line) > 1000 {
+			t.Errorf("%d bytes are written: %q", len(line), line[:min(len(line), 100)])
+		}
+	}
 }
 
 // Whoever fills the table of rates with addresses resets no caller's.
