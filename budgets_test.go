@@ -27,7 +27,7 @@ const (
 	fewMethods  = 66 // of a type
 	smallCircle = 12 // of files that use each other all ways round
 	largeCircle = 29 // in a package that is left whole
-	importDepth = 6  // packages on the longest way down through imports
+	importDepth = 10 // packages on the longest way down through imports
 )
 
 // leftWhole are the packages that had grown before there were budgets, and are
@@ -44,7 +44,7 @@ func fileBudgets() map[string]int {
 	return map[string]int{
 		"mishap/injectors":       1,
 		"mishap/injectors/proxy": 24,
-		"mishap/internal/app":    58,
+		"mishap/internal/app":    51,
 		"mishap/internal/proxy":  83,
 		"mishap/internal/report": 40,
 	}
@@ -53,15 +53,15 @@ func fileBudgets() map[string]int {
 func methodBudgets() map[string]int {
 	return map[string]int{
 		"mishap/cmd/mishap.cli":         91,
-		"mishap/internal/app.App":       147,
-		"mishap/internal/app.serving":   117,
+		"mishap/internal/app.App":       115,
+		"mishap/internal/app.serving":   116,
 		"mishap/internal/ledger.Memory": 67,
 	}
 }
 
 func circleBudgets() map[string]int {
 	return map[string]int{
-		"mishap/internal/app":    50,
+		"mishap/internal/app":    22,
 		"mishap/internal/proxy":  69,
 		"mishap/internal/report": 23,
 	}

@@ -13,6 +13,7 @@ import (
 	"mishap"
 	"mishap/internal/api"
 	"mishap/internal/app"
+	servers "mishap/internal/member"
 	"mishap/internal/plaintext"
 )
 
@@ -58,10 +59,10 @@ type haltedLedger struct {
 
 // haltAnswer is what halt did, in JSON.
 type haltAnswer struct {
-	Stopped bool            `json:"stopped"` // exit code 0
-	Ledgers []haltedLedger  `json:"ledgers"`
-	Others  []app.Neighbour `json:"others"` // living servers of this host that were not asked
-	Idle    []string        `json:"idle"`   // ledgers in the usual places that were not halted, and no living server uses
+	Stopped bool                `json:"stopped"` // exit code 0
+	Ledgers []haltedLedger      `json:"ledgers"`
+	Others  []servers.Neighbour `json:"others"` // living servers of this host that were not asked
+	Idle    []string            `json:"idle"`   // ledgers in the usual places that were not halted, and no living server uses
 }
 
 // halt stops first, and looks at what else there is afterwards.
@@ -76,7 +77,7 @@ func (c *cli) halt(cmd *cobra.Command, reason string, everywhere bool) error {
 		c.failFolded(err)
 		return nil
 	}
-	answer := haltAnswer{Stopped: true, Ledgers: []haltedLedger{}, Others: []app.Neighbour{}, Idle: []string{}}
+	answer := haltAnswer{Stopped: true, Ledgers: []haltedLedger{}, Others: []servers.Neighbour{}, Idle: []string{}}
 	for _, one := range all {
 		err := one.Err()
 		if err != nil {

@@ -52,7 +52,7 @@ func (a *App) FirstAid(ctx context.Context, which string) {
 	}
 	for _, u := range files {
 		meant := which == "" || which == "last" || strings.HasPrefix(u.Run, which)
-		if u.Alive || !meant || a.aids.all[u.Path] != nil || a.desk.attended(u.Run) || len(u.Outstanding()) == 0 {
+		if u.Alive || !meant || a.aids.all[u.Path] != nil || a.Attended(u.Run) || len(u.Outstanding()) == 0 {
 			continue
 		}
 		one := &aid{undo: u, over: make(chan struct{})}
@@ -88,7 +88,7 @@ func (a *App) revertHeld(ctx context.Context, h keeper.Held) (mishap.Reverted, e
 		return mishap.Reverted{}, err
 	}
 	if ledger.IsPostgres(a.Settings.Ledger) && !h.Target.Where.Local() { // another machine may have taken the run over
-		book, err := a.ledger(ctx)
+		book, err := a.Ledger(ctx)
 		if err != nil {
 			return mishap.Reverted{}, err
 		}

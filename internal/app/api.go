@@ -65,7 +65,7 @@ func (s *serving) bind(ctx context.Context, o ServeOptions) (net.Listener, error
 // user alone.
 func (s *serving) serveAPI(ctx context.Context, listener net.Listener) (func(), error) {
 	handler := s.handler()
-	path := socketPath(s.Settings.State, "api")
+	path := s.SocketPath("api")
 	// That no other one lives is said by the kernel, and not by a socket, which may be full or removed.
 	alone, err := ledger.Exclude(filepath.Join(s.Settings.State, "servers", "serve.alone"))
 	if errors.Is(err, ledger.ErrExcluded) {
@@ -81,7 +81,7 @@ func (s *serving) serveAPI(ctx context.Context, listener net.Listener) (func(), 
 	}
 	var servers []*http.Server
 	serve := func(l net.Listener, h http.Handler) {
-		server := httpServer(h)
+		server := socket.Server(h)
 		servers = append(servers, server)
 		go func() { _ = server.Serve(l) }()
 	}

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"strconv"
 	"time"
 
 	"mishap/internal/socket"
@@ -16,11 +14,9 @@ import (
 // which whoever comes next may get instead, and little time to say what they want.
 // Each bound is far beyond what a person, a script or a page needs.
 const (
-	mostConnections     = 512              // at once over TCP, or a third of the descriptors that the process may have
-	mostConnectionsEach = 64               // of one address
-	mostOwnConnections  = 4096             // over the API's socket, or a quarter
-	mostBrakes          = 64               // over each socket that stops runs, or a sixteenth
-	requestWithin       = 10 * time.Second // a whole request, with its body
+	mostConnections     = 512  // at once over TCP, or a third of the descriptors that the process may have
+	mostConnectionsEach = 64   // of one address
+	mostOwnConnections  = 4096 // over the API's socket, or a quarter
 )
 
 // apiLimit is that of the API for whoever comes over TCP; descriptors are left for
@@ -36,22 +32,6 @@ func ownLimit() socket.Limit {
 	return socket.Limit{All: all, Each: all}
 }
 
-// brakeLimit is that of each socket that stops runs. Every user of the host reaches
-// one of them, and none has more than half of it.
-func brakeLimit() socket.Limit {
-	all := socket.Share(16, mostBrakes)
-	return socket.Limit{All: all, Each: max(1, all/2), Of: func(c net.Conn) string {
-		uid, _ := peerUID(c)
-		return strconv.Itoa(uid)
-	}}
-}
-
-// httpServer answers with h, and waits for no request that does not come. Handlers
-// hold the connections of whom they know.
-func httpServer(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: requestWithin / 2, ReadTimeout: requestWithin, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ConnContext: socket.WithConn}
-}
-
 // whole reads the body of a request, of which it takes the first mostBody bytes,
 // before anything acts on it; from then on the request may take its time. A body
 // that comes too slowly ends the connection.
@@ -65,7 +45,7 @@ func whole(next http.Handler) http.Handler {
 			return
 		case err != nil:
 			w.Header().Set("Connection", "close")
-			writeProblem(w, http.StatusRequestTimeout, "the body did not come within "+requestWithin.String())
+			writeProblem(w, http.StatusRequestTimeout, "the body did not come within "+socket.RequestWithin.String())
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(text))

@@ -9,8 +9,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"mishap"
 	"mishap/experiments"
@@ -20,10 +18,9 @@ import (
 	proxyfault "mishap/injectors/proxy"
 	"mishap/internal/cloud"
 	"mishap/internal/config"
-	"mishap/internal/ledger"
+	"mishap/internal/member"
 	sources "mishap/internal/metrics"
 	"mishap/internal/outside"
-	"mishap/internal/pulse"
 	"mishap/probes"
 )
 
@@ -38,28 +35,22 @@ type Options struct {
 	Injectors []mishap.InjectorKind // beside the catalog
 }
 
-// App is mishap with its settings. The ledger is opened when it is first
-// needed, so that commands which touch nothing leave nothing.
+// App is mishap with its settings, as a member of its ledger.
 type App struct {
+	*member.Member
 	Settings config.Settings
 	log      *slog.Logger
 	around   Around
 	beside   []mishap.InjectorKind // injectors that the catalog does not have
 	cloud    *cloud.Cloud
 
-	hosts  *outside.Hosts // what a server may connect to; nil: this is none, and a person answers for what is asked
-	files  *outside.Files // what a server may read of what experiments name; nil: all, likewise
-	house  house
-	desk   desk
-	aids   aids
-	calls  callerWatches
-	fenced atomic.Bool  // the lease was lost: nothing starts
-	pulse  *pulse.Pulse // of this process, once it is a server
-	mu     sync.Mutex
-	book   ledger.Ledger
-	server string            // this process, once it is one
-	leave  func() error      // ends that
-	otlp   *sources.Receiver // of metrics, once a run needs it
+	hosts *outside.Hosts // what a server may connect to; nil: this is none, and a person answers for what is asked
+	files *outside.Files // what a server may read of what experiments name; nil: all, likewise
+	house house
+	aids  aids
+	calls callerWatches
+	mu    sync.Mutex
+	otlp  *sources.Receiver // of metrics, once a run needs it
 }
 
 // New reads the settings.
@@ -71,96 +62,20 @@ func New(o Options) (*App, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &App{Settings: settings, log: o.Log, around: o.Around, beside: o.Injectors, cloud: cloud.New()}, nil
+	return &App{
+		Member:   member.New(member.Options{State: settings.State, Ledger: settings.Ledger, Lease: settings.ServerLease.Std(), Log: o.Log}),
+		Settings: settings, log: o.Log, around: o.Around, beside: o.Injectors, cloud: cloud.New(),
+	}, nil
 }
 
-// Close ends this process as a server and closes the ledger.
+// Close ends what a run needed, and this process as a server.
 func (a *App) Close() {
-	a.desk.close()
+	a.Member.Close()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.leave != nil {
-		_ = a.leave()
-	}
-	if a.pulse != nil {
-		a.pulse.Stop()
-	}
 	if a.otlp != nil {
 		_ = a.otlp.Close()
 	}
-	if a.book != nil {
-		_ = a.book.Close()
-	}
-}
-
-// ledger opens the ledger, and makes it if there is none.
-func (a *App) ledger(ctx context.Context) (ledger.Ledger, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.book != nil {
-		return a.book, nil
-	}
-	var err error
-	if address := a.Settings.Ledger; ledger.IsPostgres(address) {
-		a.book, err = openPostgres(ctx, address, a.Settings.ServerLease.Std())
-	} else {
-		a.book, err = openFile(ctx, a.Settings.State)
-	}
-	return a.book, err
-}
-
-// The two answer an untyped nil with an error.
-func openPostgres(ctx context.Context, address string, lease time.Duration) (ledger.Ledger, error) {
-	book, err := ledger.OpenPostgres(ctx, address, lease)
-	if err != nil {
-		return nil, err
-	}
-	return book, nil
-}
-
-func openFile(ctx context.Context, dir string) (ledger.Ledger, error) {
-	book, err := ledger.Open(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	return book, nil
-}
-
-// hasLedger reports whether there is a ledger to read; reading makes none. One
-// that cannot be looked for is there: who opens it is told why.
-func (a *App) hasLedger(ctx context.Context) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	switch {
-	case a.book != nil:
-		return true
-	case ledger.IsPostgres(a.Settings.Ledger):
-		return ledger.ExistsPostgres(ctx, a.Settings.Ledger)
-	}
-	return ledger.Exists(a.Settings.State)
-}
-
-// register makes this process a server, once. Its kind is serve, run or revert.
-func (a *App) register(ctx context.Context, kind string) (string, error) {
-	book, err := a.ledger(ctx)
-	if err != nil {
-		return "", err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.server == "" {
-		if a.server, a.leave, err = book.Join(ctx, a.leaseLost); err != nil {
-			return "", err
-		}
-		leave, quiet := a.leave, a.announcePresence(a.server, kind)
-		a.leave = func() error { quiet(); return leave() }
-		if a.pulse == nil {
-			a.pulse = pulse.New(a.stillFor())
-			a.pulse.Start()
-		}
-		a.fenced.Store(false)
-	}
-	return a.server, nil
 }
 
 // Injectors is the catalog of faults.

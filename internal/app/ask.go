@@ -140,7 +140,7 @@ func (s *serving) recordRefusal(ctx context.Context, a asked, h held, trigger *m
 		First: mishap.Entry{Run: a.ID, Seq: 1, At: now, Trigger: trigger, Planned: plan},
 		Why:   mishap.Entry{Run: a.ID, Seq: 2, At: now, State: &mishap.StateChange{To: mishap.Refused, Cause: a.Cause, Reason: a.Refused}},
 	}
-	err := s.book.Refuse(ctx, s.me(), []ledger.Refusal{r})
+	err := s.book.Refuse(ctx, s.Server(), []ledger.Refusal{r})
 	s.publishRefusal(r)
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"mishap"
 	"mishap/internal/api"
 	"mishap/internal/ledger"
+	"mishap/internal/member"
 )
 
 // planWithin is how long a server plans a run.
@@ -58,8 +59,8 @@ func (s *serving) attempt(b begins, o RunOptions, started func()) error {
 		plan = mishap.Plan{Experiment: b.Experiment, Created: time.Now().UTC().Round(time.Second)}
 	}
 	o.Admit = func(f mishap.Facts) error {
-		if s.pulse.Stood(b.decided) {
-			return errStood
+		if s.Stood(b.decided) {
+			return member.ErrStood
 		}
 		return s.admit(b.held, plan, f)
 	}
@@ -90,9 +91,9 @@ func (s *serving) notBegun(b begins, err error) error {
 	now := time.Now()
 	if errors.Is(err, ledger.ErrTickTaken) {
 		// Another server has it; or this clock went back, and it was run before.
-		return s.book.Refuse(s.life, s.me(), []ledger.Refusal{*s.refused(b, mishap.CauseBusy, err.Error()).refusal})
+		return s.book.Refuse(s.life, s.Server(), []ledger.Refusal{*s.refused(b, mishap.CauseBusy, err.Error()).refusal})
 	}
-	if errors.Is(err, errStood) {
+	if errors.Is(err, member.ErrStood) {
 		return s.book.Postpone(s.life, []ledger.Turn{*b.waits(err.Error(), nil, now)})
 	}
 	if errors.Is(err, ledger.ErrOutdated) || errors.Is(err, ledger.ErrFenced) { // this server reads it soon or gets a new lease, or another one runs it
@@ -115,7 +116,7 @@ func (s *serving) notBegun(b begins, err error) error {
 	}
 	r := *s.passedOver(b, &no, &view{}, now).refusal
 	s.publishRefusal(r)
-	return s.book.Refuse(s.life, s.me(), []ledger.Refusal{r})
+	return s.book.Refuse(s.life, s.Server(), []ledger.Refusal{r})
 }
 
 // logEnd says how a run ended.

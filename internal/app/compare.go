@@ -201,8 +201,8 @@ func (a *App) foretell(ctx context.Context, e mishap.Experiment) (lines []string
 	if why, write := e.Compare.Tight(e.Longest(), late); why != "" {
 		lines = append(lines, why+"; "+write)
 	}
-	if a.hasLedger(ctx) {
-		book, err := a.ledger(ctx)
+	if a.HasLedger(ctx) {
+		book, err := a.Ledger(ctx)
 		var last comparison.Incident
 		if err == nil {
 			last, err = lastIncident(ctx, book, e.Name)

@@ -8,21 +8,23 @@ import (
 	"mishap"
 	"mishap/internal/config"
 	"mishap/internal/ledger"
+	"mishap/internal/member"
 )
 
 // TestThePlanSaysWhenTheLastIncidentTookLongerToShow reads it from the ledger, of this experiment, and not of runs without a fault.
 func TestThePlanSaysWhenTheLastIncidentTookLongerToShow(t *testing.T) {
-	a := &App{Settings: config.Settings{State: t.TempDir()}}
+	state := t.TempDir()
+	a := &App{Member: member.New(member.Options{State: state}), Settings: config.Settings{State: state}}
 	e := mishap.Experiment{Name: "slow payments", Compare: &mishap.Compare{Arms: mishap.Arms{From: mishap.ArmsFromTargets}, AtLeast: mishap.DefaultAtLeast}, Faults: []mishap.Fault{{For: mishap.Duration(time.Hour)}}}
 	foretold := func() string {
 		lines, _ := a.foretell(t.Context(), e)
 		return strings.Join(lines, "\n")
 	}
 	without := foretold()
-	if strings.Contains(without, "incident") || a.hasLedger(t.Context()) {
+	if strings.Contains(without, "incident") || a.HasLedger(t.Context()) {
 		t.Errorf("without a ledger: %q", without)
 	}
-	book, err := a.ledger(t.Context())
+	book, err := a.Ledger(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

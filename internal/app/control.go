@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"mishap"
@@ -16,28 +17,16 @@ import (
 
 // Resume lets runs start again.
 func (a *App) Resume(ctx context.Context, by string) error {
-	book, err := a.existing(ctx)
+	book, err := a.Existing(ctx)
 	if err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
 	return book.Resume(ctx, by, time.Now())
 }
 
-// Halted says who halted everything; nil if nobody did.
-func (a *App) Halted(ctx context.Context) (*ledger.Halt, error) {
-	if !a.hasLedger(ctx) {
-		return nil, nil
-	}
-	book, err := a.ledger(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return book.Halted(ctx)
-}
-
 // Unlock lets an experiment that deviated be run by itself again.
 func (a *App) Unlock(ctx context.Context, experiment, by, reason string) error {
-	book, err := a.existing(ctx)
+	book, err := a.Existing(ctx)
 	if err != nil {
 		return fmt.Errorf("unlock %s: %w", experiment, err)
 	}
@@ -56,10 +45,10 @@ func (a *App) Unlock(ctx context.Context, experiment, by, reason string) error {
 // Standing is what status says beside the runs.
 func (a *App) Standing(ctx context.Context) (report.Standing, error) {
 	s := report.Standing{Left: a.leftBehind(ctx, nil)}
-	if !a.hasLedger(ctx) {
+	if !a.HasLedger(ctx) {
 		return s, nil
 	}
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -81,18 +70,18 @@ func (a *App) Standing(ctx context.Context) (report.Standing, error) {
 
 // find looks a run up by its id, the beginning of it, or "last".
 func (a *App) find(ctx context.Context, which string) (ledger.Record, error) {
-	if !a.hasLedger(ctx) {
-		hint := cmp.Or(a.whereElse(which), "choose the right one with --state DIR")
+	if !a.HasLedger(ctx) {
+		hint := cmp.Or(a.WhereElse(which), "choose the right one with --state DIR")
 		return ledger.Record{}, mishap.Invalid(mishap.WithHint(fmt.Errorf("no run %q: there is no ledger in %s", which, a.Where()), hint))
 	}
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return ledger.Record{}, err
 	}
 	record, err := book.Find(ctx, which)
 	if errors.Is(err, ledger.ErrUnknownRun) {
 		err = fmt.Errorf("%w in ledger %s", err, a.Where())
-		if hint := a.whereElse(which); hint != "" {
+		if hint := a.WhereElse(which); hint != "" {
 			err = mishap.WithHint(err, hint)
 		}
 		return record, mishap.Invalid(err)
@@ -117,7 +106,7 @@ func (a *App) Journal(ctx context.Context, which string) ([]mishap.Entry, error)
 	if err != nil {
 		return nil, err
 	}
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -126,10 +115,10 @@ func (a *App) Journal(ctx context.Context, which string) ([]mishap.Entry, error)
 
 // Runs replays the latest runs, newest first.
 func (a *App) Runs(ctx context.Context, limit int) ([]*mishap.Run, error) {
-	if !a.hasLedger(ctx) {
+	if !a.HasLedger(ctx) {
 		return nil, nil
 	}
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -146,10 +135,10 @@ const mostLooked = api.MostRuns
 
 // RunsOf replays the latest runs of one experiment, newest first.
 func (a *App) RunsOf(ctx context.Context, experiment string, limit int) ([]*mishap.Run, error) {
-	if !a.hasLedger(ctx) {
+	if !a.HasLedger(ctx) {
 		return nil, nil
 	}
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -182,3 +171,18 @@ func replayAll(ctx context.Context, book ledger.Ledger, records []ledger.Record)
 	}
 	return all, nil
 }
+
+// LocalServer asks the server that uses this machine's state directory.
+func (a *App) LocalServer() (*api.Client, error) {
+	path := a.SocketPath("api")
+	if _, err := os.Stat(path); err != nil {
+		return nil, mishap.Refusal(mishap.WithHint(fmt.Errorf("no server uses the state directory %s", a.Settings.State), "start one with `mishap serve`, or name one with --server ADDRESS"))
+	}
+	if !filepath.IsAbs(path) {
+		path = "./" + path
+	}
+	return api.NewClient(path)
+}
+
+// LedgerOf is [App.Where], as a server answers it of its own.
+func (a *App) LedgerOf(context.Context) string { return a.Where() }

@@ -7,6 +7,7 @@ import (
 
 	"mishap"
 	"mishap/internal/ledger"
+	"mishap/internal/member"
 )
 
 const (
@@ -27,7 +28,7 @@ func (s *serving) dispatch(ctx context.Context) {
 		now := time.Now()
 		n, err := s.dispatchOnce(ctx, now)
 		switch {
-		case errors.Is(err, errStood):
+		case errors.Is(err, member.ErrStood):
 			s.log.Warn("look at schedules", "error", err)
 		case err != nil && ctx.Err() == nil:
 			s.log.Error("look at schedules", "error", err)
@@ -60,7 +61,7 @@ func (s *serving) untilDue(ctx context.Context, last time.Time) time.Duration {
 // dispatchOnce deals with schedules that are due, at most [dispatchBatch] of
 // them, and answers how many there were.
 func (s *serving) dispatchOnce(ctx context.Context, now time.Time) (int, error) {
-	if s.fenced.Load() {
+	if s.Fenced() {
 		return 0, nil
 	}
 	if err := s.rewind(ctx, now.Round(0)); err != nil {
@@ -95,8 +96,8 @@ func (s *serving) dispatchOnce(ctx context.Context, now time.Time) (int, error) 
 		case r.turn != nil:
 			turns = append(turns, *r.turn)
 			s.tellWaiting(*r.turn)
-		case r.start && s.pulse.Stood(now):
-			return len(due), errStood
+		case r.start && s.Stood(now):
+			return len(due), member.ErrStood
 		case r.start:
 			mine, claimErr := s.book.Claim(ctx, d, r.place(now.Add(claimFor)))
 			err = errors.Join(err, claimErr)
@@ -106,10 +107,10 @@ func (s *serving) dispatchOnce(ctx context.Context, now time.Time) (int, error) 
 			}
 		}
 	}
-	if s.pulse.Stood(now) {
-		return len(due), errStood
+	if s.Stood(now) {
+		return len(due), member.ErrStood
 	}
-	err = errors.Join(err, s.book.Postpone(ctx, turns), s.book.Refuse(ctx, s.me(), refusals))
+	err = errors.Join(err, s.book.Postpone(ctx, turns), s.book.Refuse(ctx, s.Server(), refusals))
 	for _, r := range refusals {
 		s.publishRefusal(r)
 	}

@@ -89,10 +89,10 @@ func (a *App) halted(ctx context.Context) (string, bool, error) {
 // others names the active runs of the experiment or its group, and those that
 // a thing belongs to which the plan touches.
 func (a *App) others(ctx context.Context, run string, p mishap.Plan) ([]string, error) {
-	if !a.hasLedger(ctx) {
+	if !a.HasLedger(ctx) {
 		return nil, nil
 	}
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return nil, err
 	}

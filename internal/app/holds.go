@@ -32,7 +32,7 @@ func (s *serving) rememberSources(ctx context.Context) error {
 		if was.Looked.IsZero() {
 			was.Looked = time.Now()
 		}
-		state := ledger.SourceState{Name: src.Name, Server: s.me(), Looked: was.Looked, Problem: was.Problem, Holds: s.holds(src, time.Now())}
+		state := ledger.SourceState{Name: src.Name, Server: s.Server(), Looked: was.Looked, Problem: was.Problem, Holds: s.holds(src, time.Now())}
 		s.holding[src.Name] = state.Holds
 		if err := s.book.Looked(ctx, state); err != nil {
 			return err
@@ -101,7 +101,7 @@ func (s *serving) recordSource(ctx context.Context, src config.Source, problem s
 		s.reached[src.Name] = reached
 	}
 	s.mu.Unlock()
-	if err := s.book.Looked(ctx, ledger.SourceState{Name: src.Name, Server: s.me(), Looked: time.Now(), Reached: reached, Problem: problem, Holds: holds}); err != nil {
+	if err := s.book.Looked(ctx, ledger.SourceState{Name: src.Name, Server: s.Server(), Looked: time.Now(), Reached: reached, Problem: problem, Holds: holds}); err != nil {
 		s.log.Error("record source", "source", src.Name, "error", err)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"mishap"
 	"mishap/internal/keeper"
 	"mishap/internal/ledger"
+	"mishap/internal/member"
 	"mishap/internal/runner"
-	"mishap/internal/socket"
 )
 
 // ErrAlive is a run whose own server is there to revert it: [App.Abort] asks it.
@@ -30,10 +30,10 @@ type orphan struct {
 // orphans lists the runs whose servers are gone, and those of this one that
 // nobody here is on, oldest first.
 func (a *App) orphans(ctx context.Context) ([]orphan, error) {
-	if !a.hasLedger(ctx) {
+	if !a.HasLedger(ctx) {
 		return nil, nil
 	}
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (a *App) orphans(ctx context.Context) ([]orphan, error) {
 		if err != nil {
 			return all, err
 		}
-		if alive && !a.unattended(r) {
+		if alive && !a.Unattended(r) {
 			continue
 		}
 		entries, err := book.Entries(ctx, r.ID)
@@ -61,15 +61,6 @@ func (a *App) orphans(ctx context.Context) ([]orphan, error) {
 		all = append(all, orphan{r, run, elsewhere(run)})
 	}
 	return all, nil
-}
-
-// unattended reports a run that this process owns and that nobody is on: it is
-// stranded, or taking it over failed half way.
-func (a *App) unattended(r ledger.Record) bool {
-	a.mu.Lock()
-	own := a.server != "" && a.server == r.Server
-	a.mu.Unlock()
-	return own && !a.desk.attended(r.ID)
 }
 
 // Leftovers names what lost servers left: one line per fault that is or may be
@@ -187,7 +178,7 @@ func fanOut(from <-chan runner.Stop, n int) ([]chan runner.Stop, func()) {
 			select {
 			case s := <-from:
 				for _, to := range all {
-					offer(to, s)
+					member.Offer(to, s)
 				}
 			case <-over:
 				return
@@ -222,15 +213,15 @@ func (a *App) mend(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run,
 }
 
 func (a *App) resume(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run, error) {
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
-	server, err := a.register(ctx, "revert")
+	server, err := a.Join(ctx, "revert")
 	if err != nil {
 		return nil, err
 	}
-	defer a.desk.attend(lost.ID)()
+	defer a.Attend(lost.ID)()
 	if err := a.awaitKeeper(ctx, lost.ID, o.Stops); err != nil {
 		return nil, err
 	}
@@ -258,13 +249,13 @@ func (a *App) resume(ctx context.Context, lost orphan, o RunOptions) (*mishap.Ru
 	if err != nil {
 		return nil, err
 	}
-	stops, done, err := a.listen(ctx, lease, o.Stops)
+	stops, done, err := a.Listen(ctx, lease, o.Stops)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	r := &runner.Runner{
-		Journal: journal{book, lease}, Probes: measured, Seen: a.desk.watch(o.Seen), Stops: stops, Log: a.log,
+		Journal: journal{book, lease}, Probes: measured, Seen: a.Watch(o.Seen), Stops: stops, Log: a.log,
 		Restore: a.restore, Yield: a.yieldIfLapsed(book, lease.Server),
 		RevertWithin: a.Settings.RevertWithin.Std(), GiveUp: o.GiveUp,
 	}
@@ -276,18 +267,8 @@ func (a *App) resume(ctx context.Context, lost orphan, o RunOptions) (*mishap.Ru
 	if run != nil && len(run.Outstanding()) == 0 {
 		err = errors.Join(err, a.discard(ctx, run, injections))
 	}
-	a.forget(ctx, book, lost.Server)
+	a.Forget(ctx, book, lost.Server)
 	return run, err
-}
-
-// forget removes what a dead server left of itself. That it is dead is proven
-// here: who retries a stranded run of its own takes it over from itself.
-func (a *App) forget(ctx context.Context, book ledger.Ledger, server string) {
-	if alive, err := book.Alive(ctx, server); err != nil || alive {
-		return
-	}
-	book.Forget(ctx, server)
-	socket.Remove(socketPath(a.Settings.State, server))
 }
 
 // awaitKeeper lets a keeper that still reverts finish, unless somebody stops who

@@ -9,6 +9,7 @@ import (
 	"mishap"
 	"mishap/internal/config"
 	"mishap/internal/ledger"
+	"mishap/internal/member"
 )
 
 // gate is where a loader is held, until what asks the API meanwhile was answered.
@@ -58,7 +59,7 @@ func TestTheAPIAnswersWhileATreeIsLoaded(t *testing.T) {
 			defer file.Close()
 			g := &gate{at: at, reached: make(chan struct{}), free: make(chan struct{})}
 			b.book = gatedBook{file, g}
-			b.App.book, b.refresh = b.book, map[string]chan struct{}{"s": make(chan struct{}, 1)}
+			b.App.Member, b.refresh = member.New(member.Options{Book: b.book, Log: b.log}), map[string]chan struct{}{"s": make(chan struct{}, 1)}
 			r := &scripted{answers: []func() (*tree, error){func() (*tree, error) {
 				g.pass("reading")
 				return newTree("s", []mishap.Experiment{minutely("a"), minutely("b")}), nil

@@ -70,11 +70,11 @@ func (s *serving) recoverLoop(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := s.rejoin(ctx); err != nil && ctx.Err() == nil {
+		if err := s.Rejoin(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("get a new lease", "error", err)
 			continue
 		}
-		if !s.fenced.Load() {
+		if !s.Fenced() {
 			s.recoverAll(ctx, false)
 		}
 	}

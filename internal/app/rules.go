@@ -162,10 +162,10 @@ func (a *App) standing(ctx context.Context, plan mishap.Plan) ([]mishap.Check, e
 // ledger nothing goes on.
 func (a *App) facts(ctx context.Context, e mishap.Experiment) (mishap.Facts, error) {
 	f := mishap.Facts{Now: time.Now()}
-	if !a.hasLedger(ctx) {
+	if !a.HasLedger(ctx) {
 		return f, nil
 	}
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return f, err
 	}

@@ -14,11 +14,9 @@ import (
 	"mishap"
 	"mishap/internal/keeper"
 	"mishap/internal/ledger"
+	"mishap/internal/member"
 	"mishap/internal/runner"
 )
-
-// haltEvery is how often a server asks whether everything is halted.
-const haltEvery = 100 * time.Millisecond
 
 // RunOptions is how a caller follows and ends a run.
 type RunOptions struct {
@@ -91,17 +89,17 @@ func (a *App) begin(ctx context.Context, plan mishap.Plan, o RunOptions) (begun,
 	if err := a.Blocked(keysOf(plan)); err != nil {
 		return begun{first: mishap.Entry{Run: id, Seq: 1, At: time.Now(), Trigger: o.Trigger, Planned: &plan}}, err
 	}
-	b := begun{done: a.desk.attend(id), first: mishap.Entry{Run: id, Seq: 1, At: time.Now(), Trigger: o.Trigger, Planned: &plan}}
-	book, err := a.ledger(ctx)
+	b := begun{done: a.Attend(id), first: mishap.Entry{Run: id, Seq: 1, At: time.Now(), Trigger: o.Trigger, Planned: &plan}}
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return b, err
 	}
-	server, err := a.register(ctx, "run")
+	server, err := a.Join(ctx, "run")
 	if err != nil {
 		return b, err
 	}
-	if a.fenced.Load() {
-		return b, errLeaseLost
+	if a.Fenced() {
+		return b, member.ErrLeaseLost
 	}
 	if o.Trigger != nil {
 		trigger := *o.Trigger
@@ -145,7 +143,7 @@ func notBegun(err error) (mishap.StateChange, bool) {
 // carry executes a run that has begun, or records why its plan was refused.
 func (a *App) carry(ctx context.Context, b begun, refused error, o RunOptions) (*mishap.Run, error) {
 	defer b.done()
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -212,9 +210,9 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 		return a.failBegun(ctx, book, lease, first, err, o)
 	}
 	r := &runner.Runner{
-		Journal: toldJournal{journal{book, lease}, a.around}, Faults: faults, Probes: measured, Seen: a.desk.watch(o.Seen), Log: a.log,
-		Restore: a.restore, Yield: a.yieldIfLapsed(book, lease.Server), Confirm: a.confirming(book, lease, first.At),
-		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3, Inject: a.injectWithin(), GiveUp: o.GiveUp,
+		Journal: toldJournal{journal{book, lease}, a.around}, Faults: faults, Probes: measured, Seen: a.Watch(o.Seen), Log: a.log,
+		Restore: a.restore, Yield: a.yieldIfLapsed(book, lease.Server), Confirm: a.Confirming(book, lease, first.At),
+		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3, Inject: a.InjectWithin(), GiveUp: o.GiveUp,
 	}
 	letGo, err := a.compare(ctx, book, r, first.Run, plan)
 	if err != nil {
@@ -234,7 +232,7 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 		return a.failBegun(ctx, book, lease, first, err, o)
 	}
 	r.Guards = append(r.Guards, o.Guards...)
-	stops, done, err := a.listen(ctx, lease, o.Stops)
+	stops, done, err := a.Listen(ctx, lease, o.Stops)
 	if err != nil {
 		return a.failBegun(ctx, book, lease, first, err, o)
 	}

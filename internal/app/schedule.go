@@ -170,10 +170,10 @@ func (a *App) Schedule(ctx context.Context, list []mishap.Experiment, after time
 // runs that did not start.
 func (a *App) notStarted(ctx context.Context) (map[string]*mishap.Waiting, map[string]*NotStarted, error) {
 	waiting, last := map[string]*mishap.Waiting{}, map[string]*NotStarted{}
-	if !a.hasLedger(ctx) {
+	if !a.HasLedger(ctx) {
 		return waiting, last, nil
 	}
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -205,8 +205,8 @@ func (a *App) standsAgainst(ctx context.Context) (func(mishap.Experiment) string
 	if err != nil {
 		return nil, err
 	}
-	if a.hasLedger(ctx) {
-		book, err := a.ledger(ctx)
+	if a.HasLedger(ctx) {
+		book, err := a.Ledger(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -93,7 +93,7 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	if err != nil {
 		return err
 	}
-	a.log.Info("server starts", "server", s.me(), "state", a.Settings.State, "listen", address(listener))
+	a.log.Info("server starts", "server", s.Server(), "state", a.Settings.State, "listen", address(listener))
 	closeAPI, err := s.serveAPI(ctx, listener)
 	if err != nil {
 		return err
@@ -149,15 +149,15 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) {
 	hosts := a.listedHosts()
 	a.hosts = &hosts
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
-	id, err := a.register(ctx, "serve")
+	id, err := a.Join(ctx, "serve")
 	if err != nil {
 		return nil, err
 	}
-	if err := a.openDesk(id); err != nil {
+	if err := a.TakeStops(id); err != nil {
 		return nil, err
 	}
 	sources := append(append([]config.Source(nil), a.Settings.Server.Sources...), o.Sources...)
@@ -196,13 +196,6 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	return s, nil
 }
 
-// me is the name of this server, which is another one after a lost lease.
-func (s *serving) me() string {
-	s.App.mu.Lock()
-	defer s.App.mu.Unlock()
-	return s.server
-}
-
 func address(l net.Listener) string {
 	if l == nil {
 		return ""
@@ -219,7 +212,7 @@ func (s *serving) drain() {
 	const patience = 20 * time.Second
 	defer time.AfterFunc(patience, func() { close(s.giveUp) }).Stop()
 	for {
-		s.desk.stopAll(runner.Stop{Cause: mishap.CauseInterrupt, Reason: "the server was stopped", By: "the operating system"})
+		s.StopAll(runner.Stop{Cause: mishap.CauseInterrupt, Reason: "the server was stopped", By: "the operating system"})
 		select {
 		case <-over:
 			return

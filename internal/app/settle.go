@@ -22,14 +22,14 @@ func (a *App) Settle(ctx context.Context, which, by, reason string) (*mishap.Run
 	if len(one) == 0 || one[0].run.State != mishap.Stranded && !one[0].away {
 		return nil, mishap.Refusal(mishap.WithHint(fmt.Errorf("settle run %s: it is not stranded", which), "`mishap revert` reverts it; only what that cannot do is settled by a person"))
 	}
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := a.awaitKeeper(ctx, one[0].ID, nil); err != nil {
 		return nil, err
 	}
-	server, err := a.register(ctx, "revert")
+	server, err := a.Join(ctx, "revert")
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"mishap"
 	"mishap/internal/config"
 	"mishap/internal/ledger"
+	"mishap/internal/member"
 	"mishap/internal/runner"
 )
 
@@ -23,7 +24,8 @@ import (
 func withLost(t *testing.T) (*App, ledger.Ledger) {
 	t.Helper()
 	book := ledger.NewMemory()
-	a := &App{book: book, log: slog.New(slog.DiscardHandler), Settings: config.Settings{State: t.TempDir()}}
+	state, log := t.TempDir(), slog.New(slog.DiscardHandler)
+	a := &App{Member: member.New(member.Options{Book: book, State: state, Log: log}), log: log, Settings: config.Settings{State: state}}
 	plan := &mishap.Plan{Experiment: minutely("a"), Host: "gone.example"}
 	lease, err := book.Begin(t.Context(), ledger.Start{Server: "dead", First: mishap.Entry{Run: "r1", Seq: 1, At: time.Now(), Planned: plan}})
 	if err != nil {

@@ -46,10 +46,10 @@ func (a *App) strays(ctx context.Context) (all, unasked []keeper.Undo, err error
 
 // lookUp finds a run in the ledger. Without a ledger no run is known.
 func (a *App) lookUp(ctx context.Context, run string) (ledger.Record, error) {
-	if !a.hasLedger(ctx) {
+	if !a.HasLedger(ctx) {
 		return ledger.Record{}, ledger.ErrUnknownRun
 	}
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return ledger.Record{}, err
 	}
@@ -158,10 +158,10 @@ func (a *App) SettleUndo(ctx context.Context, which, by, reason string) (bool, e
 	if !found || err != nil {
 		return false, err
 	}
-	if err := keeper.Settle(d, by, reason); err != nil || !a.hasLedger(ctx) {
+	if err := keeper.Settle(d, by, reason); err != nil || !a.HasLedger(ctx) {
 		return true, err
 	}
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err == nil {
 		err = book.Record(ctx, ledger.Act{At: time.Now(), By: by, What: fmt.Sprintf("settle undo file %s: %s", d.Path, reason)})
 	}
@@ -197,12 +197,12 @@ func (a *App) unsettledUndo(ctx context.Context, which string) (keeper.Damaged, 
 
 // tidy removes what a process that died after its run had ended left of itself.
 func (a *App) tidy(ctx context.Context) error {
-	if !a.hasLedger(ctx) {
+	if !a.HasLedger(ctx) {
 		return nil
 	}
 	files, err := a.undoFiles()
 	problems := []error{err}
-	book, err := a.ledger(ctx)
+	book, err := a.Ledger(ctx)
 	if err != nil {
 		return errors.Join(append(problems, err)...)
 	}
@@ -215,7 +215,7 @@ func (a *App) tidy(ctx context.Context) error {
 	servers, err := book.Servers(ctx)
 	problems = append(problems, err)
 	for _, s := range servers {
-		a.forget(ctx, book, s)
+		a.Forget(ctx, book, s)
 	}
 	return errors.Join(problems...)
 }

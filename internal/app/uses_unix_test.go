@@ -18,6 +18,7 @@ import (
 	"mishap"
 	"mishap/internal/cloud"
 	"mishap/internal/config"
+	"mishap/internal/member"
 	sources "mishap/internal/metrics"
 	"mishap/internal/outside"
 	"mishap/internal/proxy"
@@ -46,8 +47,9 @@ func TestWhatTheProgramHandsToKindsUsesOnlyWhatTheyDeclare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &App{cloud: cloud.New(), hosts: new(outside.Hosts), files: files, Settings: config.Settings{
-		State: filepath.Join(folder, "state"), Lease: mishap.Duration(time.Minute), Proxies: []config.Proxy{{Name: "payments", Control: socket, Protocol: "http"}},
+	state := filepath.Join(folder, "state")
+	a := &App{Member: member.New(member.Options{State: state}), cloud: cloud.New(), hosts: new(outside.Hosts), files: files, Settings: config.Settings{
+		State: state, Lease: mishap.Duration(time.Minute), Proxies: []config.Proxy{{Name: "payments", Control: socket, Protocol: "http"}},
 	}}
 	aws := []string{filepath.Join(folder, "aws")}
 	here := mishap.Uses{Files: []string{"/proc/*/stat", "/sys/devices/virtual/dmi/id/board_asset_tag"}}

@@ -1,14 +1,13 @@
-package app
+package member
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"mishap/internal/config"
 )
 
 func TestAServerThatSaysToBeOfAnotherUserIsNobody(t *testing.T) {
@@ -16,7 +15,7 @@ func TestAServerThatSaysToBeOfAnotherUserIsNobody(t *testing.T) {
 		user   string
 		honest bool
 	}{{fmt.Sprintf("uid %d", os.Getuid()), true}, {fmt.Sprintf("uid %d", os.Getuid()+1), false}} {
-		name := presence + "test-" + newRunID()
+		name := presence + "test-" + strings.ToLower(rand.Text())
 		l, err := listenPresence(name)
 		if err != nil {
 			t.Fatal(err)
@@ -44,7 +43,7 @@ func TestALedgerHasOneNameAndNoPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	where := func(state, address string) string {
-		return (&App{Settings: config.Settings{State: state, Ledger: address}}).Where()
+		return New(Options{State: state, Ledger: address}).Where()
 	}
 	for _, name := range []string{"real/s", "link/s", "link/../real/./s"} {
 		if got, want := where(dir+"/"+name, ""), where(dir+"/real/s", ""); got != want || !strings.HasSuffix(got, "/real/s") {

@@ -1,8 +1,7 @@
-package app
+package member
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"net/url"
 	"os"
@@ -80,10 +79,10 @@ func begunToRevert(s mishap.State) bool {
 
 // Where names the ledger that this app uses: the same name for the same ledger,
 // whichever way it was written.
-func (a *App) Where() string {
-	address := a.Settings.Ledger
+func (m *Member) Where() string {
+	address := m.address
 	if !ledger.IsPostgres(address) {
-		return resolved(a.Settings.State)
+		return resolved(m.state)
 	}
 	u, err := url.Parse(address)
 	if err != nil {
@@ -97,9 +96,6 @@ func (a *App) Where() string {
 	u.RawQuery = q.Encode()
 	return u.String()
 }
-
-// LedgerOf is [App.Where], as a server answers it of its own.
-func (a *App) LedgerOf(context.Context) string { return a.Where() }
 
 // resolved is the path without symbolic links, as far as it exists.
 func resolved(path string) string {
@@ -119,10 +115,10 @@ func resolved(path string) string {
 
 // Neighbours lists the living servers of this host that use another ledger, or
 // those that use this one.
-func (a *App) Neighbours(same bool) []Neighbour {
+func (m *Member) Neighbours(same bool) []Neighbour {
 	var some []Neighbour
 	for _, n := range livingServers() {
-		if a.shares(n) == same {
+		if m.shares(n) == same {
 			some = append(some, n)
 		}
 	}
@@ -131,13 +127,13 @@ func (a *App) Neighbours(same bool) []Neighbour {
 
 // silent lists the living servers of this state directory that are not among
 // those which answered: one that is frozen still has its runs, and their locks.
-func (a *App) silent(answered []Neighbour) []Neighbour {
-	ids, _ := ledger.Servers(a.Settings.State) // its error is a bad pattern
+func (m *Member) silent(answered []Neighbour) []Neighbour {
+	ids, _ := ledger.Servers(m.state) // its error is a bad pattern
 	var all []Neighbour
 	for _, id := range ids {
 		known := slices.ContainsFunc(answered, func(n Neighbour) bool { return n.Server == id })
-		if alive, err := ledger.Alive(a.Settings.State, id); err == nil && alive && !known {
-			all = append(all, Neighbour{Server: id, Ledger: a.Where(), uid: os.Getuid(), address: presence + id})
+		if alive, err := ledger.Alive(m.state, id); err == nil && alive && !known {
+			all = append(all, Neighbour{Server: id, Ledger: m.Where(), uid: os.Getuid(), address: presence + id})
 		}
 	}
 	return all
@@ -145,8 +141,8 @@ func (a *App) silent(answered []Neighbour) []Neighbour {
 
 // shares reports whether a server uses this ledger. Anybody may say so; it is
 // believed of root, of this user, and of whom the ledger belongs to.
-func (a *App) shares(n Neighbour) bool {
-	if n.Ledger != a.Where() {
+func (m *Member) shares(n Neighbour) bool {
+	if n.Ledger != m.Where() {
 		return false
 	}
 	if n.uid == 0 || n.uid == os.Getuid() || ledger.IsPostgres(n.Ledger) {
@@ -162,8 +158,8 @@ func (a *App) shares(n Neighbour) bool {
 
 // Idle lists the ledgers in the usual places of this host that this app does not
 // use, and no living server either.
-func (a *App) Idle() []string {
-	used := []string{a.Where()}
+func (m *Member) Idle() []string {
+	used := []string{m.Where()}
 	for _, n := range livingServers() {
 		used = append(used, n.Ledger)
 	}
@@ -177,10 +173,10 @@ func (a *App) Idle() []string {
 	return all
 }
 
-// whereElse is, as a hint, where on this host the run goes on, if it does.
-func (a *App) whereElse(which string) string {
+// WhereElse is, as a hint, where on this host the run goes on, if it does.
+func (m *Member) WhereElse(which string) string {
 	var all []string
-	for _, n := range a.Neighbours(false) {
+	for _, n := range m.Neighbours(false) {
 		for _, g := range n.Going {
 			if which == "last" || strings.HasPrefix(g.Run, which) {
 				all = append(all, fmt.Sprintf("run %s is %s in ledger %s, on %s; reach it with %s", g.Run, g.State, n.Ledger, n.Who(), n.Reach()))

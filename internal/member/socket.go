@@ -1,4 +1,4 @@
-package app
+package member
 
 import (
 	"bytes"
@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -43,7 +42,7 @@ func listenStops(ctx context.Context, path string, stop func(run string, s runne
 		}
 		w.WriteHeader(http.StatusAccepted)
 	})
-	server := httpServer(mux)
+	server := socket.Server(mux)
 	go func() { _ = server.Serve(brakeLimit().On(listener)) }()
 	return func() { _ = server.Close() }, nil
 }
@@ -90,16 +89,4 @@ func askStopOnce(ctx context.Context, path string, ask stopRequest) error {
 		return errors.New(string(text))
 	}
 	return nil
-}
-
-// LocalServer asks the server that uses this machine's state directory.
-func (a *App) LocalServer() (*api.Client, error) {
-	path := socketPath(a.Settings.State, "api")
-	if _, err := os.Stat(path); err != nil {
-		return nil, mishap.Refusal(mishap.WithHint(fmt.Errorf("no server uses the state directory %s", a.Settings.State), "start one with `mishap serve`, or name one with --server ADDRESS"))
-	}
-	if !filepath.IsAbs(path) {
-		path = "./" + path
-	}
-	return api.NewClient(path)
 }

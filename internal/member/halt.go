@@ -1,4 +1,4 @@
-package app
+package member
 
 import (
 	"context"
@@ -11,34 +11,25 @@ import (
 	"sync/atomic"
 	"time"
 
-	"mishap"
 	"mishap/internal/api"
 	"mishap/internal/ledger"
 )
 
 const (
-	writeWithin = 8 * time.Second // how long halt waits for a ledger that somebody else has locked
+	haltEvery   = 100 * time.Millisecond // how often a server asks whether everything is halted
+	writeWithin = 8 * time.Second        // how long halt waits for a ledger that somebody else has locked
 )
 
-// existing opens the ledger for a verb that stops or looks: such a verb makes
-// none, or it would say that it did something where nothing is.
-func (a *App) existing(ctx context.Context) (ledger.Ledger, error) {
-	if a.hasLedger(ctx) {
-		return a.ledger(ctx)
+// Halted says who halted everything; nil if nobody did.
+func (m *Member) Halted(ctx context.Context) (*ledger.Halt, error) {
+	if !m.HasLedger(ctx) {
+		return nil, nil
 	}
-	return nil, a.noLedger()
-}
-
-// noLedger says that there is none, and where others of this host are.
-func (a *App) noLedger() error {
-	hint := "choose the right one with --state DIR or --ledger URL"
-	for _, n := range a.Neighbours(false) {
-		hint += "\n  " + n.String() + "; reach it with " + n.Reach()
+	book, err := m.Ledger(ctx)
+	if err != nil {
+		return nil, err
 	}
-	for _, dir := range a.Idle() {
-		hint += "\n  ledger " + dir + " has no living server; reach it with " + reach(dir)
-	}
-	return mishap.WithHint(fmt.Errorf("there is no ledger in %s", a.Where()), hint)
+	return book.Halted(ctx)
 }
 
 // Halt stops everything and lets nothing start. It waits until every server of
@@ -47,18 +38,18 @@ func (a *App) noLedger() error {
 //
 // Servers are asked directly, beside the ledger: a brake must not depend on a
 // file that is locked, damaged or gone.
-func (a *App) Halt(ctx context.Context, by, reason string, everywhere bool) ([]api.Stopped, error) {
+func (m *Member) Halt(ctx context.Context, by, reason string, everywhere bool) ([]api.Stopped, error) {
 	ask := brake{By: by, Reason: reason}
-	own, others := a.Neighbours(true), map[string][]Neighbour{}
+	own, others := m.Neighbours(true), map[string][]Neighbour{}
 	if everywhere {
-		for _, n := range a.Neighbours(false) {
+		for _, n := range m.Neighbours(false) {
 			others[n.Ledger] = append(others[n.Ledger], n)
 		}
 	}
-	own = append(own, a.silent(own)...)
-	here := a.hasLedger(ctx) || len(own) > 0
+	own = append(own, m.silent(own)...)
+	here := m.HasLedger(ctx) || len(own) > 0
 	if !here && len(others) == 0 {
-		return nil, fmt.Errorf("halt: %w", a.noLedger())
+		return nil, fmt.Errorf("halt: %w", m.noLedger())
 	}
 	ctx, cancel := context.WithTimeout(ctx, api.StopWithin)
 	defer cancel()
@@ -68,21 +59,21 @@ func (a *App) Halt(ctx context.Context, by, reason string, everywhere bool) ([]a
 		done.Go(func() { all[i] = haltOthers(ctx, where, others[where], ask) })
 	}
 	if here {
-		all = append([]api.Stopped{a.haltOwn(ctx, own, ask)}, all...)
+		all = append([]api.Stopped{m.haltOwn(ctx, own, ask)}, all...)
 	}
 	done.Wait()
 	return all, nil
 }
 
 // haltOwn writes halt to this ledger and asks its servers on this host.
-func (a *App) haltOwn(ctx context.Context, servers []Neighbour, ask brake) api.Stopped {
-	s := api.Stopped{Ledger: a.Where()}
+func (m *Member) haltOwn(ctx context.Context, servers []Neighbour, ask brake) api.Stopped {
+	s := api.Stopped{Ledger: m.Where()}
 	var unwritten atomic.Bool
 	var running []ledger.Record
 	var late error
 	var writing sync.WaitGroup
 	writing.Go(func() {
-		book, err := a.writeHalt(ctx, ask)
+		book, err := m.writeHalt(ctx, ask)
 		if err != nil {
 			unwritten.Store(true)
 			s.Problem = err
@@ -108,10 +99,10 @@ func (a *App) haltOwn(ctx context.Context, servers []Neighbour, ask brake) api.S
 }
 
 // writeHalt writes halt to a ledger that exists; every server of it reads that.
-func (a *App) writeHalt(ctx context.Context, ask brake) (ledger.Ledger, error) {
+func (m *Member) writeHalt(ctx context.Context, ask brake) (ledger.Ledger, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeWithin)
 	defer cancel()
-	book, err := a.existing(ctx)
+	book, err := m.Existing(ctx)
 	if err != nil {
 		return nil, err
 	}

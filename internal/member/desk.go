@@ -1,4 +1,4 @@
-package app
+package member
 
 import (
 	"context"
@@ -24,21 +24,21 @@ type desk struct {
 	halting sync.Mutex // held by who asks the ledger for a brake
 }
 
-// listen gathers what may stop a run: its caller, other processes, and halt.
-func (a *App) listen(ctx context.Context, lease ledger.Lease, own <-chan runner.Stop) (<-chan runner.Stop, func(), error) {
-	if err := a.openDesk(lease.Server); err != nil {
+// Listen gathers what may stop a run: its caller, other processes, and halt.
+func (m *Member) Listen(ctx context.Context, lease ledger.Lease, own <-chan runner.Stop) (<-chan runner.Stop, func(), error) {
+	if err := m.TakeStops(lease.Server); err != nil {
 		return nil, nil, err
 	}
 	stops := make(chan runner.Stop, 4)
-	a.desk.mu.Lock()
-	a.desk.runs[lease.Run] = stops
-	a.desk.mu.Unlock()
+	m.desk.mu.Lock()
+	m.desk.runs[lease.Run] = stops
+	m.desk.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
 		for {
 			select {
 			case s := <-own:
-				offer(stops, s)
+				Offer(stops, s)
 			case <-ctx.Done():
 				return
 			}
@@ -46,28 +46,28 @@ func (a *App) listen(ctx context.Context, lease ledger.Lease, own <-chan runner.
 	}()
 	return stops, func() {
 		cancel()
-		a.desk.mu.Lock()
-		defer a.desk.mu.Unlock()
-		delete(a.desk.runs, lease.Run)
-		delete(a.desk.at, lease.Run)
+		m.desk.mu.Lock()
+		defer m.desk.mu.Unlock()
+		delete(m.desk.runs, lease.Run)
+		delete(m.desk.at, lease.Run)
 	}, nil
 }
 
-// openDesk opens socket and watcher, once.
-func (a *App) openDesk(server string) error {
-	a.desk.mu.Lock()
-	defer a.desk.mu.Unlock()
-	if a.desk.end != nil {
+// TakeStops opens socket and watcher, once.
+func (m *Member) TakeStops(server string) error {
+	m.desk.mu.Lock()
+	defer m.desk.mu.Unlock()
+	if m.desk.end != nil {
 		return nil
 	}
-	closeSocket, err := listenStops(context.Background(), socketPath(a.Settings.State, server), a.desk.stop)
+	closeSocket, err := listenStops(context.Background(), socketPath(m.state, server), m.desk.stop)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	go a.watchHalt(ctx)
-	a.desk.runs, a.desk.at = map[string]chan runner.Stop{}, map[string]mishap.State{}
-	a.desk.end = func() { cancel(); closeSocket() }
+	go m.watchHalt(ctx)
+	m.desk.runs, m.desk.at = map[string]chan runner.Stop{}, map[string]mishap.State{}
+	m.desk.end = func() { cancel(); closeSocket() }
 	return nil
 }
 
@@ -112,7 +112,7 @@ func (d *desk) stop(run string, s runner.Stop) bool {
 	defer d.mu.Unlock()
 	stops, here := d.runs[run]
 	if here {
-		offer(stops, s)
+		Offer(stops, s)
 	}
 	return here
 }
@@ -122,7 +122,7 @@ func (d *desk) stopAll(s runner.Stop) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, stops := range d.runs {
-		offer(stops, s)
+		Offer(stops, s)
 	}
 	return len(d.runs)
 }
@@ -133,7 +133,7 @@ func (d *desk) stopUnderWay(s runner.Stop) {
 	defer d.mu.Unlock()
 	for run, stops := range d.runs {
 		if !begunToRevert(d.at[run]) {
-			offer(stops, s)
+			Offer(stops, s)
 		}
 	}
 }
@@ -176,24 +176,24 @@ func (d *desk) here() map[string]bool {
 }
 
 // passStops hands on what was asked for in a ledger that servers share.
-func (a *App) passStops(ctx context.Context) {
-	if !ledger.IsPostgres(a.Settings.Ledger) {
+func (m *Member) passStops(ctx context.Context) {
+	if !ledger.IsPostgres(m.address) {
 		return
 	}
-	a.mu.Lock()
-	book, server := a.book, a.server
-	a.mu.Unlock()
+	m.mu.Lock()
+	book, server := m.book, m.server
+	m.mu.Unlock()
 	asked, err := book.Stops(ctx, server)
 	if err != nil {
-		a.log.Warn("look for runs to stop", "error", err)
+		m.log.Warn("look for runs to stop", "error", err)
 	}
 	for _, r := range asked {
-		a.desk.stop(r.Run, runner.Stop{Cause: mishap.CauseAbort, Reason: "aborted by " + r.By + because(r.Reason), By: r.By})
+		m.desk.stop(r.Run, runner.Stop{Cause: mishap.CauseAbort, Reason: "aborted by " + r.By + because(r.Reason), By: r.By})
 	}
 }
 
-// offer hands a stop over, unless the run is being stopped already.
-func offer(stops chan<- runner.Stop, s runner.Stop) {
+// Offer hands a stop over, unless the run is being stopped already.
+func Offer(stops chan<- runner.Stop, s runner.Stop) {
 	select {
 	case stops <- s:
 	default:
@@ -202,7 +202,7 @@ func offer(stops chan<- runner.Stop, s runner.Stop) {
 
 // watchHalt stops every run when somebody halts everything. That the ledger
 // cannot be asked is the safeguard's to say.
-func (a *App) watchHalt(ctx context.Context) {
+func (m *Member) watchHalt(ctx context.Context) {
 	tick := time.NewTicker(haltEvery)
 	defer tick.Stop()
 	told := map[string]bool{}
@@ -212,19 +212,19 @@ func (a *App) watchHalt(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		here := a.desk.here()
+		here := m.desk.here()
 		if len(here) == 0 {
 			continue
 		}
-		h, err := a.Halted(ctx)
+		h, err := m.Halted(ctx)
 		if err != nil || h == nil {
 			clear(told)
-			a.passStops(ctx)
+			m.passStops(ctx)
 			continue
 		}
 		for run := range here {
 			if !told[run] {
-				a.desk.stop(run, halted(h))
+				m.desk.stop(run, halted(h))
 				told[run] = true
 			}
 		}

@@ -1,4 +1,4 @@
-package app
+package member
 
 import (
 	"bufio"
@@ -45,25 +45,25 @@ type brake struct {
 
 // announcePresence tells whoever asks on this host which ledger this server uses. Where
 // there is no abstract namespace nobody is told.
-func (a *App) announcePresence(server, kind string) func() {
+func (m *Member) announcePresence(server, kind string) func() {
 	listener, err := listenPresence(presence + server)
 	if err != nil {
-		a.log.Warn("tell other ledgers of this host of this server", "error", err)
+		m.log.Warn("tell other ledgers of this host of this server", "error", err)
 		return func() {}
 	}
-	me := Neighbour{Server: server, Kind: kind, Ledger: a.Where(), User: fmt.Sprintf("uid %d", os.Getuid()), PID: os.Getpid()}
-	go a.answerAll(brakeLimit().On(listener), me)
+	me := Neighbour{Server: server, Kind: kind, Ledger: m.Where(), User: fmt.Sprintf("uid %d", os.Getuid()), PID: os.Getpid()}
+	go m.answerAll(brakeLimit().On(listener), me)
 	return func() { _ = listener.Close() }
 }
 
 // answerAll answers whoever asks until the listener is closed. A failure to accept,
 // such as of too few descriptors, is tried again.
-func (a *App) answerAll(listener net.Listener, me Neighbour) {
+func (m *Member) answerAll(listener net.Listener, me Neighbour) {
 	for {
 		conn, err := listener.Accept()
 		switch {
 		case err == nil:
-			go a.answerPresence(conn, me)
+			go m.answerPresence(conn, me)
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
@@ -73,10 +73,10 @@ func (a *App) answerAll(listener net.Listener, me Neighbour) {
 }
 
 // answerPresence says who this server is, and takes one brake.
-func (a *App) answerPresence(conn net.Conn, me Neighbour) {
+func (m *Member) answerPresence(conn net.Conn, me Neighbour) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(answerWithin))
-	me.Going = a.desk.going()
+	me.Going = m.desk.going()
 	me.Runs = len(me.Going)
 	if json.NewEncoder(conn).Encode(me) != nil {
 		return
@@ -89,8 +89,8 @@ func (a *App) answerPresence(conn net.Conn, me Neighbour) {
 	if uid, err := peerUID(conn); err != nil || uid != 0 && uid != os.Getuid() {
 		me.Problem = "it is stopped only by " + me.User + " and root"
 	} else {
-		me.Halted, me.Problem = a.takeBrake(ask)
-		me.Going = a.desk.going()
+		me.Halted, me.Problem = m.takeBrake(ask)
+		me.Going = m.desk.going()
 		me.Runs = len(me.Going)
 	}
 	_ = json.NewEncoder(conn).Encode(me)
@@ -98,16 +98,16 @@ func (a *App) answerPresence(conn net.Conn, me Neighbour) {
 
 // takeBrake reverts every run here, whatever the ledger does, and then says
 // whether that is halted.
-func (a *App) takeBrake(ask brake) (seen bool, problem string) {
+func (m *Member) takeBrake(ask brake) (seen bool, problem string) {
 	h := ledger.Halt{By: ask.By, Reason: ask.Reason, At: time.Now()}
-	a.desk.stopUnderWay(halted(&h))
+	m.desk.stopUnderWay(halted(&h))
 	type answer struct {
 		seen bool
 		err  error
 	}
 	got := make(chan answer, 1)
 	go func() {
-		seen, err := a.seeHalt(h, ask.Write)
+		seen, err := m.seeHalt(h, ask.Write)
 		got <- answer{seen, err}
 	}()
 	select {
@@ -123,18 +123,18 @@ func (a *App) takeBrake(ask brake) (seen bool, problem string) {
 
 // seeHalt reads whether the ledger is halted, and halts it if it shall be and is
 // not. Of several that ask at once one does it.
-func (a *App) seeHalt(h ledger.Halt, write bool) (bool, error) {
-	if !a.desk.halting.TryLock() {
+func (m *Member) seeHalt(h ledger.Halt, write bool) (bool, error) {
+	if !m.desk.halting.TryLock() {
 		return false, errors.New("it waits for its ledger")
 	}
-	defer a.desk.halting.Unlock()
+	defer m.desk.halting.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), api.StopWithin)
 	defer cancel()
-	was, err := a.Halted(ctx)
+	was, err := m.Halted(ctx)
 	if err != nil || was != nil || !write {
 		return was != nil, err
 	}
-	book, err := a.ledger(ctx)
+	book, err := m.Ledger(ctx)
 	if err != nil {
 		return false, err
 	}

@@ -1,4 +1,4 @@
-package app
+package member
 
 import (
 	"context"
@@ -10,29 +10,32 @@ import (
 	"mishap/internal/ledger"
 )
 
-// errStood keeps what was decided before this process stood still from being done.
-var errStood = errors.New("this server stood still since that was decided; it looks again")
+// ErrStood keeps what was decided before this process stood still from being done.
+var ErrStood = errors.New("this server stood still since that was decided; it looks again")
+
+// Stood reports whether this process stood still since then: what was known may be old.
+func (m *Member) Stood(since time.Time) bool { return m.pulse.Load().Stood(since) }
 
 // stillFor is how late a beat of this process may be: well within the time after which
 // others may own what is its own.
-func (a *App) stillFor() time.Duration {
+func (m *Member) stillFor() time.Duration {
 	const most = 2 * time.Second
-	if within := a.injectWithin(); within > 0 {
+	if within := m.InjectWithin(); within > 0 {
 		return min(within, most)
 	}
 	return most
 }
 
-// confirming is what a run asks right before each injecting call: whether it may still
+// Confirming is what a run asks right before each injecting call: whether it may still
 // make it. It costs nothing unless this process stood still since that was known.
 // Then the lease must go on, the run be this server's, and nothing halted, as the
 // ledger says now.
-func (a *App) confirming(book ledger.Ledger, lease ledger.Lease, known time.Time) func(context.Context) error {
+func (m *Member) Confirming(book ledger.Ledger, lease ledger.Lease, known time.Time) func(context.Context) error {
 	var mu sync.Mutex
 	return func(ctx context.Context) error {
 		mu.Lock()
 		defer mu.Unlock()
-		for a.pulse.Stood(known) {
+		for m.Stood(known) {
 			asked := time.Now()
 			if err := confirm(ctx, book, lease); err != nil {
 				return fmt.Errorf("this server stood still, and does not inject what it was about to: %w", err)
