@@ -209,7 +209,11 @@ func (a *App) chosen(ctx context.Context, which string, orphans []orphan) ([]orp
 // reverted before, also if it cannot be taken over.
 func (a *App) mend(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run, error) {
 	run, err := a.resume(ctx, lost, o)
-	return run, a.unrecorded(lost.ID, err)
+	err = a.unrecorded(lost.ID, err)
+	if _, begun := a.aided(undoOf(lost.ID)); err != nil && run == nil && !begun && !errors.Is(err, mishap.ErrStillIn) && len(lost.run.Outstanding()) > 0 {
+		err = mishap.StillIn(fmt.Errorf("revert run %s, of which nothing is reverted yet: %w", lost.ID, err))
+	}
+	return run, err
 }
 
 func (a *App) resume(ctx context.Context, lost orphan, o RunOptions) (*mishap.Run, error) {

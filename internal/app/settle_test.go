@@ -92,6 +92,26 @@ func keeping(t *testing.T, a *App, run string) *os.File {
 	return working
 }
 
+// closed is a ledger that lets nobody in.
+type closed struct{ ledger.Ledger }
+
+func (closed) Join(context.Context, func(error)) (string, func() error, error) {
+	return "", nil, errors.New("there is a file in place of the folder of servers")
+}
+
+// Exit code 1 would say that the ledger is to be seen to, and that no fault may be in.
+func TestARunThatCannotBeTakenOverIsSaidToBeStillIn(t *testing.T) {
+	a, book := withLost(t)
+	a.book = closed{book}
+	orphans, err := a.orphans(t.Context())
+	if err != nil || len(orphans) != 1 {
+		t.Fatalf("%v, %v", orphans, err)
+	}
+	if _, err := a.mendAll(t.Context(), orphans, RunOptions{}); !errors.Is(err, mishap.ErrStillIn) || !strings.Contains(err.Error(), "run r1, of which nothing is reverted yet: there is a file") {
+		t.Errorf("it says %v", err)
+	}
+}
+
 // Who takes a run over waits for a keeper that still reverts, for minutes if a
 // target does not answer. A person who presses Ctrl-C does not.
 func TestAStopEndsTheWaitForAKeeper(t *testing.T) {
