@@ -29,16 +29,14 @@ func TestStopsOfAHost(t *testing.T) {
 	}
 }
 
-// TestHaltRevertsWhileTheLedgerIsLocked holds the lock of SQLite that a writer
-// holds (WAL_WRITE_LOCK, byte 120 of the index of the log).
-func TestHaltRevertsWhileTheLedgerIsLocked(t *testing.T) {
-	s := newStage(t)
-	run := s.holding(s.mishap("run", "flag.yaml"))
+// lockWrites holds the lock of SQLite that a writer holds (WAL_WRITE_LOCK, byte 120 of
+// the index of the log), until the function is called.
+func (s *stage) lockWrites() (unlock func()) {
+	s.t.Helper()
 	index, err := os.OpenFile(filepath.Join(s.dir, "state", "ledger.db-shm"), os.O_RDWR, 0)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	defer index.Close()
 	lock := unix.Flock_t{Type: unix.F_WRLCK, Whence: 0, Start: 120, Len: 1}
 	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		if err = unix.FcntlFlock(index.Fd(), unix.F_SETLK, &lock); err == nil || time.Now().After(end) {
@@ -46,10 +44,18 @@ func TestHaltRevertsWhileTheLedgerIsLocked(t *testing.T) {
 		}
 	}
 	if err != nil {
-		t.Fatal("take the lock:", err)
+		s.t.Fatal("take the lock:", err)
 	}
+	return func() { _ = index.Close() }
+}
+
+// TestHaltRevertsWhileTheLedgerIsLocked: the brake needs no ledger.
+func TestHaltRevertsWhileTheLedgerIsLocked(t *testing.T) {
+	s := newStage(t)
+	run := s.holding(s.mishap("run", "flag.yaml"))
+	unlock := s.lockWrites()
 	halt := s.mishap("halt", "--reason", "incident")
-	err = halt.Run()
+	err := halt.Run()
 	if code := halt.ProcessState.ExitCode(); code != 1 {
 		t.Errorf("halt of a locked ledger: %d, %v\n%s", code, err, halt.err.String())
 	}
@@ -62,10 +68,18 @@ func TestHaltRevertsWhileTheLedgerIsLocked(t *testing.T) {
 	if s.is("flag") {
 		t.Error("the fault is in although the server was asked")
 	}
-	lock.Type = unix.F_UNLCK
-	if err := unix.FcntlFlock(index.Fd(), unix.F_SETLK, &lock); err != nil {
-		t.Fatal(err)
-	}
+	unlock()
+	_ = run.Wait()
+}
+
+// TestAbortOfALockedLedgerSaysThatTheRunReverts: the run says so itself, and the
+// ledger, which knows nothing of it yet, is not asked.
+func TestAbortOfALockedLedgerSaysThatTheRunReverts(t *testing.T) {
+	s := newStage(t)
+	run := s.holding(s.mishap("run", "flag.yaml"))
+	unlock := s.lockWrites()
+	s.mishap("abort", "last").begin().ends(0)
+	s.outWhileLocked(unlock)
 	_ = run.Wait()
 }
 

@@ -19,6 +19,7 @@ type desk struct {
 	runs map[string]chan runner.Stop
 	at   map[string]mishap.State // how far each of them is, as it says itself
 	on   map[string]int          // runs that somebody here is on, from before they begin, and how many are
+	went chan struct{}           // closed when one of them gets further or ends; nil: nobody waits for that
 	end  func()                  // closes socket and watcher; nil while there are none
 
 	halting sync.Mutex // held by who asks the ledger for a brake
@@ -50,6 +51,7 @@ func (m *Member) Listen(ctx context.Context, lease ledger.Lease, own <-chan runn
 		defer m.desk.mu.Unlock()
 		delete(m.desk.runs, lease.Run)
 		delete(m.desk.at, lease.Run)
+		m.desk.tell()
 	}, nil
 }
 
@@ -60,7 +62,7 @@ func (m *Member) TakeStops(server string) error {
 	if m.desk.end != nil {
 		return nil
 	}
-	closeSocket, err := listenStops(context.Background(), socketPath(m.state, server), m.desk.stop)
+	closeSocket, err := listenStops(context.Background(), socketPath(m.state, server), &m.desk)
 	if err != nil {
 		return err
 	}
@@ -117,6 +119,37 @@ func (d *desk) stop(run string, s runner.Stop) bool {
 	return here
 }
 
+// tell wakes who waits for a run to get further.
+func (d *desk) tell() {
+	if d.went != nil {
+		close(d.went)
+		d.went = nil
+	}
+}
+
+// begun waits until a run here has begun to revert or is over; false if the
+// context ends before.
+func (d *desk) begun(ctx context.Context, run string) bool {
+	for {
+		d.mu.Lock()
+		_, here := d.runs[run]
+		if !here || begunToRevert(d.at[run]) {
+			d.mu.Unlock()
+			return true
+		}
+		if d.went == nil {
+			d.went = make(chan struct{})
+		}
+		went := d.went
+		d.mu.Unlock()
+		select {
+		case <-went:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
 // stopAll asks every run here to end, and says how many there are.
 func (d *desk) stopAll(s runner.Stop) int {
 	d.mu.Lock()
@@ -144,6 +177,7 @@ func (d *desk) watch(seen func(mishap.Entry, *mishap.Run)) func(mishap.Entry, *m
 		d.mu.Lock()
 		if _, here := d.runs[r.ID]; here {
 			d.at[r.ID] = r.State
+			d.tell()
 		}
 		d.mu.Unlock()
 		if seen != nil {

@@ -18,6 +18,11 @@ import (
 	"mishap/internal/socket"
 )
 
+const (
+	askWithin   = 5 * time.Second // what is asked to stop a run answers in that
+	beginWithin = 4 * time.Second // how long it waits until the run has begun to revert
+)
+
 // stopRequest asks the server of a run to end it.
 type stopRequest struct {
 	Run    string `json:"run"`
@@ -25,9 +30,11 @@ type stopRequest struct {
 	By     string `json:"by"`
 }
 
-// listenStops takes stop requests on a unix socket until it is closed, and
-// hands them on. The socket is for this user alone.
-func listenStops(ctx context.Context, path string, stop func(run string, s runner.Stop) bool) (func(), error) {
+// listenStops takes stop requests on a unix socket until it is closed. It answers
+// when the run has begun to revert (200), whatever the ledger does meanwhile; if that
+// takes long, it says only that the run has been asked (202). The socket is for this
+// user alone.
+func listenStops(ctx context.Context, path string, runs *desk) (func(), error) {
 	listener, err := socket.Listen(ctx, path)
 	if err != nil {
 		return nil, err
@@ -36,11 +43,16 @@ func listenStops(ctx context.Context, path string, stop func(run string, s runne
 	mux.HandleFunc("POST /v1/abort", func(w http.ResponseWriter, r *http.Request) {
 		var ask stopRequest
 		if err := json.NewDecoder(io.LimitReader(r.Body, 1<<16)).Decode(&ask); err != nil ||
-			!stop(ask.Run, runner.Stop{Cause: mishap.CauseAbort, Reason: "aborted by " + ask.By + because(ask.Reason), By: ask.By}) {
+			!runs.stop(ask.Run, runner.Stop{Cause: mishap.CauseAbort, Reason: "aborted by " + ask.By + because(ask.Reason), By: ask.By}) {
 			http.Error(w, "this server does not run "+ask.Run, http.StatusNotFound)
 			return
 		}
-		w.WriteHeader(http.StatusAccepted)
+		defer socket.HoldOf(r.Context())()
+		waiting, cancel := context.WithTimeout(r.Context(), beginWithin)
+		defer cancel()
+		if !runs.begun(waiting, ask.Run) {
+			w.WriteHeader(http.StatusAccepted)
+		}
 	})
 	server := socket.Server(mux)
 	go func() { _ = server.Serve(brakeLimit().On(listener)) }()
@@ -58,35 +70,43 @@ func because(reason string) string {
 func socketPath(state, server string) string { return filepath.Join(state, "servers", server+".sock") }
 
 // askStop sends a stop request to the server behind the socket, again where that has
-// so many callers that it cut this one off: asking twice stops once.
-func askStop(ctx context.Context, path string, ask stopRequest) error {
+// so many callers that it cut this one off: asking twice stops once. It reports whether
+// the run has begun to revert.
+func askStop(ctx context.Context, path string, ask stopRequest) (begun bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, api.StopWithin)
 	defer cancel()
-	return socket.Insist(ctx, func() error { return askStopOnce(ctx, path, ask) })
+	err = socket.Insist(ctx, func() (err error) {
+		begun, err = askStopOnce(ctx, path, ask)
+		return err
+	})
+	return begun, err
 }
 
-func askStopOnce(ctx context.Context, path string, ask stopRequest) error {
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+func askStopOnce(ctx context.Context, path string, ask stopRequest) (begun bool, err error) {
+	client := &http.Client{Timeout: askWithin, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return socket.Dial(ctx, path)
 		},
 	}}
 	body, err := json.Marshal(ask)
 	if err != nil {
-		return err
+		return false, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://mishap/v1/abort", bytes.NewReader(body))
 	if err != nil {
-		return err
+		return false, err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask the server of run %s: %w", ask.Run, err)
+		return false, fmt.Errorf("ask the server of run %s: %w", ask.Run, err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusAccepted {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
-		return errors.New(string(text))
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return true, nil
+	case http.StatusAccepted:
+		return false, nil
 	}
-	return nil
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	return false, errors.New(string(text))
 }

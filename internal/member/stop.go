@@ -15,7 +15,7 @@ import (
 // StopRun asks the server of a run, wherever it is, to stop it, and waits until it has
 // begun to revert.
 func (m *Member) StopRun(ctx context.Context, book ledger.Ledger, record ledger.Record, by, reason string) error {
-	if err := m.askToStop(ctx, book, record, by, reason); err != nil {
+	if begun, err := m.askToStop(ctx, book, record, by, reason); err != nil || begun {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, api.StopWithin)
@@ -23,17 +23,18 @@ func (m *Member) StopRun(ctx context.Context, book ledger.Ledger, record ledger.
 	return awaitReverting(ctx, book, record.ID)
 }
 
-// askToStop asks the server of a run, wherever it is.
-func (m *Member) askToStop(ctx context.Context, book ledger.Ledger, record ledger.Record, by, reason string) error {
+// askToStop asks the server of a run, wherever it is, and reports whether the run has
+// begun to revert, if the server can say so itself: its ledger may be locked.
+func (m *Member) askToStop(ctx context.Context, book ledger.Ledger, record ledger.Record, by, reason string) (begun bool, err error) {
 	if ledger.IsPostgres(m.address) { // its server may be on any machine
-		return book.AskStop(ctx, ledger.StopRequest{Run: record.ID, By: by, Reason: reason, At: time.Now()})
+		return false, book.AskStop(ctx, ledger.StopRequest{Run: record.ID, By: by, Reason: reason, At: time.Now()})
 	}
 	alive, err := book.Alive(ctx, record.Server)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !alive {
-		return mishap.StillIn(mishap.WithHint(errors.New("its server is gone"), "`mishap revert "+record.ID+"` reverts it"))
+		return false, mishap.StillIn(mishap.WithHint(errors.New("its server is gone"), "`mishap revert "+record.ID+"` reverts it"))
 	}
 	return askStop(ctx, socketPath(m.state, record.Server), stopRequest{Run: record.ID, By: by, Reason: reason})
 }
