@@ -12,11 +12,12 @@ import (
 
 	"mishap"
 	"mishap/internal/app"
+	"mishap/internal/catalog"
 	"mishap/internal/report"
 )
 
 func (c *cli) listCommand() *cobra.Command {
-	var given app.Given
+	var given catalog.Given
 	cmd := &cobra.Command{
 		Use:     "list PATH…",
 		Short:   "List experiments and what they claim",

@@ -11,10 +11,11 @@ import (
 
 	"mishap"
 	"mishap/internal/app"
+	"mishap/internal/catalog"
 )
 
 func (c *cli) planCommand() *cobra.Command {
-	var given app.Given
+	var given catalog.Given
 	cmd := &cobra.Command{
 		Use:   "plan FILE",
 		Short: "Show what a run would touch, without touching it",

@@ -16,6 +16,7 @@ import (
 
 	"mishap"
 	"mishap/internal/app"
+	"mishap/internal/catalog"
 )
 
 // environment is what a command sees of the world.
@@ -252,7 +253,7 @@ func atMost(n int) cobra.PositionalArgs {
 }
 
 // givenFlags are the flags of every verb that reads experiments.
-func givenFlags(cmd *cobra.Command, given *app.Given) {
+func givenFlags(cmd *cobra.Command, given *catalog.Given) {
 	cmd.Flags().StringToStringVar(&given.Vars, "var", nil, "value of a variable, NAME=VALUE; may be repeated")
 	cmd.Flags().StringVar(&given.Environment, "env", "", "take values from environments/NAME.yaml beside or above each file")
 }

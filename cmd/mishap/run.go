@@ -13,12 +13,13 @@ import (
 	"mishap"
 	"mishap/internal/api"
 	"mishap/internal/app"
+	"mishap/internal/catalog"
 	"mishap/internal/report"
 	"mishap/internal/runner"
 )
 
 func (c *cli) runCommand() *cobra.Command {
-	var given app.Given
+	var given catalog.Given
 	var junit string
 	var noFault bool
 	var override string
@@ -81,7 +82,7 @@ type job func(context.Context, app.RunOptions) (*mishap.Run, error)
 
 // jobs reads everything before anything runs: one invalid file among many, and
 // nothing does.
-func (c *cli) jobs(ctx context.Context, a *app.App, args []string, given app.Given, noFault bool) ([]job, error) {
+func (c *cli) jobs(ctx context.Context, a *app.App, args []string, given catalog.Given, noFault bool) ([]job, error) {
 	var all []job
 	var files []string
 	for _, path := range args {

@@ -8,11 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"mishap/internal/app"
+	"mishap/internal/catalog"
 	"mishap/internal/report"
 )
 
 func (c *cli) scheduleCommand() *cobra.Command {
-	var given app.Given
+	var given catalog.Given
 	var count int
 	var after string
 	cmd := &cobra.Command{

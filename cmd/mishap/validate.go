@@ -7,11 +7,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"mishap/experiments"
-	"mishap/internal/app"
+	"mishap/internal/catalog"
 )
 
 func (c *cli) validateCommand() *cobra.Command {
-	var given app.Given
+	var given catalog.Given
 	var schema bool
 	cmd := &cobra.Command{
 		Use:   "validate PATH…",

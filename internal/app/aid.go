@@ -83,7 +83,7 @@ func (one *aid) revert(ctx context.Context, a *App) {
 
 // revertHeld reverts from an undo file, unless the thing is another run's by now.
 func (a *App) revertHeld(ctx context.Context, h keeper.Held) (mishap.Reverted, error) {
-	injector, err := a.restore(h.Injection)
+	injector, err := a.Restore(h.Injection)
 	if err != nil {
 		return mishap.Reverted{}, err
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"mishap"
-	proxyfault "mishap/injectors/proxy"
 	"mishap/internal/comparison"
 	"mishap/internal/ledger"
 	sources "mishap/internal/metrics"
@@ -23,7 +22,7 @@ func (a *App) arms(e mishap.Experiment) *runner.Fault {
 	}
 	return &runner.Fault{
 		Fault:    mishap.Fault{Name: mishap.ArmsFault},
-		Injector: proxyfault.RequestArms(a.injectorDeps().Proxy, *e.Compare, proxyfault.ExposureOf(e)),
+		Injector: a.RequestArms(e),
 		Keeper:   mishap.KeeperProxy,
 	}
 }
@@ -62,7 +61,7 @@ func (a *App) compare(ctx context.Context, book ledger.Ledger, r *runner.Runner,
 		return nil, err
 	}
 	o.Watched = watched(plan.Experiment)
-	if o.Sources, err = makeSources(o.Compare, sources.Deps{Dial: a.dial, ReadFile: a.files.ReadFile, Proxy: edge, Run: run, Receiver: receiver, Targets: o.Targets}); err != nil {
+	if o.Sources, err = a.MetricSources(o.Compare, sources.Deps{Proxy: edge, Run: run, Receiver: receiver, Targets: o.Targets}); err != nil {
 		return nil, err
 	}
 	o.Books = booksOf(o, edge)
@@ -107,27 +106,6 @@ func metricsOf(plan mishap.Plan) ([]mishap.CompareMetric, error) {
 	return all, nil
 }
 
-// makeSources makes the sources of all metrics, in their order.
-func makeSources(spec mishap.Compare, deps sources.Deps) ([]sources.Source, error) {
-	kinds := map[string]sources.Kind{}
-	for _, k := range sources.Catalog(deps) {
-		kinds[k.Name] = k
-	}
-	var all []sources.Source
-	for _, m := range spec.Metrics {
-		kind, ok := kinds[m.Source]
-		if !ok {
-			return nil, fmt.Errorf("metric %s: there is no source %q", m.Name, m.Source)
-		}
-		source, err := kind.New(m)
-		if err != nil {
-			return nil, fmt.Errorf("metric %s: %w", m.Name, err)
-		}
-		all = append(all, source)
-	}
-	return all, nil
-}
-
 // receiver receives metrics of OpenTelemetry for all runs of this process, from
 // the first that compares by them; nil if this one does not.
 func (a *App) receiver(spec mishap.Compare) (*sources.Receiver, error) {
@@ -154,20 +132,6 @@ func (a *App) closeSources(all []sources.Source) {
 			}
 		}
 	}
-}
-
-// sourceKinds are the sources as experiments are checked against them.
-func sourceKinds() (all []mishap.SourceKind) {
-	for _, k := range sources.Catalog(sources.Deps{}) {
-		all = append(all, mishap.SourceKind{Kind: k.Kind, Uses: k.Uses, Check: func(m mishap.CompareMetric) error {
-			s, err := k.New(m)
-			if c, ok := s.(io.Closer); ok && err == nil {
-				err = c.Close()
-			}
-			return err
-		}})
-	}
-	return all
 }
 
 // armsReader reads the arms of a run from the proxy at the edge.
@@ -251,7 +215,7 @@ func undecided(e mishap.Experiment) (lines []string) {
 
 // lateness says how late the numbers of each metric are, and those of the latest.
 func (a *App) lateness(ctx context.Context, spec mishap.Compare) (lines []string, most time.Duration) {
-	all, err := makeSources(spec, sources.Deps{Dial: a.dial, ReadFile: a.files.ReadFile, Proxy: sources.NewProxy(nil, proxy.ArmsDelay)})
+	all, err := a.MetricSources(spec, sources.Deps{Proxy: sources.NewProxy(nil, proxy.ArmsDelay)})
 	if err != nil {
 		return []string{err.Error()}, 0
 	}

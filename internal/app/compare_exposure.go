@@ -24,7 +24,7 @@ func expose(a *App, o *comparison.Options, e mishap.Experiment, edge armsReader)
 		return nil
 	}
 	for _, name := range x.Proxies() {
-		settings, err := a.settingsOf(name)
+		settings, err := a.Proxy(name)
 		if err != nil {
 			return err
 		}

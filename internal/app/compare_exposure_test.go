@@ -17,6 +17,7 @@ import (
 
 	"mishap"
 	"mishap/internal/app"
+	"mishap/internal/catalog"
 	"mishap/internal/proxy"
 	"mishap/internal/toxiproxy"
 )
@@ -131,7 +132,7 @@ recovery: {within: 20s}
 `, strings.TrimPrefix(s.edge, "http://"), margin, length), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	list, err := s.Load(s.t.Context(), []string{file}, app.Given{}, true)
+	list, err := s.Load(s.t.Context(), []string{file}, catalog.Given{}, true)
 	if err != nil {
 		s.t.Fatal(err)
 	}

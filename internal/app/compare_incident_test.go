@@ -13,8 +13,7 @@ import (
 
 // TestThePlanSaysWhenTheLastIncidentTookLongerToShow reads it from the ledger, of this experiment, and not of runs without a fault.
 func TestThePlanSaysWhenTheLastIncidentTookLongerToShow(t *testing.T) {
-	state := t.TempDir()
-	a := &App{Member: member.New(member.Options{State: state}), Settings: config.Settings{State: state}}
+	a := wire(config.Settings{State: t.TempDir()}, member.Options{}, Options{})
 	e := mishap.Experiment{Name: "slow payments", Compare: &mishap.Compare{Arms: mishap.Arms{From: mishap.ArmsFromTargets}, AtLeast: mishap.DefaultAtLeast}, Faults: []mishap.Fault{{For: mishap.Duration(time.Hour)}}}
 	foretold := func() string {
 		lines, _ := a.foretell(t.Context(), e)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/catalog"
 	"mishap/internal/ledger"
 )
 
@@ -193,10 +194,10 @@ func (s *serving) against(ctx context.Context, h held, v *view, now time.Time) *
 	}
 	timed, err := s.timed(h.Experiment)
 	if err == nil {
-		err = askTimed(ctx, timed, h.Experiment, now)
+		err = catalog.AskTimed(ctx, timed, h.Experiment, now)
 	}
 	if err != nil {
-		return &mishap.Denial{Cause: mishap.CauseSafeguard, Reason: reasonOf(err)}
+		return &mishap.Denial{Cause: mishap.CauseSafeguard, Reason: catalog.ReasonOf(err)}
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func newBench(t *testing.T, list ...mishap.Experiment) *bench {
 	t.Helper()
 	book := ledger.NewMemory()
 	s := &serving{
-		App: &App{Member: member.New(member.Options{Book: book, Log: slog.New(slog.DiscardHandler)}), log: slog.New(slog.DiscardHandler)}, book: book, life: t.Context(), rules: &rules{freezes: &freezes{}},
+		App: wire(config.Settings{}, member.Options{Book: book, Log: slog.New(slog.DiscardHandler)}, Options{}), book: book, life: t.Context(), rules: &rules{freezes: &freezes{}},
 		wake: make(chan struct{}, 1), trees: map[string]*tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
 		looked: map[string]time.Time{}, reached: map[string]time.Time{}, holding: map[string]string{}, toldWait: map[string]time.Time{}, announced: map[string]time.Time{},
 		notifier: &notify.Notifier{}, sources: []config.Source{{Name: "s"}},

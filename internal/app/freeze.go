@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/catalog"
 	"mishap/internal/runner"
 )
 
@@ -25,7 +26,7 @@ type freezes struct {
 func (a *App) newFreezes(specs []mishap.ProbeSpec) (*freezes, error) {
 	f := &freezes{every: time.Second}
 	for _, spec := range specs {
-		probe, err := a.makeProbe(spec)
+		probe, err := a.MakeProbe(spec)
 		if err != nil {
 			return nil, mishap.Invalid(fmt.Errorf("governor: freeze %s: %w", spec.Name, err))
 		}
@@ -65,7 +66,7 @@ func (f *freezes) reason(ctx context.Context) string {
 	f.asked, f.said = time.Now(), ""
 	for _, g := range f.guards {
 		if err := g.Check(ctx, mishap.Situation{}); err != nil {
-			f.said = g.Name + ": " + reasonOf(err)
+			f.said = g.Name + ": " + catalog.ReasonOf(err)
 			break
 		}
 	}

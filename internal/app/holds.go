@@ -124,7 +124,7 @@ func (s *serving) forbids(h held) string {
 			return err.Error()
 		}
 	}
-	return s.policy(s.sources).forbidden(h.Experiment)
+	return s.Policy(s.sources).Forbidden(h.Experiment)
 }
 
 // stands says why an experiment that was looked up before must not begin now;

@@ -26,8 +26,7 @@ func TestStatusAndPlanCountWhatARestartOfAProxyLeft(t *testing.T) {
 	})}
 	go func() { _ = server.Serve(l) }()
 	defer server.Close()
-	state := t.TempDir()
-	a := &App{Member: member.New(member.Options{State: state}), Settings: config.Settings{State: state, Proxies: []config.Proxy{{Name: "pay", Control: control}, {Name: "carts", Control: control}, {Name: "new", Control: control}}}}
+	a := wire(config.Settings{State: t.TempDir(), Proxies: []config.Proxy{{Name: "pay", Control: control}, {Name: "carts", Control: control}, {Name: "new", Control: control}}}, member.Options{}, Options{})
 	standing, err := a.Standing(t.Context())
 	if err != nil || len(standing.Left) != 2 || !strings.Contains(standing.Left[0], "proxy pay: open connections that a restart left in the process before: 3") {
 		t.Errorf("status says %q, %v", standing.Left, err)

@@ -249,7 +249,7 @@ func (a *App) resume(ctx context.Context, lost orphan, o RunOptions) (*mishap.Ru
 	if err != nil {
 		return nil, err
 	}
-	measured, err := a.makeProbes(lost.run.Plan.Experiment)
+	measured, err := a.MakeProbes(lost.run.Plan.Experiment)
 	if err != nil {
 		return nil, err
 	}
@@ -260,7 +260,7 @@ func (a *App) resume(ctx context.Context, lost orphan, o RunOptions) (*mishap.Ru
 	defer done()
 	r := &runner.Runner{
 		Journal: journal{book, lease}, Probes: measured, Seen: a.Watch(o.Seen), Stops: stops, Log: a.log,
-		Restore: a.restore, Yield: a.yieldIfLapsed(book, lease.Server),
+		Restore: a.Restore, Yield: a.yieldIfLapsed(book, lease.Server),
 		RevertWithin: a.Settings.RevertWithin.Std(), GiveUp: o.GiveUp,
 	}
 	why := mishap.StateChange{Cause: mishap.CauseCrash, Reason: "the server of the run was lost"}

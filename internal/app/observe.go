@@ -14,15 +14,15 @@ const lookEvery = 500 * time.Millisecond
 
 // Observe watches the live traffic of a proxy, in which it puts no fault, for a while or until ctx ends.
 func (a *App) Observe(ctx context.Context, name, id string, while time.Duration) (report.Observed, error) {
-	settings, err := a.settingsOf(name)
+	settings, err := a.Proxy(name)
 	if err != nil {
 		return report.Observed{}, err
 	}
-	w, err := a.watchCallers(name, id)
+	w, err := a.WatchCallers(name, id)
 	if err != nil {
 		return report.Observed{}, err
 	}
-	first, err := w.look(ctx)
+	first, err := w.Look(ctx)
 	if err != nil {
 		return report.Observed{}, err
 	}
@@ -39,11 +39,11 @@ func (a *App) Observe(ctx context.Context, name, id string, while time.Duration)
 			done = true
 		}
 		// The last look is also for what came since the one before, whatever ended the watch.
-		if _, err := w.look(context.WithoutCancel(ctx)); err != nil {
+		if _, err := w.Look(context.WithoutCancel(ctx)); err != nil {
 			return o, err
 		}
 	}
-	o.Callers = callers.Analyse(w.last(time.Since(o.At), ""))
+	o.Callers = callers.Analyse(w.Last(time.Since(o.At), ""))
 	o.For = mishap.Duration(time.Since(o.At).Round(100 * time.Millisecond))
 	client, err := a.ProxyClient(settings.Control)
 	if err != nil {

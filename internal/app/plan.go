@@ -78,7 +78,7 @@ func (a *App) faults(p mishap.Plan) ([]runner.Fault, error) {
 	if p.NoFault {
 		return nil, nil
 	}
-	kinds := a.kinds()
+	kinds := a.Kinds()
 	var all []runner.Fault
 	for _, f := range p.Experiment.Faults {
 		kind, ok := kinds[f.Injector]
@@ -96,7 +96,7 @@ func (a *App) faults(p mishap.Plan) ([]runner.Fault, error) {
 
 // PlanText writes a plan for a person, with what the safeguards say of it now.
 func (a *App) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) error {
-	all, err := guards(a.safeguards("", nil), plan.Experiment)
+	all, err := guards(a.SafeguardsOf("", nil), plan.Experiment)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (a *App) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) error
 	}
 	plan.Notes = slices.Concat(plan.Notes, a.leftBehind(ctx, append([]mishap.Injection{}, plan.Injections...))) // as it is now; a pinned plan does not depend on it
 	lines, short := a.foretell(ctx, plan.Experiment)
-	if err := report.Plan(w, plan, a.kinds(), checks, lines); err != nil {
+	if err := report.Plan(w, plan, a.Kinds(), checks, lines); err != nil {
 		return err
 	}
 	if short != "" {

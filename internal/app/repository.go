@@ -9,6 +9,7 @@ import (
 
 	"mishap"
 	"mishap/experiments"
+	"mishap/internal/catalog"
 	"mishap/internal/config"
 	"mishap/internal/source"
 )
@@ -25,7 +26,7 @@ type repository struct {
 func (s *serving) newRepository(src config.Source, about experiments.Options) (reader, error) {
 	r := source.Repository{URL: src.Repository, Ref: src.Ref, Path: src.Path, Username: src.Username, KnownHosts: src.KnownHosts, SignedBy: src.SignedBy}
 	if src.Secret != (mishap.Secret{}) {
-		r.Secret = func() (string, error) { return secret(src.Secret) }
+		r.Secret = func() (string, error) { return catalog.Secret(src.Secret) }
 	}
 	mirror, err := source.New(filepath.Join(s.Settings.State, "sources", src.Name), r)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"mishap"
 	"mishap/internal/api"
+	"mishap/internal/catalog"
 	"mishap/internal/ledger"
 	"mishap/internal/notify"
 )
@@ -143,7 +144,7 @@ func (s *serving) answerHook(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
 		return
 	}
-	key, err := secret(s.Settings.Server.Webhook.Secret)
+	key, err := catalog.Secret(s.Settings.Server.Webhook.Secret)
 	if err == nil && key == "" {
 		err = errors.New("no webhook.secret is set")
 	}

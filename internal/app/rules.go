@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -48,7 +47,7 @@ func (a *App) newRules() (*rules, error) {
 		if with == nil {
 			continue
 		}
-		guard, err := k.New(a.besideSettings(with))
+		guard, err := k.New(a.BesideSettings(with))
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: governor: %s: %w", a.Settings.From("governor"), k.Name, err))
 			continue
@@ -63,24 +62,6 @@ func (a *App) newRules() (*rules, error) {
 		r.guards = append(r.guards, runner.Guard{Name: f.Name, Safeguard: houseGuard{f.Safeguard}})
 	}
 	return r, nil
-}
-
-// besideSettings makes the path of a calendar's file absolute: in the settings it
-// is relative to their file.
-func (a *App) besideSettings(with json.RawMessage) json.RawMessage {
-	var keys map[string]json.RawMessage
-	var file string
-	if json.Unmarshal(with, &keys) != nil || json.Unmarshal(keys["file"], &file) != nil || file == "" || filepath.IsAbs(file) {
-		return with
-	}
-	if keys["file"], _ = json.Marshal(filepath.Join(filepath.Dir(a.Settings.File), file)); keys["file"] == nil {
-		return with
-	}
-	changed, err := json.Marshal(keys)
-	if err != nil {
-		return with
-	}
-	return changed
 }
 
 // houseGuard is a safeguard that the settings set for all runs.

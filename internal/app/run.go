@@ -205,13 +205,13 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 	if err != nil {
 		return a.failBegun(ctx, book, lease, first, err, o)
 	}
-	measured, err := a.makeProbes(plan.Experiment)
+	measured, err := a.MakeProbes(plan.Experiment)
 	if err != nil {
 		return a.failBegun(ctx, book, lease, first, err, o)
 	}
 	r := &runner.Runner{
 		Journal: toldJournal{journal{book, lease}, a.around}, Faults: faults, Probes: measured, Seen: a.Watch(o.Seen), Log: a.log,
-		Restore: a.restore, Yield: a.yieldIfLapsed(book, lease.Server), Confirm: a.Confirming(book, lease, first.At),
+		Restore: a.Restore, Yield: a.yieldIfLapsed(book, lease.Server), Confirm: a.Confirming(book, lease, first.At),
 		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3, Inject: a.InjectWithin(), GiveUp: o.GiveUp,
 	}
 	letGo, err := a.compare(ctx, book, r, first.Run, plan)
@@ -228,7 +228,7 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 		defer func() { a.endKeeper(ctx, k, run) }()
 		r.Keeper, pid = toldKeeper{k, a.around}, k.PID()
 	}
-	if r.Guards, err = guards(a.safeguards(first.Run, func() int { return pid }), plan.Experiment); err != nil {
+	if r.Guards, err = guards(a.SafeguardsOf(first.Run, func() int { return pid }), plan.Experiment); err != nil {
 		return a.failBegun(ctx, book, lease, first, err, o)
 	}
 	r.Guards = append(r.Guards, o.Guards...)

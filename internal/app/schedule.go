@@ -2,57 +2,15 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"mishap"
+	"mishap/internal/catalog"
 	"mishap/internal/scheduler"
 )
-
-// checkSchedule reports what is wrong with an experiment's schedule, and what
-// people take it for that it is not.
-func (a *App) checkSchedule(e mishap.Experiment) error {
-	table, err := scheduler.New(e.Name, *e.Schedule)
-	if err != nil {
-		return err
-	}
-	return errors.Join(a.checkTimes(e, table), table.Warnings())
-}
-
-// checkTimes reports that an experiment can never run because its own
-// safeguards refuse every time.
-func (a *App) checkTimes(e mishap.Experiment, table *scheduler.Timetable) error {
-	timed, bad := a.ownTimed(e) // those of the settings make no file wrong
-	if bad != nil {
-		timed = nil // what is wrong with them is said where they stand
-	}
-	if timed == nil {
-		return nil
-	}
-	const mostTicks = 1000
-	now := time.Now()
-	ticks := table.Between(now, now.AddDate(1, 1, 0), mostTicks)
-	var why error
-	for _, tick := range ticks {
-		if why = askTimed(context.Background(), timed, e, tick.Due); why == nil {
-			return nil
-		}
-	}
-	if why == nil {
-		return nil
-	}
-	path := "cron"
-	if e.Schedule.About != nil {
-		path = "about"
-	}
-	return &mishap.FieldError{
-		Path: path, Msg: fmt.Sprintf("none of its next %d times may run: %s", len(ticks), reasonOf(why)),
-		Hint: "choose times that the experiment's own safeguards allow",
-	}
-}
 
 // timed makes those safeguards of an experiment and of the settings that can be
 // asked about any time. Calendars that are not in the file itself are not asked.
@@ -61,45 +19,8 @@ func (a *App) timed(e mishap.Experiment) ([]mishap.Safeguard, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := a.ownTimed(e)
+	own, err := a.OwnTimed(e)
 	return append(slices.Clone(rules.timed), own...), err
-}
-
-// ownTimed are those of the experiment alone.
-func (a *App) ownTimed(e mishap.Experiment) ([]mishap.Safeguard, error) {
-	kinds := map[string]mishap.SafeguardKind{}
-	for _, k := range a.Safeguards() {
-		kinds[k.Name] = k
-	}
-	var all []mishap.Safeguard
-	for _, spec := range e.Safeguards {
-		if k := kinds[spec.Safeguard]; k.Timed {
-			one, err := k.New(spec.With)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, one)
-		}
-	}
-	return all, nil
-}
-
-// askTimed asks whether the experiment could begin at a time.
-func askTimed(ctx context.Context, timed []mishap.Safeguard, e mishap.Experiment, at time.Time) error {
-	for _, s := range timed {
-		if err := s.Check(ctx, mishap.Situation{Plan: mishap.Plan{Experiment: e}, State: mishap.Planned, Now: at}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func reasonOf(err error) string {
-	var veto *mishap.Veto
-	if errors.As(err, &veto) {
-		return veto.Error()
-	}
-	return err.Error()
 }
 
 // Upcoming is a time of a schedule and what would become of it.
@@ -156,8 +77,8 @@ func (a *App) Schedule(ctx context.Context, list []mishap.Experiment, after time
 			up := Upcoming{Tick: tick}
 			if known := e.Known(tick.Due); known != nil {
 				up.Reason = "known impact: " + known.What
-			} else if err := askTimed(ctx, timed, e, tick.Due); err != nil {
-				up.Reason = reasonOf(err)
+			} else if err := catalog.AskTimed(ctx, timed, e, tick.Due); err != nil {
+				up.Reason = catalog.ReasonOf(err)
 			}
 			one.Next = append(one.Next, up)
 		}
@@ -218,7 +139,7 @@ func (a *App) standsAgainst(ctx context.Context) (func(mishap.Experiment) string
 			locked[l.Experiment] = fmt.Sprintf("it deviated in run %s and is locked until `mishap unlock %s`", l.Run, l.Experiment)
 		}
 	}
-	policy := a.policy(a.Settings.Server.Sources)
+	policy := a.Policy(a.Settings.Server.Sources)
 	return func(e mishap.Experiment) string {
 		lacks := e.Lacks(a.Settings.Labels)
 		switch {
@@ -229,7 +150,7 @@ func (a *App) standsAgainst(ctx context.Context) (func(mishap.Experiment) string
 		case lacks != nil:
 			return "a server with these settings lacks the labels " + strings.Join(lacks, ", ")
 		}
-		return policy.forbidden(e)
+		return policy.Forbidden(e)
 	}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"mishap"
 	"mishap/experiments"
+	"mishap/internal/catalog"
 	"mishap/internal/config"
 	"mishap/internal/ledger"
 	"mishap/internal/notify"
@@ -147,8 +148,6 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 }
 
 func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) {
-	hosts := a.listedHosts()
-	a.hosts = &hosts
 	book, err := a.Ledger(ctx)
 	if err != nil {
 		return nil, err
@@ -164,7 +163,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	if len(sources) == 0 {
 		return nil, mishap.Invalid(mishap.WithHint(errors.New("serve: there is nothing to serve"), "give --experiments DIR, or sources in the settings"))
 	}
-	if a.files, err = a.boundFiles(sources); err != nil {
+	if err := a.Bind(sources); err != nil {
 		return nil, err
 	}
 	debug.SetGCPercent(50) // a server of many experiments is idle most of the time, and shares its machine
@@ -229,7 +228,7 @@ func (s *serving) setReady() {
 
 // readerOf makes what reads a source.
 func (s *serving) readerOf(src config.Source) (reader, error) {
-	about := s.loadOptions(Given{Environment: src.Environment}, false)
+	about := s.LoadOptions(catalog.Given{Environment: src.Environment}, false)
 	about.AllowEmpty = true
 	about.Cache = &experiments.Cache{}
 	if src.Folder != "" {

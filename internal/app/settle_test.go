@@ -24,8 +24,7 @@ import (
 func withLost(t *testing.T) (*App, ledger.Ledger) {
 	t.Helper()
 	book := ledger.NewMemory()
-	state, log := t.TempDir(), slog.New(slog.DiscardHandler)
-	a := &App{Member: member.New(member.Options{Book: book, State: state, Log: log}), log: log, Settings: config.Settings{State: state}}
+	a := wire(config.Settings{State: t.TempDir()}, member.Options{Book: book, Log: slog.New(slog.DiscardHandler)}, Options{})
 	plan := &mishap.Plan{Experiment: minutely("a"), Host: "gone.example"}
 	lease, err := book.Begin(t.Context(), ledger.Start{Server: "dead", First: mishap.Entry{Run: "r1", Seq: 1, At: time.Now(), Planned: plan}})
 	if err != nil {

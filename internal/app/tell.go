@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/catalog"
 	"mishap/internal/config"
 	"mishap/internal/notify"
 )
 
 // newNotifier makes what tells people, from the settings.
 func (a *App) newNotifier() (*notify.Notifier, error) {
-	o := notify.Options{Log: a.log, Dial: a.dial}
+	o := notify.Options{Log: a.log, Dial: a.Dial}
 	for _, n := range a.Settings.Server.Notify {
 		t, err := target(n)
 		if err != nil {
@@ -24,13 +25,13 @@ func (a *App) newNotifier() (*notify.Notifier, error) {
 }
 
 func target(n config.Notify) (notify.Target, error) {
-	url, err := secret(n.URL)
+	url, err := catalog.Secret(n.URL)
 	if err != nil {
 		return notify.Target{}, err
 	}
 	t := notify.Target{Name: n.Name, Kind: notify.Kind(n.Kind), URL: url, Channel: n.Channel}
 	if n.Secret != (mishap.Secret{}) {
-		t.Secret = func() (string, error) { return secret(n.Secret) }
+		t.Secret = func() (string, error) { return catalog.Secret(n.Secret) }
 	}
 	for _, e := range n.Events {
 		t.Events = append(t.Events, notify.Event(e))

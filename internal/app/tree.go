@@ -17,6 +17,7 @@ import (
 	"mishap/experiments"
 	"mishap/internal/config"
 	"mishap/internal/outside"
+	"mishap/internal/source"
 )
 
 // tree is one revision of the experiments of a source.
@@ -165,7 +166,7 @@ func isYAML(name string) bool {
 // gitFiles are the files that git writes at every commit and checkout of the
 // repository that a folder is in.
 func gitFiles(folder string) []string {
-	dir := gitDir(folder)
+	dir := source.GitDir(folder)
 	info, err := os.Stat(dir)
 	if dir == "" || err != nil {
 		return nil
@@ -183,21 +184,6 @@ func gitFiles(folder string) []string {
 		dir = link
 	}
 	return []string{filepath.Join(dir, "HEAD"), filepath.Join(dir, "index"), filepath.Join(dir, "logs", "HEAD"), filepath.Join(dir, "packed-refs")}
-}
-
-// gitDir is the .git of the checkout that a folder is in; empty if it is in none.
-func gitDir(folder string) string {
-	for {
-		dir := filepath.Join(folder, ".git")
-		if _, err := os.Stat(dir); err == nil {
-			return dir
-		}
-		parent := filepath.Dir(folder)
-		if parent == folder {
-			return ""
-		}
-		folder = parent
-	}
 }
 
 // spec identifies a schedule: another one begins anew.

@@ -46,7 +46,7 @@ func (a *App) yieldIfLapsed(book ledger.Ledger, server string) func(context.Cont
 // revert of those can meet nothing foreign. What the ledger does not know to be in,
 // because it has lost commits, nobody else reverts.
 func (a *App) yield(ctx context.Context, book ledger.Ledger, in mishap.Injection) (string, error) {
-	if in.Target.Where.Local() || in.Fault == mishap.ArmsFault || a.kinds()[in.Injector].Keeper == mishap.KeeperProxy {
+	if in.Target.Where.Local() || in.Fault == mishap.ArmsFault || a.Kinds()[in.Injector].Keeper == mishap.KeeperProxy {
 		return "", nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookUpWithin)

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/config"
 	"mishap/internal/ledger"
+	"mishap/internal/member"
 )
 
 // lapsing is a ledger in which this server's lease is over, or not; it may hang.
@@ -58,7 +60,7 @@ func TestAThawedServerRevertsNothingThatAnotherRunMayHaveInjected(t *testing.T) 
 		{"it bears its own id", lapsing{lapsed: true, holder: "other"}, away, "proxy-latency", "", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := &App{log: slog.New(slog.DiscardHandler)}
+			a := wire(config.Settings{}, member.Options{Log: slog.New(slog.DiscardHandler)}, Options{})
 			in := mishap.Injection{Run: "mine", Injector: c.injector, Keys: []mishap.Key{{Thing: "k", Attribute: "a"}}, Target: mishap.Target{Where: c.where}}
 			why, err := a.yieldIfLapsed(&c.book, "me")(t.Context(), in)
 			if err != nil || (why == "") != (c.why == "") || !strings.Contains(why, c.why) || c.book.asked != c.asked {
@@ -70,7 +72,7 @@ func TestAThawedServerRevertsNothingThatAnotherRunMayHaveInjected(t *testing.T) 
 
 func TestALapsedServerThatCannotAskLeavesARevertToTheNewOwnerAfterFiveSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &App{log: slog.New(slog.DiscardHandler)}
+		a := wire(config.Settings{}, member.Options{Log: slog.New(slog.DiscardHandler)}, Options{})
 		in := mishap.Injection{Run: "mine", Injector: "ec2-stop", Keys: []mishap.Key{{Thing: "k"}}, Target: mishap.Target{Where: mishap.Place{Host: "aws"}}}
 		began := time.Now()
 		why, err := a.yieldIfLapsed(&lapsing{lapsed: true, hangs: true}, "me")(t.Context(), in)

@@ -1,4 +1,4 @@
-package app
+package catalog
 
 import (
 	"encoding/json"
@@ -20,7 +20,7 @@ func TestFilesAreComparedAsTheyWillBeOpened(t *testing.T) {
 	s := newSite(t, config.Allow{})
 	dir := filepath.Dir(s.bin)
 	source := filepath.Join(dir, "checkout")
-	s.app.Settings.Server.Sources = []config.Source{{Name: "team", Folder: source}}
+	s.catalog.settings.Server.Sources = []config.Source{{Name: "team", Folder: source}}
 	for _, folder := range []string{source, filepath.Join(dir, "run")} {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			t.Fatal(err)
@@ -34,7 +34,7 @@ func TestFilesAreComparedAsTheyWillBeOpened(t *testing.T) {
 	if err := os.Symlink(source, filepath.Join(dir, "through")); err != nil {
 		t.Fatal(err)
 	}
-	s.app.Settings.Server.Allow.Files = []string{"/run/token", "/run/mishap/", dir + "/run/token", dir + "/through/token", source + "/token"}
+	s.catalog.settings.Server.Allow.Files = []string{"/run/token", "/run/mishap/", dir + "/run/token", dir + "/through/token", source + "/token"}
 	for path, want := range map[string]string{
 		"/run/token": "", "/run//token": "", "/run/./x/../token": "", "/run/mishap/a/b": "", "/run/mishap/../token": "",
 		"/run/token2": `allow.files: ["/run/token2"]`, "/run/mishap": `allow.files: ["/run/mishap"]`, "/run/mishap2/a": `allow.files: ["/run/mishap2/a"]`,
@@ -48,21 +48,21 @@ func TestFilesAreComparedAsTheyWillBeOpened(t *testing.T) {
 // What the settings name themselves a server reads, and merged files may not.
 func TestAServerReadsWhatItsSettingsName(t *testing.T) {
 	s := newSite(t, config.Allow{})
-	s.app.Settings.File = filepath.Join(filepath.Dir(s.bin), "mishap.yaml")
+	s.catalog.settings.File = filepath.Join(filepath.Dir(s.bin), "mishap.yaml")
 	calendar, secret := filepath.Join(filepath.Dir(s.bin), "holidays.txt"), filepath.Join(filepath.Dir(s.bin), "secret")
 	for _, path := range []string{calendar, secret} {
 		if err := os.WriteFile(path, []byte("2026-12-24\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	g := &s.app.Settings.Server.Governor
+	g := &s.catalog.settings.Server.Governor
 	g.Calendar = json.RawMessage(`{"file": "holidays.txt", "timezone": "UTC"}`)
 	g.Freezes = []mishap.ProbeSpec{{Probe: "http", With: json.RawMessage(fmt.Sprintf(`{"url": "http://a.example", "headers": {"Authorization": {"file": %q}}}`, secret))}}
-	files, err := s.app.boundFiles(nil)
+	files, err := s.catalog.boundFiles(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, allowed := range map[string]bool{calendar: true, secret: true, s.app.Settings.File: false} {
+	for path, allowed := range map[string]bool{calendar: true, secret: true, s.catalog.settings.File: false} {
 		if err := files.Forbids(path); (err == nil) != allowed {
 			t.Errorf("%s: %v", path, err)
 		}
@@ -80,9 +80,10 @@ func TestNoPartOfAnExperimentReadsWhatIsNotListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &App{files: none}
+	c := New(Options{Settings: new(config.Settings)})
+	c.files = none
 	said := map[string]string{}
-	for _, k := range a.Safeguards() {
+	for _, k := range c.Safeguards() {
 		if k.Name == "calendar" {
 			guard, err := k.New(json.RawMessage(fmt.Sprintf(`{"file": %q, "timezone": "UTC"}`, path)))
 			if err != nil {
@@ -92,7 +93,7 @@ func TestNoPartOfAnExperimentReadsWhatIsNotListed(t *testing.T) {
 		}
 	}
 	for with, what := range map[string]string{`{"url": "https://127.0.0.1:1", "caFile": %q}`: "whom to trust", `{"url": "http://127.0.0.1:1", "headers": {"X": {"file": %q}}}`: "a secret"} {
-		probe, err := a.makeProbe(mishap.ProbeSpec{Probe: "http", With: json.RawMessage(fmt.Sprintf(with, path))})
+		probe, err := c.MakeProbe(mishap.ProbeSpec{Probe: "http", With: json.RawMessage(fmt.Sprintf(with, path))})
 		if err != nil {
 			said[what] = err.Error()
 			continue
@@ -100,13 +101,13 @@ func TestNoPartOfAnExperimentReadsWhatIsNotListed(t *testing.T) {
 		said[what] = probe.Observe(t.Context()).Detail
 	}
 	if runtime.GOOS == "linux" {
-		stop, err := a.kinds()["process-stop"].New(mishap.Fault{Injector: "process-stop", Targets: json.RawMessage(fmt.Sprintf(`{"pidFile": %q}`, path))})
+		stop, err := c.Kinds()["process-stop"].New(mishap.Fault{Injector: "process-stop", Targets: json.RawMessage(fmt.Sprintf(`{"pidFile": %q}`, path))})
 		if err == nil {
 			_, err = stop.Prepare(t.Context(), mishap.Request{})
 		}
 		said["a pid file"] = fmt.Sprint(err)
 	}
-	_, err = a.injectorDeps().Host.Secret(mishap.Secret{File: path})
+	_, err = c.injectorDeps().Host.Secret(mishap.Secret{File: path})
 	said["a secret of a fault"] = fmt.Sprint(err)
 	for what, text := range said {
 		if !strings.Contains(text, "allow.files of the settings does not list it") {

@@ -1,4 +1,4 @@
-package app
+package catalog
 
 import (
 	"errors"
@@ -21,8 +21,8 @@ type programs struct {
 	sources []string // folders that whoever writes experiments writes as well
 }
 
-func (a *App) programs(sources []config.Source) programs {
-	p := programs{path: os.Getenv("PATH"), sources: []string{filepath.Join(a.Settings.State, "sources")}}
+func (c *Catalog) programs(sources []config.Source) programs {
+	p := programs{path: os.Getenv("PATH"), sources: []string{filepath.Join(c.settings.State, "sources")}}
 	for _, s := range sources {
 		if s.Folder != "" {
 			p.sources = append(p.sources, checkout(s.Folder))

@@ -1,4 +1,4 @@
-package app
+package catalog
 
 import (
 	"encoding/json"
@@ -20,7 +20,7 @@ func TestAServerAsksOnlyListedHosts(t *testing.T) {
 	s := newSite(t, config.Allow{})
 	s.check("metadata", probing("http", `{"url": "http://169.254.169.254/latest"}`, ""), `allow.hosts: ["169.254.169.254:80"]`)
 	s.check("anything else", probing("http", `{"url": "http://api.example/"}`, ""), "")
-	s.app.Settings.Server.Allow.Hosts = []string{"api.example:443", "10.0.0.0/8"}
+	s.catalog.settings.Server.Allow.Hosts = []string{"api.example:443", "10.0.0.0/8"}
 	s.check("a listed host", probing("http", `{"url": "https://api.example/"}`, ""), "")
 	s.check("another port", probing("http", `{"url": "https://127.0.0.1:8443/"}`, ""), `allow.hosts: ["127.0.0.1:8443"]`)
 	s.check("a connection", probing("tcp", `{"address": "127.0.0.1:22"}`, ""), `allow.hosts: ["127.0.0.1:22"]`)
@@ -38,7 +38,7 @@ func TestAHostThatASecretNamesIsLookedAtWhenItIsDialled(t *testing.T) {
 	s := newSite(t, config.Allow{Hosts: []string{"10.0.0.0/8"}})
 	observe := func(kind, with, expect string) mishap.Observation {
 		t.Helper()
-		p, err := s.app.makeProbe(mishap.ProbeSpec{Probe: kind, With: json.RawMessage(with), Expect: json.RawMessage(expect), Timeout: mishap.Duration(time.Minute)})
+		p, err := s.catalog.MakeProbe(mishap.ProbeSpec{Probe: kind, With: json.RawMessage(with), Expect: json.RawMessage(expect), Timeout: mishap.Duration(time.Minute)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,8 +49,8 @@ func TestAHostThatASecretNamesIsLookedAtWhenItIsDialled(t *testing.T) {
 		t.Fatalf("a person may ask: %+v", o)
 	}
 	asked.Store(0)
-	hosts := s.app.listedHosts()
-	s.app.hosts = &hosts // it serves
+	hosts := s.catalog.listedHosts()
+	s.catalog.hosts = &hosts // it serves
 	for _, o := range []mishap.Observation{
 		observe("http", byHTTP, ""), observe("prometheus", byQuery, `{"value": "< 1"}`),
 		observe("tcp", `{"address": "`+strings.TrimPrefix(server.URL, "http://")+`"}`, ""),
@@ -61,7 +61,7 @@ func TestAHostThatASecretNamesIsLookedAtWhenItIsDialled(t *testing.T) {
 	}
 	all, err := makeSources(mishap.Compare{Metrics: []mishap.CompareMetric{{
 		Metric: mishap.Gauge, Source: sources.FromPrometheus, With: json.RawMessage(`{"url": {"env": "ADDRESS"}, "gauge": "up"}`),
-	}}}, sources.Deps{Dial: s.app.dial})
+	}}}, sources.Deps{Dial: s.catalog.Dial})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestAHostThatASecretNamesIsLookedAtWhenItIsDialled(t *testing.T) {
 			t.Errorf("a metric: %v", err)
 		}
 	}
-	for _, k := range s.app.Safeguards() {
+	for _, k := range s.catalog.Safeguards() {
 		if k.Name == "calendar" {
 			guard, err := k.New(json.RawMessage(`{"url": "` + server.URL + `", "timezone": "UTC"}`))
 			if err != nil {

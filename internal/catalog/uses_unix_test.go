@@ -1,6 +1,6 @@
 //go:build unix
 
-package app
+package catalog
 
 import (
 	"context"
@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/internal/cloud"
 	"mishap/internal/config"
 	"mishap/internal/member"
 	sources "mishap/internal/metrics"
@@ -48,27 +47,29 @@ func TestWhatTheProgramHandsToKindsUsesOnlyWhatTheyDeclare(t *testing.T) {
 		t.Fatal(err)
 	}
 	state := filepath.Join(folder, "state")
-	a := &App{Member: member.New(member.Options{State: state}), cloud: cloud.New(), hosts: new(outside.Hosts), files: files, Settings: config.Settings{
+	ledger := member.New(member.Options{State: state})
+	c := New(Options{Halted: ledger.HaltedBy, Others: ledger.Others, Settings: &config.Settings{
 		State: state, Lease: mishap.Duration(time.Minute), Proxies: []config.Proxy{{Name: "payments", Control: socket, Protocol: "http"}},
-	}}
+	}})
+	c.hosts, c.files = new(outside.Hosts), files
 	aws := []string{filepath.Join(folder, "aws")}
 	here := mishap.Uses{Files: []string{"/proc/*/stat", "/sys/devices/virtual/dmi/id/board_asset_tag"}}
 	proxied := mishap.Uses{Hosts: []string{"unix:" + socket}}
 	of := func(format string) string { return fmt.Sprintf(format, web.URL, file) }
 
 	for name, c := range map[string]usestest.Case{
-		"a command with secrets": a.faulted(t, faulty("exec", "", of(`{"inject": ["true"], "revert": ["true"], "verify": ["false"], "diesWith": "boot", "env": {"URL": %q, "A": {"file": %q}}}`)), nil, mishap.Uses{}),
-		"a fault in a proxy":     a.faulted(t, faulty("proxy-http-latency", `{"proxy": "payments"}`, `{"delay": "10ms"}`), nil, proxied),
-		"instances":              a.faulted(t, faulty("ec2-stop", `{"tags": {"Role": "payments"}}`, ``), mishap.ErrNoTarget, mishap.Uses{Files: aws, Hosts: []string{web.Listener.Addr().String()}}),
-		"a request":              a.observed(t, "http", of(`{"url": %q, "body": {"file": %q}}`), `{}`, mishap.Uses{}),
-		"the callers of a proxy": a.observed(t, "callers", `{"proxy": "payments"}`, `{"attempts": "<= 3"}`, proxied),
-		"a probe in a safeguard": a.guarded(t, "probe", of(`{"probe": "http", "with": {"url": %q, "body": {"file": %q}}}`), mishap.Uses{}),
-		"a calendar":             a.guarded(t, "calendar", fmt.Sprintf(`{"url": %q, "timezone": "UTC"}`, web.URL), mishap.Uses{}),
-		"halt":                   a.guarded(t, "halt", ``, mishap.Uses{}),
-		"exclusive":              a.guarded(t, "exclusive", ``, mishap.Uses{}),
-		"self":                   a.guarded(t, "self", ``, here),
-		"irreversible":           a.guarded(t, "irreversible", ``, mishap.Uses{}),
-		"a metric":               a.measured(t, of(`{"url": %q, "events": "e", "headers": {"A": {"file": %q}}}`)),
+		"a command with secrets": c.faulted(t, faulty("exec", "", of(`{"inject": ["true"], "revert": ["true"], "verify": ["false"], "diesWith": "boot", "env": {"URL": %q, "A": {"file": %q}}}`)), nil, mishap.Uses{}),
+		"a fault in a proxy":     c.faulted(t, faulty("proxy-http-latency", `{"proxy": "payments"}`, `{"delay": "10ms"}`), nil, proxied),
+		"instances":              c.faulted(t, faulty("ec2-stop", `{"tags": {"Role": "payments"}}`, ``), mishap.ErrNoTarget, mishap.Uses{Files: aws, Hosts: []string{web.Listener.Addr().String()}}),
+		"a request":              c.observed(t, "http", of(`{"url": %q, "body": {"file": %q}}`), `{}`, mishap.Uses{}),
+		"the callers of a proxy": c.observed(t, "callers", `{"proxy": "payments"}`, `{"attempts": "<= 3"}`, proxied),
+		"a probe in a safeguard": c.guarded(t, "probe", of(`{"probe": "http", "with": {"url": %q, "body": {"file": %q}}}`), mishap.Uses{}),
+		"a calendar":             c.guarded(t, "calendar", fmt.Sprintf(`{"url": %q, "timezone": "UTC"}`, web.URL), mishap.Uses{}),
+		"halt":                   c.guarded(t, "halt", ``, mishap.Uses{}),
+		"exclusive":              c.guarded(t, "exclusive", ``, mishap.Uses{}),
+		"self":                   c.guarded(t, "self", ``, here),
+		"irreversible":           c.guarded(t, "irreversible", ``, mishap.Uses{}),
+		"a metric":               c.measured(t, of(`{"url": %q, "events": "e", "headers": {"A": {"file": %q}}}`)),
 	} {
 		c.Granted.Files = append(c.Granted.Files, folder) // that is listed, and bounds what is opened in it
 		t.Run(name, func(t *testing.T) { usestest.Check(t, c) })
@@ -110,11 +111,11 @@ func serveProxy(t *testing.T) string {
 
 // faulted is the case of a fault that comes and goes, or cannot be prepared for a
 // reason.
-func (a *App) faulted(t *testing.T, e mishap.Experiment, reason error, granted mishap.Uses) usestest.Case {
+func (c *Catalog) faulted(t *testing.T, e mishap.Experiment, reason error, granted mishap.Uses) usestest.Case {
 	t.Helper()
 	f := e.Faults[0]
 	f.Name = "fault"
-	kind := a.kinds()[f.Injector]
+	kind := c.Kinds()[f.Injector]
 	return used(t, f.Injector, granted, func() (mishap.Uses, error) { return kind.Uses(f) }, func() error {
 		injector, err := kind.New(f)
 		if err != nil {
@@ -135,11 +136,11 @@ func (a *App) faulted(t *testing.T, e mishap.Experiment, reason error, granted m
 	})
 }
 
-func (a *App) observed(t *testing.T, probe, with, expect string, granted mishap.Uses) usestest.Case {
+func (c *Catalog) observed(t *testing.T, probe, with, expect string, granted mishap.Uses) usestest.Case {
 	t.Helper()
 	spec := mishap.ProbeSpec{Probe: probe, With: json.RawMessage(with), Expect: json.RawMessage(expect), Timeout: mishap.Duration(time.Minute)}
-	return used(t, probe, granted, func() (mishap.Uses, error) { return a.probeUses(spec) }, func() error {
-		p, err := a.makeProbe(spec)
+	return used(t, probe, granted, func() (mishap.Uses, error) { return c.probeUses(spec) }, func() error {
+		p, err := c.MakeProbe(spec)
 		if err == nil {
 			p.Observe(t.Context())
 		}
@@ -147,9 +148,9 @@ func (a *App) observed(t *testing.T, probe, with, expect string, granted mishap.
 	})
 }
 
-func (a *App) guarded(t *testing.T, safeguard, with string, granted mishap.Uses) usestest.Case {
+func (c *Catalog) guarded(t *testing.T, safeguard, with string, granted mishap.Uses) usestest.Case {
 	t.Helper()
-	kind := kindOf(a.Safeguards(), func(k mishap.SafeguardKind) bool { return k.Name == safeguard })
+	kind := kindOf(c.Safeguards(), func(k mishap.SafeguardKind) bool { return k.Name == safeguard })
 	return used(t, safeguard, granted, func() (mishap.Uses, error) { return kind.Uses(json.RawMessage(with)) }, func() error {
 		g, err := kind.New(json.RawMessage(with))
 		if err == nil {
@@ -159,12 +160,12 @@ func (a *App) guarded(t *testing.T, safeguard, with string, granted mishap.Uses)
 	})
 }
 
-func (a *App) measured(t *testing.T, with string) usestest.Case {
+func (c *Catalog) measured(t *testing.T, with string) usestest.Case {
 	t.Helper()
 	m := mishap.CompareMetric{Name: "m", Metric: mishap.EventRate, Source: sources.FromPrometheus, With: json.RawMessage(with)}
 	kind := kindOf(sourceKinds(), func(k mishap.SourceKind) bool { return k.Name == m.Source })
 	return used(t, m.Source, mishap.Uses{}, func() (mishap.Uses, error) { return kind.Uses(m) }, func() error {
-		made, err := makeSources(mishap.Compare{Metrics: []mishap.CompareMetric{m}}, sources.Deps{Dial: a.dial, ReadFile: a.files.ReadFile})
+		made, err := makeSources(mishap.Compare{Metrics: []mishap.CompareMetric{m}}, sources.Deps{Dial: c.Dial, ReadFile: c.files.ReadFile})
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package app
+package catalog
 
 import (
 	"cmp"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"mishap"
+	"mishap/internal/config"
 	"mishap/internal/outside"
 )
 
@@ -22,8 +23,8 @@ type part struct {
 }
 
 // everyPart lists all kinds that may be given something.
-func everyPart(a *App) (all []part) {
-	kinds := a.catalogs()
+func everyPart(c *Catalog) (all []part) {
+	kinds := c.all()
 	for _, k := range kinds.Probes {
 		all = append(all, part{"probe " + k.Name, k.Params, nil, func(with, _ json.RawMessage) (mishap.Uses, error) {
 			return k.Uses(mishap.ProbeSpec{Probe: k.Name, With: with})
@@ -48,7 +49,7 @@ func everyPart(a *App) (all []part) {
 // wants finds what a decoded value asks for by the names and types of its fields,
 // wherever they are, so that what is added later is found as well.
 type wants struct {
-	app *App
+	catalog *Catalog
 	mishap.Uses
 }
 
@@ -133,7 +134,7 @@ func (u *wants) fields(v reflect.Value, dir string, env []string) {
 
 // inside is a probe that is a parameter.
 func (u *wants) inside(name string, with json.RawMessage) {
-	for _, k := range u.app.Probes() {
+	for _, k := range u.catalog.Probes() {
 		if into := reflect.New(reflect.TypeOf(k.Params)); k.Name == name && mishap.Decode("with", with, into.Interface()) == nil {
 			u.find(into.Elem(), "", nil)
 		}
@@ -179,8 +180,8 @@ func given() map[string][2]string {
 // FuzzEveryPartDeclaresWhatItIsAskedFor finds what is asked for in the decoded
 // value, and not as the kind does.
 func FuzzEveryPartDeclaresWhatItIsAskedFor(f *testing.F) {
-	a := new(App)
-	all := everyPart(a)
+	c := New(Options{Settings: new(config.Settings)})
+	all := everyPart(c)
 	tried := 0
 	for i, p := range all {
 		if g, ok := given()[p.name]; ok {
@@ -193,7 +194,7 @@ func FuzzEveryPartDeclaresWhatItIsAskedFor(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, n uint8, with, targets []byte) {
 		p := all[int(n)%len(all)]
-		asked := wants{app: a}
+		asked := wants{catalog: c}
 		for _, one := range []struct {
 			of  any
 			raw []byte
@@ -220,10 +221,10 @@ func FuzzEveryPartDeclaresWhatItIsAskedFor(f *testing.F) {
 // What the fuzzer looks for it must be able to find: each part that starts, reads
 // or reaches something is asked for all of it, and declares it.
 func TestEveryPartDeclaresWhatItIsAskedFor(t *testing.T) {
-	a := new(App)
-	for _, p := range everyPart(a) {
+	c := New(Options{Settings: new(config.Settings)})
+	for _, p := range everyPart(c) {
 		g, ok := given()[p.name]
-		asked := wants{app: a}
+		asked := wants{catalog: c}
 		for i, of := range []any{p.with, p.targets} {
 			if of == nil {
 				continue

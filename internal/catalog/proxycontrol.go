@@ -1,28 +1,22 @@
-package app
+package catalog
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"mishap"
 	proxyfault "mishap/injectors/proxy"
 	"mishap/internal/proxy"
-	"mishap/internal/toxiproxy"
 )
 
 // proxyControl lets an injector speak to the control API of a proxy.
 type proxyControl struct{ client *proxy.Client }
 
 // proxyControl gives the control API at an address.
-func (a *App) proxyControl(control string) proxyfault.Control {
-	client, err := a.ProxyClient(control)
+func (c *Catalog) proxyControl(control string) proxyfault.Control {
+	client, err := c.ProxyClient(control)
 	if err != nil {
 		return unreadable{err}
 	}
@@ -30,8 +24,8 @@ func (a *App) proxyControl(control string) proxyfault.Control {
 }
 
 // ProxyClient calls the control API at an address, with the certificate that the settings give for it.
-func (a *App) ProxyClient(control string) (*proxy.Client, error) {
-	for _, p := range a.Settings.Proxies {
+func (c *Catalog) ProxyClient(control string) (*proxy.Client, error) {
+	for _, p := range c.settings.Proxies {
 		if p.Control == control && p.ControlTLS.Cert != "" {
 			return proxy.NewSecureClient(control, proxy.TLSFiles(p.ControlTLS))
 		}
@@ -162,42 +156,4 @@ func translate(err error) error {
 		return fmt.Errorf("%w: %w", proxyfault.ErrFaultOver, err)
 	}
 	return err
-}
-
-// ServeProxies runs the proxies of the settings until ctx ends, and Toxiproxy's API if it is given an address for it.
-// Ready is called once all of them listen, with the API's real address.
-func (a *App) ServeProxies(ctx context.Context, o proxy.Options, toxi toxiproxy.Options, ready func([]proxy.ProxyStatus, net.Addr)) error {
-	var listeners []proxy.Listener
-	for _, p := range a.Settings.Proxies {
-		listeners = append(listeners, proxy.Listener{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control, ControlTLS: proxy.TLSFiles(p.ControlTLS),
-			SNI: p.SNI, Edge: p.Edge, Egress: p.Egress, TLS: (*proxy.ServerTLS)(p.TLS), UpstreamTLS: (*proxy.ClientTLS)(p.UpstreamTLS)})
-	}
-	if listeners == nil && toxi.Address == "" {
-		return mishap.Invalid(mishap.WithHint(errors.New("the settings have no proxies"), "list them in mishap.yaml: proxies: [{name: payments, listen: \"127.0.0.1:9001\", upstream: \"127.0.0.1:9000\"}]"))
-	}
-	o.Listeners, o.Log, o.Control = listeners, cmp.Or(o.Log, a.log), filepath.Join(a.Settings.State, "proxy.sock")
-	if len(listeners) > 0 {
-		o.Control = listeners[0].Control // one for all
-	}
-	if !strings.HasPrefix(o.Control, "tcp://") {
-		if err := os.MkdirAll(filepath.Dir(o.Control), 0o700); err != nil {
-			return fmt.Errorf("make folder for control socket: %w", err)
-		}
-	}
-	var address net.Addr
-	if toxi.Address != "" {
-		toxi.Log = a.log
-		api, err := toxiproxy.Listen(ctx, toxi)
-		var system *net.OpError
-		switch {
-		case errors.As(err, &system):
-			return err
-		case err != nil:
-			return mishap.Invalid(err)
-		}
-		defer api.Close()
-		o.API, address = api, api.Addr()
-	}
-	o.Ready = func(list []proxy.ProxyStatus) { ready(list, address) }
-	return proxy.Serve(ctx, o)
 }

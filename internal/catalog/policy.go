@@ -1,7 +1,8 @@
-package app
+package catalog
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -12,12 +13,13 @@ import (
 	"mishap/experiments"
 	"mishap/internal/config"
 	"mishap/internal/outside"
+	"mishap/internal/source"
 )
 
-// policy is what the settings of a server let a merged file do: what it starts,
+// Policy is what the settings of a server let a merged file do: what it starts,
 // reads and reaches is listed, or refused. It asks the kinds, which say so of what
 // they have decoded, and never reads parameters itself.
-type policy struct {
+type Policy struct {
 	allow    config.Allow
 	kinds    experiments.Catalogs
 	programs programs
@@ -25,29 +27,29 @@ type policy struct {
 	files    *outside.Files
 }
 
-// policy is that of the settings, as they are now, for what comes from sources.
-func (a *App) policy(sources []config.Source) policy {
-	programs := a.programs(sources)
-	files, _ := outside.ParseFiles(a.Settings.Server.Allow.Files, programs.sources) // as hosts
-	return policy{allow: a.Settings.Server.Allow, kinds: a.catalogs(), programs: programs, hosts: a.listedHosts(), files: files}
+// Policy is that of the settings, as they are now, for what comes from sources.
+func (c *Catalog) Policy(sources []config.Source) Policy {
+	programs := c.programs(sources)
+	files, _ := outside.ParseFiles(c.settings.Server.Allow.Files, programs.sources) // as hosts
+	return Policy{allow: c.settings.Server.Allow, kinds: c.all(), programs: programs, hosts: c.listedHosts(), files: files}
 }
 
-func (a *App) listedHosts() outside.Hosts {
-	hosts, _ := outside.ParseHosts(a.Settings.Server.Allow.Hosts) // settings with a wrong entry are refused when they are read
+func (c *Catalog) listedHosts() outside.Hosts {
+	hosts, _ := outside.ParseHosts(c.settings.Server.Allow.Hosts) // settings with a wrong entry are refused when they are read
 	return hosts
 }
 
-// dial connects where this process may. Only a server is bound by allow.hosts.
-func (a *App) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	if a.hosts == nil {
+// Dial connects where this process may. Only a server is bound by allow.hosts.
+func (c *Catalog) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if c.hosts == nil {
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}
-	return a.hosts.Dial(ctx, network, address)
+	return c.hosts.Dial(ctx, network, address)
 }
 
-// forbidden says what of an experiment is not allowed, and what to add to the
+// Forbidden says what of an experiment is not allowed, and what to add to the
 // settings; empty if all is allowed.
-func (p policy) forbidden(e mishap.Experiment) string {
+func (p Policy) Forbidden(e mishap.Experiment) string {
 	parts, undeclared := p.parts(e)
 	if undeclared != "" {
 		return undeclared
@@ -96,7 +98,7 @@ func (p policy) forbidden(e mishap.Experiment) string {
 }
 
 // parts is what each part of an experiment uses, or why that is not known.
-func (p policy) parts(e mishap.Experiment) (all []mishap.Uses, undeclared string) {
+func (p Policy) parts(e mishap.Experiment) (all []mishap.Uses, undeclared string) {
 	ask := func(what, kind string, uses func() (mishap.Uses, error)) {
 		if undeclared != "" {
 			return
@@ -162,7 +164,7 @@ func distinct(all []string) []string {
 // checkout is the folder of the checkout that a folder is in, or the folder
 // itself if it is in none.
 func checkout(folder string) string {
-	if git := gitDir(folder); git != "" {
+	if git := source.GitDir(folder); git != "" {
 		return filepath.Dir(git)
 	}
 	return folder
@@ -176,32 +178,59 @@ func absolute(path string) string {
 	return path
 }
 
+// Bind lets this process connect to and read what the settings allow a server that
+// runs what comes from the sources, and nothing else.
+func (c *Catalog) Bind(sources []config.Source) (err error) {
+	hosts := c.listedHosts()
+	c.hosts = &hosts
+	c.files, err = c.boundFiles(sources)
+	return err
+}
+
 // boundFiles binds this process to what the settings list, and to what they name
 // themselves: the policy has looked at the names, and here what is opened counts.
-func (a *App) boundFiles(sources []config.Source) (*outside.Files, error) {
+func (c *Catalog) boundFiles(sources []config.Source) (*outside.Files, error) {
 	var own mishap.Uses
-	g := a.Settings.Server.Governor
+	g := c.settings.Server.Governor
 	for _, one := range g.Freezes {
-		u, err := a.probeUses(one)
+		u, err := c.probeUses(one)
 		if err != nil {
 			return nil, mishap.Invalid(err)
 		}
 		own = own.And(u)
 	}
-	if calendar := kindOf(a.Safeguards(), func(k mishap.SafeguardKind) bool { return k.Name == "calendar" }); g.Calendar != nil {
-		u, err := calendar.Uses(a.besideSettings(g.Calendar))
+	if calendar := kindOf(c.Safeguards(), func(k mishap.SafeguardKind) bool { return k.Name == "calendar" }); g.Calendar != nil {
+		u, err := calendar.Uses(c.BesideSettings(g.Calendar))
 		if err != nil {
 			return nil, mishap.Invalid(err)
 		}
 		own = own.And(u)
 	}
-	listed := slices.Clone(a.Settings.Server.Allow.Files)
+	listed := slices.Clone(c.settings.Server.Allow.Files)
 	for _, path := range own.Files {
 		listed = append(listed, absolute(path))
 	}
-	files, err := outside.ParseFiles(listed, a.programs(sources).sources)
+	files, err := outside.ParseFiles(listed, c.programs(sources).sources)
 	if err != nil {
 		return nil, mishap.Invalid(err)
 	}
 	return files, nil
+}
+
+// BesideSettings makes the path of a calendar's file absolute: in the settings it
+// is relative to their file.
+func (c *Catalog) BesideSettings(with json.RawMessage) json.RawMessage {
+	var keys map[string]json.RawMessage
+	var file string
+	if json.Unmarshal(with, &keys) != nil || json.Unmarshal(keys["file"], &file) != nil || file == "" || filepath.IsAbs(file) {
+		return with
+	}
+	if keys["file"], _ = json.Marshal(filepath.Join(filepath.Dir(c.settings.File), file)); keys["file"] == nil {
+		return with
+	}
+	changed, err := json.Marshal(keys)
+	if err != nil {
+		return with
+	}
+	return changed
 }

@@ -1,4 +1,4 @@
-package app
+package catalog
 
 import (
 	"encoding/json"
@@ -17,9 +17,9 @@ import (
 // site is a server whose settings allow something, and files of its machine:
 // bin is the only folder of PATH, and belongs to whoever runs the server.
 type site struct {
-	t   *testing.T
-	app *App
-	bin string
+	t       *testing.T
+	catalog *Catalog
+	bin     string
 }
 
 func newSite(t *testing.T, allow config.Allow) *site {
@@ -28,8 +28,8 @@ func newSite(t *testing.T, allow config.Allow) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t, &App{Settings: config.Settings{State: filepath.Join(dir, "state")}}, filepath.Join(dir, "bin")}
-	s.app.Settings.Server.Allow = allow
+	s := &site{t, New(Options{Settings: &config.Settings{State: filepath.Join(dir, "state")}}), filepath.Join(dir, "bin")}
+	s.catalog.settings.Server.Allow = allow
 	s.program("redis-cli")
 	s.program("rm")
 	s.program("sh")
@@ -62,7 +62,7 @@ func (s *site) link(to, at string) string {
 
 func (s *site) check(name string, e mishap.Experiment, want string) {
 	s.t.Helper()
-	got := s.app.policy(s.app.Settings.Server.Sources).forbidden(e)
+	got := s.catalog.Policy(s.catalog.settings.Server.Sources).Forbidden(e)
 	if want == "" && got != "" || !strings.Contains(got, want) {
 		s.t.Errorf("%s: got %q, want %q", name, got, want)
 	}
@@ -155,8 +155,8 @@ func TestAProgramIsListedByTheFileThatWouldBeStarted(t *testing.T) {
 		{"what is nowhere", "gone", "gone", "", true},
 		{"what is nowhere, elsewhere", "gone", "./gone", s.bin, false},
 	} {
-		s.app.Settings.Server.Allow.Commands = []string{c.listed}
-		if why := s.app.policy(s.app.Settings.Server.Sources).forbidden(exec(c.argv, c.dir)); (why == "") != c.allowed {
+		s.catalog.settings.Server.Allow.Commands = []string{c.listed}
+		if why := s.catalog.Policy(s.catalog.settings.Server.Sources).Forbidden(exec(c.argv, c.dir)); (why == "") != c.allowed {
 			t.Errorf("%s: listed %s, asked for %s in %q: allowed %v, want %v: %s", c.name, c.listed, c.argv, c.dir, why == "", c.allowed, why)
 		}
 	}
@@ -170,7 +170,7 @@ func TestAProgramIsNotListedByAPathThatMeansAnotherToWhoStartsIt(t *testing.T) {
 	listed := s.program(good + "/tool")
 	s.program(evil + "/tool")
 	t.Chdir(good)
-	s.app.Settings.Server.Allow.Commands = []string{listed}
+	s.catalog.settings.Server.Allow.Commands = []string{listed}
 	for name, argv := range map[string]string{
 		"a folder": "/proc/self/cwd/tool", "a thread's": "/proc/thread-self/cwd/tool", "by its number": fmt.Sprintf("/proc/%d/cwd/tool", os.Getpid()),
 		"by the root": "/proc/self/root" + listed, "by a link": s.link("/proc/self/cwd/tool", "tool"),
@@ -187,7 +187,7 @@ func TestAProgramIsNotListedByAPathThatMeansAnotherToWhoStartsIt(t *testing.T) {
 func TestAListedProgramThatIsNotThereCannotBeMadeByOthers(t *testing.T) {
 	s := newSite(t, config.Allow{})
 	folder := filepath.Join(filepath.Dir(s.bin), "checkout")
-	s.app.Settings.Server.Sources = []config.Source{{Name: "team", Folder: folder}}
+	s.catalog.settings.Server.Sources = []config.Source{{Name: "team", Folder: folder}}
 	open := filepath.Dir(s.program("open/other"))
 	if err := os.Chmod(open, 0o777); err != nil {
 		t.Fatal(err)
@@ -201,7 +201,7 @@ func TestAListedProgramThatIsNotThereCannotBeMadeByOthers(t *testing.T) {
 		sticky + "/tool": "others can make it", sticky + "/own/tool": "", s.bin + "/tool": "", s.bin + "/no/folder/tool": "",
 		open + "/tool": "can be written by others", folder + "/tool": "whoever writes experiments can change", folder + "/no/folder/tool": "whoever writes experiments can change",
 	} {
-		s.app.Settings.Server.Allow.Commands = []string{path}
+		s.catalog.settings.Server.Allow.Commands = []string{path}
 		with, err := json.Marshal(map[string]any{"argv": []string{path}})
 		if err != nil {
 			t.Fatal(err)
@@ -215,7 +215,7 @@ func TestAListedProgramThatIsNotThereCannotBeMadeByOthers(t *testing.T) {
 func TestAListedTextOfAShellMeansWhatItMeantToWhoListedIt(t *testing.T) {
 	s := newSite(t, config.Allow{})
 	folder := filepath.Join(filepath.Dir(s.bin), "checkout")
-	s.app.Settings.Server.Sources = []config.Source{{Name: "team", Folder: folder}}
+	s.catalog.settings.Server.Sources = []config.Source{{Name: "team", Folder: folder}}
 	inSource := s.program(folder + "/check.sh")
 	own := filepath.Dir(s.program("own/check.sh"))
 	sticky := filepath.Dir(s.program("sticky/check.sh"))
@@ -236,7 +236,7 @@ func TestAListedTextOfAShellMeansWhatItMeantToWhoListedIt(t *testing.T) {
 		{"a program of a source", inSource, "", "whoever writes experiments can change"},
 		{"a program that others write, with arguments", open + " --fast", "", "can be written by others"},
 	} {
-		s.app.Settings.Server.Allow.Commands = []string{c.text}
+		s.catalog.settings.Server.Allow.Commands = []string{c.text}
 		with, err := json.Marshal(map[string]any{"inject": map[string]string{"shell": c.text}, "dir": c.dir})
 		if err != nil {
 			t.Fatal(err)
@@ -248,7 +248,7 @@ func TestAListedTextOfAShellMeansWhatItMeantToWhoListedIt(t *testing.T) {
 func TestAListedProgramThatOthersCanChangeIsRefused(t *testing.T) {
 	s := newSite(t, config.Allow{})
 	folder := filepath.Join(filepath.Dir(s.bin), "checkout", "experiments")
-	s.app.Settings.Server.Sources = []config.Source{{Name: "team", Folder: folder}}
+	s.catalog.settings.Server.Sources = []config.Source{{Name: "team", Folder: folder}}
 	mode := func(path string, mode os.FileMode) string {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
@@ -272,11 +272,11 @@ func TestAListedProgramThatOthersCanChangeIsRefused(t *testing.T) {
 		{"below a folder that others write", open, "can be written by others"},
 		{"in a source", inSource, "whoever writes experiments can change"},
 		{"in the checkout of a source", besideSource, "whoever writes experiments can change"},
-		{"in a clone", s.program(s.app.Settings.State + "/sources/r/trees/1/tool"), "whoever writes experiments can change"},
+		{"in a clone", s.program(s.catalog.settings.State + "/sources/r/trees/1/tool"), "whoever writes experiments can change"},
 		{"a link into a source", s.link(inSource, "linked"), "whoever writes experiments can change"},
 		{"a link through a folder that others write", s.link(open, "through"), "can be written by others"},
 	} {
-		s.app.Settings.Server.Allow.Commands = []string{c.path}
+		s.catalog.settings.Server.Allow.Commands = []string{c.path}
 		with, err := json.Marshal(map[string]any{"argv": []string{c.path}})
 		if err != nil {
 			t.Fatal(err)
@@ -287,21 +287,21 @@ func TestAListedProgramThatOthersCanChangeIsRefused(t *testing.T) {
 
 // Whoever adds a kind must say what it uses, or no server runs it.
 func TestAKindThatDoesNotDeclareIsRefused(t *testing.T) {
-	p := policy{kinds: experiments.Catalogs{
+	p := Policy{kinds: experiments.Catalogs{
 		Probes: []mishap.ProbeKind{{Kind: mishap.Kind{Name: "p"}}}, Injectors: []mishap.InjectorKind{{Kind: mishap.Kind{Name: "i"}}},
 		Safeguards: []mishap.SafeguardKind{{Kind: mishap.Kind{Name: "s"}}}, Sources: []mishap.SourceKind{{Kind: mishap.Kind{Name: "m"}}},
 	}}
 	for want, e := range map[string]mishap.Experiment{
 		`probe "p"`: probing("p", "", ""), `injector "i"`: faulty("i", "", ""), `safeguard "s"`: guarded("s", ""), `source "m"`: compared("m", ""),
 	} {
-		if got := p.forbidden(e); !strings.Contains(got, want+" does not declare") {
+		if got := p.Forbidden(e); !strings.Contains(got, want+" does not declare") {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
 
 func TestEveryKindDeclaresWhatItUses(t *testing.T) {
-	kinds := new(App).catalogs()
+	kinds := New(Options{Settings: new(config.Settings)}).all()
 	var silent []string
 	for _, k := range kinds.Probes {
 		if k.Uses == nil {

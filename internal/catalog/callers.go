@@ -1,4 +1,4 @@
-package app
+package catalog
 
 import (
 	"context"
@@ -22,11 +22,11 @@ const (
 // callerWatches are the watches of this process, which its probes share.
 type callerWatches struct {
 	mu  sync.Mutex
-	all map[string]*callerWatch
+	all map[string]*CallerWatch
 }
 
-// callerWatch collects the attempts that a proxy records.
-type callerWatch struct {
+// CallerWatch collects the attempts that a proxy records.
+type CallerWatch struct {
 	client *proxy.Client
 	name   string
 	id     string
@@ -37,34 +37,34 @@ type callerWatch struct {
 	seen  callers.Seen
 }
 
-// watchCallers is the watch of a proxy by an id.
-func (a *App) watchCallers(name, id string) (*callerWatch, error) {
-	settings, err := a.settingsOf(name)
+// WatchCallers is the watch of a proxy by an id.
+func (c *Catalog) WatchCallers(name, id string) (*CallerWatch, error) {
+	settings, err := c.Proxy(name)
 	if err != nil {
 		return nil, err
 	}
-	a.calls.mu.Lock()
-	defer a.calls.mu.Unlock()
+	c.calls.mu.Lock()
+	defer c.calls.mu.Unlock()
 	key := name + "\n" + id
-	if w := a.calls.all[key]; w != nil {
+	if w := c.calls.all[key]; w != nil {
 		return w, nil
 	}
-	client, err := a.ProxyClient(settings.Control)
+	client, err := c.ProxyClient(settings.Control)
 	if err != nil {
 		return nil, err
 	}
-	if a.calls.all == nil {
-		a.calls.all = map[string]*callerWatch{}
+	if c.calls.all == nil {
+		c.calls.all = map[string]*CallerWatch{}
 	}
-	w := &callerWatch{client: client, name: name, id: id}
-	a.calls.all[key] = w
+	w := &CallerWatch{client: client, name: name, id: id}
+	c.calls.all[key] = w
 	return w, nil
 }
 
-// settingsOf are the settings of a proxy. One that they do not know is named with the nearest.
-func (a *App) settingsOf(name string) (config.Proxy, error) {
+// Proxy are the settings of a proxy. One that they do not know is named with the nearest.
+func (c *Catalog) Proxy(name string) (config.Proxy, error) {
 	var names []string
-	for _, p := range a.Settings.Proxies {
+	for _, p := range c.settings.Proxies {
 		if p.Name == name {
 			return p, nil
 		}
@@ -77,8 +77,8 @@ func (a *App) settingsOf(name string) (config.Proxy, error) {
 	return config.Proxy{}, mishap.Invalid(mishap.WithHint(fmt.Errorf("the settings have no proxy %q", name), hint))
 }
 
-// look takes over what the proxy has recorded since the last time.
-func (w *callerWatch) look(ctx context.Context) (proxy.Watched, error) {
+// Look takes over what the proxy has recorded since the last time.
+func (w *CallerWatch) Look(ctx context.Context) (proxy.Watched, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	got, err := w.client.Callers(ctx, w.name, proxy.Watch{ID: w.id, After: w.seq, Keep: proxy.Duration(watchFor)})
@@ -99,7 +99,7 @@ func (w *callerWatch) look(ctx context.Context) (proxy.Watched, error) {
 }
 
 // forget drops what no window reaches any more.
-func (w *callerWatch) forget() {
+func (w *CallerWatch) forget() {
 	first := max(0, len(w.seen.Attempts)-mostAttempts)
 	w.seen.Lost += first
 	for first < len(w.seen.Attempts) && w.seen.Attempts[first].Start < w.seen.Until-rememberFor {
@@ -121,23 +121,23 @@ func attempt(a proxy.Attempt) callers.Attempt {
 		Head: time.Duration(a.Head) * us, Total: time.Duration(a.Total) * us, Outcome: outcome, Status: a.Status}
 }
 
-// last is what was seen in the last while.
-func (w *callerWatch) last(while time.Duration, arm string) callers.Seen {
+// Last is what was seen in the last while.
+func (w *CallerWatch) Last(while time.Duration, arm string) callers.Seen {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.seen.Last(while, arm)
 }
 
 // callersSeen tells a probe what the callers of a proxy did.
-func (a *App) callersSeen(ctx context.Context, q probes.CallersQuery) (probes.CallersSeen, error) {
-	w, err := a.watchCallers(q.Proxy, q.ID)
+func (c *Catalog) callersSeen(ctx context.Context, q probes.CallersQuery) (probes.CallersSeen, error) {
+	w, err := c.WatchCallers(q.Proxy, q.ID)
 	if err != nil {
 		return probes.CallersSeen{}, err
 	}
-	if _, err := w.look(ctx); err != nil {
+	if _, err := w.Look(ctx); err != nil {
 		return probes.CallersSeen{}, err
 	}
-	r := callers.Analyse(w.last(q.Window, q.Arm))
+	r := callers.Analyse(w.Last(q.Window, q.Arm))
 	seen := probes.CallersSeen{All: callerSeen(r.All)}
 	for _, one := range r.Sources {
 		seen.Sources = append(seen.Sources, callerSeen(one))

@@ -1,0 +1,111 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"mishap"
+	"mishap/safeguards"
+)
+
+// SafeguardsOf makes the catalog for one run; run is empty while planning. Keeper
+// answers the keeper's process id, and may be nil.
+func (c *Catalog) SafeguardsOf(run string, keeper func() int) []mishap.SafeguardKind {
+	s := c.settings
+	return safeguards.Catalog(safeguards.Deps{
+		Accounts: s.Accounts, Regions: s.Regions, Hosts: s.Hosts, OptInTag: s.OptInTag, Protected: s.Protected,
+		LongestRun:   s.LongestRun.Std(),
+		Irreversible: func(name string) bool { return c.Kinds()[name].Irreversible },
+		Halted:       c.o.Halted,
+		Others:       func(ctx context.Context, p mishap.Plan) ([]string, error) { return c.o.Others(ctx, run, p) },
+		Self: func(context.Context) (safeguards.Self, error) {
+			self := safeguards.Self{PIDs: ancestors(os.Getpid()), Instance: ownInstance()}
+			if keeper != nil {
+				self.PIDs = append(self.PIDs, keeper())
+			}
+			return self, nil
+		},
+		Probe: c.MakeProbe, ProbeUses: c.probeUses, Dial: c.Dial, Files: c.files,
+	})
+}
+
+// MakeProbe makes a probe.
+func (c *Catalog) MakeProbe(spec mishap.ProbeSpec) (mishap.Probe, error) {
+	k, err := c.probeKind(spec.Probe)
+	if err != nil {
+		return nil, err
+	}
+	return k.New(spec)
+}
+
+// probeUses is what a probe uses that a safeguard asks.
+func (c *Catalog) probeUses(spec mishap.ProbeSpec) (mishap.Uses, error) {
+	k, err := c.probeKind(spec.Probe)
+	switch {
+	case err != nil:
+		return mishap.Uses{}, err
+	case k.Uses == nil:
+		return mishap.Uses{}, fmt.Errorf("the probe %q does not declare what it uses", spec.Probe)
+	}
+	return k.Uses(spec)
+}
+
+func (c *Catalog) probeKind(name string) (mishap.ProbeKind, error) {
+	var names []string
+	for _, k := range c.Probes() {
+		if k.Name == name {
+			return k, nil
+		}
+		names = append(names, k.Name)
+	}
+	return mishap.ProbeKind{}, &mishap.FieldError{Path: "probe", Msg: fmt.Sprintf("there is no probe %q", name), Hint: mishap.Suggest(name, names)}
+}
+
+// MakeProbes makes the probes of an experiment.
+func (c *Catalog) MakeProbes(e mishap.Experiment) ([]mishap.Probe, error) {
+	all := make([]mishap.Probe, len(e.SteadyState))
+	for i, spec := range e.SteadyState {
+		p, err := c.MakeProbe(spec)
+		if err != nil {
+			return nil, fmt.Errorf("make probe %q: %w", spec.Name, err)
+		}
+		all[i] = p
+	}
+	return all, nil
+}
+
+// ancestors lists a process and what started it, up to the first.
+func ancestors(pid int) []int {
+	var all []int
+	for pid > 1 && !slices.Contains(all, pid) {
+		all = append(all, pid)
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return all
+		}
+		// pid (comm) state ppid; the name may hold anything
+		_, rest, _ := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " ")
+		fields := strings.Fields(rest)
+		if len(fields) < 2 {
+			return all
+		}
+		pid = 0
+		_ = json.Unmarshal([]byte(fields[1]), &pid)
+	}
+	return all
+}
+
+// ownInstance is the EC2 instance that this is, as Nitro machines say it;
+// empty elsewhere.
+func ownInstance() string {
+	text, err := os.ReadFile("/sys/devices/virtual/dmi/id/board_asset_tag")
+	id := strings.TrimSpace(string(text))
+	if err != nil || !strings.HasPrefix(id, "i-") {
+		return ""
+	}
+	return id
+}
