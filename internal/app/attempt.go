@@ -41,7 +41,7 @@ func (s *serving) begin(b begins) {
 func (s *serving) options(h held, trigger *mishap.Trigger) RunOptions {
 	o := RunOptions{Trigger: trigger, Guards: s.rules.guards, Seen: s.seen, GiveUp: s.giveUp}
 	if h.tree != nil {
-		o.InForce = &ledger.Revision{Source: h.source, Seq: h.tree.seq}
+		o.InForce = &ledger.Revision{Source: h.source, Seq: h.tree.Seq}
 	}
 	return o
 }

@@ -16,6 +16,7 @@ import (
 	"mishap/internal/ledger"
 	"mishap/internal/member"
 	"mishap/internal/notify"
+	"mishap/internal/source"
 )
 
 // bench is a dispatcher on the in-memory ledger and fake time. What it starts
@@ -34,7 +35,7 @@ func newBench(t *testing.T, list ...mishap.Experiment) *bench {
 	book := ledger.NewMemory()
 	s := &serving{
 		App: wire(config.Settings{}, member.Options{Book: book, Log: slog.New(slog.DiscardHandler)}, Options{}), book: book, life: t.Context(), rules: &rules{freezes: &freezes{}},
-		wake: make(chan struct{}, 1), trees: map[string]*tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
+		wake: make(chan struct{}, 1), trees: map[string]*source.Tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
 		looked: map[string]time.Time{}, reached: map[string]time.Time{}, holding: map[string]string{}, toldWait: map[string]time.Time{}, announced: map[string]time.Time{},
 		notifier: &notify.Notifier{}, sources: []config.Source{{Name: "s"}},
 	}
@@ -52,7 +53,7 @@ func (b *bench) adopt(list ...mishap.Experiment) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if err := b.serving.adopt(b.t.Context(), newTree("s", list), before); err != nil {
+	if err := b.serving.adopt(b.t.Context(), source.NewTree("s", list), before); err != nil {
 		b.t.Fatal(err)
 	}
 }

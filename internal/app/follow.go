@@ -2,6 +2,9 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,9 +12,11 @@ import (
 	"sync"
 	"time"
 
+	"mishap"
 	"mishap/internal/config"
 	"mishap/internal/ledger"
 	"mishap/internal/scheduler"
+	"mishap/internal/source"
 )
 
 // restAfter is how many times as long as a look took a source is left alone at
@@ -25,7 +30,7 @@ const readyWithin = 10 * time.Second
 // followAll follows every source on its own, so that none holds up another. The
 // channel is closed when each was looked at once, or could not be.
 func (s *serving) followAll(ctx context.Context, all *sync.WaitGroup) (<-chan struct{}, error) {
-	readers := make([]reader, len(s.sources))
+	readers := make([]source.Reader, len(s.sources))
 	for i, src := range s.sources {
 		var err error
 		if readers[i], err = s.readers(src); err != nil {
@@ -46,7 +51,7 @@ func (s *serving) followAll(ctx context.Context, all *sync.WaitGroup) (<-chan st
 }
 
 // follow looks at a source again and again, at once at first.
-func (s *serving) follow(ctx context.Context, src config.Source, r reader, first func()) {
+func (s *serving) follow(ctx context.Context, src config.Source, r source.Reader, first func()) {
 	const longest = 30 * time.Second // that the size of a folder keeps it from being looked at
 	s.restore(ctx, src, r)
 	began := time.Now()
@@ -70,13 +75,13 @@ func (s *serving) follow(ctx context.Context, src config.Source, r reader, first
 
 // restore makes known what was in force when the server started, if it still is.
 // None of it runs before the source has been looked at; see [serving.holds].
-func (s *serving) restore(ctx context.Context, src config.Source, r reader) {
-	t := r.before(ctx)
+func (s *serving) restore(ctx context.Context, src config.Source, r source.Reader) {
+	t := r.Before(ctx)
 	if t == nil {
 		return
 	}
 	before, err := s.book.Revision(ctx, src.Name)
-	if err == nil && before.Commit == t.commit && before.Digest == t.digest {
+	if err == nil && before.Commit == t.Commit && before.Digest == t.Digest {
 		err = s.adopt(ctx, t, before)
 	}
 	if err != nil && ctx.Err() == nil {
@@ -87,17 +92,17 @@ func (s *serving) restore(ctx context.Context, src config.Source, r reader) {
 // look reads a source once and puts in force what is new. What is wrong with it
 // changes nothing: the last good tree stays in force. It answers whether anything
 // was new.
-func (s *serving) look(ctx context.Context, src config.Source, r reader) bool {
+func (s *serving) look(ctx context.Context, src config.Source, r source.Reader) bool {
 	began := time.Now()
 	before, err := s.book.Revision(ctx, src.Name)
-	var found *tree
+	var found *source.Tree
 	if err == nil {
-		found, err = r.read(ctx)
-		s.sawSource(src.Name, !errors.Is(err, errUnreached) && ctx.Err() == nil)
+		found, err = r.Read(ctx)
+		s.sawSource(src.Name, !errors.Is(err, source.ErrUnreached) && ctx.Err() == nil)
 	}
 	if err == nil && found != nil {
 		if err = s.adopt(ctx, found, before); err != nil {
-			r.again()
+			r.Again()
 		}
 	}
 	switch {
@@ -115,15 +120,15 @@ func (s *serving) look(ctx context.Context, src config.Source, r reader) bool {
 }
 
 // adopt puts a tree in force: its revision, its schedules, its experiments.
-func (s *serving) adopt(ctx context.Context, t *tree, before ledger.Revision) error {
+func (s *serving) adopt(ctx context.Context, t *source.Tree, before ledger.Revision) error {
 	known := map[string]held{}
 	now := time.Now()
 	var schedules []ledger.Schedule
-	for _, e := range t.list {
-		if other := s.elsewhere(e.Name, t.source); other != "" {
-			return fmt.Errorf("read source %s: experiment %s (%s) is also in source %s; give it a name of its own", t.source, e.Name, e.Source.File, other)
+	for _, e := range t.List {
+		if other := s.elsewhere(e.Name, t.Source); other != "" {
+			return fmt.Errorf("read source %s: experiment %s (%s) is also in source %s; give it a name of its own", t.Source, e.Name, e.Source.File, other)
 		}
-		h := held{Experiment: e, source: t.source, tree: t}
+		h := held{Experiment: e, source: t.Source, tree: t}
 		if e.Schedule != nil {
 			one, err := s.schedule(&h, now)
 			if err != nil {
@@ -135,28 +140,28 @@ func (s *serving) adopt(ctx context.Context, t *tree, before ledger.Revision) er
 		}
 		known[e.Name] = h
 	}
-	t.seq = before.Seq
-	if before.Commit != t.commit || before.Digest != t.digest {
-		r, err := s.book.Publish(ctx, ledger.Revision{Source: t.source, Commit: t.commit, Digest: t.digest, At: now}, before.Seq)
+	t.Seq = before.Seq
+	if before.Commit != t.Commit || before.Digest != t.Digest {
+		r, err := s.book.Publish(ctx, ledger.Revision{Source: t.Source, Commit: t.Commit, Digest: t.Digest, At: now}, before.Seq)
 		if err != nil {
 			return err
 		}
-		t.seq = r.Seq
+		t.Seq = r.Seq
 	}
-	if err := s.book.SetSchedules(ctx, t.source, schedules); err != nil {
+	if err := s.book.SetSchedules(ctx, t.Source, schedules); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, h := range s.known {
-		if h.source == t.source {
+		if h.source == t.Source {
 			delete(s.known, name)
 		}
 	}
 	for name, h := range known {
 		s.known[name] = h
 	}
-	s.trees[t.source] = t
+	s.trees[t.Source] = t
 	s.nudge()
 	return nil
 }
@@ -218,7 +223,7 @@ func (s *serving) problemOf(source string) string {
 	return s.problems[source]
 }
 
-func (s *serving) tree(source string) *tree {
+func (s *serving) tree(source string) *source.Tree {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.trees[source]
@@ -262,4 +267,14 @@ func (s *serving) experiment(name string) (held, bool) {
 	defer s.mu.Unlock()
 	h, ok := s.known[name]
 	return h, ok
+}
+
+// spec identifies a schedule: another one begins anew.
+func spec(e mishap.Experiment) (string, error) {
+	text, err := json.Marshal(e.Schedule)
+	if err != nil {
+		return "", fmt.Errorf("write schedule of %s: %w", e.Name, err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8]), nil
 }

@@ -8,31 +8,32 @@ import (
 	"mishap"
 	"mishap/internal/config"
 	"mishap/internal/ledger"
+	"mishap/internal/source"
 )
 
 // scripted is a reader that answers what a test tells it to.
 type scripted struct {
-	answers []func() (*tree, error)
+	answers []func() (*source.Tree, error)
 	asked   bool // to answer again
 }
 
-func (r *scripted) read(context.Context) (*tree, error) {
+func (r *scripted) Read(context.Context) (*source.Tree, error) {
 	next := r.answers[0]
 	r.answers = r.answers[1:]
 	return next()
 }
 
-func (r *scripted) again() { r.asked = true }
+func (r *scripted) Again() { r.asked = true }
 
-func (r *scripted) before(context.Context) *tree { return nil }
+func (r *scripted) Before(context.Context) *source.Tree { return nil }
 
 func TestASourceIsBrokenAsLongAsItIsAndMendedWhenItIsNot(t *testing.T) {
 	b := newBench(t)
 	src := config.Source{Name: "x"}
-	good := func() (*tree, error) { return newTree("x", []mishap.Experiment{minutely("a")}), nil }
-	same := func() (*tree, error) { return nil, nil }
-	gone := func() (*tree, error) { return nil, errors.New("out of reach") }
-	r := &scripted{answers: []func() (*tree, error){good, same, gone, gone, same, same}}
+	good := func() (*source.Tree, error) { return source.NewTree("x", []mishap.Experiment{minutely("a")}), nil }
+	same := func() (*source.Tree, error) { return nil, nil }
+	gone := func() (*source.Tree, error) { return nil, errors.New("out of reach") }
+	r := &scripted{answers: []func() (*source.Tree, error){good, same, gone, gone, same, same}}
 	for i, want := range []string{"", "", "out of reach", "out of reach", "", ""} {
 		b.look(t.Context(), src, r)
 		all, err := b.book.Sources(t.Context())
@@ -47,7 +48,7 @@ func TestASourceIsBrokenAsLongAsItIsAndMendedWhenItIsNot(t *testing.T) {
 
 func TestWhatCouldNotBePutInForceIsReadAgain(t *testing.T) {
 	b := newBench(t, minutely("a"))
-	r := &scripted{answers: []func() (*tree, error){func() (*tree, error) { return newTree("x", []mishap.Experiment{minutely("a")}), nil }}}
+	r := &scripted{answers: []func() (*source.Tree, error){func() (*source.Tree, error) { return source.NewTree("x", []mishap.Experiment{minutely("a")}), nil }}}
 	b.look(t.Context(), config.Source{Name: "x"}, r)
 	if !r.asked {
 		t.Error("two sources with one name are read once")

@@ -10,6 +10,7 @@ import (
 	"mishap/internal/config"
 	"mishap/internal/ledger"
 	"mishap/internal/notify"
+	"mishap/internal/source"
 )
 
 // reachedEvery is how often it is written when a source last answered.
@@ -119,8 +120,8 @@ func (s *serving) sourceNamed(name string) config.Source {
 // forbids says why the settings, as they are now, do not allow an experiment;
 // empty if they do. It is asked whenever a run begins, and never remembered.
 func (s *serving) forbids(h held) string {
-	if h.tree != nil && h.tree.signed != nil {
-		if err := h.tree.signed(s.sourceNamed(h.source).SignedBy); err != nil {
+	if h.tree != nil && h.tree.Signed != nil {
+		if err := h.tree.Signed(s.sourceNamed(h.source).SignedBy); err != nil {
 			return err.Error()
 		}
 	}
@@ -153,13 +154,13 @@ func (s *serving) currentSources(ctx context.Context) (map[string]bool, error) {
 			return nil, err
 		}
 		t := s.tree(src.Name)
-		current[src.Name] = t != nil && t.seq == r.Seq && s.holds(src, time.Now()) == ""
+		current[src.Name] = t != nil && t.Seq == r.Seq && s.holds(src, time.Now()) == ""
 	}
 	return current, nil
 }
 
 // tellSource records and tells that a source changed, or is broken or mended.
-func (s *serving) tellSource(ctx context.Context, src config.Source, t *tree, problem error, took time.Duration) {
+func (s *serving) tellSource(ctx context.Context, src config.Source, t *source.Tree, problem error, took time.Duration) {
 	name, text := src.Name, ""
 	if problem != nil {
 		text = problem.Error() + s.stale(src)
@@ -174,8 +175,8 @@ func (s *serving) tellSource(ctx context.Context, src config.Source, t *tree, pr
 	}
 	changed := api.SourceEvent{Name: name, Problem: text}
 	if problem == nil && t != nil {
-		changed.Commit, changed.Digest = t.commit, t.digest
-		s.log.Info("experiments in force", "source", name, "commit", orNone(t.commit), "experiments", len(t.list), "revision", t.seq, "took", took)
+		changed.Commit, changed.Digest = t.Commit, t.Digest
+		s.log.Info("experiments in force", "source", name, "commit", orNone(t.Commit), "experiments", len(t.List), "revision", t.Seq, "took", took)
 	} else if problem != nil {
 		s.log.Error("experiments not in force; the last good ones stay", "source", name, "problem", text)
 	}

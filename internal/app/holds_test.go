@@ -13,22 +13,23 @@ import (
 	"mishap"
 	"mishap/internal/config"
 	"mishap/internal/ledger"
+	"mishap/internal/source"
 )
 
 // remote is a source as a test wants it: what was in force before, and what a
 // look answers; nil hangs until the look is given up.
 type remote struct {
-	was    *tree
-	answer func() (*tree, error)
+	was    *source.Tree
+	answer func() (*source.Tree, error)
 }
 
-func (r *remote) before(context.Context) *tree { return r.was }
-func (r *remote) again()                       {}
+func (r *remote) Before(context.Context) *source.Tree { return r.was }
+func (r *remote) Again()                              {}
 
-func (r *remote) read(ctx context.Context) (*tree, error) {
+func (r *remote) Read(ctx context.Context) (*source.Tree, error) {
 	if r.answer == nil {
 		<-ctx.Done()
-		return nil, fmt.Errorf("%w: %w", errUnreached, ctx.Err())
+		return nil, fmt.Errorf("%w: %w", source.ErrUnreached, ctx.Err())
 	}
 	return r.answer()
 }
@@ -38,7 +39,7 @@ func (r *remote) read(ctx context.Context) (*tree, error) {
 func restarted(t *testing.T, all map[string]*remote, change ...func(*config.Source)) *bench {
 	t.Helper()
 	b := newBench(t)
-	b.sources, b.looked, b.trees, b.known = nil, map[string]time.Time{}, map[string]*tree{}, map[string]held{}
+	b.sources, b.looked, b.trees, b.known = nil, map[string]time.Time{}, map[string]*source.Tree{}, map[string]held{}
 	b.refresh = map[string]chan struct{}{}
 	for name, r := range all {
 		src := config.Source{Name: name, Repository: "https://git.example/" + name, Poll: mishap.Duration(30 * time.Second)}
@@ -49,14 +50,14 @@ func restarted(t *testing.T, all map[string]*remote, change ...func(*config.Sour
 		if r.was == nil {
 			continue
 		}
-		if _, err := b.book.Publish(t.Context(), ledger.Revision{Source: name, Commit: r.was.commit, Digest: r.was.digest, At: time.Now()}, must(b.book.Revision(t.Context(), name)).Seq); err != nil {
+		if _, err := b.book.Publish(t.Context(), ledger.Revision{Source: name, Commit: r.was.Commit, Digest: r.was.Digest, At: time.Now()}, must(b.book.Revision(t.Context(), name)).Seq); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.book.Looked(t.Context(), ledger.SourceState{Name: name, Server: "before", Looked: time.Now(), Reached: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b.readers = func(src config.Source) (reader, error) { return all[src.Name], nil }
+	b.readers = func(src config.Source) (source.Reader, error) { return all[src.Name], nil }
 	return b
 }
 
@@ -73,13 +74,15 @@ func (b *bench) start(d time.Duration) {
 	all.Wait()
 }
 
-func signedTree(source, commit string, list ...mishap.Experiment) *tree {
-	t := newTree(source, list)
-	t.commit = commit
+func signedTree(of, commit string, list ...mishap.Experiment) *source.Tree {
+	t := source.NewTree(of, list)
+	t.Commit = commit
 	return t
 }
 
-func gone() (*tree, error) { return nil, fmt.Errorf("%w: no route to host", errUnreached) }
+func gone() (*source.Tree, error) {
+	return nil, fmt.Errorf("%w: no route to host", source.ErrUnreached)
+}
 
 func (b *bench) source(name string) ledger.SourceState {
 	b.t.Helper()
@@ -95,7 +98,7 @@ func TestAWithdrawnExperimentDoesNotRunAtARestart(t *testing.T) {
 	on(t, func(t *testing.T) {
 		began := time.Now()
 		r := &remote{was: signedTree("s", "c1", minutely("kept"), minutely("withdrawn"))}
-		r.answer = func() (*tree, error) {
+		r.answer = func() (*source.Tree, error) {
 			if time.Since(began) < 5*time.Minute {
 				return gone()
 			}
@@ -114,13 +117,13 @@ func TestAWithdrawnExperimentDoesNotRunAtARestart(t *testing.T) {
 }
 
 func TestOneDeadSourceStopsNoOther(t *testing.T) {
-	for name, answer := range map[string]func() (*tree, error){"hangs": nil, "fails": gone} {
+	for name, answer := range map[string]func() (*source.Tree, error){"hangs": nil, "fails": gone} {
 		t.Run(name, func(t *testing.T) {
 			on(t, func(t *testing.T) {
 				good := signedTree("good", "g1", minutely("a"))
 				b := restarted(t, map[string]*remote{
 					"dead": {was: signedTree("dead", "d1", minutely("b")), answer: answer},
-					"good": {was: good, answer: func() (*tree, error) { return signedTree("good", "g1", minutely("a")), nil }},
+					"good": {was: good, answer: func() (*source.Tree, error) { return signedTree("good", "g1", minutely("a")), nil }},
 				})
 				b.start(3*time.Minute + time.Second)
 				if got := fmt.Sprint(order(b.begun())); got != "[a a a]" {
@@ -154,7 +157,7 @@ func TestWhatIsKnownOfASourceRunsForAsLongAsTheSettingsSay(t *testing.T) {
 
 func TestABrokenCommitLeavesTheLastGoodOneInForceAtARestart(t *testing.T) {
 	on(t, func(t *testing.T) {
-		b := restarted(t, map[string]*remote{"s": {was: signedTree("s", "c1", minutely("a")), answer: func() (*tree, error) { return nil, errors.New("a.yaml:1:1: no") }}})
+		b := restarted(t, map[string]*remote{"s": {was: signedTree("s", "c1", minutely("a")), answer: func() (*source.Tree, error) { return nil, errors.New("a.yaml:1:1: no") }}})
 		b.start(2*time.Minute + time.Second)
 		if got := fmt.Sprint(order(b.begun())); got != "[a a]" {
 			t.Errorf("ran: %s", got)
@@ -175,13 +178,13 @@ func TestWhatSettingsNoLongerAllowDoesNotBegin(t *testing.T) {
 					e.SteadyState = []mishap.ProbeSpec{{Name: "p", Probe: "exec", With: []byte(`{"argv": ["sh"]}`)}}
 				})
 				in := signedTree("s", "c1", waits)
-				in.signed = func(keys []string) error {
+				in.Signed = func(keys []string) error {
 					if !slices.Contains(keys, "ann") {
 						return errors.New("commit c1 is signed by none of the listed keys")
 					}
 					return nil
 				}
-				b := restarted(t, map[string]*remote{"s": {answer: func() (*tree, error) { read := *in; return &read, nil }}}, func(s *config.Source) { s.SignedBy = []string{"ann"} })
+				b := restarted(t, map[string]*remote{"s": {answer: func() (*source.Tree, error) { read := *in; return &read, nil }}}, func(s *config.Source) { s.SignedBy = []string{"ann"} })
 				b.Settings.Server.Allow.Commands = []string{"sh"}
 				b.rules.limits.Runs = 1
 				b.takes = time.Second

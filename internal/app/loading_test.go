@@ -10,6 +10,7 @@ import (
 	"mishap/internal/config"
 	"mishap/internal/ledger"
 	"mishap/internal/member"
+	"mishap/internal/source"
 )
 
 // gate is where a loader is held, until what asks the API meanwhile was answered.
@@ -60,9 +61,9 @@ func TestTheAPIAnswersWhileATreeIsLoaded(t *testing.T) {
 			g := &gate{at: at, reached: make(chan struct{}), free: make(chan struct{})}
 			b.book = gatedBook{file, g}
 			b.App.Member, b.refresh = member.New(member.Options{Book: b.book, Log: b.log}), map[string]chan struct{}{"s": make(chan struct{}, 1)}
-			r := &scripted{answers: []func() (*tree, error){func() (*tree, error) {
+			r := &scripted{answers: []func() (*source.Tree, error){func() (*source.Tree, error) {
 				g.pass("reading")
-				return newTree("s", []mishap.Experiment{minutely("a"), minutely("b")}), nil
+				return source.NewTree("s", []mishap.Experiment{minutely("a"), minutely("b")}), nil
 			}}}
 			loaded := make(chan bool, 1)
 			go func() { loaded <- b.look(t.Context(), config.Source{Name: "s"}, r) }()

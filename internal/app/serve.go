@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"mishap/internal/notify"
 	"mishap/internal/runner"
 	"mishap/internal/scheduler"
+	"mishap/internal/source"
 	"mishap/internal/trace"
 )
 
@@ -38,9 +40,9 @@ type serving struct {
 	sources  []config.Source
 	hub      hub
 	notifier *notify.Notifier
-	notify   func(notify.Message)                // tells people; the notifier, except in tests
-	launch   func(begins)                        // starts a due run; begin, except in tests
-	readers  func(config.Source) (reader, error) // readerOf, except in tests
+	notify   func(notify.Message)                       // tells people; the notifier, except in tests
+	launch   func(begins)                               // starts a due run; begin, except in tests
+	readers  func(config.Source) (source.Reader, error) // readerOf, except in tests
 	metrics  *metrics
 	rules    *rules
 	retries  retries
@@ -63,14 +65,14 @@ type serving struct {
 	announced map[string]time.Time // by experiment: the time of its schedule that was told to come
 
 	mu       sync.Mutex
-	trees    map[string]*tree     // by source: what is in force
-	problems map[string]string    // by source: why what is there is not in force
-	known    map[string]held      // experiments in force, by name
-	starting map[string]bool      // experiments that are being started here
-	looked   map[string]time.Time // by source: when it was looked at last, since the server started
-	reached  map[string]time.Time // by source: when it last answered anybody
-	holding  map[string]string    // by source: why none of it runs, as it was told last
-	toldWait map[string]time.Time // by experiment: the time of its schedule that it was told to wait for
+	trees    map[string]*source.Tree // by source: what is in force
+	problems map[string]string       // by source: why what is there is not in force
+	known    map[string]held         // experiments in force, by name
+	starting map[string]bool         // experiments that are being started here
+	looked   map[string]time.Time    // by source: when it was looked at last, since the server started
+	reached  map[string]time.Time    // by source: when it last answered anybody
+	holding  map[string]string       // by source: why none of it runs, as it was told last
+	toldWait map[string]time.Time    // by experiment: the time of its schedule that it was told to wait for
 	ready    bool
 }
 
@@ -78,7 +80,7 @@ type serving struct {
 type held struct {
 	mishap.Experiment
 	source string
-	tree   *tree                // that it is of
+	tree   *source.Tree         // that it is of
 	table  *scheduler.Timetable // nil without a schedule
 }
 
@@ -170,7 +172,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	s := &serving{
 		App: a, book: book, sources: sources,
 		wake: make(chan struct{}, 1), refresh: map[string]chan struct{}{}, giveUp: make(chan struct{}), life: context.WithoutCancel(ctx),
-		trees: map[string]*tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
+		trees: map[string]*source.Tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
 		looked: map[string]time.Time{}, reached: map[string]time.Time{}, holding: map[string]string{}, toldWait: map[string]time.Time{}, announced: map[string]time.Time{},
 	}
 	for _, src := range sources {
@@ -227,12 +229,17 @@ func (s *serving) setReady() {
 }
 
 // readerOf makes what reads a source.
-func (s *serving) readerOf(src config.Source) (reader, error) {
+func (s *serving) readerOf(src config.Source) (source.Reader, error) {
 	about := s.LoadOptions(catalog.Given{Environment: src.Environment}, false)
 	about.AllowEmpty = true
 	about.Cache = &experiments.Cache{}
-	if src.Folder != "" {
-		return &folder{source: src, load: experiments.Load, about: about}, nil
+	reading := source.Reading{Source: src, About: about, Dir: filepath.Join(s.Settings.State, "sources", src.Name), Secret: catalog.Secret}
+	if src.Folder == "" {
+		before, err := s.book.Revision(s.life, src.Name)
+		if err != nil {
+			return nil, err
+		}
+		reading.Before = before.Commit
 	}
-	return s.newRepository(src, about)
+	return source.NewReader(reading)
 }

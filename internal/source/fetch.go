@@ -35,7 +35,7 @@ func Unreached(err error) bool { return errors.As(err, new(unreached)) }
 // Latest fetches and answers the newest tree; changed is false if it is the one
 // that was answered before. On an error, see [Unreached], the last tree stays as
 // it is.
-func (m *Mirror) Latest(ctx context.Context) (t Tree, changed bool, err error) {
+func (m *Mirror) Latest(ctx context.Context) (t Checkout, changed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, m.about.Limits.Timeout)
 	defer cancel()
 	auth, secret, err := m.auth(m.about.URL)
@@ -89,7 +89,7 @@ func (m *Mirror) Again() { m.last = "" }
 
 // At answers the tree of a commit that was fetched before; false if it is not
 // on disk, or not signed as it must be now.
-func (m *Mirror) At(commit string) (Tree, bool) {
+func (m *Mirror) At(commit string) (Checkout, bool) {
 	t := m.tree(commit)
 	if !plumbing.IsHash(commit) || !exists(t.Dir) {
 		return t, false
@@ -109,7 +109,7 @@ func (m *Mirror) At(commit string) (Tree, bool) {
 }
 
 // treeOf is the tree of a commit, with who wrote and who signed it.
-func (m *Mirror) treeOf(commit *object.Commit) Tree {
+func (m *Mirror) treeOf(commit *object.Commit) Checkout {
 	t := m.tree(commit.Hash.String())
 	t.Author = author(commit)
 	t.Signed = func(keys []string) error { return signedBy(commit, keys) }
@@ -144,8 +144,8 @@ func (m *Mirror) cached(commit string) string {
 	return commit + "-" + hex.EncodeToString(sum[:8])
 }
 
-func (m *Mirror) tree(commit string) Tree {
-	return Tree{Dir: filepath.Join(m.dir, "trees", m.cached(commit)), Commit: commit, Repository: m.public, Path: m.about.Path}
+func (m *Mirror) tree(commit string) Checkout {
+	return Checkout{Dir: filepath.Join(m.dir, "trees", m.cached(commit)), Commit: commit, Repository: m.public, Path: m.about.Path}
 }
 
 func exists(path string) bool {

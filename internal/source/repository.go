@@ -1,5 +1,3 @@
-// Package source mirrors a git repository and hands out the experiment files of
-// one commit as a plain folder.
 package source
 
 import (
@@ -81,8 +79,8 @@ func (l *Limits) setDefaults() {
 	}
 }
 
-// Tree is one commit's experiments on disk.
-type Tree struct {
+// Checkout is one commit's experiments on disk.
+type Checkout struct {
 	Dir        string // holds the files of Path
 	Commit     string // full hash
 	Author     string // "Name <mail>", as the commit says

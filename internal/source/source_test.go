@@ -86,7 +86,7 @@ func mirror(t *testing.T, r source.Repository) *source.Mirror {
 }
 
 // latest wants a tree.
-func latest(t *testing.T, m *source.Mirror) source.Tree {
+func latest(t *testing.T, m *source.Mirror) source.Checkout {
 	t.Helper()
 	got, changed, err := m.Latest(t.Context())
 	if err != nil || !changed {

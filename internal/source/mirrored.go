@@ -1,4 +1,4 @@
-package app
+package source
 
 import (
 	"context"
@@ -9,39 +9,37 @@ import (
 
 	"mishap"
 	"mishap/experiments"
-	"mishap/internal/catalog"
 	"mishap/internal/config"
-	"mishap/internal/source"
 )
 
 // repository reads experiments from a git repository.
-type repository struct {
+type mirrored struct {
 	source config.Source
-	mirror *source.Mirror
+	mirror *Mirror
 	about  experiments.Options
 	broken error  // what was wrong with the commit that was fetched last
 	first  string // commit that was in force when the server started
 }
 
-func (s *serving) newRepository(src config.Source, about experiments.Options) (reader, error) {
-	r := source.Repository{URL: src.Repository, Ref: src.Ref, Path: src.Path, Username: src.Username, KnownHosts: src.KnownHosts, SignedBy: src.SignedBy}
+func newMirrored(o Reading) (Reader, error) {
+	src := o.Source
+	r := Repository{URL: src.Repository, Ref: src.Ref, Path: src.Path, Username: src.Username, KnownHosts: src.KnownHosts, SignedBy: src.SignedBy}
 	if src.Secret != (mishap.Secret{}) {
-		r.Secret = func() (string, error) { return catalog.Secret(src.Secret) }
+		r.Secret = func() (string, error) { return o.Secret(src.Secret) }
 	}
-	mirror, err := source.New(filepath.Join(s.Settings.State, "sources", src.Name), r)
+	mirror, err := New(o.Dir, r)
 	if err != nil {
 		return nil, mishap.Invalid(fmt.Errorf("source %s: %w", src.Name, err))
 	}
-	before, err := s.book.Revision(s.life, src.Name)
-	return &repository{source: src, mirror: mirror, about: about, first: before.Commit}, err
+	return &mirrored{source: src, mirror: mirror, about: o.About, first: o.Before}, nil
 }
 
-// again forgets what was fetched.
-func (r *repository) again() { r.mirror.Again() }
+// Again forgets what was fetched.
+func (r *mirrored) Again() { r.mirror.Again() }
 
-// before loads what was in force from the disk: a broken commit must not end
+// Before loads what was in force from the disk: a broken commit must not end
 // what runs. None of it runs before the remote was looked at.
-func (r *repository) before(ctx context.Context) *tree {
+func (r *mirrored) Before(ctx context.Context) *Tree {
 	was, ok := r.mirror.At(r.first)
 	if !ok {
 		return nil
@@ -53,11 +51,11 @@ func (r *repository) before(ctx context.Context) *tree {
 	return t
 }
 
-// read fetches, and loads the tree if its commit is another one.
-func (r *repository) read(ctx context.Context) (*tree, error) {
+// Read fetches, and loads the tree if its commit is another one.
+func (r *mirrored) Read(ctx context.Context) (*Tree, error) {
 	t, changed, err := r.mirror.Latest(ctx)
-	if source.Unreached(err) {
-		return nil, fmt.Errorf("read source %s: %w: %w", r.source.Name, errUnreached, err)
+	if Unreached(err) {
+		return nil, fmt.Errorf("read source %s: %w: %w", r.source.Name, ErrUnreached, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read source %s: %w", r.source.Name, err)
@@ -75,7 +73,7 @@ func (r *repository) read(ctx context.Context) (*tree, error) {
 	return loaded, r.broken
 }
 
-func (r *repository) load(ctx context.Context, t source.Tree) (*tree, error) {
+func (r *mirrored) load(ctx context.Context, t Checkout) (*Tree, error) {
 	o := r.about
 	o.Origin = func(file string) mishap.Source {
 		inside, err := filepath.Rel(t.Dir, file)
@@ -89,15 +87,15 @@ func (r *repository) load(ctx context.Context, t source.Tree) (*tree, error) {
 	if err != nil {
 		return nil, placed{err, t}
 	}
-	loaded := newTree(r.source.Name, list)
-	loaded.commit, loaded.signed = t.Commit, t.Signed // also of a tree without experiments
+	loaded := NewTree(r.source.Name, list)
+	loaded.Commit, loaded.Signed = t.Commit, t.Signed // also of a tree without experiments
 	return loaded, nil
 }
 
 // placed is an error in a tree, with the places that its author knows.
 type placed struct {
 	error
-	in source.Tree
+	in Checkout
 }
 
 // Error names files as they are in the repository.

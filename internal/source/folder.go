@@ -1,10 +1,8 @@
-package app
+package source
 
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,34 +15,7 @@ import (
 	"mishap/experiments"
 	"mishap/internal/config"
 	"mishap/internal/outside"
-	"mishap/internal/source"
 )
-
-// tree is one revision of the experiments of a source.
-type tree struct {
-	source string
-	commit string // empty outside git
-	digest string
-	seq    int64 // of its revision
-	list   []mishap.Experiment
-	signed func(keys []string) error // why none of the keys has signed its commit; nil outside of repositories
-}
-
-// errUnreached is a source that was not looked at: what is there is not known.
-var errUnreached = errors.New("not looked at")
-
-// reader reads the tree of a source.
-type reader interface {
-	// read answers the tree as it is now; nil if it is the one answered before,
-	// and the error of before as long as what is wrong has not changed.
-	read(ctx context.Context) (*tree, error)
-	// again lets the next read answer the tree even if it has not changed: it
-	// could not be put in force.
-	again()
-	// before answers what was in force when the server started, from the disk;
-	// nil if that is not known.
-	before(ctx context.Context) *tree
-}
 
 // folder reads experiments from a folder, usually a checkout.
 type folder struct {
@@ -55,17 +26,17 @@ type folder struct {
 	broken error  // what was wrong with that
 }
 
-// again forgets what was seen.
-func (f *folder) again() { f.seen = "" }
+// Again forgets what was seen.
+func (f *folder) Again() { f.seen = "" }
 
-// before is nothing: a folder is what it is now.
-func (f *folder) before(context.Context) *tree { return nil }
+// Before is nothing: a folder is what it is now.
+func (f *folder) Before(context.Context) *Tree { return nil }
 
-// read loads the folder if anything in it looks different.
-func (f *folder) read(ctx context.Context) (*tree, error) {
+// Read loads the folder if anything in it looks different.
+func (f *folder) Read(ctx context.Context) (*Tree, error) {
 	print, err := fingerprint(f.source.Folder)
 	if err != nil {
-		return nil, fmt.Errorf("read source %s: %w: %w", f.source.Name, errUnreached, err)
+		return nil, fmt.Errorf("read source %s: %w: %w", f.source.Name, ErrUnreached, err)
 	}
 	if print == f.seen {
 		return nil, f.broken
@@ -83,7 +54,7 @@ func (f *folder) read(ctx context.Context) (*tree, error) {
 	if f.broken = clean(f.source, list); f.broken != nil {
 		return nil, f.broken
 	}
-	return newTree(f.source.Name, list), nil
+	return NewTree(f.source.Name, list), nil
 }
 
 // clean refuses files that differ from their commit. Files outside of git run,
@@ -105,19 +76,6 @@ func clean(source config.Source, list []mishap.Experiment) error {
 	}
 	return mishap.WithHint(fmt.Errorf("read source %s: not as committed: %s%s", source.Name, strings.Join(dirty, ", "), more),
 		"commit them; or set allowDirty for the source")
-}
-
-func newTree(source string, list []mishap.Experiment) *tree {
-	t := &tree{source: source, list: list}
-	sum := sha256.New()
-	for _, e := range list {
-		fmt.Fprintf(sum, "%s %s\n", e.Name, e.Source.Digest)
-		if t.commit == "" {
-			t.commit = e.Source.Commit
-		}
-	}
-	t.digest = "sha256:" + hex.EncodeToString(sum.Sum(nil))
-	return t
 }
 
 // fingerprint is what a folder looks like from outside: names, sizes and times
@@ -166,7 +124,7 @@ func isYAML(name string) bool {
 // gitFiles are the files that git writes at every commit and checkout of the
 // repository that a folder is in.
 func gitFiles(folder string) []string {
-	dir := source.GitDir(folder)
+	dir := GitDir(folder)
 	info, err := os.Stat(dir)
 	if dir == "" || err != nil {
 		return nil
@@ -186,12 +144,17 @@ func gitFiles(folder string) []string {
 	return []string{filepath.Join(dir, "HEAD"), filepath.Join(dir, "index"), filepath.Join(dir, "logs", "HEAD"), filepath.Join(dir, "packed-refs")}
 }
 
-// spec identifies a schedule: another one begins anew.
-func spec(e mishap.Experiment) (string, error) {
-	text, err := json.Marshal(e.Schedule)
-	if err != nil {
-		return "", fmt.Errorf("write schedule of %s: %w", e.Name, err)
+// GitDir is the .git of the checkout that a folder is in; empty if it is in none.
+func GitDir(folder string) string {
+	for {
+		dir := filepath.Join(folder, ".git")
+		if _, err := os.Stat(dir); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(folder)
+		if parent == folder {
+			return ""
+		}
+		folder = parent
 	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8]), nil
 }
