@@ -179,8 +179,8 @@ func (c *cli) revertCommand() *cobra.Command {
 		Long: `Revert what may still be in, of a run whose server is gone or that is stranded,
 and verify the steady state. A run whose server lives is asked to do it itself.
 With --settle a person takes it over instead: the injections are recorded as
-settled with the reason, and nothing is called. So is an undo FILE that cannot be
-read, or that no run of the ledger accounts for.` + "\n" + exitCodes,
+settled with the reason, and nothing is called. So is an undo FILE that cannot
+be read, or that no run of the ledger accounts for.` + "\n" + exitCodes,
 		Example: "  mishap revert --all\n  mishap revert 7f3a --settle 'rebooted by hand, see ticket 12'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) == 1) || len(args) > 1 {

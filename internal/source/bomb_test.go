@@ -1,4 +1,4 @@
-package source_test
+package source
 
 import (
 	"context"
@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"mishap/internal/source"
 )
 
 // bomb commits nested folders, each of which holds the one below so many times.
@@ -34,14 +32,14 @@ func TestABombOfFoldersIsRefusedAfterBoundedWork(t *testing.T) {
 	u := newUpstream(t)
 	u.bomb(10, 10)
 	dir := t.TempDir()
-	m, err := source.New(dir, source.Repository{URL: "file://" + u.dir, Path: "experiments"})
+	m, err := newMirror(dir, repository{URL: "file://" + u.dir, Path: "experiments"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	refused(t, m, dir, "more than 100000 files and folders")
 	u = newUpstream(t)
 	u.bomb(40, 1)
-	m = mirror(t, source.Repository{URL: "file://" + u.dir, Path: "experiments"})
+	m = mirrorOf(t, repository{URL: "file://" + u.dir, Path: "experiments"})
 	refused(t, m, dir, "folders deep")
 }
 
@@ -62,7 +60,7 @@ func (c *checked) Err() error {
 func TestAWalkEndsWithItsContext(t *testing.T) {
 	u := newUpstream(t)
 	u.bomb(10, 10)
-	m := mirror(t, source.Repository{URL: "file://" + u.dir, Path: "experiments", Limits: source.Limits{Entries: 1 << 60}})
+	m := mirrorOf(t, repository{URL: "file://" + u.dir, Path: "experiments", Limits: limits{Entries: 1 << 60}})
 	ended := false
 	for left := 1; !ended; left *= 4 {
 		ctx := &checked{t.Context(), left}
@@ -77,7 +75,7 @@ func TestAWalkEndsWithItsContext(t *testing.T) {
 func TestAnotherPathOfACommitIsAnotherTree(t *testing.T) {
 	u, dir := newUpstream(t), t.TempDir()
 	for path, want := range map[string]string{"experiments": "a.yaml team/b.yml", "experiments/team": "b.yml", "": "experiments/a.yaml experiments/team/b.yml"} {
-		m, err := source.New(dir, source.Repository{URL: "file://" + u.dir, Path: path})
+		m, err := newMirror(dir, repository{URL: "file://" + u.dir, Path: path})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +123,7 @@ func TestLinksStayWithinTheTree(t *testing.T) {
 				u.git("add", "-A")
 			}
 			u.git("commit", "-q", "-m", "links")
-			m := mirror(t, source.Repository{URL: "file://" + u.dir, Path: "experiments"})
+			m := mirrorOf(t, repository{URL: "file://" + u.dir, Path: "experiments"})
 			if c.want != "" {
 				refused(t, m, t.TempDir(), c.want)
 				return

@@ -13,11 +13,11 @@ import (
 	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
-func (m *Mirror) clone() string { return filepath.Join(m.dir, "repo.git") }
+func (m *mirror) clone() string { return filepath.Join(m.dir, "repo.git") }
 
 // tidy removes what a fetch left that a crash ended, and a clone that has grown
 // beyond what one fetch may bring: nothing of its past is needed.
-func (m *Mirror) tidy() error {
+func (m *mirror) tidy() error {
 	left, err := filepath.Glob(filepath.Join(m.dir, "pack-*.new"))
 	for _, file := range left {
 		err = errors.Join(err, os.Remove(file))
@@ -36,7 +36,7 @@ func (m *Mirror) tidy() error {
 }
 
 // open opens the clone for one fetch, or for reading.
-func (m *Mirror) open(ctx context.Context) (*git.Repository, error) {
+func (m *mirror) open(ctx context.Context) (*git.Repository, error) {
 	repo, err := git.PlainOpen(m.clone())
 	if errors.Is(err, git.ErrRepositoryNotExists) {
 		repo, err = git.PlainInit(m.clone(), true)
@@ -59,7 +59,7 @@ func (m *Mirror) open(ctx context.Context) (*git.Repository, error) {
 type store struct {
 	*filesystem.Storage
 	ctx    context.Context // of one fetch
-	limits Limits
+	limits limits
 	folder string // where a pack waits until it is known
 }
 

@@ -21,7 +21,7 @@ import (
 // submodules, names with control characters, and two names that differ in case
 // alone. The limits bound the work, and not only what comes out: a tree may hold
 // the same folder many times over.
-func (m *Mirror) export(ctx context.Context, commit *object.Commit, to string) error {
+func (m *mirror) export(ctx context.Context, commit *object.Commit, to string) error {
 	if exists(to) {
 		return nil
 	}
@@ -63,7 +63,7 @@ func (m *Mirror) export(ctx context.Context, commit *object.Commit, to string) e
 type writer struct {
 	ctx     context.Context // of one export
 	objects storer.EncodedObjectStorer
-	limits  Limits
+	limits  limits
 	root    *object.Tree
 	trees   map[plumbing.Hash]*object.Tree // that were read; listBytes bounds them
 	to      string

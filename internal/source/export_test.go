@@ -8,7 +8,7 @@ import (
 )
 
 // ExportOf fetches, and exports in a context of its own.
-func (m *Mirror) ExportOf(ctx context.Context) error {
+func (m *mirror) ExportOf(ctx context.Context) error {
 	fetching := context.Background()
 	name, hash, err := m.resolve(fetching, nil)
 	if err != nil {
@@ -22,7 +22,7 @@ func (m *Mirror) ExportOf(ctx context.Context) error {
 }
 
 // FetchOf fetches in a context of its own.
-func (m *Mirror) FetchOf(ctx context.Context) error {
+func (m *mirror) FetchOf(ctx context.Context) error {
 	name, hash, err := m.resolve(context.Background(), nil)
 	if err != nil {
 		return err

@@ -28,14 +28,14 @@ type unreached struct{ error }
 
 func (u unreached) Unwrap() error { return u.error }
 
-// Unreached reports whether an error says that the repository was not looked at,
+// isUnreached reports whether an error says that the repository was not looked at,
 // rather than that what is there cannot be used.
-func Unreached(err error) bool { return errors.As(err, new(unreached)) }
+func isUnreached(err error) bool { return errors.As(err, new(unreached)) }
 
 // Latest fetches and answers the newest tree; changed is false if it is the one
 // that was answered before. On an error, see [Unreached], the last tree stays as
 // it is.
-func (m *Mirror) Latest(ctx context.Context) (t Checkout, changed bool, err error) {
+func (m *mirror) Latest(ctx context.Context) (t checkout, changed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, m.about.Limits.Timeout)
 	defer cancel()
 	auth, secret, err := m.auth(m.about.URL)
@@ -85,11 +85,11 @@ func refuse(hint, format string, args ...any) error {
 }
 
 // Again lets the next tree count as changed.
-func (m *Mirror) Again() { m.last = "" }
+func (m *mirror) Again() { m.last = "" }
 
 // At answers the tree of a commit that was fetched before; false if it is not
 // on disk, or not signed as it must be now.
-func (m *Mirror) At(commit string) (Checkout, bool) {
+func (m *mirror) At(commit string) (checkout, bool) {
 	t := m.tree(commit)
 	if !plumbing.IsHash(commit) || !exists(t.Dir) {
 		return t, false
@@ -109,7 +109,7 @@ func (m *Mirror) At(commit string) (Checkout, bool) {
 }
 
 // treeOf is the tree of a commit, with who wrote and who signed it.
-func (m *Mirror) treeOf(commit *object.Commit) Checkout {
+func (m *mirror) treeOf(commit *object.Commit) checkout {
 	t := m.tree(commit.Hash.String())
 	t.Author = author(commit)
 	t.Signed = func(keys []string) error { return signedBy(commit, keys) }
@@ -120,7 +120,7 @@ func (m *Mirror) treeOf(commit *object.Commit) Checkout {
 func author(c *object.Commit) string { return fmt.Sprintf("%s <%s>", c.Author.Name, c.Author.Email) }
 
 // Prune removes all trees but these from the disk.
-func (m *Mirror) Prune(keep ...string) error {
+func (m *mirror) Prune(keep ...string) error {
 	found, err := os.ReadDir(filepath.Join(m.dir, "trees"))
 	if err != nil {
 		return fmt.Errorf("remove old trees: %w", err)
@@ -139,13 +139,13 @@ func (m *Mirror) Prune(keep ...string) error {
 }
 
 // cached is the name of a commit's folder on disk, which holds one path of it.
-func (m *Mirror) cached(commit string) string {
+func (m *mirror) cached(commit string) string {
 	sum := sha256.Sum256([]byte(m.about.Path))
 	return commit + "-" + hex.EncodeToString(sum[:8])
 }
 
-func (m *Mirror) tree(commit string) Checkout {
-	return Checkout{Dir: filepath.Join(m.dir, "trees", m.cached(commit)), Commit: commit, Repository: m.public, Path: m.about.Path}
+func (m *mirror) tree(commit string) checkout {
+	return checkout{Dir: filepath.Join(m.dir, "trees", m.cached(commit)), Commit: commit, Repository: m.public, Path: m.about.Path}
 }
 
 func exists(path string) bool {
@@ -154,7 +154,7 @@ func exists(path string) bool {
 }
 
 // failed says what went wrong, without anything secret, and what to do.
-func (m *Mirror) failed(err error, secret string) error {
+func (m *mirror) failed(err error, secret string) error {
 	secrets := []string{secret}
 	if u, parsed := url.Parse(m.about.URL); parsed == nil && u.User != nil {
 		if password, has := u.User.Password(); has {
@@ -175,7 +175,7 @@ func (m *Mirror) failed(err error, secret string) error {
 }
 
 // resolve asks the remote which commit the ref is at, which costs little.
-func (m *Mirror) resolve(ctx context.Context, auth transport.AuthMethod) (plumbing.ReferenceName, plumbing.Hash, error) {
+func (m *mirror) resolve(ctx context.Context, auth transport.AuthMethod) (plumbing.ReferenceName, plumbing.Hash, error) {
 	remote := git.NewRemote(memory.NewStorage(), &config.RemoteConfig{Name: "origin", URLs: []string{m.about.URL}})
 	refs, err := remote.ListContext(ctx, &git.ListOptions{Auth: auth, PeelingOption: git.AppendPeeled})
 	if err != nil {
@@ -224,7 +224,7 @@ func (m *Mirror) resolve(ctx context.Context, auth transport.AuthMethod) (plumbi
 
 // fetch gets one commit without its history. A clone that does not work, be it
 // damaged or of another history, is thrown away and made anew, once.
-func (m *Mirror) fetch(ctx context.Context, auth transport.AuthMethod, name plumbing.ReferenceName, hash plumbing.Hash) (*object.Commit, error) {
+func (m *mirror) fetch(ctx context.Context, auth transport.AuthMethod, name plumbing.ReferenceName, hash plumbing.Hash) (*object.Commit, error) {
 	if err := m.tidy(); err != nil {
 		return nil, err
 	}
@@ -238,7 +238,7 @@ func (m *Mirror) fetch(ctx context.Context, auth transport.AuthMethod, name plum
 	return m.fetchInto(ctx, auth, name, hash)
 }
 
-func (m *Mirror) fetchInto(ctx context.Context, auth transport.AuthMethod, name plumbing.ReferenceName, hash plumbing.Hash) (*object.Commit, error) {
+func (m *mirror) fetchInto(ctx context.Context, auth transport.AuthMethod, name plumbing.ReferenceName, hash plumbing.Hash) (*object.Commit, error) {
 	repo, err := m.open(ctx)
 	if err != nil {
 		return nil, err

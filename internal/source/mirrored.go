@@ -15,7 +15,7 @@ import (
 // repository reads experiments from a git repository.
 type mirrored struct {
 	source config.Source
-	mirror *Mirror
+	mirror *mirror
 	about  experiments.Options
 	broken error  // what was wrong with the commit that was fetched last
 	first  string // commit that was in force when the server started
@@ -23,11 +23,11 @@ type mirrored struct {
 
 func newMirrored(o Reading) (Reader, error) {
 	src := o.Source
-	r := Repository{URL: src.Repository, Ref: src.Ref, Path: src.Path, Username: src.Username, KnownHosts: src.KnownHosts, SignedBy: src.SignedBy}
+	r := repository{URL: src.Repository, Ref: src.Ref, Path: src.Path, Username: src.Username, KnownHosts: src.KnownHosts, SignedBy: src.SignedBy}
 	if src.Secret != (mishap.Secret{}) {
 		r.Secret = func() (string, error) { return o.Secret(src.Secret) }
 	}
-	mirror, err := New(o.Dir, r)
+	mirror, err := newMirror(o.Dir, r)
 	if err != nil {
 		return nil, mishap.Invalid(fmt.Errorf("source %s: %w", src.Name, err))
 	}
@@ -54,7 +54,7 @@ func (r *mirrored) Before(ctx context.Context) *Tree {
 // Read fetches, and loads the tree if its commit is another one.
 func (r *mirrored) Read(ctx context.Context) (*Tree, error) {
 	t, changed, err := r.mirror.Latest(ctx)
-	if Unreached(err) {
+	if isUnreached(err) {
 		return nil, fmt.Errorf("read source %s: %w: %w", r.source.Name, ErrUnreached, err)
 	}
 	if err != nil {
@@ -73,7 +73,7 @@ func (r *mirrored) Read(ctx context.Context) (*Tree, error) {
 	return loaded, r.broken
 }
 
-func (r *mirrored) load(ctx context.Context, t Checkout) (*Tree, error) {
+func (r *mirrored) load(ctx context.Context, t checkout) (*Tree, error) {
 	o := r.about
 	o.Origin = func(file string) mishap.Source {
 		inside, err := filepath.Rel(t.Dir, file)
@@ -95,7 +95,7 @@ func (r *mirrored) load(ctx context.Context, t Checkout) (*Tree, error) {
 // placed is an error in a tree, with the places that its author knows.
 type placed struct {
 	error
-	in Checkout
+	in checkout
 }
 
 // Error names files as they are in the repository.

@@ -59,7 +59,7 @@ func (i *intake) Close() (err error) {
 // its objects are once they are whole, and what has to be read to make them so: a
 // difference of a few bytes may stand for gigabytes, and a thousand of them for
 // one large object that is read a thousand times.
-func fits(ctx context.Context, in io.ReadSeeker, l Limits) error {
+func fits(ctx context.Context, in io.ReadSeeker, l limits) error {
 	pack := packfile.NewScanner(in)
 	_, objects, err := pack.Header()
 	if err != nil {

@@ -1,4 +1,4 @@
-package source_test
+package source
 
 import (
 	"context"
@@ -9,11 +9,10 @@ import (
 	"testing"
 
 	"mishap/internal/gittest"
-	"mishap/internal/source"
 )
 
 // small are limits that a test reaches soon.
-var small = source.Limits{PackBytes: 200 << 10, Objects: 100, ObjectBytes: 4 << 20, UnpackedBytes: 16 << 20}
+var small = limits{PackBytes: 200 << 10, Objects: 100, ObjectBytes: 4 << 20, UnpackedBytes: 16 << 20}
 
 func commit(more func(*gittest.Repo)) *gittest.Repo {
 	r := &gittest.Repo{}
@@ -61,7 +60,7 @@ func TestAPackIsBoundedBeforeItIsUnpacked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, dir := gittest.Serve(t), t.TempDir()
-			m, err := source.New(dir, source.Repository{URL: server.URL, Limits: small})
+			m, err := newMirror(dir, repository{URL: server.URL, Limits: small})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,9 +100,9 @@ func TestAPackThatCannotBeReadIsNoCommitThatIsRefused(t *testing.T) {
 		"objects that miss":   func(r *gittest.Repo) { r.Count = 50 },
 	} {
 		server := gittest.Serve(t)
-		m := mirror(t, source.Repository{URL: server.URL, Limits: small})
+		m := mirrorOf(t, repository{URL: server.URL, Limits: small})
 		server.Push(commit(more))
-		if _, _, err := m.Latest(t.Context()); err == nil || !source.Unreached(err) {
+		if _, _, err := m.Latest(t.Context()); err == nil || !isUnreached(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 		server.Push(at(&gittest.Repo{}, "another\n"))
@@ -123,7 +122,7 @@ func TestAFetchEndsWithItsContext(t *testing.T) {
 	}))
 	ended := false
 	for left := 1; left < 1000 && !ended; left++ {
-		m := mirror(t, source.Repository{URL: server.URL})
+		m := mirrorOf(t, repository{URL: server.URL})
 		err := m.FetchOf(&checked{t.Context(), left})
 		if err != nil && !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
@@ -139,7 +138,7 @@ func TestAFetchEndsWithItsContext(t *testing.T) {
 // beyond one.
 func TestACloneDoesNotGrowForEver(t *testing.T) {
 	server, dir := gittest.Serve(t), t.TempDir()
-	m, err := source.New(dir, source.Repository{URL: server.URL, Limits: source.Limits{PackBytes: 20 << 10}})
+	m, err := newMirror(dir, repository{URL: server.URL, Limits: limits{PackBytes: 20 << 10}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,8 +18,8 @@ import (
 	"mishap"
 )
 
-// Repository says where experiments come from.
-type Repository struct {
+// repository says where experiments come from.
+type repository struct {
 	URL        string                 // https, http, ssh, git or file, or git@host:path
 	Ref        string                 // branch, tag or full hash; empty: the remote's HEAD
 	Path       string                 // folder inside the repository; empty: all of it
@@ -27,11 +27,11 @@ type Repository struct {
 	Secret     func() (string, error) // password or token for http, private key (PEM) for ssh, asked at each fetch; nil: none
 	KnownHosts string                 // for ssh: path of a known_hosts file; empty: the user's and the system's
 	SignedBy   []string               // SSH public keys (authorized_keys lines) or armored PGP keys; if any, one must have signed the commit
-	Limits     Limits
+	Limits     limits
 }
 
-// Limits are what a tree may be. Zero values get defaults.
-type Limits struct {
+// limits are what a tree may be. Zero values get defaults.
+type limits struct {
 	Entries    int           // files and folders that are looked at, wanted or not; default 100,000
 	Files      int           // experiment files, default 10,000
 	FileBytes  int64         // of one, default 1 MiB
@@ -47,9 +47,9 @@ type Limits struct {
 
 // deltaBytes is how large an object may be that is kept as a difference, or that
 // one is of: several are in memory at a time.
-func (l *Limits) deltaBytes() uint64 { return uint64(l.ObjectBytes / 4) }
+func (l *limits) deltaBytes() uint64 { return uint64(l.ObjectBytes / 4) }
 
-func (l *Limits) setDefaults() {
+func (l *limits) setDefaults() {
 	if l.Entries <= 0 {
 		l.Entries = 100_000
 	}
@@ -79,8 +79,8 @@ func (l *Limits) setDefaults() {
 	}
 }
 
-// Checkout is one commit's experiments on disk.
-type Checkout struct {
+// checkout is one commit's experiments on disk.
+type checkout struct {
 	Dir        string // holds the files of Path
 	Commit     string // full hash
 	Author     string // "Name <mail>", as the commit says
@@ -93,10 +93,10 @@ type Checkout struct {
 	Signed func(keys []string) error
 }
 
-// Mirror follows one repository.
-type Mirror struct {
+// mirror follows one repository.
+type mirror struct {
 	dir    string
-	about  Repository
+	about  repository
 	public string // URL without anything secret
 	last   string // commit that was handed out last
 
@@ -104,8 +104,8 @@ type Mirror struct {
 	because error
 }
 
-// New makes a mirror that keeps its clone and its trees below dir.
-func New(dir string, r Repository) (*Mirror, error) {
+// newMirror makes a mirror that keeps its clone and its trees below dir.
+func newMirror(dir string, r repository) (*mirror, error) {
 	endpoint, err := transport.NewEndpoint(r.URL)
 	if err != nil || r.URL == "" {
 		return nil, mishap.WithHint(errors.New("read repository: its URL is not one that git understands"), "write it like https://git.example/team/experiments.git")
@@ -118,7 +118,7 @@ func New(dir string, r Repository) (*Mirror, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "trees"), 0o700); err != nil {
 		return nil, fmt.Errorf("read repository: %w", err)
 	}
-	return &Mirror{dir: dir, about: r, public: public(r.URL, endpoint)}, nil
+	return &mirror{dir: dir, about: r, public: public(r.URL, endpoint)}, nil
 }
 
 // public is the URL without what may be secret.
@@ -140,7 +140,7 @@ func public(text string, e *transport.Endpoint) string {
 }
 
 // auth looks the secret up and makes of it what the transport wants.
-func (m *Mirror) auth(url string) (method transport.AuthMethod, secret string, err error) {
+func (m *mirror) auth(url string) (method transport.AuthMethod, secret string, err error) {
 	endpoint, err := transport.NewEndpoint(url)
 	if err != nil {
 		return nil, "", errors.New("its URL is not one that git understands")
@@ -164,7 +164,7 @@ func (m *Mirror) auth(url string) (method transport.AuthMethod, secret string, e
 	return nil, "", nil
 }
 
-func (m *Mirror) sshAuth(e *transport.Endpoint, user, key string) (transport.AuthMethod, error) {
+func (m *mirror) sshAuth(e *transport.Endpoint, user, key string) (transport.AuthMethod, error) {
 	if e.User != "" {
 		user = e.User
 	}

@@ -1,4 +1,4 @@
-package source_test
+package source
 
 import (
 	"context"
@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/internal/source"
 )
 
 // upstream is a real repository that tests push to.
@@ -76,9 +75,9 @@ func (u *upstream) commit(message string) string {
 	return u.git("rev-parse", "HEAD")
 }
 
-func mirror(t *testing.T, r source.Repository) *source.Mirror {
+func mirrorOf(t *testing.T, r repository) *mirror {
 	t.Helper()
-	m, err := source.New(t.TempDir(), r)
+	m, err := newMirror(t.TempDir(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +85,7 @@ func mirror(t *testing.T, r source.Repository) *source.Mirror {
 }
 
 // latest wants a tree.
-func latest(t *testing.T, m *source.Mirror) source.Checkout {
+func latest(t *testing.T, m *mirror) checkout {
 	t.Helper()
 	got, changed, err := m.Latest(t.Context())
 	if err != nil || !changed {
@@ -96,7 +95,7 @@ func latest(t *testing.T, m *source.Mirror) source.Checkout {
 }
 
 // refused wants an error with these words and a hint, and no half-written tree.
-func refused(t *testing.T, m *source.Mirror, dir string, words ...string) {
+func refused(t *testing.T, m *mirror, dir string, words ...string) {
 	t.Helper()
 	_, _, err := m.Latest(t.Context())
 	var hinted *mishap.Hinted
@@ -131,7 +130,7 @@ func files(t *testing.T, dir string) string {
 
 func TestATreeIsTheExperimentsOfOneCommit(t *testing.T) {
 	u := newUpstream(t)
-	m := mirror(t, source.Repository{URL: "file://" + u.dir, Path: "experiments"})
+	m := mirrorOf(t, repository{URL: "file://" + u.dir, Path: "experiments"})
 	first := latest(t, m)
 	if got := files(t, first.Dir); got != "a.yaml team/b.yml" {
 		t.Errorf("the tree holds %q", got)
@@ -160,7 +159,7 @@ func TestATreeIsTheExperimentsOfOneCommit(t *testing.T) {
 
 func TestAForcedPushIsFollowed(t *testing.T) {
 	u := newUpstream(t)
-	m := mirror(t, source.Repository{URL: u.dir, Ref: "main"})
+	m := mirrorOf(t, repository{URL: u.dir, Ref: "main"})
 	latest(t, m)
 	u.git("checkout", "-q", "--orphan", "other")
 	u.put("experiments/c.yaml", "c: 1\n")
@@ -179,7 +178,7 @@ func TestBranchesTagsAndCommitsAreFound(t *testing.T) {
 	u.commit("two")
 	u.git("config", "uploadpack.allowAnySHA1InWant", "true")
 	for _, ref := range []string{"v1", first, "refs/tags/v1"} {
-		if got := latest(t, mirror(t, source.Repository{URL: "file://" + u.dir, Ref: ref})); got.Commit != first {
+		if got := latest(t, mirrorOf(t, repository{URL: "file://" + u.dir, Ref: ref})); got.Commit != first {
 			t.Errorf("%s is at %s", ref, got.Commit)
 		}
 	}
@@ -190,22 +189,22 @@ func TestWhatCouldLeadOutOfTheTreeIsRefused(t *testing.T) {
 		name   string
 		change func(*upstream)
 		want   string
-		limits source.Limits
+		limits limits
 	}{
-		{"a link", func(u *upstream) { _ = os.Symlink("/etc/passwd", filepath.Join(u.dir, "experiments/x.yaml")) }, "symbolic link", source.Limits{}},
-		{"names that differ in case", func(u *upstream) { u.put("experiments/A.yaml", "x: 1\n") }, "differ in case", source.Limits{}},
-		{"a control character", func(u *upstream) { u.put("experiments/x\x07.yaml", "x: 1\n") }, "control character", source.Limits{}},
-		{"a large file", func(u *upstream) { u.put("experiments/x.yaml", strings.Repeat("x", 100)) }, "more than 50", source.Limits{FileBytes: 50}},
-		{"many files", func(*upstream) {}, "more than 1 experiment", source.Limits{Files: 1}},
-		{"many folders", func(*upstream) {}, "more than 3 files and folders", source.Limits{Entries: 3}},
-		{"much in all", func(*upstream) {}, "more than 7 bytes", source.Limits{TotalBytes: 7}},
+		{"a link", func(u *upstream) { _ = os.Symlink("/etc/passwd", filepath.Join(u.dir, "experiments/x.yaml")) }, "symbolic link", limits{}},
+		{"names that differ in case", func(u *upstream) { u.put("experiments/A.yaml", "x: 1\n") }, "differ in case", limits{}},
+		{"a control character", func(u *upstream) { u.put("experiments/x\x07.yaml", "x: 1\n") }, "control character", limits{}},
+		{"a large file", func(u *upstream) { u.put("experiments/x.yaml", strings.Repeat("x", 100)) }, "more than 50", limits{FileBytes: 50}},
+		{"many files", func(*upstream) {}, "more than 1 experiment", limits{Files: 1}},
+		{"many folders", func(*upstream) {}, "more than 3 files and folders", limits{Entries: 3}},
+		{"much in all", func(*upstream) {}, "more than 7 bytes", limits{TotalBytes: 7}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			u := newUpstream(t)
 			c.change(u)
 			u.commit("evil")
 			dir := t.TempDir()
-			m, err := source.New(dir, source.Repository{URL: "file://" + u.dir, Path: "experiments", Limits: c.limits})
+			m, err := newMirror(dir, repository{URL: "file://" + u.dir, Path: "experiments", Limits: c.limits})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -217,20 +216,20 @@ func TestWhatCouldLeadOutOfTheTreeIsRefused(t *testing.T) {
 func TestWhatIsWrongWithARemoteIsSaid(t *testing.T) {
 	u := newUpstream(t)
 	dir := t.TempDir()
-	try := func(r source.Repository, words ...string) {
+	try := func(r repository, words ...string) {
 		t.Helper()
-		m, err := source.New(dir, r)
+		m, err := newMirror(dir, r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		refused(t, m, dir, words...)
 	}
-	try(source.Repository{URL: "file:///no/such/repository"}, "/no/such/repository")
-	try(source.Repository{URL: "file://" + u.dir, Ref: "mian"}, `no branch or tag "mian"`)
-	try(source.Repository{URL: "file://" + u.dir, Path: "nowhere"}, "has no folder nowhere")
-	try(source.Repository{URL: "http://127.0.0.1:1/x.git"}, "127.0.0.1:1")
+	try(repository{URL: "file:///no/such/repository"}, "/no/such/repository")
+	try(repository{URL: "file://" + u.dir, Ref: "mian"}, `no branch or tag "mian"`)
+	try(repository{URL: "file://" + u.dir, Path: "nowhere"}, "has no folder nowhere")
+	try(repository{URL: "http://127.0.0.1:1/x.git"}, "127.0.0.1:1")
 	for _, path := range []string{"../x", "/etc"} {
-		if _, err := source.New(dir, source.Repository{URL: u.dir, Path: path}); err == nil {
+		if _, err := newMirror(dir, repository{URL: u.dir, Path: path}); err == nil {
 			t.Errorf("path %s is taken", path)
 		}
 	}
@@ -244,7 +243,7 @@ func TestARemoteThatHangsIsGivenUp(t *testing.T) {
 	}
 	defer l.Close()
 	dir := t.TempDir()
-	m, err := source.New(dir, source.Repository{URL: "http://" + l.Addr().String() + "/x.git", Limits: source.Limits{Timeout: 200 * time.Millisecond}})
+	m, err := newMirror(dir, repository{URL: "http://" + l.Addr().String() + "/x.git", Limits: limits{Timeout: 200 * time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +257,7 @@ func TestARemoteThatHangsIsGivenUp(t *testing.T) {
 func TestADamagedCloneIsMadeAnew(t *testing.T) {
 	u := newUpstream(t)
 	dir := t.TempDir()
-	m, err := source.New(dir, source.Repository{URL: "file://" + u.dir})
+	m, err := newMirror(dir, repository{URL: "file://" + u.dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +297,7 @@ func TestAPasswordOpensARepositoryAndIsNeverShown(t *testing.T) {
 	url := strings.Replace(server.URL, "http://", "http://somebody:inurl99@", 1) + "/up/.git?token=inquery99"
 	secret := "wrong-hunter"
 	dir := t.TempDir()
-	m, err := source.New(dir, source.Repository{URL: server.URL + "/up/.git", Secret: func() (string, error) { return secret, nil }})
+	m, err := newMirror(dir, repository{URL: server.URL + "/up/.git", Secret: func() (string, error) { return secret, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +306,7 @@ func TestAPasswordOpensARepositoryAndIsNeverShown(t *testing.T) {
 	if got := latest(t, m); strings.Contains(got.Repository, "hunter2") {
 		t.Errorf("%+v", got)
 	}
-	m, err = source.New(t.TempDir(), source.Repository{URL: url})
+	m, err = newMirror(t.TempDir(), repository{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +334,7 @@ func TestOnlyCommitsSignedByAListedKeyAreUsed(t *testing.T) {
 	ours, ourPublic := key("ours")
 	theirs, theirPublic := key("theirs")
 	dir := t.TempDir()
-	m, err := source.New(dir, source.Repository{URL: "file://" + u.dir, SignedBy: []string{ourPublic}})
+	m, err := newMirror(dir, repository{URL: "file://" + u.dir, SignedBy: []string{ourPublic}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -357,7 +356,7 @@ func TestOnlyCommitsSignedByAListedKeyAreUsed(t *testing.T) {
 		t.Errorf("the tree says of our key %v, of theirs %v", got.Signed([]string{ourPublic}), got.Signed([]string{theirPublic}))
 	}
 	for listed, want := range map[string]bool{ourPublic: true, theirPublic: false} {
-		again, err := source.New(dir, source.Repository{URL: "file://" + u.dir, SignedBy: []string{listed}})
+		again, err := newMirror(dir, repository{URL: "file://" + u.dir, SignedBy: []string{listed}})
 		if err != nil {
 			t.Fatal(err)
 		}
