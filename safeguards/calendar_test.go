@@ -143,6 +143,23 @@ func TestAFeedThatFailsIsGoodForADay(t *testing.T) {
 	}
 }
 
+// Errors stand in journals and logs, and are shown to viewers.
+func TestTheAddressOfAPrivateCalendarIsInNoError(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	private := strings.Replace(server.URL, "http://", "http://ann:hunter2@", 1) + "/private-hunter2/x.ics?token=hunter2"
+	fails := func(want string) {
+		t.Helper()
+		f := feed{url: private}
+		_, err := f.read(t.Context())
+		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), server.Listener.Addr().String()) || !strings.Contains(err.Error(), want) {
+			t.Errorf("it says %v, want the host and %q", err, want)
+		}
+	}
+	fails("404")
+	server.Close()
+	fails("refused")
+}
+
 // An endless rule of every second must not hang a dispatcher.
 func TestAnEndlessRuleIsRefusedInTime(t *testing.T) {
 	text := "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:x\r\nDTSTART:19700101T000000Z\r\nRRULE:FREQ=SECONDLY\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"

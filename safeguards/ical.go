@@ -3,10 +3,12 @@ package safeguards
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -272,7 +274,8 @@ func (f *feed) read(ctx context.Context) ([]byte, error) {
 	return f.text, nil
 }
 
-// fetch asks for the feed. A redirect elsewhere is an answer that is none.
+// fetch asks for the feed. A redirect elsewhere is an answer that is none. Whoever
+// knows the address of a private calendar may read it, so errors name its host alone.
 func (f *feed) fetch(ctx context.Context) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -289,12 +292,15 @@ func (f *feed) fetch(ctx context.Context) ([]byte, error) {
 		return nil
 	}}
 	resp, err := client.Do(req)
+	if call := new(url.Error); errors.As(err, &call) {
+		err = call.Err // without the address
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("ask %s: %w", req.URL.Host, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s", f.url, resp.Status)
+		return nil, fmt.Errorf("%s answers %s", req.URL.Host, resp.Status)
 	}
 	return limited(resp.Body)
 }
