@@ -11,6 +11,8 @@ type Baseline struct {
 	Rows []BaselineRow
 	// Enough says that every row that may be cleared has counted what it needs.
 	Enough bool
+	// Needed is the most requests of both arms that one of them needs.
+	Needed float64
 	// Left is how long until then, at this rate.
 	Left time.Duration
 	// Doubts are reasons to inject nothing, because it would show nothing.
@@ -45,26 +47,40 @@ func (c *Comparison) Baseline() Baseline {
 	if c.lost != "" {
 		out.Doubts = append(out.Doubts, Doubt{LostDoubt, "", c.lost})
 	}
+	clears := false // the row that one of all requests is beside
 	for _, r := range c.rows {
-		if r.all || !r.clears && r.metric.Kind != SuccessRate {
+		if !r.guards && r.metric.Kind != SuccessRate {
 			continue
 		}
 		b, d := c.baselineRow(r)
-		out.Doubts = append(out.Doubts, d...)
-		if !r.clears {
+		if r.all {
+			if clears {
+				out.needs(b)
+			}
 			continue
 		}
-		out.Rows = append(out.Rows, b)
-		if b.Counted < b.Needed && !b.HarmOnly {
-			out.Enough = false
-			left := longest
-			if b.PerArm > 0 && b.Needed < math.MaxInt64 {
-				left = min(longest, seconds((b.Needed-b.Counted)/(2*b.PerArm)))
-			}
-			out.Left = max(out.Left, left)
+		out.Doubts = append(out.Doubts, d...)
+		if clears = r.clears && !b.HarmOnly; clears {
+			out.needs(b)
+		}
+		if r.clears {
+			out.Rows = append(out.Rows, b)
 		}
 	}
 	return out
+}
+
+// needs takes in what a row needs to be compared with its baseline.
+func (b *Baseline) needs(r BaselineRow) {
+	b.Needed = max(b.Needed, r.Needed)
+	if r.Counted >= r.Needed {
+		return
+	}
+	left := longest
+	if r.PerArm > 0 && r.Needed < math.MaxInt64 {
+		left = min(longest, seconds((r.Needed-r.Counted)/(2*r.PerArm)))
+	}
+	b.Enough, b.Left = false, max(b.Left, left)
 }
 
 func seconds(s float64) time.Duration {

@@ -277,17 +277,21 @@ func (c *Comparison) guardDoubts(g *Guard) []Doubt {
 		return nil
 	}
 	name := RowName(g.Metric, g.Quantile)
+	if g.Of == AllRequests {
+		name += AllSuffix
+	}
 	var all []Doubt
-	if g.Kind == SuccessRate && g.Before > mostFailing {
+	if g.Kind == SuccessRate && g.Of == "" && g.Before > mostFailing {
 		all = append(all, Doubt{FailingDoubt, name, fmt.Sprintf("%s: %s failed in the baseline already", name, percent(g.Before))})
 	}
 	if g.State == Within {
 		return all
 	}
 	for _, r := range c.rows {
-		if r.name != name || r.all {
+		if r.name != name {
 			continue
 		}
+		name := g.name()
 		row, _ := c.baselineRow(r)
 		if math.IsInf(row.Needed, 1) {
 			return append(all, Doubt{ShortDoubt, name, name + ": the baseline has nothing to compare both arms with"})
@@ -296,7 +300,7 @@ func (c *Comparison) guardDoubts(g *Guard) []Doubt {
 			return append(all, Doubt{ShortDoubt, name, fmt.Sprintf("%s: the baseline of %.0f requests is too short to say that both arms are as before; it takes %.0f", name, row.Counted, math.Ceil(row.Needed))})
 		}
 	}
-	return append(all, Doubt{ChangeDoubt, name, fmt.Sprintf("%s: both arms may be worse than in the baseline by more than the margin", name)})
+	return append(all, Doubt{ChangeDoubt, name, fmt.Sprintf("%s: both arms may be worse than in the baseline by more than the margin", g.name())})
 }
 
 // Split says that units were not split between the arms evenly; empty if nothing

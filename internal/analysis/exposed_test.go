@@ -2,14 +2,17 @@ package analysis
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"mishap/internal/slots"
 )
 
+const later = 1 << 20
+
 // exposedBook counts a request a second of 200 units per arm, of which every
-// metth met the fault.
+// metth met the fault; what comes with the fault in is numbered from later on.
 func exposedBook(t *testing.T, metth int, met, rest func(e bool, i int) bool) slots.Snapshot {
 	t.Helper()
 	b, err := slots.NewBook(0, []slots.Row{{Name: "success-rate"}, {Name: "success-rate all"}}, begin)
@@ -20,11 +23,15 @@ func exposedBook(t *testing.T, metth int, met, rest func(e bool, i int) bool) sl
 		for i := range seconds * 400 {
 			arm := slots.Arm(i % 2)
 			e, n := arm == slots.Experiment && after, i/2
-			bad := rest(e, n)
+			which := n
+			if after {
+				which += later
+			}
+			bad := rest(e, which)
 			p := slots.Place{Arm: arm, Slot: slots.Of(uint64(n), 200)}
 			came := from.Add(time.Duration(i) * time.Second / 400)
 			if n%metth == 0 {
-				bad = met(e, n/metth)
+				bad = met(e, which/metth)
 				b.Add(p, came, slots.Count{Row: 0, N: 1, Y: uint32(boolInt(bad))})
 				b.Trial(p, came, bad)
 			}
@@ -36,6 +43,33 @@ func exposedBook(t *testing.T, metth int, met, rest func(e bool, i int) bool) sl
 	count(at, 120, true)
 	b.Close(at.Add(2 * time.Minute))
 	return b.Snapshot(0)
+}
+
+// TestWhatBothArmsSufferBesideTheFaultIsNeverHeld: as with a circuit that they
+// share, which the fault opens: what does not come to the dependency any more
+// fails, and did not meet the fault.
+func TestWhatBothArmsSufferBesideTheFaultIsNeverHeld(t *testing.T) {
+	rare := func(_ bool, i int) bool { return i%211 == 0 }
+	rest := func(_ bool, i int) bool { return i%211 == 0 || i > later && i%5 > 0 }
+	s := exposedBook(t, 8, rare, rest)
+	c, err := New(Plan{Exposed: true, Metrics: []Metric{success(0.02)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Take("", s); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Begin(s.Injected)
+	got := c.Status(s.UpTo)
+	if d := got.Decision; d.Cause != BothChanged || d.Guard == nil || d.Guard.Of != AllRequests || d.Guard.Both {
+		t.Errorf("%+v, guard %+v", d, d.Guard)
+	}
+	if !has(got.Doubts, ChangeDoubt) || !strings.Contains(got.Decision.Reason, "all requests: both arms got worse") {
+		t.Errorf("doubts %v: %s", got.Doubts, got.Decision.Reason)
+	}
+	if got.Rows[0].State != Within {
+		t.Errorf("of what met the fault: %+v", got.Rows[0])
+	}
 }
 
 func TestOnlyWhatMetTheFaultClears(t *testing.T) {

@@ -6,6 +6,7 @@ type Guard struct {
 	Kind     Kind
 	Quantile float64
 	Both     bool // of both arms; otherwise of control
+	Of       Part
 	Before   float64
 	Now      float64
 	// Low is the least change for the worse that is not shown to be exceeded, High
@@ -18,6 +19,9 @@ type Guard struct {
 // guard is a row beside its own baseline.
 func (c *Comparison) guard(r *row, both, ends bool) Guard {
 	out := Guard{Metric: r.metric.Name, Kind: r.metric.Kind, Quantile: r.q, Both: both, Low: -1, High: 1, State: Open}
+	if r.all {
+		out.Of = AllRequests
+	}
 	b := c.books[r.metric.Book]
 	if b == nil || b.Injected.IsZero() { // nothing is told of the time since the injection
 		return out

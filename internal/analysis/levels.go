@@ -37,7 +37,7 @@ func (c *Comparison) clearLevel() float64 { return -math.Log(c.plan.Alpha) }
 func (c *Comparison) guardLevel() float64 {
 	n := 0.0
 	for _, r := range c.rows {
-		if r.clears {
+		if r.guards {
 			n++
 		}
 	}

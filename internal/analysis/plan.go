@@ -107,6 +107,7 @@ type row struct {
 	met    bool // of the requests that met the fault
 	all    bool // of all requests, beside one that is met: stops only
 	clears bool
+	guards bool // is compared with its own baseline: it clears, or is beside one that does
 	limit  Threshold
 	few    *few
 	pace   pace
@@ -148,11 +149,11 @@ func (p Plan) complete() (Plan, []*row, error) {
 			p.Metrics[i].Quantiles = m.Quantiles
 		}
 		for _, r := range m.rows() {
-			r.met = p.Exposed && !m.Whole
+			r.met, r.guards = p.Exposed && !m.Whole, r.clears
 			rows = append(rows, r)
 			if r.met {
 				all := *r
-				all.name, all.met, all.all, all.clears = all.name+AllSuffix, false, true, false
+				all.name, all.change, all.met, all.all, all.clears = r.name+AllSuffix, r.change+AllSuffix, false, true, false
 				rows = append(rows, &all)
 			}
 		}

@@ -115,7 +115,7 @@ func (c *Comparison) status(now time.Time, ends bool) Status {
 	c.addWindows(&s, ends)
 	c.addFirst(&s)
 	for _, r := range c.rows {
-		if r.clears {
+		if r.guards {
 			s.Guards = append(s.Guards, c.guard(r, false, ends), c.guard(r, true, ends))
 		}
 	}
@@ -213,7 +213,7 @@ func (c *Comparison) describe(r *row, s span, since time.Time) Row {
 		if sums, there := b.Row(r.name); there {
 			out.Control.Most, out.Experiment.Most = sums.Control.Most, sums.Experiment.Most
 		}
-		if change, there := b.Row(r.name + slots.Changed); there && r.q != 0 && r.control.N > 0 && change.Control.Since.N > 0 {
+		if change, there := b.Row(r.change); there && r.q != 0 && r.control.N > 0 && change.Control.Since.N > 0 {
 			out.Same = change.Control.Since.Y/change.Control.Since.N - r.control.Y/r.control.N
 			out.Shown = s.low > out.Same
 		}

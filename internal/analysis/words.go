@@ -56,17 +56,30 @@ func (r *Row) place() string {
 	return fmt.Sprintf("between %s and %s more, margin %s", points(r.Low), points(r.High), points(r.Margin))
 }
 
+// name is what a guard is of.
+func (g *Guard) name() string {
+	name := RowName(g.Metric, g.Quantile)
+	if g.Of != "" {
+		name += ", " + string(g.Of)
+	}
+	return name
+}
+
 // sentence says that control is not what it was.
 func (g *Guard) sentence() string {
 	what := "failed"
 	if g.Kind == Latency {
 		what = "were slow at " + QuantileName(g.Quantile)
 	}
+	name := g.Metric
+	if g.Of != "" {
+		name += ", " + string(g.Of)
+	}
 	if g.Kind == EventRate {
-		return fmt.Sprintf("%s: both arms changed: control had %.3g events a second, and %.3g in its own baseline; the fault reaches beyond its arm, or something else went wrong", g.Metric, g.Now, g.Before)
+		return fmt.Sprintf("%s: both arms changed: control had %.3g events a second, and %.3g in its own baseline; the fault reaches beyond its arm, or something else went wrong", name, g.Now, g.Before)
 	}
 	return fmt.Sprintf("%s: both arms got worse: %s of control's requests %s, and %s in its own baseline; the fault reaches beyond its arm, or something else went wrong",
-		g.Metric, percent(g.Now), what, percent(g.Before))
+		name, percent(g.Now), what, percent(g.Before))
 }
 
 // lopsided says what it means if all of the few units that fail are in the

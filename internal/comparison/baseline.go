@@ -97,10 +97,7 @@ func (c *Comparison) tooShort(b analysis.Baseline, needed time.Duration) string 
 	if c.unfixed != nil {
 		return fmt.Sprintf("a baseline of %s does not tell what is slow: %v", mishap.Duration(most), c.unfixed)
 	}
-	rate := 0.0
-	for _, r := range b.Rows {
-		rate = max(rate, r.Needed/(2*most.Seconds()))
-	}
+	rate := b.Needed / (2 * most.Seconds())
 	return fmt.Sprintf("too little traffic for a baseline: it would have to last %s, and lasts %s at most; %.3g requests/s per arm would do, or a larger margin",
 		rounded(needed), mishap.Duration(most), rate)
 }

@@ -96,8 +96,12 @@ func guardOf(g analysis.Guard) mishap.Guard {
 	if g.Both {
 		of = "both arms"
 	}
+	counted := what(g.Kind, g.Quantile)
+	if g.Of != "" {
+		counted += ", " + string(g.Of)
+	}
 	return mishap.Guard{
-		Metric: g.Metric, What: what(g.Kind, g.Quantile), Of: of, Before: tidy(g.Before), Now: tidy(g.Now),
+		Metric: g.Metric, What: counted, Of: of, Before: tidy(g.Before), Now: tidy(g.Now),
 		More:   mishap.Interval{Low: tidy(g.Low), Estimate: tidy(g.Now - g.Before), High: tidy(g.High)},
 		Margin: g.Margin, State: mishap.RowState(g.State), Rate: g.Kind == analysis.EventRate,
 	}

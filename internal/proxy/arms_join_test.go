@@ -61,13 +61,14 @@ func TestOnlyWhatMetTheFaultIsInRowsAndAllIsBesideThem(t *testing.T) {
 		t.Errorf("before %+v, want %+v", j.Before, want)
 	}
 	for row, want := range map[string][2][4]float64{
-		"ok":         {{1, 0, 1, 0}, {2, 1, 1, 0}},
-		"ok all":     {{2, 1, 2, 1}, {3, 2, 1, 0}},
-		"p50":        {{1, 0, 1, 1}, {1, 1, 1, 0}},
-		"p50 all":    {{1, 0, 1, 1}, {1, 1, 1, 0}},
-		"p50 change": {{1, 0, 1, 1}, {1, 1, 1, 0}},
-		"paid":       {{1, 1, 1, 1}, {2, 1, 1, 1}},
-		"paid all":   {{1, 1, 1, 1}, {3, 1, 1, 1}},
+		"ok":             {{1, 0, 1, 0}, {2, 1, 1, 0}},
+		"ok all":         {{2, 1, 2, 1}, {3, 2, 1, 0}},
+		"p50":            {{1, 0, 1, 1}, {1, 1, 1, 0}},
+		"p50 all":        {{1, 0, 1, 1}, {1, 1, 1, 0}},
+		"p50 change":     {{1, 0, 1, 1}, {1, 1, 1, 0}},
+		"p50 change all": {{1, 0, 1, 1}, {1, 1, 1, 0}},
+		"paid":           {{1, 1, 1, 1}, {2, 1, 1, 1}},
+		"paid all":       {{1, 1, 1, 1}, {3, 1, 1, 1}},
 	} {
 		if c, e := l.sums(3*width, row); c != want[0] || e != want[1] {
 			t.Errorf("%s: control %v, experiment %v, want %v", row, c, e, want)

@@ -31,12 +31,22 @@ type armsUnits struct {
 	underWay   [2]uint64 // requests that came before the injection, and were not over
 }
 
+// countedAs are the places of a row in the book: of the requests that met the fault, and of all requests beside it.
+type countedAs struct{ met, all int }
+
+// of is the place for all requests, or for those that met the fault.
+func (c countedAs) of(all bool) int {
+	if all {
+		return c.all
+	}
+	return c.met
+}
+
 // unitRow is a row as it was asked for, and where it is in the book.
 type unitRow struct {
 	CountRow
 	part        uint16 // the bit of its part; 0: all
-	of, changed int
-	all         int       // of all requests, where the row itself is of those that met the fault
+	of, changed countedAs
 	limit       [2]uint32 // microseconds, of each arm; 0: not told
 }
 
@@ -45,18 +55,19 @@ func newArmsUnits(c *Counts, now time.Time) *armsUnits {
 	u := &armsUnits{slots: slotsFor(rows), trials: -1, exposed: c.Exposed}
 	u.book, _ = slots.NewBook(u.slots, rows, now) // the rows are checked
 	u.counts = make([]slots.Count, 0, len(rows))
-	confined, changed := c.confined(), len(c.Rows)
-	if c.Exposed {
-		changed *= 2
+	at := map[string]int{}
+	for i, r := range rows {
+		at[r.Name] = i
 	}
+	confined := c.confined()
 	for i, r := range c.Rows {
-		row := unitRow{CountRow: r, of: i, all: i + len(c.Rows)}
+		row := unitRow{CountRow: r, of: countedAs{at[r.Name], at[r.Name+All]}}
 		if part := partOf(confined, r); part >= 0 {
 			row.part = 1 << part
 		}
 		if r.Of == OfSlow {
-			row.changed = changed
-			changed++
+			changed := r.Name + slots.Changed
+			row.changed = countedAs{at[changed], at[changed+All]}
 		}
 		if r.Of == OfFailures && u.trials < 0 {
 			u.trials = i
@@ -139,7 +150,7 @@ func (u *armsUnits) countMet(r *armRequest, came time.Time, when phase) {
 // concerns says whether a request is of the part of the traffic that a row is confined to.
 func (row *unitRow) concerns(r *armRequest) bool { return row.part == 0 || r.parts&row.part != 0 }
 
-// add says what rows count of a request; of the rows of those that met the fault also how both arms changed.
+// add says what rows count of a request, and how both arms changed.
 func (u *armsUnits) add(r *armRequest, when phase, all bool) {
 	u.counts = u.counts[:0]
 	ok, arm := r.has(succeeded), r.arm()
@@ -155,10 +166,7 @@ func (u *armsUnits) add(r *armRequest, when phase, all bool) {
 	}
 	for i := range u.rows {
 		row := &u.rows[i]
-		of := row.of
-		if all {
-			of = row.all
-		}
+		of := row.of.of(all)
 		switch {
 		case !row.concerns(r):
 		case row.Of == OfFailures:
@@ -167,15 +175,13 @@ func (u *armsUnits) add(r *armRequest, when phase, all bool) {
 			count(of, ok)
 		case ok && row.limit[0] > 0:
 			count(of, r.took > row.limit[arm])
-			if !all {
-				count(row.changed, r.took > row.limit[min(when, 1)])
-			}
+			count(row.changed.of(all), r.took > row.limit[min(when, 1)])
 		}
 	}
 }
 
-// limit takes the thresholds of all rows that need one, for buckets that are not closed yet. They may be told again, and never
-// be changed.
+// limit takes the thresholds of rows that need one, for buckets that are not closed yet; a row that is not told one counts
+// nothing. They may be told again, and never be changed.
 func (b *armsBook) limit(list []Threshold) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -198,9 +204,7 @@ func (b *armsBook) limit(list []Threshold) error {
 		i := slices.IndexFunc(u.rows, func(r unitRow) bool { return r.Name == t.Row && r.Of == OfSlow })
 		errs.add(i < 0, "there is no row %q that needs a threshold", t.Row)
 	}
-	for _, r := range u.rows {
-		errs.add(r.Of == OfSlow && !told[r.Name], "row %q has no threshold", r.Name)
-	}
+	errs.add(len(list) == 0, "no row has a threshold")
 	if err := errors.Join(errs...); err != nil {
 		return refuse(http.StatusBadRequest, "", "%w", err)
 	}

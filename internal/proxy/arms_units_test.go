@@ -111,6 +111,18 @@ func TestAThresholdIsExactToTheMicrosecond(t *testing.T) {
 	}
 }
 
+// TestARowWithoutAThresholdHoldsUpNoOther: a quantile that can only stop a run is left out by a run with too few answers.
+func TestARowWithoutAThresholdHoldsUpNoOther(t *testing.T) {
+	l := newLedger(counting(func(c *proxy.Counts) { c.Rows = append(c.Rows, proxy.CountRow{Name: "p99.9", Of: proxy.OfSlow}) }))
+	l.limits(t, "p50", 10*ms, 12*ms)
+	l.serve(forward.Control, 1, 0, 11*ms, 200)
+	for row, want := range map[string][4]float64{"p50": {0, 0, 1, 1}, "p99.9": {}} {
+		if c, _ := l.sums(3*width, row); c != want {
+			t.Errorf("%s: %v, want %v", row, c, want)
+		}
+	}
+}
+
 func TestTheInjectionDividesWhatIsCounted(t *testing.T) {
 	for name, c := range map[string]struct {
 		told, now time.Duration // of the injection
@@ -257,7 +269,7 @@ func TestWhatArmsCountByIsToldOnceAndByTheirRun(t *testing.T) {
 		`belongs to run "r"`:                  others,
 		`no row "p99" that needs a threshold`: limit("p99", ms, ms),
 		`no row "ok" that needs a threshold`:  limit("ok", ms, ms),
-		`row "p50" has no threshold`:          {Run: "r"},
+		"no row has a threshold":              {Run: "r"},
 		"not below control's":                 limit("p50", 2*ms, ms),
 		"must be above 0":                     limit("p50", 0, ms),
 		`row "p50" has two thresholds`:        twice,

@@ -108,9 +108,15 @@ func (c *Counts) bookRows() (rows []slots.Row) {
 			rows = append(rows, slots.Row{Name: r.Name + All, PerUnit: r.Of == OfEvents, Beside: true})
 		}
 	}
-	for _, r := range c.Rows {
-		if r.Of == OfSlow {
-			rows = append(rows, slots.Row{Name: r.Name + slots.Changed, Whole: true})
+	suffixes := []string{""}
+	if c.Exposed {
+		suffixes = append(suffixes, All)
+	}
+	for _, suffix := range suffixes {
+		for _, r := range c.Rows {
+			if r.Of == OfSlow {
+				rows = append(rows, slots.Row{Name: r.Name + slots.Changed + suffix, Whole: true})
+			}
 		}
 	}
 	return rows
