@@ -53,23 +53,26 @@ type DoubtKind string
 
 // The doubts.
 const (
-	SoonDoubt     DoubtKind = "too-soon"        // before atLeast
-	OpenDoubt     DoubtKind = "open"            // an interval is not within its margin
-	NewestDoubt   DoubtKind = "newest-open"     // not in the newest third
-	ChangeDoubt   DoubtKind = "changed"         // both arms may be worse than the baseline
-	ShortDoubt    DoubtKind = "baseline-short"  // the baseline cannot tell
-	FailingDoubt  DoubtKind = "baseline-fails"  // more than a fifth
-	UnitsDoubt    DoubtKind = "few-units"       //
-	NotMetDoubt   DoubtKind = "nothing-met"     //
-	UnjoinedDoubt DoubtKind = "unjoined"        // requests met the fault, and it is not known which
-	SilentDoubt   DoubtKind = "silent"          // an arm had no requests for long
-	MissingDoubt  DoubtKind = "missing"         // a book is late, or tells nothing of a row
-	RefusedDoubt  DoubtKind = "refused"         // counts that could not be
-	LostDoubt     DoubtKind = "lost"            // a book began anew
-	SplitDoubt    DoubtKind = "split"           //
-	LimitDoubt    DoubtKind = "no-limit"        // a quantile's limit is not known
-	NothingDoubt  DoubtKind = "nothing-guarded" // no metric has a margin
-	HopelessDoubt DoubtKind = "hopeless"        //
+	SoonDoubt      DoubtKind = "too-soon"        // before atLeast
+	OpenDoubt      DoubtKind = "open"            // an interval is not within its margin
+	NewestDoubt    DoubtKind = "newest-open"     // not in the newest third
+	ChangeDoubt    DoubtKind = "changed"         // both arms may be worse than the baseline
+	ShortDoubt     DoubtKind = "baseline-short"  // the baseline cannot tell
+	FailingDoubt   DoubtKind = "baseline-fails"  // more than a fifth
+	UnitsDoubt     DoubtKind = "few-units"       //
+	NotMetDoubt    DoubtKind = "nothing-met"     //
+	KeptDoubt      DoubtKind = "kept-away"       // what both arms do keeps requests from the fault
+	UnjoinedDoubt  DoubtKind = "unjoined"        // requests met the fault, and it is not known which
+	UnweighedDoubt DoubtKind = "unweighed"       // the arms differ in what no metric decides
+	DilutedDoubt   DoubtKind = "diluted"         // by requests that control did not have
+	SilentDoubt    DoubtKind = "silent"          // an arm had no requests for long
+	MissingDoubt   DoubtKind = "missing"         // a book is late, or tells nothing of a row
+	RefusedDoubt   DoubtKind = "refused"         // counts that could not be
+	LostDoubt      DoubtKind = "lost"            // a book began anew
+	SplitDoubt     DoubtKind = "split"           //
+	LimitDoubt     DoubtKind = "no-limit"        // a quantile's limit is not known
+	NothingDoubt   DoubtKind = "nothing-guarded" // no metric has a margin
+	HopelessDoubt  DoubtKind = "hopeless"        //
 )
 
 // Doubt is one reason.
@@ -246,6 +249,9 @@ func (c *Comparison) rowDoubts(r *row, row *Row, s *Status) []Doubt {
 	}
 	if e, err := SplitEvidence([]int64{int64(row.Control.Units), int64(row.Experiment.Units)}, []float64{0.5, 0.5}); err != nil || e >= math.Log(1/splitAlpha) {
 		all = append(all, doubt(SplitDoubt, "%.0f units of control and %.0f of the experiment were seen, which chance does not do", row.Control.Units, row.Experiment.Units)...)
+	}
+	if times, ok := r.diluted(); ok {
+		all = append(all, doubt(DilutedDoubt, "the experiment had %.3g times as many requests as control, which chance does not do: without those harm would be beyond the margin", times)...)
 	}
 	switch {
 	case row.State != Within:

@@ -58,6 +58,7 @@ const (
 	mostUntold = 1 << 18 // ids that the edge was not told yet
 	unjoined   = 0.01    // of what met the fault, as much may be unknown
 	sureOf     = 20      // requests, until it is said that none is known
+	enoughMet  = 50      // of control that should have met the fault, until it is said that much fewer do
 )
 
 // exposure carries what dependencies know to the edge.
@@ -243,11 +244,29 @@ func (k *known) doubts() (all []analysis.Doubt) {
 	if none(k.joined.Since) && k.joined.Since.Of != (mishap.ArmCount{}) {
 		all = append(all, analysis.Doubt{Kind: analysis.NotMetDoubt, Text: k.nothing()})
 	}
+	if text := k.kept(); text != "" {
+		all = append(all, analysis.Doubt{Kind: analysis.KeptDoubt, Text: text})
+	}
 	if n := k.noID + k.joined.Foreign; float64(n) > unjoined*float64(k.joined.Told+k.noID) {
 		all = append(all, analysis.Doubt{Kind: analysis.UnjoinedDoubt, Text: fmt.Sprintf(
 			"of %d requests that met the fault it is not known which they are: they had no mishap.req in their baggage, or that of somebody else", n)})
 	}
 	return all
+}
+
+// kept says that much fewer of control's requests would have met the fault than
+// in the baseline: what it does keeps them from the dependency, and what then
+// becomes of them is in no row of those that met it.
+func (k *known) kept() string {
+	before, since := k.joined.Before, k.joined.Since
+	if before.Of.Control == 0 || since.Of.Control == 0 {
+		return ""
+	}
+	was, is := float64(before.Met.Control)/float64(before.Of.Control), float64(since.Met.Control)/float64(since.Of.Control)
+	if was*float64(since.Of.Control) < enoughMet || before.Met.Control < sureOf || is > was/2 {
+		return ""
+	}
+	return fmt.Sprintf("%s of control's requests would have met the fault, and %s in the baseline: it keeps others from %s, as a circuit does that is open in both arms", percent(is), percent(was), k.names)
 }
 
 func none(m metrics.MetOf) bool { return m.Met == mishap.ArmCount{} }

@@ -138,6 +138,25 @@ func TestHarmToOthersStops(t *testing.T) {
 	})
 }
 
+// TestAFaultThatKeepsRequestsFromTheDependencyIsNotHeld: as by a circuit that both arms share. What is kept away may fail, and did
+// not meet it.
+func TestAFaultThatKeepsRequestsFromTheDependencyIsNotHeld(t *testing.T) {
+	for rare, want := range map[int]mishap.ComparisonOutcome{6: mishap.HarmRuledOut, 15: mishap.Undecided} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newTraffic(50, 0, 0)
+			s.rare = 5
+			spec := successRate()
+			spec.Metrics[0].Margin.Difference, spec.Metrics[0].Source = 0.1, "proxy"
+			looks := watchAs(t, comparison.Options{Compare: spec, Edge: s, Dependencies: []comparison.Dependency{&silentProxy{met: comparison.Met{Since: time.Now()}}}}, s, 5*time.Minute, func() {
+				s.change(func(s *traffic) { s.rare = rare })
+			})
+			if l := last(looks); l.Outcome != want || want == mishap.Undecided && !strings.Contains(l.Reason, "in the baseline: it keeps others from pays") {
+				t.Errorf("1 of %d: outcome %q: %s", rare, l.Outcome, l.Reason)
+			}
+		})
+	}
+}
+
 // TestWhatIsNotKnownIsNeverHeld: it ends a run with its reason, before the fault if it is known by then.
 func TestWhatIsNotKnownIsNeverHeld(t *testing.T) {
 	began := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -15,7 +15,7 @@ func (c *Comparison) look(now time.Time) (mishap.Comparison, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.assign()
-	c.met()
+	c.doubt()
 	look := mishap.Comparison{Phase: mishap.InBaseline, Start: c.looked, Width: mishap.Duration(now.Sub(c.looked)), Doubts: c.missing()}
 	if c.injected.IsZero() {
 		c.lookBefore(&look, now)
@@ -69,16 +69,18 @@ func (c *Comparison) missing() []string {
 	return all
 }
 
-// met tells the analysis what is known of who met the fault.
-func (c *Comparison) met() {
-	if c.exposure == nil {
-		return
+// doubt tells the analysis what else keeps a run from being held, and what is
+// known of who met the fault.
+func (c *Comparison) doubt() {
+	all := c.unweighed()
+	if c.exposure != nil {
+		known := c.exposure.state()
+		if known.lost != "" {
+			c.math.Lose(known.lost)
+		}
+		all = append(all, known.doubts()...)
 	}
-	known := c.exposure.state()
-	if known.lost != "" {
-		c.math.Lose(known.lost)
-	}
-	c.math.Doubt(known.doubts()...)
+	c.math.Doubt(all...)
 }
 
 // fewTargets is below how many targets in each arm nothing is cleared.

@@ -1,0 +1,75 @@
+package analysis
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"mishap/internal/slots"
+)
+
+// TestHarmIsNotDilutedByRequestsThatItCauses: of the experiment's purchases 15 %
+// fail from 20 s on, and each other is followed by polls that succeed: of its
+// requests 1 % fail.
+func TestHarmIsNotDilutedByRequestsThatItCauses(t *testing.T) {
+	for name, x := range map[string]struct {
+		polls int
+		harm  float64
+		want  Outcome
+		doubt bool
+	}{
+		"no harm":                   {1, 0, Held, false},
+		"no harm, and more polls":   {9, 0, Held, false},
+		"harm, hidden behind polls": {9, 0.15, Continue, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(5, 6))
+			b, err := slots.NewBook(0, []slots.Row{{Name: "success-rate"}}, begin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			buy := func(arm slots.Arm, came time.Time, fails float64, polls int) {
+				p, bad := slots.Place{Arm: arm, Slot: slots.Of(r.Uint64(), 400)}, r.Float64() < fails
+				b.Add(p, came, slots.Count{N: 1, Y: uint32(boolInt(bad))})
+				b.Trial(p, came, bad)
+				if !bad {
+					b.Add(p, came, slots.Count{N: uint32(polls)})
+				}
+			}
+			for i := range 60 * 20 {
+				buy(slots.Arm(i%2), begin.Add(time.Duration(i)*time.Second/20), 0, 1)
+			}
+			at := b.Inject(begin.Add(time.Minute))
+			for i := range 90 * 20 {
+				came, e := at.Add(time.Duration(i)*time.Second/20), i%2 == 1
+				fails, polls := 0.0, 1
+				if e {
+					polls = x.polls
+				}
+				if e && i > 20*20 {
+					fails = x.harm
+				}
+				buy(slots.Arm(i%2), came, fails, polls)
+			}
+			b.Close(at.Add(90 * time.Second))
+			c, err := New(Plan{Metrics: []Metric{success(0.04)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := b.Snapshot(0)
+			s.Trials = "" // users' first requests, of which none failed, are not what is asked
+			if err := c.Take("", s); err != nil {
+				t.Fatal(err)
+			}
+			_ = c.Begin(at)
+			got := c.Status(s.UpTo)
+			if got.Decision.Outcome != x.want || has(got.Doubts, DilutedDoubt) != x.doubt {
+				t.Errorf("%+v, rows %+v, doubts %v", got.Decision, got.Rows, got.Doubts)
+			}
+			if x.doubt && len(got.Doubts) == 1 && !strings.Contains(got.Doubts[0].Text, "times as many requests") {
+				t.Errorf("it says %v", got.Doubts)
+			}
+		})
+	}
+}
