@@ -85,6 +85,18 @@ func (s *script) judge() (mishap.Verdict, string) {
 	return mishap.Judge(run)
 }
 
+// TestAComparisonWithoutAnAnswerSaysWhatItWaitedFor: the last look may come just before the faults are over.
+func TestAComparisonWithoutAnAnswerSaysWhatItWaitedFor(t *testing.T) {
+	s := newScript(t)
+	s.entries[0].Planned.Experiment.Compare = &mishap.Compare{}
+	s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, &mishap.Traffic{Connections: 3})
+	s.add(mishap.Entry{Comparison: &mishap.Comparison{Phase: mishap.InHold, Doubts: []string{"a scrape failed"}, Intervals: &mishap.Intervals{Waits: []string{"the interval is wide"}}}})
+	verdict, why := s.out(mishap.CauseElapsed).judge()
+	if verdict != mishap.Inconclusive || !strings.Contains(why, "no answer yet when the faults were over: a scrape failed: the interval is wide") {
+		t.Errorf("%s: %s", verdict, why)
+	}
+}
+
 func TestVerdictFollowsTheEvidence(t *testing.T) {
 	felt, unfelt := &mishap.Traffic{Connections: 3}, &mishap.Traffic{}
 	tests := []struct {

@@ -2,6 +2,7 @@ package mishap
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -75,7 +76,11 @@ func doubtComparison(r *Run) string {
 	case last.Reason != "":
 		return last.Reason
 	}
-	return strings.Join(append([]string{"the comparison had no answer yet when the faults were over"}, last.Doubts...), ": ")
+	why := last.Doubts
+	if last.Intervals != nil {
+		why = append(slices.Clone(why), last.Intervals.Waits...)
+	}
+	return strings.Join(append([]string{"the comparison had no answer yet when the faults were over"}, why...), ": ")
 }
 
 // stuck says of each injection that is left why.
