@@ -310,6 +310,36 @@ func TestALockedLedgerDelaysNoFirstRevert(t *testing.T) {
 	}
 }
 
+// TestAKeeperThatDiesWhileTheLedgerIsWaitedForLeavesNothing kills it once who reverts
+// has seen it alive and waits for a locked ledger.
+func TestAKeeperThatDiesWhileTheLedgerIsWaitedForLeavesNothing(t *testing.T) {
+	s := newStage(t)
+	run := s.holding(s.mishap("run", "flag.yaml"))
+	keepers := s.keepers()
+	for _, pid := range append(keepers, run.Process.Pid) {
+		_ = syscall.Kill(pid, syscall.SIGSTOP)
+	}
+	_ = run.Process.Kill()
+	_ = run.Wait()
+	unlock := lockLedger(t, s.state("ledger.db"))
+	revert := s.mishap("revert", "--all").begin()
+	await(t, "it waits for the ledger", func() bool { return opened(revert.Process.Pid, s.state("ledger.db")) })
+	for _, pid := range keepers {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	s.outWhileLocked(unlock)
+	_ = revert.Wait()
+}
+
+// opened reports whether a process has a file open.
+func opened(pid int, path string) bool {
+	all, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	return slices.ContainsFunc(all, func(fd string) bool {
+		to, err := os.Readlink(fd)
+		return err == nil && to == path
+	})
+}
+
 // outWhileLocked waits until the flag is gone, with the ledger still locked.
 func (s *stage) outWhileLocked(unlock func()) {
 	s.t.Helper()

@@ -133,8 +133,9 @@ func overridden(jobs []job, reason string) []job {
 
 // runAll mends, then runs one job after another.
 func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run, error) {
-	a.FirstAid(ctx, "") // before the ledger is asked for anything
+	end := a.Aiding(ctx, "") // before the ledger is asked for anything
 	c.nameLeftovers(ctx, a)
+	end()
 	if _, err := c.mend(ctx, a, "", func(line string) { c.tell("mishap: %s\n", line) }); err != nil {
 		return nil, err
 	}

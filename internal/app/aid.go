@@ -61,6 +61,29 @@ func (a *App) FirstAid(ctx context.Context, which string) {
 	}
 }
 
+// aidEvery is how often first aid looks again while the ledger is waited for.
+const aidEvery = 100 * time.Millisecond
+
+// Aiding gives first aid, and gives it again until the function is called: while a
+// ledger is locked a keeper may die that still lived at the first look.
+func (a *App) Aiding(ctx context.Context, which string) (end func()) {
+	a.FirstAid(ctx, which)
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-time.After(aidEvery):
+				a.FirstAid(ctx, which)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
 // revert makes one attempt on each.
 func (one *aid) revert(ctx context.Context, a *App) {
 	defer close(one.over)

@@ -104,8 +104,9 @@ func (a *App) Leftovers(ctx context.Context) ([]string, error) {
 // brought to their ends side by side. It answers those that it brought to an end,
 // or tried to.
 func (a *App) Mend(ctx context.Context, which string, o RunOptions) ([]*mishap.Run, error) {
-	a.FirstAid(ctx, which)
+	end := a.Aiding(ctx, which)
 	orphans, err := a.orphans(ctx)
+	end()
 	if err != nil && which != "" {
 		return nil, a.allUnrecorded(err)
 	}

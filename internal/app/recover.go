@@ -83,8 +83,9 @@ func (s *serving) recoverLoop(ctx context.Context) {
 // recoverAll takes over what lost servers left; with wait it returns when each
 // is reverted, or stranded.
 func (s *serving) recoverAll(ctx context.Context, wait bool) {
-	s.FirstAid(ctx, "")
+	end := s.Aiding(ctx, "")
 	orphans, err := s.orphans(ctx)
+	end()
 	if err != nil && ctx.Err() == nil {
 		s.log.Error("look for lost runs", "error", err)
 	}

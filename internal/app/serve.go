@@ -87,8 +87,9 @@ type held struct {
 // Serve runs the declared experiments until it is stopped. First of all it
 // reverts what lost servers left.
 func (a *App) Serve(ctx context.Context, o ServeOptions) error {
-	a.FirstAid(ctx, "")
+	end := a.Aiding(ctx, "") // whatever the ledger does
 	s, err := a.newServing(ctx, o)
+	end()
 	if err != nil {
 		return err
 	}
