@@ -4,13 +4,11 @@ package app
 
 import (
 	"log/slog"
-	"sync"
 
 	"mishap"
 	"mishap/internal/catalog"
 	"mishap/internal/config"
 	"mishap/internal/member"
-	sources "mishap/internal/metrics"
 )
 
 // Options says where settings and state are.
@@ -32,10 +30,9 @@ type App struct {
 	log      *slog.Logger
 	around   Around
 
-	house house
-	aids  aids
-	mu    sync.Mutex
-	otlp  *sources.Receiver // of metrics, once a run needs it
+	house    house
+	aids     aids
+	comparer *comparer
 }
 
 // New reads the settings.
@@ -55,15 +52,12 @@ func wire(settings config.Settings, m member.Options, o Options) *App {
 	m.State, m.Ledger, m.Lease = settings.State, settings.Ledger, settings.ServerLease.Std()
 	a := &App{Member: member.New(m), Settings: settings, log: m.Log, around: o.Around}
 	a.Catalog = catalog.New(catalog.Options{Settings: &a.Settings, Beside: o.Injectors, Halted: a.HaltedBy, Others: a.Others})
+	a.comparer = &comparer{settings: &a.Settings, catalog: a.Catalog, member: a.Member, log: a.log}
 	return a
 }
 
 // Close ends what a run needed, and this process as a server.
 func (a *App) Close() {
 	a.Member.Close()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.otlp != nil {
-		_ = a.otlp.Close()
-	}
+	a.comparer.close()
 }

@@ -4,69 +4,94 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"mishap"
+	"mishap/internal/catalog"
 	"mishap/internal/comparison"
+	"mishap/internal/config"
 	"mishap/internal/ledger"
+	"mishap/internal/member"
 	sources "mishap/internal/metrics"
 	"mishap/internal/proxy"
 	"mishap/internal/runner"
 )
 
+// comparer makes what compares the arms of runs, and foretells what it can show.
+type comparer struct {
+	settings *config.Settings
+	catalog  *catalog.Catalog
+	member   *member.Member
+	log      *slog.Logger
+
+	mu   sync.Mutex
+	otlp *sources.Receiver // of metrics, once a run needs it
+}
+
+// close lets go of what runs shared.
+func (c *comparer) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.otlp != nil {
+		_ = c.otlp.Close()
+	}
+}
+
 // arms makes what sets up the arms of an experiment; nil if nothing has to be.
-func (a *App) arms(e mishap.Experiment) *runner.Fault {
+func (c *comparer) arms(e mishap.Experiment) *runner.Fault {
 	if e.Compare == nil || e.Compare.Arms.From != mishap.ArmsFromRequests {
 		return nil
 	}
 	return &runner.Fault{
 		Fault:    mishap.Fault{Name: mishap.ArmsFault},
-		Injector: a.RequestArms(e),
+		Injector: c.catalog.RequestArms(e),
 		Keeper:   mishap.KeeperProxy,
 	}
 }
 
 // compare makes what compares the arms of a run, and a function that lets go of
 // it.
-func (a *App) compare(ctx context.Context, book ledger.Ledger, r *runner.Runner, run string, plan mishap.Plan) (done func(), err error) {
+func (c *comparer) compare(ctx context.Context, book ledger.Ledger, r *runner.Runner, run string, plan mishap.Plan) (done func(), err error) {
 	spec := plan.Experiment.Compare
 	if spec == nil {
 		return func() {}, nil
 	}
 	o := comparison.Options{Compare: *spec, Horizon: plan.Experiment.Longest(), NoFault: plan.NoFault}
 	if o.Incident, err = lastIncident(ctx, book, plan.Experiment.Name); err != nil {
-		a.log.Warn("look up the last incident", "experiment", plan.Experiment.Name, "error", err) // no reason not to run
+		c.log.Warn("look up the last incident", "experiment", plan.Experiment.Name, "error", err) // no reason not to run
 	}
 	if plan.Experiment.SamplesTargets() {
 		o.Targets = len(plan.Injections)
 	}
 	var edge *sources.Proxy
-	if r.Arms = a.arms(plan.Experiment); r.Arms != nil {
-		reader, err := a.armsReader(spec.Arms.Proxy, run)
+	if r.Arms = c.arms(plan.Experiment); r.Arms != nil {
+		reader, err := c.armsReader(spec.Arms.Proxy, run)
 		if err != nil {
 			return nil, err
 		}
 		edge = sources.NewProxy(reader, proxy.ArmsDelay)
 		o.Assigned, o.Keyless = edge.Assigned, edge.Keyless
-		if err := expose(a, &o, plan.Experiment, reader); err != nil {
+		if err := expose(c.catalog, &o, plan.Experiment, reader); err != nil {
 			return nil, err
 		}
 	}
 	if o.Compare.Metrics, err = metricsOf(plan); err != nil {
 		return nil, err
 	}
-	receiver, err := a.receiver(o.Compare)
+	receiver, err := c.receiver(o.Compare)
 	if err != nil {
 		return nil, err
 	}
 	o.Watched = watched(plan.Experiment)
-	if o.Sources, err = a.MetricSources(o.Compare, sources.Deps{Proxy: edge, Run: run, Receiver: receiver, Targets: o.Targets}); err != nil {
+	if o.Sources, err = c.catalog.MetricSources(o.Compare, sources.Deps{Proxy: edge, Run: run, Receiver: receiver, Targets: o.Targets}); err != nil {
 		return nil, err
 	}
 	o.Books = booksOf(o, edge)
 	r.Compare, err = comparison.New(o)
-	return func() { a.closeSources(o.Sources) }, err
+	return func() { c.closeSources(o.Sources) }, err
 }
 
 // booksOf are what counts the units behind each metric; nil where only totals
@@ -108,27 +133,27 @@ func metricsOf(plan mishap.Plan) ([]mishap.CompareMetric, error) {
 
 // receiver receives metrics of OpenTelemetry for all runs of this process, from
 // the first that compares by them; nil if this one does not.
-func (a *App) receiver(spec mishap.Compare) (*sources.Receiver, error) {
+func (c *comparer) receiver(spec mishap.Compare) (*sources.Receiver, error) {
 	if !slices.ContainsFunc(spec.Metrics, func(m mishap.CompareMetric) bool { return m.Source == sources.FromOTLP }) {
 		return nil, nil //nolint:nilnil // there is none, and that is no error
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.otlp == nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.otlp == nil {
 		var err error
-		if a.otlp, err = sources.Receive(context.Background(), sources.ReceiverConfig{Listen: a.Settings.OTLP}); err != nil {
+		if c.otlp, err = sources.Receive(context.Background(), sources.ReceiverConfig{Listen: c.settings.OTLP}); err != nil {
 			return nil, err
 		}
 	}
-	return a.otlp, nil
+	return c.otlp, nil
 }
 
 // closeSources lets go of what sources hold.
-func (a *App) closeSources(all []sources.Source) {
+func (c *comparer) closeSources(all []sources.Source) {
 	for _, s := range all {
-		if c, ok := s.(io.Closer); ok {
-			if err := c.Close(); err != nil {
-				a.log.Warn("close source of a metric", "error", err)
+		if open, ok := s.(io.Closer); ok {
+			if err := open.Close(); err != nil {
+				c.log.Warn("close source of a metric", "error", err)
 			}
 		}
 	}
@@ -141,10 +166,10 @@ type armsReader struct {
 	id     string // of the injection that set them up
 }
 
-func (a *App) armsReader(name, run string) (armsReader, error) {
-	for _, p := range a.Settings.Proxies {
+func (c *comparer) armsReader(name, run string) (armsReader, error) {
+	for _, p := range c.settings.Proxies {
 		if p.Name == name {
-			client, err := a.ProxyClient(p.Control)
+			client, err := c.catalog.ProxyClient(p.Control)
 			return armsReader{client, run, runner.InjectionID(run, 0, 0)}, err
 		}
 	}
@@ -157,16 +182,16 @@ const foretellFor = 2 * time.Second
 // foretell says what the traffic of the moment can show of a plan, and how late
 // each source is. It is a forecast: what it cannot know it leaves out. Short is
 // why no baseline would be long enough; empty if one may.
-func (a *App) foretell(ctx context.Context, e mishap.Experiment) (lines []string, short string) {
+func (c *comparer) foretell(ctx context.Context, e mishap.Experiment) (lines []string, short string) {
 	if e.Compare == nil {
 		return nil, ""
 	}
-	lines, late := a.lateness(ctx, *e.Compare)
+	lines, late := c.lateness(ctx, *e.Compare)
 	if why, write := e.Compare.Tight(e.Longest(), late); why != "" {
 		lines = append(lines, why+"; "+write)
 	}
-	if a.HasLedger(ctx) {
-		book, err := a.Ledger(ctx)
+	if c.member.HasLedger(ctx) {
+		book, err := c.member.Ledger(ctx)
 		var last comparison.Incident
 		if err == nil {
 			last, err = lastIncident(ctx, book, e.Name)
@@ -180,7 +205,7 @@ func (a *App) foretell(ctx context.Context, e mishap.Experiment) (lines []string
 	if e.Compare.Arms.From != mishap.ArmsFromRequests {
 		return lines, ""
 	}
-	rate, err := a.rate(ctx, e.Compare.Arms.Proxy)
+	rate, err := c.rate(ctx, e.Compare.Arms.Proxy)
 	if err != nil {
 		return append(lines, "the traffic of "+e.Compare.Arms.Proxy+" could not be watched: "+err.Error()), ""
 	}
@@ -214,12 +239,12 @@ func undecided(e mishap.Experiment) (lines []string) {
 }
 
 // lateness says how late the numbers of each metric are, and those of the latest.
-func (a *App) lateness(ctx context.Context, spec mishap.Compare) (lines []string, most time.Duration) {
-	all, err := a.MetricSources(spec, sources.Deps{Proxy: sources.NewProxy(nil, proxy.ArmsDelay)})
+func (c *comparer) lateness(ctx context.Context, spec mishap.Compare) (lines []string, most time.Duration) {
+	all, err := c.catalog.MetricSources(spec, sources.Deps{Proxy: sources.NewProxy(nil, proxy.ArmsDelay)})
 	if err != nil {
 		return []string{err.Error()}, 0
 	}
-	defer a.closeSources(all)
+	defer c.closeSources(all)
 	for i, m := range spec.Metrics {
 		delay, width, err := sources.Pace(ctx, all[i])
 		most = max(most, delay+width)
@@ -238,8 +263,8 @@ func (a *App) lateness(ctx context.Context, spec mishap.Compare) (lines []string
 const usualFailures = 0.005
 
 // rate is how many requests a second pass a proxy now.
-func (a *App) rate(ctx context.Context, name string) (float64, error) {
-	first, err := a.passed(ctx, name)
+func (c *comparer) rate(ctx context.Context, name string) (float64, error) {
+	first, err := c.passed(ctx, name)
 	if err != nil {
 		return 0, err
 	}
@@ -249,17 +274,17 @@ func (a *App) rate(ctx context.Context, name string) (float64, error) {
 		return 0, ctx.Err()
 	case <-time.After(foretellFor):
 	}
-	last, err := a.passed(ctx, name)
+	last, err := c.passed(ctx, name)
 	return float64(last-first) / time.Since(began).Seconds(), err
 }
 
 // passed is how many requests a proxy has answered since its start.
-func (a *App) passed(ctx context.Context, name string) (uint64, error) {
-	for _, p := range a.Settings.Proxies {
+func (c *comparer) passed(ctx context.Context, name string) (uint64, error) {
+	for _, p := range c.settings.Proxies {
 		if p.Name != name {
 			continue
 		}
-		client, err := a.ProxyClient(p.Control)
+		client, err := c.catalog.ProxyClient(p.Control)
 		if err != nil {
 			return 0, err
 		}

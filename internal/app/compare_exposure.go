@@ -8,6 +8,7 @@ import (
 
 	"mishap"
 	proxyfault "mishap/injectors/proxy"
+	"mishap/internal/catalog"
 	"mishap/internal/comparison"
 	sources "mishap/internal/metrics"
 	"mishap/internal/proxy"
@@ -18,17 +19,17 @@ const watchMet = 30 * time.Second
 
 // expose lets a comparison know which requests met the faults, where that can be
 // told.
-func expose(a *App, o *comparison.Options, e mishap.Experiment, edge armsReader) error {
+func expose(c *catalog.Catalog, o *comparison.Options, e mishap.Experiment, edge armsReader) error {
 	x := proxyfault.ExposureOf(e)
 	if o.Unexposed = x.Unknown; !x.Known() {
 		return nil
 	}
 	for _, name := range x.Proxies() {
-		settings, err := a.Proxy(name)
+		settings, err := c.Proxy(name)
 		if err != nil {
 			return err
 		}
-		client, err := a.ProxyClient(settings.Control)
+		client, err := c.ProxyClient(settings.Control)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ func TestThePlanSaysWhenTheLastIncidentTookLongerToShow(t *testing.T) {
 	a := wire(config.Settings{State: t.TempDir()}, member.Options{}, Options{})
 	e := mishap.Experiment{Name: "slow payments", Compare: &mishap.Compare{Arms: mishap.Arms{From: mishap.ArmsFromTargets}, AtLeast: mishap.DefaultAtLeast}, Faults: []mishap.Fault{{For: mishap.Duration(time.Hour)}}}
 	foretold := func() string {
-		lines, _ := a.foretell(t.Context(), e)
+		lines, _ := a.comparer.foretell(t.Context(), e)
 		return strings.Join(lines, "\n")
 	}
 	without := foretold()

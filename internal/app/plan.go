@@ -34,7 +34,7 @@ func (a *App) plan(ctx context.Context, e mishap.Experiment, noFault bool) (mish
 		return plan, err
 	}
 	request := mishap.Request{Run: "plan", Limit: e.BlastRadius, Sample: e.SamplesTargets()}
-	if arms := a.arms(e); arms != nil {
+	if arms := a.comparer.arms(e); arms != nil {
 		faults = append([]runner.Fault{*arms}, faults...)
 		request.Arms = &mishap.ArmsRequest{Run: request.Run, Share: e.Compare.Arms.Share}
 	}
@@ -111,7 +111,7 @@ func (a *App) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) error
 		checks = append(checks, mishap.Check{Safeguard: "lock of this machine", Answer: mishap.Unknown, Reason: scope})
 	}
 	plan.Notes = slices.Concat(plan.Notes, a.leftBehind(ctx, append([]mishap.Injection{}, plan.Injections...))) // as it is now; a pinned plan does not depend on it
-	lines, short := a.foretell(ctx, plan.Experiment)
+	lines, short := a.comparer.foretell(ctx, plan.Experiment)
 	if err := report.Plan(w, plan, a.Kinds(), checks, lines); err != nil {
 		return err
 	}

@@ -214,7 +214,7 @@ func (a *App) execute(ctx context.Context, book ledger.Ledger, lease ledger.Leas
 		Restore: a.Restore, Yield: a.yieldIfLapsed(book, lease.Server), Confirm: a.Confirming(book, lease, first.At),
 		RevertWithin: a.Settings.RevertWithin.Std(), Renew: a.Settings.Lease.Std() / 3, Inject: a.InjectWithin(), GiveUp: o.GiveUp,
 	}
-	letGo, err := a.compare(ctx, book, r, first.Run, plan)
+	letGo, err := a.comparer.compare(ctx, book, r, first.Run, plan)
 	if err != nil {
 		return a.failBegun(ctx, book, lease, first, err, o)
 	}
