@@ -12,8 +12,11 @@ import (
 
 	"mishap"
 	within "mishap/internal/bounded"
+	"mishap/internal/catalog"
+	"mishap/internal/config"
 	"mishap/internal/keeper"
 	"mishap/internal/ledger"
+	"mishap/internal/member"
 )
 
 // aidWithin is how long a first revert may take.
@@ -29,34 +32,38 @@ type aid struct {
 	left []error       // of what is or may still be in
 }
 
-// aids are the first reverts of this process, by the path of their undo file.
-type aids struct {
+// aider reverts what the undo files of dead keepers hold, and accounts for them.
+type aider struct {
+	settings *config.Settings
+	member   *member.Member
+	catalog  *catalog.Catalog
+
 	mu  sync.Mutex
-	all map[string]*aid
+	all map[string]*aid // the first reverts of this process, by the path of their undo file
 }
 
 // FirstAid begins to revert, side by side and without waiting for any, what the
 // undo files of dead keepers hold, also those that were set aside and that nobody
 // has settled: of the run whose id begins so, or of all. What it has begun once it
 // leaves alone.
-func (a *App) FirstAid(ctx context.Context, which string) {
-	files, _ := keeper.ReadUndo(a.Settings.State) // who accounts for the files says what is wrong with the folder
-	aside, _ := keeper.Unsettled(a.Settings.State)
+func (a *aider) FirstAid(ctx context.Context, which string) {
+	files, _ := keeper.ReadUndo(a.settings.State) // who accounts for the files says what is wrong with the folder
+	aside, _ := keeper.Unsettled(a.settings.State)
 	for _, d := range aside {
 		files = append(files, d.Undo)
 	}
-	a.aids.mu.Lock()
-	defer a.aids.mu.Unlock()
-	if a.aids.all == nil {
-		a.aids.all = map[string]*aid{}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.all == nil {
+		a.all = map[string]*aid{}
 	}
 	for _, u := range files {
 		meant := which == "" || which == "last" || strings.HasPrefix(u.Run, which)
-		if u.Alive || !meant || a.aids.all[u.Path] != nil || a.Attended(u.Run) || len(u.Outstanding()) == 0 {
+		if u.Alive || !meant || a.all[u.Path] != nil || a.member.Attended(u.Run) || len(u.Outstanding()) == 0 {
 			continue
 		}
 		one := &aid{undo: u, over: make(chan struct{})}
-		a.aids.all[u.Path] = one
+		a.all[u.Path] = one
 		go one.revert(context.WithoutCancel(ctx), a)
 	}
 }
@@ -85,7 +92,7 @@ func (a *App) Aiding(ctx context.Context, which string) (end func()) {
 }
 
 // revert makes one attempt on each.
-func (one *aid) revert(ctx context.Context, a *App) {
+func (one *aid) revert(ctx context.Context, a *aider) {
 	defer close(one.over)
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -105,13 +112,13 @@ func (one *aid) revert(ctx context.Context, a *App) {
 }
 
 // revertHeld reverts from an undo file, unless the thing is another run's by now.
-func (a *App) revertHeld(ctx context.Context, h keeper.Held) (mishap.Reverted, error) {
-	injector, err := a.Restore(h.Injection)
+func (a *aider) revertHeld(ctx context.Context, h keeper.Held) (mishap.Reverted, error) {
+	injector, err := a.catalog.Restore(h.Injection)
 	if err != nil {
 		return mishap.Reverted{}, err
 	}
-	if ledger.IsPostgres(a.Settings.Ledger) && !h.Target.Where.Local() { // another machine may have taken the run over
-		book, err := a.Ledger(ctx)
+	if ledger.IsPostgres(a.settings.Ledger) && !h.Target.Where.Local() { // another machine may have taken the run over
+		book, err := a.member.Ledger(ctx)
 		if err != nil {
 			return mishap.Reverted{}, err
 		}
@@ -120,7 +127,7 @@ func (a *App) revertHeld(ctx context.Context, h keeper.Held) (mishap.Reverted, e
 		}
 	}
 	for _, key := range h.Keys {
-		lock, err := keeper.LockHost(keeper.Claim{Thing: key.Thing, Run: h.Run, PID: os.Getpid(), Server: os.Getpid(), State: a.Settings.State})
+		lock, err := keeper.LockHost(keeper.Claim{Thing: key.Thing, Run: h.Run, PID: os.Getpid(), Server: os.Getpid(), State: a.settings.State})
 		if keeper.Living(err) {
 			return mishap.Reverted{}, err
 		}
@@ -137,15 +144,15 @@ func (a *App) revertHeld(ctx context.Context, h keeper.Held) (mishap.Reverted, e
 
 // aided waits for the first reverts that are meant, and says what is left of them;
 // false if none was begun.
-func (a *App) aided(meant func(keeper.Undo) bool) (left []error, begun bool) {
+func (a *aider) aided(meant func(keeper.Undo) bool) (left []error, begun bool) {
 	var all []*aid
-	a.aids.mu.Lock()
-	for _, one := range a.aids.all {
+	a.mu.Lock()
+	for _, one := range a.all {
 		if meant(one.undo) {
 			all = append(all, one)
 		}
 	}
-	a.aids.mu.Unlock()
+	a.mu.Unlock()
 	for _, one := range all {
 		<-one.over
 		left = append(left, one.left...)
@@ -165,7 +172,7 @@ func at(path string) func(keeper.Undo) bool {
 
 // unrecorded says what is not in the ledger of a run that could not be taken
 // over: it is reverted all the same, if its undo file was there.
-func (a *App) unrecorded(run string, why error) error {
+func (a *aider) unrecorded(run string, why error) error {
 	left, begun := a.aided(undoOf(run))
 	switch {
 	case why == nil || !begun:
@@ -179,13 +186,13 @@ func (a *App) unrecorded(run string, why error) error {
 
 // allUnrecorded is unrecorded of everything that was reverted first, and that the
 // ledger did not hear of.
-func (a *App) allUnrecorded(why error) error {
-	a.aids.mu.Lock()
+func (a *aider) allUnrecorded(why error) error {
+	a.mu.Lock()
 	var runs []string
-	for _, one := range a.aids.all {
+	for _, one := range a.all {
 		runs = append(runs, one.undo.Run)
 	}
-	a.aids.mu.Unlock()
+	a.mu.Unlock()
 	if runs == nil {
 		return why
 	}

@@ -26,12 +26,12 @@ type Options struct {
 type App struct {
 	*member.Member
 	*catalog.Catalog
+	*aider
 	Settings config.Settings
 	log      *slog.Logger
 	around   Around
 
 	house    house
-	aids     aids
 	comparer *comparer
 }
 
@@ -52,6 +52,7 @@ func wire(settings config.Settings, m member.Options, o Options) *App {
 	m.State, m.Ledger, m.Lease = settings.State, settings.Ledger, settings.ServerLease.Std()
 	a := &App{Member: member.New(m), Settings: settings, log: m.Log, around: o.Around}
 	a.Catalog = catalog.New(catalog.Options{Settings: &a.Settings, Beside: o.Injectors, Halted: a.HaltedBy, Others: a.Others})
+	a.aider = &aider{settings: &a.Settings, member: a.Member, catalog: a.Catalog}
 	a.comparer = &comparer{settings: &a.Settings, catalog: a.Catalog, member: a.Member, log: a.log}
 	return a
 }

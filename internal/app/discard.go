@@ -16,8 +16,8 @@ import (
 // an hour ago that looks whole: what it does not call reverted is reverted from
 // the file. Of a file that cannot be read, the ledger's copies are what is known:
 // if they do not account for it, it is set aside for a person.
-func (a *App) discard(ctx context.Context, run *mishap.Run, injections []mishap.Injection) error {
-	u, there := keeper.UndoOf(a.Settings.State, run.ID)
+func (a *aider) discard(ctx context.Context, run *mishap.Run, injections []mishap.Injection) error {
+	u, there := keeper.UndoOf(a.settings.State, run.ID)
 	if !there {
 		return nil
 	}
@@ -30,19 +30,19 @@ func (a *App) discard(ctx context.Context, run *mishap.Run, injections []mishap.
 	err := a.revertUnsure(ctx, run, unsure)
 	switch {
 	case u.Unreadable() && (err != nil || !run.State.Touched()):
-		if _, aside := keeper.SetAside(a.Settings.State, u); aside != nil {
+		if _, aside := keeper.SetAside(a.settings.State, u); aside != nil {
 			err = errors.Join(err, aside)
 		}
 		return mishap.StillIn(errors.Join(fmt.Errorf("undo file %s cannot be read (%w), and the ledger does not know all that it held", u.Path, u.Damage), err))
 	case err != nil:
 		return err
 	}
-	return keeper.Remove(a.Settings.State, run.ID)
+	return keeper.Remove(a.settings.State, run.ID)
 }
 
 // revertUnsure makes one attempt on each that the run does not say is out, side by
 // side.
-func (a *App) revertUnsure(ctx context.Context, run *mishap.Run, all []keeper.Held) error {
+func (a *aider) revertUnsure(ctx context.Context, run *mishap.Run, all []keeper.Held) error {
 	problems := make([]error, len(all))
 	var side sync.WaitGroup
 	for i, h := range all {

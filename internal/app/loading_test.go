@@ -60,7 +60,7 @@ func TestTheAPIAnswersWhileATreeIsLoaded(t *testing.T) {
 			defer file.Close()
 			g := &gate{at: at, reached: make(chan struct{}), free: make(chan struct{})}
 			b.book = gatedBook{file, g}
-			b.App.Member, b.refresh = member.New(member.Options{Book: b.book, Log: b.log}), map[string]chan struct{}{"s": make(chan struct{}, 1)}
+			b.App, b.refresh = wire(b.Settings, member.Options{Book: b.book, Log: b.log}, Options{}), map[string]chan struct{}{"s": make(chan struct{}, 1)}
 			r := &scripted{answers: []func() (*source.Tree, error){func() (*source.Tree, error) {
 				g.pass("reading")
 				return source.NewTree("s", []mishap.Experiment{minutely("a"), minutely("b")}), nil

@@ -101,7 +101,7 @@ func (closed) Join(context.Context, func(error)) (string, func() error, error) {
 // Exit code 1 would say that the ledger is to be seen to, and that no fault may be in.
 func TestARunThatCannotBeTakenOverIsSaidToBeStillIn(t *testing.T) {
 	a, book := withLost(t)
-	a.Member = member.New(member.Options{Book: closed{book}, Log: a.log, State: a.Settings.State})
+	a = wire(a.Settings, member.Options{Book: closed{book}, Log: a.log}, Options{})
 	orphans, err := a.orphans(t.Context())
 	if err != nil || len(orphans) != 1 {
 		t.Fatalf("%v, %v", orphans, err)

@@ -15,8 +15,8 @@ import (
 )
 
 // undoFiles reads the undo files. What the folder itself hides may be in.
-func (a *App) undoFiles() ([]keeper.Undo, error) {
-	files, err := keeper.ReadUndo(a.Settings.State)
+func (a *aider) undoFiles() ([]keeper.Undo, error) {
+	files, err := keeper.ReadUndo(a.settings.State)
 	if err != nil {
 		err = mishap.StillIn(err)
 	}
@@ -26,7 +26,7 @@ func (a *App) undoFiles() ([]keeper.Undo, error) {
 // strays lists undo files of dead keepers that no run of the ledger accounts for,
 // and that hold something or cannot be read: the ledger was lost. About those in
 // unasked the ledger could not be asked.
-func (a *App) strays(ctx context.Context) (all, unasked []keeper.Undo, err error) {
+func (a *aider) strays(ctx context.Context) (all, unasked []keeper.Undo, err error) {
 	files, err := a.undoFiles()
 	problems := []error{err}
 	for _, u := range files {
@@ -45,11 +45,11 @@ func (a *App) strays(ctx context.Context) (all, unasked []keeper.Undo, err error
 }
 
 // lookUp finds a run in the ledger. Without a ledger no run is known.
-func (a *App) lookUp(ctx context.Context, run string) (ledger.Record, error) {
-	if !a.HasLedger(ctx) {
+func (a *aider) lookUp(ctx context.Context, run string) (ledger.Record, error) {
+	if !a.member.HasLedger(ctx) {
 		return ledger.Record{}, ledger.ErrUnknownRun
 	}
-	book, err := a.Ledger(ctx)
+	book, err := a.member.Ledger(ctx)
 	if err != nil {
 		return ledger.Record{}, err
 	}
@@ -62,11 +62,11 @@ func (a *App) lookUp(ctx context.Context, run string) (ledger.Record, error) {
 // mendStrays accounts for the undo files of no known run: it tells of what was
 // reverted from them alone, and sets aside what cannot be read. What is left of a
 // damaged one is told, and [App.Unsettled] and [App.Blocked] say what follows from it.
-func (a *App) mendStrays(ctx context.Context, tell func(string)) error {
+func (a *aider) mendStrays(ctx context.Context, tell func(string)) error {
 	if tell == nil {
 		tell = func(string) {}
 	}
-	aside, err := keeper.Unsettled(a.Settings.State)
+	aside, err := keeper.Unsettled(a.settings.State)
 	for _, d := range aside {
 		left, _ := a.aided(at(d.Path))
 		tellLeft(left, tell)
@@ -88,7 +88,7 @@ func (a *App) mendStrays(ctx context.Context, tell func(string)) error {
 			problems = append(problems, mishap.WithHint(errors.Join(left...),
 				"`mishap revert --all` tries again; if you have put it back: `mishap revert "+u.Run+" --settle WHY`"))
 		default:
-			problems = append(problems, keeper.Remove(a.Settings.State, u.Run))
+			problems = append(problems, keeper.Remove(a.settings.State, u.Run))
 		}
 	}
 	return errors.Join(problems...)
@@ -100,8 +100,8 @@ func tellLeft(left []error, tell func(string)) {
 	}
 }
 
-func (a *App) setAside(u keeper.Undo, tell func(string)) error {
-	if _, err := keeper.SetAside(a.Settings.State, u); err != nil {
+func (a *aider) setAside(u keeper.Undo, tell func(string)) error {
+	if _, err := keeper.SetAside(a.settings.State, u); err != nil {
 		return mishap.StillIn(fmt.Errorf("undo file %s cannot be read (%w), nor moved: %w", u.Path, u.Damage, err))
 	}
 	tell(fmt.Sprintf("undo file %s cannot be read and was set aside: %s", u.Path, u.Damage))
@@ -110,11 +110,11 @@ func (a *App) setAside(u keeper.Undo, tell func(string)) error {
 
 // Unsettled is an error that names the undo files which could not be read and
 // which nobody has settled: what they held may be in.
-func (a *App) Unsettled() error { return a.unsettled(func(keeper.Damaged) bool { return true }) }
+func (a *aider) Unsettled() error { return a.unsettled(func(keeper.Damaged) bool { return true }) }
 
 // Blocked is [App.Unsettled] of those that keep a run with these keys from
 // starting: what they held may be what it changes.
-func (a *App) Blocked(keys []mishap.Key) error {
+func (a *aider) Blocked(keys []mishap.Key) error {
 	return a.unsettled(func(d keeper.Damaged) bool { return d.Blocks(keys) })
 }
 
@@ -126,8 +126,8 @@ func keysOf(plan mishap.Plan) (keys []mishap.Key) {
 	return keys
 }
 
-func (a *App) unsettled(meant func(keeper.Damaged) bool) error {
-	damaged, err := keeper.Unsettled(a.Settings.State)
+func (a *aider) unsettled(meant func(keeper.Damaged) bool) error {
+	damaged, err := keeper.Unsettled(a.settings.State)
 	if err != nil {
 		return mishap.StillIn(fmt.Errorf("look for damaged undo files: %w", err))
 	}
@@ -153,15 +153,15 @@ func (a *App) unsettled(meant func(keeper.Damaged) bool) error {
 // SettleUndo records that a person has put back what an undo file may have held
 // that cannot be read, or what cannot be reverted and is of no run that goes on. It
 // reports false if none is meant.
-func (a *App) SettleUndo(ctx context.Context, which, by, reason string) (bool, error) {
+func (a *aider) SettleUndo(ctx context.Context, which, by, reason string) (bool, error) {
 	d, found, err := a.unsettledUndo(ctx, which)
 	if !found || err != nil {
 		return false, err
 	}
-	if err := keeper.Settle(d, by, reason); err != nil || !a.HasLedger(ctx) {
+	if err := keeper.Settle(d, by, reason); err != nil || !a.member.HasLedger(ctx) {
 		return true, err
 	}
-	book, err := a.Ledger(ctx)
+	book, err := a.member.Ledger(ctx)
 	if err == nil {
 		err = book.Record(ctx, ledger.Act{At: time.Now(), By: by, What: fmt.Sprintf("settle undo file %s: %s", d.Path, reason)})
 	}
@@ -170,8 +170,8 @@ func (a *App) SettleUndo(ctx context.Context, which, by, reason string) (bool, e
 
 // unsettledUndo finds the undo file that a person calls so among those that were
 // set aside, or sets it aside: a run that goes on accounts for its own.
-func (a *App) unsettledUndo(ctx context.Context, which string) (keeper.Damaged, bool, error) {
-	aside, err := keeper.Unsettled(a.Settings.State)
+func (a *aider) unsettledUndo(ctx context.Context, which string) (keeper.Damaged, bool, error) {
+	aside, err := keeper.Unsettled(a.settings.State)
 	if err != nil {
 		return keeper.Damaged{}, false, err
 	}
@@ -189,20 +189,20 @@ func (a *App) unsettledUndo(ctx context.Context, which string) (keeper.Damaged, 
 		if err != nil && !errors.Is(err, ledger.ErrUnknownRun) || err == nil && record.Active() {
 			return keeper.Damaged{}, false, err
 		}
-		d, err := keeper.SetAside(a.Settings.State, u)
+		d, err := keeper.SetAside(a.settings.State, u)
 		return d, err == nil, err
 	}
 	return keeper.Damaged{}, false, err
 }
 
 // tidy removes what a process that died after its run had ended left of itself.
-func (a *App) tidy(ctx context.Context) error {
-	if !a.HasLedger(ctx) {
+func (a *aider) tidy(ctx context.Context) error {
+	if !a.member.HasLedger(ctx) {
 		return nil
 	}
 	files, err := a.undoFiles()
 	problems := []error{err}
-	book, err := a.Ledger(ctx)
+	book, err := a.member.Ledger(ctx)
 	if err != nil {
 		return errors.Join(append(problems, err)...)
 	}
@@ -215,12 +215,12 @@ func (a *App) tidy(ctx context.Context) error {
 	servers, err := book.Servers(ctx)
 	problems = append(problems, err)
 	for _, s := range servers {
-		a.Forget(ctx, book, s)
+		a.member.Forget(ctx, book, s)
 	}
 	return errors.Join(problems...)
 }
 
-func (a *App) tidyUndo(ctx context.Context, book ledger.Ledger, id string) error {
+func (a *aider) tidyUndo(ctx context.Context, book ledger.Ledger, id string) error {
 	entries, err := book.Entries(ctx, id)
 	if err != nil {
 		return err

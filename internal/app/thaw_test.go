@@ -39,7 +39,7 @@ func TestAThawedServerStartsNothingByWhatItKnewBefore(t *testing.T) {
 		beats := pulse.New(2 * time.Second)
 		beats.Start()
 		defer beats.Stop()
-		b.App.Member = member.New(member.Options{Book: b.book, Log: b.log, Pulse: beats})
+		b.App = wire(b.Settings, member.Options{Book: b.book, Log: b.log, Pulse: beats}, Options{})
 		still := &standstill{Pulse: beats, long: 30 * time.Minute}
 		b.rules.freezes.guards = []runner.Guard{{Name: "freeze", Safeguard: still}}
 		b.serve(100 * time.Minute)

@@ -31,7 +31,7 @@ const lookUpWithin = 5 * time.Second
 // yieldIfLapsed is what a run of the server asks before it reverts. Only one whose
 // lease may have ended asks the ledger: so a revert waits for nothing as long as
 // nobody else can own the run.
-func (a *App) yieldIfLapsed(book ledger.Ledger, server string) func(context.Context, mishap.Injection) (string, error) {
+func (a *aider) yieldIfLapsed(book ledger.Ledger, server string) func(context.Context, mishap.Injection) (string, error) {
 	return func(ctx context.Context, in mishap.Injection) (string, error) {
 		if !book.Lapsed(server) {
 			return "", nil
@@ -45,8 +45,8 @@ func (a *App) yieldIfLapsed(book ledger.Ledger, server string) func(context.Cont
 // machine itself nobody else reaches, and a fault in a proxy bears its own id: a
 // revert of those can meet nothing foreign. What the ledger does not know to be in,
 // because it has lost commits, nobody else reverts.
-func (a *App) yield(ctx context.Context, book ledger.Ledger, in mishap.Injection) (string, error) {
-	if in.Target.Where.Local() || in.Fault == mishap.ArmsFault || a.Kinds()[in.Injector].Keeper == mishap.KeeperProxy {
+func (a *aider) yield(ctx context.Context, book ledger.Ledger, in mishap.Injection) (string, error) {
+	if in.Target.Where.Local() || in.Fault == mishap.ArmsFault || a.catalog.Kinds()[in.Injector].Keeper == mishap.KeeperProxy {
 		return "", nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookUpWithin)
