@@ -106,11 +106,19 @@ type span struct {
 
 // span is what the evidence at the margin says, and, if they are asked for, both
 // ends, by bisection. Beside is more evidence for harm, averaged half and half;
-// nil if there is none.
+// nil if there is none. It is of signs, which are fair coins only if the arm makes
+// no difference or a small one: of a unit that fails most of the time it is plain
+// which arm it is of. So it says whether there is more than the margin, and not
+// how much more.
 func (c *claim) span(harmAt, clearAt float64, beside func(float64) float64, ends bool) span {
 	harm := c.harm
 	if beside != nil {
-		harm = func(t float64) float64 { return logMean(c.harm(t), beside(t)) }
+		harm = func(t float64) float64 {
+			if t > c.margin {
+				return c.harm(t) - math.Ln2
+			}
+			return logMean(c.harm(t), beside(t))
+		}
 	}
 	lo, hi := c.reach()
 	s := span{harm: harm(c.margin), clear: c.within(c.margin), low: lo, high: hi}
