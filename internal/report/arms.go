@@ -175,3 +175,40 @@ func (a *arms) lately(r *mishap.Run, look *mishap.Comparison) {
 		a.control.now, a.experiment.now = float64(both[0])/covered.Seconds(), float64(both[1])/covered.Seconds()
 	}
 }
+
+// gap is a metric's difference between the arms at one look, in the units of
+// its picture.
+func (m metric) gap() *mishap.Interval {
+	switch {
+	case m.Difference != nil && m.spec.Metric == mishap.SuccessRate:
+		return &mishap.Interval{Low: 100 * m.Difference.Low, Estimate: 100 * m.Difference.Estimate, High: 100 * m.Difference.High}
+	case m.Difference != nil:
+		return m.Difference
+	case m.Ratio != nil:
+		return &mishap.Interval{Low: 100 * (m.Ratio.Low - 1), Estimate: 100 * (m.Ratio.Estimate - 1), High: 100 * (m.Ratio.High - 1)}
+	}
+	return nil
+}
+
+// gapMargin is the margin in the units of the picture, on the side of harm.
+func (m metric) gapMargin() float64 {
+	switch d, r := m.spec.Margin.Difference, m.spec.Margin.Ratio; {
+	case d != 0 && m.spec.Metric == mishap.SuccessRate:
+		return 100 * d // of failures, which are harm when they grow
+	case d != 0 && m.spec.Harm == mishap.Decrease:
+		return -d
+	case d != 0:
+		return d
+	case r != 0 && m.Ratio != nil:
+		return 100 * (r - 1)
+	}
+	return math.NaN()
+}
+
+// succeeded is the share of requests that went well, as far as it is known.
+func (a arm) succeeded() string {
+	if share, known := a.success(); known {
+		return percent(share)
+	}
+	return "-"
+}

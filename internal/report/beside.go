@@ -95,7 +95,7 @@ func (b Beside) Text(w io.Writer) error {
 		}
 		return fmt.Sprintf("%.0f requests", *s.Extra)
 	})
-	both("recovered in", Side.recovery)
+	both("recovered in", Side.recoveredIn)
 	both("cost", func(s Side) string {
 		if s.Cost == nil {
 			return ""

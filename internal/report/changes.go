@@ -12,14 +12,13 @@ type change struct{ word, text string }
 // changes says of each entry of one run what it changed. What was said before
 // is not said again.
 type changes struct {
-	run    string
 	result map[string]mishap.Result // the last one per probe
 	force  map[string]mishap.Answer // the last one per injection
 	arms   armsSaid
 }
 
-func newChanges(run string) *changes {
-	return &changes{run: run, result: map[string]mishap.Result{}, force: map[string]mishap.Answer{}}
+func newChanges() *changes {
+	return &changes{result: map[string]mishap.Result{}, force: map[string]mishap.Answer{}}
 }
 
 // of is what is worth saying of an entry, after the run has applied it; often

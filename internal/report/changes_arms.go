@@ -82,7 +82,7 @@ func (a arm) spoken() string {
 func (a *arms) spoken() string {
 	var parts []string
 	for _, m := range a.metrics {
-		if text := m.difference(); text != "" {
+		if text := m.inWords(); text != "" {
 			parts = append(parts, m.Name+": "+text)
 		}
 	}
@@ -100,4 +100,19 @@ func phaseName(p mishap.ComparisonPhase) string {
 		return "after the revert"
 	}
 	return string(p)
+}
+
+// rows say which intervals have come to lie elsewhere.
+func (s *armsSaid) rows(i *mishap.Intervals) (lines []change) {
+	if s.standing == nil {
+		s.standing = map[string]mishap.RowState{}
+	}
+	for _, r := range allRows(i) {
+		if s.standing[r.name()] == r.State || r.State == mishap.Open && s.standing[r.name()] == "" {
+			continue
+		}
+		s.standing[r.name()] = r.State
+		lines = append(lines, change{string(r.State), r.spoken()})
+	}
+	return lines
 }

@@ -67,35 +67,6 @@ func bounded(v float64) float64 {
 	return math.Max(0, math.Min(1, v))
 }
 
-// gap is a metric's difference between the arms at one look, in the units of
-// its picture.
-func (m metric) gap() *mishap.Interval {
-	switch {
-	case m.Difference != nil && m.spec.Metric == mishap.SuccessRate:
-		return &mishap.Interval{Low: 100 * m.Difference.Low, Estimate: 100 * m.Difference.Estimate, High: 100 * m.Difference.High}
-	case m.Difference != nil:
-		return m.Difference
-	case m.Ratio != nil:
-		return &mishap.Interval{Low: 100 * (m.Ratio.Low - 1), Estimate: 100 * (m.Ratio.Estimate - 1), High: 100 * (m.Ratio.High - 1)}
-	}
-	return nil
-}
-
-// gapMargin is the margin in the units of the picture, on the side of harm.
-func (m metric) gapMargin() float64 {
-	switch d, r := m.spec.Margin.Difference, m.spec.Margin.Ratio; {
-	case d != 0 && m.spec.Metric == mishap.SuccessRate:
-		return 100 * d // of failures, which are harm when they grow
-	case d != 0 && m.spec.Harm == mishap.Decrease:
-		return -d
-	case d != 0:
-		return d
-	case r != 0 && m.Ratio != nil:
-		return 100 * (r - 1)
-	}
-	return math.NaN()
-}
-
 // differenceCharts show, for each metric that has an interval, how it narrowed.
 func (f *film) differenceCharts() []plot.Chart {
 	looks := f.looks(mishap.InHold)
@@ -134,7 +105,7 @@ func (f *film) differenceChart(id string, m metric, looks []*mishap.Comparison) 
 	margin := m.gapMargin()
 	low, high := span2(gaps, margin)
 	c := plot.Chart{
-		ID: id, Title: title, Says: sentence(m.difference()) + " " + m.narrowing(f.run.Plan.Experiment.Compare),
+		ID: id, Title: title, Says: sentence(m.inWords()) + " " + narrowing(m, f.run.Plan.Experiment.Compare),
 		X:     timeAxis(f.axisName(), 0, room*f.end(looks[len(looks)-1])),
 		Y:     plot.Axis{Min: low, Max: high, Ticks: plot.Ticks(low, high, 5), Format: func(v float64) string { return signed(v) + unit }},
 		Rules: []plot.Rule{{Name: "no difference", Class: "none", At: 0}}, Bands: []plot.Band{band}, Lines: []plot.Line{line},
@@ -151,7 +122,7 @@ func (f *film) differenceChart(id string, m metric, looks []*mishap.Comparison) 
 
 // narrowing says what the range of a picture is, and why it may seem to say
 // something else than the proof.
-func (m metric) narrowing(c *mishap.Compare) string {
+func narrowing(m metric, c *mishap.Compare) string {
 	text := "The shaded range narrows as requests come in"
 	if c != nil && c.Alpha > 0 {
 		text += fmt.Sprintf(", and in %s of 100 runs holds the truth all the time", short(100*(1-c.Alpha)))

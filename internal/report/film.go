@@ -42,7 +42,7 @@ type seenChange struct {
 // develop replays a journal.
 func develop(entries []mishap.Entry) (*film, error) {
 	f := &film{run: &mishap.Run{}, entries: len(entries)}
-	said := newChanges("")
+	said := newChanges()
 	for _, e := range entries {
 		if err := f.run.Apply(e); err != nil {
 			return nil, err

@@ -158,7 +158,7 @@ func (f *film) view() pageView {
 		for i, one := range []arm{a.control, a.experiment} {
 			v.Arms = append(v.Arms, armView{[]string{"control", "experiment"}[i], one.name, fmt.Sprint(one.requests), one.succeeded(), quick(one.p50), quick(one.p99)})
 		}
-		v.Doubts, v.Forest = a.doubts, a.forest()
+		v.Doubts, v.Forest = a.doubts, forest(a)
 	}
 	for _, in := range r.Injections {
 		v.Faults = append(v.Faults, faultView{in.Fault, in.Injector + " on " + in.Target.Label(), history(in)})

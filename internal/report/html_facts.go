@@ -16,7 +16,7 @@ func (f *film) facts() []fact {
 		all = append(all, fact{"Took", took(between(r.PlannedAt, r.EndedAt))})
 	}
 	if a := compared(r); a != nil && a.intervals != nil {
-		all = append(all, a.intervalFacts()...)
+		all = append(all, intervalFacts(a)...)
 	} else if a != nil && a.phase == mishap.InHold {
 		all = append(all, fact{"Extra failed requests", a.failures()}, fact{"Proof of harm", proof(a.harm)})
 		if a.guarded {
@@ -37,13 +37,13 @@ func (f *film) summary() []string {
 	r := f.run
 	all := []string{f.whatWasDone()}
 	if a := compared(r); a != nil && a.intervals != nil {
-		all = append(all, a.toldByIntervals()...)
+		all = append(all, toldByIntervals(a)...)
 	} else if a != nil && a.phase == mishap.InHold {
-		all = append(all, a.told()...)
+		all = append(all, told(a)...)
 		if text := uncounted(r, a); text != "" {
 			all = append(all, a.failures()+" extra failed requests: "+text+".")
 		}
-		all = append(all, a.unlimited())
+		all = append(all, unlimited(a))
 	} else if w := f.worstProbe(); w != "" {
 		all = append(all, w)
 	}
@@ -85,31 +85,6 @@ func (f *film) whatWasDone() string {
 	return text
 }
 
-// title is the name of a metric where its numbers do not say what they are of.
-func (m metric) title() string {
-	if m.spec.Metric == mishap.SuccessRate && m.Name == string(mishap.SuccessRate) {
-		return ""
-	}
-	return m.Name
-}
-
-// told is what the comparison has shown, in sentences.
-func (a *arms) told() []string {
-	var all []string
-	if e, known := a.experiment.success(); known {
-		if c, known := a.control.success(); known {
-			all = append(all, fmt.Sprintf("Of the requests with the fault, %s succeeded; of those left alone, %s.", percent(e), percent(c)))
-		}
-	}
-	for _, m := range a.metrics {
-		if text := m.difference(); text != "" {
-			all = append(all, joined(" ", sentence(joined(": ", m.title(), text)), sentence(m.cautious())))
-		}
-	}
-	all = append(all, sentence(a.result()))
-	return all
-}
-
 // worstProbe is what the probes say where there are no arms.
 func (f *film) worstProbe() string {
 	var parts []string
@@ -144,23 +119,6 @@ func (f *film) firstUnmet() string {
 		}
 	}
 	return ""
-}
-
-// slowerBy is from where on answers that nobody set a limit for are told.
-const slowerBy = 1.5
-
-// unlimited tells of answers that became slower, where nothing says how slow
-// they may be.
-func (a *arms) unlimited() string {
-	for _, m := range a.metrics {
-		if m.spec.Metric == mishap.Latency {
-			return ""
-		}
-	}
-	if a.control.p50 == 0 || a.experiment.p50.Seconds() < slowerBy*a.control.p50.Seconds() {
-		return ""
-	}
-	return fmt.Sprintf("Half of the requests with the fault took up to %s, and without it %s. This experiment sets no limit to that.", quick(a.experiment.p50), quick(a.control.p50))
 }
 
 // sections are the pictures, in the order of a story. What has no data is left

@@ -83,7 +83,7 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
 func properties(r *mishap.Run) []junitProperty {
 	all := []junitProperty{{"run", clean(r.ID)}}
 	if a := compared(r); a != nil && a.intervals != nil {
-		all = append(all, a.properties()...)
+		all = append(all, rowProperties(a)...)
 	} else if a != nil && a.phase == mishap.InHold {
 		all = append(all,
 			junitProperty{"proofOfHarm", fmt.Sprintf("%.3f", a.harm)}, junitProperty{"proofOfNoHarm", fmt.Sprintf("%.3f", a.clear)},
@@ -121,4 +121,16 @@ func (s *junitSuite) count(c *junitCase, r *mishap.Run) {
 		c.Error = &junitWhy{Message: clean(headline(r)), Type: string(r.State)}
 		s.Errors++
 	}
+}
+
+// rowProperties are the rows as numbers, for who plots them.
+func rowProperties(a *arms) []junitProperty {
+	all := []junitProperty{{"extraFailedRequests", fmt.Sprintf("%.0f", a.extra)}, {"heldSeconds", seconds(a.intervals.In.Std())}}
+	if i := a.intervals; i.Met != nil && i.Requests != nil {
+		all = append(all, junitProperty{"requestsThatMetTheFault", fmt.Sprintf("%d of %d; of control %d of %d", i.Met.Experiment, i.Requests.Experiment, i.Met.Control, i.Requests.Control)})
+	}
+	for _, r := range shownRows(a.intervals) {
+		all = append(all, junitProperty{clean(r.name()), fmt.Sprintf("%s %s, margin %s: %s", r.estimate(), r.ends(), r.limit(), r.standing())})
+	}
+	return all
 }

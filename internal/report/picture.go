@@ -70,7 +70,7 @@ func look(r *mishap.Run) *picture {
 		p.probes = append(p.probes, line{text: text, style: resultStyle(w.Last.Result)})
 	}
 	if a := compared(r); a != nil {
-		p.arms = a.lines()
+		p.arms = armLines(a)
 	}
 	for _, in := range r.Injections {
 		f := pictureFault{name: on(in), state: in.State}
@@ -98,16 +98,6 @@ func watchedSince(r *mishap.Run) (since time.Time, until time.Duration) {
 		until = c.Baseline.AtLeast()
 	}
 	return since, until
-}
-
-// armsInjection is the injection that sets up the arms; nil without any.
-func armsInjection(r *mishap.Run) *mishap.RunInjection {
-	for _, in := range r.Injections {
-		if in.Fault == mishap.ArmsFault {
-			return in
-		}
-	}
-	return nil
 }
 
 // stranded says what a revert gave up on, and why.

@@ -28,7 +28,7 @@ func newPlain(w io.Writer) *plain {
 // Seen writes what is worth a line.
 func (v *plain) Seen(e mishap.Entry, r *mishap.Run) {
 	if v.changes[r.ID] == nil {
-		v.changes[r.ID] = newChanges(r.ID)
+		v.changes[r.ID] = newChanges()
 	}
 	var lines []string
 	for _, c := range v.changes[r.ID].of(e, r) {

@@ -3,10 +3,14 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"mishap"
 )
+
+// row is a row of a look, and how it is said.
+type row struct{ mishap.Row }
 
 // fine is a number with three digits, and its sign.
 func fine(v float64) string {
@@ -33,24 +37,24 @@ func fine(v float64) string {
 }
 
 // scaled is a value of a row in the unit that is shown, and that unit.
-func scaled(r mishap.Row, v float64) (float64, string) {
+func (r row) scaled(v float64) (float64, string) {
 	if r.Ratio {
 		return 100 * (v - 1), " %"
 	}
 	return 100 * v, " pp"
 }
 
-// more is the estimate of a row.
-func more(r mishap.Row) string {
-	v, unit := scaled(r, r.More.Estimate)
+// estimate is that of how much more there is in the experiment.
+func (r row) estimate() string {
+	v, unit := r.scaled(r.More.Estimate)
 	return fine(v) + unit
 }
 
 // ends is the interval of a row, in the unit of its estimate.
-func ends(r mishap.Row) string {
-	low, _ := scaled(r, r.More.Low)
-	high, _ := scaled(r, r.More.High)
-	margin, _ := scaled(r, r.Margin)
+func (r row) ends() string {
+	low, _ := r.scaled(r.More.Low)
+	high, _ := r.scaled(r.More.High)
+	margin, _ := r.scaled(r.Margin)
 	return fmt.Sprintf("[%s, %s]", apartFrom(low, margin), apartFrom(high, margin))
 }
 
@@ -68,13 +72,13 @@ func apartFrom(v, margin float64) string {
 }
 
 // limit is the margin of a row, in the unit of its estimate.
-func limit(r mishap.Row) string {
-	v, unit := scaled(r, r.Margin)
+func (r row) limit() string {
+	v, unit := r.scaled(r.Margin)
 	return strings.TrimPrefix(fine(v), "+") + unit
 }
 
 // standing is where the interval of a row lies, in words.
-func standing(r mishap.Row) string {
+func (r row) standing() string {
 	switch {
 	case r.State == mishap.Open && r.Shown:
 		return "harm is shown, but not yet that it is beyond the margin"
@@ -86,8 +90,8 @@ func standing(r mishap.Row) string {
 	return string(r.State)
 }
 
-// named is what a row is of.
-func named(r mishap.Row) string {
+// name is what a row is of.
+func (r row) name() string {
 	name := r.What
 	if r.Metric != "" && r.Metric != string(mishap.SuccessRate) && r.Metric != string(mishap.Latency) {
 		name = r.Metric + ", " + r.What
@@ -102,7 +106,7 @@ func named(r mishap.Row) string {
 }
 
 // had is what one arm had in a row: "31 % of 4,458 took more than 72ms".
-func had(r mishap.Row, a mishap.RowArm) string {
+func (r row) had(a mishap.RowArm) string {
 	switch {
 	case a.Of == 0:
 		return "nothing"
@@ -115,28 +119,28 @@ func had(r mishap.Row, a mishap.RowArm) string {
 }
 
 // counted is what both arms had in a row.
-func counted(r mishap.Row) string {
-	return had(r, r.Experiment) + "; in control " + had(r, r.Control)
+func (r row) counted() string {
+	return r.had(r.Experiment) + "; in control " + r.had(r.Control)
 }
 
 // spoken is a row in one phrase.
-func spoken(r mishap.Row) string {
-	return fmt.Sprintf("%s: %s %s, margin %s", named(r), more(r), ends(r), limit(r))
+func (r row) spoken() string {
+	return fmt.Sprintf("%s: %s %s, margin %s", r.name(), r.estimate(), r.ends(), r.limit())
 }
 
 // guarded is a guard in one phrase.
 func guarded(g mishap.Guard) string {
 	if g.Rate {
-		return fmt.Sprintf("%s %s a second (at most %s)", named(mishap.Row{Metric: g.Metric, What: g.What}), fine(g.More.Estimate), fine(g.More.High))
+		return fmt.Sprintf("%s %s a second (at most %s)", row{mishap.Row{Metric: g.Metric, What: g.What}}.name(), fine(g.More.Estimate), fine(g.More.High))
 	}
-	r := mishap.Row{Metric: g.Metric, What: g.What}
+	r := row{mishap.Row{Metric: g.Metric, What: g.What}}
 	if strings.HasPrefix(g.What, "slower") { // its limit since the injection is another than before
 		words := map[mishap.RowState]string{mishap.Within: "as before", mishap.Beyond: "more than before", mishap.Open: "not shown to be as before"}
-		return named(r) + " " + words[g.State]
+		return r.name() + " " + words[g.State]
 	}
-	v, unit := scaled(r, g.More.Estimate)
-	high, _ := scaled(r, g.More.High)
-	return fmt.Sprintf("%s %s%s (at most %s)", named(r), fine(v), unit, fine(high))
+	v, unit := r.scaled(g.More.Estimate)
+	high, _ := r.scaled(g.More.High)
+	return fmt.Sprintf("%s %s%s (at most %s)", r.name(), fine(v), unit, fine(high))
 }
 
 // met says how many requests met the fault; empty if nobody knows.
@@ -167,25 +171,54 @@ func metUnits(i *mishap.Intervals) (most int64) {
 }
 
 // shownRows are allRows, and behind them those of all requests, which only stop.
-func shownRows(i *mishap.Intervals) []mishap.Row {
+func shownRows(i *mishap.Intervals) []row {
 	all := allRows(i)
 	for _, r := range i.Beside {
 		if r.State != mishap.Beyond { // else it is one of them
-			all = append(all, r)
+			all = append(all, row{r})
 		}
 	}
 	return all
 }
 
 // stopping is the first of those of all requests: there is no room for more.
-func stopping(i *mishap.Intervals) []mishap.Row {
+func stopping(i *mishap.Intervals) []row {
 	if len(i.Beside) == 0 || i.Beside[0].State == mishap.Beyond {
 		return nil
 	}
-	return i.Beside[:1]
+	return []row{{i.Beside[0]}}
 }
 
 // allRows are those that decided without being one per claim, and then those.
-func allRows(i *mishap.Intervals) []mishap.Row {
-	return append(append([]mishap.Row{}, i.Sooner...), i.Rows...)
+func allRows(i *mishap.Intervals) (all []row) {
+	for _, r := range slices.Concat(i.Sooner, i.Rows) {
+		all = append(all, row{r})
+	}
+	return all
+}
+
+// The ends of the axis on which intervals are shown beside each other, in
+// margins: 0 is what a harmless fault does, 1 is the margin.
+const (
+	leastMargins = -2.
+	mostMargins  = 4.
+)
+
+// inMargins is a value of a row in margins. A row without one is drawn so that
+// its interval fits.
+func (r row) inMargins(v float64) float64 {
+	unit := r.Margin - r.Same
+	if unit == 0 {
+		unit = math.Max(math.Abs(r.More.Low-r.Same), math.Abs(r.More.High-r.Same)) / 2
+	}
+	if unit == 0 || math.IsNaN(unit) {
+		return 0
+	}
+	return (v - r.Same) / unit
+}
+
+// endsInMargins are both ends of a row's interval in margins, the harmless one first.
+func (r row) endsInMargins() (low, high float64) {
+	low, high = r.inMargins(r.More.Low), r.inMargins(r.More.High)
+	return min(low, high), max(low, high)
 }

@@ -14,12 +14,12 @@ const stripColumns = 24
 
 // rowLines show each interval as it closes in on its margin, and when it may be
 // decided.
-func (a *arms) rowLines() []line {
+func rowLines(a *arms) []line {
 	i := a.intervals
 	all := []line{{text: fmt.Sprintf("  %-14s %-*s %s", "what decides", stripColumns, levels(), "more in the experiment")}}
 	for _, r := range append(allRows(i), stopping(i)...) {
 		style := map[mishap.RowState]string{mishap.Beyond: red, mishap.Within: green}[r.State]
-		all = append(all, line{text: fmt.Sprintf("  %s %s %s %s", pad(cut(clean(named(r)), 14), 14), strip(r), more(r), ends(r)), style: style})
+		all = append(all, line{text: fmt.Sprintf("  %s %s %s %s", pad(cut(clean(r.name()), 14), 14), strip(r), r.estimate(), r.ends()), style: style})
 	}
 	if text := met(i); text != "" {
 		all = append(all, line{text: "  " + text})
@@ -50,9 +50,9 @@ func levels() string {
 }
 
 // strip draws an interval: [==o==], with | at no change and at the margin.
-func strip(r mishap.Row) string {
+func strip(r row) string {
 	b := []byte(strings.Repeat("-", stripColumns))
-	low, high := endsInMargins(r)
+	low, high := r.endsInMargins()
 	for at := column(low); at <= column(high); at++ {
 		b[at] = '='
 	}
@@ -63,23 +63,8 @@ func strip(r mishap.Row) string {
 	if high <= mostMargins && high >= leastMargins {
 		b[column(high)] = ']'
 	}
-	if at := inMargins(r, r.More.Estimate); at >= leastMargins && at <= mostMargins {
+	if at := r.inMargins(r.More.Estimate); at >= leastMargins && at <= mostMargins {
 		b[column(at)] = 'o'
 	}
 	return string(b)
-}
-
-// rows say which intervals have come to lie elsewhere.
-func (s *armsSaid) rows(i *mishap.Intervals) (lines []change) {
-	if s.standing == nil {
-		s.standing = map[string]mishap.RowState{}
-	}
-	for _, r := range allRows(i) {
-		if s.standing[named(r)] == r.State || r.State == mishap.Open && s.standing[named(r)] == "" {
-			continue
-		}
-		s.standing[named(r)] = r.State
-		lines = append(lines, change{string(r.State), spoken(r)})
-	}
-	return lines
 }

@@ -30,9 +30,9 @@ func intervals(p *page, r *mishap.Run, a *arms) {
 	columns := []int{20, 31, 11}
 	p.row(2, columns, "what decides", "more, right at every look", "margin", "")
 	for _, row := range shownRows(i) {
-		p.row(2, columns, named(row), more(row)+" "+ends(row), limit(row), short16(standing(row)))
-		p.line(4, "%s", counted(row))
-		if s := standing(row); s != short16(s) {
+		p.row(2, columns, row.name(), row.estimate()+" "+row.ends(), row.limit(), short16(row.standing()))
+		p.line(4, "%s", row.counted())
+		if s := row.standing(); s != short16(s) {
 			p.line(4, "%s", s)
 		}
 	}
@@ -96,54 +96,4 @@ func method(r *mishap.Run) string {
 		return ""
 	}
 	return fmt.Sprintf("confidence sequences over units, adjusted by their baseline; alpha %s; docs/verdicts.md", short(c.Alpha))
-}
-
-// properties are the rows as numbers, for who plots them.
-func (a *arms) properties() []junitProperty {
-	all := []junitProperty{{"extraFailedRequests", fmt.Sprintf("%.0f", a.extra)}, {"heldSeconds", seconds(a.intervals.In.Std())}}
-	if i := a.intervals; i.Met != nil && i.Requests != nil {
-		all = append(all, junitProperty{"requestsThatMetTheFault", fmt.Sprintf("%d of %d; of control %d of %d", i.Met.Experiment, i.Requests.Experiment, i.Met.Control, i.Requests.Control)})
-	}
-	for _, r := range shownRows(a.intervals) {
-		all = append(all, junitProperty{clean(named(r)), fmt.Sprintf("%s %s, margin %s: %s", more(r), ends(r), limit(r), standing(r))})
-	}
-	return all
-}
-
-// intervalFacts are what stands below the claim on the page.
-func (a *arms) intervalFacts() []fact {
-	i := a.intervals
-	all := []fact{{"The fault was in for", took(i.In.Std())}}
-	if i.Units != nil {
-		all = append(all, fact{"Users behind it", fmt.Sprintf("%s in the experiment, %s in control", mishap.Thousands(i.Units.Experiment), mishap.Thousands(i.Units.Control))})
-	}
-	if i.Requests != nil {
-		text := mishap.Thousands(i.Requests.Experiment) + " with the fault in reach"
-		if i.Met != nil {
-			text = fmt.Sprintf("%s of %s, of %s", mishap.Thousands(i.Met.Experiment), mishap.Thousands(i.Requests.Experiment), mishap.Plural(metUnits(i), "unit"))
-		}
-		all = append(all, fact{"Requests that met the fault", text})
-	}
-	return append(all, fact{"Extra failed requests", a.failures()})
-}
-
-// toldByIntervals is what the comparison has shown, in sentences.
-func (a *arms) toldByIntervals() []string {
-	var all []string
-	for _, r := range allRows(a.intervals) {
-		all = append(all, sentence(spoken(r)+": "+standing(r)))
-	}
-	if text := metBy(a.intervals); text != "" {
-		all = append(all, sentence(text))
-	}
-	for _, text := range guardLines(a.intervals, a.outcome) {
-		all = append(all, sentence("since the baseline, "+text))
-	}
-	for _, text := range a.intervals.Waits {
-		all = append(all, sentence("not cleared: "+text))
-	}
-	for _, text := range a.intervals.Unclaimed {
-		all = append(all, sentence("not claimed: "+text))
-	}
-	return append(all, sentence(a.result()))
 }

@@ -65,7 +65,7 @@ func sideOf(r *mishap.Run) Side {
 		}
 		for _, m := range a.metrics {
 			s.metrics[m.Name] = m
-			s.Effects = append(s.Effects, Effect{m.Name, m.Difference, m.Ratio, m.difference()})
+			s.Effects = append(s.Effects, Effect{m.Name, m.Difference, m.Ratio, m.inWords()})
 		}
 	}
 	return s
@@ -95,8 +95,8 @@ func (s Side) effect() string {
 	return text
 }
 
-// recovery is how long the system took to come back.
-func (s Side) recovery() string {
+// recoveredIn is how long the system took to come back.
+func (s Side) recoveredIn() string {
 	if s.Recovery == nil {
 		return "-"
 	}
@@ -113,3 +113,6 @@ func (s Side) origin() string {
 	}
 	return s.Source.Commit[:min(12, len(s.Source.Commit))]
 }
+
+// metric is what is known of a metric by its name; of one that the run does not have, nothing.
+func (s Side) metric(name string) metric { return s.metrics[name] }

@@ -30,7 +30,7 @@ func comparison(p *page, r *mishap.Run) {
 		return
 	}
 	for _, m := range a.metrics {
-		p.line(2, "%s: %s", m.Name, orElse(m.difference(), "nothing is known"))
+		p.line(2, "%s: %s", m.Name, orElse(m.inWords(), "nothing is known"))
 		if m.guarded() {
 			p.line(4, "proof of harm %s, of no harm beyond %s: %s", proof(m.Harm), m.margin(), proof(m.Clear))
 		} else {

@@ -269,3 +269,13 @@ func onMany(count int) string {
 	}
 	return fmt.Sprintf(" on %d targets", count)
 }
+
+// armsInjection is the injection that sets up the arms; nil without any.
+func armsInjection(r *mishap.Run) *mishap.RunInjection {
+	for _, in := range r.Injections {
+		if in.Fault == mishap.ArmsFault {
+			return in
+		}
+	}
+	return nil
+}

@@ -43,7 +43,7 @@ func (t Trend) Text(w io.Writer) error {
 		if effect == "" && s.Verdict == nil {
 			effect = s.Reason
 		}
-		p.row(0, columns, s.Run, s.Began.Format("2006-01-02 15:04"), s.standing(), s.recovery(), orElse(effect, "-"))
+		p.row(0, columns, s.Run, s.Began.Format("2006-01-02 15:04"), s.standing(), s.recoveredIn(), orElse(effect, "-"))
 	}
 	return p.to(w)
 }

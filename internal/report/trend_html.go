@@ -40,39 +40,39 @@ func (t Trend) HTML(w io.Writer, version string) error {
 		default:
 			b.Sign = "?"
 		}
-		v.Rows = append(v.Rows, trendRow{clean(s.Run), moment(s.Began), s.recovery(), clean(orElse(s.effect(), "–")), clean(s.origin()), clean(s.Reason), b})
+		v.Rows = append(v.Rows, trendRow{clean(s.Run), moment(s.Began), s.recoveredIn(), clean(orElse(s.effect(), "–")), clean(s.origin()), clean(s.Reason), b})
 	}
-	v.Pictures = drawn(t.pictures())
+	v.Pictures = drawn(trendPictures(t))
 	return writePage(w, "trend", v)
 }
 
 // pictures show effect and recovery from run to run, oldest first.
-func (t Trend) pictures() []plot.Chart {
-	all := t.effectPictures()
-	extra := t.line("extra failed requests", "experiment", func(s Side) (float64, bool) {
+func trendPictures(t Trend) []plot.Chart {
+	all := effectPictures(t)
+	extra := trendLine(t, "extra failed requests", "experiment", func(s Side) (float64, bool) {
 		if s.Extra == nil {
 			return 0, false
 		}
 		return *s.Extra, true
 	})
 	if extra.Points != nil {
-		all = append(all, t.picture("extra", "Extra failed requests in each run", extra, short))
+		all = append(all, trendPicture(t, "extra", "Extra failed requests in each run", extra, short))
 	}
-	recovery := t.line("time until the system was back to normal", "control", func(s Side) (float64, bool) {
+	recovery := trendLine(t, "time until the system was back to normal", "control", func(s Side) (float64, bool) {
 		if s.Recovery == nil {
 			return 0, false
 		}
 		return s.Recovery.Std().Seconds(), true
 	})
 	if recovery.Points != nil {
-		all = append(all, t.picture("recovery", "Recovery time of each run", recovery, quickSeconds))
+		all = append(all, trendPicture(t, "recovery", "Recovery time of each run", recovery, quickSeconds))
 	}
 	return all
 }
 
 // line is one number of each run that has it; what lies between runs is only
 // drawn where no run without it is between them.
-func (t Trend) line(name, class string, value func(Side) (float64, bool)) plot.Line {
+func trendLine(t Trend, name, class string, value func(Side) (float64, bool)) plot.Line {
 	l := plot.Line{Name: name, Class: class, Dots: true}
 	for i := range t.Runs {
 		v, known := value(t.Runs[len(t.Runs)-1-i])
@@ -88,7 +88,7 @@ func (t Trend) line(name, class string, value func(Side) (float64, bool)) plot.L
 
 // effectPictures show, for each metric with an interval in the newest run that
 // has one, the difference between the arms in each run.
-func (t Trend) effectPictures() []plot.Chart {
+func effectPictures(t Trend) []plot.Chart {
 	var names []string
 	for _, s := range t.Runs {
 		for _, e := range s.Effects {
@@ -104,8 +104,8 @@ func (t Trend) effectPictures() []plot.Chart {
 	for i, name := range names {
 		bars := plot.Band{Name: "where the truth lies", Class: "experiment"}
 		unit := " %"
-		l := t.line("difference between the arms", "experiment", func(s Side) (float64, bool) {
-			gap := s.metrics[name].gap()
+		l := trendLine(t, "difference between the arms", "experiment", func(s Side) (float64, bool) {
+			gap := s.metric(name).gap()
 			if gap == nil {
 				return 0, false
 			}
@@ -113,14 +113,14 @@ func (t Trend) effectPictures() []plot.Chart {
 		})
 		var gaps []mishap.Interval
 		for j := range t.Runs {
-			m := t.Runs[len(t.Runs)-1-j].metrics[name]
+			m := t.Runs[len(t.Runs)-1-j].metric(name)
 			if gap := m.gap(); gap != nil {
 				gaps = append(gaps, *gap)
 				bars.Points = append(bars.Points, plot.Range{X: float64(j), Low: gap.Low, High: gap.High})
-				unit = m.unit()
+				unit = unitOf(m)
 			}
 		}
-		c := t.picture(fmt.Sprintf("effect-%d", i), clean(name)+": how the experiment differed from control in each run", l, nil)
+		c := trendPicture(t, fmt.Sprintf("effect-%d", i), clean(name)+": how the experiment differed from control in each run", l, nil)
 		low, high := span2(gaps, math.NaN())
 		c.Y = plot.Axis{Min: low, Max: high, Ticks: plot.Ticks(low, high, 4), Format: func(v float64) string { return signed(v) + unit }}
 		c.Says, c.Bars = "Where the upright line of a run touches none, its difference may be chance.", []plot.Band{bars}
@@ -131,7 +131,7 @@ func (t Trend) effectPictures() []plot.Chart {
 }
 
 // unit is that of the difference in a picture.
-func (m metric) unit() string {
+func unitOf(m metric) string {
 	switch m.spec.Metric {
 	case mishap.SuccessRate:
 		return " pp"
@@ -142,7 +142,7 @@ func (m metric) unit() string {
 }
 
 // picture is one number over the runs.
-func (t Trend) picture(id, title string, l plot.Line, format func(float64) string) plot.Chart {
+func trendPicture(t Trend, id, title string, l plot.Line, format func(float64) string) plot.Chart {
 	top := 0.0
 	for _, p := range l.Points {
 		if !math.IsNaN(p.Y) {

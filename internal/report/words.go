@@ -73,9 +73,9 @@ func sides(low, high float64, unit, more, less string) string {
 	return side(low, unit, more, less) + " to " + side(high, unit, more, less)
 }
 
-// difference says how the experiment differs from control in one metric, with
+// inWords says how the experiment differs from control in one metric, with
 // the interval in which the truth lies; empty while nothing is known.
-func (m metric) difference() string {
+func (m metric) inWords() string {
 	switch m.spec.Metric {
 	case mishap.SuccessRate:
 		if d := m.Difference; d != nil {
@@ -249,4 +249,40 @@ func sentence(phrase string) string {
 		return text
 	}
 	return text + "."
+}
+
+// rate is a number per second.
+func rate(v float64) string {
+	if v >= 100 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.1f", v)
+}
+
+// quick is a latency with three digits.
+func quick(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "-"
+	case d >= 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d >= time.Second:
+		return fmt.Sprintf("%.2fs", d.Seconds())
+	case d >= 100*time.Millisecond:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	case d >= time.Millisecond:
+		return fmt.Sprintf("%.3gms", float64(d)/float64(time.Millisecond))
+	}
+	return fmt.Sprintf("%.3gµs", float64(d)/float64(time.Microsecond))
+}
+
+// toGo is how long the comparison may still take.
+func (a *arms) toGo() string {
+	switch {
+	case a.outcome != "":
+		return "decided"
+	case a.left > 0:
+		return "at most " + took(a.left.Truncate(time.Second)) + " to go"
+	}
+	return ""
 }
