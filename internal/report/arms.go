@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // recent is the stretch that "now" means for the traffic of an arm.
@@ -208,7 +209,7 @@ func (m metric) gapMargin() float64 {
 // succeeded is the share of requests that went well, as far as it is known.
 func (a arm) succeeded() string {
 	if share, known := a.success(); known {
-		return percent(share)
+		return words.Percent(share)
 	}
 	return "-"
 }

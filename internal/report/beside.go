@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // Beside is two runs beside each other.
@@ -48,7 +49,7 @@ func shift(first, second metric) Shift {
 		if first.spec.Metric == mishap.SuccessRate {
 			scale, unit, more, less = 100, " pp", "more fail", "fewer fail"
 		}
-		s.Words = side(s.Shift.Estimate*scale, unit, more, less) + " (" + sides(s.Shift.Low*scale, s.Shift.High*scale, unit, more, less) + ")"
+		s.Words = words.Side(s.Shift.Estimate*scale, unit, more, less) + " (" + words.Sides(s.Shift.Low*scale, s.Shift.High*scale, unit, more, less) + ")"
 	case first.Ratio != nil && second.Ratio != nil && first.Ratio.Low > 0 && first.Ratio.Estimate > 0:
 		a, b := first.Ratio, second.Ratio
 		s.Ratio = true
@@ -72,7 +73,7 @@ func (b Beside) Text(w io.Writer) error {
 	p := &page{}
 	row := func(what, first, second string) {
 		if first != "" || second != "" {
-			p.row(0, besideColumns(), what, orElse(first, "-"), orElse(second, "-"))
+			p.row(0, besideColumns(), what, words.OrElse(first, "-"), words.OrElse(second, "-"))
 		}
 	}
 	of := func(f func(Side) string) (string, string) { return f(b.Runs[0]), f(b.Runs[1]) }
@@ -83,7 +84,7 @@ func (b Beside) Text(w io.Writer) error {
 	row("", "FIRST", "SECOND")
 	both("run", func(s Side) string { return s.Run })
 	both("experiment", func(s Side) string { return s.Experiment })
-	both("began", func(s Side) string { return moment(s.Began) })
+	both("began", func(s Side) string { return words.Moment(s.Began) })
 	both("verdict", func(s Side) string { return s.standing() })
 	both("why", func(s Side) string { return s.Reason })
 	both("effect", Side.effect)
@@ -100,7 +101,7 @@ func (b Beside) Text(w io.Writer) error {
 		if s.Cost == nil {
 			return ""
 		}
-		return joined(" ", money(s.Cost.Amount), s.Cost.Currency) + ", estimated"
+		return words.Joined(" ", words.Money(s.Cost.Amount), s.Cost.Currency) + ", estimated"
 	})
 	both("commit", Side.origin)
 	b.shifts(p)
@@ -113,7 +114,7 @@ func share(v *float64) string {
 	if v == nil {
 		return ""
 	}
-	return proof(*v)
+	return words.Proof(*v)
 }
 
 // shifts say how the second run's effects differ from the first's.
@@ -140,10 +141,10 @@ func (b Beside) recovery() string {
 	for word, r := range map[string][2]Side{"later": {first, second}, "sooner": {second, first}} {
 		least, most := (*r[1].RecoveryAfter - *r[0].Recovery).Std(), (*r[1].Recovery - *r[0].RecoveryAfter).Std()
 		switch {
-		case least > 0 && took(least) == took(most):
-			return fmt.Sprintf("recovered %s %s", took(least), word)
+		case least > 0 && words.Took(least) == words.Took(most):
+			return fmt.Sprintf("recovered %s %s", words.Took(least), word)
 		case least > 0:
-			return fmt.Sprintf("recovered %s to %s %s", took(least), took(most), word)
+			return fmt.Sprintf("recovered %s to %s %s", words.Took(least), words.Took(most), word)
 		}
 	}
 	return "which recovered sooner is not known: it was looked at too seldom"
@@ -163,7 +164,7 @@ func (b Beside) changes(p *page) {
 			p.line(2, "… and %d more; -o json has them all", len(b.Changed)-i)
 			break
 		}
-		p.line(2, "%s: %s → %s", c.What, orElse(c.From, "not there"), orElse(c.To, "not there"))
+		p.line(2, "%s: %s → %s", c.What, words.OrElse(c.From, "not there"), words.OrElse(c.To, "not there"))
 	}
 }
 

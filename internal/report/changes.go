@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // change is what an entry changed, in a word and a text.
@@ -42,7 +43,7 @@ func (v *changes) describe(e mishap.Entry, r *mishap.Run) (word, text string) {
 	case e.State != nil:
 		return v.describeState(e.State, r)
 	case e.Check != nil && e.Check.Answer != mishap.Yes:
-		return "safeguard", joined(": ", fmt.Sprintf("%s said %s", e.Check.Safeguard, e.Check.Answer), e.Check.Reason)
+		return "safeguard", words.Joined(": ", fmt.Sprintf("%s said %s", e.Check.Safeguard, e.Check.Answer), e.Check.Reason)
 	case e.Observation != nil:
 		return v.describeObservation(e.Observation)
 	case e.Injection != nil:
@@ -69,9 +70,9 @@ func (v *changes) describeState(s *mishap.StateChange, r *mishap.Run) (word, tex
 		return "", "" // each injection says so itself
 	case mishap.Completed:
 		verdict, reason := mishap.Judge(r)
-		return string(s.To), joined(": ", string(verdict), reason)
+		return string(s.To), words.Joined(": ", string(verdict), reason)
 	}
-	return string(s.To), joined(": ", joined(" by ", string(s.Cause), s.By), reason)
+	return string(s.To), words.Joined(": ", words.Joined(" by ", string(s.Cause), s.By), reason)
 }
 
 // describeObservation says the result when it changes, and whenever it is not
@@ -82,14 +83,14 @@ func (v *changes) describeObservation(o *mishap.Observation) (word, text string)
 	if o.Result == mishap.Met && before == mishap.Met {
 		return "", ""
 	}
-	return string(o.Result), joined(": ", o.Probe, seen(", ", *o))
+	return string(o.Result), words.Joined(": ", o.Probe, seen(", ", *o))
 }
 
 func describeInjection(c *mishap.InjectionChange, r *mishap.Run) (word, text string) {
 	if c.To == mishap.InjectionPrepared || c.To == mishap.InjectionReverting {
 		return "", ""
 	}
-	text = joined(": ", on(r.Injection(c.ID)), c.Detail)
+	text = words.Joined(": ", on(r.Injection(c.ID)), c.Detail)
 	if c.By != "" {
 		return "settled", text + " (by " + c.By + ")"
 	}
@@ -104,5 +105,5 @@ func (v *changes) describeEffect(e *mishap.Effect, r *mishap.Run) (word, text st
 	if over || e.InForce == before || before == "" && e.InForce == mishap.Yes {
 		return "", ""
 	}
-	return "in force", joined(": ", fmt.Sprintf("%s for %s", e.InForce, on(r.Injection(e.Injection))), e.Detail)
+	return "in force", words.Joined(": ", fmt.Sprintf("%s for %s", e.InForce, on(r.Injection(e.Injection))), e.Detail)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // proofSteps is into how many steps a proof is divided: a line is written when
@@ -57,23 +58,23 @@ func (s *armsSaid) describe(look *mishap.Comparison, r *mishap.Run) []change {
 	}
 	if step := int(a.harm * proofSteps); step > s.harm {
 		s.harm = step
-		say("proof", fmt.Sprintf("of harm %s; %s", proof(a.harm), a.spoken()))
+		say("proof", fmt.Sprintf("of harm %s; %s", words.Proof(a.harm), a.spoken()))
 	}
 	if step := int(a.clear * proofSteps); step > s.clear && a.guarded {
 		s.clear = step
-		say("proof", fmt.Sprintf("of no harm %s; %s", proof(a.clear), a.spoken()))
+		say("proof", fmt.Sprintf("of no harm %s; %s", words.Proof(a.clear), a.spoken()))
 	}
 	return lines
 }
 
 // spoken is an arm in one phrase.
 func (a arm) spoken() string {
-	text := fmt.Sprintf("%s: %s requests/s", a.name, rate(a.now))
+	text := fmt.Sprintf("%s: %s requests/s", a.name, words.Rate(a.now))
 	if share, known := a.success(); known {
-		text += ", " + percent(share) + " succeed"
+		text += ", " + words.Percent(share) + " succeed"
 	}
 	if a.p50 > 0 {
-		text += fmt.Sprintf(", p50 %s, p99 %s", quick(a.p50), quick(a.p99))
+		text += fmt.Sprintf(", p50 %s, p99 %s", words.Quick(a.p50), words.Quick(a.p99))
 	}
 	return text
 }
@@ -86,7 +87,7 @@ func (a *arms) spoken() string {
 			parts = append(parts, m.Name+": "+text)
 		}
 	}
-	return joined("; ", append(parts, "extra failed requests: "+a.failures(), a.toGo())...)
+	return words.Joined("; ", append(parts, "extra failed requests: "+a.failures(), a.toGo())...)
 }
 
 // phaseName is a phase for a person.

@@ -8,6 +8,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plot"
+	"mishap/internal/report/words"
 )
 
 // mostBins is how many points a series over time has at most: single seconds
@@ -122,7 +123,7 @@ func (f *film) armCharts() []plot.Chart {
 			}))
 	}
 	if a.control.p50 > 0 || a.experiment.p50 > 0 {
-		says := fmt.Sprintf("Over the whole time with the fault, half of the requests took up to %s with it and %s without.", quick(a.experiment.p50), quick(a.control.p50))
+		says := fmt.Sprintf("Over the whole time with the fault, half of the requests took up to %s with it and %s without.", words.Quick(a.experiment.p50), words.Quick(a.control.p50))
 		if a.experiment.p50 == 0 || a.control.p50 == 0 {
 			says = "Where no request succeeded, there is no time."
 		}
@@ -135,6 +136,6 @@ func quickSeconds(v float64) string {
 	if v == 0 {
 		return "0"
 	}
-	text := quick(time.Duration(v * float64(time.Second)))
+	text := words.Quick(time.Duration(v * float64(time.Second)))
 	return strings.Replace(strings.Replace(text, ".00s", "s", 1), ".0s", "s", 1)
 }

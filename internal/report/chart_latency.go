@@ -6,6 +6,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plot"
+	"mishap/internal/report/words"
 )
 
 // histogram is that of one arm over a whole phase.
@@ -108,9 +109,9 @@ func (f *film) latencyCharts() []plot.Chart {
 	low, high := interesting(lines)
 	return []plot.Chart{{
 		ID: "latency", Title: "How many requests succeeded within what time",
-		Says:  sentence(experiment.spoken("with the fault")) + " " + sentence(control.spoken("without it")) + " Slower is further to the right.",
+		Says:  words.Sentence(experiment.spoken("with the fault")) + " " + words.Sentence(control.spoken("without it")) + " Slower is further to the right.",
 		X:     plot.Axis{Name: "time to the answer", Min: low, Max: high, Log: true, Ticks: plot.LogTicks(low, high), Format: quickSeconds},
-		Y:     plot.Axis{Max: 105, Ticks: []float64{0, 25, 50, 75, 100}, Format: func(v float64) string { return short(v) + " %" }},
+		Y:     plot.Axis{Max: 105, Ticks: []float64{0, 25, 50, 75, 100}, Format: func(v float64) string { return words.Short(v) + " %" }},
 		Lines: lines,
 	}}
 }
@@ -190,7 +191,7 @@ func (f *film) delayChart(id string, in *mishap.RunInjection, last *mishap.Traff
 	return plot.Chart{
 		ID: id, Title: in.Fault + ": the delay asked for, and the delay delivered",
 		Says: fmt.Sprintf("Asked for: %s. Delivered to %s: at most %s to half of them, %s to 99 of 100, and %s to all.",
-			last.Requested, feltBy(last), quick(last.P50.Std()), quick(last.P99.Std()), quick(last.Max.Std())),
+			last.Requested, feltBy(last), words.Quick(last.P50.Std()), words.Quick(last.P99.Std()), words.Quick(last.Max.Std())),
 		X:     timeAxis(f.axisName(), math.Min(0, half.Points[0].X), room*math.Max(half.Points[len(half.Points)-1].X, f.faultEnd())),
 		Y:     plot.Axis{Max: top * headroom, Ticks: plot.Ticks(0, top*headroom, 4), Format: quickSeconds},
 		Rules: []plot.Rule{{Name: "asked for", Class: "asked", At: asked}}, Lines: []plot.Line{half, tail},

@@ -8,6 +8,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plot"
+	"mishap/internal/report/words"
 )
 
 // callersProbe is the probe that watches how callers behave.
@@ -91,7 +92,7 @@ func (f *film) recoveryChart() []plot.Strips {
 		X: timeAxis("time since the verified revert", 0, end), Keys: markKeys(), Strips: f.strips(since, mishap.After),
 	}
 	if rec := r.Recovered; rec != nil {
-		c.Says = sentence(recovered(*rec))
+		c.Says = words.Sentence(recovered(*rec))
 		_, within := rec.Range()
 		if back := within.Seconds(); back > end/100 { // else nobody could see it
 			c.Areas = []plot.Area{{Name: "not seen back yet", From: 0, To: math.Min(back, end)}}

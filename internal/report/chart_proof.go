@@ -7,6 +7,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plot"
+	"mishap/internal/report/words"
 )
 
 // room is how much longer an axis is than what is on it, so that its end shows.
@@ -34,17 +35,17 @@ func (f *film) proofChart() []plot.Chart {
 	}
 	last := armsOf(f.run, looks[len(looks)-1])
 	harm.Dots, clear.Dots = len(looks) < fewBins, len(looks) < fewBins
-	says := fmt.Sprintf("At 100 %% of either, the question is settled. At the end the proof of harm was at %s", proof(last.harm))
+	says := fmt.Sprintf("At 100 %% of either, the question is settled. At the end the proof of harm was at %s", words.Proof(last.harm))
 	c := plot.Chart{
 		ID: "proof", Title: "What had been proven, and when", X: timeAxis(f.axisName(), 0, room*f.end(looks[len(looks)-1])),
-		Y:     plot.Axis{Max: 112, Ticks: []float64{0, 25, 50, 75, 100}, Format: func(v float64) string { return short(v) + " %" }},
+		Y:     plot.Axis{Max: 112, Ticks: []float64{0, 25, 50, 75, 100}, Format: func(v float64) string { return words.Short(v) + " %" }},
 		Rules: []plot.Rule{{Name: "settled", Class: "limit", At: 100}}, Lines: []plot.Line{harm},
 	}
 	if guarded {
 		c.Lines = append(c.Lines, clear)
-		says += fmt.Sprintf(", that of no harm at %s", proof(last.clear))
+		says += fmt.Sprintf(", that of no harm at %s", words.Proof(last.clear))
 	}
-	c.Says = says + ". " + sentence(sure(f.run.Plan.Experiment.Compare, guarded))
+	c.Says = says + ". " + words.Sentence(sure(f.run.Plan.Experiment.Compare, guarded))
 	return []plot.Chart{c}
 }
 
@@ -53,9 +54,9 @@ func sure(c *mishap.Compare, guarded bool) string {
 	if c == nil || c.Alpha <= 0 {
 		return ""
 	}
-	text := fmt.Sprintf("of 100 runs of a healthy system, at most %s end with a proof of harm", short(100*c.Alpha))
+	text := fmt.Sprintf("of 100 runs of a healthy system, at most %s end with a proof of harm", words.Short(100*c.Alpha))
 	if guarded {
-		text += fmt.Sprintf(", and of 100 with more harm than the margin, at most %s with a proof of none", short(100*mishap.MissedHarm))
+		text += fmt.Sprintf(", and of 100 with more harm than the margin, at most %s with a proof of none", words.Short(100*mishap.MissedHarm))
 	}
 	return text + ", however often one looks"
 }
@@ -105,7 +106,7 @@ func (f *film) differenceChart(id string, m metric, looks []*mishap.Comparison) 
 	margin := m.gapMargin()
 	low, high := span2(gaps, margin)
 	c := plot.Chart{
-		ID: id, Title: title, Says: sentence(m.inWords()) + " " + narrowing(m, f.run.Plan.Experiment.Compare),
+		ID: id, Title: title, Says: words.Sentence(m.inWords()) + " " + narrowing(m, f.run.Plan.Experiment.Compare),
 		X:     timeAxis(f.axisName(), 0, room*f.end(looks[len(looks)-1])),
 		Y:     plot.Axis{Min: low, Max: high, Ticks: plot.Ticks(low, high, 5), Format: func(v float64) string { return signed(v) + unit }},
 		Rules: []plot.Rule{{Name: "no difference", Class: "none", At: 0}}, Bands: []plot.Band{band}, Lines: []plot.Line{line},
@@ -125,9 +126,9 @@ func (f *film) differenceChart(id string, m metric, looks []*mishap.Comparison) 
 func narrowing(m metric, c *mishap.Compare) string {
 	text := "The shaded range narrows as requests come in"
 	if c != nil && c.Alpha > 0 {
-		text += fmt.Sprintf(", and in %s of 100 runs holds the truth all the time", short(100*(1-c.Alpha)))
+		text += fmt.Sprintf(", and in %s of 100 runs holds the truth all the time", words.Short(100*(1-c.Alpha)))
 	}
-	return joined(" ", text+".", sentence(m.cautious()))
+	return words.Joined(" ", text+".", words.Sentence(m.cautious()))
 }
 
 // span2 is the extent of a picture of intervals: of those in the later part,
@@ -149,10 +150,10 @@ func span2(gaps []mishap.Interval, margin float64) (low, high float64) {
 
 func signed(v float64) string {
 	if v > 0 {
-		return "+" + short(v)
+		return "+" + words.Short(v)
 	}
 	if v < 0 {
-		return "−" + short(-v)
+		return "−" + words.Short(-v)
 	}
 	return "0"
 }

@@ -11,6 +11,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plot"
+	"mishap/internal/report/words"
 )
 
 // film is what happened when, of which a run remembers only how it came out.
@@ -70,7 +71,7 @@ func develop(entries []mishap.Entry) (*film, error) {
 }
 
 // at is a time in seconds since zero.
-func (f *film) at(t time.Time) float64 { return between(f.zero, t).Seconds() }
+func (f *film) at(t time.Time) float64 { return words.Between(f.zero, t).Seconds() }
 
 // looks are those at the arms in some phases.
 func (f *film) looks(phases ...mishap.ComparisonPhase) []*mishap.Comparison {
@@ -116,7 +117,7 @@ func (f *film) faultEnd() (end float64) {
 // level is a value of an axis.
 func level(v float64) string {
 	if math.Abs(v) >= 100 {
-		return short(v)
+		return words.Short(v)
 	}
 	return strconv.FormatFloat(v, 'g', 3, 64)
 }
@@ -183,7 +184,7 @@ func cleaned(entries []mishap.Entry) ([]mishap.Entry, error) {
 func cleanAll(v any) any {
 	switch v := v.(type) {
 	case string:
-		return clean(v)
+		return words.Clean(v)
 	case []any:
 		for i := range v {
 			v[i] = cleanAll(v[i])
@@ -191,20 +192,20 @@ func cleanAll(v any) any {
 	case map[string]any:
 		same := make(map[string]any, len(v))
 		for key, one := range v {
-			same[clean(key)] = cleanAll(one)
+			same[words.Clean(key)] = cleanAll(one)
 		}
 		return same
 	}
 	return v
 }
 
-// keepLines takes from a whole page what [clean] takes from a text, but for
+// keepLines takes from a whole page what [words.Clean] takes from a text, but for
 // line ends: whatever was forgotten ends here.
 func keepLines(page string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' {
 			return r
 		}
-		return harmless(r)
+		return words.Harmless(r)
 	}, page)
 }

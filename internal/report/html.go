@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 //go:embed page.html
@@ -138,7 +139,7 @@ func badgeOf(r *mishap.Run) badge {
 	case r.State == mishap.Stranded:
 		return badge{"deviated", "!", "Stranded", "A fault may still be in, and a person must act."}
 	}
-	return badge{"inconclusive", "…", sentence(string(r.State))[:len(r.State)], "The run is not over, so there is no verdict yet."}
+	return badge{"inconclusive", "…", words.Sentence(string(r.State))[:len(r.State)], "The run is not over, so there is no verdict yet."}
 }
 
 // view is everything that the page shows.
@@ -146,17 +147,17 @@ func (f *film) view() pageView {
 	r, e := f.run, f.run.Plan.Experiment
 	_, reason := mishap.Judge(r)
 	v := pageView{
-		Run: r.ID, Title: e.Name, Claim: e.Claim, Reason: sentence(reason), Badge: badgeOf(r), Facts: f.facts(), Summary: f.summary(),
+		Run: r.ID, Title: e.Name, Claim: e.Claim, Reason: words.Sentence(reason), Badge: badgeOf(r), Facts: f.facts(), Summary: f.summary(),
 		Sections: f.sections(), Quantiles: f.quantileRows(), Callers: f.callers(), Entries: f.entries,
 		Provenance: provenance(r), Limits: limits(r.Plan), Digest: r.Plan.Digest, Notes: slices.Concat(r.Plan.Notes, r.Notes),
 	}
 	for _, in := range r.Outstanding() {
-		v.StillIn = append(v.StillIn, joined(": ", on(in)+" is "+string(in.State), in.Detail))
+		v.StillIn = append(v.StillIn, words.Joined(": ", on(in)+" is "+string(in.State), in.Detail))
 		v.HowToEnd = "mishap revert " + r.ID
 	}
 	if a := compared(r); a != nil {
 		for i, one := range []arm{a.control, a.experiment} {
-			v.Arms = append(v.Arms, armView{[]string{"control", "experiment"}[i], one.name, fmt.Sprint(one.requests), one.succeeded(), quick(one.p50), quick(one.p99)})
+			v.Arms = append(v.Arms, armView{[]string{"control", "experiment"}[i], one.name, fmt.Sprint(one.requests), one.succeeded(), words.Quick(one.p50), words.Quick(one.p99)})
 		}
 		v.Doubts, v.Forest = a.doubts, forest(a)
 	}
@@ -166,12 +167,12 @@ func (f *film) view() pageView {
 	for _, one := range events(r) {
 		line := eventView{Text: one.text}
 		if !one.guess {
-			line.When, line.Since = clock(one.at), sinceZero(f.at(one.at))
+			line.When, line.Since = words.Clock(one.at), sinceZero(f.at(one.at))
 		}
 		v.Events = append(v.Events, line)
 	}
 	for _, c := range f.changes {
-		v.Changes = append(v.Changes, eventView{clock(c.at), sinceZero(f.at(c.at)), c.word, c.text})
+		v.Changes = append(v.Changes, eventView{words.Clock(c.at), sinceZero(f.at(c.at)), c.word, c.text})
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Checks)) {
 		v.Safeguards = append(v.Safeguards, r.Checks[name])

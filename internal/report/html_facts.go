@@ -6,28 +6,29 @@ import (
 	"strings"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // facts are what stands below the claim.
 func (f *film) facts() []fact {
 	r, e := f.run, f.run.Plan.Experiment
-	all := []fact{{"Experiment", joined(", owned by ", e.Name, e.Owner)}, {"Run", r.ID}, {"Began", moment(r.PlannedAt)}}
+	all := []fact{{"Experiment", words.Joined(", owned by ", e.Name, e.Owner)}, {"Run", r.ID}, {"Began", words.Moment(r.PlannedAt)}}
 	if !r.EndedAt.IsZero() {
-		all = append(all, fact{"Took", took(between(r.PlannedAt, r.EndedAt))})
+		all = append(all, fact{"Took", words.Took(words.Between(r.PlannedAt, r.EndedAt))})
 	}
 	if a := compared(r); a != nil && a.intervals != nil {
 		all = append(all, intervalFacts(a)...)
 	} else if a != nil && a.phase == mishap.InHold {
-		all = append(all, fact{"Extra failed requests", a.failures()}, fact{"Proof of harm", proof(a.harm)})
+		all = append(all, fact{"Extra failed requests", a.failures()}, fact{"Proof of harm", words.Proof(a.harm)})
 		if a.guarded {
-			all = append(all, fact{"Proof of no harm", proof(a.clear)})
+			all = append(all, fact{"Proof of no harm", words.Proof(a.clear)})
 		}
 	}
 	if rec := r.Recovered; rec != nil && rec.In {
 		all = append(all, fact{"Back to normal", strings.TrimPrefix(recovered(*rec), "recovered ")})
 	}
 	if cost := mishap.EstimateCost(r); cost != nil {
-		all = append(all, fact{"Estimated cost", joined(" ", money(cost.Amount), cost.Currency)})
+		all = append(all, fact{"Estimated cost", words.Joined(" ", words.Money(cost.Amount), cost.Currency)})
 	}
 	return all
 }
@@ -51,7 +52,7 @@ func (f *film) summary() []string {
 		all = append(all, "Cost: "+costs(cost, *r.Plan.Experiment.Cost)+".")
 	}
 	if rec := r.Recovered; rec != nil {
-		all = append(all, "Everything was put back. "+sentence(strings.Replace(recovered(*rec), "recovered", "the system was back to normal", 1)))
+		all = append(all, "Everything was put back. "+words.Sentence(strings.Replace(recovered(*rec), "recovered", "the system was back to normal", 1)))
 	}
 	var said []string
 	for _, s := range all {
@@ -71,14 +72,14 @@ func (f *film) whatWasDone() string {
 		}
 		text := fmt.Sprintf("%q (%s) was put into %s", in.Fault, in.Injector, in.Target.Label())
 		if !in.SettledAt.IsZero() {
-			text += " for " + took(between(in.InjectedAt, in.SettledAt))
+			text += " for " + words.Took(words.Between(in.InjectedAt, in.SettledAt))
 		}
 		parts = append(parts, text)
 	}
 	if parts == nil {
 		return "No fault was put in."
 	}
-	text := sentence(strings.Join(parts, "; "))
+	text := words.Sentence(strings.Join(parts, "; "))
 	if c := f.run.Plan.Experiment.Compare; c != nil && c.Arms.From == mishap.ArmsFromRequests {
 		text += fmt.Sprintf(" It met only %s of the traffic, the experiment; as much was left alone and watched beside it, as control.", c.Arms.Share)
 	}
@@ -94,7 +95,7 @@ func (f *film) worstProbe() string {
 			text = fmt.Sprintf("was met %d of %s", w.Met, mishap.Plural(int64(known), "time"))
 		}
 		if w.Unknown > 0 {
-			text = joined(", and ", text, "could not be measured "+mishap.Plural(int64(w.Unknown), "time"))
+			text = words.Joined(", and ", text, "could not be measured "+mishap.Plural(int64(w.Unknown), "time"))
 		}
 		if text != "" {
 			parts = append(parts, fmt.Sprintf("%q %s", w.Spec.Name, text))
@@ -103,7 +104,7 @@ func (f *film) worstProbe() string {
 	if parts == nil {
 		return ""
 	}
-	return joined(" ", "While the fault was in: "+strings.Join(parts, "; ")+".", f.firstUnmet())
+	return words.Joined(" ", "While the fault was in: "+strings.Join(parts, "; ")+".", f.firstUnmet())
 }
 
 // firstUnmet is what was seen where the run first deviated.
@@ -114,7 +115,7 @@ func (f *film) firstUnmet() string {
 		}
 		for _, o := range f.observations {
 			if o.Probe == w.Spec.Name && o.Phase == mishap.During && o.Result == mishap.Unmet {
-				return sentence("it saw " + seen("; ", o.Observation))
+				return words.Sentence("it saw " + seen("; ", o.Observation))
 			}
 		}
 	}
@@ -153,7 +154,7 @@ func drawn[P interface{ HTML() template.HTML }](pictures []P) []template.HTML {
 // provenance says exactly what was run, and who began it.
 func provenance(r *mishap.Run) []fact {
 	s := r.Plan.Experiment.Source
-	commit := orElse(s.Commit, "not from git")
+	commit := words.OrElse(s.Commit, "not from git")
 	if s.Dirty {
 		commit += ", with uncommitted changes"
 	}
@@ -163,7 +164,7 @@ func provenance(r *mishap.Run) []fact {
 		begun = "a person, by hand"
 	}
 	all = append(all, fact{"Repository", s.Repository}, fact{"Author of the commit", s.Author}, fact{"Digest of the experiment", s.Digest},
-		fact{"Digest of the plan", r.Plan.Digest}, fact{"Planned", joined(" on ", moment(r.Plan.Created), r.Plan.Host)}, fact{"Begun by", begun},
+		fact{"Digest of the plan", r.Plan.Digest}, fact{"Planned", words.Joined(" on ", words.Moment(r.Plan.Created), r.Plan.Host)}, fact{"Begun by", begun},
 		fact{"File format", fmt.Sprintf("version %d", r.Plan.Experiment.Version)})
 	var some []fact
 	for _, one := range all {
@@ -181,14 +182,14 @@ func limits(plan mishap.Plan) []fact {
 	if e.BlastRadius.Share > 0 {
 		radius += ", " + e.BlastRadius.Share.String() + " of what matches"
 	}
-	all := []fact{{"Blast radius", radius}, {"Faults in, at most", took(plan.Longest())}, {"Must recover within", e.Recovery.Within.String()}}
+	all := []fact{{"Blast radius", radius}, {"Faults in, at most", words.Took(plan.Longest())}, {"Must recover within", e.Recovery.Within.String()}}
 	if c := e.Compare; c != nil {
-		all = append(all, fact{"Healthy runs that are stopped", "at most " + short(100*c.Alpha) + " of 100"}, fact{"Watched before the fault", c.Baseline.String()})
+		all = append(all, fact{"Healthy runs that are stopped", "at most " + words.Short(100*c.Alpha) + " of 100"}, fact{"Watched before the fault", c.Baseline.String()})
 		if c.AtLeast > 0 {
 			all = append(all, fact{"Cleared no sooner than", c.AtLeast.String() + " after the injection"})
 		}
 		if c.StopAfter.ExtraFailures > 0 {
-			all = append(all, fact{"Stops after", short(c.StopAfter.ExtraFailures) + " extra failed requests"})
+			all = append(all, fact{"Stops after", words.Short(c.StopAfter.ExtraFailures) + " extra failed requests"})
 		}
 		for _, m := range c.Metrics {
 			all = append(all, fact{"Margin of " + m.Name, metric{spec: m}.margin()})

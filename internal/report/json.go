@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // Summary is a run as one JSON object. Its keys but the last are always
@@ -91,7 +92,7 @@ func Summarize(r *mishap.Run) Summary {
 		s.Verdict = &verdict
 	}
 	if s.Ended != nil {
-		took := mishap.Duration(between(r.PlannedAt, r.EndedAt))
+		took := mishap.Duration(words.Between(r.PlannedAt, r.EndedAt))
 		s.Took = &took
 	}
 	for _, in := range r.Injections {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 type junitSuite struct {
@@ -56,10 +57,10 @@ func JUnit(w io.Writer, runs []*mishap.Run) error {
 	for _, r := range runs {
 		var took time.Duration
 		if !r.EndedAt.IsZero() {
-			took = between(r.PlannedAt, r.EndedAt)
+			took = words.Between(r.PlannedAt, r.EndedAt)
 		}
 		total += took
-		c := junitCase{Name: clean(r.Plan.Experiment.Name), Class: clean(r.Plan.Experiment.Group), Time: seconds(took), Properties: properties(r)}
+		c := junitCase{Name: words.Clean(r.Plan.Experiment.Name), Class: words.Clean(r.Plan.Experiment.Group), Time: seconds(took), Properties: properties(r)}
 		suite.count(&c, r)
 		var text bytes.Buffer
 		if err := Text(&text, r); err != nil {
@@ -81,7 +82,7 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
 
 // properties are what of a run is a number.
 func properties(r *mishap.Run) []junitProperty {
-	all := []junitProperty{{"run", clean(r.ID)}}
+	all := []junitProperty{{"run", words.Clean(r.ID)}}
 	if a := compared(r); a != nil && a.intervals != nil {
 		all = append(all, rowProperties(a)...)
 	} else if a != nil && a.phase == mishap.InHold {
@@ -94,7 +95,7 @@ func properties(r *mishap.Run) []junitProperty {
 		all = append(all, junitProperty{"recoverySeconds", seconds(within)}, junitProperty{"recoverySecondsAtLeast", seconds(after)})
 	}
 	if cost := mishap.EstimateCost(r); cost != nil {
-		all = append(all, junitProperty{"estimatedCost", joined(" ", money(cost.Amount), clean(cost.Currency))})
+		all = append(all, junitProperty{"estimatedCost", words.Joined(" ", words.Money(cost.Amount), words.Clean(cost.Currency))})
 	}
 	return all
 }
@@ -106,19 +107,19 @@ func (s *junitSuite) count(c *junitCase, r *mishap.Run) {
 	switch {
 	case outcome == mishap.OutcomeHeld:
 	case verdict == mishap.Deviated:
-		c.Failure = &junitWhy{Message: clean(reason), Type: string(verdict)}
+		c.Failure = &junitWhy{Message: words.Clean(reason), Type: string(verdict)}
 		s.Failures++
 	case r.State == mishap.Refused && outcome != mishap.OutcomeInternal:
-		c.Skipped = &junitWhy{Message: clean(reason)}
+		c.Skipped = &junitWhy{Message: words.Clean(reason)}
 		s.Skipped++
 	case verdict == mishap.Inconclusive:
-		c.Error = &junitWhy{Message: clean(reason), Type: string(verdict)}
+		c.Error = &junitWhy{Message: words.Clean(reason), Type: string(verdict)}
 		s.Errors++
 	case verdict == mishap.Held:
 		c.Error = &junitWhy{Message: "held, but mishap itself failed on the way", Type: "internal"}
 		s.Errors++
 	default:
-		c.Error = &junitWhy{Message: clean(headline(r)), Type: string(r.State)}
+		c.Error = &junitWhy{Message: words.Clean(headline(r)), Type: string(r.State)}
 		s.Errors++
 	}
 }
@@ -130,7 +131,7 @@ func rowProperties(a *arms) []junitProperty {
 		all = append(all, junitProperty{"requestsThatMetTheFault", fmt.Sprintf("%d of %d; of control %d of %d", i.Met.Experiment, i.Requests.Experiment, i.Met.Control, i.Requests.Control)})
 	}
 	for _, r := range shownRows(a.intervals) {
-		all = append(all, junitProperty{clean(r.name()), fmt.Sprintf("%s %s, margin %s: %s", r.estimate(), r.ends(), r.limit(), r.standing())})
+		all = append(all, junitProperty{words.Clean(r.name()), fmt.Sprintf("%s %s, margin %s: %s", r.estimate(), r.ends(), r.limit(), r.standing())})
 	}
 	return all
 }

@@ -9,6 +9,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plaintext"
+	"mishap/internal/report/words"
 )
 
 // redraw is the time between two drawings, besides those at state changes.
@@ -145,7 +146,7 @@ func (v *live) put(out *strings.Builder, lines []line, final bool) {
 }
 
 func (v *live) paint(l line, columns int) string {
-	text := cut(strings.TrimRight(clean(l.text), " "), columns)
+	text := cut(strings.TrimRight(words.Clean(l.text), " "), columns)
 	if !v.colour || l.style == "" {
 		return text
 	}
@@ -166,8 +167,8 @@ func shorten(lines []line, most int) []line {
 
 // cut ends a text that is too long with "…".
 func cut(text string, columns int) string {
-	if cells(text) <= columns {
+	if words.Cells(text) <= columns {
 		return text
 	}
-	return fit(text, columns-1) + "…"
+	return words.Fit(text, columns-1) + "…"
 }

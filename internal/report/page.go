@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
-)
 
-// width is how many columns text takes at most.
-const width = 80
+	"mishap/internal/report/words"
+)
 
 // page collects lines for a person. Whatever is written to it is cleaned and
 // wrapped.
@@ -28,11 +27,11 @@ func (p *page) field(label, format string, args ...any) {
 func (p *page) labelled(in, hang int, label, text string) {
 	lead := strings.Repeat(" ", in)
 	if label != "" {
-		lead += pad(clean(label), max(hang, cells(label)+1))
+		lead += words.Pad(words.Clean(label), max(hang, words.Cells(label)+1))
 	} else if hang > 2 {
 		lead += strings.Repeat(" ", hang)
 	}
-	for _, l := range wrap(clean(text), width-cells(lead), width-in-hang) {
+	for _, l := range words.Wrap(words.Clean(text), words.Width-words.Cells(lead), words.Width-in-hang) {
 		p.WriteString(strings.TrimRight(lead+l, " ") + "\n")
 		lead = strings.Repeat(" ", in+hang)
 	}
@@ -42,13 +41,13 @@ func (p *page) labelled(in, hang int, label, text string) {
 // width sets to the right. The last column takes what is left of the line.
 func (p *page) row(in int, widths []int, texts ...string) {
 	columns, height := make([][]string, len(texts)), 0
-	left := width - in
+	left := words.Width - in
 	for i, text := range texts {
 		most := left
 		if i < len(widths) {
 			most = max(widths[i], -widths[i])
 		}
-		columns[i] = wrap(clean(text), most, most)
+		columns[i] = words.Wrap(words.Clean(text), most, most)
 		height = max(height, len(columns[i]))
 		left -= most + 2
 	}
@@ -63,9 +62,9 @@ func (p *page) row(in int, widths []int, texts ...string) {
 			case i == len(columns)-1:
 				line += text
 			case widths[i] < 0:
-				line += strings.Repeat(" ", max(0, -widths[i]-cells(text))) + text + "  "
+				line += strings.Repeat(" ", max(0, -widths[i]-words.Cells(text))) + text + "  "
 			default:
-				line += pad(text, widths[i]+2)
+				line += words.Pad(text, widths[i]+2)
 			}
 		}
 		p.WriteString(strings.TrimRight(line, " ") + "\n")
@@ -83,63 +82,4 @@ func (p *page) heading(text string) {
 func (p *page) to(w io.Writer) error {
 	_, err := io.WriteString(w, p.String())
 	return err
-}
-
-func pad(text string, columns int) string {
-	return text + strings.Repeat(" ", max(0, columns-cells(text)))
-}
-
-// wrap breaks a text at spaces into a first line of at most first columns and
-// others of at most most. A word that is longer is broken; nothing is lost.
-func wrap(text string, first, most int) []string {
-	var lines []string
-	line, room := "", first
-	next := func() {
-		lines, line, room = append(lines, line), "", most
-	}
-	for _, word := range words(text) {
-		if line != "" && cells(line)+1+cells(word) > room {
-			next()
-		}
-		if line != "" {
-			line += " "
-		}
-		for cells(line)+cells(word) > room {
-			head := fit(word, room-cells(line))
-			if head == "" && line == "" {
-				break // no letter fits; do not try for ever
-			}
-			line, word = line+head, word[len(head):]
-			next()
-		}
-		line += word
-	}
-	if line != "" || lines == nil {
-		lines = append(lines, line)
-	}
-	return lines
-}
-
-// words are the parts of a text between which a line may end: not before a
-// unit.
-func words(text string) []string {
-	var all []string
-	for _, word := range strings.Fields(text) {
-		if unit := strings.TrimRight(word, ".,;:)"); len(all) > 0 && (unit == "%" || unit == "pp") {
-			all[len(all)-1] += " " + word
-		} else {
-			all = append(all, word)
-		}
-	}
-	return all
-}
-
-// fit is the beginning of a text that takes at most columns.
-func fit(text string, columns int) string {
-	for i, r := range text {
-		if columns -= cell(r); columns < 0 {
-			return text[:i]
-		}
-	}
-	return text
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // line is one line of a live view.
@@ -55,18 +56,18 @@ func look(r *mishap.Run) *picture {
 		p.dueName, p.due = nextFault(r)
 	case mishap.Reverting, mishap.Stranded:
 		p.since = r.RevertingAt
-		p.reason = joined("; ", r.Reason, stranded(r))
+		p.reason = words.Joined("; ", r.Reason, stranded(r))
 	case mishap.Verifying:
 		p.since, p.until = r.RevertedAt, e.Recovery.Within.Std()
 	case mishap.Refused, mishap.Completed:
-		p.took = between(r.PlannedAt, r.EndedAt)
+		p.took = words.Between(r.PlannedAt, r.EndedAt)
 		p.verdict, p.reason = mishap.Judge(r)
 	default:
 		p.since = r.PlannedAt
 	}
 	for _, w := range r.Watches {
-		last := joined(", ", string(w.Last.Result), seen(", ", w.Last))
-		text := fmt.Sprintf("  %s %5d %6d %8d  %s", pad(cut(clean(w.Spec.Name), nameColumn), nameColumn), w.Met, w.Unmet, w.Unknown, orElse(last, "not asked yet"))
+		last := words.Joined(", ", string(w.Last.Result), seen(", ", w.Last))
+		text := fmt.Sprintf("  %s %5d %6d %8d  %s", words.Pad(cut(words.Clean(w.Spec.Name), nameColumn), nameColumn), w.Met, w.Unmet, w.Unknown, words.OrElse(last, "not asked yet"))
 		p.probes = append(p.probes, line{text: text, style: resultStyle(w.Last.Result)})
 	}
 	if a := compared(r); a != nil {
@@ -105,7 +106,7 @@ func stranded(r *mishap.Run) string {
 	var all []string
 	for _, in := range r.Outstanding() {
 		if in.State == mishap.InjectionStranded {
-			all = append(all, joined(": ", on(in)+" is stranded", in.Detail))
+			all = append(all, words.Joined(": ", on(in)+" is stranded", in.Detail))
 		}
 	}
 	return strings.Join(all, "; ")
@@ -137,8 +138,8 @@ func (p *picture) lines(now time.Time) []line {
 		all = append(all, f.line(now))
 	}
 	if p.reason != "" {
-		for i, text := range wrap(clean(p.reason), width-9, width-9) {
-			all = append(all, line{text: fmt.Sprintf("  %-4s  %s", once(i, "why"), text)})
+		for i, text := range words.Wrap(words.Clean(p.reason), words.Width-9, words.Width-9) {
+			all = append(all, line{text: fmt.Sprintf("  %-4s  %s", words.Once(i, "why"), text)})
 		}
 	}
 	next := p.next
@@ -159,18 +160,18 @@ func (p *picture) progress(now time.Time) line {
 	case p.verdict == mishap.Inconclusive || p.state == mishap.Refused:
 		style = yellow
 	}
-	state := pad(string(p.state), 10)
+	state := words.Pad(string(p.state), 10)
 	if p.state.Ended() {
-		return line{text: joined("  ", state, strings.ToUpper(string(p.verdict)), "after "+took(p.took)), style: style}
+		return line{text: words.Joined("  ", state, strings.ToUpper(string(p.verdict)), "after "+words.Took(p.took)), style: style}
 	}
-	elapsed, limit := max(0, between(p.since, now)).Truncate(time.Second), "at most"
+	elapsed, limit := max(0, words.Between(p.since, now)).Truncate(time.Second), "at most"
 	if p.state == mishap.Baseline { // which ends when all that it saw is counted
 		limit = "at least"
 	}
 	if p.until == 0 {
 		return line{text: fmt.Sprintf("%s  for %s", state, mishap.Duration(elapsed)), style: style}
 	}
-	return line{text: fmt.Sprintf("%s  %s  %s of %s %s", state, bar(elapsed.Seconds()/p.until.Seconds()), mishap.Duration(elapsed), limit, took(p.until)), style: style}
+	return line{text: fmt.Sprintf("%s  %s  %s of %s %s", state, bar(elapsed.Seconds()/p.until.Seconds()), mishap.Duration(elapsed), limit, words.Took(p.until)), style: style}
 }
 
 func (f pictureFault) line(now time.Time) line {
@@ -184,12 +185,12 @@ func (f pictureFault) line(now time.Time) line {
 	case mishap.InjectionStranded:
 		style = red
 	}
-	return line{text: fmt.Sprintf("  %s %-10s %8s  %s", pad(cut(clean(f.name), nameColumn), nameColumn), f.state, remaining, f.felt), style: style}
+	return line{text: fmt.Sprintf("  %s %-10s %8s  %s", words.Pad(cut(words.Clean(f.name), nameColumn), nameColumn), f.state, remaining, f.felt), style: style}
 }
 
 // left is the time until at, in whole seconds, rounded up.
 func left(at, now time.Time) string {
-	d := max(0, between(now, at))
+	d := max(0, words.Between(now, at))
 	return mishap.Duration((d + time.Second - 1).Truncate(time.Second)).String()
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // barColumns is how long the bars of a live view are.
@@ -25,15 +26,15 @@ func armLines(a *arms) []line {
 	}
 	for _, m := range a.metrics {
 		if text := m.inWords(); text != "" {
-			all = append(all, line{text: fmt.Sprintf("  %s %s", pad(cut(clean(m.Name), 14), 14), text)})
+			all = append(all, line{text: fmt.Sprintf("  %s %s", words.Pad(cut(words.Clean(m.Name), 14), 14), text)})
 		}
 	}
-	all = append(all, harmProof(a), clearProof(a), line{text: "  extra failed requests: " + joined("; ", a.failures(), a.toGo())})
+	all = append(all, harmProof(a), clearProof(a), line{text: "  extra failed requests: " + words.Joined("; ", a.failures(), a.toGo())})
 	return append(all, doubtLines(a)...)
 }
 
 func armLine(a arm) line {
-	return line{text: fmt.Sprintf("  %-24s %9d %7s %10s %9s %9s", a.name, a.requests, rate(a.now), a.succeeded(), quick(a.p50), quick(a.p99))}
+	return line{text: fmt.Sprintf("  %-24s %9d %7s %10s %9s %9s", a.name, a.requests, words.Rate(a.now), a.succeeded(), words.Quick(a.p50), words.Quick(a.p99))}
 }
 
 func harmProof(a *arms) line {
@@ -44,7 +45,7 @@ func harmProof(a *arms) line {
 	case a.harm >= 0.5:
 		style = yellow
 	}
-	return line{text: fmt.Sprintf("  proof of harm    %6s %s  stops at 100 %%", proof(a.harm), bar(a.harm)), style: style}
+	return line{text: fmt.Sprintf("  proof of harm    %6s %s  stops at 100 %%", words.Proof(a.harm), bar(a.harm)), style: style}
 }
 
 func clearProof(a *arms) line {
@@ -55,14 +56,14 @@ func clearProof(a *arms) line {
 	if a.clear >= 1 {
 		style = green
 	}
-	return line{text: fmt.Sprintf("  proof of no harm %6s %s  cleared at 100 %%", proof(a.clear), bar(a.clear)), style: style}
+	return line{text: fmt.Sprintf("  proof of no harm %6s %s  cleared at 100 %%", words.Proof(a.clear), bar(a.clear)), style: style}
 }
 
 func doubtLines(a *arms) []line {
 	var all []line
 	for i, doubt := range a.doubts {
-		for j, text := range wrap(clean(doubt), width-10, width-10) {
-			all = append(all, line{text: fmt.Sprintf("  %-5s  %s", once(i+j, "doubt"), text), style: yellow})
+		for j, text := range words.Wrap(words.Clean(doubt), words.Width-10, words.Width-10) {
+			all = append(all, line{text: fmt.Sprintf("  %-5s  %s", words.Once(i+j, "doubt"), text), style: yellow})
 		}
 	}
 	return all

@@ -8,6 +8,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plaintext"
+	"mishap/internal/report/words"
 )
 
 // plain writes a line whenever something changes.
@@ -32,7 +33,7 @@ func (v *plain) Seen(e mishap.Entry, r *mishap.Run) {
 	}
 	var lines []string
 	for _, c := range v.changes[r.ID].of(e, r) {
-		line := fmt.Sprintf("%s %-10s %s", clock(e.At), c.word, clean(c.text))
+		line := fmt.Sprintf("%s %-10s %s", words.Clock(e.At), c.word, words.Clean(c.text))
 		lines = append(lines, strings.TrimRight(line, " ")+"\n")
 	}
 	if lines == nil {

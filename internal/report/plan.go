@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // PlanText writes what a run of the plan would touch, who ends its faults, and
@@ -21,9 +22,9 @@ func Plan(w io.Writer, plan mishap.Plan, kinds map[string]mishap.InjectorKind, c
 	p := &page{}
 	e := plan.Experiment
 	p.field("claim", "%s", e.Claim)
-	p.field("experiment", "%s", joined(", owned by ", e.Name, e.Owner))
+	p.field("experiment", "%s", words.Joined(", owned by ", e.Name, e.Owner))
 	p.field("file", "%s", source(e.Source))
-	p.field("plan", "made %s%s", moment(plan.Created), prefixed(" on ", plan.Host))
+	p.field("plan", "made %s%s", words.Moment(plan.Created), prefixed(" on ", plan.Host))
 	p.field("", "%s", plan.Digest)
 	planArms(p, plan, foretold)
 	p.heading("faults")
@@ -37,7 +38,7 @@ func Plan(w io.Writer, plan mishap.Plan, kinds map[string]mishap.InjectorKind, c
 	}
 	p.blank()
 	planRadius(p, plan)
-	p.field("at most", "%s with faults in, then up to %s to recover", took(plan.Longest()), e.Recovery.Within)
+	p.field("at most", "%s with faults in, then up to %s to recover", words.Took(plan.Longest()), e.Recovery.Within)
 	planSafeguards(p, e, checks)
 	notes(p, plan.Notes)
 	return p.to(w)
@@ -56,16 +57,16 @@ func planFault(p *page, plan mishap.Plan, f mishap.Fault) {
 	spread := plan.Spread(f.Name)
 	switch {
 	case f.For == 0:
-		out = fmt.Sprintf("out as soon as it was seen once, and after at most %s", took(f.Lasts()+spread))
+		out = fmt.Sprintf("out as soon as it was seen once, and after at most %s", words.Took(f.Lasts()+spread))
 	case spread > 0:
-		out = fmt.Sprintf("out %s after the last of its targets is in, and so after at most %s", f.For, took(f.For.Std()+spread))
+		out = fmt.Sprintf("out %s after the last of its targets is in, and so after at most %s", f.For, words.Took(f.For.Std()+spread))
 	}
 	when := "goes in at once"
 	if f.After != nil {
 		when = fmt.Sprintf("goes in %s after %s is in", f.After.Wait, f.After.Fault)
 	}
 	p.line(2, "%s: %s", f.Name, f.Injector)
-	p.labelled(4, 12, "when", fmt.Sprintf("%s, %s (from +%s to +%s)", when, out, took(in), took(in+spread+f.Lasts())))
+	p.labelled(4, 12, "when", fmt.Sprintf("%s, %s (from +%s to +%s)", when, out, words.Took(in), words.Took(in+spread+f.Lasts())))
 	label := "targets"
 	for _, i := range plan.Injections {
 		if i.Fault != f.Name {
@@ -75,7 +76,7 @@ func planFault(p *page, plan mishap.Plan, f mishap.Fault) {
 		if i.Share > 0 {
 			share = fmt.Sprintf("%s of its traffic", i.Share)
 		}
-		p.labelled(4, 12, label, joined(", ", i.Target.Label(), place(i.Target.Where), share))
+		p.labelled(4, 12, label, words.Joined(", ", i.Target.Label(), place(i.Target.Where), share))
 		for _, note := range i.Notes {
 			p.labelled(4, 12, "", "  "+note)
 		}
@@ -123,11 +124,11 @@ func planKind(p *page, f mishap.Fault, kinds map[string]mishap.InjectorKind) {
 		p.labelled(4, 12, "unknown", "there is no injector "+f.Injector+" in this program")
 		return
 	}
-	p.labelled(4, 12, "to inject", orElse(strings.Join(kind.Do, ", "), "no permission is needed"))
+	p.labelled(4, 12, "to inject", words.OrElse(strings.Join(kind.Do, ", "), "no permission is needed"))
 	if kind.Irreversible {
 		p.labelled(4, 12, "to revert", "THERE IS NO UNDO")
 	} else {
-		p.labelled(4, 12, "to revert", orElse(strings.Join(kind.Undo, ", "), "no permission is needed"))
+		p.labelled(4, 12, "to revert", words.OrElse(strings.Join(kind.Undo, ", "), "no permission is needed"))
 	}
 	switch kind.Keeper {
 	case mishap.KeeperProcess:
@@ -149,7 +150,7 @@ func place(where mishap.Place) string {
 	if where.Local() {
 		return ""
 	}
-	return "in " + joined(" ", where.Host, where.Account, where.Region)
+	return "in " + words.Joined(" ", where.Host, where.Account, where.Region)
 }
 
 // shortest is the least time that a fault of the experiment is in for; 0 if it
@@ -172,14 +173,14 @@ func planProbe(p *page, spec mishap.ProbeSpec, shortest time.Duration) {
 		return
 	}
 	worst := spec.Every.Std()*time.Duration(spec.Allow.Count+1) + spec.Timeout.Std()
-	what := took(worst)
+	what := words.Took(worst)
 	if spec.OnDeviation == mishap.NoteDeviation {
 		what = "does not stop, but notes it within " + what
 	}
 	p.line(2, "%s: %s", spec.Name, what)
 	p.line(4, "every %s × (%d allowed + 1) + timeout %s", spec.Every, spec.Allow.Count, spec.Timeout)
 	if shortest > 0 && spec.Timeout.Std() >= shortest {
-		p.line(4, "an answer may take longer than a fault is in (%s); one that does makes the run inconclusive", took(shortest))
+		p.line(4, "an answer may take longer than a fault is in (%s); one that does makes the run inconclusive", words.Took(shortest))
 	}
 }
 
@@ -212,5 +213,5 @@ func planSafeguards(p *page, e mishap.Experiment, checks []mishap.Check) {
 	for _, s := range e.Safeguards {
 		names = append(names, s.Safeguard)
 	}
-	p.field("safeguards", "%s", orElse(strings.Join(names, ", "), "only those that are always asked"))
+	p.field("safeguards", "%s", words.OrElse(strings.Join(names, ", "), "only those that are always asked"))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // row is a row of a look, and how it is said.
@@ -100,7 +101,7 @@ func (r row) name() string {
 		name += ", " + r.Of
 	}
 	if !r.Since.IsZero() {
-		name += ", since " + clock(r.Since)
+		name += ", since " + words.Clock(r.Since)
 	}
 	return name
 }
@@ -113,9 +114,9 @@ func (r row) had(a mishap.RowArm) string {
 	case r.What == "events":
 		return fmt.Sprintf("%s of %s", mishap.Thousands(a.Bad), mishap.Plural(a.Of, "unit"))
 	case a.Slow > 0:
-		return fmt.Sprintf("%s of %s took more than %s", percent(float64(a.Bad)/float64(a.Of)), mishap.Thousands(a.Of), quick(a.Slow.Std()))
+		return fmt.Sprintf("%s of %s took more than %s", words.Percent(float64(a.Bad)/float64(a.Of)), mishap.Thousands(a.Of), words.Quick(a.Slow.Std()))
 	}
-	return fmt.Sprintf("%s of %s", percent(float64(a.Bad)/float64(a.Of)), mishap.Thousands(a.Of))
+	return fmt.Sprintf("%s of %s", words.Percent(float64(a.Bad)/float64(a.Of)), mishap.Thousands(a.Of))
 }
 
 // counted is what both arms had in a row.

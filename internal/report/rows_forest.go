@@ -7,6 +7,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plot"
+	"mishap/internal/report/words"
 )
 
 // farMargins is from where on an interval only shows that it goes on.
@@ -70,7 +71,7 @@ func (f *film) rowChart(id string, last row, looks []*mishap.Comparison) plot.Ch
 	margin, unit := last.scaled(last.Margin)
 	low, high := span2(gaps, margin)
 	c := plot.Chart{
-		ID: id, Title: last.name() + ": more in the experiment than in control", Says: sentence(last.spoken()) + " " + sentence(last.standing()),
+		ID: id, Title: last.name() + ": more in the experiment than in control", Says: words.Sentence(last.spoken()) + " " + words.Sentence(last.standing()),
 		X:     timeAxis(f.axisName(), 0, room*f.end(looks[len(looks)-1])),
 		Y:     plot.Axis{Min: low, Max: high, Ticks: plot.Ticks(low, high, 5), Format: func(v float64) string { return signed(v) + unit }},
 		Rules: []plot.Rule{{Name: "margin " + last.limit(), Class: "limit", At: margin}}, Bands: []plot.Band{band}, Lines: []plot.Line{line},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // stripColumns is how wide the drawing of an interval is in a live view.
@@ -19,20 +20,20 @@ func rowLines(a *arms) []line {
 	all := []line{{text: fmt.Sprintf("  %-14s %-*s %s", "what decides", stripColumns, levels(), "more in the experiment")}}
 	for _, r := range append(allRows(i), stopping(i)...) {
 		style := map[mishap.RowState]string{mishap.Beyond: red, mishap.Within: green}[r.State]
-		all = append(all, line{text: fmt.Sprintf("  %s %s %s %s", pad(cut(clean(r.name()), 14), 14), strip(r), r.estimate(), r.ends()), style: style})
+		all = append(all, line{text: fmt.Sprintf("  %s %s %s %s", words.Pad(cut(words.Clean(r.name()), 14), 14), strip(r), r.estimate(), r.ends()), style: style})
 	}
 	if text := met(i); text != "" {
 		all = append(all, line{text: "  " + text})
 	}
 	for n, text := range i.Waits {
-		for m, part := range wrap(clean(text), width-10, width-10) {
-			all = append(all, line{text: fmt.Sprintf("  %-5s  %s", once(n+m, "waits"), part)})
+		for m, part := range words.Wrap(words.Clean(text), words.Width-10, words.Width-10) {
+			all = append(all, line{text: fmt.Sprintf("  %-5s  %s", words.Once(n+m, "waits"), part)})
 		}
 	}
 	if wait := i.Earliest.Std() - i.In.Std(); a.outcome == "" && wait > 0 {
-		all = append(all, line{text: "  it may be held in " + took(wait.Round(time.Second)) + " at the soonest"})
+		all = append(all, line{text: "  it may be held in " + words.Took(wait.Round(time.Second)) + " at the soonest"})
 	}
-	return append(all, line{text: "  extra failed requests: " + joined("; ", a.failures(), a.toGo())})
+	return append(all, line{text: "  extra failed requests: " + words.Joined("; ", a.failures(), a.toGo())})
 }
 
 // column is where a value in margins is drawn.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // byProofs reports whether the run was judged by proofs, as before there were
@@ -37,7 +38,7 @@ func intervals(p *page, r *mishap.Run, a *arms) {
 		}
 	}
 	for n, text := range guardLines(i, a.outcome) {
-		p.labelled(2, 20, once(n, "since the baseline"), text)
+		p.labelled(2, 20, words.Once(n, "since the baseline"), text)
 	}
 	p.blank()
 	decision := a.decision()
@@ -45,18 +46,18 @@ func intervals(p *page, r *mishap.Run, a *arms) {
 		decision = a.result()
 	}
 	p.field("decision", "%s", decision)
-	p.field("harmed", "%s", joined(": ", a.failures()+" extra failed requests", uncounted(r, a)))
+	p.field("harmed", "%s", words.Joined(": ", a.failures()+" extra failed requests", uncounted(r, a)))
 	if i.Units != nil {
 		p.field("units", "%s in the experiment, %s in control, as if all were equally active", mishap.Thousands(i.Units.Experiment), mishap.Thousands(i.Units.Control))
 	}
 	for n, text := range i.Waits {
-		p.field(once(n, "not cleared"), "%s", text)
+		p.field(words.Once(n, "not cleared"), "%s", text)
 	}
 	for n, text := range i.Unclaimed {
-		p.field(once(n, "not claimed"), "%s", text)
+		p.field(words.Once(n, "not claimed"), "%s", text)
 	}
 	for n, doubt := range a.doubts {
-		p.field(once(n, "doubts"), "%s", doubt)
+		p.field(words.Once(n, "doubts"), "%s", doubt)
 	}
 	p.field("method", "%s", method(r))
 }
@@ -95,5 +96,5 @@ func method(r *mishap.Run) string {
 	if c == nil {
 		return ""
 	}
-	return fmt.Sprintf("confidence sequences over units, adjusted by their baseline; alpha %s; docs/verdicts.md", short(c.Alpha))
+	return fmt.Sprintf("confidence sequences over units, adjusted by their baseline; alpha %s; docs/verdicts.md", words.Short(c.Alpha))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // Rhythm says in words when a schedule is due: "0 10 * * MON-FRI in UTC".
@@ -38,7 +39,7 @@ func Due(w io.Writer, at time.Time, s mishap.Schedule, reason string) error {
 		what = "does not run: " + reason
 	}
 	const column = 32
-	lines := wrap(what, width-column, width-column)
+	lines := words.Wrap(what, words.Width-column, words.Width-column)
 	_, err := fmt.Fprintf(w, "  %-*s%s\n", column-2, Moment(at, s), strings.Join(lines, "\n"+strings.Repeat(" ", column)))
 	return err
 }

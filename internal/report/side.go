@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // Side is one run in few numbers, as it stands beside another.
@@ -48,7 +49,7 @@ func sideOf(r *mishap.Run) Side {
 		s.Verdict = &verdict
 	}
 	if !r.EndedAt.IsZero() {
-		took := mishap.Duration(between(r.PlannedAt, r.EndedAt))
+		took := mishap.Duration(words.Between(r.PlannedAt, r.EndedAt))
 		s.Took = &took
 	}
 	if rec := r.Recovered; rec != nil && rec.In {
@@ -100,7 +101,7 @@ func (s Side) recoveredIn() string {
 	if s.Recovery == nil {
 		return "-"
 	}
-	return took(s.Recovery.Std())
+	return words.Took(s.Recovery.Std())
 }
 
 // origin is where the experiment came from, in short.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // List writes a table of experiments, each with its claim and what stands says
@@ -24,7 +25,7 @@ func List(w io.Writer, experiments []mishap.Experiment, stands func(mishap.Exper
 		for _, f := range e.Faults {
 			used = append(used, f.Injector)
 		}
-		p.row(0, columns, e.Name, strings.Join(used, ", "), took(e.Longest()))
+		p.row(0, columns, e.Name, strings.Join(used, ", "), words.Took(e.Longest()))
 		p.line(2, "%s", e.Claim)
 		p.line(2, "%s", e.Source.File)
 		for _, line := range stands(e) {
@@ -46,7 +47,7 @@ func Status(w io.Writer, runs []*mishap.Run, now time.Time) error {
 	p.row(0, columns, "RUN", "EXPERIMENT", "STATE", "VERDICT", "SINCE")
 	for _, r := range runs {
 		verdict, _ := mishap.Judge(r)
-		p.row(0, columns, r.ID, r.Plan.Experiment.Name, string(r.State), orElse(string(verdict), "-"), ago(between(since(r), now)))
+		p.row(0, columns, r.ID, r.Plan.Experiment.Name, string(r.State), words.OrElse(string(verdict), "-"), ago(words.Between(since(r), now)))
 		if r.State == mishap.Refused {
 			p.line(2, "did not start (%s): %s", r.Cause, r.Reason)
 		}
@@ -93,7 +94,7 @@ func (s Standing) Write(w io.Writer, now time.Time) error {
 		if src.Revision == 0 {
 			p.line(0, "source %s: nothing is in force", src.Name)
 		} else {
-			p.line(0, "source %s: %s, revision %d, in force since %s", src.Name, commit, src.Revision, moment(src.Since))
+			p.line(0, "source %s: %s, revision %d, in force since %s", src.Name, commit, src.Revision, words.Moment(src.Since))
 		}
 		if src.Holds != "" {
 			p.line(2, "NOTHING OF IT RUNS: %s", src.Holds)
@@ -119,7 +120,7 @@ func (s Standing) Write(w io.Writer, now time.Time) error {
 		p.line(0, "%s", text)
 	}
 	for _, one := range s.Waiting {
-		p.line(0, "WAITING: %s since %s: %s", one.Experiment, moment(one.Since), orElse(one.Why, "it is being planned"))
+		p.line(0, "WAITING: %s since %s: %s", one.Experiment, words.Moment(one.Since), words.OrElse(one.Why, "it is being planned"))
 	}
 	p.blank()
 	return p.to(w)

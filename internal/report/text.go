@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // Text writes the report of a run for a person, at most 80 columns wide: the
@@ -39,18 +40,11 @@ func headline(r *mishap.Run) string {
 	case r.Unwritten != "" && r.State != mishap.Stranded:
 		return "NO VERDICT: " + reason
 	case r.State == mishap.Refused:
-		return "REFUSED: " + orElse(reason, "no reason was given")
+		return "REFUSED: " + words.OrElse(reason, "no reason was given")
 	case r.State == mishap.Stranded:
 		return "STRANDED: a revert gave up, and a person must act"
 	}
 	return strings.ToUpper(string(r.State)) + ": the run is not over, so there is no verdict yet"
-}
-
-func orElse(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
 }
 
 // stillIn is loud about what is left, and says how to end it.
@@ -61,7 +55,7 @@ func stillIn(p *page, r *mishap.Run) {
 	}
 	p.blank()
 	for _, in := range left {
-		p.line(0, "STILL IN: %s", joined(": ", on(in)+", "+string(in.State), in.Detail))
+		p.line(0, "STILL IN: %s", words.Joined(": ", on(in)+", "+string(in.State), in.Detail))
 	}
 	if r.State == mishap.Stranded {
 		p.labelled(2, 21, "to try again:", "mishap revert "+r.ID)
@@ -77,11 +71,11 @@ func about(p *page, r *mishap.Run) {
 	e := r.Plan.Experiment
 	p.blank()
 	p.field("claim", "%s", e.Claim)
-	p.field("experiment", "%s", joined(", owned by ", e.Name, e.Owner))
+	p.field("experiment", "%s", words.Joined(", owned by ", e.Name, e.Owner))
 	p.field("file", "%s", source(e.Source))
-	when := "began " + moment(r.PlannedAt)
+	when := "began " + words.Moment(r.PlannedAt)
 	if !r.EndedAt.IsZero() {
-		when += ", took " + took(between(r.PlannedAt, r.EndedAt))
+		when += ", took " + words.Took(words.Between(r.PlannedAt, r.EndedAt))
 	}
 	p.field("run", "%s, %s", r.ID, when)
 	if begunBy := trigger(r); begunBy != "" {
@@ -102,7 +96,7 @@ func trigger(r *mishap.Run) string {
 		s := *r.Plan.Experiment.Schedule
 		return fmt.Sprintf("schedule %s; due %s", Rhythm(s), Moment(t.Tick.Due, s))
 	case t.Kind == mishap.TriggerAPI:
-		return "the API, asked by " + orElse(t.By, "nobody known")
+		return "the API, asked by " + words.OrElse(t.By, "nobody known")
 	}
 	return ""
 }
@@ -180,9 +174,9 @@ func fate(in *mishap.RunInjection) string {
 	case in.InjectedAt.IsZero() && in.State.Settled():
 		text += ", was never seen in"
 	case in.State.Settled() && !in.SettledAt.IsZero():
-		text += ", was in for " + took(between(in.InjectedAt, in.SettledAt))
+		text += ", was in for " + words.Took(words.Between(in.InjectedAt, in.SettledAt))
 	}
-	return joined(": ", text, in.Detail)
+	return words.Joined(": ", text, in.Detail)
 }
 
 // felt says what a fault on traffic did to it: what was asked for beside what
@@ -198,7 +192,7 @@ func felt(t *mishap.Traffic) []string {
 	}
 	texts := []string{"felt by " + feltBy(t)}
 	if t.Requested > 0 {
-		texts = append(texts, fmt.Sprintf("delay asked for %s; delivered p50 %s, p99 %s, at most %s", t.Requested, took(t.P50.Std()), took(t.P99.Std()), took(t.Max.Std())))
+		texts = append(texts, fmt.Sprintf("delay asked for %s; delivered p50 %s, p99 %s, at most %s", t.Requested, words.Took(t.P50.Std()), words.Took(t.P99.Std()), words.Took(t.Max.Std())))
 	}
 	return texts
 }
@@ -209,7 +203,7 @@ func feltBy(t *mishap.Traffic) string {
 	if t.Requests {
 		return mishap.Plural(t.Connections, "request")
 	}
-	return mishap.Plural(t.Connections, "connection") + ", " + size(t.Bytes)
+	return mishap.Plural(t.Connections, "connection") + ", " + words.Size(t.Bytes)
 }
 
 // probes is the table of what each probe saw while faults were in.
@@ -242,7 +236,7 @@ func probes(p *page, r *mishap.Run) {
 			p.line(4, "blind: %s", w.Blind)
 		}
 		if last := w.Last; asked(w) {
-			p.line(4, "last, %s: %s", last.Phase, joined(", ", string(last.Result), seen(", ", last)))
+			p.line(4, "last, %s: %s", last.Phase, words.Joined(", ", string(last.Result), seen(", ", last)))
 		}
 	}
 }
@@ -271,10 +265,10 @@ func safeguards(p *page, r *mishap.Run) {
 	if yes != nil {
 		p.field("safeguards", "%s said yes", strings.Join(yes, ", "))
 	}
-	label := once(len(yes), "safeguards")
+	label := words.Once(len(yes), "safeguards")
 	for _, name := range names {
 		if c := r.Checks[name]; c.Answer != mishap.Yes {
-			p.field(label, "%s said %s", name, joined(": ", string(c.Answer), c.Reason))
+			p.field(label, "%s said %s", name, words.Joined(": ", string(c.Answer), c.Reason))
 			label = ""
 		}
 	}
@@ -286,6 +280,6 @@ func notes(p *page, texts []string) {
 		p.blank()
 	}
 	for i, text := range texts {
-		p.field(once(i, "notes"), "%s", text)
+		p.field(words.Once(i, "notes"), "%s", text)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // comparison is both arms beside each other, how they differ, and what that has
@@ -19,7 +20,7 @@ func comparison(p *page, r *mishap.Run) {
 	columns := []int{22, -9, -10, -9, -9}
 	p.row(2, columns, "arm", "requests", "succeeded", "p50", "p99", "")
 	for _, one := range []arm{a.control, a.experiment} {
-		p.row(2, columns, one.name, fmt.Sprint(one.requests), one.succeeded(), quick(one.p50), quick(one.p99), "")
+		p.row(2, columns, one.name, fmt.Sprint(one.requests), one.succeeded(), words.Quick(one.p50), words.Quick(one.p99), "")
 	}
 	if a.phase == mishap.InBaseline {
 		p.line(2, "no fault went in, so nothing was compared")
@@ -30,28 +31,28 @@ func comparison(p *page, r *mishap.Run) {
 		return
 	}
 	for _, m := range a.metrics {
-		p.line(2, "%s: %s", m.Name, orElse(m.inWords(), "nothing is known"))
+		p.line(2, "%s: %s", m.Name, words.OrElse(m.inWords(), "nothing is known"))
 		if m.guarded() {
-			p.line(4, "proof of harm %s, of no harm beyond %s: %s", proof(m.Harm), m.margin(), proof(m.Clear))
+			p.line(4, "proof of harm %s, of no harm beyond %s: %s", words.Proof(m.Harm), m.margin(), words.Proof(m.Clear))
 		} else {
-			p.line(4, "proof of harm %s; it has no margin, so that it is never cleared", proof(m.Harm))
+			p.line(4, "proof of harm %s; it has no margin, so that it is never cleared", words.Proof(m.Harm))
 		}
 	}
 	p.blank()
 	if len(a.metrics) > 1 {
-		p.field("proof", "of harm %s; of no harm %s", proof(a.harm), proof(a.clear))
+		p.field("proof", "of harm %s; of no harm %s", words.Proof(a.harm), words.Proof(a.clear))
 	}
 	decision := a.decision()
 	if _, reason := mishap.Judge(r); strings.Contains(reason, a.reason) { // which the first line says
 		decision = a.result()
 	}
 	p.field("decision", "%s", decision)
-	p.field("harmed", "%s", joined(": ", a.failures()+" extra failed requests", uncounted(r, a)))
+	p.field("harmed", "%s", words.Joined(": ", a.failures()+" extra failed requests", uncounted(r, a)))
 	if text := a.cautious(); text != "" {
 		p.field("note", "%s", text)
 	}
 	for i, doubt := range a.doubts {
-		p.field(once(i, "doubts"), "%s", doubt)
+		p.field(words.Once(i, "doubts"), "%s", doubt)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // event is one line of the timeline.
@@ -22,7 +23,7 @@ func timeline(p *page, r *mishap.Run) {
 	for _, e := range events(r) {
 		var when, since string
 		if !e.guess {
-			when, since = clock(e.at), "+"+took(between(r.PlannedAt, e.at))
+			when, since = words.Clock(e.at), "+"+words.Took(words.Between(r.PlannedAt, e.at))
 		}
 		p.labelled(2, 20, fmt.Sprintf("%-8s %9s", when, since), e.text)
 	}
@@ -61,9 +62,9 @@ func events(r *mishap.Run) []event {
 	for _, d := range r.Disturbed {
 		add(d.Since, "disturbed: %s %s", d.What, d.By)
 	}
-	reverting := "reverting (" + joined(" by ", string(r.Cause), r.By) + ")"
+	reverting := "reverting (" + words.Joined(" by ", string(r.Cause), r.By) + ")"
 	if _, reason := mishap.Judge(r); r.Cause != mishap.CauseDeviation && !strings.Contains(reason, r.Reason) { // which the first line says
-		reverting = joined(": ", reverting, r.Reason)
+		reverting = words.Joined(": ", reverting, r.Reason)
 	}
 	add(r.RevertingAt, "%s", reverting)
 	for _, name := range faultNames(r) {
@@ -139,7 +140,7 @@ func recovered(rec mishap.Recovered) string {
 	case rec.Blind != "":
 		return fmt.Sprintf("not known whether it recovered: %s", rec.Blind)
 	case !rec.In:
-		return fmt.Sprintf("not recovered %s after the revert, %s", took(max(rec.Took.Std(), time.Millisecond)), mishap.Plural(int64(rec.Attempts), "look"))
+		return fmt.Sprintf("not recovered %s after the revert, %s", words.Took(max(rec.Took.Std(), time.Millisecond)), mishap.Plural(int64(rec.Attempts), "look"))
 	case before == "" || before == at:
 		return "recovered within " + at
 	}
@@ -152,18 +153,18 @@ func recovered(rec mishap.Recovered) string {
 func backBetween(rec mishap.Recovered) (after, within string) {
 	from, to := rec.Range()
 	if from > 0 {
-		after = took(from)
+		after = words.Took(from)
 	}
 	if rec.Answered == 0 { // an older journal: it prints as it did
-		return after, took(max(to, time.Millisecond))
+		return after, words.Took(max(to, time.Millisecond))
 	}
 	if from > 0 {
-		after = took(from.Truncate(digits(from)))
+		after = words.Took(from.Truncate(digits(from)))
 	}
-	return after, took((to + digits(to) - 1).Truncate(digits(to)))
+	return after, words.Took((to + digits(to) - 1).Truncate(digits(to)))
 }
 
-// digits is the unit to which [took] rounds a time, but never below 1 ms.
+// digits is the unit to which [words.Took] rounds a time, but never below 1 ms.
 func digits(d time.Duration) time.Duration {
 	switch {
 	case d >= time.Minute:
@@ -186,7 +187,7 @@ func end(r *mishap.Run) []event {
 	last := event{at: r.EndedAt, guess: r.EndedAt.IsZero()}
 	switch r.State {
 	case mishap.Refused:
-		last.text = fmt.Sprintf("refused (%s); this run touched nothing", joined(" by ", string(r.Cause), r.By))
+		last.text = fmt.Sprintf("refused (%s); this run touched nothing", words.Joined(" by ", string(r.Cause), r.By))
 	case mishap.Stranded:
 		last.text = "stranded: " + mishap.Plural(int64(len(r.Outstanding())), "fault") + " may still be in"
 	case mishap.Completed:

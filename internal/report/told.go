@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // title is the name of a metric where its numbers do not say what they are of.
@@ -19,15 +20,15 @@ func told(a *arms) []string {
 	var all []string
 	if e, known := a.experiment.success(); known {
 		if c, known := a.control.success(); known {
-			all = append(all, fmt.Sprintf("Of the requests with the fault, %s succeeded; of those left alone, %s.", percent(e), percent(c)))
+			all = append(all, fmt.Sprintf("Of the requests with the fault, %s succeeded; of those left alone, %s.", words.Percent(e), words.Percent(c)))
 		}
 	}
 	for _, m := range a.metrics {
 		if text := m.inWords(); text != "" {
-			all = append(all, joined(" ", sentence(joined(": ", title(m), text)), sentence(m.cautious())))
+			all = append(all, words.Joined(" ", words.Sentence(words.Joined(": ", title(m), text)), words.Sentence(m.cautious())))
 		}
 	}
-	all = append(all, sentence(a.result()))
+	all = append(all, words.Sentence(a.result()))
 	return all
 }
 
@@ -45,13 +46,13 @@ func unlimited(a *arms) string {
 	if a.control.p50 == 0 || a.experiment.p50.Seconds() < slowerBy*a.control.p50.Seconds() {
 		return ""
 	}
-	return fmt.Sprintf("Half of the requests with the fault took up to %s, and without it %s. This experiment sets no limit to that.", quick(a.experiment.p50), quick(a.control.p50))
+	return fmt.Sprintf("Half of the requests with the fault took up to %s, and without it %s. This experiment sets no limit to that.", words.Quick(a.experiment.p50), words.Quick(a.control.p50))
 }
 
 // intervalFacts are what stands below the claim on the page.
 func intervalFacts(a *arms) []fact {
 	i := a.intervals
-	all := []fact{{"The fault was in for", took(i.In.Std())}}
+	all := []fact{{"The fault was in for", words.Took(i.In.Std())}}
 	if i.Units != nil {
 		all = append(all, fact{"Users behind it", fmt.Sprintf("%s in the experiment, %s in control", mishap.Thousands(i.Units.Experiment), mishap.Thousands(i.Units.Control))})
 	}
@@ -69,19 +70,19 @@ func intervalFacts(a *arms) []fact {
 func toldByIntervals(a *arms) []string {
 	var all []string
 	for _, r := range allRows(a.intervals) {
-		all = append(all, sentence(r.spoken()+": "+r.standing()))
+		all = append(all, words.Sentence(r.spoken()+": "+r.standing()))
 	}
 	if text := metBy(a.intervals); text != "" {
-		all = append(all, sentence(text))
+		all = append(all, words.Sentence(text))
 	}
 	for _, text := range guardLines(a.intervals, a.outcome) {
-		all = append(all, sentence("since the baseline, "+text))
+		all = append(all, words.Sentence("since the baseline, "+text))
 	}
 	for _, text := range a.intervals.Waits {
-		all = append(all, sentence("not cleared: "+text))
+		all = append(all, words.Sentence("not cleared: "+text))
 	}
 	for _, text := range a.intervals.Unclaimed {
-		all = append(all, sentence("not claimed: "+text))
+		all = append(all, words.Sentence("not claimed: "+text))
 	}
-	return append(all, sentence(a.result()))
+	return append(all, words.Sentence(a.result()))
 }

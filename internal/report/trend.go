@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // Trend is the runs of one experiment, newest first.
@@ -43,7 +44,7 @@ func (t Trend) Text(w io.Writer) error {
 		if effect == "" && s.Verdict == nil {
 			effect = s.Reason
 		}
-		p.row(0, columns, s.Run, s.Began.Format("2006-01-02 15:04"), s.standing(), s.recoveredIn(), orElse(effect, "-"))
+		p.row(0, columns, s.Run, s.Began.Format("2006-01-02 15:04"), s.standing(), s.recoveredIn(), words.OrElse(effect, "-"))
 	}
 	return p.to(w)
 }
@@ -66,5 +67,5 @@ func (t Trend) tally() string {
 	if others > 0 {
 		parts = append(parts, fmt.Sprintf("%d without a verdict", others))
 	}
-	return joined(", ", parts...)
+	return words.Joined(", ", parts...)
 }

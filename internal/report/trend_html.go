@@ -8,6 +8,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plot"
+	"mishap/internal/report/words"
 )
 
 // trendView is a trend as its page shows it.
@@ -28,7 +29,7 @@ type trendRow struct {
 // HTML writes the trend as one page that opens offline, as [HTML] does a run.
 func (t Trend) HTML(w io.Writer, version string) error {
 	v := trendView{Trend: t, Count: mishap.Plural(int64(len(t.Runs)), "run"), Tally: t.tally(), Version: version}
-	v.Experiment = clean(t.Experiment)
+	v.Experiment = words.Clean(t.Experiment)
 	for _, s := range t.Runs {
 		b := badge{"inconclusive", "–", s.standing(), ""}
 		switch {
@@ -40,7 +41,7 @@ func (t Trend) HTML(w io.Writer, version string) error {
 		default:
 			b.Sign = "?"
 		}
-		v.Rows = append(v.Rows, trendRow{clean(s.Run), moment(s.Began), s.recoveredIn(), clean(orElse(s.effect(), "–")), clean(s.origin()), clean(s.Reason), b})
+		v.Rows = append(v.Rows, trendRow{words.Clean(s.Run), words.Moment(s.Began), s.recoveredIn(), words.Clean(words.OrElse(s.effect(), "–")), words.Clean(s.origin()), words.Clean(s.Reason), b})
 	}
 	v.Pictures = drawn(trendPictures(t))
 	return writePage(w, "trend", v)
@@ -56,7 +57,7 @@ func trendPictures(t Trend) []plot.Chart {
 		return *s.Extra, true
 	})
 	if extra.Points != nil {
-		all = append(all, trendPicture(t, "extra", "Extra failed requests in each run", extra, short))
+		all = append(all, trendPicture(t, "extra", "Extra failed requests in each run", extra, words.Short))
 	}
 	recovery := trendLine(t, "time until the system was back to normal", "control", func(s Side) (float64, bool) {
 		if s.Recovery == nil {
@@ -120,7 +121,7 @@ func effectPictures(t Trend) []plot.Chart {
 				unit = unitOf(m)
 			}
 		}
-		c := trendPicture(t, fmt.Sprintf("effect-%d", i), clean(name)+": how the experiment differed from control in each run", l, nil)
+		c := trendPicture(t, fmt.Sprintf("effect-%d", i), words.Clean(name)+": how the experiment differed from control in each run", l, nil)
 		low, high := span2(gaps, math.NaN())
 		c.Y = plot.Axis{Min: low, Max: high, Ticks: plot.Ticks(low, high, 4), Format: func(v float64) string { return signed(v) + unit }}
 		c.Says, c.Bars = "Where the upright line of a run touches none, its difference may be chance.", []plot.Band{bars}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/term"
 
 	"mishap"
+	"mishap/internal/report/words"
 )
 
 // View shows a run while it goes on.
@@ -34,9 +35,9 @@ func NewView(w io.Writer) View {
 	size := func() (columns, rows int) {
 		columns, rows, err := term.GetSize(int(f.Fd()))
 		if err != nil || columns < 20 || rows < 5 {
-			return width, 24
+			return words.Width, 24
 		}
-		return min(columns, width), rows
+		return min(columns, words.Width), rows
 	}
 	return newLive(w, size, os.Getenv("NO_COLOR") == "", time.Now)
 }

@@ -1,20 +1,20 @@
-package report
+package words
 
 import (
 	"strings"
 	"unicode"
 )
 
-// clean takes out what a system under test could use to draw on a terminal, or
+// Clean takes out what a system under test could use to draw on a terminal, or
 // to put text where it does not belong: escape sequences, control characters,
 // and what changes the direction of writing. Line ends become spaces.
-func clean(text string) string {
-	return strings.Map(harmless, unescape(text))
+func Clean(text string) string {
+	return strings.Map(Harmless, unescape(text))
 }
 
-// harmless is what stands for a letter: the letter itself, a space, or -1 for
+// Harmless is what stands for a letter: the letter itself, a space, or -1 for
 // nothing.
-func harmless(r rune) rune {
+func Harmless(r rune) rune {
 	switch {
 	case r == '\n' || r == '\r' || r == '\t' || r == '\u2028' || r == '\u2029':
 		return ' '
@@ -73,8 +73,8 @@ func sequence(s string) int {
 	return 0
 }
 
-// cells is how many columns a terminal gives to a text.
-func cells(text string) int {
+// Cells is how many columns a terminal gives to a text.
+func Cells(text string) int {
 	n := 0
 	for _, r := range text {
 		n += cell(r)
