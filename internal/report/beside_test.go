@@ -3,40 +3,26 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"strings"
 	"testing"
 
 	"mishap"
 	"mishap/internal/report"
+	"mishap/internal/report/reporttest"
 )
 
-// later is the same story as another run, a day later.
-func later(t *testing.T, s *story, id string, days int) *mishap.Run {
-	t.Helper()
-	entries := slices.Clone(s.entries)
-	for i := range entries {
-		entries[i].Run, entries[i].At = id, entries[i].At.AddDate(0, 0, days)
-	}
-	r, err := mishap.Replay(entries)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
 func TestTwoRunsStandBesideEachOther(t *testing.T) {
-	all := scenes()
+	all := reporttest.Scenes()
 	var out bytes.Buffer
-	if err := report.Compare(all["cleared"].journal(t).run(t), later(t, all["harmed"].journal(t), "0b55d1e9", 1)).Text(&out); err != nil {
+	if err := report.Compare(all["cleared"].Journal(t).Run(t), reporttest.Later(t, all["harmed"].Journal(t), "0b55d1e9", 1)).Text(&out); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "beside.txt", out.String())
+	reporttest.Golden(t, "beside.txt", out.String())
 }
 
 func TestAShiftHoldsWheneverBothIntervalsDo(t *testing.T) {
-	all := scenes()
-	first, second := all["cleared"].journal(t).run(t), all["harmed"].journal(t).run(t)
+	all := reporttest.Scenes()
+	first, second := all["cleared"].Journal(t).Run(t), all["harmed"].Journal(t).Run(t)
 	a, b := *first.Compared().Metrics[0].Difference, *second.Compared().Metrics[0].Difference
 	got := report.Compare(first, second).Effects[0]
 	if got.Metric != "success-rate" || got.Shift == nil || got.Shift.Low != b.Low-a.High || got.Shift.High != b.High-a.Low || got.Clear != (got.Shift.Low > 0) {
@@ -45,7 +31,7 @@ func TestAShiftHoldsWheneverBothIntervalsDo(t *testing.T) {
 }
 
 func TestWhatChangedIsSaidByPathAndName(t *testing.T) {
-	first, second := stories()["held"].run(t), stories()["held"].run(t)
+	first, second := reporttest.Stories()["held"].Run(t), reporttest.Stories()["held"].Run(t)
 	if got := report.Compare(first, second).Changed; len(got) != 0 {
 		t.Errorf("nothing changed, and yet: %v", got)
 	}
@@ -71,26 +57,13 @@ func TestWhatChangedIsSaidByPathAndName(t *testing.T) {
 	}
 }
 
-// fiveDays are runs of one experiment, newest first.
-func fiveDays(t *testing.T) []*mishap.Run {
-	all := scenes()
-	return []*mishap.Run{
-		later(t, all["harmed"].journal(t), "0b55d1e9", 4), later(t, stories()["refused"], "0b55d1e8", 3), later(t, all["few"].journal(t), "0b55d1e7", 2),
-		later(t, all["harmed"].journal(t), "0b55d1e6", 1), all["cleared"].journal(t).run(t),
-	}
-}
-
-func reportTrend(t *testing.T) report.Trend {
-	return report.TrendOf("checkout-falls-back", fiveDays(t))
-}
-
 func TestTrendIsATableNewestFirst(t *testing.T) {
 	var out, line, html bytes.Buffer
-	trend := reportTrend(t)
+	trend := reporttest.Trend(t)
 	if err := trend.Text(&out); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "trend.txt", out.String())
+	reporttest.Golden(t, "trend.txt", out.String())
 	if err := trend.JSON(&line); err != nil || strings.Count(line.String(), "\n") != 1 {
 		t.Errorf("%v\n%s", err, line.String())
 	}
@@ -100,21 +73,21 @@ func TestTrendIsATableNewestFirst(t *testing.T) {
 }
 
 func TestWhatIsComparedIsEscapedAndAtMost80ColumnsWide(t *testing.T) {
-	run := attacked(t).run(t)
+	run := reporttest.Attacked(t).Run(t)
 	var beside, trend, html bytes.Buffer
-	b := report.Compare(run, stories()["held"].run(t))
+	b := report.Compare(run, reporttest.Stories()["held"].Run(t))
 	if err := b.Text(&beside); err != nil {
 		t.Fatal(err)
 	}
-	if err := report.TrendOf(hostile, []*mishap.Run{run, fiveDays(t)[0]}).Text(&trend); err != nil {
+	if err := report.TrendOf(reporttest.Hostile, []*mishap.Run{run, reporttest.FiveDays(t)[0]}).Text(&trend); err != nil {
 		t.Fatal(err)
 	}
-	if err := report.TrendOf(hostile, []*mishap.Run{run}).HTML(&html, "v1"); err != nil {
+	if err := report.TrendOf(reporttest.Hostile, []*mishap.Run{run}).HTML(&html, "v1"); err != nil {
 		t.Fatal(err)
 	}
 	for what, text := range map[string]string{"beside": beside.String(), "trend": trend.String()} {
 		for line := range strings.Lines(text) {
-			checkLine(t, what, strings.TrimSuffix(line, "\n"))
+			reporttest.CheckLine(t, what, strings.TrimSuffix(line, "\n"))
 		}
 	}
 	harmlessPage(t, "trend", html.String())

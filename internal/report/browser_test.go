@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mishap/internal/report/reporttest"
 )
 
 // browser is a real one that is spoken to through a pipe, in the DevTools
@@ -197,13 +199,13 @@ func TestPageInABrowserOverflowsNowhereCanBeReadAndAsksForNothing(t *testing.T) 
 	b := openBrowser(t)
 	pages := map[string]string{}
 	for _, name := range []string{"harmed", "cleared", "gone-silent", "held", "stranded", "refused", "attacked"} {
-		pages[name] = page(t, everyStory(t)[name])
+		pages[name] = page(t, reporttest.EveryStory(t)[name])
 	}
-	for name, j := range judgedRuns() {
-		pages["rows-"+name] = page(t, j.journal(t))
+	for name, j := range reporttest.JudgedRuns() {
+		pages["rows-"+name] = page(t, j.Journal(t))
 	}
 	var trend bytes.Buffer
-	if err := reportTrend(t).HTML(&trend, "v1.2.3"); err != nil {
+	if err := reporttest.Trend(t).HTML(&trend, "v1.2.3"); err != nil {
 		t.Fatal(err)
 	}
 	pages["trend"] = trend.String()

@@ -4,70 +4,18 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
-	"regexp"
 	"strings"
 	"testing"
-	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
 	"mishap"
 	"mishap/internal/report"
+	"mishap/internal/report/reporttest"
 )
 
-// page is the report of a story as HTML.
-func page(t *testing.T, s *story) string {
-	t.Helper()
-	var out bytes.Buffer
-	if err := report.HTML(&out, s.entries, "v1.2.3"); err != nil {
-		t.Fatal(err)
-	}
-	return out.String()
-}
-
-// everyStory are all runs of the tests, with arms and without.
-func everyStory(t *testing.T) map[string]*story {
-	all := stories()
-	for name, s := range scenes() {
-		all[name] = s.journal(t)
-	}
-	all["attacked"] = attacked(t)
-	return all
-}
-
-// harmlessPage fails if a page fetches, runs or hides something.
-func harmlessPage(t *testing.T, name, text string) {
-	t.Helper()
-	for _, never := range []string{"<script", "javascript:", "<iframe", "<img", "@import", "url(", "<b>", "http-equiv=\"refresh\""} {
-		if strings.Contains(text, never) {
-			t.Errorf("%s: the page has %q", name, never)
-		}
-	}
-	for _, m := range regexp.MustCompile(`(?:href|src)="([^"]*)"`).FindAllStringSubmatch(text, -1) {
-		if !strings.HasPrefix(m[1], "data:") {
-			t.Errorf("%s: the page refers to %.80s", name, m[1])
-		}
-	}
-	if !strings.Contains(text, `content="default-src 'none'; style-src 'unsafe-inline'; img-src data:"`) {
-		t.Errorf("%s: nothing forbids the page to fetch", name)
-	}
-	for _, r := range text {
-		if r != '\n' && (unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control)) {
-			t.Fatalf("%s: %U is in the page", name, r)
-		}
-	}
-	before, rest, _ := strings.Cut(text, `href="data:application/gzip`) // in which any three letters may stand
-	_, after, _ := strings.Cut(rest, `"`)
-	text = before + after
-	for _, never := range []string{"ZgotmplZ", "NaN", "+Inf", "-Inf"} {
-		if strings.Contains(text, never) {
-			t.Errorf("%s: the page says %s", name, never)
-		}
-	}
-}
-
 func TestPageFetchesNothingRunsNothingAndEscapesEverything(t *testing.T) {
-	for name, s := range everyStory(t) {
+	for name, s := range reporttest.EveryStory(t) {
 		harmlessPage(t, name, page(t, s))
 	}
 }
@@ -80,7 +28,7 @@ func TestPageSaysClaimAndVerdictBeforeAnyPicture(t *testing.T) {
 		"refused":  {"Refused", "it touched nothing", "it is Monday 10:00"},
 		"stranded": {"Stranded", "Still in", "mishap revert 7f3a91c2"},
 	} {
-		before, _, _ := strings.Cut(page(t, everyStory(t)[name]), "<figure")
+		before, _, _ := strings.Cut(page(t, reporttest.EveryStory(t)[name]), "<figure")
 		for _, one := range want {
 			if !strings.Contains(strings.ToLower(before), strings.ToLower(one)) {
 				t.Errorf("%s does not say %q first", name, one)
@@ -96,7 +44,7 @@ func TestPageHasAPictureOfEverythingThatWasMeasured(t *testing.T) {
 		"held":        {"probes", "recovery", "delay-0"},
 		"refused":     nil,
 	} {
-		text := page(t, everyStory(t)[name])
+		text := page(t, reporttest.EveryStory(t)[name])
 		for _, id := range want {
 			if !strings.Contains(text, `id="`+id+`"><figcaption>`) {
 				t.Errorf("%s has no picture %s", name, id)
@@ -106,13 +54,13 @@ func TestPageHasAPictureOfEverythingThatWasMeasured(t *testing.T) {
 			t.Errorf("%s has %d pictures of nothing", name, n)
 		}
 	}
-	if text := page(t, everyStory(t)["cleared"]); !strings.Contains(text, "gaps exponential, jitter present") || !strings.Contains(text, "10 times") {
+	if text := page(t, reporttest.EveryStory(t)["cleared"]); !strings.Contains(text, "gaps exponential, jitter present") || !strings.Contains(text, "10 times") {
 		t.Error("what callers did is not there")
 	}
 }
 
 func TestPageHoldsTheWholeJournal(t *testing.T) {
-	s := scenes()["harmed"].journal(t)
+	s := reporttest.Scenes()["harmed"].Journal(t)
 	_, rest, _ := strings.Cut(page(t, s), `href="data:application/gzip;base64,`)
 	packed, _, _ := strings.Cut(rest, `"`)
 	raw, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(packed, "&#43;", "+"))
@@ -131,20 +79,20 @@ func TestPageHoldsTheWholeJournal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(text(t, s.run(t)), text(t, back)); diff != "" {
+	if diff := cmp.Diff(reporttest.Text(t, s.Run(t)), reporttest.Text(t, back)); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestPageOfAnyPrefixOfAJournalIsWritten(t *testing.T) {
 	for _, name := range []string{"harmed", "stranded"} {
-		s := everyStory(t)[name]
-		for i := range s.entries {
-			if e := s.entries[i]; e.State == nil && e.Injection == nil && i%40 != 0 {
+		s := reporttest.EveryStory(t)[name]
+		for i := range s.Entries {
+			if e := s.Entries[i]; e.State == nil && e.Injection == nil && i%40 != 0 {
 				continue
 			}
 			var out bytes.Buffer
-			if err := report.HTML(&out, s.entries[:i+1], "v1"); err != nil {
+			if err := report.HTML(&out, s.Entries[:i+1], "v1"); err != nil {
 				t.Fatalf("%s after entry %d: %v", name, i+1, err)
 			}
 			harmlessPage(t, name, out.String())
@@ -160,21 +108,21 @@ func FuzzPage(f *testing.F) {
 	f.Add(0.5, -1.0, 2.0, int64(5), int64(50), "latency")
 	f.Add(1e300, 1e-300, -1e300, int64(-5), int64(0), "<b>")
 	f.Fuzz(func(t *testing.T, a, b, c float64, n, m int64, name string) {
-		s := tell(scenes()["harmed"].plan(t)).state(mishap.Checking, "", "").state(mishap.Injecting, "", "").state(mishap.Holding, "", "")
+		s := reporttest.Tell(reporttest.Scenes()["harmed"].Plan(t)).State(mishap.Checking, "", "").State(mishap.Injecting, "", "").State(mishap.Holding, "", "")
 		look := mishap.MetricLook{
 			Name: strings.ToValidUTF8(name, ""), Harm: a, Clear: b, Difference: &mishap.Interval{Low: a, Estimate: b, High: c}, Ratio: &mishap.Interval{Low: c, Estimate: a, High: b},
 			Control: mishap.ArmLook{Requests: n, Successes: m}, Experiment: mishap.ArmLook{Requests: m, Successes: n, Bounds: []float64{a, b}, Counts: []int64{n, m, n}},
 		}
 		look.Total = mishap.ArmsLook{Control: look.Experiment, Experiment: look.Experiment}
-		entry := mishap.Entry{Comparison: &mishap.Comparison{Phase: mishap.InHold, Start: s.at, Width: mishap.Duration(n), Harm: a, Extra: b, Metrics: []mishap.MetricLook{look, {Name: "success-rate", Control: look.Control, Total: look.Total, Difference: look.Difference}}}}
-		s.add(entry).add(entry)
+		entry := mishap.Entry{Comparison: &mishap.Comparison{Phase: mishap.InHold, Start: s.At, Width: mishap.Duration(n), Harm: a, Extra: b, Metrics: []mishap.MetricLook{look, {Name: "success-rate", Control: look.Control, Total: look.Total, Difference: look.Difference}}}}
+		s.Add(entry).Add(entry)
 		var out bytes.Buffer
-		if err := report.HTML(&out, s.entries, "v1"); err != nil {
+		if err := report.HTML(&out, s.Entries, "v1"); err != nil {
 			return // numbers that JSON has no word for are in no journal
 		}
 		if name == "" || !strings.Contains("NaN Inf <script <b> javascript: ZgotmplZ", name) {
 			harmlessPage(t, "fuzzed", out.String())
 		}
-		text(t, s.run(t))
+		reporttest.Text(t, s.Run(t))
 	})
 }

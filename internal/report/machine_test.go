@@ -14,6 +14,7 @@ import (
 
 	"mishap"
 	"mishap/internal/report"
+	"mishap/internal/report/reporttest"
 )
 
 func TestJSONIsOneLineWithAVerdictOrNull(t *testing.T) {
@@ -24,9 +25,9 @@ func TestJSONIsOneLineWithAVerdictOrNull(t *testing.T) {
 		"held": {"held", 0}, "deviated": {"deviated", 3}, "no-effect": {"inconclusive", 4}, "refused": {nil, 5},
 		"stranded": {nil, 6}, "settled": {"inconclusive", 4}, "crash-resumed": {"inconclusive", 4}, "holding": {nil, 6},
 	}
-	for name, s := range stories() {
+	for name, s := range reporttest.Stories() {
 		var out bytes.Buffer
-		if err := report.JSON(&out, s.run(t)); err != nil {
+		if err := report.JSON(&out, s.Run(t)); err != nil {
 			t.Fatal(err)
 		}
 		if n := strings.Count(out.String(), "\n"); n != 1 || !strings.HasSuffix(out.String(), "\n") {
@@ -49,23 +50,23 @@ func TestJSONIsOneLineWithAVerdictOrNull(t *testing.T) {
 func TestJSONKeepsItsShape(t *testing.T) {
 	for _, name := range []string{"deviated", "refused"} {
 		var out, pretty bytes.Buffer
-		if err := report.JSON(&out, stories()[name].run(t)); err != nil {
+		if err := report.JSON(&out, reporttest.Stories()[name].Run(t)); err != nil {
 			t.Fatal(err)
 		}
 		if err := json.Indent(&pretty, out.Bytes(), "", "  "); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name+".json", pretty.String())
+		reporttest.Golden(t, name+".json", pretty.String())
 	}
 }
 
 func TestMachinesGetExactlyWhatTheSystemSaidWithoutActingOnATerminal(t *testing.T) {
-	s := attacked(t)
+	s := reporttest.Attacked(t)
 	var line, journal bytes.Buffer
-	if err := report.JSON(&line, s.run(t)); err != nil {
+	if err := report.JSON(&line, s.Run(t)); err != nil {
 		t.Fatal(err)
 	}
-	if err := report.WriteJournal(&journal, s.entries); err != nil {
+	if err := report.WriteJournal(&journal, s.Entries); err != nil {
 		t.Fatal(err)
 	}
 	for _, out := range []string{line.String(), journal.String()} {
@@ -77,7 +78,7 @@ func TestMachinesGetExactlyWhatTheSystemSaidWithoutActingOnATerminal(t *testing.
 	if err := json.Unmarshal(line.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if want := strings.ToValidUTF8(hostile, "\ufffd"); got.Claim != want {
+	if want := strings.ToValidUTF8(reporttest.Hostile, "\ufffd"); got.Claim != want {
 		t.Errorf("claim is %q, want %q", got.Claim, want)
 	}
 }
@@ -100,13 +101,13 @@ type suite struct {
 }
 
 func TestJUnitCountsWhatIsNotHeld(t *testing.T) {
-	all := stories()
-	all["attacked"] = attacked(t)
+	all := reporttest.Stories()
+	all["attacked"] = reporttest.Attacked(t)
 	for name, want := range map[string][3]int{
 		"held": {0, 0, 0}, "deviated": {1, 0, 0}, "no-effect": {0, 1, 0}, "stranded": {0, 1, 0}, "settled": {0, 1, 0},
 		"crash-resumed": {0, 1, 0}, "holding": {0, 1, 0}, "refused": {0, 0, 1}, "attacked": {0, 1, 0},
 	} {
-		run := all[name].run(t)
+		run := all[name].Run(t)
 		var out bytes.Buffer
 		if err := report.JUnit(&out, []*mishap.Run{run}); err != nil {
 			t.Fatal(err)
@@ -127,8 +128,8 @@ func TestJUnitCountsWhatIsNotHeld(t *testing.T) {
 		if c.Skipped != nil && !strings.Contains(c.Skipped.Message, "it is Monday 10:00") {
 			t.Errorf("%s: skipped because of %q", name, c.Skipped.Message)
 		}
-		if c.Out != text(t, run) {
-			t.Errorf("%s: system-out is not the text report: %s", name, cmp.Diff(text(t, run), c.Out))
+		if c.Out != reporttest.Text(t, run) {
+			t.Errorf("%s: system-out is not the text report: %s", name, cmp.Diff(reporttest.Text(t, run), c.Out))
 		}
 	}
 }
@@ -141,9 +142,9 @@ func some[T any](p *T) int {
 }
 
 func TestJUnitOfManyRunsAddsUp(t *testing.T) {
-	all := stories()
+	all := reporttest.Stories()
 	var out bytes.Buffer
-	if err := report.JUnit(&out, []*mishap.Run{all["held"].run(t), all["refused"].run(t), all["deviated"].run(t), all["stranded"].run(t)}); err != nil {
+	if err := report.JUnit(&out, []*mishap.Run{all["held"].Run(t), all["refused"].Run(t), all["deviated"].Run(t), all["stranded"].Run(t)}); err != nil {
 		t.Fatal(err)
 	}
 	if want := `<testsuite name="mishap" tests="4" failures="1" errors="1" skipped="1"`; !strings.Contains(out.String(), want) {
@@ -156,11 +157,11 @@ func TestJUnitOfManyRunsAddsUp(t *testing.T) {
 }
 
 func TestJournalAloneGivesTheIdenticalReport(t *testing.T) {
-	all := stories()
-	all["attacked"] = attacked(t)
+	all := reporttest.Stories()
+	all["attacked"] = reporttest.Attacked(t)
 	for name, s := range all {
 		var journal, before, after bytes.Buffer
-		if err := report.WriteJournal(&journal, s.entries); err != nil {
+		if err := report.WriteJournal(&journal, s.Entries); err != nil {
 			t.Fatal(err)
 		}
 		entries, err := report.ReadJournal(&journal)
@@ -171,10 +172,10 @@ func TestJournalAloneGivesTheIdenticalReport(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(text(t, s.run(t)), text(t, back)); diff != "" {
+		if diff := cmp.Diff(reporttest.Text(t, s.Run(t)), reporttest.Text(t, back)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
-		if err := report.JSON(&before, s.run(t)); err != nil {
+		if err := report.JSON(&before, s.Run(t)); err != nil {
 			t.Fatal(err)
 		}
 		if err := report.JSON(&after, back); err != nil {
@@ -187,24 +188,24 @@ func TestJournalAloneGivesTheIdenticalReport(t *testing.T) {
 }
 
 func TestJournalNeverHoldsUndo(t *testing.T) {
-	in := slowPayments()
+	in := reporttest.SlowPayments()
 	in.Undo = json.RawMessage(`"what reverts it"`)
-	s := tell(checkoutPlan()).prepare(in)
+	s := reporttest.Tell(reporttest.CheckoutPlan()).Prepare(in)
 	var out bytes.Buffer
-	if err := report.WriteJournal(&out, s.entries); err != nil {
+	if err := report.WriteJournal(&out, s.Entries); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(out.String(), "what reverts it") {
 		t.Error("undo was written")
 	}
-	if s.entries[1].Injection.Injection.Undo == nil {
+	if s.Entries[1].Injection.Injection.Undo == nil {
 		t.Error("the caller's entry was changed")
 	}
 }
 
 func TestReadJournalRefusesWithTheLineWhatIsNotAJournal(t *testing.T) {
 	var out bytes.Buffer
-	if err := report.WriteJournal(&out, tell(checkoutPlan()).steady().entries); err != nil {
+	if err := report.WriteJournal(&out, reporttest.Tell(reporttest.CheckoutPlan()).Steady().Entries); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.SplitAfter(out.String(), "\n")

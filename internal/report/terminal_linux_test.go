@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"mishap/internal/report"
+	"mishap/internal/report/reporttest"
 )
 
 // openTerminal opens a pseudo terminal of 80 by 24 and its other end.
@@ -71,7 +72,7 @@ func TestViewOfARealTerminalFollowsItsEnvironment(t *testing.T) {
 				tt.open = func(f *os.File) report.View { return report.NewView(f) }
 			}
 			v := tt.open(terminal)
-			show(t, v, stories()["held"].entries, nil)
+			show(t, v, reporttest.Stories()["held"].Entries, nil)
 			v.Close()
 			fmt.Fprintln(terminal, "END OF TEST")
 			var out string

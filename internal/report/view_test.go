@@ -4,38 +4,22 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-	"unicode/utf8"
 
 	"mishap"
 	"mishap/internal/report"
+	"mishap/internal/report/reporttest"
 )
 
-// show plays a journal to a view; pause runs before each entry.
-func show(t *testing.T, v report.View, entries []mishap.Entry, pause func(mishap.Entry)) {
-	t.Helper()
-	run := &mishap.Run{}
-	for _, e := range entries {
-		if err := run.Apply(e); err != nil {
-			t.Fatal(err)
-		}
-		if pause != nil {
-			pause(e)
-		}
-		v.Seen(e, run)
-	}
-}
-
 func TestViewOnAPipeIsPlainLines(t *testing.T) {
-	all := stories()
-	all["attacked"] = attacked(t)
+	all := reporttest.Stories()
+	all["attacked"] = reporttest.Attacked(t)
 	for _, name := range []string{"held", "deviated", "settled", "attacked"} {
 		var out bytes.Buffer
 		v := report.NewView(&out)
-		show(t, v, all[name].entries, nil)
+		show(t, v, all[name].Entries, nil)
 		v.Close()
 		for line := range strings.Lines(out.String()) {
 			if strings.ContainsAny(strings.TrimSuffix(line, "\n"), "\x1b\r\n\u009b") {
@@ -43,7 +27,7 @@ func TestViewOnAPipeIsPlainLines(t *testing.T) {
 			}
 		}
 		if name != "attacked" {
-			golden(t, "plain-"+name+".txt", out.String())
+			reporttest.Golden(t, "plain-"+name+".txt", out.String())
 		}
 	}
 }
@@ -62,7 +46,7 @@ func TestViewNeverMakesARunWaitForItsReader(t *testing.T) {
 			s := stuck{free: make(chan struct{})}
 			v := newView(s)
 			start := time.Now()
-			show(t, v, stories()["held"].entries, func(mishap.Entry) { synctest.Wait() })
+			show(t, v, reporttest.Stories()["held"].Entries, func(mishap.Entry) { synctest.Wait() })
 			if d := time.Since(start); d != 0 {
 				t.Errorf("%s: the run waited %s", name, d)
 			}
@@ -76,81 +60,12 @@ func TestViewNeverMakesARunWaitForItsReader(t *testing.T) {
 	}
 }
 
-// screen is a terminal that knows what the live view uses.
-type screen struct {
-	t             *testing.T
-	columns, rows int
-	lines         []string // all that were ever on it
-	top, row      int      // first line on it; where the cursor is, counted from there
-	hidden        bool
-	raw           bytes.Buffer
-	writes        atomic.Int64
-}
-
-func newScreen(t *testing.T, columns, rows int) *screen {
-	return &screen{t: t, columns: columns, rows: rows, lines: []string{""}}
-}
-
-func (s *screen) Write(p []byte) (int, error) {
-	s.writes.Add(1)
-	s.raw.Write(p)
-	for text := string(p); text != ""; {
-		text = text[s.one(text):]
-	}
-	return len(p), nil
-}
-
-// one does what the beginning of a text says and returns its length.
-func (s *screen) one(text string) int {
-	at := s.top + s.row
-	switch {
-	case text[0] == '\n':
-		if s.row++; s.row == s.rows {
-			s.row, s.top = s.rows-1, s.top+1
-		}
-		for len(s.lines) <= s.top+s.row {
-			s.lines = append(s.lines, "")
-		}
-		return 1
-	case text[0] == '\r':
-		return 1 // the view clears the line after it, always
-	case text[0] == '\x1b':
-		end := strings.IndexAny(text, "AKJmlh") + 1
-		switch code := text[:end]; {
-		case code == "\x1b[?25l", code == "\x1b[?25h":
-			s.hidden = strings.HasSuffix(code, "l")
-		case code == "\x1b[2K":
-			s.lines[at] = ""
-		case code == "\x1b[J":
-			s.lines = append(s.lines[:at], "")
-		case strings.HasSuffix(code, "A"):
-			up := 0
-			fmt.Sscanf(code, "\x1b[%dA", &up)
-			if up > s.row {
-				s.t.Errorf("the view goes up %d lines, of %d on the screen", up, s.row)
-			}
-			s.row -= min(up, s.row)
-		case !strings.HasSuffix(code, "m"):
-			s.t.Errorf("unexpected escape sequence %q", code)
-		}
-		return end
-	}
-	r, n := utf8.DecodeRuneInString(text)
-	s.lines[at] += string(r)
-	if utf8.RuneCountInString(s.lines[at]) >= s.columns {
-		s.t.Errorf("line is too wide: %q", s.lines[at])
-	}
-	return n
-}
-
-func (s *screen) String() string { return strings.Join(s.lines, "\n") }
-
 func TestLiveViewRedrawsInPlaceAndLeavesTheEnd(t *testing.T) {
 	for _, name := range []string{"held", "deviated", "stranded", "refused"} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newScreen(t, 80, 24)
 			v := report.NewLive(s, 80, 24, true)
-			show(t, v, stories()[name].entries, func(e mishap.Entry) {
+			show(t, v, reporttest.Stories()[name].Entries, func(e mishap.Entry) {
 				if e.State != nil {
 					time.Sleep(time.Second)
 					synctest.Wait()
@@ -160,7 +75,7 @@ func TestLiveViewRedrawsInPlaceAndLeavesTheEnd(t *testing.T) {
 			if s.hidden {
 				t.Errorf("%s: the cursor stays hidden", name)
 			}
-			golden(t, "live-"+name+".txt", s.String())
+			reporttest.Golden(t, "live-"+name+".txt", s.String())
 		})
 	}
 }
@@ -170,14 +85,14 @@ func TestLiveViewShowsTimeLeftAndWhatComesNext(t *testing.T) {
 		s := newScreen(t, 80, 24)
 		v := report.NewLive(s, 80, 24, false)
 		defer v.Close()
-		entries := tell(checkoutPlan()).in().look(1, one, mishap.Yes, feltByMany).observe(72, mishap.During, pays, mishap.Met, "200 in 310ms", "").entries
+		entries := reporttest.Tell(reporttest.CheckoutPlan()).In().Look(1, reporttest.One, mishap.Yes, reporttest.FeltByMany).Observe(72, mishap.During, reporttest.Pays, mishap.Met, "200 in 310ms", "").Entries
 		for i := range entries { // the clock of a bubble starts long ago
-			entries[i].At = time.Now().Add(entries[i].At.Sub(began))
+			entries[i].At = time.Now().Add(entries[i].At.Sub(reporttest.Began))
 		}
 		show(t, v, entries, nil)
 		time.Sleep(72 * time.Second)
 		synctest.Wait()
-		golden(t, "live-holding.txt", s.String())
+		reporttest.Golden(t, "live-holding.txt", s.String())
 		if strings.Contains(s.raw.String(), "\x1b[3") {
 			t.Error("colours without being asked")
 		}
@@ -188,10 +103,10 @@ func TestLiveViewDrawsAtMostFourTimesASecondBesidesChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScreen(t, 80, 24)
 		v := report.NewLive(s, 80, 24, true)
-		story := tell(checkoutPlan()).in()
-		changes := len(story.entries)
+		story := reporttest.Tell(reporttest.CheckoutPlan()).In()
+		changes := len(story.Entries)
 		n, before := 0, int64(0)
-		show(t, v, story.observe(1000, mishap.During, pays, mishap.Met, "200 in 10ms", "").entries, func(mishap.Entry) {
+		show(t, v, story.Observe(1000, mishap.During, reporttest.Pays, mishap.Met, "200 in 10ms", "").Entries, func(mishap.Entry) {
 			if n++; n <= changes {
 				return
 			}
@@ -213,7 +128,7 @@ func TestLiveViewFitsASmallTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScreen(t, 40, 6)
 		v := report.NewLive(s, 40, 6, true)
-		show(t, v, stories()["held"].entries, func(e mishap.Entry) {
+		show(t, v, reporttest.Stories()["held"].Entries, func(e mishap.Entry) {
 			if e.State != nil || e.Injection != nil {
 				time.Sleep(300 * time.Millisecond)
 				synctest.Wait()
@@ -230,7 +145,7 @@ func TestLiveViewOfAnotherRunLeavesTheOneBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScreen(t, 80, 24)
 		v := report.NewLive(s, 80, 24, true)
-		first, second := stories()["refused"].entries, stories()["refused"].entries
+		first, second := reporttest.Stories()["refused"].Entries, reporttest.Stories()["refused"].Entries
 		for i := range second {
 			second[i].Run = "second"
 		}
@@ -248,7 +163,7 @@ func TestWhatIsSaidStaysBetweenWhatIsDrawn(t *testing.T) {
 		s := newScreen(t, 80, 24)
 		v := report.NewLive(s, 80, 24, true)
 		said := 0
-		show(t, v, stories()["held"].entries, func(e mishap.Entry) {
+		show(t, v, reporttest.Stories()["held"].Entries, func(e mishap.Entry) {
 			if e.State != nil {
 				said++
 				v.Say(fmt.Sprintf("said %d\n", said))

@@ -1,0 +1,37 @@
+package report_test
+
+import (
+	"bytes"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mishap"
+	"mishap/internal/report"
+	"mishap/internal/report/reporttest"
+)
+
+func TestPlainLinesSayWhichIntervalsAreDecided(t *testing.T) {
+	for name, j := range reporttest.JudgedRuns() {
+		var out bytes.Buffer
+		v := report.NewView(&out)
+		show(t, v, j.Journal(t).Entries, nil)
+		v.Close()
+		reporttest.Golden(t, "plain-rows-"+name+".txt", out.String())
+	}
+}
+
+func TestLiveViewShowsIntervalsClosingInOnTheirMargins(t *testing.T) {
+	for name, until := range map[string]int{"held": 40, "deviated": 6, "inconclusive": 20} {
+		synctest.Test(t, func(t *testing.T) {
+			entries := reporttest.JudgedRuns()[name].Journal(t).Entries
+			for i := range entries {
+				if c := entries[i].Comparison; c != nil && c.Intervals != nil && c.Intervals.In >= mishap.Duration(time.Duration(until)*time.Second) {
+					entries = entries[:i]
+					break
+				}
+			}
+			reporttest.Golden(t, "live-rows-"+name+".txt", liveScreen(t, entries))
+		})
+	}
+}
