@@ -8,6 +8,7 @@ import (
 
 	"mishap"
 	"mishap/internal/report"
+	"mishap/internal/report/html"
 )
 
 // mostTrend is how many runs of an experiment a trend shows.
@@ -72,7 +73,7 @@ func (c *cli) trend(ctx context.Context, a desk, experiment string) error {
 	case "json":
 		return t.JSON(c.out)
 	case "html":
-		return t.HTML(c.out, versionString())
+		return html.Trend(c.out, t, versionString())
 	}
 	return t.Text(c.out)
 }

@@ -14,6 +14,7 @@ import (
 	"mishap/internal/app"
 	"mishap/internal/catalog"
 	"mishap/internal/report"
+	"mishap/internal/report/html"
 )
 
 func (c *cli) listCommand() *cobra.Command {
@@ -143,7 +144,7 @@ func (c *cli) reportRun(cmd *cobra.Command, a desk, which, format string) error 
 	case "junit":
 		return report.JUnit(c.out, []*mishap.Run{run})
 	case "html":
-		return report.HTML(c.out, entries, versionString())
+		return html.Run(c.out, entries, versionString())
 	case "journal":
 		return report.WriteJournal(c.out, entries)
 	}

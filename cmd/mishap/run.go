@@ -15,6 +15,7 @@ import (
 	"mishap/internal/app"
 	"mishap/internal/catalog"
 	"mishap/internal/report"
+	"mishap/internal/report/live"
 	"mishap/internal/runner"
 )
 
@@ -257,16 +258,16 @@ func (c *cli) printing(run *mishap.Run) (done func()) {
 
 // view shows a run on stderr, below what was said before. It is not told to the
 // console: it draws what is so now, and not all that was.
-func (c *cli) view() report.View {
+func (c *cli) view() live.View {
 	c.err.drain()
 	if c.plain {
-		return report.NewPlain(c.environment.err)
+		return live.NewPlain(c.environment.err)
 	}
-	return report.NewView(c.environment.err)
+	return live.New(c.environment.err)
 }
 
 // follow shows a run and keeps a picture of it for a second Ctrl-C.
-func (c *cli) follow(view report.View) func(mishap.Entry, *mishap.Run) {
+func (c *cli) follow(view live.View) func(mishap.Entry, *mishap.Run) {
 	return func(e mishap.Entry, r *mishap.Run) {
 		view.Seen(e, r)
 		picture := *r
@@ -281,7 +282,7 @@ func (c *cli) follow(view report.View) func(mishap.Entry, *mishap.Run) {
 
 // stoppable turns signals into stops: the first reverts, the second lists what
 // is in, the third leaves it to the keepers.
-func (c *cli) stoppable(ctx context.Context, verb string, view report.View) (context.Context, <-chan runner.Stop, func()) {
+func (c *cli) stoppable(ctx context.Context, verb string, view live.View) (context.Context, <-chan runner.Stop, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stops := make(chan runner.Stop, 1)
 	signals, quiet := c.signals(verb)

@@ -14,6 +14,7 @@ import (
 	"mishap/internal/api"
 	"mishap/internal/ledger"
 	"mishap/internal/report"
+	"mishap/internal/report/html"
 )
 
 // body is an answer with a JSON body.
@@ -208,7 +209,7 @@ func (s *serving) apiReport(ctx context.Context, in *struct {
 		err = report.JUnit(&out, []*mishap.Run{run})
 		return &document{"application/xml", out.Bytes()}, err
 	case "html":
-		err = report.HTML(&out, entries, s.version)
+		err = html.Run(&out, entries, s.version)
 		return &document{"text/html; charset=utf-8", out.Bytes()}, err
 	}
 	err = report.Text(&out, run)

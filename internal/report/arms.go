@@ -12,40 +12,40 @@ import (
 // recent is the stretch that "now" means for the traffic of an arm.
 const recent = 10 * time.Second
 
-// arms is what both arms have come to at one look, ready to be shown. It holds
+// Arms is what both arms have come to at one look, ready to be shown. It holds
 // nothing that the run goes on to change.
-type arms struct {
-	phase      mishap.ComparisonPhase
-	control    arm
-	experiment arm
-	metrics    []metric
-	harm       float64 // proof of harm over all metrics
-	clear      float64 // proof of no harm: of the metric that has the least
-	guarded    bool    // a metric has a margin, so that there can be such a proof
+type Arms struct {
+	Phase      mishap.ComparisonPhase
+	Control    Arm
+	Experiment Arm
+	Metrics    []Metric
+	Harm       float64 // proof of harm over all metrics
+	Clear      float64 // proof of no harm: of the metric that has the least
+	Guarded    bool    // a metric has a margin, so that there can be such a proof
 	extra      float64
 	budget     float64
 	left       time.Duration
-	outcome    mishap.ComparisonOutcome
+	Outcome    mishap.ComparisonOutcome
 	unmet      bool // nothing has met a fault: that the arms differ is not its harm
 	reason     string
-	doubts     []string
-	intervals  *mishap.Intervals // what decides; nil of a run that was judged by proofs, or in the baseline
+	Doubts     []string
+	Intervals  *mishap.Intervals // what decides; nil of a run that was judged by proofs, or in the baseline
 }
 
-// arm is one arm since the fault went in, or since the baseline began.
-type arm struct {
-	name      string
-	requests  int64
+// Arm is one arm since the fault went in, or since the baseline began.
+type Arm struct {
+	Name      string
+	Requests  int64
 	successes int64
-	counted   bool    // requests and successes were measured
-	now       float64 // requests per second lately
-	p50, p99  time.Duration
+	Counted   bool    // requests and successes were measured
+	Now       float64 // requests per second lately
+	P50, P99  time.Duration
 }
 
-// metric is one metric of a look beside what the experiment says of it.
-type metric struct {
+// Metric is one metric of a look beside what the experiment says of it.
+type Metric struct {
 	mishap.MetricLook
-	spec mishap.CompareMetric
+	Spec mishap.CompareMetric
 }
 
 // The names of the arms for a person.
@@ -54,9 +54,9 @@ const (
 	experimentName = "experiment, with fault"
 )
 
-// compared is the look that a run is judged by, or while there is none, the
+// Compared is the look that a run is judged by, or while there is none, the
 // last one; nil if the run has no arms, or nobody looked yet.
-func compared(r *mishap.Run) *arms {
+func Compared(r *mishap.Run) *Arms {
 	look := r.Compared()
 	if look == nil && len(r.Looks) > 0 {
 		look = r.Looks[len(r.Looks)-1]
@@ -64,32 +64,32 @@ func compared(r *mishap.Run) *arms {
 	if look == nil {
 		return nil
 	}
-	return armsOf(r, look)
+	return ArmsOf(r, look)
 }
 
-// armsOf is one look of a run.
-func armsOf(r *mishap.Run, look *mishap.Comparison) *arms {
-	a := &arms{
-		phase: look.Phase, harm: look.Harm, extra: math.Max(0, look.Extra), left: look.Left.Std(), outcome: look.Outcome, reason: look.Reason,
-		doubts: slices.Clone(look.Doubts), clear: 1,
+// ArmsOf is one look of a run.
+func ArmsOf(r *mishap.Run, look *mishap.Comparison) *Arms {
+	a := &Arms{
+		Phase: look.Phase, Harm: look.Harm, extra: math.Max(0, look.Extra), left: look.Left.Std(), Outcome: look.Outcome, reason: look.Reason,
+		Doubts: slices.Clone(look.Doubts), Clear: 1,
 		unmet:     look.Phase == mishap.InHold && r.WithoutEffect(),
-		intervals: look.Intervals,
-		control:   arm{name: controlName}, experiment: arm{name: experimentName},
+		Intervals: look.Intervals,
+		Control:   Arm{Name: controlName}, Experiment: Arm{Name: experimentName},
 	}
 	if c := r.Plan.Experiment.Compare; c != nil {
 		a.budget = c.StopAfter.ExtraFailures
 	}
 	for _, m := range look.Metrics {
-		one := metric{MetricLook: m, spec: specOf(r, m)}
-		a.metrics = append(a.metrics, one)
-		a.control.add(one, m.Total.Control)
-		a.experiment.add(one, m.Total.Experiment)
+		one := Metric{MetricLook: m, Spec: SpecOf(r, m)}
+		a.Metrics = append(a.Metrics, one)
+		a.Control.add(one, m.Total.Control)
+		a.Experiment.add(one, m.Total.Experiment)
 		if one.guarded() {
-			a.guarded, a.clear = true, math.Min(a.clear, m.Clear)
+			a.Guarded, a.Clear = true, math.Min(a.Clear, m.Clear)
 		}
 	}
-	if !a.guarded {
-		a.clear = 0
+	if !a.Guarded {
+		a.Clear = 0
 	}
 	a.decided()
 	a.lately(r, look)
@@ -98,22 +98,22 @@ func armsOf(r *mishap.Run, look *mishap.Comparison) *arms {
 
 // decided takes the requests of both arms from what decides, where it does, so
 // that the same is counted everywhere.
-func (a *arms) decided() {
-	if a.intervals == nil {
+func (a *Arms) decided() {
+	if a.Intervals == nil {
 		return
 	}
-	for _, r := range a.intervals.Rows {
+	for _, r := range a.Intervals.Rows {
 		if r.What == "failed" {
-			a.control.requests, a.control.successes, a.control.counted = r.Control.Of, r.Control.Of-r.Control.Bad, true
-			a.experiment.requests, a.experiment.successes, a.experiment.counted = r.Experiment.Of, r.Experiment.Of-r.Experiment.Bad, true
+			a.Control.Requests, a.Control.successes, a.Control.Counted = r.Control.Of, r.Control.Of-r.Control.Bad, true
+			a.Experiment.Requests, a.Experiment.successes, a.Experiment.Counted = r.Experiment.Of, r.Experiment.Of-r.Experiment.Bad, true
 			return
 		}
 	}
 }
 
-// specOf is what the experiment says of a metric. One that it does not name, as
+// SpecOf is what the experiment says of a metric. One that it does not name, as
 // a comparison may add some of its own, is known by its numbers.
-func specOf(r *mishap.Run, m mishap.MetricLook) mishap.CompareMetric {
+func SpecOf(r *mishap.Run, m mishap.MetricLook) mishap.CompareMetric {
 	if c := r.Plan.Experiment.Compare; c != nil {
 		for _, s := range c.Metrics {
 			if s.Name == m.Name || s.Name == "" && string(s.Metric) == m.Name {
@@ -134,28 +134,28 @@ func specOf(r *mishap.Run, m mishap.MetricLook) mishap.CompareMetric {
 }
 
 // guarded reports whether the metric can be cleared.
-func (m metric) guarded() bool { return m.spec.Margin != mishap.Margin{} }
+func (m Metric) guarded() bool { return m.Spec.Margin != mishap.Margin{} }
 
 // add takes what a metric knows of the arm; the first that knows it counts.
-func (a *arm) add(m metric, total mishap.ArmLook) {
-	if m.spec.Metric == mishap.SuccessRate && !a.counted {
-		a.requests, a.successes, a.counted = total.Requests, total.Successes, true
+func (a *Arm) add(m Metric, total mishap.ArmLook) {
+	if m.Spec.Metric == mishap.SuccessRate && !a.Counted {
+		a.Requests, a.successes, a.Counted = total.Requests, total.Successes, true
 	}
-	if a.p50 == 0 && a.p99 == 0 {
-		a.p50, a.p99 = total.P50.Std(), total.P99.Std()
+	if a.P50 == 0 && a.P99 == 0 {
+		a.P50, a.P99 = total.P50.Std(), total.P99.Std()
 	}
 }
 
-// success is the share of the arm's requests that went well.
-func (a arm) success() (share float64, known bool) {
-	if !a.counted || a.requests == 0 {
+// Success is the share of the arm's requests that went well.
+func (a Arm) Success() (share float64, known bool) {
+	if !a.Counted || a.Requests == 0 {
 		return 0, false
 	}
-	return float64(a.successes) / float64(a.requests), true
+	return float64(a.successes) / float64(a.Requests), true
 }
 
 // lately measures the traffic of both arms in the last stretch before a look.
-func (a *arms) lately(r *mishap.Run, look *mishap.Comparison) {
+func (a *Arms) lately(r *mishap.Run, look *mishap.Comparison) {
 	var both [2]int64
 	var covered time.Duration
 	last := len(r.Looks) - 1
@@ -166,22 +166,22 @@ func (a *arms) lately(r *mishap.Run, look *mishap.Comparison) {
 		from, to := r.Looks[i].Span()
 		covered += to.Sub(from)
 		for _, m := range r.Looks[i].Metrics {
-			if specOf(r, m).Metric == mishap.SuccessRate {
+			if SpecOf(r, m).Metric == mishap.SuccessRate {
 				both[0], both[1] = both[0]+m.Control.Requests, both[1]+m.Experiment.Requests
 				break
 			}
 		}
 	}
 	if covered > 0 {
-		a.control.now, a.experiment.now = float64(both[0])/covered.Seconds(), float64(both[1])/covered.Seconds()
+		a.Control.Now, a.Experiment.Now = float64(both[0])/covered.Seconds(), float64(both[1])/covered.Seconds()
 	}
 }
 
-// gap is a metric's difference between the arms at one look, in the units of
+// Gap is a metric's difference between the arms at one look, in the units of
 // its picture.
-func (m metric) gap() *mishap.Interval {
+func (m Metric) Gap() *mishap.Interval {
 	switch {
-	case m.Difference != nil && m.spec.Metric == mishap.SuccessRate:
+	case m.Difference != nil && m.Spec.Metric == mishap.SuccessRate:
 		return &mishap.Interval{Low: 100 * m.Difference.Low, Estimate: 100 * m.Difference.Estimate, High: 100 * m.Difference.High}
 	case m.Difference != nil:
 		return m.Difference
@@ -191,12 +191,12 @@ func (m metric) gap() *mishap.Interval {
 	return nil
 }
 
-// gapMargin is the margin in the units of the picture, on the side of harm.
-func (m metric) gapMargin() float64 {
-	switch d, r := m.spec.Margin.Difference, m.spec.Margin.Ratio; {
-	case d != 0 && m.spec.Metric == mishap.SuccessRate:
+// GapMargin is the margin in the units of the picture, on the side of harm.
+func (m Metric) GapMargin() float64 {
+	switch d, r := m.Spec.Margin.Difference, m.Spec.Margin.Ratio; {
+	case d != 0 && m.Spec.Metric == mishap.SuccessRate:
 		return 100 * d // of failures, which are harm when they grow
-	case d != 0 && m.spec.Harm == mishap.Decrease:
+	case d != 0 && m.Spec.Harm == mishap.Decrease:
 		return -d
 	case d != 0:
 		return d
@@ -206,9 +206,9 @@ func (m metric) gapMargin() float64 {
 	return math.NaN()
 }
 
-// succeeded is the share of requests that went well, as far as it is known.
-func (a arm) succeeded() string {
-	if share, known := a.success(); known {
+// Succeeded is the share of requests that went well, as far as it is known.
+func (a Arm) Succeeded() string {
+	if share, known := a.Success(); known {
 		return words.Percent(share)
 	}
 	return "-"

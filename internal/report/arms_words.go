@@ -10,10 +10,10 @@ import (
 	"mishap/internal/report/words"
 )
 
-// inWords says how the experiment differs from control in one metric, with
+// InWords says how the experiment differs from control in one metric, with
 // the interval in which the truth lies; empty while nothing is known.
-func (m metric) inWords() string {
-	switch m.spec.Metric {
+func (m Metric) InWords() string {
+	switch m.Spec.Metric {
 	case mishap.SuccessRate:
 		if d := m.Difference; d != nil {
 			text := words.Side(d.Estimate*100, " pp", "more requests", "fewer requests")
@@ -61,7 +61,7 @@ func ratio(r float64, more, less string) string {
 }
 
 // quantiles compares latencies by those so far; they have no interval.
-func (m metric) quantiles() string {
+func (m Metric) quantiles() string {
 	c, e := m.Total.Control, m.Total.Experiment
 	var parts []string
 	if c.P50 > 0 && e.P50 > 0 {
@@ -73,10 +73,10 @@ func (m metric) quantiles() string {
 	return strings.Join(parts, ", ")
 }
 
-// margin says how much harm is tolerated.
-func (m metric) margin() string {
-	switch d, r := m.spec.Margin.Difference, m.spec.Margin.Ratio; {
-	case d != 0 && m.spec.Metric == mishap.SuccessRate:
+// Margin says how much harm is tolerated.
+func (m Metric) Margin() string {
+	switch d, r := m.Spec.Margin.Difference, m.Spec.Margin.Ratio; {
+	case d != 0 && m.Spec.Metric == mishap.SuccessRate:
 		return words.Short(d*100) + " pp"
 	case d != 0:
 		return words.Short(d)
@@ -86,8 +86,8 @@ func (m metric) margin() string {
 	return "none"
 }
 
-// failures is the count of extra failures beside its limit.
-func (a *arms) failures() string {
+// Failures is the count of extra failures beside its limit.
+func (a *Arms) Failures() string {
 	text := words.Short(math.Round(a.extra))
 	if a.budget > 0 {
 		text += " of at most " + words.Short(a.budget)
@@ -95,19 +95,19 @@ func (a *arms) failures() string {
 	return text
 }
 
-// result is the outcome in words.
-func (a *arms) result() string {
+// Result is the outcome in words.
+func (a *Arms) Result() string {
 	switch {
-	case a.outcome == mishap.HarmShown && a.unmet:
+	case a.Outcome == mishap.HarmShown && a.unmet:
 		return "the arms differ, and nothing has met a fault"
-	case a.outcome == mishap.HarmShown && a.intervals != nil:
+	case a.Outcome == mishap.HarmShown && a.Intervals != nil:
 		return "harm beyond the margin is shown"
-	case a.outcome == mishap.HarmRuledOut && a.intervals != nil:
+	case a.Outcome == mishap.HarmRuledOut && a.Intervals != nil:
 		return "no harm beyond the margins"
-	case a.outcome == mishap.HarmShown:
+	case a.Outcome == mishap.HarmShown:
 		return "harm is proven"
 	}
-	switch a.outcome {
+	switch a.Outcome {
 	case mishap.HarmRuledOut:
 		return "harm is ruled out"
 	case mishap.Undecided:
@@ -117,28 +117,28 @@ func (a *arms) result() string {
 }
 
 // decision is the outcome with its reason.
-func (a *arms) decision() string {
-	if a.intervals != nil && a.outcome == mishap.HarmRuledOut {
+func (a *Arms) decision() string {
+	if a.Intervals != nil && a.Outcome == mishap.HarmRuledOut {
 		return a.reason
 	}
-	return words.Joined(": ", a.result(), a.reason)
+	return words.Joined(": ", a.Result(), a.reason)
 }
 
 // cautious explains the first interval that does not look like its proof.
-func (a *arms) cautious() string {
-	for _, m := range a.metrics {
-		if text := m.cautious(); text != "" {
+func (a *Arms) cautious() string {
+	for _, m := range a.Metrics {
+		if text := m.Cautious(); text != "" {
 			return text
 		}
 	}
 	return ""
 }
 
-// cautious explains an interval that still holds no difference, although the
+// Cautious explains an interval that still holds no difference, although the
 // proof of harm is complete, or more than the margin, although that is ruled out.
-func (m metric) cautious() string {
+func (m Metric) Cautious() string {
 	const why = "; a range takes more requests than a proof, and the proof decides"
-	gap, margin := m.gap(), m.gapMargin()
+	gap, margin := m.Gap(), m.GapMargin()
 	switch {
 	case gap == nil:
 	case m.Harm >= 1 && gap.Low < 0 && gap.High > 0:
@@ -149,8 +149,8 @@ func (m metric) cautious() string {
 	return ""
 }
 
-// costs says an estimated cost with its assumptions.
-func costs(c *mishap.CostEstimate, prices mishap.Cost) string {
+// Costs says an estimated cost with its assumptions.
+func Costs(c *mishap.CostEstimate, prices mishap.Cost) string {
 	var parts []string
 	if prices.PerRequest > 0 && c.Failures > 0 {
 		parts = append(parts, fmt.Sprintf("%s extra failed requests at %s each", words.Short(c.Failures), words.Money(prices.PerRequest)))
@@ -168,10 +168,10 @@ func costs(c *mishap.CostEstimate, prices mishap.Cost) string {
 	return fmt.Sprintf("about %s, estimated: %s; what came later is not in it", words.Joined(" ", words.Money(c.Amount), c.Currency), strings.Join(parts, ", and "))
 }
 
-// toGo is how long the comparison may still take.
-func (a *arms) toGo() string {
+// ToGo is how long the comparison may still take.
+func (a *Arms) ToGo() string {
 	switch {
-	case a.outcome != "":
+	case a.Outcome != "":
 		return "decided"
 	case a.left > 0:
 		return "at most " + words.Took(a.left.Truncate(time.Second)) + " to go"

@@ -38,7 +38,7 @@ func Compare(first, second *mishap.Run) Beside {
 
 // shift compares the effects on one metric. The bounds are those furthest
 // apart, so that they hold whenever both intervals do.
-func shift(first, second metric) Shift {
+func shift(first, second Metric) Shift {
 	s := Shift{Metric: first.Name, Words: "no interval to compare"}
 	switch {
 	case first.Difference != nil && second.Difference != nil:
@@ -46,7 +46,7 @@ func shift(first, second metric) Shift {
 		s.Shift = &mishap.Interval{Low: b.Low - a.High, Estimate: b.Estimate - a.Estimate, High: b.High - a.Low}
 		s.Clear = s.Shift.Low > 0 || s.Shift.High < 0
 		scale, unit, more, less := 1., "", "higher", "lower"
-		if first.spec.Metric == mishap.SuccessRate {
+		if first.Spec.Metric == mishap.SuccessRate {
 			scale, unit, more, less = 100, " pp", "more fail", "fewer fail"
 		}
 		s.Words = words.Side(s.Shift.Estimate*scale, unit, more, less) + " (" + words.Sides(s.Shift.Low*scale, s.Shift.High*scale, unit, more, less) + ")"
@@ -85,9 +85,9 @@ func (b Beside) Text(w io.Writer) error {
 	both("run", func(s Side) string { return s.Run })
 	both("experiment", func(s Side) string { return s.Experiment })
 	both("began", func(s Side) string { return words.Moment(s.Began) })
-	both("verdict", func(s Side) string { return s.standing() })
+	both("verdict", func(s Side) string { return s.Standing() })
 	both("why", func(s Side) string { return s.Reason })
-	both("effect", Side.effect)
+	both("effect", Side.Effect)
 	both("proof of harm", func(s Side) string { return share(s.Harm) })
 	both("of no harm", func(s Side) string { return share(s.Clear) })
 	both("extra failed", func(s Side) string {
@@ -96,14 +96,14 @@ func (b Beside) Text(w io.Writer) error {
 		}
 		return fmt.Sprintf("%.0f requests", *s.Extra)
 	})
-	both("recovered in", Side.recoveredIn)
+	both("recovered in", Side.RecoveredIn)
 	both("cost", func(s Side) string {
 		if s.Cost == nil {
 			return ""
 		}
 		return words.Joined(" ", words.Money(s.Cost.Amount), s.Cost.Currency) + ", estimated"
 	})
-	both("commit", Side.origin)
+	both("commit", Side.Origin)
 	b.shifts(p)
 	b.changes(p)
 	return p.to(w)

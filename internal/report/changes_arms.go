@@ -26,10 +26,10 @@ type armsSaid struct {
 
 // describe says what a look changed: the traffic of a phase, a proof that has
 // come further, a new doubt, and the decision.
-func (s *armsSaid) describe(look *mishap.Comparison, r *mishap.Run) []change {
-	a := armsOf(r, look)
-	var lines []change
-	say := func(word, text string) { lines = append(lines, change{word, text}) }
+func (s *armsSaid) describe(look *mishap.Comparison, r *mishap.Run) []Line {
+	a := ArmsOf(r, look)
+	var lines []Line
+	say := func(word, text string) { lines = append(lines, Line{word, text}) }
 	if look.Phase != s.phase {
 		s.phase, s.covered = look.Phase, 0
 	}
@@ -37,9 +37,9 @@ func (s *armsSaid) describe(look *mishap.Comparison, r *mishap.Run) []change {
 	from, to := look.Span()
 	s.covered += to.Sub(from)
 	if before < recent && s.covered >= recent { // before, it says little
-		say("arms", fmt.Sprintf("%s: %s; %s", phaseName(look.Phase), a.control.spoken(), a.experiment.spoken()))
+		say("arms", fmt.Sprintf("%s: %s; %s", PhaseName(look.Phase), a.Control.spoken(), a.Experiment.spoken()))
 	}
-	for _, doubt := range a.doubts {
+	for _, doubt := range a.Doubts {
 		if !slices.Contains(s.doubts, doubt) {
 			s.doubts = append(s.doubts, doubt)
 			say("doubt", doubt)
@@ -48,50 +48,50 @@ func (s *armsSaid) describe(look *mishap.Comparison, r *mishap.Run) []change {
 	if look.Phase != mishap.InHold {
 		return lines
 	}
-	if a.outcome != s.outcome { // which says more than the proof
-		s.outcome, s.reason = a.outcome, a.reason
+	if a.Outcome != s.outcome { // which says more than the proof
+		s.outcome, s.reason = a.Outcome, a.reason
 		say("decided", a.decision())
 		return lines
 	}
-	if a.intervals != nil {
-		return append(lines, s.rows(a.intervals)...)
+	if a.Intervals != nil {
+		return append(lines, s.rows(a.Intervals)...)
 	}
-	if step := int(a.harm * proofSteps); step > s.harm {
+	if step := int(a.Harm * proofSteps); step > s.harm {
 		s.harm = step
-		say("proof", fmt.Sprintf("of harm %s; %s", words.Proof(a.harm), a.spoken()))
+		say("proof", fmt.Sprintf("of harm %s; %s", words.Proof(a.Harm), a.spoken()))
 	}
-	if step := int(a.clear * proofSteps); step > s.clear && a.guarded {
+	if step := int(a.Clear * proofSteps); step > s.clear && a.Guarded {
 		s.clear = step
-		say("proof", fmt.Sprintf("of no harm %s; %s", words.Proof(a.clear), a.spoken()))
+		say("proof", fmt.Sprintf("of no harm %s; %s", words.Proof(a.Clear), a.spoken()))
 	}
 	return lines
 }
 
 // spoken is an arm in one phrase.
-func (a arm) spoken() string {
-	text := fmt.Sprintf("%s: %s requests/s", a.name, words.Rate(a.now))
-	if share, known := a.success(); known {
+func (a Arm) spoken() string {
+	text := fmt.Sprintf("%s: %s requests/s", a.Name, words.Rate(a.Now))
+	if share, known := a.Success(); known {
 		text += ", " + words.Percent(share) + " succeed"
 	}
-	if a.p50 > 0 {
-		text += fmt.Sprintf(", p50 %s, p99 %s", words.Quick(a.p50), words.Quick(a.p99))
+	if a.P50 > 0 {
+		text += fmt.Sprintf(", p50 %s, p99 %s", words.Quick(a.P50), words.Quick(a.P99))
 	}
 	return text
 }
 
 // spoken is how the arms differ in one phrase.
-func (a *arms) spoken() string {
+func (a *Arms) spoken() string {
 	var parts []string
-	for _, m := range a.metrics {
-		if text := m.inWords(); text != "" {
+	for _, m := range a.Metrics {
+		if text := m.InWords(); text != "" {
 			parts = append(parts, m.Name+": "+text)
 		}
 	}
-	return words.Joined("; ", append(parts, "extra failed requests: "+a.failures(), a.toGo())...)
+	return words.Joined("; ", append(parts, "extra failed requests: "+a.Failures(), a.ToGo())...)
 }
 
-// phaseName is a phase for a person.
-func phaseName(p mishap.ComparisonPhase) string {
+// PhaseName is a phase for a person.
+func PhaseName(p mishap.ComparisonPhase) string {
 	switch p {
 	case mishap.InBaseline:
 		return "before any fault"
@@ -104,16 +104,16 @@ func phaseName(p mishap.ComparisonPhase) string {
 }
 
 // rows say which intervals have come to lie elsewhere.
-func (s *armsSaid) rows(i *mishap.Intervals) (lines []change) {
+func (s *armsSaid) rows(i *mishap.Intervals) (lines []Line) {
 	if s.standing == nil {
 		s.standing = map[string]mishap.RowState{}
 	}
-	for _, r := range allRows(i) {
-		if s.standing[r.name()] == r.State || r.State == mishap.Open && s.standing[r.name()] == "" {
+	for _, r := range AllRows(i) {
+		if s.standing[r.Name()] == r.State || r.State == mishap.Open && s.standing[r.Name()] == "" {
 			continue
 		}
-		s.standing[r.name()] = r.State
-		lines = append(lines, change{string(r.State), r.spoken()})
+		s.standing[r.Name()] = r.State
+		lines = append(lines, Line{string(r.State), r.Spoken()})
 	}
 	return lines
 }

@@ -1,6 +1,7 @@
 // Package report turns a run into what people and machines read: text, one JSON
-// object, JUnit, its journal, and a view while it goes on. A run is the fold of
-// its journal, so that a journal alone is enough for each of them.
+// object, JUnit and its journal. The page is in html, the view while a run goes
+// on in live; what both show of a run is here. A run is the fold of its journal,
+// so that a journal alone is enough for each of them.
 //
 // Everything that is written for a person is at most 80 columns wide, and free
 // of what a system under test could use to draw on a terminal.
@@ -14,8 +15,8 @@ import (
 	"mishap/internal/report/words"
 )
 
-// seen is what a probe saw and what was wrong with that, nothing twice.
-func seen(separator string, o mishap.Observation) string {
+// Seen is what a probe saw and what was wrong with that, nothing twice.
+func Seen(separator string, o mishap.Observation) string {
 	if found, wanted, ok := strings.Cut(o.Detail, ", expected "); ok && strings.Contains(o.Value, found) {
 		return o.Value + separator + "expected " + wanted
 	}
@@ -33,5 +34,5 @@ func source(s mishap.Source) string {
 	return fmt.Sprintf("%s @ %.12s", s.File, s.Commit)
 }
 
-// on names a fault and what it touches.
-func on(in *mishap.RunInjection) string { return in.Fault + " on " + in.Target.Label() }
+// On names a fault and what it touches.
+func On(in *mishap.RunInjection) string { return in.Fault + " on " + in.Target.Label() }

@@ -20,7 +20,7 @@ const maxJournal = 64 << 20
 func WriteJournal(w io.Writer, entries []mishap.Entry) error {
 	out := bufio.NewWriter(w)
 	for _, e := range entries {
-		if err := encodeLine(out, withoutUndo(e)); err != nil {
+		if err := encodeLine(out, WithoutUndo(e)); err != nil {
 			return fmt.Errorf("write journal: %w", err)
 		}
 	}
@@ -30,7 +30,8 @@ func WriteJournal(w io.Writer, entries []mishap.Entry) error {
 	return nil
 }
 
-func withoutUndo(e mishap.Entry) mishap.Entry {
+// WithoutUndo is the entry as it may leave the ledger.
+func WithoutUndo(e mishap.Entry) mishap.Entry {
 	if e.Injection != nil && e.Injection.Injection != nil {
 		change, in := *e.Injection, *e.Injection.Injection
 		in.Undo = nil

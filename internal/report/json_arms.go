@@ -24,18 +24,18 @@ type SummaryCost struct {
 }
 
 func summarizeComparison(r *mishap.Run) *SummaryComparison {
-	a := compared(r)
+	a := Compared(r)
 	if a == nil {
 		return nil
 	}
-	s := &SummaryComparison{Reason: a.reason, Method: "intervals", What: a.intervals, Extra: a.extra, Doubts: append([]string{}, a.doubts...), Looks: len(r.Looks)}
-	if a.outcome != "" {
-		s.Outcome = &a.outcome
+	s := &SummaryComparison{Reason: a.reason, Method: "intervals", What: a.Intervals, Extra: a.extra, Doubts: append([]string{}, a.Doubts...), Looks: len(r.Looks)}
+	if a.Outcome != "" {
+		s.Outcome = &a.Outcome
 	}
-	if byProofs(r) {
-		s.Method, s.Harm = "proofs", &a.harm
-		if a.guarded {
-			s.Clear = &a.clear
+	if ByProofs(r) {
+		s.Method, s.Harm = "proofs", &a.Harm
+		if a.Guarded {
+			s.Clear = &a.Clear
 		}
 	}
 	for _, look := range r.Looks {
@@ -60,5 +60,5 @@ func summarizeCost(r *mishap.Run) *SummaryCost {
 	if cost == nil {
 		return nil
 	}
-	return &SummaryCost{*cost, costs(cost, *r.Plan.Experiment.Cost)}
+	return &SummaryCost{*cost, Costs(cost, *r.Plan.Experiment.Cost)}
 }

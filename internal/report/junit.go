@@ -83,11 +83,11 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
 // properties are what of a run is a number.
 func properties(r *mishap.Run) []junitProperty {
 	all := []junitProperty{{"run", words.Clean(r.ID)}}
-	if a := compared(r); a != nil && a.intervals != nil {
+	if a := Compared(r); a != nil && a.Intervals != nil {
 		all = append(all, rowProperties(a)...)
-	} else if a != nil && a.phase == mishap.InHold {
+	} else if a != nil && a.Phase == mishap.InHold {
 		all = append(all,
-			junitProperty{"proofOfHarm", fmt.Sprintf("%.3f", a.harm)}, junitProperty{"proofOfNoHarm", fmt.Sprintf("%.3f", a.clear)},
+			junitProperty{"proofOfHarm", fmt.Sprintf("%.3f", a.Harm)}, junitProperty{"proofOfNoHarm", fmt.Sprintf("%.3f", a.Clear)},
 			junitProperty{"extraFailedRequests", fmt.Sprintf("%.0f", a.extra)})
 	}
 	if rec := r.Recovered; rec != nil && rec.In {
@@ -125,13 +125,13 @@ func (s *junitSuite) count(c *junitCase, r *mishap.Run) {
 }
 
 // rowProperties are the rows as numbers, for who plots them.
-func rowProperties(a *arms) []junitProperty {
-	all := []junitProperty{{"extraFailedRequests", fmt.Sprintf("%.0f", a.extra)}, {"heldSeconds", seconds(a.intervals.In.Std())}}
-	if i := a.intervals; i.Met != nil && i.Requests != nil {
+func rowProperties(a *Arms) []junitProperty {
+	all := []junitProperty{{"extraFailedRequests", fmt.Sprintf("%.0f", a.extra)}, {"heldSeconds", seconds(a.Intervals.In.Std())}}
+	if i := a.Intervals; i.Met != nil && i.Requests != nil {
 		all = append(all, junitProperty{"requestsThatMetTheFault", fmt.Sprintf("%d of %d; of control %d of %d", i.Met.Experiment, i.Requests.Experiment, i.Met.Control, i.Requests.Control)})
 	}
-	for _, r := range shownRows(a.intervals) {
-		all = append(all, junitProperty{words.Clean(r.name()), fmt.Sprintf("%s %s, margin %s: %s", r.estimate(), r.ends(), r.limit(), r.standing())})
+	for _, r := range ShownRows(a.Intervals) {
+		all = append(all, junitProperty{words.Clean(r.Name()), fmt.Sprintf("%s %s, margin %s: %s", r.Estimate(), r.Ends(), r.Limit(), r.Standing())})
 	}
 	return all
 }

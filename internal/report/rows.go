@@ -10,8 +10,8 @@ import (
 	"mishap/internal/report/words"
 )
 
-// row is a row of a look, and how it is said.
-type row struct{ mishap.Row }
+// Row is a row of a look, and how it is said.
+type Row struct{ mishap.Row }
 
 // fine is a number with three digits, and its sign.
 func fine(v float64) string {
@@ -37,25 +37,25 @@ func fine(v float64) string {
 	return "+" + text
 }
 
-// scaled is a value of a row in the unit that is shown, and that unit.
-func (r row) scaled(v float64) (float64, string) {
+// Scaled is a value of a row in the unit that is shown, and that unit.
+func (r Row) Scaled(v float64) (float64, string) {
 	if r.Ratio {
 		return 100 * (v - 1), " %"
 	}
 	return 100 * v, " pp"
 }
 
-// estimate is that of how much more there is in the experiment.
-func (r row) estimate() string {
-	v, unit := r.scaled(r.More.Estimate)
+// Estimate is that of how much more there is in the experiment.
+func (r Row) Estimate() string {
+	v, unit := r.Scaled(r.More.Estimate)
 	return fine(v) + unit
 }
 
-// ends is the interval of a row, in the unit of its estimate.
-func (r row) ends() string {
-	low, _ := r.scaled(r.More.Low)
-	high, _ := r.scaled(r.More.High)
-	margin, _ := r.scaled(r.Margin)
+// Ends is the interval of a row, in the unit of its estimate.
+func (r Row) Ends() string {
+	low, _ := r.Scaled(r.More.Low)
+	high, _ := r.Scaled(r.More.High)
+	margin, _ := r.Scaled(r.Margin)
 	return fmt.Sprintf("[%s, %s]", apartFrom(low, margin), apartFrom(high, margin))
 }
 
@@ -72,14 +72,14 @@ func apartFrom(v, margin float64) string {
 	return text
 }
 
-// limit is the margin of a row, in the unit of its estimate.
-func (r row) limit() string {
-	v, unit := r.scaled(r.Margin)
+// Limit is the margin of a row, in the unit of its estimate.
+func (r Row) Limit() string {
+	v, unit := r.Scaled(r.Margin)
 	return strings.TrimPrefix(fine(v), "+") + unit
 }
 
-// standing is where the interval of a row lies, in words.
-func (r row) standing() string {
+// Standing is where the interval of a row lies, in words.
+func (r Row) Standing() string {
 	switch {
 	case r.State == mishap.Open && r.Shown:
 		return "harm is shown, but not yet that it is beyond the margin"
@@ -91,8 +91,8 @@ func (r row) standing() string {
 	return string(r.State)
 }
 
-// name is what a row is of.
-func (r row) name() string {
+// Name is what a row is of.
+func (r Row) Name() string {
 	name := r.What
 	if r.Metric != "" && r.Metric != string(mishap.SuccessRate) && r.Metric != string(mishap.Latency) {
 		name = r.Metric + ", " + r.What
@@ -107,7 +107,7 @@ func (r row) name() string {
 }
 
 // had is what one arm had in a row: "31 % of 4,458 took more than 72ms".
-func (r row) had(a mishap.RowArm) string {
+func (r Row) had(a mishap.RowArm) string {
 	switch {
 	case a.Of == 0:
 		return "nothing"
@@ -119,33 +119,33 @@ func (r row) had(a mishap.RowArm) string {
 	return fmt.Sprintf("%s of %s", words.Percent(float64(a.Bad)/float64(a.Of)), mishap.Thousands(a.Of))
 }
 
-// counted is what both arms had in a row.
-func (r row) counted() string {
+// Counted is what both arms had in a row.
+func (r Row) Counted() string {
 	return r.had(r.Experiment) + "; in control " + r.had(r.Control)
 }
 
-// spoken is a row in one phrase.
-func (r row) spoken() string {
-	return fmt.Sprintf("%s: %s %s, margin %s", r.name(), r.estimate(), r.ends(), r.limit())
+// Spoken is a row in one phrase.
+func (r Row) Spoken() string {
+	return fmt.Sprintf("%s: %s %s, margin %s", r.Name(), r.Estimate(), r.Ends(), r.Limit())
 }
 
 // guarded is a guard in one phrase.
 func guarded(g mishap.Guard) string {
 	if g.Rate {
-		return fmt.Sprintf("%s %s a second (at most %s)", row{mishap.Row{Metric: g.Metric, What: g.What}}.name(), fine(g.More.Estimate), fine(g.More.High))
+		return fmt.Sprintf("%s %s a second (at most %s)", Row{mishap.Row{Metric: g.Metric, What: g.What}}.Name(), fine(g.More.Estimate), fine(g.More.High))
 	}
-	r := row{mishap.Row{Metric: g.Metric, What: g.What}}
+	r := Row{mishap.Row{Metric: g.Metric, What: g.What}}
 	if strings.HasPrefix(g.What, "slower") { // its limit since the injection is another than before
 		words := map[mishap.RowState]string{mishap.Within: "as before", mishap.Beyond: "more than before", mishap.Open: "not shown to be as before"}
-		return r.name() + " " + words[g.State]
+		return r.Name() + " " + words[g.State]
 	}
-	v, unit := r.scaled(g.More.Estimate)
-	high, _ := r.scaled(g.More.High)
-	return fmt.Sprintf("%s %s%s (at most %s)", r.name(), fine(v), unit, fine(high))
+	v, unit := r.Scaled(g.More.Estimate)
+	high, _ := r.Scaled(g.More.High)
+	return fmt.Sprintf("%s %s%s (at most %s)", r.Name(), fine(v), unit, fine(high))
 }
 
-// met says how many requests met the fault; empty if nobody knows.
-func met(i *mishap.Intervals) string {
+// Met says how many requests met the fault; empty if nobody knows.
+func Met(i *mishap.Intervals) string {
 	if i.Met == nil || i.Requests == nil {
 		return ""
 	}
@@ -153,47 +153,47 @@ func met(i *mishap.Intervals) string {
 		mishap.Thousands(i.Met.Experiment), mishap.Plural(i.Requests.Experiment, "request"), mishap.Thousands(i.Requests.Control), mishap.Thousands(i.Met.Control))
 }
 
-// metBy is met, and by how many units.
-func metBy(i *mishap.Intervals) string {
-	text := met(i)
-	if n := metUnits(i); text != "" && n > 0 {
+// MetBy is [Met], and by how many units.
+func MetBy(i *mishap.Intervals) string {
+	text := Met(i)
+	if n := MetUnits(i); text != "" && n > 0 {
 		text += fmt.Sprintf("; %s of the experiment met it", mishap.Plural(n, "unit"))
 	}
 	return text
 }
 
-// metUnits is how many units of the experiment are behind the rows, which are of
+// MetUnits is how many units of the experiment are behind the rows, which are of
 // what met the fault.
-func metUnits(i *mishap.Intervals) (most int64) {
+func MetUnits(i *mishap.Intervals) (most int64) {
 	for _, r := range i.Rows {
 		most = max(most, r.Experiment.Units)
 	}
 	return most
 }
 
-// shownRows are allRows, and behind them those of all requests, which only stop.
-func shownRows(i *mishap.Intervals) []row {
-	all := allRows(i)
+// ShownRows are [AllRows], and behind them those of all requests, which only stop.
+func ShownRows(i *mishap.Intervals) []Row {
+	all := AllRows(i)
 	for _, r := range i.Beside {
 		if r.State != mishap.Beyond { // else it is one of them
-			all = append(all, row{r})
+			all = append(all, Row{r})
 		}
 	}
 	return all
 }
 
-// stopping is the first of those of all requests: there is no room for more.
-func stopping(i *mishap.Intervals) []row {
+// Stopping is the first of those of all requests: there is no room for more.
+func Stopping(i *mishap.Intervals) []Row {
 	if len(i.Beside) == 0 || i.Beside[0].State == mishap.Beyond {
 		return nil
 	}
-	return []row{{i.Beside[0]}}
+	return []Row{{i.Beside[0]}}
 }
 
-// allRows are those that decided without being one per claim, and then those.
-func allRows(i *mishap.Intervals) (all []row) {
+// AllRows are those that decided without being one per claim, and then those.
+func AllRows(i *mishap.Intervals) (all []Row) {
 	for _, r := range slices.Concat(i.Sooner, i.Rows) {
-		all = append(all, row{r})
+		all = append(all, Row{r})
 	}
 	return all
 }
@@ -201,13 +201,13 @@ func allRows(i *mishap.Intervals) (all []row) {
 // The ends of the axis on which intervals are shown beside each other, in
 // margins: 0 is what a harmless fault does, 1 is the margin.
 const (
-	leastMargins = -2.
-	mostMargins  = 4.
+	LeastMargins = -2.
+	MostMargins  = 4.
 )
 
-// inMargins is a value of a row in margins. A row without one is drawn so that
+// InMargins is a value of a row in margins. A row without one is drawn so that
 // its interval fits.
-func (r row) inMargins(v float64) float64 {
+func (r Row) InMargins(v float64) float64 {
 	unit := r.Margin - r.Same
 	if unit == 0 {
 		unit = math.Max(math.Abs(r.More.Low-r.Same), math.Abs(r.More.High-r.Same)) / 2
@@ -218,8 +218,8 @@ func (r row) inMargins(v float64) float64 {
 	return (v - r.Same) / unit
 }
 
-// endsInMargins are both ends of a row's interval in margins, the harmless one first.
-func (r row) endsInMargins() (low, high float64) {
-	low, high = r.inMargins(r.More.Low), r.inMargins(r.More.High)
+// EndsInMargins are both ends of a row's interval in margins, the harmless one first.
+func (r Row) EndsInMargins() (low, high float64) {
+	low, high = r.InMargins(r.More.Low), r.InMargins(r.More.High)
 	return min(low, high), max(low, high)
 }

@@ -7,6 +7,7 @@ import (
 
 	"mishap"
 	"mishap/internal/report"
+	"mishap/internal/report/html"
 	"mishap/internal/report/reporttest"
 )
 
@@ -21,19 +22,19 @@ func TestTextSaysTheIntervalThatDecides(t *testing.T) {
 		if strings.Contains(out, "proof") {
 			t.Errorf("%s: a run that is judged by intervals speaks of proof", name)
 		}
-		var html, junit bytes.Buffer
-		if err := report.HTML(&html, j.Journal(t).Entries, "v1"); err != nil {
+		var page, junit bytes.Buffer
+		if err := html.Run(&page, j.Journal(t).Entries, "v1"); err != nil {
 			t.Fatal(err)
 		}
 		if err := report.JUnit(&junit, []*mishap.Run{run}); err != nil {
 			t.Fatal(err)
 		}
-		for what, text := range map[string]string{"page": html.String(), "junit": junit.String()} {
+		for what, text := range map[string]string{"page": page.String(), "junit": junit.String()} {
 			if low := strings.ToLower(text); strings.Contains(low, "proof of") || strings.Contains(low, "is proven") || strings.Contains(low, "proofof") {
 				t.Errorf("%s of %s speaks of proof", what, name)
 			}
 		}
-		if !strings.Contains(html.String(), `class="plot forest"`) {
+		if !strings.Contains(page.String(), `class="plot forest"`) {
 			t.Errorf("%s: the page shows no interval against its margin", name)
 		}
 		s := report.Summarize(run).Comparison

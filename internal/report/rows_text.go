@@ -8,9 +8,9 @@ import (
 	"mishap/internal/report/words"
 )
 
-// byProofs reports whether the run was judged by proofs, as before there were
+// ByProofs reports whether the run was judged by proofs, as before there were
 // intervals. It is then shown in the words of its time.
-func byProofs(r *mishap.Run) bool {
+func ByProofs(r *mishap.Run) bool {
 	if look := r.Compared(); look != nil {
 		return look.Intervals == nil
 	}
@@ -19,9 +19,9 @@ func byProofs(r *mishap.Run) bool {
 }
 
 // intervals is what decided, and what is not claimed.
-func intervals(p *page, r *mishap.Run, a *arms) {
-	i := a.intervals
-	if text := metBy(i); text != "" {
+func intervals(p *page, r *mishap.Run, a *Arms) {
+	i := a.Intervals
+	if text := MetBy(i); text != "" {
 		p.line(2, "%s", text)
 	}
 	if i.Rejected != nil && i.Rejected.Control+i.Rejected.Experiment > 0 {
@@ -30,23 +30,23 @@ func intervals(p *page, r *mishap.Run, a *arms) {
 	p.blank()
 	columns := []int{20, 31, 11}
 	p.row(2, columns, "what decides", "more, right at every look", "margin", "")
-	for _, row := range shownRows(i) {
-		p.row(2, columns, row.name(), row.estimate()+" "+row.ends(), row.limit(), short16(row.standing()))
-		p.line(4, "%s", row.counted())
-		if s := row.standing(); s != short16(s) {
+	for _, row := range ShownRows(i) {
+		p.row(2, columns, row.Name(), row.Estimate()+" "+row.Ends(), row.Limit(), short16(row.Standing()))
+		p.line(4, "%s", row.Counted())
+		if s := row.Standing(); s != short16(s) {
 			p.line(4, "%s", s)
 		}
 	}
-	for n, text := range guardLines(i, a.outcome) {
+	for n, text := range GuardLines(i, a.Outcome) {
 		p.labelled(2, 20, words.Once(n, "since the baseline"), text)
 	}
 	p.blank()
 	decision := a.decision()
 	if _, reason := mishap.Judge(r); strings.Contains(reason, a.reason) { // which the first line says
-		decision = a.result()
+		decision = a.Result()
 	}
 	p.field("decision", "%s", decision)
-	p.field("harmed", "%s", words.Joined(": ", a.failures()+" extra failed requests", uncounted(r, a)))
+	p.field("harmed", "%s", words.Joined(": ", a.Failures()+" extra failed requests", Uncounted(r, a)))
 	if i.Units != nil {
 		p.field("units", "%s in the experiment, %s in control, as if all were equally active", mishap.Thousands(i.Units.Experiment), mishap.Thousands(i.Units.Control))
 	}
@@ -56,7 +56,7 @@ func intervals(p *page, r *mishap.Run, a *arms) {
 	for n, text := range i.Unclaimed {
 		p.field(words.Once(n, "not claimed"), "%s", text)
 	}
-	for n, doubt := range a.doubts {
+	for n, doubt := range a.Doubts {
 		p.field(words.Once(n, "doubts"), "%s", doubt)
 	}
 	p.field("method", "%s", method(r))
@@ -70,8 +70,8 @@ func short16(text string) string {
 	return text
 }
 
-// guardLines say how both arms did beside the baseline.
-func guardLines(i *mishap.Intervals, outcome mishap.ComparisonOutcome) []string {
+// GuardLines say how both arms did beside the baseline.
+func GuardLines(i *mishap.Intervals, outcome mishap.ComparisonOutcome) []string {
 	var order []string
 	parts := map[string][]string{}
 	for _, g := range i.Guards {

@@ -26,7 +26,7 @@ type Side struct {
 	Cost          *SummaryCost      `json:"cost"`
 	Source        mishap.Source     `json:"source"`
 	PlanDigest    string            `json:"planDigest"`
-	metrics       map[string]metric // by name
+	metrics       map[string]Metric // by name
 }
 
 // Effect is what the fault did to one metric: the experiment against control.
@@ -43,7 +43,7 @@ func sideOf(r *mishap.Run) Side {
 	e := r.Plan.Experiment
 	s := Side{
 		Run: r.ID, Experiment: e.Name, Began: r.PlannedAt.UTC(), State: r.State, Reason: reason, Effects: []Effect{}, Cost: summarizeCost(r),
-		Source: e.Source, PlanDigest: r.Plan.Digest, metrics: map[string]metric{},
+		Source: e.Source, PlanDigest: r.Plan.Digest, metrics: map[string]Metric{},
 	}
 	if verdict != mishap.NoVerdict {
 		s.Verdict = &verdict
@@ -56,33 +56,33 @@ func sideOf(r *mishap.Run) Side {
 		after, within := rec.Range()
 		s.RecoveryAfter, s.Recovery = (*mishap.Duration)(&after), (*mishap.Duration)(&within)
 	}
-	if a := compared(r); a != nil && a.phase == mishap.InHold {
+	if a := Compared(r); a != nil && a.Phase == mishap.InHold {
 		s.Extra = &a.extra
-		if a.intervals == nil {
-			s.Harm = &a.harm
+		if a.Intervals == nil {
+			s.Harm = &a.Harm
 		}
-		if a.guarded && a.intervals == nil {
-			s.Clear = &a.clear
+		if a.Guarded && a.Intervals == nil {
+			s.Clear = &a.Clear
 		}
-		for _, m := range a.metrics {
+		for _, m := range a.Metrics {
 			s.metrics[m.Name] = m
-			s.Effects = append(s.Effects, Effect{m.Name, m.Difference, m.Ratio, m.inWords()})
+			s.Effects = append(s.Effects, Effect{m.Name, m.Difference, m.Ratio, m.InWords()})
 		}
 	}
 	return s
 }
 
-// standing is the verdict, or where the run stands.
-func (s Side) standing() string {
+// Standing is the verdict, or where the run stands.
+func (s Side) Standing() string {
 	if s.Verdict != nil {
 		return string(*s.Verdict)
 	}
 	return string(s.State)
 }
 
-// effect is what the fault did, in the first metric that has an interval, or
+// Effect is what the fault did, in the first metric that has an interval, or
 // any; without arms it is empty.
-func (s Side) effect() string {
+func (s Side) Effect() string {
 	text := ""
 	for _, e := range s.Effects {
 		switch {
@@ -96,16 +96,16 @@ func (s Side) effect() string {
 	return text
 }
 
-// recoveredIn is how long the system took to come back.
-func (s Side) recoveredIn() string {
+// RecoveredIn is how long the system took to come back.
+func (s Side) RecoveredIn() string {
 	if s.Recovery == nil {
 		return "-"
 	}
 	return words.Took(s.Recovery.Std())
 }
 
-// origin is where the experiment came from, in short.
-func (s Side) origin() string {
+// Origin is where the experiment came from, in short.
+func (s Side) Origin() string {
 	switch {
 	case s.Source.Commit == "":
 		return "not in git"
@@ -115,5 +115,5 @@ func (s Side) origin() string {
 	return s.Source.Commit[:min(12, len(s.Source.Commit))]
 }
 
-// metric is what is known of a metric by its name; of one that the run does not have, nothing.
-func (s Side) metric(name string) metric { return s.metrics[name] }
+// Metric is what is known of a metric by its name; of one that the run does not have, nothing.
+func (s Side) Metric(name string) Metric { return s.metrics[name] }

@@ -53,7 +53,7 @@ func Status(w io.Writer, runs []*mishap.Run, now time.Time) error {
 		}
 		left := r.Outstanding()
 		for _, in := range left {
-			p.line(2, "%s: %s, %s", inWords(r), on(in), in.State)
+			p.line(2, "%s: %s, %s", inWords(r), On(in), in.State)
 		}
 		if r.State == mishap.Stranded {
 			p.line(2, "to end it: mishap revert %s", r.ID)

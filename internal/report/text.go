@@ -55,7 +55,7 @@ func stillIn(p *page, r *mishap.Run) {
 	}
 	p.blank()
 	for _, in := range left {
-		p.line(0, "STILL IN: %s", words.Joined(": ", on(in)+", "+string(in.State), in.Detail))
+		p.line(0, "STILL IN: %s", words.Joined(": ", On(in)+", "+string(in.State), in.Detail))
 	}
 	if r.State == mishap.Stranded {
 		p.labelled(2, 21, "to try again:", "mishap revert "+r.ID)
@@ -78,7 +78,7 @@ func about(p *page, r *mishap.Run) {
 		when += ", took " + words.Took(words.Between(r.PlannedAt, r.EndedAt))
 	}
 	p.field("run", "%s, %s", r.ID, when)
-	if begunBy := trigger(r); begunBy != "" {
+	if begunBy := BegunBy(r); begunBy != "" {
 		p.field("begun by", "%s", begunBy)
 	}
 	if o := r.Trigger.Override; o != nil {
@@ -89,8 +89,8 @@ func about(p *page, r *mishap.Run) {
 	}
 }
 
-// trigger says what began a run, unless somebody did by hand.
-func trigger(r *mishap.Run) string {
+// BegunBy says what began a run, unless somebody did by hand.
+func BegunBy(r *mishap.Run) string {
 	switch t := r.Trigger; {
 	case t.Tick != nil && r.Plan.Experiment.Schedule != nil:
 		s := *r.Plan.Experiment.Schedule
@@ -107,20 +107,20 @@ func faults(p *page, r *mishap.Run) {
 		return
 	}
 	heading := "faults"
-	if armsInjection(r) != nil {
+	if ArmsInjection(r) != nil {
 		heading = "faults, and the arms"
 	}
 	p.heading(heading)
 	for _, in := range r.Injections {
 		p.line(2, "%s: %s on %s", in.Fault, in.Injector, in.Target.Label())
-		for _, text := range history(in) {
+		for _, text := range History(in) {
 			p.line(4, "%s", text)
 		}
 	}
 }
 
-// history says what became of an injection, and what it did.
-func history(in *mishap.RunInjection) []string {
+// History says what became of an injection, and what it did.
+func History(in *mishap.RunInjection) []string {
 	texts := []string{fate(in)}
 	if in.Looks > 0 {
 		texts = append(texts, fmt.Sprintf("in force at %d of %d looks", in.Looks-in.NotInForce, in.Looks))
@@ -130,7 +130,7 @@ func history(in *mishap.RunInjection) []string {
 	}
 	if in.Fault == mishap.ArmsFault {
 		if in.Felt != nil && in.Felt.Connections > 0 {
-			texts = append(texts, "an arm was given to "+feltBy(in.Felt))
+			texts = append(texts, "an arm was given to "+FeltBy(in.Felt))
 		}
 		return slices.Concat(texts, in.Notes)
 	}
@@ -190,16 +190,16 @@ func felt(t *mishap.Traffic) []string {
 	case t.Count == 0:
 		return []string{fmt.Sprintf("felt by %s, whose bytes were let go before they were due", mishap.Plural(t.Connections, "connection"))}
 	}
-	texts := []string{"felt by " + feltBy(t)}
+	texts := []string{"felt by " + FeltBy(t)}
 	if t.Requested > 0 {
 		texts = append(texts, fmt.Sprintf("delay asked for %s; delivered p50 %s, p99 %s, at most %s", t.Requested, words.Took(t.P50.Std()), words.Took(t.P99.Std()), words.Took(t.Max.Std())))
 	}
 	return texts
 }
 
-// feltBy says what of the traffic felt a fault. Requests have no size of their
+// FeltBy says what of the traffic felt a fault. Requests have no size of their
 // own: their bytes were not looked at.
-func feltBy(t *mishap.Traffic) string {
+func FeltBy(t *mishap.Traffic) string {
 	if t.Requests {
 		return mishap.Plural(t.Connections, "request")
 	}
@@ -236,7 +236,7 @@ func probes(p *page, r *mishap.Run) {
 			p.line(4, "blind: %s", w.Blind)
 		}
 		if last := w.Last; asked(w) {
-			p.line(4, "last, %s: %s", last.Phase, words.Joined(", ", string(last.Result), seen(", ", last)))
+			p.line(4, "last, %s: %s", last.Phase, words.Joined(", ", string(last.Result), Seen(", ", last)))
 		}
 	}
 }

@@ -11,61 +11,61 @@ import (
 // comparison is both arms beside each other, how they differ, and what that has
 // proven.
 func comparison(p *page, r *mishap.Run) {
-	a := compared(r)
+	a := Compared(r)
 	if a == nil {
 		return
 	}
-	p.heading("control beside experiment, " + phaseName(a.phase))
+	p.heading("control beside experiment, " + PhaseName(a.Phase))
 	assignment(p, r)
 	columns := []int{22, -9, -10, -9, -9}
 	p.row(2, columns, "arm", "requests", "succeeded", "p50", "p99", "")
-	for _, one := range []arm{a.control, a.experiment} {
-		p.row(2, columns, one.name, fmt.Sprint(one.requests), one.succeeded(), words.Quick(one.p50), words.Quick(one.p99), "")
+	for _, one := range []Arm{a.Control, a.Experiment} {
+		p.row(2, columns, one.Name, fmt.Sprint(one.Requests), one.Succeeded(), words.Quick(one.P50), words.Quick(one.P99), "")
 	}
-	if a.phase == mishap.InBaseline {
+	if a.Phase == mishap.InBaseline {
 		p.line(2, "no fault went in, so nothing was compared")
 		return
 	}
-	if a.intervals != nil {
+	if a.Intervals != nil {
 		intervals(p, r, a)
 		return
 	}
-	for _, m := range a.metrics {
-		p.line(2, "%s: %s", m.Name, words.OrElse(m.inWords(), "nothing is known"))
+	for _, m := range a.Metrics {
+		p.line(2, "%s: %s", m.Name, words.OrElse(m.InWords(), "nothing is known"))
 		if m.guarded() {
-			p.line(4, "proof of harm %s, of no harm beyond %s: %s", words.Proof(m.Harm), m.margin(), words.Proof(m.Clear))
+			p.line(4, "proof of harm %s, of no harm beyond %s: %s", words.Proof(m.Harm), m.Margin(), words.Proof(m.Clear))
 		} else {
 			p.line(4, "proof of harm %s; it has no margin, so that it is never cleared", words.Proof(m.Harm))
 		}
 	}
 	p.blank()
-	if len(a.metrics) > 1 {
-		p.field("proof", "of harm %s; of no harm %s", words.Proof(a.harm), words.Proof(a.clear))
+	if len(a.Metrics) > 1 {
+		p.field("proof", "of harm %s; of no harm %s", words.Proof(a.Harm), words.Proof(a.Clear))
 	}
 	decision := a.decision()
 	if _, reason := mishap.Judge(r); strings.Contains(reason, a.reason) { // which the first line says
-		decision = a.result()
+		decision = a.Result()
 	}
 	p.field("decision", "%s", decision)
-	p.field("harmed", "%s", words.Joined(": ", a.failures()+" extra failed requests", uncounted(r, a)))
+	p.field("harmed", "%s", words.Joined(": ", a.Failures()+" extra failed requests", Uncounted(r, a)))
 	if text := a.cautious(); text != "" {
 		p.field("note", "%s", text)
 	}
-	for i, doubt := range a.doubts {
+	for i, doubt := range a.Doubts {
 		p.field(words.Once(i, "doubts"), "%s", doubt)
 	}
 }
 
-// uncounted says that the harm may be more than was counted: requests that
+// Uncounted says that the harm may be more than was counted: requests that
 // began last were not over when it was decided.
-func uncounted(r *mishap.Run, a *arms) string {
+func Uncounted(r *mishap.Run, a *Arms) string {
 	var met int64
 	for _, in := range r.Injections {
 		if in.Fault != mishap.ArmsFault && in.Felt != nil && in.Felt.Requests {
 			met += in.Felt.Connections
 		}
 	}
-	if a.outcome != mishap.HarmShown || met <= a.experiment.requests {
+	if a.Outcome != mishap.HarmShown || met <= a.Experiment.Requests {
 		return ""
 	}
 	return fmt.Sprintf("those counted when it was decided; the fault met %s until it was out", mishap.Plural(met, "request"))
@@ -87,6 +87,6 @@ func assignment(p *page, r *mishap.Run) {
 func prices(p *page, r *mishap.Run) {
 	if cost := mishap.EstimateCost(r); cost != nil {
 		p.blank()
-		p.field("cost", "%s", costs(cost, *r.Plan.Experiment.Cost))
+		p.field("cost", "%s", Costs(cost, *r.Plan.Experiment.Cost))
 	}
 }

@@ -12,35 +12,35 @@ import (
 
 // event is one line of the timeline.
 type event struct {
-	at    time.Time
-	guess bool // at is only where the line belongs: the journal says no time
-	text  string
+	At    time.Time
+	Guess bool // at is only where the line belongs: the journal says no time
+	Text  string
 }
 
 // timeline says when what happened, counted from the plan.
 func timeline(p *page, r *mishap.Run) {
 	p.heading("timeline, UTC")
-	for _, e := range events(r) {
+	for _, e := range Events(r) {
 		var when, since string
-		if !e.guess {
-			when, since = words.Clock(e.at), "+"+words.Took(words.Between(r.PlannedAt, e.at))
+		if !e.Guess {
+			when, since = words.Clock(e.At), "+"+words.Took(words.Between(r.PlannedAt, e.At))
 		}
-		p.labelled(2, 20, fmt.Sprintf("%-8s %9s", when, since), e.text)
+		p.labelled(2, 20, fmt.Sprintf("%-8s %9s", when, since), e.Text)
 	}
 }
 
-// events are what the run remembers, in the order of time; of several at the
+// Events are what the run remembers, in the order of time; of several at the
 // same time, in the order of a run.
-func events(r *mishap.Run) []event {
+func Events(r *mishap.Run) []event {
 	var all []event
 	add := func(at time.Time, format string, args ...any) {
 		if !at.IsZero() {
-			all = append(all, event{at: at, text: fmt.Sprintf(format, args...)})
+			all = append(all, event{At: at, Text: fmt.Sprintf(format, args...)})
 		}
 	}
 	add(r.PlannedAt, "planned: %s", planned(r.Plan))
 	checked := "checked: safeguards and steady state said yes; "
-	if in := armsInjection(r); in != nil && !in.InjectedAt.IsZero() {
+	if in := ArmsInjection(r); in != nil && !in.InjectedAt.IsZero() {
 		add(in.InjectedAt, "%sboth arms are set up and watched", checked)
 		checked = ""
 	} else if len(r.Looks) > 0 {
@@ -49,13 +49,13 @@ func events(r *mishap.Run) []event {
 	}
 	add(r.InjectedAt, "%sinjecting", checked)
 	for _, name := range faultNames(r) {
-		in, _, count := span(r, name)
+		in, _, count := Span(r, name)
 		if name != mishap.ArmsFault {
 			add(in, "%s is in%s", faultName(name), onMany(count))
 		}
 	}
 	if at, a := decided(r); a != nil {
-		add(at, "comparison: %s", a.result())
+		add(at, "comparison: %s", a.Result())
 	}
 	add(r.HoldingAt, "holding")
 	all = append(all, deviation(r)...)
@@ -68,15 +68,15 @@ func events(r *mishap.Run) []event {
 	}
 	add(r.RevertingAt, "%s", reverting)
 	for _, name := range faultNames(r) {
-		_, out, _ := span(r, name)
+		_, out, _ := Span(r, name)
 		add(out, "%s %s", faultName(name), ending(r, name))
 	}
 	add(r.RevertedAt, "everything is reverted; verifying the steady state")
 	if rec := r.Recovered; rec != nil && !r.RevertedAt.IsZero() {
 		_, back := rec.Range()
-		add(r.RevertedAt.Add(back), "%s", recovered(*rec))
+		add(r.RevertedAt.Add(back), "%s", Recovered(*rec))
 	}
-	slices.SortStableFunc(all, func(a, b event) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(all, func(a, b event) int { return a.At.Compare(b.At) })
 	return append(all, end(r)...)
 }
 
@@ -109,14 +109,14 @@ func faultName(name string) string {
 
 // decided is when the comparison first came to its last outcome; nil if it came
 // to none.
-func decided(r *mishap.Run) (at time.Time, a *arms) {
+func decided(r *mishap.Run) (at time.Time, a *Arms) {
 	look := r.Compared()
 	if look == nil || look.Outcome == "" {
 		return at, nil
 	}
 	for _, l := range r.Looks {
 		if l.Phase == mishap.InHold && l.Outcome == look.Outcome {
-			return l.Start.Add(l.Width.Std()), armsOf(r, l)
+			return l.Start.Add(l.Width.Std()), ArmsOf(r, l)
 		}
 	}
 	return at, nil
@@ -126,15 +126,15 @@ func decided(r *mishap.Run) (at time.Time, a *arms) {
 func deviation(r *mishap.Run) []event {
 	for _, w := range r.Watches {
 		if w.Deviation != "" && w.Deviation == r.Deviation {
-			return []event{{at: r.DeviatedAt, text: "first deviation: " + w.Deviation}}
+			return []event{{At: r.DeviatedAt, Text: "first deviation: " + w.Deviation}}
 		}
 	}
 	return nil
 }
 
-// recovered says how the system came back, and how exactly that is known: a
+// Recovered says how the system came back, and how exactly that is known: a
 // range of time, at whose ends it was looked at.
-func recovered(rec mishap.Recovered) string {
+func Recovered(rec mishap.Recovered) string {
 	before, at := backBetween(rec)
 	switch {
 	case rec.Blind != "":
@@ -182,24 +182,24 @@ func digits(d time.Duration) time.Duration {
 func end(r *mishap.Run) []event {
 	var all []event
 	if r.EverLost && r.Cause != mishap.CauseCrash {
-		all = append(all, event{guess: true, text: "its server was lost on the way, and another took over"})
+		all = append(all, event{Guess: true, Text: "its server was lost on the way, and another took over"})
 	}
-	last := event{at: r.EndedAt, guess: r.EndedAt.IsZero()}
+	last := event{At: r.EndedAt, Guess: r.EndedAt.IsZero()}
 	switch r.State {
 	case mishap.Refused:
-		last.text = fmt.Sprintf("refused (%s); this run touched nothing", words.Joined(" by ", string(r.Cause), r.By))
+		last.Text = fmt.Sprintf("refused (%s); this run touched nothing", words.Joined(" by ", string(r.Cause), r.By))
 	case mishap.Stranded:
-		last.text = "stranded: " + mishap.Plural(int64(len(r.Outstanding())), "fault") + " may still be in"
+		last.Text = "stranded: " + mishap.Plural(int64(len(r.Outstanding())), "fault") + " may still be in"
 	case mishap.Completed:
-		last.text = "completed"
+		last.Text = "completed"
 		if r.Recovered == nil {
-			last.text = "completed without seeing the system recover"
+			last.Text = "completed without seeing the system recover"
 		}
 		if r.Unwritten != "" {
-			last.text += ", which is not in the journal"
+			last.Text += ", which is not in the journal"
 		}
 	default:
-		last.text = "not over yet"
+		last.Text = "not over yet"
 	}
 	return append(all, last)
 }
@@ -215,9 +215,9 @@ func faultNames(r *mishap.Run) []string {
 	return names
 }
 
-// span is when the last target of a fault was in, and when the last was out,
+// Span is when the last target of a fault was in, and when the last was out,
 // zero if one is not; and how many there are.
-func span(r *mishap.Run, fault string) (in, out time.Time, count int) {
+func Span(r *mishap.Run, fault string) (in, out time.Time, count int) {
 	settled := true
 	for _, i := range r.Injections {
 		if i.Fault != fault {
@@ -240,7 +240,7 @@ func span(r *mishap.Run, fault string) (in, out time.Time, count int) {
 
 // ending says in which ways the targets of a fault were settled.
 func ending(r *mishap.Run, fault string) string {
-	in, _, count := span(r, fault)
+	in, _, count := Span(r, fault)
 	var ways []string
 	for _, i := range r.Injections {
 		if i.Fault != fault {
@@ -271,8 +271,8 @@ func onMany(count int) string {
 	return fmt.Sprintf(" on %d targets", count)
 }
 
-// armsInjection is the injection that sets up the arms; nil without any.
-func armsInjection(r *mishap.Run) *mishap.RunInjection {
+// ArmsInjection is the injection that sets up the arms; nil without any.
+func ArmsInjection(r *mishap.Run) *mishap.RunInjection {
 	for _, in := range r.Injections {
 		if in.Fault == mishap.ArmsFault {
 			return in

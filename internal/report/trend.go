@@ -35,25 +35,25 @@ func (t Trend) JSON(w io.Writer) error {
 func (t Trend) Text(w io.Writer) error {
 	p := &page{}
 	p.line(0, "%s: %s, newest first", t.Experiment, mishap.Plural(int64(len(t.Runs)), "run"))
-	p.line(0, "%s", t.tally())
+	p.line(0, "%s", t.Tally())
 	p.blank()
 	columns := []int{11, 16, 12, -9}
 	p.row(0, columns, "RUN", "BEGAN, UTC", "VERDICT", "RECOVERED", "EFFECT")
 	for _, s := range t.Runs {
-		effect := s.effect()
+		effect := s.Effect()
 		if effect == "" && s.Verdict == nil {
 			effect = s.Reason
 		}
-		p.row(0, columns, s.Run, s.Began.Format("2006-01-02 15:04"), s.standing(), s.recoveredIn(), words.OrElse(effect, "-"))
+		p.row(0, columns, s.Run, s.Began.Format("2006-01-02 15:04"), s.Standing(), s.RecoveredIn(), words.OrElse(effect, "-"))
 	}
 	return p.to(w)
 }
 
-// tally counts the verdicts.
-func (t Trend) tally() string {
+// Tally counts the verdicts.
+func (t Trend) Tally() string {
 	counts := map[string]int{}
 	for _, s := range t.Runs {
-		counts[s.standing()]++
+		counts[s.Standing()]++
 	}
 	var parts []string
 	for _, name := range []string{string(mishap.Held), string(mishap.Deviated), string(mishap.Inconclusive)} {

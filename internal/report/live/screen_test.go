@@ -1,4 +1,4 @@
-package report_test
+package live_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"mishap"
-	"mishap/internal/report"
+	"mishap/internal/report/live"
 	"mishap/internal/report/reporttest"
 )
 
@@ -19,7 +19,7 @@ import (
 func liveScreen(t *testing.T, entries []mishap.Entry) string {
 	t.Helper()
 	s := newScreen(t, 80, 40)
-	v := report.NewLive(s, 80, 40, false)
+	v := live.NewTerminal(s, 80, 40, false)
 	for i := range entries { // the clock of a bubble starts long ago
 		entries[i].At = time.Now().Add(entries[i].At.Sub(reporttest.Began))
 	}
@@ -31,7 +31,7 @@ func liveScreen(t *testing.T, entries []mishap.Entry) string {
 }
 
 // show plays a journal to a view; pause runs before each entry.
-func show(t *testing.T, v report.View, entries []mishap.Entry, pause func(mishap.Entry)) {
+func show(t *testing.T, v live.View, entries []mishap.Entry, pause func(mishap.Entry)) {
 	t.Helper()
 	run := &mishap.Run{}
 	for _, e := range entries {

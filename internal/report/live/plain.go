@@ -1,4 +1,4 @@
-package report
+package live
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plaintext"
+	"mishap/internal/report"
 	"mishap/internal/report/words"
 )
 
@@ -15,13 +16,13 @@ import (
 type plain struct {
 	w       io.Writer
 	writer  *background
-	changes map[string]*changes // by run: several may be told of side by side
+	changes map[string]*report.Changes // by run: several may be told of side by side
 	mu      sync.Mutex
 	lines   []string // not written yet
 }
 
 func newPlain(w io.Writer) *plain {
-	v := &plain{w: w, changes: map[string]*changes{}}
+	v := &plain{w: w, changes: map[string]*report.Changes{}}
 	v.writer = inBackground(0, func(bool) { v.write() })
 	return v
 }
@@ -29,11 +30,11 @@ func newPlain(w io.Writer) *plain {
 // Seen writes what is worth a line.
 func (v *plain) Seen(e mishap.Entry, r *mishap.Run) {
 	if v.changes[r.ID] == nil {
-		v.changes[r.ID] = newChanges()
+		v.changes[r.ID] = report.NewChanges()
 	}
 	var lines []string
-	for _, c := range v.changes[r.ID].of(e, r) {
-		line := fmt.Sprintf("%s %-10s %s", words.Clock(e.At), c.word, words.Clean(c.text))
+	for _, c := range v.changes[r.ID].Of(e, r) {
+		line := fmt.Sprintf("%s %-10s %s", words.Clock(e.At), c.Word, words.Clean(c.Text))
 		lines = append(lines, strings.TrimRight(line, " ")+"\n")
 	}
 	if lines == nil {

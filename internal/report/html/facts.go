@@ -1,4 +1,4 @@
-package report
+package html
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mishap"
+	"mishap/internal/report"
 	"mishap/internal/report/words"
 )
 
@@ -16,16 +17,16 @@ func (f *film) facts() []fact {
 	if !r.EndedAt.IsZero() {
 		all = append(all, fact{"Took", words.Took(words.Between(r.PlannedAt, r.EndedAt))})
 	}
-	if a := compared(r); a != nil && a.intervals != nil {
+	if a := report.Compared(r); a != nil && a.Intervals != nil {
 		all = append(all, intervalFacts(a)...)
-	} else if a != nil && a.phase == mishap.InHold {
-		all = append(all, fact{"Extra failed requests", a.failures()}, fact{"Proof of harm", words.Proof(a.harm)})
-		if a.guarded {
-			all = append(all, fact{"Proof of no harm", words.Proof(a.clear)})
+	} else if a != nil && a.Phase == mishap.InHold {
+		all = append(all, fact{"Extra failed requests", a.Failures()}, fact{"Proof of harm", words.Proof(a.Harm)})
+		if a.Guarded {
+			all = append(all, fact{"Proof of no harm", words.Proof(a.Clear)})
 		}
 	}
 	if rec := r.Recovered; rec != nil && rec.In {
-		all = append(all, fact{"Back to normal", strings.TrimPrefix(recovered(*rec), "recovered ")})
+		all = append(all, fact{"Back to normal", strings.TrimPrefix(report.Recovered(*rec), "recovered ")})
 	}
 	if cost := mishap.EstimateCost(r); cost != nil {
 		all = append(all, fact{"Estimated cost", words.Joined(" ", words.Money(cost.Amount), cost.Currency)})
@@ -37,22 +38,22 @@ func (f *film) facts() []fact {
 func (f *film) summary() []string {
 	r := f.run
 	all := []string{f.whatWasDone()}
-	if a := compared(r); a != nil && a.intervals != nil {
+	if a := report.Compared(r); a != nil && a.Intervals != nil {
 		all = append(all, toldByIntervals(a)...)
-	} else if a != nil && a.phase == mishap.InHold {
+	} else if a != nil && a.Phase == mishap.InHold {
 		all = append(all, told(a)...)
-		if text := uncounted(r, a); text != "" {
-			all = append(all, a.failures()+" extra failed requests: "+text+".")
+		if text := report.Uncounted(r, a); text != "" {
+			all = append(all, a.Failures()+" extra failed requests: "+text+".")
 		}
 		all = append(all, unlimited(a))
 	} else if w := f.worstProbe(); w != "" {
 		all = append(all, w)
 	}
 	if cost := mishap.EstimateCost(r); cost != nil {
-		all = append(all, "Cost: "+costs(cost, *r.Plan.Experiment.Cost)+".")
+		all = append(all, "Cost: "+report.Costs(cost, *r.Plan.Experiment.Cost)+".")
 	}
 	if rec := r.Recovered; rec != nil {
-		all = append(all, "Everything was put back. "+words.Sentence(strings.Replace(recovered(*rec), "recovered", "the system was back to normal", 1)))
+		all = append(all, "Everything was put back. "+words.Sentence(strings.Replace(report.Recovered(*rec), "recovered", "the system was back to normal", 1)))
 	}
 	var said []string
 	for _, s := range all {
@@ -115,7 +116,7 @@ func (f *film) firstUnmet() string {
 		}
 		for _, o := range f.observations {
 			if o.Probe == w.Spec.Name && o.Phase == mishap.During && o.Result == mishap.Unmet {
-				return words.Sentence("it saw " + seen("; ", o.Observation))
+				return words.Sentence("it saw " + report.Seen("; ", o.Observation))
 			}
 		}
 	}
@@ -159,7 +160,7 @@ func provenance(r *mishap.Run) []fact {
 		commit += ", with uncommitted changes"
 	}
 	all := []fact{{"File", s.File}, {"Commit", commit}}
-	begun := trigger(r)
+	begun := report.BegunBy(r)
 	if begun == "" {
 		begun = "a person, by hand"
 	}
@@ -192,7 +193,7 @@ func limits(plan mishap.Plan) []fact {
 			all = append(all, fact{"Stops after", words.Short(c.StopAfter.ExtraFailures) + " extra failed requests"})
 		}
 		for _, m := range c.Metrics {
-			all = append(all, fact{"Margin of " + m.Name, metric{spec: m}.margin()})
+			all = append(all, fact{"Margin of " + m.Name, report.Metric{Spec: m}.Margin()})
 		}
 	}
 	return all

@@ -1,4 +1,4 @@
-package report_test
+package live_test
 
 import (
 	"bytes"
@@ -6,14 +6,14 @@ import (
 	"testing/synctest"
 
 	"mishap"
-	"mishap/internal/report"
+	"mishap/internal/report/live"
 	"mishap/internal/report/reporttest"
 )
 
 func TestPlainLinesSayWhatChangesBetweenTheArms(t *testing.T) {
 	for name, s := range reporttest.Scenes() {
 		var out bytes.Buffer
-		v := report.NewView(&out)
+		v := live.New(&out)
 		show(t, v, s.Journal(t).Entries, nil)
 		v.Close()
 		reporttest.Golden(t, "plain-arms-"+name+".txt", out.String())

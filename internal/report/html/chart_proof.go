@@ -1,4 +1,4 @@
-package report
+package html
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plot"
+	"mishap/internal/report"
 	"mishap/internal/report/words"
 )
 
@@ -19,7 +20,7 @@ func (f *film) end(look *mishap.Comparison) float64 { return f.at(look.Start.Add
 // proofChart is how the proofs of harm and of no harm grew.
 func (f *film) proofChart() []plot.Chart {
 	looks := f.looks(mishap.InHold)
-	if len(looks) == 0 || !byProofs(f.run) {
+	if len(looks) == 0 || !report.ByProofs(f.run) {
 		return nil
 	}
 	start := []plot.Point{{}} // nothing is proven when the fault comes
@@ -27,15 +28,15 @@ func (f *film) proofChart() []plot.Chart {
 	clear := plot.Line{Name: "proof of no harm beyond the margin", Class: "clear", Points: slices.Clone(start)}
 	guarded := false
 	for _, look := range looks {
-		a := armsOf(f.run, look)
+		a := report.ArmsOf(f.run, look)
 		x := f.end(look)
-		harm.Points = append(harm.Points, plot.Point{X: x, Y: 100 * bounded(a.harm)})
-		clear.Points = append(clear.Points, plot.Point{X: x, Y: 100 * bounded(a.clear)})
-		guarded = guarded || a.guarded
+		harm.Points = append(harm.Points, plot.Point{X: x, Y: 100 * bounded(a.Harm)})
+		clear.Points = append(clear.Points, plot.Point{X: x, Y: 100 * bounded(a.Clear)})
+		guarded = guarded || a.Guarded
 	}
-	last := armsOf(f.run, looks[len(looks)-1])
+	last := report.ArmsOf(f.run, looks[len(looks)-1])
 	harm.Dots, clear.Dots = len(looks) < fewBins, len(looks) < fewBins
-	says := fmt.Sprintf("At 100 %% of either, the question is settled. At the end the proof of harm was at %s", words.Proof(last.harm))
+	says := fmt.Sprintf("At 100 %% of either, the question is settled. At the end the proof of harm was at %s", words.Proof(last.Harm))
 	c := plot.Chart{
 		ID: "proof", Title: "What had been proven, and when", X: timeAxis(f.axisName(), 0, room*f.end(looks[len(looks)-1])),
 		Y:     plot.Axis{Max: 112, Ticks: []float64{0, 25, 50, 75, 100}, Format: func(v float64) string { return words.Short(v) + " %" }},
@@ -43,7 +44,7 @@ func (f *film) proofChart() []plot.Chart {
 	}
 	if guarded {
 		c.Lines = append(c.Lines, clear)
-		says += fmt.Sprintf(", that of no harm at %s", words.Proof(last.clear))
+		says += fmt.Sprintf(", that of no harm at %s", words.Proof(last.Clear))
 	}
 	c.Says = says + ". " + words.Sentence(sure(f.run.Plan.Experiment.Compare, guarded))
 	return []plot.Chart{c}
@@ -71,24 +72,24 @@ func bounded(v float64) float64 {
 // differenceCharts show, for each metric that has an interval, how it narrowed.
 func (f *film) differenceCharts() []plot.Chart {
 	looks := f.looks(mishap.InHold)
-	if len(looks) == 0 || !byProofs(f.run) {
+	if len(looks) == 0 || !report.ByProofs(f.run) {
 		return nil
 	}
 	var all []plot.Chart
-	for i, m := range armsOf(f.run, looks[len(looks)-1]).metrics {
-		if m.gap() != nil {
+	for i, m := range report.ArmsOf(f.run, looks[len(looks)-1]).Metrics {
+		if m.Gap() != nil {
 			all = append(all, f.differenceChart(fmt.Sprintf("difference-%d", i), m, looks))
 		}
 	}
 	return all
 }
 
-func (f *film) differenceChart(id string, m metric, looks []*mishap.Comparison) plot.Chart {
+func (f *film) differenceChart(id string, m report.Metric, looks []*mishap.Comparison) plot.Chart {
 	band, line := plot.Band{Name: "where the truth lies", Class: "interval"}, plot.Line{Name: "best guess", Class: "experiment"}
 	var gaps []mishap.Interval
 	for _, look := range looks {
-		for _, one := range armsOf(f.run, look).metrics {
-			if gap := one.gap(); gap != nil && one.Name == m.Name {
+		for _, one := range report.ArmsOf(f.run, look).Metrics {
+			if gap := one.Gap(); gap != nil && one.Name == m.Name {
 				x := f.end(look)
 				gaps = append(gaps, *gap)
 				band.Points = append(band.Points, plot.Range{X: x, Low: gap.Low, High: gap.High})
@@ -97,16 +98,16 @@ func (f *film) differenceChart(id string, m metric, looks []*mishap.Comparison) 
 		}
 	}
 	unit, title := " %", m.Name+": how much more or less there is in the experiment than in control"
-	switch m.spec.Metric {
+	switch m.Spec.Metric {
 	case mishap.SuccessRate:
 		unit, title = " pp", "How many more requests fail with the fault than without"
 	case mishap.Gauge:
 		unit, title = "", m.Name+": how much higher it is in the experiment than in control"
 	}
-	margin := m.gapMargin()
+	margin := m.GapMargin()
 	low, high := span2(gaps, margin)
 	c := plot.Chart{
-		ID: id, Title: title, Says: words.Sentence(m.inWords()) + " " + narrowing(m, f.run.Plan.Experiment.Compare),
+		ID: id, Title: title, Says: words.Sentence(m.InWords()) + " " + narrowing(m, f.run.Plan.Experiment.Compare),
 		X:     timeAxis(f.axisName(), 0, room*f.end(looks[len(looks)-1])),
 		Y:     plot.Axis{Min: low, Max: high, Ticks: plot.Ticks(low, high, 5), Format: func(v float64) string { return signed(v) + unit }},
 		Rules: []plot.Rule{{Name: "no difference", Class: "none", At: 0}}, Bands: []plot.Band{band}, Lines: []plot.Line{line},
@@ -116,19 +117,19 @@ func (f *film) differenceChart(id string, m metric, looks []*mishap.Comparison) 
 		c.Bands, c.Bars = nil, c.Bands
 	}
 	if !math.IsNaN(margin) {
-		c.Rules = append(c.Rules, plot.Rule{Name: "margin " + m.margin(), Class: "limit", At: margin})
+		c.Rules = append(c.Rules, plot.Rule{Name: "margin " + m.Margin(), Class: "limit", At: margin})
 	}
 	return c
 }
 
 // narrowing says what the range of a picture is, and why it may seem to say
 // something else than the proof.
-func narrowing(m metric, c *mishap.Compare) string {
+func narrowing(m report.Metric, c *mishap.Compare) string {
 	text := "The shaded range narrows as requests come in"
 	if c != nil && c.Alpha > 0 {
 		text += fmt.Sprintf(", and in %s of 100 runs holds the truth all the time", words.Short(100*(1-c.Alpha)))
 	}
-	return words.Joined(" ", text+".", words.Sentence(m.cautious()))
+	return words.Joined(" ", text+".", words.Sentence(m.Cautious()))
 }
 
 // span2 is the extent of a picture of intervals: of those in the later part,

@@ -1,4 +1,4 @@
-package report
+package live
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/report"
 	"mishap/internal/report/words"
 )
 
@@ -66,19 +67,19 @@ func look(r *mishap.Run) *picture {
 		p.since = r.PlannedAt
 	}
 	for _, w := range r.Watches {
-		last := words.Joined(", ", string(w.Last.Result), seen(", ", w.Last))
+		last := words.Joined(", ", string(w.Last.Result), report.Seen(", ", w.Last))
 		text := fmt.Sprintf("  %s %5d %6d %8d  %s", words.Pad(cut(words.Clean(w.Spec.Name), nameColumn), nameColumn), w.Met, w.Unmet, w.Unknown, words.OrElse(last, "not asked yet"))
 		p.probes = append(p.probes, line{text: text, style: resultStyle(w.Last.Result)})
 	}
-	if a := compared(r); a != nil {
+	if a := report.Compared(r); a != nil {
 		p.arms = armLines(a)
 	}
 	for _, in := range r.Injections {
-		f := pictureFault{name: on(in), state: in.State}
+		f := pictureFault{name: report.On(in), state: in.State}
 		if in.Felt != nil && in.Felt.Connections == 0 {
 			f.felt = "nothing yet"
 		} else if in.Felt != nil {
-			f.felt = feltBy(in.Felt)
+			f.felt = report.FeltBy(in.Felt)
 		}
 		if in.State == mishap.InjectionInjected && in.For > 0 {
 			f.end = in.InjectedAt.Add(in.For.Std())
@@ -92,7 +93,7 @@ func look(r *mishap.Run) *picture {
 // any fault.
 func watchedSince(r *mishap.Run) (since time.Time, until time.Duration) {
 	since = r.PlannedAt
-	if in := armsInjection(r); in != nil && !in.InjectedAt.IsZero() {
+	if in := report.ArmsInjection(r); in != nil && !in.InjectedAt.IsZero() {
 		since = in.InjectedAt
 	}
 	if c := r.Plan.Experiment.Compare; c != nil {
@@ -106,7 +107,7 @@ func stranded(r *mishap.Run) string {
 	var all []string
 	for _, in := range r.Outstanding() {
 		if in.State == mishap.InjectionStranded {
-			all = append(all, words.Joined(": ", on(in)+" is stranded", in.Detail))
+			all = append(all, words.Joined(": ", report.On(in)+" is stranded", in.Detail))
 		}
 	}
 	return strings.Join(all, "; ")
@@ -202,7 +203,7 @@ func nextFault(r *mishap.Run) (fault string, at time.Time) {
 		}) {
 			continue
 		}
-		if after, _, _ := span(r, f.After.Fault); !after.IsZero() {
+		if after, _, _ := report.Span(r, f.After.Fault); !after.IsZero() {
 			if due := after.Add(f.After.Wait.Std()); at.IsZero() || due.Before(at) {
 				fault, at = f.Name, due
 			}

@@ -1,4 +1,4 @@
-package report_test
+package html_test
 
 import (
 	"bufio"
@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/report/html"
 	"mishap/internal/report/reporttest"
 )
 
@@ -205,7 +206,7 @@ func TestPageInABrowserOverflowsNowhereCanBeReadAndAsksForNothing(t *testing.T) 
 		pages["rows-"+name] = page(t, j.Journal(t))
 	}
 	var trend bytes.Buffer
-	if err := reporttest.Trend(t).HTML(&trend, "v1.2.3"); err != nil {
+	if err := html.Trend(&trend, reporttest.Trend(t), "v1.2.3"); err != nil {
 		t.Fatal(err)
 	}
 	pages["trend"] = trend.String()

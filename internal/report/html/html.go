@@ -1,4 +1,6 @@
-package report
+// Package html makes pages of a run and of a trend, with pictures of everything
+// that was measured. A page opens offline, runs no script, and prints.
+package html
 
 import (
 	"bytes"
@@ -14,6 +16,7 @@ import (
 	"strings"
 
 	"mishap"
+	"mishap/internal/report"
 	"mishap/internal/report/words"
 )
 
@@ -23,10 +26,10 @@ var pageHTML string
 //go:embed page.css
 var pageCSS string
 
-// HTML writes a run as one page that opens offline: nothing is fetched, no
+// Run writes a run as one page that opens offline: nothing is fetched, no
 // script runs, and it prints. Version is that of the program that writes it.
 // Whatever the journal holds is escaped.
-func HTML(w io.Writer, entries []mishap.Entry, version string) error {
+func Run(w io.Writer, entries []mishap.Entry, version string) error {
 	link, err := journalLink(entries)
 	if err != nil {
 		return err
@@ -70,7 +73,7 @@ func together(page string) string {
 func journalLink(entries []mishap.Entry) (template.URL, error) {
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
-	if err := WriteJournal(z, entries); err != nil {
+	if err := report.WriteJournal(z, entries); err != nil {
 		return "", err
 	}
 	if err := z.Close(); err != nil {
@@ -152,27 +155,27 @@ func (f *film) view() pageView {
 		Provenance: provenance(r), Limits: limits(r.Plan), Digest: r.Plan.Digest, Notes: slices.Concat(r.Plan.Notes, r.Notes),
 	}
 	for _, in := range r.Outstanding() {
-		v.StillIn = append(v.StillIn, words.Joined(": ", on(in)+" is "+string(in.State), in.Detail))
+		v.StillIn = append(v.StillIn, words.Joined(": ", report.On(in)+" is "+string(in.State), in.Detail))
 		v.HowToEnd = "mishap revert " + r.ID
 	}
-	if a := compared(r); a != nil {
-		for i, one := range []arm{a.control, a.experiment} {
-			v.Arms = append(v.Arms, armView{[]string{"control", "experiment"}[i], one.name, fmt.Sprint(one.requests), one.succeeded(), words.Quick(one.p50), words.Quick(one.p99)})
+	if a := report.Compared(r); a != nil {
+		for i, one := range []report.Arm{a.Control, a.Experiment} {
+			v.Arms = append(v.Arms, armView{[]string{"control", "experiment"}[i], one.Name, fmt.Sprint(one.Requests), one.Succeeded(), words.Quick(one.P50), words.Quick(one.P99)})
 		}
-		v.Doubts, v.Forest = a.doubts, forest(a)
+		v.Doubts, v.Forest = a.Doubts, forest(a)
 	}
 	for _, in := range r.Injections {
-		v.Faults = append(v.Faults, faultView{in.Fault, in.Injector + " on " + in.Target.Label(), history(in)})
+		v.Faults = append(v.Faults, faultView{in.Fault, in.Injector + " on " + in.Target.Label(), report.History(in)})
 	}
-	for _, one := range events(r) {
-		line := eventView{Text: one.text}
-		if !one.guess {
-			line.When, line.Since = words.Clock(one.at), sinceZero(f.at(one.at))
+	for _, one := range report.Events(r) {
+		line := eventView{Text: one.Text}
+		if !one.Guess {
+			line.When, line.Since = words.Clock(one.At), sinceZero(f.at(one.At))
 		}
 		v.Events = append(v.Events, line)
 	}
 	for _, c := range f.changes {
-		v.Changes = append(v.Changes, eventView{words.Clock(c.at), sinceZero(f.at(c.at)), c.word, c.text})
+		v.Changes = append(v.Changes, eventView{words.Clock(c.at), sinceZero(f.at(c.at)), c.Word, c.Text})
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Checks)) {
 		v.Safeguards = append(v.Safeguards, r.Checks[name])

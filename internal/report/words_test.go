@@ -1,11 +1,11 @@
-package report
+package report_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
 	"mishap"
+	"mishap/internal/report"
 )
 
 func TestWhatAProbeSawIsNotSaidTwice(t *testing.T) {
@@ -15,21 +15,7 @@ func TestWhatAProbeSawIsNotSaidTwice(t *testing.T) {
 		"200 in 3ms":                                            {Value: "200 in 3ms"},
 		"no answer":                                             {Detail: "no answer"},
 	} {
-		if got := seen(", ", o); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	}
-}
-
-func TestLatenciesOfWhatFailedAreNoTimes(t *testing.T) {
-	bounds := []float64{0.01, 0.1}
-	for want, counts := range map[string][]int64{
-		"half of the requests succeeded within 10ms, and 99 of 100 within 100ms":       {80, 20, 0},
-		"half of the requests succeeded within 100ms, and fewer than 99 of 100 at all": {20, 60, 20},
-		"not even half of the requests succeeded":                                      {20, 20, 60},
-		"no request succeeded": {0, 0, 9},
-	} {
-		if got := (histogram{bounds, counts}).spoken("x"); strings.TrimLeft(strings.TrimPrefix(got, "x"), ", ") != want {
+		if got := report.Seen(", ", o); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
@@ -37,17 +23,17 @@ func TestLatenciesOfWhatFailedAreNoTimes(t *testing.T) {
 
 func TestRecoveryIsSaidAsExactlyAsItIsKnown(t *testing.T) {
 	of := func(took, resolution time.Duration, in bool) string {
-		return recovered(mishap.Recovered{In: in, Took: mishap.Duration(took), Resolution: mishap.Duration(resolution), Attempts: 3})
+		return report.Recovered(mishap.Recovered{In: in, Took: mishap.Duration(took), Resolution: mishap.Duration(resolution), Attempts: 3})
 	}
 	answered := func(took, resolution, answered time.Duration) string {
-		return recovered(mishap.Recovered{In: true, Took: mishap.Duration(took), Resolution: mishap.Duration(resolution), Answered: mishap.Duration(answered)})
+		return report.Recovered(mishap.Recovered{In: true, Took: mishap.Duration(took), Resolution: mishap.Duration(resolution), Answered: mishap.Duration(answered)})
 	}
 	for want, got := range map[string]string{
 		"recovered within 50ms":                       answered(949*time.Microsecond, 949*time.Microsecond, 50*time.Millisecond),
 		"recovered within 51ms":                       answered(949*time.Microsecond, 949*time.Microsecond, 50*time.Millisecond+1),
 		"recovered after 250ms to 560ms":              answered(510*time.Millisecond, 260*time.Millisecond-1, 560*time.Millisecond),
 		"recovered after 59.9s to 1m2s":               answered(time.Minute, 10*time.Millisecond, 61*time.Second+1),
-		"not known whether it recovered: x":           recovered(mishap.Recovered{Blind: "x"}),
+		"not known whether it recovered: x":           report.Recovered(mishap.Recovered{Blind: "x"}),
 		"recovered within 1ms":                        of(949*time.Microsecond, 949*time.Microsecond, true),
 		"recovered within 2ms":                        of(2*time.Millisecond, 2*time.Millisecond, true),
 		"recovered after 3s to 3.4s":                  of(3400*time.Millisecond, 400*time.Millisecond, true),

@@ -1,4 +1,4 @@
-package report_test
+package live_test
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/internal/report"
+	"mishap/internal/report/live"
 	"mishap/internal/report/reporttest"
 )
 
@@ -18,7 +18,7 @@ func TestViewOnAPipeIsPlainLines(t *testing.T) {
 	all["attacked"] = reporttest.Attacked(t)
 	for _, name := range []string{"held", "deviated", "settled", "attacked"} {
 		var out bytes.Buffer
-		v := report.NewView(&out)
+		v := live.New(&out)
 		show(t, v, all[name].Entries, nil)
 		v.Close()
 		for line := range strings.Lines(out.String()) {
@@ -38,9 +38,9 @@ type stuck struct{ free chan struct{} }
 func (s stuck) Write(p []byte) (int, error) { <-s.free; return len(p), nil }
 
 func TestViewNeverMakesARunWaitForItsReader(t *testing.T) {
-	for name, newView := range map[string]func(stuck) report.View{
-		"plain": func(s stuck) report.View { return report.NewView(s) },
-		"live":  func(s stuck) report.View { return report.NewLive(s, 80, 24, true) },
+	for name, newView := range map[string]func(stuck) live.View{
+		"plain": func(s stuck) live.View { return live.New(s) },
+		"live":  func(s stuck) live.View { return live.NewTerminal(s, 80, 24, true) },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := stuck{free: make(chan struct{})}
@@ -64,7 +64,7 @@ func TestLiveViewRedrawsInPlaceAndLeavesTheEnd(t *testing.T) {
 	for _, name := range []string{"held", "deviated", "stranded", "refused"} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newScreen(t, 80, 24)
-			v := report.NewLive(s, 80, 24, true)
+			v := live.NewTerminal(s, 80, 24, true)
 			show(t, v, reporttest.Stories()[name].Entries, func(e mishap.Entry) {
 				if e.State != nil {
 					time.Sleep(time.Second)
@@ -83,7 +83,7 @@ func TestLiveViewRedrawsInPlaceAndLeavesTheEnd(t *testing.T) {
 func TestLiveViewShowsTimeLeftAndWhatComesNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScreen(t, 80, 24)
-		v := report.NewLive(s, 80, 24, false)
+		v := live.NewTerminal(s, 80, 24, false)
 		defer v.Close()
 		entries := reporttest.Tell(reporttest.CheckoutPlan()).In().Look(1, reporttest.One, mishap.Yes, reporttest.FeltByMany).Observe(72, mishap.During, reporttest.Pays, mishap.Met, "200 in 310ms", "").Entries
 		for i := range entries { // the clock of a bubble starts long ago
@@ -102,7 +102,7 @@ func TestLiveViewShowsTimeLeftAndWhatComesNext(t *testing.T) {
 func TestLiveViewDrawsAtMostFourTimesASecondBesidesChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScreen(t, 80, 24)
-		v := report.NewLive(s, 80, 24, true)
+		v := live.NewTerminal(s, 80, 24, true)
 		story := reporttest.Tell(reporttest.CheckoutPlan()).In()
 		changes := len(story.Entries)
 		n, before := 0, int64(0)
@@ -127,7 +127,7 @@ func TestLiveViewDrawsAtMostFourTimesASecondBesidesChanges(t *testing.T) {
 func TestLiveViewFitsASmallTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScreen(t, 40, 6)
-		v := report.NewLive(s, 40, 6, true)
+		v := live.NewTerminal(s, 40, 6, true)
 		show(t, v, reporttest.Stories()["held"].Entries, func(e mishap.Entry) {
 			if e.State != nil || e.Injection != nil {
 				time.Sleep(300 * time.Millisecond)
@@ -144,7 +144,7 @@ func TestLiveViewFitsASmallTerminal(t *testing.T) {
 func TestLiveViewOfAnotherRunLeavesTheOneBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScreen(t, 80, 24)
-		v := report.NewLive(s, 80, 24, true)
+		v := live.NewTerminal(s, 80, 24, true)
 		first, second := reporttest.Stories()["refused"].Entries, reporttest.Stories()["refused"].Entries
 		for i := range second {
 			second[i].Run = "second"
@@ -161,7 +161,7 @@ func TestLiveViewOfAnotherRunLeavesTheOneBefore(t *testing.T) {
 func TestWhatIsSaidStaysBetweenWhatIsDrawn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScreen(t, 80, 24)
-		v := report.NewLive(s, 80, 24, true)
+		v := live.NewTerminal(s, 80, 24, true)
 		said := 0
 		show(t, v, reporttest.Stories()["held"].Entries, func(e mishap.Entry) {
 			if e.State != nil {
@@ -182,7 +182,7 @@ func TestWhatIsSaidStaysBetweenWhatIsDrawn(t *testing.T) {
 		}
 	})
 	var out bytes.Buffer
-	v := report.NewView(&out)
+	v := live.New(&out)
 	v.Say("said\n")
 	v.Close()
 	if out.String() != "said\n" {

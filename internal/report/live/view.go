@@ -1,4 +1,6 @@
-package report
+// Package live shows a run while it goes on: redrawn in place on a terminal, as
+// lines anywhere else. A view never makes a run wait for its reader.
+package live
 
 import (
 	"io"
@@ -25,8 +27,8 @@ type View interface {
 	Close()
 }
 
-// NewView makes a live view on a terminal, and plain lines anywhere else.
-func NewView(w io.Writer) View {
+// New makes a live view on a terminal, and plain lines anywhere else.
+func New(w io.Writer) View {
 	f, ok := w.(*os.File)
 	kind := os.Getenv("TERM")
 	if !ok || kind == "" || kind == "dumb" || !term.IsTerminal(int(f.Fd())) {
@@ -39,7 +41,7 @@ func NewView(w io.Writer) View {
 		}
 		return min(columns, words.Width), rows
 	}
-	return newLive(w, size, os.Getenv("NO_COLOR") == "", time.Now)
+	return newTerminal(w, size, os.Getenv("NO_COLOR") == "", time.Now)
 }
 
 // NewPlain makes plain lines also on a terminal.

@@ -1,4 +1,4 @@
-package report
+package live
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/report"
 	"mishap/internal/report/words"
 )
 
@@ -15,14 +16,14 @@ const stripColumns = 24
 
 // rowLines show each interval as it closes in on its margin, and when it may be
 // decided.
-func rowLines(a *arms) []line {
-	i := a.intervals
+func rowLines(a *report.Arms) []line {
+	i := a.Intervals
 	all := []line{{text: fmt.Sprintf("  %-14s %-*s %s", "what decides", stripColumns, levels(), "more in the experiment")}}
-	for _, r := range append(allRows(i), stopping(i)...) {
+	for _, r := range append(report.AllRows(i), report.Stopping(i)...) {
 		style := map[mishap.RowState]string{mishap.Beyond: red, mishap.Within: green}[r.State]
-		all = append(all, line{text: fmt.Sprintf("  %s %s %s %s", words.Pad(cut(words.Clean(r.name()), 14), 14), strip(r), r.estimate(), r.ends()), style: style})
+		all = append(all, line{text: fmt.Sprintf("  %s %s %s %s", words.Pad(cut(words.Clean(r.Name()), 14), 14), strip(r), r.Estimate(), r.Ends()), style: style})
 	}
-	if text := met(i); text != "" {
+	if text := report.Met(i); text != "" {
 		all = append(all, line{text: "  " + text})
 	}
 	for n, text := range i.Waits {
@@ -30,15 +31,15 @@ func rowLines(a *arms) []line {
 			all = append(all, line{text: fmt.Sprintf("  %-5s  %s", words.Once(n+m, "waits"), part)})
 		}
 	}
-	if wait := i.Earliest.Std() - i.In.Std(); a.outcome == "" && wait > 0 {
+	if wait := i.Earliest.Std() - i.In.Std(); a.Outcome == "" && wait > 0 {
 		all = append(all, line{text: "  it may be held in " + words.Took(wait.Round(time.Second)) + " at the soonest"})
 	}
-	return append(all, line{text: "  extra failed requests: " + words.Joined("; ", a.failures(), a.toGo())})
+	return append(all, line{text: "  extra failed requests: " + words.Joined("; ", a.Failures(), a.ToGo())})
 }
 
 // column is where a value in margins is drawn.
 func column(v float64) int {
-	at := int(math.Round((v - leastMargins) / (mostMargins - leastMargins) * (stripColumns - 1)))
+	at := int(math.Round((v - report.LeastMargins) / (report.MostMargins - report.LeastMargins) * (stripColumns - 1)))
 	return max(0, min(stripColumns-1, at))
 }
 
@@ -51,20 +52,20 @@ func levels() string {
 }
 
 // strip draws an interval: [==o==], with | at no change and at the margin.
-func strip(r row) string {
+func strip(r report.Row) string {
 	b := []byte(strings.Repeat("-", stripColumns))
-	low, high := r.endsInMargins()
+	low, high := r.EndsInMargins()
 	for at := column(low); at <= column(high); at++ {
 		b[at] = '='
 	}
 	b[column(0)], b[column(1)] = '|', '|'
-	if low >= leastMargins && low <= mostMargins {
+	if low >= report.LeastMargins && low <= report.MostMargins {
 		b[column(low)] = '['
 	}
-	if high <= mostMargins && high >= leastMargins {
+	if high <= report.MostMargins && high >= report.LeastMargins {
 		b[column(high)] = ']'
 	}
-	if at := r.inMargins(r.More.Estimate); at >= leastMargins && at <= mostMargins {
+	if at := r.InMargins(r.More.Estimate); at >= report.LeastMargins && at <= report.MostMargins {
 		b[column(at)] = 'o'
 	}
 	return string(b)

@@ -1,4 +1,4 @@
-package report_test
+package live_test
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"mishap/internal/report"
+	"mishap/internal/report/live"
 	"mishap/internal/report/reporttest"
 )
 
@@ -43,13 +43,13 @@ func TestViewOfARealTerminalFollowsItsEnvironment(t *testing.T) {
 	for _, tt := range []struct {
 		kind, noColour string
 		live, colours  bool
-		open           func(*os.File) report.View
+		open           func(*os.File) live.View
 	}{
 		{"xterm", "", true, true, nil},
 		{"xterm", "1", true, false, nil},
 		{"dumb", "", false, false, nil},
 		{"", "", false, false, nil},
-		{"xterm", "", false, false, func(f *os.File) report.View { return report.NewPlain(f) }},
+		{"xterm", "", false, false, func(f *os.File) live.View { return live.NewPlain(f) }},
 	} {
 		t.Run(fmt.Sprintf("TERM=%s NO_COLOR=%s plain=%t", tt.kind, tt.noColour, tt.open != nil), func(t *testing.T) {
 			t.Setenv("TERM", tt.kind)
@@ -69,7 +69,7 @@ func TestViewOfARealTerminalFollowsItsEnvironment(t *testing.T) {
 				read <- all.String()
 			}()
 			if tt.open == nil {
-				tt.open = func(f *os.File) report.View { return report.NewView(f) }
+				tt.open = func(f *os.File) live.View { return live.New(f) }
 			}
 			v := tt.open(terminal)
 			show(t, v, reporttest.Stories()["held"].Entries, nil)

@@ -1,4 +1,4 @@
-package report
+package live
 
 import (
 	"fmt"
@@ -28,8 +28,8 @@ const (
 	yellow     = "\x1b[33m"
 )
 
-// live redraws a few lines in place.
-type live struct {
+// terminal redraws a few lines in place.
+type terminal struct {
 	w      io.Writer
 	size   func() (columns, rows int)
 	colour bool
@@ -47,14 +47,14 @@ type live struct {
 	hidden bool
 }
 
-func newLive(w io.Writer, size func() (columns, rows int), colour bool, now func() time.Time) *live {
-	v := &live{w: w, size: size, colour: colour, now: now}
+func newTerminal(w io.Writer, size func() (columns, rows int), colour bool, now func() time.Time) *terminal {
+	v := &terminal{w: w, size: size, colour: colour, now: now}
 	v.drawer = inBackground(redraw, v.draw)
 	return v
 }
 
 // Seen takes a picture of the run.
-func (v *live) Seen(e mishap.Entry, r *mishap.Run) {
+func (v *terminal) Seen(e mishap.Entry, r *mishap.Run) {
 	p := look(r)
 	v.mu.Lock()
 	switch l := v.latest; {
@@ -72,7 +72,7 @@ func (v *live) Seen(e mishap.Entry, r *mishap.Run) {
 }
 
 // Say puts the text above what is drawn, where it stays.
-func (v *live) Say(text string) {
+func (v *terminal) Say(text string) {
 	v.mu.Lock()
 	v.said += plaintext.Of(text)
 	v.mu.Unlock()
@@ -80,11 +80,11 @@ func (v *live) Say(text string) {
 }
 
 // Close draws once more and shows the cursor.
-func (v *live) Close() { v.drawer.end() }
+func (v *terminal) Close() { v.drawer.end() }
 
 // draw writes over what it drew before. What is drawn last stays: a run that is
 // followed by another, or by the end of the view.
-func (v *live) draw(last bool) {
+func (v *terminal) draw(last bool) {
 	v.mu.Lock()
 	latest, past, said := v.latest, v.past, v.said
 	v.past, v.said = nil, ""
@@ -110,7 +110,7 @@ func (v *live) draw(last bool) {
 }
 
 // giveWay takes away what is drawn, so that something else can be written.
-func (v *live) giveWay(out *strings.Builder) {
+func (v *terminal) giveWay(out *strings.Builder) {
 	if v.drawn > 0 {
 		fmt.Fprintf(out, "\x1b[%dA", v.drawn)
 	}
@@ -119,7 +119,7 @@ func (v *live) giveWay(out *strings.Builder) {
 }
 
 // put draws lines over those before; final ones are all shown and stay.
-func (v *live) put(out *strings.Builder, lines []line, final bool) {
+func (v *terminal) put(out *strings.Builder, lines []line, final bool) {
 	columns, rows := v.size()
 	if !final {
 		lines = shorten(lines, rows-1)
@@ -145,7 +145,7 @@ func (v *live) put(out *strings.Builder, lines []line, final bool) {
 	}
 }
 
-func (v *live) paint(l line, columns int) string {
+func (v *terminal) paint(l line, columns int) string {
 	text := cut(strings.TrimRight(words.Clean(l.text), " "), columns)
 	if !v.colour || l.style == "" {
 		return text

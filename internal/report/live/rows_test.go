@@ -1,4 +1,4 @@
-package report_test
+package live_test
 
 import (
 	"bytes"
@@ -7,14 +7,14 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/internal/report"
+	"mishap/internal/report/live"
 	"mishap/internal/report/reporttest"
 )
 
 func TestPlainLinesSayWhichIntervalsAreDecided(t *testing.T) {
 	for name, j := range reporttest.JudgedRuns() {
 		var out bytes.Buffer
-		v := report.NewView(&out)
+		v := live.New(&out)
 		show(t, v, j.Journal(t).Entries, nil)
 		v.Close()
 		reporttest.Golden(t, "plain-rows-"+name+".txt", out.String())

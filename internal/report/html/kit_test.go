@@ -1,4 +1,4 @@
-package report_test
+package html_test
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unicode"
 
-	"mishap/internal/report"
+	"mishap/internal/report/html"
 	"mishap/internal/report/reporttest"
 )
 
@@ -15,7 +15,7 @@ import (
 func page(t *testing.T, s *reporttest.Story) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := report.HTML(&out, s.Entries, "v1.2.3"); err != nil {
+	if err := html.Run(&out, s.Entries, "v1.2.3"); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()

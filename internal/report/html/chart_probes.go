@@ -1,4 +1,4 @@
-package report
+package html
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plot"
+	"mishap/internal/report"
 	"mishap/internal/report/words"
 )
 
@@ -92,7 +93,7 @@ func (f *film) recoveryChart() []plot.Strips {
 		X: timeAxis("time since the verified revert", 0, end), Keys: markKeys(), Strips: f.strips(since, mishap.After),
 	}
 	if rec := r.Recovered; rec != nil {
-		c.Says = words.Sentence(recovered(*rec))
+		c.Says = words.Sentence(report.Recovered(*rec))
 		_, within := rec.Range()
 		if back := within.Seconds(); back > end/100 { // else nobody could see it
 			c.Areas = []plot.Area{{Name: "not seen back yet", From: 0, To: math.Min(back, end)}}
@@ -131,7 +132,7 @@ func (f *film) callers() []behaviour {
 			if o.Probe != w.Spec.Name {
 				continue
 			}
-			one := behaviour{Probe: o.Probe, From: sinceZero(o.at), Until: sinceZero(o.at), Result: string(o.Result), What: seen("; ", o.Observation), Times: 1}
+			one := behaviour{Probe: o.Probe, From: sinceZero(o.at), Until: sinceZero(o.at), Result: string(o.Result), What: report.Seen("; ", o.Observation), Times: 1}
 			if n := len(all); n > 0 && all[n-1].Probe == one.Probe && all[n-1].Result == one.Result && all[n-1].What == one.What {
 				all[n-1].Until = one.Until
 				all[n-1].Times++

@@ -1,4 +1,4 @@
-package report
+package html
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plot"
+	"mishap/internal/report"
 	"mishap/internal/report/words"
 )
 
@@ -37,19 +38,19 @@ type seenEffect struct {
 
 type seenChange struct {
 	at time.Time
-	change
+	report.Line
 }
 
 // develop replays a journal.
 func develop(entries []mishap.Entry) (*film, error) {
 	f := &film{run: &mishap.Run{}, entries: len(entries)}
-	said := newChanges()
+	said := report.NewChanges()
 	for _, e := range entries {
 		if err := f.run.Apply(e); err != nil {
 			return nil, err
 		}
 		f.last = e.At
-		for _, c := range said.of(e, f.run) {
+		for _, c := range said.Of(e, f.run) {
 			f.changes = append(f.changes, seenChange{e.At, c})
 		}
 	}
@@ -158,7 +159,7 @@ func (f *film) axisName() string {
 func cleaned(entries []mishap.Entry) ([]mishap.Entry, error) {
 	var out []mishap.Entry
 	for _, e := range entries {
-		text, err := json.Marshal(withoutUndo(e))
+		text, err := json.Marshal(report.WithoutUndo(e))
 		if err != nil {
 			return nil, fmt.Errorf("read entry %d: %w", e.Seq, err)
 		}

@@ -1,4 +1,4 @@
-package report
+package html
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plot"
+	"mishap/internal/report"
 	"mishap/internal/report/words"
 )
 
@@ -60,7 +61,7 @@ func (f *film) bins() []bin {
 func (b *bin) add(r *mishap.Run, look *mishap.Comparison) {
 	counted, timed := false, false
 	for _, m := range look.Metrics {
-		kind := specOf(r, m).Metric
+		kind := report.SpecOf(r, m).Metric
 		for i, arm := range []mishap.ArmLook{m.Control, m.Experiment} {
 			if kind == mishap.SuccessRate && !counted {
 				b.requests[i] += arm.Requests
@@ -107,13 +108,13 @@ func (f *film) over(id, title, says string, bins []bin, format func(float64) str
 // armCharts are traffic, failures and latency of both arms over time.
 func (f *film) armCharts() []plot.Chart {
 	bins := f.bins()
-	a := compared(f.run)
+	a := report.Compared(f.run)
 	if len(bins) == 0 || a == nil {
 		return nil
 	}
 	var all []plot.Chart
-	if a.control.counted {
-		says := "Of the requests that got the fault, " + a.experiment.succeeded() + " succeeded; of those left alone, " + a.control.succeeded() + "."
+	if a.Control.Counted {
+		says := "Of the requests that got the fault, " + a.Experiment.Succeeded() + " succeeded; of those left alone, " + a.Control.Succeeded() + "."
 		all = append(all,
 			f.over("failed", "Requests that failed, in each arm", says, bins, func(v float64) string { return level(v) + " %" }, func(b bin, i int) float64 {
 				return 100 * float64(b.requests[i]-b.successes[i]) / float64(b.requests[i])
@@ -122,9 +123,9 @@ func (f *film) armCharts() []plot.Chart {
 				return float64(b.requests[i]) / (b.to - b.from)
 			}))
 	}
-	if a.control.p50 > 0 || a.experiment.p50 > 0 {
-		says := fmt.Sprintf("Over the whole time with the fault, half of the requests took up to %s with it and %s without.", words.Quick(a.experiment.p50), words.Quick(a.control.p50))
-		if a.experiment.p50 == 0 || a.control.p50 == 0 {
+	if a.Control.P50 > 0 || a.Experiment.P50 > 0 {
+		says := fmt.Sprintf("Over the whole time with the fault, half of the requests took up to %s with it and %s without.", words.Quick(a.Experiment.P50), words.Quick(a.Control.P50))
+		if a.Experiment.P50 == 0 || a.Control.P50 == 0 {
 			says = "Where no request succeeded, there is no time."
 		}
 		all = append(all, f.over("p50", "How long half of the requests took at most (p50), in each arm", says, bins, quickSeconds, func(b bin, i int) float64 { return b.p50[i] / b.timed[i] }))

@@ -1,4 +1,4 @@
-package report
+package html
 
 import (
 	"fmt"
@@ -8,12 +8,13 @@ import (
 
 	"mishap"
 	"mishap/internal/plot"
+	"mishap/internal/report"
 	"mishap/internal/report/words"
 )
 
 // trendView is a trend as its page shows it.
 type trendView struct {
-	Trend
+	report.Trend
 	Count    string
 	Tally    string
 	Rows     []trendRow
@@ -26,12 +27,12 @@ type trendRow struct {
 	Badge                                         badge
 }
 
-// HTML writes the trend as one page that opens offline, as [HTML] does a run.
-func (t Trend) HTML(w io.Writer, version string) error {
-	v := trendView{Trend: t, Count: mishap.Plural(int64(len(t.Runs)), "run"), Tally: t.tally(), Version: version}
+// Trend writes a trend as one page that opens offline, as [Run] does a run.
+func Trend(w io.Writer, t report.Trend, version string) error {
+	v := trendView{Trend: t, Count: mishap.Plural(int64(len(t.Runs)), "run"), Tally: t.Tally(), Version: version}
 	v.Experiment = words.Clean(t.Experiment)
 	for _, s := range t.Runs {
-		b := badge{"inconclusive", "–", s.standing(), ""}
+		b := badge{"inconclusive", "–", s.Standing(), ""}
 		switch {
 		case s.Verdict == nil:
 		case *s.Verdict == mishap.Held:
@@ -41,16 +42,16 @@ func (t Trend) HTML(w io.Writer, version string) error {
 		default:
 			b.Sign = "?"
 		}
-		v.Rows = append(v.Rows, trendRow{words.Clean(s.Run), words.Moment(s.Began), s.recoveredIn(), words.Clean(words.OrElse(s.effect(), "–")), words.Clean(s.origin()), words.Clean(s.Reason), b})
+		v.Rows = append(v.Rows, trendRow{words.Clean(s.Run), words.Moment(s.Began), s.RecoveredIn(), words.Clean(words.OrElse(s.Effect(), "–")), words.Clean(s.Origin()), words.Clean(s.Reason), b})
 	}
 	v.Pictures = drawn(trendPictures(t))
 	return writePage(w, "trend", v)
 }
 
 // pictures show effect and recovery from run to run, oldest first.
-func trendPictures(t Trend) []plot.Chart {
+func trendPictures(t report.Trend) []plot.Chart {
 	all := effectPictures(t)
-	extra := trendLine(t, "extra failed requests", "experiment", func(s Side) (float64, bool) {
+	extra := trendLine(t, "extra failed requests", "experiment", func(s report.Side) (float64, bool) {
 		if s.Extra == nil {
 			return 0, false
 		}
@@ -59,7 +60,7 @@ func trendPictures(t Trend) []plot.Chart {
 	if extra.Points != nil {
 		all = append(all, trendPicture(t, "extra", "Extra failed requests in each run", extra, words.Short))
 	}
-	recovery := trendLine(t, "time until the system was back to normal", "control", func(s Side) (float64, bool) {
+	recovery := trendLine(t, "time until the system was back to normal", "control", func(s report.Side) (float64, bool) {
 		if s.Recovery == nil {
 			return 0, false
 		}
@@ -73,7 +74,7 @@ func trendPictures(t Trend) []plot.Chart {
 
 // line is one number of each run that has it; what lies between runs is only
 // drawn where no run without it is between them.
-func trendLine(t Trend, name, class string, value func(Side) (float64, bool)) plot.Line {
+func trendLine(t report.Trend, name, class string, value func(report.Side) (float64, bool)) plot.Line {
 	l := plot.Line{Name: name, Class: class, Dots: true}
 	for i := range t.Runs {
 		v, known := value(t.Runs[len(t.Runs)-1-i])
@@ -89,7 +90,7 @@ func trendLine(t Trend, name, class string, value func(Side) (float64, bool)) pl
 
 // effectPictures show, for each metric with an interval in the newest run that
 // has one, the difference between the arms in each run.
-func effectPictures(t Trend) []plot.Chart {
+func effectPictures(t report.Trend) []plot.Chart {
 	var names []string
 	for _, s := range t.Runs {
 		for _, e := range s.Effects {
@@ -105,8 +106,8 @@ func effectPictures(t Trend) []plot.Chart {
 	for i, name := range names {
 		bars := plot.Band{Name: "where the truth lies", Class: "experiment"}
 		unit := " %"
-		l := trendLine(t, "difference between the arms", "experiment", func(s Side) (float64, bool) {
-			gap := s.metric(name).gap()
+		l := trendLine(t, "difference between the arms", "experiment", func(s report.Side) (float64, bool) {
+			gap := s.Metric(name).Gap()
 			if gap == nil {
 				return 0, false
 			}
@@ -114,8 +115,8 @@ func effectPictures(t Trend) []plot.Chart {
 		})
 		var gaps []mishap.Interval
 		for j := range t.Runs {
-			m := t.Runs[len(t.Runs)-1-j].metric(name)
-			if gap := m.gap(); gap != nil {
+			m := t.Runs[len(t.Runs)-1-j].Metric(name)
+			if gap := m.Gap(); gap != nil {
 				gaps = append(gaps, *gap)
 				bars.Points = append(bars.Points, plot.Range{X: float64(j), Low: gap.Low, High: gap.High})
 				unit = unitOf(m)
@@ -132,8 +133,8 @@ func effectPictures(t Trend) []plot.Chart {
 }
 
 // unit is that of the difference in a picture.
-func unitOf(m metric) string {
-	switch m.spec.Metric {
+func unitOf(m report.Metric) string {
+	switch m.Spec.Metric {
 	case mishap.SuccessRate:
 		return " pp"
 	case mishap.Gauge:
@@ -143,7 +144,7 @@ func unitOf(m metric) string {
 }
 
 // picture is one number over the runs.
-func trendPicture(t Trend, id, title string, l plot.Line, format func(float64) string) plot.Chart {
+func trendPicture(t report.Trend, id, title string, l plot.Line, format func(float64) string) plot.Chart {
 	top := 0.0
 	for _, p := range l.Points {
 		if !math.IsNaN(p.Y) {

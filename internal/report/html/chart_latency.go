@@ -1,4 +1,4 @@
-package report
+package html
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plot"
+	"mishap/internal/report"
 	"mishap/internal/report/words"
 )
 
@@ -191,7 +192,7 @@ func (f *film) delayChart(id string, in *mishap.RunInjection, last *mishap.Traff
 	return plot.Chart{
 		ID: id, Title: in.Fault + ": the delay asked for, and the delay delivered",
 		Says: fmt.Sprintf("Asked for: %s. Delivered to %s: at most %s to half of them, %s to 99 of 100, and %s to all.",
-			last.Requested, feltBy(last), words.Quick(last.P50.Std()), words.Quick(last.P99.Std()), words.Quick(last.Max.Std())),
+			last.Requested, report.FeltBy(last), words.Quick(last.P50.Std()), words.Quick(last.P99.Std()), words.Quick(last.Max.Std())),
 		X:     timeAxis(f.axisName(), math.Min(0, half.Points[0].X), room*math.Max(half.Points[len(half.Points)-1].X, f.faultEnd())),
 		Y:     plot.Axis{Max: top * headroom, Ticks: plot.Ticks(0, top*headroom, 4), Format: quickSeconds},
 		Rules: []plot.Rule{{Name: "asked for", Class: "asked", At: asked}}, Lines: []plot.Line{half, tail},

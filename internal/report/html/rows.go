@@ -1,4 +1,4 @@
-package report
+package html
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 
 	"mishap"
 	"mishap/internal/plot"
+	"mishap/internal/report"
 	"mishap/internal/report/words"
 )
 
@@ -15,24 +16,24 @@ const farMargins = 500.
 
 // forest is the intervals of all rows against their margins. The axis is close
 // to even around the margin, and denser far from it: all of a failure fits too.
-func forest(a *arms) template.HTML {
-	if a.intervals == nil || len(a.intervals.Rows) == 0 {
+func forest(a *report.Arms) template.HTML {
+	if a.Intervals == nil || len(a.Intervals.Rows) == 0 {
 		return ""
 	}
 	f := plot.Forest{
 		ID: "forest", Title: "How much worse the experiment was than control",
 		Says:  "Each line is where the difference lies, right at every look. Wholly left of its margin: no harm beyond it. Wholly right of it: harm. Across it: not decided. Far from the margin the scale is denser.",
-		X:     plot.Axis{Min: math.Asinh(leastMargins), Max: math.Asinh(mostMargins)},
+		X:     plot.Axis{Min: math.Asinh(report.LeastMargins), Max: math.Asinh(report.MostMargins)},
 		Rules: []plot.Rule{{Name: "as control", Class: "none", At: 0}, {Name: "margin", Class: "limit", At: math.Asinh(1)}},
 	}
-	for _, r := range shownRows(a.intervals) {
-		low, high := r.endsInMargins()
+	for _, r := range report.ShownRows(a.Intervals) {
+		low, high := r.EndsInMargins()
 		low, high = math.Asinh(low), math.Asinh(high)
-		at := math.Asinh(r.inMargins(r.More.Estimate))
+		at := math.Asinh(r.InMargins(r.More.Estimate))
 		f.X.Min, f.X.Max = min(f.X.Min, max(low, math.Asinh(-farMargins))), max(f.X.Max, min(high, math.Asinh(farMargins)))
 		f.Rows = append(f.Rows, plot.ForestRow{
-			Name: r.name(), Class: string(r.State), Low: low, At: at, High: high,
-			Value: fmt.Sprintf("%s %s, margin %s", r.estimate(), r.ends(), r.limit()), Note: r.counted(), Word: r.standing(),
+			Name: r.Name(), Class: string(r.State), Low: low, At: at, High: high,
+			Value: fmt.Sprintf("%s %s, margin %s", r.Estimate(), r.Ends(), r.Limit()), Note: r.Counted(), Word: r.Standing(),
 		})
 	}
 	return f.HTML()
@@ -46,12 +47,12 @@ func (f *film) rowCharts() []plot.Chart {
 	}
 	var all []plot.Chart
 	for i, r := range looks[len(looks)-1].Intervals.Rows {
-		all = append(all, f.rowChart(fmt.Sprintf("interval-%d", i), row{r}, looks))
+		all = append(all, f.rowChart(fmt.Sprintf("interval-%d", i), report.Row{Row: r}, looks))
 	}
 	return all
 }
 
-func (f *film) rowChart(id string, last row, looks []*mishap.Comparison) plot.Chart {
+func (f *film) rowChart(id string, last report.Row, looks []*mishap.Comparison) plot.Chart {
 	band, line := plot.Band{Name: "where the difference lies", Class: "interval"}, plot.Line{Name: "estimate", Class: "experiment"}
 	var gaps []mishap.Interval
 	for _, look := range looks {
@@ -59,22 +60,22 @@ func (f *film) rowChart(id string, last row, looks []*mishap.Comparison) plot.Ch
 			if r.Metric != last.Metric || r.What != last.What {
 				continue
 			}
-			low, _ := r.scaled(r.More.Low)
-			high, _ := r.scaled(r.More.High)
-			at, _ := r.scaled(r.More.Estimate)
+			low, _ := r.Scaled(r.More.Low)
+			high, _ := r.Scaled(r.More.High)
+			at, _ := r.Scaled(r.More.Estimate)
 			x := f.end(look)
 			gaps = append(gaps, mishap.Interval{Low: low, Estimate: at, High: high})
 			band.Points = append(band.Points, plot.Range{X: x, Low: low, High: high})
 			line.Points = append(line.Points, plot.Point{X: x, Y: at})
 		}
 	}
-	margin, unit := last.scaled(last.Margin)
+	margin, unit := last.Scaled(last.Margin)
 	low, high := span2(gaps, margin)
 	c := plot.Chart{
-		ID: id, Title: last.name() + ": more in the experiment than in control", Says: words.Sentence(last.spoken()) + " " + words.Sentence(last.standing()),
+		ID: id, Title: last.Name() + ": more in the experiment than in control", Says: words.Sentence(last.Spoken()) + " " + words.Sentence(last.Standing()),
 		X:     timeAxis(f.axisName(), 0, room*f.end(looks[len(looks)-1])),
 		Y:     plot.Axis{Min: low, Max: high, Ticks: plot.Ticks(low, high, 5), Format: func(v float64) string { return signed(v) + unit }},
-		Rules: []plot.Rule{{Name: "margin " + last.limit(), Class: "limit", At: margin}}, Bands: []plot.Band{band}, Lines: []plot.Line{line},
+		Rules: []plot.Rule{{Name: "margin " + last.Limit(), Class: "limit", At: margin}}, Bands: []plot.Band{band}, Lines: []plot.Line{line},
 	}
 	if len(gaps) == 1 { // which is neither a line nor a band
 		c.Lines[0].Dots = true
@@ -84,12 +85,12 @@ func (f *film) rowChart(id string, last row, looks []*mishap.Comparison) plot.Ch
 }
 
 // rowsOf are the rows of a look, if it has any.
-func rowsOf(look *mishap.Comparison) (all []row) {
+func rowsOf(look *mishap.Comparison) (all []report.Row) {
 	if look.Intervals == nil {
 		return nil
 	}
 	for _, r := range look.Intervals.Rows {
-		all = append(all, row{r})
+		all = append(all, report.Row{Row: r})
 	}
 	return all
 }

@@ -1,4 +1,4 @@
-package report_test
+package html_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 
 	"mishap"
 	"mishap/internal/report"
+	"mishap/internal/report/html"
 	"mishap/internal/report/reporttest"
 )
 
@@ -92,13 +93,13 @@ func TestPageOfAnyPrefixOfAJournalIsWritten(t *testing.T) {
 				continue
 			}
 			var out bytes.Buffer
-			if err := report.HTML(&out, s.Entries[:i+1], "v1"); err != nil {
+			if err := html.Run(&out, s.Entries[:i+1], "v1"); err != nil {
 				t.Fatalf("%s after entry %d: %v", name, i+1, err)
 			}
 			harmlessPage(t, name, out.String())
 		}
 	}
-	if err := report.HTML(&bytes.Buffer{}, nil, "v1"); err == nil {
+	if err := html.Run(&bytes.Buffer{}, nil, "v1"); err == nil {
 		t.Error("no entries give a page")
 	}
 }
@@ -117,7 +118,7 @@ func FuzzPage(f *testing.F) {
 		entry := mishap.Entry{Comparison: &mishap.Comparison{Phase: mishap.InHold, Start: s.At, Width: mishap.Duration(n), Harm: a, Extra: b, Metrics: []mishap.MetricLook{look, {Name: "success-rate", Control: look.Control, Total: look.Total, Difference: look.Difference}}}}
 		s.Add(entry).Add(entry)
 		var out bytes.Buffer
-		if err := report.HTML(&out, s.Entries, "v1"); err != nil {
+		if err := html.Run(&out, s.Entries, "v1"); err != nil {
 			return // numbers that JSON has no word for are in no journal
 		}
 		if name == "" || !strings.Contains("NaN Inf <script <b> javascript: ZgotmplZ", name) {
