@@ -60,8 +60,8 @@ func methodBudgets() map[string]int {
 
 func circleBudgets() map[string]int {
 	return map[string]int{
-		"mishap/internal/app":    21,
-		"mishap/internal/proxy":  69,
+		"mishap/internal/app":   21,
+		"mishap/internal/proxy": 69,
 	}
 }
 

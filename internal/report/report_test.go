@@ -24,7 +24,7 @@ func TestNoLineIsWiderThan80ColumnsAndNothingDrawsOnATerminal(t *testing.T) {
 	for name, s := range all {
 		run := s.Run(t)
 		status, plan, list := &bytes.Buffer{}, &bytes.Buffer{}, &bytes.Buffer{}
-		if err := report.Status(status, []*mishap.Run{run}, reporttest.Began); err != nil {
+		if err := report.Status(status, []*mishap.Run{run}, reporttest.Began()); err != nil {
 			t.Fatal(err)
 		}
 		if err := report.Plan(plan, run.Plan, kinds(), []mishap.Check{{Safeguard: reporttest.Hostile, Answer: mishap.No, Reason: reporttest.Hostile}}, []string{reporttest.Hostile}); err != nil {
@@ -140,7 +140,7 @@ func TestStatusNamesWhatIsStillIn(t *testing.T) {
 		runs = append(runs, all[name].Run(t))
 	}
 	var out bytes.Buffer
-	if err := report.Status(&out, runs, reporttest.Began.Add(2*time.Hour)); err != nil {
+	if err := report.Status(&out, runs, reporttest.Began().Add(2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	reporttest.Golden(t, "status.txt", out.String())

@@ -21,7 +21,7 @@ func liveScreen(t *testing.T, entries []mishap.Entry) string {
 	s := newScreen(t, 80, 40)
 	v := live.NewTerminal(s, 80, 40, false)
 	for i := range entries { // the clock of a bubble starts long ago
-		entries[i].At = time.Now().Add(entries[i].At.Sub(reporttest.Began))
+		entries[i].At = time.Now().Add(entries[i].At.Sub(reporttest.Began()))
 	}
 	show(t, v, entries, nil)
 	time.Sleep(entries[len(entries)-1].At.Sub(time.Now()))

@@ -85,9 +85,9 @@ func TestLiveViewShowsTimeLeftAndWhatComesNext(t *testing.T) {
 		s := newScreen(t, 80, 24)
 		v := live.NewTerminal(s, 80, 24, false)
 		defer v.Close()
-		entries := reporttest.Tell(reporttest.CheckoutPlan()).In().Look(1, reporttest.One, mishap.Yes, reporttest.FeltByMany).Observe(72, mishap.During, reporttest.Pays, mishap.Met, "200 in 310ms", "").Entries
+		entries := reporttest.Tell(reporttest.CheckoutPlan()).In().Look(1, reporttest.One, mishap.Yes, reporttest.FeltByMany()).Observe(72, mishap.During, reporttest.Pays, mishap.Met, "200 in 310ms", "").Entries
 		for i := range entries { // the clock of a bubble starts long ago
-			entries[i].At = time.Now().Add(entries[i].At.Sub(reporttest.Began))
+			entries[i].At = time.Now().Add(entries[i].At.Sub(reporttest.Began()))
 		}
 		show(t, v, entries, nil)
 		time.Sleep(72 * time.Second)

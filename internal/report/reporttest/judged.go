@@ -56,7 +56,7 @@ func (j Judged) Journal(t *testing.T) *Story {
 	for i := range j.seconds {
 		look := j.look(s.At, i+1)
 		if i%5 == 0 {
-			felt := *FeltByMany
+			felt := *FeltByMany()
 			felt.Connections = int64(i + 1)
 			s.Observe(1, mishap.During, Pays, mishap.Met, "200 in 14ms", "").Look(1, One, mishap.Yes, &felt)
 		}

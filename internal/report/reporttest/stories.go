@@ -14,7 +14,7 @@ func Stories() map[string]*Story {
 
 	timedOut := `Post "https://checkout.example/checkout": context deadline exceeded after 2s, while the body was awaited`
 	deviated := Tell(CheckoutPlan()).In().Wait(41*time.Second).Observe(40, mishap.During, Pays, mishap.Met, "200 in 310ms", "").
-		Look(41, One, mishap.Yes, FeltByMany).Observe(3, mishap.During, Pays, mishap.Unmet, "", timedOut).
+		Look(41, One, mishap.Yes, FeltByMany()).Observe(3, mishap.During, Pays, mishap.Unmet, "", timedOut).
 		State(mishap.Reverting, mishap.CauseDeviation, `"a basket can be paid" was not met: `+timedOut+" (allowed: 2 of 20)").
 		Injection(One, mishap.InjectionReverting, "").Injection(two, mishap.InjectionReverting, "").
 		Injection(two, mishap.InjectionReverted, "it was never in").Wait(20*time.Millisecond).Injection(One, mishap.InjectionReverted, "").recovers()
@@ -69,7 +69,7 @@ func (s *Story) both() *Story {
 	s.Observe(294, mishap.During, Pays, mishap.Met, "200 in 313ms", "").Observe(59, mishap.During, cart, mishap.Met, "open in 1ms", "")
 	s.Wait(5*time.Minute).Injection(two, mishap.InjectionInjecting, "").Injection(two, mishap.InjectionInjected, "").Look(60, two, mishap.Yes, nil)
 	s.Observe(1, mishap.During, Pays, mishap.Met, "200 in 313ms", "").Observe(1, mishap.During, cart, mishap.Met, "open in 1ms", "")
-	s.Look(300, One, mishap.Yes, FeltByMany)
+	s.Look(300, One, mishap.Yes, FeltByMany())
 	return s.Wait(time.Minute).Injection(two, mishap.InjectionReverting, "").Injection(two, mishap.InjectionReverted, "")
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // Began is when stories begin.
-var Began = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+func Began() time.Time { return time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC) }
 
 // Story writes a journal by hand.
 type Story struct {
@@ -20,7 +20,7 @@ type Story struct {
 
 // Tell begins a story with its plan.
 func Tell(p mishap.Plan) *Story {
-	s := &Story{At: Began}
+	s := &Story{At: Began()}
 	return s.Add(mishap.Entry{Planned: &p})
 }
 
@@ -116,7 +116,7 @@ func CheckoutPlan() mishap.Plan {
 	first, second := SlowPayments(), stoppedWorker()
 	first.ID, second.ID = "", ""
 	return mishap.Plan{
-		Created: Began.Add(-time.Minute), Host: "shop-1", Injections: []mishap.Injection{first, second},
+		Created: Began().Add(-time.Minute), Host: "shop-1", Injections: []mishap.Injection{first, second},
 		Digest: "sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0",
 		Notes:  []string{"proxy payments has carried no traffic for 3m"},
 		Experiment: mishap.Experiment{
@@ -141,7 +141,9 @@ func CheckoutPlan() mishap.Plan {
 }
 
 // FeltByMany is what much traffic felt of [SlowPayments].
-var FeltByMany = &mishap.Traffic{
-	Connections: 412, Bytes: 1_234_567, Count: 3100, Requested: mishap.Duration(300 * time.Millisecond),
-	Mean: mishap.Duration(301 * time.Millisecond), P50: mishap.Duration(301 * time.Millisecond), P99: mishap.Duration(318 * time.Millisecond), Max: mishap.Duration(402 * time.Millisecond),
+func FeltByMany() *mishap.Traffic {
+	return &mishap.Traffic{
+		Connections: 412, Bytes: 1_234_567, Count: 3100, Requested: mishap.Duration(300 * time.Millisecond),
+		Mean: mishap.Duration(301 * time.Millisecond), P50: mishap.Duration(301 * time.Millisecond), P99: mishap.Duration(318 * time.Millisecond), Max: mishap.Duration(402 * time.Millisecond),
+	}
 }
