@@ -1,7 +1,6 @@
 package mishap
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -118,56 +117,6 @@ func (a *Allowance) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q allows everything or nothing; the first number must be at least 1 and smaller than the second, which is at most 10000", text)
 	}
 	*a = Allowance{Count: c, Window: w}
-	return nil
-}
-
-// Secret is a value that may be a reference, resolved late and never written
-// down: in JSON either a plain string, {"env": NAME} or {"file": PATH}.
-type Secret struct {
-	Value string // a plain, public value
-	Env   string // name of an environment variable
-	File  string // path of a file whose content, without a last newline, is the value
-}
-
-// IsReference reports whether the value has to be looked up.
-func (s Secret) IsReference() bool { return s.Env != "" || s.File != "" }
-
-// MarshalJSON writes the reference, never what it refers to.
-func (s Secret) MarshalJSON() ([]byte, error) {
-	switch {
-	case s.Env != "":
-		return json.Marshal(map[string]string{"env": s.Env})
-	case s.File != "":
-		return json.Marshal(map[string]string{"file": s.File})
-	default:
-		return json.Marshal(s.Value)
-	}
-}
-
-// UnmarshalJSON reads a string or exactly one reference.
-func (s *Secret) UnmarshalJSON(data []byte) error {
-	*s = Secret{}
-	if len(data) > 0 && data[0] == '"' {
-		return json.Unmarshal(data, &s.Value)
-	}
-	var ref map[string]string
-	if err := json.Unmarshal(data, &ref); err != nil || len(ref) != 1 {
-		return fmt.Errorf("must be a string, {env: NAME} or {file: PATH}")
-	}
-	for key, value := range ref {
-		switch {
-		case value == "":
-			return fmt.Errorf("the %s of a secret must not be empty", key)
-		case key == "env":
-			s.Env = value
-		case key == "file":
-			s.File = value
-		case key == "ssm":
-			return fmt.Errorf("secrets from ssm are not built yet; use {env: NAME} or {file: PATH}")
-		default:
-			return fmt.Errorf("unknown kind of secret %q; use {env: NAME} or {file: PATH}", key)
-		}
-	}
 	return nil
 }
 

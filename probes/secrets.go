@@ -29,27 +29,13 @@ type secrets struct {
 // resolve returns the value of the secret at path. What cannot be looked up
 // makes the observation unknown.
 func (s *secrets) resolve(path string, secret mishap.Secret) (string, error) {
-	var value string
-	switch {
-	case secret.Env != "":
-		found, ok := s.deps.LookupEnv(secret.Env)
-		if !ok || found == "" {
-			return "", unmeasured("%s: the environment variable %s is not set", path, secret.Env)
-		}
-		value = found
-	case secret.File != "":
-		content, err := s.deps.ReadFile(secret.File)
-		if err != nil {
-			return "", unmeasured("%s: read secret: %v", path, err)
-		}
-		value = strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
-		if value == "" {
-			return "", unmeasured("%s: the file %s is empty", path, secret.File)
-		}
-	default:
-		return secret.Value, nil
+	value, err := secret.Resolve(s.deps.LookupEnv, s.deps.ReadFile)
+	if err != nil {
+		return "", unmeasured("%s: %v", path, err)
 	}
-	s.hide(value)
+	if secret.IsReference() {
+		s.hide(value)
+	}
 	return value, nil
 }
 

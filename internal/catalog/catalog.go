@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"os"
 
 	"mishap"
 	"mishap/experiments"
@@ -82,7 +83,7 @@ func (c *Catalog) injectorDeps() injectors.Deps {
 			p, err := c.cloud.Place(ctx, region)
 			return awsfault.Place{Config: p.Config, Account: p.Account, Region: p.Region}, err
 		}},
-		Host:  hostfault.Deps{Secret: func(s mishap.Secret) (string, error) { return secretFrom(c.files, s) }, Files: c.files},
+		Host:  hostfault.Deps{Secret: func(s mishap.Secret) (string, error) { return s.Resolve(os.LookupEnv, c.files.ReadFile) }, Files: c.files},
 		Proxy: proxyfault.Deps{Lease: c.settings.Lease.Std(), Proxies: c.proxies, Control: c.proxyControl},
 	}
 }

@@ -26,27 +26,13 @@ type secrets struct {
 
 // resolve returns the value of the secret at path.
 func (s *secrets) resolve(path string, secret mishap.Secret) (string, error) {
-	var value string
-	switch {
-	case secret.Env != "":
-		found, ok := s.deps.LookupEnv(secret.Env)
-		if !ok || found == "" {
-			return "", fmt.Errorf("%s: the environment variable %s is not set", path, secret.Env)
-		}
-		value = found
-	case secret.File != "":
-		content, err := s.deps.ReadFile(secret.File)
-		if err != nil {
-			return "", fmt.Errorf("%s: read secret: %w", path, err)
-		}
-		value = strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
-		if value == "" {
-			return "", fmt.Errorf("%s: the file %s is empty", path, secret.File)
-		}
-	default:
-		return secret.Value, nil
+	value, err := secret.Resolve(s.deps.LookupEnv, s.deps.ReadFile)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
 	}
-	s.hide(value)
+	if secret.IsReference() {
+		s.hide(value)
+	}
 	return value, nil
 }
 
