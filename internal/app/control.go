@@ -156,7 +156,7 @@ func (a *App) RunsOf(ctx context.Context, experiment string, limit int) ([]*mish
 }
 
 // replayAll folds the journals of runs.
-func replayAll(ctx context.Context, book ledger.Ledger, records []ledger.Record) ([]*mishap.Run, error) {
+func replayAll(ctx context.Context, book ledger.Runs, records []ledger.Record) ([]*mishap.Run, error) {
 	var all []*mishap.Run
 	for _, r := range records {
 		entries, err := book.Entries(ctx, r.ID)

@@ -220,7 +220,7 @@ func (a *aider) tidy(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-func (a *aider) tidyUndo(ctx context.Context, book ledger.Ledger, id string) error {
+func (a *aider) tidyUndo(ctx context.Context, book ledger.Runs, id string) error {
 	entries, err := book.Entries(ctx, id)
 	if err != nil {
 		return err

@@ -7,57 +7,89 @@ import (
 	"mishap"
 )
 
-// Ledger is what every ledger does. [SQLite] says what each call must do.
+// Ledger is what every ledger does, by what it is of. [SQLite] says what each
+// call must do. Who needs one part of it asks for that part alone.
 type Ledger interface {
+	Runs
+	Schedules
+	Sources
+	Stops
+	Locks
+	Audit
+	Members
+	Close() error
+}
+
+// Runs are the runs of a ledger, their journals, and the injections that they hold.
+type Runs interface {
 	Begin(context.Context, Start) (Lease, error)
 	Refuse(ctx context.Context, server string, all []Refusal) error
 	Append(context.Context, Lease, ...mishap.Entry) error
 	Prepare(context.Context, Lease, mishap.Entry, mishap.Injection) error
-	Retire(ctx context.Context, before time.Time, keep, limit int) (int, error)
 	TakeOver(ctx context.Context, old Lease, server string) (Lease, error)
+	Retire(ctx context.Context, before time.Time, keep, limit int) (int, error)
 
 	Entries(ctx context.Context, run string) ([]mishap.Entry, error)
 	Injections(ctx context.Context, run string) ([]mishap.Injection, error)
 	InjectionCounts(context.Context) (map[mishap.InjectionState]int, error)
+	InjectionState(ctx context.Context, id string) (mishap.InjectionState, error)
+	Holder(ctx context.Context, thing string) (run string, err error)
+
 	Runs(ctx context.Context, limit int) ([]Record, error)
 	Latest(context.Context) ([]Record, error)
 	Unfinished(context.Context) ([]Record, error)
 	Ongoing(context.Context) ([]mishap.Ongoing, error)
 	Find(ctx context.Context, which string) (Record, error)
-	Holder(ctx context.Context, thing string) (run string, err error)
-	InjectionState(ctx context.Context, id string) (mishap.InjectionState, error)
+}
 
-	Halt(context.Context, Halt) error
-	Resume(ctx context.Context, by string, at time.Time) error
-	Halted(context.Context) (*Halt, error)
-	AskStop(context.Context, StopRequest) error
-	Stops(ctx context.Context, server string) ([]StopRequest, error)
-	Locks(context.Context) ([]mishap.Lock, error)
-	Unlock(ctx context.Context, experiment, by, reason string, at time.Time) error
-	Approve(context.Context, mishap.Approval) error
-	Approvals(context.Context) ([]mishap.Approval, error)
-	Disapprove(ctx context.Context, experiment, by string, at time.Time) error
-	First(ctx context.Context, what string, at time.Time) (bool, error)
-	Record(context.Context, Act) error
-	Audit(ctx context.Context, after int64, limit int) ([]Act, error)
-	RetireActs(ctx context.Context, before time.Time, limit int) (int, error)
-
+// Schedules are what is due when, and what waits for its turn.
+type Schedules interface {
 	Schedules(context.Context) ([]Schedule, error)
 	SetSchedules(ctx context.Context, source string, all []Schedule) error
 	Reset(context.Context, []Schedule) error
 	Due(ctx context.Context, at time.Time, limit int, mine func(Schedule) bool) ([]Schedule, error)
-	Claim(ctx context.Context, d Schedule, turn Turn) (bool, error)
 	NextDue(ctx context.Context, after time.Time) (time.Time, error)
+	Claim(ctx context.Context, d Schedule, turn Turn) (bool, error)
 	Postpone(context.Context, []Turn) error
 	Queue(ctx context.Context, now time.Time) ([]mishap.Waiting, error)
+}
+
+// Sources are where experiments come from, and which revision of each is in force.
+type Sources interface {
 	Revision(ctx context.Context, source string) (Revision, error)
 	Publish(ctx context.Context, r Revision, after int64) (Revision, error)
 	Looked(context.Context, SourceState) error
 	Sources(context.Context) ([]SourceState, error)
 	ForgetSource(ctx context.Context, name string) error
+}
 
-	Members
-	Close() error
+// Stops are what ends runs from outside: the halt of everything, and requests to
+// the server of one run.
+type Stops interface {
+	Halt(context.Context, Halt) error
+	Resume(ctx context.Context, by string, at time.Time) error
+	Halted(context.Context) (*Halt, error)
+	AskStop(context.Context, StopRequest) error
+	Stops(ctx context.Context, server string) ([]StopRequest, error)
+}
+
+// Locks are what keeps an experiment from running until a person agrees: the lock
+// of one that deviated, and the approvals of those that need one.
+type Locks interface {
+	Locks(context.Context) ([]mishap.Lock, error)
+	Unlock(ctx context.Context, experiment, by, reason string, at time.Time) error
+	Approve(context.Context, mishap.Approval) error
+	Approvals(context.Context) ([]mishap.Approval, error)
+	Disapprove(ctx context.Context, experiment, by string, at time.Time) error
+}
+
+// Audit is who did what, and what was announced.
+type Audit interface {
+	Record(context.Context, Act) error
+	Audit(ctx context.Context, after int64, limit int) ([]Act, error)
+	RetireActs(ctx context.Context, before time.Time, limit int) (int, error)
+	// First reports whether nobody asked for this before.
+	First(ctx context.Context, what string, at time.Time) (bool, error)
 }
 
 // Members are the servers of a ledger.

@@ -93,7 +93,7 @@ func (m *Member) Unattended(r ledger.Record) bool {
 
 // Forget removes what a dead server left of itself. That it is dead is proven
 // here: who retries a stranded run of its own takes it over from itself.
-func (m *Member) Forget(ctx context.Context, book ledger.Ledger, server string) {
+func (m *Member) Forget(ctx context.Context, book ledger.Members, server string) {
 	if alive, err := book.Alive(ctx, server); err != nil || alive {
 		return
 	}
