@@ -75,6 +75,23 @@ func Replay(entries []Entry) (*Run, error) {
 	return run, nil
 }
 
+// ReplayAll folds the journals of some runs, up to the first that cannot be read.
+func ReplayAll[R any](some []R, journal func(R) ([]Entry, error)) ([]*Run, error) {
+	var all []*Run
+	for _, one := range some {
+		entries, err := journal(one)
+		if err != nil {
+			return all, err
+		}
+		run, err := Replay(entries)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, run)
+	}
+	return all, nil
+}
+
 // Apply folds one more entry into the run. On an error the run is unchanged.
 func (r *Run) Apply(e Entry) error {
 	if err := r.check(e); err != nil {

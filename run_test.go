@@ -2,6 +2,7 @@ package mishap_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -302,6 +303,25 @@ func TestWorstOutcomeWins(t *testing.T) {
 			if got := mishap.Worst(outcomes[b], outcomes[a]).ExitCode(); got != a {
 				t.Errorf("Worst(%d, %d) = %d", a, b, got)
 			}
+		}
+	}
+}
+
+func TestJournalsAreReplayedUpToTheFirstThatCannotBeRead(t *testing.T) {
+	gone := errors.New("it is gone")
+	journal := func(run string) ([]mishap.Entry, error) {
+		switch run {
+		case "gone":
+			return nil, gone
+		case "empty":
+			return nil, nil
+		}
+		return []mishap.Entry{{Run: run, Seq: 1, Planned: &mishap.Plan{}}}, nil
+	}
+	for broken, want := range map[string]string{"gone": gone.Error(), "empty": "it has no entries"} {
+		runs, err := mishap.ReplayAll([]string{"a", "b", broken, "c"}, journal)
+		if err == nil || !strings.Contains(err.Error(), want) || len(runs) != 2 || runs[0].ID != "a" || runs[1].ID != "b" {
+			t.Errorf("%s: %d runs, %v", broken, len(runs), err)
 		}
 	}
 }

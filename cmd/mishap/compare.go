@@ -39,15 +39,9 @@ over its latest runs, newest first; -o html draws it.` + "\n" + exitCodes,
 
 // beside compares two runs.
 func (c *cli) beside(ctx context.Context, a desk, first, second string) error {
-	var runs [2]*mishap.Run
-	for i, which := range []string{first, second} {
-		entries, err := a.Journal(ctx, which)
-		if err != nil {
-			return err
-		}
-		if runs[i], err = mishap.Replay(entries); err != nil {
-			return err
-		}
+	runs, err := mishap.ReplayAll([]string{first, second}, func(which string) ([]mishap.Entry, error) { return a.Journal(ctx, which) })
+	if err != nil {
+		return err
 	}
 	b := report.Compare(runs[0], runs[1])
 	switch c.output {

@@ -191,19 +191,7 @@ func (r *Client) RunsOf(ctx context.Context, experiment string, limit int) ([]*m
 }
 
 func (r *Client) replayAll(ctx context.Context, list []RunView) ([]*mishap.Run, error) {
-	var all []*mishap.Run
-	for _, one := range list {
-		entries, err := r.Journal(ctx, one.Run)
-		if err != nil {
-			return all, err
-		}
-		run, err := mishap.Replay(entries)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, run)
-	}
-	return all, nil
+	return mishap.ReplayAll(list, func(one RunView) ([]mishap.Entry, error) { return r.Journal(ctx, one.Run) })
 }
 
 // Halted says who halted everything; nil if nobody did.

@@ -157,19 +157,7 @@ func (a *App) RunsOf(ctx context.Context, experiment string, limit int) ([]*mish
 
 // replayAll folds the journals of runs.
 func replayAll(ctx context.Context, book ledger.Runs, records []ledger.Record) ([]*mishap.Run, error) {
-	var all []*mishap.Run
-	for _, r := range records {
-		entries, err := book.Entries(ctx, r.ID)
-		if err != nil {
-			return all, err
-		}
-		run, err := mishap.Replay(entries)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, run)
-	}
-	return all, nil
+	return mishap.ReplayAll(records, func(r ledger.Record) ([]mishap.Entry, error) { return book.Entries(ctx, r.ID) })
 }
 
 // LocalServer asks the server that uses this machine's state directory.
