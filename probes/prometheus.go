@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"mishap"
+	"mishap/internal/prometheus"
 )
 
 type prometheusParams struct {
@@ -120,42 +121,27 @@ func (p prometheusProbe) measure(ctx context.Context, s *secrets) (mishap.Observ
 	return p.judge(values)
 }
 
-// prometheusReply is an answer of the HTTP API, version 1; see
-// https://prometheus.io/docs/prometheus/latest/querying/api/.
-type prometheusReply struct {
-	Status    string   `json:"status"`
-	ErrorType string   `json:"errorType"`
-	Error     string   `json:"error"`
-	Warnings  []string `json:"warnings"`
-	Data      struct {
-		ResultType string          `json:"resultType"`
-		Result     json.RawMessage `json:"result"`
-	} `json:"data"`
-}
-
 // readResult returns the values of the series in an answer, at least one and
 // none of them NaN.
 func readResult(answer webAnswer, s *secrets) ([]reading, error) {
-	var reply prometheusReply
-	err := json.Unmarshal(answer.body, &reply)
-	switch {
-	case answer.cut:
+	if answer.cut {
 		return nil, unmeasured("the result is larger than %d bytes; let the query aggregate", bodyLimit)
-	case err != nil || reply.Status == "":
-		return nil, unmeasured("status %d and not an answer of Prometheus: %s", answer.status, s.quote(string(answer.body)))
-	case reply.Status != "success":
-		return nil, unmeasured("Prometheus refused the query, %s: %s", reply.ErrorType, s.quote(reply.Error))
-	case len(reply.Warnings) > 0:
-		return nil, unmeasured("Prometheus warns: %s", s.quote(strings.Join(reply.Warnings, "; ")))
 	}
-	samples, err := readSamples(reply.Data.ResultType, reply.Data.Result)
+	result, err := prometheus.Read(answer.status, answer.body, s.quote)
+	switch {
+	case err != nil:
+		return nil, unmeasured("%v", err)
+	case result.Kind != "vector" && result.Kind != "scalar":
+		return nil, unmeasured("the query gives a %s; it must give an instant vector or a scalar", result.Kind)
+	}
+	series, err := result.Series(s.quote)
 	if err != nil {
-		return nil, err
+		return nil, unmeasured("%v", err)
 	}
 	var values []reading
-	for _, sample := range samples {
+	for _, one := range series {
 		var text string
-		if json.Unmarshal(sample[1], &text) != nil {
+		if one.Value == nil || json.Unmarshal(one.Value[1], &text) != nil {
 			return nil, unmeasured("the result holds a histogram or something else that is not one number")
 		}
 		v, ok := readReading(text)
@@ -168,34 +154,6 @@ func readResult(answer webAnswer, s *secrets) ([]reading, error) {
 		return nil, unmeasured("the query gives no data")
 	}
 	return values, nil
-}
-
-// sample is a time and a value as text.
-type sample [2]json.RawMessage
-
-func readSamples(kind string, result json.RawMessage) ([]sample, error) {
-	switch kind {
-	case "scalar":
-		var one sample
-		if err := json.Unmarshal(result, &one); err != nil {
-			return nil, unmeasured("read result: %v", err)
-		}
-		return []sample{one}, nil
-	case "vector":
-		var series []struct {
-			Value sample `json:"value"`
-		}
-		if err := json.Unmarshal(result, &series); err != nil {
-			return nil, unmeasured("read result: %v", err)
-		}
-		var all []sample
-		for _, one := range series {
-			all = append(all, one.Value)
-		}
-		return all, nil
-	default:
-		return nil, unmeasured("the query gives a %s; it must give an instant vector or a scalar", kind)
-	}
 }
 
 // judge compares the values, reduced to one where that is asked for.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"mishap/internal/analysis"
+	"mishap/internal/prometheus"
 )
 
 const (
@@ -34,30 +34,9 @@ type promClient struct {
 	err    error
 }
 
-// promAnswer is an answer of the HTTP API, version 1; see
-// https://prometheus.io/docs/prometheus/latest/querying/api/.
-type promAnswer struct {
-	Status    string   `json:"status"`
-	ErrorType string   `json:"errorType"`
-	Error     string   `json:"error"`
-	Warnings  []string `json:"warnings"`
-	Data      struct {
-		ResultType string          `json:"resultType"`
-		Result     json.RawMessage `json:"result"`
-	} `json:"data"`
-}
-
-// promSeries is one series of a result.
-type promSeries struct {
-	Metric     map[string]string    `json:"metric"`
-	Value      *[2]json.RawMessage  `json:"value"`
-	Values     [][2]json.RawMessage `json:"values"`
-	Histograms [][2]json.RawMessage `json:"histograms"`
-}
-
 // query asks for an expression, at a time or as of now. What the server only
 // half knows (warnings) is refused whole.
-func (c *promClient) query(ctx context.Context, expression string, at time.Time) ([]promSeries, error) {
+func (c *promClient) query(ctx context.Context, expression string, at time.Time) ([]prometheus.Series, error) {
 	form := url.Values{"query": {expression}}
 	if !at.IsZero() {
 		form.Set("time", fmt.Sprintf("%.3f", float64(at.UnixMilli())/1000))
@@ -66,29 +45,19 @@ func (c *promClient) query(ctx context.Context, expression string, at time.Time)
 	if err != nil {
 		return nil, err
 	}
-	switch answer.Data.ResultType {
-	case "vector", "matrix":
-		var series []promSeries
-		if err := json.Unmarshal(answer.Data.Result, &series); err != nil {
-			return nil, fmt.Errorf("%w: read answer of Prometheus: %s", ErrUnavailable, c.secrets.quote(err.Error()))
-		}
-		return series, nil
-	case "scalar":
-		var value [2]json.RawMessage
-		if err := json.Unmarshal(answer.Data.Result, &value); err != nil {
-			return nil, fmt.Errorf("%w: read answer of Prometheus: %s", ErrUnavailable, c.secrets.quote(err.Error()))
-		}
-		return []promSeries{{Value: &value}}, nil
+	series, err := answer.Series(c.secrets.quote)
+	if err != nil && !errors.Is(err, prometheus.ErrNotNumbers) {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return nil, fmt.Errorf("the query gives a %s, and must give numbers", answer.Data.ResultType)
+	return series, err
 }
 
-func (c *promClient) post(ctx context.Context, form url.Values) (*promAnswer, error) {
+func (c *promClient) post(ctx context.Context, form url.Values) (none prometheus.Answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerIn)
 	defer cancel()
 	request, err := c.request(ctx, form)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	asked := time.Now()
 	response, err := c.client.Do(request)
@@ -97,26 +66,21 @@ func (c *promClient) post(ctx context.Context, form url.Values) (*promAnswer, er
 		if errors.As(err, &wrapped) {
 			err = wrapped.Err
 		}
-		return nil, fmt.Errorf("%w: ask Prometheus: %s", ErrUnavailable, c.secrets.clean(err.Error()))
+		return none, fmt.Errorf("%w: ask Prometheus: %s", ErrUnavailable, c.secrets.clean(err.Error()))
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, answerLimit+1))
 	if err != nil {
-		return nil, fmt.Errorf("%w: read answer of Prometheus with status %d: %s", ErrUnavailable, response.StatusCode, c.secrets.clean(err.Error()))
+		return none, fmt.Errorf("%w: read answer of Prometheus with status %d: %s", ErrUnavailable, response.StatusCode, c.secrets.clean(err.Error()))
 	}
-	var answer promAnswer
-	problem := json.Unmarshal(body, &answer)
-	switch {
-	case len(body) > answerLimit:
-		return nil, fmt.Errorf("%w: the answer of Prometheus is larger than %d MiB; select fewer series", ErrUnavailable, answerLimit>>20)
-	case problem != nil || answer.Status == "":
-		return nil, fmt.Errorf("%w: status %d and not an answer of Prometheus: %s", ErrUnavailable, response.StatusCode, c.secrets.quote(string(body)))
-	case answer.Status != "success":
-		return nil, fmt.Errorf("%w: Prometheus refused the query, %s: %s", ErrUnavailable, answer.ErrorType, c.secrets.quote(answer.Error))
-	case len(answer.Warnings) > 0:
-		return nil, fmt.Errorf("%w: Prometheus knows only a part: %s", ErrUnavailable, c.secrets.quote(strings.Join(answer.Warnings, "; ")))
+	if len(body) > answerLimit {
+		return none, fmt.Errorf("%w: the answer of Prometheus is larger than %d MiB; select fewer series", ErrUnavailable, answerLimit>>20)
 	}
-	return &answer, c.clocks(response.Header.Get("Date"), asked, time.Now())
+	answer, err := prometheus.Read(response.StatusCode, body, c.secrets.quote)
+	if err != nil {
+		return none, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return answer, c.clocks(response.Header.Get("Date"), asked, time.Now())
 }
 
 // clocks refuses a server whose clock is not ours: its buckets would lie before

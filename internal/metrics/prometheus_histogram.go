@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mishap/internal/analysis"
+	"mishap/internal/prometheus"
 )
 
 // shape is what kind of histogram a selector finds, once that is known.
@@ -67,7 +68,7 @@ type classic struct {
 }
 
 // readClassic puts the bins of each histogram together.
-func readClassic(a ask, series []promSeries) []found {
+func readClassic(a ask, series []prometheus.Series) []found {
 	var order []string
 	whole := map[string]*classic{}
 	for _, one := range series {
@@ -151,7 +152,7 @@ type native struct {
 }
 
 // readNative reads native histograms into the bounds of the first ones.
-func (c *promCounts) readNative(a ask, series []promSeries) ([]found, error) {
+func (c *promCounts) readNative(a ask, series []prometheus.Series) ([]found, error) {
 	if c.grid == nil {
 		if err := c.chooseGrid(a, series); c.grid == nil || err != nil {
 			return nil, err
@@ -179,7 +180,7 @@ func (c *promCounts) readNative(a ask, series []promSeries) ([]found, error) {
 }
 
 // chooseGrid takes the bounds of the coarsest histogram that there is.
-func (c *promCounts) chooseGrid(a ask, series []promSeries) error {
+func (c *promCounts) chooseGrid(a ask, series []prometheus.Series) error {
 	coarse := math.MaxInt
 	for _, one := range series {
 		for _, point := range one.Histograms {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mishap/internal/analysis"
+	"mishap/internal/prometheus"
 )
 
 // found is a sample, or why it is none.
@@ -79,7 +80,7 @@ func labelText(labels map[string]string, without string) string {
 }
 
 // readCount reads a time and a whole number.
-func readCount(value [2]json.RawMessage, series string) (time.Time, int64, error) {
+func readCount(value prometheus.Sample, series string) (time.Time, int64, error) {
 	at, v, err := readValue(value)
 	if err != nil {
 		return at, 0, fmt.Errorf("%s: %w", series, err)
@@ -91,7 +92,7 @@ func readCount(value [2]json.RawMessage, series string) (time.Time, int64, error
 	return at, n, nil
 }
 
-func readValue(value [2]json.RawMessage) (time.Time, float64, error) {
+func readValue(value prometheus.Sample) (time.Time, float64, error) {
 	at, err := readTime(value[0])
 	if err != nil {
 		return at, 0, err
