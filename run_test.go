@@ -93,7 +93,7 @@ func TestAComparisonWithoutAnAnswerSaysWhatItWaitedFor(t *testing.T) {
 	s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, &mishap.Traffic{Connections: 3})
 	s.add(mishap.Entry{Comparison: &mishap.Comparison{Phase: mishap.InHold, Doubts: []string{"a scrape failed"}, Intervals: &mishap.Intervals{Waits: []string{"the interval is wide"}}}})
 	verdict, why := s.out(mishap.CauseElapsed).judge()
-	if verdict != mishap.Inconclusive || !strings.Contains(why, "no answer yet when the faults were over: a scrape failed: the interval is wide") {
+	if verdict != mishap.Inconclusive || !strings.Contains(why, "no answer yet when the faults were over: a scrape failed; the interval is wide") {
 		t.Errorf("%s: %s", verdict, why)
 	}
 }

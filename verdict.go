@@ -80,7 +80,11 @@ func doubtComparison(r *Run) string {
 	if last.Intervals != nil {
 		why = append(slices.Clone(why), last.Intervals.Waits...)
 	}
-	return strings.Join(append([]string{"the comparison had no answer yet when the faults were over"}, why...), ": ")
+	text := "the comparison had no answer yet when the faults were over"
+	if len(why) > 0 {
+		text += ": " + strings.Join(why, "; ")
+	}
+	return text
 }
 
 // stuck says of each injection that is left why.

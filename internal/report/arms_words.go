@@ -99,7 +99,7 @@ func (a *Arms) Failures() string {
 func (a *Arms) Result() string {
 	switch {
 	case a.Outcome == mishap.HarmShown && a.unmet:
-		return "the arms differ, and nothing has met a fault"
+		return "the arms differ, and nothing is known to have met a fault"
 	case a.Outcome == mishap.HarmShown && a.Intervals != nil:
 		return "harm beyond the margin is shown"
 	case a.Outcome == mishap.HarmRuledOut && a.Intervals != nil:
