@@ -11,17 +11,12 @@ import (
 	"mishap/internal/forward"
 )
 
-// ArmsDelay is how long after its end a bucket is closed at the latest, unless the arms say otherwise.
-const ArmsDelay = armsPatience
-
 const (
-	armsWidth    = 200 * time.Millisecond            // of a bucket
-	armsKept     = int(10 * time.Minute / armsWidth) // closed buckets that can be read
-	armsPatience = 2 * time.Second                   // unless the fault says otherwise
-	armsEdges    = 82                                // of latencies: 0.1 ms times 2^(1/4), again and again, up to 125 s
-	armsBins     = armsEdges + 1                     // the last is of what failed
-	noBucket     = forward.NoMark                    // as a mark: the request is in no bucket
-	markShift    = 24                                // the bits of a mark below the bucket's number are the request's number in it
+	armsKept  = int(10 * time.Minute / armsWidth) // closed buckets that can be read
+	armsEdges = 82                                // of latencies: 0.1 ms times 2^(1/4), again and again, up to 125 s
+	armsBins  = armsEdges + 1                     // the last is of what failed
+	noBucket  = forward.NoMark                    // as a mark: the request is in no bucket
+	markShift = 24                                // the bits of a mark below the bucket's number are the request's number in it
 )
 
 // armsBook counts what becomes of the requests of both arms, in buckets by the time when they came. A bucket is over when
@@ -178,13 +173,13 @@ func (b *armsBook) End(a *forward.Assignment, x *forward.Exchange) {
 	defer b.mu.Unlock()
 	ok := false
 	if r := b.find(a, x.Total); r != nil {
-		ok = b.success.succeeded(x, r.is&(answered|succeeded) == answered|succeeded) && b.inTime(x)
+		ok = b.success.Succeeded(x, r.is&(answered|succeeded) == answered|succeeded) && b.inTime(x)
 		r.set(gone, x.Failure == forward.ClientGone && !ok)
 		r.set(sealed, x.Sealed)
 		r.status(x)
 		b.settle(a, r, x.Total, ok)
 	} else {
-		ok = b.success.succeeded(x, true)
+		ok = b.success.Succeeded(x, true)
 	}
 	if !ok {
 		b.attempts.fail(a.Unit, a.At.Add(x.Total).Sub(b.start))

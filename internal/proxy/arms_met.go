@@ -83,7 +83,7 @@ func (a MetWatch) check() error {
 	errs.add(a.Keep <= 0 || a.Keep > longestWatch, "keep must be above 0 and at most %s", time.Duration(longestWatch))
 	errs.add(len(a.Faults) == 0 || len(a.Faults) > maxMetFaults, "there must be from 1 to %d faults", maxMetFaults)
 	for _, f := range a.Faults {
-		if _, err := a.rule(f); err != nil {
+		if _, err := f.WatchRule(a.Run); err != nil {
 			errs.add(true, "%w", err)
 		}
 	}
@@ -91,25 +91,6 @@ func (a MetWatch) check() error {
 		return refuse(http.StatusBadRequest, "", "%w", err)
 	}
 	return nil
-}
-
-// rule is which requests of both arms a fault hits.
-func (a MetWatch) rule(f Fault) (forward.Rule, error) {
-	f.Run = a.Run
-	f = f.withDefaults()
-	var errs problems
-	e, ok := f.Effect.(requests)
-	if _, arms := f.Effect.(Arms); !ok || arms {
-		errs.add(true, "fault %q hits no requests", f.ID)
-		return forward.Rule{}, errors.Join(errs...)
-	}
-	errs.add(!(f.Share > 0 && f.Share <= 1), "share %v must be above 0 and at most 1", f.Share)
-	f.Effect.check(&errs)
-	rule, err := e.rule(f)
-	errs.add(err != nil, "%w", err)
-	errs.add(rule.MaxActive > 0, "with maxActive it depends on other requests whether fault %q hits one, and not on the request", f.ID)
-	rule.Match.Member = forward.Member{}
-	return forward.Rule{Match: rule.Match, Share: rule.Share}, errors.Join(errs...)
 }
 
 // begin finds the watch of the run, or begins it, and lets it go on.
@@ -133,7 +114,7 @@ func (m *metWatches) begin(ask MetWatch) (*metWatch, error) {
 	}
 	w := &metWatch{ask: ask, since: time.Now()}
 	for _, f := range ask.Faults {
-		rule, _ := ask.rule(f) // it is checked
+		rule, _ := f.WatchRule(ask.Run) // it is checked
 		rule.Watch = &forward.Watch{Run: ask.Run, Met: w.met, Others: w.others}
 		one, err := forward.NewFault(rule)
 		if err != nil {

@@ -3,7 +3,6 @@ package proxy
 import (
 	"math"
 	"net/http"
-	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -25,11 +24,7 @@ func (r *registry) checkArms(f Fault) error {
 
 // checkChange says why a run cannot change its fault into another.
 func checkChange(old, next Fault) error {
-	s, ok := old.Effect.(steady)
-	if !ok {
-		return nil
-	}
-	if err := s.becomes(old, next); err != nil {
+	if err := old.CanBecome(next); err != nil {
 		return refuse(http.StatusConflict, "let a new run begin", "%w", err)
 	}
 	return nil
@@ -152,26 +147,4 @@ func (s *server) handleInjecting(r *http.Request) (int, any, error) {
 		body.At, err = book.inject(body.At, time.Now())
 	}
 	return http.StatusOK, body, err
-}
-
-// hidden stands for a token in what the proxy tells.
-const hidden = "hidden"
-
-// withoutTokens is the fault as it is told: the tokens of arms are for those who put them in.
-func (f Fault) withoutTokens() Fault {
-	if f.Effect == nil {
-		return f
-	}
-	if a, ok := f.Effect.(Arms); ok {
-		a.Tokens = ArmTokens{hidden, hidden}
-		f.Effect = a
-		return f
-	}
-	effect := reflect.New(reflect.TypeOf(f.Effect)).Elem() // a copy, of whichever kind
-	effect.Set(reflect.ValueOf(f.Effect))
-	if arm := effect.FieldByName("Arm"); arm.IsValid() && arm.String() != "" { // of Requests, which is a part of it
-		arm.SetString(hidden)
-		f.Effect, _ = effect.Interface().(Effect)
-	}
-	return f
 }

@@ -79,9 +79,9 @@ func (s *Success) head(x *forward.Exchange) bool {
 	return x.Status == http.StatusSwitchingProtocols
 }
 
-// succeeded says whether a request was served as it should be. What the client did wrong is no failure, unless the status
+// Succeeded says whether a request was served as it should be. What the client did wrong is no failure, unless the status
 // says so; that it left before it had an answer is one, for it has none.
-func (s *Success) succeeded(x *forward.Exchange, answered bool) bool {
+func (s *Success) Succeeded(x *forward.Exchange, answered bool) bool {
 	switch x.Failure {
 	case forward.None, forward.BadRequest, forward.RequestTimeout:
 	case forward.ClientGone:

@@ -59,10 +59,9 @@ func newArmsUnits(c *Counts, now time.Time) *armsUnits {
 	for i, r := range rows {
 		at[r.Name] = i
 	}
-	confined := c.confined()
 	for i, r := range c.Rows {
 		row := unitRow{CountRow: r, of: countedAs{at[r.Name], at[r.Name+All]}}
-		if part := partOf(confined, r); part >= 0 {
+		if part := c.Part(r); part >= 0 {
 			row.part = 1 << part
 		}
 		if r.Of == OfSlow {
@@ -240,4 +239,17 @@ func (b *armsBook) inject(at, now time.Time) (time.Time, error) {
 
 func countsNothing() error {
 	return refuse(http.StatusUnprocessableEntity, "give counts when they are put in", "these arms count no units")
+}
+
+// Threshold is how long an answer may take that a row does not count as slow.
+type Threshold struct {
+	Row        string   `json:"row"`
+	Control    Duration `json:"control"`    // in control, and in both arms in the baseline
+	Experiment Duration `json:"experiment"` // at least as long
+}
+
+func (t Threshold) check(errs *problems) {
+	errs.add(t.Control <= 0 || t.Experiment < t.Control || t.Experiment > Duration(MaxDelay),
+		"thresholds of row %q, %v and %v, must be above 0, at most %v, and that of the experiment not below control's",
+		t.Row, time.Duration(t.Control), time.Duration(t.Experiment), MaxDelay)
 }

@@ -62,9 +62,6 @@ func (b *budget) give(n int64) {
 	}
 }
 
-// bufferSize is the most that one read takes, in bytes.
-const bufferSize = 32 << 10
-
 type buffer [bufferSize]byte
 
 // bufferPool lends buffers, so that an idle connection holds none.

@@ -30,14 +30,6 @@ type Listener struct {
 	UpstreamTLS *ClientTLS `json:"upstreamTLS,omitempty"` // of http: speak TLS with the upstream; nil: without
 }
 
-// The protocols that a proxy may pass.
-const (
-	TCP = "tcp"
-	UDP = "udp"
-	// HTTP is HTTP/1.1 and HTTP/2, and with that gRPC and WebSocket.
-	HTTP = "http"
-)
-
 // validate names every problem of a list of listeners at once.
 func validate(listeners []Listener) error {
 	if len(listeners) == 0 {

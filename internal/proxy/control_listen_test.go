@@ -122,7 +122,7 @@ func TestMetricsTellWhatWasDelivered(t *testing.T) {
 	address := freeport.Address()
 	r := startWith(t, upstream(t, echo), func(o *proxy.Options) { o.Listeners[0].Control = "tcp://" + address })
 	r.Client = proxy.NewClient("tcp://" + address)
-	r.put(fault("slow", 20*time.Millisecond))
+	r.put(delaying("slow", 20*time.Millisecond))
 	ask(t, r.dial(), "hello")
 	response, err := http.Get("http://" + address + "/metrics")
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 func TestEndedIDIsNotTakenAgain(t *testing.T) {
 	r := start(t, upstream(t, echo))
-	f := fault("f", time.Second)
+	f := delaying("f", time.Second)
 	r.put(f)
 	r.remove("f")
 	_, err := r.Put(t.Context(), f)
@@ -33,7 +33,7 @@ func TestDeleteBeforePutWins(t *testing.T) {
 			t.Fatalf("state %s", s.State)
 		}
 	}
-	if _, err := r.Put(t.Context(), fault("late", time.Second)); !errors.Is(err, proxy.ErrEnded) {
+	if _, err := r.Put(t.Context(), delaying("late", time.Second)); !errors.Is(err, proxy.ErrEnded) {
 		t.Fatalf("a put that comes late gave %v", err)
 	}
 	if list, err := r.List(t.Context()); err != nil || len(list) != 0 {
@@ -44,7 +44,7 @@ func TestDeleteBeforePutWins(t *testing.T) {
 // TestEndedIDIsRememberedAfterItsStats ends more faults than the proxy keeps stats of.
 func TestEndedIDIsRememberedAfterItsStats(t *testing.T) {
 	r := start(t, upstream(t, echo))
-	f := fault("first", time.Second)
+	f := delaying("first", time.Second)
 	r.put(f)
 	for i := range 1100 {
 		r.remove(fmt.Sprint("other", i))
@@ -66,7 +66,7 @@ func TestEndedIDIsRememberedAfterItsStats(t *testing.T) {
 
 func TestBadFaultsAreRefused(t *testing.T) {
 	r := start(t, upstream(t, echo))
-	r.put(fault("taken", time.Second))
+	r.put(delaying("taken", time.Second))
 	for _, c := range []struct {
 		name   string
 		change func(*proxy.Fault)
@@ -84,7 +84,7 @@ func TestBadFaultsAreRefused(t *testing.T) {
 		{"content", func(f *proxy.Fault) { f.ID, f.Run, f.Seed = "taken", "another", 3 }, "in force with other content"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := fault("f", time.Second)
+			f := delaying("f", time.Second)
 			c.change(&f)
 			if _, err := r.Put(t.Context(), f); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("got %v, want %q", err, c.want)

@@ -151,6 +151,36 @@ func shapes(e Effect) bool {
 	return ok
 }
 
+// Suits says why a proxy of that protocol cannot have a fault with the effect; nil if it can.
+func Suits(e Effect, proxy, protocol string) error {
+	var ok bool
+	switch protocol {
+	case UDP:
+		return suitsDatagrams(e, proxy)
+	case HTTP:
+		_, ok = e.(requests)
+	default:
+		switch e.(type) {
+		case shaper, arrival, deadline:
+			ok = true
+		}
+	}
+	if !ok {
+		return wrongProtocol(e, proxy, protocol)
+	}
+	return nil
+}
+
+func suitsDatagrams(e Effect, proxy string) error {
+	if _, ok := e.(datagrams); !ok {
+		return fmt.Errorf("%s is for streams, and proxy %q is udp: use latency, loss or timeout", e.Kind(), proxy)
+	}
+	if t, ok := e.(Timeout); ok && t.After > 0 {
+		return fmt.Errorf("datagrams have no connection to reset, and proxy %q is udp: leave after out", proxy)
+	}
+	return nil
+}
+
 // wrongProtocol says that an effect is for other proxies.
 func wrongProtocol(e Effect, proxy, protocol string) error {
 	what, use := "datagrams", "another kind"

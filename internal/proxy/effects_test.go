@@ -78,7 +78,7 @@ func TestAStreamWithAHoleNeverGoesOn(t *testing.T) {
 			_, _ = io.WriteString(c, "hello")
 			eventually(t, "the answer is lost", func() bool { return r.get("hole").Stats.Dropped == 5 })
 			if next == "latency" {
-				r.put(fault("slow", time.Millisecond))
+				r.put(delaying("slow", time.Millisecond))
 			}
 			r.remove("hole")
 			if _, err := io.ReadFull(c, make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
@@ -146,7 +146,7 @@ func TestARemovedResetHarmsNobody(t *testing.T) {
 	ask(t, c, "before")
 	r.inForce(with("reset", proxy.Reset{After: proxy.Duration(200 * time.Millisecond)}), 1)
 	r.remove("reset")
-	r.inForce(fault("slow", 250*time.Millisecond), 1)
+	r.inForce(delaying("slow", 250*time.Millisecond), 1)
 	ask(t, c, "after the reset would have come")
 }
 

@@ -19,19 +19,6 @@ func Summarize(delays []time.Duration) Delays {
 	return h.summary()
 }
 
-// Draw gives the first n delays of one way of a connection.
-func Draw(s Spread, seed, connection uint64, n int) []time.Duration {
-	drawn := make([]time.Duration, n)
-	sampler := sampler{Spread: s, draws: newDraws(seed, connection, Upstream)}
-	for i := range drawn {
-		drawn[i] = sampler.sample(uint64(i), true)
-		if again := sampler.sample(uint64(i), true); again != drawn[i] {
-			panic("the same draw is another delay")
-		}
-	}
-	return drawn
-}
-
 // Decode reads a fault as the control API does, up to the registry.
 func Decode(id string, body []byte) (Fault, error) {
 	f, err := decodeFault(id, bytes.NewReader(body))
@@ -39,7 +26,7 @@ func Decode(id string, body []byte) (Fault, error) {
 		return f, err
 	}
 	f = f.withDefaults()
-	return f, f.validate()
+	return f, f.Check()
 }
 
 // Shares gives how much each of n lines, one after the other, may take of what they share in steps.
@@ -80,12 +67,6 @@ func (b Book) Limit(list []Threshold) error { return b.limit(list) }
 
 // Stop ends the book.
 func (b Book) Stop(now time.Time) { b.finish(now) }
-
-// Succeeded says whether an exchange is a success.
-func (s *Success) Succeeded(x *forward.Exchange, answered bool) bool { return s.succeeded(x, answered) }
-
-// Fails says whether a body has what tells a failure.
-func (s *Success) Fails(body []byte) bool { return s.look().Body(body) }
 
 // KeptAttempts is how many attempts a watch keeps.
 const KeptAttempts = keptAttempts

@@ -99,6 +99,14 @@ func (f Fault) same(g Fault) bool {
 	return reflect.DeepEqual(f, g)
 }
 
+// CanBecome says why a fault in force cannot be changed into another; nil if it can.
+func (f Fault) CanBecome(next Fault) error {
+	if s, ok := f.Effect.(steady); ok {
+		return s.becomes(f, next)
+	}
+	return nil
+}
+
 // Check names every problem of a fault that shows without its proxy.
 func (f Fault) Check() error { return f.withDefaults().validate() }
 
@@ -187,3 +195,19 @@ func mix(a, b uint64) uint64 {
 
 // unit maps a hash to [0, 1).
 func unit(h uint64) float64 { return float64(h>>11) / (1 << 53) }
+
+// hand is how something came that no run did.
+func (f Fault) hand() string {
+	if f.Via != "" {
+		return "through " + f.Via
+	}
+	return "by hand"
+}
+
+// origin is who put a fault in.
+func (f Fault) origin() string {
+	if f.Run != "" {
+		return "by run " + f.Run
+	}
+	return f.hand()
+}

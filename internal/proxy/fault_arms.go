@@ -30,6 +30,13 @@ type ArmTokens struct {
 	Experiment string `json:"experiment"`
 }
 
+// Times of arms.
+const (
+	// ArmsDelay is how long after its end a bucket is closed at the latest, unless the arms say otherwise.
+	ArmsDelay = 2 * time.Second
+	armsWidth = 200 * time.Millisecond // of a bucket
+)
+
 // Limits of arms.
 const (
 	maxPatience = 2 * time.Minute
@@ -71,7 +78,7 @@ func (a Arms) rule(f Fault) (forward.Rule, error) {
 	return r, err
 }
 
-func (a Arms) patience() time.Duration { return cmp.Or(time.Duration(a.Patience), armsPatience) }
+func (a Arms) patience() time.Duration { return cmp.Or(time.Duration(a.Patience), ArmsDelay) }
 
 // becomes says why a fault in force cannot be changed into another: units would change their arm.
 func (a Arms) becomes(old, next Fault) error {
@@ -83,4 +90,26 @@ func (a Arms) becomes(old, next Fault) error {
 		return fmt.Errorf("the share of arms cannot be lowered from %v to %v: units would leave their arm", old.Share, next.Share)
 	}
 	return nil
+}
+
+// hidden stands for a token in what the proxy tells.
+const hidden = "hidden"
+
+// withoutTokens is the fault as it is told: the tokens of arms are for those who put them in.
+func (f Fault) withoutTokens() Fault {
+	if f.Effect == nil {
+		return f
+	}
+	if a, ok := f.Effect.(Arms); ok {
+		a.Tokens = ArmTokens{hidden, hidden}
+		f.Effect = a
+		return f
+	}
+	effect := reflect.New(reflect.TypeOf(f.Effect)).Elem() // a copy, of whichever kind
+	effect.Set(reflect.ValueOf(f.Effect))
+	if arm := effect.FieldByName("Arm"); arm.IsValid() && arm.String() != "" { // of Requests, which is a part of it
+		arm.SetString(hidden)
+		f.Effect, _ = effect.Interface().(Effect)
+	}
+	return f
 }

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"fmt"
-	"time"
 
 	"mishap/internal/forward"
 	"mishap/internal/slots"
@@ -94,6 +93,9 @@ func partOf(list []CountRow, r CountRow) int {
 	return -1
 }
 
+// Part is the number of a row's part among those that rows are confined to; -1 if the row is of all requests.
+func (c *Counts) Part(r CountRow) int { return partOf(c.confined(), r) }
+
 // All is behind the name of a row of all requests.
 const All = " all"
 
@@ -120,17 +122,4 @@ func (c *Counts) bookRows() (rows []slots.Row) {
 		}
 	}
 	return rows
-}
-
-// Threshold is how long an answer may take that a row does not count as slow.
-type Threshold struct {
-	Row        string   `json:"row"`
-	Control    Duration `json:"control"`    // in control, and in both arms in the baseline
-	Experiment Duration `json:"experiment"` // at least as long
-}
-
-func (t Threshold) check(errs *problems) {
-	errs.add(t.Control <= 0 || t.Experiment < t.Control || t.Experiment > Duration(MaxDelay),
-		"thresholds of row %q, %v and %v, must be above 0, at most %v, and that of the experiment not below control's",
-		t.Row, time.Duration(t.Control), time.Duration(t.Experiment), MaxDelay)
 }

@@ -23,6 +23,11 @@ func (b Bandwidth) check(errs *problems) {
 
 func (b Bandwidth) stage(draws) stage { return &bottleneck{rate: b.Rate} }
 
+// Window is how many bytes are read ahead where a piece usually waits so long.
+func (b Bandwidth) Window(wait time.Duration) int64 {
+	return max(b.within(bandwidthQueue+wait), leastWindow)
+}
+
 // within is how many bytes pass in a while.
 func (b Bandwidth) within(d time.Duration) int64 { return int64(float64(b.Rate) * d.Seconds()) }
 

@@ -19,7 +19,7 @@ func TestDelayIsAppliedAndNeverEarly(t *testing.T) {
 	r := start(t, upstream(t, echo))
 	c := r.dial()
 	ask(t, c, "before the fault") // the fault must also reach connections that are open
-	f := fault("slow", delay)
+	f := delaying("slow", delay)
 	f.Effect = latency(delay, jitter)
 	r.put(f)
 	eventually(t, "the fault is in force", func() bool {
@@ -47,8 +47,8 @@ func TestDelayIsAppliedAndNeverEarly(t *testing.T) {
 
 func TestFaultsAddUp(t *testing.T) {
 	r := start(t, upstream(t, echo))
-	r.put(fault("a", 30*time.Millisecond))
-	up := fault("b", 30*time.Millisecond)
+	r.put(delaying("a", 30*time.Millisecond))
+	up := delaying("b", 30*time.Millisecond)
 	up.Direction = proxy.Both
 	r.put(up)
 	if took := ask(t, r.dial(), "hello"); took < 90*time.Millisecond {
@@ -63,7 +63,7 @@ func TestNoTrafficNoStats(t *testing.T) {
 	r := start(t, upstream(t, echo))
 	c := r.dial()
 	ask(t, c, "before")
-	r.put(fault("idle", time.Millisecond))
+	r.put(delaying("idle", time.Millisecond))
 	eventually(t, "in force", func() bool { return r.get("idle").Stats.InForceOn.Connections == 1 })
 	if s := r.remove("idle").Stats; s != (proxy.Stats{}) {
 		t.Fatalf("without traffic: %+v", s)
@@ -74,7 +74,7 @@ func TestRemovingFlushesWhatIsQueued(t *testing.T) {
 	for _, end := range []string{"removed", "expired"} {
 		t.Run(end, func(t *testing.T) {
 			r := start(t, upstream(t, echo))
-			f := fault("long", 10*time.Minute)
+			f := delaying("long", 10*time.Minute)
 			f.Direction = proxy.Upstream
 			if end == "expired" {
 				f.Expires = 300 * time.Millisecond
@@ -96,8 +96,8 @@ func TestRemovingFlushesWhatIsQueued(t *testing.T) {
 
 func TestRemovingOneOfTwoKeepsTheOther(t *testing.T) {
 	r := start(t, upstream(t, echo))
-	r.put(fault("long", 10*time.Minute))
-	r.put(fault("short", 50*time.Millisecond))
+	r.put(delaying("long", 10*time.Minute))
+	r.put(delaying("short", 50*time.Millisecond))
 	c := r.dial()
 	begin := time.Now()
 	_, _ = io.WriteString(c, "hello")
@@ -121,7 +121,7 @@ func TestShareIsSticky(t *testing.T) {
 		conns = append(conns, c)
 	}
 	hit := func(id string, share float64) map[int]bool {
-		f := fault(id, time.Millisecond)
+		f := delaying(id, time.Millisecond)
 		f.Share, f.Seed = share, 7
 		r.put(f)
 		var of int
@@ -169,7 +169,7 @@ func TestStalledClientDoesNotBlockTheAPI(t *testing.T) {
 	eventually(t, "dialled", func() bool { return connected(r) })
 	for i := range 100 {
 		id := fmt.Sprint("f", i)
-		r.put(fault(id, time.Hour/60/6))
+		r.put(delaying(id, time.Hour/60/6))
 		r.remove(id)
 	}
 	_ = stalled.Close()
@@ -190,7 +190,7 @@ func TestFullLineStopsReadingAndCounts(t *testing.T) {
 			sent.Add(64 << 10)
 		}
 	}))
-	r.put(fault("long", 10*time.Minute))
+	r.put(delaying("long", 10*time.Minute))
 	c := r.dial()
 	eventually(t, "the line is full", func() bool { return r.get("long").Stats.Overflow > 0 })
 	var before int64 = -1
@@ -220,11 +220,11 @@ func TestFullLineStopsReadingAndCounts(t *testing.T) {
 func TestNewFaultReachesConnectionThatIsStillFlushed(t *testing.T) {
 	const size = 96 << 20
 	r := start(t, upstream(t, func(c *net.TCPConn) { _, _ = c.Write(payload(9, size)) }))
-	r.put(fault("first", 10*time.Minute))
+	r.put(delaying("first", 10*time.Minute))
 	c := r.dial()
 	eventually(t, "the line is full", func() bool { return r.get("first").Stats.Overflow > 0 })
 	r.remove("first")
-	r.put(fault("second", time.Millisecond))
+	r.put(delaying("second", time.Millisecond))
 	eventually(t, "the second fault is in force", func() bool { return r.get("second").Stats.InForceOn.Connections == 1 })
 	if n, err := io.Copy(io.Discard, c); n != size || err != nil {
 		t.Fatalf("got %d of %d bytes, %v", n, size, err)
@@ -235,7 +235,7 @@ func TestNewFaultReachesConnectionThatIsStillFlushed(t *testing.T) {
 func TestDeliveredDelayLiesBetweenRequestedAndSeen(t *testing.T) {
 	const n = 40
 	r := start(t, upstream(t, echo))
-	r.put(fault("slow", 20*time.Millisecond))
+	r.put(delaying("slow", 20*time.Millisecond))
 	c := r.dial()
 	var sum, longest time.Duration
 	for range n {
@@ -260,7 +260,7 @@ func TestManyConnections(t *testing.T) {
 		conns[i] = r.dial()
 		ask(t, conns[i], "open")
 	}
-	f := fault("f", 5*time.Millisecond)
+	f := delaying("f", 5*time.Millisecond)
 	f.Direction = proxy.Both
 	r.put(f)
 	eventually(t, "in force on all", func() bool {
@@ -284,7 +284,7 @@ func TestManyConnections(t *testing.T) {
 // stays.
 func TestARunChangesItsOwnFaultInOneStep(t *testing.T) {
 	r := start(t, upstream(t, echo))
-	f := fault("ramp", 20*time.Millisecond)
+	f := delaying("ramp", 20*time.Millisecond)
 	r.put(f)
 	c := r.dial()
 	if took := ask(t, c, "one"); took < 20*time.Millisecond {

@@ -15,5 +15,6 @@ func TestMetricsOfAProxyAreNamedAsTheyWere(t *testing.T) {
 	if _, _, err := r.ask(&http.Client{Timeout: patience}, "GET", "/", "Cookie", "session=u1"); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the request is counted", func() bool { return r.get("f").Stats.Arms != nil }) // which is after its answer
 	formattest.KeptMetrics(t, "metrics-proxy.txt", get(t, r.socket, "/metrics"))
 }

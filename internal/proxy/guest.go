@@ -90,9 +90,7 @@ func (g *Guest) set(faults []*active) {
 	}
 }
 
-func (g *Guest) takes(e Effect) error {
-	return (&listener{Listener: Listener{Name: g.config.Name}}).takes(e)
-}
+func (g *Guest) takes(e Effect) error { return Suits(e, g.config.Name, TCP) }
 
 func (g *Guest) leads() string {
 	g.mu.Lock()

@@ -72,7 +72,7 @@ func TestARestartBreaksNoConnectionAndKeepsNoFault(t *testing.T) {
 	go func() { ended <- proxy.Serve(t.Context(), first) }()
 	r := &rig{Client: proxy.NewClient(o.Listeners[0].Control), t: t, addr: (<-ready)[0].Listen}
 	old := r.dial()
-	r.put(fault("slow", 9*time.Minute))
+	r.put(delaying("slow", 9*time.Minute))
 
 	failing := newHeir(t, o)
 	failing.fails = errors.New("it is broken")

@@ -77,7 +77,7 @@ func (h *Host) Put(f Fault) (Status, error) {
 	f.Via = h.Via
 	leased := f
 	leased.Expires = cmp.Or(f.Expires, MaxExpires)
-	if err := leased.validate(); err != nil {
+	if err := leased.Check(); err != nil {
 		return Status{}, err
 	}
 	status, _, err := h.server.faults.place(f)

@@ -118,8 +118,8 @@ func (r *rig) dial() *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// fault is a plain fault on the proxy of a rig.
-func fault(id string, delay time.Duration) proxy.Fault {
+// delaying is a plain fault on the proxy of a rig.
+func delaying(id string, delay time.Duration) proxy.Fault {
 	return with(id, latency(delay, 0))
 }
 

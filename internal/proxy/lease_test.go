@@ -13,7 +13,7 @@ import (
 func TestLeaseEndsByItselfAndRenewKeepsIt(t *testing.T) {
 	const lease = time.Second
 	r := start(t, upstream(t, echo))
-	kept, lost := fault("kept", time.Millisecond), fault("lost", time.Millisecond)
+	kept, lost := delaying("kept", time.Millisecond), delaying("lost", time.Millisecond)
 	kept.Expires, lost.Expires = lease, lease
 	r.put(kept)
 	r.put(lost)
@@ -42,7 +42,7 @@ func TestLeaseEndsAfterSuspend(t *testing.T) {
 		o.SetClock(func() time.Duration { return time.Duration(clock.Load()) })
 	})
 	c := r.dial()
-	r.put(fault("f", 10*time.Minute))
+	r.put(delaying("f", 10*time.Minute))
 	clock.Add(int64(59 * time.Second))
 	if s := r.get("f"); s.State != proxy.InForce {
 		t.Fatalf("before its lease is over the fault is %s", s.State)
@@ -60,7 +60,7 @@ func TestLeaseEndsAfterSuspend(t *testing.T) {
 func TestRestartHasNoFaults(t *testing.T) {
 	address := upstream(t, echo)
 	r := start(t, address)
-	r.put(fault("f", time.Minute))
+	r.put(delaying("f", time.Minute))
 	r.stop()
 	if _, err := r.Get(t.Context(), "f"); !errors.Is(err, proxy.ErrNotRunning) {
 		t.Fatalf("a stopped proxy answers %v", err)

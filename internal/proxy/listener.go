@@ -179,14 +179,7 @@ func (l *listener) followLater(all []*connection) {
 func (l *listener) leads() string { return leadsTo(l.Listener) }
 
 // takes says why the proxy cannot have a fault with the effect; nil if it can.
-func (l *listener) takes(e Effect) error {
-	_, ends := e.(deadline)
-	_, arrives := e.(arrival)
-	if ends || arrives || shapes(e) {
-		return nil
-	}
-	return wrongProtocol(e, l.Name, TCP)
-}
+func (l *listener) takes(e Effect) error { return Suits(e, l.Name, TCP) }
 
 // coverage counts the open connections that a fault is meant for, and those on which it is in force.
 func (l *listener) coverage(f *active) (n Coverage) {

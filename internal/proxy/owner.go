@@ -238,22 +238,6 @@ func (r *registry) tell(by string, d Disturbance) (run string) {
 	return run
 }
 
-// hand is how something came that no run did.
-func (f Fault) hand() string {
-	if f.Via != "" {
-		return "through " + f.Via
-	}
-	return "by hand"
-}
-
-// origin is who put a fault in.
-func (f Fault) origin() string {
-	if f.Run != "" {
-		return "by run " + f.Run
-	}
-	return f.hand()
-}
-
 func (o *owner) told() Owned {
 	var all Owned
 	for _, d := range o.seen {

@@ -42,15 +42,15 @@ func TestAProxyBelongsToOneRun(t *testing.T) {
 		if _, err := r.own(name, "two", false); !errors.Is(err, proxy.ErrOwned) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s was given to two runs: %v", name, err)
 		}
-		if _, err := r.Put(t.Context(), on(fault("f-"+name, time.Minute), name, "two")); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := r.Put(t.Context(), on(delaying("f-"+name, time.Minute), name, "two")); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("a fault of another run was put into %s: %v", name, err)
 		}
 	}
 	if _, err := r.own("other", "two", false); err != nil {
 		t.Errorf("a proxy of another upstream: %v", err)
 	}
-	r.put(on(fault("own", time.Minute), "web", "one"))
-	r.put(on(fault("own2", time.Minute), "web2", "one"))
+	r.put(on(delaying("own", time.Minute), "web", "one"))
+	r.put(on(delaying("own2", time.Minute), "web2", "one"))
 	if owned, err := r.Disown(t.Context(), "web", "two"); err != nil || owned.Disturbed != nil {
 		t.Errorf("given back by another run: %v, %v", owned, err)
 	}
@@ -91,7 +91,7 @@ func TestAnUpstreamBelongsToOneRunHoweverItIsWritten(t *testing.T) {
 
 func TestWhatIsInAProxyAlreadyIsNamed(t *testing.T) {
 	r := siblings(t)
-	r.put(on(fault("left", time.Minute), "web2", ""))
+	r.put(on(delaying("left", time.Minute), "web2", ""))
 	if _, err := r.own("web", "one", false); !errors.Is(err, proxy.ErrOwned) || !strings.Contains(err.Error(), "left (latency) was put in by hand") {
 		t.Errorf("owned with a fault in: %v", err)
 	}
@@ -106,12 +106,12 @@ func TestWhatAHandChangesIsToldToTheOwner(t *testing.T) {
 	if _, err := r.own("web", "one", false); err != nil {
 		t.Fatal(err)
 	}
-	r.put(on(fault("own", time.Minute), "web", "one"))
-	if s := r.put(on(fault("hand", time.Minute), "web2", "")); s.Spoils != "one" {
+	r.put(on(delaying("own", time.Minute), "web", "one"))
+	if s := r.put(on(delaying("hand", time.Minute), "web2", "")); s.Spoils != "one" {
 		t.Errorf("whoever puts a fault in is not told: %+v", s)
 	}
-	r.put(on(fault("hand", time.Minute), "web2", "")) // renewed: nothing new
-	r.put(on(fault("free", time.Minute), "other", ""))
+	r.put(on(delaying("hand", time.Minute), "web2", "")) // renewed: nothing new
+	r.put(on(delaying("free", time.Minute), "other", ""))
 	r.remove("hand")
 	r.remove("own") // by hand too
 	owned, err := r.own("web", "one", true)
@@ -133,7 +133,7 @@ func TestARunTakesOutItsOwnFaultsUndisturbed(t *testing.T) {
 	if _, err := r.own("web", "one", false); err != nil {
 		t.Fatal(err)
 	}
-	r.put(on(fault("own", time.Minute), "web", "one"))
+	r.put(on(delaying("own", time.Minute), "web", "one"))
 	if s, err := r.Retract(t.Context(), "own", "one"); err != nil || s.State != proxy.Ended || s.Spoils != "" {
 		t.Errorf("%+v, %v", s, err)
 	}

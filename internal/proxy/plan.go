@@ -84,7 +84,7 @@ func newPlan(way Direction, bonds []*bond) *plan {
 	}
 	for _, l := range p.lanes {
 		if e, ok := l.fault.Effect.(Bandwidth); ok {
-			window := max(e.within(bandwidthQueue+p.wait), leastWindow)
+			window := e.Window(p.wait)
 			if p.window == 0 || window < p.window {
 				p.window = window
 			}

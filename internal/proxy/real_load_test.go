@@ -110,7 +110,7 @@ func TestRealPostgreSQLUnderLoad(t *testing.T) {
 	if _, err := conns[0].Exec(t.Context(), "CREATE TABLE orders (client int, n int, PRIMARY KEY (client, n))"); err != nil {
 		t.Fatal(err)
 	}
-	switchUnderLoad(t, r, fault("", realDelay), func(client int) error {
+	switchUnderLoad(t, r, delaying("", realDelay), func(client int) error {
 		rows[client]++
 		_, err := conns[client].Exec(context.Background(), "INSERT INTO orders VALUES ($1, $2)", client, rows[client])
 		return err
@@ -149,7 +149,7 @@ func TestRealHTTPSUnderLoad(t *testing.T) {
 		fault  proxy.Fault
 		http2  bool
 	}{
-		"bytes":            {func(*proxy.Listener) {}, fault("", realDelay), false},
+		"bytes":            {func(*proxy.Listener) {}, delaying("", realDelay), false},
 		"requests":         {atBothEnds(cert, key), slowRequests, false},
 		"requests, HTTP/2": {atBothEnds(cert, key), slowRequests, true},
 	} {

@@ -74,7 +74,7 @@ func TestRealRedis(t *testing.T) {
 		return time.Since(begin)
 	}
 	call("SET k 1", "+OK")
-	r.put(fault("slow", 50*time.Millisecond))
+	r.put(delaying("slow", 50*time.Millisecond))
 	for n := range 5 {
 		if took := call("INCR k", fmt.Sprintf(":%d", n+2)); took < 50*time.Millisecond {
 			t.Fatalf("answered after %v", took)
@@ -92,7 +92,7 @@ func TestRealRedis(t *testing.T) {
 	go func() {
 		_, _ = fmt.Fprintf(c, "*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$%d\r\n%s\r\nGET big\r\n", len(value), value)
 	}()
-	both := fault("both", 20*time.Millisecond)
+	both := delaying("both", 20*time.Millisecond)
 	both.Direction = proxy.Both
 	r.put(both)
 	for _, want := range []string{"+OK\r\n", fmt.Sprintf("$%d\r\n", len(value))} {
@@ -145,7 +145,7 @@ func TestRealNginx(t *testing.T) {
 		return took
 	}
 	get()
-	r.put(fault("slow", 50*time.Millisecond))
+	r.put(delaying("slow", 50*time.Millisecond))
 	if took := get(); took < 50*time.Millisecond {
 		t.Fatalf("answered after %v", took)
 	}

@@ -70,7 +70,7 @@ func redirected(t *testing.T) {
 		}
 	}
 	const delay = 30 * time.Millisecond
-	r.put(fault("slow", delay))
+	r.put(delaying("slow", delay))
 	if took := askAs(t, 65534, service); took < delay {
 		t.Errorf("a program's answer came after %s, it was not redirected", took)
 	}

@@ -19,16 +19,6 @@ func refuse(status int, hint, format string, args ...any) error {
 	return &refusal{status, fmt.Errorf(format, args...), hint}
 }
 
-func unknown(id string) error {
-	return refuse(http.StatusNotFound, "it was never put in since the proxy started, or ended long ago",
-		"there is no fault %q", id)
-}
-
-func over(a *active) error {
-	return refuse(http.StatusGone, "put a new fault in under another id", "fault %q has %s",
-		a.ID, map[State]string{Ended: "ended", Expired: "expired"}[a.state])
-}
-
 // asRefusal gives any error a status.
 func asRefusal(err error) *refusal {
 	var r *refusal

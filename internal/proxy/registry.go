@@ -80,7 +80,7 @@ func newRegistry(proxies map[string]port, log *slog.Logger) *registry {
 // whether it is new.
 func (r *registry) put(f Fault) (status Status, created bool, err error) {
 	f = f.withDefaults()
-	if err := f.validate(); err != nil {
+	if err := f.Check(); err != nil {
 		return Status{}, false, refuse(http.StatusBadRequest, "", "%w", err)
 	}
 	return r.place(f)
@@ -206,6 +206,16 @@ func (r *registry) remove(id, by string) (Status, error) {
 		status.Spoils = r.disturb(a.Fault, by, "taken out")
 	}
 	return status, nil
+}
+
+func unknown(id string) error {
+	return refuse(http.StatusNotFound, "it was never put in since the proxy started, or ended long ago",
+		"there is no fault %q", id)
+}
+
+func over(a *active) error {
+	return refuse(http.StatusGone, "put a new fault in under another id", "fault %q has %s",
+		a.ID, map[State]string{Ended: "ended", Expired: "expired"}[a.state])
 }
 
 // finish takes a fault out, keeps its stats for a while, and its id for longer.

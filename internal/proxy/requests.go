@@ -95,6 +95,33 @@ func (q Requests) match(f Fault) (forward.Rule, error) {
 	return forward.Rule{Match: m, Share: share, MaxActive: q.MaxActive}, errors.Join(errs...)
 }
 
+// Rule is what a fault on requests makes of them.
+func (f Fault) Rule() (forward.Rule, error) {
+	e, ok := f.Effect.(requests)
+	if !ok {
+		return forward.Rule{}, fmt.Errorf("fault %q hits no requests", f.ID)
+	}
+	return e.rule(f)
+}
+
+// WatchRule is which requests of both arms of a run the fault hits.
+func (f Fault) WatchRule(run string) (forward.Rule, error) {
+	f.Run = run
+	f = f.withDefaults()
+	var errs problems
+	e, ok := f.Effect.(requests)
+	if _, arms := f.Effect.(Arms); !ok || arms {
+		return forward.Rule{}, fmt.Errorf("fault %q hits no requests", f.ID)
+	}
+	errs.add(!(f.Share > 0 && f.Share <= 1), "share %v must be above 0 and at most 1", f.Share)
+	f.Effect.check(&errs)
+	rule, err := e.rule(f)
+	errs.add(err != nil, "%w", err)
+	errs.add(rule.MaxActive > 0, "with maxActive it depends on other requests whether fault %q hits one, and not on the request", f.ID)
+	rule.Match.Member = forward.Member{}
+	return forward.Rule{Match: rule.Match, Share: rule.Share}, errors.Join(errs...)
+}
+
 // network reads an address or a network; empty is every one.
 func network(text string) (netip.Prefix, error) {
 	if text == "" {

@@ -35,7 +35,7 @@ func TestAPeerThatIsSlowHoldsUpTheSource(t *testing.T) {
 			sent.Add(int64(len(chunk)))
 		}
 	}), func(o *proxy.Options) { o.Budget = 8 * most })
-	r.put(fault("slow", time.Millisecond))
+	r.put(delaying("slow", time.Millisecond))
 	c := r.dial() // reads nothing
 	_, _ = io.WriteString(c, "?")
 	var before, looks int64
@@ -60,7 +60,7 @@ func TestLatencyDoesNotNarrowABottleneck(t *testing.T) {
 	const rate, size, delay = 2 << 20, 1 << 20, 300 * time.Millisecond
 	for _, first := range []string{"latency", "bandwidth"} {
 		r := start(t, upstream(t, func(c *net.TCPConn) { _, _ = c.Write(payload(1, size)) }))
-		faults := []proxy.Fault{fault("a", delay), with("b", proxy.Bandwidth{Rate: rate})}
+		faults := []proxy.Fault{delaying("a", delay), with("b", proxy.Bandwidth{Rate: rate})}
 		if first == "bandwidth" {
 			faults[0], faults[1] = faults[1], faults[0]
 		}

@@ -44,7 +44,7 @@ func TestConnectionsGoWhereTheirNameInTLSSaysAndKeepTheirFaults(t *testing.T) {
 		}
 	}
 	const delay = 20 * time.Millisecond
-	f := fault("slow", delay)
+	f := delaying("slow", delay)
 	f.Direction = proxy.Upstream
 	r.put(f)
 	if begin, got := time.Now(), ask("pay.example.com"); got != "pay" || time.Since(begin) < delay {

@@ -6,6 +6,9 @@ import "time"
 // sums.
 const never = time.Duration(1 << 60)
 
+// bufferSize is the most that one read takes, in bytes.
+const bufferSize = 32 << 10
+
 // piece is what a line lets go next: bytes of one chunk, or the end of the stream. Times are since the line's start.
 type piece struct {
 	number uint64        // of the chunk; all pieces of a chunk have the same

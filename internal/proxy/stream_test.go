@@ -55,7 +55,7 @@ func TestPassThroughIsIntact(t *testing.T) {
 
 func TestDelayedStreamIsIntact(t *testing.T) {
 	r := start(t, upstream(t, echo))
-	f := fault("slow", 20*time.Millisecond)
+	f := delaying("slow", 20*time.Millisecond)
 	f.Effect, f.Direction = latency(20*time.Millisecond, 10*time.Millisecond), "both"
 	r.put(f)
 	exchange(t, r.dial(), 2, 16<<20)
@@ -68,7 +68,7 @@ func TestDelayedStreamIsIntact(t *testing.T) {
 // other way is read.
 func TestNoWayStarvesTheOther(t *testing.T) {
 	r := start(t, upstream(t, echo))
-	f := fault("slow", 300*time.Millisecond)
+	f := delaying("slow", 300*time.Millisecond)
 	f.Direction = "both"
 	r.put(f)
 	var all sync.WaitGroup
@@ -96,7 +96,7 @@ func TestSwitchingBreaksNothing(t *testing.T) {
 						return
 					default:
 					}
-					f := fault(fmt.Sprint("f", switches), delay)
+					f := delaying(fmt.Sprint("f", switches), delay)
 					f.Effect, f.Direction = latency(delay, delay), "both"
 					if _, err := r.Put(context.Background(), f); err != nil {
 						t.Error(err)
@@ -125,7 +125,7 @@ func TestHalfClose(t *testing.T) {
 				_, _ = c.Write(append([]byte("late answer to "), question...))
 			}))
 			if delay > 0 {
-				f := fault("f", delay)
+				f := delaying("f", delay)
 				f.Direction = "both"
 				r.put(f)
 			}
@@ -215,7 +215,7 @@ func putIf(r *rig, direction string) {
 	if direction == "" {
 		return
 	}
-	f := fault("f", 30*time.Millisecond)
+	f := delaying("f", 30*time.Millisecond)
 	f.Direction = proxy.Direction(direction)
 	r.put(f)
 }
@@ -223,7 +223,7 @@ func putIf(r *rig, direction string) {
 // connected says whether a connection to the upstream stands; it shows as one that a fault is meant for.
 func connected(r *rig) bool {
 	r.t.Helper()
-	f := fault("probe", time.Millisecond)
+	f := delaying("probe", time.Millisecond)
 	f.ID += time.Now().Format("150405.000000000")
 	r.put(f)
 	defer r.remove(f.ID)
@@ -261,7 +261,7 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	r0.stop() // what the runtime starts once is now started
 	before := runtime.NumGoroutine()
 	r := start(t, address)
-	f := fault("f", time.Minute)
+	f := delaying("f", time.Minute)
 	f.Direction = "both"
 	r.put(f)
 	const n = 5

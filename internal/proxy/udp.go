@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -93,15 +92,7 @@ func (l *udpListener) send(c *client, way Direction, data []byte) {
 func (l *udpListener) leads() string { return leadsTo(l.Listener) }
 
 // takes says why the proxy cannot have a fault with the effect; nil if it can.
-func (l *udpListener) takes(e Effect) error {
-	if _, ok := e.(datagrams); !ok {
-		return fmt.Errorf("%s is for streams, and proxy %q is udp: use latency, loss or timeout", e.Kind(), l.Name)
-	}
-	if t, ok := e.(Timeout); ok && t.After > 0 {
-		return fmt.Errorf("datagrams have no connection to reset, and proxy %q is udp: leave after out", l.Name)
-	}
-	return nil
-}
+func (l *udpListener) takes(e Effect) error { return Suits(e, l.Name, UDP) }
 
 // coverage counts the clients that a fault is meant for. It is in force on all of them as soon as it is put in.
 func (l *udpListener) coverage(f *active) (n Coverage) {

@@ -121,7 +121,7 @@ func (l *webListener) set(faults []*active) {
 
 // put puts a fault on the board, in the place of what it was before its run changed it.
 func (l *webListener) put(f *active) {
-	rule, err := f.Effect.(requests).rule(f.Fault)
+	rule, err := f.Rule()
 	if err != nil {
 		l.log.Error("fault without effect", "fault", f.ID, "err", err) // check refuses it before
 		return
@@ -195,12 +195,7 @@ func (l *webListener) observe(x *forward.Exchange) {
 func (l *webListener) leads() string { return leadsTo(l.Listener) }
 
 // takes says why the proxy cannot have a fault with the effect; nil if it can.
-func (l *webListener) takes(e Effect) error {
-	if _, ok := e.(requests); ok {
-		return nil
-	}
-	return wrongProtocol(e, l.Name, HTTP)
-}
+func (l *webListener) takes(e Effect) error { return Suits(e, l.Name, HTTP) }
 
 // coverage is all open connections: a fault concerns requests, and those that wait too.
 func (l *webListener) coverage(*active) Coverage {

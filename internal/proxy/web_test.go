@@ -168,7 +168,7 @@ func TestFaultsOfOtherProtocolsAreRefusedWithASentence(t *testing.T) {
 		f    proxy.Fault
 		says string
 	}{
-		{web, fault("l", time.Second), `latency is for connections, and proxy "web" is http: use a kind that begins with http- or grpc-`},
+		{web, delaying("l", time.Second), `latency is for connections, and proxy "web" is http: use a kind that begins with http- or grpc-`},
 		{tcp, with("h", proxy.HTTPAbort{}), `http-abort is for the requests of proxies with protocol http, and proxy "web" is tcp`},
 		{web, with("m", proxy.HTTPAbort{Requests: proxy.Requests{Path: "pay", From: "nowhere", Key: "header:"}}), `a path begins with /`},
 		{web, with("m", proxy.HTTPAbort{Requests: proxy.Requests{Path: "~("}}), `regular expression`},
