@@ -42,11 +42,12 @@ func leftWhole() []string {
 // fileBudgets are of packages that are about to be split, and of catalogs.
 func fileBudgets() map[string]int {
 	return map[string]int{
-		"mishap/injectors":       1,
-		"mishap/injectors/proxy": 24,
-		"mishap/internal/app":    46,
-		"mishap/internal/proxy":  83,
-		"mishap/internal/report": 22,
+		"mishap/injectors":            1,
+		"mishap/injectors/proxy":      24,
+		"mishap/internal/app":         46,
+		"mishap/internal/proxy":       61,
+		"mishap/internal/proxy/fault": 26,
+		"mishap/internal/report":      22,
 	}
 }
 
@@ -61,7 +62,7 @@ func methodBudgets() map[string]int {
 func circleBudgets() map[string]int {
 	return map[string]int{
 		"mishap/internal/app":   21,
-		"mishap/internal/proxy": 69,
+		"mishap/internal/proxy": 41,
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 const (
@@ -179,16 +179,16 @@ func (s *soaker) change() {
 		s.call(func(ctx context.Context) error { _, err := m.client.Delete(ctx, id); return err })
 		delete(m.in, "echo")
 	}
-	effects := []proxy.Effect{
-		proxy.Latency{Spread: proxy.Spread{Delay: proxy.Duration(time.Duration(1+s.rng.IntN(30)) * time.Millisecond)}},
-		proxy.Bandwidth{Rate: 1 << 20}, proxy.Slicer{Size: 100, Vary: 50}, nil,
+	effects := []fault.Effect{
+		fault.Latency{Spread: fault.Spread{Delay: fault.Duration(time.Duration(1+s.rng.IntN(30)) * time.Millisecond)}},
+		fault.Bandwidth{Rate: 1 << 20}, fault.Slicer{Size: 100, Vary: 50}, nil,
 	}
 	effect := effects[s.rng.IntN(len(effects))]
 	if effect == nil {
 		return
 	}
 	m.count++
-	f := proxy.Fault{ID: fmt.Sprintf("soak-%d", m.count), Proxy: "echo", Effect: effect, Direction: []proxy.Direction{proxy.Upstream, proxy.Downstream, proxy.Both}[s.rng.IntN(3)], Expires: proxy.MaxExpires}
+	f := fault.Fault{ID: fmt.Sprintf("soak-%d", m.count), Proxy: "echo", Effect: effect, Direction: []fault.Direction{fault.Upstream, fault.Downstream, fault.Both}[s.rng.IntN(3)], Expires: fault.MaxExpires}
 	s.call(func(ctx context.Context) error { _, err := m.client.Put(ctx, f); return err })
 	m.in["echo"] = f.ID
 	s.faults++

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // service is one proxied port.
@@ -139,7 +140,7 @@ func (m *mishap) add(ctx context.Context, service string, delay time.Duration) e
 	m.count++
 	id := fmt.Sprintf("delay-%d", m.count) // an id that has ended is not taken again
 	m.in[service] = id
-	_, err := m.client.Put(ctx, proxy.Fault{ID: id, Proxy: service, Effect: proxy.Latency{Spread: proxy.Spread{Delay: proxy.Duration(delay)}}, Expires: proxy.MaxExpires})
+	_, err := m.client.Put(ctx, fault.Fault{ID: id, Proxy: service, Effect: fault.Latency{Spread: fault.Spread{Delay: fault.Duration(delay)}}, Expires: fault.MaxExpires})
 	return err
 }
 

@@ -16,19 +16,20 @@ import (
 	proxyfault "mishap/injectors/proxy"
 	"mishap/internal/outside"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // settled is how long add waits until a fault is in force on every open connection.
 const settled = 2 * time.Second
 
 func (c *cli) proxyAddCommand() *cobra.Command {
-	var f proxy.Fault
+	var f fault.Fault
 	var direction, share, control string
 	cmd := &cobra.Command{
 		Use:   "add PROXY KIND [KEY=VALUE…]",
 		Short: "Put a fault into a running proxy, for a while",
 		Long: `Put a fault into a running proxy. It ends by itself after --for, which is at most
-` + proxy.MaxExpires.String() + `, and when the proxy ends.
+` + fault.MaxExpires.String() + `, and when the proxy ends.
 
 Kinds and what they take:
   latency        delay jitter distribution correlation per, or trace=@FILE with
@@ -47,7 +48,7 @@ Kinds and what they take:
   mishap proxy add database reset after=10s --for 1m`,
 		Args: atLeast(2, "the name of a proxy, and a kind of fault"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.Proxy, f.Direction = args[0], proxy.Direction(direction)
+			f.Proxy, f.Direction = args[0], fault.Direction(direction)
 			if err := fillFault(&f, args[1], args[2:], share); err != nil {
 				return err
 			}
@@ -65,7 +66,7 @@ Kinds and what they take:
 }
 
 // fillFault reads what was given on the command line, and names every problem of it.
-func fillFault(f *proxy.Fault, kind string, pairs []string, share string) error {
+func fillFault(f *fault.Fault, kind string, pairs []string, share string) error {
 	var part mishap.Share
 	if f.Expires == 0 {
 		return usageError{mishap.WithHint(errors.New("--for is missing: how long the fault may last"), "for example --for 5m")}
@@ -75,7 +76,7 @@ func fillFault(f *proxy.Fault, kind string, pairs []string, share string) error 
 	}
 	with, err := parameters(pairs)
 	if err == nil {
-		f.Effect, err = proxy.DecodeEffect(kind, with)
+		f.Effect, err = fault.DecodeEffect(kind, with)
 	}
 	if bad := part.UnmarshalText([]byte(share)); bad != nil {
 		err = errors.Join(err, fmt.Errorf("--share: %w", bad))
@@ -140,7 +141,7 @@ func parameter(text string) (any, error) {
 }
 
 // addFault puts a fault in, and says when all open connections have it.
-func (c *cli) addFault(ctx context.Context, client *proxy.Client, f proxy.Fault) error {
+func (c *cli) addFault(ctx context.Context, client *proxy.Client, f fault.Fault) error {
 	status, err := client.Put(ctx, f)
 	if err != nil {
 		return err

@@ -13,17 +13,18 @@ import (
 	"mishap/injectors/proxy"
 	"mishap/internal/injectortest"
 	real "mishap/internal/proxy"
+	wire "mishap/internal/proxy/fault"
 )
 
 // control speaks to a real real.
 type control struct{ c *real.Client }
 
 func (c control) Put(ctx context.Context, f proxy.Fault) error {
-	effect, err := real.DecodeEffect(f.Kind, f.With)
+	effect, err := wire.DecodeEffect(f.Kind, f.With)
 	if err != nil {
 		return err
 	}
-	_, err = c.c.Put(ctx, real.Fault{ID: f.ID, Run: f.Run, Proxy: f.Proxy, Effect: effect, Direction: real.Direction(f.Direction), Share: f.Share, Seed: f.Seed, Expires: f.Expires})
+	_, err = c.c.Put(ctx, wire.Fault{ID: f.ID, Run: f.Run, Proxy: f.Proxy, Effect: effect, Direction: wire.Direction(f.Direction), Share: f.Share, Seed: f.Seed, Expires: f.Expires})
 	return translated(err)
 }
 

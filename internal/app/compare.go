@@ -17,6 +17,7 @@ import (
 	"mishap/internal/member"
 	sources "mishap/internal/metrics"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 	"mishap/internal/runner"
 )
 
@@ -72,7 +73,7 @@ func (c *comparer) compare(ctx context.Context, book ledger.Ledger, r *runner.Ru
 		if err != nil {
 			return nil, err
 		}
-		edge = sources.NewProxy(reader, proxy.ArmsDelay)
+		edge = sources.NewProxy(reader, fault.ArmsDelay)
 		o.Assigned, o.Keyless = edge.Assigned, edge.Keyless
 		if err := expose(c.catalog, &o, plan.Experiment, reader); err != nil {
 			return nil, err
@@ -240,7 +241,7 @@ func undecided(e mishap.Experiment) (lines []string) {
 
 // lateness says how late the numbers of each metric are, and those of the latest.
 func (c *comparer) lateness(ctx context.Context, spec mishap.Compare) (lines []string, most time.Duration) {
-	all, err := c.catalog.MetricSources(spec, sources.Deps{Proxy: sources.NewProxy(nil, proxy.ArmsDelay)})
+	all, err := c.catalog.MetricSources(spec, sources.Deps{Proxy: sources.NewProxy(nil, fault.ArmsDelay)})
 	if err != nil {
 		return []string{err.Error()}, 0
 	}

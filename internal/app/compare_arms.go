@@ -8,6 +8,7 @@ import (
 	"mishap/internal/analysis"
 	sources "mishap/internal/metrics"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // Arms gives the closed buckets after a number. All attempts are in them, as they
@@ -18,7 +19,7 @@ func (r armsReader) Arms(ctx context.Context, after uint64, trials int) (sources
 		return sources.ArmsPage{}, err
 	}
 	page := sources.ArmsPage{
-		Width: time.Duration(report.Width), Delay: proxy.ArmsDelay, Bounds: report.Bounds, More: report.More,
+		Width: time.Duration(report.Width), Delay: fault.ArmsDelay, Bounds: report.Bounds, More: report.More,
 		Units:  mishap.ArmCount{Control: int64(report.Allocation.Control.Units), Experiment: int64(report.Allocation.Experiment.Units)},
 		NoKey:  report.Allocation.WithoutKey,
 		InArms: report.Allocation.Requests() + report.Allocation.Outside,
@@ -82,7 +83,7 @@ func armCount[N uint32 | uint64](control, experiment N) mishap.ArmCount {
 func (r armsReader) SetThresholds(ctx context.Context, all []sources.Threshold) error {
 	limits := proxy.Limits{Run: r.run}
 	for _, t := range all {
-		limits.Thresholds = append(limits.Thresholds, proxy.Threshold{Row: t.Row, Control: proxy.Duration(t.Control), Experiment: proxy.Duration(t.Experiment)})
+		limits.Thresholds = append(limits.Thresholds, proxy.Threshold{Row: t.Row, Control: fault.Duration(t.Control), Experiment: fault.Duration(t.Experiment)})
 	}
 	return r.client.SetThresholds(ctx, r.id, limits)
 }

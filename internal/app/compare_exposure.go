@@ -12,6 +12,7 @@ import (
 	"mishap/internal/comparison"
 	sources "mishap/internal/metrics"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // watchMet is how long a proxy goes on noting who met a fault when nobody asks any more.
@@ -33,14 +34,14 @@ func expose(c *catalog.Catalog, o *comparison.Options, e mishap.Experiment, edge
 		if err != nil {
 			return err
 		}
-		d := &dependency{client: client, name: name, ask: proxy.MetWatch{Run: edge.run, Keep: proxy.Duration(watchMet)}}
+		d := &dependency{client: client, name: name, ask: proxy.MetWatch{Run: edge.run, Keep: fault.Duration(watchMet)}}
 		for _, f := range x.Faults {
-			effect, err := proxy.DecodeEffect(f.Kind, f.With)
+			effect, err := fault.DecodeEffect(f.Kind, f.With)
 			if err != nil {
 				return fmt.Errorf("watch who meets fault %q: %w", f.ID, err)
 			}
 			if f.Proxy == name {
-				d.ask.Faults = append(d.ask.Faults, proxy.Fault{ID: f.ID, Effect: effect, Seed: f.Seed, Share: f.Share})
+				d.ask.Faults = append(d.ask.Faults, fault.Fault{ID: f.ID, Effect: effect, Seed: f.Seed, Share: f.Share})
 			}
 		}
 		o.Dependencies = append(o.Dependencies, d)

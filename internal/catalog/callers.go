@@ -10,6 +10,7 @@ import (
 	"mishap/internal/callers"
 	"mishap/internal/config"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 	"mishap/probes"
 )
 
@@ -81,7 +82,7 @@ func (c *Catalog) Proxy(name string) (config.Proxy, error) {
 func (w *CallerWatch) Look(ctx context.Context) (proxy.Watched, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	got, err := w.client.Callers(ctx, w.name, proxy.Watch{ID: w.id, After: w.seq, Keep: proxy.Duration(watchFor)})
+	got, err := w.client.Callers(ctx, w.name, proxy.Watch{ID: w.id, After: w.seq, Keep: fault.Duration(watchFor)})
 	if err != nil {
 		return got, err
 	}
@@ -89,7 +90,7 @@ func (w *CallerWatch) Look(ctx context.Context) (proxy.Watched, error) {
 		w.since, w.seen = got.Since, callers.Seen{}
 	}
 	w.seq, w.seen.Until = got.Seq, time.Duration(got.Now)*time.Microsecond
-	w.seen.Connections = got.Protocol == proxy.TCP
+	w.seen.Connections = got.Protocol == fault.TCP
 	w.seen.Lost += int(got.Lost)
 	for _, a := range got.Attempts {
 		w.seen.Attempts = append(w.seen.Attempts, attempt(a))

@@ -9,6 +9,7 @@ import (
 	"mishap"
 	proxyfault "mishap/injectors/proxy"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // proxyControl lets an injector speak to the control API of a proxy.
@@ -57,13 +58,13 @@ func (u unreadable) Disown(context.Context, string, string) error { return u.err
 
 // Put puts the fault in, or renews it.
 func (p proxyControl) Put(ctx context.Context, f proxyfault.Fault) error {
-	effect, err := proxy.DecodeEffect(f.Kind, f.With)
+	effect, err := fault.DecodeEffect(f.Kind, f.With)
 	if err != nil {
 		return fmt.Errorf("put fault %q: %w", f.ID, err)
 	}
-	_, err = p.client.Put(ctx, proxy.Fault{
+	_, err = p.client.Put(ctx, fault.Fault{
 		ID: f.ID, Run: f.Run, Proxy: f.Proxy, Effect: effect,
-		Direction: proxy.Direction(f.Direction), Seed: f.Seed, Share: f.Share, Expires: f.Expires,
+		Direction: fault.Direction(f.Direction), Seed: f.Seed, Share: f.Share, Expires: f.Expires,
 	})
 	return translate(err)
 }
@@ -125,7 +126,7 @@ func (p proxyControl) Delete(ctx context.Context, id, run string) error {
 // Own makes a proxy belong to a run.
 func (p proxyControl) Own(ctx context.Context, name, run string, expires time.Duration, keep bool) ([]mishap.Disturbance, error) {
 	asked := time.Now()
-	owned, err := p.client.Own(ctx, name, proxy.Owner{Run: run, Expires: min(expires, proxy.MaxExpires), Renew: keep})
+	owned, err := p.client.Own(ctx, name, proxy.Owner{Run: run, Expires: min(expires, fault.MaxExpires), Renew: keep})
 	switch {
 	case errors.Is(err, proxy.ErrOwned):
 		return nil, fmt.Errorf("%w: %w", mishap.ErrTaken, err)

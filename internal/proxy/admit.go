@@ -3,6 +3,8 @@ package proxy
 import (
 	"io"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 // admit lets a new connection wait, or ends it, as the faults of the moment want; true says that the upstream is to be
@@ -13,7 +15,7 @@ func (l *listener) admit(c *connection) bool {
 		for _, b := range by {
 			b.touch()
 		}
-		if instead != goesOn {
+		if instead != fault.GoesOn {
 			refuseAs(c, instead)
 			return false
 		}
@@ -38,15 +40,15 @@ func (l *listener) admit(c *connection) bool {
 
 // arrive asks the faults that concern a connection before its upstream is dialled: how long it is to wait since it came,
 // who says so, and how it is ended instead. changed is closed when the answer may be another.
-func (l *listener) arrive(c *connection) (wait time.Duration, by []*bond, instead ending, changed chan struct{}) {
+func (l *listener) arrive(c *connection) (wait time.Duration, by []*bond, instead fault.Ending, changed chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, f := range l.faults {
-		a, ok := f.Effect.(arrival)
-		if !ok || !f.hits(c.number) {
+		a, ok := f.Effect.(fault.Arrival)
+		if !ok || !f.Hits(c.number) {
 			continue
 		}
-		d, how := a.arrive(newDraws(f.Seed, c.number, ""))
+		d, how := a.Arrive(fault.NewDraws(f.Seed, c.number, ""))
 		wait += d
 		b := c.arrivals[f.counters]
 		if b == nil {
@@ -57,17 +59,17 @@ func (l *listener) arrive(c *connection) (wait time.Duration, by []*bond, instea
 			c.arrivals[f.counters] = b
 		}
 		by = append(by, b)
-		if how != goesOn {
+		if how != fault.GoesOn {
 			f.counters.endedOne()
 			return 0, []*bond{b}, how, nil
 		}
 	}
-	return wait, by, goesOn, l.changed
+	return wait, by, fault.GoesOn, l.changed
 }
 
 // refuseAs ends a connection that has no upstream yet.
-func refuseAs(c *connection, how ending) {
-	if how == byClose {
+func refuseAs(c *connection, how fault.Ending) {
+	if how == fault.ByClose {
 		// A close with bytes unread would be a RST.
 		_ = c.client.CloseWrite()
 		_ = c.client.SetReadDeadline(time.Now().Add(lingerTime))

@@ -1,6 +1,10 @@
 package proxy
 
-import "time"
+import (
+	"time"
+
+	"mishap/internal/proxy/fault"
+)
 
 // partAnswers is how long some answers took in the baseline that rows are of: what of them is slow is read off it. Rows of
 // all requests go by the buckets.
@@ -28,10 +32,10 @@ func answersOf(rows []unitRow, exposed bool) (list []*partAnswers) {
 	}
 	for _, r := range rows {
 		switch {
-		case r.Of != OfSlow:
+		case r.Of != fault.OfSlow:
 		case exposed && r.part != 0:
 			add(key{r.part, true}, r.Name)
-			add(key{r.part, false}, r.Name+All)
+			add(key{r.part, false}, r.Name+fault.All)
 		case exposed, r.part != 0:
 			add(key{r.part, exposed}, r.Name)
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/proxy/fault"
 )
 
 const (
@@ -19,7 +20,7 @@ type firstAttempts struct {
 	capped bool
 }
 
-func newFirstAttempts(a Arms) *firstAttempts {
+func newFirstAttempts(a fault.Arms) *firstAttempts {
 	key, _ := forward.ParseKey(a.Key) // which is checked
 	return &firstAttempts{single: key.Single(), failed: make(map[uint64]uint32)}
 }

@@ -17,11 +17,12 @@ import (
 
 	"mishap/internal/forward"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // BenchmarkArmsBook is what the book of arms costs a request of an arm, from its coming to its end, on all cores at once.
 func BenchmarkArmsBook(b *testing.B) {
-	for name, a := range map[string]proxy.Arms{"buckets": {}, "and units": counting(latencies), "and who met the fault": counting(latencies, exposed)} {
+	for name, a := range map[string]fault.Arms{"buckets": {}, "and units": counting(latencies), "and who met the fault": counting(latencies, exposed)} {
 		b.Run(name, func(b *testing.B) {
 			a.Key = "cookie:session"
 			book := proxy.NewBook(a, time.Now())
@@ -84,10 +85,10 @@ func (m *meetings) tell(book proxy.Book) (stop func()) {
 }
 
 // latencies are the rows of a usual comparison: failures, and four quantiles.
-func latencies(c *proxy.Counts) {
-	c.Rows = []proxy.CountRow{{Name: "success-rate", Of: proxy.OfFailures}}
+func latencies(c *fault.Counts) {
+	c.Rows = []fault.CountRow{{Name: "success-rate", Of: fault.OfFailures}}
 	for _, q := range []string{"p50", "p90", "p99", "p99.9"} {
-		c.Rows = append(c.Rows, proxy.CountRow{Name: q, Of: proxy.OfSlow})
+		c.Rows = append(c.Rows, fault.CountRow{Name: q, Of: fault.OfSlow})
 	}
 }
 
@@ -103,7 +104,7 @@ func TestMain(m *testing.M) {
 	}
 	go func() {
 		err := proxy.Serve(context.Background(), proxy.Options{
-			Listeners: []proxy.Listener{{Name: "web", Listen: "127.0.0.1:0", Upstream: upstream, Control: socket, Protocol: proxy.HTTP, Edge: true}},
+			Listeners: []proxy.Listener{{Name: "web", Listen: "127.0.0.1:0", Upstream: upstream, Control: socket, Protocol: fault.HTTP, Edge: true}},
 			Ready:     func(list []proxy.ProxyStatus) { go benchReady(socket, list[0].Listen, share, met) },
 		})
 		fmt.Fprintln(os.Stderr, err)
@@ -127,13 +128,13 @@ func benchReady(socket, address string, share, met float64) {
 // benchArms puts arms in that count units, with all that is told of them; and, if a part of the requests meets a fault, which.
 func benchArms(c *proxy.Client, share, met float64) error {
 	f := arms("a", share)
-	a := f.Effect.(proxy.Arms)
+	a := f.Effect.(fault.Arms)
 	a.Counts = counting(latencies).Counts
 	a.Counts.Exposed = met > 0
 	f.Effect, f.Expires = a, time.Hour
 	ctx, limits := context.Background(), proxy.Limits{Run: f.Run}
 	for _, r := range a.Counts.Rows[1:] {
-		limits.Thresholds = append(limits.Thresholds, proxy.Threshold{Row: r.Name, Control: proxy.Duration(ms), Experiment: proxy.Duration(2 * ms)})
+		limits.Thresholds = append(limits.Thresholds, proxy.Threshold{Row: r.Name, Control: fault.Duration(ms), Experiment: fault.Duration(2 * ms)})
 	}
 	_, err := c.Put(ctx, f)
 	if err == nil {
@@ -150,7 +151,7 @@ func benchArms(c *proxy.Client, share, met float64) error {
 
 // benchMet does what a run does five times a second: the proxy is the dependency's too, so that all is done in one process.
 func benchMet(c *proxy.Client, met float64) {
-	watch := proxy.MetWatch{Run: "r", Keep: proxy.Duration(time.Minute), Faults: []proxy.Fault{{ID: "f", Effect: proxy.HTTPAbort{}, Share: met}}}
+	watch := proxy.MetWatch{Run: "r", Keep: fault.Duration(time.Minute), Faults: []fault.Fault{{ID: "f", Effect: fault.HTTPAbort{}, Share: met}}}
 	for joined := (proxy.Joined{}); ; {
 		got, err := c.Met(context.Background(), "web", watch)
 		if watch.After = got.Seq; err == nil {

@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/proxy/fault"
 )
 
 const (
-	armsKept  = int(10 * time.Minute / armsWidth) // closed buckets that can be read
-	armsEdges = 82                                // of latencies: 0.1 ms times 2^(1/4), again and again, up to 125 s
-	armsBins  = armsEdges + 1                     // the last is of what failed
-	noBucket  = forward.NoMark                    // as a mark: the request is in no bucket
-	markShift = 24                                // the bits of a mark below the bucket's number are the request's number in it
+	armsKept  = int(10 * time.Minute / fault.ArmsWidth) // closed buckets that can be read
+	armsEdges = 82                                      // of latencies: 0.1 ms times 2^(1/4), again and again, up to 125 s
+	armsBins  = armsEdges + 1                           // the last is of what failed
+	noBucket  = forward.NoMark                          // as a mark: the request is in no bucket
+	markShift = 24                                      // the bits of a mark below the bucket's number are the request's number in it
 )
 
 // armsBook counts what becomes of the requests of both arms, in buckets by the time when they came. A bucket is over when
@@ -27,7 +28,7 @@ type armsBook struct {
 	start    time.Time
 	patience time.Duration
 	edges    []time.Duration // of latencies
-	success  *Success
+	success  *fault.Success
 
 	skipped [forward.Whys]atomic.Uint64
 
@@ -68,8 +69,8 @@ type armTotal struct {
 	latency             [armsBins]uint64
 }
 
-func newArmsBook(a Arms, now time.Time) *armsBook {
-	b := &armsBook{start: now, patience: a.patience(), ring: make([]*armsClosed, armsKept)}
+func newArmsBook(a fault.Arms, now time.Time) *armsBook {
+	b := &armsBook{start: now, patience: a.JudgedAfter(), ring: make([]*armsClosed, armsKept)}
 	for k := range armsEdges {
 		b.edges = append(b.edges, armsEdge(k))
 	}
@@ -104,11 +105,11 @@ func (b *armsBook) Begin(a *forward.Assignment) {
 	a.Mark = noBucket
 	at := max(a.At.Sub(b.start), 0)
 	b.advance(at)
-	number := max(int64(at/armsWidth), b.closed)
+	number := max(int64(at/fault.ArmsWidth), b.closed)
 	if b.stop && number >= b.stopped {
 		return
 	}
-	r := armRequest{came: uint32(min(max(at-time.Duration(number)*armsWidth, 0), armsWidth-1) / time.Microsecond), parts: uint16(a.Parts)}
+	r := armRequest{came: uint32(min(max(at-time.Duration(number)*fault.ArmsWidth, 0), fault.ArmsWidth-1) / time.Microsecond), parts: uint16(a.Parts)}
 	if a.Arm == forward.Experiment {
 		r.is |= inExperiment
 	}
@@ -150,7 +151,7 @@ func (b *armsBook) bucket(number int64) *armsBucket {
 
 // Answered notes that the head of a response has gone out. A change of protocol is over with that.
 func (b *armsBook) Answered(a *forward.Assignment, x *forward.Exchange) {
-	ok := x.Failure == forward.None && !x.Found && x.Head <= b.patience && b.success.head(x)
+	ok := x.Failure == forward.None && !x.Found && x.Head <= b.patience && b.success.Head(x)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := b.find(a, x.Head)
@@ -221,14 +222,14 @@ func (b *armsBook) binOf(took time.Duration) int {
 
 // advance closes what is due so long after the start.
 func (b *armsBook) advance(now time.Duration) {
-	if idle := int64(now/armsWidth) - b.closed - int64(armsKept); idle > 0 && len(b.open) == 0 && !b.stop {
+	if idle := int64(now/fault.ArmsWidth) - b.closed - int64(armsKept); idle > 0 && len(b.open) == 0 && !b.stop {
 		clear(b.ring) // all that they hold is too old
 		b.closed += idle
 		if b.join != nil {
 			b.join.skip(b.closed)
 		}
 	}
-	for end := time.Duration(b.closed+1) * armsWidth; now >= end && (!b.stop || b.closed < b.stopped); end += armsWidth {
+	for end := time.Duration(b.closed+1) * fault.ArmsWidth; now >= end && (!b.stop || b.closed < b.stopped); end += fault.ArmsWidth {
 		bucket := b.at(b.closed)
 		if bucket != nil && bucket.left > 0 {
 			if now < end+b.patience {
@@ -290,7 +291,7 @@ func (b *armsBook) close(bucket *armsBucket) {
 	case b.join != nil:
 		b.join.keep(requests)
 	case b.units != nil:
-		b.units.book.Close(b.start.Add(time.Duration(b.closed) * armsWidth))
+		b.units.book.Close(b.start.Add(time.Duration(b.closed) * fault.ArmsWidth))
 		fallthrough
 	default:
 		b.reuse(requests)
@@ -324,6 +325,6 @@ func (b *armsBook) finish(now time.Time) {
 	}
 	at := max(now.Sub(b.start), 0)
 	b.advance(at)
-	b.stop, b.stopped = true, max(int64((at+armsWidth-1)/armsWidth), b.closed)
+	b.stop, b.stopped = true, max(int64((at+fault.ArmsWidth-1)/fault.ArmsWidth), b.closed)
 	b.attempts.forget()
 }

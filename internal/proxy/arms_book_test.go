@@ -10,6 +10,7 @@ import (
 
 	"mishap/internal/forward"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 const (
@@ -23,7 +24,7 @@ type ledger struct {
 	start time.Time
 }
 
-func newLedger(a proxy.Arms) ledger {
+func newLedger(a fault.Arms) ledger {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	if a.Key == "" {
 		a.Key = "cookie:session"
@@ -72,7 +73,7 @@ func bins(b proxy.ArmBucket, bounds []float64) map[string]uint32 {
 }
 
 func TestABucketIsClosedWhenAllOfItIsOver(t *testing.T) {
-	l := newLedger(proxy.Arms{})
+	l := newLedger(fault.Arms{})
 	a := l.come(forward.Experiment, 1, 10*ms)
 	l.serve(forward.Control, 2, 20*ms, 5*ms, 200)
 	if got := l.at(width - 1); len(got) != 0 {
@@ -91,7 +92,7 @@ func TestABucketIsClosedWhenAllOfItIsOver(t *testing.T) {
 		!reflect.DeepEqual(e, map[string]uint32{"0.3444": 1}) {
 		t.Errorf("latencies: control %v, experiment %v", c, e)
 	}
-	if r.Delay != proxy.Duration(110*ms) || r.Newest != 1 || r.Oldest != 1 {
+	if r.Delay != fault.Duration(110*ms) || r.Newest != 1 || r.Oldest != 1 {
 		t.Errorf("report %+v", r)
 	}
 }
@@ -100,7 +101,7 @@ func TestABucketIsClosedWhenAllOfItIsOver(t *testing.T) {
 // long, none is a failure, and what comes later changes nothing.
 func TestWhatIsOpenWhenPatienceIsOverIsJudgedThen(t *testing.T) {
 	for _, looked := range []bool{true, false} { // whether anybody looks in between makes no difference
-		l := newLedger(proxy.Arms{Patience: proxy.Duration(time.Second)})
+		l := newLedger(fault.Arms{Patience: fault.Duration(time.Second)})
 		hangs, streams := l.come(forward.Experiment, 1, 0), l.come(forward.Experiment, 2, 199*ms)
 		l.Answered(streams, answer(200, 3*ms))
 		if looked && len(l.at(width+999*ms)) != 0 {
@@ -123,7 +124,7 @@ func TestWhatIsOpenWhenPatienceIsOverIsJudgedThen(t *testing.T) {
 }
 
 func TestBucketsWithoutTrafficAreThereToo(t *testing.T) {
-	l := newLedger(proxy.Arms{})
+	l := newLedger(fault.Arms{})
 	l.serve(forward.Control, 1, 10*ms, ms, 200)
 	l.serve(forward.Control, 1, 810*ms, ms, 200)
 	got := l.at(time.Second)
@@ -138,7 +139,7 @@ func TestBucketsWithoutTrafficAreThereToo(t *testing.T) {
 }
 
 func TestTheLastTenMinutesAreKeptAndReadPageByPage(t *testing.T) {
-	l := newLedger(proxy.Arms{})
+	l := newLedger(fault.Arms{})
 	l.serve(forward.Control, 1, 10*ms, ms, 200)
 	const end = time.Hour
 	seen, after := 0, uint64(0)
@@ -159,7 +160,7 @@ func TestTheLastTenMinutesAreKeptAndReadPageByPage(t *testing.T) {
 }
 
 func TestNoBucketBeginsAfterTheArmsHaveEnded(t *testing.T) {
-	l := newLedger(proxy.Arms{})
+	l := newLedger(fault.Arms{})
 	a := l.come(forward.Control, 1, 250*ms)
 	l.Stop(l.start.Add(300 * ms))
 	l.serve(forward.Control, 2, 350*ms, ms, 200)
@@ -171,7 +172,7 @@ func TestNoBucketBeginsAfterTheArmsHaveEnded(t *testing.T) {
 }
 
 func TestRequestsAfterAFailureOfTheirUnitAreNoFirstAttempts(t *testing.T) {
-	l := newLedger(proxy.Arms{})
+	l := newLedger(fault.Arms{})
 	l.serve(forward.Control, 1, 0, ms, 503)
 	l.serve(forward.Control, 1, 10*ms, ms, 503)
 	l.serve(forward.Control, 2, 20*ms, ms, 200)
@@ -187,7 +188,7 @@ func TestRequestsAfterAFailureOfTheirUnitAreNoFirstAttempts(t *testing.T) {
 }
 
 func TestUnitsBeyondTheLimitAreSaidToBe(t *testing.T) {
-	l := newLedger(proxy.Arms{})
+	l := newLedger(fault.Arms{})
 	for i := range uint64(proxy.MaxUnits + 5) {
 		l.serve(forward.Arm(1+i%2), i, 0, ms, 200)
 	}
@@ -198,7 +199,7 @@ func TestUnitsBeyondTheLimitAreSaidToBe(t *testing.T) {
 }
 
 func TestAChangeOfProtocolIsOverWithItsAnswer(t *testing.T) {
-	l := newLedger(proxy.Arms{})
+	l := newLedger(fault.Arms{})
 	a := l.come(forward.Control, 1, 0)
 	l.Answered(a, answer(http.StatusSwitchingProtocols, 2*ms))
 	if got := l.at(width); len(got) != 1 || got[0].Control.Successes != 1 || got[0].Control.Unfinished != 0 {
@@ -211,7 +212,7 @@ func TestAChangeOfProtocolIsOverWithItsAnswer(t *testing.T) {
 // closed adds up in itself, never changes, and all of it is everything that began.
 func TestTheBucketsAddUp(t *testing.T) {
 	const each, workers = 2000, 4
-	l := newLedger(proxy.Arms{Patience: proxy.Duration(width)})
+	l := newLedger(fault.Arms{Patience: fault.Duration(width)})
 	closed := map[uint64]proxy.ArmsBucket{}
 	read := func(now time.Time) {
 		for _, b := range l.Report(0, now).Buckets {

@@ -13,6 +13,7 @@ import (
 
 	"mishap/internal/forward"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // chain is users, the proxy of the arms, a service, and the proxy of what it depends on.
@@ -56,14 +57,14 @@ func newChain(t testing.TB, version string, serve func(r *http.Request, call cal
 	pays := listen(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "paid") })
 	socket := filepath.Join(t.TempDir(), "c.sock")
 	list, _ := serveWith(t, proxy.Options{Listeners: []proxy.Listener{
-		{Name: "web", Listen: "127.0.0.1:0", Upstream: shop, Control: socket, Protocol: proxy.HTTP, Edge: true},
-		{Name: "pays", Listen: "127.0.0.1:0", Upstream: pays, Control: socket, Protocol: proxy.HTTP},
+		{Name: "web", Listen: "127.0.0.1:0", Upstream: shop, Control: socket, Protocol: fault.HTTP, Edge: true},
+		{Name: "pays", Listen: "127.0.0.1:0", Upstream: pays, Control: socket, Protocol: fault.HTTP},
 	}})
 	dependency = list[1].Listen
 	c.edge, c.Client = list[0].Listen, proxy.NewClient(socket)
 	f := arms("a", .5)
-	a := f.Effect.(proxy.Arms)
-	a.Counts = &proxy.Counts{Rows: []proxy.CountRow{{Name: "ok", Of: proxy.OfFailures}}, Exposed: true}
+	a := f.Effect.(fault.Arms)
+	a.Counts = &fault.Counts{Rows: []fault.CountRow{{Name: "ok", Of: fault.OfFailures}}, Exposed: true}
 	f.Effect = a
 	c.put(f)
 	return c
@@ -77,7 +78,7 @@ func speaks(version string) *http.Protocols {
 	return p
 }
 
-func (c *chain) put(f proxy.Fault) {
+func (c *chain) put(f fault.Fault) {
 	c.t.Helper()
 	if _, err := c.Put(c.t.Context(), f); err != nil {
 		c.t.Fatal(err)
@@ -144,21 +145,21 @@ func (c *chain) sums(row string) (control, experiment [4]float64) {
 }
 
 // watching are the faults of a run as its watch is given them.
-func watching(effect proxy.Effect, share float64) proxy.MetWatch {
-	return proxy.MetWatch{Run: "r", Keep: proxy.Duration(time.Minute), Faults: []proxy.Fault{{ID: "f", Effect: effect, Share: share, Seed: 3}}}
+func watching(effect fault.Effect, share float64) proxy.MetWatch {
+	return proxy.MetWatch{Run: "r", Keep: fault.Duration(time.Minute), Faults: []fault.Fault{{ID: "f", Effect: effect, Share: share, Seed: 3}}}
 }
 
 // TestWhatIsToldToMeetTheFaultIsWhatItHits, of whichever protocol: before and after it is in, and of control those alike.
 func TestWhatIsToldToMeetTheFaultIsWhatItHits(t *testing.T) {
-	for version, effect := range map[string]func(arm string) proxy.Effect{
-		"http1": func(arm string) proxy.Effect {
-			return proxy.HTTPError{Requests: proxy.Requests{Method: "POST", Path: "/shop.Pay/*", Arm: arm}, Status: 503}
+	for version, effect := range map[string]func(arm string) fault.Effect{
+		"http1": func(arm string) fault.Effect {
+			return fault.HTTPError{Requests: fault.Requests{Method: "POST", Path: "/shop.Pay/*", Arm: arm}, Status: 503}
 		},
-		"http2": func(arm string) proxy.Effect {
-			return proxy.HTTPError{Requests: proxy.Requests{Method: "POST", Path: "/shop.Pay/*", Arm: arm}, Status: 503}
+		"http2": func(arm string) fault.Effect {
+			return fault.HTTPError{Requests: fault.Requests{Method: "POST", Path: "/shop.Pay/*", Arm: arm}, Status: 503}
 		},
-		"grpc": func(arm string) proxy.Effect {
-			return proxy.GRPCError{Requests: proxy.Requests{Service: "shop.Pay", Arm: arm}, Code: 14}
+		"grpc": func(arm string) fault.Effect {
+			return fault.GRPCError{Requests: fault.Requests{Service: "shop.Pay", Arm: arm}, Code: 14}
 		},
 	} {
 		t.Run(version, func(t *testing.T) {
@@ -253,7 +254,7 @@ func TestHowAServiceCallsDoesNotMatter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newChain(t, "http1", x.serve)
-			watch := watching(proxy.HTTPAbort{Requests: proxy.Requests{Path: path}}, 1)
+			watch := watching(fault.HTTPAbort{Requests: fault.Requests{Path: path}}, 1)
 			if _, err := c.Met(t.Context(), "pays", watch); err != nil {
 				t.Fatal(err)
 			}
@@ -298,7 +299,7 @@ func TestNobodyOutsideGivesARequestAnID(t *testing.T) {
 
 func TestAWatchOfWhoMeetsAFaultThatCannotBeSaysWhy(t *testing.T) {
 	c := newChain(t, "http1", func(*http.Request, caller) int { return http.StatusOK })
-	good := func() proxy.MetWatch { return watching(proxy.HTTPAbort{}, 1) }
+	good := func() proxy.MetWatch { return watching(fault.HTTPAbort{}, 1) }
 	if _, err := c.Met(t.Context(), "pays", good()); err != nil {
 		t.Fatal(err)
 	}
@@ -307,8 +308,8 @@ func TestAWatchOfWhoMeetsAFaultThatCannotBeSaysWhy(t *testing.T) {
 		"keep must be above 0":      func(w *proxy.MetWatch) { w.Keep = 0 },
 		"from 1 to 32 faults":       func(w *proxy.MetWatch) { w.Faults = nil },
 		"hits no requests":          func(w *proxy.MetWatch) { w.Faults[0].Effect = latency(ms, 0) },
-		"depends on other requests": func(w *proxy.MetWatch) { w.Faults[0].Effect = proxy.HTTPAbort{Requests: proxy.Requests{MaxActive: 1}} },
-		"can never match":           func(w *proxy.MetWatch) { w.Faults[0].Effect = proxy.HTTPAbort{Requests: proxy.Requests{Path: "pay"}} },
+		"depends on other requests": func(w *proxy.MetWatch) { w.Faults[0].Effect = fault.HTTPAbort{Requests: fault.Requests{MaxActive: 1}} },
+		"can never match":           func(w *proxy.MetWatch) { w.Faults[0].Effect = fault.HTTPAbort{Requests: fault.Requests{Path: "pay"}} },
 		"share 2 must be":           func(w *proxy.MetWatch) { w.Faults[0].Share = 2 },
 		"watches by other faults":   func(w *proxy.MetWatch) { w.Faults[0].Share = .5 },
 	} {

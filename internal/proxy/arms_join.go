@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/proxy/fault"
 )
 
 // maxJoin bounds the requests that are kept to be joined: 2.5 MiB.
@@ -73,7 +74,7 @@ func (j *armsJoin) keep(requests []armRequest) {
 func (j *armsJoin) skip(to int64) {
 	for i, requests := range j.kept {
 		if j.first+int64(i) >= j.through && len(requests) > 0 {
-			j.fail("the run did not tell in time which requests met the fault: nothing was heard of it for %s", time.Duration(armsKept)*armsWidth)
+			j.fail("the run did not tell in time which requests met the fault: nothing was heard of it for %s", time.Duration(armsKept)*fault.ArmsWidth)
 		}
 	}
 	j.first, j.through, j.kept, j.size = to, to, nil, 0
@@ -92,7 +93,7 @@ func (b *armsBook) meet(m Meeting, now time.Time) (Joined, error) {
 	defer b.mu.Unlock()
 	j := b.join
 	if j == nil {
-		return Joined{}, refuse(http.StatusUnprocessableEntity, "give counts with exposed when they are put in", "these arms count all requests, whatever they met")
+		return Joined{}, fault.Refused(http.StatusUnprocessableEntity, "give counts with exposed when they are put in", "these arms count all requests, whatever they met")
 	}
 	b.advance(max(now.Sub(b.start), 0))
 	for _, id := range m.Met {
@@ -151,7 +152,7 @@ func (b *armsBook) joinNext() {
 		}
 	}
 	j.through++
-	b.units.book.Close(b.start.Add(time.Duration(j.through) * armsWidth))
+	b.units.book.Close(b.start.Add(time.Duration(j.through) * fault.ArmsWidth))
 }
 
 // countMet counts a request that met the fault, and is over.
@@ -168,14 +169,14 @@ func (b *armsBook) countMet(r *armRequest, number int64) {
 
 // came is when a request of a bucket came.
 func (b *armsBook) came(r *armRequest, number int64) time.Time {
-	return b.start.Add(time.Duration(number)*armsWidth + time.Duration(r.came)*time.Microsecond)
+	return b.start.Add(time.Duration(number)*fault.ArmsWidth + time.Duration(r.came)*time.Microsecond)
 }
 
 // trim gives up buckets that need not be kept any more, or cannot.
 func (b *armsBook) trim(now time.Duration) {
 	j := b.join
 	for len(j.kept) > 0 {
-		if j.first >= j.through || now < time.Duration(j.first+1)*armsWidth+b.patience {
+		if j.first >= j.through || now < time.Duration(j.first+1)*fault.ArmsWidth+b.patience {
 			if j.size <= maxJoin && len(j.kept) <= armsKept {
 				return
 			}

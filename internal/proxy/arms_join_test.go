@@ -9,9 +9,10 @@ import (
 
 	"mishap/internal/forward"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
-func exposed(c *proxy.Counts) { c.Exposed = true }
+func exposed(c *fault.Counts) { c.Exposed = true }
 
 // passing is a request that is over, and the id that it had.
 func (l ledger) passing(arm forward.Arm, unit uint64, at, took time.Duration, status int) (id string) {
@@ -111,8 +112,8 @@ func TestARequestIsJoinedOnceWhenItMatters(t *testing.T) {
 
 // TestThresholdsAreReadOffAnswersThatWouldHaveMetTheFault: of a part of the traffic, and of all of it.
 func TestThresholdsAreReadOffAnswersThatWouldHaveMetTheFault(t *testing.T) {
-	l := newLedger(counting(exposed, func(c *proxy.Counts) {
-		c.Rows = []proxy.CountRow{{Name: "p50", Of: proxy.OfSlow}, {Name: "p50 of pay", Of: proxy.OfSlow, Path: "/pay*"}}
+	l := newLedger(counting(exposed, func(c *fault.Counts) {
+		c.Rows = []fault.CountRow{{Name: "p50", Of: fault.OfSlow}, {Name: "p50 of pay", Of: fault.OfSlow, Path: "/pay*"}}
 	}))
 	serve := func(parts uint32) string {
 		a := l.comeOf(forward.Control, 1, 0, parts)
@@ -244,9 +245,9 @@ func TestKeptRequestsTakeNoMoreMemoryForMoreUsers(t *testing.T) {
 
 // TestArmsThatCountAllRequestsAreNotToldWhatTheyMet, and give no ids.
 func TestArmsThatCountAllRequestsAreNotToldWhatTheyMet(t *testing.T) {
-	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
 	f := arms("a", .5)
-	a := f.Effect.(proxy.Arms)
+	a := f.Effect.(fault.Arms)
 	a.Counts = counting().Counts
 	f.Effect = a
 	r.put(f)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/proxy/fault"
 )
 
 const (
@@ -22,9 +23,9 @@ const (
 type MetWatch struct {
 	Run string `json:"run"`
 	// Faults are those of the run on the proxy. What they do does not matter, only which requests they hit.
-	Faults []Fault  `json:"faults"`
-	After  uint64   `json:"after,omitempty"` // ids that are known already
-	Keep   Duration `json:"keep"`            // how long the watch goes on, if nobody asks again
+	Faults []fault.Fault  `json:"faults"`
+	After  uint64         `json:"after,omitempty"` // ids that are known already
+	Keep   fault.Duration `json:"keep"`            // how long the watch goes on, if nobody asks again
 }
 
 // Met is what such a watch has seen.
@@ -78,17 +79,17 @@ func (m *metWatches) watch(ask MetWatch) (Met, error) {
 }
 
 func (a MetWatch) check() error {
-	var errs problems
-	errs.add(!validName(a.Run), "run %q must be 1 to %d letters, digits, or any of . _ : -", a.Run, maxName)
-	errs.add(a.Keep <= 0 || a.Keep > longestWatch, "keep must be above 0 and at most %s", time.Duration(longestWatch))
-	errs.add(len(a.Faults) == 0 || len(a.Faults) > maxMetFaults, "there must be from 1 to %d faults", maxMetFaults)
+	var errs fault.Problems
+	errs.Add(!fault.ValidName(a.Run), "run %q must be 1 to %d letters, digits, or any of . _ : -", a.Run, fault.MaxName)
+	errs.Add(a.Keep <= 0 || a.Keep > longestWatch, "keep must be above 0 and at most %s", time.Duration(longestWatch))
+	errs.Add(len(a.Faults) == 0 || len(a.Faults) > maxMetFaults, "there must be from 1 to %d faults", maxMetFaults)
 	for _, f := range a.Faults {
 		if _, err := f.WatchRule(a.Run); err != nil {
-			errs.add(true, "%w", err)
+			errs.Add(true, "%w", err)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		return refuse(http.StatusBadRequest, "", "%w", err)
+		return fault.Refused(http.StatusBadRequest, "", "%w", err)
 	}
 	return nil
 }
@@ -104,13 +105,13 @@ func (m *metWatches) begin(ask MetWatch) (*metWatch, error) {
 			continue
 		}
 		if !reflect.DeepEqual(w.ask, ask) {
-			return nil, refuse(http.StatusConflict, "let a new run begin", "run %q watches by other faults", ask.Run)
+			return nil, fault.Refused(http.StatusConflict, "let a new run begin", "run %q watches by other faults", ask.Run)
 		}
 		w.end.Reset(keep)
 		return w, nil
 	}
 	if len(m.all) == maxMetWatches || m.over {
-		return nil, refuse(http.StatusConflict, "wait until one has ended", "%d other runs watch already", len(m.all))
+		return nil, fault.Refused(http.StatusConflict, "wait until one has ended", "%d other runs watch already", len(m.all))
 	}
 	w := &metWatch{ask: ask, since: time.Now()}
 	for _, f := range ask.Faults {
@@ -118,7 +119,7 @@ func (m *metWatches) begin(ask MetWatch) (*metWatch, error) {
 		rule.Watch = &forward.Watch{Run: ask.Run, Met: w.met, Others: w.others}
 		one, err := forward.NewFault(rule)
 		if err != nil {
-			return nil, refuse(http.StatusBadRequest, "", "%w", err)
+			return nil, fault.Refused(http.StatusBadRequest, "", "%w", err)
 		}
 		w.rules = append(w.rules, one)
 	}
@@ -212,7 +213,7 @@ func (s *server) handleMet(r *http.Request) (int, any, error) {
 		}
 		l, ok := s.listeners[i].(*webListener)
 		if !ok {
-			return 0, nil, refuse(http.StatusUnprocessableEntity, "watch a proxy with protocol http", "proxy %q knows no requests", name)
+			return 0, nil, fault.Refused(http.StatusUnprocessableEntity, "watch a proxy with protocol http", "proxy %q knows no requests", name)
 		}
 		out, err := l.met.watch(ask)
 		if err != nil {
@@ -221,7 +222,7 @@ func (s *server) handleMet(r *http.Request) (int, any, error) {
 		out.Proxy, out.Left = name, s.before.proxies(r.Context(), []ProxyStatus{l.status()})[0].Left
 		return http.StatusOK, out, nil
 	}
-	return 0, nil, refuse(http.StatusUnprocessableEntity, "GET /v1/proxies lists them; those that came through Toxiproxy's API cannot be watched",
+	return 0, nil, fault.Refused(http.StatusUnprocessableEntity, "GET /v1/proxies lists them; those that came through Toxiproxy's API cannot be watched",
 		"there is no proxy %q", name)
 }
 
@@ -231,7 +232,7 @@ func (s *server) handleMeeting(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	if len(body.Met) > MaxMeeting {
-		return 0, nil, refuse(http.StatusBadRequest, "tell them in several calls", "%d requests are told at once, of at most %d", len(body.Met), MaxMeeting)
+		return 0, nil, fault.Refused(http.StatusBadRequest, "tell them in several calls", "%d requests are told at once, of at most %d", len(body.Met), MaxMeeting)
 	}
 	book, err := s.faults.bookOf(r.PathValue("id"), body.Run)
 	if err != nil {

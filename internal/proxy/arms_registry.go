@@ -6,16 +6,18 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 // checkArms says why arms cannot be put in: a proxy has those of one run at a time.
-func (r *registry) checkArms(f Fault) error {
-	if _, ok := f.Effect.(Arms); !ok {
+func (r *registry) checkArms(f fault.Fault) error {
+	if _, ok := f.Effect.(fault.Arms); !ok {
 		return nil
 	}
 	for _, other := range slices.Clone(r.force[f.Proxy]) {
-		if _, ok := other.Effect.(Arms); ok && other.ID != f.ID && r.find(other.ID).state == InForce {
-			return refuse(http.StatusConflict, "wait until that run is over, or take another proxy",
+		if _, ok := other.Effect.(fault.Arms); ok && other.ID != f.ID && r.find(other.ID).state == InForce {
+			return fault.Refused(http.StatusConflict, "wait until that run is over, or take another proxy",
 				"proxy %q assigns the arms of run %q already", f.Proxy, other.Run)
 		}
 	}
@@ -23,16 +25,16 @@ func (r *registry) checkArms(f Fault) error {
 }
 
 // checkChange says why a run cannot change its fault into another.
-func checkChange(old, next Fault) error {
+func checkChange(old, next fault.Fault) error {
 	if err := old.CanBecome(next); err != nil {
-		return refuse(http.StatusConflict, "let a new run begin", "%w", err)
+		return fault.Refused(http.StatusConflict, "let a new run begin", "%w", err)
 	}
 	return nil
 }
 
 // countersOf makes what counts a new fault. The buckets of arms that were on the proxy before are given up.
-func (r *registry) countersOf(f Fault) *counters {
-	arms, ok := f.Effect.(Arms)
+func (r *registry) countersOf(f fault.Fault) *counters {
+	arms, ok := f.Effect.(fault.Arms)
 	if !ok {
 		return new(counters)
 	}
@@ -45,18 +47,18 @@ func (r *registry) countersOf(f Fault) *counters {
 }
 
 // book gives a fault of that kind, and what it has counted.
-func (r *registry) book(id string) (a *active, arms Arms, book *armsBook, err error) {
+func (r *registry) book(id string) (a *active, arms fault.Arms, book *armsBook, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a = r.find(id); a == nil {
-		return nil, Arms{}, nil, unknown(id)
+		return nil, fault.Arms{}, nil, unknown(id)
 	}
-	arms, ok := a.Effect.(Arms)
+	arms, ok := a.Effect.(fault.Arms)
 	switch {
 	case !ok:
-		err = refuse(http.StatusUnprocessableEntity, "ask for a fault of kind arms", "fault %q assigns no arms", id)
+		err = fault.Refused(http.StatusUnprocessableEntity, "ask for a fault of kind arms", "fault %q assigns no arms", id)
 	case a.counters.book == nil:
-		err = refuse(http.StatusGone, "", "the buckets of fault %q are gone: other arms have begun on the proxy", id)
+		err = fault.Refused(http.StatusGone, "", "the buckets of fault %q are gone: other arms have begun on the proxy", id)
 	}
 	return a, arms, a.counters.book, err
 }
@@ -79,7 +81,7 @@ func (r *registry) arms(id string, after uint64, trials int) (ArmsReport, error)
 func (r *registry) bookOf(id, run string) (*armsBook, error) {
 	a, _, book, err := r.book(id)
 	if err == nil && a.Run != run {
-		err = refuse(http.StatusConflict, "a run changes its own arms alone", "fault %q belongs to run %q", id, a.Run)
+		err = fault.Refused(http.StatusConflict, "a run changes its own arms alone", "fault %q belongs to run %q", id, a.Run)
 	}
 	return book, err
 }
@@ -105,7 +107,7 @@ func number(r *http.Request, name, hint string) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 63)
 	if err != nil {
-		return 0, refuse(http.StatusBadRequest, hint, "%s %q is not a number", name, text)
+		return 0, fault.Refused(http.StatusBadRequest, hint, "%s %q is not a number", name, text)
 	}
 	return n, nil
 }
@@ -141,7 +143,7 @@ func (s *server) handleInjecting(r *http.Request) (int, any, error) {
 	}
 	book, err := s.faults.bookOf(r.PathValue("id"), body.Run)
 	if err == nil && body.At.IsZero() {
-		err = refuse(http.StatusBadRequest, "give the time, such as 2026-01-02T03:04:05.678Z", "at is missing")
+		err = fault.Refused(http.StatusBadRequest, "give the time, such as 2026-01-02T03:04:05.678Z", "at is missing")
 	}
 	if err == nil {
 		body.At, err = book.inject(body.At, time.Now())

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/proxy/fault"
 	"mishap/internal/slots"
 )
 
@@ -21,9 +22,9 @@ type ArmsReport struct {
 	Share   float64   `json:"share"` // of the units, of each arm
 	Started time.Time `json:"started"`
 
-	Width    Duration `json:"width"`    // of a bucket
-	Patience Duration `json:"patience"` // the longest that a bucket stays open after its end
-	Delay    Duration `json:"delay"`    // since the end of the newest closed bucket
+	Width    fault.Duration `json:"width"`    // of a bucket
+	Patience fault.Duration `json:"patience"` // the longest that a bucket stays open after its end
+	Delay    fault.Duration `json:"delay"`    // since the end of the newest closed bucket
 	// Bounds are those of the latencies, in seconds, ascending. A latency is in the first bin whose bound it does not exceed.
 	Bounds []float64 `json:"bounds"`
 
@@ -114,8 +115,8 @@ func (b *armsBook) report(after uint64, trials int, now time.Time) ArmsReport {
 	defer b.mu.Unlock()
 	since := max(now.Sub(b.start), 0)
 	b.advance(since)
-	r := ArmsReport{Started: b.start, Width: Duration(armsWidth), Patience: Duration(b.patience), Buckets: []ArmsBucket{},
-		Allocation: b.allocation(), Newest: uint64(b.closed), Delay: Duration(since - time.Duration(b.closed)*armsWidth)}
+	r := ArmsReport{Started: b.start, Width: fault.Duration(fault.ArmsWidth), Patience: fault.Duration(b.patience), Buckets: []ArmsBucket{},
+		Allocation: b.allocation(), Newest: uint64(b.closed), Delay: fault.Duration(since - time.Duration(b.closed)*fault.ArmsWidth)}
 	if u := b.units; u != nil {
 		r.Counted = &Counted{Sums: u.book.Snapshot(trials), Thresholds: u.thresholds, Answers: u.rowAnswers(), UnderWay: PerArm{u.underWay[0], u.underWay[1]}}
 		if b.join != nil {
@@ -141,7 +142,7 @@ func (b *armsBook) report(after uint64, trials int, now time.Time) ArmsReport {
 
 func (b *armsBook) closedBucket(seq uint64) ArmsBucket {
 	number := int64(seq - 1)
-	out := ArmsBucket{Seq: seq, Start: b.start.Add(time.Duration(number) * armsWidth)}
+	out := ArmsBucket{Seq: seq, Start: b.start.Add(time.Duration(number) * fault.ArmsWidth)}
 	if bucket := b.ring[number%int64(armsKept)]; bucket != nil {
 		out.Control, out.Experiment = bucket.arms[0].report(), bucket.arms[1].report()
 	}

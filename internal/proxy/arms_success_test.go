@@ -3,87 +3,11 @@ package proxy_test
 import (
 	"io"
 	"net/http"
-	"strings"
 	"testing"
 
-	"mishap/internal/forward"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
-
-func TestWhatIsASuccess(t *testing.T) {
-	only2xx := &proxy.Success{Status: [][2]int{{200, 299}, {404, 404}}}
-	exhausted := &proxy.Success{Not: &proxy.Failing{GRPCStatus: []int{8}}}
-	for _, c := range []struct {
-		name     string
-		success  *proxy.Success
-		x        forward.Exchange
-		answered bool
-		want     bool
-	}{
-		{"an answer", nil, forward.Exchange{Status: 200, GRPC: -1}, true, true},
-		{"the client asked wrongly", nil, forward.Exchange{Status: 404, GRPC: -1}, true, true},
-		{"the client asked malformed", nil, forward.Exchange{Status: 400, GRPC: -1, Failure: forward.BadRequest}, false, true},
-		{"an error of the server", nil, forward.Exchange{Status: 500, GRPC: -1}, false, false},
-		{"no upstream", nil, forward.Exchange{Status: 502, GRPC: -1, Failure: forward.Unreachable}, false, false},
-		{"an answer cut short", nil, forward.Exchange{Status: 200, GRPC: -1, Failure: forward.UpstreamGone}, true, false},
-		{"a fault's reset", nil, forward.Exchange{GRPC: -1, Failure: forward.Aborted}, false, false},
-		{"a client that gave up waiting", nil, forward.Exchange{GRPC: -1, Failure: forward.ClientGone}, false, false},
-		{"a client that left while it was answered", nil, forward.Exchange{Status: 200, GRPC: -1, Failure: forward.ClientGone}, true, true},
-		{"gRPC ok", nil, forward.Exchange{Status: 200, GRPC: 0}, true, true},
-		{"gRPC not found", nil, forward.Exchange{Status: 200, GRPC: 5}, true, true},
-		{"gRPC unavailable", nil, forward.Exchange{Status: 200, GRPC: 14}, true, false},
-		{"gRPC deadline", nil, forward.Exchange{Status: 200, GRPC: 4}, true, false},
-
-		{"within the status", only2xx, forward.Exchange{Status: 204, GRPC: -1}, true, true},
-		{"the other range", only2xx, forward.Exchange{Status: 404, GRPC: -1}, true, true},
-		{"too many requests", only2xx, forward.Exchange{Status: 429, GRPC: -1}, true, false},
-		{"a change of protocol", only2xx, forward.Exchange{Status: 101, GRPC: -1}, true, true},
-		{"malformed, where only 2xx is a success", only2xx, forward.Exchange{Status: 400, GRPC: -1, Failure: forward.BadRequest}, true, false},
-		{"gRPC ok within the status", only2xx, forward.Exchange{Status: 200, GRPC: 0}, true, true},
-		{"gRPC unavailable within the status", only2xx, forward.Exchange{Status: 200, GRPC: 14}, true, false},
-		{"gRPC that is called a failure", exhausted, forward.Exchange{Status: 200, GRPC: 8}, true, false},
-		{"another", exhausted, forward.Exchange{Status: 200, GRPC: 5}, true, true},
-		{"what is looked for", nil, forward.Exchange{Status: 200, GRPC: -1, Found: true}, true, false},
-		{"what is looked for, and the client left", nil, forward.Exchange{Status: 200, GRPC: -1, Found: true, Failure: forward.ClientGone}, true, false},
-	} {
-		if got := c.success.Succeeded(&c.x, c.answered); got != c.want {
-			t.Errorf("%s: success %v", c.name, got)
-		}
-	}
-}
-
-func TestAMemberOfAJSONAnswerTellsAFailure(t *testing.T) {
-	for _, c := range []struct {
-		body, path, value string
-		want              bool
-	}{
-		{`{"status": "error"}`, "status", "error", true},
-		{`{"status": "ok"}`, "status", "error", false},
-		{`{"a": {"status": "error"}}`, "status", "error", false},
-		{`{"a": {"b": [1, {"code": 7}]}}`, "a.b.1.code", "7", true},
-		{`{"errors": [{"message": "x"}], "data": {}}`, "errors", "*", true},
-		{`{"errors": null, "data": {}}`, "errors", "*", false},
-		{`{"errors": null}`, "errors", "null", true},
-		{`{"ok": false}`, "ok", "false", true},
-		{`{"n": 1.50}`, "n", "1.50", true},
-		{`{"n": 1.5}`, "n", "1.50", false},
-		{`{"a": {"b": "x"}}`, "a", "*", true},
-		{`{"a": {"b": "x"}}`, "a", "x", false},
-		{`[{"error": "x"}]`, "0.error", "*", true},
-		{`{"a": 1, "error": "x", "b": [1, 2`, "error", "*", true}, // the answer is cut
-		{`{"a": 1, "err`, "error", "*", false},
-		{`{"a": [1, 2, }, "error": "x"}`, "error", "*", false}, // no JSON
-		{`<html>error`, "error", "*", false},
-		{``, "error", "*", false},
-		{strings.Repeat(`{"a":`, 1000) + "1", "error", "*", false},
-		{strings.Repeat(`[`, 100_000), "error", "*", false},
-	} {
-		s := &proxy.Success{Not: &proxy.Failing{JSON: map[string]string{c.path: c.value}}}
-		if got := s.Fails([]byte(c.body)); got != c.want {
-			t.Errorf("%.60s with %s = %s: %v", c.body, c.path, c.value, got)
-		}
-	}
-}
 
 // TestASuccessWithAnErrorInsideIsAFailure: 200 with an error in it, and both ways to tell it, by HTTP/1 and HTTP/2.
 func TestASuccessWithAnErrorInsideIsAFailure(t *testing.T) {
@@ -106,11 +30,11 @@ func TestASuccessWithAnErrorInsideIsAFailure(t *testing.T) {
 			_, _ = io.WriteString(w, `{"error": null}`)
 		}
 	})
-	r := startWith(t, up, func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	r := startWith(t, up, func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
 	f := arms("a", .5)
-	a := f.Effect.(proxy.Arms)
-	a.Counts = counting(func(c *proxy.Counts) {
-		c.Success = &proxy.Success{Not: &proxy.Failing{BodyContains: "Error establishing", JSON: map[string]string{"error.code": "*"}, Header: map[string]string{"x-fallback": "*"}}}
+	a := f.Effect.(fault.Arms)
+	a.Counts = counting(func(c *fault.Counts) {
+		c.Success = &fault.Success{Not: &fault.Failing{BodyContains: "Error establishing", JSON: map[string]string{"error.code": "*"}, Header: map[string]string{"x-fallback": "*"}}}
 	}).Counts
 	f.Effect = a
 	r.put(f)
@@ -139,12 +63,4 @@ func TestASuccessWithAnErrorInsideIsAFailure(t *testing.T) {
 	if refused != 2 || limited != 1 || sealed != 1 {
 		t.Errorf("%d of 4xx, %d of 429, %d that could not be looked at", refused, limited, sealed)
 	}
-}
-
-func FuzzAMemberOfAnyBody(f *testing.F) {
-	f.Add([]byte(`{"a": [1, {"b": "x"}], "error": null}`), "error.code")
-	f.Add([]byte(`[[[{"a":`), "0.0")
-	f.Fuzz(func(_ *testing.T, body []byte, path string) {
-		(&proxy.Success{Not: &proxy.Failing{JSON: map[string]string{path: "*"}}}).Fails(body) // and ends
-	})
 }

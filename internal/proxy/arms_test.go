@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 const (
@@ -19,19 +20,19 @@ const (
 )
 
 // arms are those of run r on the proxy of a rig, by the cookie session.
-func arms(id string, share float64) proxy.Fault {
-	f := with(id, proxy.Arms{Key: "cookie:session", Tokens: proxy.ArmTokens{Control: controlToken, Experiment: experimentToken}})
+func arms(id string, share float64) fault.Fault {
+	f := with(id, fault.Arms{Key: "cookie:session", Tokens: fault.ArmTokens{Control: controlToken, Experiment: experimentToken}})
 	f.Run, f.Share, f.Seed = "r", share, 7
 	return f
 }
 
-func confined(id string, e proxy.Effect) proxy.Fault {
+func confined(id string, e fault.Effect) fault.Fault {
 	f := with(id, e)
 	f.Run = "r"
 	return f
 }
 
-func inExperiment() proxy.Requests { return proxy.Requests{Arm: experimentToken} }
+func inExperiment() fault.Requests { return fault.Requests{Arm: experimentToken} }
 
 // armsOf asks until all requests of the arms are in closed buckets.
 func (r *rig) armsOf(id string, requests uint32) (report proxy.ArmsReport, control, experiment proxy.ArmBucket) {
@@ -89,10 +90,10 @@ func tellBaggage(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestArmsCountWhatBecomesOfBoth(t *testing.T) {
-	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol, o.Listeners[0].Edge = proxy.HTTP, true })
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol, o.Listeners[0].Edge = fault.HTTP, true })
 	c := &http.Client{Timeout: patience}
 	r.put(arms("a", .5))
-	r.put(confined("f", proxy.HTTPError{Requests: inExperiment(), Status: 503}))
+	r.put(confined("f", fault.HTTPError{Requests: inExperiment(), Status: 503}))
 	for user := range 100 {
 		for range 2 {
 			if _, _, err := r.ask(c, "GET", "/", "Cookie", fmt.Sprintf("session=u%d", user)); err != nil {
@@ -143,11 +144,11 @@ func TestArmsCountWhatBecomesOfBoth(t *testing.T) {
 }
 
 func TestDelaysAreCountedByArm(t *testing.T) {
-	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
 	c := &http.Client{Timeout: patience}
 	r.put(arms("a", .5))
 	experiment, control := r.session(c, "experiment"), r.session(c, "control")
-	r.put(confined("f", proxy.HTTPLatency{Requests: inExperiment(), Spread: proxy.Spread{Delay: proxy.Duration(20 * ms)}}))
+	r.put(confined("f", fault.HTTPLatency{Requests: inExperiment(), Spread: fault.Spread{Delay: fault.Duration(20 * ms)}}))
 	for range 3 {
 		_, _, _ = r.ask(c, "GET", "/", "Cookie", experiment)
 		_, _, _ = r.ask(c, "GET", "/", "Cookie", control)
@@ -166,7 +167,7 @@ func TestDelaysAreCountedByArm(t *testing.T) {
 }
 
 func TestALargerShareOnlyAddsUnits(t *testing.T) {
-	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
 	c := &http.Client{Timeout: patience}
 	before := map[int]string{}
 	for _, share := range []float64{.1, .3, .5} {
@@ -188,7 +189,7 @@ func TestALargerShareOnlyAddsUnits(t *testing.T) {
 	}
 	smaller, seeded := arms("a", .2), arms("a", .5)
 	seeded.Seed = 8
-	for says, f := range map[string]proxy.Fault{"cannot be lowered from 0.5 to 0.2": smaller, "only the share can be changed": seeded} {
+	for says, f := range map[string]fault.Fault{"cannot be lowered from 0.5 to 0.2": smaller, "only the share can be changed": seeded} {
 		if _, err := r.Put(t.Context(), f); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("want %q, got %v", says, err)
 		}
@@ -197,9 +198,9 @@ func TestALargerShareOnlyAddsUnits(t *testing.T) {
 
 func TestWhatIsSaidFromOutsideIsNotHeard(t *testing.T) {
 	for _, edge := range []bool{true, false} {
-		r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol, o.Listeners[0].Edge = proxy.HTTP, edge })
+		r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol, o.Listeners[0].Edge = fault.HTTP, edge })
 		c := &http.Client{Timeout: patience}
-		r.put(confined("f", proxy.HTTPError{Requests: inExperiment(), Status: 503}))
+		r.put(confined("f", fault.HTTPError{Requests: inExperiment(), Status: 503}))
 		status, text, err := r.ask(c, "GET", "/", "Baggage", "mishap.run=r,mishap.arm=experiment,mishap.token="+experimentToken+",a=1")
 		if err != nil || edge && (status != 200 || text != "a=1") || !edge && status != 503 {
 			t.Errorf("edge %v: %d %q %v", edge, status, text, err)
@@ -212,7 +213,7 @@ func TestWhatIsSaidFromOutsideIsNotHeard(t *testing.T) {
 }
 
 func TestArmsEndByThemselves(t *testing.T) {
-	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
 	c := &http.Client{Timeout: patience}
 	f := arms("a", .5)
 	f.Expires = 300 * ms
@@ -227,43 +228,43 @@ func TestArmsEndByThemselves(t *testing.T) {
 }
 
 func TestArmsThatCannotBeAreRefusedWithASentence(t *testing.T) {
-	web := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	web := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
 	tcp := start(t, upstream(t, echo))
 	web.put(arms("a", .1))
 	second := arms("b", .1)
 	second.Run = "r2"
-	change := func(edit func(f *proxy.Fault, a *proxy.Arms)) proxy.Fault {
+	change := func(edit func(f *fault.Fault, a *fault.Arms)) fault.Fault {
 		f := arms("x", .1)
-		a := f.Effect.(proxy.Arms)
+		a := f.Effect.(fault.Arms)
 		edit(&f, &a)
 		f.Effect = a
 		return f
 	}
-	nobody := with("n", proxy.HTTPAbort{Requests: inExperiment()})
+	nobody := with("n", fault.HTTPAbort{Requests: inExperiment()})
 	for _, c := range []struct {
 		r    *rig
-		f    proxy.Fault
+		f    fault.Fault
 		says string
 	}{
 		{tcp, arms("x", .1), `arms is for the requests of proxies with protocol http, and proxy "web" is tcp: use a proxy with protocol http`},
 		{web, second, `proxy "web" assigns the arms of run "r" already`},
 		{web, arms("x", .51), "share 0.51 is that of each arm, and at most 0.5"},
 		{web, arms("x", 0), "share 1 is that of each arm, and at most 0.5"},
-		{web, change(func(f *proxy.Fault, _ *proxy.Arms) { f.Run = "" }), "it names the arms"},
-		{web, change(func(_ *proxy.Fault, a *proxy.Arms) { a.Key = "" }), "key is missing"},
-		{web, change(func(_ *proxy.Fault, a *proxy.Arms) { a.Key = "session" }), `key "session" must be`},
-		{web, change(func(_ *proxy.Fault, a *proxy.Arms) { a.Tokens.Control = "short" }), "at least 16 characters"},
-		{web, change(func(_ *proxy.Fault, a *proxy.Arms) { a.Tokens.Control = a.Tokens.Experiment }), "the same token"},
-		{web, change(func(_ *proxy.Fault, a *proxy.Arms) { a.Patience = proxy.Duration(time.Hour) }), "patience 1h0m0s must be from"},
+		{web, change(func(f *fault.Fault, _ *fault.Arms) { f.Run = "" }), "it names the arms"},
+		{web, change(func(_ *fault.Fault, a *fault.Arms) { a.Key = "" }), "key is missing"},
+		{web, change(func(_ *fault.Fault, a *fault.Arms) { a.Key = "session" }), `key "session" must be`},
+		{web, change(func(_ *fault.Fault, a *fault.Arms) { a.Tokens.Control = "short" }), "at least 16 characters"},
+		{web, change(func(_ *fault.Fault, a *fault.Arms) { a.Tokens.Control = a.Tokens.Experiment }), "the same token"},
+		{web, change(func(_ *fault.Fault, a *fault.Arms) { a.Patience = fault.Duration(time.Hour) }), "patience 1h0m0s must be from"},
 		{web, nobody, "the arm is one of the run's"},
-		{web, confined("n", proxy.HTTPAbort{Requests: proxy.Requests{Arm: "a b"}}), "can never match"},
+		{web, confined("n", fault.HTTPAbort{Requests: fault.Requests{Arm: "a b"}}), "can never match"},
 	} {
 		if _, err := c.r.Put(t.Context(), c.f); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", c.f.ID, err, c.says)
 		}
 	}
 	for id, says := range map[string]string{"nothing": "there is no fault", "f": "assigns no arms"} {
-		web.put(confined("f", proxy.HTTPAbort{Requests: inExperiment()}))
+		web.put(confined("f", fault.HTTPAbort{Requests: inExperiment()}))
 		if _, err := web.Arms(t.Context(), id, 0, 0); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("arms of %s: %v", id, err)
 		}
@@ -276,7 +277,7 @@ func TestArmsThatCannotBeAreRefusedWithASentence(t *testing.T) {
 
 // TestTheArmsOfTheNextRunTakeTheRoomOfTheLast: one run after the other may have arms on a proxy.
 func TestTheArmsOfTheNextRunTakeTheRoomOfTheLast(t *testing.T) {
-	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
 	r.put(arms("a", .1))
 	r.remove("a")
 	if _, err := r.Arms(t.Context(), "a", 0, 0); err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"mishap/internal/proxy/fault"
 	"mishap/internal/slots"
 )
 
@@ -44,14 +45,14 @@ func (c countedAs) of(all bool) int {
 
 // unitRow is a row as it was asked for, and where it is in the book.
 type unitRow struct {
-	CountRow
+	fault.CountRow
 	part        uint16 // the bit of its part; 0: all
 	of, changed countedAs
 	limit       [2]uint32 // microseconds, of each arm; 0: not told
 }
 
-func newArmsUnits(c *Counts, now time.Time) *armsUnits {
-	rows := c.bookRows()
+func newArmsUnits(c *fault.Counts, now time.Time) *armsUnits {
+	rows := c.BookRows()
 	u := &armsUnits{slots: slotsFor(rows), trials: -1, exposed: c.Exposed}
 	u.book, _ = slots.NewBook(u.slots, rows, now) // the rows are checked
 	u.counts = make([]slots.Count, 0, len(rows))
@@ -60,15 +61,15 @@ func newArmsUnits(c *Counts, now time.Time) *armsUnits {
 		at[r.Name] = i
 	}
 	for i, r := range c.Rows {
-		row := unitRow{CountRow: r, of: countedAs{at[r.Name], at[r.Name+All]}}
+		row := unitRow{CountRow: r, of: countedAs{at[r.Name], at[r.Name+fault.All]}}
 		if part := c.Part(r); part >= 0 {
 			row.part = 1 << part
 		}
-		if r.Of == OfSlow {
+		if r.Of == fault.OfSlow {
 			changed := r.Name + slots.Changed
-			row.changed = countedAs{at[changed], at[changed+All]}
+			row.changed = countedAs{at[changed], at[changed+fault.All]}
 		}
-		if r.Of == OfFailures && u.trials < 0 {
+		if r.Of == fault.OfFailures && u.trials < 0 {
 			u.trials = i
 		}
 		u.rows = append(u.rows, row)
@@ -168,9 +169,9 @@ func (u *armsUnits) add(r *armRequest, when phase, all bool) {
 		of := row.of.of(all)
 		switch {
 		case !row.concerns(r):
-		case row.Of == OfFailures:
+		case row.Of == fault.OfFailures:
 			count(of, !ok)
-		case row.Of == OfEvents:
+		case row.Of == fault.OfEvents:
 			count(of, ok)
 		case ok && row.limit[0] > 0:
 			count(of, r.took > row.limit[arm])
@@ -190,26 +191,26 @@ func (b *armsBook) limit(list []Threshold) error {
 	}
 	if u.thresholds != nil {
 		if !slices.Equal(u.thresholds, list) {
-			return refuse(http.StatusConflict, "let a new run begin", "the thresholds are fixed already: what is counted with others cannot be compared")
+			return fault.Refused(http.StatusConflict, "let a new run begin", "the thresholds are fixed already: what is counted with others cannot be compared")
 		}
 		return nil
 	}
-	var errs problems
+	var errs fault.Problems
 	told := map[string]bool{}
 	for _, t := range list {
 		t.check(&errs)
-		errs.add(told[t.Row], "row %q has two thresholds", t.Row)
+		errs.Add(told[t.Row], "row %q has two thresholds", t.Row)
 		told[t.Row] = true
-		i := slices.IndexFunc(u.rows, func(r unitRow) bool { return r.Name == t.Row && r.Of == OfSlow })
-		errs.add(i < 0, "there is no row %q that needs a threshold", t.Row)
+		i := slices.IndexFunc(u.rows, func(r unitRow) bool { return r.Name == t.Row && r.Of == fault.OfSlow })
+		errs.Add(i < 0, "there is no row %q that needs a threshold", t.Row)
 	}
-	errs.add(len(list) == 0, "no row has a threshold")
+	errs.Add(len(list) == 0, "no row has a threshold")
 	if err := errors.Join(errs...); err != nil {
-		return refuse(http.StatusBadRequest, "", "%w", err)
+		return fault.Refused(http.StatusBadRequest, "", "%w", err)
 	}
 	for _, t := range list {
 		i := slices.IndexFunc(u.rows, func(r unitRow) bool { return r.Name == t.Row })
-		for arm, d := range []Duration{t.Control, t.Experiment} {
+		for arm, d := range []fault.Duration{t.Control, t.Experiment} {
 			u.rows[i].limit[arm] = uint32(min(time.Duration(d), b.patience) / time.Microsecond)
 		}
 	}
@@ -227,29 +228,29 @@ func (b *armsBook) inject(at, now time.Time) (time.Time, error) {
 	case u == nil:
 		return time.Time{}, countsNothing()
 	case !u.injected.IsZero() && !u.told.Equal(at):
-		return time.Time{}, refuse(http.StatusConflict, "let a new run begin", "the fault was put in at %s already", u.told.UTC().Format(time.RFC3339Nano))
+		return time.Time{}, fault.Refused(http.StatusConflict, "let a new run begin", "the fault was put in at %s already", u.told.UTC().Format(time.RFC3339Nano))
 	case !u.injected.IsZero():
 		return u.injected, nil
 	}
 	b.advance(max(now.Sub(b.start), 0))
-	use := b.start.Add(max(min(at.Sub(b.start), now.Sub(b.start)), time.Duration(b.closed)*armsWidth))
+	use := b.start.Add(max(min(at.Sub(b.start), now.Sub(b.start)), time.Duration(b.closed)*fault.ArmsWidth))
 	u.told, u.injected = at, u.book.Inject(use)
 	return u.injected, nil
 }
 
 func countsNothing() error {
-	return refuse(http.StatusUnprocessableEntity, "give counts when they are put in", "these arms count no units")
+	return fault.Refused(http.StatusUnprocessableEntity, "give counts when they are put in", "these arms count no units")
 }
 
 // Threshold is how long an answer may take that a row does not count as slow.
 type Threshold struct {
-	Row        string   `json:"row"`
-	Control    Duration `json:"control"`    // in control, and in both arms in the baseline
-	Experiment Duration `json:"experiment"` // at least as long
+	Row        string         `json:"row"`
+	Control    fault.Duration `json:"control"`    // in control, and in both arms in the baseline
+	Experiment fault.Duration `json:"experiment"` // at least as long
 }
 
-func (t Threshold) check(errs *problems) {
-	errs.add(t.Control <= 0 || t.Experiment < t.Control || t.Experiment > Duration(MaxDelay),
+func (t Threshold) check(errs *fault.Problems) {
+	errs.Add(t.Control <= 0 || t.Experiment < t.Control || t.Experiment > fault.Duration(fault.MaxDelay),
 		"thresholds of row %q, %v and %v, must be above 0, at most %v, and that of the experiment not below control's",
-		t.Row, time.Duration(t.Control), time.Duration(t.Experiment), MaxDelay)
+		t.Row, time.Duration(t.Control), time.Duration(t.Experiment), fault.MaxDelay)
 }

@@ -12,16 +12,17 @@ import (
 
 	"mishap/internal/forward"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 	"mishap/internal/slots"
 )
 
 // counting are arms that count failures, a p50 and events.
-func counting(change ...func(*proxy.Counts)) proxy.Arms {
-	c := &proxy.Counts{Rows: []proxy.CountRow{{Name: "ok", Of: proxy.OfFailures}, {Name: "p50", Of: proxy.OfSlow}, {Name: "paid", Of: proxy.OfEvents}}}
+func counting(change ...func(*fault.Counts)) fault.Arms {
+	c := &fault.Counts{Rows: []fault.CountRow{{Name: "ok", Of: fault.OfFailures}, {Name: "p50", Of: fault.OfSlow}, {Name: "paid", Of: fault.OfEvents}}}
 	for _, f := range change {
 		f(c)
 	}
-	return proxy.Arms{Counts: c}
+	return fault.Arms{Counts: c}
 }
 
 // sums is a row of both arms: of control and of the experiment n, y and before n, y.
@@ -47,7 +48,7 @@ func (l ledger) injecting(t *testing.T, at, now time.Duration) {
 
 func (l ledger) limits(t *testing.T, row string, control, experiment time.Duration) {
 	t.Helper()
-	if err := l.Limit([]proxy.Threshold{{Row: row, Control: proxy.Duration(control), Experiment: proxy.Duration(experiment)}}); err != nil {
+	if err := l.Limit([]proxy.Threshold{{Row: row, Control: fault.Duration(control), Experiment: fault.Duration(experiment)}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -113,7 +114,7 @@ func TestAThresholdIsExactToTheMicrosecond(t *testing.T) {
 
 // TestARowWithoutAThresholdHoldsUpNoOther: a quantile that can only stop a run is left out by a run with too few answers.
 func TestARowWithoutAThresholdHoldsUpNoOther(t *testing.T) {
-	l := newLedger(counting(func(c *proxy.Counts) { c.Rows = append(c.Rows, proxy.CountRow{Name: "p99.9", Of: proxy.OfSlow}) }))
+	l := newLedger(counting(func(c *fault.Counts) { c.Rows = append(c.Rows, fault.CountRow{Name: "p99.9", Of: fault.OfSlow}) }))
 	l.limits(t, "p50", 10*ms, 12*ms)
 	l.serve(forward.Control, 1, 0, 11*ms, 200)
 	for row, want := range map[string][4]float64{"p50": {0, 0, 1, 1}, "p99.9": {}} {
@@ -179,13 +180,13 @@ func TestNoAnswerWithinPatienceIsAFailure(t *testing.T) {
 }
 
 func TestARowIsOfItsPartOfTheTraffic(t *testing.T) {
-	part := func(c *proxy.Counts) {
-		c.Rows = []proxy.CountRow{{Name: "all", Of: proxy.OfFailures}, {Name: "pay", Of: proxy.OfFailures, Path: "/pay*"},
-			{Name: "posted", Of: proxy.OfFailures, Method: "POST"}, {Name: "paid", Of: proxy.OfEvents, Path: "/pay*"}}
+	part := func(c *fault.Counts) {
+		c.Rows = []fault.CountRow{{Name: "all", Of: fault.OfFailures}, {Name: "pay", Of: fault.OfFailures, Path: "/pay*"},
+			{Name: "posted", Of: fault.OfFailures, Method: "POST"}, {Name: "paid", Of: fault.OfEvents, Path: "/pay*"}}
 	}
-	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
 	f := arms("a", .5)
-	a := f.Effect.(proxy.Arms)
+	a := f.Effect.(fault.Arms)
 	a.Counts = counting(part).Counts
 	f.Effect = a
 	r.put(f)
@@ -207,8 +208,8 @@ func TestARowIsOfItsPartOfTheTraffic(t *testing.T) {
 
 // TestAnswersOfAPartOfTheTrafficAreToldUntilThresholdsAre: of rows that are confined to it, and of what was answered.
 func TestAnswersOfAPartOfTheTrafficAreToldUntilThresholdsAre(t *testing.T) {
-	l := newLedger(counting(func(c *proxy.Counts) {
-		c.Rows = []proxy.CountRow{{Name: "ok", Of: proxy.OfFailures, Path: "/pay*"}, {Name: "p50", Of: proxy.OfSlow, Path: "/pay*"}, {Name: "p99", Of: proxy.OfSlow, Path: "/pay*"}, {Name: "whole", Of: proxy.OfSlow}}
+	l := newLedger(counting(func(c *fault.Counts) {
+		c.Rows = []fault.CountRow{{Name: "ok", Of: fault.OfFailures, Path: "/pay*"}, {Name: "p50", Of: fault.OfSlow, Path: "/pay*"}, {Name: "p99", Of: fault.OfSlow, Path: "/pay*"}, {Name: "whole", Of: fault.OfSlow}}
 	}))
 	serve := func(arm forward.Arm, parts uint32, took time.Duration, status int) {
 		a := l.comeOf(arm, 1, 0, parts)
@@ -238,7 +239,7 @@ func TestAnswersOfAPartOfTheTrafficAreToldUntilThresholdsAre(t *testing.T) {
 	}
 	var told []proxy.Threshold
 	for _, row := range []string{"p50", "p99", "whole"} {
-		told = append(told, proxy.Threshold{Row: row, Control: proxy.Duration(ms), Experiment: proxy.Duration(ms)})
+		told = append(told, proxy.Threshold{Row: row, Control: fault.Duration(ms), Experiment: fault.Duration(ms)})
 	}
 	if err := l.Limit(told); err != nil {
 		t.Fatal(err)
@@ -249,14 +250,14 @@ func TestAnswersOfAPartOfTheTrafficAreToldUntilThresholdsAre(t *testing.T) {
 }
 
 func TestWhatArmsCountByIsToldOnceAndByTheirRun(t *testing.T) {
-	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
 	f := arms("a", .5)
-	a := f.Effect.(proxy.Arms)
+	a := f.Effect.(fault.Arms)
 	a.Counts = counting().Counts
 	f.Effect = a
 	r.put(f)
 	limit := func(row string, control, experiment time.Duration) proxy.Limits {
-		return proxy.Limits{Run: "r", Thresholds: []proxy.Threshold{{Row: row, Control: proxy.Duration(control), Experiment: proxy.Duration(experiment)}}}
+		return proxy.Limits{Run: "r", Thresholds: []proxy.Threshold{{Row: row, Control: fault.Duration(control), Experiment: fault.Duration(experiment)}}}
 	}
 	if told := r.get("a").Stats.Counting; told == nil || told.Thresholds != nil || !told.Injected.IsZero() {
 		t.Errorf("before it is told the fault says %+v", told)
@@ -311,7 +312,7 @@ func TestWhatArmsCountByIsToldOnceAndByTheirRun(t *testing.T) {
 
 // TestArmsOfAnEarlierVersionCountNoUnits, and say so when they are told what to count by.
 func TestArmsOfAnEarlierVersionCountNoUnits(t *testing.T) {
-	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
 	r.put(arms("a", .5))
 	if report, err := r.Arms(t.Context(), "a", 0, 0); err != nil || report.Counted != nil {
 		t.Errorf("counted %+v, %v", report.Counted, err)
@@ -325,28 +326,28 @@ func TestArmsOfAnEarlierVersionCountNoUnits(t *testing.T) {
 }
 
 func TestCountsThatCannotBeAreRefused(t *testing.T) {
-	row := func(r proxy.CountRow) func(*proxy.Counts) {
-		return func(c *proxy.Counts) { c.Rows = append(c.Rows, r) }
+	row := func(r fault.CountRow) func(*fault.Counts) {
+		return func(c *fault.Counts) { c.Rows = append(c.Rows, r) }
 	}
-	for says, change := range map[string]func(*proxy.Counts){
-		"from 1 to 64 rows":        func(c *proxy.Counts) { c.Rows = nil },
-		"that of another: \"ok\"":  row(proxy.CountRow{Name: "ok", Of: proxy.OfEvents}),
-		"another: \"p50 change\"":  row(proxy.CountRow{Name: "p50 change", Of: proxy.OfFailures}),
-		"no name":                  row(proxy.CountRow{Of: proxy.OfEvents}),
-		"not of failures, slow or": row(proxy.CountRow{Name: "x", Of: "luck"}),
-		"can never match":          row(proxy.CountRow{Name: "x", Of: proxy.OfEvents, Path: "pay"}),
-		"is not a method":          row(proxy.CountRow{Name: "x", Of: proxy.OfEvents, Method: "G T"}),
-		"from 100 to 599":          func(c *proxy.Counts) { c.Success = &proxy.Success{Status: [][2]int{{300, 200}}} },
-		"gRPC has no status 17":    func(c *proxy.Counts) { c.Success = &proxy.Success{Not: &proxy.Failing{GRPCStatus: []int{17}}} },
-		"is not a field name": func(c *proxy.Counts) {
-			c.Success = &proxy.Success{Not: &proxy.Failing{Header: map[string]string{"a b": "*"}}}
+	for says, change := range map[string]func(*fault.Counts){
+		"from 1 to 64 rows":        func(c *fault.Counts) { c.Rows = nil },
+		"that of another: \"ok\"":  row(fault.CountRow{Name: "ok", Of: fault.OfEvents}),
+		"another: \"p50 change\"":  row(fault.CountRow{Name: "p50 change", Of: fault.OfFailures}),
+		"no name":                  row(fault.CountRow{Of: fault.OfEvents}),
+		"not of failures, slow or": row(fault.CountRow{Name: "x", Of: "luck"}),
+		"can never match":          row(fault.CountRow{Name: "x", Of: fault.OfEvents, Path: "pay"}),
+		"is not a method":          row(fault.CountRow{Name: "x", Of: fault.OfEvents, Method: "G T"}),
+		"from 100 to 599":          func(c *fault.Counts) { c.Success = &fault.Success{Status: [][2]int{{300, 200}}} },
+		"gRPC has no status 17":    func(c *fault.Counts) { c.Success = &fault.Success{Not: &fault.Failing{GRPCStatus: []int{17}}} },
+		"is not a field name": func(c *fault.Counts) {
+			c.Success = &fault.Success{Not: &fault.Failing{Header: map[string]string{"a b": "*"}}}
 		},
-		"a member of JSON needs a name": func(c *proxy.Counts) {
-			c.Success = &proxy.Success{Not: &proxy.Failing{JSON: map[string]string{"": "*"}}}
+		"a member of JSON needs a name": func(c *fault.Counts) {
+			c.Success = &fault.Success{Not: &fault.Failing{JSON: map[string]string{"": "*"}}}
 		},
 	} {
 		f := arms("x", .1)
-		a := f.Effect.(proxy.Arms)
+		a := f.Effect.(fault.Arms)
 		a.Counts = counting(change).Counts
 		f.Effect = a
 		if err := f.Check(); err == nil || !strings.Contains(err.Error(), says) {
@@ -357,9 +358,9 @@ func TestCountsThatCannotBeAreRefused(t *testing.T) {
 
 // TestABookTakesNoMoreMemoryForMoreUsers: with all that can be counted at once, for a million users.
 func TestABookTakesNoMoreMemoryForMoreUsers(t *testing.T) {
-	a := counting(func(c *proxy.Counts) {
+	a := counting(func(c *fault.Counts) {
 		for i := range 60 {
-			c.Rows = append(c.Rows, proxy.CountRow{Name: fmt.Sprint(i), Of: proxy.OfSlow})
+			c.Rows = append(c.Rows, fault.CountRow{Name: fmt.Sprint(i), Of: fault.OfSlow})
 		}
 	})
 	a.Key = "request" // no user is remembered for what else there is
@@ -385,15 +386,15 @@ func TestABookTakesNoMoreMemoryForMoreUsers(t *testing.T) {
 
 // TestAFaultWithCountsIsTheSameAfterItWasSent: else it could not be renewed.
 func TestAFaultWithCountsIsTheSameAfterItWasSent(t *testing.T) {
-	a := counting(func(c *proxy.Counts) {
-		c.Success = &proxy.Success{Status: [][2]int{{200, 299}}, Not: &proxy.Failing{JSON: map[string]string{"a.b": "*"}, GRPCStatus: []int{8}}}
+	a := counting(func(c *fault.Counts) {
+		c.Success = &fault.Success{Status: [][2]int{{200, 299}}, Not: &fault.Failing{JSON: map[string]string{"a.b": "*"}, GRPCStatus: []int{8}}}
 	})
-	data, err := (proxy.Fault{Effect: a}).MarshalJSON()
+	data, err := (fault.Fault{Effect: a}).MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var f proxy.Fault
-	if err := f.UnmarshalJSON(data); err != nil || !reflect.DeepEqual(f.Effect, proxy.Effect(a)) {
+	var f fault.Fault
+	if err := f.UnmarshalJSON(data); err != nil || !reflect.DeepEqual(f.Effect, fault.Effect(a)) {
 		t.Errorf("%s became %+v, %v", data, f.Effect, err)
 	}
 }

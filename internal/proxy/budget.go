@@ -3,6 +3,8 @@ package proxy
 import (
 	"sync"
 	"sync/atomic"
+
+	"mishap/internal/proxy/fault"
 )
 
 // Memory limits of the delay lines, in bytes. A full line stops reading; it never drops. All share what the server may
@@ -62,7 +64,7 @@ func (b *budget) give(n int64) {
 	}
 }
 
-type buffer [bufferSize]byte
+type buffer [fault.BufferSize]byte
 
 // bufferPool lends buffers, so that an idle connection holds none.
 type bufferPool struct {

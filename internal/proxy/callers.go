@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+
+	"mishap/internal/proxy/fault"
 )
 
 // Callers begins a watch of the attempts that come to a proxy, or goes on with it, and gives those after ask.After. It is
@@ -32,13 +34,13 @@ func (s *server) handleCallers(r *http.Request) (int, any, error) {
 		case *listener:
 			watched = l.calls
 		default:
-			return 0, nil, refuse(http.StatusBadRequest, "watch a proxy of http, or of tcp",
+			return 0, nil, fault.Refused(http.StatusBadRequest, "watch a proxy of http, or of tcp",
 				"proxy %q passes datagrams, of which no caller can be told from another", name)
 		}
 		w, err := watched.watch(name, ask)
 		w.Protocol = s.listeners[i].status().Protocol
 		return http.StatusOK, w, err
 	}
-	return 0, nil, refuse(http.StatusNotFound, "GET /v1/proxies lists them; those that came through Toxiproxy's API cannot be watched",
+	return 0, nil, fault.Refused(http.StatusNotFound, "GET /v1/proxies lists them; those that came through Toxiproxy's API cannot be watched",
 		"there is no proxy %q", name)
 }

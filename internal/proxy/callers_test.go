@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 func (r *rig) watch(ask proxy.Watch) proxy.Watched {
 	r.t.Helper()
 	if ask.Keep == 0 {
-		ask.Keep = proxy.Duration(time.Minute)
+		ask.Keep = fault.Duration(time.Minute)
 	}
 	w, err := r.Callers(context.Background(), "web", ask)
 	if err != nil {
@@ -44,7 +45,7 @@ const (
 
 func TestAttemptsOfOneRequestHaveOneID(t *testing.T) {
 	r, c := webRig(t)
-	if w := r.watch(proxy.Watch{}); w.Protocol != proxy.HTTP || len(w.Attempts) != 0 {
+	if w := r.watch(proxy.Watch{}); w.Protocol != fault.HTTP || len(w.Attempts) != 0 {
 		t.Fatalf("a new watch: %+v", w)
 	}
 	r.watch(proxy.Watch{ID: "header:X-Request-Id"})
@@ -76,11 +77,11 @@ func TestAttemptsOfOneRequestHaveOneID(t *testing.T) {
 func TestNothingIsRecordedUnlessSomebodyWatches(t *testing.T) {
 	r, c := webRig(t)
 	r.ask(c, "GET", "/before")
-	first := r.watch(proxy.Watch{Keep: proxy.Duration(10 * time.Millisecond)})
+	first := r.watch(proxy.Watch{Keep: fault.Duration(10 * time.Millisecond)})
 	var again proxy.Watched
 	eventually(t, "the watch ends", func() bool {
 		time.Sleep(20 * time.Millisecond)
-		again = r.watch(proxy.Watch{Keep: proxy.Duration(10 * time.Millisecond)})
+		again = r.watch(proxy.Watch{Keep: fault.Duration(10 * time.Millisecond)})
 		return !again.Since.Equal(first.Since)
 	})
 	if len(first.Attempts)+len(again.Attempts) != 0 {
@@ -114,7 +115,7 @@ func TestCallersThatLeaveAreSeenToLeaveWhenTheyDid(t *testing.T) {
 		}
 	}))
 	t.Cleanup(slow.Close)
-	r := startWith(t, slow.Listener.Addr().String(), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	r := startWith(t, slow.Listener.Addr().String(), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
 	r.watch(proxy.Watch{})
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -139,7 +140,7 @@ func TestFailuresAreToldFromAnswers(t *testing.T) {
 	r.watch(proxy.Watch{})
 	for status, want := range map[int]string{500: proxy.AttemptFailed, 503: proxy.AttemptFailed, 429: proxy.AttemptFailed, 404: proxy.AttemptOK} {
 		id := fmt.Sprint("e", status)
-		r.put(with(id, proxy.HTTPError{Status: status}))
+		r.put(with(id, fault.HTTPError{Status: status}))
 		seq := r.watch(proxy.Watch{}).Seq
 		r.ask(c, "GET", "/")
 		if a := r.attempts(1, proxy.Watch{After: seq}).Attempts[0]; a.Outcome != want || a.Status != status {
@@ -151,11 +152,11 @@ func TestFailuresAreToldFromAnswers(t *testing.T) {
 
 func TestOfTCPTheMakingOfConnectionsIsSeen(t *testing.T) {
 	r := start(t, upstream(t, echo))
-	if w := r.watch(proxy.Watch{}); w.Protocol != proxy.TCP {
+	if w := r.watch(proxy.Watch{}); w.Protocol != fault.TCP {
 		t.Errorf("%+v", w)
 	}
 	ask(t, r.dial(), "hello")
-	r.put(with("no", proxy.Refuse{}))
+	r.put(with("no", fault.Refuse{}))
 	if conn, err := net.Dial("tcp", r.addr); err == nil {
 		conn.Close()
 	}
@@ -172,17 +173,17 @@ func TestAWatchThatCannotBeIsRefused(t *testing.T) {
 		ask  proxy.Watch
 		want string
 	}{
-		{"webb", proxy.Watch{Keep: proxy.Duration(time.Second)}, `no proxy "webb"`},
+		{"webb", proxy.Watch{Keep: fault.Duration(time.Second)}, `no proxy "webb"`},
 		{"web", proxy.Watch{}, "at most 10m"},
-		{"web", proxy.Watch{ID: "cookie:a", Keep: proxy.Duration(time.Second)}, "not a header"},
-		{"web", proxy.Watch{ID: "header:a b", Keep: proxy.Duration(time.Second)}, "not a header"},
+		{"web", proxy.Watch{ID: "cookie:a", Keep: fault.Duration(time.Second)}, "not a header"},
+		{"web", proxy.Watch{ID: "header:a b", Keep: fault.Duration(time.Second)}, "not a header"},
 	} {
 		if _, err := r.Callers(t.Context(), bad.name, bad.ask); err == nil || !strings.Contains(err.Error(), bad.want) {
 			t.Errorf("%s %+v: %v", bad.name, bad.ask, err)
 		}
 	}
 	for i := range 5 {
-		_, err := r.Callers(t.Context(), "web", proxy.Watch{ID: fmt.Sprint("header:a", i), Keep: proxy.Duration(time.Minute)})
+		_, err := r.Callers(t.Context(), "web", proxy.Watch{ID: fmt.Sprint("header:a", i), Keep: fault.Duration(time.Minute)})
 		if (err != nil) != (i == 4) {
 			t.Errorf("watch %d: %v", i, err)
 		}

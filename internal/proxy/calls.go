@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/proxy/fault"
 )
 
 const (
 	keptAttempts = 1 << 14 // of one watch: 1.5 MiB
 	maxWatches   = 4       // of one proxy
-	longestWatch = Duration(10 * time.Minute)
+	longestWatch = fault.Duration(10 * time.Minute)
 )
 
 // How an attempt ended.
@@ -54,9 +55,9 @@ type Watched struct {
 type Watch struct {
 	// ID is what tells the attempts of one request from others: header:NAME; or empty, for Amz-Sdk-Invocation-Id,
 	// Idempotency-Key, or the trace-id of traceparent with method and path, whichever there is.
-	ID    string   `json:"id,omitempty"`
-	After uint64   `json:"after,omitempty"` // attempts that are known already
-	Keep  Duration `json:"keep"`            // how long the watch goes on, if nobody asks again
+	ID    string         `json:"id,omitempty"`
+	After uint64         `json:"after,omitempty"` // attempts that are known already
+	Keep  fault.Duration `json:"keep"`            // how long the watch goes on, if nobody asks again
 }
 
 // calls records the attempts that come to one proxy while somebody watches. Nothing is recorded unless somebody has asked
@@ -168,7 +169,7 @@ func (c *calls) watch(name string, ask Watch) (Watched, error) {
 	case err != nil:
 		return Watched{}, err
 	case ask.Keep <= 0 || ask.Keep > longestWatch:
-		return Watched{}, refuse(http.StatusBadRequest, "give keep, such as \"30s\"", "a watch goes on for above 0 and at most %s",
+		return Watched{}, fault.Refused(http.StatusBadRequest, "give keep, such as \"30s\"", "a watch goes on for above 0 and at most %s",
 			time.Duration(longestWatch))
 	}
 	r, err := c.begin(id, time.Duration(ask.Keep))
@@ -195,7 +196,7 @@ func (c *calls) begin(id identity, keep time.Duration) (*record, error) {
 		}
 	}
 	if len(now) == maxWatches || c.over {
-		return nil, refuse(http.StatusConflict, "wait until one has ended, or use an id that is watched already",
+		return nil, fault.Refused(http.StatusConflict, "wait until one has ended, or use an id that is watched already",
 			"%d watches go by other ids", len(now))
 	}
 	r := &record{id: id, since: time.Now()}

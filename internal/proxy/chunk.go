@@ -1,10 +1,14 @@
 package proxy
 
-import "time"
+import (
+	"time"
+
+	"mishap/internal/proxy/fault"
+)
 
 const (
-	chunkOverhead = 96                         // bytes that the queue needs for a chunk besides its data
-	chunkCost     = bufferSize + chunkOverhead // the most that a chunk costs, in bytes
+	chunkOverhead = 96                               // bytes that the queue needs for a chunk besides its data
+	chunkCost     = fault.BufferSize + chunkOverhead // the most that a chunk costs, in bytes
 )
 
 // chunk is what one read brought, or the end of the stream. Times are since the line's start.
@@ -40,25 +44,25 @@ func (c chunk) size() int {
 }
 
 // unshaped is the chunk as one piece that no stage has seen.
-func (c chunk) unshaped() piece {
-	return piece{number: c.number, size: c.size(), at: c.read, end: c.end != nil}
+func (c chunk) unshaped() fault.Piece {
+	return fault.Piece{Number: c.number, Size: c.size(), At: c.read, End: c.end != nil}
 }
 
 // outgoing is a piece that is due.
 type outgoing struct {
-	piece
+	fault.Piece
 	data []byte
 	pipe *pipe // that the bytes are in; nil if they are in data
 	end  error
 }
 
 // cut takes a piece off the chunk.
-func (c *chunk) cut(p piece) outgoing {
-	out := outgoing{piece: p, pipe: c.pipe, end: c.end}
+func (c *chunk) cut(p fault.Piece) outgoing {
+	out := outgoing{Piece: p, pipe: c.pipe, end: c.end}
 	if c.pipe != nil {
-		c.left -= p.size
+		c.left -= p.Size
 		return out
 	}
-	out.data, c.data = c.data[:p.size], c.data[p.size:]
+	out.data, c.data = c.data[:p.Size], c.data[p.Size:]
 	return out
 }

@@ -12,17 +12,18 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // everyEffect is one of each, and of those that act in several ways one for each way.
-func everyEffect() []proxy.Effect {
-	return []proxy.Effect{
-		latency(5*time.Millisecond, 5*time.Millisecond), latency(proxy.MaxDelay, 0), proxy.Bandwidth{Rate: 100_000},
-		proxy.Slicer{Size: 50, Vary: 10, Delay: 1}, proxy.SlowClose{Delay: proxy.Duration(time.Minute)},
-		proxy.Timeout{}, proxy.Timeout{Data: "drop"}, proxy.Timeout{After: proxy.Duration(time.Millisecond)},
-		proxy.Reset{After: proxy.Duration(5 * time.Millisecond)}, proxy.Limit{Bytes: 10_000},
-		proxy.Limit{Bytes: 10_000, How: "reset"}, proxy.ConnectDelay{Spread: spread(proxy.MaxDelay, 0, "")},
-		proxy.Refuse{}, proxy.Refuse{How: "close"},
+func everyEffect() []fault.Effect {
+	return []fault.Effect{
+		latency(5*time.Millisecond, 5*time.Millisecond), latency(fault.MaxDelay, 0), fault.Bandwidth{Rate: 100_000},
+		fault.Slicer{Size: 50, Vary: 10, Delay: 1}, fault.SlowClose{Delay: fault.Duration(time.Minute)},
+		fault.Timeout{}, fault.Timeout{Data: "drop"}, fault.Timeout{After: fault.Duration(time.Millisecond)},
+		fault.Reset{After: fault.Duration(5 * time.Millisecond)}, fault.Limit{Bytes: 10_000},
+		fault.Limit{Bytes: 10_000, How: "reset"}, fault.ConnectDelay{Spread: latency(fault.MaxDelay, 0).Spread},
+		fault.Refuse{}, fault.Refuse{How: "close"},
 	}
 }
 

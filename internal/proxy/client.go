@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"mishap/internal/proxy/fault"
 	"mishap/internal/socket"
 )
 
@@ -73,7 +74,7 @@ func (c *Client) Proxies(ctx context.Context) (list []ProxyStatus, err error) {
 
 // Put adds a fault. A second Put of the same fault renews it; other content under the same id is an error, and so is
 // an id that has ended (ErrEnded).
-func (c *Client) Put(ctx context.Context, f Fault) (status Status, err error) {
+func (c *Client) Put(ctx context.Context, f fault.Fault) (status Status, err error) {
 	err = c.call(ctx, http.MethodPut, faultPath(f.ID), f, &status)
 	if err != nil && strings.Contains(err.Error(), unknownField) {
 		err = fmt.Errorf("%w: %w", ErrOlder, err)
@@ -83,14 +84,14 @@ func (c *Client) Put(ctx context.Context, f Fault) (status Status, err error) {
 
 // Renew lets the lease of a fault begin anew. It gives ErrEnded or ErrNotFound if the fault is not in force.
 func (c *Client) Renew(ctx context.Context, id string, expires time.Duration) (status Status, err error) {
-	err = c.call(ctx, http.MethodPost, faultPath(id)+"/renew", renewal{Duration(expires)}, &status)
+	err = c.call(ctx, http.MethodPost, faultPath(id)+"/renew", renewal{fault.Duration(expires)}, &status)
 	return status, wrap(fmt.Sprintf("renew fault %q", id), err)
 }
 
 // Own makes a proxy belong to a run for a lease, or renews that, and gives what others changed since. It gives ErrOwned if
 // the proxy belongs to another run or has a fault of somebody else, and ErrEnded if it is to be renewed and is not the run's.
 func (c *Client) Own(ctx context.Context, proxy string, o Owner) (owned Owned, err error) {
-	err = c.call(ctx, http.MethodPut, ownerPath(proxy), wireOwner{o.Run, Duration(o.Expires), o.Renew}, &owned)
+	err = c.call(ctx, http.MethodPut, ownerPath(proxy), wireOwner{o.Run, fault.Duration(o.Expires), o.Renew}, &owned)
 	if busy := new(occupied); errors.As(err, &busy) {
 		return owned, err // it says all
 	}

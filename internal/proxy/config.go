@@ -6,6 +6,8 @@ import (
 	"net"
 	"slices"
 	"strconv"
+
+	"mishap/internal/proxy/fault"
 )
 
 // Listener is the configuration of one proxy.
@@ -53,16 +55,16 @@ func validate(listeners []Listener) error {
 
 func (l Listener) validate() error {
 	var errs []error
-	if !validName(l.Name) {
-		errs = append(errs, fmt.Errorf("proxy name %q must be 1 to %d letters, digits, or any of . _ : -", l.Name, maxName))
+	if !fault.ValidName(l.Name) {
+		errs = append(errs, fmt.Errorf("proxy name %q must be 1 to %d letters, digits, or any of . _ : -", l.Name, fault.MaxName))
 	}
-	if l.Protocol != "" && l.Protocol != TCP && l.Protocol != UDP && l.Protocol != HTTP {
+	if l.Protocol != "" && l.Protocol != fault.TCP && l.Protocol != fault.UDP && l.Protocol != fault.HTTP {
 		errs = append(errs, fmt.Errorf("proxy %q has the protocol %q: write tcp, udp or http", l.Name, l.Protocol))
 	}
-	if l.Protocol != HTTP && (l.TLS != nil || l.UpstreamTLS != nil) {
+	if l.Protocol != fault.HTTP && (l.TLS != nil || l.UpstreamTLS != nil) {
 		errs = append(errs, fmt.Errorf("proxy %q has TLS, which is for protocol http: TLS passes tcp as it is", l.Name))
 	}
-	if l.Protocol != HTTP && (l.Edge || l.Egress) {
+	if l.Protocol != fault.HTTP && (l.Edge || l.Egress) {
 		errs = append(errs, fmt.Errorf("proxy %q has edge or egress, which is for protocol http: others know no baggage", l.Name))
 	}
 	if t := l.TLS; t != nil && (t.Cert == "" || t.Key == "") {
@@ -112,7 +114,7 @@ func conflict(a, b Listener) error {
 	if a.Name == b.Name {
 		errs = append(errs, fmt.Errorf("two proxies are named %q: rename one", a.Name))
 	}
-	if (a.Protocol == UDP) == (b.Protocol == UDP) && sameAddress(a.Listen, b.Listen) {
+	if (a.Protocol == fault.UDP) == (b.Protocol == fault.UDP) && sameAddress(a.Listen, b.Listen) {
 		errs = append(errs, fmt.Errorf("proxies %q and %q both listen on port %s: change listen of one", a.Name, b.Name,
 			b.Listen))
 	}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 // lingerTime is how long a connection that a fault has closed one way may take to close the other.
@@ -40,8 +42,8 @@ func (c *connection) attach(upstream *net.TCPConn, pool *bufferPool) error {
 	}
 	client.first = c.hello
 	c.upstream = upstream
-	c.up = newPump(Upstream, client, server, c.bytes, c.clock, c.done)
-	c.down = newPump(Downstream, server, client, c.bytes, c.clock, c.done)
+	c.up = newPump(fault.Upstream, client, server, c.bytes, c.clock, c.done)
+	c.down = newPump(fault.Downstream, server, client, c.bytes, c.clock, c.done)
 	return nil
 }
 
@@ -52,7 +54,7 @@ func (c *connection) follow(faults []*active) {
 	}
 	bonds, list := make(map[*active]*bond), []*bond(nil)
 	for _, f := range faults {
-		if !f.hits(c.number) {
+		if !f.Hits(c.number) {
 			continue
 		}
 		b := c.bonds[f]
@@ -69,21 +71,21 @@ func (c *connection) follow(faults []*active) {
 		}
 	}
 	c.bonds = bonds
-	c.up.change(newPlan(Upstream, list))
-	c.down.change(newPlan(Downstream, list))
+	c.up.change(newPlan(fault.Upstream, list))
+	c.down.change(newPlan(fault.Downstream, list))
 }
 
 // arm starts the clock of a fault that ends the connection.
 func (c *connection) arm(b *bond) {
-	d, ok := b.fault.Effect.(deadline)
+	d, ok := b.fault.Effect.(fault.Deadline)
 	if !ok {
 		return
 	}
-	if after, ends := d.endsAfter(); ends {
+	if after, ends := d.EndsAfter(); ends {
 		b.timer = time.AfterFunc(after, func() {
 			b.touch()
 			b.fault.counters.endedOne()
-			if d.endsBy() == byClose {
+			if d.EndsBy() == fault.ByClose {
 				c.close()
 				return
 			}
@@ -111,7 +113,7 @@ func (c *connection) touchedBefore(f *active) bool {
 
 // obeys says whether the fault is in force on every way that it covers.
 func (c *connection) obeys(f *active) bool {
-	return (!f.Direction.covers(Upstream) || c.up.obeys(f)) && (!f.Direction.covers(Downstream) || c.down.obeys(f))
+	return (!f.Direction.Covers(fault.Upstream) || c.up.obeys(f)) && (!f.Direction.Covers(fault.Downstream) || c.down.obeys(f))
 }
 
 // run moves bytes both ways, each in a goroutine of its own, and calls over when both have ended. It does not wait: idle
@@ -138,7 +140,7 @@ func (c *connection) settle(how error, other *pump) {
 	var cut cutError
 	switch {
 	case errors.Is(how, errOver), errors.Is(how, io.EOF):
-	case errors.As(how, &cut) && cut.how == byClose:
+	case errors.As(how, &cut) && cut.how == fault.ByClose:
 		// The other way goes on until the client, which has been told the end, has closed too; but not for long.
 		other.src.closeWrite()
 		time.AfterFunc(lingerTime, c.close)

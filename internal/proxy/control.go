@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"mishap/internal/proxy/fault"
 	"mishap/internal/socket"
 )
 
@@ -41,7 +42,7 @@ type ProxyStatus struct {
 
 // renewal is the body of a renew call.
 type renewal struct {
-	Expires Duration `json:"expires"`
+	Expires fault.Duration `json:"expires"`
 }
 
 // failure is the body of every answer that is not a success.
@@ -144,7 +145,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("DELETE /v1/proxies/{name}/owner", answer(s.handleDisown))
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("/", answer(func(r *http.Request) (int, any, error) {
-		return 0, nil, refuse(http.StatusNotFound, "the calls are GET /v1/proxies, GET /v1/faults, "+
+		return 0, nil, fault.Refused(http.StatusNotFound, "the calls are GET /v1/proxies, GET /v1/faults, "+
 			"GET, PUT and DELETE /v1/faults/{id}, POST /v1/faults/{id}/renew, GET /v1/faults/{id}/arms, PUT /v1/faults/{id}/thresholds and /injecting, POST /v1/faults/{id}/met, POST /v1/proxies/{name}/callers and /met, PUT and DELETE /v1/proxies/{name}/owner, and GET /metrics",
 			"there is no call %s %s", r.Method, r.URL.Path)
 	}))
@@ -179,16 +180,16 @@ func (s *server) handleRenew(r *http.Request) (int, any, error) {
 }
 
 // decodeFault reads a fault from a body. Its id may be left out there, but not differ from the path's.
-func decodeFault(id string, body io.Reader) (Fault, error) {
-	var f Fault
+func decodeFault(id string, body io.Reader) (fault.Fault, error) {
+	var f fault.Fault
 	if err := readBody(body, &f); err != nil {
-		return Fault{}, err
+		return fault.Fault{}, err
 	}
 	if f.ID == "" {
 		f.ID = id
 	}
 	if f.ID != id {
-		return Fault{}, refuse(http.StatusBadRequest, "leave the id out of the body",
+		return fault.Fault{}, fault.Refused(http.StatusBadRequest, "leave the id out of the body",
 			"the body names fault %q, the path %q", f.ID, id)
 	}
 	return f, nil
@@ -200,11 +201,11 @@ func readBody(body io.Reader, into any) error {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return refuse(http.StatusRequestEntityTooLarge, "", "the body is larger than %d bytes", maxBody)
+		return fault.Refused(http.StatusRequestEntityTooLarge, "", "the body is larger than %d bytes", maxBody)
 	case err != nil:
 		return fmt.Errorf("read body: %w", err)
 	}
-	return decodeStrict(data, into)
+	return fault.DecodeStrict(data, into)
 }
 
 // answer turns a function into a handler that writes JSON, errors included.
@@ -212,8 +213,8 @@ func answer(handle func(*http.Request) (int, any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		code, body, err := handle(r)
 		if err != nil {
-			why := asRefusal(err)
-			code, body = why.status, failure{why.Error(), why.hint}
+			why := fault.AsRefusal(err)
+			code, body = why.Status, failure{why.Error(), why.Hint}
 		}
 		data, err := json.Marshal(body)
 		if err != nil {

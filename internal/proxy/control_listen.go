@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+
+	"mishap/internal/proxy/fault"
 )
 
 // tcpControl begins the address of a control API that is not a unix socket: tcp://host:port.
@@ -114,7 +116,7 @@ func fromHere(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !FromHere(r) {
 			answer(func(*http.Request) (int, any, error) {
-				return 0, nil, refuse(http.StatusForbidden, "call it by 127.0.0.1 or localhost, and not from a web page",
+				return 0, nil, fault.Refused(http.StatusForbidden, "call it by 127.0.0.1 or localhost, and not from a web page",
 					"host %q or origin %q is not this machine", r.Host, r.Header.Get("Origin"))
 			})(w, r)
 			return

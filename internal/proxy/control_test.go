@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 func TestEndedIDIsNotTakenAgain(t *testing.T) {
@@ -69,19 +70,19 @@ func TestBadFaultsAreRefused(t *testing.T) {
 	r.put(delaying("taken", time.Second))
 	for _, c := range []struct {
 		name   string
-		change func(*proxy.Fault)
+		change func(*fault.Fault)
 		want   string
 	}{
-		{"id", func(f *proxy.Fault) { f.ID = "a b" }, "letters, digits"},
-		{"no delay", func(f *proxy.Fault) { f.Effect = latency(0, 0) }, "delay 0s must be above 0"},
-		{"long delay", func(f *proxy.Fault) { f.Effect = latency(time.Hour, 0) }, "at most 10m0s"},
-		{"jitter", func(f *proxy.Fault) { f.Effect = latency(time.Second, 2*time.Second) }, "jitter 2s must be between 0 and the delay"},
-		{"direction", func(f *proxy.Fault) { f.Direction = "left" }, "must be upstream, downstream or both"},
-		{"share", func(f *proxy.Fault) { f.Share = 1.5 }, "share 1.5 must be"},
-		{"no lease", func(f *proxy.Fault) { f.Expires = 0 }, "expires 0s must be above 0"},
-		{"long lease", func(f *proxy.Fault) { f.Expires = 2 * time.Hour }, "at most 1h0m0s"},
-		{"proxy", func(f *proxy.Fault) { f.Proxy = "db" }, "there is no proxy named \"db\" (the proxies here are: web)"},
-		{"content", func(f *proxy.Fault) { f.ID, f.Run, f.Seed = "taken", "another", 3 }, "in force with other content"},
+		{"id", func(f *fault.Fault) { f.ID = "a b" }, "letters, digits"},
+		{"no delay", func(f *fault.Fault) { f.Effect = latency(0, 0) }, "delay 0s must be above 0"},
+		{"long delay", func(f *fault.Fault) { f.Effect = latency(time.Hour, 0) }, "at most 10m0s"},
+		{"jitter", func(f *fault.Fault) { f.Effect = latency(time.Second, 2*time.Second) }, "jitter 2s must be between 0 and the delay"},
+		{"direction", func(f *fault.Fault) { f.Direction = "left" }, "must be upstream, downstream or both"},
+		{"share", func(f *fault.Fault) { f.Share = 1.5 }, "share 1.5 must be"},
+		{"no lease", func(f *fault.Fault) { f.Expires = 0 }, "expires 0s must be above 0"},
+		{"long lease", func(f *fault.Fault) { f.Expires = 2 * time.Hour }, "at most 1h0m0s"},
+		{"proxy", func(f *fault.Fault) { f.Proxy = "db" }, "there is no proxy named \"db\" (the proxies here are: web)"},
+		{"content", func(f *fault.Fault) { f.ID, f.Run, f.Seed = "taken", "another", 3 }, "in force with other content"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := delaying("f", time.Second)

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 // mostBehind is how many bytes may be due and not sent.
@@ -18,7 +20,7 @@ const fullPause = 10 * time.Millisecond
 var errHole = errors.New("bytes of the stream were lost")
 
 // cutError says that a fault has ended the connection.
-type cutError struct{ how ending }
+type cutError struct{ how fault.Ending }
 
 func (e cutError) Error() string { return "the connection was ended by a fault: " + string(e.how) }
 
@@ -41,10 +43,10 @@ type delayLine struct {
 	mu      sync.Mutex
 	seen    *plan // the plan that the head is shaped by
 	queue   []chunk
-	head    int   // of the queue; what lies before it is sent
-	current chunk // that drain is at, taken from the queue
-	begun   bool  // there is a current one
-	shape   piece // the head as the plan has shaped it
+	head    int         // of the queue; what lies before it is sent
+	current chunk       // that drain is at, taken from the queue
+	begun   bool        // there is a current one
+	shape   fault.Piece // the head as the plan has shaped it
 	shaped  bool
 	held    int64         // bytes that are queued or being sent
 	last    time.Duration // when the piece before was due
@@ -62,7 +64,7 @@ func (l *delayLine) sinceStart() time.Duration { return time.Since(l.start) }
 // push queues what was read. buf holds n bytes and chunkCost bytes are reserved for it. The line takes both over.
 func (l *delayLine) push(buf *buffer, n int) error {
 	c := chunk{data: buf[:n], buf: buf, full: n, read: l.sinceStart()}
-	if n < bufferSize/2 { // a small chunk must not hold a large buffer
+	if n < fault.BufferSize/2 { // a small chunk must not hold a large buffer
 		c.data, c.buf = bytes.Clone(c.data), nil
 		l.pool.put(buf)
 		l.budget.give(chunkCost - c.cost())
@@ -134,18 +136,18 @@ func (l *delayLine) drain() {
 func (l *delayLine) let(out outgoing) error {
 	var err error
 	switch {
-	case out.pipe != nil && out.drop:
-		err = out.pipe.discard(out.size)
+	case out.pipe != nil && out.Drop:
+		err = out.pipe.discard(out.Size)
 	case out.pipe != nil:
-		err = l.splice(out.pipe, out.size)
-	case len(out.data) > 0 && !out.drop:
+		err = l.splice(out.pipe, out.Size)
+	case len(out.data) > 0 && !out.Drop:
 		err = l.send(out.data)
 	}
 	if err != nil {
 		return writeError{err}
 	}
-	if out.last != goesOn {
-		return cutError{out.last}
+	if out.Last != fault.GoesOn {
+		return cutError{out.Last}
 	}
 	return nil
 }
@@ -168,16 +170,16 @@ func (l *delayLine) next() (out outgoing, wait time.Duration, ok bool) {
 		l.shape, l.shaped = l.seen.shape(l.current.unshaped()), true
 	}
 	p, now := l.shape, l.sinceStart()
-	requested := p.at - l.current.read
-	p.at = max(p.at, l.last)
-	if wait := p.at - now; wait > 0 {
+	requested := p.At - l.current.read
+	p.At = max(p.At, l.last)
+	if wait := p.At - now; wait > 0 {
 		return outgoing{}, wait, true
 	}
-	l.shaped, l.last, l.sending = false, p.at, true
+	l.shaped, l.last, l.sending = false, p.At, true
 	l.seen.sent(p, now, requested, now-l.current.read)
 	out = l.current.cut(p)
-	l.held -= int64(p.size)
-	l.holed = l.holed || p.drop
+	l.held -= int64(p.Size)
+	l.holed = l.holed || p.Drop
 	return out, 0, true
 }
 

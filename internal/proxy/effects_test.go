@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // inForce puts a fault in and waits until it is in force on n connections.
-func (r *rig) inForce(f proxy.Fault, n int) {
+func (r *rig) inForce(f fault.Fault, n int) {
 	r.t.Helper()
 	r.put(f)
 	eventually(r.t, f.ID+" is in force", func() bool {
@@ -22,9 +23,9 @@ func (r *rig) inForce(f proxy.Fault, n int) {
 
 func TestBandwidthIsNotExceededAndChangesNoByte(t *testing.T) {
 	const rate, size = 2 << 20, 1 << 20
-	for _, direction := range []proxy.Direction{proxy.Downstream, proxy.Both} {
+	for _, direction := range []fault.Direction{fault.Downstream, fault.Both} {
 		r := start(t, upstream(t, echo))
-		f := with("narrow", proxy.Bandwidth{Rate: rate})
+		f := with("narrow", fault.Bandwidth{Rate: rate})
 		f.Direction = direction
 		r.put(f)
 		begin := time.Now()
@@ -42,7 +43,7 @@ func TestBandwidthIsNotExceededAndChangesNoByte(t *testing.T) {
 // TestBandwidthReadsLittleAhead: what is read ahead of a bottleneck is latency that nobody asked for.
 func TestBandwidthReadsLittleAhead(t *testing.T) {
 	r := start(t, upstream(t, func(c *net.TCPConn) { _, _ = c.Write(payload(1, 8<<20)) }))
-	r.put(with("narrow", proxy.Bandwidth{Rate: 100_000}))
+	r.put(with("narrow", fault.Bandwidth{Rate: 100_000}))
 	c := r.dial()
 	if _, err := io.ReadFull(c, make([]byte, 50_000)); err != nil {
 		t.Fatal(err)
@@ -56,7 +57,7 @@ func TestBytesOfABlackHoleGoOnWhenItEnds(t *testing.T) {
 	r := start(t, upstream(t, echo))
 	c := r.dial()
 	ask(t, c, "before")
-	r.inForce(with("hole", proxy.Timeout{}), 1)
+	r.inForce(with("hole", fault.Timeout{}), 1)
 	_, _ = io.WriteString(c, "hello")
 	eventually(t, "the answer is held", func() bool { return r.get("hole").Stats.Connections == 1 })
 	r.remove("hole")
@@ -74,7 +75,7 @@ func TestAStreamWithAHoleNeverGoesOn(t *testing.T) {
 			r := start(t, upstream(t, echo))
 			c := r.dial()
 			ask(t, c, "before")
-			r.inForce(with("hole", proxy.Timeout{Data: "drop"}), 1)
+			r.inForce(with("hole", fault.Timeout{Data: "drop"}), 1)
 			_, _ = io.WriteString(c, "hello")
 			eventually(t, "the answer is lost", func() bool { return r.get("hole").Stats.Dropped == 5 })
 			if next == "latency" {
@@ -92,7 +93,7 @@ func TestAConnectionThatLostNothingOutlivesABlackHole(t *testing.T) {
 	r := start(t, upstream(t, echo))
 	c := r.dial()
 	ask(t, c, "before")
-	r.inForce(with("hole", proxy.Timeout{Data: "drop"}), 1)
+	r.inForce(with("hole", fault.Timeout{Data: "drop"}), 1)
 	r.remove("hole")
 	ask(t, c, "after")
 }
@@ -103,7 +104,7 @@ func TestABlackHoleResetsAfterItsTime(t *testing.T) {
 	c := r.dial()
 	ask(t, c, "before")
 	begin := time.Now()
-	r.put(with("hole", proxy.Timeout{After: proxy.Duration(after)}))
+	r.put(with("hole", fault.Timeout{After: fault.Duration(after)}))
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) || time.Since(begin) < after {
 		t.Fatalf("after %v the client saw %v", time.Since(begin), err)
 	}
@@ -121,7 +122,7 @@ func TestResetReachesBothSidesOfOpenAndNewConnections(t *testing.T) {
 	}))
 	open := r.dial()
 	ask(t, open, "before")
-	r.put(with("reset", proxy.Reset{After: proxy.Duration(after)}))
+	r.put(with("reset", fault.Reset{After: fault.Duration(after)}))
 	begin := time.Now()
 	for name, c := range map[string]*net.TCPConn{"open": open, "new": r.dial()} {
 		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
@@ -144,7 +145,7 @@ func TestARemovedResetHarmsNobody(t *testing.T) {
 	r := start(t, upstream(t, echo))
 	c := r.dial()
 	ask(t, c, "before")
-	r.inForce(with("reset", proxy.Reset{After: proxy.Duration(200 * time.Millisecond)}), 1)
+	r.inForce(with("reset", fault.Reset{After: fault.Duration(200 * time.Millisecond)}), 1)
 	r.remove("reset")
 	r.inForce(delaying("slow", 250*time.Millisecond), 1)
 	ask(t, c, "after the reset would have come")
@@ -153,7 +154,7 @@ func TestARemovedResetHarmsNobody(t *testing.T) {
 func TestSlicerCutsAndChangesNoByte(t *testing.T) {
 	const size = 20_000
 	r := start(t, upstream(t, echo))
-	r.put(with("knife", proxy.Slicer{Size: 100, Vary: 50, Delay: proxy.Duration(time.Millisecond)}))
+	r.put(with("knife", fault.Slicer{Size: 100, Vary: 50, Delay: fault.Duration(time.Millisecond)}))
 	begin := time.Now()
 	exchange(t, r.dial(), 1, size)
 	s := r.remove("knife").Stats
@@ -165,11 +166,11 @@ func TestSlicerCutsAndChangesNoByte(t *testing.T) {
 func TestLimitPassesExactlySoManyBytes(t *testing.T) {
 	const size = 100_000
 	for _, c := range []struct {
-		limit proxy.Limit
+		limit fault.Limit
 		want  error
 	}{
-		{proxy.Limit{Bytes: 0}, nil}, {proxy.Limit{Bytes: 1}, nil}, {proxy.Limit{Bytes: 50_001}, nil},
-		{proxy.Limit{Bytes: 33_000, How: "reset"}, syscall.ECONNRESET},
+		{fault.Limit{Bytes: 0}, nil}, {fault.Limit{Bytes: 1}, nil}, {fault.Limit{Bytes: 50_001}, nil},
+		{fault.Limit{Bytes: 33_000, How: "reset"}, syscall.ECONNRESET},
 	} {
 		ended := make(chan struct{})
 		r := start(t, upstream(t, func(c *net.TCPConn) {
@@ -196,7 +197,7 @@ func TestLimitPassesExactlySoManyBytes(t *testing.T) {
 // TestLimitEndsConnectionsOfClientsThatStay: the connection is over even if the client never closes.
 func TestLimitEndsConnectionsOfClientsThatStay(t *testing.T) {
 	r := start(t, upstream(t, echo))
-	r.put(with("limit", proxy.Limit{Bytes: 3}))
+	r.put(with("limit", fault.Limit{Bytes: 3}))
 	c := r.dial()
 	_, _ = io.WriteString(c, "hello")
 	if got, err := io.ReadAll(c); string(got) != "hel" || err != nil {
@@ -211,7 +212,7 @@ func TestLimitEndsConnectionsOfClientsThatStay(t *testing.T) {
 func TestSlowCloseDelaysTheEndAndNoByte(t *testing.T) {
 	const delay = 150 * time.Millisecond
 	r := start(t, upstream(t, func(c *net.TCPConn) { _, _ = io.WriteString(c, "bye") }))
-	r.put(with("slow", proxy.SlowClose{Delay: proxy.Duration(delay)}))
+	r.put(with("slow", fault.SlowClose{Delay: fault.Duration(delay)}))
 	c := r.dial()
 	if _, err := io.ReadFull(c, make([]byte, 3)); err != nil {
 		t.Fatal(err)
@@ -233,7 +234,7 @@ func TestConnectDelayHoldsNewConnectionsOnly(t *testing.T) {
 	r := start(t, upstream(t, echo))
 	open := r.dial()
 	ask(t, open, "before")
-	r.put(with("late", proxy.ConnectDelay{Spread: spread(delay, 0, "")}))
+	r.put(with("late", fault.ConnectDelay{Spread: latency(delay, 0).Spread}))
 	c := r.dial()
 	if took := ask(t, c, "first"); took < delay*9/10 { // counted from the accept, which comes before the question
 		t.Errorf("the first answer took %v", took)
@@ -246,7 +247,7 @@ func TestConnectDelayHoldsNewConnectionsOnly(t *testing.T) {
 
 func TestNobodyWaitsForAConnectDelayThatIsOver(t *testing.T) {
 	r := start(t, upstream(t, echo))
-	r.put(with("late", proxy.ConnectDelay{Spread: spread(proxy.MaxDelay, 0, "")}))
+	r.put(with("late", fault.ConnectDelay{Spread: latency(fault.MaxDelay, 0).Spread}))
 	c := r.dial()
 	eventually(t, "the connection waits", func() bool { return r.get("late").Stats.Connections == 1 })
 	r.remove("late")
@@ -258,7 +259,7 @@ func TestRefuseEndsNewConnectionsOnly(t *testing.T) {
 		r := start(t, upstream(t, echo))
 		open := r.dial()
 		ask(t, open, "before")
-		effect, err := proxy.DecodeEffect("refuse", []byte(`{"how": "`+how+`"}`))
+		effect, err := fault.DecodeEffect("refuse", []byte(`{"how": "`+how+`"}`))
 		if err != nil {
 			t.Fatal(err)
 		}

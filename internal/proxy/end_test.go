@@ -9,6 +9,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // TestNoUpstreamKeepsAProxyFromEnding has an upstream that gives a stream of HTTP/2 more window than there is: net/http locks
@@ -41,7 +42,7 @@ func TestNoUpstreamKeepsAProxyFromEnding(t *testing.T) {
 			}
 		}
 	}()
-	r := startWith(t, l.Addr().String(), func(o *proxy.Options) { o.Listeners[0].Protocol = proxy.HTTP })
+	r := startWith(t, l.Addr().String(), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	transport := &http.Transport{Protocols: protocols}

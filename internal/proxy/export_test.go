@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/proxy/fault"
 )
 
 // SetClock replaces the clock of leases.
@@ -20,12 +21,12 @@ func Summarize(delays []time.Duration) Delays {
 }
 
 // Decode reads a fault as the control API does, up to the registry.
-func Decode(id string, body []byte) (Fault, error) {
+func Decode(id string, body []byte) (fault.Fault, error) {
 	f, err := decodeFault(id, bytes.NewReader(body))
 	if err != nil {
 		return f, err
 	}
-	f = f.withDefaults()
+	f = f.WithDefaults()
 	return f, f.Check()
 }
 
@@ -49,7 +50,7 @@ type Book struct{ *armsBook }
 const MaxUnits = maxUnits
 
 // NewBook begins a book.
-func NewBook(a Arms, now time.Time) Book { return Book{newArmsBook(a, now)} }
+func NewBook(a fault.Arms, now time.Time) Book { return Book{newArmsBook(a, now)} }
 
 // Report gives the closed buckets after a number.
 func (b Book) Report(after uint64, now time.Time) ArmsReport { return b.report(after, 0, now) }

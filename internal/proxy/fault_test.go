@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 func TestDelayIsAppliedAndNeverEarly(t *testing.T) {
@@ -49,7 +50,7 @@ func TestFaultsAddUp(t *testing.T) {
 	r := start(t, upstream(t, echo))
 	r.put(delaying("a", 30*time.Millisecond))
 	up := delaying("b", 30*time.Millisecond)
-	up.Direction = proxy.Both
+	up.Direction = fault.Both
 	r.put(up)
 	if took := ask(t, r.dial(), "hello"); took < 90*time.Millisecond {
 		t.Fatalf("answered after %v, before 90ms", took)
@@ -75,7 +76,7 @@ func TestRemovingFlushesWhatIsQueued(t *testing.T) {
 		t.Run(end, func(t *testing.T) {
 			r := start(t, upstream(t, echo))
 			f := delaying("long", 10*time.Minute)
-			f.Direction = proxy.Upstream
+			f.Direction = fault.Upstream
 			if end == "expired" {
 				f.Expires = 300 * time.Millisecond
 			}
@@ -261,7 +262,7 @@ func TestManyConnections(t *testing.T) {
 		ask(t, conns[i], "open")
 	}
 	f := delaying("f", 5*time.Millisecond)
-	f.Direction = proxy.Both
+	f.Direction = fault.Both
 	r.put(f)
 	eventually(t, "in force on all", func() bool {
 		return r.get("f").Stats.InForceOn == proxy.Coverage{Connections: n, Of: n}

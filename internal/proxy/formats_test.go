@@ -6,12 +6,13 @@ import (
 
 	"mishap/internal/formattest"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 func TestMetricsOfAProxyAreNamedAsTheyWere(t *testing.T) {
-	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol, o.Listeners[0].Edge = proxy.HTTP, true })
+	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol, o.Listeners[0].Edge = fault.HTTP, true })
 	r.put(arms("a", .5))
-	r.put(confined("f", proxy.HTTPError{Requests: inExperiment(), Status: 503}))
+	r.put(confined("f", fault.HTTPError{Requests: inExperiment(), Status: 503}))
 	if _, _, err := r.ask(&http.Client{Timeout: patience}, "GET", "/", "Cookie", "session=u1"); err != nil {
 		t.Fatal(err)
 	}

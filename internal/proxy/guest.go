@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"mishap/internal/proxy/fault"
 )
 
 // Guest is a proxy of TCP that came while its server ran. It has a listener while it is open, and keeps its faults while
@@ -90,7 +92,7 @@ func (g *Guest) set(faults []*active) {
 	}
 }
 
-func (g *Guest) takes(e Effect) error { return Suits(e, g.config.Name, TCP) }
+func (g *Guest) takes(e fault.Effect) error { return fault.Suits(e, g.config.Name, fault.TCP) }
 
 func (g *Guest) leads() string {
 	g.mu.Lock()
@@ -112,7 +114,7 @@ func (g *Guest) status() ProxyStatus {
 	defer g.mu.Unlock()
 	if g.now == nil {
 		c := g.config
-		return ProxyStatus{Name: c.Name, Listen: c.Listen, Upstream: c.Upstream, Protocol: TCP, Faults: len(g.faults)}
+		return ProxyStatus{Name: c.Name, Listen: c.Listen, Upstream: c.Upstream, Protocol: fault.TCP, Faults: len(g.faults)}
 	}
 	return g.now.status()
 }

@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 // drainFor is how long a server that was succeeded keeps its connections, unless its options say otherwise.
@@ -17,7 +19,7 @@ const drainFor = time.Hour
 type Ports map[string]*os.File
 
 func portName(l Listener) string {
-	if l.Protocol == UDP {
+	if l.Protocol == fault.UDP {
 		return "udp " + l.Listen
 	}
 	return "tcp " + l.Listen

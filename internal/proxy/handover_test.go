@@ -16,6 +16,7 @@ import (
 
 	"mishap/internal/freeport"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // heir is a successor in this process.
@@ -154,7 +155,7 @@ func TestARestartLetsRequestsOfHTTPEnd(t *testing.T) {
 		fmt.Fprint(w, "whole")
 	})
 	ended, ready := make(chan error, 1), make(chan []proxy.ProxyStatus, 1)
-	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freeport.Address(), Upstream: service, Protocol: proxy.HTTP, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
+	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freeport.Address(), Upstream: service, Protocol: fault.HTTP, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
 	first := o
 	first.Ready = func(list []proxy.ProxyStatus) { ready <- list }
 	go func() { ended <- proxy.Serve(t.Context(), first) }()
@@ -192,7 +193,7 @@ func TestAFaultReachesConnectionsOfHTTPThatARestartLeft(t *testing.T) {
 		fmt.Fprint(w, "whole")
 	})
 	ended, ready := make(chan error, 1), make(chan []proxy.ProxyStatus, 1)
-	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freeport.Address(), Upstream: service, Protocol: proxy.HTTP, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
+	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freeport.Address(), Upstream: service, Protocol: fault.HTTP, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
 	first := o
 	first.Ready = func(list []proxy.ProxyStatus) { ready <- list }
 	go func() { ended <- proxy.Serve(t.Context(), first) }()
@@ -210,7 +211,7 @@ func TestAFaultReachesConnectionsOfHTTPThatARestartLeft(t *testing.T) {
 	next := newHeir(t, o)
 	succeed <- next
 	<-next.ready
-	r.put(with("broken", proxy.HTTPError{Status: 503}))
+	r.put(with("broken", fault.HTTPError{Status: 503}))
 	for range connections - 1 { // each on a connection that was left
 		if code, _, err := r.ask(pool, "GET", "/"); code != 503 || err != nil {
 			t.Errorf("with the fault: %d, %v", code, err)
@@ -234,7 +235,7 @@ func TestAStopLetsRequestsAndConnectionsEnd(t *testing.T) {
 	stop, ended, ready := make(chan struct{}), make(chan error, 1), make(chan []proxy.ProxyStatus, 1)
 	control := filepath.Join(t.TempDir(), "c.sock")
 	o := proxy.Options{Stop: stop, Grace: patience, Ready: func(list []proxy.ProxyStatus) { ready <- list }, Listeners: []proxy.Listener{
-		{Name: "web", Listen: "127.0.0.1:0", Protocol: proxy.HTTP, Control: control,
+		{Name: "web", Listen: "127.0.0.1:0", Protocol: fault.HTTP, Control: control,
 			Upstream: newService(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "whole") })},
 		{Name: "db", Listen: "127.0.0.1:0", Upstream: upstream(t, echo)},
 	}}
@@ -244,7 +245,7 @@ func TestAStopLetsRequestsAndConnectionsEnd(t *testing.T) {
 	db := &rig{t: t, addr: list[1].Listen}
 	connection := db.dial()
 	ask(t, connection, "hello")
-	held := proxy.HTTPLatency{Spread: proxy.Spread{Delay: proxy.Duration(time.Minute)}}
+	held := fault.HTTPLatency{Spread: fault.Spread{Delay: fault.Duration(time.Minute)}}
 	r.put(with("held", held))
 	answered := make(chan string, 1)
 	go func() {

@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 // unlimited is the lease of a fault that stays until it is removed.
@@ -53,7 +55,7 @@ func (h *Host) Proxies() []ProxyStatus { return h.server.proxies() }
 
 // Add makes a proxy of TCP known. It listens when it is opened. The name may be any that no other proxy has.
 func (h *Host) Add(name string) (*Guest, error) {
-	g := &Guest{server: h.server, ctx: h.ctx, via: h.Via, config: Listener{Name: name, Protocol: TCP}}
+	g := &Guest{server: h.server, ctx: h.ctx, via: h.Via, config: Listener{Name: name, Protocol: fault.TCP}}
 	if err := h.server.faults.open(name, g); err != nil {
 		return nil, err
 	}
@@ -72,11 +74,11 @@ func (h *Host) Remove(g *Guest) {
 }
 
 // Put adds a fault, renews it, or changes it if it is in force. If it does not expire it stays until it is removed.
-func (h *Host) Put(f Fault) (Status, error) {
-	f = f.withDefaults()
+func (h *Host) Put(f fault.Fault) (Status, error) {
+	f = f.WithDefaults()
 	f.Via = h.Via
 	leased := f
-	leased.Expires = cmp.Or(f.Expires, MaxExpires)
+	leased.Expires = cmp.Or(f.Expires, fault.MaxExpires)
 	if err := leased.Check(); err != nil {
 		return Status{}, err
 	}

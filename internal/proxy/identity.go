@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mishap/internal/forward"
+	"mishap/internal/proxy/fault"
 )
 
 // identity tells which request an attempt belongs to.
@@ -34,7 +35,7 @@ func parseIdentity(text string) (identity, error) {
 	}
 	name, ok := strings.CutPrefix(text, "header:")
 	if _, err := forward.ParseKey(text); !ok || err != nil {
-		return identity{}, refuse(http.StatusBadRequest, "write header:NAME, or leave it out for traceparent, "+
+		return identity{}, fault.Refused(http.StatusBadRequest, "write header:NAME, or leave it out for traceparent, "+
 			amazonHeader+" and "+idempotencyHeader, "id %q is not a header", text)
 	}
 	return identity{header: http.CanonicalHeaderKey(name)}, nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // patience bounds every wait; nothing is asserted about how long things take within it.
@@ -119,20 +120,20 @@ func (r *rig) dial() *net.TCPConn {
 }
 
 // delaying is a plain fault on the proxy of a rig.
-func delaying(id string, delay time.Duration) proxy.Fault {
+func delaying(id string, delay time.Duration) fault.Fault {
 	return with(id, latency(delay, 0))
 }
 
 // with is a fault with an effect on the proxy of a rig.
-func with(id string, e proxy.Effect) proxy.Fault {
-	return proxy.Fault{ID: id, Proxy: "web", Effect: e, Expires: time.Minute}
+func with(id string, e fault.Effect) fault.Fault {
+	return fault.Fault{ID: id, Proxy: "web", Effect: e, Expires: time.Minute}
 }
 
-func latency(delay, jitter time.Duration) proxy.Latency {
-	return proxy.Latency{Spread: proxy.Spread{Delay: proxy.Duration(delay), Jitter: proxy.Duration(jitter)}}
+func latency(delay, jitter time.Duration) fault.Latency {
+	return fault.Latency{Spread: fault.Spread{Delay: fault.Duration(delay), Jitter: fault.Duration(jitter)}}
 }
 
-func (r *rig) put(f proxy.Fault) proxy.Status {
+func (r *rig) put(f fault.Fault) proxy.Status {
 	r.t.Helper()
 	s, err := r.Put(context.Background(), f)
 	if err != nil {

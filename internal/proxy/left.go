@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"mishap/internal/proxy/fault"
 	"mishap/internal/socket"
 )
 
@@ -76,9 +77,9 @@ func (l *left) ask(ctx context.Context, call func(context.Context, *Client) erro
 	case errors.Is(err, ErrNotFound):
 		return nil // it has no part of it
 	case errors.Is(err, ErrEnded):
-		return refuse(http.StatusGone, "", "on connections that a restart left in the process before: %w", err)
+		return fault.Refused(http.StatusGone, "", "on connections that a restart left in the process before: %w", err)
 	case err != nil:
-		return refuse(http.StatusServiceUnavailable, "restart again, or end the process before, which resets what it has",
+		return fault.Refused(http.StatusServiceUnavailable, "restart again, or end the process before, which resets what it has",
 			"connections that a restart left in the process before are not reached: %w", err)
 	}
 	return nil
@@ -136,8 +137,8 @@ func (l *left) also(ctx context.Context, ours Status, call func(context.Context,
 }
 
 // put puts a fault in there too. Arms are given to requests that come, and none comes there.
-func (l *left) put(ctx context.Context, f Fault, ours Status) (Status, error) {
-	if _, ok := f.Effect.(Arms); ok {
+func (l *left) put(ctx context.Context, f fault.Fault, ours Status) (Status, error) {
+	if _, ok := f.Effect.(fault.Arms); ok {
 		return ours, nil
 	}
 	return l.also(ctx, ours, func(ctx context.Context, c *Client) (Status, error) { return c.Put(ctx, f) })

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 const (
@@ -127,7 +129,7 @@ func (l *listener) unreachable(c *connection, upstream string, err error) {
 	l.mu.Unlock()
 	l.trouble.met("cannot reach "+upstream, err)
 	if l.closes {
-		refuseAs(c, byClose)
+		refuseAs(c, fault.ByClose)
 		return
 	}
 	c.reset()
@@ -179,17 +181,17 @@ func (l *listener) followLater(all []*connection) {
 func (l *listener) leads() string { return leadsTo(l.Listener) }
 
 // takes says why the proxy cannot have a fault with the effect; nil if it can.
-func (l *listener) takes(e Effect) error { return Suits(e, l.Name, TCP) }
+func (l *listener) takes(e fault.Effect) error { return fault.Suits(e, l.Name, fault.TCP) }
 
 // coverage counts the open connections that a fault is meant for, and those on which it is in force.
 func (l *listener) coverage(f *active) (n Coverage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, ok := f.Effect.(arrival); ok {
+	if _, ok := f.Effect.(fault.Arrival); ok {
 		return n // it is for those that come
 	}
 	for c := range l.open {
-		if c.upstream == nil || !f.hits(c.number) {
+		if c.upstream == nil || !f.Hits(c.number) {
 			continue
 		}
 		n.Of++
@@ -205,7 +207,7 @@ func (l *listener) status() ProxyStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return ProxyStatus{
-		Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream, Protocol: TCP,
+		Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream, Protocol: fault.TCP,
 		Open: len(l.open), Total: l.total, Refused: l.refused, Faults: len(l.faults), Trouble: l.trouble.status(),
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // TestOpenTelemetryCarriesArmsThroughAGoService: the service is instrumented as its documentation says, and knows nothing
@@ -116,10 +117,10 @@ func addressIn(t *testing.T, said io.Reader) string {
 // dependency is, a fault is confined to the experiment. Each user asks several times, and nobody changes sides.
 func carriesArms(t *testing.T, start func(dependency string) (address string)) {
 	charge := newService(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "charged ", r.Header.Get("Baggage")) })
-	dependency := startWith(t, charge, func(o *proxy.Options) { o.Listeners[0].Protocol, o.Listeners[0].Egress = proxy.HTTP, true })
-	edge := startWith(t, start(dependency.addr), func(o *proxy.Options) { o.Listeners[0].Protocol, o.Listeners[0].Edge = proxy.HTTP, true })
+	dependency := startWith(t, charge, func(o *proxy.Options) { o.Listeners[0].Protocol, o.Listeners[0].Egress = fault.HTTP, true })
+	edge := startWith(t, start(dependency.addr), func(o *proxy.Options) { o.Listeners[0].Protocol, o.Listeners[0].Edge = fault.HTTP, true })
 	edge.put(arms("a", .3))
-	dependency.put(confined("f", proxy.HTTPError{Requests: inExperiment(), Status: 503, Body: "no"}))
+	dependency.put(confined("f", fault.HTTPError{Requests: inExperiment(), Status: 503, Body: "no"}))
 	c := &http.Client{Timeout: patience}
 	hit, members := map[string]int{}, "mishap.run=r,mishap.arm=experiment,mishap.token="+experimentToken // which nobody outside may say
 	for round := range 3 {

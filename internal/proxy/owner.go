@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 // Owner is the run that a proxy belongs to while it is judged: from before its first fault until it is over. Proxies with the
@@ -18,18 +20,18 @@ type Owner struct {
 }
 
 type wireOwner struct {
-	Run     string   `json:"run"`
-	Expires Duration `json:"expires"`
-	Renew   bool     `json:"renew,omitempty"`
+	Run     string         `json:"run"`
+	Expires fault.Duration `json:"expires"`
+	Renew   bool           `json:"renew,omitempty"`
 }
 
 // Disturbance is what somebody else changed in a proxy while it belonged to a run. Another run is refused; a person who puts
 // a fault in, or a client of Toxiproxy's API, is not: they may have to, and the run says that it is worth nothing.
 type Disturbance struct {
-	Proxy string   `json:"proxy"`
-	By    string   `json:"by"`   // "by hand", or "through Toxiproxy's API"
-	What  string   `json:"what"` // "fault slow (latency) was put in"
-	Ago   Duration `json:"ago"`
+	Proxy string         `json:"proxy"`
+	By    string         `json:"by"`   // "by hand", or "through Toxiproxy's API"
+	What  string         `json:"what"` // "fault slow (latency) was put in"
+	Ago   fault.Duration `json:"ago"`
 }
 
 // Owned answers an owner.
@@ -61,13 +63,13 @@ func (r *registry) own(proxy string, o Owner) (Owned, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.proxies[proxy] == nil && !o.Renew {
-		return Owned{}, refuse(http.StatusUnprocessableEntity, "the proxies here are: "+r.names(), "there is no proxy named %q", proxy)
+		return Owned{}, fault.Refused(http.StatusUnprocessableEntity, "the proxies here are: "+r.names(), "there is no proxy named %q", proxy)
 	}
 	now := r.ownerOf(proxy)
 	switch {
 	case now != nil && now.run == o.Run:
 	case o.Renew:
-		return Owned{}, refuse(http.StatusGone, "it was started anew meanwhile, or not asked for too long", "proxy %q does not belong to run %q any more", proxy, o.Run)
+		return Owned{}, fault.Refused(http.StatusGone, "it was started anew meanwhile, or not asked for too long", "proxy %q does not belong to run %q any more", proxy, o.Run)
 	default:
 		if err := r.ownable(proxy, o.Run); err != nil {
 			return Owned{}, err
@@ -81,11 +83,11 @@ func (r *registry) own(proxy string, o Owner) (Owned, error) {
 }
 
 func (o Owner) check() error {
-	if err := validateExpires(o.Expires); err != nil {
-		return refuse(http.StatusBadRequest, "", "%w", err)
+	if err := fault.CheckExpires(o.Expires); err != nil {
+		return fault.Refused(http.StatusBadRequest, "", "%w", err)
 	}
-	if o.Run == "" || len(o.Run) > maxName {
-		return refuse(http.StatusBadRequest, "", "run must be 1 to %d bytes long", maxName)
+	if o.Run == "" || len(o.Run) > fault.MaxName {
+		return fault.Refused(http.StatusBadRequest, "", "run must be 1 to %d bytes long", fault.MaxName)
 	}
 	return nil
 }
@@ -94,7 +96,7 @@ func (o Owner) check() error {
 func (r *registry) ownable(proxy, run string) error {
 	for _, name := range r.together(proxy) {
 		if other := r.ownerOf(name); other != nil && other.run != run {
-			return refuse(http.StatusConflict, "wait until that run is over", "%s belongs to run %s", sentence(name, proxy), other.run)
+			return fault.Refused(http.StatusConflict, "wait until that run is over", "%s belongs to run %s", sentence(name, proxy), other.run)
 		}
 		for _, a := range slices.Clone(r.force[name]) {
 			if r.find(a.ID).state != InForce || a.Run == run {
@@ -104,7 +106,7 @@ func (r *registry) ownable(proxy, run string) error {
 			if a.Run != "" {
 				hint = "wait until that run is over"
 			}
-			return refuse(http.StatusConflict, hint, "%s has a fault already: %s (%s) was put in %s", sentence(name, proxy), a.ID, a.Effect.Kind(), a.origin())
+			return fault.Refused(http.StatusConflict, hint, "%s has a fault already: %s (%s) was put in %s", sentence(name, proxy), a.ID, a.Effect.Kind(), a.Origin())
 		}
 	}
 	return nil
@@ -174,7 +176,7 @@ func leadsTo(l Listener) string {
 	switch {
 	case l.Upstream == "" || l.Upstream == Original:
 		return ""
-	case l.Protocol == UDP:
+	case l.Protocol == fault.UDP:
 		return "udp " + oneAddress(l.Upstream)
 	}
 	return oneAddress(l.Upstream)
@@ -199,28 +201,28 @@ func oneAddress(upstream string) string {
 }
 
 // admits says why a fault cannot be put in: its proxy belongs to another run.
-func (r *registry) admits(f Fault) error {
+func (r *registry) admits(f fault.Fault) error {
 	if f.Run == "" {
 		return nil
 	}
 	for _, name := range r.together(f.Proxy) {
 		if o := r.ownerOf(name); o != nil && o.run != f.Run {
-			return refuse(http.StatusConflict, "wait until that run is over", "%s belongs to run %s", sentence(name, f.Proxy), o.run)
+			return fault.Refused(http.StatusConflict, "wait until that run is over", "%s belongs to run %s", sentence(name, f.Proxy), o.run)
 		}
 	}
 	return nil
 }
 
 // disturb tells the runs that a proxy belongs to, but that of the fault, what was done with it; it gives one of them.
-func (r *registry) disturb(f Fault, by, what string) (run string) {
-	return r.tell(by, Disturbance{Proxy: f.Proxy, By: f.hand(), What: "fault " + f.ID + " (" + f.Effect.Kind() + ") was " + what})
+func (r *registry) disturb(f fault.Fault, by, what string) (run string) {
+	return r.tell(by, Disturbance{Proxy: f.Proxy, By: f.Hand(), What: "fault " + f.ID + " (" + f.Effect.Kind() + ") was " + what})
 }
 
 // upset is disturb for what is done with the proxy itself.
 func (r *registry) upset(proxy, via, what string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tell("", Disturbance{Proxy: proxy, By: Fault{Via: via}.hand(), What: "proxy " + proxy + " " + what})
+	r.tell("", Disturbance{Proxy: proxy, By: fault.Fault{Via: via}.Hand(), What: "proxy " + proxy + " " + what})
 }
 
 func (r *registry) tell(by string, d Disturbance) (run string) {
@@ -241,7 +243,7 @@ func (r *registry) tell(by string, d Disturbance) (run string) {
 func (o *owner) told() Owned {
 	var all Owned
 	for _, d := range o.seen {
-		d.Ago = Duration(time.Since(d.at))
+		d.Ago = fault.Duration(time.Since(d.at))
 		all.Disturbed = append(all.Disturbed, d.Disturbance)
 	}
 	return all

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // siblings are two proxies with the same upstream, and one with another.
@@ -22,7 +23,7 @@ func siblings(t *testing.T) *rig {
 	})
 }
 
-func on(f proxy.Fault, proxy, run string) proxy.Fault {
+func on(f fault.Fault, proxy, run string) fault.Fault {
 	f.Proxy, f.Run = proxy, run
 	return f
 }

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // pipes counts the pipes of this process.
@@ -53,7 +53,7 @@ func TestBulkComesOutAsItWentInWhileFaultsComeAndGo(t *testing.T) {
 		}
 		done <- err
 	}()
-	effects := []proxy.Effect{latency(3*time.Millisecond, 2*time.Millisecond), proxy.Slicer{Size: 30_000}, latency(time.Millisecond, 0), proxy.Bandwidth{Rate: 400_000_000}}
+	effects := []fault.Effect{latency(3*time.Millisecond, 2*time.Millisecond), fault.Slicer{Size: 30_000}, latency(time.Millisecond, 0), fault.Bandwidth{Rate: 400_000_000}}
 	for i := 0; ; i++ {
 		id := fmt.Sprintf("f%d", i)
 		if _, err := r.Put(context.Background(), with(id, effects[i%len(effects)])); err != nil {

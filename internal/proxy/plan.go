@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 // bond ties one fault to one connection.
@@ -17,19 +19,19 @@ type bond struct {
 // newBond ties a fault to the connection with that number.
 func newBond(f *active, connection uint64) *bond {
 	b := &bond{fault: f}
-	_, cuts := f.Effect.(Limit)
-	if s, ok := f.Effect.(shaper); ok {
-		for _, way := range []Direction{Upstream, Downstream} {
-			if f.Direction.covers(way) {
-				*b.way(way) = &lane{bond: b, stage: s.stage(newDraws(f.Seed, connection, way)), delays: !cuts}
+	_, cuts := f.Effect.(fault.Limit)
+	if s, ok := f.Effect.(fault.Shaper); ok {
+		for _, way := range []fault.Direction{fault.Upstream, fault.Downstream} {
+			if f.Direction.Covers(way) {
+				*b.way(way) = &lane{bond: b, stage: s.Stage(fault.NewDraws(f.Seed, connection, way)), delays: !cuts}
 			}
 		}
 	}
 	return b
 }
 
-func (b *bond) way(way Direction) **lane {
-	if way == Upstream {
+func (b *bond) way(way fault.Direction) **lane {
+	if way == fault.Upstream {
 		return &b.up
 	}
 	return &b.down
@@ -52,7 +54,7 @@ func (b *bond) disarm() {
 // lane is what one fault does to the bytes of one way of one connection.
 type lane struct {
 	*bond
-	stage  stage
+	stage  fault.Stage
 	delays bool // else it only ends connections
 	hit    bool // it does something to the piece that was shaped last
 }
@@ -67,7 +69,7 @@ type plan struct {
 }
 
 // newPlan picks the bonds that act on one way; nil if none does.
-func newPlan(way Direction, bonds []*bond) *plan {
+func newPlan(way fault.Direction, bonds []*bond) *plan {
 	p := &plan{}
 	for _, b := range bonds {
 		l := *b.way(way)
@@ -76,14 +78,14 @@ func newPlan(way Direction, bonds []*bond) *plan {
 		}
 		p.lanes = append(p.lanes, l)
 		switch e := b.fault.Effect.(type) {
-		case Timeout:
-			p.drops = p.drops || e.drops()
-		case Latency:
+		case fault.Timeout:
+			p.drops = p.drops || e.Drops()
+		case fault.Latency:
 			p.wait += time.Duration(e.Delay + 2*e.Jitter)
 		}
 	}
 	for _, l := range p.lanes {
-		if e, ok := l.fault.Effect.(Bandwidth); ok {
+		if e, ok := l.fault.Effect.(fault.Bandwidth); ok {
 			window := e.Window(p.wait)
 			if p.window == 0 || window < p.window {
 				p.window = window
@@ -131,16 +133,16 @@ func (p *plan) tolerance() time.Duration {
 }
 
 // shape asks all stages what becomes of the bytes at the head of a line, in one piece or less.
-func (p *plan) shape(at piece) piece {
-	if at.size > 0 {
-		size := at.size
+func (p *plan) shape(at fault.Piece) fault.Piece {
+	if at.Size > 0 {
+		size := at.Size
 		for _, l := range p.list() {
-			size = min(size, l.stage.most(at))
+			size = min(size, l.stage.Most(at))
 		}
-		at.size = size
+		at.Size = size
 	}
 	for _, l := range p.list() {
-		if l.hit = l.stage.shape(&at); l.hit {
+		if l.hit = l.stage.Shape(&at); l.hit {
 			l.touch()
 		}
 	}
@@ -148,13 +150,13 @@ func (p *plan) shape(at piece) piece {
 }
 
 // sent tells the stages that a piece, as they shaped it, left, and counts it.
-func (p *plan) sent(as piece, now, requested, delivered time.Duration) {
+func (p *plan) sent(as fault.Piece, now, requested, delivered time.Duration) {
 	for _, l := range p.list() {
-		l.stage.sent(as, now)
+		l.stage.Sent(as, now)
 		if l.hit {
 			l.fault.counters.piece(as, l.delays, requested, delivered)
 		}
-		if _, cuts := l.fault.Effect.(Limit); cuts && as.last != goesOn && l.hit {
+		if _, cuts := l.fault.Effect.(fault.Limit); cuts && as.Last != fault.GoesOn && l.hit {
 			l.fault.counters.endedOne()
 		}
 	}

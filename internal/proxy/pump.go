@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 // errOver says that the connection was ended from elsewhere.
@@ -22,7 +24,7 @@ func (e writeError) Unwrap() error { return e.error }
 
 // pump moves the bytes of one direction of a connection, from src to dst.
 type pump struct {
-	way      Direction
+	way      fault.Direction
 	src, dst *source
 	pool     *bufferPool
 	budget   *budget
@@ -46,7 +48,7 @@ type leftover struct {
 	data []byte
 }
 
-func newPump(way Direction, src, dst *source, server *budget, clock *clock, done <-chan struct{}) *pump {
+func newPump(way fault.Direction, src, dst *source, server *budget, clock *clock, done <-chan struct{}) *pump {
 	own := &budget{limit: wayBudget, parent: server}
 	p := &pump{way: way, src: src, dst: dst, pool: src.pool, budget: own, changed: make(chan struct{}, 1)}
 	idle := make(chan struct{})
@@ -194,7 +196,7 @@ func (p *pump) pass() error {
 		if err := p.passOn(buf, buf[:n]); err != nil {
 			return err
 		}
-		if n < bufferSize {
+		if n < fault.BufferSize {
 			continue
 		}
 		if err := p.splice(); err != nil {
@@ -215,7 +217,7 @@ func (p *pump) splice() error {
 		}
 		n := in.held
 		p.traffic.received.Add(uint64(n))
-		if err := p.spliceOn(in); err != nil || n < bufferSize {
+		if err := p.spliceOn(in); err != nil || n < fault.BufferSize {
 			return err
 		}
 	}
@@ -259,7 +261,7 @@ func (p *pump) delay() error {
 		return err
 	}
 	current := p.current.Load()
-	p.src.most = int(min(current.ahead(), bufferSize))
+	p.src.most = int(min(current.ahead(), fault.BufferSize))
 	defer func() { p.src.most = 0 }()
 	bulk := false
 	for {
@@ -308,7 +310,7 @@ func (p *pump) fetch(current *plan, bulk bool) (full bool, err error) {
 			return false, err
 		}
 		p.traffic.received.Add(uint64(n))
-		return n == bufferSize, p.line.push(buf, n)
+		return n == fault.BufferSize, p.line.push(buf, n)
 	}
 	in, err := p.src.splice()
 	switch {
@@ -320,7 +322,7 @@ func (p *pump) fetch(current *plan, bulk bool) (full bool, err error) {
 	n := in.held
 	p.traffic.received.Add(uint64(n))
 	p.budget.owe(pipeCost(n)) // which was there before it waited for bytes; nothing is reserved meanwhile
-	return n >= bufferSize, p.line.pushPipe(in)
+	return n >= fault.BufferSize, p.line.pushPipe(in)
 }
 
 // overflow counts, once, that reading has stopped for want of room. To read no further ahead of a bottleneck is what

@@ -21,6 +21,7 @@ import (
 	"mishap/internal/freeport"
 	"mishap/internal/pgtest"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 const (
@@ -32,7 +33,7 @@ const (
 // switchUnderLoad lets clients work while latency comes and goes, and fails if one of them sees an error, if the proxy says
 // that it delivered less than it was asked for, or if the clients did not see what it says. work is called again and again
 // until the end, by each client in its own goroutine.
-func switchUnderLoad(t *testing.T, r *rig, f proxy.Fault, work func(client int) error) {
+func switchUnderLoad(t *testing.T, r *rig, f fault.Fault, work func(client int) error) {
 	t.Helper()
 	var (
 		all  sync.WaitGroup
@@ -143,10 +144,10 @@ func TestRealHTTPSUnderLoad(t *testing.T) {
 	pool := x509.NewCertPool()
 	pool.AddCert(lender.Certificate())
 	// By request, so that there is one delay for each: HTTP/2 has many on a connection.
-	slowRequests := with("", proxy.HTTPLatency{Spread: proxy.Spread{Delay: proxy.Duration(realDelay)}})
+	slowRequests := with("", fault.HTTPLatency{Spread: fault.Spread{Delay: fault.Duration(realDelay)}})
 	for name, c := range map[string]struct {
 		change func(*proxy.Listener)
-		fault  proxy.Fault
+		fault  fault.Fault
 		http2  bool
 	}{
 		"bytes":            {func(*proxy.Listener) {}, delaying("", realDelay), false},
@@ -176,7 +177,7 @@ func TestRealHTTPSUnderLoad(t *testing.T) {
 
 func atBothEnds(cert, key string) func(*proxy.Listener) {
 	return func(l *proxy.Listener) {
-		l.Protocol, l.TLS = proxy.HTTP, &proxy.ServerTLS{Cert: cert, Key: key}
+		l.Protocol, l.TLS = fault.HTTP, &proxy.ServerTLS{Cert: cert, Key: key}
 		l.UpstreamTLS = &proxy.ClientTLS{ServerName: "example.com", CA: cert}
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"mishap/internal/freeport"
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // program finds a server that may be installed, or skips the test and says so.
@@ -93,7 +93,7 @@ func TestRealRedis(t *testing.T) {
 		_, _ = fmt.Fprintf(c, "*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$%d\r\n%s\r\nGET big\r\n", len(value), value)
 	}()
 	both := delaying("both", 20*time.Millisecond)
-	both.Direction = proxy.Both
+	both.Direction = fault.Both
 	r.put(both)
 	for _, want := range []string{"+OK\r\n", fmt.Sprintf("$%d\r\n", len(value))} {
 		if got, err := answers.ReadString('\n'); err != nil || got != want {

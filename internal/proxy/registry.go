@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 const (
@@ -30,18 +32,18 @@ const (
 
 // Status is a fault and what it did.
 type Status struct {
-	Fault   Fault     `json:"fault"`
-	State   State     `json:"state"`
-	Started time.Time `json:"started,omitzero"`
-	Until   time.Time `json:"until,omitzero"` // the end of its lease, or when it ended
-	Stats   Stats     `json:"stats"`
-	Spoils  string    `json:"spoils,omitempty"` // the run whose proxy it is, and which will show nothing for it
+	Fault   fault.Fault `json:"fault"`
+	State   State       `json:"state"`
+	Started time.Time   `json:"started,omitzero"`
+	Until   time.Time   `json:"until,omitzero"` // the end of its lease, or when it ended
+	Stats   Stats       `json:"stats"`
+	Spoils  string      `json:"spoils,omitempty"` // the run whose proxy it is, and which will show nothing for it
 }
 
 // active is a fault that was put in, and stays after its end for its stats.
 type active struct {
-	Fault              // never changes
-	counters *counters // shared with what it becomes when its run changes it
+	fault.Fault           // never changes
+	counters    *counters // shared with what it becomes when its run changes it
 
 	// The registry's lock guards what follows.
 	state          State
@@ -51,10 +53,10 @@ type active struct {
 
 // port is one proxy, as the registry sees it. None of its methods waits for a peer.
 type port interface {
-	set(faults []*active)      // makes all traffic obey these faults, and no others
-	takes(e Effect) error      // why it cannot have a fault with that effect; nil if it can
-	coverage(*active) Coverage // on how much of the traffic of the moment the fault is in force
-	leads() string             // where all of its traffic goes; empty if that differs
+	set(faults []*active)       // makes all traffic obey these faults, and no others
+	takes(e fault.Effect) error // why it cannot have a fault with that effect; nil if it can
+	coverage(*active) Coverage  // on how much of the traffic of the moment the fault is in force
+	leads() string              // where all of its traffic goes; empty if that differs
 }
 
 // registry holds the faults of a server.
@@ -78,16 +80,16 @@ func newRegistry(proxies map[string]port, log *slog.Logger) *registry {
 
 // put adds a fault, renews it if it is in force with the same content, or changes it for its own run. created says
 // whether it is new.
-func (r *registry) put(f Fault) (status Status, created bool, err error) {
-	f = f.withDefaults()
+func (r *registry) put(f fault.Fault) (status Status, created bool, err error) {
+	f = f.WithDefaults()
 	if err := f.Check(); err != nil {
-		return Status{}, false, refuse(http.StatusBadRequest, "", "%w", err)
+		return Status{}, false, fault.Refused(http.StatusBadRequest, "", "%w", err)
 	}
 	return r.place(f)
 }
 
 // place is put of a fault that is valid.
-func (r *registry) place(f Fault) (status Status, created bool, err error) {
+func (r *registry) place(f fault.Fault) (status Status, created bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.check(f); err != nil {
@@ -104,7 +106,7 @@ func (r *registry) place(f Fault) (status Status, created bool, err error) {
 		return status, true, nil
 	case a.state != InForce:
 		return Status{}, false, over(a)
-	case !a.same(f) && a.Run == f.Run && a.Proxy == f.Proxy:
+	case !a.Same(f) && a.Run == f.Run && a.Proxy == f.Proxy:
 		if err := checkChange(a.Fault, f); err != nil {
 			return Status{}, false, err
 		}
@@ -115,8 +117,8 @@ func (r *registry) place(f Fault) (status Status, created bool, err error) {
 		status := r.status(next)
 		status.Spoils = r.disturb(f, f.Run, "changed")
 		return status, false, nil
-	case !a.same(f):
-		return Status{}, false, refuse(http.StatusConflict, "remove it first, or use another id",
+	case !a.Same(f):
+		return Status{}, false, fault.Refused(http.StatusConflict, "remove it first, or use another id",
 			"fault %q is in force with other content", f.ID)
 	}
 	r.extend(a, f.Expires)
@@ -124,14 +126,14 @@ func (r *registry) place(f Fault) (status Status, created bool, err error) {
 }
 
 // check says why a valid fault cannot be put in.
-func (r *registry) check(f Fault) error {
+func (r *registry) check(f fault.Fault) error {
 	proxy := r.proxies[f.Proxy]
 	if proxy == nil {
-		return refuse(http.StatusUnprocessableEntity, "the proxies here are: "+r.names(),
+		return fault.Refused(http.StatusUnprocessableEntity, "the proxies here are: "+r.names(),
 			"there is no proxy named %q", f.Proxy)
 	}
 	if err := proxy.takes(f.Effect); err != nil {
-		return refuse(http.StatusUnprocessableEntity, "", "%w", err)
+		return fault.Refused(http.StatusUnprocessableEntity, "", "%w", err)
 	}
 	if err := r.admits(f); err != nil {
 		return err
@@ -140,7 +142,7 @@ func (r *registry) check(f Fault) error {
 }
 
 // enter makes a fault known.
-func (r *registry) enter(f Fault, c *counters, started time.Time) *active {
+func (r *registry) enter(f fault.Fault, c *counters, started time.Time) *active {
 	a := &active{Fault: f, counters: c, state: InForce, started: started, lease: r.due(f.Expires)}
 	r.known[f.ID] = a
 	signal(r.wake)
@@ -162,8 +164,8 @@ func replaced(list []*active, old, next *active) []*active {
 
 // renew lets the lease of a fault in force begin anew.
 func (r *registry) renew(id string, expires time.Duration) (Status, error) {
-	if err := validateExpires(expires); err != nil {
-		return Status{}, refuse(http.StatusBadRequest, "", "%w", err)
+	if err := fault.CheckExpires(expires); err != nil {
+		return Status{}, fault.Refused(http.StatusBadRequest, "", "%w", err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -186,14 +188,14 @@ func (r *registry) extend(a *active, expires time.Duration) {
 // remove ends a fault and gives its stats, also if it has ended before. An id that was never put in counts as ended
 // from then on, so that a put which comes too late has no effect. By is the run that removes it; empty: somebody else.
 func (r *registry) remove(id, by string) (Status, error) {
-	if !validName(id) {
-		return Status{}, refuse(http.StatusBadRequest, "", "%w", badID(id))
+	if !fault.ValidName(id) {
+		return Status{}, fault.Refused(http.StatusBadRequest, "", "%w", fault.BadID(id))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := r.find(id)
 	if a == nil {
-		a = &active{counters: &counters{}, Fault: Fault{ID: id}}
+		a = &active{counters: &counters{}, Fault: fault.Fault{ID: id}}
 		r.known[id] = a
 		r.finish(a, Ended)
 	}
@@ -209,12 +211,12 @@ func (r *registry) remove(id, by string) (Status, error) {
 }
 
 func unknown(id string) error {
-	return refuse(http.StatusNotFound, "it was never put in since the proxy started, or ended long ago",
+	return fault.Refused(http.StatusNotFound, "it was never put in since the proxy started, or ended long ago",
 		"there is no fault %q", id)
 }
 
 func over(a *active) error {
-	return refuse(http.StatusGone, "put a new fault in under another id", "fault %q has %s",
+	return fault.Refused(http.StatusGone, "put a new fault in under another id", "fault %q has %s",
 		a.ID, map[State]string{Ended: "ended", Expired: "expired"}[a.state])
 }
 
@@ -231,7 +233,7 @@ func (r *registry) finish(a *active, state State) {
 	r.ended = append(r.ended, a.ID)
 	if n := len(r.ended) - keptStats; n > 0 {
 		old := r.known[r.ended[n-1]]
-		r.known[old.ID] = &active{counters: &counters{}, Fault: Fault{ID: old.ID}, state: old.state, ended: old.ended}
+		r.known[old.ID] = &active{counters: &counters{}, Fault: fault.Fault{ID: old.ID}, state: old.state, ended: old.ended}
 	}
 	if len(r.ended) > keptIDs {
 		delete(r.known, r.ended[0])
@@ -292,7 +294,7 @@ func (r *registry) inForce() []measured {
 }
 
 func (r *registry) status(a *active) Status {
-	s := Status{Fault: a.withoutTokens(), State: a.state, Started: a.started, Until: a.ended, Stats: a.counters.snapshot()}
+	s := Status{Fault: a.WithoutTokens(), State: a.state, Started: a.started, Until: a.ended, Stats: a.counters.snapshot()}
 	s.Stats.allocated(a.counters.book, time.Now())
 	if a.state == InForce {
 		if a.lease != unlimited {

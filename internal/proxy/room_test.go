@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // TestNoLineTakesAllTheRoom: each gets half of what those before it left.
@@ -60,7 +61,7 @@ func TestLatencyDoesNotNarrowABottleneck(t *testing.T) {
 	const rate, size, delay = 2 << 20, 1 << 20, 300 * time.Millisecond
 	for _, first := range []string{"latency", "bandwidth"} {
 		r := start(t, upstream(t, func(c *net.TCPConn) { _, _ = c.Write(payload(1, size)) }))
-		faults := []proxy.Fault{delaying("a", delay), with("b", proxy.Bandwidth{Rate: rate})}
+		faults := []fault.Fault{delaying("a", delay), with("b", fault.Bandwidth{Rate: rate})}
 		if first == "bandwidth" {
 			faults[0], faults[1] = faults[1], faults[0]
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mishap/internal/certs"
+	"mishap/internal/proxy/fault"
 )
 
 // Original is an upstream: where each client wanted to go before it was redirected here.
@@ -54,7 +55,7 @@ func (l *listener) named(name, usual string) string {
 // validateRoutes names what is wrong with where a proxy forwards to, beside its upstream.
 func (l Listener) validateRoutes() error {
 	var errs []error
-	if len(l.SNI) > 0 && l.Protocol != "" && l.Protocol != TCP {
+	if len(l.SNI) > 0 && l.Protocol != "" && l.Protocol != fault.TCP {
 		errs = append(errs, fmt.Errorf("proxy %q routes by the name in TLS, which is for protocol tcp: leave sni out", l.Name))
 	}
 	for name, to := range l.SNI {
@@ -65,7 +66,7 @@ func (l Listener) validateRoutes() error {
 			errs = append(errs, fmt.Errorf("proxy %q cannot forward %s to %q: %w", l.Name, name, to, err))
 		}
 	}
-	if l.Upstream == Original && l.Protocol != "" && l.Protocol != TCP {
+	if l.Upstream == Original && l.Protocol != "" && l.Protocol != fault.TCP {
 		errs = append(errs, fmt.Errorf("proxy %q has upstream original, which is for protocol tcp: write host:port", l.Name))
 	}
 	return errors.Join(errs...)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 func TestConnectionsGoWhereTheirNameInTLSSaysAndKeepTheirFaults(t *testing.T) {
@@ -45,7 +46,7 @@ func TestConnectionsGoWhereTheirNameInTLSSaysAndKeepTheirFaults(t *testing.T) {
 	}
 	const delay = 20 * time.Millisecond
 	f := delaying("slow", delay)
-	f.Direction = proxy.Upstream
+	f.Direction = fault.Upstream
 	r.put(f)
 	if begin, got := time.Now(), ask("pay.example.com"); got != "pay" || time.Since(begin) < delay {
 		t.Errorf("with a fault: %s after %s", got, time.Since(begin))
@@ -72,7 +73,7 @@ func TestAClientThatWasNotRedirectedHasNoOriginalDestination(t *testing.T) {
 }
 
 func TestRoutesThatCannotWorkAreNamed(t *testing.T) {
-	l := proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: proxy.Original, Protocol: proxy.HTTP, Control: "c.sock",
+	l := proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: proxy.Original, Protocol: fault.HTTP, Control: "c.sock",
 		SNI: map[string]string{"Pay.Example": "1.2.3.4", "a.*": "h:1"}}
 	err := proxy.Serve(t.Context(), proxy.Options{Listeners: []proxy.Listener{l}})
 	for _, want := range []string{"routes by the name in TLS", `the name "Pay.Example"`, `the name "a.*"`, `to "1.2.3.4": write host:port`, "upstream original"} {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 const resolveTimeout = 5 * time.Second
@@ -183,9 +185,9 @@ func newServer(o Options) (*server, error) {
 	for _, config := range o.Listeners {
 		var l front
 		switch config.Protocol {
-		case UDP:
+		case fault.UDP:
 			l = newUDPListener(config, s.log, s.held, s.clock)
-		case HTTP:
+		case fault.HTTP:
 			l = newWebListener(config, s.log)
 		default:
 			l = s.newListener(config)

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 // errFull says that there were bytes to read but no budget to hold them.
@@ -74,12 +76,12 @@ func (s *source) ready(fd uintptr) bool {
 	}
 	s.buf = s.pool.get()
 	if len(s.first) > 0 {
-		s.n = copy(s.buf[:cmp.Or(s.most, bufferSize)], s.first)
+		s.n = copy(s.buf[:cmp.Or(s.most, fault.BufferSize)], s.first)
 		s.first = s.first[s.n:]
 		return true
 	}
 	for {
-		s.n, s.err = syscall.Read(int(fd), s.buf[:cmp.Or(s.most, bufferSize)])
+		s.n, s.err = syscall.Read(int(fd), s.buf[:cmp.Or(s.most, fault.BufferSize)])
 		switch {
 		case errors.Is(s.err, syscall.EINTR):
 		case errors.Is(s.err, syscall.EAGAIN):

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/proxy/fault"
 )
 
 // Stats says what a fault did. No traffic, no counts.
@@ -92,12 +93,12 @@ type Delays struct {
 
 // wireDelays is Delays as JSON: durations are strings.
 type wireDelays struct {
-	Count uint64   `json:"count"`
-	Min   Duration `json:"min"`
-	Mean  Duration `json:"mean"`
-	Max   Duration `json:"max"`
-	P50   Duration `json:"p50"`
-	P99   Duration `json:"p99"`
+	Count uint64         `json:"count"`
+	Min   fault.Duration `json:"min"`
+	Mean  fault.Duration `json:"mean"`
+	Max   fault.Duration `json:"max"`
+	P50   fault.Duration `json:"p50"`
+	P99   fault.Duration `json:"p99"`
 }
 
 // String sums the delays up for a person: "none" if there were none.
@@ -122,8 +123,8 @@ func (d Delays) MarshalJSON() ([]byte, error) {
 	if d.Count == 0 {
 		return []byte(`{"count":0}`), nil
 	}
-	return json.Marshal(wireDelays{d.Count, Duration(d.Min), Duration(d.Mean), Duration(d.Max), Duration(d.P50),
-		Duration(d.P99)})
+	return json.Marshal(wireDelays{d.Count, fault.Duration(d.Min), fault.Duration(d.Mean), fault.Duration(d.Max), fault.Duration(d.P50),
+		fault.Duration(d.P99)})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -238,20 +239,20 @@ func (c *counters) touched() {
 }
 
 // piece counts what left: as says what became of it.
-func (c *counters) piece(as piece, delays bool, requested, delivered time.Duration) {
+func (c *counters) piece(as fault.Piece, delays bool, requested, delivered time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case as.drop:
-		c.stats.Dropped += uint64(as.size)
+	case as.Drop:
+		c.stats.Dropped += uint64(as.Size)
 		return
 	case !delays:
 		return
-	case as.end:
+	case as.End:
 		c.stats.Ends++
 	default:
 		c.stats.Chunks++
-		c.stats.Bytes += uint64(as.size)
+		c.stats.Bytes += uint64(as.Size)
 	}
 	c.requested.add(requested)
 	c.delivered.add(delivered)

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // payload is repeatable noise.
@@ -216,7 +216,7 @@ func putIf(r *rig, direction string) {
 		return
 	}
 	f := delaying("f", 30*time.Millisecond)
-	f.Direction = proxy.Direction(direction)
+	f.Direction = fault.Direction(direction)
 	r.put(f)
 }
 

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 const (
@@ -69,19 +71,19 @@ func (l *udpListener) serve(ctx context.Context) {
 		if err != nil {
 			return // it is closed
 		}
-		l.pass(c, Upstream, buf[:n])
+		l.pass(c, fault.Upstream, buf[:n])
 	}
 }
 
 // send lets a datagram go. What a full buffer of the system or a missing peer makes of it is a datagram's fate.
-func (l *udpListener) send(c *client, way Direction, data []byte) {
+func (l *udpListener) send(c *client, way fault.Direction, data []byte) {
 	var err error
-	if way == Upstream {
+	if way == fault.Upstream {
 		err = l.toUpstream(c, data)
 	} else {
 		err = sendNow(l.conn, data, c.address)
 	}
-	if err != nil && way == Upstream {
+	if err != nil && way == fault.Upstream {
 		l.trouble.met("cannot reach "+l.Upstream, err)
 		l.mu.Lock()
 		l.refused++
@@ -92,14 +94,14 @@ func (l *udpListener) send(c *client, way Direction, data []byte) {
 func (l *udpListener) leads() string { return leadsTo(l.Listener) }
 
 // takes says why the proxy cannot have a fault with the effect; nil if it can.
-func (l *udpListener) takes(e Effect) error { return Suits(e, l.Name, UDP) }
+func (l *udpListener) takes(e fault.Effect) error { return fault.Suits(e, l.Name, fault.UDP) }
 
 // coverage counts the clients that a fault is meant for. It is in force on all of them as soon as it is put in.
 func (l *udpListener) coverage(f *active) (n Coverage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.clients {
-		if f.hits(c.number) {
+		if f.Hits(c.number) {
 			n.Of++
 		}
 	}
@@ -112,7 +114,7 @@ func (l *udpListener) status() ProxyStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return ProxyStatus{
-		Name: l.Name, Listen: l.conn.LocalAddr().String(), Upstream: l.Upstream, Protocol: UDP,
+		Name: l.Name, Listen: l.conn.LocalAddr().String(), Upstream: l.Upstream, Protocol: fault.UDP,
 		Open: len(l.clients), Total: l.total, Refused: l.refused, Faults: len(l.faults), Trouble: l.trouble.status(),
 	}
 }

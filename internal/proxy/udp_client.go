@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 const (
@@ -21,12 +23,12 @@ type client struct {
 	cancel  context.CancelFunc // of finding the upstream
 
 	// Guarded by the listener's lock.
-	upstream *net.UDPConn           // nil while it is being found
-	waiting  [][]byte               // datagrams for an upstream that is being found
-	gone     bool                   // it was forgotten
-	latest   time.Time              // of its datagrams, both ways
-	sent     map[Direction]uint64   // numbers the datagrams of each way
-	touched  map[*counters]struct{} // by the faults that count there
+	upstream *net.UDPConn               // nil while it is being found
+	waiting  [][]byte                   // datagrams for an upstream that is being found
+	gone     bool                       // it was forgotten
+	latest   time.Time                  // of its datagrams, both ways
+	sent     map[fault.Direction]uint64 // numbers the datagrams of each way
+	touched  map[*counters]struct{}     // by the faults that count there
 }
 
 // client finds who sent a datagram, or makes a client of it. It waits for nothing: the upstream's name is looked up by a
@@ -46,7 +48,7 @@ func (l *udpListener) client(ctx context.Context, from netip.AddrPort) (*client,
 	l.total++
 	ctx, cancel := context.WithTimeout(ctx, udpDialing)
 	c := &client{number: l.total, address: from, cancel: cancel, latest: time.Now(),
-		sent: make(map[Direction]uint64), touched: make(map[*counters]struct{})}
+		sent: make(map[fault.Direction]uint64), touched: make(map[*counters]struct{})}
 	l.clients[from] = c
 	l.tasks.Go(func() { l.connect(ctx, c) })
 	return c, nil
@@ -117,7 +119,7 @@ func (l *udpListener) answers(c *client, upstream *net.UDPConn) {
 		n, err := upstream.Read(buf)
 		switch {
 		case err == nil:
-			l.pass(c, Downstream, buf[:n])
+			l.pass(c, fault.Downstream, buf[:n])
 		case errors.Is(err, net.ErrClosed):
 			return
 		default: // the upstream's port is closed at the moment, or the deadline has passed

@@ -5,12 +5,14 @@ import (
 	"container/heap"
 	"context"
 	"time"
+
+	"mishap/internal/proxy/fault"
 )
 
 // held is a datagram that is late.
 type held struct {
 	client *client
-	way    Direction
+	way    fault.Direction
 	number uint64 // on its way of its client
 	order  uint64 // of its arrival
 	data   []byte
@@ -49,14 +51,14 @@ func (q *heldQueue) Pop() any {
 }
 
 // pass lets a datagram go at once, later or never, as the faults of the moment want.
-func (l *udpListener) pass(c *client, way Direction, data []byte) {
+func (l *udpListener) pass(c *client, way fault.Direction, data []byte) {
 	if l.judge(c, way, data) {
 		l.send(c, way, data)
 	}
 }
 
 // judge says whether a datagram goes at once. If not it is lost or held.
-func (l *udpListener) judge(c *client, way Direction, data []byte) (now bool) {
+func (l *udpListener) judge(c *client, way fault.Direction, data []byte) (now bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := &held{client: c, way: way, number: c.sent[way], order: l.arrived, read: time.Now()}
@@ -86,11 +88,11 @@ func (l *udpListener) judge(c *client, way Direction, data []byte) (now bool) {
 
 // meets says what a fault wants of a datagram, if it concerns it.
 func (h *held) meets(f *active) (wait time.Duration, lost, concerned bool) {
-	if !f.Direction.covers(h.way) || !f.hits(h.client.number) {
+	if !f.Direction.Covers(h.way) || !f.Hits(h.client.number) {
 		return 0, false, false
 	}
 	// Only what takes datagrams is put in, see takes.
-	wait, lost = f.Effect.(datagrams).datagram(newDraws(f.Seed, h.client.number, h.way), h.number)
+	wait, lost = f.Effect.(fault.Datagrams).Datagram(fault.NewDraws(f.Seed, h.client.number, h.way), h.number)
 	return wait, lost, true
 }
 
@@ -187,7 +189,7 @@ func (l *udpListener) due() (*held, time.Duration) {
 	}
 	heap.Pop(&l.held)
 	for _, f := range h.by {
-		f.counters.piece(piece{size: len(h.data)}, true, h.wait, waited)
+		f.counters.piece(fault.Piece{Size: len(h.data)}, true, h.wait, waited)
 	}
 	return h, 0
 }

@@ -11,6 +11,7 @@ import (
 
 	"mishap/internal/freeport"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // udpEcho runs a server that sends back each datagram, and gives its address.
@@ -38,7 +39,7 @@ func udpEcho(t testing.TB) string {
 func startUDP(t testing.TB, upstream string) *rig {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "c.sock")
-	list, stop := serve(t, proxy.Listener{Name: "dns", Listen: "127.0.0.1:0", Upstream: upstream, Protocol: proxy.UDP, Control: socket})
+	list, stop := serve(t, proxy.Listener{Name: "dns", Listen: "127.0.0.1:0", Upstream: upstream, Protocol: fault.UDP, Control: socket})
 	return &rig{proxy.NewClient(socket), t, list[0].Listen, socket, stop}
 }
 
@@ -53,7 +54,7 @@ func (r *rig) dialUDP() net.Conn {
 	return c
 }
 
-func onDNS(id string, e proxy.Effect) proxy.Fault {
+func onDNS(id string, e fault.Effect) fault.Fault {
 	f := with(id, e)
 	f.Proxy = "dns"
 	return f
@@ -67,7 +68,7 @@ func TestDatagramsPassBothWays(t *testing.T) {
 		ask(t, b, "from b") // each gets its own answers
 	}
 	list, err := r.Proxies(t.Context())
-	if err != nil || list[0].Total != 2 || list[0].Open != 2 || list[0].Protocol != proxy.UDP {
+	if err != nil || list[0].Total != 2 || list[0].Open != 2 || list[0].Protocol != fault.UDP {
 		t.Fatalf("%+v, %v", list, err)
 	}
 }
@@ -78,7 +79,7 @@ func TestDatagramsAreLateAndNeverEarly(t *testing.T) {
 	c := r.dialUDP()
 	ask(t, c, "before")
 	f := onDNS("slow", latency(delay, jitter))
-	f.Direction = proxy.Both
+	f.Direction = fault.Both
 	r.put(f)
 	for range 10 {
 		if took := ask(t, c, "query"); took < 2*(delay-jitter) {
@@ -94,7 +95,7 @@ func TestDatagramsAreLateAndNeverEarly(t *testing.T) {
 
 func TestHeldDatagramsGoWhenTheirFaultEnds(t *testing.T) {
 	r := startUDP(t, udpEcho(t))
-	r.put(onDNS("slow", latency(proxy.MaxDelay, 0)))
+	r.put(onDNS("slow", latency(fault.MaxDelay, 0)))
 	c := r.dialUDP()
 	_, _ = c.Write([]byte("query"))
 	eventually(t, "the answer is held", func() bool { return r.get("slow").Stats.Connections == 1 })
@@ -111,8 +112,8 @@ func TestLossIsAsAskedAndRepeatable(t *testing.T) {
 	var first uint64
 	for range 2 {
 		r := startUDP(t, udpEcho(t))
-		f := onDNS("loss", proxy.Loss{Rate: 0.3})
-		f.Direction, f.Seed = proxy.Upstream, 5
+		f := onDNS("loss", fault.Loss{Rate: 0.3})
+		f.Direction, f.Seed = fault.Upstream, 5
 		r.put(f)
 		c := r.dialUDP()
 		for range n {
@@ -144,7 +145,7 @@ func TestABlackHoleLosesDatagrams(t *testing.T) {
 	r := startUDP(t, udpEcho(t))
 	c := r.dialUDP()
 	ask(t, c, "before")
-	r.put(onDNS("hole", proxy.Timeout{}))
+	r.put(onDNS("hole", fault.Timeout{}))
 	_, _ = c.Write([]byte("query"))
 	eventually(t, "it is lost", func() bool { return r.get("hole").Stats.Lost == 1 })
 	_ = c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
@@ -169,13 +170,13 @@ func TestDatagramsToAClosedPortHarmNobody(t *testing.T) {
 
 func TestFaultsForStreamsAreRefusedOnDatagramsAndTheOtherWayRound(t *testing.T) {
 	r := startUDP(t, udpEcho(t))
-	for _, e := range []proxy.Effect{proxy.Bandwidth{Rate: 1}, proxy.Refuse{}, proxy.Reset{}, proxy.Timeout{After: 1}} {
+	for _, e := range []fault.Effect{fault.Bandwidth{Rate: 1}, fault.Refuse{}, fault.Reset{}, fault.Timeout{After: 1}} {
 		if _, err := r.Put(t.Context(), onDNS("f", e)); err == nil || !strings.Contains(err.Error(), "is udp") {
 			t.Errorf("%s: %v", e.Kind(), err)
 		}
 	}
 	tcp := start(t, upstream(t, echo))
-	if _, err := tcp.Put(t.Context(), with("f", proxy.Loss{Rate: 0.5})); err == nil || !strings.Contains(err.Error(), "is tcp") {
+	if _, err := tcp.Put(t.Context(), with("f", fault.Loss{Rate: 0.5})); err == nil || !strings.Contains(err.Error(), "is tcp") {
 		t.Errorf("loss: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/proxy/fault"
 )
 
 // headerTimeout bounds how long a client may take for the head of a request.
@@ -195,7 +196,7 @@ func (l *webListener) observe(x *forward.Exchange) {
 func (l *webListener) leads() string { return leadsTo(l.Listener) }
 
 // takes says why the proxy cannot have a fault with the effect; nil if it can.
-func (l *webListener) takes(e Effect) error { return Suits(e, l.Name, HTTP) }
+func (l *webListener) takes(e fault.Effect) error { return fault.Suits(e, l.Name, fault.HTTP) }
 
 // coverage is all open connections: a fault concerns requests, and those that wait too.
 func (l *webListener) coverage(*active) Coverage {
@@ -207,7 +208,7 @@ func (l *webListener) coverage(*active) Coverage {
 func (l *webListener) status() ProxyStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return ProxyStatus{Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream, Protocol: HTTP,
+	return ProxyStatus{Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream, Protocol: fault.HTTP,
 		Open: int(l.open.Load()), Total: l.total.Load(), Refused: l.refused.Load(), Requests: l.requests.Load(), Faults: len(l.rules),
 		Edge: l.Edge, Egress: l.Egress, Trouble: l.trouble.status()}
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // webRig is a rig whose proxy passes HTTP to a service that says what it was asked.
@@ -27,7 +28,7 @@ func webRig(t testing.TB, change ...func(*proxy.Listener)) (*rig, *http.Client) 
 	}))
 	t.Cleanup(service.Close)
 	r := startWith(t, service.Listener.Addr().String(), func(o *proxy.Options) {
-		o.Listeners[0].Protocol = proxy.HTTP
+		o.Listeners[0].Protocol = fault.HTTP
 		for _, c := range change {
 			c(&o.Listeners[0])
 		}
@@ -55,11 +56,11 @@ func (r *rig) ask(c *http.Client, method, path string, header ...string) (int, s
 	return resp.StatusCode, string(text), err
 }
 
-func pay() proxy.Requests { return proxy.Requests{Method: "POST", Path: "/pay/*"} }
+func pay() fault.Requests { return fault.Requests{Method: "POST", Path: "/pay/*"} }
 
 func TestAFaultOnRequestsHitsThoseThatMatchAndIsCounted(t *testing.T) {
 	r, c := webRig(t)
-	r.put(with("e", proxy.HTTPError{Requests: pay(), Status: 503, Body: "no", Answer: map[string]string{"Retry-After": "5"}}))
+	r.put(with("e", fault.HTTPError{Requests: pay(), Status: 503, Body: "no", Answer: map[string]string{"Retry-After": "5"}}))
 	if status, text, err := r.ask(c, "POST", "/pay/1"); err != nil || status != 503 || text != "no" {
 		t.Errorf("a request that matches: %d %q %v", status, text, err)
 	}
@@ -80,9 +81,9 @@ func TestAFaultOnRequestsHitsThoseThatMatchAndIsCounted(t *testing.T) {
 func TestARequestIsHeldForAsLongAsItWasAskedForAndNeverLess(t *testing.T) {
 	r, c := webRig(t)
 	const delay = 30 * time.Millisecond
-	spread := proxy.Spread{Delay: proxy.Duration(delay)}
+	spread := fault.Spread{Delay: fault.Duration(delay)}
 	for _, point := range []string{"request", "response"} {
-		r.put(with(point, proxy.HTTPLatency{Requests: pay(), Spread: spread, Point: point}))
+		r.put(with(point, fault.HTTPLatency{Requests: pay(), Spread: spread, Point: point}))
 		begin := time.Now()
 		if status, _, err := r.ask(c, "POST", "/pay/1"); err != nil || status != 200 || time.Since(begin) < delay {
 			t.Errorf("%s: %d %v after %s", point, status, err, time.Since(begin))
@@ -96,7 +97,7 @@ func TestARequestIsHeldForAsLongAsItWasAskedForAndNeverLess(t *testing.T) {
 
 func TestTheEndOfAFaultLetsGoOfTheRequestsThatItHolds(t *testing.T) {
 	r, c := webRig(t)
-	r.put(with("long", proxy.HTTPLatency{Requests: pay(), Spread: proxy.Spread{Delay: proxy.Duration(9 * time.Minute)}}))
+	r.put(with("long", fault.HTTPLatency{Requests: pay(), Spread: fault.Spread{Delay: fault.Duration(9 * time.Minute)}}))
 	answered := make(chan error, 1)
 	go func() {
 		_, _, err := r.ask(c, "POST", "/pay/1")
@@ -119,7 +120,7 @@ func TestOneShareHitsTheSameUsersOnEveryProxy(t *testing.T) {
 	}
 	one, c1 := webRig(t)
 	two, c2 := webRig(t)
-	f := with("s", proxy.HTTPError{Requests: proxy.Requests{Key: "cookie:session"}, Status: 500})
+	f := with("s", fault.HTTPError{Requests: fault.Requests{Key: "cookie:session"}, Status: 500})
 	f.Share, f.Seed = .3, 7
 	one.put(f)
 	two.put(f)
@@ -140,20 +141,20 @@ func TestOneShareHitsTheSameUsersOnEveryProxy(t *testing.T) {
 
 func TestRequestsAreAbortedCutReplacedAndEdited(t *testing.T) {
 	r, c := webRig(t)
-	r.put(with("a", proxy.HTTPAbort{Requests: proxy.Requests{Path: "/abort"}}))
+	r.put(with("a", fault.HTTPAbort{Requests: fault.Requests{Path: "/abort"}}))
 	if _, _, err := r.ask(c, "GET", "/abort"); err == nil {
 		t.Error("an aborted request has an answer")
 	}
 	cut, replace := int64(3), "other"
-	r.put(with("c", proxy.HTTPBody{Requests: proxy.Requests{Path: "/cut"}, Cut: &cut}))
+	r.put(with("c", fault.HTTPBody{Requests: fault.Requests{Path: "/cut"}, Cut: &cut}))
 	if _, text, err := r.ask(c, "GET", "/cut"); err == nil || len(text) > 3 {
 		t.Errorf("a cut body: %q %v", text, err)
 	}
-	r.put(with("r", proxy.HTTPBody{Requests: proxy.Requests{Path: "/replace"}, Replace: &replace}))
+	r.put(with("r", fault.HTTPBody{Requests: fault.Requests{Path: "/replace"}, Replace: &replace}))
 	if _, text, err := r.ask(c, "GET", "/replace"); err != nil || text != replace {
 		t.Errorf("a replaced body: %q %v", text, err)
 	}
-	r.put(with("h", proxy.HTTPHeader{Requests: proxy.Requests{Path: "/edit"}, Request: proxy.Edit{Set: map[string]string{"X": "7"}}}))
+	r.put(with("h", fault.HTTPHeader{Requests: fault.Requests{Path: "/edit"}, Request: fault.Edit{Set: map[string]string{"X": "7"}}}))
 	if _, text, err := r.ask(c, "GET", "/edit"); err != nil || !strings.HasSuffix(text, "x=7") {
 		t.Errorf("an edited request: %q %v", text, err)
 	}
@@ -165,15 +166,15 @@ func TestFaultsOfOtherProtocolsAreRefusedWithASentence(t *testing.T) {
 	tcp := start(t, upstream(t, echo))
 	for _, c := range []struct {
 		r    *rig
-		f    proxy.Fault
+		f    fault.Fault
 		says string
 	}{
 		{web, delaying("l", time.Second), `latency is for connections, and proxy "web" is http: use a kind that begins with http- or grpc-`},
-		{tcp, with("h", proxy.HTTPAbort{}), `http-abort is for the requests of proxies with protocol http, and proxy "web" is tcp`},
-		{web, with("m", proxy.HTTPAbort{Requests: proxy.Requests{Path: "pay", From: "nowhere", Key: "header:"}}), `a path begins with /`},
-		{web, with("m", proxy.HTTPAbort{Requests: proxy.Requests{Path: "~("}}), `regular expression`},
-		{web, with("s", proxy.HTTPError{Status: 99}), `status 99 must be from 200 to 599`},
-		{web, with("b", proxy.HTTPBody{}), `it changes nothing`},
+		{tcp, with("h", fault.HTTPAbort{}), `http-abort is for the requests of proxies with protocol http, and proxy "web" is tcp`},
+		{web, with("m", fault.HTTPAbort{Requests: fault.Requests{Path: "pay", From: "nowhere", Key: "header:"}}), `a path begins with /`},
+		{web, with("m", fault.HTTPAbort{Requests: fault.Requests{Path: "~("}}), `regular expression`},
+		{web, with("s", fault.HTTPError{Status: 99}), `status 99 must be from 200 to 599`},
+		{web, with("b", fault.HTTPBody{}), `it changes nothing`},
 	} {
 		if _, err := c.r.Put(context.Background(), c.f); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", c.f.ID, err, c.says)
@@ -209,7 +210,7 @@ func TestTLSEndsAndBeginsAtTheProxyInBothVersionsOfHTTP(t *testing.T) {
 	cert, key := certificate(t, service)
 	r := startWith(t, service.Listener.Addr().String(), func(o *proxy.Options) {
 		l := &o.Listeners[0]
-		l.Protocol, l.TLS = proxy.HTTP, &proxy.ServerTLS{Cert: cert, Key: key}
+		l.Protocol, l.TLS = fault.HTTP, &proxy.ServerTLS{Cert: cert, Key: key}
 		l.UpstreamTLS = &proxy.ClientTLS{ServerName: "example.com", CA: cert}
 	})
 	pool := x509.NewCertPool()
@@ -237,7 +238,7 @@ func TestTLSThatCannotWorkKeepsTheProxyFromStarting(t *testing.T) {
 		"read authorities":              func(l *proxy.Listener) { l.UpstreamTLS = &proxy.ClientTLS{CA: "/nowhere"} },
 		"TLS, which is for protocol ht": func(l *proxy.Listener) { l.Protocol, l.TLS = "", &proxy.ServerTLS{Cert: "x", Key: "y"} },
 	} {
-		l := proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Protocol: proxy.HTTP, Control: filepath.Join(t.TempDir(), "c")}
+		l := proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Protocol: fault.HTTP, Control: filepath.Join(t.TempDir(), "c")}
 		change(&l)
 		if err := proxy.Serve(t.Context(), proxy.Options{Listeners: []proxy.Listener{l}}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("want %q, got %v", says, err)

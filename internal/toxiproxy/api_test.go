@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 	"mishap/internal/toxiproxy"
 )
 
@@ -113,7 +114,7 @@ func TestPopulateReplacesWhatDiffersAndNothingElse(t *testing.T) {
 func TestProxiesOfTheSettingsTakeToxicsAndNothingElse(t *testing.T) {
 	up := upstream(t, echo)
 	r := startWith(t, toxiproxy.Options{}, proxy.Options{Listeners: []proxy.Listener{
-		{Name: "shop", Listen: "127.0.0.1:0", Upstream: up}, {Name: "dns", Listen: "127.0.0.1:0", Upstream: up, Protocol: proxy.UDP}}})
+		{Name: "shop", Listen: "127.0.0.1:0", Upstream: up}, {Name: "dns", Listen: "127.0.0.1:0", Upstream: up, Protocol: fault.UDP}}})
 	address := r.ok("GET", "/proxies/shop", "")["listen"].(string)
 	r.toxic("shop", `{"type": "limit_data", "attributes": {"bytes": 1}}`)
 	for _, c := range []struct{ method, path, body string }{
@@ -134,7 +135,7 @@ func TestProxiesOfTheSettingsTakeToxicsAndNothingElse(t *testing.T) {
 func TestFaultsOfExperimentsWorkOnProxiesOfClients(t *testing.T) {
 	r := start(t)
 	address := r.proxied("web", upstream(t, echo))
-	if _, err := r.control.Put(t.Context(), proxy.Fault{ID: "f", Run: "r", Proxy: "web", Effect: proxy.Refuse{}, Expires: proxy.MaxExpires}); err != nil {
+	if _, err := r.control.Put(t.Context(), fault.Fault{ID: "f", Run: "r", Proxy: "web", Effect: fault.Refuse{}, Expires: fault.MaxExpires}); err != nil {
 		t.Fatal(err)
 	}
 	if c, err := net.Dial("tcp", address); err == nil { // the reset may come before the dial is over

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // collection is all proxies. Its lock is never held across a call that waits for a peer, a name server or a client.
@@ -43,7 +44,7 @@ func (c *collection) begin(host *proxy.Host) {
 	host.Via = "Toxiproxy's API"
 	c.host, c.proxies = host, make(map[string]*entry)
 	for _, p := range host.Proxies() {
-		if p.Protocol == proxy.TCP {
+		if p.Protocol == fault.TCP {
 			c.proxies[p.Name] = &entry{name: p.Name, listen: p.Listen, upstream: p.Upstream, enabled: true}
 		}
 	}

@@ -5,14 +5,14 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // attributes are the parameters of one type of toxic, as Toxiproxy's JSON has them. A value that Toxiproxy takes for
 // nothing (a negative delay, say) is nothing here too.
 type attributes interface {
 	// effect is what the toxic does; nil is nothing.
-	effect() (proxy.Effect, error)
+	effect() (fault.Effect, error)
 	// copied is a copy that a client's JSON may be read into.
 	copied() attributes
 }
@@ -44,7 +44,7 @@ func newAttributes(kind string) attributes {
 // noop does nothing.
 type noop struct{}
 
-func (noop) effect() (proxy.Effect, error) { return nil, nil }
+func (noop) effect() (fault.Effect, error) { return nil, nil }
 
 func (noop) copied() attributes { return &noop{} }
 
@@ -56,26 +56,26 @@ type latency struct {
 
 func (l *latency) copied() attributes { c := *l; return &c }
 
-func (l *latency) effect() (proxy.Effect, error) {
+func (l *latency) effect() (fault.Effect, error) {
 	delay, jitter := millis(l.Latency), max(millis(l.Jitter), 0)
 	switch {
-	case delay > proxy.MaxDelay || jitter > proxy.MaxDelay:
+	case delay > fault.MaxDelay || jitter > fault.MaxDelay:
 		return nil, tooLong("latency and jitter")
 	case delay+jitter <= 0:
 		return nil, nil
 	case jitter > delay:
-		return proxy.Latency{Spread: proxy.Spread{Trace: cutOff(delay, jitter)}}, nil
+		return fault.Latency{Spread: fault.Spread{Trace: cutOff(delay, jitter)}}, nil
 	}
-	return proxy.Latency{Spread: proxy.Spread{Delay: proxy.Duration(delay), Jitter: proxy.Duration(jitter)}}, nil
+	return fault.Latency{Spread: fault.Spread{Delay: fault.Duration(delay), Jitter: fault.Duration(jitter)}}, nil
 }
 
 // cutOff is delay ± jitter where a part of that is below 0, and so is no delay at all: its quantiles, shuffled.
-func cutOff(delay, jitter time.Duration) []proxy.Duration {
+func cutOff(delay, jitter time.Duration) []fault.Duration {
 	const steps = 500
-	list := make([]proxy.Duration, steps)
+	list := make([]fault.Duration, steps)
 	for i := range list {
 		part := (float64(i) + 0.5) / steps
-		list[i] = proxy.Duration(max(delay-jitter+time.Duration(part*float64(2*jitter)), 0))
+		list[i] = fault.Duration(max(delay-jitter+time.Duration(part*float64(2*jitter)), 0))
 	}
 	rand.New(rand.NewPCG(1, 1)).Shuffle(steps, func(i, j int) { list[i], list[j] = list[j], list[i] })
 	return list
@@ -88,15 +88,15 @@ type bandwidth struct {
 
 func (b *bandwidth) copied() attributes { c := *b; return &c }
 
-func (b *bandwidth) effect() (proxy.Effect, error) {
+func (b *bandwidth) effect() (fault.Effect, error) {
 	const most = 1 << 40 // bytes a second; more than any machine moves, and no number overflows
 	switch {
 	case b.Rate < 0:
 		return nil, fmt.Errorf("rate %d must not be negative: it is in KB/s", b.Rate)
 	case b.Rate == 0:
-		return proxy.Timeout{}, nil
+		return fault.Timeout{}, nil
 	}
-	return proxy.Bandwidth{Rate: min(b.Rate, most/1000) * 1000}, nil
+	return fault.Bandwidth{Rate: min(b.Rate, most/1000) * 1000}, nil
 }
 
 // slowClose lets the end of a stream come later.
@@ -106,11 +106,11 @@ type slowClose struct {
 
 func (s *slowClose) copied() attributes { c := *s; return &c }
 
-func (s *slowClose) effect() (proxy.Effect, error) {
+func (s *slowClose) effect() (fault.Effect, error) {
 	if s.Delay <= 0 {
 		return nil, nil
 	}
-	return proxy.SlowClose{Delay: proxy.Duration(millis(s.Delay))}, nil
+	return fault.SlowClose{Delay: fault.Duration(millis(s.Delay))}, nil
 }
 
 // timeout loses what comes, and closes the connection after a while; 0 is never.
@@ -120,8 +120,8 @@ type timeout struct {
 
 func (t *timeout) copied() attributes { c := *t; return &c }
 
-func (t *timeout) effect() (proxy.Effect, error) {
-	return proxy.Timeout{Data: "drop", After: proxy.Duration(max(millis(t.Timeout), 0)), How: "close"}, nil
+func (t *timeout) effect() (fault.Effect, error) {
+	return fault.Timeout{Data: "drop", After: fault.Duration(max(millis(t.Timeout), 0)), How: "close"}, nil
 }
 
 // resetPeer resets the connection, a while after something came.
@@ -131,8 +131,8 @@ type resetPeer struct {
 
 func (t *resetPeer) copied() attributes { c := *t; return &c }
 
-func (t *resetPeer) effect() (proxy.Effect, error) {
-	return proxy.Limit{How: "reset", After: proxy.Duration(max(millis(t.Timeout), 0))}, nil
+func (t *resetPeer) effect() (fault.Effect, error) {
+	return fault.Limit{How: "reset", After: fault.Duration(max(millis(t.Timeout), 0))}, nil
 }
 
 // slicer cuts what comes into pieces.
@@ -144,14 +144,14 @@ type slicer struct {
 
 func (s *slicer) copied() attributes { c := *s; return &c }
 
-func (s *slicer) effect() (proxy.Effect, error) {
+func (s *slicer) effect() (fault.Effect, error) {
 	const most = 32 << 10 // no more is read at once, so that larger pieces do not come about
 	if s.AverageSize <= 0 {
 		return nil, fmt.Errorf("average_size %d must be above 0: it is in bytes", s.AverageSize)
 	}
 	size := min(s.AverageSize, most)
-	return proxy.Slicer{Size: size, Vary: min(max(s.SizeVariation, 0), size-1),
-		Delay: proxy.Duration(max(scaled(s.Delay, time.Microsecond), 0))}, nil
+	return fault.Slicer{Size: size, Vary: min(max(s.SizeVariation, 0), size-1),
+		Delay: fault.Duration(max(scaled(s.Delay, time.Microsecond), 0))}, nil
 }
 
 // limitData closes the connection after so many bytes.
@@ -161,6 +161,6 @@ type limitData struct {
 
 func (l *limitData) copied() attributes { c := *l; return &c }
 
-func (l *limitData) effect() (proxy.Effect, error) { return proxy.Limit{Bytes: max(l.Bytes, 0)}, nil }
+func (l *limitData) effect() (fault.Effect, error) { return fault.Limit{Bytes: max(l.Bytes, 0)}, nil }
 
-func tooLong(what string) error { return fmt.Errorf("%s must be at most %v", what, proxy.MaxDelay) }
+func tooLong(what string) error { return fmt.Errorf("%s must be at most %v", what, fault.MaxDelay) }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // toxic is one toxic of a proxy. It never changes; a changed one takes its place.
@@ -26,9 +26,9 @@ type toxic struct {
 }
 
 // way is the direction of the toxic; "" if there is none of that name.
-func (t toxic) way() proxy.Direction {
-	switch d := proxy.Direction(strings.ToLower(t.Stream)); d {
-	case proxy.Upstream, proxy.Downstream:
+func (t toxic) way() fault.Direction {
+	switch d := fault.Direction(strings.ToLower(t.Stream)); d {
+	case fault.Upstream, fault.Downstream:
 		return d
 	default:
 		return ""
@@ -39,7 +39,7 @@ func (t toxic) way() proxy.Direction {
 func (c *collection) list(e *entry) []toxic {
 	e.chain = slices.DeleteFunc(e.chain, func(t *toxic) bool { return c.over(t) })
 	list := []toxic{}
-	for _, way := range []proxy.Direction{proxy.Upstream, proxy.Downstream} {
+	for _, way := range []fault.Direction{fault.Upstream, fault.Downstream} {
 		for _, t := range e.chain {
 			if t.way() == way {
 				list = append(list, *t)
@@ -216,7 +216,7 @@ func (c *collection) inject(e *entry, t *toxic) error {
 	if t.seed == 0 {
 		t.seed = rand.Uint64()
 	}
-	_, err = c.host.Put(proxy.Fault{ID: id, Proxy: e.name, Effect: effect, Direction: t.way(), Seed: t.seed,
+	_, err = c.host.Put(fault.Fault{ID: id, Proxy: e.name, Effect: effect, Direction: t.way(), Seed: t.seed,
 		Share: float64(min(t.Toxicity, 1)), Expires: time.Duration(t.Expires)})
 	if err == nil {
 		t.fault = id

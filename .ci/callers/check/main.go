@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 const requests = 44 // of a run; 40 is the least that is judged
@@ -92,7 +93,7 @@ func start(ctx context.Context, runs int, upstream, control string) (*rig, chan 
 	o := proxy.Options{}
 	for i := range runs + 1 {
 		o.Listeners = append(o.Listeners, proxy.Listener{Name: fmt.Sprint("run", i), Listen: "127.0.0.1:0", Upstream: upstream,
-			Protocol: proxy.HTTP, Control: control})
+			Protocol: fault.HTTP, Control: control})
 	}
 	ready, ended := make(chan []proxy.ProxyStatus, 1), make(chan error, 1)
 	o.Ready = func(list []proxy.ProxyStatus) { ready <- list }

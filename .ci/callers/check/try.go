@@ -11,6 +11,7 @@ import (
 
 	"mishap/internal/callers"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // policy is a policy of a client, and what is to be said of it.
@@ -158,7 +159,7 @@ func (g *result) add(said string, right bool) {
 }
 
 func (r *rig) watch(ctx context.Context, url string, p policy, after uint64) (proxy.Watched, error) {
-	return r.client.Callers(ctx, r.name[url], proxy.Watch{ID: p.id, After: after, Keep: proxy.Duration(10 * time.Minute)})
+	return r.client.Callers(ctx, r.name[url], proxy.Watch{ID: p.id, After: after, Keep: fault.Duration(10 * time.Minute)})
 }
 
 // seen is what the proxy saw of one run, and when that began.

@@ -1,4 +1,4 @@
-package proxy_test
+package fault_test
 
 import (
 	"math"
@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/fault"
 )
 
 // moments are the mean and the standard deviation of delays, and how much each resembles the one before it.
@@ -24,8 +24,8 @@ func moments(delays []time.Duration) (mean, deviation, correlation float64) {
 	return mean, math.Sqrt(deviation / float64(len(delays))), correlation / deviation
 }
 
-func spread(delay, jitter time.Duration, distribution string) proxy.Spread {
-	return proxy.Spread{Delay: proxy.Duration(delay), Jitter: proxy.Duration(jitter), Distribution: distribution}
+func spread(delay, jitter time.Duration, distribution string) fault.Spread {
+	return fault.Spread{Delay: fault.Duration(delay), Jitter: fault.Duration(jitter), Distribution: distribution}
 }
 
 func TestDistributionsHaveTheirMeanAndDeviation(t *testing.T) {
@@ -36,15 +36,15 @@ func TestDistributionsHaveTheirMeanAndDeviation(t *testing.T) {
 		lowest       time.Duration
 		tolerance    float64 // of the deviation; the fourth moment of pareto is infinite, so that it settles slowly
 	}{
-		{proxy.Uniform, time.Duration(20e6 / math.Sqrt(3)), 80 * time.Millisecond, 0.01},
-		{proxy.Normal, jitter, 0, 0.01},
-		{proxy.Pareto, jitter, 88452 * time.Microsecond, 0.3},
-		{proxy.ParetoNormal, jitter, 0, 0.3},
+		{fault.Uniform, time.Duration(20e6 / math.Sqrt(3)), 80 * time.Millisecond, 0.01},
+		{fault.Normal, jitter, 0, 0.01},
+		{fault.Pareto, jitter, 88452 * time.Microsecond, 0.3},
+		{fault.ParetoNormal, jitter, 0, 0.3},
 	} {
 		for _, correlation := range []float64{0, 0.5} {
 			s := spread(delay, jitter, c.distribution)
 			s.Correlation = correlation
-			drawn := proxy.Draw(s, 42, 1, n)
+			drawn := fault.Draw(s, 42, 1, n)
 			mean, deviation, resembles := moments(drawn)
 			if math.Abs(mean/float64(delay)-1) > 0.005 || math.Abs(deviation/float64(c.deviation)-1) > c.tolerance {
 				t.Errorf("%s, correlation %v: mean %v, deviation %v, want %v and %v", c.distribution, correlation,
@@ -61,25 +61,25 @@ func TestDistributionsHaveTheirMeanAndDeviation(t *testing.T) {
 }
 
 func TestTheSameSeedDrawsTheSame(t *testing.T) {
-	s := spread(100*time.Millisecond, 50*time.Millisecond, proxy.ParetoNormal)
+	s := spread(100*time.Millisecond, 50*time.Millisecond, fault.ParetoNormal)
 	s.Correlation = 0.3
-	first := proxy.Draw(s, 7, 3, 100)
+	first := fault.Draw(s, 7, 3, 100)
 	for what, again := range map[string][]time.Duration{
-		"another seed": proxy.Draw(s, 8, 3, 100), "another connection": proxy.Draw(s, 7, 4, 100),
+		"another seed": fault.Draw(s, 8, 3, 100), "another connection": fault.Draw(s, 7, 4, 100),
 	} {
 		if slices.Equal(first, again) {
 			t.Errorf("%s draws the same", what)
 		}
 	}
-	if !slices.Equal(first, proxy.Draw(s, 7, 3, 100)) {
+	if !slices.Equal(first, fault.Draw(s, 7, 3, 100)) {
 		t.Error("the same seed draws others")
 	}
 }
 
 func TestATraceIsPlayedInItsOrder(t *testing.T) {
-	trace := []proxy.Duration{1, 2, 3, 5, 8}
-	drawn := proxy.Draw(proxy.Spread{Trace: trace}, 1, 1, 20)
-	start := slices.Index(trace, proxy.Duration(drawn[0]))
+	trace := []fault.Duration{1, 2, 3, 5, 8}
+	drawn := fault.Draw(fault.Spread{Trace: trace}, 1, 1, 20)
+	start := slices.Index(trace, fault.Duration(drawn[0]))
 	for i, d := range drawn {
 		if want := trace[(start+i)%len(trace)]; d != time.Duration(want) {
 			t.Fatalf("draw %d is %d, want %d", i, d, want)
@@ -88,9 +88,9 @@ func TestATraceIsPlayedInItsOrder(t *testing.T) {
 }
 
 func TestNoDrawIsNegativeOrEndless(t *testing.T) {
-	for _, distribution := range []string{proxy.Uniform, proxy.Normal, proxy.Pareto, proxy.ParetoNormal} {
-		for _, d := range proxy.Draw(spread(proxy.MaxDelay, proxy.MaxDelay, distribution), 1, 1, 10_000) {
-			if d < 0 || d > proxy.MaxDelay {
+	for _, distribution := range []string{fault.Uniform, fault.Normal, fault.Pareto, fault.ParetoNormal} {
+		for _, d := range fault.Draw(spread(fault.MaxDelay, fault.MaxDelay, distribution), 1, 1, 10_000) {
+			if d < 0 || d > fault.MaxDelay {
 				t.Fatalf("%s drew %v", distribution, d)
 			}
 		}
@@ -113,7 +113,11 @@ func TestEveryProblemOfASpreadIsNamed(t *testing.T) {
 		{`{"delay": 1}`, "field delay must be a duration in quotes"},
 		{`{"dely": "1s"}`, "unknown field \"dely\""},
 	} {
-		_, err := proxy.Decode("f", []byte(`{"proxy": "p", "expires": "1s", "kind": "latency", "with": `+c.with+`}`))
+		var f fault.Fault
+		err := fault.DecodeStrict([]byte(`{"id": "f", "proxy": "p", "expires": "1s", "kind": "latency", "with": `+c.with+`}`), &f)
+		if err == nil {
+			err = f.Check()
+		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.with, err, c.want)
 		}

@@ -1,18 +1,19 @@
-package proxy
+package fault
 
 import "time"
 
 // Refuse ends new connections instead of dialling the upstream. The kernel has accepted them by then, so that a client
 // sees a connection that is reset or closed at once, and not ECONNREFUSED.
 type Refuse struct {
-	How ending `json:"how,omitempty"` // reset (default) or close
+	How Ending `json:"how,omitempty"` // reset (default) or close
 }
 
 // Kind is refuse.
 func (Refuse) Kind() string { return "refuse" }
 
-func (r Refuse) check(errs *problems) {
-	errs.add(!r.How.valid(), "how %q must be reset or close", r.How)
+func (r Refuse) check(errs *Problems) {
+	errs.Add(!r.How.valid(), "how %q must be reset or close", r.How)
 }
 
-func (r Refuse) arrive(draws) (time.Duration, ending) { return 0, r.How.or(byReset) }
+// Arrive ends every connection.
+func (r Refuse) Arrive(Draws) (time.Duration, Ending) { return 0, r.How.or(ByReset) }

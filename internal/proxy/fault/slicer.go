@@ -1,4 +1,4 @@
-package proxy
+package fault
 
 import "time"
 
@@ -12,36 +12,37 @@ type Slicer struct {
 // Kind is slicer.
 func (Slicer) Kind() string { return "slicer" }
 
-func (s Slicer) check(errs *problems) {
-	errs.add(s.Size < 1 || s.Size > bufferSize, "size %d must be from 1 to %d bytes", s.Size, bufferSize)
-	errs.add(s.Vary < 0 || s.Vary >= max(s.Size, 1), "vary %d must be below the size, %d", s.Vary, s.Size)
+func (s Slicer) check(errs *Problems) {
+	errs.Add(s.Size < 1 || s.Size > BufferSize, "size %d must be from 1 to %d bytes", s.Size, BufferSize)
+	errs.Add(s.Vary < 0 || s.Vary >= max(s.Size, 1), "vary %d must be below the size, %d", s.Vary, s.Size)
 	errs.checkSpan("delay", s.Delay, 0)
 }
 
-func (s Slicer) stage(d draws) stage { return &knife{Slicer: s, draws: d} }
+// Stage cuts chunks.
+func (s Slicer) Stage(d Draws) Stage { return &knife{Slicer: s, Draws: d} }
 
 type knife struct {
 	Slicer
-	draws
+	Draws
 	pieces uint64        // that have left
 	chunk  uint64        // of the latest of them
 	left   time.Duration // when that was
 	leaves time.Duration // when the piece that was shaped last does
 }
 
-func (s *knife) most(p piece) int {
+func (s *knife) Most(p Piece) int {
 	size := s.Size - s.Vary + int(s.unit(s.pieces)*float64(2*s.Vary+1))
-	return min(p.size, size)
+	return min(p.Size, size)
 }
 
-func (s *knife) shape(p *piece) bool {
-	if s.pieces > 0 && p.number == s.chunk {
-		p.at = max(p.at, s.left+time.Duration(s.Delay))
+func (s *knife) Shape(p *Piece) bool {
+	if s.pieces > 0 && p.Number == s.chunk {
+		p.At = max(p.At, s.left+time.Duration(s.Delay))
 	}
-	s.leaves = p.at
-	return !p.end
+	s.leaves = p.At
+	return !p.End
 }
 
-func (s *knife) sent(p piece, now time.Duration) {
-	s.pieces, s.chunk, s.left = s.pieces+1, p.number, s.leaves+max(now-p.at, 0)
+func (s *knife) Sent(p Piece, now time.Duration) {
+	s.pieces, s.chunk, s.left = s.pieces+1, p.Number, s.leaves+max(now-p.At, 0)
 }

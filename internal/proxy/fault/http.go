@@ -1,9 +1,6 @@
-package proxy
+package fault
 
 import (
-	"maps"
-	"slices"
-
 	"mishap/internal/forward"
 )
 
@@ -17,9 +14,9 @@ type HTTPLatency struct {
 // Kind is http-latency.
 func (HTTPLatency) Kind() string { return "http-latency" }
 
-func (l HTTPLatency) check(errs *problems) {
+func (l HTTPLatency) check(errs *Problems) {
 	l.Spread.check(errs)
-	errs.add(l.Point != "" && l.Point != "request" && l.Point != "response", "point %q must be request or response", l.Point)
+	errs.Add(l.Point != "" && l.Point != "request" && l.Point != "response", "point %q must be request or response", l.Point)
 	checkRule(errs, l)
 }
 
@@ -44,7 +41,7 @@ type HTTPError struct {
 // Kind is http-error.
 func (HTTPError) Kind() string { return "http-error" }
 
-func (e HTTPError) check(errs *problems) { checkRule(errs, e) }
+func (e HTTPError) check(errs *Problems) { checkRule(errs, e) }
 
 func (e HTTPError) rule(f Fault) (forward.Rule, error) {
 	r, err := e.match(f)
@@ -62,7 +59,7 @@ type GRPCError struct {
 // Kind is grpc-error.
 func (GRPCError) Kind() string { return "grpc-error" }
 
-func (e GRPCError) check(errs *problems) { checkRule(errs, e) }
+func (e GRPCError) check(errs *Problems) { checkRule(errs, e) }
 
 func (e GRPCError) rule(f Fault) (forward.Rule, error) {
 	r, err := e.match(f)
@@ -79,7 +76,7 @@ type HTTPAbort struct{ Requests }
 // Kind is http-abort.
 func (HTTPAbort) Kind() string { return "http-abort" }
 
-func (a HTTPAbort) check(errs *problems) { checkRule(errs, a) }
+func (a HTTPAbort) check(errs *Problems) { checkRule(errs, a) }
 
 func (a HTTPAbort) rule(f Fault) (forward.Rule, error) {
 	r, err := a.match(f)
@@ -98,8 +95,8 @@ type HTTPBody struct {
 // Kind is http-body.
 func (HTTPBody) Kind() string { return "http-body" }
 
-func (b HTTPBody) check(errs *problems) {
-	errs.add(b.Cut == nil && b.Rate == 0 && b.Replace == nil, "it changes nothing: give cut, rate or replace")
+func (b HTTPBody) check(errs *Problems) {
+	errs.Add(b.Cut == nil && b.Rate == 0 && b.Replace == nil, "it changes nothing: give cut, rate or replace")
 	checkRule(errs, b)
 }
 
@@ -132,8 +129,8 @@ func (e Edit) edit() forward.Edit { return forward.Edit{Set: fields(e.Set), Remo
 // Kind is http-header.
 func (HTTPHeader) Kind() string { return "http-header" }
 
-func (h HTTPHeader) check(errs *problems) {
-	errs.add(h.Request.empty() && h.Response.empty(), "it changes nothing: give set or remove of request or response")
+func (h HTTPHeader) check(errs *Problems) {
+	errs.Add(h.Request.empty() && h.Response.empty(), "it changes nothing: give set or remove of request or response")
 	checkRule(errs, h)
 }
 
@@ -142,5 +139,3 @@ func (h HTTPHeader) rule(f Fault) (forward.Rule, error) {
 	r.Request, r.Response = h.Request.edit(), h.Response.edit()
 	return r, err
 }
-
-func sorted(all map[string]string) []string { return slices.Sorted(maps.Keys(all)) }

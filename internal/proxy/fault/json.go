@@ -1,4 +1,4 @@
-package proxy
+package fault
 
 import (
 	"bytes"
@@ -26,8 +26,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// decodeStrict reads exactly one JSON value and refuses unknown fields.
-func decodeStrict(data []byte, into any) error {
+// DecodeStrict reads exactly one JSON value and refuses unknown fields.
+func DecodeStrict(data []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {

@@ -1,4 +1,4 @@
-package proxy
+package fault
 
 import (
 	"encoding/json"
@@ -8,28 +8,28 @@ import (
 	"time"
 )
 
-// Effect is what a fault does. Each kind is one small file, fault_KIND.go, which is listed in kinds and says what it
+// Effect is what a fault does. Each kind is one small file, KIND.go, which is listed in kinds and says what it
 // acts on by the methods that it has:
 //
-//   - shaper: the bytes of one way of a connection, through a stage of its own for each
-//   - arrival: connections that come, before the upstream is dialled
-//   - deadline: connections as a whole, some time after the fault has reached them
-//   - datagrams: the datagrams of a proxy whose protocol is udp
+//   - Shaper: the bytes of one way of a connection, through a stage of its own for each
+//   - Arrival: connections that come, before the upstream is dialled
+//   - Deadline: connections as a whole, some time after the fault has reached them
+//   - Datagrams: the datagrams of a proxy whose protocol is udp
 //   - requests: the requests of a proxy whose protocol is http
 type Effect interface {
 	Kind() string
 	// check notes every problem of the parameters.
-	check(errs *problems)
+	check(errs *Problems)
 }
 
-// shaper acts on bytes.
-type shaper interface {
-	stage(d draws) stage
+// Shaper acts on bytes.
+type Shaper interface {
+	Stage(d Draws) Stage
 }
 
 // particular checks a fault as a whole, and not only the effect's parameters.
 type particular interface {
-	checkFault(f Fault, errs *problems)
+	checkFault(f Fault, errs *Problems)
 }
 
 // steady is an effect that cannot be changed into every other while it is in force.
@@ -37,56 +37,25 @@ type steady interface {
 	becomes(old, next Fault) error
 }
 
-// arrival acts on connections that come.
-type arrival interface {
-	// arrive says how long the connection has to wait before the upstream is dialled, and whether it is ended instead.
-	arrive(d draws) (wait time.Duration, instead ending)
+// Arrival acts on connections that come.
+type Arrival interface {
+	// Arrive says how long the connection has to wait before the upstream is dialled, and whether it is ended instead.
+	Arrive(d Draws) (wait time.Duration, instead Ending)
 }
 
-// deadline acts on connections as a whole.
-type deadline interface {
-	// endsAfter says how long after the fault has reached it a connection is ended; false is never.
-	endsAfter() (time.Duration, bool)
-	// endsBy says how.
-	endsBy() ending
+// Deadline acts on connections as a whole.
+type Deadline interface {
+	// EndsAfter says how long after the fault has reached it a connection is ended; false is never.
+	EndsAfter() (time.Duration, bool)
+	// EndsBy says how.
+	EndsBy() Ending
 }
 
-// datagrams acts on datagrams.
-type datagrams interface {
-	// datagram says what becomes of the datagram with that number: it is late, or it is lost.
-	datagram(d draws, number uint64) (late time.Duration, lost bool)
+// Datagrams acts on datagrams.
+type Datagrams interface {
+	// Datagram says what becomes of the datagram with that number: it is late, or it is lost.
+	Datagram(d Draws, number uint64) (late time.Duration, lost bool)
 }
-
-// ending is how a fault ends a connection.
-type ending string
-
-// The endings: a RST, as a peer that crashed; a FIN, as a peer that has said all it had to say.
-const (
-	goesOn  ending = ""
-	byReset ending = "reset"
-	byClose ending = "close"
-)
-
-// valid says whether a person may ask for the ending.
-func (e ending) valid() bool { return e == goesOn || e == byReset || e == byClose }
-
-// or is the ending, or another if it was left out.
-func (e ending) or(other ending) ending {
-	if e == goesOn {
-		return other
-	}
-	return e
-}
-
-// draws are the random numbers of one way of one connection: the same fault, seed, connection and way draw the same.
-type draws struct{ key uint64 }
-
-func newDraws(seed, connection uint64, way Direction) draws {
-	return draws{mix(mix(seed, connection), uint64(len(way)))}
-}
-
-// unit is the draw with that number, in [0, 1).
-func (d draws) unit(number uint64) float64 { return unit(mix(d.key, number)) }
 
 // kinds reads the parameters of every kind of effect.
 func kinds() map[string]func(json.RawMessage) (Effect, error) {
@@ -129,7 +98,7 @@ func read[E Effect](with json.RawMessage) (Effect, error) {
 	if len(with) == 0 || string(with) == "null" {
 		return e, nil
 	}
-	err := decodeStrict(with, &e)
+	err := DecodeStrict(with, &e)
 	return e, err
 }
 
@@ -147,7 +116,7 @@ func kindNames() string { return strings.Join(Kinds(), ", ") }
 
 // shapes says whether an effect acts on the bytes of streams.
 func shapes(e Effect) bool {
-	_, ok := e.(shaper)
+	_, ok := e.(Shaper)
 	return ok
 }
 
@@ -161,7 +130,7 @@ func Suits(e Effect, proxy, protocol string) error {
 		_, ok = e.(requests)
 	default:
 		switch e.(type) {
-		case shaper, arrival, deadline:
+		case Shaper, Arrival, Deadline:
 			ok = true
 		}
 	}
@@ -172,7 +141,7 @@ func Suits(e Effect, proxy, protocol string) error {
 }
 
 func suitsDatagrams(e Effect, proxy string) error {
-	if _, ok := e.(datagrams); !ok {
+	if _, ok := e.(Datagrams); !ok {
 		return fmt.Errorf("%s is for streams, and proxy %q is udp: use latency, loss or timeout", e.Kind(), proxy)
 	}
 	if t, ok := e.(Timeout); ok && t.After > 0 {
@@ -187,7 +156,7 @@ func wrongProtocol(e Effect, proxy, protocol string) error {
 	switch e.(type) {
 	case requests:
 		what = "the requests of proxies with protocol http"
-	case shaper, arrival, deadline:
+	case Shaper, Arrival, Deadline:
 		what = "connections"
 	}
 	if _, ok := e.(Arms); ok {
@@ -201,16 +170,6 @@ func wrongProtocol(e Effect, proxy, protocol string) error {
 
 // directed says whether an effect goes one way or the other.
 func directed(e Effect) bool {
-	_, ok := e.(datagrams)
+	_, ok := e.(Datagrams)
 	return ok || shapes(e)
-}
-
-// checkSpan notes a duration that is not between least and MaxDelay.
-func (p *problems) checkSpan(name string, d Duration, least time.Duration) {
-	bound := "must be above 0"
-	if least == 0 {
-		bound = "must not be negative"
-	}
-	p.add(time.Duration(d) < least || time.Duration(d) > MaxDelay, "%s %v %s, and at most %v", name, time.Duration(d),
-		bound, MaxDelay)
 }

@@ -1,4 +1,4 @@
-package proxy
+package fault
 
 import "time"
 
@@ -13,9 +13,9 @@ type Latency struct {
 // Kind is latency.
 func (Latency) Kind() string { return "latency" }
 
-func (l Latency) check(errs *problems) {
+func (l Latency) check(errs *Problems) {
 	l.Spread.check(errs)
-	errs.add(l.Per != "" && l.Per != "chunk" && l.Per != "connection", "per %q must be chunk or connection", l.Per)
+	errs.Add(l.Per != "" && l.Per != "chunk" && l.Per != "connection", "per %q must be chunk or connection", l.Per)
 }
 
 // number is which draw the chunk with that number gets.
@@ -26,12 +26,14 @@ func (l Latency) number(chunk uint64) uint64 {
 	return chunk
 }
 
-func (l Latency) stage(d draws) stage {
-	return &late{Latency: l, sampler: sampler{Spread: l.Spread, draws: d}}
+// Stage delays chunks.
+func (l Latency) Stage(d Draws) Stage {
+	return &late{Latency: l, sampler: sampler{Spread: l.Spread, Draws: d}}
 }
 
-func (l Latency) datagram(d draws, number uint64) (time.Duration, bool) {
-	s := sampler{Spread: l.Spread, draws: d}
+// Datagram delays datagrams, each by itself.
+func (l Latency) Datagram(d Draws, number uint64) (time.Duration, bool) {
+	s := sampler{Spread: l.Spread, Draws: d}
 	return s.sample(l.number(number), false), false
 }
 
@@ -41,9 +43,9 @@ type late struct {
 	sampler sampler
 }
 
-func (s *late) shape(p *piece) bool {
-	p.at += s.sampler.sample(s.number(p.number), false)
+func (s *late) Shape(p *Piece) bool {
+	p.At += s.sampler.sample(s.number(p.Number), false)
 	return true
 }
 
-func (s *late) sent(p piece, _ time.Duration) { s.sampler.sample(s.number(p.number), true) }
+func (s *late) Sent(p Piece, _ time.Duration) { s.sampler.sample(s.number(p.Number), true) }

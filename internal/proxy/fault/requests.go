@@ -1,4 +1,4 @@
-package proxy
+package fault
 
 import (
 	"encoding/binary"
@@ -56,9 +56,9 @@ type Requests struct {
 }
 
 // checkFault notes what is wrong with a fault that is confined to an arm.
-func (q Requests) checkFault(f Fault, errs *problems) {
-	errs.add(q.Arm != "" && !validName(f.Run), "run %q must be 1 to %d letters, digits, or any of . _ : -: the arm is one of the run's",
-		f.Run, maxName)
+func (q Requests) checkFault(f Fault, errs *Problems) {
+	errs.Add(q.Arm != "" && !ValidName(f.Run), "run %q must be 1 to %d letters, digits, or any of . _ : -: the arm is one of the run's",
+		f.Run, MaxName)
 }
 
 // match makes the rule that hits the requests.
@@ -107,17 +107,17 @@ func (f Fault) Rule() (forward.Rule, error) {
 // WatchRule is which requests of both arms of a run the fault hits.
 func (f Fault) WatchRule(run string) (forward.Rule, error) {
 	f.Run = run
-	f = f.withDefaults()
-	var errs problems
+	f = f.WithDefaults()
+	var errs Problems
 	e, ok := f.Effect.(requests)
 	if _, arms := f.Effect.(Arms); !ok || arms {
 		return forward.Rule{}, fmt.Errorf("fault %q hits no requests", f.ID)
 	}
-	errs.add(!(f.Share > 0 && f.Share <= 1), "share %v must be above 0 and at most 1", f.Share)
+	errs.Add(!(f.Share > 0 && f.Share <= 1), "share %v must be above 0 and at most 1", f.Share)
 	f.Effect.check(&errs)
 	rule, err := e.rule(f)
-	errs.add(err != nil, "%w", err)
-	errs.add(rule.MaxActive > 0, "with maxActive it depends on other requests whether fault %q hits one, and not on the request", f.ID)
+	errs.Add(err != nil, "%w", err)
+	errs.Add(rule.MaxActive > 0, "with maxActive it depends on other requests whether fault %q hits one, and not on the request", f.ID)
 	rule.Match.Member = forward.Member{}
 	return forward.Rule{Match: rule.Match, Share: rule.Share}, errors.Join(errs...)
 }
@@ -138,18 +138,18 @@ func network(text string) (netip.Prefix, error) {
 }
 
 // checkRule notes what is wrong with the rule of an effect.
-func checkRule(errs *problems, e requests) {
+func checkRule(errs *Problems, e requests) {
 	rule, err := e.rule(Fault{Share: 1, Run: "run"})
 	_, wrong := forward.NewFault(rule)
 	err = errors.Join(err, wrong)
-	errs.add(err != nil, "%w", err)
+	errs.Add(err != nil, "%w", err)
 }
 
 // drawing draws one delay after the other, from any goroutine.
 func drawing(s Spread, seed uint64) func() time.Duration {
 	var mu sync.Mutex
 	var n uint64
-	from := sampler{Spread: s, draws: newDraws(seed, 0, Downstream)}
+	from := sampler{Spread: s, Draws: NewDraws(seed, 0, Downstream)}
 	return func() time.Duration {
 		mu.Lock()
 		defer mu.Unlock()

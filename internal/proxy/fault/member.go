@@ -1,8 +1,9 @@
-package proxy
+package fault
 
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -108,3 +109,5 @@ func text(token json.Token) string {
 	}
 	return "null"
 }
+
+func sorted(all map[string]string) []string { return slices.Sorted(maps.Keys(all)) }

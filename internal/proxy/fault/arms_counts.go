@@ -1,4 +1,4 @@
-package proxy
+package fault
 
 import (
 	"fmt"
@@ -40,23 +40,23 @@ const (
 	maxParts   = 16  // of the traffic
 )
 
-func (c *Counts) check(errs *problems) {
+func (c *Counts) check(errs *Problems) {
 	if c == nil {
 		return
 	}
 	c.Success.check(errs)
-	errs.add(len(c.Rows) == 0 || len(c.Rows) > maxRows, "counts must have from 1 to %d rows", maxRows)
+	errs.Add(len(c.Rows) == 0 || len(c.Rows) > maxRows, "counts must have from 1 to %d rows", maxRows)
 	names := map[string]bool{}
-	for _, r := range c.bookRows() {
-		errs.add(r.Name == "" || len(r.Name) > maxRowName || names[r.Name], "a row has no name, a long one, or that of another: %q", r.Name)
+	for _, r := range c.BookRows() {
+		errs.Add(r.Name == "" || len(r.Name) > maxRowName || names[r.Name], "a row has no name, a long one, or that of another: %q", r.Name)
 		names[r.Name] = true
 	}
 	for _, r := range c.Rows {
-		errs.add(r.Of != OfFailures && r.Of != OfSlow && r.Of != OfEvents, "row %q is of %q, and not of failures, slow or events", r.Name, r.Of)
+		errs.Add(r.Of != OfFailures && r.Of != OfSlow && r.Of != OfEvents, "row %q is of %q, and not of failures, slow or events", r.Name, r.Of)
 	}
 	parts, err := c.parts()
-	errs.add(err != nil, "%w", err)
-	errs.add(len(parts) > maxParts, "rows are confined to %d parts of the traffic, of at most %d", len(parts), maxParts)
+	errs.Add(err != nil, "%w", err)
+	errs.Add(len(parts) > maxParts, "rows are confined to %d parts of the traffic, of at most %d", len(parts), maxParts)
 }
 
 // parts are the parts of the traffic that rows are confined to, by the row that is first. The zero part is all.
@@ -99,9 +99,9 @@ func (c *Counts) Part(r CountRow) int { return partOf(c.confined(), r) }
 // All is behind the name of a row of all requests.
 const All = " all"
 
-// bookRows are the rows of the book that counts them: those that were asked for, those of all requests, and those of
+// BookRows are the rows of the book that counts them: those that were asked for, those of all requests, and those of
 // changes.
-func (c *Counts) bookRows() (rows []slots.Row) {
+func (c *Counts) BookRows() (rows []slots.Row) {
 	for _, r := range c.Rows {
 		rows = append(rows, slots.Row{Name: r.Name, PerUnit: r.Of == OfEvents})
 	}

@@ -1,4 +1,4 @@
-package proxy
+package fault
 
 import (
 	"fmt"
@@ -52,28 +52,28 @@ func (s Spread) kind() string {
 	}
 }
 
-func (s Spread) check(errs *problems) {
+func (s Spread) check(errs *Problems) {
 	kind := s.kind()
-	errs.add(!slices.Contains(distributions(), kind), "distribution %q is unknown: use one of %s", kind,
+	errs.Add(!slices.Contains(distributions(), kind), "distribution %q is unknown: use one of %s", kind,
 		strings.Join(distributions(), ", "))
-	errs.add(!(s.Correlation >= 0 && s.Correlation < 1), "correlation %v must be from 0 up to, but not, 1", s.Correlation)
+	errs.Add(!(s.Correlation >= 0 && s.Correlation < 1), "correlation %v must be from 0 up to, but not, 1", s.Correlation)
 	if kind == Trace {
 		s.checkTrace(errs)
 		return
 	}
-	errs.add(len(s.Trace) > 0, "trace is given, and distribution %s: leave one of them out", kind)
+	errs.Add(len(s.Trace) > 0, "trace is given, and distribution %s: leave one of them out", kind)
 	errs.checkSpan("delay", s.Delay, 1)
-	errs.add(s.Jitter < 0 || s.Jitter > s.Delay, "jitter %v must be between 0 and the delay, %v", time.Duration(s.Jitter),
+	errs.Add(s.Jitter < 0 || s.Jitter > s.Delay, "jitter %v must be between 0 and the delay, %v", time.Duration(s.Jitter),
 		time.Duration(s.Delay))
-	errs.add(kind == Constant && s.Jitter > 0, "a constant delay has no jitter: leave it out, or choose a distribution")
-	errs.add(kind != Constant && s.Jitter == 0, "distribution %s needs a jitter", kind)
-	errs.add(s.Correlation > 0 && s.Jitter == 0, "correlation needs a jitter")
+	errs.Add(kind == Constant && s.Jitter > 0, "a constant delay has no jitter: leave it out, or choose a distribution")
+	errs.Add(kind != Constant && s.Jitter == 0, "distribution %s needs a jitter", kind)
+	errs.Add(s.Correlation > 0 && s.Jitter == 0, "correlation needs a jitter")
 }
 
-func (s Spread) checkTrace(errs *problems) {
-	errs.add(len(s.Trace) == 0 || len(s.Trace) > maxTrace, "trace must have 1 to %d delays, it has %d", maxTrace,
+func (s Spread) checkTrace(errs *Problems) {
+	errs.Add(len(s.Trace) == 0 || len(s.Trace) > maxTrace, "trace must have 1 to %d delays, it has %d", maxTrace,
 		len(s.Trace))
-	errs.add(s.Delay != 0 || s.Jitter != 0 || s.Correlation != 0,
+	errs.Add(s.Delay != 0 || s.Jitter != 0 || s.Correlation != 0,
 		"delay, jitter and correlation come from the trace: leave them out")
 	for i, d := range s.Trace {
 		if d < 0 || time.Duration(d) > MaxDelay {
@@ -86,7 +86,7 @@ func (s Spread) checkTrace(errs *problems) {
 // sampler draws the delays of one way of one connection. It remembers the latest draw, which the next resembles.
 type sampler struct {
 	Spread
-	draws
+	Draws
 	drawn  bool
 	number uint64     // of the latest draw
 	latest [2]float64 // the latest draw as standard normal deviates: of the distribution, and of pareto in paretonormal

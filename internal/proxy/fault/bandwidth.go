@@ -1,4 +1,4 @@
-package proxy
+package fault
 
 import "time"
 
@@ -17,11 +17,12 @@ type Bandwidth struct {
 // Kind is bandwidth.
 func (Bandwidth) Kind() string { return "bandwidth" }
 
-func (b Bandwidth) check(errs *problems) {
-	errs.add(b.Rate <= 0, "rate %d must be above 0: how many bytes may pass in a second", b.Rate)
+func (b Bandwidth) check(errs *Problems) {
+	errs.Add(b.Rate <= 0, "rate %d must be above 0: how many bytes may pass in a second", b.Rate)
 }
 
-func (b Bandwidth) stage(draws) stage { return &bottleneck{rate: b.Rate} }
+// Stage is a bottleneck of its own for each way of each connection.
+func (b Bandwidth) Stage(Draws) Stage { return &bottleneck{rate: b.Rate} }
 
 // Window is how many bytes are read ahead where a piece usually waits so long.
 func (b Bandwidth) Window(wait time.Duration) int64 {
@@ -38,21 +39,21 @@ type bottleneck struct {
 	passes time.Duration // when the piece that was shaped last is
 }
 
-func (s *bottleneck) most(p piece) int {
-	return int(min(int64(p.size), max(Bandwidth{s.rate}.within(bandwidthTick), 1)))
+func (s *bottleneck) Most(p Piece) int {
+	return int(min(int64(p.Size), max(Bandwidth{s.rate}.within(bandwidthTick), 1)))
 }
 
-func (s *bottleneck) shape(p *piece) bool {
-	if p.size == 0 {
+func (s *bottleneck) Shape(p *Piece) bool {
+	if p.Size == 0 {
 		return false
 	}
-	s.passes = max(s.free, p.at) + time.Duration(float64(p.size)/float64(s.rate)*float64(time.Second))
-	p.at = s.passes
+	s.passes = max(s.free, p.At) + time.Duration(float64(p.Size)/float64(s.rate)*float64(time.Second))
+	p.At = s.passes
 	return true
 }
 
-func (s *bottleneck) sent(p piece, now time.Duration) {
-	if p.size > 0 {
-		s.free = s.passes + max(now-p.at-bandwidthSlack, 0)
+func (s *bottleneck) Sent(p Piece, now time.Duration) {
+	if p.Size > 0 {
+		s.free = s.passes + max(now-p.At-bandwidthSlack, 0)
 	}
 }

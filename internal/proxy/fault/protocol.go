@@ -1,4 +1,4 @@
-package proxy
+package fault
 
 // The protocols that a proxy may pass.
 const (

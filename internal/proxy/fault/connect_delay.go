@@ -1,4 +1,4 @@
-package proxy
+package fault
 
 import "time"
 
@@ -9,7 +9,8 @@ type ConnectDelay struct{ Spread }
 // Kind is connect-delay.
 func (ConnectDelay) Kind() string { return "connect-delay" }
 
-func (c ConnectDelay) arrive(d draws) (time.Duration, ending) {
-	s := sampler{Spread: c.Spread, draws: d}
-	return s.sample(0, false), goesOn
+// Arrive lets every connection wait.
+func (c ConnectDelay) Arrive(d Draws) (time.Duration, Ending) {
+	s := sampler{Spread: c.Spread, Draws: d}
+	return s.sample(0, false), GoesOn
 }

@@ -1,4 +1,4 @@
-package proxy
+package fault
 
 import (
 	"cmp"
@@ -34,7 +34,7 @@ type ArmTokens struct {
 const (
 	// ArmsDelay is how long after its end a bucket is closed at the latest, unless the arms say otherwise.
 	ArmsDelay = 2 * time.Second
-	armsWidth = 200 * time.Millisecond // of a bucket
+	ArmsWidth = 200 * time.Millisecond // of a bucket
 )
 
 // Limits of arms.
@@ -46,23 +46,23 @@ const (
 // Kind is arms.
 func (Arms) Kind() string { return "arms" }
 
-func (a Arms) check(errs *problems) {
-	errs.add(a.Key == "", "key is missing: what makes a user, such as cookie:session")
-	errs.add(a.Patience != 0 && (a.Patience < Duration(armsWidth) || a.Patience > Duration(maxPatience)),
-		"patience %v must be from %v to %v", time.Duration(a.Patience), armsWidth, maxPatience)
-	errs.add(min(len(a.Tokens.Control), len(a.Tokens.Experiment)) < minToken, "tokens must have at least %d characters", minToken)
+func (a Arms) check(errs *Problems) {
+	errs.Add(a.Key == "", "key is missing: what makes a user, such as cookie:session")
+	errs.Add(a.Patience != 0 && (a.Patience < Duration(ArmsWidth) || a.Patience > Duration(maxPatience)),
+		"patience %v must be from %v to %v", time.Duration(a.Patience), ArmsWidth, maxPatience)
+	errs.Add(min(len(a.Tokens.Control), len(a.Tokens.Experiment)) < minToken, "tokens must have at least %d characters", minToken)
 	a.Counts.check(errs)
 }
 
 // checkFault notes what is wrong with the arms as a whole.
-func (a Arms) checkFault(f Fault, errs *problems) {
-	errs.add(!validName(f.Run), "run %q must be 1 to %d letters, digits, or any of . _ : -: it names the arms", f.Run, maxName)
-	errs.add(f.Share > .5, "share %v is that of each arm, and at most 0.5", f.Share)
-	if f.Share > 0 && f.Share <= .5 && validName(f.Run) {
+func (a Arms) checkFault(f Fault, errs *Problems) {
+	errs.Add(!ValidName(f.Run), "run %q must be 1 to %d letters, digits, or any of . _ : -: it names the arms", f.Run, MaxName)
+	errs.Add(f.Share > .5, "share %v is that of each arm, and at most 0.5", f.Share)
+	if f.Share > 0 && f.Share <= .5 && ValidName(f.Run) {
 		rule, err := a.rule(f)
 		_, wrong := forward.NewFault(rule)
 		err = errors.Join(err, wrong)
-		errs.add(err != nil, "%w", err)
+		errs.Add(err != nil, "%w", err)
 	}
 }
 
@@ -78,7 +78,8 @@ func (a Arms) rule(f Fault) (forward.Rule, error) {
 	return r, err
 }
 
-func (a Arms) patience() time.Duration { return cmp.Or(time.Duration(a.Patience), ArmsDelay) }
+// JudgedAfter is how long a request may take before it is judged as it is then.
+func (a Arms) JudgedAfter() time.Duration { return cmp.Or(time.Duration(a.Patience), ArmsDelay) }
 
 // becomes says why a fault in force cannot be changed into another: units would change their arm.
 func (a Arms) becomes(old, next Fault) error {
@@ -95,8 +96,8 @@ func (a Arms) becomes(old, next Fault) error {
 // hidden stands for a token in what the proxy tells.
 const hidden = "hidden"
 
-// withoutTokens is the fault as it is told: the tokens of arms are for those who put them in.
-func (f Fault) withoutTokens() Fault {
+// WithoutTokens is the fault as it is told: the tokens of arms are for those who put them in.
+func (f Fault) WithoutTokens() Fault {
 	if f.Effect == nil {
 		return f
 	}

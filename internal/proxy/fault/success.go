@@ -1,4 +1,4 @@
-package proxy
+package fault
 
 import (
 	"bytes"
@@ -24,21 +24,21 @@ type Failing struct {
 	GRPCStatus   []int             `json:"grpcStatus,omitempty"` // besides those that are errors of the server
 }
 
-func (s *Success) check(errs *problems) {
+func (s *Success) check(errs *Problems) {
 	if s == nil {
 		return
 	}
 	for _, r := range s.Status {
-		errs.add(r[0] < 100 || r[1] > 599 || r[0] > r[1], "status from %d to %d must be from 100 to 599, and ascend", r[0], r[1])
+		errs.Add(r[0] < 100 || r[1] > 599 || r[0] > r[1], "status from %d to %d must be from 100 to 599, and ascend", r[0], r[1])
 	}
 	if s.Not == nil {
 		return
 	}
 	for _, code := range s.Not.GRPCStatus {
-		errs.add(code < 1 || code > 16, "gRPC has no status %d that can be a failure", code)
+		errs.Add(code < 1 || code > 16, "gRPC has no status %d that can be a failure", code)
 	}
 	for path := range s.Not.JSON {
-		errs.add(path == "", "a member of JSON needs a name")
+		errs.Add(path == "", "a member of JSON needs a name")
 	}
 }
 
@@ -66,8 +66,8 @@ func (s *Success) look() *forward.Look {
 	return l
 }
 
-// head says whether an answer with that head may be a success.
-func (s *Success) head(x *forward.Exchange) bool {
+// Head says whether an answer with that head may be a success.
+func (s *Success) Head(x *forward.Exchange) bool {
 	if s == nil || len(s.Status) == 0 {
 		return x.Status > 0 && x.Status < http.StatusInternalServerError
 	}
@@ -92,7 +92,7 @@ func (s *Success) Succeeded(x *forward.Exchange, answered bool) bool {
 	if x.Found || x.GRPC >= 0 && s.failedCall(x.GRPC) {
 		return false
 	}
-	return x.GRPC >= 0 && (s == nil || len(s.Status) == 0) || s.head(x)
+	return x.GRPC >= 0 && (s == nil || len(s.Status) == 0) || s.Head(x)
 }
 
 // failedCall says whether a status of gRPC is a failure: an error of the server, which are UNKNOWN, DEADLINE_EXCEEDED,

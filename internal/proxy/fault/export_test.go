@@ -1,4 +1,4 @@
-package proxy
+package fault
 
 import (
 	"time"
@@ -7,7 +7,7 @@ import (
 // Draw gives the first n delays of one way of a connection.
 func Draw(s Spread, seed, connection uint64, n int) []time.Duration {
 	drawn := make([]time.Duration, n)
-	sampler := sampler{Spread: s, draws: newDraws(seed, connection, Upstream)}
+	sampler := sampler{Spread: s, Draws: NewDraws(seed, connection, Upstream)}
 	for i := range drawn {
 		drawn[i] = sampler.sample(uint64(i), true)
 		if again := sampler.sample(uint64(i), true); again != drawn[i] {

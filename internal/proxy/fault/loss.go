@@ -1,4 +1,4 @@
-package proxy
+package fault
 
 import "time"
 
@@ -10,10 +10,11 @@ type Loss struct {
 // Kind is loss.
 func (Loss) Kind() string { return "loss" }
 
-func (l Loss) check(errs *problems) {
-	errs.add(!(l.Rate > 0 && l.Rate <= 1), "rate %v must be above 0 and at most 1: the part of the datagrams to lose", l.Rate)
+func (l Loss) check(errs *Problems) {
+	errs.Add(!(l.Rate > 0 && l.Rate <= 1), "rate %v must be above 0 and at most 1: the part of the datagrams to lose", l.Rate)
 }
 
-func (l Loss) datagram(d draws, number uint64) (time.Duration, bool) {
+// Datagram loses some.
+func (l Loss) Datagram(d Draws, number uint64) (time.Duration, bool) {
 	return 0, d.unit(number) < l.Rate
 }
