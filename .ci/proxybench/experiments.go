@@ -57,7 +57,7 @@ func runBulk(_ *bench, t *target) (v values, err error) {
 // delayedBulk downloads with a delay that was put in before.
 func delayedBulk(delay time.Duration, conns int) func(*bench, *target) (values, error) {
 	return func(_ *bench, t *target) (values, error) {
-		if err := fault(t, "bulk", delay); err != nil {
+		if err := faultOf(t, "bulk", delay); err != nil {
 			return nil, err
 		}
 		rate, cpu, err := bulk(t, conns, 300*time.Millisecond+delay, time.Second)
@@ -66,7 +66,7 @@ func delayedBulk(delay time.Duration, conns int) func(*bench, *target) (values, 
 	}
 }
 
-func fault(t *target, service string, delay time.Duration) error {
+func faultOf(t *target, service string, delay time.Duration) error {
 	_, err := within(patience, func(ctx context.Context) error { return t.control.add(ctx, service, delay) })
 	return err
 }
@@ -105,7 +105,7 @@ func accuracy(name string, conns, rate int, a, b time.Duration) func(*bench, *ta
 		}
 		v := values{}
 		for port, delay := range map[int]time.Duration{portEchoA: a, portEchoB: b} {
-			if err := fault(t, map[int]string{portEchoA: "echo-a", portEchoB: "echo-b"}[port], delay); err != nil {
+			if err := faultOf(t, map[int]string{portEchoA: "echo-a", portEchoB: "echo-b"}[port], delay); err != nil {
 				return nil, err
 			}
 			trips, err := openLoop(address(port), conns, rate, 200*time.Millisecond, 1200*time.Millisecond)
@@ -128,7 +128,7 @@ func accuracy(name string, conns, rate int, a, b time.Duration) func(*bench, *ta
 // runPaced measures how late 40,000 messages a second are on one connection.
 func runPaced(_ *bench, t *target) (values, error) {
 	const delay = 250 * time.Millisecond
-	if err := fault(t, "script", delay); err != nil {
+	if err := faultOf(t, "script", delay); err != nil {
 		return nil, err
 	}
 	late, err := overshoot(t, delay, 700*time.Millisecond, 1200*time.Millisecond)

@@ -12,6 +12,7 @@ import (
 	"mishap/internal/comparison"
 	sources "mishap/internal/metrics"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
 )
 
@@ -34,7 +35,7 @@ func expose(c *catalog.Catalog, o *comparison.Options, e mishap.Experiment, edge
 		if err != nil {
 			return err
 		}
-		d := &dependency{client: client, name: name, ask: proxy.MetWatch{Run: edge.run, Keep: fault.Duration(watchMet)}}
+		d := &dependency{client: client, name: name, ask: attempts.MetWatch{Run: edge.run, Keep: fault.Duration(watchMet)}}
 		for _, f := range x.Faults {
 			effect, err := fault.DecodeEffect(f.Kind, f.With)
 			if err != nil {
@@ -54,7 +55,7 @@ func expose(c *catalog.Catalog, o *comparison.Options, e mishap.Experiment, edge
 type dependency struct {
 	client *proxy.Client
 	name   string
-	ask    proxy.MetWatch
+	ask    attempts.MetWatch
 }
 
 // Name is the proxy's.

@@ -10,6 +10,7 @@ import (
 	"mishap/internal/callers"
 	"mishap/internal/config"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
 	"mishap/probes"
 )
@@ -79,10 +80,10 @@ func (c *Catalog) Proxy(name string) (config.Proxy, error) {
 }
 
 // Look takes over what the proxy has recorded since the last time.
-func (w *CallerWatch) Look(ctx context.Context) (proxy.Watched, error) {
+func (w *CallerWatch) Look(ctx context.Context) (attempts.Watched, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	got, err := w.client.Callers(ctx, w.name, proxy.Watch{ID: w.id, After: w.seq, Keep: fault.Duration(watchFor)})
+	got, err := w.client.Callers(ctx, w.name, attempts.Watch{ID: w.id, After: w.seq, Keep: fault.Duration(watchFor)})
 	if err != nil {
 		return got, err
 	}
@@ -109,13 +110,13 @@ func (w *CallerWatch) forget() {
 	w.seen.Attempts = w.seen.Attempts[first:]
 }
 
-func attempt(a proxy.Attempt) callers.Attempt {
+func attempt(a attempts.Attempt) callers.Attempt {
 	const us = time.Microsecond
 	outcome := callers.OK
 	switch a.Outcome {
-	case proxy.AttemptFailed:
+	case attempts.Failed:
 		outcome = callers.Failed
-	case proxy.AttemptGaveUp:
+	case attempts.GaveUp:
 		outcome = callers.GaveUp
 	}
 	return callers.Attempt{ID: a.ID, Loose: a.Loose, Source: a.Source, Arm: a.Arm, Start: time.Duration(a.Start) * us,

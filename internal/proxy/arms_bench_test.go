@@ -17,6 +17,7 @@ import (
 
 	"mishap/internal/forward"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
 )
 
@@ -151,7 +152,7 @@ func benchArms(c *proxy.Client, share, met float64) error {
 
 // benchMet does what a run does five times a second: the proxy is the dependency's too, so that all is done in one process.
 func benchMet(c *proxy.Client, met float64) {
-	watch := proxy.MetWatch{Run: "r", Keep: fault.Duration(time.Minute), Faults: []fault.Fault{{ID: "f", Effect: fault.HTTPAbort{}, Share: met}}}
+	watch := attempts.MetWatch{Run: "r", Keep: fault.Duration(time.Minute), Faults: []fault.Fault{{ID: "f", Effect: fault.HTTPAbort{}, Share: met}}}
 	for joined := (proxy.Joined{}); ; {
 		got, err := c.Met(context.Background(), "web", watch)
 		if watch.After = got.Seq; err == nil {

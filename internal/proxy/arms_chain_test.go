@@ -13,6 +13,7 @@ import (
 
 	"mishap/internal/forward"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
 )
 
@@ -113,7 +114,7 @@ func (c *chain) visit(path string, from, users int) {
 }
 
 // join lets the edge know what a watch has seen, until it has joined all that came.
-func (c *chain) join(watch proxy.MetWatch) (joined proxy.Joined, met proxy.Met) {
+func (c *chain) join(watch attempts.MetWatch) (joined proxy.Joined, met attempts.Met) {
 	c.t.Helper()
 	report, err := c.Arms(c.t.Context(), "a", 0, 0)
 	if err != nil {
@@ -145,8 +146,8 @@ func (c *chain) sums(row string) (control, experiment [4]float64) {
 }
 
 // watching are the faults of a run as its watch is given them.
-func watching(effect fault.Effect, share float64) proxy.MetWatch {
-	return proxy.MetWatch{Run: "r", Keep: fault.Duration(time.Minute), Faults: []fault.Fault{{ID: "f", Effect: effect, Share: share, Seed: 3}}}
+func watching(effect fault.Effect, share float64) attempts.MetWatch {
+	return attempts.MetWatch{Run: "r", Keep: fault.Duration(time.Minute), Faults: []fault.Fault{{ID: "f", Effect: effect, Share: share, Seed: 3}}}
 }
 
 // TestWhatIsToldToMeetTheFaultIsWhatItHits, of whichever protocol: before and after it is in, and of control those alike.
@@ -299,19 +300,23 @@ func TestNobodyOutsideGivesARequestAnID(t *testing.T) {
 
 func TestAWatchOfWhoMeetsAFaultThatCannotBeSaysWhy(t *testing.T) {
 	c := newChain(t, "http1", func(*http.Request, caller) int { return http.StatusOK })
-	good := func() proxy.MetWatch { return watching(fault.HTTPAbort{}, 1) }
+	good := func() attempts.MetWatch { return watching(fault.HTTPAbort{}, 1) }
 	if _, err := c.Met(t.Context(), "pays", good()); err != nil {
 		t.Fatal(err)
 	}
-	for says, change := range map[string]func(*proxy.MetWatch){
-		"run \"\" must be":          func(w *proxy.MetWatch) { w.Run = "" },
-		"keep must be above 0":      func(w *proxy.MetWatch) { w.Keep = 0 },
-		"from 1 to 32 faults":       func(w *proxy.MetWatch) { w.Faults = nil },
-		"hits no requests":          func(w *proxy.MetWatch) { w.Faults[0].Effect = latency(ms, 0) },
-		"depends on other requests": func(w *proxy.MetWatch) { w.Faults[0].Effect = fault.HTTPAbort{Requests: fault.Requests{MaxActive: 1}} },
-		"can never match":           func(w *proxy.MetWatch) { w.Faults[0].Effect = fault.HTTPAbort{Requests: fault.Requests{Path: "pay"}} },
-		"share 2 must be":           func(w *proxy.MetWatch) { w.Faults[0].Share = 2 },
-		"watches by other faults":   func(w *proxy.MetWatch) { w.Faults[0].Share = .5 },
+	for says, change := range map[string]func(*attempts.MetWatch){
+		"run \"\" must be":     func(w *attempts.MetWatch) { w.Run = "" },
+		"keep must be above 0": func(w *attempts.MetWatch) { w.Keep = 0 },
+		"from 1 to 32 faults":  func(w *attempts.MetWatch) { w.Faults = nil },
+		"hits no requests":     func(w *attempts.MetWatch) { w.Faults[0].Effect = latency(ms, 0) },
+		"depends on other requests": func(w *attempts.MetWatch) {
+			w.Faults[0].Effect = fault.HTTPAbort{Requests: fault.Requests{MaxActive: 1}}
+		},
+		"can never match": func(w *attempts.MetWatch) {
+			w.Faults[0].Effect = fault.HTTPAbort{Requests: fault.Requests{Path: "pay"}}
+		},
+		"share 2 must be":         func(w *attempts.MetWatch) { w.Faults[0].Share = 2 },
+		"watches by other faults": func(w *attempts.MetWatch) { w.Faults[0].Share = .5 },
 	} {
 		w := good()
 		change(&w)

@@ -61,9 +61,6 @@ type Meeting struct {
 	Through uint64 `json:"through"`
 }
 
-// MaxMeeting is how many requests can be told at once.
-const MaxMeeting = 8192
-
 // keep takes in a bucket that was closed.
 func (j *armsJoin) keep(requests []armRequest) {
 	j.kept = append(j.kept, requests)

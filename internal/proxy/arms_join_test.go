@@ -257,7 +257,7 @@ func TestArmsThatCountAllRequestsAreNotToldWhatTheyMet(t *testing.T) {
 	if _, err := r.Meet(t.Context(), "a", proxy.Meeting{Run: "r2"}); err == nil || !strings.Contains(err.Error(), `belongs to run "r"`) {
 		t.Error(err)
 	}
-	if _, err := r.Meet(t.Context(), "a", proxy.Meeting{Run: "r", Met: make([]string, proxy.MaxMeeting+1)}); err == nil || !strings.Contains(err.Error(), "of at most") {
+	if _, err := r.Meet(t.Context(), "a", proxy.Meeting{Run: "r", Met: make([]string, fault.MaxMeeting+1)}); err == nil || !strings.Contains(err.Error(), "of at most") {
 		t.Error(err)
 	}
 }

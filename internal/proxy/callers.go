@@ -5,20 +5,22 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
+	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
 )
 
 // Callers begins a watch of the attempts that come to a proxy, or goes on with it, and gives those after ask.After. It is
 // one call, and no GET, because it changes something: nothing is recorded unless it is called, and no longer than ask.Keep
 // after the last time.
-func (c *Client) Callers(ctx context.Context, name string, ask Watch) (w Watched, err error) {
+func (c *Client) Callers(ctx context.Context, name string, ask attempts.Watch) (w attempts.Watched, err error) {
 	err = c.call(ctx, http.MethodPost, "/v1/proxies/"+url.PathEscape(name)+"/callers", ask, &w)
 	return w, wrap(fmt.Sprintf("watch callers of proxy %q", name), err)
 }
 
 func (s *server) handleCallers(r *http.Request) (int, any, error) {
-	var ask Watch
+	var ask attempts.Watch
 	if err := readBody(r.Body, &ask); err != nil {
 		return 0, nil, err
 	}
@@ -27,7 +29,7 @@ func (s *server) handleCallers(r *http.Request) (int, any, error) {
 		if config.Name != name {
 			continue
 		}
-		var watched *calls
+		var watched *attempts.Recorder
 		switch l := s.listeners[i].(type) {
 		case *webListener:
 			watched = l.calls
@@ -37,10 +39,51 @@ func (s *server) handleCallers(r *http.Request) (int, any, error) {
 			return 0, nil, fault.Refused(http.StatusBadRequest, "watch a proxy of http, or of tcp",
 				"proxy %q passes datagrams, of which no caller can be told from another", name)
 		}
-		w, err := watched.watch(name, ask)
+		w, err := watched.Watch(name, ask)
 		w.Protocol = s.listeners[i].status().Protocol
 		return http.StatusOK, w, err
 	}
 	return 0, nil, fault.Refused(http.StatusNotFound, "GET /v1/proxies lists them; those that came through Toxiproxy's API cannot be watched",
 		"there is no proxy %q", name)
+}
+
+func (s *server) handleMet(r *http.Request) (int, any, error) {
+	var ask attempts.MetWatch
+	if err := readBody(r.Body, &ask); err != nil {
+		return 0, nil, err
+	}
+	name := r.PathValue("name")
+	for i, config := range s.configs {
+		if config.Name != name {
+			continue
+		}
+		l, ok := s.listeners[i].(*webListener)
+		if !ok {
+			return 0, nil, fault.Refused(http.StatusUnprocessableEntity, "watch a proxy with protocol http", "proxy %q knows no requests", name)
+		}
+		out, err := l.met.Watch(ask)
+		if err != nil {
+			return 0, nil, err
+		}
+		out.Proxy, out.Left = name, s.before.proxies(r.Context(), []ProxyStatus{l.status()})[0].Left
+		return http.StatusOK, out, nil
+	}
+	return 0, nil, fault.Refused(http.StatusUnprocessableEntity, "GET /v1/proxies lists them; those that came through Toxiproxy's API cannot be watched",
+		"there is no proxy %q", name)
+}
+
+func (s *server) handleMeeting(r *http.Request) (int, any, error) {
+	var body Meeting
+	if err := readBody(r.Body, &body); err != nil {
+		return 0, nil, err
+	}
+	if len(body.Met) > fault.MaxMeeting {
+		return 0, nil, fault.Refused(http.StatusBadRequest, "tell them in several calls", "%d requests are told at once, of at most %d", len(body.Met), fault.MaxMeeting)
+	}
+	book, err := s.faults.bookOf(r.PathValue("id"), body.Run)
+	if err != nil {
+		return 0, nil, err
+	}
+	joined, err := book.meet(body, time.Now())
+	return http.StatusOK, joined, err
 }

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/socket"
 )
@@ -160,7 +161,7 @@ func (c *Client) Meet(ctx context.Context, id string, m Meeting) (joined Joined,
 
 // Met gives the requests that met the faults of a run on a proxy, or would have. A proxy of an earlier version gives
 // ErrOlder.
-func (c *Client) Met(ctx context.Context, proxy string, ask MetWatch) (met Met, err error) {
+func (c *Client) Met(ctx context.Context, proxy string, ask attempts.MetWatch) (met attempts.Met, err error) {
 	err = c.call(ctx, http.MethodPost, "/v1/proxies/"+url.PathEscape(proxy)+"/met", ask, &met)
 	if errors.Is(err, ErrNotFound) { // there is no such call
 		err = fmt.Errorf("%w: %w", ErrOlder, err)

@@ -69,19 +69,6 @@ func (b Book) Limit(list []Threshold) error { return b.limit(list) }
 // Stop ends the book.
 func (b Book) Stop(now time.Time) { b.finish(now) }
 
-// KeptAttempts is how many attempts a watch keeps.
-const KeptAttempts = keptAttempts
-
-// Overflow adds so many attempts to a watch that nobody reads, and says what is left of them.
-func Overflow(n int) (seq, lost uint64, left int) {
-	r := &record{since: time.Now()}
-	for range n {
-		r.add(kept{}, r.since)
-	}
-	w := r.after(0)
-	return w.Seq, w.Lost, len(w.Attempts)
-}
-
 // ID is the id that a request gets, and "" if it gets none.
 func (b Book) ID(a *forward.Assignment) string {
 	if b.join == nil || a.Mark == noBucket {

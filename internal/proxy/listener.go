@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
 )
 
@@ -25,7 +26,7 @@ type listener struct {
 	pool    *bufferPool
 	bytes   *budget // the server's
 	clock   *clock  // the server's
-	calls   *calls
+	calls   *attempts.Recorder
 	tcp     *net.TCPListener
 	tasks   sync.WaitGroup
 
@@ -77,7 +78,7 @@ func (l *listener) handle(ctx context.Context, c *connection) {
 // join joins a connection to its upstream, unless it is ended instead.
 func (l *listener) join(ctx context.Context, c *connection) bool {
 	if !l.admit(c) {
-		l.calls.connection(c, false)
+		l.calls.Connection(c.arrived, addrOf(c.client), false)
 		return false
 	}
 	to, err := l.route(c)
@@ -87,11 +88,11 @@ func (l *listener) join(ctx context.Context, c *connection) bool {
 	}
 	conn, err := dial(ctx, to)
 	if err != nil {
-		l.calls.connection(c, false)
+		l.calls.Connection(c.arrived, addrOf(c.client), false)
 		l.unreachable(c, to, err)
 		return false
 	}
-	l.calls.connection(c, true)
+	l.calls.Connection(c.arrived, addrOf(c.client), true)
 	upstream := conn.(*net.TCPConn) // what the network "tcp" gives
 	if err := l.attach(c, upstream); err != nil {
 		abort(upstream)
@@ -224,7 +225,7 @@ func (l *listener) shut() {
 		return
 	}
 	_ = l.tcp.Close()
-	l.calls.close()
+	l.calls.Close()
 	l.mu.Lock()
 	l.closed = true
 	for c := range l.open {

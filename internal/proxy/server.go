@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
 )
 
@@ -206,7 +207,7 @@ func newServer(o Options) (*server, error) {
 
 // newListener makes a listener of TCP that does nothing yet.
 func (s *server) newListener(config Listener) *listener {
-	return &listener{Listener: config, trouble: &troubles{proxy: config.Name, log: s.log}, pool: s.pool, bytes: s.held, clock: s.clock, calls: newCalls(),
+	return &listener{Listener: config, trouble: &troubles{proxy: config.Name, log: s.log}, pool: s.pool, bytes: s.held, clock: s.clock, calls: attempts.NewRecorder(),
 		open: make(map[*connection]struct{}), changed: make(chan struct{})}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
 )
 
@@ -32,8 +33,8 @@ type webListener struct {
 	tcp      net.Listener
 	tls      *tls.Config // towards clients; nil: none
 	server   forward.Server
-	calls    *calls
-	met      metWatches
+	calls    *attempts.Recorder
+	met      *attempts.MetWatches
 	board    forward.Board
 	tasks    sync.WaitGroup
 	open     atomic.Int64
@@ -50,9 +51,9 @@ type webListener struct {
 
 func newWebListener(config Listener, log *slog.Logger) *webListener {
 	l := &webListener{Listener: config, log: log, trouble: &troubles{proxy: config.Name, log: log}, rules: make(map[*active]*forward.Fault),
-		counts: make(map[*forward.Fault]*counters), calls: newCalls()}
-	l.met.board = &l.board
-	l.server.Identify = l.calls.identify
+		counts: make(map[*forward.Fault]*counters), calls: attempts.NewRecorder()}
+	l.met = attempts.NewMetWatches(&l.board)
+	l.server.Identify = l.calls.Identify
 	l.server.Faults, l.server.Observe, l.server.HeaderTimeout = &l.board, l.observe, headerTimeout
 	l.server.Crowded = func() { l.trouble.met("a client of "+l.Name+" is not read for a while", errCrowded) }
 	l.server.Edge, l.server.Egress = config.Edge, config.Egress
@@ -165,7 +166,7 @@ func (l *webListener) forget() {
 // observe counts what faults did to a request.
 func (l *webListener) observe(x *forward.Exchange) {
 	l.requests.Add(1)
-	l.calls.exchange(x)
+	l.calls.Exchange(x)
 	switch x.Failure {
 	case forward.Unreachable:
 		l.refused.Add(1)
@@ -219,8 +220,8 @@ func (l *webListener) close() {
 		return
 	}
 	_ = l.tcp.Close()
-	l.calls.close()
-	l.met.close()
+	l.calls.Close()
+	l.met.Close()
 	l.mu.Lock()
 	l.closed = true
 	end := l.end

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"mishap/internal/callers"
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
 )
 
@@ -108,7 +108,7 @@ func (r *rig) try(ctx context.Context, p policy, clients string) (got result) {
 
 // round makes a run for each URL, and gives those that do not count.
 func (r *rig) round(ctx context.Context, p policy, program string, urls []string, got *result) (stalled []string, err error) {
-	known := map[string]proxy.Watched{}
+	known := map[string]attempts.Watched{}
 	for _, url := range urls {
 		if known[url], err = r.watch(ctx, url, p, 0); err != nil {
 			return nil, err
@@ -158,12 +158,12 @@ func (g *result) add(said string, right bool) {
 	g.mistakes = append(g.mistakes, said)
 }
 
-func (r *rig) watch(ctx context.Context, url string, p policy, after uint64) (proxy.Watched, error) {
-	return r.client.Callers(ctx, r.name[url], proxy.Watch{ID: p.id, After: after, Keep: fault.Duration(10 * time.Minute)})
+func (r *rig) watch(ctx context.Context, url string, p policy, after uint64) (attempts.Watched, error) {
+	return r.client.Callers(ctx, r.name[url], attempts.Watch{ID: p.id, After: after, Keep: fault.Duration(10 * time.Minute)})
 }
 
 // seen is what the proxy saw of one run, and when that began.
-func (r *rig) seen(ctx context.Context, url string, p policy, before proxy.Watched) (seen callers.Seen, begin time.Time, err error) {
+func (r *rig) seen(ctx context.Context, url string, p policy, before attempts.Watched) (seen callers.Seen, begin time.Time, err error) {
 	w, err := r.watch(ctx, url, p, before.Seq)
 	if err != nil || !w.Since.Equal(before.Since) || w.Lost > 0 {
 		return seen, begin, fmt.Errorf("the watch broke: %w", err)
@@ -172,7 +172,7 @@ func (r *rig) seen(ctx context.Context, url string, p policy, before proxy.Watch
 	from := time.Duration(before.Now) * us
 	begin = time.Now()
 	for _, a := range w.Attempts {
-		outcome := map[string]callers.Outcome{proxy.AttemptFailed: callers.Failed, proxy.AttemptGaveUp: callers.GaveUp}[a.Outcome]
+		outcome := map[string]callers.Outcome{attempts.Failed: callers.Failed, attempts.GaveUp: callers.GaveUp}[a.Outcome]
 		seen.Attempts = append(seen.Attempts, callers.Attempt{ID: a.ID, Loose: a.Loose, Source: a.Source,
 			Start: time.Duration(a.Start)*us - from, Head: time.Duration(a.Head) * us, Total: time.Duration(a.Total) * us, Outcome: outcome, Status: a.Status})
 		if at := w.Since.Add(time.Duration(a.Start) * us); at.Before(begin) {

@@ -43,6 +43,9 @@ const (
 	minToken    = 16 // characters
 )
 
+// MaxMeeting is how many requests that met a fault can be told at once.
+const MaxMeeting = 8192
+
 // Kind is arms.
 func (Arms) Kind() string { return "arms" }
 

@@ -1,10 +1,8 @@
-package proxy
+package attempts
 
 import (
 	"hash/maphash"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"mishap/internal/forward"
@@ -102,7 +100,7 @@ const (
 	gaveUp
 )
 
-func outcomes() [3]string { return [...]string{AttemptOK, AttemptFailed, AttemptGaveUp} }
+func outcomes() [3]string { return [...]string{OK, Failed, GaveUp} }
 
 // outcomeOf says how an exchange ended for its caller.
 func outcomeOf(x *forward.Exchange) uint8 {
@@ -119,12 +117,4 @@ func outcomeOf(x *forward.Exchange) uint8 {
 		return refused
 	}
 	return fine
-}
-
-// addrOf is the address of a peer, invalid if it has none.
-func addrOf(c net.Conn) netip.Addr {
-	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
-		return a.AddrPort().Addr().Unmap()
-	}
-	return netip.Addr{}
 }

@@ -1,4 +1,4 @@
-package proxy
+package attempts
 
 import (
 	"errors"
@@ -41,14 +41,17 @@ type Met struct {
 	Left  int       `json:"left,omitempty"` // connections in the process before a restart, which are not watched
 }
 
-// metWatches are those of one proxy.
-type metWatches struct {
+// MetWatches are those of one proxy.
+type MetWatches struct {
 	board *forward.Board
 
 	mu   sync.Mutex // of who watches
 	over bool
 	all  []*metWatch
 }
+
+// NewMetWatches makes those of the proxy whose faults are on the board.
+func NewMetWatches(board *forward.Board) *MetWatches { return &MetWatches{board: board} }
 
 // metWatch is one watch.
 type metWatch struct {
@@ -66,8 +69,8 @@ type metWatch struct {
 // metID is an id as it is kept, with zeros behind it.
 type metID [forward.MaxID]byte
 
-// watch begins a watch, or goes on with it, and gives what it has seen.
-func (m *metWatches) watch(ask MetWatch) (Met, error) {
+// Watch begins a watch, or goes on with it, and gives what it has seen.
+func (m *MetWatches) Watch(ask MetWatch) (Met, error) {
 	if err := ask.check(); err != nil {
 		return Met{}, err
 	}
@@ -95,7 +98,7 @@ func (a MetWatch) check() error {
 }
 
 // begin finds the watch of the run, or begins it, and lets it go on.
-func (m *metWatches) begin(ask MetWatch) (*metWatch, error) {
+func (m *MetWatches) begin(ask MetWatch) (*metWatch, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	keep := time.Duration(ask.Keep)
@@ -132,7 +135,7 @@ func (m *metWatches) begin(ask MetWatch) (*metWatch, error) {
 }
 
 // end forgets a watch and what it has seen.
-func (m *metWatches) end(w *metWatch) {
+func (m *MetWatches) end(w *metWatch) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i, other := range m.all {
@@ -145,8 +148,8 @@ func (m *metWatches) end(w *metWatch) {
 	}
 }
 
-// close ends all watches, for good.
-func (m *metWatches) close() {
+// Close ends all watches, for good.
+func (m *MetWatches) Close() {
 	m.mu.Lock()
 	m.over = true
 	all := m.all
@@ -192,52 +195,11 @@ func (w *metWatch) after(seq uint64) Met {
 		w.lost += w.seq - keptMet - seq
 		seq = w.seq - keptMet
 	}
-	last := min(w.seq, seq+MaxMeeting)
+	last := min(w.seq, seq+fault.MaxMeeting)
 	out := Met{Since: w.since, Seq: last, IDs: []string{}, More: last < w.seq, Lost: w.lost, NoID: w.noID, Other: w.other}
 	for n := seq; n < last; n++ {
 		id := w.ring[n%keptMet]
 		out.IDs = append(out.IDs, strings.TrimRight(string(id[:]), "\x00"))
 	}
 	return out
-}
-
-func (s *server) handleMet(r *http.Request) (int, any, error) {
-	var ask MetWatch
-	if err := readBody(r.Body, &ask); err != nil {
-		return 0, nil, err
-	}
-	name := r.PathValue("name")
-	for i, config := range s.configs {
-		if config.Name != name {
-			continue
-		}
-		l, ok := s.listeners[i].(*webListener)
-		if !ok {
-			return 0, nil, fault.Refused(http.StatusUnprocessableEntity, "watch a proxy with protocol http", "proxy %q knows no requests", name)
-		}
-		out, err := l.met.watch(ask)
-		if err != nil {
-			return 0, nil, err
-		}
-		out.Proxy, out.Left = name, s.before.proxies(r.Context(), []ProxyStatus{l.status()})[0].Left
-		return http.StatusOK, out, nil
-	}
-	return 0, nil, fault.Refused(http.StatusUnprocessableEntity, "GET /v1/proxies lists them; those that came through Toxiproxy's API cannot be watched",
-		"there is no proxy %q", name)
-}
-
-func (s *server) handleMeeting(r *http.Request) (int, any, error) {
-	var body Meeting
-	if err := readBody(r.Body, &body); err != nil {
-		return 0, nil, err
-	}
-	if len(body.Met) > MaxMeeting {
-		return 0, nil, fault.Refused(http.StatusBadRequest, "tell them in several calls", "%d requests are told at once, of at most %d", len(body.Met), MaxMeeting)
-	}
-	book, err := s.faults.bookOf(r.PathValue("id"), body.Run)
-	if err != nil {
-		return 0, nil, err
-	}
-	joined, err := book.meet(body, time.Now())
-	return http.StatusOK, joined, err
 }

@@ -1,4 +1,4 @@
-package proxy
+package attempts
 
 import (
 	"hash/maphash"
@@ -22,9 +22,9 @@ const (
 
 // How an attempt ended.
 const (
-	AttemptOK     = "ok"
-	AttemptFailed = "failed" // 5xx, 408, 429, a gRPC status that is a failure of the server, a reset, no upstream
-	AttemptGaveUp = "gave up"
+	OK     = "ok"
+	Failed = "failed" // 5xx, 408, 429, a gRPC status that is a failure of the server, a reset, no upstream
+	GaveUp = "gave up"
 )
 
 // Attempt is one call that came to a proxy, or of tcp one connection. Times are in microseconds.
@@ -60,9 +60,9 @@ type Watch struct {
 	Keep  fault.Duration `json:"keep"`            // how long the watch goes on, if nobody asks again
 }
 
-// calls records the attempts that come to one proxy while somebody watches. Nothing is recorded unless somebody has asked
+// Recorder records the attempts that come to one proxy while somebody watches. Nothing is recorded unless somebody has asked
 // for it: it costs a look at the headers of each request, and memory; and a proxy should not remember who called it.
-type calls struct {
+type Recorder struct {
 	seed    maphash.Seed
 	watches atomic.Pointer[[]*record] // nil: nobody watches
 
@@ -99,10 +99,11 @@ type noted struct {
 	of  []*record
 }
 
-func newCalls() *calls { return &calls{seed: maphash.MakeSeed()} }
+// NewRecorder makes the recorder of one proxy.
+func NewRecorder() *Recorder { return &Recorder{seed: maphash.MakeSeed()} }
 
-// identify is called with every request.
-func (c *calls) identify(r forward.Incoming) any {
+// Identify is called with every request.
+func (c *Recorder) Identify(r forward.Incoming) any {
 	watches := c.watches.Load()
 	if watches == nil {
 		return nil
@@ -114,8 +115,8 @@ func (c *calls) identify(r forward.Incoming) any {
 	return n
 }
 
-// exchange records a request that is over.
-func (c *calls) exchange(x *forward.Exchange) {
+// Exchange records a request that is over.
+func (c *Recorder) Exchange(x *forward.Exchange) {
 	n, ok := x.Note.(*noted)
 	if !ok {
 		return
@@ -133,19 +134,19 @@ func (c *calls) exchange(x *forward.Exchange) {
 	}
 }
 
-// connection records a connection of TCP when it was made, or was not.
-func (c *calls) connection(from *connection, made bool) {
+// Connection records a connection of TCP when it was made, or was not.
+func (c *Recorder) Connection(arrived time.Time, source netip.Addr, made bool) {
 	watches := c.watches.Load()
 	if watches == nil {
 		return
 	}
-	k := kept{total: time.Since(from.arrived), source: addrOf(from.client)}
+	k := kept{total: time.Since(arrived), source: source}
 	if !made {
 		k.outcome = refused
 	}
 	for _, w := range *watches {
-		if !from.arrived.Before(w.since) {
-			w.add(k, from.arrived)
+		if !arrived.Before(w.since) {
+			w.add(k, arrived)
 		}
 	}
 }
@@ -162,8 +163,8 @@ func (r *record) add(k kept, start time.Time) {
 	r.seq++
 }
 
-// watch begins a watch, or goes on with it, and gives what it has seen.
-func (c *calls) watch(name string, ask Watch) (Watched, error) {
+// Watch begins a watch, or goes on with it, and gives what it has seen.
+func (c *Recorder) Watch(name string, ask Watch) (Watched, error) {
 	id, err := parseIdentity(ask.ID)
 	switch {
 	case err != nil:
@@ -182,7 +183,7 @@ func (c *calls) watch(name string, ask Watch) (Watched, error) {
 }
 
 // begin finds the watch that goes by the same ids, or begins it, and lets it go on for so long.
-func (c *calls) begin(id identity, keep time.Duration) (*record, error) {
+func (c *Recorder) begin(id identity, keep time.Duration) (*record, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var now []*record
@@ -207,7 +208,7 @@ func (c *calls) begin(id identity, keep time.Duration) (*record, error) {
 }
 
 // end forgets a watch and what it has seen.
-func (c *calls) end(r *record) {
+func (c *Recorder) end(r *record) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	list := c.watches.Load()
@@ -222,8 +223,8 @@ func (c *calls) end(r *record) {
 	c.watches.Store(&next)
 }
 
-// close ends all watches, for good.
-func (c *calls) close() {
+// Close ends all watches, for good.
+func (c *Recorder) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.over = true
