@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/registry"
 )
 
 func (c *cli) proxyCommand() *cobra.Command {
@@ -57,7 +58,7 @@ file, and the settings need have none.` + "\n" + exitCodes,
 			}
 			said := &console{to: c.environment.out} // whoever reads it must not hold up the ports
 			defer said.drain()
-			return a.ServeProxies(ctx, o, options, func(listeners []proxy.ProxyStatus, api net.Addr) {
+			return a.ServeProxies(ctx, o, options, func(listeners []registry.ProxyStatus, api net.Addr) {
 				for _, l := range listeners {
 					fmt.Fprintf(said, "%s: %s -> %s\n", visible(l.Name), visible(l.Listen), visible(l.Upstream))
 				}

@@ -13,6 +13,7 @@ import (
 	"mishap"
 	"mishap/internal/app"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/registry"
 )
 
 func (c *cli) proxyRemoveCommand() *cobra.Command {
@@ -50,7 +51,7 @@ func (c *cli) removeFaults(ctx context.Context, client *proxy.Client, ids []stri
 	}
 	if len(ids) == 0 {
 		for _, s := range list {
-			if s.State == proxy.InForce {
+			if s.State == registry.InForce {
 				ids = append(ids, s.Fault.ID)
 			}
 		}
@@ -72,7 +73,7 @@ func (c *cli) removeFaults(ctx context.Context, client *proxy.Client, ids []stri
 }
 
 // showEnded says what a fault did.
-func (c *cli) showEnded(s proxy.Status) error {
+func (c *cli) showEnded(s registry.Status) error {
 	if c.json() {
 		return json.NewEncoder(c.out).Encode(s)
 	}

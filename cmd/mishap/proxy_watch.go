@@ -17,6 +17,7 @@ import (
 	"mishap"
 	"mishap/internal/plaintext"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/registry"
 )
 
 func (c *cli) proxyWatchCommand() *cobra.Command {
@@ -59,9 +60,9 @@ type watch struct {
 
 // picture is the state of a proxy process at a moment.
 type picture struct {
-	At      time.Time           `json:"at"`
-	Proxies []proxy.ProxyStatus `json:"proxies"`
-	Faults  []proxy.Status      `json:"faults"` // in force
+	At      time.Time              `json:"at"`
+	Proxies []registry.ProxyStatus `json:"proxies"`
+	Faults  []registry.Status      `json:"faults"` // in force
 }
 
 func (c *cli) watchProxy(ctx context.Context, w watch) error {
@@ -98,14 +99,14 @@ func (w watch) look(ctx context.Context) (picture, error) {
 		return picture{}, err
 	}
 	faults, err := w.client.List(ctx)
-	p := picture{At: time.Now(), Faults: []proxy.Status{}}
+	p := picture{At: time.Now(), Faults: []registry.Status{}}
 	for _, s := range proxies {
 		if w.name == "" || s.Name == w.name {
 			p.Proxies = append(p.Proxies, s)
 		}
 	}
 	for _, s := range faults {
-		if s.State == proxy.InForce && (w.name == "" || s.Fault.Proxy == w.name) {
+		if s.State == registry.InForce && (w.name == "" || s.Fault.Proxy == w.name) {
 			p.Faults = append(p.Faults, s)
 		}
 	}
@@ -171,7 +172,7 @@ func (p picture) write(b *strings.Builder) {
 }
 
 // writeFault prints one fault: how it does, and below it what it is.
-func writeFault(b *strings.Builder, f proxy.Status, now time.Time) {
+func writeFault(b *strings.Builder, f registry.Status, now time.Time) {
 	on := f.Stats.InForceOn
 	asked, p50, p99 := "-", "-", "-"
 	if f.Stats.Delivered.Count > 0 {

@@ -14,6 +14,7 @@ import (
 	"mishap/internal/injectortest"
 	real "mishap/internal/proxy"
 	wire "mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // control speaks to a real real.
@@ -31,7 +32,7 @@ func (c control) Put(ctx context.Context, f proxy.Fault) error {
 func (c control) Get(ctx context.Context, id string) (proxy.Status, error) {
 	s, err := c.c.Get(ctx, id)
 	n := s.Stats
-	status := proxy.Status{InForce: s.State == real.InForce, Traffic: mishap.Traffic{Connections: int64(n.Connections + n.Requests)}}
+	status := proxy.Status{InForce: s.State == registry.InForce, Traffic: mishap.Traffic{Connections: int64(n.Connections + n.Requests)}}
 	if a := n.Arms; a != nil {
 		status.Arms = &mishap.ArmsEffect{
 			Treated: mishap.ArmCount{Control: int64(a.Control.Treated), Experiment: int64(a.Experiment.Treated)},
@@ -47,7 +48,7 @@ func (c control) Delete(ctx context.Context, id, run string) error {
 }
 
 func (c control) Own(ctx context.Context, name, run string, expires time.Duration, keep bool) ([]mishap.Disturbance, error) {
-	owned, err := c.c.Own(ctx, name, real.Owner{Run: run, Expires: expires, Renew: keep})
+	owned, err := c.c.Own(ctx, name, registry.Owner{Run: run, Expires: expires, Renew: keep})
 	var all []mishap.Disturbance
 	for _, d := range owned.Disturbed {
 		all = append(all, mishap.Disturbance{By: d.By, What: d.What, Since: time.Now().Add(-time.Duration(d.Ago))})
@@ -86,7 +87,7 @@ func startProxyTo(t *testing.T, protocol, upstream string) (control, address str
 	go func() {
 		done <- real.Serve(ctx, real.Options{
 			Listeners: []real.Listener{{Name: "payments", Listen: "127.0.0.1:0", Upstream: upstream, Control: socket, Protocol: protocol}},
-			Ready:     func(list []real.ProxyStatus) { ready <- list[0].Listen },
+			Ready:     func(list []registry.ProxyStatus) { ready <- list[0].Listen },
 		})
 	}()
 	t.Cleanup(func() { cancel(); <-done })
@@ -170,7 +171,7 @@ func proxyWorld(name, with string) (injectortest.World, proxy.Deps) {
 		}
 		text := ""
 		for _, s := range list {
-			if s.State == real.InForce {
+			if s.State == registry.InForce {
 				text += s.Fault.ID + " "
 			}
 		}

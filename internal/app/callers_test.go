@@ -20,6 +20,7 @@ import (
 	"mishap"
 	"mishap/internal/app"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/registry"
 	"mishap/internal/report"
 	"mishap/internal/toxiproxy"
 )
@@ -43,7 +44,7 @@ func watched(t *testing.T) (a *app.App, url string) {
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		ended <- a.ServeProxies(ctx, proxy.Options{}, toxiproxy.Options{}, func(list []proxy.ProxyStatus, _ net.Addr) { ready <- list[0].Listen })
+		ended <- a.ServeProxies(ctx, proxy.Options{}, toxiproxy.Options{}, func(list []registry.ProxyStatus, _ net.Addr) { ready <- list[0].Listen })
 	}()
 	select {
 	case listen := <-ready:

@@ -7,8 +7,8 @@ import (
 	"mishap"
 	"mishap/internal/analysis"
 	sources "mishap/internal/metrics"
-	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // Arms gives the closed buckets after a number. All attempts are in them, as they
@@ -33,7 +33,7 @@ func (r armsReader) Arms(ctx context.Context, after uint64, trials int) (sources
 	return page, nil
 }
 
-func armOf(b proxy.ArmBucket, bounds []float64) analysis.Arm {
+func armOf(b registry.ArmBucket, bounds []float64) analysis.Arm {
 	arm := analysis.Arm{
 		Requests: int64(b.Requests), Successes: int64(b.Successes), Events: int64(b.Successes),
 		Latency: analysis.Histogram{Bounds: bounds, Counts: make([]int64, len(bounds)+1)},
@@ -46,7 +46,7 @@ func armOf(b proxy.ArmBucket, bounds []float64) analysis.Arm {
 
 // countsOf is what the proxy counted of units; nil if it is of a version that
 // counts none.
-func countsOf(c *proxy.Counted, bounds []float64) *sources.Counts {
+func countsOf(c *registry.Counted, bounds []float64) *sources.Counts {
 	if c == nil {
 		return nil
 	}
@@ -67,7 +67,7 @@ func countsOf(c *proxy.Counted, bounds []float64) *sources.Counts {
 	return counts
 }
 
-func totalsOf(b proxy.ArmsBucket) sources.Totals {
+func totalsOf(b registry.ArmsBucket) sources.Totals {
 	c, e := b.Control, b.Experiment
 	return sources.Totals{
 		Requests: armCount(c.Requests, e.Requests), Failed: armCount(c.Requests-c.Successes, e.Requests-e.Successes),
@@ -81,14 +81,14 @@ func armCount[N uint32 | uint64](control, experiment N) mishap.ArmCount {
 
 // SetThresholds fixes what counts as slow.
 func (r armsReader) SetThresholds(ctx context.Context, all []sources.Threshold) error {
-	limits := proxy.Limits{Run: r.run}
+	limits := registry.Limits{Run: r.run}
 	for _, t := range all {
-		limits.Thresholds = append(limits.Thresholds, proxy.Threshold{Row: t.Row, Control: fault.Duration(t.Control), Experiment: fault.Duration(t.Experiment)})
+		limits.Thresholds = append(limits.Thresholds, registry.Threshold{Row: t.Row, Control: fault.Duration(t.Control), Experiment: fault.Duration(t.Experiment)})
 	}
 	return r.client.SetThresholds(ctx, r.id, limits)
 }
 
 // SetInjecting tells when the faults are put in.
 func (r armsReader) SetInjecting(ctx context.Context, at time.Time) (time.Time, error) {
-	return r.client.SetInjecting(ctx, r.id, proxy.Injecting{Run: r.run, At: at})
+	return r.client.SetInjecting(ctx, r.id, registry.Injecting{Run: r.run, At: at})
 }

@@ -14,6 +14,7 @@ import (
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // watchMet is how long a proxy goes on noting who met a fault when nobody asks any more.
@@ -74,16 +75,16 @@ func (d *dependency) Met(ctx context.Context, after uint64) (comparison.Met, err
 
 // Meet tells the proxy of the arms which of their requests met the fault.
 func (r armsReader) Meet(ctx context.Context, ids []string, through uint64) (comparison.Joined, error) {
-	got, err := r.client.Meet(ctx, r.id, proxy.Meeting{Run: r.run, Met: ids, Through: through})
+	got, err := r.client.Meet(ctx, r.id, registry.Meeting{Run: r.run, Met: ids, Through: through})
 	return comparison.Joined{Over: got.Over, Met: *metOf(&got), Told: got.Told, Late: got.Late, Foreign: got.Foreign, Failed: got.Failed}, err
 }
 
 // metOf is how many requests met the fault; nil if nobody knows.
-func metOf(j *proxy.Joined) *sources.Met {
+func metOf(j *registry.Joined) *sources.Met {
 	if j == nil {
 		return nil
 	}
-	one := func(m proxy.MetOf) sources.MetOf {
+	one := func(m registry.MetOf) sources.MetOf {
 		return sources.MetOf{Met: armCount(m.Met.Control, m.Met.Experiment), Of: armCount(m.Of.Control, m.Of.Experiment)}
 	}
 	return &sources.Met{Before: one(j.Before), Since: one(j.Since)}

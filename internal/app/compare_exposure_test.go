@@ -19,6 +19,7 @@ import (
 	"mishap/internal/app"
 	"mishap/internal/catalog"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/registry"
 	"mishap/internal/toxiproxy"
 )
 
@@ -58,9 +59,9 @@ func openShop(t *testing.T, serve calling) *shop {
 	}
 	t.Cleanup(s.Close)
 	ctx, stop := context.WithCancel(context.Background())
-	ready, ended := make(chan []proxy.ProxyStatus, 1), make(chan error, 1)
+	ready, ended := make(chan []registry.ProxyStatus, 1), make(chan error, 1)
 	go func() {
-		ended <- s.ServeProxies(ctx, proxy.Options{}, toxiproxy.Options{}, func(list []proxy.ProxyStatus, _ net.Addr) { ready <- list })
+		ended <- s.ServeProxies(ctx, proxy.Options{}, toxiproxy.Options{}, func(list []registry.ProxyStatus, _ net.Addr) { ready <- list })
 	}()
 	select {
 	case list := <-ready:

@@ -11,7 +11,7 @@ import (
 	"mishap"
 	"mishap/internal/config"
 	"mishap/internal/member"
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/registry"
 )
 
 // TestStatusAndPlanCountWhatARestartOfAProxyLeft has a control API that tells of such connections.
@@ -22,7 +22,7 @@ func TestStatusAndPlanCountWhatARestartOfAProxyLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode([]proxy.ProxyStatus{{Name: "pay", Left: 3}, {Name: "carts", Left: 1}, {Name: "new"}})
+		_ = json.NewEncoder(w).Encode([]registry.ProxyStatus{{Name: "pay", Left: 3}, {Name: "carts", Left: 1}, {Name: "new"}})
 	})}
 	go func() { _ = server.Serve(l) }()
 	defer server.Close()

@@ -12,12 +12,13 @@ import (
 
 	"mishap"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/registry"
 	"mishap/internal/toxiproxy"
 )
 
 // ServeProxies runs the proxies of the settings until ctx ends, and Toxiproxy's API if it is given an address for it.
 // Ready is called once all of them listen, with the API's real address.
-func (a *App) ServeProxies(ctx context.Context, o proxy.Options, toxi toxiproxy.Options, ready func([]proxy.ProxyStatus, net.Addr)) error {
+func (a *App) ServeProxies(ctx context.Context, o proxy.Options, toxi toxiproxy.Options, ready func([]registry.ProxyStatus, net.Addr)) error {
 	var listeners []proxy.Listener
 	for _, p := range a.Settings.Proxies {
 		listeners = append(listeners, proxy.Listener{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control, ControlTLS: proxy.TLSFiles(p.ControlTLS),
@@ -49,6 +50,6 @@ func (a *App) ServeProxies(ctx context.Context, o proxy.Options, toxi toxiproxy.
 		defer api.Close()
 		o.API, address = api, api.Addr()
 	}
-	o.Ready = func(list []proxy.ProxyStatus) { ready(list, address) }
+	o.Ready = func(list []registry.ProxyStatus) { ready(list, address) }
 	return proxy.Serve(ctx, o)
 }

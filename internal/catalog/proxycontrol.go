@@ -10,6 +10,7 @@ import (
 	proxyfault "mishap/injectors/proxy"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // proxyControl lets an injector speak to the control API of a proxy.
@@ -79,7 +80,7 @@ func (p proxyControl) Get(ctx context.Context, id string) (proxyfault.Status, er
 	return proxyfault.Status{
 		Arms:    byArm(n.Arms),
 		Left:    int64(n.InForceOn.Left),
-		InForce: s.State == proxy.InForce,
+		InForce: s.State == registry.InForce,
 		Detail:  told(s),
 		Traffic: mishap.Traffic{
 			Connections: int64(n.Connections + n.Requests), Requests: n.Requests > 0, Bytes: int64(n.Bytes + n.Dropped), Count: int64(n.Felt()),
@@ -89,21 +90,21 @@ func (p proxyControl) Get(ctx context.Context, id string) (proxyfault.Status, er
 }
 
 // byArm is what a fault that is confined to an arm did.
-func byArm(a *proxy.ByArm) *mishap.ArmsEffect {
+func byArm(a *registry.ByArm) *mishap.ArmsEffect {
 	if a == nil {
 		return nil
 	}
-	count := func(of func(proxy.ArmEffect) uint64) mishap.ArmCount {
+	count := func(of func(registry.ArmEffect) uint64) mishap.ArmCount {
 		return mishap.ArmCount{Control: int64(of(a.Control)), Experiment: int64(of(a.Experiment))}
 	}
 	return &mishap.ArmsEffect{
-		Treated: count(func(e proxy.ArmEffect) uint64 { return e.Treated }),
-		Passed:  count(func(e proxy.ArmEffect) uint64 { return e.Passed }),
+		Treated: count(func(e registry.ArmEffect) uint64 { return e.Treated }),
+		Passed:  count(func(e registry.ArmEffect) uint64 { return e.Passed }),
 	}
 }
 
 // told is what the proxy says of a fault, in a sentence.
-func told(s proxy.Status) string {
+func told(s registry.Status) string {
 	text := "the proxy says: " + string(s.State)
 	if on := s.Stats.InForceOn; on.Of > 0 {
 		text += fmt.Sprintf(" on %d of %d open connections", on.Connections, on.Of)
@@ -126,7 +127,7 @@ func (p proxyControl) Delete(ctx context.Context, id, run string) error {
 // Own makes a proxy belong to a run.
 func (p proxyControl) Own(ctx context.Context, name, run string, expires time.Duration, keep bool) ([]mishap.Disturbance, error) {
 	asked := time.Now()
-	owned, err := p.client.Own(ctx, name, proxy.Owner{Run: run, Expires: min(expires, fault.MaxExpires), Renew: keep})
+	owned, err := p.client.Own(ctx, name, registry.Owner{Run: run, Expires: min(expires, fault.MaxExpires), Renew: keep})
 	switch {
 	case errors.Is(err, proxy.ErrOwned):
 		return nil, fmt.Errorf("%w: %w", mishap.ErrTaken, err)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // admit lets a new connection wait, or ends it, as the faults of the moment want; true says that the upstream is to be
@@ -22,7 +23,7 @@ func (l *listener) admit(c *connection) bool {
 		rest := wait - time.Since(c.arrived)
 		if rest <= 0 {
 			for _, b := range by {
-				b.fault.counters.waited(wait, time.Since(c.arrived))
+				b.fault.Counters.Waited(wait, time.Since(c.arrived))
 			}
 			return true
 		}
@@ -50,17 +51,17 @@ func (l *listener) arrive(c *connection) (wait time.Duration, by []*bond, instea
 		}
 		d, how := a.Arrive(fault.NewDraws(f.Seed, c.number, ""))
 		wait += d
-		b := c.arrivals[f.counters]
+		b := c.arrivals[f.Counters]
 		if b == nil {
 			if c.arrivals == nil {
-				c.arrivals = make(map[*counters]*bond)
+				c.arrivals = make(map[*registry.Counters]*bond)
 			}
 			b = &bond{fault: f}
-			c.arrivals[f.counters] = b
+			c.arrivals[f.Counters] = b
 		}
 		by = append(by, b)
 		if how != fault.GoesOn {
-			f.counters.endedOne()
+			f.Counters.EndedOne()
 			return 0, []*bond{b}, how, nil
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -15,83 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"mishap/internal/forward"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
-
-// BenchmarkArmsBook is what the book of arms costs a request of an arm, from its coming to its end, on all cores at once.
-func BenchmarkArmsBook(b *testing.B) {
-	for name, a := range map[string]fault.Arms{"buckets": {}, "and units": counting(latencies), "and who met the fault": counting(latencies, exposed)} {
-		b.Run(name, func(b *testing.B) {
-			a.Key = "cookie:session"
-			book := proxy.NewBook(a, time.Now())
-			b.ReportAllocs()
-			met := new(meetings)
-			if exposed := a.Counts != nil && a.Counts.Exposed; exposed {
-				defer met.tell(book)()
-			}
-			b.RunParallel(func(p *testing.PB) {
-				x := answer(200, 3*ms)
-				for a := new(forward.Assignment); p.Next(); {
-					*a = forward.Assignment{Arm: forward.Arm(1 + rand.Uint64()%2), Unit: rand.Uint64() % 10_000, At: time.Now()}
-					book.Begin(a)
-					if a.Unit%10 == 0 {
-						met.add(book.ID(a))
-					}
-					book.Answered(a, x)
-					book.End(a, x)
-				}
-			})
-		})
-	}
-}
-
-// meetings are the ids of requests that met the fault, as a run carries them.
-type meetings struct {
-	mu  sync.Mutex
-	ids []string
-}
-
-func (m *meetings) add(id string) {
-	if id != "" {
-		m.mu.Lock()
-		m.ids = append(m.ids, id)
-		m.mu.Unlock()
-	}
-}
-
-// tell tells a book of them five times a second, until it is stopped.
-func (m *meetings) tell(book proxy.Book) (stop func()) {
-	over, ended := make(chan bool), make(chan bool)
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(width)
-		defer tick.Stop()
-		for through := uint64(0); ; {
-			select {
-			case <-over:
-				return
-			case now := <-tick.C:
-				m.mu.Lock()
-				ids := m.ids
-				m.ids = nil
-				m.mu.Unlock()
-				through = book.Meet(through, now, ids...).Over
-			}
-		}
-	}()
-	return func() { close(over); <-ended }
-}
-
-// latencies are the rows of a usual comparison: failures, and four quantiles.
-func latencies(c *fault.Counts) {
-	c.Rows = []fault.CountRow{{Name: "success-rate", Of: fault.OfFailures}}
-	for _, q := range []string{"p50", "p90", "p99", "p99.9"} {
-		c.Rows = append(c.Rows, fault.CountRow{Name: q, Of: fault.OfSlow})
-	}
-}
 
 // benchRole is the environment variable that makes the test program the proxy of a benchmark: "SHARE MET UPSTREAM SOCKET".
 const benchRole = "MISHAP_ARMS_BENCH"
@@ -106,7 +33,7 @@ func TestMain(m *testing.M) {
 	go func() {
 		err := proxy.Serve(context.Background(), proxy.Options{
 			Listeners: []proxy.Listener{{Name: "web", Listen: "127.0.0.1:0", Upstream: upstream, Control: socket, Protocol: fault.HTTP, Edge: true}},
-			Ready:     func(list []proxy.ProxyStatus) { go benchReady(socket, list[0].Listen, share, met) },
+			Ready:     func(list []registry.ProxyStatus) { go benchReady(socket, list[0].Listen, share, met) },
 		})
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -133,16 +60,16 @@ func benchArms(c *proxy.Client, share, met float64) error {
 	a.Counts = counting(latencies).Counts
 	a.Counts.Exposed = met > 0
 	f.Effect, f.Expires = a, time.Hour
-	ctx, limits := context.Background(), proxy.Limits{Run: f.Run}
+	ctx, limits := context.Background(), registry.Limits{Run: f.Run}
 	for _, r := range a.Counts.Rows[1:] {
-		limits.Thresholds = append(limits.Thresholds, proxy.Threshold{Row: r.Name, Control: fault.Duration(ms), Experiment: fault.Duration(2 * ms)})
+		limits.Thresholds = append(limits.Thresholds, registry.Threshold{Row: r.Name, Control: fault.Duration(ms), Experiment: fault.Duration(2 * ms)})
 	}
 	_, err := c.Put(ctx, f)
 	if err == nil {
 		err = c.SetThresholds(ctx, f.ID, limits)
 	}
 	if err == nil {
-		_, err = c.SetInjecting(ctx, f.ID, proxy.Injecting{Run: f.Run, At: time.Now()})
+		_, err = c.SetInjecting(ctx, f.ID, registry.Injecting{Run: f.Run, At: time.Now()})
 	}
 	if err == nil && met > 0 {
 		go benchMet(c, met)
@@ -153,14 +80,14 @@ func benchArms(c *proxy.Client, share, met float64) error {
 // benchMet does what a run does five times a second: the proxy is the dependency's too, so that all is done in one process.
 func benchMet(c *proxy.Client, met float64) {
 	watch := attempts.MetWatch{Run: "r", Keep: fault.Duration(time.Minute), Faults: []fault.Fault{{ID: "f", Effect: fault.HTTPAbort{}, Share: met}}}
-	for joined := (proxy.Joined{}); ; {
+	for joined := (registry.Joined{}); ; {
 		got, err := c.Met(context.Background(), "web", watch)
 		if watch.After = got.Seq; err == nil {
 			through := joined.Over
 			if got.More {
 				through = 0
 			}
-			joined, err = c.Meet(context.Background(), "a", proxy.Meeting{Run: "r", Met: got.IDs, Through: through})
+			joined, err = c.Meet(context.Background(), "a", registry.Meeting{Run: "r", Met: got.IDs, Through: through})
 		}
 		if err != nil || joined.Failed != "" || got.Lost > 0 {
 			fmt.Fprintln(os.Stderr, "who met the fault:", err, joined.Failed, got.Lost)
@@ -243,4 +170,11 @@ func load(b *testing.B, address string) {
 	}
 	all.Wait()
 	b.StopTimer()
+}
+
+func latencies(c *fault.Counts) {
+	c.Rows = []fault.CountRow{{Name: "success-rate", Of: fault.OfFailures}}
+	for _, q := range []string{"p50", "p90", "p99", "p99.9"} {
+		c.Rows = append(c.Rows, fault.CountRow{Name: q, Of: fault.OfSlow})
+	}
 }

@@ -15,6 +15,8 @@ import (
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
+	"mishap/internal/slots"
 )
 
 // chain is users, the proxy of the arms, a service, and the proxy of what it depends on.
@@ -114,7 +116,7 @@ func (c *chain) visit(path string, from, users int) {
 }
 
 // join lets the edge know what a watch has seen, until it has joined all that came.
-func (c *chain) join(watch attempts.MetWatch) (joined proxy.Joined, met attempts.Met) {
+func (c *chain) join(watch attempts.MetWatch) (joined registry.Joined, met attempts.Met) {
 	c.t.Helper()
 	report, err := c.Arms(c.t.Context(), "a", 0, 0)
 	if err != nil {
@@ -125,7 +127,7 @@ func (c *chain) join(watch attempts.MetWatch) (joined proxy.Joined, met attempts
 		if met, err = c.Met(c.t.Context(), "pays", watch); err != nil {
 			c.t.Fatal(err)
 		}
-		if joined, err = c.Meet(c.t.Context(), "a", proxy.Meeting{Run: "r", Met: met.IDs, Through: joined.Over}); err != nil {
+		if joined, err = c.Meet(c.t.Context(), "a", registry.Meeting{Run: "r", Met: met.IDs, Through: joined.Over}); err != nil {
 			c.t.Fatal(err)
 		}
 		watch.After = met.Seq
@@ -142,7 +144,7 @@ func (c *chain) sums(row string) (control, experiment [4]float64) {
 		c.t.Fatal(err)
 	}
 	r, _ := report.Counted.Sums.Row(row)
-	return four(r.Control), four(r.Experiment)
+	return beforeAndSince(r.Control), beforeAndSince(r.Experiment)
 }
 
 // watching are the faults of a run as its watch is given them.
@@ -179,7 +181,7 @@ func TestWhatIsToldToMeetTheFaultIsWhatItHits(t *testing.T) {
 			}
 			c.visit("/pay", 0, 60)
 			c.join(watch) // what is under way at the injection is of neither time
-			if _, err := c.SetInjecting(t.Context(), "a", proxy.Injecting{Run: "r", At: time.Now()}); err != nil {
+			if _, err := c.SetInjecting(t.Context(), "a", registry.Injecting{Run: "r", At: time.Now()}); err != nil {
 				t.Fatal(err)
 			}
 			f := confined("f", effect(experimentToken))
@@ -210,7 +212,7 @@ func TestWhatIsToldToMeetTheFaultIsWhatItHits(t *testing.T) {
 	}
 }
 
-func (c *chain) get(id string) proxy.Status {
+func (c *chain) get(id string) registry.Status {
 	c.t.Helper()
 	s, err := c.Get(c.t.Context(), id)
 	if err != nil {
@@ -264,7 +266,7 @@ func TestHowAServiceCallsDoesNotMatter(t *testing.T) {
 				(<-later)()
 			}
 			joined, met := c.join(watch)
-			want := proxy.PerArm{}
+			want := registry.PerArm{}
 			if x.met {
 				want = joined.Before.Of
 			}
@@ -339,4 +341,8 @@ func TestAWatchOfWhoMeetsAFaultThatCannotBeSaysWhy(t *testing.T) {
 	if _, err := c.Met(t.Context(), "nobody", good()); err == nil || !strings.Contains(err.Error(), `no proxy "nobody"`) {
 		t.Error(err)
 	}
+}
+
+func beforeAndSince(s slots.Side) [4]float64 {
+	return [4]float64{s.Since.N, s.Since.Y, s.Before.N, s.Before.Y}
 }

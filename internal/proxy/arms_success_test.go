@@ -7,6 +7,7 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // TestASuccessWithAnErrorInsideIsAFailure: 200 with an error in it, and both ways to tell it, by HTTP/1 and HTTP/2.
@@ -56,7 +57,7 @@ func TestASuccessWithAnErrorInsideIsAFailure(t *testing.T) {
 	}
 	var refused, limited, sealed uint32
 	for _, b := range report.Buckets {
-		for _, arm := range []proxy.ArmBucket{b.Control, b.Experiment} {
+		for _, arm := range []registry.ArmBucket{b.Control, b.Experiment} {
 			refused, limited, sealed = refused+arm.Refused, limited+arm.Limited, sealed+arm.Sealed
 		}
 	}

@@ -12,12 +12,27 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 const (
 	controlToken    = "0123456789abcdef0"
 	experimentToken = "0123456789abcdef1"
 )
+
+const (
+	ms    = time.Millisecond
+	width = fault.ArmsWidth
+)
+
+// counting are arms that count failures, a p50 and events.
+func counting(change ...func(*fault.Counts)) fault.Arms {
+	c := &fault.Counts{Rows: []fault.CountRow{{Name: "ok", Of: fault.OfFailures}, {Name: "p50", Of: fault.OfSlow}, {Name: "paid", Of: fault.OfEvents}}}
+	for _, f := range change {
+		f(c)
+	}
+	return fault.Arms{Counts: c}
+}
 
 // arms are those of run r on the proxy of a rig, by the cookie session.
 func arms(id string, share float64) fault.Fault {
@@ -35,16 +50,16 @@ func confined(id string, e fault.Effect) fault.Fault {
 func inExperiment() fault.Requests { return fault.Requests{Arm: experimentToken} }
 
 // armsOf asks until all requests of the arms are in closed buckets.
-func (r *rig) armsOf(id string, requests uint32) (report proxy.ArmsReport, control, experiment proxy.ArmBucket) {
+func (r *rig) armsOf(id string, requests uint32) (report registry.ArmsReport, control, experiment registry.ArmBucket) {
 	r.t.Helper()
 	eventually(r.t, fmt.Sprintf("%d requests are in closed buckets", requests), func() bool {
 		var err error
 		if report, err = r.Arms(r.t.Context(), id, 0, 0); err != nil {
 			r.t.Fatal(err)
 		}
-		control, experiment = proxy.ArmBucket{}, proxy.ArmBucket{}
+		control, experiment = registry.ArmBucket{}, registry.ArmBucket{}
 		for _, b := range report.Buckets {
-			for sum, one := range map[*proxy.ArmBucket]proxy.ArmBucket{&control: b.Control, &experiment: b.Experiment} {
+			for sum, one := range map[*registry.ArmBucket]registry.ArmBucket{&control: b.Control, &experiment: b.Experiment} {
 				sum.Requests, sum.Successes, sum.Units = sum.Requests+one.Requests, sum.Successes+one.Successes, sum.Units+one.Units
 			}
 		}
@@ -111,7 +126,7 @@ func TestArmsCountWhatBecomesOfBoth(t *testing.T) {
 	if a := report.Allocation; a.WithoutKey != 3 || a.Outside != 0 || a.Control.Units != uint64(control.Units) || a.Experiment.Requests != uint64(experiment.Requests) {
 		t.Errorf("allocation %+v", a)
 	}
-	if report.Run != "r" || report.Share != .5 || report.Key != "cookie:session" || report.State != proxy.InForce || len(report.Bounds) != 82 {
+	if report.Run != "r" || report.Share != .5 || report.Key != "cookie:session" || report.State != registry.InForce || len(report.Bounds) != 82 {
 		t.Errorf("report %+v", report)
 	}
 	f := r.get("f").Stats
@@ -138,7 +153,7 @@ func TestArmsCountWhatBecomesOfBoth(t *testing.T) {
 		t.Error("the proxy tells tokens")
 	}
 	r.remove("a")
-	if after, _, _ := r.armsOf("a", 200); after.State != proxy.Ended {
+	if after, _, _ := r.armsOf("a", 200); after.State != registry.Ended {
 		t.Errorf("ended, the arms are %q", after.State)
 	}
 }
@@ -153,7 +168,7 @@ func TestDelaysAreCountedByArm(t *testing.T) {
 		_, _, _ = r.ask(c, "GET", "/", "Cookie", experiment)
 		_, _, _ = r.ask(c, "GET", "/", "Cookie", control)
 	}
-	var by *proxy.ByArm
+	var by *registry.ByArm
 	eventually(t, "both arms are counted", func() bool {
 		by = r.get("f").Stats.Arms
 		return by != nil && by.Experiment.Treated == 3 && by.Control.Passed == 3
@@ -222,7 +237,7 @@ func TestArmsEndByThemselves(t *testing.T) {
 		_, text, err := r.ask(c, "GET", "/", "Cookie", "session=u1")
 		return err == nil && text == ""
 	})
-	if s := r.get("a"); s.State != proxy.Expired {
+	if s := r.get("a"); s.State != registry.Expired {
 		t.Errorf("the arms are %q", s.State)
 	}
 }

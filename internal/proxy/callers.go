@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
 
 	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // Callers begins a watch of the attempts that come to a proxy, or goes on with it, and gives those after ask.After. It is
@@ -65,7 +65,7 @@ func (s *server) handleMet(r *http.Request) (int, any, error) {
 		if err != nil {
 			return 0, nil, err
 		}
-		out.Proxy, out.Left = name, s.before.proxies(r.Context(), []ProxyStatus{l.status()})[0].Left
+		out.Proxy, out.Left = name, s.before.proxies(r.Context(), []registry.ProxyStatus{l.status()})[0].Left
 		return http.StatusOK, out, nil
 	}
 	return 0, nil, fault.Refused(http.StatusUnprocessableEntity, "GET /v1/proxies lists them; those that came through Toxiproxy's API cannot be watched",
@@ -73,17 +73,13 @@ func (s *server) handleMet(r *http.Request) (int, any, error) {
 }
 
 func (s *server) handleMeeting(r *http.Request) (int, any, error) {
-	var body Meeting
+	var body registry.Meeting
 	if err := readBody(r.Body, &body); err != nil {
 		return 0, nil, err
 	}
 	if len(body.Met) > fault.MaxMeeting {
 		return 0, nil, fault.Refused(http.StatusBadRequest, "tell them in several calls", "%d requests are told at once, of at most %d", len(body.Met), fault.MaxMeeting)
 	}
-	book, err := s.faults.bookOf(r.PathValue("id"), body.Run)
-	if err != nil {
-		return 0, nil, err
-	}
-	joined, err := book.meet(body, time.Now())
+	joined, err := s.faults.Meet(r.PathValue("id"), body)
 	return http.StatusOK, joined, err
 }

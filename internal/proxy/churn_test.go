@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // everyEffect is one of each, and of those that act in several ways one for each way.
@@ -108,7 +108,7 @@ func TestAFaultThatHitsNobodyChangesNothing(t *testing.T) {
 	}
 	exchange(t, r.dial(), 1, 1<<20)
 	for i := range everyEffect() {
-		if s := r.remove(fmt.Sprint("f", i)).Stats; s != (proxy.Stats{}) {
+		if s := r.remove(fmt.Sprint("f", i)).Stats; s != (registry.Stats{}) {
 			t.Errorf("%d: %+v", i, s)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 
 	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 	"mishap/internal/socket"
 )
 
@@ -68,14 +69,14 @@ func newClient(address string, dial func(context.Context) (net.Conn, error)) *Cl
 }
 
 // Proxies lists the proxies of the process.
-func (c *Client) Proxies(ctx context.Context) (list []ProxyStatus, err error) {
+func (c *Client) Proxies(ctx context.Context) (list []registry.ProxyStatus, err error) {
 	err = c.call(ctx, http.MethodGet, "/v1/proxies", nil, &list)
 	return list, wrap("list proxies", err)
 }
 
 // Put adds a fault. A second Put of the same fault renews it; other content under the same id is an error, and so is
 // an id that has ended (ErrEnded).
-func (c *Client) Put(ctx context.Context, f fault.Fault) (status Status, err error) {
+func (c *Client) Put(ctx context.Context, f fault.Fault) (status registry.Status, err error) {
 	err = c.call(ctx, http.MethodPut, faultPath(f.ID), f, &status)
 	if err != nil && strings.Contains(err.Error(), unknownField) {
 		err = fmt.Errorf("%w: %w", ErrOlder, err)
@@ -84,14 +85,14 @@ func (c *Client) Put(ctx context.Context, f fault.Fault) (status Status, err err
 }
 
 // Renew lets the lease of a fault begin anew. It gives ErrEnded or ErrNotFound if the fault is not in force.
-func (c *Client) Renew(ctx context.Context, id string, expires time.Duration) (status Status, err error) {
+func (c *Client) Renew(ctx context.Context, id string, expires time.Duration) (status registry.Status, err error) {
 	err = c.call(ctx, http.MethodPost, faultPath(id)+"/renew", renewal{fault.Duration(expires)}, &status)
 	return status, wrap(fmt.Sprintf("renew fault %q", id), err)
 }
 
 // Own makes a proxy belong to a run for a lease, or renews that, and gives what others changed since. It gives ErrOwned if
 // the proxy belongs to another run or has a fault of somebody else, and ErrEnded if it is to be renewed and is not the run's.
-func (c *Client) Own(ctx context.Context, proxy string, o Owner) (owned Owned, err error) {
+func (c *Client) Own(ctx context.Context, proxy string, o registry.Owner) (owned registry.Owned, err error) {
 	err = c.call(ctx, http.MethodPut, ownerPath(proxy), wireOwner{o.Run, fault.Duration(o.Expires), o.Renew}, &owned)
 	if busy := new(occupied); errors.As(err, &busy) {
 		return owned, err // it says all
@@ -100,7 +101,7 @@ func (c *Client) Own(ctx context.Context, proxy string, o Owner) (owned Owned, e
 }
 
 // Disown gives a proxy back. It may be called again.
-func (c *Client) Disown(ctx context.Context, proxy, run string) (owned Owned, err error) {
+func (c *Client) Disown(ctx context.Context, proxy, run string) (owned registry.Owned, err error) {
 	err = c.call(ctx, http.MethodDelete, ownerPath(proxy)+"?run="+url.QueryEscape(run), nil, &owned)
 	return owned, wrap(fmt.Sprintf("disown proxy %q", proxy), err)
 }
@@ -108,53 +109,53 @@ func (c *Client) Disown(ctx context.Context, proxy, run string) (owned Owned, er
 func ownerPath(proxy string) string { return "/v1/proxies/" + url.PathEscape(proxy) + "/owner" }
 
 // Retract removes a fault as Delete does, for its own run.
-func (c *Client) Retract(ctx context.Context, id, run string) (status Status, err error) {
+func (c *Client) Retract(ctx context.Context, id, run string) (status registry.Status, err error) {
 	err = c.call(ctx, http.MethodDelete, faultPath(id)+"?run="+url.QueryEscape(run), nil, &status)
 	return status, wrap(fmt.Sprintf("delete fault %q", id), err)
 }
 
 // Delete removes a fault and gives what it did. It may be called again, and for an id that was never put in, which
 // then cannot be put in any more.
-func (c *Client) Delete(ctx context.Context, id string) (status Status, err error) {
+func (c *Client) Delete(ctx context.Context, id string) (status registry.Status, err error) {
 	err = c.call(ctx, http.MethodDelete, faultPath(id), nil, &status)
 	return status, wrap(fmt.Sprintf("delete fault %q", id), err)
 }
 
 // Get says how a fault is doing, or what it did.
-func (c *Client) Get(ctx context.Context, id string) (status Status, err error) {
+func (c *Client) Get(ctx context.Context, id string) (status registry.Status, err error) {
 	err = c.call(ctx, http.MethodGet, faultPath(id), nil, &status)
 	return status, wrap(fmt.Sprintf("get fault %q", id), err)
 }
 
 // List gives the faults in force and the latest that have ended, oldest first.
-func (c *Client) List(ctx context.Context) (list []Status, err error) {
+func (c *Client) List(ctx context.Context) (list []registry.Status, err error) {
 	err = c.call(ctx, http.MethodGet, "/v1/faults", nil, &list)
 	return list, wrap("list faults", err)
 }
 
 // Arms gives the closed buckets of arms after the one with that number; 0 is from the oldest on. Of the first requests of
 // units it gives those that come after so many.
-func (c *Client) Arms(ctx context.Context, id string, after uint64, trials int) (report ArmsReport, err error) {
+func (c *Client) Arms(ctx context.Context, id string, after uint64, trials int) (report registry.ArmsReport, err error) {
 	path := fmt.Sprintf("%s/arms?after=%d&trials=%d", faultPath(id), after, trials)
 	err = c.call(ctx, http.MethodGet, path, nil, &report)
 	return report, wrap(fmt.Sprintf("get arms of fault %q", id), err)
 }
 
 // SetThresholds fixes the thresholds of all rows of arms that need one. It may be called again with the same.
-func (c *Client) SetThresholds(ctx context.Context, id string, l Limits) error {
-	err := c.call(ctx, http.MethodPut, faultPath(id)+"/thresholds", l, new(Limits))
+func (c *Client) SetThresholds(ctx context.Context, id string, l registry.Limits) error {
+	err := c.call(ctx, http.MethodPut, faultPath(id)+"/thresholds", l, new(registry.Limits))
 	return wrap(fmt.Sprintf("set thresholds of fault %q", id), err)
 }
 
 // SetInjecting tells arms when their run puts its faults in, and gives the time that they go by. It has to be told before
 // the first fault is put in, and may be told again with the same time.
-func (c *Client) SetInjecting(ctx context.Context, id string, i Injecting) (used time.Time, err error) {
+func (c *Client) SetInjecting(ctx context.Context, id string, i registry.Injecting) (used time.Time, err error) {
 	err = c.call(ctx, http.MethodPut, faultPath(id)+"/injecting", i, &i)
 	return i.At, wrap(fmt.Sprintf("tell fault %q the injection", id), err)
 }
 
 // Meet tells arms which of their requests met the fault, and gives what they know of that. What was told may be told again.
-func (c *Client) Meet(ctx context.Context, id string, m Meeting) (joined Joined, err error) {
+func (c *Client) Meet(ctx context.Context, id string, m registry.Meeting) (joined registry.Joined, err error) {
 	err = c.call(ctx, http.MethodPost, faultPath(id)+"/met", m, &joined)
 	return joined, wrap(fmt.Sprintf("tell fault %q which requests met the fault", id), err)
 }

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"mishap/internal/proxy/fault"
 )
@@ -138,4 +140,34 @@ func sameAddress(a, b string) bool {
 func anyHost(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "" || ip != nil && ip.IsUnspecified()
+}
+
+// leadsTo is where all traffic of a proxy goes; empty if that differs. Ways to write one address are one; names that lead to
+// it are not, but for localhost.
+func leadsTo(l Listener) string {
+	switch {
+	case l.Upstream == "" || l.Upstream == Original:
+		return ""
+	case l.Protocol == fault.UDP:
+		return "udp " + oneAddress(l.Upstream)
+	}
+	return oneAddress(l.Upstream)
+}
+
+// oneAddress writes HOST:PORT as all others of the same address are written.
+func oneAddress(upstream string) string {
+	host, port, err := net.SplitHostPort(upstream)
+	if err != nil {
+		return strings.ToLower(upstream)
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	ip, err := netip.ParseAddr(host)
+	ip = ip.Unmap()
+	switch {
+	case host == "localhost", host == "", err == nil && (ip == netip.IPv6Loopback() || ip == netip.AddrFrom4([4]byte{127, 0, 0, 1}) || ip.IsUnspecified()):
+		host = "localhost"
+	case err == nil:
+		host = ip.String()
+	}
+	return net.JoinHostPort(host, port)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // lingerTime is how long a connection that a fault has closed one way may take to close the other.
@@ -17,14 +18,14 @@ const lingerTime = 2 * time.Second
 
 // connection is one client and its upstream.
 type connection struct {
-	number   uint64              // on its listener, from 1; decides which faults concern it
-	arrived  time.Time           // when it was accepted
-	arrivals map[*counters]*bond // to the faults that it has met before its upstream was dialled
+	number   uint64                       // on its listener, from 1; decides which faults concern it
+	arrived  time.Time                    // when it was accepted
+	arrivals map[*registry.Counters]*bond // to the faults that it has met before its upstream was dialled
 	client   *net.TCPConn
 	hello    []byte       // of the client, read to find its upstream
 	upstream *net.TCPConn // nil until dialled; the listener's lock guards it, and up, down and bonds
 	up, down *pump
-	bonds    map[*active]*bond
+	bonds    map[*registry.Active]*bond
 	bytes    *budget       // the server's
 	clock    *clock        // the server's
 	done     chan struct{} // closed when the connection is over
@@ -49,11 +50,11 @@ func (c *connection) attach(upstream *net.TCPConn, pool *bufferPool) error {
 }
 
 // follow makes the connection obey the faults that concern it, and no others. It never blocks.
-func (c *connection) follow(faults []*active) {
+func (c *connection) follow(faults []*registry.Active) {
 	if c.upstream == nil {
 		return // will follow when it is attached
 	}
-	bonds, list := make(map[*active]*bond), []*bond(nil)
+	bonds, list := make(map[*registry.Active]*bond), []*bond(nil)
 	for _, f := range faults {
 		if !f.Hits(c.number) {
 			continue
@@ -85,7 +86,7 @@ func (c *connection) arm(b *bond) {
 	if after, ends := d.EndsAfter(); ends {
 		b.timer = time.AfterFunc(after, func() {
 			b.touch()
-			b.fault.counters.endedOne()
+			b.fault.Counters.EndedOne()
 			if d.EndsBy() == fault.ByClose {
 				c.close()
 				return
@@ -103,9 +104,9 @@ func (c *connection) release() {
 }
 
 // touchedBefore says whether what the fault was, before its run changed it, has touched the connection.
-func (c *connection) touchedBefore(f *active) bool {
+func (c *connection) touchedBefore(f *registry.Active) bool {
 	for g, b := range c.bonds {
-		if g.counters == f.counters {
+		if g.Counters == f.Counters {
 			return b.touched.Load()
 		}
 	}
@@ -113,7 +114,7 @@ func (c *connection) touchedBefore(f *active) bool {
 }
 
 // obeys says whether the fault is in force on every way that it covers.
-func (c *connection) obeys(f *active) bool {
+func (c *connection) obeys(f *registry.Active) bool {
 	return (!f.Direction.Covers(fault.Upstream) || c.up.obeys(f)) && (!f.Direction.Covers(fault.Downstream) || c.down.obeys(f))
 }
 

@@ -22,24 +22,6 @@ const (
 	closeWithin    = time.Second // that calls may take which are under way at the end
 )
 
-// ProxyStatus is what the control API says of one proxy.
-type ProxyStatus struct {
-	Name     string   `json:"name"`
-	Listen   string   `json:"listen"` // with the real port
-	Upstream string   `json:"upstream"`
-	Protocol string   `json:"protocol"`
-	Open     int      `json:"open"`               // connections now; of udp, clients that are not silent
-	Left     int      `json:"left,omitempty"`     // connections that a restart left in the process before; faults reach them too
-	Total    uint64   `json:"total"`              // connections, or clients, since the start
-	Refused  uint64   `json:"refused"`            // of them, those whose upstream could not be reached; of udp, datagrams
-	Requests uint64   `json:"requests,omitempty"` // of http, answered since the start
-	Faults   int      `json:"faults"`             // in force
-	Edge     bool     `json:"edge,omitempty"`     // the clients are outside
-	Egress   bool     `json:"egress,omitempty"`   // the upstream is outside
-	Run      string   `json:"run,omitempty"`      // that it belongs to
-	Trouble  *Trouble `json:"trouble,omitempty"`  // what last went wrong; nil if nothing has
-}
-
 // renewal is the body of a renew call.
 type renewal struct {
 	Expires fault.Duration `json:"expires"`
@@ -116,11 +98,11 @@ func (s *server) routes() http.Handler {
 		return http.StatusOK, s.before.proxies(r.Context(), s.proxies()), nil
 	}))
 	mux.HandleFunc("GET /v1/faults", answer(func(r *http.Request) (int, any, error) {
-		all, err := s.before.list(r.Context(), s.faults.list())
+		all, err := s.before.list(r.Context(), s.faults.List())
 		return http.StatusOK, all, err
 	}))
 	mux.HandleFunc("GET /v1/faults/{id}", answer(func(r *http.Request) (int, any, error) {
-		status, err := s.faults.get(r.PathValue("id"))
+		status, err := s.faults.Get(r.PathValue("id"))
 		if err == nil {
 			status, err = s.before.get(r.Context(), status)
 		}
@@ -133,7 +115,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("PUT /v1/faults/{id}", answer(s.handlePut))
 	mux.HandleFunc("POST /v1/faults/{id}/renew", answer(s.handleRenew))
 	mux.HandleFunc("DELETE /v1/faults/{id}", answer(func(r *http.Request) (int, any, error) {
-		status, err := s.faults.remove(r.PathValue("id"), r.URL.Query().Get("run"))
+		status, err := s.faults.Remove(r.PathValue("id"), r.URL.Query().Get("run"))
 		if err == nil {
 			status, err = s.before.remove(r.Context(), r.PathValue("id"), status)
 		}
@@ -157,7 +139,7 @@ func (s *server) handlePut(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	status, created, err := s.faults.put(f)
+	status, created, err := s.faults.Put(f)
 	if err == nil {
 		status, err = s.before.put(r.Context(), f, status)
 	}
@@ -172,7 +154,7 @@ func (s *server) handleRenew(r *http.Request) (int, any, error) {
 	if err := readBody(r.Body, &body); err != nil {
 		return 0, nil, err
 	}
-	status, err := s.faults.renew(r.PathValue("id"), time.Duration(body.Expires))
+	status, err := s.faults.Renew(r.PathValue("id"), time.Duration(body.Expires))
 	if err == nil {
 		status, err = s.before.renew(r.Context(), r.PathValue("id"), time.Duration(body.Expires), status)
 	}

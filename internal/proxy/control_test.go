@@ -14,6 +14,7 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 func TestEndedIDIsNotTakenAgain(t *testing.T) {
@@ -30,7 +31,7 @@ func TestEndedIDIsNotTakenAgain(t *testing.T) {
 func TestDeleteBeforePutWins(t *testing.T) {
 	r := start(t, upstream(t, echo))
 	for range 2 {
-		if s := r.remove("late"); s.State != proxy.Ended {
+		if s := r.remove("late"); s.State != registry.Ended {
 			t.Fatalf("state %s", s.State)
 		}
 	}
@@ -60,7 +61,7 @@ func TestEndedIDIsRememberedAfterItsStats(t *testing.T) {
 	if _, err := r.Put(t.Context(), f); !errors.Is(err, proxy.ErrEnded) {
 		t.Fatalf("put gave %v", err)
 	}
-	if s := r.remove("first"); s.State != proxy.Ended {
+	if s := r.remove("first"); s.State != registry.Ended {
 		t.Fatalf("delete gave %+v", s)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // inForce puts a fault in and waits until it is in force on n connections.
@@ -17,7 +17,7 @@ func (r *rig) inForce(f fault.Fault, n int) {
 	r.t.Helper()
 	r.put(f)
 	eventually(r.t, f.ID+" is in force", func() bool {
-		return r.get(f.ID).Stats.InForceOn == proxy.Coverage{Connections: n, Of: n}
+		return r.get(f.ID).Stats.InForceOn == registry.Coverage{Connections: n, Of: n}
 	})
 }
 

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 func TestDelayIsAppliedAndNeverEarly(t *testing.T) {
@@ -24,7 +24,7 @@ func TestDelayIsAppliedAndNeverEarly(t *testing.T) {
 	f.Effect = latency(delay, jitter)
 	r.put(f)
 	eventually(t, "the fault is in force", func() bool {
-		return r.get("slow").Stats.InForceOn == proxy.Coverage{Connections: 1, Of: 1}
+		return r.get("slow").Stats.InForceOn == registry.Coverage{Connections: 1, Of: 1}
 	})
 	for i := range 10 {
 		if took := ask(t, c, fmt.Sprint("message ", i)); took < delay-jitter {
@@ -41,7 +41,7 @@ func TestDelayIsAppliedAndNeverEarly(t *testing.T) {
 		t.Fatalf("delays: %+v", s)
 	}
 	ask(t, c, "after the fault")
-	if again := r.remove("slow"); again.Stats.Chunks != 10 || again.State != proxy.Ended {
+	if again := r.remove("slow"); again.Stats.Chunks != 10 || again.State != registry.Ended {
 		t.Fatalf("a second delete gave %+v", again)
 	}
 }
@@ -66,7 +66,7 @@ func TestNoTrafficNoStats(t *testing.T) {
 	ask(t, c, "before")
 	r.put(delaying("idle", time.Millisecond))
 	eventually(t, "in force", func() bool { return r.get("idle").Stats.InForceOn.Connections == 1 })
-	if s := r.remove("idle").Stats; s != (proxy.Stats{}) {
+	if s := r.remove("idle").Stats; s != (registry.Stats{}) {
 		t.Fatalf("without traffic: %+v", s)
 	}
 }
@@ -265,7 +265,7 @@ func TestManyConnections(t *testing.T) {
 	f.Direction = fault.Both
 	r.put(f)
 	eventually(t, "in force on all", func() bool {
-		return r.get("f").Stats.InForceOn == proxy.Coverage{Connections: n, Of: n}
+		return r.get("f").Stats.InForceOn == registry.Coverage{Connections: n, Of: n}
 	})
 	var all sync.WaitGroup
 	for i, c := range conns {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // Guest is a proxy of TCP that came while its server ran. It has a listener while it is open, and keeps its faults while
@@ -17,7 +18,7 @@ type Guest struct {
 	config Listener        // the name never changes; mu guards the rest
 
 	mu     sync.Mutex // never held across a call that waits for a peer
-	faults []*active
+	faults []*registry.Active
 	now    *listener // nil while it is closed
 	cancel context.CancelFunc
 	past   Traffic // of listeners that are closed
@@ -58,7 +59,7 @@ func (g *Guest) Close() {
 	closed := g.close()
 	g.mu.Unlock() // the registry asks guests under its own lock
 	if closed {
-		g.server.faults.upset(g.config.Name, g.via, "was closed")
+		g.server.faults.Upset(g.config.Name, g.via, "was closed")
 	}
 }
 
@@ -83,38 +84,48 @@ func (g *Guest) end() {
 	g.close()
 }
 
-func (g *Guest) set(faults []*active) {
+// guestPort is a guest as the registry sees it.
+type guestPort struct{ guest *Guest }
+
+// Set implements registry.Port.
+func (p guestPort) Set(faults []*registry.Active) {
+	g := p.guest
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.faults = faults
 	if g.now != nil {
-		g.now.set(faults)
+		g.now.Set(faults)
 	}
 }
 
-func (g *Guest) takes(e fault.Effect) error { return fault.Suits(e, g.config.Name, fault.TCP) }
+// Takes implements registry.Port.
+func (p guestPort) Takes(e fault.Effect) error { return fault.Suits(e, p.guest.config.Name, fault.TCP) }
 
-func (g *Guest) leads() string {
+// Leads implements registry.Port.
+func (p guestPort) Leads() string {
+	g := p.guest
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return leadsTo(g.config)
 }
 
-func (g *Guest) coverage(a *active) Coverage {
+// Coverage implements registry.Port.
+func (p guestPort) Coverage(a *registry.Active) registry.Coverage {
+	g := p.guest
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.now == nil {
-		return Coverage{}
+		return registry.Coverage{}
 	}
-	return g.now.coverage(a)
+	return g.now.Coverage(a)
 }
 
-func (g *Guest) status() ProxyStatus {
+func (g *Guest) status() registry.ProxyStatus {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.now == nil {
 		c := g.config
-		return ProxyStatus{Name: c.Name, Listen: c.Listen, Upstream: c.Upstream, Protocol: fault.TCP, Faults: len(g.faults)}
+		return registry.ProxyStatus{Name: c.Name, Listen: c.Listen, Upstream: c.Upstream, Protocol: fault.TCP, Faults: len(g.faults)}
 	}
 	return g.now.status()
 }
@@ -160,8 +171,8 @@ func (s *guests) all() []*Guest {
 	return slices.Clone(s.list)
 }
 
-func (s *guests) status() []ProxyStatus {
-	var list []ProxyStatus
+func (s *guests) status() []registry.ProxyStatus {
+	var list []registry.ProxyStatus
 	for _, g := range s.all() {
 		list = append(list, g.status())
 	}

@@ -78,7 +78,7 @@ func (s *server) handOver(ctx context.Context, next Successor, outside *control)
 		here.close()
 		return nil, fmt.Errorf("start the successor: %w", err)
 	}
-	s.faults.end()
+	s.faults.End()
 	outside.close()
 	if err := next.Release(); err != nil {
 		here.close()
@@ -107,7 +107,7 @@ func (s *server) leave(ctx context.Context, control *control, grace time.Duratio
 	for _, l := range s.listeners {
 		l.retire() // before faults let go of requests: their connections end too
 	}
-	s.faults.end()
+	s.faults.End()
 	control.close()
 	s.drain(ctx, grace, nil, front.busy)
 }
@@ -125,7 +125,7 @@ func (s *server) drain(ctx context.Context, most time.Duration, hurry <-chan str
 		for _, l := range s.listeners {
 			open += left(l)
 		}
-		if open == 0 && !s.faults.any() {
+		if open == 0 && !s.faults.Any() {
 			return true
 		}
 		select {
@@ -135,29 +135,6 @@ func (s *server) drain(ctx context.Context, most time.Duration, hurry <-chan str
 		case <-ctx.Done():
 			s.log.Warn("connections are reset that did not end in time", "open", open)
 			return true
-		}
-	}
-}
-
-// any says whether a fault is in force.
-func (r *registry) any() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, faults := range r.force {
-		if len(faults) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// end ends all faults.
-func (r *registry) end() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, a := range r.known {
-		if a.state == InForce {
-			r.finish(a, Ended)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"mishap/internal/freeport"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // heir is a successor in this process.
@@ -25,14 +26,14 @@ type heir struct {
 	options proxy.Options
 	fails   error
 	goOn    chan struct{}
-	ready   chan []proxy.ProxyStatus
+	ready   chan []registry.ProxyStatus
 	ended   chan error
 	ctx     context.Context
 }
 
 func newHeir(t *testing.T, o proxy.Options) *heir {
 	ctx, cancel := context.WithCancel(context.Background())
-	h := &heir{t: t, options: o, goOn: make(chan struct{}), ready: make(chan []proxy.ProxyStatus, 1), ended: make(chan error, 1), ctx: ctx}
+	h := &heir{t: t, options: o, goOn: make(chan struct{}), ready: make(chan []registry.ProxyStatus, 1), ended: make(chan error, 1), ctx: ctx}
 	t.Cleanup(func() { cancel(); <-h.ended })
 	return h
 }
@@ -53,7 +54,7 @@ func (h *heir) Start(ports proxy.Ports, before string) error {
 		o.Ports[name] = os.NewFile(uintptr(fd), name)
 	}
 	o.Standby = func() error { close(taken); <-h.goOn; return nil }
-	o.Ready = func(list []proxy.ProxyStatus) { h.ready <- list }
+	o.Ready = func(list []registry.ProxyStatus) { h.ready <- list }
 	go func() { h.ended <- proxy.Serve(h.ctx, o) }()
 	<-taken
 	return nil
@@ -67,9 +68,9 @@ func TestARestartBreaksNoConnectionAndKeepsNoFault(t *testing.T) {
 	service := upstream(t, echo)
 	ended := make(chan error, 1)
 	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freeport.Address(), Upstream: service, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
-	ready := make(chan []proxy.ProxyStatus, 1)
+	ready := make(chan []registry.ProxyStatus, 1)
 	first := o
-	first.Ready = func(list []proxy.ProxyStatus) { ready <- list }
+	first.Ready = func(list []registry.ProxyStatus) { ready <- list }
 	go func() { ended <- proxy.Serve(t.Context(), first) }()
 	r := &rig{Client: proxy.NewClient(o.Listeners[0].Control), t: t, addr: (<-ready)[0].Listen}
 	old := r.dial()
@@ -78,7 +79,7 @@ func TestARestartBreaksNoConnectionAndKeepsNoFault(t *testing.T) {
 	failing := newHeir(t, o)
 	failing.fails = errors.New("it is broken")
 	succeed <- failing
-	if list, err := r.List(t.Context()); err != nil || len(list) != 1 || list[0].State != proxy.InForce {
+	if list, err := r.List(t.Context()); err != nil || len(list) != 1 || list[0].State != registry.InForce {
 		t.Errorf("after a successor that does not start: %+v, %v", list, err)
 	}
 
@@ -107,7 +108,7 @@ func TestARestartBreaksNoConnectionAndKeepsNoFault(t *testing.T) {
 		t.Error(err)
 	}
 	// What a fault did to connections that are over counts, and nothing of the server before is left.
-	if s, err := r.Get(t.Context(), "after"); err != nil || s.Stats.Connections != 1 || s.Stats.Delivered.Count == 0 || s.State != proxy.Ended {
+	if s, err := r.Get(t.Context(), "after"); err != nil || s.Stats.Connections != 1 || s.Stats.Delivered.Count == 0 || s.State != registry.Ended {
 		t.Errorf("the fault did %+v, %v", s.Stats, err)
 	}
 	if now, err := r.Proxies(t.Context()); err != nil || now[0].Left != 0 {
@@ -154,10 +155,10 @@ func TestARestartLetsRequestsOfHTTPEnd(t *testing.T) {
 		<-hold
 		fmt.Fprint(w, "whole")
 	})
-	ended, ready := make(chan error, 1), make(chan []proxy.ProxyStatus, 1)
+	ended, ready := make(chan error, 1), make(chan []registry.ProxyStatus, 1)
 	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freeport.Address(), Upstream: service, Protocol: fault.HTTP, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
 	first := o
-	first.Ready = func(list []proxy.ProxyStatus) { ready <- list }
+	first.Ready = func(list []registry.ProxyStatus) { ready <- list }
 	go func() { ended <- proxy.Serve(t.Context(), first) }()
 	r := &rig{Client: proxy.NewClient(o.Listeners[0].Control), t: t, addr: (<-ready)[0].Listen}
 	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
@@ -192,10 +193,10 @@ func TestAFaultReachesConnectionsOfHTTPThatARestartLeft(t *testing.T) {
 		}
 		fmt.Fprint(w, "whole")
 	})
-	ended, ready := make(chan error, 1), make(chan []proxy.ProxyStatus, 1)
+	ended, ready := make(chan error, 1), make(chan []registry.ProxyStatus, 1)
 	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freeport.Address(), Upstream: service, Protocol: fault.HTTP, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
 	first := o
-	first.Ready = func(list []proxy.ProxyStatus) { ready <- list }
+	first.Ready = func(list []registry.ProxyStatus) { ready <- list }
 	go func() { ended <- proxy.Serve(t.Context(), first) }()
 	r := &rig{Client: proxy.NewClient(o.Listeners[0].Control), t: t, addr: (<-ready)[0].Listen}
 	pool := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, Timeout: patience}
@@ -232,9 +233,9 @@ func TestAFaultReachesConnectionsOfHTTPThatARestartLeft(t *testing.T) {
 // TestAStopLetsRequestsAndConnectionsEnd stops a proxy while a fault holds a request and a connection is open: the fault ends,
 // the request is answered, its connection is closed, nobody new is taken, and the proxy waits for the connection.
 func TestAStopLetsRequestsAndConnectionsEnd(t *testing.T) {
-	stop, ended, ready := make(chan struct{}), make(chan error, 1), make(chan []proxy.ProxyStatus, 1)
+	stop, ended, ready := make(chan struct{}), make(chan error, 1), make(chan []registry.ProxyStatus, 1)
 	control := filepath.Join(t.TempDir(), "c.sock")
-	o := proxy.Options{Stop: stop, Grace: patience, Ready: func(list []proxy.ProxyStatus) { ready <- list }, Listeners: []proxy.Listener{
+	o := proxy.Options{Stop: stop, Grace: patience, Ready: func(list []registry.ProxyStatus) { ready <- list }, Listeners: []proxy.Listener{
 		{Name: "web", Listen: "127.0.0.1:0", Protocol: fault.HTTP, Control: control,
 			Upstream: newService(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "whole") })},
 		{Name: "db", Listen: "127.0.0.1:0", Upstream: upstream(t, echo)},
@@ -283,8 +284,8 @@ func TestAStopLetsRequestsAndConnectionsEnd(t *testing.T) {
 }
 
 func TestAStopWaitsNoLongerThanItsGrace(t *testing.T) {
-	stop, ended, ready := make(chan struct{}), make(chan error, 1), make(chan []proxy.ProxyStatus, 1)
-	o := proxy.Options{Stop: stop, Grace: time.Millisecond, Ready: func(list []proxy.ProxyStatus) { ready <- list }, Listeners: []proxy.Listener{
+	stop, ended, ready := make(chan struct{}), make(chan error, 1), make(chan []registry.ProxyStatus, 1)
+	o := proxy.Options{Stop: stop, Grace: time.Millisecond, Ready: func(list []registry.ProxyStatus) { ready <- list }, Listeners: []proxy.Listener{
 		{Name: "db", Listen: "127.0.0.1:0", Upstream: upstream(t, echo), Control: filepath.Join(t.TempDir(), "c.sock")}}}
 	go func() { ended <- proxy.Serve(t.Context(), o) }()
 	r := &rig{t: t, addr: (<-ready)[0].Listen}

@@ -4,20 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"math"
-	"slices"
-	"time"
 
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
-
-// unlimited is the lease of a fault that stays until it is removed.
-const unlimited time.Duration = math.MaxInt64
 
 // Errors of a Host that callers branch on; use errors.Is.
 var (
-	ErrTaken   = errors.New("the name is taken")
 	ErrStopped = errors.New("the proxies are being stopped")
 )
 
@@ -51,16 +44,16 @@ func (s *server) beside(ctx context.Context, api API, failed chan<- error) (end 
 }
 
 // Proxies gives the state of every proxy.
-func (h *Host) Proxies() []ProxyStatus { return h.server.proxies() }
+func (h *Host) Proxies() []registry.ProxyStatus { return h.server.proxies() }
 
 // Add makes a proxy of TCP known. It listens when it is opened. The name may be any that no other proxy has.
 func (h *Host) Add(name string) (*Guest, error) {
 	g := &Guest{server: h.server, ctx: h.ctx, via: h.Via, config: Listener{Name: name, Protocol: fault.TCP}}
-	if err := h.server.faults.open(name, g); err != nil {
+	if err := h.server.faults.Open(name, guestPort{g}); err != nil {
 		return nil, err
 	}
 	if err := h.server.guests.add(g); err != nil {
-		h.server.faults.shut(name)
+		h.server.faults.Shut(name)
 		return nil, err
 	}
 	return g, nil
@@ -68,37 +61,33 @@ func (h *Host) Add(name string) (*Guest, error) {
 
 // Remove closes a proxy that was added, and ends its faults.
 func (h *Host) Remove(g *Guest) {
-	h.server.faults.upset(g.config.Name, g.via, "was removed")
+	h.server.faults.Upset(g.config.Name, g.via, "was removed")
 	h.server.guests.remove(g)
-	h.server.faults.shut(g.config.Name)
+	h.server.faults.Shut(g.config.Name)
 }
 
 // Put adds a fault, renews it, or changes it if it is in force. If it does not expire it stays until it is removed.
-func (h *Host) Put(f fault.Fault) (Status, error) {
+func (h *Host) Put(f fault.Fault) (registry.Status, error) {
 	f = f.WithDefaults()
 	f.Via = h.Via
 	leased := f
 	leased.Expires = cmp.Or(f.Expires, fault.MaxExpires)
 	if err := leased.Check(); err != nil {
-		return Status{}, err
+		return registry.Status{}, err
 	}
-	status, _, err := h.server.faults.place(f)
+	status, _, err := h.server.faults.Place(f)
 	return status, err
 }
 
 // Take ends a fault.
 func (h *Host) Take(id string) error {
-	_, err := h.server.faults.remove(id, "")
+	_, err := h.server.faults.Remove(id, "")
 	return err
 }
 
 // InForce says whether a fault is in force.
 func (h *Host) InForce(id string) bool {
-	r := h.server.faults
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	a := r.find(id)
-	return a != nil && a.state == InForce
+	return h.server.faults.Holds(id)
 }
 
 // Traffic is what went through a proxy of TCP.
@@ -114,35 +103,4 @@ func (h *Host) Traffic(name string) Traffic {
 		}
 	}
 	return Traffic{}
-}
-
-// due is when a lease that begins now is over.
-func (r *registry) due(expires time.Duration) time.Duration {
-	if expires == 0 {
-		return unlimited
-	}
-	return r.clock() + expires
-}
-
-// open makes a proxy known.
-func (r *registry) open(name string, p port) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.proxies[name] != nil {
-		return fmt.Errorf("add proxy %q: %w", name, ErrTaken)
-	}
-	r.proxies[name] = p
-	return nil
-}
-
-// shut ends the faults of a proxy, and forgets it.
-func (r *registry) shut(name string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, a := range slices.Clone(r.force[name]) {
-		r.finish(a, Ended)
-	}
-	delete(r.force, name)
-	delete(r.owners, name)
-	delete(r.proxies, name)
 }

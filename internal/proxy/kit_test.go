@@ -11,6 +11,7 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // patience bounds every wait; nothing is asserted about how long things take within it.
@@ -79,16 +80,16 @@ func startWith(t testing.TB, upstream string, change func(*proxy.Options)) *rig 
 }
 
 // serve runs Serve until the end of the test, or until stop, and gives what it told when it was ready.
-func serve(t testing.TB, listeners ...proxy.Listener) (list []proxy.ProxyStatus, stop func()) {
+func serve(t testing.TB, listeners ...proxy.Listener) (list []registry.ProxyStatus, stop func()) {
 	t.Helper()
 	return serveWith(t, proxy.Options{Listeners: listeners})
 }
 
-func serveWith(t testing.TB, o proxy.Options) (list []proxy.ProxyStatus, stop func()) {
+func serveWith(t testing.TB, o proxy.Options) (list []registry.ProxyStatus, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	ready, ended := make(chan []proxy.ProxyStatus, 1), make(chan error, 1)
-	o.Ready = func(l []proxy.ProxyStatus) { ready <- l }
+	ready, ended := make(chan []registry.ProxyStatus, 1), make(chan error, 1)
+	o.Ready = func(l []registry.ProxyStatus) { ready <- l }
 	go func() { ended <- proxy.Serve(ctx, o) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
@@ -133,7 +134,7 @@ func latency(delay, jitter time.Duration) fault.Latency {
 	return fault.Latency{Spread: fault.Spread{Delay: fault.Duration(delay), Jitter: fault.Duration(jitter)}}
 }
 
-func (r *rig) put(f fault.Fault) proxy.Status {
+func (r *rig) put(f fault.Fault) registry.Status {
 	r.t.Helper()
 	s, err := r.Put(context.Background(), f)
 	if err != nil {
@@ -142,7 +143,7 @@ func (r *rig) put(f fault.Fault) proxy.Status {
 	return s
 }
 
-func (r *rig) get(id string) proxy.Status {
+func (r *rig) get(id string) registry.Status {
 	r.t.Helper()
 	s, err := r.Get(context.Background(), id)
 	if err != nil {
@@ -151,7 +152,7 @@ func (r *rig) get(id string) proxy.Status {
 	return s
 }
 
-func (r *rig) remove(id string) proxy.Status {
+func (r *rig) remove(id string) registry.Status {
 	r.t.Helper()
 	s, err := r.Delete(context.Background(), id)
 	if err != nil {

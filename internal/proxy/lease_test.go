@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/registry"
 )
 
 func TestLeaseEndsByItselfAndRenewKeepsIt(t *testing.T) {
@@ -21,18 +22,18 @@ func TestLeaseEndsByItselfAndRenewKeepsIt(t *testing.T) {
 		if _, err := r.Renew(t.Context(), "kept", lease); err != nil {
 			t.Fatal(err)
 		}
-		return r.get("lost").State == proxy.Expired
+		return r.get("lost").State == registry.Expired
 	})
-	if s := r.put(kept); s.State != proxy.InForce { // renewed well past its first lease, and once more by put
+	if s := r.put(kept); s.State != registry.InForce { // renewed well past its first lease, and once more by put
 		t.Fatalf("the renewed fault is %s", s.State)
 	}
 	if _, err := r.Renew(t.Context(), "lost", lease); !errors.Is(err, proxy.ErrEnded) {
 		t.Fatalf("renewing an expired fault gave %v", err)
 	}
-	if s := r.remove("lost"); s.State != proxy.Expired {
+	if s := r.remove("lost"); s.State != registry.Expired {
 		t.Fatalf("deleting an expired fault gave %s", s.State)
 	}
-	eventually(t, "the other expires too", func() bool { return r.get("kept").State == proxy.Expired })
+	eventually(t, "the other expires too", func() bool { return r.get("kept").State == registry.Expired })
 }
 
 // TestLeaseEndsAfterSuspend moves the clock of leases as a suspend does, in which timers stand still.
@@ -44,7 +45,7 @@ func TestLeaseEndsAfterSuspend(t *testing.T) {
 	c := r.dial()
 	r.put(delaying("f", 10*time.Minute))
 	clock.Add(int64(59 * time.Second))
-	if s := r.get("f"); s.State != proxy.InForce {
+	if s := r.get("f"); s.State != registry.InForce {
 		t.Fatalf("before its lease is over the fault is %s", s.State)
 	}
 	_, _ = io.WriteString(c, "hello")

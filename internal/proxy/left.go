@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 	"mishap/internal/socket"
 )
 
@@ -28,16 +29,16 @@ type left struct {
 	client *Client
 	path   string // of its socket
 
-	mu   sync.Mutex       // never held across a call
-	gone bool             // it has ended, and with it all that was left
-	did  map[string]Stats // by fault, what it last said: that counts also when it has ended
+	mu   sync.Mutex                // never held across a call
+	gone bool                      // it has ended, and with it all that was left
+	did  map[string]registry.Stats // by fault, what it last said: that counts also when it has ended
 }
 
 func newLeft(path string) *left {
 	if path == "" {
 		return nil
 	}
-	return &left{client: NewClient(path), path: path, did: make(map[string]Stats)}
+	return &left{client: NewClient(path), path: path, did: make(map[string]registry.Stats)}
 }
 
 // openLeft is where a server answers after its successor has begun: a folder that only its user may enter.
@@ -101,20 +102,20 @@ func (l *left) isGone() bool {
 }
 
 // remember keeps what the server before said of a fault.
-func (l *left) remember(theirs Status) {
+func (l *left) remember(theirs registry.Status) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.did) >= keptStats {
+	if len(l.did) >= registry.KeptStats {
 		clear(l.did)
 	}
-	theirs.Stats.InForceOn = Coverage{}
+	theirs.Stats.InForceOn = registry.Coverage{}
 	l.did[theirs.Fault.ID] = theirs.Stats
 }
 
 // last is what the server before last said of a fault.
-func (l *left) last(id string) Stats {
+func (l *left) last(id string) registry.Stats {
 	if l == nil {
-		return Stats{}
+		return registry.Stats{}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -122,7 +123,7 @@ func (l *left) last(id string) Stats {
 }
 
 // also adds what the server before answers about a fault.
-func (l *left) also(ctx context.Context, ours Status, call func(context.Context, *Client) (Status, error)) (Status, error) {
+func (l *left) also(ctx context.Context, ours registry.Status, call func(context.Context, *Client) (registry.Status, error)) (registry.Status, error) {
 	now := l.last(ours.Fault.ID)
 	err := l.ask(ctx, func(ctx context.Context, c *Client) error {
 		theirs, err := call(ctx, c)
@@ -132,33 +133,33 @@ func (l *left) also(ctx context.Context, ours Status, call func(context.Context,
 		}
 		return err
 	})
-	ours.Stats = ours.Stats.plus(now)
+	ours.Stats = ours.Stats.Plus(now)
 	return ours, err
 }
 
 // put puts a fault in there too. Arms are given to requests that come, and none comes there.
-func (l *left) put(ctx context.Context, f fault.Fault, ours Status) (Status, error) {
+func (l *left) put(ctx context.Context, f fault.Fault, ours registry.Status) (registry.Status, error) {
 	if _, ok := f.Effect.(fault.Arms); ok {
 		return ours, nil
 	}
-	return l.also(ctx, ours, func(ctx context.Context, c *Client) (Status, error) { return c.Put(ctx, f) })
+	return l.also(ctx, ours, func(ctx context.Context, c *Client) (registry.Status, error) { return c.Put(ctx, f) })
 }
 
-func (l *left) get(ctx context.Context, ours Status) (Status, error) {
-	return l.also(ctx, ours, func(ctx context.Context, c *Client) (Status, error) { return c.Get(ctx, ours.Fault.ID) })
+func (l *left) get(ctx context.Context, ours registry.Status) (registry.Status, error) {
+	return l.also(ctx, ours, func(ctx context.Context, c *Client) (registry.Status, error) { return c.Get(ctx, ours.Fault.ID) })
 }
 
-func (l *left) remove(ctx context.Context, id string, ours Status) (Status, error) {
-	return l.also(ctx, ours, func(ctx context.Context, c *Client) (Status, error) { return c.Delete(ctx, id) })
+func (l *left) remove(ctx context.Context, id string, ours registry.Status) (registry.Status, error) {
+	return l.also(ctx, ours, func(ctx context.Context, c *Client) (registry.Status, error) { return c.Delete(ctx, id) })
 }
 
-func (l *left) renew(ctx context.Context, id string, expires time.Duration, ours Status) (Status, error) {
-	return l.also(ctx, ours, func(ctx context.Context, c *Client) (Status, error) { return c.Renew(ctx, id, expires) })
+func (l *left) renew(ctx context.Context, id string, expires time.Duration, ours registry.Status) (registry.Status, error) {
+	return l.also(ctx, ours, func(ctx context.Context, c *Client) (registry.Status, error) { return c.Renew(ctx, id, expires) })
 }
 
 // list adds what the server before says about the faults of both.
-func (l *left) list(ctx context.Context, ours []Status) ([]Status, error) {
-	now := map[string]Stats{}
+func (l *left) list(ctx context.Context, ours []registry.Status) ([]registry.Status, error) {
+	now := map[string]registry.Stats{}
 	err := l.ask(ctx, func(ctx context.Context, c *Client) error {
 		theirs, err := c.List(ctx)
 		for _, s := range theirs {
@@ -172,13 +173,13 @@ func (l *left) list(ctx context.Context, ours []Status) ([]Status, error) {
 		if !ok {
 			did = l.last(s.Fault.ID)
 		}
-		ours[i].Stats = s.Stats.plus(did)
+		ours[i].Stats = s.Stats.Plus(did)
 	}
 	return ours, err
 }
 
 // proxies adds how many connections are left there.
-func (l *left) proxies(ctx context.Context, ours []ProxyStatus) []ProxyStatus {
+func (l *left) proxies(ctx context.Context, ours []registry.ProxyStatus) []registry.ProxyStatus {
 	err := l.ask(ctx, func(ctx context.Context, c *Client) error {
 		theirs, err := c.Proxies(ctx)
 		for i := range ours {
@@ -192,41 +193,8 @@ func (l *left) proxies(ctx context.Context, ours []ProxyStatus) []ProxyStatus {
 	})
 	if err != nil {
 		for i := range ours {
-			ours[i].Trouble = cmp.Or(ours[i].Trouble, &Trouble{What: err.Error(), At: time.Now(), Times: 1})
+			ours[i].Trouble = cmp.Or(ours[i].Trouble, &registry.Trouble{What: err.Error(), At: time.Now(), Times: 1})
 		}
 	}
 	return ours
-}
-
-// plus adds up what a fault did in two servers. Percentiles are those of the one where it held up more.
-func (s Stats) plus(o Stats) Stats {
-	s.Connections += o.Connections
-	s.Requests += o.Requests
-	s.Spared += o.Spared
-	s.Chunks += o.Chunks
-	s.Bytes += o.Bytes
-	s.Ends += o.Ends
-	s.Dropped += o.Dropped
-	s.Lost += o.Lost
-	s.Ended += o.Ended
-	s.Flushed += o.Flushed
-	s.Overflow += o.Overflow
-	s.Requested, s.Delivered = s.Requested.plus(o.Requested), s.Delivered.plus(o.Delivered)
-	s.InForceOn.Connections += o.InForceOn.Connections
-	s.InForceOn.Of += o.InForceOn.Of
-	s.InForceOn.Left += o.InForceOn.Of
-	return s
-}
-
-func (d Delays) plus(o Delays) Delays {
-	if d.Count < o.Count {
-		d, o = o, d
-	}
-	if o.Count == 0 {
-		return d
-	}
-	n := d.Count + o.Count
-	d.Mean = time.Duration((float64(d.Mean)*float64(d.Count) + float64(o.Mean)*float64(o.Count)) / float64(n))
-	d.Count, d.Min, d.Max = n, min(d.Min, o.Min), max(d.Max, o.Max)
-	return d
 }

@@ -10,6 +10,7 @@ import (
 
 	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 const (
@@ -22,7 +23,7 @@ const (
 // listener accepts the connections of one proxy, whose faults are guarded by its lock.
 type listener struct {
 	Listener
-	trouble *troubles
+	trouble *registry.Troubles
 	pool    *bufferPool
 	bytes   *budget // the server's
 	clock   *clock  // the server's
@@ -35,7 +36,7 @@ type listener struct {
 	closes bool
 
 	mu      sync.Mutex // never held across a call that waits for a peer
-	faults  []*active
+	faults  []*registry.Active
 	changed chan struct{} // closed, and made anew, when faults changes
 	open    map[*connection]struct{}
 	total   uint64  // accepted so far; numbers the connections
@@ -128,7 +129,7 @@ func (l *listener) unreachable(c *connection, upstream string, err error) {
 	l.mu.Lock()
 	l.refused++
 	l.mu.Unlock()
-	l.trouble.met("cannot reach "+upstream, err)
+	l.trouble.Met("cannot reach "+upstream, err)
 	if l.closes {
 		refuseAs(c, fault.ByClose)
 		return
@@ -144,9 +145,9 @@ func (l *listener) forget(c *connection) {
 	c.release()
 }
 
-// set makes the open connections, and those to come, obey these faults and no others. With very many it returns before
+// Set makes the open connections, and those to come, obey these faults and no others. With very many it returns before
 // the last of them does: coverage tells.
-func (l *listener) set(faults []*active) {
+func (l *listener) Set(faults []*registry.Active) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.faults = faults
@@ -179,13 +180,14 @@ func (l *listener) followLater(all []*connection) {
 	}
 }
 
-func (l *listener) leads() string { return leadsTo(l.Listener) }
+// Leads implements registry.Port.
+func (l *listener) Leads() string { return leadsTo(l.Listener) }
 
-// takes says why the proxy cannot have a fault with the effect; nil if it can.
-func (l *listener) takes(e fault.Effect) error { return fault.Suits(e, l.Name, fault.TCP) }
+// Takes says why the proxy cannot have a fault with the effect; nil if it can.
+func (l *listener) Takes(e fault.Effect) error { return fault.Suits(e, l.Name, fault.TCP) }
 
-// coverage counts the open connections that a fault is meant for, and those on which it is in force.
-func (l *listener) coverage(f *active) (n Coverage) {
+// Coverage counts the open connections that a fault is meant for, and those on which it is in force.
+func (l *listener) Coverage(f *registry.Active) (n registry.Coverage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, ok := f.Effect.(fault.Arrival); ok {
@@ -204,12 +206,12 @@ func (l *listener) coverage(f *active) (n Coverage) {
 }
 
 // status is what the control API says of the proxy.
-func (l *listener) status() ProxyStatus {
+func (l *listener) status() registry.ProxyStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return ProxyStatus{
+	return registry.ProxyStatus{
 		Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream, Protocol: fault.TCP,
-		Open: len(l.open), Total: l.total, Refused: l.refused, Faults: len(l.faults), Trouble: l.trouble.status(),
+		Open: len(l.open), Total: l.total, Refused: l.refused, Faults: len(l.faults), Trouble: l.trouble.Status(),
 	}
 }
 

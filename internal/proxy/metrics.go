@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"mishap/internal/proxy/registry"
 )
 
 // metricBounds are the buckets of the delays in the metrics.
@@ -18,7 +20,7 @@ func metricBounds() []time.Duration {
 // metrics writes the state in the text format of Prometheus, version 0.0.4.
 func (s *server) metrics(w http.ResponseWriter, _ *http.Request) {
 	var page metricsPage
-	proxies, faults := s.proxies(), s.faults.inForce()
+	proxies, faults := s.proxies(), s.faults.Measured()
 	page.family("mishap_proxy_open", "gauge", "Connections, or clients of datagrams, now.")
 	for _, p := range proxies {
 		page.sample("", fmt.Sprintf("proxy=%q", p.Name), float64(p.Open))
@@ -59,52 +61,46 @@ func (p *metricsPage) sample(suffix, labels string, value float64) {
 }
 
 // faults writes what the faults in force did. When a fault ends its series do.
-func (p *metricsPage) faults(list []measured) {
+func (p *metricsPage) faults(list []registry.Measured) {
 	for _, m := range []struct {
 		name, kind, help string
-		value            func(Stats) float64
+		value            func(registry.Stats) float64
 	}{
-		{"open_hit", "gauge", "Open connections that the fault is meant for.", func(s Stats) float64 { return float64(s.InForceOn.Of) }},
-		{"open_in_force", "gauge", "Open connections on which it is in force.", func(s Stats) float64 { return float64(s.InForceOn.Connections) }},
-		{"connections_total", "counter", "Connections that it held up, changed or ended.", func(s Stats) float64 { return float64(s.Connections) }},
-		{"bytes_total", "counter", "Bytes that left when they were due.", func(s Stats) float64 { return float64(s.Bytes) }},
-		{"dropped_bytes_total", "counter", "Bytes that were lost.", func(s Stats) float64 { return float64(s.Dropped) }},
-		{"lost_datagrams_total", "counter", "Datagrams that were lost.", func(s Stats) float64 { return float64(s.Lost) }},
-		{"ended_connections_total", "counter", "Connections that it ended.", func(s Stats) float64 { return float64(s.Ended) }},
-		{"overflow_total", "counter", "Times that reading stopped for want of room.", func(s Stats) float64 { return float64(s.Overflow) }},
+		{"open_hit", "gauge", "Open connections that the fault is meant for.", func(s registry.Stats) float64 { return float64(s.InForceOn.Of) }},
+		{"open_in_force", "gauge", "Open connections on which it is in force.", func(s registry.Stats) float64 { return float64(s.InForceOn.Connections) }},
+		{"connections_total", "counter", "Connections that it held up, changed or ended.", func(s registry.Stats) float64 { return float64(s.Connections) }},
+		{"bytes_total", "counter", "Bytes that left when they were due.", func(s registry.Stats) float64 { return float64(s.Bytes) }},
+		{"dropped_bytes_total", "counter", "Bytes that were lost.", func(s registry.Stats) float64 { return float64(s.Dropped) }},
+		{"lost_datagrams_total", "counter", "Datagrams that were lost.", func(s registry.Stats) float64 { return float64(s.Lost) }},
+		{"ended_connections_total", "counter", "Connections that it ended.", func(s registry.Stats) float64 { return float64(s.Ended) }},
+		{"overflow_total", "counter", "Times that reading stopped for want of room.", func(s registry.Stats) float64 { return float64(s.Overflow) }},
 	} {
 		p.family("mishap_proxy_fault_"+m.name, m.kind, m.help)
 		for _, f := range list {
-			p.sample("", f.labels(), m.value(f.Stats))
+			p.sample("", labels(f), m.value(f.Stats))
 		}
 	}
 	p.arms(list)
 	p.family("mishap_proxy_fault_requested_seconds", "histogram", "What was to wait.")
 	for _, f := range list {
-		p.histogram(f.labels(), f.requested)
+		p.histogram(labels(f), f.Requested)
 	}
 	p.family("mishap_proxy_fault_delivered_seconds", "histogram", "What it waited.")
 	for _, f := range list {
-		p.histogram(f.labels(), f.delivered)
+		p.histogram(labels(f), f.Delivered)
 	}
 }
 
-func (p *metricsPage) histogram(labels string, h histogram) {
+func (p *metricsPage) histogram(labels string, h registry.Histogram) {
 	for _, bound := range metricBounds() {
-		p.sample("_bucket", labels+fmt.Sprintf(",le=%q", strconv.FormatFloat(bound.Seconds(), 'g', -1, 64)), float64(h.below(bound)))
+		p.sample("_bucket", labels+fmt.Sprintf(",le=%q", strconv.FormatFloat(bound.Seconds(), 'g', -1, 64)), float64(h.Below(bound)))
 	}
-	p.sample("_bucket", labels+`,le="+Inf"`, float64(h.count))
-	p.sample("_sum", labels, h.sum.Seconds())
-	p.sample("_count", labels, float64(h.count))
+	p.sample("_bucket", labels+`,le="+Inf"`, float64(h.Count))
+	p.sample("_sum", labels, h.Sum.Seconds())
+	p.sample("_count", labels, float64(h.Count))
 }
 
-// measured is a fault in force with all that was counted.
-type measured struct {
-	Status
-	requested, delivered histogram
-	arms                 [2]armTotal // of arms
-}
-
-func (m measured) labels() string {
+// labels are those of a fault.
+func labels(m registry.Measured) string {
 	return fmt.Sprintf("proxy=%q,fault=%q,kind=%q,run=%q", m.Fault.Proxy, m.Fault.ID, m.Fault.Effect.Kind(), m.Fault.Run)
 }

@@ -10,6 +10,7 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // siblings are two proxies with the same upstream, and one with another.
@@ -28,8 +29,8 @@ func on(f fault.Fault, proxy, run string) fault.Fault {
 	return f
 }
 
-func (r *rig) own(name, run string, renew bool) (proxy.Owned, error) {
-	return r.Own(r.t.Context(), name, proxy.Owner{Run: run, Expires: time.Minute, Renew: renew})
+func (r *rig) own(name, run string, renew bool) (registry.Owned, error) {
+	return r.Own(r.t.Context(), name, registry.Owner{Run: run, Expires: time.Minute, Renew: renew})
 }
 
 func TestAProxyBelongsToOneRun(t *testing.T) {
@@ -135,7 +136,7 @@ func TestARunTakesOutItsOwnFaultsUndisturbed(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.put(on(delaying("own", time.Minute), "web", "one"))
-	if s, err := r.Retract(t.Context(), "own", "one"); err != nil || s.State != proxy.Ended || s.Spoils != "" {
+	if s, err := r.Retract(t.Context(), "own", "one"); err != nil || s.State != registry.Ended || s.Spoils != "" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if owned, err := r.own("web", "one", true); err != nil || owned.Disturbed != nil {
@@ -165,7 +166,7 @@ func TestAProxyIsNobodysWhenItsRunIsGone(t *testing.T) {
 
 func TestAnOwnerThatCannotBeIsRefused(t *testing.T) {
 	r := siblings(t)
-	for want, o := range map[string]proxy.Owner{"run must be": {Expires: time.Second}, "expires": {Run: "r"}} {
+	for want, o := range map[string]registry.Owner{"run must be": {Expires: time.Second}, "expires": {Run: "r"}} {
 		if _, err := r.Own(t.Context(), "web", o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v", o, err)
 		}

@@ -6,18 +6,19 @@ import (
 	"time"
 
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // bond ties one fault to one connection.
 type bond struct {
-	fault    *active
+	fault    *registry.Active
 	touched  atomic.Bool // the fault has changed something of the connection
 	up, down *lane       // what it does to bytes; nil if it does nothing to those that go that way
 	timer    *time.Timer // ends the connection; nil if the fault does not
 }
 
 // newBond ties a fault to the connection with that number.
-func newBond(f *active, connection uint64) *bond {
+func newBond(f *registry.Active, connection uint64) *bond {
 	b := &bond{fault: f}
 	_, cuts := f.Effect.(fault.Limit)
 	if s, ok := f.Effect.(fault.Shaper); ok {
@@ -40,7 +41,7 @@ func (b *bond) way(way fault.Direction) **lane {
 // touch counts the connection, once.
 func (b *bond) touch() {
 	if !b.touched.Swap(true) {
-		b.fault.counters.touched()
+		b.fault.Counters.Touched()
 	}
 }
 
@@ -107,7 +108,7 @@ func (p *plan) list() []*lane {
 }
 
 // has says whether the plan holds a fault.
-func (p *plan) has(f *active) bool {
+func (p *plan) has(f *registry.Active) bool {
 	return slices.ContainsFunc(p.list(), func(l *lane) bool { return l.fault == f })
 }
 
@@ -154,10 +155,10 @@ func (p *plan) sent(as fault.Piece, now, requested, delivered time.Duration) {
 	for _, l := range p.list() {
 		l.stage.Sent(as, now)
 		if l.hit {
-			l.fault.counters.piece(as, l.delays, requested, delivered)
+			l.fault.Counters.Piece(as, l.delays, requested, delivered)
 		}
 		if _, cuts := l.fault.Effect.(fault.Limit); cuts && as.Last != fault.GoesOn && l.hit {
-			l.fault.counters.endedOne()
+			l.fault.Counters.EndedOne()
 		}
 	}
 }
@@ -166,7 +167,7 @@ func (p *plan) sent(as fault.Piece, now, requested, delivered time.Duration) {
 func (p *plan) flushed(next *plan, chunks int) {
 	for _, l := range p.list() {
 		if chunks > 0 && l.hit && !next.has(l.fault) {
-			l.fault.counters.flushed(chunks)
+			l.fault.Counters.Flushed(chunks)
 		}
 	}
 }
@@ -174,6 +175,6 @@ func (p *plan) flushed(next *plan, chunks int) {
 // overflowed counts that reading stopped.
 func (p *plan) overflowed() {
 	for _, l := range p.list() {
-		l.fault.counters.overflowed()
+		l.fault.Counters.Overflowed()
 	}
 }

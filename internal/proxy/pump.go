@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // errOver says that the connection was ended from elsewhere.
@@ -123,7 +124,7 @@ func (p *pump) interruptibly(send func() error) error {
 }
 
 // obeys says whether the plan in use holds the fault, or no byte can come any more that it would concern.
-func (p *pump) obeys(f *active) bool { return p.ended.Load() || p.current.Load().has(f) }
+func (p *pump) obeys(f *registry.Active) bool { return p.ended.Load() || p.current.Load().has(f) }
 
 // run moves bytes until the stream ends or fails, and gives io.EOF after it has passed on the end.
 func (p *pump) run() error {

@@ -14,6 +14,7 @@ import (
 
 	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 const resolveTimeout = 5 * time.Second
@@ -25,7 +26,7 @@ type Options struct {
 	Control   string       // where the control API is, if no listener says so
 	Log       *slog.Logger // may be nil
 	// Ready, if set, is called once, when every listener and the control API can be used. It gets the real addresses.
-	Ready func([]ProxyStatus)
+	Ready func([]registry.ProxyStatus)
 
 	// Ports are those of a server that this one succeeds; Standby is called when they are taken, and returns when the
 	// control API is free. Both may be nil. Before is where that server answers from then on; see [Successor].
@@ -104,7 +105,7 @@ func (s *server) run(ctx context.Context, stop func(), o Options, control *contr
 		return err
 	}
 	defer end()
-	s.tasks.Go(func() { s.faults.expire(ctx) })
+	s.tasks.Go(func() { s.faults.Expire(ctx) })
 	s.tasks.Go(s.clock.run)
 	for _, l := range s.listeners {
 		now := l.status()
@@ -146,10 +147,10 @@ func (s *server) run(ctx context.Context, stop func(), o Options, control *contr
 
 // front is one proxy, as its server sees it.
 type front interface {
-	port
+	registry.Port
 	listen(context.Context, Ports) error // takes the port
 	serve(context.Context)               // until close
-	status() ProxyStatus
+	status() registry.ProxyStatus
 	file() (*os.File, error) // the port, for a successor
 	retire()                 // gives the port up, and keeps the connections
 	busy() int               // requests under way, or connections where there are none
@@ -167,7 +168,7 @@ type server struct {
 	configs   []Listener
 	listeners []front // of those
 	guests    guests  // proxies that came later
-	faults    *registry
+	faults    *registry.Registry
 	before    *left // the server before this one; nil if there was none
 	tasks     sync.WaitGroup
 }
@@ -182,7 +183,7 @@ func newServer(o Options) (*server, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.held = &budget{limit: cmp.Or(o.Budget, serverBudget())}
-	byName := make(map[string]port)
+	byName := make(map[string]registry.Port)
 	for _, config := range o.Listeners {
 		var l front
 		switch config.Protocol {
@@ -198,16 +199,13 @@ func newServer(o Options) (*server, error) {
 		byName[config.Name] = l
 	}
 	s.path = cmp.Or(s.path, o.Control)
-	s.faults = newRegistry(byName, s.log)
-	if o.clock != nil {
-		s.faults.clock = o.clock
-	}
+	s.faults = registry.New(byName, s.log, o.clock)
 	return s, nil
 }
 
 // newListener makes a listener of TCP that does nothing yet.
 func (s *server) newListener(config Listener) *listener {
-	return &listener{Listener: config, trouble: &troubles{proxy: config.Name, log: s.log}, pool: s.pool, bytes: s.held, clock: s.clock, calls: attempts.NewRecorder(),
+	return &listener{Listener: config, trouble: registry.NewTroubles(config.Name, s.log), pool: s.pool, bytes: s.held, clock: s.clock, calls: attempts.NewRecorder(),
 		open: make(map[*connection]struct{}), changed: make(chan struct{})}
 }
 
@@ -225,12 +223,12 @@ func (s *server) listen(ctx context.Context, ports Ports) error {
 }
 
 // proxies gives the state of every proxy.
-func (s *server) proxies() []ProxyStatus {
-	list := make([]ProxyStatus, 0, len(s.listeners))
+func (s *server) proxies() []registry.ProxyStatus {
+	list := make([]registry.ProxyStatus, 0, len(s.listeners))
 	for _, l := range s.listeners {
 		list = append(list, l.status())
 	}
-	return s.faults.fillOwners(append(list, s.guests.status()...))
+	return s.faults.FillOwners(append(list, s.guests.status()...))
 }
 
 // endWithin is how long connections that have been reset may take to end. Only a fault in a library keeps one longer, and no

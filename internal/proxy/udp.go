@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 // udpListener passes the datagrams of one proxy, and the answers back to whoever asked.
 type udpListener struct {
 	Listener
-	trouble *troubles
+	trouble *registry.Troubles
 	bytes   *budget // the server's
 	clock   *clock  // the server's
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
@@ -30,7 +31,7 @@ type udpListener struct {
 	wake    chan struct{} // the head of held may be another
 
 	mu      sync.Mutex // never held across a call that waits for a peer
-	faults  []*active
+	faults  []*registry.Active
 	clients map[netip.AddrPort]*client
 	held    heldQueue // datagrams that are late
 	arrived uint64    // numbers the datagrams
@@ -40,7 +41,7 @@ type udpListener struct {
 }
 
 func newUDPListener(config Listener, log *slog.Logger, bytes *budget, clock *clock) *udpListener {
-	return &udpListener{Listener: config, trouble: &troubles{proxy: config.Name, log: log}, bytes: bytes, clock: clock, wake: make(chan struct{}, 1),
+	return &udpListener{Listener: config, trouble: registry.NewTroubles(config.Name, log), bytes: bytes, clock: clock, wake: make(chan struct{}, 1),
 		dial: (&net.Dialer{Control: takesKept}).DialContext, clients: make(map[netip.AddrPort]*client)}
 }
 
@@ -84,20 +85,21 @@ func (l *udpListener) send(c *client, way fault.Direction, data []byte) {
 		err = sendNow(l.conn, data, c.address)
 	}
 	if err != nil && way == fault.Upstream {
-		l.trouble.met("cannot reach "+l.Upstream, err)
+		l.trouble.Met("cannot reach "+l.Upstream, err)
 		l.mu.Lock()
 		l.refused++
 		l.mu.Unlock()
 	}
 }
 
-func (l *udpListener) leads() string { return leadsTo(l.Listener) }
+// Leads implements registry.Port.
+func (l *udpListener) Leads() string { return leadsTo(l.Listener) }
 
-// takes says why the proxy cannot have a fault with the effect; nil if it can.
-func (l *udpListener) takes(e fault.Effect) error { return fault.Suits(e, l.Name, fault.UDP) }
+// Takes says why the proxy cannot have a fault with the effect; nil if it can.
+func (l *udpListener) Takes(e fault.Effect) error { return fault.Suits(e, l.Name, fault.UDP) }
 
-// coverage counts the clients that a fault is meant for. It is in force on all of them as soon as it is put in.
-func (l *udpListener) coverage(f *active) (n Coverage) {
+// Coverage counts the clients that a fault is meant for. It is in force on all of them as soon as it is put in.
+func (l *udpListener) Coverage(f *registry.Active) (n registry.Coverage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.clients {
@@ -110,12 +112,12 @@ func (l *udpListener) coverage(f *active) (n Coverage) {
 }
 
 // status is what the control API says of the proxy.
-func (l *udpListener) status() ProxyStatus {
+func (l *udpListener) status() registry.ProxyStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return ProxyStatus{
+	return registry.ProxyStatus{
 		Name: l.Name, Listen: l.conn.LocalAddr().String(), Upstream: l.Upstream, Protocol: fault.UDP,
-		Open: len(l.clients), Total: l.total, Refused: l.refused, Faults: len(l.faults), Trouble: l.trouble.status(),
+		Open: len(l.clients), Total: l.total, Refused: l.refused, Faults: len(l.faults), Trouble: l.trouble.Status(),
 	}
 }
 

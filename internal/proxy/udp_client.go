@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 const (
@@ -23,12 +24,12 @@ type client struct {
 	cancel  context.CancelFunc // of finding the upstream
 
 	// Guarded by the listener's lock.
-	upstream *net.UDPConn               // nil while it is being found
-	waiting  [][]byte                   // datagrams for an upstream that is being found
-	gone     bool                       // it was forgotten
-	latest   time.Time                  // of its datagrams, both ways
-	sent     map[fault.Direction]uint64 // numbers the datagrams of each way
-	touched  map[*counters]struct{}     // by the faults that count there
+	upstream *net.UDPConn                    // nil while it is being found
+	waiting  [][]byte                        // datagrams for an upstream that is being found
+	gone     bool                            // it was forgotten
+	latest   time.Time                       // of its datagrams, both ways
+	sent     map[fault.Direction]uint64      // numbers the datagrams of each way
+	touched  map[*registry.Counters]struct{} // by the faults that count there
 }
 
 // client finds who sent a datagram, or makes a client of it. It waits for nothing: the upstream's name is looked up by a
@@ -48,7 +49,7 @@ func (l *udpListener) client(ctx context.Context, from netip.AddrPort) (*client,
 	l.total++
 	ctx, cancel := context.WithTimeout(ctx, udpDialing)
 	c := &client{number: l.total, address: from, cancel: cancel, latest: time.Now(),
-		sent: make(map[fault.Direction]uint64), touched: make(map[*counters]struct{})}
+		sent: make(map[fault.Direction]uint64), touched: make(map[*registry.Counters]struct{})}
 	l.clients[from] = c
 	l.tasks.Go(func() { l.connect(ctx, c) })
 	return c, nil
@@ -59,7 +60,7 @@ func (l *udpListener) connect(ctx context.Context, c *client) {
 	conn, err := l.dial(ctx, "udp", l.Upstream) // which waits at most for a name
 	c.cancel()
 	if err != nil {
-		l.trouble.met("cannot reach "+l.Upstream, err)
+		l.trouble.Met("cannot reach "+l.Upstream, err)
 		l.forget(c)
 		return
 	}
@@ -83,7 +84,7 @@ func (l *udpListener) connect(ctx context.Context, c *client) {
 	c.waiting = nil
 	l.mu.Unlock()
 	if failed != nil {
-		l.trouble.met("cannot reach "+l.Upstream, failed)
+		l.trouble.Met("cannot reach "+l.Upstream, failed)
 	}
 	l.answers(c, upstream)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // held is a datagram that is late.
@@ -18,7 +19,7 @@ type held struct {
 	data   []byte
 	read   time.Time
 	wait   time.Duration // that its faults ask for
-	by     []*active
+	by     []*registry.Active
 	due    time.Time
 }
 
@@ -71,7 +72,7 @@ func (l *udpListener) judge(c *client, way fault.Direction, data []byte) (now bo
 		case !concerned:
 		case lost:
 			c.touch(f)
-			f.counters.lost(len(data))
+			f.Counters.Lost(len(data))
 			return false
 		case wait > 0:
 			h.wait += wait
@@ -87,7 +88,7 @@ func (l *udpListener) judge(c *client, way fault.Direction, data []byte) (now bo
 }
 
 // meets says what a fault wants of a datagram, if it concerns it.
-func (h *held) meets(f *active) (wait time.Duration, lost, concerned bool) {
+func (h *held) meets(f *registry.Active) (wait time.Duration, lost, concerned bool) {
 	if !f.Direction.Covers(h.way) || !f.Hits(h.client.number) {
 		return 0, false, false
 	}
@@ -97,10 +98,10 @@ func (h *held) meets(f *active) (wait time.Duration, lost, concerned bool) {
 }
 
 // touch counts a client, once for each fault.
-func (c *client) touch(f *active) {
-	if _, ok := c.touched[f.counters]; !ok {
-		c.touched[f.counters] = struct{}{}
-		f.counters.touched()
+func (c *client) touch(f *registry.Active) {
+	if _, ok := c.touched[f.Counters]; !ok {
+		c.touched[f.Counters] = struct{}{}
+		f.Counters.Touched()
 	}
 }
 
@@ -111,7 +112,7 @@ func (l *udpListener) hold(h *held) {
 	}
 	if !l.bytes.take(h.cost()) {
 		for _, f := range h.by {
-			f.counters.overflowed()
+			f.Counters.Overflowed()
 		}
 		return
 	}
@@ -119,8 +120,8 @@ func (l *udpListener) hold(h *held) {
 	signal(l.wake)
 }
 
-// set makes all datagrams obey these faults, and no others, also those that are held.
-func (l *udpListener) set(faults []*active) {
+// Set makes all datagrams obey these faults, and no others, also those that are held.
+func (l *udpListener) Set(faults []*registry.Active) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.faults = faults
@@ -142,14 +143,14 @@ func (l *udpListener) set(faults []*active) {
 }
 
 // countFlushed counts a datagram for the faults that held it and are over.
-func countFlushed(before, now []*active) {
-	stays := make(map[*counters]bool)
+func countFlushed(before, now []*registry.Active) {
+	stays := make(map[*registry.Counters]bool)
 	for _, f := range now {
-		stays[f.counters] = true
+		stays[f.Counters] = true
 	}
 	for _, f := range before {
-		if !stays[f.counters] {
-			f.counters.flushed(1)
+		if !stays[f.Counters] {
+			f.Counters.Flushed(1)
 		}
 	}
 }
@@ -189,7 +190,7 @@ func (l *udpListener) due() (*held, time.Duration) {
 	}
 	heap.Pop(&l.held)
 	for _, f := range h.by {
-		f.counters.piece(fault.Piece{Size: len(h.data)}, true, h.wait, waited)
+		f.Counters.Piece(fault.Piece{Size: len(h.data)}, true, h.wait, waited)
 	}
 	return h, 0
 }

@@ -14,6 +14,7 @@ import (
 	"mishap/internal/forward"
 	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // headerTimeout bounds how long a client may take for the head of a request.
@@ -29,7 +30,7 @@ var (
 type webListener struct {
 	Listener
 	log      *slog.Logger
-	trouble  *troubles
+	trouble  *registry.Troubles
 	tcp      net.Listener
 	tls      *tls.Config // towards clients; nil: none
 	server   forward.Server
@@ -43,19 +44,19 @@ type webListener struct {
 	requests atomic.Uint64
 
 	mu     sync.Mutex
-	rules  map[*active]*forward.Fault
-	counts map[*forward.Fault]*counters // also of faults that have ended, while requests that they hit go on
-	end    context.CancelFunc           // resets all connections; nil until it serves
+	rules  map[*registry.Active]*forward.Fault
+	counts map[*forward.Fault]*registry.Counters // also of faults that have ended, while requests that they hit go on
+	end    context.CancelFunc                    // resets all connections; nil until it serves
 	closed bool
 }
 
 func newWebListener(config Listener, log *slog.Logger) *webListener {
-	l := &webListener{Listener: config, log: log, trouble: &troubles{proxy: config.Name, log: log}, rules: make(map[*active]*forward.Fault),
-		counts: make(map[*forward.Fault]*counters), calls: attempts.NewRecorder()}
+	l := &webListener{Listener: config, log: log, trouble: registry.NewTroubles(config.Name, log), rules: make(map[*registry.Active]*forward.Fault),
+		counts: make(map[*forward.Fault]*registry.Counters), calls: attempts.NewRecorder()}
 	l.met = attempts.NewMetWatches(&l.board)
 	l.server.Identify = l.calls.Identify
 	l.server.Faults, l.server.Observe, l.server.HeaderTimeout = &l.board, l.observe, headerTimeout
-	l.server.Crowded = func() { l.trouble.met("a client of "+l.Name+" is not read for a while", errCrowded) }
+	l.server.Crowded = func() { l.trouble.Met("a client of "+l.Name+" is not read for a while", errCrowded) }
 	l.server.Edge, l.server.Egress = config.Edge, config.Egress
 	return l
 }
@@ -101,11 +102,11 @@ func (l *webListener) begin(ctx context.Context, client net.Conn) {
 	})
 }
 
-// set puts these faults in force for requests that come and those that wait, and no others.
-func (l *webListener) set(faults []*active) {
+// Set puts these faults in force for requests that come and those that wait, and no others.
+func (l *webListener) Set(faults []*registry.Active) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	keep := make(map[*active]bool)
+	keep := make(map[*registry.Active]bool)
 	for _, f := range faults {
 		keep[f] = true
 		if l.rules[f] == nil {
@@ -122,24 +123,21 @@ func (l *webListener) set(faults []*active) {
 }
 
 // put puts a fault on the board, in the place of what it was before its run changed it.
-func (l *webListener) put(f *active) {
+func (l *webListener) put(f *registry.Active) {
 	rule, err := f.Rule()
 	if err != nil {
 		l.log.Error("fault without effect", "fault", f.ID, "err", err) // check refuses it before
 		return
-	}
-	if rule.Arms != nil {
-		rule.Arms.Book, rule.Arms.IDs = f.counters.book, f.counters.book.ids()
 	}
 	next, err := forward.NewFault(rule)
 	if err != nil {
 		l.log.Error("fault without effect", "fault", f.ID, "err", err)
 		return
 	}
-	l.counts[next] = f.counters
-	f.counters.spares(next.Overflow)
+	l.counts[next] = f.Counters
+	f.Counters.Spares(next.Overflow)
 	for g, old := range l.rules {
-		if g.counters == f.counters {
+		if g.Counters == f.Counters {
 			l.board.Replace(old, next)
 			delete(l.rules, g)
 			l.rules[f] = next
@@ -171,7 +169,7 @@ func (l *webListener) observe(x *forward.Exchange) {
 	case forward.Unreachable:
 		l.refused.Add(1)
 	case forward.UpstreamFull:
-		l.trouble.met("a request found no place on "+l.Upstream, errUpstreamFull)
+		l.trouble.Met("a request found no place on "+l.Upstream, errUpstreamFull)
 	default:
 	}
 	if len(x.Hits)+len(x.Passed) == 0 {
@@ -181,37 +179,38 @@ func (l *webListener) observe(x *forward.Exchange) {
 	defer l.mu.Unlock()
 	for _, h := range x.Hits {
 		if c := l.counts[h.Fault]; c != nil {
-			c.request(h, x)
+			c.Request(h, x)
 			if h.Fault.Rule().Match.Member.Token != "" {
-				c.inArm(x, true, h.LetGo)
+				c.InArm(x, true, h.LetGo)
 			}
 		}
 	}
 	for _, f := range x.Passed {
 		if c := l.counts[f]; c != nil {
-			c.inArm(x, false, false)
+			c.InArm(x, false, false)
 		}
 	}
 }
 
-func (l *webListener) leads() string { return leadsTo(l.Listener) }
+// Leads implements registry.Port.
+func (l *webListener) Leads() string { return leadsTo(l.Listener) }
 
-// takes says why the proxy cannot have a fault with the effect; nil if it can.
-func (l *webListener) takes(e fault.Effect) error { return fault.Suits(e, l.Name, fault.HTTP) }
+// Takes says why the proxy cannot have a fault with the effect; nil if it can.
+func (l *webListener) Takes(e fault.Effect) error { return fault.Suits(e, l.Name, fault.HTTP) }
 
-// coverage is all open connections: a fault concerns requests, and those that wait too.
-func (l *webListener) coverage(*active) Coverage {
+// Coverage is all open connections: a fault concerns requests, and those that wait too.
+func (l *webListener) Coverage(*registry.Active) registry.Coverage {
 	n := int(l.open.Load())
-	return Coverage{Connections: n, Of: n}
+	return registry.Coverage{Connections: n, Of: n}
 }
 
 // status is what the control API says of the proxy.
-func (l *webListener) status() ProxyStatus {
+func (l *webListener) status() registry.ProxyStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return ProxyStatus{Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream, Protocol: fault.HTTP,
+	return registry.ProxyStatus{Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream, Protocol: fault.HTTP,
 		Open: int(l.open.Load()), Total: l.total.Load(), Refused: l.refused.Load(), Requests: l.requests.Load(), Faults: len(l.rules),
-		Edge: l.Edge, Egress: l.Egress, Trouble: l.trouble.status()}
+		Edge: l.Edge, Egress: l.Egress, Trouble: l.trouble.Status()}
 }
 
 // close stops accepting, resets every open connection, and waits until their goroutines have ended.

@@ -57,7 +57,7 @@ func (l *webListener) telling(dial func(context.Context) (net.Conn, error)) func
 	return func(ctx context.Context) (net.Conn, error) {
 		conn, err := dial(ctx)
 		if err != nil {
-			l.trouble.met("cannot reach "+l.Upstream, err)
+			l.trouble.Met("cannot reach "+l.Upstream, err)
 		}
 		return conn, err
 	}

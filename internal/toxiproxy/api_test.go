@@ -10,6 +10,7 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 	"mishap/internal/toxiproxy"
 )
 
@@ -145,11 +146,11 @@ func TestFaultsOfExperimentsWorkOnProxiesOfClients(t *testing.T) {
 		}
 	}
 	r.ok("POST", "/reset", "") // not a toxic: it stays
-	if s, err := r.control.Get(t.Context(), "f"); err != nil || s.State != proxy.InForce {
+	if s, err := r.control.Get(t.Context(), "f"); err != nil || s.State != registry.InForce {
 		t.Fatal(s, err)
 	}
 	r.ok("DELETE", "/proxies/web", "")
-	if s, err := r.control.Get(t.Context(), "f"); err != nil || s.State != proxy.Ended {
+	if s, err := r.control.Get(t.Context(), "f"); err != nil || s.State != registry.Ended {
 		t.Fatal(s, err)
 	}
 }

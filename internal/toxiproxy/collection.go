@@ -8,6 +8,7 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 // collection is all proxies. Its lock is never held across a call that waits for a peer, a name server or a client.
@@ -75,7 +76,7 @@ func (c *collection) add(ctx context.Context, d definition) (view, error) {
 	}
 	guest, err := c.host.Add(d.Name)
 	switch {
-	case errors.Is(err, proxy.ErrTaken): // by one of the settings that is of UDP
+	case errors.Is(err, registry.ErrTaken): // by one of the settings that is of UDP
 		return view{}, proxyExists()
 	case err != nil:
 		return view{}, err

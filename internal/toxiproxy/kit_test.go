@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/registry"
 	"mishap/internal/toxiproxy"
 )
 
@@ -47,7 +48,7 @@ func startWith(t testing.TB, o toxiproxy.Options, host proxy.Options) *rig {
 	socket := filepath.Join(t.TempDir(), "c.sock")
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan bool, 1), make(chan error, 1)
-	host.API, host.Control, host.Ready = api, socket, func([]proxy.ProxyStatus) { ready <- true }
+	host.API, host.Control, host.Ready = api, socket, func([]registry.ProxyStatus) { ready <- true }
 	for i := range host.Listeners {
 		host.Listeners[i].Control = socket
 	}

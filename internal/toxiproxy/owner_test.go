@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"mishap/internal/freeport"
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/registry"
 )
 
 // A client of Toxiproxy's API is never refused; the run whose proxy it changes is told.
@@ -28,7 +28,7 @@ func TestWhatAClientChangesIsToldToTheRunThatOwnsTheProxy(t *testing.T) {
 	}
 	call("POST", "/proxies", fmt.Sprintf(`{"name": "pay", "listen": %q, "upstream": %q}`, freeport.Address(), upstream(t, echo)))
 	own := func(renew bool) (told []string, err error) {
-		owned, err := r.control.Own(t.Context(), "pay", proxy.Owner{Run: "one", Expires: time.Minute, Renew: renew})
+		owned, err := r.control.Own(t.Context(), "pay", registry.Owner{Run: "one", Expires: time.Minute, Renew: renew})
 		for _, d := range owned.Disturbed {
 			told = append(told, d.What+" "+d.By)
 		}

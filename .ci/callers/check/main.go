@@ -19,6 +19,7 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 const requests = 44 // of a run; 40 is the least that is judged
@@ -95,8 +96,8 @@ func start(ctx context.Context, runs int, upstream, control string) (*rig, chan 
 		o.Listeners = append(o.Listeners, proxy.Listener{Name: fmt.Sprint("run", i), Listen: "127.0.0.1:0", Upstream: upstream,
 			Protocol: fault.HTTP, Control: control})
 	}
-	ready, ended := make(chan []proxy.ProxyStatus, 1), make(chan error, 1)
-	o.Ready = func(list []proxy.ProxyStatus) { ready <- list }
+	ready, ended := make(chan []registry.ProxyStatus, 1), make(chan error, 1)
+	o.Ready = func(list []registry.ProxyStatus) { ready <- list }
 	go func() { ended <- proxy.Serve(ctx, o) }()
 	select {
 	case err := <-ended:

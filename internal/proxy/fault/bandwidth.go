@@ -39,10 +39,12 @@ type bottleneck struct {
 	passes time.Duration // when the piece that was shaped last is
 }
 
+// Most implements Stage.
 func (s *bottleneck) Most(p Piece) int {
 	return int(min(int64(p.Size), max(Bandwidth{s.rate}.within(bandwidthTick), 1)))
 }
 
+// Shape implements Stage.
 func (s *bottleneck) Shape(p *Piece) bool {
 	if p.Size == 0 {
 		return false
@@ -52,6 +54,7 @@ func (s *bottleneck) Shape(p *Piece) bool {
 	return true
 }
 
+// Sent implements Stage.
 func (s *bottleneck) Sent(p Piece, now time.Duration) {
 	if p.Size > 0 {
 		s.free = s.passes + max(now-p.At-bandwidthSlack, 0)

@@ -43,9 +43,11 @@ type late struct {
 	sampler sampler
 }
 
+// Shape implements Stage.
 func (s *late) Shape(p *Piece) bool {
 	p.At += s.sampler.sample(s.number(p.Number), false)
 	return true
 }
 
+// Sent implements Stage.
 func (s *late) Sent(p Piece, _ time.Duration) { s.sampler.sample(s.number(p.Number), true) }

@@ -29,8 +29,10 @@ type allowance struct {
 	after time.Duration
 }
 
+// Most implements Stage.
 func (s *allowance) Most(p Piece) int { return int(min(int64(p.Size), s.rest)) }
 
+// Shape implements Stage.
 func (s *allowance) Shape(p *Piece) bool {
 	if p.End || int64(p.Size) < s.rest {
 		return false
@@ -40,4 +42,5 @@ func (s *allowance) Shape(p *Piece) bool {
 	return true
 }
 
+// Sent implements Stage.
 func (s *allowance) Sent(p Piece, _ time.Duration) { s.rest -= int64(p.Size) }

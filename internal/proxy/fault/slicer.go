@@ -30,11 +30,13 @@ type knife struct {
 	leaves time.Duration // when the piece that was shaped last does
 }
 
+// Most implements Stage.
 func (s *knife) Most(p Piece) int {
 	size := s.Size - s.Vary + int(s.unit(s.pieces)*float64(2*s.Vary+1))
 	return min(p.Size, size)
 }
 
+// Shape implements Stage.
 func (s *knife) Shape(p *Piece) bool {
 	if s.pieces > 0 && p.Number == s.chunk {
 		p.At = max(p.At, s.left+time.Duration(s.Delay))
@@ -43,6 +45,7 @@ func (s *knife) Shape(p *Piece) bool {
 	return !p.End
 }
 
+// Sent implements Stage.
 func (s *knife) Sent(p Piece, now time.Duration) {
 	s.pieces, s.chunk, s.left = s.pieces+1, p.Number, s.leaves+max(now-p.At, 0)
 }

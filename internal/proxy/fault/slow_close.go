@@ -20,6 +20,7 @@ type slowEnd struct {
 	delay time.Duration
 }
 
+// Shape implements Stage.
 func (s slowEnd) Shape(p *Piece) bool {
 	if p.End {
 		p.At += s.delay

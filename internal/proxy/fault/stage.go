@@ -57,6 +57,8 @@ type Stage interface {
 // whole is a stage that neither cuts pieces nor remembers them.
 type whole struct{}
 
+// Most implements Stage.
 func (whole) Most(p Piece) int { return p.Size }
 
+// Sent implements Stage.
 func (whole) Sent(Piece, time.Duration) {}

@@ -40,6 +40,7 @@ type blackHole struct {
 	drop bool
 }
 
+// Shape implements Stage.
 func (s blackHole) Shape(p *Piece) bool {
 	p.Drop = s.drop && !p.End
 	if !p.Drop {

@@ -1,9 +1,8 @@
 //go:build !linux
 
-package proxy
+package registry
 
 import (
-	"net"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +16,3 @@ func bootTime() time.Duration {
 	}
 	return time.Duration(ts.Nano())
 }
-
-// tcpClosed cannot be told here: a reset is then known by the error of the first call that meets it.
-func tcpClosed(*net.TCPConn) bool { return false }

@@ -1,17 +1,16 @@
-package proxy
+package registry
 
 import (
-	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
+	"mishap/internal/forward"
 	"mishap/internal/proxy/fault"
 )
 
 // checkArms says why arms cannot be put in: a proxy has those of one run at a time.
-func (r *registry) checkArms(f fault.Fault) error {
+func (r *Registry) checkArms(f fault.Fault) error {
 	if _, ok := f.Effect.(fault.Arms); !ok {
 		return nil
 	}
@@ -33,21 +32,21 @@ func checkChange(old, next fault.Fault) error {
 }
 
 // countersOf makes what counts a new fault. The buckets of arms that were on the proxy before are given up.
-func (r *registry) countersOf(f fault.Fault) *counters {
+func (r *Registry) countersOf(f fault.Fault) *Counters {
 	arms, ok := f.Effect.(fault.Arms)
 	if !ok {
-		return new(counters)
+		return new(Counters)
 	}
 	for _, a := range r.known {
 		if a.Proxy == f.Proxy {
-			a.counters.book = nil
+			a.Counters.book = nil
 		}
 	}
-	return &counters{book: newArmsBook(arms, time.Now())}
+	return &Counters{book: newArmsBook(arms, time.Now())}
 }
 
 // book gives a fault of that kind, and what it has counted.
-func (r *registry) book(id string) (a *active, arms fault.Arms, book *armsBook, err error) {
+func (r *Registry) book(id string) (a *Active, arms fault.Arms, book *armsBook, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a = r.find(id); a == nil {
@@ -57,14 +56,14 @@ func (r *registry) book(id string) (a *active, arms fault.Arms, book *armsBook, 
 	switch {
 	case !ok:
 		err = fault.Refused(http.StatusUnprocessableEntity, "ask for a fault of kind arms", "fault %q assigns no arms", id)
-	case a.counters.book == nil:
+	case a.Counters.book == nil:
 		err = fault.Refused(http.StatusGone, "", "the buckets of fault %q are gone: other arms have begun on the proxy", id)
 	}
-	return a, arms, a.counters.book, err
+	return a, arms, a.Counters.book, err
 }
 
-// arms gives the report of a fault of that kind.
-func (r *registry) arms(id string, after uint64, trials int) (ArmsReport, error) {
+// Arms gives the report of a fault of that kind.
+func (r *Registry) Arms(id string, after uint64, trials int) (ArmsReport, error) {
 	a, arms, book, err := r.book(id)
 	if err != nil {
 		return ArmsReport{}, err
@@ -78,38 +77,12 @@ func (r *registry) arms(id string, after uint64, trials int) (ArmsReport, error)
 }
 
 // bookOf is book for a change that a run makes of its own arms.
-func (r *registry) bookOf(id, run string) (*armsBook, error) {
+func (r *Registry) bookOf(id, run string) (*armsBook, error) {
 	a, _, book, err := r.book(id)
 	if err == nil && a.Run != run {
 		err = fault.Refused(http.StatusConflict, "a run changes its own arms alone", "fault %q belongs to run %q", id, a.Run)
 	}
 	return book, err
-}
-
-func (s *server) handleArms(r *http.Request) (int, any, error) {
-	after, err := number(r, "after", "give the seq of the last bucket that you have")
-	if err != nil {
-		return 0, nil, err
-	}
-	trials, err := number(r, "trials", "give how many first requests of units you have")
-	if err != nil {
-		return 0, nil, err
-	}
-	report, err := s.faults.arms(r.PathValue("id"), after, int(min(trials, math.MaxInt32)))
-	return http.StatusOK, report, err
-}
-
-// number reads a parameter; 0 if it is not there.
-func number(r *http.Request, name, hint string) (uint64, error) {
-	text := r.URL.Query().Get(name)
-	if text == "" {
-		return 0, nil
-	}
-	n, err := strconv.ParseUint(text, 10, 63)
-	if err != nil {
-		return 0, fault.Refused(http.StatusBadRequest, hint, "%s %q is not a number", name, text)
-	}
-	return n, nil
 }
 
 // Limits are the thresholds of the rows of arms, told by their run.
@@ -124,29 +97,41 @@ type Injecting struct {
 	At  time.Time `json:"at"`
 }
 
-func (s *server) handleThresholds(r *http.Request) (int, any, error) {
-	var body Limits
-	if err := readBody(r.Body, &body); err != nil {
-		return 0, nil, err
+// Limit tells arms their thresholds.
+func (r *Registry) Limit(id string, told Limits) error {
+	book, err := r.bookOf(id, told.Run)
+	if err != nil {
+		return err
 	}
-	book, err := s.faults.bookOf(r.PathValue("id"), body.Run)
-	if err == nil {
-		err = book.limit(body.Thresholds)
-	}
-	return http.StatusOK, body, err
+	return book.limit(told.Thresholds)
 }
 
-func (s *server) handleInjecting(r *http.Request) (int, any, error) {
-	var body Injecting
-	if err := readBody(r.Body, &body); err != nil {
-		return 0, nil, err
+// Inject tells arms when their run's faults go in, and gives the time that they go by.
+func (r *Registry) Inject(id string, told Injecting) (time.Time, error) {
+	book, err := r.bookOf(id, told.Run)
+	switch {
+	case err != nil:
+		return time.Time{}, err
+	case told.At.IsZero():
+		return time.Time{}, fault.Refused(http.StatusBadRequest, "give the time, such as 2026-01-02T03:04:05.678Z", "at is missing")
 	}
-	book, err := s.faults.bookOf(r.PathValue("id"), body.Run)
-	if err == nil && body.At.IsZero() {
-		err = fault.Refused(http.StatusBadRequest, "give the time, such as 2026-01-02T03:04:05.678Z", "at is missing")
+	return book.inject(told.At, time.Now())
+}
+
+// Meet tells arms which of their requests met the fault.
+func (r *Registry) Meet(id string, told Meeting) (Joined, error) {
+	book, err := r.bookOf(id, told.Run)
+	if err != nil {
+		return Joined{}, err
 	}
-	if err == nil {
-		body.At, err = book.inject(body.At, time.Now())
+	return book.meet(told, time.Now())
+}
+
+// Rule is what the fault makes of requests; that of arms has the book that counts them.
+func (a *Active) Rule() (forward.Rule, error) {
+	rule, err := a.Fault.Rule()
+	if rule.Arms != nil {
+		rule.Arms.Book, rule.Arms.IDs = a.Counters.book, a.Counters.book.ids()
 	}
-	return http.StatusOK, body, err
+	return rule, err
 }

@@ -1,4 +1,4 @@
-package proxy
+package registry
 
 import (
 	"slices"
@@ -185,7 +185,7 @@ func (b *armsBook) counting() *Counting {
 }
 
 // measure gives the allocation, and all that is known of closed buckets.
-func (b *armsBook) measure(now time.Time) (Allocation, [2]armTotal) {
+func (b *armsBook) measure(now time.Time) (Allocation, [2]ArmTotal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.advance(max(now.Sub(b.start), 0))

@@ -1,4 +1,4 @@
-package proxy_test
+package registry_test
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"mishap/internal/forward"
-	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 
 // ledger is a book with a time of its own.
 type ledger struct {
-	proxy.Book
+	registry.Book
 	start time.Time
 }
 
@@ -29,7 +29,7 @@ func newLedger(a fault.Arms) ledger {
 	if a.Key == "" {
 		a.Key = "cookie:session"
 	}
-	return ledger{proxy.NewBook(a, start), start}
+	return ledger{registry.NewBook(a, start), start}
 }
 
 // come is a request of a unit that comes.
@@ -55,10 +55,12 @@ func (l ledger) serve(arm forward.Arm, unit uint64, at, took time.Duration, stat
 	l.End(a, x)
 }
 
-func (l ledger) at(at time.Duration) []proxy.ArmsBucket { return l.Report(0, l.start.Add(at)).Buckets }
+func (l ledger) at(at time.Duration) []registry.ArmsBucket {
+	return l.Report(0, l.start.Add(at)).Buckets
+}
 
 // bins says how many requests are in which bin.
-func bins(b proxy.ArmBucket, bounds []float64) map[string]uint32 {
+func bins(b registry.ArmBucket, bounds []float64) map[string]uint32 {
 	out := map[string]uint32{}
 	for i, n := range b.Latency {
 		switch {
@@ -189,11 +191,11 @@ func TestRequestsAfterAFailureOfTheirUnitAreNoFirstAttempts(t *testing.T) {
 
 func TestUnitsBeyondTheLimitAreSaidToBe(t *testing.T) {
 	l := newLedger(fault.Arms{})
-	for i := range uint64(proxy.MaxUnits + 5) {
+	for i := range uint64(registry.MaxUnits + 5) {
 		l.serve(forward.Arm(1+i%2), i, 0, ms, 200)
 	}
 	a := l.Report(0, l.start).Allocation
-	if !a.Capped || a.Control.Units+a.Experiment.Units != proxy.MaxUnits || a.Requests() != proxy.MaxUnits+5 {
+	if !a.Capped || a.Control.Units+a.Experiment.Units != registry.MaxUnits || a.Requests() != registry.MaxUnits+5 {
 		t.Errorf("allocation %+v", a)
 	}
 }
@@ -213,7 +215,7 @@ func TestAChangeOfProtocolIsOverWithItsAnswer(t *testing.T) {
 func TestTheBucketsAddUp(t *testing.T) {
 	const each, workers = 2000, 4
 	l := newLedger(fault.Arms{Patience: fault.Duration(width)})
-	closed := map[uint64]proxy.ArmsBucket{}
+	closed := map[uint64]registry.ArmsBucket{}
 	read := func(now time.Time) {
 		for _, b := range l.Report(0, now).Buckets {
 			if old, ok := closed[b.Seq]; ok && !reflect.DeepEqual(old, b) {
@@ -237,7 +239,7 @@ func TestTheBucketsAddUp(t *testing.T) {
 	read(l.start.Add(each*5*ms + time.Second))
 	var requests, binned, successes uint32
 	for _, b := range closed {
-		for _, arm := range []proxy.ArmBucket{b.Control, b.Experiment} {
+		for _, arm := range []registry.ArmBucket{b.Control, b.Experiment} {
 			requests, successes = requests+arm.Requests, successes+arm.Successes
 			for i, n := range arm.Latency {
 				binned += n

@@ -1,9 +1,7 @@
-package proxy
+package registry
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -17,12 +15,6 @@ type Owner struct {
 	Run     string
 	Expires time.Duration // the lease: without a call the proxy is nobody's so long after the last one
 	Renew   bool          // refuse if the proxy is not the run's already
-}
-
-type wireOwner struct {
-	Run     string         `json:"run"`
-	Expires fault.Duration `json:"expires"`
-	Renew   bool           `json:"renew,omitempty"`
 }
 
 // Disturbance is what somebody else changed in a proxy while it belonged to a run. Another run is refused; a person who puts
@@ -54,9 +46,9 @@ type disturbed struct {
 	at time.Time
 }
 
-// own makes a proxy belong to a run, or lets its lease begin anew, and says what others changed. It is refused while the
+// Own makes a proxy belong to a run, or lets its lease begin anew, and says what others changed. It is refused while the
 // proxy, or one with the same upstream, belongs to another run or has a fault that is not the run's.
-func (r *registry) own(proxy string, o Owner) (Owned, error) {
+func (r *Registry) Own(proxy string, o Owner) (Owned, error) {
 	if err := o.check(); err != nil {
 		return Owned{}, err
 	}
@@ -93,7 +85,7 @@ func (o Owner) check() error {
 }
 
 // ownable says who is in the way of a run.
-func (r *registry) ownable(proxy, run string) error {
+func (r *Registry) ownable(proxy, run string) error {
 	for _, name := range r.together(proxy) {
 		if other := r.ownerOf(name); other != nil && other.run != run {
 			return fault.Refused(http.StatusConflict, "wait until that run is over", "%s belongs to run %s", sentence(name, proxy), other.run)
@@ -120,8 +112,8 @@ func sentence(name, asked string) string {
 	return "proxy " + name + ", which has the same upstream as " + asked + ","
 }
 
-// disown gives a proxy back, and says for the last time what others changed.
-func (r *registry) disown(proxy, run string) Owned {
+// Disown gives a proxy back, and says for the last time what others changed.
+func (r *Registry) Disown(proxy, run string) Owned {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.ownerOf(proxy)
@@ -134,7 +126,7 @@ func (r *registry) disown(proxy, run string) Owned {
 }
 
 // ownerOf is the run that a proxy belongs to; nil if it is nobody's.
-func (r *registry) ownerOf(proxy string) *owner {
+func (r *Registry) ownerOf(proxy string) *owner {
 	o := r.owners[proxy]
 	if o != nil && o.lease <= r.clock() {
 		delete(r.owners, proxy)
@@ -143,8 +135,8 @@ func (r *registry) ownerOf(proxy string) *owner {
 	return o
 }
 
-// fillOwners says of each proxy which run it belongs to.
-func (r *registry) fillOwners(list []ProxyStatus) []ProxyStatus {
+// FillOwners says of each proxy which run it belongs to.
+func (r *Registry) FillOwners(list []ProxyStatus) []ProxyStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range list {
@@ -156,13 +148,13 @@ func (r *registry) fillOwners(list []ProxyStatus) []ProxyStatus {
 }
 
 // together are the names of the proxies that are judged as one with this one, which is the first.
-func (r *registry) together(proxy string) []string {
+func (r *Registry) together(proxy string) []string {
 	list, upstream := []string{proxy}, ""
 	if p := r.proxies[proxy]; p != nil {
-		upstream = p.leads()
+		upstream = p.Leads()
 	}
 	for name, p := range r.proxies {
-		if name != proxy && upstream != "" && p.leads() == upstream {
+		if name != proxy && upstream != "" && p.Leads() == upstream {
 			list = append(list, name)
 		}
 	}
@@ -170,38 +162,8 @@ func (r *registry) together(proxy string) []string {
 	return list
 }
 
-// leadsTo is where all traffic of a proxy goes; empty if that differs. Ways to write one address are one; names that lead to
-// it are not, but for localhost.
-func leadsTo(l Listener) string {
-	switch {
-	case l.Upstream == "" || l.Upstream == Original:
-		return ""
-	case l.Protocol == fault.UDP:
-		return "udp " + oneAddress(l.Upstream)
-	}
-	return oneAddress(l.Upstream)
-}
-
-// oneAddress writes HOST:PORT as all others of the same address are written.
-func oneAddress(upstream string) string {
-	host, port, err := net.SplitHostPort(upstream)
-	if err != nil {
-		return strings.ToLower(upstream)
-	}
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	ip, err := netip.ParseAddr(host)
-	ip = ip.Unmap()
-	switch {
-	case host == "localhost", host == "", err == nil && (ip == netip.IPv6Loopback() || ip == netip.AddrFrom4([4]byte{127, 0, 0, 1}) || ip.IsUnspecified()):
-		host = "localhost"
-	case err == nil:
-		host = ip.String()
-	}
-	return net.JoinHostPort(host, port)
-}
-
 // admits says why a fault cannot be put in: its proxy belongs to another run.
-func (r *registry) admits(f fault.Fault) error {
+func (r *Registry) admits(f fault.Fault) error {
 	if f.Run == "" {
 		return nil
 	}
@@ -214,18 +176,18 @@ func (r *registry) admits(f fault.Fault) error {
 }
 
 // disturb tells the runs that a proxy belongs to, but that of the fault, what was done with it; it gives one of them.
-func (r *registry) disturb(f fault.Fault, by, what string) (run string) {
+func (r *Registry) disturb(f fault.Fault, by, what string) (run string) {
 	return r.tell(by, Disturbance{Proxy: f.Proxy, By: f.Hand(), What: "fault " + f.ID + " (" + f.Effect.Kind() + ") was " + what})
 }
 
-// upset is disturb for what is done with the proxy itself.
-func (r *registry) upset(proxy, via, what string) {
+// Upset is disturb for what is done with the proxy itself.
+func (r *Registry) Upset(proxy, via, what string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tell("", Disturbance{Proxy: proxy, By: fault.Fault{Via: via}.Hand(), What: "proxy " + proxy + " " + what})
 }
 
-func (r *registry) tell(by string, d Disturbance) (run string) {
+func (r *Registry) tell(by string, d Disturbance) (run string) {
 	for _, name := range r.together(d.Proxy) {
 		o := r.ownerOf(name)
 		if o == nil || o.run == by {
@@ -250,24 +212,11 @@ func (o *owner) told() Owned {
 }
 
 // names lists the proxies for a person.
-func (r *registry) names() string {
+func (r *Registry) names() string {
 	names := make([]string, 0, len(r.proxies))
 	for name := range r.proxies {
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	return strings.Join(names, ", ")
-}
-
-func (s *server) handleOwn(r *http.Request) (int, any, error) {
-	var body wireOwner
-	if err := readBody(r.Body, &body); err != nil {
-		return 0, nil, err
-	}
-	owned, err := s.faults.own(r.PathValue("name"), Owner{Run: body.Run, Expires: time.Duration(body.Expires), Renew: body.Renew})
-	return http.StatusOK, owned, err
-}
-
-func (s *server) handleDisown(r *http.Request) (int, any, error) {
-	return http.StatusOK, s.faults.disown(r.PathValue("name"), r.URL.Query().Get("run")), nil
 }

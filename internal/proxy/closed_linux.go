@@ -2,19 +2,9 @@ package proxy
 
 import (
 	"net"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// bootTime is the time since the machine started, counting the time that it slept.
-func bootTime() time.Duration {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
-		return time.Duration(time.Now().UnixNano()) // a kernel without this clock: a lease must end all the same
-	}
-	return time.Duration(ts.Nano())
-}
 
 // tcpClosed says whether the kernel has closed a connection for good, as a reset does. A peer that has only sent its
 // end leaves the connection open in our direction.

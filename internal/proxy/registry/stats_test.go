@@ -1,4 +1,4 @@
-package proxy_test
+package registry_test
 
 import (
 	"encoding/json"
@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/registry"
 )
 
 func TestDelaysAreSummedUpHonestly(t *testing.T) {
@@ -15,7 +15,7 @@ func TestDelaysAreSummedUpHonestly(t *testing.T) {
 		for i := range 1000 {
 			delays = append(delays, time.Duration(i+1)*unit)
 		}
-		d := proxy.Summarize(delays)
+		d := registry.Summarize(delays)
 		if d.Count != 1000 || d.Min != unit || d.Max != 1000*unit || d.Mean != 1001*unit/2 {
 			t.Errorf("in %v: %v", unit, d)
 		}
@@ -29,24 +29,24 @@ func TestDelaysAreSummedUpHonestly(t *testing.T) {
 
 // TestRareDelayShows: the percentiles of a few delays must not hide the longest.
 func TestRareDelayShows(t *testing.T) {
-	d := proxy.Summarize([]time.Duration{time.Millisecond, time.Millisecond, time.Second})
+	d := registry.Summarize([]time.Duration{time.Millisecond, time.Millisecond, time.Second})
 	if d.P99 < 960*time.Millisecond || d.P50 > 2*time.Millisecond {
 		t.Fatalf("%v", d)
 	}
 }
 
 func TestDelaysSurviveJSON(t *testing.T) {
-	for _, want := range []proxy.Delays{{}, proxy.Summarize([]time.Duration{time.Millisecond, 3 * time.Second})} {
+	for _, want := range []registry.Delays{{}, registry.Summarize([]time.Duration{time.Millisecond, 3 * time.Second})} {
 		data, err := json.Marshal(want)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got proxy.Delays
+		var got registry.Delays
 		if err := json.Unmarshal(data, &got); err != nil || got != want {
 			t.Errorf("%s became %v, %v", data, got, err)
 		}
 	}
-	if s := (proxy.Delays{}).String(); s != "none" {
+	if s := (registry.Delays{}).String(); s != "none" {
 		t.Errorf("no delays are %q", s)
 	}
 }

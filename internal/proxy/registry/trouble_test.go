@@ -1,4 +1,4 @@
-package proxy
+package registry
 
 import (
 	"bytes"
@@ -17,25 +17,25 @@ import (
 func TestTroubleIsLoggedOnceAMinuteAndCountedAlways(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		trouble := &troubles{proxy: "web", log: slog.New(slog.NewTextHandler(&log, nil))}
-		if trouble.status() != nil {
+		trouble := &Troubles{proxy: "web", log: slog.New(slog.NewTextHandler(&log, nil))}
+		if trouble.Status() != nil {
 			t.Error("trouble before there was any")
 		}
 		for range 100 {
-			trouble.met("cannot reach a:1", syscall.ECONNREFUSED)
+			trouble.Met("cannot reach a:1", syscall.ECONNREFUSED)
 			synctest.Wait() // the line is written beside
 			time.Sleep(100 * time.Millisecond)
 		}
-		trouble.met("cannot reach a:1", syscall.EMFILE) // another
+		trouble.Met("cannot reach a:1", syscall.EMFILE) // another
 		synctest.Wait()
-		trouble.met("cannot reach a:1", context.Canceled)
+		trouble.Met("cannot reach a:1", context.Canceled)
 		time.Sleep(time.Minute)
-		trouble.met("cannot reach a:1", fmt.Errorf("dial: %w", syscall.EMFILE))
+		trouble.Met("cannot reach a:1", fmt.Errorf("dial: %w", syscall.EMFILE))
 		synctest.Wait()
 		if n := strings.Count(log.String(), "\n"); n != 3 {
 			t.Errorf("%d lines:\n%s", n, &log)
 		}
-		if last := trouble.status(); last.Times != 102 || !last.At.Equal(time.Now()) || !strings.Contains(last.What, "ulimit") {
+		if last := trouble.Status(); last.Times != 102 || !last.At.Equal(time.Now()) || !strings.Contains(last.What, "ulimit") {
 			t.Errorf("%+v", last)
 		}
 	})
@@ -45,12 +45,12 @@ func TestTroubleIsLoggedOnceAMinuteAndCountedAlways(t *testing.T) {
 func TestALogThatStandsStillHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reader, writer := io.Pipe()
-		trouble := &troubles{proxy: "web", log: slog.New(slog.NewTextHandler(writer, nil))}
+		trouble := &Troubles{proxy: "web", log: slog.New(slog.NewTextHandler(writer, nil))}
 		for range 3 {
-			trouble.met("cannot reach a:1", syscall.ECONNREFUSED)
+			trouble.Met("cannot reach a:1", syscall.ECONNREFUSED)
 			time.Sleep(2 * time.Minute)
 		}
-		if last := trouble.status(); last.Times != 3 {
+		if last := trouble.Status(); last.Times != 3 {
 			t.Errorf("%+v", last)
 		}
 		_ = reader.Close()

@@ -1,4 +1,4 @@
-package proxy_test
+package registry_test
 
 import (
 	"maps"
@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"mishap/internal/forward"
-	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 )
 
 func exposed(c *fault.Counts) { c.Exposed = true }
@@ -24,7 +24,7 @@ func (l ledger) passing(arm forward.Arm, unit uint64, at, took time.Duration, st
 }
 
 // meet tells the book at a time, and that all is told up to a bucket.
-func (l ledger) meet(at time.Duration, through uint64, ids ...string) proxy.Joined {
+func (l ledger) meet(at time.Duration, through uint64, ids ...string) registry.Joined {
 	return l.Meet(through, l.start.Add(at), ids...)
 }
 
@@ -55,10 +55,10 @@ func TestOnlyWhatMetTheFaultIsInRowsAndAllIsBesideThem(t *testing.T) {
 	l.passing(forward.Control, 1, 2*width, 3*ms, 503)
 	l.passing(forward.Experiment, 4, 2*width, 3*ms, 503)
 	j := l.meet(3*width, 3, met...)
-	if want := (proxy.MetOf{Met: proxy.PerArm{Control: 1, Experiment: 2}, Of: proxy.PerArm{Control: 2, Experiment: 3}}); j.Since != want {
+	if want := (registry.MetOf{Met: registry.PerArm{Control: 1, Experiment: 2}, Of: registry.PerArm{Control: 2, Experiment: 3}}); j.Since != want {
 		t.Errorf("since %+v, want %+v", j.Since, want)
 	}
-	if want := (proxy.MetOf{Met: proxy.PerArm{Control: 1, Experiment: 1}, Of: proxy.PerArm{Control: 2, Experiment: 1}}); j.Before != want {
+	if want := (registry.MetOf{Met: registry.PerArm{Control: 1, Experiment: 1}, Of: registry.PerArm{Control: 2, Experiment: 1}}); j.Before != want {
 		t.Errorf("before %+v, want %+v", j.Before, want)
 	}
 	for row, want := range map[string][2][4]float64{
@@ -93,7 +93,7 @@ func TestARequestIsJoinedOnceWhenItMatters(t *testing.T) {
 	elsewhere := other.passing(forward.Control, 1, 0, ms, 200)
 	slow := l.come(forward.Control, 2, 10*ms)
 	early := l.ID(slow)
-	check := func(what string, j proxy.Joined, met, told, late, foreign uint64) {
+	check := func(what string, j registry.Joined, met, told, late, foreign uint64) {
 		t.Helper()
 		if j.Since.Met.Control != met || j.Told != told || j.Late != late || j.Foreign != foreign || j.Failed != "" {
 			t.Errorf("%s: %+v", what, j)
@@ -175,7 +175,7 @@ func TestRequestsUnderWayAtTheInjectionAreOfNeitherTime(t *testing.T) {
 	l.injecting(t, 150*ms, 150*ms)
 	id := l.ID(a)
 	l.End(a, answer(200, 90*ms))
-	if j := l.meet(width, 1, id); j.Before != (proxy.MetOf{}) || j.Since != (proxy.MetOf{}) {
+	if j := l.meet(width, 1, id); j.Before != (registry.MetOf{}) || j.Since != (registry.MetOf{}) {
 		t.Errorf("%+v", j)
 	}
 	if _, e := l.sums(width, "ok"); e != [4]float64{} {
@@ -188,7 +188,7 @@ func TestWhatIsNotToldInTimeIsSaidForGood(t *testing.T) {
 	t.Run("too many requests", func(t *testing.T) {
 		l := newLedger(counting(exposed))
 		first := l.passing(forward.Control, 1, 0, ms, 200)
-		for i := range uint64(proxy.MaxJoin + 2000) {
+		for i := range uint64(registry.MaxJoin + 2000) {
 			l.serve(forward.Arm(1+i%2), i, width+time.Duration(i)*20*time.Microsecond, ms, 200)
 		}
 		j := l.meet(10*time.Second, 1, first)
@@ -203,7 +203,7 @@ func TestWhatIsNotToldInTimeIsSaidForGood(t *testing.T) {
 		l := newLedger(counting(exposed))
 		l.passing(forward.Control, 1, 0, ms, 200)
 		j := l.meet(time.Hour, 0)
-		if !strings.Contains(j.Failed, "did not tell in time") || j.Through != j.Over-uint64(proxy.KeptBuckets) {
+		if !strings.Contains(j.Failed, "did not tell in time") || j.Through != j.Over-uint64(registry.KeptBuckets) {
 			t.Errorf("%+v", j)
 		}
 	})
@@ -241,23 +241,4 @@ func TestKeptRequestsTakeNoMoreMemoryForMoreUsers(t *testing.T) {
 		t.Logf("%.1f MB", float64(took)/(1<<20))
 	}
 	runtime.KeepAlive(l)
-}
-
-// TestArmsThatCountAllRequestsAreNotToldWhatTheyMet, and give no ids.
-func TestArmsThatCountAllRequestsAreNotToldWhatTheyMet(t *testing.T) {
-	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
-	f := arms("a", .5)
-	a := f.Effect.(fault.Arms)
-	a.Counts = counting().Counts
-	f.Effect = a
-	r.put(f)
-	if _, err := r.Meet(t.Context(), "a", proxy.Meeting{Run: "r"}); err == nil || !strings.Contains(err.Error(), "count all requests") {
-		t.Error(err)
-	}
-	if _, err := r.Meet(t.Context(), "a", proxy.Meeting{Run: "r2"}); err == nil || !strings.Contains(err.Error(), `belongs to run "r"`) {
-		t.Error(err)
-	}
-	if _, err := r.Meet(t.Context(), "a", proxy.Meeting{Run: "r", Met: make([]string, fault.MaxMeeting+1)}); err == nil || !strings.Contains(err.Error(), "of at most") {
-		t.Error(err)
-	}
 }

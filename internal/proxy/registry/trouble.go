@@ -1,4 +1,4 @@
-package proxy
+package registry
 
 import (
 	"context"
@@ -16,6 +16,24 @@ const (
 	logOther = time.Second // how long nothing is logged after something was
 )
 
+// ProxyStatus is what the control API says of one proxy.
+type ProxyStatus struct {
+	Name     string   `json:"name"`
+	Listen   string   `json:"listen"` // with the real port
+	Upstream string   `json:"upstream"`
+	Protocol string   `json:"protocol"`
+	Open     int      `json:"open"`               // connections now; of udp, clients that are not silent
+	Left     int      `json:"left,omitempty"`     // connections that a restart left in the process before; faults reach them too
+	Total    uint64   `json:"total"`              // connections, or clients, since the start
+	Refused  uint64   `json:"refused"`            // of them, those whose upstream could not be reached; of udp, datagrams
+	Requests uint64   `json:"requests,omitempty"` // of http, answered since the start
+	Faults   int      `json:"faults"`             // in force
+	Edge     bool     `json:"edge,omitempty"`     // the clients are outside
+	Egress   bool     `json:"egress,omitempty"`   // the upstream is outside
+	Run      string   `json:"run,omitempty"`      // that it belongs to
+	Trouble  *Trouble `json:"trouble,omitempty"`  // what last went wrong; nil if nothing has
+}
+
 // Trouble is what last went wrong between a proxy and the network. Traffic that is under way goes on.
 type Trouble struct {
 	What  string    `json:"what"` // and what to do
@@ -23,8 +41,8 @@ type Trouble struct {
 	Times uint64    `json:"times"` // since the start, whatever it was
 }
 
-// troubles remembers trouble, and logs it without filling the log.
-type troubles struct {
+// Troubles remembers trouble, and logs it without filling the log.
+type Troubles struct {
 	proxy string
 	log   *slog.Logger
 
@@ -34,8 +52,11 @@ type troubles struct {
 	logging bool // a line is being written
 }
 
-// met is to be called with every failure, and with what was tried.
-func (t *troubles) met(tried string, err error) {
+// NewTroubles makes that of one proxy.
+func NewTroubles(proxy string, log *slog.Logger) *Troubles { return &Troubles{proxy: proxy, log: log} }
+
+// Met is to be called with every failure, and with what was tried.
+func (t *Troubles) Met(tried string, err error) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed) {
 		return // the proxy ends
 	}
@@ -56,8 +77,8 @@ func (t *troubles) met(tried string, err error) {
 	}()
 }
 
-// status is the last trouble; nil if there was none.
-func (t *troubles) status() *Trouble {
+// Status is the last trouble; nil if there was none.
+func (t *Troubles) Status() *Trouble {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.last.Times == 0 {

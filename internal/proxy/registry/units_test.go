@@ -1,18 +1,15 @@
-package proxy_test
+package registry_test
 
 import (
 	"fmt"
-	"net/http"
-	"reflect"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"mishap/internal/forward"
-	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/registry"
 	"mishap/internal/slots"
 )
 
@@ -48,7 +45,7 @@ func (l ledger) injecting(t *testing.T, at, now time.Duration) {
 
 func (l ledger) limits(t *testing.T, row string, control, experiment time.Duration) {
 	t.Helper()
-	if err := l.Limit([]proxy.Threshold{{Row: row, Control: fault.Duration(control), Experiment: fault.Duration(experiment)}}); err != nil {
+	if err := l.Limit([]registry.Threshold{{Row: row, Control: fault.Duration(control), Experiment: fault.Duration(experiment)}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -159,7 +156,7 @@ func TestWhatIsUnderWayWhenTheFaultComesIsOfNeitherTime(t *testing.T) {
 	if _, e := l.sums(2*time.Second, "ok"); e != [4]float64{0, 0, 1, 0} {
 		t.Errorf("experiment %v", e)
 	}
-	if n := l.Report(0, l.start.Add(2*time.Second)).Counted.UnderWay; n != (proxy.PerArm{Experiment: 1}) {
+	if n := l.Report(0, l.start.Add(2*time.Second)).Counted.UnderWay; n != (registry.PerArm{Experiment: 1}) {
 		t.Errorf("under way %+v", n)
 	}
 }
@@ -176,33 +173,6 @@ func TestNoAnswerWithinPatienceIsAFailure(t *testing.T) {
 	l.Answered(slow, answer(200, 2010*ms))
 	if c, _ := l.sums(3*time.Second, "ok"); c != [4]float64{0, 0, 3, 2} {
 		t.Errorf("control %v", c)
-	}
-}
-
-func TestARowIsOfItsPartOfTheTraffic(t *testing.T) {
-	part := func(c *fault.Counts) {
-		c.Rows = []fault.CountRow{{Name: "all", Of: fault.OfFailures}, {Name: "pay", Of: fault.OfFailures, Path: "/pay*"},
-			{Name: "posted", Of: fault.OfFailures, Method: "POST"}, {Name: "paid", Of: fault.OfEvents, Path: "/pay*"}}
-	}
-	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
-	f := arms("a", .5)
-	a := f.Effect.(fault.Arms)
-	a.Counts = counting(part).Counts
-	f.Effect = a
-	r.put(f)
-	c := &http.Client{Timeout: patience}
-	for i := range 12 {
-		method, path := []string{"GET", "POST"}[i%2], []string{"/pay/now", "/", "/payments"}[i%3]
-		if _, _, err := r.ask(c, method, path, "Cookie", fmt.Sprintf("session=u%d", i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	report, _, _ := r.armsOf("a", 12)
-	for row, want := range map[string]float64{"all": 12, "pay": 8, "posted": 6, "paid": 8} {
-		sums, ok := report.Counted.Sums.Row(row)
-		if got := sums.Control.Before.N + sums.Experiment.Before.N; !ok || got != want {
-			t.Errorf("row %s has %v, want %v", row, got, want)
-		}
 	}
 }
 
@@ -237,122 +207,15 @@ func TestAnswersOfAPartOfTheTrafficAreToldUntilThresholdsAre(t *testing.T) {
 	if !slices.Equal(rows, []string{"p50", "p99"}) {
 		t.Errorf("answers of %v", rows)
 	}
-	var told []proxy.Threshold
+	var told []registry.Threshold
 	for _, row := range []string{"p50", "p99", "whole"} {
-		told = append(told, proxy.Threshold{Row: row, Control: fault.Duration(ms), Experiment: fault.Duration(ms)})
+		told = append(told, registry.Threshold{Row: row, Control: fault.Duration(ms), Experiment: fault.Duration(ms)})
 	}
 	if err := l.Limit(told); err != nil {
 		t.Fatal(err)
 	}
 	if all := l.Report(0, l.start.Add(5*time.Second)).Counted.Answers; all != nil {
 		t.Errorf("still tells %v", all)
-	}
-}
-
-func TestWhatArmsCountByIsToldOnceAndByTheirRun(t *testing.T) {
-	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
-	f := arms("a", .5)
-	a := f.Effect.(fault.Arms)
-	a.Counts = counting().Counts
-	f.Effect = a
-	r.put(f)
-	limit := func(row string, control, experiment time.Duration) proxy.Limits {
-		return proxy.Limits{Run: "r", Thresholds: []proxy.Threshold{{Row: row, Control: fault.Duration(control), Experiment: fault.Duration(experiment)}}}
-	}
-	if told := r.get("a").Stats.Counting; told == nil || told.Thresholds != nil || !told.Injected.IsZero() {
-		t.Errorf("before it is told the fault says %+v", told)
-	}
-	others := limit("p50", ms, ms)
-	others.Run = "r2"
-	twice := limit("p50", ms, ms)
-	twice.Thresholds = append(twice.Thresholds, twice.Thresholds[0])
-	for says, l := range map[string]proxy.Limits{
-		`belongs to run "r"`:                  others,
-		`no row "p99" that needs a threshold`: limit("p99", ms, ms),
-		`no row "ok" that needs a threshold`:  limit("ok", ms, ms),
-		"no row has a threshold":              {Run: "r"},
-		"not below control's":                 limit("p50", 2*ms, ms),
-		"must be above 0":                     limit("p50", 0, ms),
-		`row "p50" has two thresholds`:        twice,
-	} {
-		if err := r.SetThresholds(t.Context(), "a", l); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("want %q, got %v", says, err)
-		}
-	}
-	at := time.Now()
-	for range 2 {
-		if err := r.SetThresholds(t.Context(), "a", limit("p50", ms, 2*ms)); err != nil {
-			t.Errorf("the same again: %v", err)
-		}
-		if used, err := r.SetInjecting(t.Context(), "a", proxy.Injecting{Run: "r", At: at}); err != nil || used.Sub(at).Abs() > time.Minute {
-			t.Errorf("injecting: %v, %v", used, err)
-		}
-	}
-	if err := r.SetThresholds(t.Context(), "a", limit("p50", ms, 3*ms)); err == nil || !strings.Contains(err.Error(), "are fixed already") {
-		t.Errorf("others: %v", err)
-	}
-	for says, i := range map[string]proxy.Injecting{
-		"was put in at": {Run: "r", At: at.Add(time.Second)}, `belongs to run "r"`: {Run: "r2", At: at}, "at is missing": {Run: "r"},
-	} {
-		if _, err := r.SetInjecting(t.Context(), "a", i); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("want %q, got %v", says, err)
-		}
-	}
-	report, err := r.Arms(t.Context(), "a", 0, 0)
-	if err != nil || len(report.Counted.Thresholds) != 1 || report.Counted.Sums.Injected.IsZero() {
-		t.Errorf("the report says %+v, %v", report.Counted, err)
-	}
-	if told := r.get("a").Stats.Counting; told == nil || !slices.Equal(told.Thresholds, limit("p50", ms, 2*ms).Thresholds) || !told.Injected.Equal(report.Counted.Sums.Injected) {
-		t.Errorf("the fault says %+v", told)
-	}
-	if _, err := r.Put(t.Context(), f); err != nil {
-		t.Errorf("renewed: %v", err)
-	}
-}
-
-// TestArmsOfAnEarlierVersionCountNoUnits, and say so when they are told what to count by.
-func TestArmsOfAnEarlierVersionCountNoUnits(t *testing.T) {
-	r := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
-	r.put(arms("a", .5))
-	if report, err := r.Arms(t.Context(), "a", 0, 0); err != nil || report.Counted != nil {
-		t.Errorf("counted %+v, %v", report.Counted, err)
-	}
-	if told := r.get("a").Stats.Counting; told != nil {
-		t.Errorf("the fault says %+v", told)
-	}
-	if _, err := r.SetInjecting(t.Context(), "a", proxy.Injecting{Run: "r", At: time.Now()}); err == nil || !strings.Contains(err.Error(), "count no units") {
-		t.Error(err)
-	}
-}
-
-func TestCountsThatCannotBeAreRefused(t *testing.T) {
-	row := func(r fault.CountRow) func(*fault.Counts) {
-		return func(c *fault.Counts) { c.Rows = append(c.Rows, r) }
-	}
-	for says, change := range map[string]func(*fault.Counts){
-		"from 1 to 64 rows":        func(c *fault.Counts) { c.Rows = nil },
-		"that of another: \"ok\"":  row(fault.CountRow{Name: "ok", Of: fault.OfEvents}),
-		"another: \"p50 change\"":  row(fault.CountRow{Name: "p50 change", Of: fault.OfFailures}),
-		"no name":                  row(fault.CountRow{Of: fault.OfEvents}),
-		"not of failures, slow or": row(fault.CountRow{Name: "x", Of: "luck"}),
-		"can never match":          row(fault.CountRow{Name: "x", Of: fault.OfEvents, Path: "pay"}),
-		"is not a method":          row(fault.CountRow{Name: "x", Of: fault.OfEvents, Method: "G T"}),
-		"from 100 to 599":          func(c *fault.Counts) { c.Success = &fault.Success{Status: [][2]int{{300, 200}}} },
-		"gRPC has no status 17":    func(c *fault.Counts) { c.Success = &fault.Success{Not: &fault.Failing{GRPCStatus: []int{17}}} },
-		"is not a field name": func(c *fault.Counts) {
-			c.Success = &fault.Success{Not: &fault.Failing{Header: map[string]string{"a b": "*"}}}
-		},
-		"a member of JSON needs a name": func(c *fault.Counts) {
-			c.Success = &fault.Success{Not: &fault.Failing{JSON: map[string]string{"": "*"}}}
-		},
-	} {
-		f := arms("x", .1)
-		a := f.Effect.(fault.Arms)
-		a.Counts = counting(change).Counts
-		f.Effect = a
-		if err := f.Check(); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("want %q, got %v", says, err)
-		}
 	}
 }
 
@@ -381,20 +244,5 @@ func TestABookTakesNoMoreMemoryForMoreUsers(t *testing.T) {
 	}
 	if c, _ := l.sums(9*time.Minute, "ok"); c[0] != 500_000 {
 		t.Errorf("counted %v", c)
-	}
-}
-
-// TestAFaultWithCountsIsTheSameAfterItWasSent: else it could not be renewed.
-func TestAFaultWithCountsIsTheSameAfterItWasSent(t *testing.T) {
-	a := counting(func(c *fault.Counts) {
-		c.Success = &fault.Success{Status: [][2]int{{200, 299}}, Not: &fault.Failing{JSON: map[string]string{"a.b": "*"}, GRPCStatus: []int{8}}}
-	})
-	data, err := (fault.Fault{Effect: a}).MarshalJSON()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var f fault.Fault
-	if err := f.UnmarshalJSON(data); err != nil || !reflect.DeepEqual(f.Effect, fault.Effect(a)) {
-		t.Errorf("%s became %+v, %v", data, f.Effect, err)
 	}
 }

@@ -1,4 +1,4 @@
-package proxy
+package registry
 
 import (
 	"math"
@@ -45,7 +45,7 @@ type armsBook struct {
 	malformed uint64
 	assigned  [2]uint64
 	unitCount [2]uint64
-	totals    [2]armTotal // of closed buckets
+	totals    [2]ArmTotal // of closed buckets
 }
 
 // armsBucket is what came within a bucket's width, from the first that is not closed on; nil where nothing has come.
@@ -63,10 +63,15 @@ type armCount struct {
 	latency   [armsBins]uint32
 }
 
-// armTotal is an arm over all closed buckets.
-type armTotal struct {
-	requests, successes uint64
-	latency             [armsBins]uint64
+// ArmTotal is an arm over all closed buckets.
+type ArmTotal struct {
+	Requests, Successes uint64
+	Latency             [armsBins]uint64
+}
+
+// Bound is the upper bound of a bin of latencies; the last has none.
+func (ArmTotal) Bound(bin int) (bound time.Duration, bounded bool) {
+	return armsEdge(bin), bin < armsEdges
 }
 
 func newArmsBook(a fault.Arms, now time.Time) *armsBook {
@@ -308,10 +313,10 @@ func (b *armsBook) reuse(requests []armRequest) {
 func (b *armsBook) total(c *armsClosed) {
 	for i := range c.arms {
 		t, arm := &b.totals[i], &c.arms[i]
-		t.requests += uint64(arm.Requests)
-		t.successes += uint64(arm.Successes)
+		t.Requests += uint64(arm.Requests)
+		t.Successes += uint64(arm.Successes)
 		for bin, n := range arm.latency {
-			t.latency[bin] += uint64(n)
+			t.Latency[bin] += uint64(n)
 		}
 	}
 }

@@ -1,0 +1,16 @@
+package registry
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// bootTime is the time since the machine started, counting the time that it slept.
+func bootTime() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return time.Duration(time.Now().UnixNano()) // a kernel without this clock: a lease must end all the same
+	}
+	return time.Duration(ts.Nano())
+}
