@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"net"
@@ -43,18 +44,19 @@ type lanes struct {
 	dir   string
 	edges []string
 	alpha float64 // of the experiments
+	alike bool    // all lanes have the same traffic
 }
 
-func newLanes(t *testing.T, n int) *lanes {
+func newLanes(t *testing.T, n int, alike bool) *lanes {
 	t.Helper()
-	l := &lanes{t: t, dir: t.TempDir(), alpha: 0.01}
-	answer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if rand.Float64() < laneFails {
+	l := &lanes{t: t, dir: t.TempDir(), alpha: 0.01, alike: alike}
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Fails") != "" {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 		_, _ = io.WriteString(w, "ok\n")
 	})
-	settings := "state: ./state\nproxies:\n"
+	settings := fmt.Sprintf("state: ./state\ngovernor: {runs: %d}\nproxies:\n", n)
 	ports := make([]string, 2*n)
 	for i := range ports {
 		ports[i] = freeport.Address()
@@ -73,33 +75,63 @@ func newLanes(t *testing.T, n int) *lanes {
 	var users sync.WaitGroup
 	t.Cleanup(func() { cancel(); users.Wait() })
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 50}}
-	for _, edge := range l.edges {
-		users.Go(func() { visit(ctx, client, "http://"+edge+"/") })
+	for i, edge := range l.edges {
+		users.Go(func() { visit(ctx, client, "http://"+edge+"/", traffics()[l.traffic(i)]) })
 	}
 	return l
 }
 
+// traffic is what the users of a lane are like, which [traffics] has by name.
+func (l *lanes) traffic(lane int) string {
+	if l.alike {
+		return "independent requests"
+	}
+	return slices.Sorted(maps.Keys(traffics()))[lane%len(traffics())]
+}
+
+// traffics are systems that all answer laneRate requests per second, of which
+// laneFails fail without a fault. A traffic gives the next requests that are made
+// side by side: whose, how many, and whether they fail.
+func traffics() map[string]func() (user, n int, fails bool) {
+	return map[string]func() (user, n int, fails bool){
+		"independent requests": func() (int, int, bool) { return rand.IntN(laneUsers), 1, rand.Float64() < laneFails },
+		"page views of 20":     func() (int, int, bool) { return rand.IntN(laneUsers), 20, rand.Float64() < laneFails },
+		"users who fail": func() (int, int, bool) { // one of 50 has all the failures
+			user := rand.IntN(laneUsers)
+			return user, 1, user%50 == 0 && rand.Float64() < 50*laneFails
+		},
+	}
+}
+
 // visit sends requests at random times, each of a random user.
-func visit(ctx context.Context, client *http.Client, url string) {
+func visit(ctx context.Context, client *http.Client, url string, next func() (user, n int, fails bool)) {
 	var open sync.WaitGroup
 	defer open.Wait()
 	for {
+		user, n, fails := next()
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(time.Duration(rand.ExpFloat64() * float64(time.Second) / laneRate)):
+		case <-time.After(time.Duration(rand.ExpFloat64() * float64(n) * float64(time.Second) / laneRate)):
 		}
-		open.Go(func() {
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-			if err != nil {
-				return
-			}
-			req.AddCookie(&http.Cookie{Name: "session", Value: strconv.Itoa(rand.IntN(laneUsers))})
-			if resp, err := client.Do(req); err == nil {
-				_, _ = io.Copy(io.Discard, resp.Body)
-				_ = resp.Body.Close()
-			}
-		})
+		for range n {
+			open.Go(func() { ask(ctx, client, url, user, fails) })
+		}
+	}
+}
+
+func ask(ctx context.Context, client *http.Client, url string, user int, fails bool) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return
+	}
+	if fails {
+		req.Header.Set("X-Fails", "yes")
+	}
+	req.AddCookie(&http.Cookie{Name: "session", Value: strconv.Itoa(user)})
+	if resp, err := client.Do(req); err == nil {
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
 	}
 }
 
@@ -282,39 +314,57 @@ const laneCount = 20
 // With alpha 0.01, more than six of 200 happen in one of 250 tries.
 func TestHealthyArmsAreSeldomToldApart(t *testing.T) {
 	n := armRuns(t)
-	runs := newLanes(t, min(n, laneCount)).all(n, "0.02pp", "60s", "--no-fault")
-	aborted, requests := 0, int64(0)
-	for _, run := range runs {
-		look := run.Compared()
+	l := newLanes(t, min(n, laneCount), false)
+	aborted, requests, compared := map[string]int{}, int64(0), map[string]int{}
+	for _, run := range l.all(n, "0.02pp", "60s", "--no-fault") {
+		look, traffic := run.Compared(), l.trafficOf(run)
 		if look == nil {
 			t.Errorf("run %s was never compared: %s", run.ID, run.Reason)
 			continue
 		}
+		compared[traffic]++
 		requests += look.Metrics[0].Total.Control.Requests + look.Metrics[0].Total.Experiment.Requests
 		if look.Outcome == mishap.HarmShown {
-			aborted++
+			aborted[traffic]++
 			t.Logf("run %s was aborted: %s", run.ID, look.Reason)
 		}
 	}
-	t.Logf("%d of %d A/A runs aborted, %d requests compared", aborted, len(runs), requests)
-	if most := 6 * max(n, 200) / 200; aborted > most {
-		t.Errorf("%d of %d A/A runs aborted, more than %d", aborted, len(runs), most)
+	all := 0
+	for traffic, n := range compared {
+		all += aborted[traffic]
+		t.Logf("%s: %d of %d A/A runs aborted", traffic, aborted[traffic], n)
 	}
+	t.Logf("%d requests compared", requests)
+	if most := 6 * max(n, 200) / 200; all > most {
+		t.Errorf("%d of %d A/A runs aborted, more than %d", all, n, most)
+	}
+}
+
+// trafficOf is what the users of a run's lane were like.
+func (l *lanes) trafficOf(run *mishap.Run) string {
+	var lane, number int
+	if _, err := fmt.Sscanf(run.Plan.Experiment.Name, "lane-%d-%d", &lane, &number); err != nil {
+		l.t.Fatal(err)
+	}
+	return l.traffic(lane)
 }
 
 // TestHarmIsStoppedWithinSeconds: 0.5 % of requests fail, 5 % with the fault.
 func TestHarmIsStoppedWithinSeconds(t *testing.T) {
 	n := armRuns(t)
-	var took, extra, alarm, kayenta []float64
+	took, extra := map[string][]float64{}, map[string][]float64{}
+	var alarm, kayenta []float64
 	random := rand.New(rand.NewPCG(1, 2))
-	for _, run := range newLanes(t, min(n, laneCount)).all(n, "0.5pp", "5m") {
+	l := newLanes(t, min(n, laneCount), false)
+	for _, run := range l.all(n, "0.5pp", "5m") {
 		verdict, reason := mishap.Judge(run)
+		traffic := l.trafficOf(run)
 		if verdict != mishap.Deviated {
-			t.Errorf("run %s: %s: %s", run.ID, verdict, reason)
+			t.Errorf("run %s with %s: %s: %s", run.ID, traffic, verdict, reason)
 			continue
 		}
-		took = append(took, run.RevertedAt.Sub(run.InjectedAt).Seconds())
-		extra = append(extra, run.Compared().Extra)
+		took[traffic] = append(took[traffic], run.RevertedAt.Sub(run.InjectedAt).Seconds())
+		extra[traffic] = append(extra[traffic], run.Compared().Extra)
 		minutes := goOn(run, 30, random)
 		alarm = append(alarm, orNever(alarmAfter(minutes)))
 		kayenta = append(kayenta, orNever(kayentaAfter(minutes)))
@@ -322,19 +372,21 @@ func TestHarmIsStoppedWithinSeconds(t *testing.T) {
 	if len(took) == 0 {
 		t.Fatal("no run was stopped")
 	}
-	middle := median(took)
-	t.Logf("%d runs: reverted %.1f s after injection at the median, %.1f s in 9 of 10; %.0f extra failures at the median", len(took), middle, took[len(took)*9/10], median(extra))
+	for traffic, times := range took {
+		middle := median(times)
+		t.Logf("%s: %d runs: reverted %.1f s after injection at the median, %.1f s in 9 of 10; %.0f extra failures at the median", traffic, len(times), middle, times[len(times)*9/10], median(extra[traffic]))
+		if traffic == "independent requests" && middle > 9 {
+			t.Errorf("reverted %.1f s after injection at the median, more than 9 s", middle)
+		}
+	}
 	t.Logf("the same data, going on: an alarm of three minutes after %.0f s at the median, Kayenta's judge after %.0f s; never within half an hour: %d and %d",
 		median(alarm), median(kayenta), nevers(alarm), nevers(kayenta))
-	if middle > 9 {
-		t.Errorf("reverted %.1f s after injection at the median, more than 9 s", middle)
-	}
 }
 
 // TestArmsOnRealProxiesAreClearedAndStopped is the whole of it, once: users, an edge, a dependency, a fault in one arm.
 func TestArmsOnRealProxiesAreClearedAndStopped(t *testing.T) {
 	t.Parallel()
-	l := newLanes(t, 2)
+	l := newLanes(t, 2, true)
 	l.alpha = 0.0001 // a test that fails once in a hundred times is no test
 	if plan, err := l.mishap("plan", l.experiment(1, 0, someSlow, "2pp", "2m")).CombinedOutput(); err != nil || !strings.Contains(strings.Join(strings.Fields(string(plan)), " "), "can be ruled out in") {
 		t.Errorf("plan: %v\n%s", err, plan)
