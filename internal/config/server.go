@@ -146,6 +146,16 @@ const (
 	staleAfter     = 30 * 24 * time.Hour
 )
 
+func (s *Settings) checkAllow() (problems []error) {
+	if _, err := outside.ParseHosts(s.Server.Allow.Hosts); err != nil {
+		problems = append(problems, s.wrong("allow", "hosts: %s", strings.ReplaceAll(err.Error(), "\n", "; ")))
+	}
+	if _, err := outside.ParseFiles(s.Server.Allow.Files, nil); err != nil {
+		problems = append(problems, s.wrong("allow", "files: %s", strings.ReplaceAll(err.Error(), "\n", "; ")))
+	}
+	return problems
+}
+
 // sections are the settings that are lists or mappings, with where they go.
 func (s *Settings) sections() map[string]any {
 	return map[string]any{
@@ -166,12 +176,7 @@ func (s *Settings) checkServer() (problems []error) {
 		}
 		names[one.Name] = true
 	}
-	if _, err := outside.ParseHosts(s.Server.Allow.Hosts); err != nil {
-		problems = append(problems, s.wrong("allow", "hosts: %s", strings.ReplaceAll(err.Error(), "\n", "; ")))
-	}
-	if _, err := outside.ParseFiles(s.Server.Allow.Files, nil); err != nil {
-		problems = append(problems, s.wrong("allow", "files: %s", strings.ReplaceAll(err.Error(), "\n", "; ")))
-	}
+	problems = append(problems, s.checkAllow()...)
 	g := &s.Server.Governor
 	if g.Runs < 0 || g.Targets < 0 {
 		problems = append(problems, s.wrong("governor", "runs and targets must not be negative"))

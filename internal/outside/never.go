@@ -9,7 +9,7 @@ func never(address netip.Addr) bool {
 	if address.IsLinkLocalUnicast() {
 		return true
 	}
-	for _, cloud := range metadata {
+	for _, cloud := range metadata() {
 		if cloud.Contains(address) {
 			return true
 		}
@@ -19,32 +19,38 @@ func never(address netip.Addr) bool {
 }
 
 // metadata are those that are not link-local.
-var metadata = []netip.Prefix{
-	netip.MustParsePrefix("fd00:ec2::/32"),          // AWS: instance metadata, credentials of EKS pods
-	netip.MustParsePrefix("fd20:ce::254/128"),       // Google Cloud
-	netip.MustParsePrefix("168.63.129.16/32"),       // Azure's agent, with certificates and settings
-	netip.MustParsePrefix("fd00:c1::a9fe:a9fe/128"), // Oracle Cloud
-	netip.MustParsePrefix("192.0.0.192/32"),         // Oracle Cloud, the older one
-	netip.MustParsePrefix("100.100.100.200/32"),     // Alibaba Cloud
-	netip.MustParsePrefix("fd00:42::42/128"),        // Scaleway
+func metadata() []netip.Prefix {
+	return []netip.Prefix{
+		netip.MustParsePrefix("fd00:ec2::/32"),          // AWS: instance metadata, credentials of EKS pods
+		netip.MustParsePrefix("fd20:ce::254/128"),       // Google Cloud
+		netip.MustParsePrefix("168.63.129.16/32"),       // Azure's agent, with certificates and settings
+		netip.MustParsePrefix("fd00:c1::a9fe:a9fe/128"), // Oracle Cloud
+		netip.MustParsePrefix("192.0.0.192/32"),         // Oracle Cloud, the older one
+		netip.MustParsePrefix("100.100.100.200/32"),     // Alibaba Cloud
+		netip.MustParsePrefix("fd00:42::42/128"),        // Scaleway
+	}
 }
 
-// translations are the prefixes of addresses that hold one of IPv4, and at which
-// byte: of NAT64 (RFC 6052, RFC 8215), 6to4 (RFC 3056), and IPv4-compatible ones
-// (RFC 4291).
-var translations = []struct {
+// translation is a prefix of addresses that hold one of IPv4.
+type translation struct {
 	of netip.Prefix
-	at int
-}{
-	{netip.MustParsePrefix("64:ff9b::/96"), 12},
-	{netip.MustParsePrefix("64:ff9b:1::/48"), 12},
-	{netip.MustParsePrefix("2002::/16"), 2},
-	{netip.MustParsePrefix("::/96"), 12},
+	at int // the byte that it begins at
+}
+
+// translations are those of NAT64 (RFC 6052, RFC 8215), 6to4 (RFC 3056), and of
+// IPv4-compatible addresses (RFC 4291).
+func translations() []translation {
+	return []translation{
+		{netip.MustParsePrefix("64:ff9b::/96"), 12},
+		{netip.MustParsePrefix("64:ff9b:1::/48"), 12},
+		{netip.MustParsePrefix("2002::/16"), 2},
+		{netip.MustParsePrefix("::/96"), 12},
+	}
 }
 
 func translated(address netip.Addr) (inner netip.Addr, ok bool) {
 	bytes := address.As16()
-	for _, t := range translations {
+	for _, t := range translations() {
 		if t.of.Contains(address) {
 			return netip.AddrFrom4([4]byte(bytes[t.at : t.at+4])), true
 		}
