@@ -498,3 +498,40 @@ func TestAnInterruptWhileSomethingIsMendedLetsNothingStart(t *testing.T) {
 	c.ends(130)
 	s.reverted()
 }
+
+// TestWhatIsStrandedIsRevertedAndSettledWhileItsServerLives: the server tries again
+// by itself, after minutes in the end, and keeps no person from doing it.
+func TestWhatIsStrandedIsRevertedAndSettledWhileItsServerLives(t *testing.T) {
+	for name, end := range map[string][]string{"reverted": {"revert", "last"}, "all reverted": {"revert", "--all"}, "settled": {"revert", "last", "--settle", "removed it"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			if err := os.Mkdir(filepath.Join(s.dir, "experiments"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			s.write("mishap.yaml", "revertWithin: 1s\n")
+			s.left()
+			_ = os.Remove(filepath.Join(s.dir, "go"))
+			s.mishap("serve", "--experiments", "experiments", "--listen", "none").begin()
+			await(t, "the server has given up", func() bool {
+				status := s.mishap("status")
+				_ = status.Run()
+				return strings.Contains(status.out.String(), "stranded")
+			})
+			revert := s.mishap("revert", "--all").begin()
+			revert.ends(6)
+			if said := revert.out.String(); strings.Contains(said, "nothing to revert") || !s.is("flag") {
+				t.Errorf("it says %q", said)
+			}
+			if end[len(end)-2] != "--settle" {
+				s.write("go", "")
+			}
+			s.mishap(end...).begin().ends(0)
+			if s.is("flag") != (name == "settled") {
+				t.Errorf("the flag is there: %v", s.is("flag"))
+			}
+			last := s.mishap("revert", "--all").begin()
+			last.ends(0)
+		})
+	}
+}

@@ -137,7 +137,7 @@ func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run
 	end := a.Aiding(ctx, "") // before the ledger is asked for anything
 	c.nameLeftovers(ctx, a)
 	end()
-	if _, err := c.mend(ctx, a, "", func(line string) { c.tell("mishap: %s\n", line) }); err != nil {
+	if _, err := c.mend(ctx, a, "", app.RunOptions{Stray: func(line string) { c.tell("mishap: %s\n", line) }}); err != nil {
 		return nil, err
 	}
 	if err := a.Blocked(nil); err != nil { // by what cannot even be told what it was about

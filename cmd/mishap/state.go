@@ -226,7 +226,7 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 		which = args[0]
 	}
 	var strays []string
-	mended, err := c.mend(cmd.Context(), a, which, func(line string) { strays = append(strays, line) })
+	mended, err := c.mend(cmd.Context(), a, which, app.RunOptions{Stranded: true, Stray: func(line string) { strays = append(strays, line) }})
 	if errors.Is(err, app.ErrAlive) {
 		return c.abort(cmd.Context(), a, which, "reverted by hand")
 	}
@@ -254,12 +254,13 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 }
 
 // mend reverts what lost servers left, and remembers if something is still in.
-func (c *cli) mend(ctx context.Context, a *app.App, which string, stray func(string)) ([]*mishap.Run, error) {
+func (c *cli) mend(ctx context.Context, a *app.App, which string, o app.RunOptions) ([]*mishap.Run, error) {
 	view := c.view()
 	defer view.Close()
 	ctx, stops, done := c.stoppable(ctx, "revert", view)
 	defer done()
-	mended, err := a.Mend(ctx, which, app.RunOptions{Seen: c.follow(view), Stops: stops, Stray: stray})
+	o.Seen, o.Stops = c.follow(view), stops
+	mended, err := a.Mend(ctx, which, o)
 	for _, run := range mended {
 		if len(run.Outstanding()) > 0 {
 			c.outcome = mishap.Worst(c.outcome, mishap.OutcomeStillIn)

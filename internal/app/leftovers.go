@@ -30,6 +30,19 @@ type orphan struct {
 // orphans lists the runs whose servers are gone, and those of this one that
 // nobody here is on, oldest first.
 func (a *App) orphans(ctx context.Context) ([]orphan, error) {
+	return a.unfinished(ctx, func(r ledger.Record, alive bool) bool { return !alive || a.Unattended(r) })
+}
+
+// revertible are the orphans, and what is stranded with a server that lives: that
+// tries again after minutes, and a person does not wait for it.
+func (a *App) revertible(ctx context.Context) ([]orphan, error) {
+	return a.unfinished(ctx, func(r ledger.Record, alive bool) bool {
+		return !alive || r.State == mishap.Stranded || a.Unattended(r)
+	})
+}
+
+// unfinished lists the runs that are meant, oldest first.
+func (a *App) unfinished(ctx context.Context, meant func(r ledger.Record, alive bool) bool) ([]orphan, error) {
 	if !a.HasLedger(ctx) {
 		return nil, nil
 	}
@@ -47,7 +60,7 @@ func (a *App) orphans(ctx context.Context) ([]orphan, error) {
 		if err != nil {
 			return all, err
 		}
-		if alive && !a.Unattended(r) {
+		if !meant(r, alive) {
 			continue
 		}
 		entries, err := book.Entries(ctx, r.ID)
@@ -99,13 +112,20 @@ func (a *App) Leftovers(ctx context.Context) ([]string, error) {
 	return lines, errors.Join(err, errUndo, a.Unsettled())
 }
 
+func (a *App) orphansFor(ctx context.Context, o RunOptions) ([]orphan, error) {
+	if o.Stranded {
+		return a.revertible(ctx)
+	}
+	return a.orphans(ctx)
+}
+
 // Mend reverts what lost servers left: of one run, or of all if which is empty.
 // What has an undo file is reverted at once, whatever the ledger does; runs are
 // brought to their ends side by side. It answers those that it brought to an end,
 // or tried to.
 func (a *App) Mend(ctx context.Context, which string, o RunOptions) ([]*mishap.Run, error) {
 	end := a.Aiding(ctx, which)
-	orphans, err := a.orphans(ctx)
+	orphans, err := a.orphansFor(ctx, o)
 	end()
 	if err != nil && which != "" {
 		return nil, a.allUnrecorded(err)

@@ -33,6 +33,7 @@ type RunOptions struct {
 	NoFault bool                     // A/A: the faults are left out
 
 	Override *mishap.Override // of what the settings and the ledger say of all runs, for one by hand; may be nil
+	Stranded bool             // what is stranded is tried again, also if its server lives
 	GiveUp   <-chan struct{}  // ends the tries to write how it ended; nil: one is enough
 }
 

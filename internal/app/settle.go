@@ -11,7 +11,7 @@ import (
 
 // Settle records that a person has put back what is stranded.
 func (a *App) Settle(ctx context.Context, which, by, reason string) (*mishap.Run, error) {
-	orphans, err := a.orphans(ctx)
+	orphans, err := a.revertible(ctx)
 	if err != nil {
 		return nil, err
 	}

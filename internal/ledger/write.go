@@ -249,7 +249,11 @@ func (s *store) TakeOver(ctx context.Context, old Lease, server string) (Lease, 
 		if alive, err := t.alive(ctx, old.Server, false, t.dialect.forUpdate); err != nil {
 			return err
 		} else if alive && old.Server != server {
-			return fmt.Errorf("%w: its server %s lives", ErrFenced, old.Server)
+			if stranded, err := t.stranded(ctx, old.Run); err != nil {
+				return err
+			} else if !stranded {
+				return fmt.Errorf("%w: its server %s lives", ErrFenced, old.Server)
+			}
 		}
 		if err := t.mayOwn(ctx, server); err != nil {
 			return err
@@ -257,6 +261,13 @@ func (s *store) TakeOver(ctx context.Context, old Lease, server string) (Lease, 
 		err := t.exec(ctx, `UPDATE runs SET server = ?, fence = ? WHERE id = ?`, server, next.Fence, old.Run)
 		return err
 	}))
+}
+
+// stranded reports whether nobody is on a run although it has not ended.
+func (t tx) stranded(ctx context.Context, run string) (bool, error) {
+	var state mishap.State
+	err := t.row(ctx, `SELECT state FROM runs WHERE id = ?`, run).Scan(&state)
+	return state == mishap.Stranded, err
 }
 
 // Halt stops everything and lets nothing start. Halting twice keeps the first.
