@@ -91,6 +91,8 @@ type FieldError struct {
 	Path string // from the enclosing probe, fault or safeguard: "with.url", "expect.status"
 	Msg  string // what is wrong
 	Hint string // what to do; may be empty
+
+	Secret bool // the value is a secret: what shows where it stands must not show it
 }
 
 // Error returns path and message.

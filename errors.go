@@ -80,3 +80,18 @@ type Warning struct{ FieldError }
 
 // Unwrap returns where it is and what to do.
 func (w *Warning) Unwrap() error { return &w.FieldError }
+
+// WithoutWarnings is what of joined errors keeps something from running.
+func WithoutWarnings(err error) error {
+	switch e := err.(type) {
+	case *Warning:
+		return nil
+	case interface{ Unwrap() []error }:
+		var all []error
+		for _, one := range e.Unwrap() {
+			all = append(all, WithoutWarnings(one))
+		}
+		return errors.Join(all...)
+	}
+	return err
+}

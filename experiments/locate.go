@@ -94,6 +94,9 @@ func (f *file) complainErr(n *node, err error) {
 		if !at.found || strings.HasPrefix(field.Msg, "unknown key") {
 			line, column = at.keyLine, at.keyColumn
 		}
+		if field.Secret {
+			f.hide(at.line, at.column)
+		}
 		if isWarning(err) {
 			f.warn(line, column, field.Error(), hint)
 			continue

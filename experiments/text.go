@@ -45,6 +45,24 @@ func (f *file) warn(line, column int, msg, hint string) {
 	}
 }
 
+// hide takes from a line the secret that begins at column, and what follows it, out
+// of all excerpts, also of what was said about the line before.
+func (f *file) hide(line, column int) {
+	if line < 1 || line > len(f.lines) {
+		return
+	}
+	if text := []rune(f.lines[line-1]); column-1 < len(text) {
+		f.lines[line-1] = string(text[:column-1]) + "[secret]"
+	}
+	for _, said := range []Problems{f.problems, f.warnings} {
+		for i, p := range said {
+			if p.Line == line && p.Excerpt != "" {
+				said[i].Excerpt = excerpt(f.lines[line-1], p.Column)
+			}
+		}
+	}
+}
+
 func (f *file) at(line, column int, msg, hint string) Problem {
 	p := Problem{File: f.path, Line: line, Column: column, Msg: msg, Hint: hint}
 	if line >= 1 && line <= len(f.lines) {

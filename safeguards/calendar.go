@@ -14,11 +14,11 @@ import (
 )
 
 type calendarWith struct {
-	Dates    []string `json:"dates,omitempty" jsonschema:"whole days, such as 2026-12-24, or 2026-12-24..2027-01-02"`
-	File     string   `json:"file,omitempty" jsonschema:"an iCalendar file, or a text file with a day or a range of days per line"`
-	URL      string   `json:"url,omitempty" jsonschema:"an iCalendar feed"`
-	Timezone string   `json:"timezone" jsonschema:"IANA name of the zone that whole days and times without a zone are meant in"`
-	During   string   `json:"during,omitempty" jsonschema:"refuse (the default): no run during an event; allow: runs only during one"`
+	Dates    []string      `json:"dates,omitempty" jsonschema:"whole days, such as 2026-12-24, or 2026-12-24..2027-01-02"`
+	File     string        `json:"file,omitempty" jsonschema:"an iCalendar file, or a text file with a day or a range of days per line"`
+	URL      mishap.Secret `json:"url,omitzero" jsonschema:"an iCalendar feed"`
+	Timezone string        `json:"timezone" jsonschema:"IANA name of the zone that whole days and times without a zone are meant in"`
+	During   string        `json:"during,omitempty" jsonschema:"refuse (the default): no run during an event; allow: runs only during one"`
 }
 
 func calendarKind(d Deps) mishap.SafeguardKind {
@@ -36,16 +36,16 @@ func calendarKind(d Deps) mishap.SafeguardKind {
 		New: func(with json.RawMessage) (mishap.Safeguard, error) {
 			w, err := readCalendar(with)
 			problems := []error{err}
-			c := &calendar{calendarWith: w, files: d.Files, feed: feed{url: w.URL, dial: d.Dial}}
+			c := &calendar{calendarWith: w, files: d.Files, feed: feed{url: w.URL, secret: d.Secret, dial: d.Dial}}
 			if c.zone, err = time.LoadLocation(w.Timezone); err != nil || w.Timezone == "" || w.Timezone == "Local" {
 				problems = append(problems, &mishap.FieldError{Path: "with.timezone", Msg: fmt.Sprintf("%q is not a time zone", w.Timezone), Hint: "write an IANA name such as Europe/London or UTC"})
 				c.zone = time.UTC
 			}
-			if w.Dates == nil && w.File == "" && w.URL == "" {
+			if w.Dates == nil && w.File == "" && w.URL == (mishap.Secret{}) {
 				problems = append(problems, &mishap.FieldError{Path: "with", Msg: "names no dates", Hint: "give dates, a file or a url"})
 			}
-			if u, err := url.Parse(w.URL); w.URL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
-				problems = append(problems, &mishap.FieldError{Path: "with.url", Msg: fmt.Sprintf("%q is not an http address", w.URL), Hint: "write it like https://calendar.example/holidays.ics"})
+			if !w.URL.IsReference() && w.URL.Value != "" && !isWeb(w.URL.Value) {
+				problems = append(problems, &mishap.FieldError{Path: "with.url", Msg: "is not an http address", Hint: "write it like https://calendar.example/holidays.ics"})
 			}
 			if w.During != "" && w.During != "refuse" && w.During != "allow" {
 				problems = append(problems, &mishap.FieldError{Path: "with.during", Msg: fmt.Sprintf("%q is neither refuse nor allow", w.During), Hint: mishap.Suggest(w.During, []string{"refuse", "allow"})})
@@ -66,6 +66,11 @@ func calendarKind(d Deps) mishap.SafeguardKind {
 	}
 }
 
+func isWeb(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")
+}
+
 func readCalendar(with json.RawMessage) (w calendarWith, err error) {
 	err = mishap.Decode("with", with, &w)
 	return w, err
@@ -77,7 +82,7 @@ func (w calendarWith) uses() mishap.Uses {
 	if w.File != "" {
 		u.Files = append(u.Files, w.File)
 	}
-	if at, err := url.Parse(w.URL); err == nil && at.Host != "" {
+	if at, err := url.Parse(w.URL.Value); err == nil && at.Host != "" {
 		u.Hosts = append(u.Hosts, outside.HostPort(at))
 	}
 	return u

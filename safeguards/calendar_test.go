@@ -2,6 +2,8 @@ package safeguards
 
 import (
 	"encoding/json"
+	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -125,7 +127,7 @@ func TestAFeedThatFailsIsGoodForADay(t *testing.T) {
 		_, _ = w.Write([]byte(feedText))
 	}))
 	defer server.Close()
-	f := feed{url: server.URL}
+	f := feed{url: mishap.Secret{Value: server.URL}}
 	read := func(back time.Duration) error {
 		f.said, f.next = f.said.Add(-back), f.next.Add(-back)
 		_, err := f.read(t.Context())
@@ -149,7 +151,7 @@ func TestTheAddressOfAPrivateCalendarIsInNoError(t *testing.T) {
 	private := strings.Replace(server.URL, "http://", "http://ann:hunter2@", 1) + "/private-hunter2/x.ics?token=hunter2"
 	fails := func(want string) {
 		t.Helper()
-		f := feed{url: private}
+		f := feed{url: mishap.Secret{Value: private}}
 		_, err := f.read(t.Context())
 		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), server.Listener.Addr().String()) || !strings.Contains(err.Error(), want) {
 			t.Errorf("it says %v, want the host and %q", err, want)
@@ -158,6 +160,38 @@ func TestTheAddressOfAPrivateCalendarIsInNoError(t *testing.T) {
 	fails("404")
 	server.Close()
 	fails("refused")
+}
+
+func TestTheAddressOfACalendarMayBeASecret(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("token") != "hunter2" {
+			w.WriteHeader(http.StatusForbidden)
+		}
+		_, _ = w.Write([]byte(feedText))
+	}))
+	defer server.Close()
+	address, failed := server.URL+"/?token=hunter2", error(nil)
+	made, err := calendarKind(Deps{Dial: new(net.Dialer).DialContext, Secret: func(s mishap.Secret) (string, error) {
+		if s.Env != "CALENDAR" {
+			t.Errorf("%+v is looked up", s)
+		}
+		return address, failed
+	}}).New(json.RawMessage(`{"timezone": "UTC", "url": {"env": "CALENDAR"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := made.(*calendar)
+	if _, err := c.feed.fetch(t.Context()); err != nil {
+		t.Errorf("with the secret: %v", err)
+	}
+	address = "hunter2"
+	if _, err := c.feed.fetch(t.Context()); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "not an http address") {
+		t.Errorf("of a secret that is no address it says %v", err)
+	}
+	failed = errors.New("CALENDAR is not set")
+	if _, err := c.feed.fetch(t.Context()); !errors.Is(err, failed) {
+		t.Errorf("of a secret that is not there it says %v", err)
+	}
 }
 
 // An endless rule of every second must not hang a dispatcher.

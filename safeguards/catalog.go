@@ -36,6 +36,8 @@ type Deps struct {
 	Probe func(spec mishap.ProbeSpec) (mishap.Probe, error)
 	// Dial connects to the feed of a calendar; nil: a [net.Dialer] does.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Secret looks a secret up.
+	Secret func(mishap.Secret) (string, error)
 	// Files are those that may be read; nil: all.
 	Files *outside.Files
 	// ProbeUses is what such a probe starts, reads and reaches.

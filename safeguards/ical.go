@@ -18,6 +18,7 @@ import (
 	ics "github.com/arran4/golang-ical"
 	"github.com/teambition/rrule-go"
 
+	"mishap"
 	"mishap/internal/outside"
 )
 
@@ -242,8 +243,9 @@ func limited(r io.Reader) ([]byte, error) {
 
 // feed is a calendar behind an address, and what it said last.
 type feed struct {
-	url  string
-	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	url    mishap.Secret
+	secret func(mishap.Secret) (string, error)
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
 
 	mu   sync.Mutex
 	text []byte
@@ -253,7 +255,7 @@ type feed struct {
 
 // read answers what the feed says, or said less than a day ago.
 func (f *feed) read(ctx context.Context) ([]byte, error) {
-	if f.url == "" {
+	if f.url == (mishap.Secret{}) {
 		return nil, nil
 	}
 	f.mu.Lock()
@@ -274,14 +276,28 @@ func (f *feed) read(ctx context.Context) ([]byte, error) {
 	return f.text, nil
 }
 
+func (f *feed) address() (string, error) {
+	switch {
+	case !f.url.IsReference():
+		return f.url.Value, nil
+	case f.secret == nil:
+		return "", missing("what the url is")
+	}
+	return f.secret(f.url)
+}
+
 // fetch asks for the feed. A redirect elsewhere is an answer that is none. Whoever
 // knows the address of a private calendar may read it, so errors name its host alone.
 func (f *feed) fetch(ctx context.Context) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url, nil)
+	address, err := f.address()
 	if err != nil {
 		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil || !isWeb(address) {
+		return nil, errors.New("the url is not an http address") // and may be a secret
 	}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: f.dial, ForceAttemptHTTP2: true, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()

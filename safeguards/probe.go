@@ -77,7 +77,13 @@ func below(err error) error {
 	case nil:
 		return nil
 	case *mishap.FieldError:
-		return &mishap.FieldError{Path: "with." + e.Path, Msg: e.Msg, Hint: e.Hint}
+		moved := *e
+		moved.Path = "with." + e.Path
+		return &moved
+	case *mishap.Warning:
+		moved := *e
+		moved.Path = "with." + e.Path
+		return &moved
 	case interface{ Unwrap() []error }:
 		var all []error
 		for _, one := range e.Unwrap() {

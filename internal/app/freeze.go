@@ -26,8 +26,8 @@ type freezes struct {
 func (a *App) newFreezes(specs []mishap.ProbeSpec) (*freezes, error) {
 	f := &freezes{every: time.Second}
 	for _, spec := range specs {
-		probe, err := a.MakeProbe(spec)
-		if err != nil {
+		probe, err := a.CheckProbe(spec)
+		if err = mishap.WithoutWarnings(err); err != nil {
 			return nil, mishap.Invalid(fmt.Errorf("governor: freeze %s: %w", spec.Name, err))
 		}
 		f.guards = append(f.guards, runner.Guard{Name: "freeze " + spec.Name, Safeguard: freeze{spec, probe}})

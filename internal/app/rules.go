@@ -42,13 +42,13 @@ func (a *App) newRules() (*rules, error) {
 	if r.freezes, err = a.newFreezes(g.Freezes); err != nil {
 		return nil, err
 	}
-	for _, k := range a.Safeguards() {
+	for _, k := range a.Checked().Safeguards {
 		with := map[string]json.RawMessage{"window": g.Window, "calendar": g.Calendar}[k.Name]
 		if with == nil {
 			continue
 		}
 		guard, err := k.New(a.BesideSettings(with))
-		if err != nil {
+		if err = mishap.WithoutWarnings(err); err != nil {
 			problems = append(problems, fmt.Errorf("%s: governor: %s: %w", a.Settings.From("governor"), k.Name, err))
 			continue
 		}

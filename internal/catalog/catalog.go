@@ -5,7 +5,6 @@ import (
 	"os"
 
 	"mishap"
-	"mishap/experiments"
 	"mishap/injectors"
 	awsfault "mishap/injectors/aws"
 	hostfault "mishap/injectors/host"
@@ -58,10 +57,6 @@ func (c *Catalog) Probes() []mishap.ProbeKind {
 // Safeguards is the catalog of refusals.
 func (c *Catalog) Safeguards() []mishap.SafeguardKind { return c.SafeguardsOf("", nil) }
 
-func (c *Catalog) all() experiments.Catalogs {
-	return experiments.Catalogs{Injectors: c.Injectors(), Probes: c.Probes(), Safeguards: c.Safeguards(), Sources: sourceKinds()}
-}
-
 // Kinds are the injectors by their names.
 func (c *Catalog) Kinds() map[string]mishap.InjectorKind {
 	kinds := map[string]mishap.InjectorKind{}
@@ -83,9 +78,14 @@ func (c *Catalog) injectorDeps() injectors.Deps {
 			p, err := c.cloud.Place(ctx, region)
 			return awsfault.Place{Config: p.Config, Account: p.Account, Region: p.Region}, err
 		}},
-		Host:  hostfault.Deps{Secret: func(s mishap.Secret) (string, error) { return s.Resolve(os.LookupEnv, c.files.ReadFile) }, Files: c.files},
+		Host:  hostfault.Deps{Secret: c.secret, Files: c.files},
 		Proxy: proxyfault.Deps{Lease: c.settings.Lease.Std(), Proxies: c.proxies, Control: c.proxyControl},
 	}
+}
+
+// secret looks up what an experiment refers to.
+func (c *Catalog) secret(s mishap.Secret) (string, error) {
+	return s.Resolve(os.LookupEnv, c.files.ReadFile)
 }
 
 func (c *Catalog) proxies() []proxyfault.Address {

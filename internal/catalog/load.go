@@ -37,7 +37,7 @@ type Given struct {
 // LoadOptions are what experiments are read and checked with.
 func (c *Catalog) LoadOptions(given Given, strict bool) experiments.Options {
 	o := experiments.Options{
-		Catalogs: c.all(), Vars: given.Vars, Environment: given.Environment, LongestRun: c.settings.LongestRun.Std(),
+		Catalogs: c.Checked(), Vars: given.Vars, Environment: given.Environment, LongestRun: c.settings.LongestRun.Std(),
 		CheckProxies: strict || c.settings.File != "",
 		Schedule:     c.checkSchedule,
 	}
@@ -48,4 +48,4 @@ func (c *Catalog) LoadOptions(given Given, strict bool) experiments.Options {
 }
 
 // Schema is the JSON Schema of experiment files.
-func (c *Catalog) Schema() ([]byte, error) { return experiments.Schema(c.all()) }
+func (c *Catalog) Schema() ([]byte, error) { return experiments.Schema(c.Checked()) }

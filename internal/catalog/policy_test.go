@@ -301,7 +301,7 @@ func TestAKindThatDoesNotDeclareIsRefused(t *testing.T) {
 }
 
 func TestEveryKindDeclaresWhatItUses(t *testing.T) {
-	kinds := New(Options{Settings: new(config.Settings)}).all()
+	kinds := New(Options{Settings: new(config.Settings)}).Checked()
 	var silent []string
 	for _, k := range kinds.Probes {
 		if k.Uses == nil {

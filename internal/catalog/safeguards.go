@@ -15,8 +15,12 @@ import (
 // SafeguardsOf makes the catalog for one run; run is empty while planning. Keeper
 // answers the keeper's process id, and may be nil.
 func (c *Catalog) SafeguardsOf(run string, keeper func() int) []mishap.SafeguardKind {
+	return safeguards.Catalog(c.safeguardDeps(run, keeper))
+}
+
+func (c *Catalog) safeguardDeps(run string, keeper func() int) safeguards.Deps {
 	s := c.settings
-	return safeguards.Catalog(safeguards.Deps{
+	return safeguards.Deps{
 		Accounts: s.Accounts, Regions: s.Regions, Hosts: s.Hosts, OptInTag: s.OptInTag, Protected: s.Protected,
 		LongestRun:   s.LongestRun.Std(),
 		Irreversible: func(name string) bool { return c.Kinds()[name].Irreversible },
@@ -29,8 +33,8 @@ func (c *Catalog) SafeguardsOf(run string, keeper func() int) []mishap.Safeguard
 			}
 			return self, nil
 		},
-		Probe: c.MakeProbe, ProbeUses: c.probeUses, Dial: c.Dial, Files: c.files,
-	})
+		Probe: c.MakeProbe, ProbeUses: c.probeUses, Dial: c.Dial, Secret: c.secret, Files: c.files,
+	}
 }
 
 // MakeProbe makes a probe.

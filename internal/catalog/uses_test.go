@@ -24,7 +24,7 @@ type part struct {
 
 // everyPart lists all kinds that may be given something.
 func everyPart(c *Catalog) (all []part) {
-	kinds := c.all()
+	kinds := c.Checked()
 	for _, k := range kinds.Probes {
 		all = append(all, part{"probe " + k.Name, k.Params, nil, func(with, _ json.RawMessage) (mishap.Uses, error) {
 			return k.Uses(mishap.ProbeSpec{Probe: k.Name, With: with})

@@ -159,6 +159,7 @@ func TestAURLThatIsASecretIsRefusedInPlainText(t *testing.T) {
 	for url, refused := range map[string]bool{
 		`{kind: slack, url: "https://hooks.slack.com/services/T0/B0/hunter2"}`: true, `{kind: slack, url: "https://proxy.example/hunter2"}`: true,
 		`{kind: webhook, url: "https://hooks.slack.com/services/T0/B0/hunter2"}`: true, `{kind: webhook, url: "https://me:hunter2@x.example/"}`: true,
+		`{kind: webhook, url: "https://hunter2@x.example/"}`: true, `{kind: webhook, url: "https://x.example/?token=hunter2"}`: true,
 		`{kind: slack, url: {env: HUNTER}}`: false, `{kind: slack, url: "https://slack.com/api/chat.postMessage", channel: c, secret: {env: T}}`: false, `{kind: webhook, url: "https://x.example/"}`: false,
 	} {
 		_, err := load(t, "notify:\n  - "+strings.Replace(url, "{", "{name: x, ", 1)+"\n", nil, nil)

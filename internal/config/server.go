@@ -122,15 +122,15 @@ type Notify struct {
 }
 
 // secretURL reports a URL in plain text that whoever reads it can post to: that of
-// Slack's incoming webhooks, or one with a password.
+// Slack's incoming webhooks, or one with a secret in it.
 func (n Notify) secretURL() bool {
 	u, err := url.Parse(n.URL.Value)
 	if n.URL.Value == "" || err != nil {
 		return false // that it cannot be read is said without showing it
 	}
-	_, password := u.User.Password()
+	why, _ := mishap.SecretInURL(n.URL.Value)
 	incoming := n.Kind == "slack" && !strings.HasSuffix(u.Path, "/chat.postMessage")
-	return password || incoming || u.Hostname() == "hooks.slack.com"
+	return why != "" || incoming || u.Hostname() == "hooks.slack.com"
 }
 
 // Webhook lets a git server say that something was pushed.
