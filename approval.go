@@ -99,9 +99,35 @@ func (p Plan) ApprovalDigest() (string, error) {
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
-// SamePerson reports whether two names mean one person: they are equal, or one
-// is the name or the mail address in the other, as in "Ada <ada@example.com>".
+// SubjectText is what a name ends with whose bearer an identity provider knows by
+// a subject, which has no parentheses; empty without one.
+func SubjectText(subject string) string {
+	if subject == "" {
+		return ""
+	}
+	return subjectBegin + subject + ")"
+}
+
+const subjectBegin = "(sub "
+
+// cutSubject takes the subject off a name.
+func cutSubject(text string) (name, subject string) {
+	at := strings.LastIndex(text, subjectBegin)
+	if at < 0 || !strings.HasSuffix(text, ")") {
+		return text, ""
+	}
+	return text[:at], text[at+len(subjectBegin) : len(text)-1]
+}
+
+// SamePerson reports whether two names mean one person: they have the same
+// subject, as in "Ada <ada@example.com> (sub 17)". If one of them has none, they are
+// equal, or one is the name or the mail address in the other.
 func SamePerson(a, b string) bool {
+	a, subjectA := cutSubject(a)
+	b, subjectB := cutSubject(b)
+	if subjectA != "" && subjectB != "" {
+		return subjectA == subjectB
+	}
 	of := func(text string) []string {
 		name, mail, _ := strings.Cut(strings.ToLower(text), "<")
 		return []string{strings.TrimSpace(name), strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(mail), ">"))}

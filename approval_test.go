@@ -77,6 +77,9 @@ func TestOnePersonIsKnownByNameOrMail(t *testing.T) {
 	}{
 		{"ann", "Ann <ann@example.com>", true}, {"Ann B <ANN@example.com>", "ci-token <ann@example.com>", true}, {"ann@example.com", "A <ann@example.com>", true},
 		{"ann", "bob", false}, {"", "", false}, {"ann", "", false}, {" <>", "x <>", false},
+		{"ann (sub 17)", "bob <bob@example.com> (sub 17)", true}, {"ann (sub 17)", "ann (sub 18)", false}, {"ann <a@x> (sub 17)", "ann <a@x> (sub 18)", false},
+		{"ann (sub a)", "ann (sub A)", false}, {"ann (sub 18) (sub 17)", "ann (sub 18)", false}, {"ann (sub 17)", "Ann <ann@example.com>", true}, {"(sub 17)", "(sub 17)", true},
+		{"ann <a@x> (sub 17)", "Ann (sub 18) <a@x>", true},
 	} {
 		if SamePerson(c.a, c.b) != c.same || SamePerson(c.b, c.a) != c.same {
 			t.Errorf("%q and %q: want %v", c.a, c.b, c.same)

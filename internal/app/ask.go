@@ -92,6 +92,12 @@ func refusedReason(r ledger.Record) string {
 	return ""
 }
 
+// ofOthers leaves out the approvals of who asks for a run: they do not count as
+// somebody else.
+func ofOthers(all []mishap.Approval, asks string) []mishap.Approval {
+	return slices.DeleteFunc(all, func(a mishap.Approval) bool { return mishap.SamePerson(a.By, asks) })
+}
+
 // startAsked plans and begins; the run then goes on without who asked.
 func (s *serving) startAsked(ctx context.Context, a asked, h held, trigger *mishap.Trigger, noFault bool) (asked, error) {
 	planning, cancel := context.WithTimeout(ctx, planWithin)
@@ -104,8 +110,7 @@ func (s *serving) startAsked(ctx context.Context, a asked, h held, trigger *mish
 	o := s.options(h, trigger)
 	o.ID = a.ID
 	o.Admit = func(f mishap.Facts) error {
-		// Who asks for a run does not count as somebody else.
-		f.Approvals = slices.DeleteFunc(f.Approvals, func(a mishap.Approval) bool { return mishap.SamePerson(a.By, trigger.By) })
+		f.Approvals = ofOthers(f.Approvals, trigger.By)
 		return s.admit(h, plan, f)
 	}
 	b, err := s.App.begin(ctx, plan, o)

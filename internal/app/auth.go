@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"mishap"
 	"mishap/internal/api"
 	"mishap/internal/ledger"
 	"mishap/internal/plaintext"
@@ -37,20 +38,23 @@ func (r Role) may(needed Role) bool {
 
 // caller is who asks.
 type caller struct {
-	name    string
+	name    string // with the subject at its end, if there is one
 	mail    string
+	subject string // what an OpenID Connect provider knows somebody by, escaped as in a URL's path
 	role    Role
 	through string // what gives the role, see [mishap.Approval]; empty: nothing that approves
 
 	from string // the address of one who has shown no valid token; of all others empty
 }
 
-// person is who it is, as git writes it.
+// person is who it is, as git writes it, with the subject at the end.
 func (c caller) person() string {
 	if c.mail == "" {
 		return c.name
 	}
-	return c.name + " <" + c.mail + ">"
+	text := mishap.SubjectText(c.subject)
+	name := strings.TrimSpace(strings.TrimSuffix(c.name, text))
+	return strings.TrimSpace(name + " <" + c.mail + "> " + text)
 }
 
 type callerKey struct{}

@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"mishap"
 	"mishap/internal/config"
 	"mishap/internal/plaintext"
 )
@@ -66,9 +69,10 @@ func personOf(claims map[string]any, subject string) caller {
 	if who.name == "" {
 		who.name = who.mail
 	}
-	if who.name == "" {
-		who.name = oneName(subject)
-	}
+	// A provider may let people change all but their subject (OpenID Connect Core
+	// 1.0, section 5.7), which alone tells them apart.
+	who.subject = url.PathEscape(subject)
+	who.name = strings.TrimSpace(who.name + " " + mishap.SubjectText(who.subject))
 	return who
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/oauth2-proxy/mockoidc"
 
+	"mishap"
 	"mishap/internal/config"
 )
 
@@ -80,11 +81,11 @@ func TestATokenOfTheProviderGivesTheRoleOfItsGroups(t *testing.T) {
 		want                            int
 		says                            string
 	}{
-		{"an operator halts", good, "PUT", "/v1/halt", halt, 200, `"by":"ann"`},
-		{"an operator does not resume", good, "DELETE", "/v1/halt", "", 403, "ann may not do this"},
+		{"an operator halts", good, "PUT", "/v1/halt", halt, 200, `"by":"ann (sub 1)"`},
+		{"an operator does not resume", good, "DELETE", "/v1/halt", "", 403, "ann (sub 1) may not do this"},
 		{"a viewer reads", user("all"), "GET", "/v1/halt", "", 200, ""},
 		{"a viewer does not halt", user("all"), "PUT", "/v1/halt", halt, 403, ""},
-		{"no group gives a role", user("sales"), "GET", "/v1/halt", "", 401, "no value of groups in the token of ann gives a role here"},
+		{"no group gives a role", user("sales"), "GET", "/v1/halt", "", 401, "no value of groups in the token of ann (sub 1) gives a role here"},
 		{"one group that is a text", signed(func(jwt.MapClaims) {}), "PUT", "/v1/halt", halt, 200, ""},
 		{"for another program", signed(func(c jwt.MapClaims) { c["aud"] = "other" }), "GET", "/v1/halt", "", 401, "audience"},
 		{"of another provider", signed(func(c jwt.MapClaims) { c["iss"] = "https://other.example" }), "GET", "/v1/halt", "", 401, "issued by a different provider"},
@@ -126,7 +127,40 @@ func TestAProviderThatIsAwayKeepsNobodyElseOut(t *testing.T) {
 
 func TestAnAddressThatIsNotVerifiedNamesNobody(t *testing.T) {
 	who := personOf(map[string]any{"email": "boss@example.com", "email_verified": false}, "17")
-	if who.name != "17" || who.mail != "" {
+	if who.name != "(sub 17)" || who.mail != "" {
 		t.Errorf("it is %+v", who)
+	}
+}
+
+// Providers let people change their names, and two may have the same one.
+func TestASubjectTellsPeopleApartWhateverTheyAreCalled(t *testing.T) {
+	named := func(name, mail, subject string) caller {
+		return personOf(map[string]any{"preferred_username": name, "email": mail, "email_verified": mail != ""}, subject)
+	}
+	ann := named("ann", "ann@example.com", "auth0|17")
+	for _, c := range []struct {
+		name   string
+		other  caller
+		counts bool
+	}{
+		{"the same", ann, false},
+		{"under another name", named("bob", "", "auth0|17"), false},
+		{"under another name and address", named("bob", "bob@example.com", "auth0|17"), false},
+		{"under the name of somebody else with a subject", named("bob (sub auth0%7C18)", "", "auth0|17"), false},
+		{"somebody else of the same name", named("ann", "", "auth0|18"), true},
+		{"somebody else of the same name and address", named("ann", "ann@example.com", "auth0|18"), true},
+		{"somebody else whose subject ends alike", named("ann", "", "x (sub auth0|17"), true},
+		{"a token of the settings with the same name", caller{name: "ann"}, false},
+	} {
+		given := []mishap.Approval{{Experiment: "a", By: c.other.person()}}
+		if left := ofOthers(given, ann.name); (len(left) == 1) != c.counts {
+			t.Errorf("%s: the approval of %q for what %q asks counts: %v, want %v", c.name, c.other.person(), ann.name, len(left) == 1, c.counts)
+		}
+	}
+	if got := ann.person(); ann.name != "ann (sub auth0%7C17)" || got != "ann <ann@example.com> (sub auth0%7C17)" {
+		t.Errorf("the audit reads %q, approvals %q", ann.name, got)
+	}
+	if !mishap.SamePerson("Ann <ann@example.com>", ann.person()) {
+		t.Error("who wrote a commit is not known by their address")
 	}
 }
