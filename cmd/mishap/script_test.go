@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -32,6 +33,9 @@ func TestMain(m *testing.M) {
 	}
 	if os.Getenv("MISHAP_TEST_PROGRAM") != "" {
 		os.Exit(run(context.Background(), environment{args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr, around: crashAt(os.Getenv("MISHAP_TEST_CRASH")), extra: fakeTarget(os.Getenv("MISHAP_TEST_TARGET"))}))
+	}
+	if signal.Ignored(syscall.SIGHUP) { // as under nohup: what tests start must not inherit that
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	os.Exit(m.Run())
 }
