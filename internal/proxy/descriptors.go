@@ -11,8 +11,8 @@ import (
 // mostKept file descriptors, or a quarter of those that the process may have, are not for traffic: whoever wants to take a
 // fault out must get through to the control API. The system gives the lowest number that is free.
 const (
-	mostKept    = 160 // for the control API, another one, and what they do
-	mostControl = 64  // connections of each, or a sixteenth
+	mostKept    = 288 // for the control API, another one, and what they do
+	mostControl = 128 // connections of each, or a sixteenth
 )
 
 // controlLimit is that of the control API, and of another API of the process.
