@@ -42,11 +42,11 @@ type aider struct {
 	all map[string]*aid // the first reverts of this process, by the path of their undo file
 }
 
-// FirstAid begins to revert, side by side and without waiting for any, what the
+// firstAid begins to revert, side by side and without waiting for any, what the
 // undo files of dead keepers hold, also those that were set aside and that nobody
 // has settled: of the run whose id begins so, or of all. What it has begun once it
 // leaves alone.
-func (a *aider) FirstAid(ctx context.Context, which string) {
+func (a *aider) firstAid(ctx context.Context, which string) {
 	files, _ := keeper.ReadUndo(a.settings.State) // who accounts for the files says what is wrong with the folder
 	aside, _ := keeper.Unsettled(a.settings.State)
 	for _, d := range aside {
@@ -73,8 +73,8 @@ const aidEvery = 100 * time.Millisecond
 
 // Aiding gives first aid, and gives it again until the function is called: while a
 // ledger is locked a keeper may die that still lived at the first look.
-func (a *App) Aiding(ctx context.Context, which string) (end func()) {
-	a.FirstAid(ctx, which)
+func (a *aider) Aiding(ctx context.Context, which string) (end func()) {
+	a.firstAid(ctx, which)
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
@@ -82,7 +82,7 @@ func (a *App) Aiding(ctx context.Context, which string) (end func()) {
 		for {
 			select {
 			case <-time.After(aidEvery):
-				a.FirstAid(ctx, which)
+				a.firstAid(ctx, which)
 			case <-ctx.Done():
 				return
 			}

@@ -112,20 +112,17 @@ func (a *App) Leftovers(ctx context.Context) ([]string, error) {
 	return lines, errors.Join(err, errUndo, a.Unsettled())
 }
 
-func (a *App) orphansFor(ctx context.Context, o RunOptions) ([]orphan, error) {
-	if o.Stranded {
-		return a.revertible(ctx)
-	}
-	return a.orphans(ctx)
-}
-
 // Mend reverts what lost servers left: of one run, or of all if which is empty.
 // What has an undo file is reverted at once, whatever the ledger does; runs are
 // brought to their ends side by side. It answers those that it brought to an end,
 // or tried to.
 func (a *App) Mend(ctx context.Context, which string, o RunOptions) ([]*mishap.Run, error) {
+	look := a.orphans
+	if o.Stranded {
+		look = a.revertible
+	}
 	end := a.Aiding(ctx, which)
-	orphans, err := a.orphansFor(ctx, o)
+	orphans, err := look(ctx)
 	end()
 	if err != nil && which != "" {
 		return nil, a.allUnrecorded(err)

@@ -25,25 +25,34 @@ func (s *server) handleCallers(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	name := r.PathValue("name")
-	for i, config := range s.configs {
-		if config.Name != name {
-			continue
-		}
-		var watched *attempts.Recorder
-		switch l := s.listeners[i].(type) {
-		case *webListener:
-			watched = l.calls
-		case *listener:
-			watched = l.calls
-		default:
-			return 0, nil, fault.Refused(http.StatusBadRequest, "watch a proxy of http, or of tcp",
-				"proxy %q passes datagrams, of which no caller can be told from another", name)
-		}
-		w, err := watched.Watch(name, ask)
-		w.Protocol = s.listeners[i].status().Protocol
-		return http.StatusOK, w, err
+	on, err := s.watchable(name, http.StatusNotFound)
+	if err != nil {
+		return 0, nil, err
 	}
-	return 0, nil, fault.Refused(http.StatusNotFound, "GET /v1/proxies lists them; those that came through Toxiproxy's API cannot be watched",
+	var watched *attempts.Recorder
+	switch l := on.(type) {
+	case *webListener:
+		watched = l.calls
+	case *listener:
+		watched = l.calls
+	default:
+		return 0, nil, fault.Refused(http.StatusBadRequest, "watch a proxy of http, or of tcp",
+			"proxy %q passes datagrams, of which no caller can be told from another", name)
+	}
+	w, err := watched.Watch(name, ask)
+	w.Protocol = on.status().Protocol
+	return http.StatusOK, w, err
+}
+
+// watchable is the listener of a proxy of the settings; an error with this status if
+// there is none of the name.
+func (s *server) watchable(name string, status int) (front, error) {
+	for i, config := range s.configs {
+		if config.Name == name {
+			return s.listeners[i], nil
+		}
+	}
+	return nil, fault.Refused(status, "GET /v1/proxies lists them; those that came through Toxiproxy's API cannot be watched",
 		"there is no proxy %q", name)
 }
 
@@ -53,23 +62,20 @@ func (s *server) handleMet(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	name := r.PathValue("name")
-	for i, config := range s.configs {
-		if config.Name != name {
-			continue
-		}
-		l, ok := s.listeners[i].(*webListener)
-		if !ok {
-			return 0, nil, fault.Refused(http.StatusUnprocessableEntity, "watch a proxy with protocol http", "proxy %q knows no requests", name)
-		}
-		out, err := l.met.Watch(ask)
-		if err != nil {
-			return 0, nil, err
-		}
-		out.Proxy, out.Left = name, s.before.proxies(r.Context(), []registry.ProxyStatus{l.status()})[0].Left
-		return http.StatusOK, out, nil
+	on, err := s.watchable(name, http.StatusUnprocessableEntity)
+	if err != nil {
+		return 0, nil, err
 	}
-	return 0, nil, fault.Refused(http.StatusUnprocessableEntity, "GET /v1/proxies lists them; those that came through Toxiproxy's API cannot be watched",
-		"there is no proxy %q", name)
+	l, ok := on.(*webListener)
+	if !ok {
+		return 0, nil, fault.Refused(http.StatusUnprocessableEntity, "watch a proxy with protocol http", "proxy %q knows no requests", name)
+	}
+	out, err := l.met.Watch(ask)
+	if err != nil {
+		return 0, nil, err
+	}
+	out.Proxy, out.Left = name, s.before.proxies(r.Context(), []registry.ProxyStatus{l.status()})[0].Left
+	return http.StatusOK, out, nil
 }
 
 func (s *server) handleMeeting(r *http.Request) (int, any, error) {
