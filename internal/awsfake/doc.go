@@ -1,0 +1,2 @@
+// Package awsfake is an AWS in memory, for tests alone.
+package awsfake
