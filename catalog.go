@@ -3,6 +3,7 @@ package mishap
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // Kind describes one entry of a catalog.
@@ -17,17 +18,31 @@ type Kind struct {
 // InjectorKind is an injector in the catalog.
 type InjectorKind struct {
 	Kind
-	Targets      any    // zero value of the struct that `targets` is read into; nil if there are none
-	Irreversible bool   // has no undo, so that a plan needs an explicit opt-in
-	Keeper       Keeper // what ends the fault when its server is gone
-	LinuxOnly    bool
-	Ramps        bool     // its parameters can be changed while it is in: the injector is a renewer
-	Arms         bool     // it can be confined to the experiment arm of requests
-	Samples      bool     // it can leave as many like targets alone: control
-	Traffic      bool     // its effect shows in traffic, so that none felt is no effect
-	Do           []string // permissions that injecting needs, such as "ec2:StopInstances"
-	Undo         []string // permissions that reverting needs
-	WhenLost     string   // what happens when server and keeper are lost together, for `plan`
+	Targets   any    // zero value of the struct that `targets` is read into; nil if there are none
+	Class     Class  // what becomes of the fault if nobody reverts it
+	Keeper    Keeper // what ends the fault when its server is gone
+	LinuxOnly bool
+	Ramps     bool     // its parameters can be changed while it is in: the injector is a renewer
+	Arms      bool     // it can be confined to the experiment arm of requests
+	Samples   bool     // it can leave as many like targets alone: control
+	Traffic   bool     // its effect shows in traffic, so that none felt is no effect
+	Do        []string // permissions that injecting needs, such as "ec2:StopInstances"
+	Undo      []string // permissions that reverting needs
+	WhenLost  string   // what happens when server and keeper are lost together, for `plan`
+	// Batch is the most injections in one account and region that one call takes:
+	// the injector is a [Batcher]. 0: each has a call of its own.
+	Batch int
+	// RevertTakes is how long reverting may take until the injection is stranded; the
+	// setting revertWithin, if that is longer.
+	RevertTakes time.Duration
+	// Settles is how long what is read may be what was before: after a call that
+	// changes something, and after one whose answer was lost or that a crash cut off,
+	// which may have done so. A revert counts when it was looked at for that long
+	// since. 0: what is read is what is.
+	Settles time.Duration
+	// Permits says what some injections of the kind need, in one account and region;
+	// nil: the words of Do and Undo are all that is known.
+	Permits func(all []Injection) Permissions
 	// New checks the fault's parameters and targets and returns its injector.
 	// Problems are [*FieldError] values, joined, so that all are reported.
 	New func(f Fault) (Injector, error)
@@ -36,6 +51,30 @@ type InjectorKind struct {
 	Restore func(in Injection) (Injector, error)
 	// Uses is what the fault starts, reads and reaches; nil: not declared.
 	Uses func(f Fault) (Uses, error)
+}
+
+// Complete gives injections that were prepared, of one fault, what the kind says
+// of them, and numbers the calls that take them.
+func (k InjectorKind) Complete(found []Injection) []Injection {
+	type call struct {
+		batch, size int
+	}
+	calls, latest := 0, map[Place]call{}
+	for i := range found {
+		in := &found[i]
+		in.Class, in.Settles, in.RevertTakes, in.Batch = k.Class, Duration(k.Settles), Duration(k.RevertTakes), 0
+		if k.Batch == 0 {
+			continue
+		}
+		now := latest[in.Target.Where]
+		if now.batch == 0 || now.size == k.Batch {
+			calls++
+			now = call{batch: calls}
+		}
+		now.size++
+		in.Batch, latest[in.Target.Where] = now.batch, now
+	}
+	return found
 }
 
 // Restore makes the injector of a recorded injection: its kind is looked up by

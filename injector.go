@@ -8,11 +8,12 @@ import (
 
 // Target is one thing that a fault touches.
 type Target struct {
-	ID    string            `json:"id"`             // unique within its kind: an instance id, a PID with its start time, a proxy's name
+	ID    string            `json:"id"`             // unique within its kind: an ARN, a PID with its start time, a proxy's name
 	Kind  string            `json:"kind"`           // "process", "ec2-instance", "proxy", "command"
 	Name  string            `json:"name,omitempty"` // what a person calls it
 	Where Place             `json:"where,omitzero"`
 	Tags  map[string]string `json:"tags,omitempty"`
+	State string            `json:"state,omitempty"` // how it was when it was found, as its API calls it: "running"
 }
 
 // Place is where a target lives. The zero value is this machine, which needs
@@ -62,12 +63,21 @@ type Injection struct {
 	Keys     []Key           `json:"keys"`           // what it will change, and what must be left alone meanwhile
 	For      Duration        `json:"for"`            // how long it may last
 	Notes    []string        `json:"notes,omitempty"`
+
+	// What its kind says of it, see [InjectorKind.Complete]: who reverts it may not
+	// know the kind, or another version of it.
+	Class       Class    `json:"class,omitempty"`
+	Batch       int      `json:"batch,omitempty"` // those of one fault with the same number are injected, reverted and looked at in one call; 0: by itself
+	Settles     Duration `json:"settles,omitempty"`
+	RevertTakes Duration `json:"revertTakes,omitempty"`
 }
 
 // Lasts is how long the injection is in at most, see [Fault.Lasts].
 func (in Injection) Lasts() time.Duration { return lasts(in.For) }
 
-// Injector causes and undoes one kind of fault.
+// Injector causes and undoes one kind of fault. A call must return when its
+// context ends, which is after [CallWithin] at most: what takes longer is asked
+// for, and asked after again.
 type Injector interface {
 	// Prepare resolves the fault's targets, captures undo and names resource
 	// keys. It must read only, and change nothing. A selection that finds
@@ -75,13 +85,16 @@ type Injector interface {
 	Prepare(ctx context.Context, req Request) ([]Injection, error)
 
 	// Inject puts the fault in. It must be idempotent, and return only after
-	// the system has accepted it.
+	// the system has accepted it. An error leaves open whether it is in.
 	Inject(ctx context.Context, in Injection) error
 
 	// Revert takes the fault out and must verify by reading the system back.
 	// It must be idempotent and right whether Inject finished, half finished
 	// or never ran, in another process, given only in. It is a delta: what it
-	// finds changed by others stays, and is answered as superseded.
+	// finds changed by others stays, and is answered as superseded. What takes
+	// longer than a moment is asked for and answered as reverting: Revert is
+	// called again then. An answer that rests on a read may be wrong for as long
+	// as the kind settles; whoever calls it looks again after that.
 	Revert(ctx context.Context, in Injection) (Reverted, error)
 
 	// Verify says whether the fault is in force now. An error means that it
@@ -89,10 +102,15 @@ type Injector interface {
 	Verify(ctx context.Context, in Injection) (Effect, error)
 }
 
-// Reverted is how an injection ended.
+// Reverted is how far a revert has come.
 type Reverted struct {
-	State  InjectionState `json:"state"` // InjectionReverted, InjectionGone or InjectionSuperseded
+	// State is [InjectionReverted], [InjectionEnded], [InjectionGone] or
+	// [InjectionSuperseded]; or [InjectionReverting]: asked for, and not back yet.
+	State  InjectionState `json:"state"`
 	Detail string         `json:"detail,omitempty"`
+	// Again is after how long it is worth asking again, of what is not back yet;
+	// 0: whoever asks decides.
+	Again Duration `json:"again,omitempty"`
 }
 
 // Effect is what an injector sees of its fault.
@@ -105,7 +123,10 @@ type Effect struct {
 	Arms *ArmsEffect `json:"arms,omitempty"`
 	// Left is how many of the open connections that a fault on traffic is for are
 	// in the process that a restart of the proxy left behind.
-	Left   int64     `json:"left,omitempty"`
+	Left int64 `json:"left,omitempty"`
+	// Gone means that the target is no more. What was in force before has hit it:
+	// that it is not any longer says nothing against the effect.
+	Gone   bool      `json:"gone,omitempty"`
 	Detail string    `json:"detail,omitempty"`
 	At     time.Time `json:"-"`
 }
@@ -143,13 +164,14 @@ const (
 // InjectionState is where one injection stands.
 type InjectionState string
 
-// The states of an injection, in order; the last four are where it may end.
+// The states of an injection, in order; the last five are where it may end.
 const (
 	InjectionPrepared   InjectionState = "prepared"   // undo is durable, nothing is changed
 	InjectionInjecting  InjectionState = "injecting"  // the call may have been made
 	InjectionInjected   InjectionState = "injected"   // the fault is in
 	InjectionReverting  InjectionState = "reverting"  // being taken out
 	InjectionReverted   InjectionState = "reverted"   // taken out, read back
+	InjectionEnded      InjectionState = "ended"      // it recovers by itself, and was seen in force
 	InjectionGone       InjectionState = "gone"       // the target no longer exists
 	InjectionSuperseded InjectionState = "superseded" // someone else changed it, and what they wrote stands
 	InjectionStranded   InjectionState = "stranded"   // a revert gave up; a person must act
@@ -157,7 +179,7 @@ const (
 
 // Settled reports whether nothing is left to revert.
 func (s InjectionState) Settled() bool {
-	return s == InjectionReverted || s == InjectionGone || s == InjectionSuperseded
+	return s == InjectionReverted || s == InjectionEnded || s == InjectionGone || s == InjectionSuperseded
 }
 
 // MayBeIn reports whether the fault is or may still be in the system.
@@ -181,9 +203,10 @@ func injectionTransitions() map[InjectionState][]InjectionState {
 		InjectionPrepared:   {InjectionInjecting, InjectionReverting},
 		InjectionInjecting:  {InjectionInjected, InjectionReverting},
 		InjectionInjected:   {InjectionReverting},
-		InjectionReverting:  {InjectionReverting, InjectionReverted, InjectionGone, InjectionSuperseded, InjectionStranded},
+		InjectionReverting:  {InjectionReverting, InjectionReverted, InjectionEnded, InjectionGone, InjectionSuperseded, InjectionStranded},
 		InjectionStranded:   {InjectionReverting},
 		InjectionReverted:   {InjectionReverting},
+		InjectionEnded:      {InjectionReverting},
 		InjectionGone:       {InjectionReverting},
 		InjectionSuperseded: {InjectionReverting},
 	}
@@ -193,6 +216,6 @@ func injectionTransitions() map[InjectionState][]InjectionState {
 func InjectionStates() []InjectionState {
 	return []InjectionState{
 		InjectionPrepared, InjectionInjecting, InjectionInjected, InjectionReverting,
-		InjectionReverted, InjectionGone, InjectionSuperseded, InjectionStranded,
+		InjectionReverted, InjectionEnded, InjectionGone, InjectionSuperseded, InjectionStranded,
 	}
 }

@@ -91,20 +91,22 @@ func (in Injection) aim() string {
 	return text
 }
 
-// InjectWithin is how long the call that puts one injection in may take.
-const InjectWithin = 30 * time.Second
+// CallWithin is how long one call to an injector may take: to inject, to revert,
+// or to look.
+const CallWithin = 25 * time.Second
 
 // Spread is how long it takes at most to put a fault into all of its targets,
-// one after another, counted from when the first is in: `for` begins when the
-// last one is.
+// one call after another, counted from when the first is in: `for` begins when
+// the last one is.
 func (p Plan) Spread(fault string) time.Duration {
-	n := 0
+	n, batches := 0, map[int]bool{}
 	for _, in := range p.Injections {
-		if in.Fault == fault {
+		if in.Fault == fault && (in.Batch == 0 || !batches[in.Batch]) {
+			batches[in.Batch] = true
 			n++
 		}
 	}
-	return time.Duration(max(n-1, 0)) * InjectWithin
+	return time.Duration(max(n-1, 0)) * CallWithin
 }
 
 // Longest is the longest time that the plan's faults can be in, counted from the

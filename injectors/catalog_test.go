@@ -18,7 +18,7 @@ func TestCatalogIsSortedAndDescribesItself(t *testing.T) {
 		if k.Summary == "" || k.Doc == "" || k.WhenLost == "" || k.Keeper == "" || len(k.Do) == 0 || k.New == nil || k.Restore == nil {
 			t.Errorf("%s leaves out what a person needs to know: %+v", k.Name, k)
 		}
-		if !k.Irreversible && len(k.Undo) == 0 {
+		if k.Class != mishap.Irreversible && len(k.Undo) == 0 {
 			t.Errorf("%s does not say what reverting needs", k.Name)
 		}
 		if !strings.Contains(k.Example, "injector: "+k.Name+"\n") || !strings.Contains(k.Example, "for: ") {

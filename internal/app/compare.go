@@ -49,7 +49,7 @@ func (c *comparer) arms(e mishap.Experiment) *runner.Fault {
 	return &runner.Fault{
 		Fault:    mishap.Fault{Name: mishap.ArmsFault},
 		Injector: c.catalog.RequestArms(e),
-		Keeper:   mishap.KeeperProxy,
+		Kind:     mishap.InjectorKind{Keeper: mishap.KeeperProxy},
 	}
 }
 

@@ -40,16 +40,12 @@ func (a *App) plan(ctx context.Context, e mishap.Experiment, noFault bool) (mish
 	}
 	var problems []error
 	for _, f := range faults {
-		request.Fault = f.Fault
-		found, err := f.Injector.Prepare(ctx, request)
+		found, err := f.Prepare(ctx, request)
 		if err != nil {
 			problems = append(problems, wrapHinted(fmt.Sprintf("plan %s: fault %q", e.Name, f.Name), err))
 			continue
 		}
-		for _, in := range found {
-			in.Fault, in.For = f.Name, f.For
-			plan.Injections = append(plan.Injections, in)
-		}
+		plan.Injections = append(plan.Injections, found...)
 	}
 	sealed, err := plan.Seal()
 	if err != nil {
@@ -89,7 +85,7 @@ func (a *App) faults(p mishap.Plan) ([]runner.Fault, error) {
 		if err != nil {
 			return nil, fmt.Errorf("fault %q: %w", f.Name, err)
 		}
-		all = append(all, runner.Fault{Fault: f, Injector: injector, Keeper: kind.Keeper})
+		all = append(all, runner.Fault{Fault: f, Injector: injector, Kind: kind})
 	}
 	return all, nil
 }

@@ -252,7 +252,7 @@ func (a *App) failBegun(ctx context.Context, book ledger.Ledger, lease ledger.Le
 
 func needsKeeper(faults []runner.Fault) bool {
 	for _, f := range faults {
-		if f.Keeper == mishap.KeeperProcess {
+		if f.Kind.Keeper == mishap.KeeperProcess {
 			return true
 		}
 	}

@@ -23,7 +23,7 @@ func (c *Catalog) safeguardDeps(run string, keeper func() int) safeguards.Deps {
 	return safeguards.Deps{
 		Accounts: s.Accounts, Regions: s.Regions, Hosts: s.Hosts, OptInTag: s.OptInTag, Protected: s.Protected,
 		LongestRun:   s.LongestRun.Std(),
-		Irreversible: func(name string) bool { return c.Kinds()[name].Irreversible },
+		Irreversible: func(name string) bool { return c.Kinds()[name].Class == mishap.Irreversible },
 		Halted:       c.o.Halted,
 		Others:       func(ctx context.Context, p mishap.Plan) ([]string, error) { return c.o.Others(ctx, run, p) },
 		Self: func(context.Context) (safeguards.Self, error) {

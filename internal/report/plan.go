@@ -125,7 +125,7 @@ func planKind(p *page, f mishap.Fault, kinds map[string]mishap.InjectorKind) {
 		return
 	}
 	p.labelled(4, 12, "to inject", words.OrElse(strings.Join(kind.Do, ", "), "no permission is needed"))
-	if kind.Irreversible {
+	if kind.Class == mishap.Irreversible {
 		p.labelled(4, 12, "to revert", "THERE IS NO UNDO")
 	} else {
 		p.labelled(4, 12, "to revert", words.OrElse(strings.Join(kind.Undo, ", "), "no permission is needed"))

@@ -85,7 +85,7 @@ func kinds() map[string]mishap.InjectorKind {
 			Keeper: mishap.KeeperProcess, Do: []string{"kill(2) as the process's user", "CAP_KILL"}, Undo: []string{"kill(2) as the process's user", "CAP_KILL"},
 			WhenLost: "the processes stay stopped until `mishap revert` or kill -CONT",
 		},
-		"process-kill": {Keeper: mishap.KeeperProcess, Irreversible: true, WhenLost: "nothing: the processes are gone already"},
+		"process-kill": {Keeper: mishap.KeeperProcess, Class: mishap.Irreversible, WhenLost: "nothing: the processes are gone already"},
 	}
 }
 

@@ -127,7 +127,7 @@ func (s *set) clocks() *clock {
 	c := &clock{in: map[string]time.Time{}, out: map[string]time.Time{}}
 	for i := range s.runner.Faults {
 		f := &s.runner.Faults[i]
-		f.Injector, f.Keeper = clocked{f.Injector, f.Name, c}, ""
+		f.Injector, f.Kind.Keeper = clocked{f.Injector, f.Name, c}, ""
 	}
 	s.runner.Keeper = nil
 	return c
@@ -278,7 +278,7 @@ func TestForCountsFromTheLastInjectionOfTheFaultAsThePlanSays(t *testing.T) {
 				t.Errorf("%s was in for %s, want %s", target, was, want)
 			}
 		}
-		if most := run.Plan.Longest(); book.was("a1") > most || most != 70*time.Second {
+		if most := run.Plan.Longest(); book.was("a1") > most || most != 10*time.Second+2*mishap.CallWithin {
 			t.Errorf("the plan says at most %s, and the first was in for %s", most, book.was("a1"))
 		}
 	})

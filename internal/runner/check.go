@@ -186,13 +186,13 @@ func (x *execution) resolve(ctx context.Context) *mishap.StateChange {
 	injections := []mishap.Injection{}
 	arms := x.armsRequest()
 	for i, f := range x.all() {
-		found, err := f.Injector.Prepare(ctx, mishap.Request{Run: run.ID, Fault: f.Fault, Limit: run.Plan.Experiment.BlastRadius, Arms: arms, Sample: run.Plan.Experiment.SamplesTargets()})
+		found, err := f.Prepare(ctx, mishap.Request{Run: run.ID, Limit: run.Plan.Experiment.BlastRadius, Arms: arms, Sample: run.Plan.Experiment.SamplesTargets()})
 		if err != nil {
 			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s: %s", f.Name, err)}
 		}
 		for j := range found {
 			found[j].ID = InjectionID(run.ID, i, j)
-			found[j].Run, found[j].Fault, found[j].For = run.ID, f.Name, f.For
+			found[j].Run = run.ID
 		}
 		injections = append(injections, found...)
 	}
@@ -254,7 +254,7 @@ func taken(in mishap.Injection, err error) *mishap.StateChange {
 // kept reports whether the keeper process injects and holds the injection.
 func (x *execution) kept(in mishap.Injection) bool {
 	f := x.fault(in.Fault)
-	return x.Keeper != nil && f != nil && f.Keeper == mishap.KeeperProcess
+	return x.Keeper != nil && f != nil && f.Kind.Keeper == mishap.KeeperProcess
 }
 
 func (x *execution) fault(name string) *Fault {

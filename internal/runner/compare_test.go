@@ -68,7 +68,7 @@ func withArms(s *set, c *comparer) {
 	plan := s.first.Planned
 	plan.Injections = append(found, plan.Injections...)
 	plan.Experiment.Compare = &mishap.Compare{}
-	s.runner.Arms = &runner.Fault{Fault: arms, Injector: i, Keeper: mishap.KeeperProcess}
+	s.runner.Arms = &runner.Fault{Fault: arms, Injector: i, Kind: mishap.InjectorKind{Keeper: mishap.KeeperProcess}}
 	s.runner.Compare = c
 }
 

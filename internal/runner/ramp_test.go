@@ -39,7 +39,7 @@ func TestARampRaisesItsParameterInRecordedSteps(t *testing.T) {
 		s := newSet(t, f)
 		r := &ramping{injector: s.runner.Faults[0].Injector.(injector), t: t, seen: map[time.Duration]string{}, from: time.Now()}
 		s.runner.Faults[0].Injector = r
-		s.runner.Faults[0].Keeper = ""
+		s.runner.Faults[0].Kind.Keeper = ""
 		run := s.run(t, t.Context())
 		wantVerdict(t, run, mishap.Held, "")
 		want := map[time.Duration]string{

@@ -81,7 +81,21 @@ type Guard struct {
 type Fault struct {
 	mishap.Fault
 	Injector mishap.Injector
-	Keeper   mishap.Keeper // who ends it when its server is gone
+	Kind     mishap.InjectorKind // what is said of the injector
+}
+
+// Prepare finds the injections of the fault.
+func (f Fault) Prepare(ctx context.Context, req mishap.Request) ([]mishap.Injection, error) {
+	req.Fault = f.Fault
+	found, err := f.Injector.Prepare(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	found = f.Kind.Complete(found)
+	for i := range found {
+		found[i].Fault, found[i].For = f.Name, f.For
+	}
+	return found, nil
 }
 
 // Runner executes one plan.
@@ -114,7 +128,7 @@ type Runner struct {
 	RevertWithin time.Duration // how long a revert is tried before it is stranded
 	Renew        time.Duration // time between two renewals of a fault that expires
 	Look         time.Duration // time between two looks at effect and safeguards; 0 means 1 s
-	Inject       time.Duration // longest injecting call; 0 means [mishap.InjectWithin]. It must end before the server's lease can
+	Inject       time.Duration // longest injecting call; 0 means [mishap.CallWithin]. It must end before the server's lease can
 }
 
 const (
@@ -189,7 +203,7 @@ func (r *Runner) execution(rec *recorder) *execution {
 		r.Look = defaultLook
 	}
 	if r.Inject == 0 {
-		r.Inject = mishap.InjectWithin
+		r.Inject = mishap.CallWithin
 	}
 	if r.Log == nil {
 		r.Log = slog.New(slog.DiscardHandler)

@@ -267,7 +267,7 @@ func newSet(t *testing.T, faults ...mishap.Fault) *set {
 		found, _ := i.Prepare(context.Background(), mishap.Request{})
 		found[0].Fault = f.Name
 		plan.Injections = append(plan.Injections, found...)
-		s.runner.Faults = append(s.runner.Faults, runner.Fault{Fault: f, Injector: i, Keeper: mishap.KeeperProcess})
+		s.runner.Faults = append(s.runner.Faults, runner.Fault{Fault: f, Injector: i, Kind: mishap.InjectorKind{Keeper: mishap.KeeperProcess}})
 	}
 	s.first = mishap.Entry{Run: "r1", Seq: 1, At: time.Now(), Planned: &plan}
 	s.ledger.entries = []mishap.Entry{s.first}
