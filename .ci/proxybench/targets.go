@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 )
 
@@ -32,13 +32,13 @@ func services() []service {
 type target struct {
 	name    string
 	process *process // nil for direct
-	control control  // nil where no fault can be put in
+	control controls // nil where no fault can be put in
 	host    string   // what it is reached at
 	shift   int      // from a port of the upstream to the target's
 }
 
-// control puts a delay of the downstream bytes of a service in, and takes it out.
-type control interface {
+// controls puts a delay of the downstream bytes of a service in, and takes it out.
+type controls interface {
 	add(ctx context.Context, service string, delay time.Duration) error
 	remove(ctx context.Context, service string) error
 }
@@ -110,7 +110,7 @@ func (b *bench) write(name, text string) (string, error) {
 }
 
 // startMishap runs mishap proxy, or the same package with a profiler.
-func (b *bench) startMishap(experiment string) (*process, control, error) {
+func (b *bench) startMishap(experiment string) (*process, controls, error) {
 	socket := filepath.Join(b.dir, "control")
 	text := "state: " + b.dir + "\nproxies:\n"
 	for _, s := range services() {
@@ -126,12 +126,12 @@ func (b *bench) startMishap(experiment string) (*process, control, error) {
 		args = []string{"-host", b.host, "-proxy", filepath.Join(b.profile, fmt.Sprintf("%s-%d.pprof", experiment, b.round+1))}
 	}
 	p, err := startProcess(b.dir, "mishap", program, args...)
-	return p, &mishap{proxy.NewClient(socket), map[string]string{}, 0}, err
+	return p, &mishap{control.NewClient(socket), map[string]string{}, 0}, err
 }
 
 // mishap is the control API of mishap proxy.
 type mishap struct {
-	client *proxy.Client
+	client *control.Client
 	in     map[string]string // service → the fault on it
 	count  int
 }

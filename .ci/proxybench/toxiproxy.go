@@ -15,7 +15,7 @@ const portToxiproxy = 8474
 // toxiproxy is the API of toxiproxy.
 type toxiproxy struct{ http *http.Client }
 
-func (b *bench) startToxiproxy() (*process, control, error) {
+func (b *bench) startToxiproxy() (*process, controls, error) {
 	p, err := startProcess(b.dir, "toxiproxy", b.bin+"/server", "-host", "127.0.0.1", "-port", fmt.Sprint(portToxiproxy))
 	if err != nil {
 		return nil, nil, err

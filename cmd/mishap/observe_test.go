@@ -3,20 +3,19 @@ package main
 import (
 	"context"
 	"fmt"
+	"mishap/internal/proxy/control"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"mishap/internal/proxy"
 )
 
 // calls is "calls CONTROL PROXY REQUESTS ATTEMPTS GAP": it sends requests, each with an id, until one of so many attempts
 // of each succeeds.
 func calls(ts *testscript.TestScript, _ bool, args []string) {
-	list, err := proxy.NewClient(ts.MkAbs(args[0])).Proxies(context.Background())
+	list, err := control.NewClient(ts.MkAbs(args[0])).Proxies(context.Background())
 	ts.Check(err)
 	address := ""
 	for _, p := range list {

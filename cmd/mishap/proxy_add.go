@@ -15,7 +15,7 @@ import (
 	"mishap"
 	proxyfault "mishap/injectors/proxy"
 	"mishap/internal/outside"
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 )
 
@@ -24,7 +24,7 @@ const settled = 2 * time.Second
 
 func (c *cli) proxyAddCommand() *cobra.Command {
 	var f fault.Fault
-	var direction, share, control string
+	var direction, share, socket string
 	cmd := &cobra.Command{
 		Use:   "add PROXY KIND [KEY=VALUE…]",
 		Short: "Put a fault into a running proxy, for a while",
@@ -52,7 +52,7 @@ Kinds and what they take:
 			if err := fillFault(&f, args[1], args[2:], share); err != nil {
 				return err
 			}
-			return c.withProxy(control, f.Proxy, func(client *proxy.Client) error { return c.addFault(cmd.Context(), client, f) })
+			return c.withProxy(socket, f.Proxy, func(client *control.Client) error { return c.addFault(cmd.Context(), client, f) })
 		},
 	}
 	flags := cmd.Flags()
@@ -61,7 +61,7 @@ Kinds and what they take:
 	flags.StringVar(&share, "share", "100%", "part of the connections")
 	flags.Uint64Var(&f.Seed, "seed", 0, "the same seed hits the same connections, and draws the same delays")
 	flags.StringVar(&f.ID, "id", "", "name of the fault (default one of its own)")
-	controlFlag(cmd, &control)
+	controlFlag(cmd, &socket)
 	return cmd
 }
 
@@ -141,7 +141,7 @@ func parameter(text string) (any, error) {
 }
 
 // addFault puts a fault in, and says when all open connections have it.
-func (c *cli) addFault(ctx context.Context, client *proxy.Client, f fault.Fault) error {
+func (c *cli) addFault(ctx context.Context, client *control.Client, f fault.Fault) error {
 	status, err := client.Put(ctx, f)
 	if err != nil {
 		return err

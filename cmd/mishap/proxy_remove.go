@@ -12,13 +12,13 @@ import (
 
 	"mishap"
 	"mishap/internal/app"
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/registry"
 )
 
 func (c *cli) proxyRemoveCommand() *cobra.Command {
 	var all bool
-	var control string
+	var socket string
 	cmd := &cobra.Command{
 		Use:   "remove [ID…]",
 		Short: "Take faults out of a running proxy",
@@ -29,18 +29,18 @@ taken out too: the run will find that its fault is not in force.` + "\n" + exitC
 			if all == (len(ids) > 0) {
 				return usageError{mishap.WithHint(errors.New("name faults, or say --all"), "mishap proxy watch --count 1 lists them")}
 			}
-			return c.withProxy(control, "", func(client *proxy.Client) error {
+			return c.withProxy(socket, "", func(client *control.Client) error {
 				return c.removeFaults(cmd.Context(), client, ids)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "all that are in force")
-	controlFlag(cmd, &control)
+	controlFlag(cmd, &socket)
 	return cmd
 }
 
 // removeFaults removes faults; without ids all that are in force.
-func (c *cli) removeFaults(ctx context.Context, client *proxy.Client, ids []string) error {
+func (c *cli) removeFaults(ctx context.Context, client *control.Client, ids []string) error {
 	list, err := client.List(ctx)
 	if err != nil {
 		return err
@@ -100,15 +100,15 @@ func (c *cli) showEnded(s registry.Status) error {
 }
 
 // controlFlag lets a person name a control socket that is not in the settings.
-func controlFlag(cmd *cobra.Command, control *string) {
-	cmd.Flags().StringVar(control, "control", "", "control socket of the proxy (default that of the settings)")
+func controlFlag(cmd *cobra.Command, socket *string) {
+	cmd.Flags().StringVar(socket, "control", "", "control socket of the proxy (default that of the settings)")
 }
 
 // withProxy calls do with the control API of a running proxy: that of the socket, else that of the named proxy in the
 // settings, else that of the first.
-func (c *cli) withProxy(control, name string, do func(*proxy.Client) error) error {
-	if control != "" {
-		return do(proxy.NewClient(control))
+func (c *cli) withProxy(socket, name string, do func(*control.Client) error) error {
+	if socket != "" {
+		return do(control.NewClient(socket))
 	}
 	return c.withSettings(func(a *app.App) error {
 		var names []string
@@ -123,7 +123,7 @@ func (c *cli) withProxy(control, name string, do func(*proxy.Client) error) erro
 			names = append(names, p.Name)
 		}
 		if socket := filepath.Join(a.Settings.State, "proxy.sock"); names == nil && exists(socket) {
-			return do(proxy.NewClient(socket)) // of a proxy that runs for clients of Toxiproxy's API alone
+			return do(control.NewClient(socket)) // of a proxy that runs for clients of Toxiproxy's API alone
 		}
 		if names == nil {
 			return usageError{mishap.WithHint(errors.New("the settings have no proxies"), "name its socket with --control, or settings with --config")}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mishap/internal/proxy"
+	"mishap/internal/certs"
 	"mishap/internal/toxiproxy"
 )
 
@@ -33,7 +33,7 @@ func (f *toxiproxyFlags) options() (o toxiproxy.Options, err error) {
 	}
 	o.Address, o.Config = f.address, f.config
 	if f.tls != nil {
-		o.TLS = proxy.TLSFiles{Cert: f.tls[0], Key: f.tls[1], CA: f.tls[2]}
+		o.TLS = certs.Mutual{Cert: f.tls[0], Key: f.tls[1], CA: f.tls[2]}
 	}
 	return o, nil
 }

@@ -16,14 +16,14 @@ import (
 
 	"mishap"
 	"mishap/internal/plaintext"
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/registry"
 )
 
 func (c *cli) proxyWatchCommand() *cobra.Command {
 	var every time.Duration
 	var count int
-	var control string
+	var socket string
 	cmd := &cobra.Command{
 		Use:   "watch [PROXY]",
 		Short: "Show live what faults in a running proxy deliver",
@@ -39,20 +39,20 @@ follows the other; with -o json each is one line.` + "\n" + exitCodes,
 			ctx, stop := c.untilStopped(cmd.Context(), "proxy watch")
 			defer stop()
 			name := strings.Join(args, "")
-			return c.withProxy(control, name, func(client *proxy.Client) error {
+			return c.withProxy(socket, name, func(client *control.Client) error {
 				return c.watchProxy(ctx, watch{client, name, every, count})
 			})
 		},
 	}
 	cmd.Flags().DurationVar(&every, "every", time.Second, "between two pictures")
 	cmd.Flags().IntVar(&count, "count", 0, "how many pictures (default until Ctrl-C)")
-	controlFlag(cmd, &control)
+	controlFlag(cmd, &socket)
 	return cmd
 }
 
 // watch is what to show, and how often.
 type watch struct {
-	client *proxy.Client
+	client *control.Client
 	name   string // of one proxy; empty for all
 	every  time.Duration
 	count  int // 0 is without end

@@ -13,14 +13,15 @@ import (
 	"mishap/injectors/proxy"
 	"mishap/internal/injectortest"
 	real "mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	wire "mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 )
 
-// control speaks to a real real.
-type control struct{ c *real.Client }
+// controls speaks to a real proxy.
+type controls struct{ c *control.Client }
 
-func (c control) Put(ctx context.Context, f proxy.Fault) error {
+func (c controls) Put(ctx context.Context, f proxy.Fault) error {
 	effect, err := wire.DecodeEffect(f.Kind, f.With)
 	if err != nil {
 		return err
@@ -29,7 +30,7 @@ func (c control) Put(ctx context.Context, f proxy.Fault) error {
 	return translated(err)
 }
 
-func (c control) Get(ctx context.Context, id string) (proxy.Status, error) {
+func (c controls) Get(ctx context.Context, id string) (proxy.Status, error) {
 	s, err := c.c.Get(ctx, id)
 	n := s.Stats
 	status := proxy.Status{InForce: s.State == registry.InForce, Traffic: mishap.Traffic{Connections: int64(n.Connections + n.Requests)}}
@@ -42,12 +43,12 @@ func (c control) Get(ctx context.Context, id string) (proxy.Status, error) {
 	return status, translated(err)
 }
 
-func (c control) Delete(ctx context.Context, id, run string) error {
+func (c controls) Delete(ctx context.Context, id, run string) error {
 	_, err := c.c.Retract(ctx, id, run)
 	return translated(err)
 }
 
-func (c control) Own(ctx context.Context, name, run string, expires time.Duration, keep bool) ([]mishap.Disturbance, error) {
+func (c controls) Own(ctx context.Context, name, run string, expires time.Duration, keep bool) ([]mishap.Disturbance, error) {
 	owned, err := c.c.Own(ctx, name, registry.Owner{Run: run, Expires: expires, Renew: keep})
 	var all []mishap.Disturbance
 	for _, d := range owned.Disturbed {
@@ -56,16 +57,16 @@ func (c control) Own(ctx context.Context, name, run string, expires time.Duratio
 	return all, translated(err)
 }
 
-func (c control) Disown(ctx context.Context, name, run string) error {
+func (c controls) Disown(ctx context.Context, name, run string) error {
 	_, err := c.c.Disown(ctx, name, run)
 	return translated(err)
 }
 
 func translated(err error) error {
 	switch {
-	case errors.Is(err, real.ErrNotRunning):
+	case errors.Is(err, control.ErrNotRunning):
 		return fmt.Errorf("%w: %w", proxy.ErrDown, err)
-	case errors.Is(err, real.ErrNotFound), errors.Is(err, real.ErrEnded):
+	case errors.Is(err, control.ErrNotFound), errors.Is(err, control.ErrEnded):
 		return fmt.Errorf("%w: %w", proxy.ErrFaultOver, err)
 	}
 	return err
@@ -78,10 +79,10 @@ func startProxy(t *testing.T, protocol string) string {
 	return socket
 }
 
-// startProxyTo is startProxy with an upstream; it also gives the address of the real.
-func startProxyTo(t *testing.T, protocol, upstream string) (control, address string) {
+// startProxyTo is startProxy with an upstream; it also gives the address of the proxy.
+func startProxyTo(t *testing.T, protocol, upstream string) (socket, address string) {
 	t.Helper()
-	socket := filepath.Join(t.TempDir(), "p.sock")
+	socket = filepath.Join(t.TempDir(), "p.sock")
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan string, 1), make(chan error, 1)
 	go func() {
@@ -104,7 +105,7 @@ func proxyDeps(socket string) proxy.Deps {
 	return proxy.Deps{
 		Lease:   time.Minute,
 		Proxies: func() []proxy.Address { return []proxy.Address{{Name: "payments", Control: socket}} },
-		Control: func(path string) proxy.Control { return control{real.NewClient(path)} },
+		Control: func(path string) proxy.Control { return controls{control.NewClient(path)} },
 	}
 }
 
@@ -112,7 +113,7 @@ func latency(name string) mishap.Fault {
 	return mishap.Fault{Name: "slow", Injector: "proxy-latency", Targets: raw(map[string]string{"proxy": name}), With: raw(map[string]string{"delay": "300ms"})}
 }
 
-// worlds are the worlds of all faults in a real.
+// worlds are the worlds of all faults in a proxy.
 func worlds() map[string]injectortest.World {
 	all := map[string]injectortest.World{}
 	for name, with := range parameters() {
@@ -121,7 +122,7 @@ func worlds() map[string]injectortest.World {
 	return all
 }
 
-// parameters are some for each fault in a real.
+// parameters are some for each fault in a proxy.
 func parameters() map[string]string {
 	return map[string]string{
 		"proxy-bandwidth":     `{"rate": "64KB"}`,
@@ -165,7 +166,7 @@ func proxyWorld(name, with string) (injectortest.World, proxy.Deps) {
 	w.Granted = func() mishap.Uses { return mishap.Uses{Hosts: []string{"unix:" + socket}} } // of the settings
 	w.Empty = fault(name, `{"proxy": "nobody"}`, with)
 	w.Snapshot = func(t *testing.T) string {
-		list, err := real.NewClient(socket).List(t.Context())
+		list, err := control.NewClient(socket).List(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

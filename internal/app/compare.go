@@ -16,7 +16,7 @@ import (
 	"mishap/internal/ledger"
 	"mishap/internal/member"
 	sources "mishap/internal/metrics"
-	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/runner"
 )
@@ -162,7 +162,7 @@ func (c *comparer) closeSources(all []sources.Source) {
 
 // armsReader reads the arms of a run from the proxy at the edge.
 type armsReader struct {
-	client *proxy.Client
+	client *control.Client
 	run    string
 	id     string // of the injection that set them up
 }

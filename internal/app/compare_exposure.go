@@ -11,8 +11,8 @@ import (
 	"mishap/internal/catalog"
 	"mishap/internal/comparison"
 	sources "mishap/internal/metrics"
-	"mishap/internal/proxy"
 	"mishap/internal/proxy/attempts"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 )
@@ -54,7 +54,7 @@ func expose(c *catalog.Catalog, o *comparison.Options, e mishap.Experiment, edge
 
 // dependency is a proxy with faults of a run.
 type dependency struct {
-	client *proxy.Client
+	client *control.Client
 	name   string
 	ask    attempts.MetWatch
 }
@@ -67,7 +67,7 @@ func (d *dependency) Met(ctx context.Context, after uint64) (comparison.Met, err
 	ask := d.ask
 	ask.After = after
 	got, err := d.client.Met(ctx, d.name, ask)
-	if errors.Is(err, proxy.ErrOlder) {
+	if errors.Is(err, control.ErrOlder) {
 		err = fmt.Errorf("%w: %w", comparison.ErrOlder, err)
 	}
 	return comparison.Met{Since: got.Since, Seq: got.Seq, IDs: got.IDs, More: got.More, Lost: got.Lost, NoID: got.NoID, Other: got.Other, Left: got.Left}, err

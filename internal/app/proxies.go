@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"mishap"
+	"mishap/internal/certs"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/registry"
 	"mishap/internal/toxiproxy"
@@ -21,7 +22,7 @@ import (
 func (a *App) ServeProxies(ctx context.Context, o proxy.Options, toxi toxiproxy.Options, ready func([]registry.ProxyStatus, net.Addr)) error {
 	var listeners []proxy.Listener
 	for _, p := range a.Settings.Proxies {
-		listeners = append(listeners, proxy.Listener{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control, ControlTLS: proxy.TLSFiles(p.ControlTLS),
+		listeners = append(listeners, proxy.Listener{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control, ControlTLS: certs.Mutual(p.ControlTLS),
 			SNI: p.SNI, Edge: p.Edge, Egress: p.Egress, TLS: (*proxy.ServerTLS)(p.TLS), UpstreamTLS: (*proxy.ClientTLS)(p.UpstreamTLS)})
 	}
 	if listeners == nil && toxi.Address == "" {

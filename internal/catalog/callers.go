@@ -9,8 +9,8 @@ import (
 	"mishap"
 	"mishap/internal/callers"
 	"mishap/internal/config"
-	"mishap/internal/proxy"
 	"mishap/internal/proxy/attempts"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/probes"
 )
@@ -29,7 +29,7 @@ type callerWatches struct {
 
 // CallerWatch collects the attempts that a proxy records.
 type CallerWatch struct {
-	client *proxy.Client
+	client *control.Client
 	name   string
 	id     string
 

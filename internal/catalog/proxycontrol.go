@@ -8,17 +8,18 @@ import (
 
 	"mishap"
 	proxyfault "mishap/injectors/proxy"
-	"mishap/internal/proxy"
+	"mishap/internal/certs"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 )
 
 // proxyControl lets an injector speak to the control API of a proxy.
-type proxyControl struct{ client *proxy.Client }
+type proxyControl struct{ client *control.Client }
 
 // proxyControl gives the control API at an address.
-func (c *Catalog) proxyControl(control string) proxyfault.Control {
-	client, err := c.ProxyClient(control)
+func (c *Catalog) proxyControl(address string) proxyfault.Control {
+	client, err := c.ProxyClient(address)
 	if err != nil {
 		return unreadable{err}
 	}
@@ -26,13 +27,13 @@ func (c *Catalog) proxyControl(control string) proxyfault.Control {
 }
 
 // ProxyClient calls the control API at an address, with the certificate that the settings give for it.
-func (c *Catalog) ProxyClient(control string) (*proxy.Client, error) {
+func (c *Catalog) ProxyClient(address string) (*control.Client, error) {
 	for _, p := range c.settings.Proxies {
-		if p.Control == control && p.ControlTLS.Cert != "" {
-			return proxy.NewSecureClient(control, proxy.TLSFiles(p.ControlTLS))
+		if p.Control == address && p.ControlTLS.Cert != "" {
+			return control.NewSecureClient(address, certs.Mutual(p.ControlTLS))
 		}
 	}
-	return proxy.NewClient(control), nil
+	return control.NewClient(address), nil
 }
 
 // unreadable is a control API whose certificates cannot be read: nothing is known of its faults.
@@ -129,9 +130,9 @@ func (p proxyControl) Own(ctx context.Context, name, run string, expires time.Du
 	asked := time.Now()
 	owned, err := p.client.Own(ctx, name, registry.Owner{Run: run, Expires: min(expires, fault.MaxExpires), Renew: keep})
 	switch {
-	case errors.Is(err, proxy.ErrOwned):
+	case errors.Is(err, control.ErrOwned):
 		return nil, fmt.Errorf("%w: %w", mishap.ErrTaken, err)
-	case errors.Is(err, proxy.ErrNotFound): // there is no such call
+	case errors.Is(err, control.ErrNotFound): // there is no such call
 		return nil, mishap.WithHint(fmt.Errorf("proxy %s does not know to which run it belongs: it is of an earlier version", name), "let it start anew")
 	}
 	var all []mishap.Disturbance
@@ -150,11 +151,11 @@ func (p proxyControl) Disown(ctx context.Context, name, run string) error {
 // translate says a proxy's errors in the injectors' words.
 func translate(err error) error {
 	switch {
-	case errors.Is(err, proxy.ErrNotRunning):
+	case errors.Is(err, control.ErrNotRunning):
 		return fmt.Errorf("%w: %w", proxyfault.ErrDown, err)
-	case errors.Is(err, proxy.ErrOlder):
+	case errors.Is(err, control.ErrOlder):
 		return fmt.Errorf("%w: %w", proxyfault.ErrOlder, err)
-	case errors.Is(err, proxy.ErrNotFound), errors.Is(err, proxy.ErrEnded):
+	case errors.Is(err, control.ErrNotFound), errors.Is(err, control.ErrEnded):
 		return fmt.Errorf("%w: %w", proxyfault.ErrFaultOver, err)
 	}
 	return err

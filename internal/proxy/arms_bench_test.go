@@ -16,6 +16,7 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/attempts"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 )
@@ -45,7 +46,7 @@ func TestMain(m *testing.M) {
 // benchReady puts arms in, and says where the proxy listens.
 func benchReady(socket, address string, share, met float64) {
 	if share > 0 {
-		if err := benchArms(proxy.NewClient(socket), share, met); err != nil {
+		if err := benchArms(control.NewClient(socket), share, met); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -54,7 +55,7 @@ func benchReady(socket, address string, share, met float64) {
 }
 
 // benchArms puts arms in that count units, with all that is told of them; and, if a part of the requests meets a fault, which.
-func benchArms(c *proxy.Client, share, met float64) error {
+func benchArms(c *control.Client, share, met float64) error {
 	f := arms("a", share)
 	a := f.Effect.(fault.Arms)
 	a.Counts = counting(latencies).Counts
@@ -78,7 +79,7 @@ func benchArms(c *proxy.Client, share, met float64) error {
 }
 
 // benchMet does what a run does five times a second: the proxy is the dependency's too, so that all is done in one process.
-func benchMet(c *proxy.Client, met float64) {
+func benchMet(c *control.Client, met float64) {
 	watch := attempts.MetWatch{Run: "r", Keep: fault.Duration(time.Minute), Faults: []fault.Fault{{ID: "f", Effect: fault.HTTPAbort{}, Share: met}}}
 	for joined := (registry.Joined{}); ; {
 		got, err := c.Met(context.Background(), "web", watch)

@@ -14,6 +14,7 @@ import (
 	"mishap/internal/forward"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/attempts"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 	"mishap/internal/slots"
@@ -21,7 +22,7 @@ import (
 
 // chain is users, the proxy of the arms, a service, and the proxy of what it depends on.
 type chain struct {
-	*proxy.Client
+	*control.Client
 	t     testing.TB
 	edge  string
 	calls *http.Client
@@ -64,7 +65,7 @@ func newChain(t testing.TB, version string, serve func(r *http.Request, call cal
 		{Name: "pays", Listen: "127.0.0.1:0", Upstream: pays, Control: socket, Protocol: fault.HTTP},
 	}})
 	dependency = list[1].Listen
-	c.edge, c.Client = list[0].Listen, proxy.NewClient(socket)
+	c.edge, c.Client = list[0].Listen, control.NewClient(socket)
 	f := arms("a", .5)
 	a := f.Effect.(fault.Arms)
 	a.Counts = &fault.Counts{Rows: []fault.CountRow{{Name: "ok", Of: fault.OfFailures}}, Exposed: true}

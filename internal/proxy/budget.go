@@ -57,6 +57,9 @@ func (b *budget) has(n int64) bool {
 // owe reserves n bytes, whether there is room or not.
 func (b *budget) owe(n int64) { b.give(-n) }
 
+// state is how many bytes are held, and of how many.
+func (b *budget) state() (used, limit int64) { return b.used.Load(), b.limit }
+
 // give returns n bytes.
 func (b *budget) give(n int64) {
 	for ; b != nil; b = b.parent {

@@ -13,6 +13,7 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/attempts"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 )
 
@@ -187,7 +188,7 @@ func TestAWatchThatCannotBeIsRefused(t *testing.T) {
 		}
 	}
 	r.stop()
-	if _, err := r.Callers(t.Context(), "web", attempts.Watch{}); !errors.Is(err, proxy.ErrNotRunning) {
+	if _, err := r.Callers(t.Context(), "web", attempts.Watch{}); !errors.Is(err, control.ErrNotRunning) {
 		t.Errorf("%v", err)
 	}
 }

@@ -11,21 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/proxytest"
 	"mishap/internal/proxy/registry"
 )
-
-// everyEffect is one of each, and of those that act in several ways one for each way.
-func everyEffect() []fault.Effect {
-	return []fault.Effect{
-		latency(5*time.Millisecond, 5*time.Millisecond), latency(fault.MaxDelay, 0), fault.Bandwidth{Rate: 100_000},
-		fault.Slicer{Size: 50, Vary: 10, Delay: 1}, fault.SlowClose{Delay: fault.Duration(time.Minute)},
-		fault.Timeout{}, fault.Timeout{Data: "drop"}, fault.Timeout{After: fault.Duration(time.Millisecond)},
-		fault.Reset{After: fault.Duration(5 * time.Millisecond)}, fault.Limit{Bytes: 10_000},
-		fault.Limit{Bytes: 10_000, How: "reset"}, fault.ConnectDelay{Spread: latency(fault.MaxDelay, 0).Spread},
-		fault.Refuse{}, fault.Refuse{How: "close"},
-	}
-}
 
 // TestNothingHangsWhileClientsStallLeaveOrFlood: the calls answer, and in the end new connections work and old ones are
 // gone.
@@ -52,7 +40,7 @@ func TestNothingHangsWhileClientsStallLeaveOrFlood(t *testing.T) {
 	draw := rand.New(rand.NewPCG(1, 2))
 	var longest time.Duration
 	for i := range rounds {
-		id, effects := fmt.Sprint("f", i), everyEffect()
+		id, effects := fmt.Sprint("f", i), proxytest.Effects()
 		f := with(id, effects[draw.IntN(len(effects))])
 		f.Share, f.Seed = 0.7, uint64(i)
 		begin := time.Now()
@@ -101,13 +89,13 @@ func visit(address string, manner int) {
 // TestAFaultThatHitsNobodyChangesNothing: with a share that hits nobody nothing changes.
 func TestAFaultThatHitsNobodyChangesNothing(t *testing.T) {
 	r := start(t, upstream(t, echo))
-	for i, e := range everyEffect() {
+	for i, e := range proxytest.Effects() {
 		f := with(fmt.Sprint("f", i), e)
 		f.Share = 1e-12
 		r.put(f)
 	}
 	exchange(t, r.dial(), 1, 1<<20)
-	for i := range everyEffect() {
+	for i := range proxytest.Effects() {
 		if s := r.remove(fmt.Sprint("f", i)).Stats; s != (registry.Stats{}) {
 			t.Errorf("%d: %+v", i, s)
 		}

@@ -6,10 +6,12 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
+	"mishap/internal/certs"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/socket"
 )
 
 // Listener is the configuration of one proxy.
@@ -20,8 +22,8 @@ type Listener struct {
 	Protocol string `json:"protocol"` // "tcp" (default), "udp" or "http"
 	// Control is the path of the unix socket of the control API, or tcp://host:port, which is only for loopback unless
 	// ControlTLS is given. There is one for all listeners; "" takes that of another.
-	Control    string   `json:"control"`
-	ControlTLS TLSFiles `json:"controlTLS,omitzero"`
+	Control    string       `json:"control"`
+	ControlTLS certs.Mutual `json:"controlTLS,omitzero"`
 
 	// Of http. Edge says that the clients are outside: what they say of arms in their baggage is taken out. Egress says that
 	// the upstream is outside: it is told nothing of arms.
@@ -46,7 +48,7 @@ func validate(listeners []Listener) error {
 	for i, l := range listeners {
 		errs = append(errs, l.validate())
 		if l.Control != "" && !slices.ContainsFunc(listeners[:i], func(m Listener) bool { return m.Control == l.Control }) {
-			errs = append(errs, validateControl(l.Control, l.ControlTLS))
+			errs = append(errs, control.Validate(l.Control, l.ControlTLS))
 		}
 		for _, earlier := range listeners[:i] {
 			errs = append(errs, conflict(earlier, l))
@@ -75,7 +77,7 @@ func (l Listener) validate() error {
 	if t := l.UpstreamTLS; t != nil && (t.Cert == "") != (t.Key == "") {
 		errs = append(errs, fmt.Errorf("proxy %q needs both cert and key in upstreamTLS, or none", l.Name))
 	}
-	if err := validAddress(l.Listen, 0); err != nil {
+	if err := socket.CheckAddress(l.Listen, 0); err != nil {
 		errs = append(errs, fmt.Errorf("proxy %q cannot listen on %q: %w", l.Name, l.Listen, err))
 	}
 	if l.Upstream != Original {
@@ -90,24 +92,12 @@ func (l Listener) validateUpstream() error {
 	if host, _, err := net.SplitHostPort(l.Upstream); err == nil && host == "" {
 		errs = append(errs, fmt.Errorf("proxy %q has an upstream without a host, %q: write host:port", l.Name, l.Upstream))
 	}
-	if err := validAddress(l.Upstream, 1); err != nil {
+	if err := socket.CheckAddress(l.Upstream, 1); err != nil {
 		errs = append(errs, fmt.Errorf("proxy %q cannot forward to %q: %w", l.Name, l.Upstream, err))
 	} else if l.Upstream == l.Listen {
 		errs = append(errs, fmt.Errorf("proxy %q would forward to itself: give it an upstream other than %s", l.Name, l.Listen))
 	}
 	return errors.Join(errs...)
-}
-
-// validAddress checks the form host:port, with a port from lowest to 65535.
-func validAddress(address string, lowest int) error {
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return errors.New("write host:port, for example 127.0.0.1:8080")
-	}
-	if n, err := strconv.Atoi(port); err != nil || n < lowest || n > 65535 {
-		return fmt.Errorf("port %q must be a number from %d to 65535", port, lowest)
-	}
-	return nil
 }
 
 // conflict says why two listeners cannot be in one server; nil if they can.

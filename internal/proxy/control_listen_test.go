@@ -17,12 +17,14 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/certs"
 	"mishap/internal/freeport"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 )
 
 // authority makes a CA in a folder of its own, and certificates for 127.0.0.1 that it signs.
-func authority(t *testing.T) (issue func(name string) proxy.TLSFiles) {
+func authority(t *testing.T) (issue func(name string) certs.Mutual) {
 	t.Helper()
 	dir := t.TempDir()
 	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca"}, NotAfter: time.Now().Add(time.Hour),
@@ -43,10 +45,10 @@ func authority(t *testing.T) (issue func(name string) proxy.TLSFiles) {
 		return write(name+".pem", "CERTIFICATE", der)
 	}
 	caFile := sign("ca", ca, caKey)
-	return func(name string) proxy.TLSFiles {
+	return func(name string) certs.Mutual {
 		key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		der, _ := x509.MarshalECPrivateKey(key)
-		return proxy.TLSFiles{CA: caFile, Key: write(name+".key", "EC PRIVATE KEY", der), Cert: sign(name, &x509.Certificate{
+		return certs.Mutual{CA: caFile, Key: write(name+".key", "EC PRIVATE KEY", der), Cert: sign(name, &x509.Certificate{
 			SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
 			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		}, key)}
@@ -56,18 +58,18 @@ func authority(t *testing.T) (issue func(name string) proxy.TLSFiles) {
 func TestControlOverTLSNeedsACertificateOfTheCA(t *testing.T) {
 	issue, address := authority(t), "tcp://"+freeport.Address()
 	serve(t, proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Control: address, ControlTLS: issue("server")})
-	client, err := proxy.NewSecureClient(address, issue("client"))
+	client, err := control.NewSecureClient(address, issue("client"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if list, err := client.Proxies(t.Context()); err != nil || len(list) != 1 {
 		t.Fatalf("%v, %v", list, err)
 	}
-	stranger, err := proxy.NewSecureClient(address, authority(t)("stranger"))
+	stranger, err := control.NewSecureClient(address, authority(t)("stranger"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]*proxy.Client{"a stranger": stranger, "nobody": proxy.NewClient(address)} {
+	for name, c := range map[string]*control.Client{"a stranger": stranger, "nobody": control.NewClient(address)} {
 		if _, err := c.Proxies(t.Context()); err == nil {
 			t.Errorf("%s was let in", name)
 		}
@@ -85,7 +87,7 @@ func TestControlThatOthersReachNeedsTLS(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", control, err, want)
 		}
 	}
-	files := proxy.TLSFiles{Cert: "none.pem", Key: "none.key", CA: "none.pem"}
+	files := certs.Mutual{Cert: "none.pem", Key: "none.key", CA: "none.pem"}
 	for control, want := range map[string]string{"tcp://0.0.0.0:7000": "read certificate \"none.pem\"", "c.sock": "leave controlTLS out"} {
 		l := proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Control: control, ControlTLS: files}
 		if err := proxy.Serve(t.Context(), proxy.Options{Listeners: []proxy.Listener{l}}); err == nil || !strings.Contains(err.Error(), want) {
@@ -98,7 +100,7 @@ func TestControlThatOthersReachNeedsTLS(t *testing.T) {
 func TestAWebPageCannotPutFaultsIn(t *testing.T) {
 	address := freeport.Address()
 	serve(t, proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Control: "tcp://" + address})
-	if _, err := proxy.NewClient("tcp://" + address).Proxies(t.Context()); err != nil {
+	if _, err := control.NewClient("tcp://" + address).Proxies(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*http.Request){
@@ -121,7 +123,7 @@ func TestAWebPageCannotPutFaultsIn(t *testing.T) {
 func TestMetricsTellWhatWasDelivered(t *testing.T) {
 	address := freeport.Address()
 	r := startWith(t, upstream(t, echo), func(o *proxy.Options) { o.Listeners[0].Control = "tcp://" + address })
-	r.Client = proxy.NewClient("tcp://" + address)
+	r.Client = control.NewClient("tcp://" + address)
 	r.put(delaying("slow", 20*time.Millisecond))
 	ask(t, r.dial(), "hello")
 	response, err := http.Get("http://" + address + "/metrics")

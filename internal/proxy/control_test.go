@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 )
@@ -23,7 +24,7 @@ func TestEndedIDIsNotTakenAgain(t *testing.T) {
 	r.put(f)
 	r.remove("f")
 	_, err := r.Put(t.Context(), f)
-	if !errors.Is(err, proxy.ErrEnded) {
+	if !errors.Is(err, control.ErrEnded) {
 		t.Fatalf("putting an ended fault gave %v", err)
 	}
 }
@@ -35,7 +36,7 @@ func TestDeleteBeforePutWins(t *testing.T) {
 			t.Fatalf("state %s", s.State)
 		}
 	}
-	if _, err := r.Put(t.Context(), delaying("late", time.Second)); !errors.Is(err, proxy.ErrEnded) {
+	if _, err := r.Put(t.Context(), delaying("late", time.Second)); !errors.Is(err, control.ErrEnded) {
 		t.Fatalf("a put that comes late gave %v", err)
 	}
 	if list, err := r.List(t.Context()); err != nil || len(list) != 0 {
@@ -58,7 +59,7 @@ func TestEndedIDIsRememberedAfterItsStats(t *testing.T) {
 	for i := range 1100 {
 		r.remove(fmt.Sprint("more", i))
 	}
-	if _, err := r.Put(t.Context(), f); !errors.Is(err, proxy.ErrEnded) {
+	if _, err := r.Put(t.Context(), f); !errors.Is(err, control.ErrEnded) {
 		t.Fatalf("put gave %v", err)
 	}
 	if s := r.remove("first"); s.State != registry.Ended {
@@ -100,10 +101,10 @@ func TestBadFaultsAreRefused(t *testing.T) {
 
 func TestUnknownFaultIsNotFound(t *testing.T) {
 	r := start(t, upstream(t, echo))
-	if _, err := r.Get(t.Context(), "nothing"); !errors.Is(err, proxy.ErrNotFound) {
+	if _, err := r.Get(t.Context(), "nothing"); !errors.Is(err, control.ErrNotFound) {
 		t.Errorf("get gave %v", err)
 	}
-	if _, err := r.Renew(t.Context(), "nothing", time.Second); !errors.Is(err, proxy.ErrNotFound) {
+	if _, err := r.Renew(t.Context(), "nothing", time.Second); !errors.Is(err, control.ErrNotFound) {
 		t.Errorf("renew gave %v", err)
 	}
 }
@@ -244,7 +245,7 @@ func TestProxiesTellRealAddresses(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "c.sock")
 	list, _ := serve(t, proxy.Listener{Name: "a", Listen: "127.0.0.1:0", Upstream: first, Control: socket},
 		proxy.Listener{Name: "b", Listen: "127.0.0.1:0", Upstream: second})
-	again, err := proxy.NewClient(socket).Proxies(t.Context())
+	again, err := control.NewClient(socket).Proxies(t.Context())
 	if err != nil || len(list) != 2 || len(again) != 2 || again[0] != list[0] || again[1] != list[1] {
 		t.Fatalf("told %v, then %v, %v", list, again, err)
 	}

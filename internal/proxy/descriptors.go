@@ -4,22 +4,11 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"mishap/internal/socket"
 )
 
 // mostKept file descriptors, or a quarter of those that the process may have, are not for traffic: whoever wants to take a
 // fault out must get through to the control API. The system gives the lowest number that is free.
-const (
-	mostKept    = 288 // for the control API, another one, and what they do
-	mostControl = 128 // connections of each, or a sixteenth
-)
-
-// controlLimit is that of the control API, and of another API of the process.
-func controlLimit() socket.Limit {
-	all := socket.Share(16, mostControl)
-	return socket.Limit{All: all, Each: all}
-}
+const mostKept = 288 // for the control API, another one, and what they do
 
 // keptBack says whether a connection that was accepted took a descriptor that is kept.
 func keptBack(conn any) bool {

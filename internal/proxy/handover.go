@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 )
 
@@ -60,7 +61,7 @@ type Successor interface {
 // handOver lets a successor take the ports and the control API; the connections that are open stay here. No fault
 // survives: a successor has none. Those that it gets reach the connections here by another control API, which is given
 // back. On an error this server still has the ports.
-func (s *server) handOver(ctx context.Context, next Successor, outside *control) (*control, error) {
+func (s *server) handOver(ctx context.Context, next Successor, outside *control.Endpoint) (*control.Endpoint, error) {
 	ports := Ports{}
 	defer ports.close()
 	for i, l := range s.listeners {
@@ -70,18 +71,18 @@ func (s *server) handOver(ctx context.Context, next Successor, outside *control)
 		}
 		ports[portName(s.configs[i])] = f
 	}
-	here, path, err := s.openLeft(ctx)
+	here, path, err := s.control.OpenLeft(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := next.Start(ports, path); err != nil {
-		here.close()
+		here.Close()
 		return nil, fmt.Errorf("start the successor: %w", err)
 	}
 	s.faults.End()
-	outside.close()
+	outside.Close()
 	if err := next.Release(); err != nil {
-		here.close()
+		here.Close()
 		return nil, fmt.Errorf("let the successor begin: %w", err)
 	}
 	for _, l := range s.listeners {
@@ -91,24 +92,24 @@ func (s *server) handOver(ctx context.Context, next Successor, outside *control)
 }
 
 // reopen opens the control API again if it was given up.
-func (s *server) reopen(ctx context.Context, c *control) (*control, error) {
-	if !c.closed {
-		return c, nil
+func (s *server) reopen(ctx context.Context, e *control.Endpoint) (*control.Endpoint, error) {
+	if !e.Closed() {
+		return e, nil
 	}
 	again, err := s.openControl(ctx)
 	if err == nil {
-		again.serve()
+		again.Serve()
 	}
 	return again, err
 }
 
 // leave ends the server as gently as can be in a time.
-func (s *server) leave(ctx context.Context, control *control, grace time.Duration) {
+func (s *server) leave(ctx context.Context, endpoint *control.Endpoint, grace time.Duration) {
 	for _, l := range s.listeners {
 		l.retire() // before faults let go of requests: their connections end too
 	}
 	s.faults.End()
-	control.close()
+	endpoint.Close()
 	s.drain(ctx, grace, nil, front.busy)
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"mishap/internal/freeport"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 )
@@ -72,7 +73,7 @@ func TestARestartBreaksNoConnectionAndKeepsNoFault(t *testing.T) {
 	first := o
 	first.Ready = func(list []registry.ProxyStatus) { ready <- list }
 	go func() { ended <- proxy.Serve(t.Context(), first) }()
-	r := &rig{Client: proxy.NewClient(o.Listeners[0].Control), t: t, addr: (<-ready)[0].Listen}
+	r := &rig{Client: control.NewClient(o.Listeners[0].Control), t: t, addr: (<-ready)[0].Listen}
 	old := r.dial()
 	r.put(delaying("slow", 9*time.Minute))
 
@@ -160,7 +161,7 @@ func TestARestartLetsRequestsOfHTTPEnd(t *testing.T) {
 	first := o
 	first.Ready = func(list []registry.ProxyStatus) { ready <- list }
 	go func() { ended <- proxy.Serve(t.Context(), first) }()
-	r := &rig{Client: proxy.NewClient(o.Listeners[0].Control), t: t, addr: (<-ready)[0].Listen}
+	r := &rig{Client: control.NewClient(o.Listeners[0].Control), t: t, addr: (<-ready)[0].Listen}
 	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
 	answered := make(chan string, 1)
 	go func() {
@@ -198,7 +199,7 @@ func TestAFaultReachesConnectionsOfHTTPThatARestartLeft(t *testing.T) {
 	first := o
 	first.Ready = func(list []registry.ProxyStatus) { ready <- list }
 	go func() { ended <- proxy.Serve(t.Context(), first) }()
-	r := &rig{Client: proxy.NewClient(o.Listeners[0].Control), t: t, addr: (<-ready)[0].Listen}
+	r := &rig{Client: control.NewClient(o.Listeners[0].Control), t: t, addr: (<-ready)[0].Listen}
 	pool := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, Timeout: patience}
 	var asked sync.WaitGroup
 	for range connections {
@@ -234,15 +235,15 @@ func TestAFaultReachesConnectionsOfHTTPThatARestartLeft(t *testing.T) {
 // the request is answered, its connection is closed, nobody new is taken, and the proxy waits for the connection.
 func TestAStopLetsRequestsAndConnectionsEnd(t *testing.T) {
 	stop, ended, ready := make(chan struct{}), make(chan error, 1), make(chan []registry.ProxyStatus, 1)
-	control := filepath.Join(t.TempDir(), "c.sock")
+	socket := filepath.Join(t.TempDir(), "c.sock")
 	o := proxy.Options{Stop: stop, Grace: patience, Ready: func(list []registry.ProxyStatus) { ready <- list }, Listeners: []proxy.Listener{
-		{Name: "web", Listen: "127.0.0.1:0", Protocol: fault.HTTP, Control: control,
+		{Name: "web", Listen: "127.0.0.1:0", Protocol: fault.HTTP, Control: socket,
 			Upstream: newService(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "whole") })},
 		{Name: "db", Listen: "127.0.0.1:0", Upstream: upstream(t, echo)},
 	}}
 	go func() { ended <- proxy.Serve(t.Context(), o) }()
 	list := <-ready
-	r := &rig{Client: proxy.NewClient(control), t: t, addr: list[0].Listen}
+	r := &rig{Client: control.NewClient(socket), t: t, addr: list[0].Listen}
 	db := &rig{t: t, addr: list[1].Listen}
 	connection := db.dial()
 	ask(t, connection, "hello")

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/proxytest"
 	"mishap/internal/proxy/registry"
 )
 
@@ -55,7 +57,7 @@ func echo(c *net.TCPConn) { _, _ = io.Copy(c, c) }
 
 // rig is a running server with one proxy, "web", and a client of its control API.
 type rig struct {
-	*proxy.Client
+	*control.Client
 	t      testing.TB
 	addr   string
 	socket string
@@ -76,7 +78,7 @@ func startWith(t testing.TB, upstream string, change func(*proxy.Options)) *rig 
 		{Name: "web", Listen: "127.0.0.1:0", Upstream: upstream, Control: socket}}}
 	change(&o)
 	list, stop := serveWith(t, o)
-	return &rig{proxy.NewClient(socket), t, list[0].Listen, socket, stop}
+	return &rig{control.NewClient(socket), t, list[0].Listen, socket, stop}
 }
 
 // serve runs Serve until the end of the test, or until stop, and gives what it told when it was ready.
@@ -126,13 +128,9 @@ func delaying(id string, delay time.Duration) fault.Fault {
 }
 
 // with is a fault with an effect on the proxy of a rig.
-func with(id string, e fault.Effect) fault.Fault {
-	return fault.Fault{ID: id, Proxy: "web", Effect: e, Expires: time.Minute}
-}
+func with(id string, e fault.Effect) fault.Fault { return proxytest.Fault(id, e) }
 
-func latency(delay, jitter time.Duration) fault.Latency {
-	return fault.Latency{Spread: fault.Spread{Delay: fault.Duration(delay), Jitter: fault.Duration(jitter)}}
-}
+func latency(delay, jitter time.Duration) fault.Latency { return proxytest.Latency(delay, jitter) }
 
 func (r *rig) put(f fault.Fault) registry.Status {
 	r.t.Helper()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/registry"
 )
 
@@ -27,7 +28,7 @@ func TestLeaseEndsByItselfAndRenewKeepsIt(t *testing.T) {
 	if s := r.put(kept); s.State != registry.InForce { // renewed well past its first lease, and once more by put
 		t.Fatalf("the renewed fault is %s", s.State)
 	}
-	if _, err := r.Renew(t.Context(), "lost", lease); !errors.Is(err, proxy.ErrEnded) {
+	if _, err := r.Renew(t.Context(), "lost", lease); !errors.Is(err, control.ErrEnded) {
 		t.Fatalf("renewing an expired fault gave %v", err)
 	}
 	if s := r.remove("lost"); s.State != registry.Expired {
@@ -53,7 +54,7 @@ func TestLeaseEndsAfterSuspend(t *testing.T) {
 	if _, err := io.ReadFull(c, make([]byte, 5)); err != nil { // nobody asks about the fault, and yet it ends
 		t.Fatal(err)
 	}
-	if _, err := r.Renew(t.Context(), "f", time.Minute); !errors.Is(err, proxy.ErrEnded) {
+	if _, err := r.Renew(t.Context(), "f", time.Minute); !errors.Is(err, control.ErrEnded) {
 		t.Fatalf("renewing gave %v", err)
 	}
 }
@@ -63,7 +64,7 @@ func TestRestartHasNoFaults(t *testing.T) {
 	r := start(t, address)
 	r.put(delaying("f", time.Minute))
 	r.stop()
-	if _, err := r.Get(t.Context(), "f"); !errors.Is(err, proxy.ErrNotRunning) {
+	if _, err := r.Get(t.Context(), "f"); !errors.Is(err, control.ErrNotRunning) {
 		t.Fatalf("a stopped proxy answers %v", err)
 	}
 	serve(t, proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: address, Control: r.socket})

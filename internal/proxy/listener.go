@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy/attempts"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 )
@@ -213,6 +214,10 @@ func (l *listener) status() registry.ProxyStatus {
 		Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream, Protocol: fault.TCP,
 		Open: len(l.open), Total: l.total, Refused: l.refused, Faults: len(l.faults), Trouble: l.trouble.Status(),
 	}
+}
+
+func (l *listener) attempts() control.Watchable {
+	return control.Watchable{Protocol: fault.TCP, Calls: l.calls}
 }
 
 // close stops accepting, resets every open connection, and waits until their goroutines have ended.

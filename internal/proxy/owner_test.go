@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 )
@@ -41,7 +42,7 @@ func TestAProxyBelongsToOneRun(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{"web": "proxy web belongs to run one", "web2": "proxy web, which has the same upstream as web2, belongs to run one"} {
-		if _, err := r.own(name, "two", false); !errors.Is(err, proxy.ErrOwned) || !strings.Contains(err.Error(), want) {
+		if _, err := r.own(name, "two", false); !errors.Is(err, control.ErrOwned) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s was given to two runs: %v", name, err)
 		}
 		if _, err := r.Put(t.Context(), on(delaying("f-"+name, time.Minute), name, "two")); err == nil || !strings.Contains(err.Error(), want) {
@@ -60,7 +61,7 @@ func TestAProxyBelongsToOneRun(t *testing.T) {
 	if err != nil || owned.Disturbed != nil {
 		t.Errorf("a run's own faults disturb it: %v, %v", owned, err)
 	}
-	if _, err := r.own("web", "two", false); !errors.Is(err, proxy.ErrOwned) || !strings.Contains(err.Error(), "by run one") {
+	if _, err := r.own("web", "two", false); !errors.Is(err, control.ErrOwned) || !strings.Contains(err.Error(), "by run one") {
 		t.Errorf("given to a run while a fault of another is in: %v", err)
 	}
 	r.remove("own")
@@ -71,18 +72,18 @@ func TestAProxyBelongsToOneRun(t *testing.T) {
 }
 
 func TestAnUpstreamBelongsToOneRunHoweverItIsWritten(t *testing.T) {
-	control := filepath.Join(t.TempDir(), "c.sock")
+	socket := filepath.Join(t.TempDir(), "c.sock")
 	var all []proxy.Listener
 	for name, upstream := range map[string]string{"a": "127.0.0.1:9", "b": "localhost:9", "c": "LocalHost:9", "d": "[::ffff:127.0.0.1]:9", "e": "127.0.0.1:10"} {
-		all = append(all, proxy.Listener{Name: name, Listen: "127.0.0.1:0", Upstream: upstream, Control: control})
+		all = append(all, proxy.Listener{Name: name, Listen: "127.0.0.1:0", Upstream: upstream, Control: socket})
 	}
 	serve(t, all...)
-	r := &rig{Client: proxy.NewClient(control), t: t}
+	r := &rig{Client: control.NewClient(socket), t: t}
 	if _, err := r.own("a", "one", false); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"b", "c", "d"} {
-		if _, err := r.own(name, "two", false); !errors.Is(err, proxy.ErrOwned) {
+		if _, err := r.own(name, "two", false); !errors.Is(err, control.ErrOwned) {
 			t.Errorf("%s was given to another run: %v", name, err)
 		}
 	}
@@ -94,7 +95,7 @@ func TestAnUpstreamBelongsToOneRunHoweverItIsWritten(t *testing.T) {
 func TestWhatIsInAProxyAlreadyIsNamed(t *testing.T) {
 	r := siblings(t)
 	r.put(on(delaying("left", time.Minute), "web2", ""))
-	if _, err := r.own("web", "one", false); !errors.Is(err, proxy.ErrOwned) || !strings.Contains(err.Error(), "left (latency) was put in by hand") {
+	if _, err := r.own("web", "one", false); !errors.Is(err, control.ErrOwned) || !strings.Contains(err.Error(), "left (latency) was put in by hand") {
 		t.Errorf("owned with a fault in: %v", err)
 	}
 	r.remove("left")
@@ -153,13 +154,13 @@ func TestAProxyIsNobodysWhenItsRunIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	clock.Add(int64(time.Minute))
-	if _, err := r.own("web", "one", true); !errors.Is(err, proxy.ErrEnded) {
+	if _, err := r.own("web", "one", true); !errors.Is(err, control.ErrEnded) {
 		t.Errorf("a run that was silent too long kept it: %v", err)
 	}
 	if _, err := r.own("web", "two", false); err != nil {
 		t.Errorf("the next run: %v", err)
 	}
-	if _, err := r.own("web", "one", true); !errors.Is(err, proxy.ErrEnded) {
+	if _, err := r.own("web", "one", true); !errors.Is(err, control.ErrEnded) {
 		t.Errorf("the first run again: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"mishap/internal/certs"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/socket"
 )
 
 // Original is an upstream: where each client wanted to go before it was redirected here.
@@ -62,7 +63,7 @@ func (l Listener) validateRoutes() error {
 		if name != strings.ToLower(name) || strings.Contains(strings.TrimPrefix(name, "*."), "*") || name == "" {
 			errs = append(errs, fmt.Errorf("proxy %q has the name %q in sni: write it in lower case, such as pay.example or *.example", l.Name, name))
 		}
-		if err := validAddress(to, 1); err != nil {
+		if err := socket.CheckAddress(to, 1); err != nil {
 			errs = append(errs, fmt.Errorf("proxy %q cannot forward %s to %q: %w", l.Name, name, to, err))
 		}
 	}

@@ -12,7 +12,9 @@ import (
 	"syscall"
 	"time"
 
+	"mishap/internal/certs"
 	"mishap/internal/proxy/attempts"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 )
@@ -64,15 +66,15 @@ func Serve(ctx context.Context, o Options) error {
 	if o.Standby != nil {
 		return s.succeed(ctx, stop, o)
 	}
-	control, err := s.openControl(ctx) // first: it says best that the same proxy is running already
+	endpoint, err := s.openControl(ctx) // first: it says best that the same proxy is running already
 	if err != nil {
 		return err
 	}
 	if err := s.listen(ctx, nil); err != nil {
-		control.close()
+		endpoint.Close()
 		return err
 	}
-	return s.run(ctx, stop, o, control)
+	return s.run(ctx, stop, o, endpoint)
 }
 
 // succeed takes over from a server that runs, whose control API is free only then.
@@ -82,23 +84,23 @@ func (s *server) succeed(ctx context.Context, stop func(), o Options) error {
 	if err != nil {
 		return err
 	}
-	var control *control
+	var endpoint *control.Endpoint
 	if err = o.Standby(); err == nil {
-		control, err = s.openControl(ctx)
+		endpoint, err = s.openControl(ctx)
 	}
 	if err != nil {
 		s.close()
 		return err
 	}
-	return s.run(ctx, stop, o, control)
+	return s.run(ctx, stop, o, endpoint)
 }
 
 // run serves until ctx is done, or a successor has taken over.
-func (s *server) run(ctx context.Context, stop func(), o Options, control *control) error {
+func (s *server) run(ctx context.Context, stop func(), o Options, endpoint *control.Endpoint) error {
 	defer s.close()
 	defer stop() // before close waits
-	defer func() { control.close() }()
-	control.serve()
+	defer func() { endpoint.Close() }()
+	endpoint.Serve()
 	failed := make(chan error, 1)
 	end, err := s.beside(ctx, o.API, failed)
 	if err != nil {
@@ -121,16 +123,16 @@ func (s *server) run(ctx context.Context, stop func(), o Options, control *contr
 			return nil
 		case err := <-failed:
 			return err
-		case err := <-control.failed:
+		case err := <-endpoint.Failed():
 			return fmt.Errorf("serve control API on %s: %w", s.path, err)
 		case <-o.Stop:
-			s.leave(ctx, control, o.Grace)
+			s.leave(ctx, endpoint, o.Grace)
 			return nil
 		case next := <-o.Succeed:
-			here, err := s.handOver(ctx, next, control)
+			here, err := s.handOver(ctx, next, endpoint)
 			if err == nil {
-				control = here // which the deferred close ends
-				control.serve()
+				endpoint = here // which the deferred close ends
+				endpoint.Serve()
 				s.log.Info("a successor has the ports; connections that are open end here")
 				if !s.drain(ctx, cmp.Or(o.Drain, drainFor), o.Stop, func(l front) int { return l.status().Open }) {
 					s.drain(ctx, o.Grace, nil, front.busy)
@@ -138,7 +140,7 @@ func (s *server) run(ctx context.Context, stop func(), o Options, control *contr
 				return nil
 			}
 			s.log.Error("no successor; this proxy goes on", "err", err)
-			if control, err = s.reopen(ctx, control); err != nil {
+			if endpoint, err = s.reopen(ctx, endpoint); err != nil {
 				return err
 			}
 		}
@@ -151,6 +153,7 @@ type front interface {
 	listen(context.Context, Ports) error // takes the port
 	serve(context.Context)               // until close
 	status() registry.ProxyStatus
+	attempts() control.Watchable
 	file() (*os.File, error) // the port, for a successor
 	retire()                 // gives the port up, and keeps the connections
 	busy() int               // requests under way, or connections where there are none
@@ -160,16 +163,16 @@ type front interface {
 // server is the proxies of one process and their faults.
 type server struct {
 	log       *slog.Logger
-	path      string   // of the control socket, or tcp://host:port
-	files     TLSFiles // of the control API, if it is not on this machine alone
-	held      *budget  // of all delay lines
-	clock     *clock   // of all delay lines
+	path      string       // of the control socket, or tcp://host:port
+	files     certs.Mutual // of the control API, if it is not on this machine alone
+	held      *budget      // of all delay lines
+	clock     *clock       // of all delay lines
 	pool      *bufferPool
 	configs   []Listener
 	listeners []front // of those
 	guests    guests  // proxies that came later
 	faults    *registry.Registry
-	before    *left // the server before this one; nil if there was none
+	control   control.API
 	tasks     sync.WaitGroup
 }
 
@@ -178,7 +181,7 @@ func newServer(o Options) (*server, error) {
 	if err := validate(o.Listeners); err != nil && (o.API == nil || len(o.Listeners) > 0) {
 		return nil, err
 	}
-	s := &server{log: o.Log, before: newLeft(o.Before), clock: newClock(), pool: new(bufferPool)}
+	s := &server{log: o.Log, clock: newClock(), pool: new(bufferPool)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -200,6 +203,7 @@ func newServer(o Options) (*server, error) {
 	}
 	s.path = cmp.Or(s.path, o.Control)
 	s.faults = registry.New(byName, s.log, o.clock)
+	s.control = control.API{Faults: s.faults, Proxies: s.proxies, Attempts: s.attempts, Held: s.held.state, Before: control.NewLeft(o.Before), Log: s.log}
 	return s, nil
 }
 
@@ -220,6 +224,21 @@ func (s *server) listen(ctx context.Context, ports Ports) error {
 		s.close()
 	}
 	return err
+}
+
+// openControl takes the address of the control API.
+func (s *server) openControl(ctx context.Context) (*control.Endpoint, error) {
+	return s.control.Open(ctx, s.path, s.files)
+}
+
+// attempts are those of a proxy of the settings; guests have none.
+func (s *server) attempts(name string) (control.Watchable, bool) {
+	for i, config := range s.configs {
+		if config.Name == name {
+			return s.listeners[i].attempts(), true
+		}
+	}
+	return control.Watchable{}, false
 }
 
 // proxies gives the state of every proxy.

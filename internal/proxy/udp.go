@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 )
@@ -120,6 +121,8 @@ func (l *udpListener) status() registry.ProxyStatus {
 		Open: len(l.clients), Total: l.total, Refused: l.refused, Faults: len(l.faults), Trouble: l.trouble.Status(),
 	}
 }
+
+func (l *udpListener) attempts() control.Watchable { return control.Watchable{Protocol: fault.UDP} }
 
 // close ends every client, loses what is held, and waits until all goroutines have ended.
 func (l *udpListener) close() {

@@ -11,6 +11,7 @@ import (
 
 	"mishap/internal/freeport"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 )
 
@@ -40,7 +41,7 @@ func startUDP(t testing.TB, upstream string) *rig {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "c.sock")
 	list, stop := serve(t, proxy.Listener{Name: "dns", Listen: "127.0.0.1:0", Upstream: upstream, Protocol: fault.UDP, Control: socket})
-	return &rig{proxy.NewClient(socket), t, list[0].Listen, socket, stop}
+	return &rig{control.NewClient(socket), t, list[0].Listen, socket, stop}
 }
 
 func (r *rig) dialUDP() net.Conn {

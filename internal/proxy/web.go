@@ -13,6 +13,7 @@ import (
 
 	"mishap/internal/forward"
 	"mishap/internal/proxy/attempts"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 )
@@ -211,6 +212,10 @@ func (l *webListener) status() registry.ProxyStatus {
 	return registry.ProxyStatus{Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream, Protocol: fault.HTTP,
 		Open: int(l.open.Load()), Total: l.total.Load(), Refused: l.refused.Load(), Requests: l.requests.Load(), Faults: len(l.rules),
 		Edge: l.Edge, Egress: l.Egress, Trouble: l.trouble.Status()}
+}
+
+func (l *webListener) attempts() control.Watchable {
+	return control.Watchable{Protocol: fault.HTTP, Calls: l.calls, Met: l.met}
 }
 
 // close stops accepting, resets every open connection, and waits until their goroutines have ended.

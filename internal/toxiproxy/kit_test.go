@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/registry"
 	"mishap/internal/toxiproxy"
 )
@@ -27,7 +28,7 @@ type rig struct {
 	t       testing.TB
 	url     string
 	address string
-	control *proxy.Client
+	control *control.Client
 	stop    func() // ends it and waits; may be called again
 }
 
@@ -71,7 +72,7 @@ func startWith(t testing.TB, o toxiproxy.Options, host proxy.Options) *rig {
 		}
 	})
 	t.Cleanup(stop)
-	return &rig{t, "http://" + api.Addr().String(), api.Addr().String(), proxy.NewClient(socket), stop}
+	return &rig{t, "http://" + api.Addr().String(), api.Addr().String(), control.NewClient(socket), stop}
 }
 
 // call sends a request and gives the answer.

@@ -4,10 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"mishap/internal/proxy/control"
 	"net/http"
 	"strings"
-
-	"mishap/internal/proxy"
 )
 
 // version is whose API this is. Clients decide by it what they may call.
@@ -61,7 +60,7 @@ func (s *Server) guardHandler(next http.Handler) http.Handler {
 		switch {
 		case strings.HasPrefix(r.UserAgent(), "Mozilla/"):
 			http.Error(w, "User agent not allowed", http.StatusForbidden)
-		case s.local && !proxy.FromHere(r):
+		case s.local && !control.FromHere(r):
 			http.Error(w, "call it by 127.0.0.1 or localhost, and not from a web page", http.StatusForbidden)
 		default:
 			ctx, cancel := context.WithTimeout(r.Context(), answerTimeout)

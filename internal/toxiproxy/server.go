@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"time"
 
+	"mishap/internal/certs"
 	"mishap/internal/outside"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	"mishap/internal/socket"
 )
 
@@ -23,9 +25,9 @@ const (
 
 // Options are what Listen needs.
 type Options struct {
-	Address string         // host:port; without a host it is the loopback address
-	TLS     proxy.TLSFiles // mandatory where Address can be reached from elsewhere
-	Config  string         // path of Toxiproxy's config file, a JSON list of proxies; "" is none
+	Address string       // host:port; without a host it is the loopback address
+	TLS     certs.Mutual // mandatory where Address can be reached from elsewhere
+	Config  string       // path of Toxiproxy's config file, a JSON list of proxies; "" is none
 	Log     *slog.Logger
 }
 
@@ -40,7 +42,7 @@ type Server struct {
 
 // Listen takes the address and reads the config file.
 func Listen(ctx context.Context, o Options) (*Server, error) {
-	s := &Server{local: o.TLS == proxy.TLSFiles{}}
+	s := &Server{local: o.TLS == certs.Mutual{}}
 	if o.Config != "" {
 		var err error
 		if s.config, err = readConfig(o.Config); err != nil {
@@ -48,7 +50,7 @@ func Listen(ctx context.Context, o Options) (*Server, error) {
 		}
 	}
 	var err error
-	if s.listener, err = proxy.ListenAPI(ctx, o.Address, o.TLS); err != nil {
+	if s.listener, err = control.ListenAPI(ctx, o.Address, o.TLS); err != nil {
 		return nil, fmt.Errorf("serve Toxiproxy's API: %w", err)
 	}
 	s.http = &http.Server{

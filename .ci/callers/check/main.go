@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 )
@@ -39,7 +40,7 @@ func main() {
 
 // rig is a proxy with a listener for each run at a time, all before one dependency that fails.
 type rig struct {
-	client *proxy.Client
+	client *control.Client
 	urls   []string
 	name   map[string]string // of a proxy by its URL
 	warm   string            // one more URL, which is not looked at
@@ -90,11 +91,11 @@ func check(runs int, clients, only, write, command string) error {
 }
 
 // start runs the proxy.
-func start(ctx context.Context, runs int, upstream, control string) (*rig, chan error, error) {
+func start(ctx context.Context, runs int, upstream, socket string) (*rig, chan error, error) {
 	o := proxy.Options{}
 	for i := range runs + 1 {
 		o.Listeners = append(o.Listeners, proxy.Listener{Name: fmt.Sprint("run", i), Listen: "127.0.0.1:0", Upstream: upstream,
-			Protocol: fault.HTTP, Control: control})
+			Protocol: fault.HTTP, Control: socket})
 	}
 	ready, ended := make(chan []registry.ProxyStatus, 1), make(chan error, 1)
 	o.Ready = func(list []registry.ProxyStatus) { ready <- list }
@@ -103,7 +104,7 @@ func start(ctx context.Context, runs int, upstream, control string) (*rig, chan 
 	case err := <-ended:
 		return nil, nil, err
 	case list := <-ready:
-		r := &rig{client: proxy.NewClient(control), name: map[string]string{}}
+		r := &rig{client: control.NewClient(socket), name: map[string]string{}}
 		for _, p := range list {
 			url := "http://" + p.Listen
 			r.urls, r.name[url] = append(r.urls, url), p.Name

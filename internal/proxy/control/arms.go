@@ -1,4 +1,4 @@
-package proxy
+package control
 
 import (
 	"math"
@@ -9,7 +9,7 @@ import (
 	"mishap/internal/proxy/registry"
 )
 
-func (s *server) handleArms(r *http.Request) (int, any, error) {
+func (a *API) handleArms(r *http.Request) (int, any, error) {
 	after, err := number(r, "after", "give the seq of the last bucket that you have")
 	if err != nil {
 		return 0, nil, err
@@ -18,7 +18,7 @@ func (s *server) handleArms(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	report, err := s.faults.Arms(r.PathValue("id"), after, int(min(trials, math.MaxInt32)))
+	report, err := a.Faults.Arms(r.PathValue("id"), after, int(min(trials, math.MaxInt32)))
 	return http.StatusOK, report, err
 }
 
@@ -35,20 +35,20 @@ func number(r *http.Request, name, hint string) (uint64, error) {
 	return n, nil
 }
 
-func (s *server) handleThresholds(r *http.Request) (int, any, error) {
+func (a *API) handleThresholds(r *http.Request) (int, any, error) {
 	var body registry.Limits
 	if err := readBody(r.Body, &body); err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, body, s.faults.Limit(r.PathValue("id"), body)
+	return http.StatusOK, body, a.Faults.Limit(r.PathValue("id"), body)
 }
 
-func (s *server) handleInjecting(r *http.Request) (int, any, error) {
+func (a *API) handleInjecting(r *http.Request) (int, any, error) {
 	var body registry.Injecting
 	if err := readBody(r.Body, &body); err != nil {
 		return 0, nil, err
 	}
-	at, err := s.faults.Inject(r.PathValue("id"), body)
+	at, err := a.Faults.Inject(r.PathValue("id"), body)
 	if err == nil {
 		body.At = at
 	}

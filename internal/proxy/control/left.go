@@ -1,10 +1,9 @@
-package proxy
+package control
 
 import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -21,11 +20,11 @@ import (
 // leftTimeout is how long the server before may take to answer: it is on this machine.
 const leftTimeout = 3 * time.Second
 
-// left is the server before this one, after a restart. It keeps the connections that were open then, and answers the
+// Left is the server before this one, after a restart. It keeps the connections that were open then, and answers the
 // control API at an address of its own, so that faults reach them too: what is asked of this server is asked of it as
 // well, and what both did is added up. It has its own leases, and so its faults end without this server. One that has a
 // left itself passes on to it. Nil is none.
-type left struct {
+type Left struct {
 	client *Client
 	path   string // of its socket
 
@@ -34,33 +33,16 @@ type left struct {
 	did  map[string]registry.Stats // by fault, what it last said: that counts also when it has ended
 }
 
-func newLeft(path string) *left {
+// NewLeft is the server that answers there; nil for no path.
+func NewLeft(path string) *Left {
 	if path == "" {
 		return nil
 	}
-	return &left{client: NewClient(path), path: path, did: make(map[string]registry.Stats)}
-}
-
-// openLeft is where a server answers after its successor has begun: a folder that only its user may enter.
-func (s *server) openLeft(ctx context.Context) (*control, string, error) {
-	folder, err := os.MkdirTemp("", "mishap-before-")
-	if err != nil {
-		return nil, "", fmt.Errorf("make folder of control socket: %w", err)
-	}
-	path := filepath.Join(folder, "control")
-	here, err := socket.Listen(ctx, path)
-	if err != nil {
-		return nil, "", errors.Join(err, os.Remove(folder))
-	}
-	local := &server{log: s.log, path: path}
-	api := local.newControl()
-	api.Handler = http.MaxBytesHandler(socket.Whole(s.routes()), maxBody)
-	release := func() { _, _ = here.Close(), os.RemoveAll(folder) }
-	return &control{server: api, socket: controlLimit().On(here), release: release, failed: make(chan error, 1)}, path, nil
+	return &Left{client: NewClient(path), path: path, did: make(map[string]registry.Stats)}
 }
 
 // ask calls the server before, if it is still there.
-func (l *left) ask(ctx context.Context, call func(context.Context, *Client) error) error {
+func (l *Left) ask(ctx context.Context, call func(context.Context, *Client) error) error {
 	if l == nil || l.isGone() {
 		return nil
 	}
@@ -87,7 +69,7 @@ func (l *left) ask(ctx context.Context, call func(context.Context, *Client) erro
 }
 
 // ended says whether nothing listens any more: a call may have come just before the end.
-func (l *left) ended() bool {
+func (l *Left) ended() bool {
 	conn, err := socket.Dial(context.Background(), l.path)
 	if err == nil {
 		_ = conn.Close()
@@ -95,14 +77,14 @@ func (l *left) ended() bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
-func (l *left) isGone() bool {
+func (l *Left) isGone() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.gone
 }
 
 // remember keeps what the server before said of a fault.
-func (l *left) remember(theirs registry.Status) {
+func (l *Left) remember(theirs registry.Status) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.did) >= registry.KeptStats {
@@ -113,7 +95,7 @@ func (l *left) remember(theirs registry.Status) {
 }
 
 // last is what the server before last said of a fault.
-func (l *left) last(id string) registry.Stats {
+func (l *Left) last(id string) registry.Stats {
 	if l == nil {
 		return registry.Stats{}
 	}
@@ -123,7 +105,7 @@ func (l *left) last(id string) registry.Stats {
 }
 
 // also adds what the server before answers about a fault.
-func (l *left) also(ctx context.Context, ours registry.Status, call func(context.Context, *Client) (registry.Status, error)) (registry.Status, error) {
+func (l *Left) also(ctx context.Context, ours registry.Status, call func(context.Context, *Client) (registry.Status, error)) (registry.Status, error) {
 	now := l.last(ours.Fault.ID)
 	err := l.ask(ctx, func(ctx context.Context, c *Client) error {
 		theirs, err := call(ctx, c)
@@ -138,27 +120,27 @@ func (l *left) also(ctx context.Context, ours registry.Status, call func(context
 }
 
 // put puts a fault in there too. Arms are given to requests that come, and none comes there.
-func (l *left) put(ctx context.Context, f fault.Fault, ours registry.Status) (registry.Status, error) {
+func (l *Left) put(ctx context.Context, f fault.Fault, ours registry.Status) (registry.Status, error) {
 	if _, ok := f.Effect.(fault.Arms); ok {
 		return ours, nil
 	}
 	return l.also(ctx, ours, func(ctx context.Context, c *Client) (registry.Status, error) { return c.Put(ctx, f) })
 }
 
-func (l *left) get(ctx context.Context, ours registry.Status) (registry.Status, error) {
+func (l *Left) get(ctx context.Context, ours registry.Status) (registry.Status, error) {
 	return l.also(ctx, ours, func(ctx context.Context, c *Client) (registry.Status, error) { return c.Get(ctx, ours.Fault.ID) })
 }
 
-func (l *left) remove(ctx context.Context, id string, ours registry.Status) (registry.Status, error) {
+func (l *Left) remove(ctx context.Context, id string, ours registry.Status) (registry.Status, error) {
 	return l.also(ctx, ours, func(ctx context.Context, c *Client) (registry.Status, error) { return c.Delete(ctx, id) })
 }
 
-func (l *left) renew(ctx context.Context, id string, expires time.Duration, ours registry.Status) (registry.Status, error) {
+func (l *Left) renew(ctx context.Context, id string, expires time.Duration, ours registry.Status) (registry.Status, error) {
 	return l.also(ctx, ours, func(ctx context.Context, c *Client) (registry.Status, error) { return c.Renew(ctx, id, expires) })
 }
 
 // list adds what the server before says about the faults of both.
-func (l *left) list(ctx context.Context, ours []registry.Status) ([]registry.Status, error) {
+func (l *Left) list(ctx context.Context, ours []registry.Status) ([]registry.Status, error) {
 	now := map[string]registry.Stats{}
 	err := l.ask(ctx, func(ctx context.Context, c *Client) error {
 		theirs, err := c.List(ctx)
@@ -179,7 +161,7 @@ func (l *left) list(ctx context.Context, ours []registry.Status) ([]registry.Sta
 }
 
 // proxies adds how many connections are left there.
-func (l *left) proxies(ctx context.Context, ours []registry.ProxyStatus) []registry.ProxyStatus {
+func (l *Left) proxies(ctx context.Context, ours []registry.ProxyStatus) []registry.ProxyStatus {
 	err := l.ask(ctx, func(ctx context.Context, c *Client) error {
 		theirs, err := c.Proxies(ctx)
 		for i := range ours {

@@ -1,33 +1,23 @@
-package proxy
+package control
 
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
-	"syscall"
 	"time"
 
-	"mishap/internal/proxy/attempts"
+	"mishap/internal/certs"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 	"mishap/internal/socket"
-)
-
-// Errors that callers branch on; use errors.Is.
-var (
-	ErrNotRunning = errors.New("the proxy is not running")           // so it has no faults either
-	ErrNotFound   = errors.New("not found")                          // the proxy does not know the fault
-	ErrEnded      = errors.New("the fault is over")                  // it was removed, or it has expired
-	ErrOwned      = errors.New("the proxy is taken")                 // it belongs to another run, or has a fault of somebody else
-	ErrOlder      = errors.New("the proxy is of an earlier version") // it does not know what it is asked for
 )
 
 // unknownField is in what every version answers to a body with a field that it does not know.
@@ -52,6 +42,20 @@ func NewClient(address string) *Client {
 	return newClient(address, func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", callable(host))
 	})
+}
+
+// NewSecureClient makes a client for a control API on tcp://host:port with mutual TLS.
+func NewSecureClient(address string, files certs.Mutual) (*Client, error) {
+	host, tcp := strings.CutPrefix(address, tcpControl)
+	if !tcp {
+		return nil, errors.New("mutual TLS is for control addresses of the form tcp://host:port")
+	}
+	config, err := files.Load()
+	if err != nil {
+		return nil, err
+	}
+	dialer, host := &tls.Dialer{Config: config}, callable(host)
+	return newClient(address, func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", host) }), nil
 }
 
 // newClient makes a client that connects by dial.
@@ -154,22 +158,6 @@ func (c *Client) SetInjecting(ctx context.Context, id string, i registry.Injecti
 	return i.At, wrap(fmt.Sprintf("tell fault %q the injection", id), err)
 }
 
-// Meet tells arms which of their requests met the fault, and gives what they know of that. What was told may be told again.
-func (c *Client) Meet(ctx context.Context, id string, m registry.Meeting) (joined registry.Joined, err error) {
-	err = c.call(ctx, http.MethodPost, faultPath(id)+"/met", m, &joined)
-	return joined, wrap(fmt.Sprintf("tell fault %q which requests met the fault", id), err)
-}
-
-// Met gives the requests that met the faults of a run on a proxy, or would have. A proxy of an earlier version gives
-// ErrOlder.
-func (c *Client) Met(ctx context.Context, proxy string, ask attempts.MetWatch) (met attempts.Met, err error) {
-	err = c.call(ctx, http.MethodPost, "/v1/proxies/"+url.PathEscape(proxy)+"/met", ask, &met)
-	if errors.Is(err, ErrNotFound) { // there is no such call
-		err = fmt.Errorf("%w: %w", ErrOlder, err)
-	}
-	return met, wrap(fmt.Sprintf("ask proxy %q which requests met the fault", proxy), err)
-}
-
 func faultPath(id string) string { return "/v1/faults/" + url.PathEscape(id) }
 
 func wrap(what string, err error) error {
@@ -215,46 +203,4 @@ func (c *Client) callOnce(ctx context.Context, method, path string, body, result
 		return fmt.Errorf("read answer: %w", err)
 	}
 	return nil
-}
-
-// unreached says what to do when no proxy answers.
-func (c *Client) unreached(err error) error {
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w: nothing answers on %s; start it with: mishap proxy --config mishap.yaml", ErrNotRunning,
-			c.path)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("control socket %s belongs to another user: run as the user of the proxy: %w", c.path, err)
-	default:
-		return fmt.Errorf("call proxy on %s: %w", c.path, err)
-	}
-}
-
-// occupied is an answer that something else is in the way.
-type occupied struct{ text string }
-
-func (o *occupied) Error() string { return o.text }
-
-// Is makes it an ErrOwned to whoever asks for a proxy.
-func (o *occupied) Is(target error) bool { return target == ErrOwned }
-
-// failed turns an answer that is not a success into an error.
-func failed(code int, data []byte) error {
-	var f failure
-	if err := json.Unmarshal(data, &f); err != nil || f.Error == "" {
-		return fmt.Errorf("the proxy answered %d without a reason", code)
-	}
-	if f.Hint != "" {
-		f.Error += " (" + f.Hint + ")"
-	}
-	switch code {
-	case http.StatusNotFound:
-		return fmt.Errorf("%w: %s", ErrNotFound, f.Error)
-	case http.StatusGone:
-		return fmt.Errorf("%w: %s", ErrEnded, f.Error)
-	case http.StatusConflict:
-		return &occupied{f.Error}
-	default:
-		return errors.New(f.Error)
-	}
 }

@@ -1,4 +1,4 @@
-package proxy
+package control
 
 import (
 	"fmt"
@@ -18,9 +18,10 @@ func metricBounds() []time.Duration {
 }
 
 // metrics writes the state in the text format of Prometheus, version 0.0.4.
-func (s *server) metrics(w http.ResponseWriter, _ *http.Request) {
+func (a *API) metrics(w http.ResponseWriter, _ *http.Request) {
 	var page metricsPage
-	proxies, faults := s.proxies(), s.faults.Measured()
+	proxies, faults := a.Proxies(), a.Faults.Measured()
+	held, limit := a.Held()
 	page.family("mishap_proxy_open", "gauge", "Connections, or clients of datagrams, now.")
 	for _, p := range proxies {
 		page.sample("", fmt.Sprintf("proxy=%q", p.Name), float64(p.Open))
@@ -34,9 +35,9 @@ func (s *server) metrics(w http.ResponseWriter, _ *http.Request) {
 		page.sample("", fmt.Sprintf("proxy=%q", p.Name), float64(p.Refused))
 	}
 	page.family("mishap_proxy_held_bytes", "gauge", "What delay lines hold, with their overhead.")
-	page.sample("", "", float64(s.held.used.Load()))
+	page.sample("", "", float64(held))
 	page.family("mishap_proxy_held_bytes_limit", "gauge", "The most that delay lines may hold.")
-	page.sample("", "", float64(s.held.limit))
+	page.sample("", "", float64(limit))
 	page.faults(faults)
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 	_, _ = w.Write([]byte(page.String())) // the caller may be gone
