@@ -44,7 +44,7 @@ func fileBudgets() map[string]int {
 	return map[string]int{
 		"mishap/injectors":            1,
 		"mishap/injectors/proxy":      24,
-		"mishap/internal/app":         46,
+		"mishap/internal/app":         24,
 		"mishap/internal/proxy":       36,
 		"mishap/internal/proxy/fault": 26,
 		"mishap/internal/report":      22,

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"mishap/internal/app"
+	"mishap/internal/engine"
 )
 
 // crashes is how often a test kills mishap; `make crash` sets it higher.
@@ -358,7 +358,7 @@ func (l *lines) String() string {
 
 // crashAt kills this process at its n-th point; where is "server 17" or "keeper
 // 3", and each process takes only what is meant for it.
-func crashAt(where string) app.Around {
+func crashAt(where string) engine.Around {
 	who, number, _ := strings.Cut(where, " ")
 	n, _ := strconv.Atoi(number)
 	me := "server"

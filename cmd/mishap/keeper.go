@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mishap/internal/app"
+	"mishap/internal/engine"
 )
 
 // keeperCommand is the process that a run starts to hold its faults. It is not
@@ -22,7 +22,7 @@ func (c *cli) keeperCommand() *cobra.Command {
 			// It ends when its work is done, and not before.
 			_, done := c.signals("keeper")
 			defer done()
-			return app.Keep(c.state, run, revertWithin, lease, c.around)
+			return engine.Keep(c.state, run, revertWithin, lease, c.around)
 		},
 	}
 	cmd.Flags().StringVar(&run, "run", "", "id of the run")

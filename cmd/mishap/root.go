@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"mishap"
-	"mishap/internal/app"
 	"mishap/internal/catalog"
+	"mishap/internal/engine"
 )
 
 // environment is what a command sees of the world.
@@ -24,7 +24,7 @@ type environment struct {
 	args     []string
 	in       io.Reader
 	out, err io.Writer
-	around   app.Around            // for tests
+	around   engine.Around         // for tests
 	extra    []mishap.InjectorKind // for tests
 }
 

@@ -14,6 +14,7 @@ import (
 	"mishap/internal/api"
 	"mishap/internal/app"
 	"mishap/internal/catalog"
+	"mishap/internal/engine"
 	"mishap/internal/report"
 	"mishap/internal/report/live"
 	"mishap/internal/runner"
@@ -79,7 +80,7 @@ keepers and exits 6.` + "\n" + exitCodes,
 }
 
 // job runs one experiment or pinned plan.
-type job func(context.Context, app.RunOptions) (*mishap.Run, error)
+type job func(context.Context, engine.RunOptions) (*mishap.Run, error)
 
 // jobs reads everything before anything runs: one invalid file among many, and
 // nothing does.
@@ -91,14 +92,14 @@ func (c *cli) jobs(ctx context.Context, a *app.App, args []string, given catalog
 			files = append(files, path)
 			continue
 		}
-		plan, err := app.ReadPlan(path)
+		plan, err := engine.ReadPlan(path)
 		if err != nil {
 			return nil, err
 		}
 		if noFault {
 			return nil, usageError{errors.New("--no-fault makes a plan of its own: give the experiment, not a plan")}
 		}
-		all = append(all, func(ctx context.Context, o app.RunOptions) (*mishap.Run, error) { return a.RunPinned(ctx, plan, o) })
+		all = append(all, func(ctx context.Context, o engine.RunOptions) (*mishap.Run, error) { return a.RunPinned(ctx, plan, o) })
 	}
 	if files == nil {
 		return all, nil
@@ -108,7 +109,7 @@ func (c *cli) jobs(ctx context.Context, a *app.App, args []string, given catalog
 		return nil, err
 	}
 	for _, e := range experiments {
-		all = append(all, func(ctx context.Context, o app.RunOptions) (*mishap.Run, error) {
+		all = append(all, func(ctx context.Context, o engine.RunOptions) (*mishap.Run, error) {
 			o.NoFault = noFault
 			return a.Run(ctx, e, o)
 		})
@@ -124,7 +125,7 @@ func overridden(jobs []job, reason string) []job {
 	}
 	var all []job
 	for _, one := range jobs {
-		all = append(all, func(ctx context.Context, o app.RunOptions) (*mishap.Run, error) {
+		all = append(all, func(ctx context.Context, o engine.RunOptions) (*mishap.Run, error) {
 			o.Override = &mishap.Override{By: whoami(), Reason: reason}
 			return one(ctx, o)
 		})
@@ -137,7 +138,7 @@ func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run
 	end := a.Aiding(ctx, "") // before the ledger is asked for anything
 	c.nameLeftovers(ctx, a)
 	end()
-	if _, err := c.mend(ctx, a, "", app.RunOptions{Stray: func(line string) { c.tell("mishap: %s\n", line) }}); err != nil {
+	if _, err := c.mend(ctx, a, "", engine.RunOptions{FromUndo: func(line string) { c.tell("mishap: %s\n", line) }}); err != nil {
 		return nil, err
 	}
 	if err := a.Blocked(nil); err != nil { // by what cannot even be told what it was about
@@ -188,7 +189,7 @@ func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error
 		if err != nil {
 			return err
 		}
-		run, err := c.runOne(ctx, func(ctx context.Context, o app.RunOptions) (*mishap.Run, error) {
+		run, err := c.runOne(ctx, func(ctx context.Context, o engine.RunOptions) (*mishap.Run, error) {
 			over := make(chan struct{})
 			defer close(over)
 			go func() {
@@ -214,7 +215,7 @@ func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error
 func (c *cli) runOne(ctx context.Context, one job, where string) (*mishap.Run, error) {
 	view := c.view()
 	ctx, stops, done := c.stoppable(ctx, "run", view)
-	run, err := one(ctx, app.RunOptions{Seen: c.follow(view), Stops: stops})
+	run, err := one(ctx, engine.RunOptions{Seen: c.follow(view), Stops: stops})
 	waited := c.printing(run)
 	defer waited()
 	done()
@@ -324,17 +325,4 @@ func (c *cli) stillIn() string {
 		fmt.Fprintf(&lines, "%s on %s is %s; `mishap revert %s` ends it\n", in.Fault, in.Target.Label(), in.State, run.ID)
 	}
 	return lines.String()
-}
-
-// openJUnit opens the file before anything runs, so that no result is lost to a
-// path that cannot be written.
-func openJUnit(path string) (func([]*mishap.Run) error, error) {
-	if path == "" {
-		return func([]*mishap.Run) error { return nil }, nil
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("write junit: %w", err)}
-	}
-	return func(runs []*mishap.Run) error { return errors.Join(report.JUnit(f, runs), f.Close()) }, nil
 }

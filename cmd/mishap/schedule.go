@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mishap/internal/api"
 	"mishap/internal/app"
 	"mishap/internal/catalog"
 	"mishap/internal/report"
@@ -57,10 +58,10 @@ it did not start last. Any past or future time can be computed again with
 	return cmd
 }
 
-func (c *cli) showSchedule(all []app.Scheduled) error {
+func (c *cli) showSchedule(all []api.Scheduled) error {
 	if c.json() {
 		if all == nil {
-			all = []app.Scheduled{}
+			all = []api.Scheduled{}
 		}
 		return json.NewEncoder(c.out).Encode(all)
 	}

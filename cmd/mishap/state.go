@@ -13,6 +13,7 @@ import (
 	"mishap"
 	"mishap/internal/api"
 	"mishap/internal/app"
+	"mishap/internal/engine"
 	"mishap/internal/ledger"
 	"mishap/internal/report"
 )
@@ -225,25 +226,25 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 	if len(args) == 1 {
 		which = args[0]
 	}
-	var strays []string
-	mended, err := c.mend(cmd.Context(), a, which, app.RunOptions{Stranded: true, Stray: func(line string) { strays = append(strays, line) }})
-	if errors.Is(err, app.ErrAlive) {
+	var fromUndo []string
+	mended, err := c.mend(cmd.Context(), a, which, engine.RunOptions{Stranded: true, FromUndo: func(line string) { fromUndo = append(fromUndo, line) }})
+	if errors.Is(err, engine.ErrAlive) {
 		return c.abort(cmd.Context(), a, which, "reverted by hand")
 	}
 	if which == "" {
 		err = errors.Join(err, a.Unsettled())
 	}
 	for _, run := range mended {
-		if err := c.result("%s: %s\n", run.ID, app.Mended(run)); err != nil {
+		if err := c.result("%s: %s\n", run.ID, engine.Mended(run)); err != nil {
 			return err
 		}
 	}
-	for _, line := range strays {
+	for _, line := range fromUndo {
 		if err := c.result("%s\n", line); err != nil {
 			return err
 		}
 	}
-	if err != nil || len(mended)+len(strays) > 0 {
+	if err != nil || len(mended)+len(fromUndo) > 0 {
 		return err
 	}
 	nothing, err := a.NothingToRevert(cmd.Context())
@@ -254,7 +255,7 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 }
 
 // mend reverts what lost servers left, and remembers if something is still in.
-func (c *cli) mend(ctx context.Context, a *app.App, which string, o app.RunOptions) ([]*mishap.Run, error) {
+func (c *cli) mend(ctx context.Context, a *app.App, which string, o engine.RunOptions) ([]*mishap.Run, error) {
 	view := c.view()
 	defer view.Close()
 	ctx, stops, done := c.stoppable(ctx, "revert", view)

@@ -6,8 +6,11 @@ import (
 	"log/slog"
 
 	"mishap"
+	"mishap/internal/aid"
 	"mishap/internal/catalog"
 	"mishap/internal/config"
+	"mishap/internal/desk"
+	"mishap/internal/engine"
 	"mishap/internal/member"
 )
 
@@ -17,7 +20,7 @@ type Options struct {
 	State  string // state directory; empty means as in the settings
 	Ledger string // address of the ledger's database; empty means as in the settings
 	Log    *slog.Logger
-	Around Around // for tests; may be nil
+	Around engine.Around // for tests; may be nil
 
 	Injectors []mishap.InjectorKind // beside the catalog
 }
@@ -26,13 +29,12 @@ type Options struct {
 type App struct {
 	*member.Member
 	*catalog.Catalog
-	*aider
+	*aid.Aider
+	*engine.Engine
+	*engine.Takeover
+	*desk.Desk
 	Settings config.Settings
 	log      *slog.Logger
-	around   Around
-
-	house    house
-	comparer *comparer
 }
 
 // New reads the settings.
@@ -47,18 +49,20 @@ func New(o Options) (*App, error) {
 	return wire(settings, member.Options{Log: o.Log}, o), nil
 }
 
-// wire makes a member of the settings' ledger, and the catalogs that ask it.
+// wire makes a member of the settings' ledger, and all that asks it.
 func wire(settings config.Settings, m member.Options, o Options) *App {
 	m.State, m.Ledger, m.Lease = settings.State, settings.Ledger, settings.ServerLease.Std()
-	a := &App{Member: member.New(m), Settings: settings, log: m.Log, around: o.Around}
+	a := &App{Member: member.New(m), Settings: settings, log: m.Log}
 	a.Catalog = catalog.New(catalog.Options{Settings: &a.Settings, Beside: o.Injectors, Halted: a.HaltedBy, Others: a.Others})
-	a.aider = &aider{settings: &a.Settings, member: a.Member, catalog: a.Catalog}
-	a.comparer = &comparer{settings: &a.Settings, catalog: a.Catalog, member: a.Member, log: a.log}
+	a.Aider = aid.New(aid.Options{Settings: &a.Settings, Member: a.Member, Kinds: a.Kinds, Restore: a.Restore})
+	with := engine.Options{Settings: &a.Settings, Member: a.Member, Catalog: a.Catalog, Aid: a.Aider, Log: m.Log, Around: o.Around}
+	a.Engine, a.Takeover = engine.New(with), engine.NewTakeover(with)
+	a.Desk = desk.New(desk.Options{Settings: &a.Settings, Member: a.Member, Catalog: a.Catalog})
 	return a
 }
 
 // Close ends what a run needed, and this process as a server.
 func (a *App) Close() {
 	a.Member.Close()
-	a.comparer.close()
+	a.Engine.Close()
 }

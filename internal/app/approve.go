@@ -27,7 +27,7 @@ func (s *serving) approvable(ctx context.Context, name string) (api.Approvable, 
 		return api.Approvable{}, err
 	}
 	digest, err := plan.ApprovalDigest()
-	return api.Approvable{Plan: plan, Digest: digest, Needed: s.rules.limits.Approval.Applies(plan)}, err
+	return api.Approvable{Plan: plan, Digest: digest, Needed: s.rules.Limits.Approval.Applies(plan)}, err
 }
 
 // approve records the yes, if the plan is still the one that was looked at and
@@ -44,7 +44,7 @@ func (s *serving) approve(ctx context.Context, who caller, in api.ApproveRequest
 		return mishap.Approval{}, mishap.Refusal(mishap.WithHint(fmt.Errorf("approve %s: %s wrote its commit, and nobody approves their own", in.Experiment, author), "ask somebody else"))
 	}
 	at := time.Now()
-	a := mishap.Approval{Experiment: in.Experiment, Digest: in.Digest, By: who.person(), Through: who.through, Reason: in.Reason, At: at, Until: at.Add(s.rules.limits.Approval.For.Std())}
+	a := mishap.Approval{Experiment: in.Experiment, Digest: in.Digest, By: who.person(), Through: who.through, Reason: in.Reason, At: at, Until: at.Add(s.rules.Limits.Approval.For.Std())}
 	return a, s.book.Approve(ctx, a)
 }
 

@@ -47,7 +47,7 @@ func TestAnApprovalCountsOnlyWhileItsGiverMayApprove(t *testing.T) {
 		b := newBench(t, minutely("a"))
 		b.Settings.Server = c.server
 		b.provider.about = c.server.OIDC
-		b.rules.limits = mishap.Limits{Approval: mishap.ApprovalRule{Targets: 1, For: mishap.Duration(time.Hour)}}
+		b.rules.Limits = mishap.Limits{Approval: mishap.ApprovalRule{Targets: 1, For: mishap.Duration(time.Hour)}}
 		h, _ := b.experiment("a")
 		yes := mishap.Approval{Experiment: "a", Digest: digest, By: "ann", Through: c.through, At: now, Until: now.Add(time.Hour)}
 		err := b.serving.admit(h, plan, mishap.Facts{Now: now, Approvals: []mishap.Approval{yes}})
@@ -63,7 +63,7 @@ func TestAnApprovalCountsOnlyWhileItsGiverMayApprove(t *testing.T) {
 func TestAnApprovalSaysWhatLetItsGiverApprove(t *testing.T) {
 	b := newBench(t, minutely("a"))
 	b.Settings.Server.Tokens = []config.Token{{Name: "ann", Role: "approver", Hash: hashOf("x")}}
-	b.rules.limits = mishap.Limits{Approval: mishap.ApprovalRule{Targets: 1, For: mishap.Duration(time.Hour)}}
+	b.rules.Limits = mishap.Limits{Approval: mishap.ApprovalRule{Targets: 1, For: mishap.Duration(time.Hour)}}
 	now, err := b.approvable(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)

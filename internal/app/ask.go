@@ -12,6 +12,7 @@ import (
 
 	"mishap"
 	"mishap/internal/api"
+	"mishap/internal/engine"
 	"mishap/internal/ledger"
 )
 
@@ -28,7 +29,7 @@ type asked struct {
 // what becomes of the first, and of several servers the ledger lets one begin it.
 func (s *serving) ask(ctx context.Context, want api.StartRequest, by, key string) (asked, error) {
 	if key == "" {
-		return s.askOnce(ctx, newRunID(), want, by)
+		return s.askOnce(ctx, engine.NewRunID(), want, by)
 	}
 	id := keyedRunID(by, want, key)
 	first := false
@@ -102,7 +103,7 @@ func ofOthers(all []mishap.Approval, asks string) []mishap.Approval {
 func (s *serving) startAsked(ctx context.Context, a asked, h held, trigger *mishap.Trigger, noFault bool) (asked, error) {
 	planning, cancel := context.WithTimeout(ctx, planWithin)
 	defer cancel()
-	plan, err := s.plan(planning, h.Experiment, noFault)
+	plan, err := s.PlanRun(planning, h.Experiment, noFault)
 	if err != nil {
 		a.Refused, a.Cause = err.Error(), mishap.CauseTarget
 		return a, s.recordRefusal(ctx, a, h, trigger)
@@ -113,9 +114,9 @@ func (s *serving) startAsked(ctx context.Context, a asked, h held, trigger *mish
 		f.Approvals = ofOthers(f.Approvals, trigger.By)
 		return s.admit(h, plan, f)
 	}
-	b, err := s.App.begin(ctx, plan, o)
-	if why, refused := notBegun(err); refused {
-		a.Refused, a.Cause = why.Reason, why.Cause
+	b, err := s.Begin(ctx, plan, o)
+	if cause, reason, refused := engine.NotBegun(err); refused {
+		a.Refused, a.Cause = reason, cause
 		return a, s.recordRefusal(ctx, a, h, trigger)
 	}
 	if errors.Is(err, ledger.ErrOutdated) {
@@ -125,10 +126,10 @@ func (s *serving) startAsked(ctx context.Context, a asked, h held, trigger *mish
 	if err != nil {
 		return a, err
 	}
-	s.seen(b.first, nil)
+	s.seen(b.First, nil)
 	s.log.Info("run begins", "run", a.ID, "experiment", h.Name, "commit", h.Source.Commit, "by", trigger.By)
 	s.runs.Go(func() {
-		run, err := s.carry(s.life, b, nil, o)
+		run, err := s.Carry(s.life, b, nil, o)
 		if err != nil {
 			s.log.Error("run that was asked for", "run", a.ID, "error", err)
 		}
@@ -139,12 +140,7 @@ func (s *serving) startAsked(ctx context.Context, a asked, h held, trigger *mish
 
 // recordRefusal writes a run that did not start.
 func (s *serving) recordRefusal(ctx context.Context, a asked, h held, trigger *mishap.Trigger) error {
-	now := time.Now()
-	plan := &mishap.Plan{Experiment: h.Experiment, Created: now.UTC().Round(time.Second)}
-	r := ledger.Refusal{
-		First: mishap.Entry{Run: a.ID, Seq: 1, At: now, Trigger: trigger, Planned: plan},
-		Why:   mishap.Entry{Run: a.ID, Seq: 2, At: now, State: &mishap.StateChange{To: mishap.Refused, Cause: a.Cause, Reason: a.Refused}},
-	}
+	r := engine.Refused(engine.Planned(a.ID, trigger, engine.Unplanned(h.Experiment)), a.Cause, a.Refused)
 	err := s.book.Refuse(ctx, s.Server(), []ledger.Refusal{r})
 	s.publishRefusal(r)
 	return err

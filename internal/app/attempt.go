@@ -8,6 +8,7 @@ import (
 
 	"mishap"
 	"mishap/internal/api"
+	"mishap/internal/engine"
 	"mishap/internal/ledger"
 	"mishap/internal/member"
 )
@@ -38,8 +39,8 @@ func (s *serving) begin(b begins) {
 }
 
 // options are those of every run that a server starts.
-func (s *serving) options(h held, trigger *mishap.Trigger) RunOptions {
-	o := RunOptions{Trigger: trigger, Guards: s.rules.guards, Seen: s.seen, GiveUp: s.giveUp}
+func (s *serving) options(h held, trigger *mishap.Trigger) engine.RunOptions {
+	o := engine.RunOptions{Trigger: trigger, Guards: s.rules.Guards, Seen: s.seen, GiveUp: s.giveUp}
 	if h.tree != nil {
 		o.InForce = &ledger.Revision{Source: h.source, Seq: h.tree.Seq}
 	}
@@ -48,7 +49,7 @@ func (s *serving) options(h held, trigger *mishap.Trigger) RunOptions {
 
 // attempt plans, begins and carries out one due run. What the governor says in
 // the transaction that begins it is recorded, unless the run may wait.
-func (s *serving) attempt(b begins, o RunOptions, started func()) error {
+func (s *serving) attempt(b begins, o engine.RunOptions, started func()) error {
 	planning, cancel := context.WithTimeout(s.life, planWithin)
 	plan, refused := s.Plan(planning, b.Experiment)
 	cancel()
@@ -56,7 +57,7 @@ func (s *serving) attempt(b begins, o RunOptions, started func()) error {
 		refused = mishap.Refusal(fmt.Errorf("plan %s: %w", b.Name, refused))
 	}
 	if plan.Digest == "" {
-		plan = mishap.Plan{Experiment: b.Experiment, Created: time.Now().UTC().Round(time.Second)}
+		plan = engine.Unplanned(b.Experiment)
 	}
 	o.Admit = func(f mishap.Facts) error {
 		if s.Stood(b.decided) {
@@ -64,12 +65,12 @@ func (s *serving) attempt(b begins, o RunOptions, started func()) error {
 		}
 		return s.admit(b.held, plan, f)
 	}
-	run, err := s.App.begin(s.life, plan, o)
+	run, err := s.Begin(s.life, plan, o)
 	started()
 	if err == nil {
-		s.seen(run.first, nil)
-		s.log.Info("run begins", "run", run.first.Run, "experiment", b.Name, "commit", b.Source.Commit, "due", b.tick.Due, "incarnation", run.first.Trigger.Incarnation)
-		ended, err := s.carry(s.life, run, refused, o)
+		s.seen(run.First, nil)
+		s.log.Info("run begins", "run", run.First.Run, "experiment", b.Name, "commit", b.Source.Commit, "due", b.tick.Due, "incarnation", run.First.Trigger.Incarnation)
+		ended, err := s.Carry(s.life, run, refused, o)
 		s.logEnd(ended)
 		return err
 	}
@@ -83,7 +84,7 @@ func (s *serving) admit(h held, plan mishap.Plan, f mishap.Facts) error {
 		return no
 	}
 	f.Approvals = s.judgeApprovals(f.Approvals)
-	return s.rules.limits.Admit(plan, f)
+	return s.rules.Limits.Admit(plan, f)
 }
 
 // notBegun records why a due run did not begin, or lets it wait.
@@ -99,12 +100,11 @@ func (s *serving) notBegun(b begins, err error) error {
 	if errors.Is(err, ledger.ErrOutdated) || errors.Is(err, ledger.ErrFenced) { // this server reads it soon or gets a new lease, or another one runs it
 		return s.book.Postpone(s.life, []ledger.Turn{*b.waits(err.Error(), nil, now.Add(waitFor))})
 	}
-	why, ok := notBegun(err)
-	if !ok {
+	no := passing(err, b.held)
+	var ok bool
+	if no.Cause, no.Reason, ok = engine.NotBegun(err); !ok {
 		return err
 	}
-	no := passing(err, b.held)
-	no.Cause, no.Reason = why.Cause, why.Reason
 	if next, more := b.table.Next(b.tick.At); no.Passing && waits(b.held, b.tick, next, more, now) {
 		until := now.Add(mostWait)
 		if more && next.Due.Before(until) {
@@ -168,7 +168,7 @@ func (s *serving) publishRefusal(r ledger.Refusal) {
 	why := r.Why.State
 	s.metrics.notStarted(why.Cause)
 	s.log.Info("run does not start", "run", r.First.Run, "experiment", r.First.Planned.Experiment.Name, "cause", why.Cause, "reason", why.Reason)
-	run, err := mishap.Replay([]mishap.Entry{r.First, r.Why})
+	run, err := r.Replay()
 	if err != nil {
 		s.log.Error("record refusal", "error", err)
 		return

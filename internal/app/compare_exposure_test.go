@@ -18,6 +18,7 @@ import (
 	"mishap"
 	"mishap/internal/app"
 	"mishap/internal/catalog"
+	"mishap/internal/engine"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/registry"
 	"mishap/internal/toxiproxy"
@@ -137,7 +138,7 @@ recovery: {within: 20s}
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	run, err := s.Run(s.t.Context(), list[0], app.RunOptions{})
+	run, err := s.Run(s.t.Context(), list[0], engine.RunOptions{})
 	if err != nil {
 		s.t.Fatal(err)
 	}

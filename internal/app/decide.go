@@ -9,6 +9,7 @@ import (
 
 	"mishap"
 	"mishap/internal/catalog"
+	"mishap/internal/engine"
 	"mishap/internal/ledger"
 )
 
@@ -41,7 +42,7 @@ func (s *serving) view(ctx context.Context, now time.Time) (*view, error) {
 	for _, l := range locks {
 		v.locks[l.Experiment] = l
 	}
-	v.frozen = s.rules.freezes.reason(ctx)
+	v.frozen = s.rules.Freezes.Reason(ctx)
 	return v, err
 }
 
@@ -183,7 +184,7 @@ func (s *serving) against(ctx context.Context, h held, v *view, now time.Time) *
 		facts.Lock = &lock
 	}
 	var denial *mishap.Denial
-	if err := s.rules.limits.Admit(mishap.Plan{Experiment: h.Experiment}, facts); errors.As(err, &denial) {
+	if err := s.rules.Limits.Admit(mishap.Plan{Experiment: h.Experiment}, facts); errors.As(err, &denial) {
 		return denial
 	}
 	for _, r := range v.facts.Runs {
@@ -192,7 +193,7 @@ func (s *serving) against(ctx context.Context, h held, v *view, now time.Time) *
 				Reason: fmt.Sprintf("run %s of %s (group %s) is %s", orNew(r.ID), r.Experiment, r.Group, r.State)}
 		}
 	}
-	timed, err := s.timed(h.Experiment)
+	timed, err := s.Timed(h.Experiment)
 	if err == nil {
 		err = catalog.AskTimed(ctx, timed, h.Experiment, now)
 	}
@@ -234,14 +235,10 @@ func missed(h held, late time.Duration, tick, next mishap.Tick, more bool, now t
 
 // refused is the record of a run that does not start.
 func (s *serving) refused(b begins, cause mishap.Cause, why string) decision {
-	now := time.Now()
-	run := newRunID()
-	plan := &mishap.Plan{Experiment: b.Experiment, Created: now.UTC().Round(time.Second)}
-	return decision{begins: b, refusal: &ledger.Refusal{
-		First:   mishap.Entry{Run: run, Seq: 1, At: now, Trigger: s.trigger(b.held, b.tick), Planned: plan},
-		Why:     mishap.Entry{Run: run, Seq: 2, At: now, State: &mishap.StateChange{To: mishap.Refused, Cause: cause, Reason: why}},
-		Advance: b.advance,
-	}}
+	first := engine.Planned(engine.NewRunID(), s.trigger(b.held, b.tick), engine.Unplanned(b.Experiment))
+	r := engine.Refused(first, cause, why)
+	r.Advance = b.advance
+	return decision{begins: b, refusal: &r}
 }
 
 func (s *serving) trigger(h held, tick mishap.Tick) *mishap.Trigger {

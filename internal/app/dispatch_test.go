@@ -12,10 +12,13 @@ import (
 
 	"mishap"
 	"mishap/internal/api"
+	"mishap/internal/catalog"
 	"mishap/internal/config"
+	"mishap/internal/engine"
 	"mishap/internal/ledger"
 	"mishap/internal/member"
 	"mishap/internal/notify"
+	"mishap/internal/runner"
 	"mishap/internal/source"
 )
 
@@ -34,7 +37,7 @@ func newBench(t *testing.T, list ...mishap.Experiment) *bench {
 	t.Helper()
 	book := ledger.NewMemory()
 	s := &serving{
-		App: wire(config.Settings{}, member.Options{Book: book, Log: slog.New(slog.DiscardHandler)}, Options{}), book: book, life: t.Context(), rules: &rules{freezes: &freezes{}},
+		App: wire(config.Settings{}, member.Options{Book: book, Log: slog.New(slog.DiscardHandler)}, Options{}), book: book, life: t.Context(), rules: &catalog.Rules{Freezes: catalog.NewFreezes()},
 		wake: make(chan struct{}, 1), trees: map[string]*source.Tree{}, problems: map[string]string{}, known: map[string]held{}, starting: map[string]bool{},
 		looked: map[string]time.Time{}, reached: map[string]time.Time{}, holding: map[string]string{}, toldWait: map[string]time.Time{}, announced: map[string]time.Time{},
 		notifier: &notify.Notifier{}, sources: []config.Source{{Name: "s"}},
@@ -64,7 +67,7 @@ func (b *bench) run(due begins) {
 	for range b.touches[due.Name] {
 		plan.Injections = append(plan.Injections, mishap.Injection{Matched: 100})
 	}
-	first := mishap.Entry{Run: newRunID(), Seq: 1, At: time.Now(), Trigger: b.trigger(due.held, due.tick), Planned: plan}
+	first := mishap.Entry{Run: engine.NewRunID(), Seq: 1, At: time.Now(), Trigger: b.trigger(due.held, due.tick), Planned: plan}
 	lease, err := b.book.Begin(b.t.Context(), ledger.Start{Server: "one", First: first, Advance: due.advance,
 		Admit: func(f mishap.Facts) error { return b.serving.admit(due.held, *plan, f) }})
 	if err != nil {
@@ -201,6 +204,13 @@ func TestTheLastOfADailyScheduleIsMadeUpFor(t *testing.T) {
 	})
 }
 
+// frozen is a safeguard that says no.
+type frozen struct{}
+
+func (frozen) Check(context.Context, mishap.Situation) error {
+	return &mishap.Veto{Safeguard: "freeze", Reason: "frozen"}
+}
+
 func TestWhatStandsAgainstARunIsRecorded(t *testing.T) {
 	for _, c := range []struct {
 		cause string
@@ -216,7 +226,7 @@ func TestWhatStandsAgainstARunIsRecorded(t *testing.T) {
 			}))
 		}},
 		{"safeguard", func(b *bench) {
-			b.rules.freezes.said, b.rules.freezes.asked, b.rules.freezes.every = "frozen", time.Now(), time.Hour
+			b.rules.Freezes = catalog.NewFreezes(runner.Guard{Name: "freeze", Safeguard: frozen{}})
 		}},
 	} {
 		on(t, func(t *testing.T) {
@@ -235,7 +245,7 @@ func TestNoMoreRunsThanTheGovernorAllowsBegin(t *testing.T) {
 			list = append(list, minutely(fmt.Sprintf("e%03d", i)))
 		}
 		b := newBench(t, list...)
-		b.rules.limits.Runs, b.takes = 7, time.Second
+		b.rules.Limits.Runs, b.takes = 7, time.Second
 		b.serve(time.Minute + 500*time.Millisecond)
 		story := b.story()
 		if ran, limit := strings.Count(story, "ran"), strings.Count(story, "limit"); ran != 7 || limit != 243 {
@@ -313,7 +323,7 @@ func TestEveryTimeIsDealtWithOnceByTwoServers(t *testing.T) {
 		try := func(server *bench) func(begins) {
 			return func(due begins) {
 				plan := &mishap.Plan{Experiment: due.Experiment}
-				first := mishap.Entry{Run: newRunID(), Seq: 1, At: time.Now(), Trigger: server.trigger(due.held, due.tick), Planned: plan}
+				first := mishap.Entry{Run: engine.NewRunID(), Seq: 1, At: time.Now(), Trigger: server.trigger(due.held, due.tick), Planned: plan}
 				lease, err := server.book.Begin(t.Context(), ledger.Start{Server: "two", First: first, Advance: due.advance})
 				if err != nil {
 					lost++

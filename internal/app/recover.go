@@ -9,6 +9,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"mishap"
+	"mishap/internal/engine"
 	"mishap/internal/notify"
 )
 
@@ -84,14 +85,14 @@ func (s *serving) recoverLoop(ctx context.Context) {
 // is reverted, or stranded.
 func (s *serving) recoverAll(ctx context.Context, wait bool) {
 	end := s.Aiding(ctx, "")
-	orphans, err := s.orphans(ctx)
+	orphans, err := s.Orphans(ctx)
 	end()
 	if err != nil && ctx.Err() == nil {
 		s.log.Error("look for lost runs", "error", err)
 	}
 	var all sync.WaitGroup
 	for _, lost := range orphans {
-		if lost.away || lost.run.Plan.Experiment.Lacks(s.Settings.Labels) != nil || !s.retries.take(lost.ID) {
+		if lost.Away || lost.Run.Plan.Experiment.Lacks(s.Settings.Labels) != nil || !s.retries.take(lost.ID) {
 			continue
 		}
 		s.runs.Add(1)
@@ -102,28 +103,28 @@ func (s *serving) recoverAll(ctx context.Context, wait bool) {
 	}
 	if wait {
 		all.Wait()
-		if err := errors.Join(s.mendStrays(ctx, func(line string) { s.log.Warn(line) }), s.Unsettled()); err != nil {
+		if err := errors.Join(s.Account(ctx, func(line string) { s.log.Warn(line) }), s.Unsettled()); err != nil {
 			s.log.Error("revert what no run of the ledger accounts for", "error", err)
 		}
-		if err := s.tidy(ctx); err != nil {
+		if err := s.Tidy(ctx); err != nil {
 			s.log.Warn("tidy up after lost servers", "error", err)
 		}
 	}
 }
 
 // recover takes one run over and brings it as far as it goes.
-func (s *serving) recover(lost orphan) {
-	s.log.Warn("take over", "run", lost.ID, "experiment", lost.Experiment, "state", lost.State, "outstanding", len(lost.run.Outstanding()))
-	run, err := s.mend(s.life, lost, RunOptions{Seen: s.seen, GiveUp: s.giveUp})
+func (s *serving) recover(lost engine.Orphan) {
+	s.log.Warn("take over", "run", lost.ID, "experiment", lost.Experiment, "state", lost.State, "outstanding", len(lost.Run.Outstanding()))
+	run, err := s.TakeOver(s.life, lost, engine.RunOptions{Seen: s.seen, GiveUp: s.giveUp})
 	settled := run != nil && len(run.Outstanding()) == 0
 	s.retries.done(lost.ID, settled || run == nil && err == nil)
 	switch {
 	case err != nil:
 		s.log.Error("take over", "run", lost.ID, "error", err)
 	case run != nil:
-		s.log.Info("taken over", "run", run.ID, "result", Mended(run))
+		s.log.Info("taken over", "run", run.ID, "result", engine.Mended(run))
 	}
-	if settled && lost.run.State == mishap.Stranded {
-		s.notify(runMessage(notify.Reverted, run, "What was stranded is reverted: "+Mended(run)))
+	if settled && lost.Run.State == mishap.Stranded {
+		s.notify(runMessage(notify.Reverted, run, "What was stranded is reverted: "+engine.Mended(run)))
 	}
 }

@@ -116,13 +116,13 @@ func (e errorText) Error() string { return string(e) }
 
 func (s *serving) apiSchedules(ctx context.Context, in *struct {
 	Count int `query:"count" minimum:"1" maximum:"1000" default:"5"`
-}) (*body[[]Scheduled], error) {
+}) (*body[[]api.Scheduled], error) {
 	var list []mishap.Experiment
 	for _, h := range s.inForce() {
 		list = append(list, h.Experiment)
 	}
 	all, err := s.Schedule(ctx, list, time.Now(), in.Count)
-	return &body[[]Scheduled]{append([]Scheduled{}, all...)}, err
+	return &body[[]api.Scheduled]{append([]api.Scheduled{}, all...)}, err
 }
 
 func (s *serving) apiStart(ctx context.Context, in *struct {

@@ -44,7 +44,7 @@ type serving struct {
 	launch   func(begins)                               // starts a due run; begin, except in tests
 	readers  func(config.Source) (source.Reader, error) // readerOf, except in tests
 	metrics  *metrics
-	rules    *rules
+	rules    *catalog.Rules
 	retries  retries
 	asking   singleflight.Group // runs that are asked for with a key, by their id
 	refusals refusals
@@ -182,7 +182,7 @@ func (a *App) newServing(ctx context.Context, o ServeOptions) (*serving, error) 
 	if s.digest, err = s.newDigest(); err != nil {
 		return nil, err
 	}
-	if s.rules, err = a.houseRules(); err != nil {
+	if s.rules, err = a.Rules(); err != nil {
 		return nil, err
 	}
 	if s.notifier, err = a.newNotifier(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/catalog"
 	"mishap/internal/member"
 	"mishap/internal/pulse"
 	"mishap/internal/runner"
@@ -41,7 +42,7 @@ func TestAThawedServerStartsNothingByWhatItKnewBefore(t *testing.T) {
 		defer beats.Stop()
 		b.App = wire(b.Settings, member.Options{Book: b.book, Log: b.log, Pulse: beats}, Options{})
 		still := &standstill{Pulse: beats, long: 30 * time.Minute}
-		b.rules.freezes.guards = []runner.Guard{{Name: "freeze", Safeguard: still}}
+		b.rules.Freezes = catalog.NewFreezes(runner.Guard{Name: "freeze", Safeguard: still})
 		b.serve(100 * time.Minute)
 		if !still.over {
 			t.Fatal("it was never asked")

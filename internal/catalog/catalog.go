@@ -31,6 +31,7 @@ type Catalog struct {
 	settings *config.Settings
 	cloud    *cloud.Cloud
 	calls    callerWatches
+	house    house
 
 	hosts *outside.Hosts // what a server may connect to; nil: this is none, and a person answers for what is asked
 	files *outside.Files // what a server may read of what experiments name; nil: all, likewise
@@ -55,7 +56,7 @@ func (c *Catalog) Probes() []mishap.ProbeKind {
 }
 
 // Safeguards is the catalog of refusals.
-func (c *Catalog) Safeguards() []mishap.SafeguardKind { return c.SafeguardsOf("", nil) }
+func (c *Catalog) Safeguards() []mishap.SafeguardKind { return c.safeguardsOf("", nil) }
 
 // Kinds are the injectors by their names.
 func (c *Catalog) Kinds() map[string]mishap.InjectorKind {

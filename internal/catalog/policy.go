@@ -200,7 +200,7 @@ func (c *Catalog) boundFiles(sources []config.Source) (*outside.Files, error) {
 		own = own.And(u)
 	}
 	if calendar := kindOf(c.Safeguards(), func(k mishap.SafeguardKind) bool { return k.Name == "calendar" }); g.Calendar != nil {
-		u, err := calendar.Uses(c.BesideSettings(g.Calendar))
+		u, err := calendar.Uses(c.besideSettings(g.Calendar))
 		if err != nil {
 			return nil, mishap.Invalid(err)
 		}
@@ -217,9 +217,9 @@ func (c *Catalog) boundFiles(sources []config.Source) (*outside.Files, error) {
 	return files, nil
 }
 
-// BesideSettings makes the path of a calendar's file absolute: in the settings it
+// besideSettings makes the path of a calendar's file absolute: in the settings it
 // is relative to their file.
-func (c *Catalog) BesideSettings(with json.RawMessage) json.RawMessage {
+func (c *Catalog) besideSettings(with json.RawMessage) json.RawMessage {
 	var keys map[string]json.RawMessage
 	var file string
 	if json.Unmarshal(with, &keys) != nil || json.Unmarshal(keys["file"], &file) != nil || file == "" || filepath.IsAbs(file) {

@@ -12,9 +12,9 @@ import (
 	"mishap/safeguards"
 )
 
-// SafeguardsOf makes the catalog for one run; run is empty while planning. Keeper
+// safeguardsOf makes the catalog for one run; run is empty while planning. Keeper
 // answers the keeper's process id, and may be nil.
-func (c *Catalog) SafeguardsOf(run string, keeper func() int) []mishap.SafeguardKind {
+func (c *Catalog) safeguardsOf(run string, keeper func() int) []mishap.SafeguardKind {
 	return safeguards.Catalog(c.safeguardDeps(run, keeper))
 }
 

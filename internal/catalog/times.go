@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mishap"
@@ -21,9 +22,9 @@ func (c *Catalog) checkSchedule(e mishap.Experiment) error {
 }
 
 // checkTimes reports that an experiment can never run because its own
-// SafeguardsOf refuse every time.
+// safeguards refuse every time.
 func (c *Catalog) checkTimes(e mishap.Experiment, table *scheduler.Timetable) error {
-	timed, bad := c.OwnTimed(e) // those of the settings make no file wrong
+	timed, bad := c.ownTimed(e) // those of the settings make no file wrong
 	if bad != nil {
 		timed = nil // what is wrong with them is said where they stand
 	}
@@ -52,8 +53,19 @@ func (c *Catalog) checkTimes(e mishap.Experiment, table *scheduler.Timetable) er
 	}
 }
 
-// OwnTimed are those of the experiment alone.
-func (c *Catalog) OwnTimed(e mishap.Experiment) ([]mishap.Safeguard, error) {
+// Timed makes those safeguards of an experiment and of the settings that can be
+// asked about any time. Calendars that are not in the file itself are not asked.
+func (c *Catalog) Timed(e mishap.Experiment) ([]mishap.Safeguard, error) {
+	rules, err := c.Rules()
+	if err != nil {
+		return nil, err
+	}
+	own, err := c.ownTimed(e)
+	return append(slices.Clone(rules.timed), own...), err
+}
+
+// ownTimed are those of the experiment alone.
+func (c *Catalog) ownTimed(e mishap.Experiment) ([]mishap.Safeguard, error) {
 	kinds := map[string]mishap.SafeguardKind{}
 	for _, k := range c.Safeguards() {
 		kinds[k.Name] = k

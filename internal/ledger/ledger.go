@@ -88,6 +88,9 @@ type Refusal struct {
 	Advance *Advance     // may be nil
 }
 
+// Replay is the run that did not start.
+func (r Refusal) Replay() (*mishap.Run, error) { return mishap.Replay([]mishap.Entry{r.First, r.Why}) }
+
 func (r Refusal) check() error {
 	if r.First.Planned == nil || r.First.Seq != 1 || r.Why.State == nil || r.Why.State.To != mishap.Refused || r.Why.Seq != 2 || r.Why.Run != r.First.Run {
 		return errors.New("record refusal: it takes a plan and a reason, numbers 1 and 2 of one run")

@@ -1,0 +1,77 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"mishap"
+	"mishap/internal/runner"
+)
+
+// Rules are what the settings say of all runs, however they begin: limits,
+// freezes, and the window and the calendar of the house.
+type Rules struct {
+	Limits  mishap.Limits
+	Freezes *Freezes
+	timed   []mishap.Safeguard // those that can be asked about any time
+	Guards  []runner.Guard     // all that a run asks as long as it goes on
+}
+
+// house makes the rules once: a calendar remembers its feed.
+type house struct {
+	once  sync.Once
+	rules *Rules
+	err   error
+}
+
+// Rules are the rules of the settings.
+func (c *Catalog) Rules() (*Rules, error) {
+	c.house.once.Do(func() { c.house.rules, c.house.err = c.newRules() })
+	return c.house.rules, c.house.err
+}
+
+func (c *Catalog) newRules() (*Rules, error) {
+	g := c.settings.Server.Governor
+	r := &Rules{Limits: mishap.Limits{Runs: g.Runs, Targets: g.Targets, Share: g.Share, Approval: mishap.ApprovalRule(g.Approval)}}
+	var problems []error
+	var err error
+	if r.Freezes, err = c.newFreezes(g.Freezes); err != nil {
+		return nil, err
+	}
+	for _, k := range c.Checked().Safeguards {
+		with := map[string]json.RawMessage{"window": g.Window, "calendar": g.Calendar}[k.Name]
+		if with == nil {
+			continue
+		}
+		guard, err := k.New(c.besideSettings(with))
+		if err = mishap.WithoutWarnings(err); err != nil {
+			problems = append(problems, fmt.Errorf("%s: governor: %s: %w", c.settings.From("governor"), k.Name, err))
+			continue
+		}
+		r.timed = append(r.timed, houseGuard{guard})
+		r.Guards = append(r.Guards, runner.Guard{Name: k.Name + " of the settings", Safeguard: houseGuard{guard}})
+	}
+	if problems != nil {
+		return nil, mishap.Invalid(errors.Join(problems...))
+	}
+	for _, f := range r.Freezes.guards {
+		r.Guards = append(r.Guards, runner.Guard{Name: f.Name, Safeguard: houseGuard{f.Safeguard}})
+	}
+	return r, nil
+}
+
+// houseGuard is a safeguard that the settings set for all runs.
+type houseGuard struct{ mishap.Safeguard }
+
+// Check says whose no it is, and who may do what about it.
+func (h houseGuard) Check(ctx context.Context, s mishap.Situation) error {
+	err := h.Safeguard.Check(ctx, s)
+	var veto *mishap.Veto
+	if errors.As(err, &veto) {
+		return &mishap.Veto{Safeguard: veto.Safeguard, Reason: veto.Reason + "; the settings say so for all runs", Hint: "run it later; by hand, `--override WHY` runs it all the same, and is recorded"}
+	}
+	return err
+}

@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"mishap"
+	"mishap/internal/keeper"
+	"mishap/internal/outside"
+	"mishap/internal/report"
+	"mishap/internal/runner"
+)
+
+// Plan resolves an experiment against the live system, and touches nothing.
+func (eng *Engine) Plan(ctx context.Context, e mishap.Experiment) (mishap.Plan, error) {
+	return eng.PlanRun(ctx, e, false)
+}
+
+// PlanRun is Plan; without the faults if they are to be left out.
+func (eng *Engine) PlanRun(ctx context.Context, e mishap.Experiment, noFault bool) (mishap.Plan, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return mishap.Plan{}, fmt.Errorf("plan %s: %w", e.Name, err)
+	}
+	plan := mishap.Plan{Experiment: e, Created: time.Now().UTC().Round(time.Second), Host: host, NoFault: noFault}
+	faults, err := eng.faults(plan)
+	if err != nil {
+		return plan, err
+	}
+	request := mishap.Request{Run: "plan", Limit: e.BlastRadius, Sample: e.SamplesTargets()}
+	if arms := eng.comparer.arms(e); arms != nil {
+		faults = append([]runner.Fault{*arms}, faults...)
+		request.Arms = &mishap.ArmsRequest{Run: request.Run, Share: e.Compare.Arms.Share}
+	}
+	var problems []error
+	for _, f := range faults {
+		found, err := f.Prepare(ctx, request)
+		if err != nil {
+			problems = append(problems, wrapHinted(fmt.Sprintf("plan %s: fault %q", e.Name, f.Name), err))
+			continue
+		}
+		plan.Injections = append(plan.Injections, found...)
+	}
+	sealed, err := plan.Seal()
+	if err != nil {
+		return sealed, err
+	}
+	if few := fewTargets(plan); few != nil && problems == nil {
+		problems = append(problems, few)
+	}
+	if problems != nil {
+		return sealed, mishap.Refusal(errors.Join(problems...))
+	}
+	return sealed, nil
+}
+
+// wrapHinted says what was done, and keeps the hint.
+func wrapHinted(what string, err error) error {
+	var hinted *mishap.Hinted
+	if errors.As(err, &hinted) {
+		return mishap.WithHint(fmt.Errorf("%s: %w", what, err), hinted.Hint)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// faults makes the injectors of a plan.
+func (eng *Engine) faults(p mishap.Plan) ([]runner.Fault, error) {
+	if p.NoFault {
+		return nil, nil
+	}
+	kinds := eng.catalog.Kinds()
+	var all []runner.Fault
+	for _, f := range p.Experiment.Faults {
+		kind, ok := kinds[f.Injector]
+		if !ok {
+			return nil, fmt.Errorf("fault %q: there is no injector %q", f.Name, f.Injector)
+		}
+		injector, err := kind.New(f)
+		if err != nil {
+			return nil, fmt.Errorf("fault %q: %w", f.Name, err)
+		}
+		all = append(all, runner.Fault{Fault: f, Injector: injector, Kind: kind})
+	}
+	return all, nil
+}
+
+// PlanText writes a plan for a person, with what the safeguards say of it now.
+func (eng *Engine) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) error {
+	all, err := eng.catalog.Guards("", nil, plan.Experiment)
+	if err != nil {
+		return err
+	}
+	checks, err := eng.standing(ctx, plan)
+	if err != nil {
+		return err
+	}
+	for _, g := range all {
+		checks = append(checks, checkOnce(ctx, g, plan))
+	}
+	if scope := keeper.LockScope(); scope != "" && holdsHere(plan) {
+		checks = append(checks, mishap.Check{Safeguard: "lock of this machine", Answer: mishap.Unknown, Reason: scope})
+	}
+	plan.Notes = slices.Concat(plan.Notes, eng.catalog.LeftBehind(ctx, append([]mishap.Injection{}, plan.Injections...))) // as it is now; a pinned plan does not depend on it
+	lines, short := eng.comparer.foretell(ctx, plan.Experiment)
+	if err := report.Plan(w, plan, eng.catalog.Kinds(), checks, lines); err != nil {
+		return err
+	}
+	if short != "" {
+		return mishap.Refusal(mishap.WithHint(errors.New(short), "raise share or the margin, or write baseline: auto up to 1h"))
+	}
+	return nil
+}
+
+// holdsHere reports whether something of this machine is changed.
+func holdsHere(plan mishap.Plan) bool {
+	for _, in := range plan.Injections {
+		if in.Target.Where.Local() {
+			return true
+		}
+	}
+	return false
+}
+
+// checkOnce asks a safeguard about a plan.
+func checkOnce(ctx context.Context, g runner.Guard, plan mishap.Plan) mishap.Check {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	err := g.Check(ctx, mishap.Situation{Plan: plan, State: mishap.Planned, Now: time.Now()})
+	c := mishap.Check{Safeguard: g.Name, Answer: mishap.Yes}
+	var veto *mishap.Veto
+	switch {
+	case errors.As(err, &veto):
+		c.Answer, c.Reason = mishap.No, veto.Reason
+	case err != nil:
+		c.Answer, c.Reason = mishap.Unknown, err.Error()
+	}
+	return c
+}
+
+// mostOfPlan is how many bytes a plan in a file may have.
+const mostOfPlan = 64 << 20
+
+// ReadPlan reads a plan that was pinned to a file, and refuses one that was
+// changed or is too old.
+func ReadPlan(path string) (mishap.Plan, error) {
+	var plan mishap.Plan
+	file, err := outside.Read(context.Background(), path, mostOfPlan)
+	if err != nil {
+		return plan, mishap.Invalid(fmt.Errorf("read plan: %w", err))
+	}
+	if err := json.Unmarshal(file.Text, &plan); err != nil || plan.Digest == "" {
+		return plan, mishap.Invalid(mishap.WithHint(fmt.Errorf("read plan: %s is not a plan", path), "make one with `mishap plan FILE -o plan.json`"))
+	}
+	if err := plan.Check(time.Now()); err != nil {
+		return plan, mishap.Refusal(wrapHinted("read plan "+path, err))
+	}
+	return plan, nil
+}
