@@ -45,7 +45,7 @@ func fileBudgets() map[string]int {
 		"mishap/injectors":            1,
 		"mishap/injectors/proxy":      24,
 		"mishap/internal/app":         24,
-		"mishap/internal/proxy":       36,
+		"mishap/internal/proxy":       19,
 		"mishap/internal/proxy/fault": 26,
 		"mishap/internal/report":      22,
 	}

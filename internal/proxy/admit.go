@@ -1,29 +1,36 @@
 package proxy
 
 import (
-	"io"
 	"time"
 
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
+	"mishap/internal/proxy/stream"
 )
 
 // admit lets a new connection wait, or ends it, as the faults of the moment want; true says that the upstream is to be
 // dialled. When faults change it looks again: a connection never waits for a fault that is over.
-func (l *listener) admit(c *connection) bool {
+func (l *listener) admit(c *stream.Connection) bool {
+	var met map[*registry.Counters]bool // each counts the connection once
 	for {
 		wait, by, instead, changed := l.arrive(c)
-		for _, b := range by {
-			b.touch()
+		for _, f := range by {
+			if met == nil {
+				met = make(map[*registry.Counters]bool)
+			}
+			if !met[f] {
+				met[f] = true
+				f.Touched()
+			}
 		}
 		if instead != fault.GoesOn {
-			refuseAs(c, instead)
+			c.Refuse(instead)
 			return false
 		}
-		rest := wait - time.Since(c.arrived)
+		rest := wait - time.Since(c.Arrived)
 		if rest <= 0 {
-			for _, b := range by {
-				b.fault.Counters.Waited(wait, time.Since(c.arrived))
+			for _, f := range by {
+				f.Waited(wait, time.Since(c.Arrived))
 			}
 			return true
 		}
@@ -31,7 +38,7 @@ func (l *listener) admit(c *connection) bool {
 		select {
 		case <-timer.C:
 		case <-changed:
-		case <-c.done:
+		case <-c.Done():
 			timer.Stop()
 			return false
 		}
@@ -41,42 +48,20 @@ func (l *listener) admit(c *connection) bool {
 
 // arrive asks the faults that concern a connection before its upstream is dialled: how long it is to wait since it came,
 // who says so, and how it is ended instead. changed is closed when the answer may be another.
-func (l *listener) arrive(c *connection) (wait time.Duration, by []*bond, instead fault.Ending, changed chan struct{}) {
+func (l *listener) arrive(c *stream.Connection) (wait time.Duration, by []*registry.Counters, instead fault.Ending, changed chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, f := range l.faults {
 		a, ok := f.Effect.(fault.Arrival)
-		if !ok || !f.Hits(c.number) {
+		if !ok || !f.Hits(c.Number) {
 			continue
 		}
-		d, how := a.Arrive(fault.NewDraws(f.Seed, c.number, ""))
-		wait += d
-		b := c.arrivals[f.Counters]
-		if b == nil {
-			if c.arrivals == nil {
-				c.arrivals = make(map[*registry.Counters]*bond)
-			}
-			b = &bond{fault: f}
-			c.arrivals[f.Counters] = b
-		}
-		by = append(by, b)
+		d, how := a.Arrive(fault.NewDraws(f.Seed, c.Number, ""))
 		if how != fault.GoesOn {
 			f.Counters.EndedOne()
-			return 0, []*bond{b}, how, nil
+			return 0, []*registry.Counters{f.Counters}, how, nil
 		}
+		wait, by = wait+d, append(by, f.Counters)
 	}
 	return wait, by, fault.GoesOn, l.changed
-}
-
-// refuseAs ends a connection that has no upstream yet.
-func refuseAs(c *connection, how fault.Ending) {
-	if how == fault.ByClose {
-		// A close with bytes unread would be a RST.
-		_ = c.client.CloseWrite()
-		_ = c.client.SetReadDeadline(time.Now().Add(lingerTime))
-		_, _ = io.Copy(io.Discard, c.client)
-		c.close()
-		return
-	}
-	c.reset()
 }

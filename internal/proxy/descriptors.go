@@ -1,9 +1,8 @@
 package proxy
 
 import (
+	"mishap/internal/socket"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // mostKept file descriptors, or a quarter of those that the process may have, are not for traffic: whoever wants to take a
@@ -24,17 +23,10 @@ func keptBack(conn any) bool {
 // for their upstreams take none either.
 func takesKept(_, _ string, raw syscall.RawConn) (kept error) {
 	_ = raw.Control(func(fd uintptr) {
-		limit, known := descriptorLimit()
+		limit, known := socket.Descriptors()
 		if known && uint64(fd)+1 >= limit-min(mostKept, limit/4) {
 			kept = syscall.EMFILE
 		}
 	})
 	return kept
-}
-
-// descriptorLimit is how many file descriptors the process may have now.
-func descriptorLimit() (most uint64, known bool) {
-	var limit unix.Rlimit
-	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
-	return limit.Cur, err == nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
+	"mishap/internal/proxy/stream"
 )
 
 // Guest is a proxy of TCP that came while its server ran. It has a listener while it is open, and keeps its faults while
@@ -21,8 +22,8 @@ type Guest struct {
 	faults []*registry.Active
 	now    *listener // nil while it is closed
 	cancel context.CancelFunc
-	past   Traffic // of listeners that are closed
-	gone   bool    // it cannot be opened any more
+	past   stream.Traffic // of listeners that are closed
+	gone   bool           // it cannot be opened any more
 }
 
 // Open listens on an IP address and port, and passes connections on to the upstream. It gives the real address. A guest that
@@ -70,7 +71,7 @@ func (g *Guest) close() bool {
 	}
 	g.cancel()
 	g.now.shut()
-	g.past = g.past.plus(g.now.traffic())
+	g.past = g.past.Plus(g.now.traffic())
 	g.now, g.cancel = nil, nil
 	g.server.log.Info("proxy is closed", "proxy", g.config.Name)
 	return true
@@ -130,13 +131,13 @@ func (g *Guest) status() registry.ProxyStatus {
 	return g.now.status()
 }
 
-func (g *Guest) traffic() Traffic {
+func (g *Guest) traffic() stream.Traffic {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.now == nil {
 		return g.past
 	}
-	return g.past.plus(g.now.traffic())
+	return g.past.Plus(g.now.traffic())
 }
 
 // guests are the proxies that came while a server ran.

@@ -7,6 +7,7 @@ import (
 
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
+	"mishap/internal/proxy/stream"
 )
 
 // Errors of a Host that callers branch on; use errors.Is.
@@ -91,7 +92,7 @@ func (h *Host) InForce(id string) bool {
 }
 
 // Traffic is what went through a proxy of TCP.
-func (h *Host) Traffic(name string) Traffic {
+func (h *Host) Traffic(name string) stream.Traffic {
 	for _, l := range h.server.listeners {
 		if tcp, ok := l.(*listener); ok && tcp.Name == name {
 			return tcp.traffic()
@@ -102,5 +103,5 @@ func (h *Host) Traffic(name string) Traffic {
 			return g.traffic()
 		}
 	}
-	return Traffic{}
+	return stream.Traffic{}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
+	"mishap/internal/proxy/stream"
 )
 
 const (
@@ -25,9 +27,7 @@ const (
 type listener struct {
 	Listener
 	trouble *registry.Troubles
-	pool    *bufferPool
-	bytes   *budget // the server's
-	clock   *clock  // the server's
+	shared  *stream.Resources // with the server's other listeners
 	calls   *attempts.Recorder
 	tcp     *net.TCPListener
 	tasks   sync.WaitGroup
@@ -39,10 +39,10 @@ type listener struct {
 	mu      sync.Mutex // never held across a call that waits for a peer
 	faults  []*registry.Active
 	changed chan struct{} // closed, and made anew, when faults changes
-	open    map[*connection]struct{}
-	total   uint64  // accepted so far; numbers the connections
-	refused uint64  // whose upstream could not be reached
-	past    Traffic // of connections that are over
+	open    map[*stream.Connection]struct{}
+	total   uint64         // accepted so far; numbers the connections
+	refused uint64         // whose upstream could not be reached
+	past    stream.Traffic // of connections that are over
 	closed  bool
 }
 
@@ -56,31 +56,28 @@ func (l *listener) begin(ctx context.Context, client *net.TCPConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		abort(client)
+		stream.Abort(client)
 		return
 	}
 	l.total++
-	c := &connection{
-		number: l.total, client: client, done: make(chan struct{}), bytes: l.bytes, clock: l.clock,
-		arrived: time.Now(),
-	}
+	c := stream.NewConnection(l.total, client, l.shared)
 	l.open[c] = struct{}{}
 	l.tasks.Go(func() { l.handle(ctx, c) })
 }
 
 // handle dials the upstream and lets bytes move until the connection is over.
-func (l *listener) handle(ctx context.Context, c *connection) {
+func (l *listener) handle(ctx context.Context, c *stream.Connection) {
 	if !l.join(ctx, c) {
 		l.forget(c)
 		return
 	}
-	c.run(l.tasks.Go, func() { l.forget(c) })
+	c.Run(l.tasks.Go, func() { l.forget(c) })
 }
 
 // join joins a connection to its upstream, unless it is ended instead.
-func (l *listener) join(ctx context.Context, c *connection) bool {
+func (l *listener) join(ctx context.Context, c *stream.Connection) bool {
 	if !l.admit(c) {
-		l.calls.Connection(c.arrived, addrOf(c.client), false)
+		l.calls.Connection(c.Arrived, addrOf(c.Client), false)
 		return false
 	}
 	to, err := l.route(c)
@@ -90,15 +87,15 @@ func (l *listener) join(ctx context.Context, c *connection) bool {
 	}
 	conn, err := dial(ctx, to)
 	if err != nil {
-		l.calls.Connection(c.arrived, addrOf(c.client), false)
+		l.calls.Connection(c.Arrived, addrOf(c.Client), false)
 		l.unreachable(c, to, err)
 		return false
 	}
-	l.calls.Connection(c.arrived, addrOf(c.client), true)
+	l.calls.Connection(c.Arrived, addrOf(c.Client), true)
 	upstream := conn.(*net.TCPConn) // what the network "tcp" gives
 	if err := l.attach(c, upstream); err != nil {
-		abort(upstream)
-		c.reset()
+		stream.Abort(upstream)
+		c.Reset()
 		return false
 	}
 	return true
@@ -112,38 +109,38 @@ func dial(ctx context.Context, to string) (net.Conn, error) {
 }
 
 // attach joins c to its upstream with the faults of the moment.
-func (l *listener) attach(c *connection, upstream *net.TCPConn) error {
+func (l *listener) attach(c *stream.Connection, upstream *net.TCPConn) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return errOver
+		return net.ErrClosed
 	}
-	if err := c.attach(upstream, l.pool); err != nil {
+	if err := c.Attach(upstream); err != nil {
 		return err
 	}
-	c.follow(l.faults)
+	c.Follow(l.faults)
 	return nil
 }
 
 // unreachable ends a client whose upstream did not answer.
-func (l *listener) unreachable(c *connection, upstream string, err error) {
+func (l *listener) unreachable(c *stream.Connection, upstream string, err error) {
 	l.mu.Lock()
 	l.refused++
 	l.mu.Unlock()
 	l.trouble.Met("cannot reach "+upstream, err)
 	if l.closes {
-		refuseAs(c, fault.ByClose)
+		c.Refuse(fault.ByClose)
 		return
 	}
-	c.reset()
+	c.Reset()
 }
 
-func (l *listener) forget(c *connection) {
+func (l *listener) forget(c *stream.Connection) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.open, c)
-	l.past.add(c)
-	c.release()
+	l.past = l.past.Plus(c.Traffic())
+	c.Release()
 }
 
 // Set makes the open connections, and those to come, obey these faults and no others. With very many it returns before
@@ -160,7 +157,7 @@ func (l *listener) Set(faults []*registry.Active) {
 	all := slices.Collect(maps.Keys(l.open))
 	rest := all[min(len(all), followAtOnce):]
 	for _, c := range all[:len(all)-len(rest)] {
-		c.follow(l.faults)
+		c.Follow(l.faults)
 	}
 	if len(rest) > 0 {
 		l.tasks.Go(func() { l.followLater(rest) })
@@ -169,12 +166,12 @@ func (l *listener) Set(faults []*registry.Active) {
 
 // followLater makes connections obey the faults of the moment, which may be others by now, without keeping anybody from
 // the lock for long.
-func (l *listener) followLater(all []*connection) {
+func (l *listener) followLater(all []*stream.Connection) {
 	for batch := range slices.Chunk(all, followAtOnce) {
 		l.mu.Lock()
 		for _, c := range batch {
 			if _, open := l.open[c]; open {
-				c.follow(l.faults)
+				c.Follow(l.faults)
 			}
 		}
 		l.mu.Unlock()
@@ -195,11 +192,11 @@ func (l *listener) Coverage(f *registry.Active) (n registry.Coverage) {
 		return n // it is for those that come
 	}
 	for c := range l.open {
-		if c.upstream == nil || !f.Hits(c.number) {
+		if !c.Attached() || !f.Hits(c.Number) {
 			continue
 		}
 		n.Of++
-		if c.obeys(f) {
+		if c.Obeys(f) {
 			n.Connections++
 		}
 	}
@@ -220,6 +217,17 @@ func (l *listener) attempts() control.Watchable {
 	return control.Watchable{Protocol: fault.TCP, Calls: l.calls}
 }
 
+// traffic is what went through the listener since it began.
+func (l *listener) traffic() stream.Traffic {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sum := l.past
+	for c := range l.open {
+		sum = sum.Plus(c.Traffic())
+	}
+	return sum
+}
+
 // close stops accepting, resets every open connection, and waits until their goroutines have ended.
 func (l *listener) close() {
 	l.shut()
@@ -236,7 +244,15 @@ func (l *listener) shut() {
 	l.mu.Lock()
 	l.closed = true
 	for c := range l.open {
-		c.reset()
+		c.Reset()
 	}
 	l.mu.Unlock()
+}
+
+// addrOf is the address of a peer, invalid if it has none.
+func addrOf(c net.Conn) netip.Addr {
+	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
 }

@@ -11,18 +11,6 @@ import (
 	"mishap/internal/proxy/fault"
 )
 
-// TestNoLineTakesAllTheRoom: each gets half of what those before it left.
-func TestNoLineTakesAllTheRoom(t *testing.T) {
-	const shared, step = 64 << 20, 32 << 10
-	left := int64(shared)
-	for i, taken := range proxy.Shares(shared, step, 5) {
-		if taken < left/2-step || taken > left/2+step {
-			t.Errorf("line %d took %d of %d", i, taken, left)
-		}
-		left -= taken
-	}
-}
-
 // TestAPeerThatIsSlowHoldsUpTheSource: what is due and cannot leave must not pile up in the proxy, where it would be
 // later than was asked for.
 func TestAPeerThatIsSlowHoldsUpTheSource(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"mishap/internal/certs"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/stream"
 	"mishap/internal/socket"
 )
 
@@ -18,10 +19,10 @@ const Original = "original"
 const helloWithin = 10 * time.Second
 
 // route is where a connection goes. What was read of it to find out is passed on first.
-func (l *listener) route(c *connection) (upstream string, err error) {
+func (l *listener) route(c *stream.Connection) (upstream string, err error) {
 	upstream = l.Upstream
 	if upstream == Original {
-		at, err := originalDestination(c.client)
+		at, err := originalDestination(c.Client)
 		if err != nil {
 			return "", err
 		}
@@ -30,8 +31,8 @@ func (l *listener) route(c *connection) (upstream string, err error) {
 	if len(l.SNI) == 0 {
 		return upstream, nil
 	}
-	name, read, err := certs.Hello(c.client, helloWithin)
-	c.hello = read
+	name, read, err := certs.Hello(c.Client, helloWithin)
+	c.Hello = read
 	if err != nil && len(read) == 0 {
 		return "", err
 	}

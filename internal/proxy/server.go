@@ -17,6 +17,7 @@ import (
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
+	"mishap/internal/proxy/stream"
 )
 
 const resolveTimeout = 5 * time.Second
@@ -60,7 +61,7 @@ func Serve(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	defer s.clock.close()
+	defer s.shared.Clock.Close()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	if o.Standby != nil {
@@ -108,7 +109,7 @@ func (s *server) run(ctx context.Context, stop func(), o Options, endpoint *cont
 	}
 	defer end()
 	s.tasks.Go(func() { s.faults.Expire(ctx) })
-	s.tasks.Go(s.clock.run)
+	s.tasks.Go(s.shared.Clock.Run)
 	for _, l := range s.listeners {
 		now := l.status()
 		s.log.Info("proxy listens", "proxy", now.Name, "listen", now.Listen, "upstream", now.Upstream)
@@ -163,11 +164,9 @@ type front interface {
 // server is the proxies of one process and their faults.
 type server struct {
 	log       *slog.Logger
-	path      string       // of the control socket, or tcp://host:port
-	files     certs.Mutual // of the control API, if it is not on this machine alone
-	held      *budget      // of all delay lines
-	clock     *clock       // of all delay lines
-	pool      *bufferPool
+	path      string            // of the control socket, or tcp://host:port
+	files     certs.Mutual      // of the control API, if it is not on this machine alone
+	shared    *stream.Resources // by all connections
 	configs   []Listener
 	listeners []front // of those
 	guests    guests  // proxies that came later
@@ -181,17 +180,16 @@ func newServer(o Options) (*server, error) {
 	if err := validate(o.Listeners); err != nil && (o.API == nil || len(o.Listeners) > 0) {
 		return nil, err
 	}
-	s := &server{log: o.Log, clock: newClock(), pool: new(bufferPool)}
+	s := &server{log: o.Log, shared: stream.NewResources(o.Budget)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.held = &budget{limit: cmp.Or(o.Budget, serverBudget())}
 	byName := make(map[string]registry.Port)
 	for _, config := range o.Listeners {
 		var l front
 		switch config.Protocol {
 		case fault.UDP:
-			l = newUDPListener(config, s.log, s.held, s.clock)
+			l = newUDPListener(config, s.log, s.shared)
 		case fault.HTTP:
 			l = newWebListener(config, s.log)
 		default:
@@ -203,14 +201,14 @@ func newServer(o Options) (*server, error) {
 	}
 	s.path = cmp.Or(s.path, o.Control)
 	s.faults = registry.New(byName, s.log, o.clock)
-	s.control = control.API{Faults: s.faults, Proxies: s.proxies, Attempts: s.attempts, Held: s.held.state, Before: control.NewLeft(o.Before), Log: s.log}
+	s.control = control.API{Faults: s.faults, Proxies: s.proxies, Attempts: s.attempts, Held: s.shared.Budget.State, Before: control.NewLeft(o.Before), Log: s.log}
 	return s, nil
 }
 
 // newListener makes a listener of TCP that does nothing yet.
 func (s *server) newListener(config Listener) *listener {
-	return &listener{Listener: config, trouble: registry.NewTroubles(config.Name, s.log), pool: s.pool, bytes: s.held, clock: s.clock, calls: attempts.NewRecorder(),
-		open: make(map[*connection]struct{}), changed: make(chan struct{})}
+	return &listener{Listener: config, trouble: registry.NewTroubles(config.Name, s.log), shared: s.shared, calls: attempts.NewRecorder(),
+		open: make(map[*stream.Connection]struct{}), changed: make(chan struct{})}
 }
 
 // listen takes every port, or none.
@@ -265,9 +263,9 @@ func (s *server) close() {
 		}
 		fronts.Go(s.guests.close)
 		fronts.Wait()
-		s.clock.close() // nobody waits any more
+		s.shared.Clock.Close() // nobody waits any more
 		s.tasks.Wait()
-		s.pool.pipes.close()
+		s.shared.Close()
 	}()
 	timer := time.NewTimer(endWithin)
 	defer timer.Stop()

@@ -12,6 +12,7 @@ import (
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
+	"mishap/internal/proxy/stream"
 )
 
 const (
@@ -24,8 +25,7 @@ const (
 type udpListener struct {
 	Listener
 	trouble *registry.Troubles
-	bytes   *budget // the server's
-	clock   *clock  // the server's
+	shared  *stream.Resources // with the server's other listeners
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	conn    *net.UDPConn
 	tasks   sync.WaitGroup
@@ -41,8 +41,8 @@ type udpListener struct {
 	closed  bool
 }
 
-func newUDPListener(config Listener, log *slog.Logger, bytes *budget, clock *clock) *udpListener {
-	return &udpListener{Listener: config, trouble: registry.NewTroubles(config.Name, log), bytes: bytes, clock: clock, wake: make(chan struct{}, 1),
+func newUDPListener(config Listener, log *slog.Logger, shared *stream.Resources) *udpListener {
+	return &udpListener{Listener: config, trouble: registry.NewTroubles(config.Name, log), shared: shared, wake: make(chan struct{}, 1),
 		dial: (&net.Dialer{Control: takesKept}).DialContext, clients: make(map[netip.AddrPort]*client)}
 }
 
@@ -136,6 +136,6 @@ func (l *udpListener) close() {
 		l.drop(c)
 	}
 	l.mu.Unlock()
-	signal(l.wake)
+	stream.Signal(l.wake)
 	l.tasks.Wait()
 }

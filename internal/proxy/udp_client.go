@@ -10,6 +10,7 @@ import (
 
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
+	"mishap/internal/proxy/stream"
 )
 
 const (
@@ -41,7 +42,7 @@ func (l *udpListener) client(ctx context.Context, from netip.AddrPort) (*client,
 		return c, nil
 	}
 	if l.closed {
-		return nil, errOver
+		return nil, net.ErrClosed
 	}
 	if len(l.clients) >= udpClients {
 		l.forgetMostSilent()
@@ -75,7 +76,7 @@ func (l *udpListener) connect(ctx context.Context, c *client) {
 	// Under the lock, so that none overtakes another. Sending does not wait.
 	var failed error
 	for _, data := range c.waiting {
-		l.bytes.give(waitingCost(data))
+		l.shared.Budget.Give(waitingCost(data))
 		if err := sendNow(upstream, data, netip.AddrPort{}); err != nil {
 			l.refused++
 			failed = err
@@ -89,7 +90,7 @@ func (l *udpListener) connect(ctx context.Context, c *client) {
 	l.answers(c, upstream)
 }
 
-func waitingCost(data []byte) int64 { return int64(len(data)) + chunkOverhead }
+func waitingCost(data []byte) int64 { return int64(len(data)) + stream.Overhead }
 
 // toUpstream sends a datagram, or lets it wait while the upstream is being found. Beyond a bound it is lost, as on a
 // router whose queue is full; refused says so.
@@ -104,7 +105,7 @@ func (l *udpListener) toUpstream(c *client, data []byte) error {
 		return sendNow(upstream, data, netip.AddrPort{})
 	}
 	defer l.mu.Unlock()
-	if len(c.waiting) >= udpWaiting || !l.bytes.take(waitingCost(data)) {
+	if len(c.waiting) >= udpWaiting || !l.shared.Budget.Take(waitingCost(data)) {
 		return errors.New("it is still being looked for, and more datagrams wait than there is room for")
 	}
 	c.waiting = append(c.waiting, bytes.Clone(data))
@@ -162,7 +163,7 @@ func (l *udpListener) drop(c *client) {
 	c.gone = true
 	c.cancel()
 	for _, data := range c.waiting {
-		l.bytes.give(waitingCost(data))
+		l.shared.Budget.Give(waitingCost(data))
 		l.refused++
 	}
 	c.waiting = nil

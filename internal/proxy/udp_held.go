@@ -8,6 +8,7 @@ import (
 
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
+	"mishap/internal/proxy/stream"
 )
 
 // held is a datagram that is late.
@@ -23,7 +24,7 @@ type held struct {
 	due    time.Time
 }
 
-func (h *held) cost() int64 { return int64(len(h.data)) + chunkOverhead }
+func (h *held) cost() int64 { return int64(len(h.data)) + stream.Overhead }
 
 // heldQueue is a heap: what is due first is first, and of those due at the same time what came first.
 type heldQueue []*held
@@ -110,14 +111,14 @@ func (l *udpListener) hold(h *held) {
 	for _, f := range h.by {
 		h.client.touch(f)
 	}
-	if !l.bytes.take(h.cost()) {
+	if !l.shared.Budget.Take(h.cost()) {
 		for _, f := range h.by {
 			f.Counters.Overflowed()
 		}
 		return
 	}
 	heap.Push(&l.held, h)
-	signal(l.wake)
+	stream.Signal(l.wake)
 }
 
 // Set makes all datagrams obey these faults, and no others, also those that are held.
@@ -139,7 +140,7 @@ func (l *udpListener) Set(faults []*registry.Active) {
 		countFlushed(before, h.by)
 	}
 	heap.Init(&l.held)
-	signal(l.wake)
+	stream.Signal(l.wake)
 }
 
 // countFlushed counts a datagram for the faults that held it and are over.
@@ -157,16 +158,16 @@ func countFlushed(before, now []*registry.Active) {
 
 // release sends what is due until ctx is done.
 func (l *udpListener) release(ctx context.Context) {
-	alarm := l.clock.alarm()
-	defer alarm.stop()
+	alarm := l.shared.Clock.Alarm()
+	defer alarm.Stop()
 	for {
 		h, wait := l.due()
 		if h != nil {
 			l.send(h.client, h.way, h.data)
-			l.bytes.give(h.cost())
+			l.shared.Budget.Give(h.cost())
 			continue
 		}
-		alarm.reset(wait)
+		alarm.Reset(wait)
 		select {
 		case <-alarm.C:
 		case <-l.wake:

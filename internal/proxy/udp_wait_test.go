@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"mishap/internal/proxy/stream"
 	"net"
 	"strconv"
 	"testing"
@@ -27,8 +28,8 @@ func waitingUDP(t *testing.T, found <-chan struct{}, outcome error) (l *udpListe
 			_, _ = echo.WriteTo(buf[:n], from)
 		}
 	}()
-	clock := newClock()
-	l = newUDPListener(Listener{Name: "dns", Listen: "127.0.0.1:0", Upstream: "db.example:53"}, slog.New(slog.DiscardHandler), &budget{limit: 1 << 20}, clock)
+	shared := stream.NewResources(1 << 20)
+	l = newUDPListener(Listener{Name: "dns", Listen: "127.0.0.1:0", Upstream: "db.example:53"}, slog.New(slog.DiscardHandler), shared)
 	first, started := true, make(chan struct{}, udpClients)
 	l.dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		if !first {
@@ -55,7 +56,7 @@ func waitingUDP(t *testing.T, found <-chan struct{}, outcome error) (l *udpListe
 		cancel()
 		l.close()
 		<-served
-		clock.close()
+		shared.Clock.Close()
 		_ = echo.Close()
 	})
 	return l, started
@@ -133,7 +134,7 @@ func TestDatagramsThatWaitForAnUpstreamAreBounded(t *testing.T) {
 	for n := range udpWaiting {
 		hear(t, b, strconv.Itoa(n))
 	}
-	if used := l.bytes.used.Load(); used != 0 {
+	if used, _ := l.shared.Budget.State(); used != 0 {
 		t.Errorf("%d bytes are still reserved", used)
 	}
 }
@@ -150,7 +151,7 @@ func TestDatagramsForAnUpstreamThatIsNotFoundAreCounted(t *testing.T) {
 	for l.status().Refused != 1 || l.status().Open != 1 { // the test's own limit ends it
 		time.Sleep(time.Millisecond)
 	}
-	if used := l.bytes.used.Load(); used != 0 {
+	if used, _ := l.shared.Budget.State(); used != 0 {
 		t.Errorf("%d bytes are still reserved", used)
 	}
 	say(t, a, "two")

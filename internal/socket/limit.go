@@ -28,11 +28,18 @@ const (
 // Share is a part of the descriptors that this process may have, at most so many and
 // at least one.
 func Share(part, most int) int {
-	var limit syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+	limit, known := Descriptors()
+	if !known {
 		return most
 	}
-	return max(1, int(min(limit.Cur/uint64(part), uint64(most))))
+	return max(1, int(min(limit/uint64(part), uint64(most))))
+}
+
+// Descriptors is how many file descriptors this process may have now.
+func Descriptors() (most uint64, known bool) {
+	var limit syscall.Rlimit
+	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
+	return limit.Cur, err == nil
 }
 
 // On is the listener with this limit.

@@ -1,13 +1,12 @@
 package toxiproxy
 
 import (
+	"mishap/internal/proxy/stream"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"mishap/internal/proxy"
 )
 
 // metrics is GET /metrics: what Toxiproxy has with -proxy-metrics and -runtime-metrics. Bytes count as they pass, and not
@@ -40,7 +39,7 @@ func (m counted) Describe(to chan<- *prometheus.Desc) { to <- m.received; to <- 
 func (m counted) Collect(to chan<- prometheus.Metric) {
 	for _, v := range m.proxies.all() {
 		t := m.proxies.host.Traffic(v.Name)
-		for direction, b := range map[string]proxy.Bytes{"upstream": t.Up, "downstream": t.Down} {
+		for direction, b := range map[string]stream.Bytes{"upstream": t.Up, "downstream": t.Down} {
 			labels := []string{direction, v.Name, v.Listen, v.Upstream}
 			to <- counter(m.received, b.Received, labels)
 			to <- counter(m.sent, b.Sent, labels)

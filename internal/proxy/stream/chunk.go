@@ -1,4 +1,4 @@
-package proxy
+package stream
 
 import (
 	"time"
@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	chunkOverhead = 96                               // bytes that the queue needs for a chunk besides its data
-	chunkCost     = fault.BufferSize + chunkOverhead // the most that a chunk costs, in bytes
+	Overhead  = 96                          // bytes that a queue needs for a chunk besides its data
+	chunkCost = fault.BufferSize + Overhead // the most that a chunk costs, in bytes
 )
 
 // chunk is what one read brought, or the end of the stream. Times are since the line's start.
@@ -31,7 +31,7 @@ func (c chunk) cost() int64 {
 	case c.buf != nil:
 		return chunkCost
 	default:
-		return int64(c.full) + chunkOverhead
+		return int64(c.full) + Overhead
 	}
 }
 

@@ -1,4 +1,4 @@
-package proxy
+package stream
 
 import (
 	"container/heap"
@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// clock wakes alarms when they are due. The timers of the runtime wait in whole milliseconds when nothing else goes on
+// Clock wakes alarms when they are due. The timers of the runtime wait in whole milliseconds when nothing else goes on
 // (golang/go#44343); a ticker of the system's, where there is one, does not.
-type clock struct {
+type Clock struct {
 	start  time.Time
 	ticker ticker // nil: the runtime's timers do
 
@@ -23,59 +23,60 @@ type ticker interface {
 	close()
 }
 
-// alarm fires once after each reset. It belongs to one goroutine.
-type alarm struct {
+// Alarm fires once after each Reset. It belongs to one goroutine.
+type Alarm struct {
 	C     chan struct{} // gets one value when it is due
-	clock *clock
+	clock *Clock
 	timer *time.Timer // of a clock without a ticker
 	due   time.Duration
 	index int // in the queue; -1 outside
 }
 
-// newClock makes a clock. run must be called for its alarms to fire.
-func newClock() *clock {
-	c := &clock{start: time.Now()}
+// newClock makes a clock. Run must be called for its alarms to fire.
+func newClock() *Clock {
+	c := &Clock{start: time.Now()}
 	if t, err := newTicker(); err == nil {
 		c.ticker = t
 	}
 	return c
 }
 
-// run fires alarms until close.
-func (c *clock) run() {
+// Run fires alarms until Close.
+func (c *Clock) Run() {
 	for c.ticker != nil && c.ticker.wait() == nil {
 		c.fire()
 	}
 }
 
-func (c *clock) close() {
+// Close ends Run, after which no alarm fires. It may be called again.
+func (c *Clock) Close() {
 	if c.ticker != nil {
 		c.ticker.close()
 	}
 }
 
 // fire wakes what is due, and sets the ticker for what is next.
-func (c *clock) fire() {
+func (c *Clock) fire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Since(c.start)
 	for len(c.queue) > 0 && c.queue[0].due <= now {
-		signal(heap.Pop(&c.queue).(*alarm).C)
+		Signal(heap.Pop(&c.queue).(*Alarm).C)
 	}
 	if len(c.queue) > 0 {
 		c.ticker.set(c.queue[0].due - now)
 	}
 }
 
-// alarm makes an alarm that is not set.
-func (c *clock) alarm() *alarm { return &alarm{C: make(chan struct{}, 1), clock: c, index: -1} }
+// Alarm makes an alarm that is not set.
+func (c *Clock) Alarm() *Alarm { return &Alarm{C: make(chan struct{}, 1), clock: c, index: -1} }
 
-// reset lets the alarm fire after d, which is above 0, and not when it was set to before.
-func (a *alarm) reset(d time.Duration) {
-	a.stop()
+// Reset lets the alarm fire after d, which is above 0, and not when it was set to before.
+func (a *Alarm) Reset(d time.Duration) {
+	a.Stop()
 	c := a.clock
 	if c.ticker == nil {
-		a.timer = time.AfterFunc(d, func() { signal(a.C) })
+		a.timer = time.AfterFunc(d, func() { Signal(a.C) })
 		return
 	}
 	c.mu.Lock()
@@ -87,8 +88,8 @@ func (a *alarm) reset(d time.Duration) {
 	}
 }
 
-// stop keeps the alarm from firing, and takes back what it has fired.
-func (a *alarm) stop() {
+// Stop keeps the alarm from firing, and takes back what it has fired.
+func (a *Alarm) Stop() {
 	if a.timer != nil {
 		a.timer.Stop()
 	}
@@ -105,7 +106,7 @@ func (a *alarm) stop() {
 }
 
 // alarmQueue is a heap: what is due first is first.
-type alarmQueue []*alarm
+type alarmQueue []*Alarm
 
 func (q alarmQueue) Len() int { return len(q) }
 
@@ -118,7 +119,7 @@ func (q alarmQueue) Swap(i, j int) {
 
 // Push is for container/heap.
 func (q *alarmQueue) Push(x any) {
-	a := x.(*alarm)
+	a := x.(*Alarm)
 	a.index = len(*q)
 	*q = append(*q, a)
 }
@@ -131,4 +132,12 @@ func (q *alarmQueue) Pop() any {
 	*q = old[:len(old)-1]
 	last.index = -1
 	return last
+}
+
+// Signal pokes whoever waits on c, without waiting for them.
+func Signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }

@@ -1,7 +1,8 @@
-package proxy
+package stream
 
 import (
 	"errors"
+	"mishap/internal/socket"
 	"sync"
 	"syscall"
 
@@ -69,7 +70,7 @@ func (l *pipePool) put(p *pipe) {
 // scarce says whether the file descriptor is among the last quarter of those that the process may have: connections need
 // them more.
 func scarce(fd int) bool {
-	limit, known := descriptorLimit()
+	limit, known := socket.Descriptors()
 	return known && uint64(fd) > limit/4*3
 }
 

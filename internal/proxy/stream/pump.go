@@ -1,4 +1,4 @@
-package proxy
+package stream
 
 import (
 	"errors"
@@ -28,7 +28,7 @@ type pump struct {
 	way      fault.Direction
 	src, dst *source
 	pool     *bufferPool
-	budget   *budget
+	budget   *Budget
 	plan     atomic.Pointer[plan] // what the pump is to do
 	current  atomic.Pointer[plan] // what the pump does now
 	ended    atomic.Bool
@@ -49,13 +49,13 @@ type leftover struct {
 	data []byte
 }
 
-func newPump(way fault.Direction, src, dst *source, server *budget, clock *clock, done <-chan struct{}) *pump {
-	own := &budget{limit: wayBudget, parent: server}
+func newPump(way fault.Direction, src, dst *source, on *Resources, done <-chan struct{}) *pump {
+	own := &Budget{limit: wayBudget, parent: &on.Budget}
 	p := &pump{way: way, src: src, dst: dst, pool: src.pool, budget: own, changed: make(chan struct{}, 1)}
 	idle := make(chan struct{})
 	close(idle)
 	p.line = &delayLine{
-		plan: &p.plan, budget: own, clock: clock, pool: p.pool, done: done, start: time.Now(), idle: idle,
+		plan: &p.plan, budget: own, clock: on.Clock, pool: p.pool, done: done, start: time.Now(), idle: idle,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		send:   p.send,
 		splice: func(out *pipe, n int) error { p.traffic.sent.Add(uint64(n)); return dst.spliceOut(out, n) },
@@ -72,8 +72,8 @@ func (p *pump) change(next *plan) {
 	p.plan.Store(next)
 	p.src.interrupt()
 	p.interruptWrite()
-	signal(p.line.wake)
-	signal(p.changed)
+	Signal(p.line.wake)
+	Signal(p.changed)
 }
 
 // interruptWrite ends the write of pass, if it is in one: a peer that does not read must not keep a new plan out. The

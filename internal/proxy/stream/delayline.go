@@ -1,4 +1,4 @@
-package proxy
+package stream
 
 import (
 	"bytes"
@@ -29,13 +29,13 @@ func (e cutError) Error() string { return "the connection was ended by a fault: 
 // queued: it is due when the new plan says, counted from when it was read, but not before the one ahead of it.
 type delayLine struct {
 	plan   *atomic.Pointer[plan] // the pump's, which may change at any time
-	budget *budget
+	budget *Budget
 	pool   *bufferPool
 	send   func([]byte) error     // may block; called without the lock
 	splice func(*pipe, int) error // send for so many bytes of a pipe
 	failed func()                 // called once, when the line has ended by itself
 	done   <-chan struct{}        // closed when the connection is over
-	clock  *clock
+	clock  *Clock
 	start  time.Time
 	wake   chan struct{} // the plan may have changed
 	room   chan struct{} // something was sent
@@ -67,7 +67,7 @@ func (l *delayLine) push(buf *buffer, n int) error {
 	if n < fault.BufferSize/2 { // a small chunk must not hold a large buffer
 		c.data, c.buf = bytes.Clone(c.data), nil
 		l.pool.put(buf)
-		l.budget.give(chunkCost - c.cost())
+		l.budget.Give(chunkCost - c.cost())
 	}
 	return l.append(c)
 }
@@ -78,7 +78,7 @@ func (l *delayLine) pushPipe(in *pipe) error {
 }
 
 // pipeCost is what a chunk in a pipe takes from the budget.
-func pipeCost(bytes int) int64 { return int64(bytes) + chunkOverhead }
+func pipeCost(bytes int) int64 { return int64(bytes) + Overhead }
 
 // pushEnd queues the end of the stream: it too is delayed.
 func (l *delayLine) pushEnd(end error) error { return l.append(chunk{end: end, read: l.sinceStart()}) }
@@ -103,15 +103,15 @@ func (l *delayLine) append(c chunk) error {
 
 // drain sends what is due until the queue is empty, the stream has ended or the connection is over.
 func (l *delayLine) drain() {
-	alarm := l.clock.alarm()
-	defer alarm.stop()
+	alarm := l.clock.Alarm()
+	defer alarm.Stop()
 	for {
 		out, wait, ok := l.next()
 		switch {
 		case !ok:
 			return
 		case wait > 0:
-			alarm.reset(wait)
+			alarm.Reset(wait)
 			select {
 			case <-alarm.C:
 			case <-l.wake:
@@ -128,7 +128,7 @@ func (l *delayLine) drain() {
 			l.failed()
 			continue
 		}
-		signal(l.room)
+		Signal(l.room)
 	}
 }
 
@@ -272,7 +272,7 @@ func (l *delayLine) end(cause error) {
 func (l *delayLine) release(c chunk) {
 	l.pool.put(c.buf)
 	l.pool.pipes.put(c.pipe)
-	l.budget.give(c.cost())
+	l.budget.Give(c.cost())
 }
 
 // awaitRoom waits until there may be room, which other connections may have to make.

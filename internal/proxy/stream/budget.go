@@ -1,11 +1,6 @@
-package proxy
+package stream
 
-import (
-	"sync"
-	"sync/atomic"
-
-	"mishap/internal/proxy/fault"
-)
+import "sync/atomic"
 
 // Memory limits of the delay lines, in bytes. A full line stops reading; it never drops. All share what the server may
 // hold, and each may hold as much as is left free, or wayBudget: one alone gets half, and those of peers that do not read
@@ -25,20 +20,20 @@ func serverBudget() int64 {
 	return min(max(memory/4, leastBudget), mostBudget, memory/2)
 }
 
-// budget bounds the bytes that are held.
-type budget struct {
+// Budget bounds the bytes that are held.
+type Budget struct {
 	limit  int64 // with a parent: as long as that has less left
 	used   atomic.Int64
-	parent *budget // what is shared; may be nil
+	parent *Budget // what is shared; may be nil
 }
 
-// take reserves n bytes, or nothing.
-func (b *budget) take(n int64) bool {
+// Take reserves n bytes, or nothing.
+func (b *Budget) Take(n int64) bool {
 	limit := b.limit
 	if b.parent != nil {
 		limit = max(limit, b.parent.limit-b.parent.used.Load())
 	}
-	if b.used.Add(n) > limit || b.parent != nil && !b.parent.take(n) {
+	if b.used.Add(n) > limit || b.parent != nil && !b.parent.Take(n) {
 		b.used.Add(-n)
 		return false
 	}
@@ -46,52 +41,23 @@ func (b *budget) take(n int64) bool {
 }
 
 // has says whether n bytes could be reserved.
-func (b *budget) has(n int64) bool {
-	if !b.take(n) {
+func (b *Budget) has(n int64) bool {
+	if !b.Take(n) {
 		return false
 	}
-	b.give(n)
+	b.Give(n)
 	return true
 }
 
 // owe reserves n bytes, whether there is room or not.
-func (b *budget) owe(n int64) { b.give(-n) }
+func (b *Budget) owe(n int64) { b.Give(-n) }
 
-// state is how many bytes are held, and of how many.
-func (b *budget) state() (used, limit int64) { return b.used.Load(), b.limit }
+// State is how many bytes are held, and of how many.
+func (b *Budget) State() (used, limit int64) { return b.used.Load(), b.limit }
 
-// give returns n bytes.
-func (b *budget) give(n int64) {
+// Give returns n bytes.
+func (b *Budget) Give(n int64) {
 	for ; b != nil; b = b.parent {
 		b.used.Add(-n)
-	}
-}
-
-type buffer [fault.BufferSize]byte
-
-// bufferPool lends buffers, so that an idle connection holds none.
-type bufferPool struct {
-	pool  sync.Pool
-	pipes pipePool
-}
-
-func (p *bufferPool) get() *buffer {
-	if b, ok := p.pool.Get().(*buffer); ok {
-		return b
-	}
-	return new(buffer)
-}
-
-func (p *bufferPool) put(b *buffer) {
-	if b != nil {
-		p.pool.Put(b)
-	}
-}
-
-// signal pokes whoever waits on c, without waiting for them.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
 	}
 }

@@ -1,4 +1,4 @@
-package proxy
+package stream
 
 import (
 	"cmp"
@@ -25,7 +25,7 @@ type source struct {
 
 	// Of the read under way; raw.Read calls ready with them.
 	readyFunc func(uintptr) bool
-	reserve   *budget
+	reserve   *Budget
 	must      bool // reserve whether there is room or not
 	most      int  // bytes to read; 0 is a whole buffer
 	buf       *buffer
@@ -46,7 +46,7 @@ func newSource(c *net.TCPConn, pool *bufferPool) (*source, error) {
 // read waits for bytes and reads up to one buffer of them. With a budget it first reserves chunkCost bytes of it, which
 // the caller then owns, or gives errFull unless it must. At the end of the stream it gives io.EOF, at a reset ECONNRESET, and
 // os.ErrDeadlineExceeded when it was interrupted.
-func (s *source) read(reserve *budget, must bool) (*buffer, int, error) {
+func (s *source) read(reserve *Budget, must bool) (*buffer, int, error) {
 	s.reserve, s.must, s.buf, s.n, s.err = reserve, must, nil, 0, nil
 	err := s.raw.Read(s.readyFunc)
 	if err == nil {
@@ -70,7 +70,7 @@ func (s *source) ready(fd uintptr) bool {
 	case s.reserve == nil:
 	case s.must:
 		s.reserve.owe(chunkCost)
-	case !s.reserve.take(chunkCost):
+	case !s.reserve.Take(chunkCost):
 		s.err = errFull
 		return true
 	}
@@ -101,7 +101,7 @@ func (s *source) giveBack(buf *buffer) {
 	}
 	s.pool.put(buf)
 	if s.reserve != nil {
-		s.reserve.give(chunkCost)
+		s.reserve.Give(chunkCost)
 	}
 }
 

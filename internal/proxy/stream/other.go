@@ -1,8 +1,20 @@
 //go:build !linux
 
-package proxy
+package stream
 
-import "errors"
+import (
+	"errors"
+	"net"
+)
+
+// usableMemory is how much memory this process may use, in bytes; not known here, so that it is little.
+func usableMemory() int64 { return 1 << 30 }
+
+// newTicker says that the timers of the runtime are all there is.
+func newTicker() (ticker, error) { return nil, errors.New("not on this system") }
+
+// tcpClosed cannot be told here: a reset is then known by the error of the first call that meets it.
+func tcpClosed(*net.TCPConn) bool { return false }
 
 // errNoPipe says that the system cannot splice.
 var errNoPipe = errors.New("no pipe")
