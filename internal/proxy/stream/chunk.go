@@ -6,10 +6,11 @@ import (
 	"mishap/internal/proxy/fault"
 )
 
-const (
-	Overhead  = 96                          // bytes that a queue needs for a chunk besides its data
-	chunkCost = fault.BufferSize + Overhead // the most that a chunk costs, in bytes
-)
+// Overhead is how many bytes a queue needs for a chunk, or a datagram, besides its data.
+const Overhead = 96
+
+// chunkCost is the most that a chunk costs, in bytes.
+const chunkCost = fault.BufferSize + Overhead
 
 // chunk is what one read brought, or the end of the stream. Times are since the line's start.
 type chunk struct {
