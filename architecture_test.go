@@ -162,3 +162,15 @@ func TestOnePlaceTakesSignals(t *testing.T) {
 		t.Errorf("signals are taken in %v: cmd/mishap/signals.go has the table", got)
 	}
 }
+
+func TestWhatIsForTestsAloneIsNotLinked(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./cmd/mishap").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{"awsfake", "formattest", "freeport", "gittest", "injectortest", "pgtest", "usestest", "worlds"} {
+		if strings.Contains(string(out), "mishap/internal/"+p+"\n") {
+			t.Errorf("the program links mishap/internal/%s, which is for tests", p)
+		}
+	}
+}

@@ -1,0 +1,18 @@
+package awsfake
+
+import "time"
+
+// New makes an AWS in which there is nothing yet.
+func New(s Settings) *Cloud {
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	return &Cloud{
+		Settings: s,
+		docs:     map[string]*history{}, places: map[Place]bool{}, buckets: map[string]*bucket{}, keys: map[string]identity{},
+		guards: map[string][]guardrail{}, off: map[Place]bool{}, looking: map[string]bool{},
+		services: map[string]Service{ // by the name that requests are signed for
+			"ec2": ec2(), "autoscaling": autoScaling(), "sts": sts(), "iam": iam(), "ssm": ssm(),
+		},
+	}
+}

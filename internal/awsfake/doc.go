@@ -1,2 +1,0 @@
-// Package awsfake is an AWS in memory, for tests alone.
-package awsfake
