@@ -1,13 +1,11 @@
 package awsfake_test
 
 import (
-	"context"
 	"errors"
-	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
@@ -38,18 +36,6 @@ func once(config aws.Config) aws.Config {
 	return config
 }
 
-// got is what a call answered, which must not fail.
-func got[T any](t *testing.T) func(out T, err error) T {
-	t.Helper()
-	return func(out T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return out
-	}
-}
-
 // refused wants the call to be refused with a code.
 func refused(t *testing.T, code string, err error) {
 	t.Helper()
@@ -66,11 +52,18 @@ func wants[T comparable](t *testing.T, what string, is, want T) {
 	}
 }
 
-func same[T any](t *testing.T, what string, is, want []T) {
+// unchanged wants all to be as it was.
+func unchanged(t *testing.T, c *awsfake.Cloud, before string) {
 	t.Helper()
-	if !slices.EqualFunc(is, want, func(a, b T) bool { return any(a) == any(b) }) {
-		t.Errorf("%s: %v, want %v", what, is, want)
+	is, was := strings.Split(c.Snapshot(), "\n"), strings.Split(before, "\n")
+	for _, line := range is {
+		if !slices.Contains(was, line) {
+			t.Errorf("is now  %s", line)
+		}
+	}
+	for _, line := range was {
+		if !slices.Contains(is, line) {
+			t.Errorf("was once %s", line)
+		}
 	}
 }
-
-var _ = []any{context.Background, http.StatusOK, time.Second}

@@ -58,7 +58,7 @@ func TestAnInterfaceGetsOtherSecurityGroupsAndItsOwnBack(t *testing.T) {
 		if _, err = client.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: group.GroupId}); err != nil {
 			t.Error(err)
 		}
-		wants(t, "all there is", c.Snapshot(), before)
+		unchanged(t, c, before)
 	})
 }
 
@@ -152,7 +152,7 @@ func TestRoutesAreReplacedDeletedAndCreatedAgain(t *testing.T) {
 		}
 		_, err = client.CreateRoute(t.Context(), &ec2.CreateRouteInput{RouteTableId: table, DestinationCidrBlock: all, GatewayId: before.GatewayId})
 		refused(t, "RouteAlreadyExists", err)
-		wants(t, "all there is", c.Snapshot(), text)
+		unchanged(t, c, text)
 	})
 }
 

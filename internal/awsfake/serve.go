@@ -171,7 +171,9 @@ func (c *Cloud) understand(q wire.Request) (Service, *call, error) {
 		return s, nil, err
 	}
 	k := &call{Cloud: c, Place: Place{who.account, q.Region}, q: q, who: who, name: name, in: in}
-	c.enter(k.Place)
+	if s.settle != nil {
+		c.enter(k.Place)
+	}
 	return s, k, nil
 }
 

@@ -74,7 +74,6 @@ func (c *Cloud) All(p Place, k Kind) (all []Doc) {
 // Put makes a resource, or replaces it, as if it had always been so.
 func (c *Cloud) Put(p Place, k Kind, id string, d Doc) {
 	defer c.lock()()
-	c.enter(p)
 	c.plant(p, k, id, d.Clone())
 }
 
