@@ -16,6 +16,26 @@ type Batcher interface {
 	VerifyAll(ctx context.Context, all []Injection) []Reply[Effect]
 }
 
+// Calls groups injections by the call that takes them, in the order of the first
+// of each.
+func Calls(all []Injection) (calls [][]Injection) {
+	type call struct {
+		fault string
+		batch int
+	}
+	at := map[call]int{}
+	for _, in := range all {
+		c := call{in.Fault, in.Batch}
+		n, begun := at[c]
+		if !begun || in.Batch == 0 {
+			n = len(calls)
+			calls, at[c] = append(calls, nil), n
+		}
+		calls[n] = append(calls[n], in)
+	}
+	return calls
+}
+
 // Reply is what a call answers for one of its injections.
 type Reply[T any] struct {
 	Value T

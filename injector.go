@@ -3,6 +3,8 @@ package mishap
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -111,6 +113,19 @@ type Reverted struct {
 	// Again is after how long it is worth asking again, of what is not back yet;
 	// 0: whoever asks decides.
 	Again Duration `json:"again,omitempty"`
+}
+
+// Unsettled is why the injection is not settled by that answer; nil if it is.
+func (r Reverted) Unsettled() error {
+	switch {
+	case r.State.Settled():
+		return nil
+	case r.State != InjectionReverting:
+		return fmt.Errorf("the injector answered %q, which settles nothing", r.State)
+	case r.Detail == "":
+		return errors.New("it is not back yet")
+	}
+	return fmt.Errorf("it is not back yet: %s", r.Detail)
 }
 
 // Effect is what an injector sees of its fault.

@@ -147,8 +147,8 @@ func (a *Aider) revertHeld(ctx context.Context, h keeper.Held) (mishap.Reverted,
 		}
 	}
 	r, err := injector.Revert(ctx, h.Injection)
-	if err == nil && !r.State.Settled() {
-		err = fmt.Errorf("the injector answered %q, which settles nothing", r.State)
+	if err == nil {
+		err = r.Unsettled() // what is not back yet is asked again by who takes the run over
 	}
 	return r, err
 }

@@ -55,25 +55,38 @@ type Turns struct {
 	last map[string]<-chan struct{} // by thing: closed when its latest call has returned
 }
 
-// Take waits for the call on id before, at most until ctx ends, which is an
-// error. Leave must be called in either case: when the caller's own call has
-// really returned.
-func (t *Turns) Take(ctx context.Context, id string) (leave func(), err error) {
+// Take waits for the calls before on all that the caller's own is on, at most
+// until ctx ends, which is an error. Leave must be called in either case: when the
+// caller's own call has really returned.
+func (t *Turns) Take(ctx context.Context, ids ...string) (leave func(), err error) {
 	mine := make(chan struct{})
+	var before []<-chan struct{}
 	t.mu.Lock()
 	if t.last == nil {
 		t.last = map[string]<-chan struct{}{}
 	}
-	before := t.last[id]
-	t.last[id] = mine
+	for _, id := range ids {
+		if last := t.last[id]; last != nil && last != mine {
+			before = append(before, last)
+		}
+		t.last[id] = mine
+	}
 	t.mu.Unlock()
-	if before == nil {
-		return func() { close(mine) }, nil
+	for n, call := range before {
+		select {
+		case <-call:
+		case <-ctx.Done():
+			left := before[n:]
+			return func() { go pass(left, mine) }, fmt.Errorf("wait for an earlier call on it: %w", ctx.Err())
+		}
 	}
-	select {
-	case <-before:
-		return func() { close(mine) }, nil
-	case <-ctx.Done():
-		return func() { go func() { <-before; close(mine) }() }, fmt.Errorf("wait for an earlier call on it: %w", ctx.Err())
+	return func() { close(mine) }, nil
+}
+
+// pass hands on a turn that was not waited for.
+func pass(before []<-chan struct{}, mine chan struct{}) {
+	for _, call := range before {
+		<-call
 	}
+	close(mine)
 }

@@ -50,14 +50,15 @@ func (k toldKeeper) Hold(ctx context.Context, in mishap.Injection) error {
 }
 
 // Inject injects what is held.
-func (k toldKeeper) Inject(ctx context.Context, id string) error {
-	return k.around.call("keeper's inject "+id, func() error { return k.Keeper.Inject(ctx, id) })
+func (k toldKeeper) Inject(ctx context.Context, ids []string) (errs []error) {
+	_ = k.around.call("keeper's inject "+ids[0], func() error { errs = k.Keeper.Inject(ctx, ids); return nil })
+	return errs
 }
 
 // Revert reverts what is held.
-func (k toldKeeper) Revert(ctx context.Context, id string) (r mishap.Reverted, err error) {
-	err = k.around.call("keeper's revert "+id, func() error { r, err = k.Keeper.Revert(ctx, id); return err })
-	return r, err
+func (k toldKeeper) Revert(ctx context.Context, ids []string) (replies []mishap.Reply[mishap.Reverted]) {
+	_ = k.around.call("keeper's revert "+ids[0], func() error { replies = k.Keeper.Revert(ctx, ids); return nil })
+	return replies
 }
 
 // toldInjector tells of target calls.

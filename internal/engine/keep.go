@@ -63,6 +63,9 @@ func Keep(state, run string, revertWithin, lease time.Duration, around Around) e
 		In: os.Stdin, Out: os.Stdout, Dir: filepath.Clean(state), Run: run, RevertWithin: revertWithin, Lease: lease,
 		Restore: func(in mishap.Injection) (mishap.Injector, error) {
 			injector, err := kinds.Restore(in)
+			if around == nil {
+				return injector, err // as it is: it may take several injections in one call
+			}
 			return toldInjector{injector, around}, err
 		},
 	})

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"mishap"
 	"mishap/internal/bounded"
+	"mishap/internal/revert"
 )
 
 // keeping is a keeper at work. Its loop reads; calls that inject and revert are
@@ -24,6 +24,7 @@ type keeping struct {
 	write     sync.Mutex // of Out
 	injecting sync.Mutex // held by the call that injects
 	turns     bounded.Turns
+	settling  revert.Settling
 	locks     map[string]io.Closer // of its things, on this machine; only its loop touches it
 
 	mu     sync.Mutex // guards what follows
@@ -91,15 +92,21 @@ func (k *keeping) hold(in *mishap.Injection) error {
 	return nil
 }
 
-func (k *keeping) find(id string) (*held, error) {
+// find lists the injections with those ids, in their order.
+func (k *keeping) find(ids []string) (some []*held, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, h := range k.list {
-		if h.in.ID == id {
-			return h, nil
+	for _, id := range ids {
+		n := slices.IndexFunc(k.list, func(h *held) bool { return h.in.ID == id })
+		if n < 0 {
+			return nil, fmt.Errorf("injection %s was not handed over", id)
 		}
+		some = append(some, k.list[n])
 	}
-	return nil, fmt.Errorf("injection %s was not handed over", id)
+	if some == nil {
+		return nil, errors.New("it names no injection")
+	}
+	return some, nil
 }
 
 // outstanding lists what may be in and is this keeper's to revert, newest first.
@@ -115,201 +122,132 @@ func (k *keeping) outstanding() []*held {
 	return out
 }
 
-// move puts the injection into another state, on the disk as well.
-func (k *keeping) move(h *held, to mishap.InjectionState, detail string) error {
-	k.mu.Lock()
-	h.state = to
-	k.mu.Unlock()
-	return k.undo.write(record{ID: h.in.ID, To: to, Detail: detail, Keys: h.in.Keys})
-}
-
-// inject makes the call, once the disk says that it may have been made.
-func (k *keeping) inject(id string) error {
-	h, err := k.find(id)
+// inject makes the call that takes the injections, once the disk says that it may
+// have been made, and answers for each.
+func (k *keeping) inject(ids []string) []mishap.Reply[mishap.Reverted] {
+	some, err := k.find(ids)
 	if err != nil {
-		return err
+		return mishap.Same[mishap.Reverted](len(ids), err)
 	}
 	k.injecting.Lock()
 	defer k.injecting.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), mishap.CallWithin)
 	defer cancel()
-	leave, err := k.turns.Take(ctx, id)
+	leave, err := k.turns.Take(ctx, ids...)
 	if err == nil {
-		err = k.begin(h, cancel)
+		err = k.begin(some, cancel)
 	}
 	if err != nil {
 		leave()
-		return err
+		return mishap.Same[mishap.Reverted](len(ids), err)
 	}
-	_, err = bounded.Call(ctx, callTimeout, "inject", func(ctx context.Context) (struct{}, error) {
+	all := injections(some)
+	errs, err := bounded.Call(ctx, mishap.CallWithin, "inject", func(ctx context.Context) ([]error, error) {
 		defer leave()
-		if k.vouch(); k.others(h.in) {
-			return struct{}{}, fmt.Errorf("inject %s: this keeper stood still for a whole lease", id)
+		defer k.settling.Called(all)
+		if k.vouch(); k.others(all[0]) {
+			return nil, fmt.Errorf("inject %s: this keeper stood still for a whole lease", all[0].ID)
 		}
-		return struct{}{}, h.injector.Inject(ctx, h.in)
+		return mishap.InjectAll(ctx, some[0].injector, all), nil
 	})
 	if err != nil {
-		return err
+		return mishap.Same[mishap.Reverted](len(ids), err)
 	}
-	k.lasts(h, 0)
-	return k.move(h, mishap.InjectionInjected, "")
+	return k.injected(some, errs)
 }
 
-// begin records that the injection may be in from now on, unless it is not to be
-// injected.
-func (k *keeping) begin(h *held, cancel context.CancelFunc) error {
+// injected writes down which of them are in.
+func (k *keeping) injected(some []*held, errs []error) []mishap.Reply[mishap.Reverted] {
+	replies := make([]mishap.Reply[mishap.Reverted], len(some))
+	var in []record
+	k.lasts(some[0].in.Fault, 0)
 	k.mu.Lock()
-	state, unwanted := h.state, h.unwanted || k.over
-	if state == mishap.InjectionPrepared && !unwanted {
-		h.state, h.cancel = mishap.InjectionInjecting, cancel
+	for i, h := range some {
+		if replies[i].Err = errs[i]; errs[i] == nil {
+			h.state = mishap.InjectionInjected
+			in = append(in, h.record(mishap.InjectionInjected, ""))
+		}
 	}
 	k.mu.Unlock()
-	switch {
-	case unwanted:
-		return fmt.Errorf("inject %s: it is being reverted", h.in.ID)
-	case state != mishap.InjectionPrepared:
-		return fmt.Errorf("inject %s: it is %s already", h.in.ID, state)
+	if in == nil {
+		return replies
 	}
-	k.lasts(h, callTimeout)
-	if err := k.undo.write(record{ID: h.in.ID, To: mishap.InjectionInjecting, Keys: h.in.Keys}); err != nil {
-		k.mu.Lock()
-		h.state = mishap.InjectionPrepared // nothing was called
-		k.mu.Unlock()
+	if err := k.undo.write(in...); err != nil {
+		return mishap.Same[mishap.Reverted](len(some), err)
+	}
+	return replies
+}
+
+func injections(some []*held) []mishap.Injection {
+	all := make([]mishap.Injection, len(some))
+	for i, h := range some {
+		all[i] = h.in
+	}
+	return all
+}
+
+func names(all []mishap.Injection) []string {
+	ids := make([]string, len(all))
+	for i, in := range all {
+		ids[i] = in.ID
+	}
+	return ids
+}
+
+// record is a line of the undo file about it.
+func (h *held) record(to mishap.InjectionState, detail string) record {
+	return record{ID: h.in.ID, To: to, Detail: detail, Keys: h.in.Keys}
+}
+
+// begin records that the injections may be in from now on, unless one of them is
+// not to be injected.
+func (k *keeping) begin(some []*held, cancel context.CancelFunc) error {
+	if err := k.may(some); err != nil {
 		return err
+	}
+	k.lasts(some[0].in.Fault, mishap.CallWithin)
+	var all []record
+	k.mu.Lock()
+	for _, h := range some {
+		h.state, h.cancel = mishap.InjectionInjecting, cancel
+		all = append(all, h.record(mishap.InjectionInjecting, ""))
+	}
+	k.mu.Unlock()
+	err := k.undo.write(all...)
+	if err != nil {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		for _, h := range some {
+			h.state = mishap.InjectionPrepared // nothing was called
+		}
+	}
+	return err
+}
+
+// may says why one of them is not to be injected.
+func (k *keeping) may(some []*held) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, h := range some {
+		switch {
+		case h.unwanted || k.over:
+			return fmt.Errorf("inject %s: it is being reverted", h.in.ID)
+		case h.state != mishap.InjectionPrepared:
+			return fmt.Errorf("inject %s: it is %s already", h.in.ID, h.state)
+		}
 	}
 	return nil
 }
 
-// lasts lets the time of the injection begin when a call has returned that takes
-// call at most, and that of the others of its fault anew: it counts from the last
-// of them. It is over a silence after what it should be, so that a server that
-// lives is the first.
-func (k *keeping) lasts(h *held, call time.Duration) {
+// lasts lets the time of a fault's injections begin anew when a call has returned
+// that takes call at most: it counts from the last of them. It is over a silence
+// after what it should be, so that a server that lives is the first.
+func (k *keeping) lasts(fault string, call time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, other := range k.list {
-		if other.in.Fault == h.in.Fault {
-			other.end = after(call + other.in.Lasts() + k.Silence)
+	for _, h := range k.list {
+		if h.in.Fault == fault {
+			h.end = after(call + h.in.Lasts() + k.Silence)
 		}
 	}
-}
-
-// revert makes one attempt and tells of it. A call that injects the same is told
-// to end, and waited for. Reverting needs no disk: what was found out is written
-// down after it was told.
-func (k *keeping) revert(id string, tell func(mishap.Reverted, error)) {
-	h, err := k.find(id)
-	if err != nil {
-		tell(mishap.Reverted{}, err)
-		return
-	}
-	k.mu.Lock()
-	h.unwanted = true
-	if h.cancel != nil {
-		h.cancel()
-	}
-	k.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
-	defer cancel()
-	leave, err := k.turns.Take(ctx, id)
-	if err != nil {
-		leave()
-		tell(mishap.Reverted{}, err)
-		return
-	}
-	r, err := bounded.Call(ctx, callTimeout, "revert", func(ctx context.Context) (mishap.Reverted, error) {
-		defer leave()
-		return h.injector.Revert(ctx, h.in)
-	})
-	if err == nil && !r.State.Settled() {
-		err = fmt.Errorf("the injector answered %q, which settles nothing", r.State)
-	}
-	if err == nil {
-		k.mu.Lock()
-		h.state = r.State
-		k.mu.Unlock()
-	}
-	tell(r, err)
-	if err == nil {
-		_ = k.undo.write(record{ID: id, To: r.State, Detail: r.Detail, Keys: h.in.Keys})
-	}
-}
-
-// expire reverts what is in long after its time.
-func (k *keeping) expire() {
-	for _, h := range k.outstanding() {
-		k.mu.Lock()
-		due := h.end.passed() && !h.expiring
-		h.expiring = h.expiring || due
-		k.mu.Unlock()
-		if due {
-			go k.revert(h.in.ID, func(mishap.Reverted, error) {
-				k.mu.Lock()
-				h.expiring = false
-				k.mu.Unlock()
-			})
-		}
-	}
-}
-
-// revertAll reverts in rounds and gives up after RevertWithin.
-func (k *keeping) revertAll() error {
-	k.mu.Lock()
-	k.over = true
-	k.mu.Unlock()
-	wait := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMultiplier(1.6),
-		backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(k.RevertWithin))
-	for {
-		k.vouch()
-		failed := k.revertRound()
-		if len(failed) == 0 {
-			return nil
-		}
-		pause := wait.NextBackOff()
-		if pause == backoff.Stop {
-			return k.strand(failed)
-		}
-		time.Sleep(pause)
-	}
-}
-
-// revertRound makes one attempt on all that is in, newest first as long as that
-// is quick, and side by side then, so that none holds up another.
-func (k *keeping) revertRound() map[*held]error {
-	head, cancel := context.WithTimeout(context.Background(), headStart)
-	defer cancel()
-	var round sync.WaitGroup
-	var mu sync.Mutex
-	failed := map[*held]error{}
-	for _, h := range k.outstanding() {
-		told := make(chan struct{})
-		round.Go(func() {
-			k.revert(h.in.ID, func(_ mishap.Reverted, err error) {
-				if err != nil {
-					mu.Lock()
-					failed[h] = err
-					mu.Unlock()
-				}
-				close(told)
-			})
-		})
-		select {
-		case <-told:
-		case <-head.Done():
-		}
-	}
-	round.Wait()
-	return failed
-}
-
-func (k *keeping) strand(failed map[*held]error) error {
-	var all []error
-	for _, h := range k.outstanding() {
-		if err := failed[h]; err != nil {
-			_ = k.move(h, mishap.InjectionStranded, err.Error())
-			all = append(all, fmt.Errorf("injection %s is stranded: %w", h.in.ID, err))
-		}
-	}
-	return errors.Join(all...)
 }

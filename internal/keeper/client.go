@@ -76,16 +76,36 @@ func (k *Keeper) Hold(ctx context.Context, in mishap.Injection) error {
 	return err
 }
 
-// Inject injects what is held.
-func (k *Keeper) Inject(ctx context.Context, id string) error {
-	_, err := k.ask(ctx, request{Op: opInject, ID: id})
-	return err
+// Inject injects what is held, and that one call takes. It answers for each.
+func (k *Keeper) Inject(ctx context.Context, ids []string) []error {
+	errs := make([]error, len(ids))
+	for i, r := range k.askEach(ctx, opInject, ids) {
+		errs[i] = r.Err
+	}
+	return errs
 }
 
-// Revert makes one attempt to revert what is held.
-func (k *Keeper) Revert(ctx context.Context, id string) (mishap.Reverted, error) {
-	a, err := k.ask(ctx, request{Op: opRevert, ID: id})
-	return a.Reverted, err
+// Revert makes one attempt to revert what is held, and that one call takes. It
+// answers for each.
+func (k *Keeper) Revert(ctx context.Context, ids []string) []mishap.Reply[mishap.Reverted] {
+	return k.askEach(ctx, opRevert, ids)
+}
+
+func (k *Keeper) askEach(ctx context.Context, op string, ids []string) []mishap.Reply[mishap.Reverted] {
+	a, err := k.ask(ctx, request{Op: op, IDs: ids})
+	if err == nil && len(a.Replies) != len(ids) {
+		err = fmt.Errorf("the keeper answered for %d of %d injections", len(a.Replies), len(ids))
+	}
+	if err != nil {
+		return mishap.Same[mishap.Reverted](len(ids), err)
+	}
+	replies := make([]mishap.Reply[mishap.Reverted], len(ids))
+	for i, r := range a.Replies {
+		if replies[i].Value = r.Reverted; r.Error != "" {
+			replies[i].Err = errors.New(r.Error)
+		}
+	}
+	return replies
 }
 
 // Close ends the keeper. With something left in, it reverts that first, and

@@ -14,6 +14,9 @@
 //   - has not reverted an injection [Silence] after its time, which counts from
 //     when the last injection of its fault is in.
 //
+// What an API shows may be of before the fault. A revert counts, and undo is given
+// up, only after a look that cannot be: see [revert.Settling].
+//
 // It also holds the resource keys of its injections for the whole machine, so
 // that a run with another ledger cannot change the same thing.
 //
@@ -30,11 +33,8 @@ import (
 const Silence = 5 * time.Second
 
 const (
-	beatEvery = time.Second
-	// headStart is how long reverts are made one after another. What is left then
-	// begins at once.
-	headStart   = 250 * time.Millisecond
-	callTimeout = 30 * time.Second
+	beatEvery  = time.Second
+	vouchEvery = 500 * time.Millisecond // while everything is reverted
 )
 
 // Operations of a request.
@@ -50,14 +50,20 @@ const (
 type request struct {
 	N         int64             `json:"n,omitempty"` // the answer bears it; beats have none
 	Op        string            `json:"op"`
-	ID        string            `json:"id,omitempty"`
+	IDs       []string          `json:"ids,omitempty"` // of injections that one call takes
 	Injection *mishap.Injection `json:"injection,omitempty"`
 }
 
 // answer is one line from keeper to server; N is 0 for a beat.
 type answer struct {
-	N        int64           `json:"n"`
+	N       int64   `json:"n"`
+	Error   string  `json:"error,omitempty"`
+	Taken   bool    `json:"taken,omitempty"`   // the error is a [mishap.ErrTaken]
+	Replies []reply `json:"replies,omitempty"` // for each of the ids
+}
+
+// reply is what a call answers for one injection.
+type reply struct {
 	Error    string          `json:"error,omitempty"`
-	Taken    bool            `json:"taken,omitempty"` // the error is a [mishap.ErrTaken]
 	Reverted mishap.Reverted `json:"reverted,omitzero"`
 }

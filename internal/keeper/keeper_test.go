@@ -94,10 +94,16 @@ func inject(t *testing.T, k *keeper.Keeper, dir string, n int) {
 	t.Helper()
 	in := injection(dir, n)
 	must(t, k.Hold(t.Context(), in))
-	must(t, k.Inject(t.Context(), in.ID))
+	must(t, errors.Join(k.Inject(t.Context(), []string{in.ID})...))
 	if !exists(in.Target.ID) {
 		t.Fatal("the keeper did not inject")
 	}
+}
+
+func revert(t *testing.T, k *keeper.Keeper, id string) (mishap.Reverted, error) {
+	t.Helper()
+	reply := k.Revert(t.Context(), []string{id})[0]
+	return reply.Value, reply.Err
 }
 
 // serverProcess injects two faults, says so, and waits to be killed.
@@ -107,7 +113,7 @@ func serverProcess() {
 	k, err := keeper.Start([]string{os.Args[0]})
 	for n := 1; err == nil && n <= 2; n++ {
 		in := injection(dir, n)
-		err = errors.Join(k.Hold(context.Background(), in), k.Inject(context.Background(), in.ID))
+		err = errors.Join(k.Hold(context.Background(), in), errors.Join(k.Inject(context.Background(), []string{in.ID})...))
 	}
 	fmt.Println(k.PID(), err)
 	select {}
@@ -196,7 +202,7 @@ func TestGoodbyeLeavesNothingBehind(t *testing.T) {
 	dir := t.TempDir()
 	k := start(t, dir)
 	inject(t, k, dir, 1)
-	r, err := k.Revert(t.Context(), "r.1")
+	r, err := revert(t, k, "r.1")
 	must(t, err)
 	if r.State != mishap.InjectionReverted {
 		t.Errorf("reverted: %+v", r)
@@ -241,7 +247,7 @@ func hanging(t *testing.T, k *keeper.Keeper, dir string) (ended chan error) {
 	must(t, os.WriteFile(in.Target.ID+".hang", nil, 0o600))
 	must(t, k.Hold(t.Context(), in))
 	ended = make(chan error, 1)
-	go func() { ended <- k.Inject(context.Background(), in.ID) }()
+	go func() { ended <- errors.Join(k.Inject(context.Background(), []string{in.ID})...) }()
 	eventually(t, time.Minute, "the second call is under way", func() bool { return len(undo(t, dir).Outstanding()) == 2 })
 	return ended
 }
@@ -250,14 +256,14 @@ func TestACallThatInjectsOneHoldsUpNoRevertOfAnother(t *testing.T) {
 	dir := t.TempDir()
 	k := start(t, dir)
 	ended := hanging(t, k, dir)
-	_, err := k.Revert(t.Context(), "r.1")
+	_, err := revert(t, k, "r.1")
 	must(t, err)
 	if exists(dir + "/fault1") {
 		t.Error("the first fault is still in")
 	}
 	must(t, os.Remove(dir+"/fault2.hang"))
 	<-ended
-	_, err = k.Revert(t.Context(), "r.2")
+	_, err = revert(t, k, "r.2")
 	must(t, errors.Join(err, k.Close(t.Context())))
 	if exists(dir + "/fault2") {
 		t.Error("the second fault is still in")
@@ -295,7 +301,7 @@ func TestAFaultPastItsTimeIsRevertedAlthoughTheServerLives(t *testing.T) {
 	short.For = mishap.Duration(time.Millisecond)
 	line := json.NewEncoder(server)
 	must(t, line.Encode(map[string]any{"n": 1, "op": "hold", "injection": short}))
-	must(t, line.Encode(map[string]any{"n": 2, "op": "inject", "id": short.ID}))
+	must(t, line.Encode(map[string]any{"n": 2, "op": "inject", "ids": []string{short.ID}}))
 	eventually(t, time.Minute, "reverted", func() bool {
 		_ = line.Encode(map[string]any{"op": "beat"})
 		return exists(dir+"/order") && !exists(short.Target.ID)
@@ -313,7 +319,7 @@ func TestASilentServerIsTakenForLost(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- keeper.Serve(o) }()
 	for _, r := range []any{
-		map[string]any{"n": 1, "op": "hold", "injection": injection(dir, 1)}, map[string]any{"n": 2, "op": "inject", "id": "r.1"},
+		map[string]any{"n": 1, "op": "hold", "injection": injection(dir, 1)}, map[string]any{"n": 2, "op": "inject", "ids": []string{"r.1"}},
 	} {
 		must(t, json.NewEncoder(server).Encode(r))
 	}
@@ -329,7 +335,7 @@ func TestASilentKeeperIsKilled(t *testing.T) {
 	k := start(t, t.TempDir())
 	must(t, syscall.Kill(k.PID(), syscall.SIGSTOP))
 	<-k.Lost()
-	if err := k.Inject(t.Context(), "r.1"); !errors.Is(err, keeper.ErrLost) {
+	if err := k.Inject(t.Context(), []string{"r.1"})[0]; !errors.Is(err, keeper.ErrLost) {
 		t.Errorf("inject through a lost keeper: %v", err)
 	}
 }
@@ -360,7 +366,7 @@ func TestALineThatACrashCutOffIsIgnored(t *testing.T) {
 
 func TestWhatWasNotHeldIsNotInjected(t *testing.T) {
 	k := start(t, t.TempDir())
-	if err := k.Inject(t.Context(), "r.9"); err == nil || !strings.Contains(err.Error(), "not handed over") {
+	if err := k.Inject(t.Context(), []string{"r.9"})[0]; err == nil || !strings.Contains(err.Error(), "not handed over") {
 		t.Errorf("inject: %v", err)
 	}
 	must(t, k.Close(t.Context()))
@@ -380,8 +386,8 @@ func TestTwoLedgersOfOneMachineNeverChangeOneThing(t *testing.T) {
 	if err := second.Hold(t.Context(), other); !errors.Is(err, mishap.ErrTaken) || !strings.Contains(err.Error(), "another mishap on this machine") {
 		t.Errorf("hold what another keeper holds: %v", err)
 	}
-	must(t, first.Inject(t.Context(), in.ID))
-	_, err := first.Revert(t.Context(), in.ID)
+	must(t, errors.Join(first.Inject(t.Context(), []string{in.ID})...))
+	_, err := revert(t, first, in.ID)
 	must(t, err)
 	if err := second.Hold(t.Context(), other); !errors.Is(err, mishap.ErrTaken) {
 		t.Errorf("hold what another run still looks at: %v", err)
@@ -406,7 +412,7 @@ func TestAThawedKeeperLeavesWhatIsElsewhereToWhoOwnsTheRun(t *testing.T) {
 	away := injection(dir, 2)
 	away.Target.Where.Host = "elsewhere"
 	must(t, k.Hold(t.Context(), away))
-	must(t, k.Inject(t.Context(), away.ID))
+	must(t, errors.Join(k.Inject(t.Context(), []string{away.ID})...))
 	must(t, syscall.Kill(k.PID(), syscall.SIGSTOP))
 	time.Sleep(lease + 200*time.Millisecond) // the freeze is what is tested
 	must(t, syscall.Kill(k.PID(), syscall.SIGCONT))

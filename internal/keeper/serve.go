@@ -19,7 +19,7 @@ type ServeOptions struct {
 	Run string
 	// Restore makes the injector of a recorded injection.
 	Restore      func(mishap.Injection) (mishap.Injector, error)
-	RevertWithin time.Duration // how long a revert is tried before it is stranded
+	RevertWithin time.Duration // how long a revert is tried before it is stranded, if its kind does not say longer
 	Silence      time.Duration // 0 means [Silence]
 	// Lease is after how long others may own the run, if they cannot see that this
 	// process lives; 0: never. A keeper that was frozen for longer leaves to them
@@ -134,18 +134,34 @@ func (k *keeping) handle(r request) {
 	switch r.Op {
 	case opBeat:
 	case opHold:
-		k.answer(r, mishap.Reverted{}, k.hold(r.Injection))
+		k.answer(r, nil, k.hold(r.Injection))
 	case opInject:
-		go func() { k.answer(r, mishap.Reverted{}, k.inject(r.ID)) }()
+		go func() { k.answer(r, k.inject(r.IDs), nil) }()
 	case opRevert:
-		go k.revert(r.ID, func(reverted mishap.Reverted, err error) { k.answer(r, reverted, err) })
+		go func() {
+			some, err := k.find(r.IDs)
+			if err != nil {
+				k.answer(r, nil, err)
+				return
+			}
+			replies := k.attempt(some)
+			k.answer(r, replies, nil)
+			k.note(some, replies)
+		}()
 	default:
-		k.answer(r, mishap.Reverted{}, fmt.Errorf("unknown request %q", r.Op))
+		k.answer(r, nil, fmt.Errorf("unknown request %q", r.Op))
 	}
 }
 
-func (k *keeping) answer(r request, reverted mishap.Reverted, err error) {
-	a := answer{N: r.N, Reverted: reverted}
+func (k *keeping) answer(r request, replies []mishap.Reply[mishap.Reverted], err error) {
+	a := answer{N: r.N}
+	for _, one := range replies {
+		told := reply{Reverted: one.Value}
+		if one.Err != nil {
+			told.Error = one.Err.Error()
+		}
+		a.Replies = append(a.Replies, told)
+	}
 	if err != nil {
 		a.Error, a.Taken = err.Error(), errors.Is(err, mishap.ErrTaken)
 	}

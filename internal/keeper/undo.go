@@ -88,19 +88,23 @@ func syncFolder(dir string) error {
 	return d.Sync()
 }
 
-// write appends a record; it is on the disk when it returns.
-func (u *undoFile) write(r record) error {
+// write appends records; they are on the disk when it returns.
+func (u *undoFile) write(records ...record) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if r.Hold != nil {
-		u.held++
+	var lines []byte
+	for _, r := range records {
+		if r.Hold != nil {
+			u.held++
+		}
+		r.At, r.Holds = time.Now(), u.held
+		line, err := r.line()
+		if err != nil {
+			return fmt.Errorf("write undo: %w", err)
+		}
+		lines = append(lines, line...)
 	}
-	r.At, r.Holds = time.Now(), u.held
-	line, err := r.line()
-	if err != nil {
-		return fmt.Errorf("write undo: %w", err)
-	}
-	if _, err := u.f.Write(line); err != nil {
+	if _, err := u.f.Write(lines); err != nil {
 		return fmt.Errorf("write undo: %w", err)
 	}
 	if err := u.f.Sync(); err != nil {

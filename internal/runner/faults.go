@@ -2,56 +2,66 @@ package runner
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"mishap"
 	"mishap/internal/bounded"
+	"mishap/internal/revert"
 )
 
 // inject asks for every injection of the fault, in order. Injecting is durable
-// before the call is made; the calls wait for that, and not the loop.
+// before a call is made; the calls wait for that, and not the loop.
 func (h *holding) inject(fault string) {
 	delete(h.waiting, fault)
-	var ids []string
+	var all []mishap.Injection
 	for _, in := range h.rec.run.Injections {
 		if in.Fault == fault && in.State == mishap.InjectionPrepared {
-			ids = append(ids, in.ID)
+			all = append(all, h.undo[in.ID])
 			h.rec.record(change(in.ID, mishap.InjectionInjecting, ""))
 		}
 	}
 	seq := h.rec.run.Seq
-	for _, id := range ids {
+	for _, call := range mishap.Calls(all) {
 		h.pending++
 		h.calls <- func(ctx context.Context) event {
-			if err := h.rec.durable(ctx, seq); err != nil {
-				return event{injected: &callResult{id: id, unwritten: err}}
+			made := &injectCall{began: time.Now()}
+			if made.unwritten = h.rec.durable(ctx, seq); made.unwritten == nil {
+				errs := h.callInject(ctx, call)
+				for i, in := range call {
+					made.results = append(made.results, callResult{id: in.ID, err: errs[i]})
+				}
 			}
-			return event{injected: &callResult{id: id, err: h.callInject(ctx, id)}}
+			return event{injected: made}
 		}
 	}
 }
 
-func (h *holding) callInject(ctx context.Context, id string) error {
-	in := h.undo[id]
-	call := h.fault(in.Fault).Injector.Inject
-	if h.kept(in) {
-		call = func(ctx context.Context, in mishap.Injection) error { return h.Keeper.Inject(ctx, in.ID) }
+// callInject makes one call, and answers for each injection.
+func (h *holding) callInject(ctx context.Context, all []mishap.Injection) []error {
+	call := func(ctx context.Context) []error { return mishap.InjectAll(ctx, h.fault(all[0].Fault).Injector, all) }
+	if h.kept(all[0]) {
+		call = func(ctx context.Context) []error { return h.Keeper.Inject(ctx, ids(all)) }
 	}
-	leave, err := h.turns.Take(ctx, id)
+	leave, err := h.turns.Take(ctx, ids(all)...)
 	if err != nil {
 		leave()
-		return err
+		return slices.Repeat([]error{err}, len(all))
 	}
-	_, err = bounded.Call(ctx, h.Inject, "the injector", func(ctx context.Context) (struct{}, error) {
+	errs, err := bounded.Call(ctx, h.Inject, "the injector", func(ctx context.Context) ([]error, error) {
 		defer leave()
+		defer h.settling.Called(all)
 		if h.Confirm != nil {
 			if err := h.Confirm(ctx); err != nil {
-				return struct{}{}, err
+				return nil, err
 			}
 		}
-		return struct{}{}, call(ctx, in)
+		return call(ctx), nil
 	})
-	return err
+	if err != nil {
+		return slices.Repeat([]error{err}, len(all))
+	}
+	return errs
 }
 
 // schedule gives the faults that wait for this one their time, once all of its
@@ -177,20 +187,29 @@ func (h *holding) initialIn() bool {
 	return true
 }
 
-// leave ends one injection whose time is over. If it is the last one, the run
-// goes to reverting, which does it; otherwise it is reverted while others hold,
-// beside whatever call is made on those.
+// leave ends an injection whose time is over, and those that one call takes with
+// it. If they are the last ones, the run goes to reverting, which does it; otherwise
+// they are reverted while others hold, beside whatever call is made on those.
 func (h *holding) leave(in *mishap.RunInjection, now time.Time) {
 	if h.last(in, now) {
 		h.stop = h.elapsed()
 		return
 	}
-	id := in.ID
-	h.rec.record(change(id, mishap.InjectionReverting, "its time is over"))
-	h.pending++
+	var all []mishap.Injection
+	for _, other := range h.rec.run.Injections {
+		with := other == in || in.Batch > 0 && other.Fault == in.Fault && other.Batch == in.Batch
+		if with && other.State == mishap.InjectionInjected {
+			all = append(all, h.injection(other.ID))
+			h.rec.record(change(other.ID, mishap.InjectionReverting, "its time is over"))
+		}
+	}
+	h.pending += len(all)
 	go func() {
-		reverted, err := h.callRevert(context.WithoutCancel(h.work), id)
-		h.send(event{reverted: &callResult{id: id, reverted: reverted, err: err}})
+		r := h.reverter(h.work)
+		r.Tell = func(result revert.Result) {
+			h.send(event{reverted: &result})
+		}
+		r.All(h.work, [][]mishap.Injection{all}, nil)
 	}()
 }
 

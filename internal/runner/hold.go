@@ -7,24 +7,30 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/revert"
 )
 
 // event is what a goroutine of the holding phase found.
 type event struct {
 	observation *mishap.Observation
 	check       *mishap.Check
-	effect      *mishap.Effect
+	looked      *looked
 	comparison  *mishap.Comparison
 	told        *told
-	injected    *callResult
-	reverted    *callResult
+	injected    *injectCall
+	reverted    *revert.Result
+}
+
+// injectCall is a call that injects.
+type injectCall struct {
+	began     time.Time
+	results   []callResult
+	unwritten error // why the journal did not take that it would be made, and it was not
 }
 
 type callResult struct {
-	id        string
-	reverted  mishap.Reverted
-	err       error
-	unwritten error // why the journal did not take that it would be made, and it was not
+	id  string
+	err error
 }
 
 // holding is the time from the first injection until everything is to be
@@ -120,10 +126,14 @@ func (h *holding) drain(done <-chan struct{}) {
 // count.
 func (h *holding) settleLate(e event) {
 	switch {
-	case e.injected != nil && e.injected.err == nil && e.injected.unwritten == nil:
-		h.rec.note(change(e.injected.id, mishap.InjectionInjected, ""))
-	case e.reverted != nil && e.reverted.err == nil:
-		h.rec.note(change(e.reverted.id, e.reverted.reverted.State, e.reverted.reverted.Detail))
+	case e.injected != nil:
+		for _, one := range e.injected.results {
+			if one.err == nil {
+				h.rec.note(change(one.id, mishap.InjectionInjected, ""))
+			}
+		}
+	case e.reverted != nil && e.reverted.Err == nil:
+		h.rec.note(change(e.reverted.ID, e.reverted.State, e.reverted.Detail))
 	}
 }
 
@@ -193,10 +203,8 @@ func (h *holding) handle(e event) {
 		h.observed(*e.observation)
 	case e.check != nil:
 		h.checked(*e.check)
-	case e.effect != nil:
-		h.busy["look "+e.effect.Injection] = false
-		h.rec.note(mishap.Entry{Effect: e.effect})
-		h.clear()
+	case e.looked != nil:
+		h.looked(*e.looked)
 	case e.comparison != nil:
 		h.compared(*e.comparison)
 	case e.told != nil:
@@ -229,35 +237,45 @@ func (h *holding) checked(c mishap.Check) {
 	}
 }
 
-func (h *holding) injected(c callResult) {
+func (h *holding) injected(c injectCall) {
 	h.pending--
-	in := h.rec.run.Injection(c.id)
-	switch {
-	case c.unwritten != nil:
+	if c.unwritten != nil {
 		h.stop = internal(c.unwritten)
 		return
-	case c.err != nil:
-		h.stop = &mishap.StateChange{Cause: mishap.CauseError, Reason: fmt.Sprintf("inject %s on %s: %s", in.Fault, in.Target.Label(), c.err)}
-		return
 	}
-	h.rec.record(change(c.id, mishap.InjectionInjected, ""))
-	h.lookAt(c.id)
-	if in.Fault == mishap.ArmsFault {
+	var in *mishap.RunInjection
+	for _, one := range c.results {
+		in = h.rec.run.Injection(one.id)
+		if one.err == nil {
+			h.rec.note(change(one.id, mishap.InjectionInjected, ""))
+		} else if h.stop == nil {
+			h.stop = &mishap.StateChange{Cause: mishap.CauseError, Reason: fmt.Sprintf("inject %s on %s: %s", in.Fault, in.Target.Label(), one.err)}
+		}
+	}
+	h.rec.write()
+	switch {
+	case h.stop != nil:
+	case in.Fault == mishap.ArmsFault:
+		h.lookAt(in.Fault)
 		h.armsIn()
-	} else {
+	default:
+		h.lookAt(in.Fault)
 		h.watchNow()
 		h.schedule(in)
 	}
 }
 
-func (h *holding) reverted(c callResult) {
-	h.pending--
-	if c.err != nil {
-		in := h.rec.run.Injection(c.id)
-		h.stop = &mishap.StateChange{Cause: mishap.CauseError, Reason: fmt.Sprintf("revert %s on %s: %s", in.Fault, in.Target.Label(), c.err)}
-		return
+// reverted records an attempt to revert what left while others hold. One that is
+// not back yet is asked again; one that failed ends the run, which reverts.
+func (h *holding) reverted(r revert.Result) {
+	in := h.rec.run.Injection(r.ID)
+	switch {
+	case r.Err == nil:
+		h.pending--
+		h.rec.record(change(r.ID, r.State, r.Detail))
+	case r.State != mishap.InjectionReverting || r.GaveUp:
+		h.stop = &mishap.StateChange{Cause: mishap.CauseError, Reason: fmt.Sprintf("revert %s on %s: %s", in.Fault, in.Target.Label(), r.Err)}
 	}
-	h.rec.record(change(c.id, c.reverted.State, c.reverted.Detail))
 }
 
 func change(id string, to mishap.InjectionState, detail string) mishap.Entry {

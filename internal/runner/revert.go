@@ -4,158 +4,174 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
-
-	"github.com/cenkalti/backoff/v4"
 
 	"mishap"
 	"mishap/internal/bounded"
+	"mishap/internal/revert"
 )
 
-// headStart is how long reverts are made one after another, newest first. What
-// is left then begins at once, so that none is held up by another.
-const headStart = 250 * time.Millisecond
-
-// revertAll takes out everything that may be in, newest first, in rounds. It
-// needs no ledger, and waits for none. It returns false if something is stranded,
-// or the caller leaves.
+// revertAll takes out everything that may be in, newest first, and the arms last.
+// It needs no ledger, and waits for none. It returns false if something is
+// stranded, or the caller leaves.
 func (x *execution) revertAll(ctx context.Context) bool {
 	x.stop.To = mishap.Reverting
 	x.rec.note(mishap.Entry{State: x.stop})
-	wait := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(100*time.Millisecond), backoff.WithMultiplier(1.6),
-		backoff.WithMaxInterval(5*time.Second), backoff.WithMaxElapsedTime(x.RevertWithin))
-	failed := map[string]error{}
-	for {
-		if !x.revertRound(ctx, failed) {
-			return false
-		}
-		if len(x.toRevert()) == 0 {
-			x.rec.record(mishap.Entry{State: &mishap.StateChange{To: mishap.Verifying}})
-			return true
-		}
-		pause := wait.NextBackOff()
-		if pause == backoff.Stop {
-			x.strand(failed)
-			return false
-		}
-		if !sleep(ctx, pause) {
-			return false
-		}
-	}
-}
-
-// toRevert lists what is not settled, newest first. What was prepared and never
-// injected has nothing to revert, and a stranded one is tried again.
-func (x *execution) toRevert() []*mishap.RunInjection { return x.rec.run.Outstanding() }
-
-// revertRound makes one attempt on everything that may be in, and on the arms
-// when the others have ended.
-func (x *execution) revertRound(ctx context.Context, failed map[string]error) bool {
-	var faults, arms []string
-	for _, in := range x.toRevert() {
+	var faults, arms []mishap.Injection
+	for _, in := range x.rec.run.Outstanding() {
 		if in.Fault == mishap.ArmsFault {
-			arms = append(arms, in.ID)
+			arms = append(arms, x.injection(in.ID))
 		} else {
-			faults = append(faults, in.ID)
+			faults = append(faults, x.injection(in.ID))
 		}
 	}
-	return x.revertThese(ctx, faults, failed) && x.revertThese(ctx, arms, failed)
+	staying, leave := stays(ctx)
+	defer leave()
+	r := x.reverter(ctx)
+	r.Begin = x.noteReverting
+	r.Tell = x.recordRevert
+	if !r.All(staying, mishap.Calls(faults), mishap.Calls(arms)) {
+		return false
+	}
+	if left := x.rec.run.Outstanding(); len(left) > 0 {
+		x.rec.record(mishap.Entry{State: &mishap.StateChange{To: mishap.Stranded, Reason: stranded(left[0])}})
+		return false
+	}
+	x.rec.record(mishap.Entry{State: &mishap.StateChange{To: mishap.Verifying}})
+	return true
 }
 
-// revertThese makes one attempt on each, in their order as long as that is
-// quick. It returns false if the caller leaves.
-func (x *execution) revertThese(ctx context.Context, ids []string, failed map[string]error) bool {
-	ended := make(chan callResult, len(ids))
-	begun := 0
-	begin := func(most int) {
-		for ; begun < min(most, len(ids)) && !left(ctx); begun++ {
-			id := ids[begun]
-			go func() {
-				reverted, err := x.callRevert(context.WithoutCancel(ctx), id)
-				ended <- callResult{id: id, reverted: reverted, err: err}
-			}()
-			if x.rec.run.Injection(id).State != mishap.InjectionReverting {
-				x.rec.note(change(id, mishap.InjectionReverting, ""))
-			}
-		}
-		x.rec.write()
+// reverter makes attempts for the run.
+func (x *execution) reverter(ctx context.Context) revert.Reverter {
+	return revert.Reverter{
+		Within: x.RevertWithin,
+		Attempt: func(all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+			return x.callRevert(context.WithoutCancel(ctx), all)
+		},
 	}
-	late := time.NewTimer(headStart)
-	defer late.Stop()
-	leaves := ctx.Done()
-	begin(1)
-	for n := 0; n < len(ids) && !left(ctx); {
-		select {
-		case c := <-ended:
-			n++
-			x.recordRevert(c, failed)
-			begin(n + 1)
-		case <-late.C:
-			begin(len(ids))
-		case <-leaves:
-			leaves = nil // only one who leaves ends the reverts
+}
+
+// stays is a context that ends only when the caller leaves the faults to their
+// keepers: an ordinary cancellation does not cut a revert short.
+func stays(ctx context.Context) (context.Context, func()) {
+	staying, leave := context.WithCancel(context.WithoutCancel(ctx))
+	ended := context.AfterFunc(ctx, func() {
+		if left(ctx) {
+			leave()
 		}
-	}
-	return !left(ctx)
+	})
+	return staying, func() { ended(); leave() }
 }
 
 // left reports whether the caller leaves the faults to their keepers.
 func left(ctx context.Context) bool { return errors.Is(context.Cause(ctx), ErrLeave) }
 
-// recordRevert notes how an attempt ended.
-func (x *execution) recordRevert(c callResult, failed map[string]error) {
-	err := c.err
-	if err == nil && !c.reverted.State.Settled() {
-		err = fmt.Errorf("the injector answered %q, which settles nothing", c.reverted.State)
+// noteReverting notes that attempts begin. It is written, and not waited for.
+func (x *execution) noteReverting(all []mishap.Injection) {
+	for _, in := range all {
+		if x.rec.run.Injection(in.ID).State != mishap.InjectionReverting {
+			x.rec.note(change(in.ID, mishap.InjectionReverting, ""))
+		}
 	}
-	if err != nil {
-		failed[c.id] = err
-		x.Log.Warn("revert injection", "injection", c.id, "error", err)
-		return
-	}
-	delete(failed, c.id)
-	x.rec.record(change(c.id, c.reverted.State, c.reverted.Detail))
+	x.rec.write()
 }
 
-// callRevert makes one attempt to revert, once an earlier call on the injection
-// has returned.
-func (x *execution) callRevert(ctx context.Context, id string) (mishap.Reverted, error) {
-	in, ok := x.undo[id]
-	if !ok {
-		return mishap.Reverted{}, errors.New("its undo is not known")
+// recordRevert notes how an attempt ended.
+func (x *execution) recordRevert(r revert.Result) {
+	switch {
+	case r.Err == nil:
+		x.rec.record(change(r.ID, r.State, r.Detail))
+	case r.GaveUp:
+		x.rec.record(change(r.ID, mishap.InjectionStranded, r.Err.Error()))
+	case r.State == mishap.InjectionReverting:
+		x.Log.Debug("revert injection", "injection", r.ID, "waits", r.Err)
+	default:
+		x.Log.Warn("revert injection", "injection", r.ID, "error", r.Err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+}
+
+// stranded says of one that was given up why a person must act.
+func stranded(in *mishap.RunInjection) string {
+	return fmt.Sprintf("%s on %s could not be reverted in time: %s", in.Fault, in.Target.Label(), in.Detail)
+}
+
+// callRevert makes one attempt on injections that one call takes, once earlier
+// calls on them have returned.
+func (x *execution) callRevert(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+	ctx, cancel := context.WithTimeout(ctx, mishap.CallWithin)
 	defer cancel()
-	leave, err := x.turns.Take(ctx, id)
+	leave, err := x.turns.Take(ctx, ids(all)...)
 	if err != nil {
 		leave()
-		return mishap.Reverted{}, err
+		return mishap.Same[mishap.Reverted](len(all), err)
 	}
-	return bounded.Call(ctx, callTimeout, "revert", func(ctx context.Context) (mishap.Reverted, error) {
+	began := time.Now()
+	replies, err := bounded.Call(ctx, mishap.CallWithin, "revert", func(ctx context.Context) ([]mishap.Reply[mishap.Reverted], error) {
 		defer leave()
-		return x.revertOne(ctx, in)
+		return x.revertEach(ctx, all), nil
 	})
+	if err != nil {
+		return mishap.Same[mishap.Reverted](len(all), err)
+	}
+	return x.settling.Look(all, began, replies)
 }
 
-// revertOne reverts through the keeper, or, when that is gone, from the record.
-func (x *execution) revertOne(ctx context.Context, in mishap.Injection) (mishap.Reverted, error) {
-	if x.Yield != nil {
-		if why, err := x.Yield(ctx, in); why != "" || err != nil {
-			return mishap.Reverted{State: mishap.InjectionSuperseded, Detail: why}, err
+func ids(all []mishap.Injection) []string {
+	names := make([]string, len(all))
+	for i, in := range all {
+		names[i] = in.ID
+	}
+	return names
+}
+
+// revertEach reverts what is the run's and has its undo.
+func (x *execution) revertEach(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+	replies := make([]mishap.Reply[mishap.Reverted], len(all))
+	var mine []mishap.Injection
+	var at []int
+	for i, in := range all {
+		if in.Injector == "" {
+			replies[i].Err = errors.New("its undo is not known")
+			continue
+		}
+		why, err := x.yields(ctx, in)
+		if why != "" || err != nil {
+			replies[i] = mishap.Reply[mishap.Reverted]{Value: mishap.Reverted{State: mishap.InjectionSuperseded, Detail: why}, Err: err}
+			continue
+		}
+		mine, at = append(mine, in), append(at, i)
+	}
+	for n, reply := range x.revertMine(ctx, mine) {
+		replies[at[n]] = reply
+	}
+	return replies
+}
+
+func (x *execution) yields(ctx context.Context, in mishap.Injection) (string, error) {
+	if x.Yield == nil {
+		return "", nil
+	}
+	return x.Yield(ctx, in)
+}
+
+// revertMine reverts through the keeper, or, when that is gone, from the records.
+func (x *execution) revertMine(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+	if len(all) == 0 {
+		return nil
+	}
+	if x.kept(all[0]) && !x.keeperLost() {
+		replies := x.Keeper.Revert(ctx, ids(all))
+		failed := func(r mishap.Reply[mishap.Reverted]) bool { return r.Err != nil }
+		if !slices.ContainsFunc(replies, failed) || !x.keeperLost() {
+			return replies
 		}
 	}
-	if x.kept(in) && !x.keeperLost() {
-		r, err := x.Keeper.Revert(ctx, in.ID)
-		if err == nil || !x.keeperLost() {
-			return r, err
-		}
-	}
-	injector, err := x.injector(in)
+	injector, err := x.injector(all[0])
 	if err != nil {
-		return mishap.Reverted{}, err
+		return mishap.Same[mishap.Reverted](len(all), err)
 	}
-	return injector.Revert(ctx, in)
+	return mishap.RevertAll(ctx, injector, all)
 }
 
 func (x *execution) keeperLost() bool {
@@ -165,20 +181,6 @@ func (x *execution) keeperLost() bool {
 	default:
 		return false
 	}
-}
-
-// strand records what could not be reverted.
-func (x *execution) strand(failed map[string]error) {
-	reason := ""
-	for _, in := range x.toRevert() {
-		why := "it could not be reverted"
-		if err := failed[in.ID]; err != nil {
-			why = err.Error()
-		}
-		x.rec.note(change(in.ID, mishap.InjectionStranded, why))
-		reason = fmt.Sprintf("%s on %s could not be reverted within %s: %s", in.Fault, in.Target.Label(), mishap.Duration(x.RevertWithin), why)
-	}
-	x.rec.record(mishap.Entry{State: &mishap.StateChange{To: mishap.Stranded, Reason: reason}})
 }
 
 // strandPersisting gives up on faults that come back after each revert.
@@ -194,20 +196,4 @@ func (x *execution) strandPersisting() {
 		}
 	}
 	x.rec.record(mishap.Entry{State: &mishap.StateChange{To: mishap.Stranded, Reason: x.stop.Reason}})
-}
-
-// sleep waits, and returns false if the caller leaves; an ordinary
-// cancellation does not cut a revert short.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		if !left(ctx) {
-			<-t.C
-		}
-		return !left(ctx)
-	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"mishap"
 	"mishap/internal/bounded"
+	"mishap/internal/revert"
 )
 
 // ErrLeave is the cause with which a caller cancels a run's context to leave
@@ -42,8 +43,10 @@ type Journal interface {
 type Keeper interface {
 	// Hold makes the injection known and durable; it must come before Inject.
 	Hold(ctx context.Context, in mishap.Injection) error
-	Inject(ctx context.Context, id string) error
-	Revert(ctx context.Context, id string) (mishap.Reverted, error)
+	// Inject and Revert make one call on injections that one call takes, and answer
+	// for each in their order.
+	Inject(ctx context.Context, ids []string) []error
+	Revert(ctx context.Context, ids []string) []mishap.Reply[mishap.Reverted]
 	// Lost is closed when the keeper is dead or silent, and was killed.
 	Lost() <-chan struct{}
 }
@@ -125,7 +128,7 @@ type Runner struct {
 	GiveUp <-chan struct{}
 	Log    *slog.Logger
 
-	RevertWithin time.Duration // how long a revert is tried before it is stranded
+	RevertWithin time.Duration // how long a revert is tried before it is stranded, if its kind does not say longer
 	Renew        time.Duration // time between two renewals of a fault that expires
 	Look         time.Duration // time between two looks at effect and safeguards; 0 means 1 s
 	Inject       time.Duration // longest injecting call; 0 means [mishap.CallWithin]. It must end before the server's lease can
@@ -133,8 +136,7 @@ type Runner struct {
 
 const (
 	defaultLook  = time.Second
-	callTimeout  = 30 * time.Second // one revert call
-	checkTimeout = 5 * time.Second  // one safeguard's answer, one look
+	checkTimeout = 5 * time.Second // one safeguard's answer, one look
 )
 
 // Run executes the plan whose journal has been begun with first. It returns the
@@ -190,12 +192,13 @@ func (r *Runner) Resume(ctx context.Context, entries []mishap.Entry, injections 
 // execution is one run under way. Only its loop touches it.
 type execution struct {
 	*Runner
-	rec   *recorder
-	turns bounded.Turns               // of the calls that inject and revert
-	found []mishap.Injection          // what was prepared: the targets as they are now
-	undo  map[string]mishap.Injection // by id, with undo: what reverting needs
-	stop  *mishap.StateChange         // why holding ended
-	owned *owned                      // targets that know that they belong to this run
+	rec      *recorder
+	turns    bounded.Turns               // of the calls that inject and revert
+	settling revert.Settling             // of what they answer
+	found    []mishap.Injection          // what was prepared: the targets as they are now
+	undo     map[string]mishap.Injection // by id, with undo: what reverting needs
+	stop     *mishap.StateChange         // why holding ended
+	owned    *owned                      // targets that know that they belong to this run
 }
 
 func (r *Runner) execution(rec *recorder) *execution {

@@ -1,8 +1,10 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 // verify waits with exponential backoff until the steady state is back. It
 // returns a reason to revert again if a fault is seen once more.
 func (x *execution) verify(ctx context.Context) *mishap.StateChange {
-	if again := x.seenAgain(ctx, min(checkTimeout, x.rec.run.Plan.Experiment.Recovery.Within.Std())); again != nil {
+	if again := x.seenAgain(ctx, min(checkTimeout, x.rec.run.Plan.Experiment.Recovery.Within.Std()), false); again != nil {
 		return again
 	}
 	recovered, stopped := x.recover(ctx)
@@ -26,7 +28,7 @@ func (x *execution) verify(ctx context.Context) *mishap.StateChange {
 		return nil
 	}
 	x.rec.note(mishap.Entry{Recovered: &recovered})
-	if again := x.seenAgain(ctx, checkTimeout); again != nil {
+	if again := x.seenAgain(ctx, checkTimeout, true); again != nil {
 		return again
 	}
 	x.lastLook(ctx)
@@ -35,29 +37,73 @@ func (x *execution) verify(ctx context.Context) *mishap.StateChange {
 }
 
 // seenAgain looks, side by side, whether a reverted fault is in force. Only what
-// was reverted by us counts: what others changed is theirs.
-func (x *execution) seenAgain(ctx context.Context, limit time.Duration) (again *mishap.StateChange) {
-	var looks sync.WaitGroup
-	effects := make([]*mishap.Effect, len(x.rec.run.Injections))
-	for i, in := range x.rec.run.Injections {
+// was reverted by us counts: what others changed is theirs. What may be of before
+// the revert is looked at once more if this is the last look, and says nothing else.
+func (x *execution) seenAgain(ctx context.Context, limit time.Duration, last bool) (again *mishap.StateChange) {
+	var all []mishap.Injection
+	for _, in := range x.rec.run.Injections {
 		if in.State == mishap.InjectionReverted {
-			full := x.injection(in.ID)
-			looks.Go(func() { effects[i] = x.verifyOnce(context.WithoutCancel(ctx), full, limit) })
+			all = append(all, x.injection(in.ID))
 		}
 	}
-	looks.Wait()
-	for i, e := range effects {
-		if e == nil {
+	began := time.Now()
+	var old []mishap.Injection
+	var settled time.Time
+	for _, e := range x.lookSideBySide(ctx, all, limit) {
+		in := x.rec.run.Injection(e.Injection)
+		if until := in.SettledAt.Add(in.Settles.Std()); e.InForce == mishap.Yes && began.Before(until) {
+			old = append(old, x.injection(in.ID))
+			if until.After(settled) {
+				settled = until
+			}
 			continue
 		}
-		if e.InForce == mishap.Yes || e.Traffic != nil {
-			x.rec.note(mishap.Entry{Effect: e}) // also the last of the traffic counts
-		}
-		if in := x.rec.run.Injections[i]; e.InForce == mishap.Yes && again == nil {
-			again = &mishap.StateChange{Cause: mishap.CausePersist, Reason: fmt.Sprintf("%s on %s is seen again after its revert", in.Fault, in.Target.Label())}
+		again = cmp.Or(again, x.seen(e))
+	}
+	if last && again == nil && old != nil && stay(ctx, time.Until(settled)) {
+		for _, e := range x.lookSideBySide(ctx, old, limit) {
+			again = cmp.Or(again, x.seen(e))
 		}
 	}
 	return again
+}
+
+// lookSideBySide looks at all, with as few calls as can be.
+func (x *execution) lookSideBySide(ctx context.Context, all []mishap.Injection, limit time.Duration) []mishap.Effect {
+	calls := mishap.Calls(all)
+	effects := make([][]mishap.Effect, len(calls))
+	var looks sync.WaitGroup
+	for i, call := range calls {
+		looks.Go(func() { effects[i] = x.verifyCall(context.WithoutCancel(ctx), call, limit) })
+	}
+	looks.Wait()
+	return slices.Concat(effects...)
+}
+
+// seen notes what a look at a reverted fault has seen, and says why to revert it
+// again; nil: it is out.
+func (x *execution) seen(e mishap.Effect) *mishap.StateChange {
+	if e.InForce == mishap.Yes || e.Traffic != nil {
+		x.rec.note(mishap.Entry{Effect: &e}) // also the last of the traffic counts
+	}
+	if e.InForce != mishap.Yes {
+		return nil
+	}
+	in := x.rec.run.Injection(e.Injection)
+	return &mishap.StateChange{Cause: mishap.CausePersist, Reason: fmt.Sprintf("%s on %s is seen again after its revert", in.Fault, in.Target.Label())}
+}
+
+// stay waits, and returns false if the caller leaves; an ordinary cancellation
+// does not cut it short.
+func stay(ctx context.Context, d time.Duration) bool {
+	staying, leave := stays(ctx)
+	defer leave()
+	select {
+	case <-time.After(d):
+		return true
+	case <-staying.Done():
+		return false
+	}
 }
 
 // recover asks for the steady state until all probes are met twice running. The

@@ -74,13 +74,7 @@ func (h *holding) look() {
 }
 
 // lookAtAll asks every injection that is in for its effect.
-func (h *holding) lookAtAll() {
-	for _, in := range h.rec.run.Injections {
-		if in.State == mishap.InjectionInjected {
-			h.lookAt(in.ID)
-		}
-	}
-}
+func (h *holding) lookAtAll() { h.lookAt("") }
 
 // send hands an event to the loop, or drops it when the hold is over.
 func (h *holding) send(e event) {
@@ -90,33 +84,69 @@ func (h *holding) send(e event) {
 	}
 }
 
-// lookAt asks one injection for its effect.
-func (h *holding) lookAt(id string) {
-	if h.busy["look "+id] {
-		return
-	}
-	h.busy["look "+id] = true
-	in := h.injection(id) // now: a ramp changes it meanwhile
-	go func() {
-		h.send(event{effect: h.verifyOnce(h.work, in, checkTimeout)})
-	}()
+// looked is what a look at injections that one call takes has seen.
+type looked struct {
+	call    string
+	began   time.Time
+	effects []mishap.Effect
 }
 
-// verifyOnce asks whether the fault is in force. What cannot be known, or not
-// within limit, is an answer too: unknown.
-func (x *execution) verifyOnce(ctx context.Context, in mishap.Injection, limit time.Duration) *mishap.Effect {
-	effect, err := bounded.Call(ctx, limit, "the injector", func(ctx context.Context) (mishap.Effect, error) {
-		injector, err := x.injector(in)
-		if err != nil {
-			return mishap.Effect{}, err
+// lookAt asks the injections of the fault that are in, or those of all, for their
+// effect.
+func (h *holding) lookAt(fault string) {
+	var all []mishap.Injection
+	for _, in := range h.rec.run.Injections {
+		if in.State == mishap.InjectionInjected && (fault == "" || in.Fault == fault) {
+			all = append(all, h.injection(in.ID)) // now: a ramp changes it meanwhile
 		}
-		return injector.Verify(ctx, in)
+	}
+	for _, call := range mishap.Calls(all) {
+		key := "look " + call[0].ID
+		if h.busy[key] {
+			continue
+		}
+		h.busy[key] = true
+		go func() {
+			began := time.Now()
+			h.send(event{looked: &looked{key, began, h.verifyCall(h.work, call, checkTimeout)}})
+		}()
+	}
+}
+
+// looked takes in what a look has seen. That something is not in force is not
+// known while what is read may be of before it was injected.
+func (h *holding) looked(l looked) {
+	h.busy[l.call] = false
+	for _, e := range l.effects {
+		in := h.rec.run.Injection(e.Injection)
+		if e.InForce == mishap.Yes || !l.began.Before(in.InjectedAt.Add(in.Settles.Std())) {
+			h.rec.note(mishap.Entry{Effect: &e})
+		}
+	}
+	h.clear()
+}
+
+// verifyCall asks in one call whether the injections are in force. What cannot be
+// known, or not within limit, is an answer too: unknown.
+func (x *execution) verifyCall(ctx context.Context, all []mishap.Injection, limit time.Duration) []mishap.Effect {
+	replies, err := bounded.Call(ctx, limit, "the injector", func(ctx context.Context) ([]mishap.Reply[mishap.Effect], error) {
+		injector, err := x.injector(all[0])
+		if err != nil {
+			return nil, err
+		}
+		return mishap.VerifyAll(ctx, injector, all), nil
 	})
 	if err != nil {
-		effect = mishap.Effect{InForce: mishap.Unknown, Detail: err.Error()}
+		replies = mishap.Same[mishap.Effect](len(all), err)
 	}
-	effect.Injection, effect.At = in.ID, time.Now()
-	return &effect
+	effects := make([]mishap.Effect, len(all))
+	for i, r := range replies {
+		if effects[i] = r.Value; r.Err != nil {
+			effects[i] = mishap.Effect{InForce: mishap.Unknown, Detail: r.Err.Error()}
+		}
+		effects[i].Injection, effects[i].At = all[i].ID, time.Now()
+	}
+	return effects
 }
 
 // injection is what is known of one; without its undo only who it is.

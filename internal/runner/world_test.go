@@ -144,12 +144,19 @@ func (k *keeper) Hold(_ context.Context, in mishap.Injection) error {
 	return k.p.call(k.w, "hold "+in.Target.ID, func() error { k.held[in.ID] = in; return nil })
 }
 
-func (k *keeper) Inject(ctx context.Context, id string) error {
-	return injector{w: k.w, p: k.p}.Inject(ctx, k.held[id])
+func (k *keeper) all(ids []string) (all []mishap.Injection) {
+	for _, id := range ids {
+		all = append(all, k.held[id])
+	}
+	return all
 }
 
-func (k *keeper) Revert(ctx context.Context, id string) (mishap.Reverted, error) {
-	return injector{w: k.w, p: k.p}.Revert(ctx, k.held[id])
+func (k *keeper) Inject(ctx context.Context, ids []string) []error {
+	return mishap.InjectAll(ctx, injector{w: k.w, p: k.p}, k.all(ids))
+}
+
+func (k *keeper) Revert(ctx context.Context, ids []string) []mishap.Reply[mishap.Reverted] {
+	return mishap.RevertAll(ctx, injector{w: k.w, p: k.p}, k.all(ids))
 }
 
 func (k *keeper) Lost() <-chan struct{} { return k.lost }
