@@ -99,7 +99,7 @@ func (k *call) denied(s Service, a action, record Call) error {
 		return nil
 	}
 	for _, n := range record.Needs {
-		why := k.why(k.who, a.data, n)
+		why := k.why(k.who, s.policied, n)
 		if why == "" {
 			continue
 		}
@@ -107,19 +107,19 @@ func (k *call) denied(s Service, a action, record Call) error {
 		switch s.prefix {
 		case "ec2":
 			return &Error{Status: http.StatusForbidden, Code: "UnauthorizedOperation", Message: "You are not authorized to perform this operation. " + message + ". Encoded authorization failure message: fake"}
-		case "autoscaling", "iam", "sts", "cloudformation", "s3", "sqs":
+		case "autoscaling", "iam", "sts", "cloudformation", "s3":
 			return &Error{Status: http.StatusForbidden, Code: "AccessDenied", Message: message}
 		case "lambda":
 			return &Error{Status: http.StatusForbidden, Code: "AccessDeniedException", Message: message}
 		}
-		return &Error{Code: "AccessDeniedException", Message: message}
+		return &Error{Code: "AccessDeniedException", Message: message, Query: map[string]string{"sqs": "AccessDenied"}[s.prefix]}
 	}
 	return nil
 }
 
-// why somebody lacks a permission, in AWS's words; empty if it is not lacking. Of
-// the data plane, the resource's own policy counts too.
-func (c *Cloud) why(who identity, data bool, n Need) string {
+// why somebody lacks a permission, in AWS's words; empty if it is not lacking. The
+// policies of resources may count too.
+func (c *Cloud) why(who identity, policied bool, n Need) string {
 	r := policy.Request{Action: n.Action, Resource: n.Resource, Principals: who.names(), Context: n.Context, Time: c.at}
 	for _, g := range c.guards[who.account] {
 		if policy.Judge(r, g.text) == policy.Denies {
@@ -127,7 +127,7 @@ func (c *Cloud) why(who identity, data bool, n Need) string {
 		}
 	}
 	by := policy.Silent
-	if text := c.holder(n.Resource).Str("_policy"); data && text != "" {
+	if text := c.holder(n.Resource).Str("_policy"); policied && text != "" {
 		by = policy.Judge(r, text)
 	}
 	switch is := policy.Judge(r, c.policies(who.role)...); {

@@ -13,6 +13,8 @@ func New(s Settings) *Cloud {
 		guards: map[string][]guardrail{}, off: map[Place]bool{}, looking: map[string]bool{},
 		services: map[string]Service{ // by the name that requests are signed for
 			"ec2": ec2(), "autoscaling": autoScaling(), "sts": sts(), "iam": iam(), "ssm": ssm(),
+			"lambda": lambda(), "sqs": sqs(), "s3": s3(), "dynamodb": dynamoDB(), "kinesis": kinesis(),
+			"tagging": tagging(), "resource-groups": resourceGroups(), "cloudformation": cloudFormation(),
 		},
 	}
 }

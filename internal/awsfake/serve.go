@@ -20,6 +20,8 @@ type Service struct {
 	prefix  string // of its actions in policies
 	actions map[string]action
 
+	policied bool // its resources have policies of their own, which count in all it does
+
 	route  func(q wire.Request) (name string, in Doc) // of REST, where method and path say what is meant
 	settle func(c *Cloud, p Place)                    // puts there what every account has
 }
@@ -29,7 +31,6 @@ type action struct {
 	do    func(k *call) (Doc, error)
 	needs func(k *call) []Need // what it must be allowed; none: its own name, on *
 	free  bool                 // nobody needs a permission
-	data  bool                 // of the data plane: the resource's policy counts too
 }
 
 // call is one that is being answered.

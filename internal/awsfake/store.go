@@ -89,8 +89,9 @@ func (c *Cloud) Drop(p Place, k Kind, id string) {
 	c.drop(k.ARN(p, id))
 }
 
-// Snapshot is all there truly is, as text without what differs each time: times,
-// and ids that are given anew whenever something is put back.
+// Snapshot is all there truly is, or all of the kinds: a line each, without what
+// differs each time: times, the order of lists, and ids that are given anew
+// whenever something is put back.
 func (c *Cloud) Snapshot(kinds ...Kind) string {
 	defer c.lock()()
 	var lines []string
@@ -107,7 +108,7 @@ func (c *Cloud) Snapshot(kinds ...Kind) string {
 	return strings.Join(lines, "\n")
 }
 
-// lasting leaves out what differs each time.
+// lasting leaves out what differs each time, the order of lists too.
 func lasting(v any) any {
 	switch v := v.(type) {
 	case Doc:
@@ -120,10 +121,15 @@ func lasting(v any) any {
 		}
 		return all
 	case []Doc:
-		all := []any{}
+		all := []string{}
 		for _, one := range v {
-			all = append(all, lasting(one))
+			text, err := json.Marshal(lasting(one))
+			if err != nil {
+				panic(fmt.Sprintf("write %v: %v", one, err)) // a document that cannot be sent either
+			}
+			all = append(all, string(text))
 		}
+		slices.Sort(all)
 		return all
 	}
 	return v
