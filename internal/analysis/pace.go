@@ -15,7 +15,9 @@ type pace struct {
 	fault []paced   // seconds, and the information at the margin
 }
 
-type paced struct{ t, v, bad float64 }
+// paced is a note, of so many bad requests; deff is the design effect that they had
+// with the fault.
+type paced struct{ t, v, bad, deff float64 }
 
 // note keeps one of every quarter more of the time.
 func note(to *[]paced, p paced) {
@@ -42,7 +44,7 @@ func (p *pace) before(sums slots.RowSums, upTo time.Time) {
 
 func (p *pace) since(r *row, after float64) {
 	if s := r.at(r.margin); after > 0 && s.info > 0 {
-		note(&p.fault, paced{t: after, v: s.info, bad: r.control.Y + r.experiment.Y})
+		note(&p.fault, paced{t: after, v: s.info, bad: r.control.Y + r.experiment.Y, deff: s.deff})
 	}
 }
 
@@ -74,6 +76,21 @@ func half(all []paced) (early, late paced, both bool) {
 // relatively.
 func chance(bad float64) float64 { return math.Sqrt(2 / max(bad, 1)) }
 
+// firstBursts are the first so many bursts of bad requests, by which it is seen how
+// many are in one: of users that stay unlike, too few come again among them.
+const firstBursts = 8
+
+// bursts is in how many bursts the bad requests of a note came: so many may differ
+// by chance.
+func bursts(all []paced, at paced) float64 {
+	for _, p := range all {
+		if p.bad >= firstBursts*p.deff {
+			return at.bad / p.deff
+		}
+	}
+	return at.bad / at.deff
+}
+
 // clustering is how requests of one unit hang together, by the baseline: bursts
 // multiply the variance; users that stay unlike add to it with time, by so much
 // a second. What grows as chance does is taken for bursts.
@@ -102,7 +119,7 @@ func (p *pace) ahead() (a, b float64, known bool) {
 		return a, 0, true
 	}
 	slope := (1/early.v - 1/late.v) / (1/early.t - 1/late.t)
-	if left := 1/late.v - slope/late.t; slope > 0 && left*late.v > 2*chance(early.bad) {
+	if left := 1/late.v - slope/late.t; slope > 0 && left*late.v > 2*chance(bursts(p.fault, early)) {
 		return slope, left, true
 	}
 	return a, 0, true

@@ -52,6 +52,7 @@ type score struct {
 	z, info float64
 	rate    float64 // pooled share of bad requests, if E has d more
 	theta   float64
+	deff    float64 // how many times the variance of independent requests it has
 }
 
 func (p *pair) at(d float64) score {
@@ -67,9 +68,10 @@ func (p *pair) at(d float64) score {
 		s.theta = rs / p.ss
 	}
 	s.t = p.e.Y - rE*p.e.N - (p.c.Y - rC*p.c.N) - s.theta*(p.sE-p.sC)
-	s.v = max(rr-s.theta*rs, p.independent(rC, d))
+	least := p.independent(rC, d)
+	s.v = max(rr-s.theta*rs, least)
 	if s.v > 0 {
-		s.z, s.info = s.t/math.Sqrt(s.v), s.a*s.a/s.v
+		s.z, s.info, s.deff = s.t/math.Sqrt(s.v), s.a*s.a/s.v, s.v/least
 	}
 	return s
 }

@@ -16,6 +16,8 @@ type End struct {
 	Reason  string
 	// Own is how much more of the requests of the experiment's own users failed than without the fault.
 	Own float64
+	// Foreseen is how long the baseline promised at the mean until it is held.
+	Foreseen time.Duration
 }
 
 const (
@@ -82,7 +84,13 @@ func (w World) Play(seed uint64) (End, error) {
 	if err != nil || why != "" {
 		return End{Verdict: mishap.Inconclusive, Reason: why}, err
 	}
-	return r.hold(injected)
+	foreseen := time.Duration(0)
+	for _, row := range r.comparison.Baseline().Rows {
+		foreseen = max(foreseen, row.Clear.Mean)
+	}
+	end, err := r.hold(injected)
+	end.Foreseen = foreseen
+	return end, err
 }
 
 // start begins the traffic.
