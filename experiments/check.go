@@ -53,6 +53,9 @@ func (c *checker) check() {
 	c.checkSafeguards()
 	c.checkLimits()
 	c.checkSchedule()
+	if c.form.Compare != nil && c.options.Compare != nil && len(c.problems) == 0 {
+		c.complainErr(c.root, c.options.Compare(c.form.experiment()))
+	}
 }
 
 func (c *checker) checkName() {

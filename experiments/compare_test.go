@@ -59,6 +59,20 @@ func TestAFileOfBeforeIsToldWhatChangedAndWhatToWrite(t *testing.T) {
 	}
 }
 
+// TestWhatAComparisonCannotTellOfAFaultIsWarnedOf at the place that whoever knows faults names.
+func TestWhatAComparisonCannotTellOfAFaultIsWarnedOf(t *testing.T) {
+	var warned experiments.Problems
+	o := options()
+	o.Warn = func(p experiments.Problem) { warned = append(warned, p) }
+	o.Compare = func(e mishap.Experiment) error {
+		return &mishap.Warning{FieldError: mishap.FieldError{Path: "faults[0].with.delay", Msg: "of " + e.Faults[0].Name, Hint: "write"}}
+	}
+	load(t, o, "testdata/compare-units.yaml")
+	if len(warned) != 1 || !strings.Contains(warned[0].String(), "compare-units.yaml:23:19: ") || !strings.Contains(warned[0].String(), "of payments is slow") || warned[0].Hint != "write" {
+		t.Errorf("warned %v", warned)
+	}
+}
+
 // TestAFaultThatIsInHardlyLongerThanAtLeastIsWarnedOf with the line to write.
 func TestAFaultThatIsInHardlyLongerThanAtLeastIsWarnedOf(t *testing.T) {
 	for lasts, want := range map[string]string{"5m": "", "2m": "write for: 4m, or atLeast: 1m"} {

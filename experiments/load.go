@@ -39,6 +39,8 @@ type Options struct {
 	// order. Problems are [*mishap.FieldError] and [*mishap.Warning] values, joined.
 	// Nil checks nothing.
 	Schedule func(mishap.Experiment) error
+	// Compare does the same for what a comparison can tell of the experiment's faults.
+	Compare func(mishap.Experiment) error
 	// Environment names the file of values environments/NAME.yaml; empty: none.
 	Environment string
 	// Cache spares reading what did not change; nil reads everything. It is not

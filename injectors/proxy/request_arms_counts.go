@@ -116,6 +116,9 @@ type Exposure struct {
 	// Unknown is why that cannot be told, if it cannot; empty also where nobody
 	// could expect it.
 	Unknown string
+	// Path is the parameter that keeps it from being known, in the experiment; empty
+	// if it is none.
+	Path string
 }
 
 // Known reports whether it can be told.

@@ -5,6 +5,7 @@ import (
 
 	"mishap"
 	"mishap/experiments"
+	proxyfault "mishap/injectors/proxy"
 )
 
 // Load reads experiments. Names of proxies are checked if strict, or if there
@@ -40,6 +41,7 @@ func (c *Catalog) LoadOptions(given Given, strict bool) experiments.Options {
 		Catalogs: c.Checked(), Vars: given.Vars, Environment: given.Environment, LongestRun: c.settings.LongestRun.Std(),
 		CheckProxies: strict || c.settings.File != "",
 		Schedule:     c.checkSchedule,
+		Compare:      func(e mishap.Experiment) error { return proxyfault.ExposureOf(e).Warning() },
 	}
 	for _, p := range c.settings.Proxies {
 		o.Proxies = append(o.Proxies, p.Name)

@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"mishap"
-	"mishap/internal/api"
 	"mishap/internal/ledger"
 	"mishap/internal/report"
 )
@@ -60,17 +59,11 @@ func (d *Desk) RunsOf(ctx context.Context, experiment string, limit int) ([]*mis
 	if err != nil {
 		return nil, err
 	}
-	records, err := book.Runs(ctx, api.MostRuns)
+	records, err := book.RunsOf(ctx, experiment, limit)
 	if err != nil {
 		return nil, err
 	}
-	var some []ledger.Record
-	for _, r := range records {
-		if r.Experiment == experiment && len(some) < limit {
-			some = append(some, r)
-		}
-	}
-	return replayAll(ctx, book, some)
+	return replayAll(ctx, book, records)
 }
 
 // replayAll folds the journals of runs.

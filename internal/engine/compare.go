@@ -304,11 +304,11 @@ func (c *comparer) passed(ctx context.Context, name string) (uint64, error) {
 }
 
 // lastIncident is the last run of an experiment that deviated, with a fault, among
-// the latest; none if there is none.
+// its latest; none if there is none.
 func lastIncident(ctx context.Context, book ledger.Ledger, experiment string) (none comparison.Incident, err error) {
-	records, err := book.Runs(ctx, api.MostRuns)
+	records, err := book.RunsOf(ctx, experiment, api.MostRuns)
 	for _, r := range records {
-		if r.Experiment != experiment || r.Verdict != mishap.Deviated {
+		if r.Verdict != mishap.Deviated {
 			continue
 		}
 		entries, err := book.Entries(ctx, r.ID)

@@ -314,6 +314,28 @@ func TestRunsAreFoundByTheirBeginning(t *testing.T) {
 	})
 }
 
+// However many runs of others came since.
+func TestRunsOfAnExperimentAreFoundBehindThoseOfOthers(t *testing.T) {
+	each(t, func(t *testing.T, b book) {
+		for i, experiment := range []string{"rare", "often", "other"} {
+			s := start("r-"+experiment, experiment, experiment)
+			s.First.At = epoch.Add(time.Duration(i) * time.Minute)
+			_, err := b.Begin(t.Context(), s)
+			must(t, err)
+		}
+		for _, experiment := range []string{"rare", "other"} {
+			found, err := b.RunsOf(t.Context(), experiment, 1)
+			must(t, err)
+			if len(found) != 1 || found[0].ID != "r-"+experiment {
+				t.Errorf("runs of %s: %+v", experiment, found)
+			}
+		}
+		if found, err := b.RunsOf(t.Context(), "never", 2); err != nil || len(found) != 0 {
+			t.Errorf("runs of none: %+v, %v", found, err)
+		}
+	})
+}
+
 // The database may write an injection and be lost before it says so.
 func TestARunGoesOnWhenTheAnswerToPrepareIsLost(t *testing.T) {
 	for _, written := range []bool{true, false} {

@@ -36,6 +36,7 @@ type Runs interface {
 	Holder(ctx context.Context, thing string) (run string, err error)
 
 	Runs(ctx context.Context, limit int) ([]Record, error)
+	RunsOf(ctx context.Context, experiment string, limit int) ([]Record, error)
 	Latest(context.Context) ([]Record, error)
 	Unfinished(context.Context) ([]Record, error)
 	Ongoing(context.Context) ([]mishap.Ongoing, error)

@@ -251,9 +251,18 @@ func (m *Memory) Injections(_ context.Context, run string) ([]mishap.Injection, 
 
 // Runs is like [SQLite.Runs].
 func (m *Memory) Runs(_ context.Context, limit int) ([]Record, error) {
-	all := m.records(func(Record) bool { return true })
+	return m.newest(limit, func(Record) bool { return true }), nil
+}
+
+// RunsOf is like [SQLite.RunsOf].
+func (m *Memory) RunsOf(_ context.Context, experiment string, limit int) ([]Record, error) {
+	return m.newest(limit, func(r Record) bool { return r.Experiment == experiment }), nil
+}
+
+func (m *Memory) newest(limit int, keep func(Record) bool) []Record {
+	all := m.records(keep)
 	slices.Reverse(all)
-	return all[:min(limit, len(all))], nil
+	return all[:min(limit, len(all))]
 }
 
 // Unfinished is like [SQLite.Unfinished].

@@ -81,6 +81,11 @@ func (s *store) Runs(ctx context.Context, limit int) ([]Record, error) {
 	return s.records(ctx, `ORDER BY began DESC, id LIMIT ?`, limit)
 }
 
+// RunsOf lists the latest runs of one experiment, newest first, at most limit.
+func (s *store) RunsOf(ctx context.Context, experiment string, limit int) ([]Record, error) {
+	return s.records(ctx, `WHERE experiment = ? ORDER BY began DESC, id LIMIT ?`, experiment, limit)
+}
+
 // Unfinished lists the runs that are active, oldest first.
 func (s *store) Unfinished(ctx context.Context) ([]Record, error) {
 	return s.records(ctx, `WHERE ended IS NULL ORDER BY began, id`)
