@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/listener"
 )
 
 // serveProfiled is mishap proxy with a CPU profile, which the program itself does not offer.
@@ -27,9 +28,9 @@ func serveProfiled(path, host string) error {
 	if err != nil {
 		return err
 	}
-	var list []proxy.Listener
+	var list []listener.Config
 	for _, s := range services() {
-		list = append(list, proxy.Listener{Name: s.name, Listen: address(s.listen), Upstream: (&bench{host: host}).upstreamAt(s),
+		list = append(list, listener.Config{Name: s.name, Listen: address(s.listen), Upstream: (&bench{host: host}).upstreamAt(s),
 			Control: filepath.Join(dir, "control")})
 	}
 	err = proxy.Serve(ctx, proxy.Options{Listeners: list})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/spawn"
 )
 
@@ -30,7 +31,7 @@ type child struct {
 }
 
 // Start begins the program with the ports, and waits until it has taken them.
-func (c *child) Start(ports proxy.Ports, before string) error {
+func (c *child) Start(ports listener.Ports, before string) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -91,7 +92,7 @@ func inherit(o *proxy.Options) error {
 	if err := json.Unmarshal([]byte(text), &names); err != nil {
 		return fmt.Errorf("read %s: %w", portsVariable, err)
 	}
-	o.Ports = proxy.Ports{}
+	o.Ports = listener.Ports{}
 	for i, name := range names {
 		o.Ports[name] = os.NewFile(uintptr(firstPort+i), name)
 	}

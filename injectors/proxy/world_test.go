@@ -15,6 +15,7 @@ import (
 	real "mishap/internal/proxy"
 	"mishap/internal/proxy/control"
 	wire "mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 )
 
@@ -87,7 +88,7 @@ func startProxyTo(t *testing.T, protocol, upstream string) (socket, address stri
 	ready, done := make(chan string, 1), make(chan error, 1)
 	go func() {
 		done <- real.Serve(ctx, real.Options{
-			Listeners: []real.Listener{{Name: "payments", Listen: "127.0.0.1:0", Upstream: upstream, Control: socket, Protocol: protocol}},
+			Listeners: []listener.Config{{Name: "payments", Listen: "127.0.0.1:0", Upstream: upstream, Control: socket, Protocol: protocol}},
 			Ready:     func(list []registry.ProxyStatus) { ready <- list[0].Listen },
 		})
 	}()

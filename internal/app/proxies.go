@@ -13,6 +13,7 @@ import (
 	"mishap"
 	"mishap/internal/certs"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 	"mishap/internal/toxiproxy"
 )
@@ -20,10 +21,10 @@ import (
 // ServeProxies runs the proxies of the settings until ctx ends, and Toxiproxy's API if it is given an address for it.
 // Ready is called once all of them listen, with the API's real address.
 func (a *App) ServeProxies(ctx context.Context, o proxy.Options, toxi toxiproxy.Options, ready func([]registry.ProxyStatus, net.Addr)) error {
-	var listeners []proxy.Listener
+	var listeners []listener.Config
 	for _, p := range a.Settings.Proxies {
-		listeners = append(listeners, proxy.Listener{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control, ControlTLS: certs.Mutual(p.ControlTLS),
-			SNI: p.SNI, Edge: p.Edge, Egress: p.Egress, TLS: (*proxy.ServerTLS)(p.TLS), UpstreamTLS: (*proxy.ClientTLS)(p.UpstreamTLS)})
+		listeners = append(listeners, listener.Config{Name: p.Name, Listen: p.Listen, Upstream: p.Upstream, Protocol: p.Protocol, Control: p.Control, ControlTLS: certs.Mutual(p.ControlTLS),
+			SNI: p.SNI, Edge: p.Edge, Egress: p.Egress, TLS: (*listener.ServerTLS)(p.TLS), UpstreamTLS: (*listener.ClientTLS)(p.UpstreamTLS)})
 	}
 	if listeners == nil && toxi.Address == "" {
 		return mishap.Invalid(mishap.WithHint(errors.New("the settings have no proxies"), "list them in mishap.yaml: proxies: [{name: payments, listen: \"127.0.0.1:9001\", upstream: \"127.0.0.1:9000\"}]"))

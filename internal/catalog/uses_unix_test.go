@@ -21,6 +21,7 @@ import (
 	sources "mishap/internal/metrics"
 	"mishap/internal/outside"
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 	"mishap/internal/usestest"
 )
@@ -96,7 +97,7 @@ func serveProxy(t *testing.T) string {
 	ready, done := make(chan bool, 1), make(chan error, 1)
 	go func() {
 		done <- proxy.Serve(ctx, proxy.Options{
-			Listeners: []proxy.Listener{{Name: "payments", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:9", Control: socket, Protocol: "http"}},
+			Listeners: []listener.Config{{Name: "payments", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:9", Control: socket, Protocol: "http"}},
 			Ready:     func([]registry.ProxyStatus) { ready <- true },
 		})
 	}()

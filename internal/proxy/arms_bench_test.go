@@ -18,6 +18,7 @@ import (
 	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 )
 
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 	}
 	go func() {
 		err := proxy.Serve(context.Background(), proxy.Options{
-			Listeners: []proxy.Listener{{Name: "web", Listen: "127.0.0.1:0", Upstream: upstream, Control: socket, Protocol: fault.HTTP, Edge: true}},
+			Listeners: []listener.Config{{Name: "web", Listen: "127.0.0.1:0", Upstream: upstream, Control: socket, Protocol: fault.HTTP, Edge: true}},
 			Ready:     func(list []registry.ProxyStatus) { go benchReady(socket, list[0].Listen, share, met) },
 		})
 		fmt.Fprintln(os.Stderr, err)

@@ -16,6 +16,7 @@ import (
 	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 	"mishap/internal/slots"
 )
@@ -60,7 +61,7 @@ func newChain(t testing.TB, version string, serve func(r *http.Request, call cal
 	shop := listen(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(serve(r, call)) })
 	pays := listen(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "paid") })
 	socket := filepath.Join(t.TempDir(), "c.sock")
-	list, _ := serveWith(t, proxy.Options{Listeners: []proxy.Listener{
+	list, _ := serveWith(t, proxy.Options{Listeners: []listener.Config{
 		{Name: "web", Listen: "127.0.0.1:0", Upstream: shop, Control: socket, Protocol: fault.HTTP, Edge: true},
 		{Name: "pays", Listen: "127.0.0.1:0", Upstream: pays, Control: socket, Protocol: fault.HTTP},
 	}})

@@ -12,6 +12,7 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 )
 
@@ -284,8 +285,8 @@ func TestArmsThatCannotBeAreRefusedWithASentence(t *testing.T) {
 			t.Errorf("arms of %s: %v", id, err)
 		}
 	}
-	l := proxy.Listener{Name: "x", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Edge: true, Control: t.TempDir() + "/c"}
-	if err := proxy.Serve(t.Context(), proxy.Options{Listeners: []proxy.Listener{l}}); err == nil || !strings.Contains(err.Error(), "others know no baggage") {
+	l := listener.Config{Name: "x", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Edge: true, Control: t.TempDir() + "/c"}
+	if err := proxy.Serve(t.Context(), proxy.Options{Listeners: []listener.Config{l}}); err == nil || !strings.Contains(err.Error(), "others know no baggage") {
 		t.Errorf("edge of tcp: %v", err)
 	}
 }

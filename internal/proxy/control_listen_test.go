@@ -21,6 +21,7 @@ import (
 	"mishap/internal/freeport"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/control"
+	"mishap/internal/proxy/listener"
 )
 
 // authority makes a CA in a folder of its own, and certificates for 127.0.0.1 that it signs.
@@ -57,7 +58,7 @@ func authority(t *testing.T) (issue func(name string) certs.Mutual) {
 
 func TestControlOverTLSNeedsACertificateOfTheCA(t *testing.T) {
 	issue, address := authority(t), "tcp://"+freeport.Address()
-	serve(t, proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Control: address, ControlTLS: issue("server")})
+	serve(t, listener.Config{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Control: address, ControlTLS: issue("server")})
 	client, err := control.NewSecureClient(address, issue("client"))
 	if err != nil {
 		t.Fatal(err)
@@ -82,15 +83,15 @@ func TestControlThatOthersReachNeedsTLS(t *testing.T) {
 		"tcp://:7000":        "give controlTLS",
 		"tcp://7000":         "write host:port",
 	} {
-		l := proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Control: control}
-		if err := proxy.Serve(t.Context(), proxy.Options{Listeners: []proxy.Listener{l}}); err == nil || !strings.Contains(err.Error(), want) {
+		l := listener.Config{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Control: control}
+		if err := proxy.Serve(t.Context(), proxy.Options{Listeners: []listener.Config{l}}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", control, err, want)
 		}
 	}
 	files := certs.Mutual{Cert: "none.pem", Key: "none.key", CA: "none.pem"}
 	for control, want := range map[string]string{"tcp://0.0.0.0:7000": "read certificate \"none.pem\"", "c.sock": "leave controlTLS out"} {
-		l := proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Control: control, ControlTLS: files}
-		if err := proxy.Serve(t.Context(), proxy.Options{Listeners: []proxy.Listener{l}}); err == nil || !strings.Contains(err.Error(), want) {
+		l := listener.Config{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Control: control, ControlTLS: files}
+		if err := proxy.Serve(t.Context(), proxy.Options{Listeners: []listener.Config{l}}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", control, err, want)
 		}
 	}
@@ -99,7 +100,7 @@ func TestControlThatOthersReachNeedsTLS(t *testing.T) {
 // TestAWebPageCannotPutFaultsIn: a browser on this machine reaches loopback too.
 func TestAWebPageCannotPutFaultsIn(t *testing.T) {
 	address := freeport.Address()
-	serve(t, proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Control: "tcp://" + address})
+	serve(t, listener.Config{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Control: "tcp://" + address})
 	if _, err := control.NewClient("tcp://" + address).Proxies(t.Context()); err != nil {
 		t.Fatal(err)
 	}

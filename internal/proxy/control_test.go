@@ -15,6 +15,7 @@ import (
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 )
 
@@ -174,7 +175,7 @@ func TestStaleControlSocketIsReplacedAndNoOther(t *testing.T) {
 			l.Close()
 		}, ""},
 		{"of a running proxy", func(t *testing.T, path string) {
-			serve(t, proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: address, Control: path})
+			serve(t, listener.Config{Name: "web", Listen: "127.0.0.1:0", Upstream: address, Control: path})
 		}, "belongs to a running proxy"},
 		{"of another program", func(t *testing.T, path string) {
 			l, err := net.Listen("unix", path)
@@ -192,12 +193,12 @@ func TestStaleControlSocketIsReplacedAndNoOther(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "c.sock")
 			c.prepare(t, path)
-			web := proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: address, Control: path}
+			web := listener.Config{Name: "web", Listen: "127.0.0.1:0", Upstream: address, Control: path}
 			if c.want == "" {
 				serve(t, web)
 				return
 			}
-			err := proxy.Serve(t.Context(), proxy.Options{Listeners: []proxy.Listener{web}})
+			err := proxy.Serve(t.Context(), proxy.Options{Listeners: []listener.Config{web}})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("got %v, want %q", err, c.want)
 			}
@@ -213,17 +214,17 @@ func TestStartNamesEveryProblem(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "c.sock")
 	for _, c := range []struct {
 		name      string
-		listeners []proxy.Listener
+		listeners []listener.Config
 		want      []string
 	}{
 		{"nothing", nil, []string{"there is no proxy to run"}},
-		{"form", []proxy.Listener{
+		{"form", []listener.Config{
 			{Name: "a b", Listen: "8080", Upstream: "127.0.0.1:0"},
 			{Name: "web", Listen: "127.0.0.1:7001", Upstream: ":80"},
 			{Name: "web", Listen: ":7001", Upstream: ":7001"},
 		}, []string{"no proxy names a control socket", "proxy name \"a b\"", "write host:port", "port \"0\"",
 			"upstream without a host", "two proxies are named \"web\"", "both listen on port", "forward to itself"}},
-		{"ports", []proxy.Listener{
+		{"ports", []listener.Config{
 			{Name: "good", Listen: "127.0.0.1:0", Upstream: taken, Control: socket},
 			{Name: "api", Listen: taken, Upstream: "127.0.0.1:1"},
 			{Name: "far", Listen: "192.0.2.1:0", Upstream: "127.0.0.1:1"},
@@ -243,8 +244,8 @@ func TestStartNamesEveryProblem(t *testing.T) {
 func TestProxiesTellRealAddresses(t *testing.T) {
 	first, second := upstream(t, echo), upstream(t, echo)
 	socket := filepath.Join(t.TempDir(), "c.sock")
-	list, _ := serve(t, proxy.Listener{Name: "a", Listen: "127.0.0.1:0", Upstream: first, Control: socket},
-		proxy.Listener{Name: "b", Listen: "127.0.0.1:0", Upstream: second})
+	list, _ := serve(t, listener.Config{Name: "a", Listen: "127.0.0.1:0", Upstream: first, Control: socket},
+		listener.Config{Name: "b", Listen: "127.0.0.1:0", Upstream: second})
 	again, err := control.NewClient(socket).Proxies(t.Context())
 	if err != nil || len(list) != 2 || len(again) != 2 || again[0] != list[0] || again[1] != list[1] {
 		t.Fatalf("told %v, then %v, %v", list, again, err)

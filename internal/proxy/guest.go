@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 	"mishap/internal/proxy/stream"
 )
@@ -16,11 +17,11 @@ type Guest struct {
 	server *server
 	via    string          // the API that it came through
 	ctx    context.Context // of its connections
-	config Listener        // the name never changes; mu guards the rest
+	config listener.Config // the name never changes; mu guards the rest
 
 	mu     sync.Mutex // never held across a call that waits for a peer
 	faults []*registry.Active
-	now    *listener // nil while it is closed
+	now    *listener.TCP // nil while it is closed
 	cancel context.CancelFunc
 	past   stream.Traffic // of listeners that are closed
 	gone   bool           // it cannot be opened any more
@@ -35,22 +36,24 @@ func (g *Guest) Open(listen, upstream string) (address string, err error) {
 	case g.gone:
 		return "", ErrStopped
 	case g.now != nil:
-		return g.now.tcp.Addr().String(), nil
+		return g.now.Status().Listen, nil
 	}
 	g.config.Listen, g.config.Upstream = listen, upstream
-	l := g.server.newListener(g.config)
-	if err := l.listen(g.ctx, nil); err != nil {
+	l := listener.NewTCP(g.config, g.server.log, g.server.shared)
+	if err := l.Listen(g.ctx, nil); err != nil {
 		return "", err
 	}
-	l.faults, l.closes = g.faults, true
+	l.Closes = true
+	l.Set(g.faults)
+	address = l.Status().Listen
 	ctx, cancel := context.WithCancel(g.ctx)
 	g.now, g.cancel = l, cancel
 	g.server.guests.tasks.Go(func() {
-		defer l.tasks.Wait()
-		l.serve(ctx)
+		defer l.Wait()
+		l.Serve(ctx)
 	})
-	g.server.log.Info("proxy listens", "proxy", g.config.Name, "listen", l.tcp.Addr(), "upstream", upstream)
-	return l.tcp.Addr().String(), nil
+	g.server.log.Info("proxy listens", "proxy", g.config.Name, "listen", address, "upstream", upstream)
+	return address, nil
 }
 
 // Close stops listening and resets every connection. The port is free when it returns; what ends its goroutines does not
@@ -70,8 +73,8 @@ func (g *Guest) close() bool {
 		return false
 	}
 	g.cancel()
-	g.now.shut()
-	g.past = g.past.Plus(g.now.traffic())
+	g.now.Shut()
+	g.past = g.past.Plus(g.now.Traffic())
 	g.now, g.cancel = nil, nil
 	g.server.log.Info("proxy is closed", "proxy", g.config.Name)
 	return true
@@ -107,7 +110,7 @@ func (p guestPort) Leads() string {
 	g := p.guest
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return leadsTo(g.config)
+	return g.config.Leads()
 }
 
 // Coverage implements registry.Port.
@@ -128,7 +131,7 @@ func (g *Guest) status() registry.ProxyStatus {
 		c := g.config
 		return registry.ProxyStatus{Name: c.Name, Listen: c.Listen, Upstream: c.Upstream, Protocol: fault.TCP, Faults: len(g.faults)}
 	}
-	return g.now.status()
+	return g.now.Status()
 }
 
 func (g *Guest) traffic() stream.Traffic {
@@ -137,7 +140,7 @@ func (g *Guest) traffic() stream.Traffic {
 	if g.now == nil {
 		return g.past
 	}
-	return g.past.Plus(g.now.traffic())
+	return g.past.Plus(g.now.Traffic())
 }
 
 // guests are the proxies that came while a server ran.

@@ -2,58 +2,21 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"os"
 	"time"
 
 	"mishap/internal/proxy/control"
-	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 )
 
 // drainFor is how long a server that was succeeded keeps its connections, unless its options say otherwise.
 const drainFor = time.Hour
 
-// Ports are listening sockets that another server had, by network and address as its settings name them ("tcp
-// 127.0.0.1:9001"). A server takes those of its own listeners over, with the clients that wait in them.
-type Ports map[string]*os.File
-
-func portName(l Listener) string {
-	if l.Protocol == fault.UDP {
-		return "udp " + l.Listen
-	}
-	return "tcp " + l.Listen
-}
-
-// tcp gives the port of a listener: one that was handed over, or a new one.
-func (p Ports) tcp(ctx context.Context, l Listener) (net.Listener, error) {
-	if f := p[portName(l)]; f != nil {
-		return net.FileListener(f)
-	}
-	return new(net.ListenConfig).Listen(ctx, "tcp", l.Listen)
-}
-
-// udp is tcp for datagrams.
-func (p Ports) udp(ctx context.Context, l Listener) (net.PacketConn, error) {
-	if f := p[portName(l)]; f != nil {
-		return net.FilePacketConn(f)
-	}
-	return new(net.ListenConfig).ListenPacket(ctx, "udp", l.Listen)
-}
-
-// close closes the files: what was taken over was duplicated.
-func (p Ports) close() {
-	for _, f := range p {
-		_ = f.Close()
-	}
-}
-
 // Successor is a process that takes a server's place.
 type Successor interface {
 	// Start begins it, and returns when it has taken the ports. An error leaves the old server as it is. before is the
 	// socket where this server answers the control API from Release on, for the connections that stay with it.
-	Start(ports Ports, before string) error
+	Start(ports listener.Ports, before string) error
 	// Release tells it that the control API is free, and that it may begin.
 	Release() error
 }
@@ -62,14 +25,14 @@ type Successor interface {
 // survives: a successor has none. Those that it gets reach the connections here by another control API, which is given
 // back. On an error this server still has the ports.
 func (s *server) handOver(ctx context.Context, next Successor, outside *control.Endpoint) (*control.Endpoint, error) {
-	ports := Ports{}
-	defer ports.close()
+	ports := listener.Ports{}
+	defer ports.Close()
 	for i, l := range s.listeners {
-		f, err := l.file()
+		f, err := l.File()
 		if err != nil {
 			return nil, fmt.Errorf("hand over the port of proxy %q: %w", s.configs[i].Name, err)
 		}
-		ports[portName(s.configs[i])] = f
+		ports[s.configs[i].Port()] = f
 	}
 	here, path, err := s.control.OpenLeft(ctx)
 	if err != nil {
@@ -86,7 +49,7 @@ func (s *server) handOver(ctx context.Context, next Successor, outside *control.
 		return nil, fmt.Errorf("let the successor begin: %w", err)
 	}
 	for _, l := range s.listeners {
-		l.retire()
+		l.Retire()
 	}
 	return here, nil
 }
@@ -106,11 +69,11 @@ func (s *server) reopen(ctx context.Context, e *control.Endpoint) (*control.Endp
 // leave ends the server as gently as can be in a time.
 func (s *server) leave(ctx context.Context, endpoint *control.Endpoint, grace time.Duration) {
 	for _, l := range s.listeners {
-		l.retire() // before faults let go of requests: their connections end too
+		l.Retire() // before faults let go of requests: their connections end too
 	}
 	s.faults.End()
 	endpoint.Close()
-	s.drain(ctx, grace, nil, front.busy)
+	s.drain(ctx, grace, nil, front.Busy)
 }
 
 // drain waits until nothing is left on any listener and no fault is in force, whose numbers a successor still asks for, but
@@ -139,44 +102,3 @@ func (s *server) drain(ctx context.Context, most time.Duration, hurry <-chan str
 		}
 	}
 }
-
-var errNotListening = errors.New("it does not listen")
-
-func (l *listener) file() (*os.File, error) {
-	if l.tcp == nil {
-		return nil, errNotListening
-	}
-	return l.tcp.File()
-}
-
-// retire stops accepting. Connections go on.
-func (l *listener) retire() { _ = l.tcp.Close() }
-
-func (l *listener) busy() int { return l.status().Open }
-
-func (l *webListener) file() (*os.File, error) {
-	if tcp, ok := l.tcp.(*net.TCPListener); ok {
-		return tcp.File()
-	}
-	return nil, errNotListening
-}
-
-// retire stops accepting. Requests go on, and each connection ends with its next response.
-func (l *webListener) retire() {
-	_ = l.tcp.Close()
-	l.server.Drain()
-}
-
-func (l *webListener) busy() int { return int(l.server.Active()) }
-
-func (l *udpListener) file() (*os.File, error) {
-	if l.conn == nil {
-		return nil, errNotListening
-	}
-	return l.conn.File()
-}
-
-// retire ends the clients: the next datagram of each goes to the successor.
-func (l *udpListener) retire() { l.close() }
-
-func (l *udpListener) busy() int { return 0 }

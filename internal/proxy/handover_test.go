@@ -18,6 +18,7 @@ import (
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 )
 
@@ -39,14 +40,14 @@ func newHeir(t *testing.T, o proxy.Options) *heir {
 	return h
 }
 
-func (h *heir) Start(ports proxy.Ports, before string) error {
+func (h *heir) Start(ports listener.Ports, before string) error {
 	if h.fails != nil {
 		h.ended <- nil
 		return h.fails
 	}
 	taken := make(chan struct{})
 	o := h.options
-	o.Ports, o.Before = proxy.Ports{}, before
+	o.Ports, o.Before = listener.Ports{}, before
 	for name, f := range ports { // as a process does that inherits them
 		fd, err := syscall.Dup(int(f.Fd()))
 		if err != nil {
@@ -68,7 +69,7 @@ func TestARestartBreaksNoConnectionAndKeepsNoFault(t *testing.T) {
 	succeed := make(chan proxy.Successor)
 	service := upstream(t, echo)
 	ended := make(chan error, 1)
-	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freeport.Address(), Upstream: service, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
+	o := proxy.Options{Listeners: []listener.Config{{Name: "web", Listen: freeport.Address(), Upstream: service, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
 	ready := make(chan []registry.ProxyStatus, 1)
 	first := o
 	first.Ready = func(list []registry.ProxyStatus) { ready <- list }
@@ -157,7 +158,7 @@ func TestARestartLetsRequestsOfHTTPEnd(t *testing.T) {
 		fmt.Fprint(w, "whole")
 	})
 	ended, ready := make(chan error, 1), make(chan []registry.ProxyStatus, 1)
-	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freeport.Address(), Upstream: service, Protocol: fault.HTTP, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
+	o := proxy.Options{Listeners: []listener.Config{{Name: "web", Listen: freeport.Address(), Upstream: service, Protocol: fault.HTTP, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
 	first := o
 	first.Ready = func(list []registry.ProxyStatus) { ready <- list }
 	go func() { ended <- proxy.Serve(t.Context(), first) }()
@@ -195,7 +196,7 @@ func TestAFaultReachesConnectionsOfHTTPThatARestartLeft(t *testing.T) {
 		fmt.Fprint(w, "whole")
 	})
 	ended, ready := make(chan error, 1), make(chan []registry.ProxyStatus, 1)
-	o := proxy.Options{Listeners: []proxy.Listener{{Name: "web", Listen: freeport.Address(), Upstream: service, Protocol: fault.HTTP, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
+	o := proxy.Options{Listeners: []listener.Config{{Name: "web", Listen: freeport.Address(), Upstream: service, Protocol: fault.HTTP, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
 	first := o
 	first.Ready = func(list []registry.ProxyStatus) { ready <- list }
 	go func() { ended <- proxy.Serve(t.Context(), first) }()
@@ -236,7 +237,7 @@ func TestAFaultReachesConnectionsOfHTTPThatARestartLeft(t *testing.T) {
 func TestAStopLetsRequestsAndConnectionsEnd(t *testing.T) {
 	stop, ended, ready := make(chan struct{}), make(chan error, 1), make(chan []registry.ProxyStatus, 1)
 	socket := filepath.Join(t.TempDir(), "c.sock")
-	o := proxy.Options{Stop: stop, Grace: patience, Ready: func(list []registry.ProxyStatus) { ready <- list }, Listeners: []proxy.Listener{
+	o := proxy.Options{Stop: stop, Grace: patience, Ready: func(list []registry.ProxyStatus) { ready <- list }, Listeners: []listener.Config{
 		{Name: "web", Listen: "127.0.0.1:0", Protocol: fault.HTTP, Control: socket,
 			Upstream: newService(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "whole") })},
 		{Name: "db", Listen: "127.0.0.1:0", Upstream: upstream(t, echo)},
@@ -286,7 +287,7 @@ func TestAStopLetsRequestsAndConnectionsEnd(t *testing.T) {
 
 func TestAStopWaitsNoLongerThanItsGrace(t *testing.T) {
 	stop, ended, ready := make(chan struct{}), make(chan error, 1), make(chan []registry.ProxyStatus, 1)
-	o := proxy.Options{Stop: stop, Grace: time.Millisecond, Ready: func(list []registry.ProxyStatus) { ready <- list }, Listeners: []proxy.Listener{
+	o := proxy.Options{Stop: stop, Grace: time.Millisecond, Ready: func(list []registry.ProxyStatus) { ready <- list }, Listeners: []listener.Config{
 		{Name: "db", Listen: "127.0.0.1:0", Upstream: upstream(t, echo), Control: filepath.Join(t.TempDir(), "c.sock")}}}
 	go func() { ended <- proxy.Serve(t.Context(), o) }()
 	r := &rig{t: t, addr: (<-ready)[0].Listen}

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 	"mishap/internal/proxy/stream"
 )
@@ -49,7 +50,7 @@ func (h *Host) Proxies() []registry.ProxyStatus { return h.server.proxies() }
 
 // Add makes a proxy of TCP known. It listens when it is opened. The name may be any that no other proxy has.
 func (h *Host) Add(name string) (*Guest, error) {
-	g := &Guest{server: h.server, ctx: h.ctx, via: h.Via, config: Listener{Name: name, Protocol: fault.TCP}}
+	g := &Guest{server: h.server, ctx: h.ctx, via: h.Via, config: listener.Config{Name: name, Protocol: fault.TCP}}
 	if err := h.server.faults.Open(name, guestPort{g}); err != nil {
 		return nil, err
 	}
@@ -94,8 +95,8 @@ func (h *Host) InForce(id string) bool {
 // Traffic is what went through a proxy of TCP.
 func (h *Host) Traffic(name string) stream.Traffic {
 	for _, l := range h.server.listeners {
-		if tcp, ok := l.(*listener); ok && tcp.Name == name {
-			return tcp.traffic()
+		if tcp, ok := l.(*listener.TCP); ok && tcp.Name == name {
+			return tcp.Traffic()
 		}
 	}
 	for _, g := range h.server.guests.all() {

@@ -12,6 +12,7 @@ import (
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/proxytest"
 	"mishap/internal/proxy/registry"
 )
@@ -74,7 +75,7 @@ func start(t testing.TB, upstream string) *rig {
 func startWith(t testing.TB, upstream string, change func(*proxy.Options)) *rig {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "c.sock")
-	o := proxy.Options{Listeners: []proxy.Listener{
+	o := proxy.Options{Listeners: []listener.Config{
 		{Name: "web", Listen: "127.0.0.1:0", Upstream: upstream, Control: socket}}}
 	change(&o)
 	list, stop := serveWith(t, o)
@@ -82,7 +83,7 @@ func startWith(t testing.TB, upstream string, change func(*proxy.Options)) *rig 
 }
 
 // serve runs Serve until the end of the test, or until stop, and gives what it told when it was ready.
-func serve(t testing.TB, listeners ...proxy.Listener) (list []registry.ProxyStatus, stop func()) {
+func serve(t testing.TB, listeners ...listener.Config) (list []registry.ProxyStatus, stop func()) {
 	t.Helper()
 	return serveWith(t, proxy.Options{Listeners: listeners})
 }

@@ -9,6 +9,7 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/control"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 )
 
@@ -67,7 +68,7 @@ func TestRestartHasNoFaults(t *testing.T) {
 	if _, err := r.Get(t.Context(), "f"); !errors.Is(err, control.ErrNotRunning) {
 		t.Fatalf("a stopped proxy answers %v", err)
 	}
-	serve(t, proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: address, Control: r.socket})
+	serve(t, listener.Config{Name: "web", Listen: "127.0.0.1:0", Upstream: address, Control: r.socket})
 	if list, err := r.List(t.Context()); err != nil || len(list) != 0 {
 		t.Fatalf("after a restart: %v, %v", list, err)
 	}

@@ -31,7 +31,7 @@ func TestThePageHasEveryLimit(t *testing.T) {
 		told[m[2]] = m[1]
 	}
 	found := map[string]string{}
-	for _, dir := range []string{".", "attempts", "control", "fault", "registry", "stream", "../forward"} {
+	for _, dir := range []string{".", "attempts", "control", "fault", "listener", "registry", "stream", "../forward"} {
 		limitsOf(t, dir, told, found)
 	}
 	for name, value := range found {

@@ -11,6 +11,7 @@ import (
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 )
 
@@ -20,8 +21,8 @@ func siblings(t *testing.T) *rig {
 	return startWith(t, up, func(o *proxy.Options) {
 		control := o.Listeners[0].Control
 		o.Listeners = append(o.Listeners,
-			proxy.Listener{Name: "web2", Listen: "127.0.0.1:0", Upstream: up, Control: control},
-			proxy.Listener{Name: "other", Listen: "127.0.0.1:0", Upstream: upstream(t, echo), Control: control})
+			listener.Config{Name: "web2", Listen: "127.0.0.1:0", Upstream: up, Control: control},
+			listener.Config{Name: "other", Listen: "127.0.0.1:0", Upstream: upstream(t, echo), Control: control})
 	})
 }
 
@@ -73,9 +74,9 @@ func TestAProxyBelongsToOneRun(t *testing.T) {
 
 func TestAnUpstreamBelongsToOneRunHoweverItIsWritten(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "c.sock")
-	var all []proxy.Listener
+	var all []listener.Config
 	for name, upstream := range map[string]string{"a": "127.0.0.1:9", "b": "localhost:9", "c": "LocalHost:9", "d": "[::ffff:127.0.0.1]:9", "e": "127.0.0.1:10"} {
-		all = append(all, proxy.Listener{Name: name, Listen: "127.0.0.1:0", Upstream: upstream, Control: socket})
+		all = append(all, listener.Config{Name: name, Listen: "127.0.0.1:0", Upstream: upstream, Control: socket})
 	}
 	serve(t, all...)
 	r := &rig{Client: control.NewClient(socket), t: t}

@@ -22,6 +22,7 @@ import (
 	"mishap/internal/pgtest"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 )
 
 const (
@@ -146,11 +147,11 @@ func TestRealHTTPSUnderLoad(t *testing.T) {
 	// By request, so that there is one delay for each: HTTP/2 has many on a connection.
 	slowRequests := with("", fault.HTTPLatency{Spread: fault.Spread{Delay: fault.Duration(realDelay)}})
 	for name, c := range map[string]struct {
-		change func(*proxy.Listener)
+		change func(*listener.Config)
 		fault  fault.Fault
 		http2  bool
 	}{
-		"bytes":            {func(*proxy.Listener) {}, delaying("", realDelay), false},
+		"bytes":            {func(*listener.Config) {}, delaying("", realDelay), false},
 		"requests":         {atBothEnds(cert, key), slowRequests, false},
 		"requests, HTTP/2": {atBothEnds(cert, key), slowRequests, true},
 	} {
@@ -175,9 +176,9 @@ func TestRealHTTPSUnderLoad(t *testing.T) {
 	}
 }
 
-func atBothEnds(cert, key string) func(*proxy.Listener) {
-	return func(l *proxy.Listener) {
-		l.Protocol, l.TLS = fault.HTTP, &proxy.ServerTLS{Cert: cert, Key: key}
-		l.UpstreamTLS = &proxy.ClientTLS{ServerName: "example.com", CA: cert}
+func atBothEnds(cert, key string) func(*listener.Config) {
+	return func(l *listener.Config) {
+		l.Protocol, l.TLS = fault.HTTP, &listener.ServerTLS{Cert: cert, Key: key}
+		l.UpstreamTLS = &listener.ClientTLS{ServerName: "example.com", CA: cert}
 	}
 }

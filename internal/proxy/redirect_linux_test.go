@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/listener"
 )
 
 // TestARedirectByNftablesNeedsNoChangeToPrograms runs the shipped example in a network namespace of its own, which ends
@@ -51,7 +52,7 @@ func redirected(t *testing.T) {
 	}
 	service := upstream(t, echo)
 	_, port, _ := net.SplitHostPort(service)
-	r := startWith(t, "", func(o *proxy.Options) { o.Listeners[0].Upstream = proxy.Original })
+	r := startWith(t, "", func(o *proxy.Options) { o.Listeners[0].Upstream = listener.Original })
 	_, own, _ := net.SplitHostPort(r.addr)
 	text := string(rules)
 	for define, value := range map[string]string{"user": "0", "port": port, "proxy": own} {

@@ -14,6 +14,7 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 )
 
 func TestConnectionsGoWhereTheirNameInTLSSaysAndKeepTheirFaults(t *testing.T) {
@@ -62,7 +63,7 @@ func TestConnectionsGoWhereTheirNameInTLSSaysAndKeepTheirFaults(t *testing.T) {
 }
 
 func TestAClientThatWasNotRedirectedHasNoOriginalDestination(t *testing.T) {
-	r := startWith(t, "", func(o *proxy.Options) { o.Listeners[0].Upstream = proxy.Original })
+	r := startWith(t, "", func(o *proxy.Options) { o.Listeners[0].Upstream = listener.Original })
 	if c, err := net.Dial("tcp", r.addr); err == nil {
 		t.Cleanup(func() { c.Close() })
 		if _, err := c.Read(make([]byte, 1)); err == nil {
@@ -73,9 +74,9 @@ func TestAClientThatWasNotRedirectedHasNoOriginalDestination(t *testing.T) {
 }
 
 func TestRoutesThatCannotWorkAreNamed(t *testing.T) {
-	l := proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: proxy.Original, Protocol: fault.HTTP, Control: "c.sock",
+	l := listener.Config{Name: "web", Listen: "127.0.0.1:0", Upstream: listener.Original, Protocol: fault.HTTP, Control: "c.sock",
 		SNI: map[string]string{"Pay.Example": "1.2.3.4", "a.*": "h:1"}}
-	err := proxy.Serve(t.Context(), proxy.Options{Listeners: []proxy.Listener{l}})
+	err := proxy.Serve(t.Context(), proxy.Options{Listeners: []listener.Config{l}})
 	for _, want := range []string{"routes by the name in TLS", `the name "Pay.Example"`, `the name "a.*"`, `to "1.2.3.4": write host:port`, "upstream original"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("it does not say %q: %v", want, err)

@@ -6,25 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"mishap/internal/certs"
 	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 	"mishap/internal/proxy/stream"
 )
 
-const resolveTimeout = 5 * time.Second
-
 // Options are what Serve needs.
 type Options struct {
-	Listeners []Listener
+	Listeners []listener.Config
 	API       API          // may be nil; with it Listeners may be empty
 	Control   string       // where the control API is, if no listener says so
 	Log       *slog.Logger // may be nil
@@ -33,7 +30,7 @@ type Options struct {
 
 	// Ports are those of a server that this one succeeds; Standby is called when they are taken, and returns when the
 	// control API is free. Both may be nil. Before is where that server answers from then on; see [Successor].
-	Ports   Ports
+	Ports   listener.Ports
 	Standby func() error
 	Before  string
 	// Succeed gives a process that takes this server's place; nil: none ever. The server then ends when its last
@@ -81,7 +78,7 @@ func Serve(ctx context.Context, o Options) error {
 // succeed takes over from a server that runs, whose control API is free only then.
 func (s *server) succeed(ctx context.Context, stop func(), o Options) error {
 	err := s.listen(ctx, o.Ports)
-	o.Ports.close()
+	o.Ports.Close()
 	if err != nil {
 		return err
 	}
@@ -111,9 +108,9 @@ func (s *server) run(ctx context.Context, stop func(), o Options, endpoint *cont
 	s.tasks.Go(func() { s.faults.Expire(ctx) })
 	s.tasks.Go(s.shared.Clock.Run)
 	for _, l := range s.listeners {
-		now := l.status()
+		now := l.Status()
 		s.log.Info("proxy listens", "proxy", now.Name, "listen", now.Listen, "upstream", now.Upstream)
-		s.tasks.Go(func() { l.serve(ctx) })
+		s.tasks.Go(func() { l.Serve(ctx) })
 	}
 	if o.Ready != nil {
 		o.Ready(s.proxies())
@@ -135,8 +132,8 @@ func (s *server) run(ctx context.Context, stop func(), o Options, endpoint *cont
 				endpoint = here // which the deferred close ends
 				endpoint.Serve()
 				s.log.Info("a successor has the ports; connections that are open end here")
-				if !s.drain(ctx, cmp.Or(o.Drain, drainFor), o.Stop, func(l front) int { return l.status().Open }) {
-					s.drain(ctx, o.Grace, nil, front.busy)
+				if !s.drain(ctx, cmp.Or(o.Drain, drainFor), o.Stop, func(l front) int { return l.Status().Open }) {
+					s.drain(ctx, o.Grace, nil, front.Busy)
 				}
 				return nil
 			}
@@ -151,14 +148,14 @@ func (s *server) run(ctx context.Context, stop func(), o Options, endpoint *cont
 // front is one proxy, as its server sees it.
 type front interface {
 	registry.Port
-	listen(context.Context, Ports) error // takes the port
-	serve(context.Context)               // until close
-	status() registry.ProxyStatus
-	attempts() control.Watchable
-	file() (*os.File, error) // the port, for a successor
-	retire()                 // gives the port up, and keeps the connections
-	busy() int               // requests under way, or connections where there are none
-	close()                  // also without listen
+	Listen(context.Context, listener.Ports) error // takes the port
+	Serve(context.Context)                        // until Close
+	Status() registry.ProxyStatus
+	Attempts() attempts.Watchable
+	File() (*os.File, error) // the port, for a successor
+	Retire()                 // gives the port up, and keeps the connections
+	Busy() int               // requests under way, or connections where there are none
+	Close()                  // also without Listen
 }
 
 // server is the proxies of one process and their faults.
@@ -167,7 +164,7 @@ type server struct {
 	path      string            // of the control socket, or tcp://host:port
 	files     certs.Mutual      // of the control API, if it is not on this machine alone
 	shared    *stream.Resources // by all connections
-	configs   []Listener
+	configs   []listener.Config
 	listeners []front // of those
 	guests    guests  // proxies that came later
 	faults    *registry.Registry
@@ -189,11 +186,11 @@ func newServer(o Options) (*server, error) {
 		var l front
 		switch config.Protocol {
 		case fault.UDP:
-			l = newUDPListener(config, s.log, s.shared)
+			l = listener.NewUDP(config, s.log, s.shared)
 		case fault.HTTP:
-			l = newWebListener(config, s.log)
+			l = listener.NewHTTP(config, s.log)
 		default:
-			l = s.newListener(config)
+			l = listener.NewTCP(config, s.log, s.shared)
 		}
 		s.path, s.files = cmp.Or(s.path, config.Control), cmp.Or(s.files, config.ControlTLS)
 		s.configs, s.listeners = append(s.configs, config), append(s.listeners, l)
@@ -205,17 +202,11 @@ func newServer(o Options) (*server, error) {
 	return s, nil
 }
 
-// newListener makes a listener of TCP that does nothing yet.
-func (s *server) newListener(config Listener) *listener {
-	return &listener{Listener: config, trouble: registry.NewTroubles(config.Name, s.log), shared: s.shared, calls: attempts.NewRecorder(),
-		open: make(map[*stream.Connection]struct{}), changed: make(chan struct{})}
-}
-
 // listen takes every port, or none.
-func (s *server) listen(ctx context.Context, ports Ports) error {
+func (s *server) listen(ctx context.Context, ports listener.Ports) error {
 	var errs []error
 	for i, l := range s.listeners {
-		errs = append(errs, s.configs[i].resolve(ctx), l.listen(ctx, ports))
+		errs = append(errs, s.configs[i].Resolve(ctx), l.Listen(ctx, ports))
 	}
 	err := errors.Join(errs...)
 	if err != nil {
@@ -230,20 +221,20 @@ func (s *server) openControl(ctx context.Context) (*control.Endpoint, error) {
 }
 
 // attempts are those of a proxy of the settings; guests have none.
-func (s *server) attempts(name string) (control.Watchable, bool) {
+func (s *server) attempts(name string) (attempts.Watchable, bool) {
 	for i, config := range s.configs {
 		if config.Name == name {
-			return s.listeners[i].attempts(), true
+			return s.listeners[i].Attempts(), true
 		}
 	}
-	return control.Watchable{}, false
+	return attempts.Watchable{}, false
 }
 
 // proxies gives the state of every proxy.
 func (s *server) proxies() []registry.ProxyStatus {
 	list := make([]registry.ProxyStatus, 0, len(s.listeners))
 	for _, l := range s.listeners {
-		list = append(list, l.status())
+		list = append(list, l.Status())
 	}
 	return s.faults.FillOwners(append(list, s.guests.status()...))
 }
@@ -259,7 +250,7 @@ func (s *server) close() {
 		defer close(ended)
 		var fronts sync.WaitGroup
 		for _, l := range s.listeners {
-			fronts.Go(l.close)
+			fronts.Go(l.Close)
 		}
 		fronts.Go(s.guests.close)
 		fronts.Wait()
@@ -273,47 +264,5 @@ func (s *server) close() {
 	case <-ended:
 	case <-timer.C:
 		s.log.Warn("connections were reset and have not ended", "after", endWithin)
-	}
-}
-
-// resolve checks that the upstream's host has an address.
-func (l Listener) resolve(ctx context.Context) error {
-	if l.Upstream == Original {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
-	defer cancel()
-	host, _, err := net.SplitHostPort(l.Upstream)
-	if err == nil {
-		_, err = net.DefaultResolver.LookupHost(ctx, host)
-	}
-	if err != nil {
-		return fmt.Errorf("proxy %q cannot find its upstream %q: correct the host name, or wait until it resolves: %w",
-			l.Name, l.Upstream, err)
-	}
-	return nil
-}
-
-// listen takes the port.
-func (l *listener) listen(ctx context.Context, ports Ports) error {
-	tcp, err := ports.tcp(ctx, l.Listener)
-	if err != nil {
-		return l.cannotListen(err)
-	}
-	l.tcp = tcp.(*net.TCPListener) // what the network "tcp" gives
-	return nil
-}
-
-// cannotListen says why the port could not be taken, and what to do.
-func (l Listener) cannotListen(err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("proxy %q cannot listen on %s: the port is in use; stop what uses it, or change listen: %w",
-			l.Name, l.Listen, err)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("proxy %q may not listen on %s: use a port from 1024 up, or grant CAP_NET_BIND_SERVICE: %w",
-			l.Name, l.Listen, err)
-	default:
-		return fmt.Errorf("proxy %q cannot listen on %s: use an address of this machine: %w", l.Name, l.Listen, err)
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"mishap/internal/freeport"
-	"mishap/internal/proxy"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 )
 
 // udpEcho runs a server that sends back each datagram, and gives its address.
@@ -40,7 +40,7 @@ func udpEcho(t testing.TB) string {
 func startUDP(t testing.TB, upstream string) *rig {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "c.sock")
-	list, stop := serve(t, proxy.Listener{Name: "dns", Listen: "127.0.0.1:0", Upstream: upstream, Protocol: fault.UDP, Control: socket})
+	list, stop := serve(t, listener.Config{Name: "dns", Listen: "127.0.0.1:0", Upstream: upstream, Protocol: fault.UDP, Control: socket})
 	return &rig{control.NewClient(socket), t, list[0].Listen, socket, stop}
 }
 

@@ -18,10 +18,11 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 )
 
 // webRig is a rig whose proxy passes HTTP to a service that says what it was asked.
-func webRig(t testing.TB, change ...func(*proxy.Listener)) (*rig, *http.Client) {
+func webRig(t testing.TB, change ...func(*listener.Config)) (*rig, *http.Client) {
 	t.Helper()
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s %s %s x=%s", r.Proto, r.Method, r.URL.Path, r.Header.Get("X"))
@@ -210,8 +211,8 @@ func TestTLSEndsAndBeginsAtTheProxyInBothVersionsOfHTTP(t *testing.T) {
 	cert, key := certificate(t, service)
 	r := startWith(t, service.Listener.Addr().String(), func(o *proxy.Options) {
 		l := &o.Listeners[0]
-		l.Protocol, l.TLS = fault.HTTP, &proxy.ServerTLS{Cert: cert, Key: key}
-		l.UpstreamTLS = &proxy.ClientTLS{ServerName: "example.com", CA: cert}
+		l.Protocol, l.TLS = fault.HTTP, &listener.ServerTLS{Cert: cert, Key: key}
+		l.UpstreamTLS = &listener.ClientTLS{ServerName: "example.com", CA: cert}
 	})
 	pool := x509.NewCertPool()
 	pool.AddCert(service.Certificate())
@@ -232,15 +233,15 @@ func TestTLSEndsAndBeginsAtTheProxyInBothVersionsOfHTTP(t *testing.T) {
 }
 
 func TestTLSThatCannotWorkKeepsTheProxyFromStarting(t *testing.T) {
-	for says, change := range map[string]func(*proxy.Listener){
-		"read certificate /nowhere":     func(l *proxy.Listener) { l.TLS = &proxy.ServerTLS{Cert: "/nowhere", Key: "/nowhere"} },
-		"needs both cert and key in":    func(l *proxy.Listener) { l.TLS = &proxy.ServerTLS{Cert: "x"} },
-		"read authorities":              func(l *proxy.Listener) { l.UpstreamTLS = &proxy.ClientTLS{CA: "/nowhere"} },
-		"TLS, which is for protocol ht": func(l *proxy.Listener) { l.Protocol, l.TLS = "", &proxy.ServerTLS{Cert: "x", Key: "y"} },
+	for says, change := range map[string]func(*listener.Config){
+		"read certificate /nowhere":     func(l *listener.Config) { l.TLS = &listener.ServerTLS{Cert: "/nowhere", Key: "/nowhere"} },
+		"needs both cert and key in":    func(l *listener.Config) { l.TLS = &listener.ServerTLS{Cert: "x"} },
+		"read authorities":              func(l *listener.Config) { l.UpstreamTLS = &listener.ClientTLS{CA: "/nowhere"} },
+		"TLS, which is for protocol ht": func(l *listener.Config) { l.Protocol, l.TLS = "", &listener.ServerTLS{Cert: "x", Key: "y"} },
 	} {
-		l := proxy.Listener{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Protocol: fault.HTTP, Control: filepath.Join(t.TempDir(), "c")}
+		l := listener.Config{Name: "web", Listen: "127.0.0.1:0", Upstream: "127.0.0.1:1", Protocol: fault.HTTP, Control: filepath.Join(t.TempDir(), "c")}
 		change(&l)
-		if err := proxy.Serve(t.Context(), proxy.Options{Listeners: []proxy.Listener{l}}); err == nil || !strings.Contains(err.Error(), says) {
+		if err := proxy.Serve(t.Context(), proxy.Options{Listeners: []listener.Config{l}}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("want %q, got %v", says, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 	"mishap/internal/toxiproxy"
 )
@@ -114,7 +115,7 @@ func TestPopulateReplacesWhatDiffersAndNothingElse(t *testing.T) {
 
 func TestProxiesOfTheSettingsTakeToxicsAndNothingElse(t *testing.T) {
 	up := upstream(t, echo)
-	r := startWith(t, toxiproxy.Options{}, proxy.Options{Listeners: []proxy.Listener{
+	r := startWith(t, toxiproxy.Options{}, proxy.Options{Listeners: []listener.Config{
 		{Name: "shop", Listen: "127.0.0.1:0", Upstream: up}, {Name: "dns", Listen: "127.0.0.1:0", Upstream: up, Protocol: fault.UDP}}})
 	address := r.ok("GET", "/proxies/shop", "")["listen"].(string)
 	r.toxic("shop", `{"type": "limit_data", "attributes": {"bytes": 1}}`)

@@ -20,6 +20,7 @@ import (
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 )
 
@@ -94,7 +95,7 @@ func check(runs int, clients, only, write, command string) error {
 func start(ctx context.Context, runs int, upstream, socket string) (*rig, chan error, error) {
 	o := proxy.Options{}
 	for i := range runs + 1 {
-		o.Listeners = append(o.Listeners, proxy.Listener{Name: fmt.Sprint("run", i), Listen: "127.0.0.1:0", Upstream: upstream,
+		o.Listeners = append(o.Listeners, listener.Config{Name: fmt.Sprint("run", i), Listen: "127.0.0.1:0", Upstream: upstream,
 			Protocol: fault.HTTP, Control: socket})
 	}
 	ready, ended := make(chan []registry.ProxyStatus, 1), make(chan error, 1)

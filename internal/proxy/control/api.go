@@ -10,16 +10,9 @@ import (
 // API is what the calls are answered from.
 type API struct {
 	Faults   *registry.Registry
-	Proxies  func() []registry.ProxyStatus        // all of them
-	Attempts func(proxy string) (Watchable, bool) // those of a proxy; false: there is none that can be watched
-	Held     func() (bytes, limit int64)          // by delay lines
-	Before   *Left                                // the server before this one; nil if there was none
+	Proxies  func() []registry.ProxyStatus                 // all of them
+	Attempts func(proxy string) (attempts.Watchable, bool) // those of a proxy; false: there is none that can be watched
+	Held     func() (bytes, limit int64)                   // by delay lines
+	Before   *Left                                         // the server before this one; nil if there was none
 	Log      *slog.Logger
-}
-
-// Watchable is what a proxy knows of those who come.
-type Watchable struct {
-	Protocol string
-	Calls    *attempts.Recorder   // nil where no caller can be told from another
-	Met      *attempts.MetWatches // nil where there are no requests
 }

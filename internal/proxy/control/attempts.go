@@ -28,11 +28,11 @@ func (a *API) handleCallers(r *http.Request) (int, any, error) {
 }
 
 // watchable is a proxy of the settings; an error with this status if there is none of the name.
-func (a *API) watchable(name string, status int) (Watchable, error) {
+func (a *API) watchable(name string, status int) (attempts.Watchable, error) {
 	if on, ok := a.Attempts(name); ok {
 		return on, nil
 	}
-	return Watchable{}, fault.Refused(status, "GET /v1/proxies lists them; those that came through Toxiproxy's API cannot be watched",
+	return attempts.Watchable{}, fault.Refused(status, "GET /v1/proxies lists them; those that came through Toxiproxy's API cannot be watched",
 		"there is no proxy %q", name)
 }
 

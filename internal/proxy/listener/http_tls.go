@@ -1,4 +1,4 @@
-package proxy
+package listener
 
 import (
 	"context"
@@ -24,7 +24,7 @@ type ClientTLS struct {
 }
 
 // secure reads the certificates, and makes what dials the upstream.
-func (l *webListener) secure() error {
+func (l *HTTP) secure() error {
 	if t := l.TLS; t != nil {
 		cert, err := certs.Load(certs.Pair{Cert: t.Cert, Key: t.Key}, l.log)
 		if err != nil {
@@ -53,7 +53,7 @@ func (l *webListener) secure() error {
 }
 
 // telling is a dial whose failures people are told of.
-func (l *webListener) telling(dial func(context.Context) (net.Conn, error)) func(context.Context) (net.Conn, error) {
+func (l *HTTP) telling(dial func(context.Context) (net.Conn, error)) func(context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) {
 		conn, err := dial(ctx)
 		if err != nil {
@@ -63,7 +63,7 @@ func (l *webListener) telling(dial func(context.Context) (net.Conn, error)) func
 	}
 }
 
-func (l *webListener) originate(protocols ...string) (*tls.Config, error) {
+func (l *HTTP) originate(protocols ...string) (*tls.Config, error) {
 	t := l.UpstreamTLS
 	var own *certs.Certificate
 	if t.Cert != "" {

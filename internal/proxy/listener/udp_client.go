@@ -1,4 +1,4 @@
-package proxy
+package listener
 
 import (
 	"bytes"
@@ -35,7 +35,7 @@ type client struct {
 
 // client finds who sent a datagram, or makes a client of it. It waits for nothing: the upstream's name is looked up by a
 // goroutine of the client's own, so that a name server that is silent holds up nobody else.
-func (l *udpListener) client(ctx context.Context, from netip.AddrPort) (*client, error) {
+func (l *UDP) client(ctx context.Context, from netip.AddrPort) (*client, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c := l.clients[from]; c != nil {
@@ -57,7 +57,7 @@ func (l *udpListener) client(ctx context.Context, from netip.AddrPort) (*client,
 }
 
 // connect finds the upstream, sends what waits for it, and passes its answers back.
-func (l *udpListener) connect(ctx context.Context, c *client) {
+func (l *UDP) connect(ctx context.Context, c *client) {
 	conn, err := l.dial(ctx, "udp", l.Upstream) // which waits at most for a name
 	c.cancel()
 	if err != nil {
@@ -94,7 +94,7 @@ func waitingCost(data []byte) int64 { return int64(len(data)) + stream.Overhead 
 
 // toUpstream sends a datagram, or lets it wait while the upstream is being found. Beyond a bound it is lost, as on a
 // router whose queue is full; refused says so.
-func (l *udpListener) toUpstream(c *client, data []byte) error {
+func (l *UDP) toUpstream(c *client, data []byte) error {
 	l.mu.Lock()
 	upstream := c.upstream
 	if upstream != nil || c.gone {
@@ -113,7 +113,7 @@ func (l *udpListener) toUpstream(c *client, data []byte) error {
 }
 
 // answers passes on what the upstream sends to a client, until the client is silent or forgotten.
-func (l *udpListener) answers(c *client, upstream *net.UDPConn) {
+func (l *UDP) answers(c *client, upstream *net.UDPConn) {
 	defer l.forget(c)
 	buf := make([]byte, maxDatagram)
 	for {
@@ -133,19 +133,19 @@ func (l *udpListener) answers(c *client, upstream *net.UDPConn) {
 }
 
 // silentFrom is when a client is forgotten if nothing more comes.
-func (l *udpListener) silentFrom(c *client) time.Time {
+func (l *UDP) silentFrom(c *client) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return c.latest.Add(udpIdle)
 }
 
-func (l *udpListener) forget(c *client) {
+func (l *UDP) forget(c *client) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drop(c)
 }
 
-func (l *udpListener) forgetMostSilent() {
+func (l *UDP) forgetMostSilent() {
 	var silent *client
 	for _, c := range l.clients {
 		if silent == nil || c.latest.Before(silent.latest) {
@@ -156,7 +156,7 @@ func (l *udpListener) forgetMostSilent() {
 }
 
 // drop ends a client, and counts what waited in vain; the lock is held.
-func (l *udpListener) drop(c *client) {
+func (l *UDP) drop(c *client) {
 	if l.clients[c.address] == c {
 		delete(l.clients, c.address)
 	}

@@ -1,4 +1,4 @@
-package proxy
+package listener
 
 import (
 	"bytes"
@@ -53,14 +53,14 @@ func (q *heldQueue) Pop() any {
 }
 
 // pass lets a datagram go at once, later or never, as the faults of the moment want.
-func (l *udpListener) pass(c *client, way fault.Direction, data []byte) {
+func (l *UDP) pass(c *client, way fault.Direction, data []byte) {
 	if l.judge(c, way, data) {
 		l.send(c, way, data)
 	}
 }
 
 // judge says whether a datagram goes at once. If not it is lost or held.
-func (l *udpListener) judge(c *client, way fault.Direction, data []byte) (now bool) {
+func (l *UDP) judge(c *client, way fault.Direction, data []byte) (now bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := &held{client: c, way: way, number: c.sent[way], order: l.arrived, read: time.Now()}
@@ -107,7 +107,7 @@ func (c *client) touch(f *registry.Active) {
 }
 
 // hold keeps a datagram until it is due. Without room for it, it is lost as on a router, and counted.
-func (l *udpListener) hold(h *held) {
+func (l *UDP) hold(h *held) {
 	for _, f := range h.by {
 		h.client.touch(f)
 	}
@@ -122,7 +122,7 @@ func (l *udpListener) hold(h *held) {
 }
 
 // Set makes all datagrams obey these faults, and no others, also those that are held.
-func (l *udpListener) Set(faults []*registry.Active) {
+func (l *UDP) Set(faults []*registry.Active) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.faults = faults
@@ -157,7 +157,7 @@ func countFlushed(before, now []*registry.Active) {
 }
 
 // release sends what is due until ctx is done.
-func (l *udpListener) release(ctx context.Context) {
+func (l *UDP) release(ctx context.Context) {
 	alarm := l.shared.Clock.Alarm()
 	defer alarm.Stop()
 	for {
@@ -178,7 +178,7 @@ func (l *udpListener) release(ctx context.Context) {
 }
 
 // due takes the next datagram that is due, or says when to look again.
-func (l *udpListener) due() (*held, time.Duration) {
+func (l *UDP) due() (*held, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.held) == 0 {

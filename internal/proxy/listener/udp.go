@@ -1,4 +1,4 @@
-package proxy
+package listener
 
 import (
 	"context"
@@ -6,10 +6,11 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
-	"mishap/internal/proxy/control"
+	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 	"mishap/internal/proxy/stream"
@@ -21,9 +22,9 @@ const (
 	maxDatagram = 64 << 10         // bytes
 )
 
-// udpListener passes the datagrams of one proxy, and the answers back to whoever asked.
-type udpListener struct {
-	Listener
+// UDP passes the datagrams of one proxy, and the answers back to whoever asked.
+type UDP struct {
+	Config
 	trouble *registry.Troubles
 	shared  *stream.Resources // with the server's other listeners
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
@@ -41,14 +42,15 @@ type udpListener struct {
 	closed  bool
 }
 
-func newUDPListener(config Listener, log *slog.Logger, shared *stream.Resources) *udpListener {
-	return &udpListener{Listener: config, trouble: registry.NewTroubles(config.Name, log), shared: shared, wake: make(chan struct{}, 1),
+// NewUDP makes a listener that does nothing yet.
+func NewUDP(config Config, log *slog.Logger, shared *stream.Resources) *UDP {
+	return &UDP{Config: config, trouble: registry.NewTroubles(config.Name, log), shared: shared, wake: make(chan struct{}, 1),
 		dial: (&net.Dialer{Control: takesKept}).DialContext, clients: make(map[netip.AddrPort]*client)}
 }
 
-// listen takes the port.
-func (l *udpListener) listen(ctx context.Context, ports Ports) error {
-	conn, err := ports.udp(ctx, l.Listener)
+// Listen takes the port.
+func (l *UDP) Listen(ctx context.Context, ports Ports) error {
+	conn, err := ports.udp(ctx, l.Config)
 	if err != nil {
 		return l.cannotListen(err)
 	}
@@ -56,9 +58,9 @@ func (l *udpListener) listen(ctx context.Context, ports Ports) error {
 	return nil
 }
 
-// serve passes datagrams on until the listener is closed. This one loop reads everybody's, and so it waits for nothing but
+// Serve passes datagrams on until the listener is closed. This one loop reads everybody's, and so it waits for nothing but
 // the next one.
-func (l *udpListener) serve(ctx context.Context) {
+func (l *UDP) Serve(ctx context.Context) {
 	l.tasks.Go(func() { l.release(ctx) })
 	buf := make([]byte, maxDatagram)
 	for {
@@ -78,7 +80,7 @@ func (l *udpListener) serve(ctx context.Context) {
 }
 
 // send lets a datagram go. What a full buffer of the system or a missing peer makes of it is a datagram's fate.
-func (l *udpListener) send(c *client, way fault.Direction, data []byte) {
+func (l *UDP) send(c *client, way fault.Direction, data []byte) {
 	var err error
 	if way == fault.Upstream {
 		err = l.toUpstream(c, data)
@@ -93,14 +95,11 @@ func (l *udpListener) send(c *client, way fault.Direction, data []byte) {
 	}
 }
 
-// Leads implements registry.Port.
-func (l *udpListener) Leads() string { return leadsTo(l.Listener) }
-
 // Takes says why the proxy cannot have a fault with the effect; nil if it can.
-func (l *udpListener) Takes(e fault.Effect) error { return fault.Suits(e, l.Name, fault.UDP) }
+func (l *UDP) Takes(e fault.Effect) error { return fault.Suits(e, l.Name, fault.UDP) }
 
 // Coverage counts the clients that a fault is meant for. It is in force on all of them as soon as it is put in.
-func (l *udpListener) Coverage(f *registry.Active) (n registry.Coverage) {
+func (l *UDP) Coverage(f *registry.Active) (n registry.Coverage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.clients {
@@ -112,8 +111,8 @@ func (l *udpListener) Coverage(f *registry.Active) (n registry.Coverage) {
 	return n
 }
 
-// status is what the control API says of the proxy.
-func (l *udpListener) status() registry.ProxyStatus {
+// Status is what the control API says of the proxy.
+func (l *UDP) Status() registry.ProxyStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return registry.ProxyStatus{
@@ -122,10 +121,11 @@ func (l *udpListener) status() registry.ProxyStatus {
 	}
 }
 
-func (l *udpListener) attempts() control.Watchable { return control.Watchable{Protocol: fault.UDP} }
+// Attempts are none: no caller of datagrams can be told from another.
+func (l *UDP) Attempts() attempts.Watchable { return attempts.Watchable{Protocol: fault.UDP} }
 
-// close ends every client, loses what is held, and waits until all goroutines have ended.
-func (l *udpListener) close() {
+// Close ends every client, loses what is held, and waits until all goroutines have ended.
+func (l *UDP) Close() {
 	if l.conn == nil {
 		return
 	}
@@ -139,3 +139,17 @@ func (l *udpListener) close() {
 	stream.Signal(l.wake)
 	l.tasks.Wait()
 }
+
+// File is the port, for a successor.
+func (l *UDP) File() (*os.File, error) {
+	if l.conn == nil {
+		return nil, errNotListening
+	}
+	return l.conn.File()
+}
+
+// Retire ends the clients: the next datagram of each goes to the successor.
+func (l *UDP) Retire() { l.Close() }
+
+// Busy is nothing: a datagram is not under way.
+func (l *UDP) Busy() int { return 0 }

@@ -1,4 +1,4 @@
-package proxy
+package listener
 
 import (
 	"errors"
@@ -19,7 +19,7 @@ const Original = "original"
 const helloWithin = 10 * time.Second
 
 // route is where a connection goes. What was read of it to find out is passed on first.
-func (l *listener) route(c *stream.Connection) (upstream string, err error) {
+func (l *TCP) route(c *stream.Connection) (upstream string, err error) {
 	upstream = l.Upstream
 	if upstream == Original {
 		at, err := originalDestination(c.Client)
@@ -40,7 +40,7 @@ func (l *listener) route(c *stream.Connection) (upstream string, err error) {
 }
 
 // named is the upstream for a name: its own, or that of the longest *.domain above it, or the usual one.
-func (l *listener) named(name, usual string) string {
+func (l *TCP) named(name, usual string) string {
 	for at := strings.ToLower(name); at != ""; {
 		if to, ok := l.SNI[at]; ok {
 			return to
@@ -55,21 +55,21 @@ func (l *listener) named(name, usual string) string {
 }
 
 // validateRoutes names what is wrong with where a proxy forwards to, beside its upstream.
-func (l Listener) validateRoutes() error {
+func (c Config) validateRoutes() error {
 	var errs []error
-	if len(l.SNI) > 0 && l.Protocol != "" && l.Protocol != fault.TCP {
-		errs = append(errs, fmt.Errorf("proxy %q routes by the name in TLS, which is for protocol tcp: leave sni out", l.Name))
+	if len(c.SNI) > 0 && c.Protocol != "" && c.Protocol != fault.TCP {
+		errs = append(errs, fmt.Errorf("proxy %q routes by the name in TLS, which is for protocol tcp: leave sni out", c.Name))
 	}
-	for name, to := range l.SNI {
+	for name, to := range c.SNI {
 		if name != strings.ToLower(name) || strings.Contains(strings.TrimPrefix(name, "*."), "*") || name == "" {
-			errs = append(errs, fmt.Errorf("proxy %q has the name %q in sni: write it in lower case, such as pay.example or *.example", l.Name, name))
+			errs = append(errs, fmt.Errorf("proxy %q has the name %q in sni: write it in lower case, such as pay.example or *.example", c.Name, name))
 		}
 		if err := socket.CheckAddress(to, 1); err != nil {
-			errs = append(errs, fmt.Errorf("proxy %q cannot forward %s to %q: %w", l.Name, name, to, err))
+			errs = append(errs, fmt.Errorf("proxy %q cannot forward %s to %q: %w", c.Name, name, to, err))
 		}
 	}
-	if l.Upstream == Original && l.Protocol != "" && l.Protocol != fault.TCP {
-		errs = append(errs, fmt.Errorf("proxy %q has upstream original, which is for protocol tcp: write host:port", l.Name))
+	if c.Upstream == Original && c.Protocol != "" && c.Protocol != fault.TCP {
+		errs = append(errs, fmt.Errorf("proxy %q has upstream original, which is for protocol tcp: write host:port", c.Name))
 	}
 	return errors.Join(errs...)
 }

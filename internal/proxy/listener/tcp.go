@@ -1,16 +1,17 @@
-package proxy
+package listener
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"time"
 
 	"mishap/internal/proxy/attempts"
-	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 	"mishap/internal/proxy/stream"
@@ -23,18 +24,18 @@ const (
 	followAtOnce   = 512 // connections that are switched under one hold of the lock
 )
 
-// listener accepts the connections of one proxy, whose faults are guarded by its lock.
-type listener struct {
-	Listener
+// TCP accepts the connections of one proxy, whose faults are guarded by its lock.
+type TCP struct {
+	Config
 	trouble *registry.Troubles
 	shared  *stream.Resources // with the server's other listeners
 	calls   *attempts.Recorder
 	tcp     *net.TCPListener
 	tasks   sync.WaitGroup
 
-	// closes says that a client whose upstream cannot be reached is closed and not reset: a reset may come while the
+	// Closes says that a client whose upstream cannot be reached is closed and not reset: a reset may come while the
 	// client is still in connect, which then fails.
-	closes bool
+	Closes bool
 
 	mu      sync.Mutex // never held across a call that waits for a peer
 	faults  []*registry.Active
@@ -46,13 +47,29 @@ type listener struct {
 	closed  bool
 }
 
-// serve accepts until the listener is closed. A slow or dead upstream does not hold it up.
-func (l *listener) serve(ctx context.Context) {
+// NewTCP makes a listener that does nothing yet.
+func NewTCP(config Config, log *slog.Logger, shared *stream.Resources) *TCP {
+	return &TCP{Config: config, trouble: registry.NewTroubles(config.Name, log), shared: shared, calls: attempts.NewRecorder(),
+		open: make(map[*stream.Connection]struct{}), changed: make(chan struct{})}
+}
+
+// Listen takes the port.
+func (l *TCP) Listen(ctx context.Context, ports Ports) error {
+	tcp, err := ports.tcp(ctx, l.Config)
+	if err != nil {
+		return l.cannotListen(err)
+	}
+	l.tcp = tcp.(*net.TCPListener) // what the network "tcp" gives
+	return nil
+}
+
+// Serve accepts until the listener is closed. A slow or dead upstream does not hold it up.
+func (l *TCP) Serve(ctx context.Context) {
 	accepting(ctx, l.trouble, l.tcp.AcceptTCP, func(client *net.TCPConn) { l.begin(ctx, client) })
 }
 
 // begin registers a client and serves it in a goroutine of its own.
-func (l *listener) begin(ctx context.Context, client *net.TCPConn) {
+func (l *TCP) begin(ctx context.Context, client *net.TCPConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -66,7 +83,7 @@ func (l *listener) begin(ctx context.Context, client *net.TCPConn) {
 }
 
 // handle dials the upstream and lets bytes move until the connection is over.
-func (l *listener) handle(ctx context.Context, c *stream.Connection) {
+func (l *TCP) handle(ctx context.Context, c *stream.Connection) {
 	if !l.join(ctx, c) {
 		l.forget(c)
 		return
@@ -75,7 +92,7 @@ func (l *listener) handle(ctx context.Context, c *stream.Connection) {
 }
 
 // join joins a connection to its upstream, unless it is ended instead.
-func (l *listener) join(ctx context.Context, c *stream.Connection) bool {
+func (l *TCP) join(ctx context.Context, c *stream.Connection) bool {
 	if !l.admit(c) {
 		l.calls.Connection(c.Arrived, addrOf(c.Client), false)
 		return false
@@ -109,7 +126,7 @@ func dial(ctx context.Context, to string) (net.Conn, error) {
 }
 
 // attach joins c to its upstream with the faults of the moment.
-func (l *listener) attach(c *stream.Connection, upstream *net.TCPConn) error {
+func (l *TCP) attach(c *stream.Connection, upstream *net.TCPConn) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -123,19 +140,19 @@ func (l *listener) attach(c *stream.Connection, upstream *net.TCPConn) error {
 }
 
 // unreachable ends a client whose upstream did not answer.
-func (l *listener) unreachable(c *stream.Connection, upstream string, err error) {
+func (l *TCP) unreachable(c *stream.Connection, upstream string, err error) {
 	l.mu.Lock()
 	l.refused++
 	l.mu.Unlock()
 	l.trouble.Met("cannot reach "+upstream, err)
-	if l.closes {
+	if l.Closes {
 		c.Refuse(fault.ByClose)
 		return
 	}
 	c.Reset()
 }
 
-func (l *listener) forget(c *stream.Connection) {
+func (l *TCP) forget(c *stream.Connection) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.open, c)
@@ -145,7 +162,7 @@ func (l *listener) forget(c *stream.Connection) {
 
 // Set makes the open connections, and those to come, obey these faults and no others. With very many it returns before
 // the last of them does: coverage tells.
-func (l *listener) Set(faults []*registry.Active) {
+func (l *TCP) Set(faults []*registry.Active) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.faults = faults
@@ -166,7 +183,7 @@ func (l *listener) Set(faults []*registry.Active) {
 
 // followLater makes connections obey the faults of the moment, which may be others by now, without keeping anybody from
 // the lock for long.
-func (l *listener) followLater(all []*stream.Connection) {
+func (l *TCP) followLater(all []*stream.Connection) {
 	for batch := range slices.Chunk(all, followAtOnce) {
 		l.mu.Lock()
 		for _, c := range batch {
@@ -178,14 +195,11 @@ func (l *listener) followLater(all []*stream.Connection) {
 	}
 }
 
-// Leads implements registry.Port.
-func (l *listener) Leads() string { return leadsTo(l.Listener) }
-
 // Takes says why the proxy cannot have a fault with the effect; nil if it can.
-func (l *listener) Takes(e fault.Effect) error { return fault.Suits(e, l.Name, fault.TCP) }
+func (l *TCP) Takes(e fault.Effect) error { return fault.Suits(e, l.Name, fault.TCP) }
 
 // Coverage counts the open connections that a fault is meant for, and those on which it is in force.
-func (l *listener) Coverage(f *registry.Active) (n registry.Coverage) {
+func (l *TCP) Coverage(f *registry.Active) (n registry.Coverage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, ok := f.Effect.(fault.Arrival); ok {
@@ -203,8 +217,8 @@ func (l *listener) Coverage(f *registry.Active) (n registry.Coverage) {
 	return n
 }
 
-// status is what the control API says of the proxy.
-func (l *listener) status() registry.ProxyStatus {
+// Status is what the control API says of the proxy.
+func (l *TCP) Status() registry.ProxyStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return registry.ProxyStatus{
@@ -213,12 +227,13 @@ func (l *listener) status() registry.ProxyStatus {
 	}
 }
 
-func (l *listener) attempts() control.Watchable {
-	return control.Watchable{Protocol: fault.TCP, Calls: l.calls}
+// Attempts are what can be watched of its connections.
+func (l *TCP) Attempts() attempts.Watchable {
+	return attempts.Watchable{Protocol: fault.TCP, Calls: l.calls}
 }
 
-// traffic is what went through the listener since it began.
-func (l *listener) traffic() stream.Traffic {
+// Traffic is what went through the listener since it began.
+func (l *TCP) Traffic() stream.Traffic {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	sum := l.past
@@ -228,14 +243,17 @@ func (l *listener) traffic() stream.Traffic {
 	return sum
 }
 
-// close stops accepting, resets every open connection, and waits until their goroutines have ended.
-func (l *listener) close() {
-	l.shut()
+// Close stops accepting, resets every open connection, and waits until their goroutines have ended.
+func (l *TCP) Close() {
+	l.Shut()
 	l.tasks.Wait()
 }
 
-// shut is close without the wait.
-func (l *listener) shut() {
+// Wait waits until the goroutines of all connections have ended.
+func (l *TCP) Wait() { l.tasks.Wait() }
+
+// Shut is close without the wait.
+func (l *TCP) Shut() {
 	if l.tcp == nil {
 		return
 	}
@@ -256,3 +274,17 @@ func addrOf(c net.Conn) netip.Addr {
 	}
 	return netip.Addr{}
 }
+
+// File is the port, for a successor.
+func (l *TCP) File() (*os.File, error) {
+	if l.tcp == nil {
+		return nil, errNotListening
+	}
+	return l.tcp.File()
+}
+
+// Retire stops accepting. Connections go on.
+func (l *TCP) Retire() { _ = l.tcp.Close() }
+
+// Busy is how many connections are open.
+func (l *TCP) Busy() int { return l.Status().Open }

@@ -1,4 +1,4 @@
-package proxy
+package listener
 
 import (
 	"context"
@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"mishap/internal/forward"
 	"mishap/internal/proxy/attempts"
-	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 )
@@ -27,9 +27,9 @@ var (
 	errCrowded      = errors.New("256 MiB of the bodies of requests wait to be passed on; hold fewer uploads, or shorter")
 )
 
-// webListener passes the requests of one proxy: HTTP/1.1, HTTP/2, gRPC and WebSocket, with TLS on either side.
-type webListener struct {
-	Listener
+// HTTP passes the requests of one proxy: HTTP/1.1, HTTP/2, gRPC and WebSocket, with TLS on either side.
+type HTTP struct {
+	Config
 	log      *slog.Logger
 	trouble  *registry.Troubles
 	tcp      net.Listener
@@ -51,8 +51,9 @@ type webListener struct {
 	closed bool
 }
 
-func newWebListener(config Listener, log *slog.Logger) *webListener {
-	l := &webListener{Listener: config, log: log, trouble: registry.NewTroubles(config.Name, log), rules: make(map[*registry.Active]*forward.Fault),
+// NewHTTP makes a listener that does nothing yet.
+func NewHTTP(config Config, log *slog.Logger) *HTTP {
+	l := &HTTP{Config: config, log: log, trouble: registry.NewTroubles(config.Name, log), rules: make(map[*registry.Active]*forward.Fault),
 		counts: make(map[*forward.Fault]*registry.Counters), calls: attempts.NewRecorder()}
 	l.met = attempts.NewMetWatches(&l.board)
 	l.server.Identify = l.calls.Identify
@@ -62,12 +63,12 @@ func newWebListener(config Listener, log *slog.Logger) *webListener {
 	return l
 }
 
-// listen takes the port.
-func (l *webListener) listen(ctx context.Context, ports Ports) error {
+// Listen takes the port.
+func (l *HTTP) Listen(ctx context.Context, ports Ports) error {
 	if err := l.secure(); err != nil {
 		return fmt.Errorf("proxy %q: %w", l.Name, err)
 	}
-	tcp, err := ports.tcp(ctx, l.Listener)
+	tcp, err := ports.tcp(ctx, l.Config)
 	if err != nil {
 		return l.cannotListen(err)
 	}
@@ -75,8 +76,8 @@ func (l *webListener) listen(ctx context.Context, ports Ports) error {
 	return nil
 }
 
-// serve passes requests on until the listener is closed.
-func (l *webListener) serve(ctx context.Context) {
+// Serve passes requests on until the listener is closed.
+func (l *HTTP) Serve(ctx context.Context) {
 	ctx, end := context.WithCancel(ctx)
 	l.mu.Lock()
 	l.end = end // by close: connections go on when the port is given up
@@ -85,7 +86,7 @@ func (l *webListener) serve(ctx context.Context) {
 }
 
 // begin serves a client in a goroutine of its own.
-func (l *webListener) begin(ctx context.Context, client net.Conn) {
+func (l *HTTP) begin(ctx context.Context, client net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -104,7 +105,7 @@ func (l *webListener) begin(ctx context.Context, client net.Conn) {
 }
 
 // Set puts these faults in force for requests that come and those that wait, and no others.
-func (l *webListener) Set(faults []*registry.Active) {
+func (l *HTTP) Set(faults []*registry.Active) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	keep := make(map[*registry.Active]bool)
@@ -124,7 +125,7 @@ func (l *webListener) Set(faults []*registry.Active) {
 }
 
 // put puts a fault on the board, in the place of what it was before its run changed it.
-func (l *webListener) put(f *registry.Active) {
+func (l *HTTP) put(f *registry.Active) {
 	rule, err := f.Rule()
 	if err != nil {
 		l.log.Error("fault without effect", "fault", f.ID, "err", err) // check refuses it before
@@ -150,7 +151,7 @@ func (l *webListener) put(f *registry.Active) {
 }
 
 // forget drops the counters of faults that are over and hit no request any more.
-func (l *webListener) forget() {
+func (l *HTTP) forget() {
 	inForce := make(map[*forward.Fault]bool)
 	for _, rule := range l.rules {
 		inForce[rule] = true
@@ -163,7 +164,7 @@ func (l *webListener) forget() {
 }
 
 // observe counts what faults did to a request.
-func (l *webListener) observe(x *forward.Exchange) {
+func (l *HTTP) observe(x *forward.Exchange) {
 	l.requests.Add(1)
 	l.calls.Exchange(x)
 	switch x.Failure {
@@ -193,20 +194,17 @@ func (l *webListener) observe(x *forward.Exchange) {
 	}
 }
 
-// Leads implements registry.Port.
-func (l *webListener) Leads() string { return leadsTo(l.Listener) }
-
 // Takes says why the proxy cannot have a fault with the effect; nil if it can.
-func (l *webListener) Takes(e fault.Effect) error { return fault.Suits(e, l.Name, fault.HTTP) }
+func (l *HTTP) Takes(e fault.Effect) error { return fault.Suits(e, l.Name, fault.HTTP) }
 
 // Coverage is all open connections: a fault concerns requests, and those that wait too.
-func (l *webListener) Coverage(*registry.Active) registry.Coverage {
+func (l *HTTP) Coverage(*registry.Active) registry.Coverage {
 	n := int(l.open.Load())
 	return registry.Coverage{Connections: n, Of: n}
 }
 
-// status is what the control API says of the proxy.
-func (l *webListener) status() registry.ProxyStatus {
+// Status is what the control API says of the proxy.
+func (l *HTTP) Status() registry.ProxyStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return registry.ProxyStatus{Name: l.Name, Listen: l.tcp.Addr().String(), Upstream: l.Upstream, Protocol: fault.HTTP,
@@ -214,12 +212,13 @@ func (l *webListener) status() registry.ProxyStatus {
 		Edge: l.Edge, Egress: l.Egress, Trouble: l.trouble.Status()}
 }
 
-func (l *webListener) attempts() control.Watchable {
-	return control.Watchable{Protocol: fault.HTTP, Calls: l.calls, Met: l.met}
+// Attempts are what can be watched of its requests.
+func (l *HTTP) Attempts() attempts.Watchable {
+	return attempts.Watchable{Protocol: fault.HTTP, Calls: l.calls, Met: l.met}
 }
 
-// close stops accepting, resets every open connection, and waits until their goroutines have ended.
-func (l *webListener) close() {
+// Close stops accepting, resets every open connection, and waits until their goroutines have ended.
+func (l *HTTP) Close() {
 	if l.tcp == nil {
 		return
 	}
@@ -235,3 +234,20 @@ func (l *webListener) close() {
 	}
 	l.tasks.Wait()
 }
+
+// File is the port, for a successor.
+func (l *HTTP) File() (*os.File, error) {
+	if tcp, ok := l.tcp.(*net.TCPListener); ok {
+		return tcp.File()
+	}
+	return nil, errNotListening
+}
+
+// Retire stops accepting. Requests go on, and each connection ends with its next response.
+func (l *HTTP) Retire() {
+	_ = l.tcp.Close()
+	l.server.Drain()
+}
+
+// Busy is how many requests are under way.
+func (l *HTTP) Busy() int { return int(l.server.Active()) }

@@ -1,4 +1,4 @@
-package proxy
+package listener
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 )
 
 // waitingUDP is a proxy of datagrams whose second and later clients look for their upstream until found is closed.
-func waitingUDP(t *testing.T, found <-chan struct{}, outcome error) (l *udpListener, looking <-chan struct{}) {
+func waitingUDP(t *testing.T, found <-chan struct{}, outcome error) (l *UDP, looking <-chan struct{}) {
 	t.Helper()
 	echo, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -29,7 +29,7 @@ func waitingUDP(t *testing.T, found <-chan struct{}, outcome error) (l *udpListe
 		}
 	}()
 	shared := stream.NewResources(1 << 20)
-	l = newUDPListener(Listener{Name: "dns", Listen: "127.0.0.1:0", Upstream: "db.example:53"}, slog.New(slog.DiscardHandler), shared)
+	l = NewUDP(Config{Name: "dns", Listen: "127.0.0.1:0", Upstream: "db.example:53"}, slog.New(slog.DiscardHandler), shared)
 	first, started := true, make(chan struct{}, udpClients)
 	l.dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		if !first {
@@ -46,15 +46,15 @@ func waitingUDP(t *testing.T, found <-chan struct{}, outcome error) (l *udpListe
 		first = false
 		return new(net.Dialer).DialContext(ctx, network, echo.LocalAddr().String())
 	}
-	if err := l.listen(t.Context(), nil); err != nil {
+	if err := l.Listen(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	served := make(chan struct{})
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() { l.serve(ctx); close(served) }()
+	go func() { l.Serve(ctx); close(served) }()
 	t.Cleanup(func() {
 		cancel()
-		l.close()
+		l.Close()
 		<-served
 		shared.Clock.Close()
 		_ = echo.Close()
@@ -62,7 +62,7 @@ func waitingUDP(t *testing.T, found <-chan struct{}, outcome error) (l *udpListe
 	return l, started
 }
 
-func clientOf(t *testing.T, l *udpListener) net.Conn {
+func clientOf(t *testing.T, l *UDP) net.Conn {
 	t.Helper()
 	c, err := net.Dial("udp", l.conn.LocalAddr().String())
 	if err != nil {
@@ -109,7 +109,7 @@ func TestANewClientOfUDPStopsNoOther(t *testing.T) {
 	close(found)
 	hear(t, b, "first") // what waited comes in order
 	hear(t, b, "second")
-	if s := l.status(); s.Refused != 0 || s.Total != 2 || s.Open != 2 {
+	if s := l.Status(); s.Refused != 0 || s.Total != 2 || s.Open != 2 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -127,7 +127,7 @@ func TestDatagramsThatWaitForAnUpstreamAreBounded(t *testing.T) {
 		hear(t, a, "read")
 	}
 	<-looking
-	if s := l.status(); s.Refused != more {
+	if s := l.Status(); s.Refused != more {
 		t.Errorf("%d refused, want %d", s.Refused, more)
 	}
 	close(found)
@@ -148,7 +148,7 @@ func TestDatagramsForAnUpstreamThatIsNotFoundAreCounted(t *testing.T) {
 	say(t, b, "lost")
 	<-looking
 	close(found)
-	for l.status().Refused != 1 || l.status().Open != 1 { // the test's own limit ends it
+	for l.Status().Refused != 1 || l.Status().Open != 1 { // the test's own limit ends it
 		time.Sleep(time.Millisecond)
 	}
 	if used, _ := l.shared.Budget.State(); used != 0 {

@@ -1,4 +1,4 @@
-package proxy
+package listener
 
 import (
 	"time"
@@ -10,7 +10,7 @@ import (
 
 // admit lets a new connection wait, or ends it, as the faults of the moment want; true says that the upstream is to be
 // dialled. When faults change it looks again: a connection never waits for a fault that is over.
-func (l *listener) admit(c *stream.Connection) bool {
+func (l *TCP) admit(c *stream.Connection) bool {
 	var met map[*registry.Counters]bool // each counts the connection once
 	for {
 		wait, by, instead, changed := l.arrive(c)
@@ -48,7 +48,7 @@ func (l *listener) admit(c *stream.Connection) bool {
 
 // arrive asks the faults that concern a connection before its upstream is dialled: how long it is to wait since it came,
 // who says so, and how it is ended instead. changed is closed when the answer may be another.
-func (l *listener) arrive(c *stream.Connection) (wait time.Duration, by []*registry.Counters, instead fault.Ending, changed chan struct{}) {
+func (l *TCP) arrive(c *stream.Connection) (wait time.Duration, by []*registry.Counters, instead fault.Ending, changed chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, f := range l.faults {
