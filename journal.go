@@ -47,6 +47,26 @@ type InjectionChange struct {
 	By     string         `json:"by,omitempty"` // who settled it, if a person did
 	// Injection is set when To is prepared, without its undo.
 	Injection *Injection `json:"injection,omitempty"`
+	// Ended is that it is [InjectionEnded], where To is gone: a reader that does not
+	// know that state takes it for settled all the same.
+	Ended bool `json:"ended,omitempty"`
+}
+
+// NewChange is the change of an injection to a state.
+func NewChange(id string, to InjectionState, detail string) *InjectionChange {
+	c := &InjectionChange{ID: id, To: to, Detail: detail}
+	if to == InjectionEnded {
+		c.To, c.Ended = InjectionGone, true
+	}
+	return c
+}
+
+// State is the state that the injection moves to.
+func (c InjectionChange) State() InjectionState {
+	if c.Ended && c.To == InjectionGone {
+		return InjectionEnded
+	}
+	return c.To
 }
 
 // Recovered is how the system came back: all probes met twice running. When it

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -55,29 +56,51 @@ func (p Plan) Check(now time.Time) error {
 	return nil
 }
 
-// Drift compares the plan's targets, and where they are, with those that a
-// fresh plan found, and says what differs; nil means that they are the same. What
-// else is known of a target, such as its tags, is for safeguards to judge, as it
-// is now.
+// Drift compares the plan's targets with those that a fresh plan found: which they
+// are, where, in what state, and with which tags. It says what differs; nil means
+// that they are the same. A tag that came since is no drift: what it means is for
+// safeguards to judge, which are asked about what was found.
 func (p Plan) Drift(fresh Plan) []string {
-	have := map[string]bool{}
+	have := map[string]Target{}
 	for _, in := range fresh.Injections {
-		have[in.aim()] = true
+		have[in.aim()] = in.Target
 	}
 	var drift []string
+	planned := map[string]bool{}
 	for _, in := range p.Injections {
 		key := in.aim()
-		if !have[key] {
+		planned[key] = true
+		now, found := have[key]
+		if !found {
 			drift = append(drift, "planned, but not found now: "+key)
+			continue
 		}
-		delete(have, key)
+		for _, change := range in.Target.changes(now) {
+			drift = append(drift, key+": "+change)
+		}
 	}
 	for _, in := range fresh.Injections {
-		if key := in.aim(); have[key] {
+		if key := in.aim(); !planned[key] {
 			drift = append(drift, "found now, but not planned: "+key)
 		}
 	}
 	return drift
+}
+
+// changes says what of a target is not as it was planned.
+func (t Target) changes(now Target) (all []string) {
+	if t.State != "" && t.State != now.State {
+		all = append(all, fmt.Sprintf("it was %s when it was planned, and is %s now", t.State, now.State))
+	}
+	for _, tag := range slices.Sorted(maps.Keys(t.Tags)) {
+		switch value, has := now.Tags[tag]; {
+		case !has:
+			all = append(all, fmt.Sprintf("its tag %s=%s was taken away", tag, t.Tags[tag]))
+		case value != t.Tags[tag]:
+			all = append(all, fmt.Sprintf("its tag %s was %q, and is %q now", tag, t.Tags[tag], value))
+		}
+	}
+	return all
 }
 
 // aim is which fault is on which target where.

@@ -53,7 +53,8 @@ type RunInjection struct {
 	SettledAt  time.Time
 	Looks      int       // how often it was asked whether the fault is in force
 	OutAt      time.Time // the first of these looks that saw it out; zero if none did
-	NotInForce int       // how often the answer was not yes
+	NotInForce int       // how often the answer was not yes, although it should have been
+	Seen       bool      // a look saw it in force
 	Effect     *Effect   // the last answer
 	Felt       *Traffic
 	Left       int64           // the most connections of an answer that a restart of the proxy had left behind
@@ -164,8 +165,8 @@ func (r *Run) checkInjection(c *InjectionChange) error {
 		return nil
 	case c.By != "" && in.State == InjectionStranded && c.To.Settled():
 		return nil // settled by a person
-	case !in.State.CanBecome(c.To):
-		return fmt.Errorf("injection %s is %s and cannot become %s", c.ID, in.State, c.To)
+	case !in.State.CanBecome(c.State()):
+		return fmt.Errorf("injection %s is %s and cannot become %s", c.ID, in.State, c.State())
 	}
 	return nil
 }
@@ -249,8 +250,12 @@ func (r *Run) applyInjection(e Entry) {
 		in.Undo = nil
 		r.Injections = append(r.Injections, in)
 	}
-	in.State, in.Detail, in.By = c.To, c.Detail, c.By
+	in.State, in.Detail, in.By = c.State(), c.Detail, c.By
 	switch {
+	case in.State == InjectionEnded:
+		in.SettledAt = e.At
+		in.Looks++ // who reverted it has seen it
+		in.hit()
 	case c.To == InjectionInjected:
 		in.InjectedAt = e.At
 	case c.To.Settled():
@@ -269,13 +274,28 @@ func (r *Run) applyEffect(e Entry) {
 		in.Felt = effect.Traffic
 	}
 	in.Left = max(in.Left, effect.Left)
-	if in.State == InjectionInjected {
-		in.Looks++
-		if effect.InForce != Yes {
-			if in.NotInForce++; effect.InForce == No && in.OutAt.IsZero() {
-				in.OutAt = e.At
-			}
+	if in.State != InjectionInjected {
+		return
+	}
+	in.Looks++
+	switch {
+	case effect.InForce == Yes:
+		in.hit()
+	case in.Seen && (in.Class == SelfRecovering || effect.Gone): // it was hit, and that is over
+	default:
+		in.NotInForce++
+		if effect.InForce == No && in.OutAt.IsZero() {
+			in.OutAt = e.At
 		}
+	}
+}
+
+// hit takes in that the fault was seen in force. One that recovers by itself need
+// not be seen so before, nor after.
+func (in *RunInjection) hit() {
+	in.Seen = true
+	if in.Class == SelfRecovering {
+		in.NotInForce, in.OutAt = 0, time.Time{}
 	}
 }
 

@@ -196,6 +196,9 @@ func names(all []mishap.Injection) []string {
 
 // record is a line of the undo file about it.
 func (h *held) record(to mishap.InjectionState, detail string) record {
+	if to == mishap.InjectionEnded {
+		to = mishap.InjectionGone // a reader that does not know that state takes it for settled as well
+	}
 	return record{ID: h.in.ID, To: to, Detail: detail, Keys: h.in.Keys}
 }
 

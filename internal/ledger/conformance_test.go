@@ -62,7 +62,7 @@ func prepared(run string, seq int64, keys ...mishap.Key) (mishap.Entry, mishap.I
 }
 
 func moved(run string, seq int64, to mishap.InjectionState) mishap.Entry {
-	return mishap.Entry{Run: run, Seq: seq, At: epoch, Injection: &mishap.InjectionChange{ID: run + ".1.1", To: to}}
+	return mishap.Entry{Run: run, Seq: seq, At: epoch, Injection: mishap.NewChange(run+".1.1", to, "")}
 }
 
 func must(t *testing.T, err error) {
@@ -188,6 +188,26 @@ func TestAStrandedRunKeepsItsLocksUntilItIsSettled(t *testing.T) {
 		must(t, b.Append(t.Context(), lease, moved("r1", 5, mishap.InjectionSuperseded), state("r1", 6, mishap.Completed)))
 		must(t, b.Prepare(t.Context(), other, e3, in3))
 		begin(t, b, "r2", "e", "g")
+	})
+}
+
+func TestAnInjectionThatEndedIsSettledAndKnownAsThat(t *testing.T) {
+	each(t, func(t *testing.T, b book) {
+		lease := begin(t, b, "r1", "e", "g")
+		e, in := prepared("r1", 2, mishap.Key{Thing: "k", Attribute: "a"})
+		must(t, b.Prepare(t.Context(), lease, e, in))
+		must(t, b.Append(t.Context(), lease, moved("r1", 3, mishap.InjectionReverting), moved("r1", 4, mishap.InjectionEnded)))
+		if got, err := b.InjectionState(t.Context(), in.ID); err != nil || got != mishap.InjectionEnded {
+			t.Errorf("it is %q (%v)", got, err)
+		}
+		counts, err := b.InjectionCounts(t.Context())
+		if err != nil || counts[mishap.InjectionEnded] != 1 || counts[mishap.InjectionGone] != 0 {
+			t.Errorf("counted are %v (%v)", counts, err)
+		}
+		again, same := prepared("r1", 5, mishap.Key{Thing: "k", Attribute: "a"})
+		same.ID = "r1.2.1"
+		again.Injection.ID, again.Injection.Injection.ID = same.ID, same.ID
+		must(t, b.Prepare(t.Context(), lease, again, same)) // what it changed is free
 	})
 }
 

@@ -130,7 +130,7 @@ func (m *Memory) follow(r *memoryRun, e mishap.Entry) {
 		maps.DeleteFunc(m.things, func(_, run string) bool { return run == r.ID })
 	case e.Injection != nil && m.injections[e.Injection.ID] != nil:
 		in := m.injections[e.Injection.ID]
-		in.state = e.Injection.To
+		in.state = e.Injection.State()
 		if in.state.Settled() {
 			m.free(in.ID)
 			return

@@ -217,7 +217,7 @@ func (t tx) forgetUndo(ctx context.Context, run string) error {
 // not the things, which are the run's; a fault that is seen again takes them
 // back.
 func (t tx) moveInjection(ctx context.Context, c mishap.InjectionChange) error {
-	if err := t.exec(ctx, `UPDATE injections SET state = ? WHERE id = ?`, c.To, c.ID); err != nil {
+	if err := t.exec(ctx, `UPDATE injections SET state = ? WHERE id = ?`, c.State(), c.ID); err != nil {
 		return err
 	}
 	found, err := decodeAll[mishap.Injection](t.rows(ctx, `SELECT injection FROM injections WHERE id = ?`, c.ID))

@@ -95,7 +95,7 @@ func describeInjection(c *mishap.InjectionChange, r *mishap.Run) (word, text str
 	if c.By != "" {
 		return "settled", text + " (by " + c.By + ")"
 	}
-	return string(c.To), text
+	return string(c.State()), text
 }
 
 // describeEffect says when a fault is not in force, and when it is again.

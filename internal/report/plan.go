@@ -125,11 +125,16 @@ func planKind(p *page, f mishap.Fault, kinds map[string]mishap.InjectorKind) {
 		return
 	}
 	p.labelled(4, 12, "to inject", words.OrElse(strings.Join(kind.Do, ", "), "no permission is needed"))
-	if kind.Class == mishap.Irreversible {
-		p.labelled(4, 12, "to revert", "THERE IS NO UNDO")
-	} else {
-		p.labelled(4, 12, "to revert", words.OrElse(strings.Join(kind.Undo, ", "), "no permission is needed"))
+	revert := words.OrElse(strings.Join(kind.Undo, ", "), "no permission is needed")
+	switch kind.Class {
+	case mishap.Irreversible:
+		revert = "THERE IS NO UNDO"
+	case mishap.SelfRecovering:
+		revert = "nothing is undone: it recovers by itself, and is looked at (" + revert + ")"
+	case mishap.Expiring:
+		revert += "; it ends by itself as well, at a time that is fixed when it is injected"
 	}
+	p.labelled(4, 12, "to revert", revert)
 	switch kind.Keeper {
 	case mishap.KeeperProcess:
 		p.labelled(4, 12, "keeper", "a process beside mishap, which reverts within 1s of its death and 5s of its freeze")

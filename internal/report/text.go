@@ -171,6 +171,8 @@ func fate(in *mishap.RunInjection) string {
 		text = "settled by " + in.By + " (" + text + ")"
 	}
 	switch {
+	case in.State == mishap.InjectionEnded:
+		text += " by itself, was seen in force"
 	case in.InjectedAt.IsZero() && in.State.Settled():
 		text += ", was never seen in"
 	case in.State.Settled() && !in.SettledAt.IsZero():

@@ -279,5 +279,5 @@ func (h *holding) reverted(r revert.Result) {
 }
 
 func change(id string, to mishap.InjectionState, detail string) mishap.Entry {
-	return mishap.Entry{Injection: &mishap.InjectionChange{ID: id, To: to, Detail: detail}}
+	return mishap.Entry{Injection: mishap.NewChange(id, to, detail)}
 }

@@ -120,14 +120,15 @@ func TestARecoveryTimeIsARangeFromALookThatFailedToOneThatSucceeded(t *testing.T
 // tagged is an injector whose target carries what its field says.
 type tagged struct {
 	mishap.Injector
-	tags map[string]string
-	at   mishap.Place
+	tags  map[string]string
+	at    mishap.Place
+	state string
 }
 
 func (i tagged) Prepare(ctx context.Context, req mishap.Request) ([]mishap.Injection, error) {
 	all, err := i.Injector.Prepare(ctx, req)
 	for j := range all {
-		all[j].Target.Tags, all[j].Target.Where = i.tags, i.at
+		all[j].Target.Tags, all[j].Target.Where, all[j].Target.State = i.tags, i.at, i.state
 	}
 	return all, err
 }
@@ -137,7 +138,7 @@ type optIn struct{}
 
 func (optIn) Check(_ context.Context, s mishap.Situation) error {
 	for _, in := range s.Plan.Injections {
-		if in.Target.Tags["mishap"] != "allow" || in.ID != "" && in.Undo != nil {
+		if in.Target.Tags["mishap"] != "allow" || in.Target.Tags["freeze"] != "" || in.ID != "" && in.Undo != nil {
 			return &mishap.Veto{Reason: in.Target.ID + " does not carry the tag"}
 		}
 	}
@@ -150,17 +151,20 @@ func TestSafeguardsAndDriftAreAboutWhatIsThereNow(t *testing.T) {
 		now   tagged
 		cause mishap.Cause // of the refusal; empty: it runs
 	}{
-		"as planned":            {tagged{tags: allow}, ""},
-		"another tag came":      {tagged{tags: map[string]string{"mishap": "allow", "x": "y"}}, ""},
-		"the opt-in tag went":   {tagged{}, mishap.CauseSafeguard},
-		"it is elsewhere":       {tagged{tags: allow, at: mishap.Place{Region: "eu-west-2"}}, mishap.CauseTarget},
-		"the tag's value is no": {tagged{tags: map[string]string{"mishap": "deny"}}, mishap.CauseSafeguard},
+		"as planned":                    {tagged{tags: allow, state: "running"}, ""},
+		"another tag came":              {tagged{tags: map[string]string{"mishap": "allow", "x": "y"}, state: "running"}, ""},
+		"a tag came that forbids it":    {tagged{tags: map[string]string{"mishap": "allow", "freeze": "y"}, state: "running"}, mishap.CauseSafeguard},
+		"the opt-in tag was taken away": {tagged{state: "running"}, mishap.CauseTarget},
+		"the tag's value is no":         {tagged{tags: map[string]string{"mishap": "deny"}, state: "running"}, mishap.CauseTarget},
+		"it is elsewhere":               {tagged{tags: allow, at: mishap.Place{Region: "eu-west-2"}, state: "running"}, mishap.CauseTarget},
+		"it is in another account":      {tagged{tags: allow, at: mishap.Place{Account: "2"}, state: "running"}, mishap.CauseTarget},
+		"it is in another state":        {tagged{tags: allow, state: "standby"}, mishap.CauseTarget},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSet(t, fault("a", 10*time.Second))
-				s.first.Planned.Injections[0].Target.Tags = allow
+				s.first.Planned.Injections[0].Target.Tags, s.first.Planned.Injections[0].Target.State = allow, "running"
 				tt.now.Injector = s.runner.Faults[0].Injector
 				s.runner.Faults[0].Injector = tt.now
 				s.runner.Guards = append(s.runner.Guards, runner.Guard{Name: "place", Safeguard: optIn{}})

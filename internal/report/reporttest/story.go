@@ -59,7 +59,7 @@ func (s *Story) Observe(n int, phase mishap.Phase, probe string, result mishap.R
 
 // Injection changes the state of an injection.
 func (s *Story) Injection(id string, to mishap.InjectionState, detail string) *Story {
-	return s.Add(mishap.Entry{Injection: &mishap.InjectionChange{ID: id, To: to, Detail: detail}})
+	return s.Add(mishap.Entry{Injection: mishap.NewChange(id, to, detail)})
 }
 
 // Prepare adds an injection.
