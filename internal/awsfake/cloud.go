@@ -103,6 +103,12 @@ func (c *Cloud) enter(p Place) {
 	}
 }
 
+// Set changes how it behaves from now on.
+func (c *Cloud) Set(change func(*Settings)) {
+	defer c.lock()()
+	change(&c.Settings)
+}
+
 // Key makes an access key of a principal of the account, like "user/ann" or
 // "role/app". A role's policies are judged; a user may do all that no service
 // control policy and no resource denies. The account's number is a key too, of

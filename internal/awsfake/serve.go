@@ -85,19 +85,22 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Cloud) answer(r *http.Request) (wire.Answer, error) {
+	var out Doc
+	var fate Fate
 	q, err := wire.Read(r)
 	if err != nil {
-		return q.Refuse(&Error{Status: http.StatusForbidden, Code: "MissingAuthenticationToken", Message: err.Error()}, "none"), nil
+		err = &Error{Status: http.StatusForbidden, Code: "MissingAuthenticationToken", Message: err.Error()}
+	} else {
+		out, fate, err = c.call(q)
 	}
-	out, fate, err := c.call(q)
 	if fate.AnswerAfter > 0 {
 		select {
 		case <-time.After(fate.AnswerAfter):
 		case <-r.Context().Done():
 		}
 	}
-	if err := r.Context().Err(); err != nil {
-		return wire.Answer{}, err
+	if gone := r.Context().Err(); gone != nil {
+		return wire.Answer{}, gone
 	}
 	var refused *Error
 	switch {
@@ -129,15 +132,14 @@ func (c *Cloud) call(q wire.Request) (Doc, Fate, error) {
 		fate = c.fateOf(record)
 	}
 	var out Doc
-	effect := func() { out, err = k.effect(s, a, record) }
-	c.mu.Lock()
+	unlock = c.lock()
 	switch {
 	case err != nil: // throttled
 	case fate.Unreached:
 	case fate.EffectAfter > 0:
 		c.after(fate.EffectAfter, func() { _, _ = k.effect(s, a, record) }) // nobody hears
 	default:
-		effect()
+		out, err = k.effect(s, a, record)
 	}
 	if err == nil && fate.Fail != "" {
 		out, err = nil, fate.refusal()
@@ -147,7 +149,7 @@ func (c *Cloud) call(q wire.Request) (Doc, Fate, error) {
 		record.Error = err.Error()
 	}
 	c.calls = append(c.calls, record)
-	c.mu.Unlock()
+	unlock()
 	if fate.Then != nil {
 		fate.Then()
 	}

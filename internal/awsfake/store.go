@@ -43,7 +43,7 @@ type event struct {
 
 type staleRule struct {
 	pattern string
-	for_    time.Duration
+	past    time.Duration
 }
 
 // SetStale says how long reads of the resources show the past: those whose ARN
@@ -130,7 +130,7 @@ func lasting(v any) any {
 			all = append(all, string(text))
 		}
 		slices.Sort(all)
-		return all
+		return json.RawMessage("[" + strings.Join(all, ",") + "]")
 	}
 	return v
 }
@@ -188,7 +188,7 @@ func (c *Cloud) seen(arn string) Doc {
 	stale := c.Stale
 	for _, r := range c.stale {
 		if policy.Like(r.pattern, arn) {
-			stale = r.for_
+			stale = r.past
 		}
 	}
 	for _, v := range slices.Backward(h.versions) {
