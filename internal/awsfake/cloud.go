@@ -4,8 +4,18 @@
 // time, reads that show the past, groups that heal, request limits, calls that
 // fail before or after they took effect, and answers that are late or lost.
 //
-// Its time is time.Now, so that of a synctest bubble if it is made in one; what
-// is due happens when it is next asked. No signature is checked.
+// A test makes one, puts something there, and makes clients of its Config:
+//
+//	c := awsfake.New(awsfake.Slow())
+//	p := c.Enter(awsfake.Place{Account: "111111111111", Region: "eu-west-1"})
+//	ids := c.Launch(p, 2, map[string]string{"Role": "payments"})
+//	c.On("ec2:StopInstances", 1, awsfake.LosesAnswer())
+//	client := ec2.NewFromConfig(c.Config(p.Account, p.Region))
+//
+// Its time is time.Now, so that of a synctest bubble if it is used in one; what
+// is due happens when it is next asked. What is found by Get, All and Snapshot is
+// the truth, not what a reader would see. No signature is checked: an access key
+// only says who asks.
 package awsfake
 
 import (
