@@ -55,6 +55,9 @@ func (c *Cloud) who(q wire.Request) (identity, error) {
 // record is the call for the journal, with what it must be allowed.
 func (k *call) record(s Service, a action) Call {
 	r := Call{At: k.at, Account: k.Account, Region: k.Region, Principal: k.who.arn, Action: s.prefix + ":" + k.name, In: k.in, DryRun: k.in.Bool("DryRun")}
+	if a.free {
+		return r
+	}
 	if a.needs != nil {
 		r.Needs = a.needs(k)
 	}
@@ -95,9 +98,6 @@ func (who identity) names() []string {
 
 // denied says that a call is, and which policy did it, as AWS does.
 func (k *call) denied(s Service, a action, record Call) error {
-	if a.free {
-		return nil
-	}
 	for _, n := range record.Needs {
 		why := k.why(k.who, s.policied, n)
 		if why == "" {

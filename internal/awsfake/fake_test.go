@@ -4,10 +4,13 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/smithy-go"
 
 	"mishap/internal/awsfake"
@@ -66,4 +69,27 @@ func unchanged(t *testing.T, c *awsfake.Cloud, before string) {
 			t.Errorf("was once %s", line)
 		}
 	}
+}
+
+func TestManyMayCallAtOnce(t *testing.T) {
+	in(t, awsfake.Slow(), func(t *testing.T, c *awsfake.Cloud) {
+		ids, client := c.Launch(one, 50, nil), ec2.NewFromConfig(admin(c, one))
+		var all sync.WaitGroup
+		for _, id := range ids {
+			all.Go(func() {
+				if err := stop(t.Context(), client, id); err != nil {
+					t.Error(err)
+				}
+				for time.Sleep(time.Second); ; time.Sleep(5 * time.Second) {
+					if state(t, client, id) == "stopped" {
+						return
+					}
+				}
+			})
+		}
+		start := time.Now()
+		all.Wait()
+		wants(t, "until all are seen stopped", time.Since(start), 46*time.Second)
+		wants(t, "stops", len(c.Calls("ec2:StopInstances")), 50)
+	})
 }

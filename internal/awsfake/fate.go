@@ -14,7 +14,7 @@ type Call struct {
 	Account, Region string
 	Principal       string // its ARN
 	Action          string // as policies name it: "ec2:StopInstances"
-	Needs           []Need // what it had to be allowed
+	Needs           []Need // what it had to be allowed; nothing, if nobody needs a permission for it
 	In              Doc    // what it said
 	DryRun          bool
 	Reached         bool   // whether it took effect, if it was allowed and right
@@ -127,6 +127,20 @@ func (c *Cloud) Calls(patterns ...string) (made []Call) {
 		}
 	}
 	return made
+}
+
+// Beyond are the permissions, "action on resource", that calls needed and that the
+// policies together do not allow.
+func Beyond(calls []Call, policies ...string) (lacking []string) {
+	for _, one := range calls {
+		for _, n := range one.Needs {
+			asks := policy.Request{Action: n.Action, Resource: n.Resource, Context: n.Context, Time: one.At}
+			if what := n.Action + " on " + n.Resource; policy.Judge(asks, policies...) != policy.Allows && !slices.Contains(lacking, what) {
+				lacking = append(lacking, what)
+			}
+		}
+	}
+	return lacking
 }
 
 // Forget empties the journal of calls.

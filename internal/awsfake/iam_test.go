@@ -200,3 +200,20 @@ func TestTheJournalSaysWhoCalledWhatAndWhatItHadToBeAllowed(t *testing.T) {
 		wants(t, "calls", len(c.Calls()), 0)
 	})
 }
+
+func TestWhatCallsNeededIsComparedWithPolicies(t *testing.T) {
+	in(t, awsfake.Settings{}, func(t *testing.T, c *awsfake.Cloud) {
+		client := ec2.NewFromConfig(admin(c, one))
+		paid, other := c.Launch(one, 1, map[string]string{"Role": "payments"})[0], c.Launch(one, 1, nil)[0]
+		if _, err := sts.NewFromConfig(admin(c, one)).GetCallerIdentity(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, "stop", stop(t.Context(), client, paid), nil)
+		state(t, client, paid)
+		wants(t, "beyond", len(awsfake.Beyond(c.Calls(), stopsPayments)), 0)
+		wants(t, "stop", stop(t.Context(), client, paid, other), nil)
+		wants(t, "stop", stop(t.Context(), client, other), nil)
+		wants(t, "beyond", fmt.Sprint(awsfake.Beyond(c.Calls(), stopsPayments)), "[ec2:StopInstances on "+awsfake.Instance.ARN(one, other)+"]")
+		wants(t, "beyond nothing", len(awsfake.Beyond(c.Calls())), 3)
+	})
+}

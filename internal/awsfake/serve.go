@@ -30,7 +30,7 @@ type Service struct {
 type action struct {
 	do    func(k *call) (Doc, error)
 	needs func(k *call) []Need // what it must be allowed; none: its own name, on *
-	free  bool                 // nobody needs a permission
+	free  bool                 // nobody needs a permission for it
 }
 
 // call is one that is being answered.
