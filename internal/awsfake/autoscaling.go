@@ -130,6 +130,9 @@ func onGroupOf(k *call) []Need {
 
 func describeGroups(k *call) (Doc, error) {
 	names, found := k.in.Strs("AutoScalingGroupNames"), []Doc{}
+	if len(names) > max(50, k.in.Int("MaxRecords", 0)) {
+		return nil, invalid("The number of group names that may be passed in is limited to 50")
+	}
 	for _, g := range k.list(k.Place, Group, true) {
 		fits := len(names) == 0 || slices.Contains(names, g.Str("AutoScalingGroupName"))
 		for _, f := range k.in.Docs("Filters") {
@@ -145,12 +148,16 @@ func describeGroups(k *call) (Doc, error) {
 			found = append(found, shown)
 		}
 	}
+	k.few("MaxRecords", 50, 100)
 	page, next := k.paged(found, "NextToken", "MaxRecords")
 	return Doc{"AutoScalingGroups": page, "NextToken": next}, nil
 }
 
 func describeMembers(k *call) (Doc, error) {
 	ids, found := k.in.Strs("InstanceIds"), []Doc{}
+	if len(ids) > 50 {
+		return nil, invalid("The number of instance ids that may be passed in is limited to 50")
+	}
 	for _, g := range k.list(k.Place, Group, true) {
 		for _, m := range g.Docs("Instances") {
 			if len(ids) == 0 || slices.Contains(ids, m.Str("InstanceId")) {
@@ -160,6 +167,7 @@ func describeMembers(k *call) (Doc, error) {
 			}
 		}
 	}
+	k.few("MaxRecords", 50, 50)
 	page, next := k.paged(found, "NextToken", "MaxRecords")
 	return Doc{"AutoScalingInstances": page, "NextToken": next}, nil
 }
@@ -172,6 +180,7 @@ func describeActivities(k *call) (Doc, error) {
 		}
 	}
 	slices.Reverse(found)
+	k.few("MaxRecords", 50, 100)
 	page, next := k.paged(found, "NextToken", "MaxRecords")
 	return Doc{"Activities": page, "NextToken": next}, nil
 }

@@ -158,6 +158,9 @@ func (k *call) standby(from, by, to string, desired int, cause string) (Doc, err
 		return nil, err
 	}
 	ids, activities, moved := k.in.Strs("InstanceIds"), []Doc{}, 0
+	if len(ids) > 20 {
+		return nil, invalid("The number of instances that may be passed in is limited to 20")
+	}
 	for _, m := range g.Docs("Instances") {
 		if slices.Contains(ids, m.Str("InstanceId")) && m.Str("LifecycleState") == from {
 			m["LifecycleState"], m["_until"] = by, k.at.Add(k.Standby)

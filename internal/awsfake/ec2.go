@@ -3,6 +3,7 @@ package awsfake
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -98,7 +99,16 @@ func (d description) describe(k *call) (Doc, error) {
 
 // find is what is seen of the ids, and passes the filters.
 func (d description) find(k *call) (found []Doc, err error) {
-	ids := k.in.Strs(d.ids)
+	ids, values := k.in.Strs(d.ids), 0
+	for _, f := range k.in.Docs("Filter") {
+		values += len(f.Strs("Value"))
+	}
+	switch {
+	case values > 200:
+		return nil, &Error{Code: "FilterLimitExceeded", Message: "The maximum number of filter values specified on a single call is 200"}
+	case len(ids) > 0 && k.in.Has("MaxResults"):
+		return nil, &Error{Code: "InvalidParameterCombination", Message: "The parameter " + d.noun + "sSet cannot be used with the parameter maxResults"}
+	}
 	for _, id := range ids {
 		one := k.seen(d.kind.ARN(k.Place, id))
 		if one == nil {
@@ -161,6 +171,9 @@ func notFound(noun, id string) *Error {
 		"routeTable": "InvalidRouteTableID.NotFound", "vpcEndpoint": "InvalidVpcEndpointId.NotFound", "volume": "InvalidVolume.NotFound",
 		"association": "InvalidAssociationID.NotFound",
 	}[noun]
+	if noun == "instance" && !regexp.MustCompile(`^i-([0-9a-f]{8}|[0-9a-f]{17})$`).MatchString(id) {
+		return &Error{Code: "InvalidInstanceID.Malformed", Message: fmt.Sprintf("Invalid id: %q", id)}
+	}
 	return &Error{Code: code, Message: fmt.Sprintf("The %s ID '%s' does not exist", noun, id)}
 }
 

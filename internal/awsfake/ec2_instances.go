@@ -118,6 +118,9 @@ func describeInstances(k *call) (Doc, error) {
 }
 
 func describeInstanceStatus(k *call) (Doc, error) {
+	if len(k.in.Strs("InstanceId")) > 100 {
+		return nil, &Error{Code: "InvalidParameterValue", Message: "The maximum of explicitly specified instance IDs is 100"}
+	}
 	found, err := instanceDescription().find(k)
 	if err != nil {
 		return nil, err

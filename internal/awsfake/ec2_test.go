@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"mishap/internal/awsfake"
 )
@@ -242,4 +244,42 @@ func TestItAnswersOverASocketToo(t *testing.T) {
 		t.Error("a lost answer came")
 	}
 	wants(t, "state", state(t, client, id), "stopped")
+}
+
+func TestACallMayNameOnlySoMany(t *testing.T) {
+	in(t, awsfake.Settings{}, func(t *testing.T, c *awsfake.Cloud) {
+		client, ids := ec2.NewFromConfig(admin(c, one)), c.Launch(one, 201, nil)
+		groups, parameters := autoscaling.NewFromConfig(admin(c, one)), ssm.NewFromConfig(admin(c, one))
+		describe := func(input ec2.DescribeInstancesInput) error {
+			_, err := client.DescribeInstances(t.Context(), &input)
+			return err
+		}
+		filter := func(n int) []types.Filter {
+			return []types.Filter{{Name: aws.String("instance-id"), Values: ids[:n]}}
+		}
+		wants(t, "200 values", describe(ec2.DescribeInstancesInput{Filters: filter(200)}), nil)
+		refused(t, "FilterLimitExceeded", describe(ec2.DescribeInstancesInput{Filters: filter(201)}))
+		wants(t, "201 ids", describe(ec2.DescribeInstancesInput{InstanceIds: ids}), nil)
+		refused(t, "InvalidParameterCombination", describe(ec2.DescribeInstancesInput{InstanceIds: ids, MaxResults: aws.Int32(5)}))
+		refused(t, "InvalidInstanceID.Malformed", describe(ec2.DescribeInstancesInput{InstanceIds: []string{"i-x"}}))
+		_, err := client.DescribeInstanceStatus(t.Context(), &ec2.DescribeInstanceStatusInput{InstanceIds: ids[:101]})
+		refused(t, "InvalidParameterValue", err)
+		_, err = groups.DescribeAutoScalingInstances(t.Context(), &autoscaling.DescribeAutoScalingInstancesInput{InstanceIds: ids[:51]})
+		refused(t, "ValidationError", err)
+		_, err = groups.DescribeAutoScalingGroups(t.Context(), &autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: ids[:51]})
+		refused(t, "ValidationError", err)
+		_, err = parameters.GetParameters(t.Context(), &ssm.GetParametersInput{Names: ids[:11]})
+		refused(t, "ValidationException", err)
+		_, err = parameters.DeleteParameters(t.Context(), &ssm.DeleteParametersInput{Names: ids[:11]})
+		refused(t, "ValidationException", err)
+		_, err = client.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: ids[:1], Tags: make51()})
+		refused(t, "TagLimitExceeded", err)
+	})
+}
+
+func make51() (tags []types.Tag) {
+	for i := range 51 {
+		tags = append(tags, types.Tag{Key: aws.String(fmt.Sprint(i)), Value: aws.String("")})
+	}
+	return tags
 }

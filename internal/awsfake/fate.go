@@ -17,8 +17,8 @@ type Call struct {
 	Needs           []Need // what it had to be allowed; nothing, if nobody needs a permission for it
 	In              Doc    // what it said
 	DryRun          bool
-	Reached         bool   // whether it took effect, if it was allowed and right
-	Error           string // "code: message", or none
+	Done            bool   // it was done before it was answered, whatever the answer
+	Error           string // that it was answered with, "code: message", or none
 }
 
 // Need is a permission that a call must have.

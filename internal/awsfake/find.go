@@ -87,7 +87,7 @@ func getResources(k *call) (Doc, error) {
 			found = append(found, Doc{"ResourceARN": h.arn, "Tags": pairs(tags(d), "Key", "Value")})
 		}
 	}
-	k.pageSize = 100
+	k.few("ResourcesPerPage", 50, 100)
 	page, next := k.paged(found, "PaginationToken", "ResourcesPerPage")
 	if next == nil {
 		next = ""

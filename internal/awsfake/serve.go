@@ -140,11 +140,11 @@ func (c *Cloud) call(q wire.Request) (Doc, Fate, error) {
 		c.after(fate.EffectAfter, func() { _, _ = k.effect(s, a, record) }) // nobody hears
 	default:
 		out, err = k.effect(s, a, record)
+		record.Done = err == nil
 	}
 	if err == nil && fate.Fail != "" {
 		out, err = nil, fate.refusal()
 	}
-	record.Reached = !fate.Unreached
 	if err != nil {
 		record.Error = err.Error()
 	}
@@ -202,6 +202,13 @@ func (k *call) find(kind Kind, id string, missing *Error) (Doc, error) {
 		return d, nil
 	}
 	return nil, missing
+}
+
+// few makes pages of so many items, or as many as the call asks for, up to most.
+func (k *call) few(size string, usual, most int) {
+	if k.pageSize = usual; k.in.Has(size) {
+		k.pageSize = most
+	}
 }
 
 // paged are the items of one page, and the token of the next, or none.

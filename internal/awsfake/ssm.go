@@ -98,6 +98,10 @@ func putParameter(k *call) (Doc, error) {
 	return Doc{"Version": d["Version"], "Tier": tier}, nil
 }
 
+func tooMany() *Error {
+	return &Error{Code: "ValidationException", Message: "1 validation error detected: Value at 'names' failed to satisfy constraint: Member must have length less than or equal to 10"}
+}
+
 func noParameter() *Error {
 	return &Error{Code: "ParameterNotFound", Message: "Parameter not found."}
 }
@@ -123,6 +127,9 @@ func getParameter(k *call) (Doc, error) {
 }
 
 func getParameters(k *call) (Doc, error) {
+	if len(k.in.Strs("Names")) > 10 {
+		return nil, tooMany()
+	}
 	found, missing := []Doc{}, []string{}
 	for _, name := range k.in.Strs("Names") {
 		if d := k.seen(Parameter.ARN(k.Place, root(name))); d != nil {
@@ -136,7 +143,7 @@ func getParameters(k *call) (Doc, error) {
 
 func parametersByPath(k *call) (Doc, error) {
 	path, found := strings.TrimSuffix(root(k.in.Str("Path")), "/")+"/", []Doc{}
-	k.pageSize = 10
+	k.few("MaxResults", 10, 10)
 	if n := k.in.Int("MaxResults", 10); n < 1 || n > 10 {
 		return nil, &Error{Code: "ValidationException", Message: fmt.Sprintf("1 validation error detected: Value '%d' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 10", n)}
 	}
@@ -172,6 +179,7 @@ func describeParameters(k *call) (Doc, error) {
 			found = append(found, shown)
 		}
 	}
+	k.few("MaxResults", 10, 50)
 	page, next := k.paged(found, "NextToken", "MaxResults")
 	return Doc{"Parameters": page, "NextToken": next}, nil
 }
@@ -186,6 +194,9 @@ func deleteParameter(k *call) (Doc, error) {
 }
 
 func deleteParameters(k *call) (Doc, error) {
+	if len(k.in.Strs("Names")) > 10 {
+		return nil, tooMany()
+	}
 	deleted, missing := []string{}, []string{}
 	for _, name := range k.in.Strs("Names") {
 		if arn := Parameter.ARN(k.Place, root(name)); k.now(arn) != nil {
