@@ -17,10 +17,11 @@ import (
 // Whatever is left out denies: a list without entries allows nothing, and a
 // function that is nil makes its safeguard answer that it could not tell.
 type Deps struct {
-	Accounts, Regions, Hosts []string      // places outside this machine that may be touched, compared exactly
-	OptInTag                 string        // key=value that a target outside this machine must carry; default "mishap=allow"
-	Protected                []string      // patterns on "kind/id" and "kind/name" that are never touched
-	LongestRun               time.Duration // the longest that faults may be in; default 1h
+	Accounts   map[string][]string // AWS accounts that may be touched, and the regions of each, compared exactly
+	Hosts      []string            // other machines that may be touched, likewise
+	OptInTag   string              // key=value that a target outside this machine must carry; default "mishap=allow"
+	Protected  []string            // patterns on "kind/id" and "kind/name" that are never touched
+	LongestRun time.Duration       // the longest that faults may be in; default 1h
 
 	// Irreversible reports whether the named injector has no undo.
 	Irreversible func(injector string) bool

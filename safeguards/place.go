@@ -14,7 +14,7 @@ func placeKind(d Deps) mishap.SafeguardKind {
 		Kind: mishap.Kind{
 			Name:    "place",
 			Summary: "nothing outside this machine is touched unless the settings and the target allow it",
-			Doc: "A target in an AWS account needs its account and its region in `accounts` and `regions` of the settings, one on " +
+			Doc: "A target in an AWS account needs its account and, there, its region in `accounts` of the settings, one on " +
 				"another machine its host in `hosts`; and each must carry the opt-in tag (`optInTag`, default mishap=allow). " +
 				"Tags are case-sensitive. Always on.",
 			Params:  none{},
@@ -43,11 +43,12 @@ func (d Deps) checkPlace(_ context.Context, s mishap.Situation) error {
 		if t.Where.Host != "" && !slices.Contains(d.Hosts, t.Where.Host) {
 			deny("list it under `hosts` in the settings", "%s is on host %s", t.Label(), t.Where.Host)
 		}
-		if t.Where.Account != "" && !slices.Contains(d.Accounts, t.Where.Account) {
+		regions, known := d.Accounts[t.Where.Account]
+		if t.Where.Account != "" && !known {
 			deny("list it under `accounts` in the settings", "%s is in account %s", t.Label(), t.Where.Account)
 		}
-		if t.Where.Region != "" && !slices.Contains(d.Regions, t.Where.Region) {
-			deny("list it under `regions` in the settings", "%s is in region %s", t.Label(), t.Where.Region)
+		if t.Where.Region != "" && !slices.Contains(regions, t.Where.Region) {
+			deny("list it under `regions` of the account in the settings", "%s is in region %s", t.Label(), t.Where.Region)
 		}
 		if t.Tags[tag] != value {
 			deny("tag the target "+d.OptInTag, "%s does not carry the tag %s", t.Label(), d.OptInTag)

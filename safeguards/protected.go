@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"strings"
 
 	"mishap"
 )
@@ -45,9 +46,19 @@ func (d Deps) checkProtected(_ context.Context, s mishap.Situation) error {
 }
 
 func matches(pattern string, t mishap.Target) (bool, error) {
-	byID, err := path.Match(pattern, t.Kind+"/"+t.ID)
-	if err != nil || byID {
-		return byID, err
+	for _, id := range []string{t.ID, shortID(t.ID), t.Name} {
+		if hit, err := path.Match(pattern, t.Kind+"/"+id); err != nil || hit {
+			return hit, err
+		}
 	}
-	return path.Match(pattern, t.Kind+"/"+t.Name)
+	return false, nil
+}
+
+// shortID is what stands at the end of an ARN: "i-0123456789abcdef0". Other ids
+// are themselves.
+func shortID(id string) string {
+	if !strings.HasPrefix(id, "arn:") {
+		return id
+	}
+	return id[strings.LastIndexAny(id, "/:")+1:]
 }

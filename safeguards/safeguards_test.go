@@ -14,7 +14,7 @@ import (
 
 func deps() safeguards.Deps {
 	return safeguards.Deps{
-		Accounts: []string{"111"}, Regions: []string{"eu-west-1"}, Hosts: []string{"db1"}, OptInTag: "mishap=allow", Protected: []string{"process/ssh*", "ec2-instance/i-9"},
+		Accounts: map[string][]string{"111": {"eu-west-1"}}, Hosts: []string{"db1"}, OptInTag: "mishap=allow", Protected: []string{"process/ssh*", "ec2-instance/i-9"},
 		LongestRun:   time.Hour,
 		Irreversible: func(name string) bool { return name == "process-kill" },
 		Halted:       func(context.Context) (string, bool, error) { return "", false, nil },
@@ -157,6 +157,30 @@ func TestMishapDoesNotCutItselfOff(t *testing.T) {
 	}
 	if got := ask(t, deps(), "self", "", plan(on("process", "boot:4712:9"), on("proxy", "payments"))); got != "" {
 		t.Errorf("others: %s", got)
+	}
+}
+
+func TestARegionIsAllowedOfItsAccountAlone(t *testing.T) {
+	d := deps()
+	d.Accounts = map[string][]string{"111": {"eu-west-1"}, "222": {"us-east-1"}}
+	at := func(account, region string) mishap.Situation {
+		return plan(in(mishap.Target{Kind: "ec2-instance", ID: "i-1", Where: mishap.Place{Account: account, Region: region}, Tags: map[string]string{"mishap": "allow"}}))
+	}
+	if got := ask(t, d, "place", "", at("222", "us-east-1")); got != "" {
+		t.Error(got)
+	}
+	if got := ask(t, d, "place", "", at("222", "eu-west-1")); !strings.Contains(got, "region eu-west-1") {
+		t.Errorf("a region of another account: %q", got)
+	}
+}
+
+func TestAnARNIsKnownByWhatStandsAtItsEnd(t *testing.T) {
+	const arn = "arn:aws:ec2:eu-west-1:111122223333:instance/"
+	if got := ask(t, deps(), "protected", "", plan(on("ec2-instance", arn+"i-9"))); !strings.Contains(got, `protected by "ec2-instance/i-9"`) {
+		t.Errorf("protected: %q", got)
+	}
+	if got := ask(t, deps(), "self", "", plan(in(mishap.Target{Kind: "ec2-instance", ID: arn + "i-self", Where: mishap.Place{Region: "eu-west-1"}}))); !strings.Contains(got, "the machine that mishap runs on") {
+		t.Errorf("self: %q", got)
 	}
 }
 

@@ -69,7 +69,7 @@ func (s Self) needs(t mishap.Target) string {
 			return "mishap itself, its keeper, or what started them"
 		}
 	case "ec2-instance":
-		if s.Instance != "" && t.ID == s.Instance {
+		if s.Instance != "" && shortID(t.ID) == s.Instance {
 			return "the machine that mishap runs on"
 		}
 	case "proxy":

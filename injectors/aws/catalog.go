@@ -4,20 +4,17 @@ package aws
 import (
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"mishap"
+	"mishap/internal/cloud"
 )
 
 // Deps is what these injectors need from the rest of the program.
 type Deps struct {
-	Place func(ctx context.Context, region string) (Place, error) // an empty region is that of the AWS configuration
-}
-
-// Place is an account in a region, with credentials.
-type Place struct {
-	Config          aws.Config
-	Account, Region string
+	// Place is where faults may be: an account and a region that the settings list.
+	// Empty is what they list alone, or what the AWS configuration says.
+	Place func(ctx context.Context, account, region string) (cloud.Place, error)
+	// Recorded is where an injection is, whatever the settings list today.
+	Recorded func(ctx context.Context, at cloud.At) (cloud.Place, error)
 }
 
 // Catalog lists the faults.

@@ -24,6 +24,10 @@ func targetIDs(all []mishap.Injection) []string {
 	return ids
 }
 
+func instanceARN(id string) string {
+	return "arn:aws:ec2:" + motoRegion + ":" + motoAccount + ":instance/" + id
+}
+
 func TestEC2StopOnARealServer(t *testing.T) {
 	m := needMoto(t)
 	for _, test := range []struct {
@@ -66,7 +70,7 @@ func pickIsTheSeeds(t *testing.T, m *moto) {
 	if !slices.Contains(in.Notes, "picked 2 of 5 with seed 42") {
 		t.Errorf("the pick is not noted: %q", in.Notes)
 	}
-	key := "aws/" + motoAccount + "/" + motoRegion + "/instance/" + in.Target.ID
+	key := "aws/" + motoAccount + "/" + motoRegion + "/instance/" + strings.TrimPrefix(in.Target.ID, instanceARN(""))
 	if diff := cmp.Diff([]mishap.Key{{Thing: key, Attribute: "state"}}, in.Keys); diff != "" {
 		t.Error(diff)
 	}
@@ -90,7 +94,7 @@ func stoppedIsNoted(t *testing.T, m *moto) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(ids[1:], targetIDs(found)); diff != "" {
+	if diff := cmp.Diff([]string{instanceARN(ids[1])}, targetIDs(found)); diff != "" {
 		t.Error(diff)
 	}
 	if !strings.Contains(strings.Join(found[0].Notes, "\n"), ids[0]+" is not taken") {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 
 	"mishap"
 	"mishap/injectors/aws"
+	"mishap/internal/cloud"
 	"mishap/internal/injectortest"
 )
 
@@ -23,13 +25,17 @@ import (
 func memoryEC2World() injectortest.World {
 	var region *memoryRegion
 	var server *httptest.Server
-	w := world(aws.Deps{Place: func(context.Context, string) (aws.Place, error) {
+	place := func() cloud.Place {
 		config := sdk.Config{Region: "eu-west-1", BaseEndpoint: sdk.String(server.URL),
 			Credentials: sdk.CredentialsProviderFunc(func(context.Context) (sdk.Credentials, error) {
 				return sdk.Credentials{AccessKeyID: "id", SecretAccessKey: "key"}, nil
 			})}
-		return aws.Place{Config: config, Account: "123456789012", Region: "eu-west-1"}, nil
-	}}, "ec2-stop")
+		return cloud.Place{Config: cloud.New().Calls(config, "123456789012"), At: cloud.At{Account: "123456789012", Region: "eu-west-1"}}
+	}
+	w := world(aws.Deps{
+		Place:    func(context.Context, string, string) (cloud.Place, error) { return place(), nil },
+		Recorded: func(context.Context, cloud.At) (cloud.Place, error) { return place(), nil },
+	}, "ec2-stop")
 	w.Fault = func(t *testing.T) mishap.Fault {
 		region = &memoryRegion{state: map[string]string{"i-000000a1": "running", "i-000000a2": "running", "i-000000b1": "running"}}
 		server = httptest.NewServer(region)
@@ -46,11 +52,16 @@ func memoryEC2World() injectortest.World {
 
 // moreEC2 is faults on instances that have a tag, of which one is named.
 func moreEC2(id string) map[string]mishap.Fault {
-	return map[string]mishap.Fault{
-		"ids":   fault("ec2-stop", map[string]any{"region": "eu-west-1", "ids": []string{id}}, nil),
-		"pick":  fault("ec2-stop", `{"tags": {"Role": "payments"}, "pick": 1, "seed": 1}`, nil),
-		"share": fault("ec2-stop", `{"tags": {"Role": "payments"}, "share": "50%"}`, nil),
+	all := map[string]mishap.Fault{}
+	for name, targets := range map[string]string{
+		"ids": `{"account": "123456789012", "region": "eu-west-1", "ids": ["` + id + `"]}`, "arns": `{"arns": ["arn:aws:ec2:eu-west-1:123456789012:instance/` + id + `"]}`,
+		"pick": `{"tags": {"Role": "payments"}, "pick": 1, "seed": 1}`, "share": `{"tags": {"Role": "payments"}, "share": "50%"}`,
+		"names": `{"names": ["pay"]}`, "stack": `{"stack": "shop"}`, "group": `{"group": "payments"}`, "vpc": `{"vpc": "vpc-1", "pick": 1, "perZone": true}`,
+		"zones": `{"tags": {"Role": "payments"}, "zones": ["eu-west-1a"]}`, "filters": `{"tags": {"Role": "payments"}, "filters": {"instance-type": ["t3.micro"]}}`,
+	} {
+		all[name] = fault("ec2-stop", targets, nil)
 	}
+	return all
 }
 
 // memoryRegion answers the few calls of EC2's API that stop and start
@@ -80,11 +91,12 @@ func (r *memoryRegion) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ids := slices.Sorted(maps.Keys(r.state))
-	if req.Form.Has("InstanceId.1") {
-		ids = nil
+	filters := filtersOf(req.Form)
+	if named := filters["instance-id"]; named != nil {
+		ids = slices.DeleteFunc(ids, func(id string) bool { return !slices.Contains(named, id) })
 	}
-	for n := 1; req.Form.Has(fmt.Sprintf("InstanceId.%d", n)); n++ {
-		ids = append(ids, req.Form.Get(fmt.Sprintf("InstanceId.%d", n)))
+	if named := listOf(req.Form, "InstanceId"); named != nil {
+		ids = named
 	}
 	for _, id := range ids {
 		if r.state[id] == "" {
@@ -94,7 +106,7 @@ func (r *memoryRegion) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	switch action := req.Form.Get("Action"); action {
 	case "DescribeInstances":
-		answer(w, action, "<reservationSet><item><instancesSet>"+r.describe(ids, req.Form.Get("Filter.1.Value.1"))+"</instancesSet></item></reservationSet>")
+		answer(w, action, "<reservationSet><item><instancesSet>"+r.describe(ids, filters["instance-state-name"])+"</instancesSet></item></reservationSet>")
 	case "DescribeInstanceAttribute":
 		answer(w, action, "<disableApiStop><value>false</value></disableApiStop>")
 	case "StopInstances", "StartInstances":
@@ -111,12 +123,33 @@ func (r *memoryRegion) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// describe lists the instances, in that state if one is given.
-func (r *memoryRegion) describe(ids []string, state string) string {
+// filtersOf are the filters of a call.
+func filtersOf(form url.Values) map[string][]string {
+	all := map[string][]string{}
+	for n := 1; form.Has(fmt.Sprintf("Filter.%d.Name", n)); n++ {
+		all[form.Get(fmt.Sprintf("Filter.%d.Name", n))] = listOf(form, fmt.Sprintf("Filter.%d.Value", n))
+	}
+	return all
+}
+
+func listOf(form url.Values, name string) (all []string) {
+	for n := 1; form.Has(fmt.Sprintf("%s.%d", name, n)); n++ {
+		all = append(all, form.Get(fmt.Sprintf("%s.%d", name, n)))
+	}
+	return all
+}
+
+// describe lists the instances, in these states if any is given.
+func (r *memoryRegion) describe(ids, states []string) string {
 	var items strings.Builder
 	for _, id := range ids {
-		if state == "" || state == r.state[id] {
-			fmt.Fprintf(&items, "<item><instanceId>%s</instanceId><instanceState><name>%s</name></instanceState><tagSet><item><key>Role</key><value>payments</value></item></tagSet></item>", id, r.state[id])
+		if states == nil || slices.Contains(states, r.state[id]) {
+			fmt.Fprintf(&items, "<item><instanceId>%s</instanceId><instanceState><name>%s</name></instanceState><instanceType>t3.micro</instanceType>"+
+				"<vpcId>vpc-1</vpcId><placement><availabilityZone>eu-west-1a</availabilityZone></placement><tagSet>", id, r.state[id])
+			for key, value := range map[string]string{"Role": "payments", "Name": "pay", "aws:autoscaling:groupName": "payments", "aws:cloudformation:stack-name": "shop"} {
+				fmt.Fprintf(&items, "<item><key>%s</key><value>%s</value></item>", key, value)
+			}
+			items.WriteString("</tagSet></item>")
 		}
 	}
 	return items.String()

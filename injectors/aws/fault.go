@@ -3,75 +3,104 @@ package aws
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
-	"slices"
-	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"mishap"
-	"mishap/internal/target"
 )
 
-// fault is what is particular to one fault in AWS. What all have in common is
-// the injector's: choosing, checks of the account, undo, resource keys, waiting,
-// reading back, and what errors say.
+// fault is what is particular to one fault in AWS, over many things at once. What
+// all have in common is the injector's: targets, choosing, the checks of account
+// and region, undo, resource keys, batches, waiting and settling, reading back.
+// Throttling, repeating and what errors say are the client's, see
+// [mishap/internal/cloud].
 //
-// Client is the SDK's, of one service. It must stay what it is: converted to an
-// interface, all of its methods are linked. With is what the parameters are read
-// into.
-type fault[Client, With any] struct {
+// With is what the parameters are read into. The things of one call are in one
+// account and region, and at most as many as about.batch says; the configuration
+// is for there, and makes the client: newEC2(c). The SDK's client must never become
+// a type parameter, nor be handed to what takes an interface, such as a paginator:
+// all of its methods would be linked, thousands.
+type fault[With any] struct {
+	about
+
+	// find lists what may fit: all ids, or all that carry the tags. It need not be
+	// exact: what is not normal or does not fit the targets is left out afterwards.
+	find func(ctx context.Context, c aws.Config, t targets, with With) ([]thing, error)
+
+	// check says why those that were chosen could not be injected, or reverted, and
+	// notes what it could not ask. It changes nothing, and makes few calls, however
+	// many were chosen: see [asking]. Nil: find has seen it all.
+	check func(ctx context.Context, c aws.Config, with With, chosen []thing) (notes []string, err error)
+
+	// inject asks for the fault, once each; what it makes of c repeats nothing. See [each]
+	// and [together].
+	inject func(ctx context.Context, c aws.Config, on []recorded[With]) []error
+
+	// revert asks for what undoes it, of those that read says are injected. Nil: the
+	// fault has no undo. An API that cannot do it yet is no error: it is read and
+	// asked again.
+	revert func(ctx context.Context, c aws.Config, on []recorded[With]) []error
+
+	// read looks at them as they are now. See [lookEach] and [lookTogether].
+	read func(ctx context.Context, c aws.Config, on []recorded[With]) []mishap.Reply[look]
+}
+
+// about is what is said of a fault.
+type about struct {
 	name, summary, doc, example, whenLost string
 
-	do, undo []string // permissions of this API, to inject and to revert
+	class       mishap.Class
+	batch       int           // most things of one injecting call; 0: 100
+	settles     time.Duration // how long the API may show what was before
+	revertTakes time.Duration // how long reverting may take, where that is longer than a moment
+
+	do, undo []allow // permissions of this API, to inject and to revert; reading is of both
 
 	noun      string // "instance": in texts, in resource keys, and where undo has the id
 	kind      string // "ec2-instance": of the target
+	arn       string // "arn:{partition}:ec2:{region}:{account}:instance/{id}"
 	attribute string // what of it changes: "state"
 	normal    string // how it is when it can be taken: "running"
 	injecting string // how it must have become once it was asked for: "stopping"
 	id        *regexp.Regexp
 	idLike    string // an id, as an example
-
-	connect func(aws.Config) Client
-
-	// find lists what may fit: all ids, or all that carry the tags. It need not
-	// be exact: what is not normal, or lacks a tag, is left out afterwards.
-	find func(ctx context.Context, client Client, t targets, with With) ([]thing, error)
-
-	// check says why those that were chosen could not be injected, or reverted.
-	// It changes nothing.
-	check func(ctx context.Context, client Client, with With, chosen []thing) error
-
-	// inject asks for the fault, once: a call that is repeated behind our back
-	// may act after its injection was reverted.
-	inject func(ctx context.Context, client Client, on recorded[With]) error
-
-	// revert asks for what undoes it, only where read says that it is injected.
-	// An API that cannot do it yet is no error: it is read and asked again.
-	revert func(ctx context.Context, client Client, on recorded[With]) error
-
-	// read looks at it as it is now.
-	read func(ctx context.Context, client Client, on recorded[With]) (look, error)
 }
 
 // thing is something that a fault may be put on.
 type thing struct {
 	id, name string
+	arn      string // where about.arn and the id do not make it
 	tags     map[string]string
 	now      look
-	before   any      // what reverting needs besides the id; nil: nothing
-	notes    []string // for the plan
-	unfit    error    // why it cannot be taken, if it is chosen
+
+	// is what targets can tell it by, besides id and tags: "zone", "vpc", "group",
+	// and whatever `filters` may name.
+	is map[string]string
+
+	before any      // what reverting needs besides the id; nil: nothing
+	notes  []string // for the plan
+	unfit  error    // why it cannot be taken, if it is chosen
 }
 
 // recorded is a thing as its injection has it.
 type recorded[With any] struct {
-	injection, id string
-	before        json.RawMessage
-	with          With
+	injection       string // its id: what the fault creates is named after it, so that it is found again
+	id, arn         string
+	account, region string
+	before          json.RawMessage // see [before]
+	with            With
+	lasts           time.Duration // how long the fault may be in
+}
+
+// before is what find recorded of the thing.
+func before[B, With any](on recorded[With]) (b B, err error) {
+	if err := json.Unmarshal(on.before, &b); err != nil {
+		return b, fmt.Errorf("read how %s was before: %w", on.id, err)
+	}
+	return b, nil
 }
 
 // look is how a thing is.
@@ -87,71 +116,8 @@ const (
 	normal    status = iota // as it is without the fault
 	changing                // on its way to normal
 	injecting               // on its way to injected, and not to be reverted before
-	injected                // the fault is in force
+	injected                // the fault is in force, or something of it is still there
+	ended                   // it was in force, and is over by itself: another boot, another instance in its place
 	gone                    // it is no more
 	foreign                 // somebody else changed it, and what they wrote stays
 )
-
-// targets says which things are meant, in words that all faults share.
-type targets struct {
-	Region string            `json:"region,omitempty" jsonschema:"AWS region, default that of the AWS configuration"`
-	IDs    []string          `json:"ids,omitempty" jsonschema:"their ids in AWS"`
-	Tags   map[string]string `json:"tags,omitempty" jsonschema:"tags that each must carry, all of them; case-sensitive, without wildcards"`
-	target.Selection
-}
-
-// injectorKind is the fault in the catalog.
-func (f fault[Client, With]) injectorKind(d Deps) mishap.InjectorKind {
-	var none With
-	const identity = "sts:GetCallerIdentity"
-	return mishap.InjectorKind{
-		Kind:    mishap.Kind{Name: f.name, Summary: f.summary, Doc: f.doc, Params: none, Example: f.example},
-		Targets: targets{}, Keeper: mishap.KeeperProcess, Samples: true,
-		Do: append(slices.Clone(f.do), identity), Undo: append(slices.Clone(f.undo), identity), WhenLost: f.whenLost,
-		New: func(m mishap.Fault) (mishap.Injector, error) {
-			t, with, err := f.parameters(m)
-			return &injector[Client, With]{fault: f, deps: d, targets: t, with: with}, errors.Join(err, f.problems(t), problemsOf(with))
-		},
-		Restore: func(mishap.Injection) (mishap.Injector, error) {
-			return &injector[Client, With]{fault: f, deps: d}, nil
-		},
-		Uses: func(m mishap.Fault) (mishap.Uses, error) { // AWS is reached where the settings list the place
-			t, with, err := f.parameters(m)
-			return mishap.UsesOf(t, with), err
-		},
-	}
-}
-
-func (f fault[Client, With]) parameters(m mishap.Fault) (t targets, with With, err error) {
-	err = errors.Join(mishap.Decode("targets", m.Targets, &t), mishap.Decode("with", m.With, &with))
-	return t, with, err
-}
-
-// problems names what is wrong with the targets.
-func (f fault[Client, With]) problems(t targets) error {
-	problems := []error{t.CheckSelection()}
-	if len(t.IDs) == 0 && len(t.Tags) == 0 {
-		problems = append(problems, &mishap.FieldError{Path: "targets", Msg: "name no " + f.noun, Hint: "give tags or ids"})
-	}
-	for i, id := range t.IDs {
-		if !f.id.MatchString(id) {
-			problems = append(problems, &mishap.FieldError{Path: fmt.Sprintf("targets.ids[%d]", i), Msg: fmt.Sprintf("%q is not %s id", id, withArticle(f.noun)), Hint: "write it like " + f.idLike})
-		}
-	}
-	return errors.Join(problems...)
-}
-
-func withArticle(noun string) string {
-	if strings.ContainsRune("aeiou", rune(noun[0])) {
-		return "an " + noun
-	}
-	return "a " + noun
-}
-
-// problemsOf names what is wrong with the parameters, if they can tell.
-func problemsOf(with any) error {
-	if w, tells := with.(interface{ problems() []error }); tells {
-		return errors.Join(w.problems()...)
-	}
-	return nil
-}

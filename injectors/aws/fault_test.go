@@ -8,17 +8,26 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"mishap"
+	"mishap/internal/cloud"
 	"mishap/internal/injectortest"
 )
 
 // trial is a region with two functions that are meant, and others.
 func trial() (*memoryLambda, mishap.InjectorKind) {
 	client := &memoryLambda{}
-	place := func(context.Context, string) (Place, error) {
-		return Place{Account: "123456789012", Region: "eu-west-1"}, nil
+	return client, lambdaThrottle(client).injectorKind(placed(aws.Config{Region: "eu-west-1"}, cloud.At{Account: "123456789012", Region: "eu-west-1"}))
+}
+
+// placed is one place, whatever is asked for, without limits.
+func placed(config aws.Config, at cloud.At) Deps {
+	place := cloud.Place{At: at, Config: config}
+	return Deps{
+		Place:    func(context.Context, string, string) (cloud.Place, error) { return place, nil },
+		Recorded: func(context.Context, cloud.At) (cloud.Place, error) { return place, nil },
 	}
-	return client, lambdaThrottle(client).injectorKind(Deps{Place: place})
 }
 
 func (l *memoryLambda) fill() {
@@ -39,14 +48,25 @@ func TestANewFaultIsOneFileAndConforms(t *testing.T) {
 			return throttle(`{"ids": ["cart", "checkout"]}`)
 		},
 		More: func(*testing.T) map[string]mishap.Fault {
-			return map[string]mishap.Fault{
-				"region": throttle(`{"ids": ["cart"], "region": "eu-west-1"}`), "pick": throttle(`{"tags": {"Role": "shop"}, "pick": 1, "seed": 1}`),
-				"share": throttle(`{"tags": {"Role": "shop"}, "share": "50%"}`),
-			}
+			return moreThrottled()
 		},
 		Snapshot: func(*testing.T) string { return fmt.Sprint(client.reserved) },
 		Remove:   func(*testing.T) { delete(client.reserved, "cart"); delete(client.reserved, "checkout") },
 	})
+}
+
+// moreThrottled has each word of targets once.
+func moreThrottled() map[string]mishap.Fault {
+	all := map[string]mishap.Fault{}
+	for name, targets := range map[string]string{
+		"region": `{"ids": ["cart"], "account": "123456789012", "region": "eu-west-1"}`, "arns": `{"arns": ["arn:aws:lambda:eu-west-1:123456789012:function:cart"]}`,
+		"pick": `{"tags": {"Role": "shop"}, "pick": 1, "seed": 1}`, "share": `{"tags": {"Role": "shop"}, "share": "50%"}`,
+		"names": `{"names": ["cart"]}`, "stack": `{"stack": "shop"}`, "group": `{"group": "shop"}`, "vpc": `{"vpc": "vpc-1", "pick": 1, "perZone": true}`,
+		"zones": `{"tags": {"Role": "shop"}, "zones": ["eu-west-1a"]}`, "filters": `{"tags": {"Role": "shop"}, "filters": {"runtime": ["go"]}}`,
+	} {
+		all[name] = throttle(targets)
+	}
+	return all
 }
 
 func prepareTrial(t *testing.T, kind mishap.InjectorKind, targets string) (mishap.Injector, []mishap.Injection, error) {
@@ -58,7 +78,7 @@ func TestWhatIsNotNormalIsNotTakenAndSaidToBeLeft(t *testing.T) {
 	client, kind := trial()
 	client.fill()
 	_, found, err := prepareTrial(t, kind, `{"ids": ["cart", "idle"]}`)
-	if err != nil || len(found) != 1 || found[0].Target.ID != "cart" {
+	if err != nil || len(found) != 1 || found[0].Target.ID != "arn:aws:lambda:eu-west-1:123456789012:function:cart" {
 		t.Fatalf("prepared %+v, %v", found, err)
 	}
 	if notes := strings.Join(found[0].Notes, "\n"); !strings.Contains(notes, "function idle is not taken: it is not unthrottled") {

@@ -19,6 +19,7 @@ import (
 
 	"mishap"
 	"mishap/injectors/aws"
+	"mishap/internal/cloud"
 	"mishap/internal/injectortest"
 )
 
@@ -30,7 +31,7 @@ const (
 // moto is a server of EC2's API on this machine.
 type moto struct {
 	url   string
-	place aws.Place
+	place cloud.Place
 	ec2   *ec2.Client
 }
 
@@ -69,8 +70,8 @@ func startMoto(t *testing.T) (m *moto, ok bool) {
 	case <-time.After(3 * time.Minute):
 		t.Fatal("moto_server does not listen after 3 minutes")
 	}
-	m.place = aws.Place{Account: motoAccount, Region: motoRegion, Config: configFor(m.url, http.DefaultClient)}
-	m.ec2 = ec2.NewFromConfig(m.place.Config)
+	m.place = cloud.Place{At: cloud.At{Account: motoAccount, Region: motoRegion}, Config: configFor(m.url, http.DefaultClient)}
+	m.ec2 = ec2.NewFromConfig(plainConfig(m.url, http.DefaultClient)) // which repeats no launch
 	return m, true
 }
 
@@ -91,10 +92,14 @@ func listenURL(log *os.File, address chan<- string) {
 
 // configFor is an AWS configuration for a server of ours.
 func configFor(url string, client sdk.HTTPClient) sdk.Config {
-	return sdk.Config{Region: motoRegion, BaseEndpoint: sdk.String(url), HTTPClient: client,
+	return cloud.New().Calls(plainConfig(url, client), motoAccount)
+}
+
+func plainConfig(url string, client sdk.HTTPClient) sdk.Config {
+	return cloud.Once(sdk.Config{Region: motoRegion, BaseEndpoint: sdk.String(url), HTTPClient: client,
 		Credentials: sdk.CredentialsProviderFunc(func(context.Context) (sdk.Credentials, error) {
 			return sdk.Credentials{AccessKeyID: "testing", SecretAccessKey: "testing"}, nil
-		})}
+		})})
 }
 
 func needMoto(t *testing.T) *moto {
@@ -108,8 +113,11 @@ func needMoto(t *testing.T) *moto {
 
 func (m *moto) deps() aws.Deps { return depsFor(m.place) }
 
-func depsFor(place aws.Place) aws.Deps {
-	return aws.Deps{Place: func(context.Context, string) (aws.Place, error) { return place, nil }}
+func depsFor(place cloud.Place) aws.Deps {
+	return aws.Deps{
+		Place:    func(context.Context, string, string) (cloud.Place, error) { return place, nil },
+		Recorded: func(context.Context, cloud.At) (cloud.Place, error) { return place, nil },
+	}
 }
 
 // post calls moto's own API.

@@ -1,154 +1,195 @@
 package aws
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
+	"time"
 
 	"mishap"
+	"mishap/internal/cloud"
 	"mishap/internal/target"
 )
 
-// injector is any fault in AWS.
-type injector[Client, With any] struct {
-	fault[Client, With]
-	deps    Deps
-	targets targets
-	with    With
+// located is a thing and where it is.
+type located struct {
+	thing
+	place cloud.Place
 }
 
 // Prepare finds the targets, and asks whether it could be done and undone.
-func (i *injector[Client, With]) Prepare(ctx context.Context, req mishap.Request) ([]mishap.Injection, error) {
-	place, err := i.deps.Place(ctx, i.targets.Region)
+func (i *injector[With]) Prepare(ctx context.Context, req mishap.Request) ([]mishap.Injection, error) {
+	meant, err := i.meant(ctx)
 	if err != nil {
 		return nil, err
 	}
-	client := i.connect(place.Config)
-	matched, err := i.matched(ctx, client)
-	if err != nil {
-		return nil, err
+	var matched []located
+	for _, m := range meant {
+		found, err := i.matched(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		matched = append(matched, found...)
 	}
+	slices.SortFunc(matched, func(a, b located) int { return cmp.Compare(a.arn, b.arn) })
 	if len(matched) == 0 {
-		return nil, target.None("no %s %s in %s %s fits the targets of %q", i.normal, i.noun, place.Account, place.Region, req.Fault.Name)
+		return nil, target.None("no %s %s in %s fits the targets of %q", i.normal, i.noun, where(meant), req.Fault.Name)
 	}
-	picked, err := target.Choose(i.targets.Selection, req, matched)
+	picked, err := i.choose(req, matched)
 	if err != nil {
 		return nil, err
 	}
-	var out []mishap.Injection
+	out, err := i.injections(req, picked, len(matched))
+	if err != nil {
+		return nil, err
+	}
+	notes, err := i.checked(ctx, req, picked.Chosen)
+	if err != nil {
+		return nil, err
+	}
+	out[0].Notes = append(append(out[0].Notes, i.notTaken(meant, matched)...), notes...)
+	return out, nil
+}
+
+// meaning is what the targets say of one place.
+type meaning struct {
+	place   cloud.Place
+	targets targets
+}
+
+// meant is where the targets are. ARNs say it themselves.
+func (i *injector[With]) meant(ctx context.Context) (all []meaning, err error) {
+	arns := i.targets.ARNs
+	if len(arns) == 0 {
+		place, err := i.deps.Place(ctx, i.targets.Account, i.targets.Region)
+		return []meaning{{place, i.targets}}, err
+	}
+	for _, text := range arns {
+		id, account, region, _ := i.named(text)
+		place, err := i.deps.Place(ctx, cmp.Or(account, i.targets.Account), cmp.Or(region, i.targets.Region))
+		if err != nil {
+			return nil, err
+		}
+		at := slices.IndexFunc(all, func(m meaning) bool { return m.place.At == place.At })
+		if at < 0 {
+			at, all = len(all), append(all, meaning{place, i.targets})
+		}
+		all[at].targets.IDs = append(all[at].targets.IDs, id)
+	}
+	return all, nil
+}
+
+func where(meant []meaning) (text string) {
+	for n, m := range meant {
+		if n > 0 {
+			text += ", "
+		}
+		text += m.place.Account + " " + m.place.Region
+	}
+	return text
+}
+
+// matched lists what fits exactly in one place.
+func (i *injector[With]) matched(ctx context.Context, m meaning) (out []located, err error) {
+	found, err := i.find(ctx, m.place.Config, m.targets, i.with)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.targets.unknown(found); err != nil {
+		return nil, err
+	}
+	for _, one := range found {
+		if one.now.status == normal && m.targets.fits(one) {
+			one.arn = cmp.Or(one.arn, fill(i.arn, m.place.Account, m.place.Region, one.id))
+			out = append(out, located{one, m.place})
+		}
+	}
+	return out, nil
+}
+
+func (i *injector[With]) choose(req mishap.Request, matched []located) (target.Sample[located], error) {
+	if !i.targets.PerZone {
+		return target.Choose(i.targets.Selection, req, matched)
+	}
+	return target.ChooseOfEach(i.targets.Selection, req, matched, func(l located) string { return l.is[inZone] })
+}
+
+// checked asks in each place whether it could be done and undone, and whether the
+// credentials are good for as long as that takes.
+func (i *injector[With]) checked(ctx context.Context, req mishap.Request, chosen []located) (notes []string, err error) {
+	for len(chosen) > 0 {
+		place, here := chosen[0].place, []thing{}
+		chosen = slices.DeleteFunc(slices.Clone(chosen), func(l located) bool {
+			if l.place.At == place.At {
+				here = append(here, l.thing)
+			}
+			return l.place.At == place.At
+		})
+		if i.check != nil {
+			said, err := i.check(ctx, place.Config, i.with, here)
+			if err != nil {
+				return nil, err
+			}
+			notes = append(notes, said...)
+		}
+		if err := place.Outlasts(ctx, i.over(req.Fault)); err != nil {
+			return nil, err
+		}
+	}
+	return notes, nil
+}
+
+// notTaken says which of those that were asked for did not match.
+func (i *injector[With]) notTaken(meant []meaning, matched []located) (notes []string) {
+	for _, m := range meant {
+		for _, id := range m.targets.IDs {
+			if !slices.ContainsFunc(matched, func(l located) bool { return l.id == id && l.place.At == m.place.At }) {
+				notes = append(notes, fmt.Sprintf("%s %s is not taken: it is not %s, or does not fit the rest of the targets", i.noun, id, i.normal))
+			}
+		}
+	}
+	return notes
+}
+
+// injections are those of what was chosen.
+func (i *injector[With]) injections(req mishap.Request, picked target.Sample[located], matched int) (out []mishap.Injection, err error) {
 	for n, one := range picked.Chosen {
 		if one.unfit != nil {
 			return nil, one.unfit
 		}
-		in, err := i.injection(req, place, one)
+		undo, err := i.writeUndo(one.place, one.thing)
 		if err != nil {
 			return nil, err
 		}
-		in.Matched = len(matched)
+		in := mishap.Injection{
+			Injector: req.Fault.Injector, With: req.Fault.With, Undo: undo, Notes: one.notes, Matched: matched,
+			Keys: []mishap.Key{i.key(one, i.attribute)}, Target: i.target(one),
+		}
 		if picked.Control != nil {
-			like := i.target(place, picked.Control[n])
+			like := i.target(picked.Control[n])
 			in.Control = &like
-			in.Keys = append(in.Keys, i.key(place, like.ID, mishap.ControlAttribute))
+			in.Keys = append(in.Keys, i.key(picked.Control[n], mishap.ControlAttribute))
 		}
 		if picked.Note != "" {
 			in.Notes = append(in.Notes, picked.Note)
 		}
 		out = append(out, in)
 	}
-	out[0].Notes = append(out[0].Notes, i.notTaken(matched)...)
-	if err := i.check(ctx, client, i.with, picked.Chosen); err != nil {
-		return nil, err
-	}
 	return out, nil
 }
 
-// matched lists what fits exactly, by id.
-func (i *injector[Client, With]) matched(ctx context.Context, client Client) ([]thing, error) {
-	found, err := i.find(ctx, client, i.targets, i.with)
-	if err != nil {
-		return nil, err
-	}
-	found = slices.DeleteFunc(found, func(t thing) bool { return t.now.status != normal || !carries(t.tags, i.targets.Tags) })
-	slices.SortFunc(found, func(a, b thing) int { return strings.Compare(a.id, b.id) })
-	return found, nil
-}
-
-// carries compares tags exactly: AWS's filters read * and ? as wildcards, and
-// would match more than the experiment says.
-func carries(have, want map[string]string) bool {
-	for key, value := range want {
-		if got, ok := have[key]; !ok || got != value {
-			return false
-		}
-	}
-	return true
-}
-
-// notTaken says which of those that were asked for did not match.
-func (i *injector[Client, With]) notTaken(matched []thing) (notes []string) {
-	for _, id := range i.targets.IDs {
-		if !slices.ContainsFunc(matched, func(t thing) bool { return t.id == id }) {
-			notes = append(notes, fmt.Sprintf("%s %s is not taken: it is not %s, or lacks the tags", i.noun, id, i.normal))
-		}
-	}
-	return notes
-}
-
-func (i *injector[Client, With]) injection(req mishap.Request, place Place, one thing) (mishap.Injection, error) {
-	undo, err := i.writeUndo(place, one)
-	return mishap.Injection{
-		Injector: req.Fault.Injector, With: req.Fault.With, Undo: undo, Notes: one.notes,
-		Keys: []mishap.Key{i.key(place, one.id, i.attribute)}, Target: i.target(place, one),
-	}, err
-}
-
-func (i *injector[Client, With]) target(place Place, one thing) mishap.Target {
-	return mishap.Target{ID: one.id, Kind: i.kind, Name: one.name, Tags: one.tags, Where: mishap.Place{Account: place.Account, Region: place.Region}}
+func (a about) target(one located) mishap.Target {
+	return mishap.Target{ID: one.arn, Kind: a.kind, Name: one.name, Tags: one.tags, State: one.now.word,
+		Where: mishap.Place{Account: one.place.Account, Region: one.place.Region}}
 }
 
 // key is a resource key of a target.
-func (i *injector[Client, With]) key(place Place, id, attribute string) mishap.Key {
-	return mishap.Key{Thing: fmt.Sprintf("aws/%s/%s/%s/%s", place.Account, place.Region, i.noun, id), Attribute: attribute}
+func (a about) key(one located, attribute string) mishap.Key {
+	return mishap.Key{Thing: fmt.Sprintf("aws/%s/%s/%s/%s", one.place.Account, one.place.Region, a.noun, one.id), Attribute: attribute}
 }
 
-// The fields of undo; the id is in one that is called as the noun.
-const (
-	undoAccount = "account"
-	undoRegion  = "region"
-	undoBefore  = "before"
-)
-
-func (i *injector[Client, With]) writeUndo(place Place, one thing) (json.RawMessage, error) {
-	undo := map[string]any{undoAccount: place.Account, undoRegion: place.Region, i.noun: one.id}
-	if one.before != nil {
-		undo[undoBefore] = one.before
-	}
-	text, err := json.Marshal(undo)
-	if err != nil {
-		return nil, fmt.Errorf("write undo: %w", err)
-	}
-	return text, nil
-}
-
-// readUndo is where the target of an injection is, and what it was.
-func (i *injector[Client, With]) readUndo(in mishap.Injection) (account, region string, on recorded[With], err error) {
-	on.injection = in.ID
-	var undo map[string]json.RawMessage
-	text := func(key string) (s string) {
-		if err == nil && undo[key] != nil {
-			err = json.Unmarshal(undo[key], &s)
-		}
-		return s
-	}
-	err = json.Unmarshal(in.Undo, &undo)
-	account, region, on.id, on.before = text(undoAccount), text(undoRegion), text(i.noun), undo[undoBefore]
-	if err != nil || on.id == "" || region == "" {
-		return "", "", on, fmt.Errorf("read undo of %s: it names no %s", in.ID, i.noun)
-	}
-	if err := mishap.Decode("with", in.With, &on.with); err != nil {
-		return "", "", on, fmt.Errorf("read parameters of %s: %w", in.ID, err)
-	}
-	return account, region, on, nil
+// over is when the fault's last revert is over at the latest, if it began now.
+func (a about) over(f mishap.Fault) time.Time {
+	return time.Now().Add(f.Lasts() + a.settles + a.revertTakes)
 }

@@ -1,7 +1,11 @@
 package aws_test
 
 import (
+	"encoding/json"
+	"reflect"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"mishap"
 	"mishap/internal/formattest"
@@ -19,7 +23,11 @@ func TestAStoppedInstanceThatWasRecordedBeforeIsStarted(t *testing.T) {
 		t.Fatal(err)
 	}
 	found[0].ID, found[0].Run, found[0].Fault = "run.1.1", "run", f.Name
-	before := formattest.Undo(t, formattest.Record{Fault: f, Injection: found[0]}, false)
+	// The target's id was the instance's, and is its ARN now: all else is what it was.
+	before := formattest.Undo(t, formattest.Record{Fault: f, Injection: found[0]}, true)
+	if diff := cmp.Diff(before.Keys, found[0].Keys); diff != "" || !jsonEqual(before.Undo, found[0].Undo) {
+		t.Errorf("undo %s, it was %s; keys: %s", found[0].Undo, before.Undo, diff)
+	}
 	untouched := w.Snapshot(t)
 	if err := injector.Inject(t.Context(), found[0]); err != nil {
 		t.Fatal(err)
@@ -33,4 +41,9 @@ func TestAStoppedInstanceThatWasRecordedBeforeIsStarted(t *testing.T) {
 	if now := w.Snapshot(t); err != nil || got.State != mishap.InjectionReverted || now != untouched || stopped == untouched {
 		t.Errorf("revert: %+v, %v; stopped %s, then %s", got, err, stopped, now)
 	}
+}
+
+func jsonEqual(a, b json.RawMessage) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }

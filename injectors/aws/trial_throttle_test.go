@@ -2,11 +2,11 @@ package aws
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -28,56 +28,53 @@ func (w throttleWith) problems() []error {
 	return nil
 }
 
-func lambdaThrottle(client *memoryLambda) fault[*memoryLambda, throttleWith] {
-	return fault[*memoryLambda, throttleWith]{
-		name: "lambda-throttle", summary: "throttles Lambda functions", doc: "What is reserved for a function is put back.",
-		example:  "injector: lambda-throttle\ntargets: {ids: [checkout]}\nfor: 5m",
-		whenLost: "the functions stay throttled until `mishap revert`",
-		do:       []string{"lambda:GetFunctionConcurrency", "lambda:PutFunctionConcurrency"},
-		undo:     []string{"lambda:GetFunctionConcurrency", "lambda:PutFunctionConcurrency", "lambda:DeleteFunctionConcurrency"},
-		noun:     "function", kind: "lambda-function", attribute: "concurrency", normal: "unthrottled", injecting: "throttled",
-		id: regexp.MustCompile(`^[\w-]{1,64}$`), idLike: "checkout",
-		connect: func(aws.Config) *memoryLambda { return client },
-		find: func(_ context.Context, l *memoryLambda, t targets, with throttleWith) (found []thing, err error) {
+func lambdaThrottle(l *memoryLambda) fault[throttleWith] {
+	return fault[throttleWith]{
+		about: about{
+			name: "lambda-throttle", summary: "throttles Lambda functions", doc: "What is reserved for a function is put back.",
+			example:  "injector: lambda-throttle\ntargets: {ids: [checkout]}\nfor: 5m",
+			whenLost: "the functions stay throttled until `mishap revert`",
+			do:       []allow{acting("lambda:GetFunctionConcurrency", "lambda:PutFunctionConcurrency")},
+			undo:     []allow{acting("lambda:GetFunctionConcurrency", "lambda:PutFunctionConcurrency", "lambda:DeleteFunctionConcurrency")},
+			noun:     "function", kind: "lambda-function", arn: "arn:{partition}:lambda:{region}:{account}:function:{id}",
+			attribute: "concurrency", normal: "unthrottled", injecting: "throttled",
+			id: regexp.MustCompile(`^[\w-]{1,64}$`), idLike: "checkout",
+		},
+		find: func(_ context.Context, _ aws.Config, t targets, with throttleWith) (found []thing, err error) {
 			for _, name := range slices.Sorted(maps.Keys(l.reserved)) {
 				if now := l.reserved[name]; len(t.IDs) == 0 || slices.Contains(t.IDs, name) {
-					found = append(found, thing{id: name, tags: map[string]string{"Role": "shop"}, before: now, now: throttled(now, nil, with)})
+					found = append(found, thing{id: name, name: name, before: now, now: throttled(now, nil, with),
+						tags: map[string]string{"Role": "shop", stackTag: "shop"},
+						is:   map[string]string{inVPC: "vpc-1", inGroup: "shop", inZone: "eu-west-1a", "runtime": "go"}})
 				}
 			}
 			return found, nil
 		},
-		check: func(_ context.Context, l *memoryLambda, _ throttleWith, chosen []thing) error {
+		check: func(_ context.Context, _ aws.Config, _ throttleWith, chosen []thing) ([]string, error) {
 			if l.protected {
-				return fmt.Errorf("function %s is protected", chosen[0].id)
+				return nil, fmt.Errorf("function %s is protected", chosen[0].id)
 			}
-			return nil
+			return nil, nil
 		},
-		inject: func(_ context.Context, l *memoryLambda, on recorded[throttleWith]) error {
+		inject: each(func(_ context.Context, _ aws.Config, on recorded[throttleWith]) error {
 			return l.put(on.id, fmt.Sprint(on.with.Concurrency))
-		},
-		revert: func(_ context.Context, l *memoryLambda, on recorded[throttleWith]) error {
-			before, err := reservedBefore(on)
+		}),
+		revert: each(func(_ context.Context, _ aws.Config, on recorded[throttleWith]) error {
+			was, err := before[string](on)
 			if err != nil {
 				return err
 			}
-			return l.put(on.id, before)
-		},
-		read: func(_ context.Context, l *memoryLambda, on recorded[throttleWith]) (look, error) {
-			before, err := reservedBefore(on)
-			now, there := l.reserved[on.id]
+			return l.put(on.id, was)
+		}),
+		read: lookEach(func(_ context.Context, _ aws.Config, on recorded[throttleWith]) (look, error) {
+			was, err := before[string](on)
+			now, there := l.get(on.id)
 			if !there {
 				return look{gone, "deleted"}, err
 			}
-			return throttled(now, &before, on.with), err
-		},
+			return throttled(now, &was, on.with), err
+		}),
 	}
-}
-
-func reservedBefore(on recorded[throttleWith]) (before string, err error) {
-	if err := json.Unmarshal(on.before, &before); err != nil {
-		return "", fmt.Errorf("read what was reserved for function %s: %w", on.id, err)
-	}
-	return before, nil
 }
 
 // throttled compares what is reserved with what the fault reserves, and with
@@ -94,11 +91,21 @@ func throttled(now string, before *string, with throttleWith) look {
 
 // memoryLambda has functions, and what is reserved for each; empty: nothing.
 type memoryLambda struct {
+	mu        sync.Mutex
 	reserved  map[string]string
 	protected bool
 }
 
+func (l *memoryLambda) get(name string) (reserved string, there bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	reserved, there = l.reserved[name]
+	return reserved, there
+}
+
 func (l *memoryLambda) put(name, reserved string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if _, there := l.reserved[name]; !there {
 		return target.None("there is no function %s", name)
 	}

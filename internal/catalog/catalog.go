@@ -75,13 +75,20 @@ func (c *Catalog) RequestArms(e mishap.Experiment) mishap.Injector {
 
 func (c *Catalog) injectorDeps() injectors.Deps {
 	return injectors.Deps{
-		AWS: awsfault.Deps{Place: func(ctx context.Context, region string) (awsfault.Place, error) {
-			p, err := c.cloud.Place(ctx, region)
-			return awsfault.Place{Config: p.Config, Account: p.Account, Region: p.Region}, err
+		AWS: awsfault.Deps{Recorded: c.cloud.Place, Place: func(ctx context.Context, account, region string) (cloud.Place, error) {
+			return c.cloud.Listed(ctx, c.accounts(), account, region)
 		}},
 		Host:  hostfault.Deps{Secret: c.secret, Files: c.files},
 		Proxy: proxyfault.Deps{Lease: c.settings.Lease.Std(), Proxies: c.proxies, Control: c.proxyControl},
 	}
+}
+
+// accounts are those of the settings.
+func (c *Catalog) accounts() (all []cloud.Account) {
+	for _, a := range c.settings.Accounts {
+		all = append(all, cloud.Account(a))
+	}
+	return all
 }
 
 // secret looks up what an experiment refers to.

@@ -21,7 +21,7 @@ func (c *Catalog) safeguardsOf(run string, keeper func() int) []mishap.Safeguard
 func (c *Catalog) safeguardDeps(run string, keeper func() int) safeguards.Deps {
 	s := c.settings
 	return safeguards.Deps{
-		Accounts: s.Accounts, Regions: s.Regions, Hosts: s.Hosts, OptInTag: s.OptInTag, Protected: s.Protected,
+		Accounts: s.Places(), Hosts: s.Hosts, OptInTag: s.OptInTag, Protected: s.Protected,
 		LongestRun:   s.LongestRun.Std(),
 		Irreversible: func(name string) bool { return c.Kinds()[name].Class == mishap.Irreversible },
 		Halted:       c.o.Halted,

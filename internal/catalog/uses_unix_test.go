@@ -52,6 +52,7 @@ func TestWhatTheProgramHandsToKindsUsesOnlyWhatTheyDeclare(t *testing.T) {
 	ledger := member.New(member.Options{State: state})
 	c := New(Options{Halted: ledger.HaltedBy, Others: ledger.Others, Settings: &config.Settings{
 		State: state, Lease: mishap.Duration(time.Minute), Proxies: []config.Proxy{{Name: "payments", Control: socket, Protocol: "http"}},
+		Accounts: []config.Account{{ID: "123456789012", Regions: []string{"eu-west-1"}}},
 	}})
 	c.hosts, c.files = new(outside.Hosts), files
 	aws := []string{filepath.Join(folder, "aws")}

@@ -66,7 +66,7 @@ func TestPlaceAsksOncePerRegion(t *testing.T) {
 	alone(t, keys(map[string]string{"AWS_ENDPOINT_URL": url}))
 	c := cloud.New()
 	for _, region := range []string{"", "eu-west-1", "us-east-2", "us-east-2"} {
-		p, err := c.Place(t.Context(), region)
+		p, err := c.Place(t.Context(), cloud.At{Region: region})
 		if region == "" {
 			region = "eu-west-1"
 		}
@@ -83,12 +83,12 @@ func TestPlaceRemembersNoFailure(t *testing.T) {
 	refusing, _ := identity(t, "ExpiredToken")
 	alone(t, keys(map[string]string{"AWS_ENDPOINT_URL": refusing}))
 	c := cloud.New()
-	if _, err := c.Place(t.Context(), ""); err == nil {
+	if _, err := c.Place(t.Context(), cloud.At{}); err == nil {
 		t.Fatal("expired credentials were taken")
 	}
 	url, _ := identity(t, "")
 	t.Setenv("AWS_ENDPOINT_URL", url)
-	if _, err := c.Place(t.Context(), ""); err != nil {
+	if _, err := c.Place(t.Context(), cloud.At{}); err != nil {
 		t.Errorf("after a new login: %v", err)
 	}
 }
@@ -118,7 +118,7 @@ func TestEveryFailureSaysWhatToDo(t *testing.T) {
 			for name, value := range test.variables {
 				t.Setenv(name, value)
 			}
-			_, err := cloud.New().Place(t.Context(), test.region)
+			_, err := cloud.New().Place(t.Context(), cloud.At{Region: test.region})
 			var hinted *mishap.Hinted
 			if !errors.As(err, &hinted) || !strings.Contains(hinted.Hint, test.hint) {
 				t.Errorf("error %v, hint %+v, want a hint with %q", err, hinted, test.hint)
@@ -135,7 +135,7 @@ func TestPlaceEndsWithItsContext(t *testing.T) {
 	alone(t, keys(map[string]string{"AWS_ENDPOINT_URL": server.URL}))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := cloud.New().Place(ctx, ""); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := cloud.New().Place(ctx, cloud.At{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a server that never answers: %v", err)
 	}
 }
@@ -158,7 +158,7 @@ func TestAMachineWithoutARoleIsNotWaitedForLong(t *testing.T) {
 	t.Cleanup(func() { close(release) })
 	alone(t, map[string]string{"AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": silent.URL})
 	start := time.Now()
-	_, err := cloud.New().Place(t.Context(), "")
+	_, err := cloud.New().Place(t.Context(), cloud.At{})
 	if err == nil || time.Since(start) > time.Minute {
 		t.Errorf("after %s: %v", time.Since(start), err)
 	}

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,8 +28,8 @@ import (
 // Settings is everything that can be set.
 type Settings struct {
 	State        string          // folder of the ledger and all else that mishap writes
-	Accounts     []string        // AWS accounts whose things may be touched
-	Regions      []string        // AWS regions where they may be
+	Accounts     []Account       // AWS accounts whose things may be touched, and where
+	Regions      []string        // AWS regions where they may be, of accounts that have none of their own
 	Hosts        []string        // other machines that may be touched
 	OptInTag     string          // key=value that a target outside this machine must carry
 	Protected    []string        // patterns on kind/id and kind/name of what is never touched
@@ -161,7 +162,7 @@ func Load(o Options) (Settings, error) {
 	if tree != nil {
 		problems = append(problems, s.fillSections(file, tree))
 	}
-	return s, errors.Join(append(append(problems, s.checkProxies()...), s.checkServer()...)...)
+	return s, errors.Join(slices.Concat(problems, s.checkAccounts(), s.checkProxies(), s.checkServer())...)
 }
 
 // findFile is the settings file; the first that exists wins.
@@ -221,7 +222,10 @@ func parse(one setting, text string) any {
 
 // fill checks the values and takes them over.
 func (s *Settings) fill(v *viper.Viper) (problems []error) {
-	s.Accounts, s.Regions = v.GetStringSlice("accounts"), v.GetStringSlice("regions")
+	if !s.fromFile("accounts") {
+		s.Accounts = listed(v.GetStringSlice("accounts"))
+	}
+	s.Regions = v.GetStringSlice("regions")
 	s.Hosts, s.Protected = v.GetStringSlice("hosts"), v.GetStringSlice("protected")
 	s.OptInTag = v.GetString("optInTag")
 	if s.Listen = v.GetString("listen"); s.Listen != "none" && !isAddress(s.Listen) {
@@ -276,7 +280,7 @@ func isAddress(address string) bool {
 // path makes a path absolute: in a file it is relative to the file, elsewhere
 // to the folder that mishap was started in.
 func (s *Settings) path(key, path string) (string, error) {
-	if path != "" && !filepath.IsAbs(path) && strings.HasPrefix(s.From(key), s.File+":") && s.File != "" {
+	if path != "" && !filepath.IsAbs(path) && s.fromFile(key) {
 		path = filepath.Join(filepath.Dir(s.File), path)
 	}
 	abs, err := filepath.Abs(path)
@@ -294,6 +298,11 @@ func (s *Settings) From(key string) string {
 		}
 	}
 	return ""
+}
+
+// fromFile reports whether a setting is as the file has it.
+func (s *Settings) fromFile(key string) bool {
+	return s.File != "" && strings.HasPrefix(s.From(key), s.File+":")
 }
 
 func (s *Settings) set(key string, value any) {

@@ -46,7 +46,7 @@ func TestEachValueSaysWhereItCameFrom(t *testing.T) {
 	if diff := cmp.Diff([]string{"eu-west-1", "eu-west-2"}, s.Regions); diff != "" {
 		t.Error(diff)
 	}
-	if s.State != "/y" || s.Lease.Std() != 5*time.Second || s.Accounts[0] != "012345678901" {
+	if s.State != "/y" || s.Lease.Std() != 5*time.Second || s.Accounts[0].ID != "012345678901" {
 		t.Errorf("%+v", s)
 	}
 }

@@ -31,6 +31,9 @@ func (s *Settings) fillSections(path string, tree *ast.File) error {
 			problems = append(problems, Invalid{fmt.Errorf("%s: %s: its keys must be texts: %w", path, key, err)})
 			continue
 		}
+		if key == "accounts" {
+			raw = withIDs(raw)
+		}
 		problems = append(problems, placed(path, body, mishap.Decode(key, raw, into))...)
 		s.set(key, json.RawMessage(raw))
 	}

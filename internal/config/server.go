@@ -158,11 +158,15 @@ func (s *Settings) checkAllow() (problems []error) {
 
 // sections are the settings that are lists or mappings, with where they go.
 func (s *Settings) sections() map[string]any {
-	return map[string]any{
+	all := map[string]any{
 		"sources": &s.Server.Sources, "governor": &s.Server.Governor, "allow": &s.Server.Allow,
 		"notify": &s.Server.Notify, "webhook": &s.Server.Webhook, "tokens": &s.Server.Tokens, "oidc": &s.Server.OIDC, "tls": &s.Server.TLS, "keep": &s.Server.Keep, "notices": &s.Server.Notices,
 		"labels": &s.Labels, "proxies": &s.Proxies,
 	}
+	if s.fromFile("accounts") { // and not replaced by the environment or a flag
+		all["accounts"] = &s.Accounts
+	}
+	return all
 }
 
 // checkServer checks the sections and fills in defaults.

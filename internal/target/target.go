@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"mishap"
 )
@@ -76,6 +78,27 @@ func Choose[T any](s Selection, req mishap.Request, matched []T) (Sample[T], err
 		out.Note += ", and as many others as control"
 	}
 	return out, nil
+}
+
+// ChooseOfEach picks as much of each part of what matched as [Choose] does of all.
+func ChooseOfEach[T any](s Selection, req mishap.Request, matched []T, part func(T) string) (all Sample[T], err error) {
+	parts := map[string][]T{}
+	for _, one := range matched {
+		parts[part(one)] = append(parts[part(one)], one)
+	}
+	var notes []string
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		some, err := Choose(s, req, parts[name])
+		if err != nil {
+			return Sample[T]{}, err
+		}
+		all.Chosen, all.Control = append(all.Chosen, some.Chosen...), append(all.Control, some.Control...)
+		if some.Note != "" {
+			notes = append(notes, name+": "+some.Note)
+		}
+	}
+	all.Note = strings.Join(notes, "; ")
+	return all, nil
 }
 
 // take gives the items at these places, in the order of the places.

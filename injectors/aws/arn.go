@@ -1,0 +1,43 @@
+package aws
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+)
+
+// partition is the part of AWS that a region is in.
+func partition(region string) string {
+	for prefix, p := range map[string]string{"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b", "eusc-": "aws-eusc"} {
+		if strings.HasPrefix(region, prefix) {
+			return p
+		}
+	}
+	return "aws"
+}
+
+// fill puts a place and an id into the pattern of an ARN.
+func fill(pattern, account, region, id string) string {
+	return strings.NewReplacer("{partition}", partition(region), "{account}", account, "{region}", region, "{id}", id).Replace(pattern)
+}
+
+// named is what an ARN of this fault's things says: its id, and where it is. An ARN
+// of something else is none.
+func (a about) named(text string) (id, account, region string, ok bool) {
+	parsed, err := arn.Parse(text)
+	if err != nil {
+		return "", "", "", false
+	}
+	pattern := regexp.QuoteMeta(a.arn)
+	for _, field := range []string{"partition", "account", "region"} {
+		pattern = strings.ReplaceAll(pattern, `\{`+field+`\}`, `[^:]*`)
+	}
+	// A name may stand behind a path or an id of AWS's own.
+	pattern = strings.ReplaceAll(pattern, `\{id\}`, `.*?([^/:]+)`)
+	found := regexp.MustCompile("^" + pattern + "$").FindStringSubmatch(text)
+	if found == nil || !a.id.MatchString(found[1]) {
+		return "", "", "", false
+	}
+	return found[1], parsed.AccountID, parsed.Region, true
+}

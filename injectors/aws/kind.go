@@ -1,0 +1,61 @@
+package aws
+
+import (
+	"errors"
+
+	"mishap"
+)
+
+// defaultBatch is the most things of one injecting call: what one record of undo
+// has room for.
+const defaultBatch = 100
+
+// injector is any fault in AWS.
+type injector[With any] struct {
+	fault[With]
+	deps    Deps
+	targets targets
+	with    With
+	asked   *asked
+}
+
+// injectorKind is the fault in the catalog.
+func (f fault[With]) injectorKind(d Deps) mishap.InjectorKind {
+	var none With
+	memory := &asked{}
+	if f.batch == 0 {
+		f.batch = defaultBatch
+	}
+	const identity = "sts:GetCallerIdentity"
+	f.do, f.undo = append(f.do, reading(identity)), append(f.undo, reading(identity))
+	return mishap.InjectorKind{
+		Kind:    mishap.Kind{Name: f.name, Summary: f.summary, Doc: f.doc, Params: none, Example: f.example},
+		Targets: targets{}, Keeper: mishap.KeeperProcess, Samples: true, Class: f.class,
+		Batch: f.batch, Settles: f.settles, RevertTakes: f.revertTakes,
+		Do: words(f.do), Undo: words(f.undo), Permits: f.permits, WhenLost: f.whenLost,
+		New: func(m mishap.Fault) (mishap.Injector, error) {
+			t, with, err := parameters[With](m)
+			return &injector[With]{fault: f, deps: d, targets: t, with: with, asked: memory}, errors.Join(err, f.problems(t), problemsOf(with))
+		},
+		Restore: func(mishap.Injection) (mishap.Injector, error) {
+			return &injector[With]{fault: f, deps: d, asked: memory}, nil
+		},
+		Uses: func(m mishap.Fault) (mishap.Uses, error) { // AWS is reached where the settings list the place
+			t, with, err := parameters[With](m)
+			return mishap.UsesOf(t, with), err
+		},
+	}
+}
+
+func parameters[With any](m mishap.Fault) (t targets, with With, err error) {
+	err = errors.Join(mishap.Decode("targets", m.Targets, &t), mishap.Decode("with", m.With, &with))
+	return t, with, err
+}
+
+// problemsOf names what is wrong with the parameters, if they can tell.
+func problemsOf(with any) error {
+	if w, tells := with.(interface{ problems() []error }); tells {
+		return errors.Join(w.problems()...)
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package cloud
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/aws/smithy-go"
+
+	"mishap"
+)
+
+// call is what was called where.
+type call struct{ service, operation, account, region string }
+
+// permission is what IAM calls it.
+func (c call) permission() string {
+	return strings.ToLower(strings.ReplaceAll(c.service, " ", "")) + ":" + c.operation
+}
+
+func (c call) String() string {
+	if c.region == "" {
+		return c.permission()
+	}
+	return c.permission() + " in " + c.account + " " + c.region
+}
+
+// failure is a call that failed, in AWS's words as a person reads them.
+type failure struct {
+	text  string
+	cause error
+}
+
+func (f failure) Error() string { return f.text }
+
+func (f failure) Unwrap() error { return f.cause }
+
+// explainCall says what to do about a call that failed. The text has what AWS said
+// of it, the error all that the SDK knows.
+func explainCall(c call, err error) error {
+	f := failure{fmt.Sprintf("%s: %s", c, said(err)), err}
+	if hint := c.hint(err); hint != "" {
+		return mishap.WithHint(f, hint)
+	}
+	return f
+}
+
+func (c call) hint(err error) string {
+	code := errorCode(err)
+	var lookup *net.DNSError
+	switch {
+	case denied(code):
+		return c.deniedHint(said(err))
+	case expired(code):
+		return "the credentials have expired: log in again, for example with `aws sso login`"
+	case code == "AuthFailure", code == "UnrecognizedClientException", code == "InvalidClientTokenId", code == "OptInRequired":
+		return "check the credentials, and that region " + c.region + " is enabled for account " + c.account
+	case code == "SignatureDoesNotMatch", code == "RequestTimeTooSkewed":
+		return "check the secret access key, and this machine's clock"
+	case Throttled(err):
+		return "something else calls this API as often as the account may: find it in CloudTrail, or ask AWS for a higher limit"
+	case errors.As(err, &lookup) && lookup.IsNotFound:
+		return noSuchRegion(c.region)
+	}
+	return ""
+}
+
+// said is what AWS said, without what the SDK puts around it and without the blob
+// that only sts:DecodeAuthorizationMessage reads.
+func said(err error) string {
+	var api smithy.APIError
+	var op *smithy.OperationError
+	switch {
+	case errors.As(err, &api):
+		message, _, _ := strings.Cut(api.ErrorMessage(), "Encoded authorization failure message")
+		if message = strings.TrimSpace(message); message == "" {
+			return api.ErrorCode()
+		}
+		return api.ErrorCode() + ": " + message
+	case errors.As(err, &op):
+		return op.Err.Error()
+	}
+	return err.Error()
+}
+
+func denied(code string) bool {
+	return slices.Contains([]string{"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedException"}, code)
+}
+
+// policy finds in AWS's words which kind of policy denied a call: by saying no, or
+// by not saying yes.
+var policy = regexp.MustCompile(`\b(explicit deny in|no)(?: an?| the)? ((?:service control|resource control|identity-based|resource-based|session|VPC endpoint) polic|permissions boundar)`)
+
+// deniedHint says who can change what denied the call. A grant helps only where
+// nothing but a grant is missing.
+func (c call) deniedHint(words string) string {
+	found := policy.FindStringSubmatch(words)
+	if found == nil {
+		return "if no policy allows " + c.permission() + " on it, grant that; if one denies it, a grant does not help"
+	}
+	explicit, kind := found[1] == "explicit deny in", found[2]
+	switch kind {
+	case "service control polic", "resource control polic":
+		return "a policy of the organisation denies it, which no grant in the account changes: ask whoever manages the organisation, or choose another account"
+	case "permissions boundar":
+		return "the permissions boundary of the credentials' role or user denies it, which no grant changes: widen the boundary, or use another role"
+	case "session polic":
+		return "the policy of this session denies it: take on the role without a session policy"
+	case "VPC endpoint polic":
+		return "the policy of the VPC endpoint that the call went through denies it: change that, or call from elsewhere"
+	case "resource-based polic":
+		if explicit {
+			return "the policy of the resource itself denies it: take that statement out, or choose other targets"
+		}
+		return "allow " + c.permission() + " in the policy of the resource"
+	}
+	if explicit {
+		return "a policy of the credentials denies " + c.permission() + ", which no grant changes: take that statement out, or choose other targets"
+	}
+	return "grant " + c.permission() + " on the targets"
+}
+
+// Failed says what was called for. Codes that are fine are no error.
+func Failed(what string, err error, fine ...string) error {
+	if err == nil || slices.Contains(fine, errorCode(err)) {
+		return nil
+	}
+	var op *smithy.OperationError
+	if errors.As(err, &op) {
+		err = op.Err // its text is what the SDK calls the call
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// Code is AWS's code of an error; empty if it did not answer with one.
+func Code(err error) string { return errorCode(err) }
+
+// Refused reports whether AWS has answered that it did not do what was asked. Of
+// all other errors nobody knows.
+func Refused(err error) bool {
+	var api smithy.APIError
+	var answer interface{ HTTPStatusCode() int }
+	return errors.As(err, &api) && (Throttled(err) || errors.As(err, &answer) && answer.HTTPStatusCode() < 500)
+}
+
+// Denied reports whether a policy denied the call.
+func Denied(err error) bool { return denied(errorCode(err)) }
