@@ -120,7 +120,13 @@ func (c *chain) visit(path string, from, users int) {
 // join lets the edge know what a watch has seen, until it has joined all that came.
 func (c *chain) join(watch attempts.MetWatch) (joined registry.Joined, met attempts.Met) {
 	c.t.Helper()
-	report, err := c.Arms(c.t.Context(), "a", 0, 0)
+	return c.joinOf("a", watch)
+}
+
+// joinOf is join of other arms.
+func (c *chain) joinOf(arms string, watch attempts.MetWatch) (joined registry.Joined, met attempts.Met) {
+	c.t.Helper()
+	report, err := c.Arms(c.t.Context(), arms, 0, 0)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -129,7 +135,7 @@ func (c *chain) join(watch attempts.MetWatch) (joined registry.Joined, met attem
 		if met, err = c.Met(c.t.Context(), "pays", watch); err != nil {
 			c.t.Fatal(err)
 		}
-		if joined, err = c.Meet(c.t.Context(), "a", registry.Meeting{Run: "r", Met: met.IDs, Through: joined.Over}); err != nil {
+		if joined, err = c.Meet(c.t.Context(), arms, registry.Meeting{Run: watch.Run, Met: met.IDs, Through: joined.Over}); err != nil {
 			c.t.Fatal(err)
 		}
 		watch.After = met.Seq
