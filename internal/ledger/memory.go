@@ -251,16 +251,15 @@ func (m *Memory) Injections(_ context.Context, run string) ([]mishap.Injection, 
 
 // Runs is like [SQLite.Runs].
 func (m *Memory) Runs(_ context.Context, limit int) ([]Record, error) {
-	return m.newest(limit, func(Record) bool { return true }), nil
+	return newest(m.records(func(Record) bool { return true }), limit), nil
 }
 
 // RunsOf is like [SQLite.RunsOf].
 func (m *Memory) RunsOf(_ context.Context, experiment string, limit int) ([]Record, error) {
-	return m.newest(limit, func(r Record) bool { return r.Experiment == experiment }), nil
+	return newest(m.records(func(r Record) bool { return r.Experiment == experiment }), limit), nil
 }
 
-func (m *Memory) newest(limit int, keep func(Record) bool) []Record {
-	all := m.records(keep)
+func newest(all []Record, limit int) []Record {
 	slices.Reverse(all)
 	return all[:min(limit, len(all))]
 }
