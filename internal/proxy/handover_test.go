@@ -214,6 +214,10 @@ func TestAFaultReachesConnectionsOfHTTPThatARestartLeft(t *testing.T) {
 	next := newHeir(t, o)
 	succeed <- next
 	<-next.ready
+	// They are not watched for who meets a fault, and whoever asks for that is told: the run cannot be sure then.
+	if met, err := r.Met(t.Context(), "web", watching(fault.HTTPError{Requests: inExperiment(), Status: 503}, 1)); err != nil || met.Left != connections {
+		t.Errorf("%d of %d connections are said to be left, %v", met.Left, connections, err)
+	}
 	r.put(with("broken", fault.HTTPError{Status: 503}))
 	for range connections - 1 { // each on a connection that was left
 		if code, _, err := r.ask(pool, "GET", "/"); code != 503 || err != nil {
