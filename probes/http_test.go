@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"mishap/internal/freeport"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -25,17 +26,6 @@ func serve(t *testing.T, h http.HandlerFunc) string {
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return server.URL
-}
-
-// closedPort is an address that refuses connections.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func TestHTTPJudgesTheAnswer(t *testing.T) {
@@ -114,11 +104,11 @@ func TestSecretsNeverAppear(t *testing.T) {
 	o := observe(t, "http", object{"url": withUser, "headers": headers}, object{"body": "nothing like it"})
 	want(t, o, mishap.Unmet, "[secret]")
 	check(o)
-	refused := "http://user:pass-in-url@" + closedPort(t) + "/?key=key-in-query"
+	refused := "http://user:pass-in-url@" + freeport.Address() + "/?key=key-in-query"
 	o = observe(t, "http", object{"url": refused}, nil)
 	want(t, o, mishap.Unmet, "refused")
 	check(o)
-	o = observe(t, "prometheus", object{"url": "http://user:pass-in-url@" + closedPort(t), "query": "up"}, object{"value": "> 0"})
+	o = observe(t, "prometheus", object{"url": "http://user:pass-in-url@" + freeport.Address(), "query": "up"}, object{"value": "> 0"})
 	want(t, o, mishap.Unmeasured, "refused")
 	check(o)
 	o = observe(t, "exec", object{"argv": []string{"sh", "-c", `printf %.9s "$A"; echo "$A" >&2; exit 1`}, "env": headers}, object{"stdout": "x"})
@@ -141,7 +131,7 @@ func TestMissingSecretsAreUnknown(t *testing.T) {
 }
 
 func TestHTTPTellsTheSystemsFaultsFromItsOwn(t *testing.T) {
-	want(t, observe(t, "http", object{"url": "http://" + closedPort(t)}, nil), mishap.Unmet, "connection refused")
+	want(t, observe(t, "http", object{"url": "http://" + freeport.Address()}, nil), mishap.Unmet, "connection refused")
 	want(t, observe(t, "http", object{"url": serveTCP(t, func(c net.Conn) { reset(c) })}, nil), mishap.Unmet, "")
 	want(t, observe(t, "http", object{"url": serveTCP(t, func(c net.Conn) { c.Read(make([]byte, 4096)); io.WriteString(c, "SSH-2.0\r\n") })}, nil), mishap.Unmet, "malformed")
 	half := func(c net.Conn) {
@@ -168,7 +158,7 @@ func TestHTTPTrustsTheFileOfAuthorities(t *testing.T) {
 }
 
 func TestHTTPOpensAConnectionEachTimeAndUsesNoProxy(t *testing.T) {
-	t.Setenv("HTTP_PROXY", "http://"+closedPort(t))
+	t.Setenv("HTTP_PROXY", "http://"+freeport.Address())
 	var connections atomic.Int32
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/freeport"
 	"mishap/probes"
 )
 
@@ -86,7 +87,7 @@ func TestPrometheusComparesOnlyWhatItKnows(t *testing.T) {
 }
 
 func TestAPrometheusThatIsDownIsUnknown(t *testing.T) {
-	ask := object{"url": "http://" + closedPort(t), "query": "up"}
+	ask := object{"url": "http://" + freeport.Address(), "query": "up"}
 	limit := object{"value": "> 0"}
 	want(t, observe(t, "prometheus", ask, limit), mishap.Unmeasured, "refused")
 	ask["url"] = serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -9,27 +9,15 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/freeport"
+	"mishap/internal/nettest"
 	"mishap/probes"
 )
 
 // serveTCP answers every connection with answer and closes it; it returns a URL.
 func serveTCP(t *testing.T, answer func(net.Conn)) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { defer c.Close(); answer(c) }()
-		}
-	}()
-	return "http://" + l.Addr().String()
+	return "http://" + nettest.Serve(t, func(c *net.TCPConn) { answer(c) })
 }
 
 func reset(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }
@@ -54,7 +42,7 @@ func TestTCPJudgesTheAnswer(t *testing.T) {
 	want(t, observe(t, "tcp", send(echo), object{"answer": "+PONG", "latency": "< 0s"}), mishap.Unmet, "latency ")
 	want(t, observe(t, "tcp", object{"address": silent}, nil), mishap.Met, "")
 	want(t, observe(t, "tcp", object{"address": silent}, object{"answer": "hi"}), mishap.Unmet, `answer does not contain "hi", it is empty`)
-	want(t, observe(t, "tcp", object{"address": closedPort(t)}, nil), mishap.Unmet, "connection refused")
+	want(t, observe(t, "tcp", object{"address": freeport.Address()}, nil), mishap.Unmet, "connection refused")
 	want(t, observeFor(t, "tcp", object{"address": echo}, object{"answer": "hi"}, 50*time.Millisecond), mishap.Unmet, "no answer within 50ms, while waiting")
 	want(t, observeFor(t, "tcp", send(echo), object{"answer": "-ERR"}, 300*time.Millisecond), mishap.Unmet, `within 300ms, while the answer was "+PONG"`)
 }

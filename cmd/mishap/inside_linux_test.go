@@ -6,8 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // inside runs a test again in namespaces of its own, as their root: a network
@@ -43,25 +41,6 @@ func inside(t *testing.T, namespaces uintptr) bool {
 		t.Log(said)
 	}
 	return false
-}
-
-// ownLoopback lets the processes of a network namespace of their own reach each
-// other.
-func ownLoopback(t *testing.T) {
-	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
-	lo, err := unix.NewIfreq("lo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	lo.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo); err != nil {
-		t.Skipf("NOT TESTED: this system lets the test set up no loopback: %v", err)
-	}
 }
 
 // ownMounts keeps what is mounted here from others, and shows the processes that

@@ -12,21 +12,17 @@ import (
 	"time"
 
 	"mishap/internal/freeport"
+	"mishap/internal/nettest"
 )
 
 // TestAProxyWithoutFileDescriptorsServesWhatItHasAndAnswersItsControl opens more connections than a proxy may have.
 // Those that it took go on, the others are refused at once, people are told, and the control API can be reached; when there is
 // room, there is service.
 func TestAProxyWithoutFileDescriptorsServesWhatItHasAndAnswersItsControl(t *testing.T) {
-	upstream, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = upstream.Close() })
-	go echo(upstream)
+	upstream := nettest.Serve(t, nettest.Echo)
 	dir, address := t.TempDir(), freeport.Address()
 	settings := filepath.Join(dir, "mishap.yaml")
-	text := fmt.Sprintf("state: ./s\nproxies:\n  - {name: web, listen: %q, upstream: %q}\n", address, upstream.Addr())
+	text := fmt.Sprintf("state: ./s\nproxies:\n  - {name: web, listen: %q, upstream: %q}\n", address, upstream)
 	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -99,19 +95,6 @@ func TestAProxyWithoutFileDescriptorsServesWhatItHasAndAnswersItsControl(t *test
 	end()
 	if n := strings.Count(said.String(), "raise its limit"); n != 1 {
 		t.Errorf("said %d times:\n%s", n, &said)
-	}
-}
-
-func echo(l net.Listener) {
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer c.Close()
-			_, _ = io.Copy(c, c)
-		}()
 	}
 }
 

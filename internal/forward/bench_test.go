@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/nettest"
 )
 
 const benchRequest = "GET /some/path?q=1 HTTP/1.1\r\nHost: bench.example\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"
@@ -180,7 +181,7 @@ func client(addr string, left *atomic.Int64) error {
 
 // BenchmarkAllocations is one exchange over one connection, all in one process, for the number of its allocations.
 func BenchmarkAllocations(b *testing.B) {
-	up := listen(b)
+	up := nettest.Listen(b)
 	go func() {
 		for {
 			c, err := up.Accept()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/nettest"
 )
 
 func TestDelayIsNeverEarlyAndReported(t *testing.T) {
@@ -24,7 +25,7 @@ func TestDelayIsNeverEarlyAndReported(t *testing.T) {
 		"after":  {After: constant(delay)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, upstream(t, say(okAnswer)))
+			r := start(t, nettest.Serve(t, say(okAnswer)))
 			f := r.put(rule)
 			begin := time.Now()
 			r.get("/")
@@ -43,7 +44,7 @@ func TestDelayIsNeverEarlyAndReported(t *testing.T) {
 }
 
 func TestDelaysAddUp(t *testing.T) {
-	r := start(t, upstream(t, say(okAnswer)))
+	r := start(t, nettest.Serve(t, say(okAnswer)))
 	r.put(forward.Rule{Before: constant(10 * time.Millisecond)})
 	r.put(forward.Rule{Before: constant(20 * time.Millisecond), After: constant(5 * time.Millisecond)})
 	r.get("/")
@@ -178,7 +179,7 @@ func TestReplyIsGivenWithoutTheUpstream(t *testing.T) {
 }
 
 func TestAReplyKeepsTheConnectionAndThePipeline(t *testing.T) {
-	r := start(t, upstream(t, say(okAnswer)))
+	r := start(t, nettest.Serve(t, say(okAnswer)))
 	r.put(forward.Rule{Match: forward.Match{Path: forward.Exact("/bad")}, Reply: &forward.Reply{Status: 503, Body: []byte("no")}})
 	answer := r.talk(head("POST /bad HTTP/1.1", "Host: a", "Transfer-Encoding: chunked") + "2\r\nhi\r\n0\r\n\r\n" +
 		head("GET /good HTTP/1.1", "Host: a"))
@@ -189,7 +190,7 @@ func TestAReplyKeepsTheConnectionAndThePipeline(t *testing.T) {
 }
 
 func TestAbortIsAResetAtTheClient(t *testing.T) {
-	r := start(t, upstream(t, func(*net.TCPConn) { t.Error("the upstream was asked") }))
+	r := start(t, nettest.Serve(t, func(*net.TCPConn) { t.Error("the upstream was asked") }))
 	r.put(forward.Rule{Abort: true, Before: constant(time.Millisecond)})
 	c := r.dial()
 	_, _ = io.WriteString(c, head("GET / HTTP/1.1", "Host: a"))
@@ -347,7 +348,7 @@ func TestMatchWantsAllThatIsGiven(t *testing.T) {
 // TestMaxActiveIsExact lets many requests in at once and counts those that are held.
 func TestMaxActiveIsExact(t *testing.T) {
 	const limit, requests = 5, 60
-	r := start(t, upstream(t, say(okAnswer)))
+	r := start(t, nettest.Serve(t, say(okAnswer)))
 	var active, most atomic.Int64
 	f := r.put(forward.Rule{MaxActive: limit, Before: constant(time.Hour)})
 	var all sync.WaitGroup
@@ -374,7 +375,7 @@ func TestMaxActiveIsExact(t *testing.T) {
 }
 
 func TestAClientThatLeavesFreesItsPlace(t *testing.T) {
-	r := start(t, upstream(t, say(okAnswer)))
+	r := start(t, nettest.Serve(t, say(okAnswer)))
 	f := r.put(forward.Rule{MaxActive: 1, Before: constant(time.Hour)})
 	c := r.dial()
 	_, _ = io.WriteString(c, head("GET / HTTP/1.1", "Host: a"))
@@ -416,7 +417,7 @@ func TestImpossibleRulesAreRefused(t *testing.T) {
 
 func TestWebSocketsPassWithTheirEnds(t *testing.T) {
 	done := make(chan error, 1)
-	r := start(t, upstream(t, func(c *net.TCPConn) {
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 		in := bufio.NewReader(c)
 		req, err := http.ReadRequest(in)
 		if err != nil || req.Header.Get("Upgrade") != "websocket" || req.Header.Get("Connection") != "Upgrade" {
@@ -452,7 +453,7 @@ func TestAResetOfATunnelIsPassedOn(t *testing.T) {
 	for _, side := range []string{"client", "upstream"} {
 		t.Run(side, func(t *testing.T) {
 			saw := make(chan error, 1)
-			r := start(t, upstream(t, func(c *net.TCPConn) {
+			r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 				if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
 					return
 				}

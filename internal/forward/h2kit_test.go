@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"mishap/internal/nettest"
 	"net"
 	"net/http"
 	"sync"
@@ -28,7 +29,7 @@ type peer struct {
 func rawUpstream(t testing.TB, settings []http2.Setting, on func(*peer, http2.Frame), gone func(*peer)) (addr string, conns *atomic.Int64) {
 	t.Helper()
 	conns = new(atomic.Int64)
-	return upstream(t, func(c *net.TCPConn) {
+	return nettest.Serve(t, func(c *net.TCPConn) {
 		p := newPeer(c, int(conns.Add(1)))
 		p.serve(settings, on)
 		if gone != nil {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/nettest"
 )
 
 // ask sends a request on a connection that stays open and gives the response.
@@ -34,7 +35,7 @@ func ask(t *testing.T, c net.Conn, r *bufio.Reader, request string) (status int,
 
 func TestOneUpstreamConnectionServesAKeptClientConnection(t *testing.T) {
 	var connections atomic.Int64
-	r := start(t, upstream(t, func(c *net.TCPConn) {
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 		connections.Add(1)
 		say(okAnswer)(c)
 	}))
@@ -55,7 +56,7 @@ func TestAConnectionThatTheUpstreamClosedIsReplacedUnseen(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			closed := make(chan struct{}, 8)
 			var requests atomic.Int64
-			r := start(t, upstream(t, func(c *net.TCPConn) {
+			r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 				if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
 					return
 				}
@@ -91,7 +92,7 @@ func TestOnlyIdempotentRequestsAreRepeated(t *testing.T) {
 	} {
 		t.Run(request, func(t *testing.T) {
 			var connections, second atomic.Int64
-			r := start(t, upstream(t, func(c *net.TCPConn) {
+			r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 				first := connections.Add(1) == 1
 				for in := bufio.NewReader(c); ; {
 					req, err := http.ReadRequest(in)
@@ -126,7 +127,7 @@ func TestOnlyIdempotentRequestsAreRepeated(t *testing.T) {
 func TestBytesThatNobodyAskedForAreNoResponse(t *testing.T) {
 	told := make(chan struct{})
 	var connections atomic.Int64
-	r := start(t, upstream(t, func(c *net.TCPConn) {
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 		if connections.Add(1) > 1 {
 			say(okAnswer)(c)
 			return
@@ -152,7 +153,7 @@ func TestABodyWhereNoneMayBeIsNoResponse(t *testing.T) {
 	for _, fields := range []string{"Content-Length: 19", "Transfer-Encoding: chunked"} {
 		t.Run(fields, func(t *testing.T) {
 			var connections atomic.Int64
-			r := start(t, upstream(t, func(c *net.TCPConn) {
+			r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 				if connections.Add(1) > 1 {
 					say(okAnswer)(c)
 					return
@@ -178,7 +179,7 @@ func TestABodyWhereNoneMayBeIsNoResponse(t *testing.T) {
 }
 
 func TestUnreachableUpstreamIs502(t *testing.T) {
-	l := listen(t)
+	l := nettest.Listen(t)
 	addr := l.Addr().String()
 	l.Close()
 	r := start(t, addr)
@@ -245,7 +246,7 @@ func (pattern) Read(p []byte) (int, error) {
 
 func TestContinueIsTheUpstreams(t *testing.T) {
 	asked := make(chan struct{})
-	r := start(t, upstream(t, func(c *net.TCPConn) {
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 		in := bufio.NewReader(c)
 		req, err := http.ReadRequest(in)
 		if err != nil || req.Header.Get("Expect") != "100-continue" {
@@ -271,7 +272,7 @@ func TestContinueIsTheUpstreams(t *testing.T) {
 }
 
 func TestARefusedExpectationEndsTheConnection(t *testing.T) {
-	r := start(t, upstream(t, say(head("HTTP/1.1 401 Unauthorized", "Content-Length: 0"))))
+	r := start(t, nettest.Serve(t, say(head("HTTP/1.1 401 Unauthorized", "Content-Length: 0"))))
 	c := r.dial()
 	_, _ = io.WriteString(c, head("POST / HTTP/1.1", "Host: a", "Expect: 100-continue", "Content-Length: 5"))
 	answer, err := io.ReadAll(c)
@@ -281,7 +282,7 @@ func TestARefusedExpectationEndsTheConnection(t *testing.T) {
 }
 
 func TestAResponseMayComeBeforeTheRequestsEnd(t *testing.T) {
-	r := start(t, upstream(t, func(c *net.TCPConn) {
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 		in := bufio.NewReader(c)
 		if _, err := http.ReadRequest(in); err != nil {
 			return
@@ -306,7 +307,7 @@ func TestAResponseMayComeBeforeTheRequestsEnd(t *testing.T) {
 
 func TestAHalfClosedClientGetsItsResponse(t *testing.T) {
 	ended := make(chan error, 1)
-	r := start(t, upstream(t, func(c *net.TCPConn) {
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 		in := bufio.NewReader(c)
 		if _, err := http.ReadRequest(in); err != nil {
 			return
@@ -332,7 +333,7 @@ func TestAClientThatResetsItsConnectionResetsTheUpstreams(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, ended := make(chan struct{}), make(chan error, 1)
-			r := start(t, upstream(t, func(c *net.TCPConn) {
+			r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 				in := bufio.NewReader(c)
 				if _, err := http.ReadRequest(in); err != nil {
 					return
@@ -365,7 +366,7 @@ func TestACutResponseNeverLooksWhole(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			read := make(chan struct{})
-			r := start(t, upstream(t, func(c *net.TCPConn) {
+			r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 				if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
 					return
 				}
@@ -392,7 +393,7 @@ func TestACutResponseNeverLooksWhole(t *testing.T) {
 
 func TestAMalformedBodyNeverLooksWholeToTheUpstream(t *testing.T) {
 	got, ended := make(chan struct{}), make(chan error, 1)
-	r := start(t, upstream(t, func(c *net.TCPConn) {
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 		req, err := http.ReadRequest(bufio.NewReader(c))
 		if err != nil {
 			return
@@ -418,7 +419,7 @@ func TestAMalformedBodyNeverLooksWholeToTheUpstream(t *testing.T) {
 func TestBackpressureHolds(t *testing.T) {
 	sent := make(chan int64, 1)
 	var n atomic.Int64
-	r := start(t, upstream(t, func(c *net.TCPConn) {
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 		_, _ = http.ReadRequest(bufio.NewReader(c))
 		_, _ = io.WriteString(c, head("HTTP/1.1 200 OK", "Content-Length: 1000000000"))
 		_ = c.SetWriteDeadline(time.Now().Add(time.Second)) // ends the test; the client reads nothing
@@ -454,7 +455,7 @@ func TestAHeadThatDoesNotComeInTimeIs408(t *testing.T) {
 
 func TestStopResetsConnections(t *testing.T) {
 	got := make(chan struct{})
-	r := start(t, upstream(t, func(c *net.TCPConn) {
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 		_, _ = http.ReadRequest(bufio.NewReader(c))
 		close(got)
 		_, _ = io.Copy(io.Discard, c)

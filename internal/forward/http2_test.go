@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/nettest"
 )
 
 func TestHTTP2RequestsGoOnAsTheyCame(t *testing.T) {
@@ -279,7 +280,7 @@ func TestTLSOnBothSides(t *testing.T) {
 				d := tls.Dialer{Config: config}
 				return d.DialContext(ctx, "tcp", s.Listener.Addr().String())
 			}}
-			l := tls.NewListener(listen(t), &tls.Config{Certificates: s.TLS.Certificates, NextProtos: []string{protocol}})
+			l := tls.NewListener(nettest.Listen(t), &tls.Config{Certificates: s.TLS.Certificates, NextProtos: []string{protocol}})
 			var tasks sync.WaitGroup
 			tasks.Go(func() {
 				c, err := l.Accept()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/nettest"
 )
 
 // patience bounds every wait; nothing is asserted about how long things take within it.
@@ -52,7 +53,7 @@ func startWith(t testing.TB, upstream string, change func(*forward.Server)) *rig
 		},
 	}
 	change(s)
-	l := listen(t)
+	l := nettest.Listen(t)
 	r.addr = l.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	var tasks sync.WaitGroup
@@ -72,35 +73,6 @@ func startWith(t testing.TB, upstream string, change func(*forward.Server)) *rig
 	})
 	t.Cleanup(r.stop)
 	return r
-}
-
-func listen(t testing.TB) net.Listener {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l
-}
-
-// upstream handles each connection in a goroutine of its own.
-func upstream(t testing.TB, handle func(*net.TCPConn)) string {
-	t.Helper()
-	l := listen(t)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				handle(c.(*net.TCPConn))
-			}()
-		}
-	}()
-	return l.Addr().String()
 }
 
 // serve runs net/http as the upstream.

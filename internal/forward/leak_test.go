@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/nettest"
 )
 
 // ours counts the goroutines that are in this package's code.
@@ -51,7 +52,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 			"preface": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 			"nothing": "",
 		}
-		addr := upstream(t, func(c *net.TCPConn) {
+		addr := nettest.Serve(t, func(c *net.TCPConn) {
 			for in := bufio.NewReader(c); ; {
 				req, err := http.ReadRequest(in)
 				if err != nil {

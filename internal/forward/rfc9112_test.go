@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"mishap/internal/nettest"
 	"net"
 	"net/http"
 	"strings"
@@ -19,7 +20,7 @@ type recorder struct {
 
 func record(t *testing.T, answer string) *recorder {
 	r := &recorder{got: make(chan string, 16)}
-	r.addr = upstream(t, func(c *net.TCPConn) {
+	r.addr = nettest.Serve(t, func(c *net.TCPConn) {
 		var got strings.Builder
 		tee := bufio.NewReader(io.TeeReader(c, &got))
 		for {
@@ -146,7 +147,7 @@ func TestMalformedRequestsAreRefusedAndNothingOfThemGoesOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			touched := make(chan string, 8)
-			r := start(t, upstream(t, func(c *net.TCPConn) {
+			r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 				all, _ := io.ReadAll(c)
 				touched <- string(all)
 			}))
@@ -303,7 +304,7 @@ func TestResponsesGoOnAsTheyCame(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, upstream(t, func(conn *net.TCPConn) {
+			r := start(t, nettest.Serve(t, func(conn *net.TCPConn) {
 				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
 					_, _ = io.WriteString(conn, c.response)
 					_ = conn.CloseWrite()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mishap/internal/forward"
+	"mishap/internal/nettest"
 )
 
 // TestSwitchingFaultsUnderLoadLosesNothing puts faults in and takes them off as fast as it can while clients ask.
@@ -68,7 +69,7 @@ func TestSwitchingFaultsUnderLoadLosesNothing(t *testing.T) {
 // TestAHeldRequestOfAHalfClosedClientGoesOn: a client that has sent its end can still wait for its answer.
 func TestAHeldRequestOfAHalfClosedClientGoesOn(t *testing.T) {
 	ended := make(chan struct{})
-	r := start(t, upstream(t, func(c *net.TCPConn) {
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 		in := bufio.NewReader(c)
 		if _, err := http.ReadRequest(in); err == nil {
 			_, _ = in.ReadByte()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 
 	"mishap"
 	"mishap/internal/ledger"
+	"mishap/internal/nettest"
 	"mishap/internal/pgtest"
 )
 
@@ -338,9 +338,7 @@ func TestAServerWhoseLeaseIsOverGetsNoRun(t *testing.T) {
 // costs no lease.
 func TestAHostThatDoesNotAnswerLeavesTimeForTheOthers(t *testing.T) {
 	address := database(t)
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer silent.Close()
+	silent := nettest.Listen(t)
 	several := strings.Replace(address, "@", "@"+silent.Addr().String()+",", 1)
 	l := openPostgres(t, several, 6*time.Second)
 	id, leave, err := l.Join(t.Context(), func(err error) { t.Error(err) })

@@ -5,7 +5,6 @@ package metrics_test
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,6 +19,7 @@ import (
 
 	"mishap"
 	"mishap/internal/analysis"
+	"mishap/internal/freeport"
 	"mishap/internal/metrics"
 )
 
@@ -107,12 +107,7 @@ func scraped(t *testing.T, s *shop) string {
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	dir := t.TempDir()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
+	address := freeport.Address()
 	config := fmt.Sprintf("global: {scrape_interval: 500ms, scrape_timeout: 500ms}\nscrape_configs: [{job_name: shop, static_configs: [{targets: [%q]}]}]\n", server.Listener.Addr())
 	if err := os.WriteFile(filepath.Join(dir, "p.yml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"mishap/internal/nettest"
 	"mishap/internal/outside"
 )
 
@@ -64,11 +65,7 @@ func TestHostsAreListedByNamePortAndRange(t *testing.T) {
 // The address is what decides, at the moment of connecting: whoever owns a name
 // may point it anywhere.
 func TestANameCannotBePointedAtWhatIsNotListed(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
+	listener := nettest.Listen(t)
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	for listed, allowed := range map[string]bool{"": true, "10.0.0.0/8": false, "127.0.0.0/8 ::1": true, "localhost": true, "localhost:" + port: true, "localhost:1": false} {
 		conn, err := hosts(t, strings.Fields(listed)...).Dial(t.Context(), "tcp", "localhost:"+port)

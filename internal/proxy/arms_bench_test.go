@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/nettest"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/control"
@@ -103,7 +104,7 @@ func benchMet(c *control.Client, met float64) {
 // BenchmarkArms asks over 32 kept connections, as 10,000 users, through a proxy without arms, with arms of 5 %, and with
 // arms of 50 %; the last also with a tenth of the requests that meet a fault. cpu-ns/op is the CPU time of the proxy's process alone.
 func BenchmarkArms(b *testing.B) {
-	up := upstream(b, answerAtOnce)
+	up := nettest.Serve(b, answerAtOnce)
 	for _, bench := range [][2]float64{{0, 0}, {.05, 0}, {.5, 0}, {.5, .1}} {
 		share, met := bench[0], bench[1]
 		b.Run(fmt.Sprintf("share=%v/met=%v", share, met), func(b *testing.B) {

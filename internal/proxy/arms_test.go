@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/nettest"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/listener"
@@ -245,7 +246,7 @@ func TestArmsEndByThemselves(t *testing.T) {
 
 func TestArmsThatCannotBeAreRefusedWithASentence(t *testing.T) {
 	web := startWith(t, newService(t, tellBaggage), func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
-	tcp := start(t, upstream(t, echo))
+	tcp := start(t, nettest.Serve(t, nettest.Echo))
 	web.put(arms("a", .1))
 	second := arms("b", .1)
 	second.Run = "r2"

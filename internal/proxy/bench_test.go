@@ -2,13 +2,14 @@ package proxy_test
 
 import (
 	"io"
+	"mishap/internal/nettest"
 	"net"
 	"testing"
 )
 
 // routes are the ways to an upstream that the benchmarks compare.
 func routes(b *testing.B, handle func(*net.TCPConn), run func(*testing.B, net.Conn)) {
-	address := upstream(b, handle)
+	address := nettest.Serve(b, handle)
 	for _, route := range []struct{ name, address string }{{"direct", address}, {"proxy", start(b, address).addr}} {
 		b.Run(route.name, func(b *testing.B) {
 			c, err := net.Dial("tcp", route.address)
@@ -43,7 +44,7 @@ func BenchmarkThroughput(b *testing.B) {
 
 // BenchmarkRoundTrip sends a small message and waits for its echo: the difference is the latency that the proxy adds.
 func BenchmarkRoundTrip(b *testing.B) {
-	routes(b, echo, func(b *testing.B, c net.Conn) {
+	routes(b, nettest.Echo, func(b *testing.B, c net.Conn) {
 		for buf := make([]byte, 100); b.Loop(); {
 			if _, err := c.Write(buf); err != nil {
 				b.Fatal(err)

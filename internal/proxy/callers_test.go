@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/nettest"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/attempts"
 	"mishap/internal/proxy/control"
@@ -150,7 +151,7 @@ func TestFailuresAreToldFromAnswers(t *testing.T) {
 }
 
 func TestOfTCPTheMakingOfConnectionsIsSeen(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	if w := r.watch(attempts.Watch{}); w.Protocol != fault.TCP {
 		t.Errorf("%+v", w)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/nettest"
 	"mishap/internal/proxy/proxytest"
 	"mishap/internal/proxy/registry"
 )
@@ -18,7 +19,7 @@ import (
 // TestNothingHangsWhileClientsStallLeaveOrFlood: the calls answer, and in the end new connections work and old ones are
 // gone.
 func TestNothingHangsWhileClientsStallLeaveOrFlood(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	stop := make(chan struct{})
 	var clients sync.WaitGroup
 	for i := range 12 {
@@ -88,7 +89,7 @@ func visit(address string, manner int) {
 
 // TestAFaultThatHitsNobodyChangesNothing: with a share that hits nobody nothing changes.
 func TestAFaultThatHitsNobodyChangesNothing(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	for i, e := range proxytest.Effects() {
 		f := with(fmt.Sprint("f", i), e)
 		f.Share = 1e-12

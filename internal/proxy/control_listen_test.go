@@ -19,6 +19,7 @@ import (
 
 	"mishap/internal/certs"
 	"mishap/internal/freeport"
+	"mishap/internal/nettest"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/listener"
@@ -123,7 +124,7 @@ func TestAWebPageCannotPutFaultsIn(t *testing.T) {
 
 func TestMetricsTellWhatWasDelivered(t *testing.T) {
 	address := freeport.Address()
-	r := startWith(t, upstream(t, echo), func(o *proxy.Options) { o.Listeners[0].Control = "tcp://" + address })
+	r := startWith(t, nettest.Serve(t, nettest.Echo), func(o *proxy.Options) { o.Listeners[0].Control = "tcp://" + address })
 	r.Client = control.NewClient("tcp://" + address)
 	r.put(delaying("slow", 20*time.Millisecond))
 	ask(t, r.dial(), "hello")

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/nettest"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
@@ -20,7 +21,7 @@ import (
 )
 
 func TestEndedIDIsNotTakenAgain(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	f := delaying("f", time.Second)
 	r.put(f)
 	r.remove("f")
@@ -31,7 +32,7 @@ func TestEndedIDIsNotTakenAgain(t *testing.T) {
 }
 
 func TestDeleteBeforePutWins(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	for range 2 {
 		if s := r.remove("late"); s.State != registry.Ended {
 			t.Fatalf("state %s", s.State)
@@ -47,7 +48,7 @@ func TestDeleteBeforePutWins(t *testing.T) {
 
 // TestEndedIDIsRememberedAfterItsStats ends more faults than the proxy keeps stats of.
 func TestEndedIDIsRememberedAfterItsStats(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	f := delaying("first", time.Second)
 	r.put(f)
 	for i := range 1100 {
@@ -69,7 +70,7 @@ func TestEndedIDIsRememberedAfterItsStats(t *testing.T) {
 }
 
 func TestBadFaultsAreRefused(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	r.put(delaying("taken", time.Second))
 	for _, c := range []struct {
 		name   string
@@ -101,7 +102,7 @@ func TestBadFaultsAreRefused(t *testing.T) {
 }
 
 func TestUnknownFaultIsNotFound(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	if _, err := r.Get(t.Context(), "nothing"); !errors.Is(err, control.ErrNotFound) {
 		t.Errorf("get gave %v", err)
 	}
@@ -111,7 +112,7 @@ func TestUnknownFaultIsNotFound(t *testing.T) {
 }
 
 func TestBadRequestsAreExplained(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
@@ -148,7 +149,7 @@ func TestBadRequestsAreExplained(t *testing.T) {
 }
 
 func TestOnlyTheOwnerReachesTheControlSocket(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	info, err := os.Stat(r.socket)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("mode %v, %v", info.Mode(), err)
@@ -160,7 +161,7 @@ func TestOnlyTheOwnerReachesTheControlSocket(t *testing.T) {
 }
 
 func TestStaleControlSocketIsReplacedAndNoOther(t *testing.T) {
-	address := upstream(t, echo)
+	address := nettest.Serve(t, nettest.Echo)
 	for _, c := range []struct {
 		name    string
 		prepare func(t *testing.T, path string)
@@ -210,7 +211,7 @@ func TestStaleControlSocketIsReplacedAndNoOther(t *testing.T) {
 }
 
 func TestStartNamesEveryProblem(t *testing.T) {
-	taken := upstream(t, echo)
+	taken := nettest.Serve(t, nettest.Echo)
 	socket := filepath.Join(t.TempDir(), "c.sock")
 	for _, c := range []struct {
 		name      string
@@ -242,7 +243,7 @@ func TestStartNamesEveryProblem(t *testing.T) {
 }
 
 func TestProxiesTellRealAddresses(t *testing.T) {
-	first, second := upstream(t, echo), upstream(t, echo)
+	first, second := nettest.Serve(t, nettest.Echo), nettest.Serve(t, nettest.Echo)
 	socket := filepath.Join(t.TempDir(), "c.sock")
 	list, _ := serve(t, listener.Config{Name: "a", Listen: "127.0.0.1:0", Upstream: first, Control: socket},
 		listener.Config{Name: "b", Listen: "127.0.0.1:0", Upstream: second})

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/nettest"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 )
@@ -24,7 +25,7 @@ func (r *rig) inForce(f fault.Fault, n int) {
 func TestBandwidthIsNotExceededAndChangesNoByte(t *testing.T) {
 	const rate, size = 2 << 20, 1 << 20
 	for _, direction := range []fault.Direction{fault.Downstream, fault.Both} {
-		r := start(t, upstream(t, echo))
+		r := start(t, nettest.Serve(t, nettest.Echo))
 		f := with("narrow", fault.Bandwidth{Rate: rate})
 		f.Direction = direction
 		r.put(f)
@@ -42,7 +43,7 @@ func TestBandwidthIsNotExceededAndChangesNoByte(t *testing.T) {
 
 // TestBandwidthReadsLittleAhead: what is read ahead of a bottleneck is latency that nobody asked for.
 func TestBandwidthReadsLittleAhead(t *testing.T) {
-	r := start(t, upstream(t, func(c *net.TCPConn) { _, _ = c.Write(payload(1, 8<<20)) }))
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) { _, _ = c.Write(payload(1, 8<<20)) }))
 	r.put(with("narrow", fault.Bandwidth{Rate: 100_000}))
 	c := r.dial()
 	if _, err := io.ReadFull(c, make([]byte, 50_000)); err != nil {
@@ -54,7 +55,7 @@ func TestBandwidthReadsLittleAhead(t *testing.T) {
 }
 
 func TestBytesOfABlackHoleGoOnWhenItEnds(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	c := r.dial()
 	ask(t, c, "before")
 	r.inForce(with("hole", fault.Timeout{}), 1)
@@ -72,7 +73,7 @@ func TestBytesOfABlackHoleGoOnWhenItEnds(t *testing.T) {
 func TestAStreamWithAHoleNeverGoesOn(t *testing.T) {
 	for _, next := range []string{"nothing", "latency"} {
 		t.Run(next, func(t *testing.T) {
-			r := start(t, upstream(t, echo))
+			r := start(t, nettest.Serve(t, nettest.Echo))
 			c := r.dial()
 			ask(t, c, "before")
 			r.inForce(with("hole", fault.Timeout{Data: "drop"}), 1)
@@ -90,7 +91,7 @@ func TestAStreamWithAHoleNeverGoesOn(t *testing.T) {
 }
 
 func TestAConnectionThatLostNothingOutlivesABlackHole(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	c := r.dial()
 	ask(t, c, "before")
 	r.inForce(with("hole", fault.Timeout{Data: "drop"}), 1)
@@ -100,7 +101,7 @@ func TestAConnectionThatLostNothingOutlivesABlackHole(t *testing.T) {
 
 func TestABlackHoleResetsAfterItsTime(t *testing.T) {
 	const after = 50 * time.Millisecond
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	c := r.dial()
 	ask(t, c, "before")
 	begin := time.Now()
@@ -116,7 +117,7 @@ func TestABlackHoleResetsAfterItsTime(t *testing.T) {
 func TestResetReachesBothSidesOfOpenAndNewConnections(t *testing.T) {
 	const after = 30 * time.Millisecond
 	saw := make(chan error, 2)
-	r := start(t, upstream(t, func(c *net.TCPConn) {
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 		_, err := io.Copy(c, c)
 		saw <- err
 	}))
@@ -142,7 +143,7 @@ func TestResetReachesBothSidesOfOpenAndNewConnections(t *testing.T) {
 }
 
 func TestARemovedResetHarmsNobody(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	c := r.dial()
 	ask(t, c, "before")
 	r.inForce(with("reset", fault.Reset{After: fault.Duration(200 * time.Millisecond)}), 1)
@@ -153,7 +154,7 @@ func TestARemovedResetHarmsNobody(t *testing.T) {
 
 func TestSlicerCutsAndChangesNoByte(t *testing.T) {
 	const size = 20_000
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	r.put(with("knife", fault.Slicer{Size: 100, Vary: 50, Delay: fault.Duration(time.Millisecond)}))
 	begin := time.Now()
 	exchange(t, r.dial(), 1, size)
@@ -173,7 +174,7 @@ func TestLimitPassesExactlySoManyBytes(t *testing.T) {
 		{fault.Limit{Bytes: 33_000, How: "reset"}, syscall.ECONNRESET},
 	} {
 		ended := make(chan struct{})
-		r := start(t, upstream(t, func(c *net.TCPConn) {
+		r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 			_, _ = c.Read(make([]byte, 1))
 			_, _ = c.Write(payload(1, size))
 			_, _ = io.Copy(io.Discard, c)
@@ -196,7 +197,7 @@ func TestLimitPassesExactlySoManyBytes(t *testing.T) {
 
 // TestLimitEndsConnectionsOfClientsThatStay: the connection is over even if the client never closes.
 func TestLimitEndsConnectionsOfClientsThatStay(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	r.put(with("limit", fault.Limit{Bytes: 3}))
 	c := r.dial()
 	_, _ = io.WriteString(c, "hello")
@@ -211,7 +212,7 @@ func TestLimitEndsConnectionsOfClientsThatStay(t *testing.T) {
 
 func TestSlowCloseDelaysTheEndAndNoByte(t *testing.T) {
 	const delay = 150 * time.Millisecond
-	r := start(t, upstream(t, func(c *net.TCPConn) { _, _ = io.WriteString(c, "bye") }))
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) { _, _ = io.WriteString(c, "bye") }))
 	r.put(with("slow", fault.SlowClose{Delay: fault.Duration(delay)}))
 	c := r.dial()
 	if _, err := io.ReadFull(c, make([]byte, 3)); err != nil {
@@ -231,7 +232,7 @@ func TestSlowCloseDelaysTheEndAndNoByte(t *testing.T) {
 
 func TestConnectDelayHoldsNewConnectionsOnly(t *testing.T) {
 	const delay = 80 * time.Millisecond
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	open := r.dial()
 	ask(t, open, "before")
 	r.put(with("late", fault.ConnectDelay{Spread: latency(delay, 0).Spread}))
@@ -246,7 +247,7 @@ func TestConnectDelayHoldsNewConnectionsOnly(t *testing.T) {
 }
 
 func TestNobodyWaitsForAConnectDelayThatIsOver(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	r.put(with("late", fault.ConnectDelay{Spread: latency(fault.MaxDelay, 0).Spread}))
 	c := r.dial()
 	eventually(t, "the connection waits", func() bool { return r.get("late").Stats.Connections == 1 })
@@ -256,7 +257,7 @@ func TestNobodyWaitsForAConnectDelayThatIsOver(t *testing.T) {
 
 func TestRefuseEndsNewConnectionsOnly(t *testing.T) {
 	for how, want := range map[string]error{"": syscall.ECONNRESET, "close": io.EOF} {
-		r := start(t, upstream(t, echo))
+		r := start(t, nettest.Serve(t, nettest.Echo))
 		open := r.dial()
 		ask(t, open, "before")
 		effect, err := fault.DecodeEffect("refuse", []byte(`{"how": "`+how+`"}`))

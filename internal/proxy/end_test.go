@@ -2,12 +2,12 @@ package proxy_test
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"testing"
 
 	"golang.org/x/net/http2"
 
+	"mishap/internal/nettest"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
 )
@@ -15,11 +15,7 @@ import (
 // TestNoUpstreamKeepsAProxyFromEnding has an upstream that gives a stream of HTTP/2 more window than there is: net/http locks
 // itself out then, and never ends the connection.
 func TestNoUpstreamKeepsAProxyFromEnding(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+	l := nettest.Listen(t)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

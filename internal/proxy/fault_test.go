@@ -11,13 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/nettest"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/registry"
 )
 
 func TestDelayIsAppliedAndNeverEarly(t *testing.T) {
 	const delay, jitter = 60 * time.Millisecond, 20 * time.Millisecond
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	c := r.dial()
 	ask(t, c, "before the fault") // the fault must also reach connections that are open
 	f := delaying("slow", delay)
@@ -47,7 +48,7 @@ func TestDelayIsAppliedAndNeverEarly(t *testing.T) {
 }
 
 func TestFaultsAddUp(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	r.put(delaying("a", 30*time.Millisecond))
 	up := delaying("b", 30*time.Millisecond)
 	up.Direction = fault.Both
@@ -61,7 +62,7 @@ func TestFaultsAddUp(t *testing.T) {
 }
 
 func TestNoTrafficNoStats(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	c := r.dial()
 	ask(t, c, "before")
 	r.put(delaying("idle", time.Millisecond))
@@ -74,7 +75,7 @@ func TestNoTrafficNoStats(t *testing.T) {
 func TestRemovingFlushesWhatIsQueued(t *testing.T) {
 	for _, end := range []string{"removed", "expired"} {
 		t.Run(end, func(t *testing.T) {
-			r := start(t, upstream(t, echo))
+			r := start(t, nettest.Serve(t, nettest.Echo))
 			f := delaying("long", 10*time.Minute)
 			f.Direction = fault.Upstream
 			if end == "expired" {
@@ -96,7 +97,7 @@ func TestRemovingFlushesWhatIsQueued(t *testing.T) {
 }
 
 func TestRemovingOneOfTwoKeepsTheOther(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	r.put(delaying("long", 10*time.Minute))
 	r.put(delaying("short", 50*time.Millisecond))
 	c := r.dial()
@@ -114,7 +115,7 @@ func TestRemovingOneOfTwoKeepsTheOther(t *testing.T) {
 
 func TestShareIsSticky(t *testing.T) {
 	const n = 200
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	var conns []net.Conn
 	for range n {
 		c := r.dial()
@@ -159,7 +160,7 @@ func TestShareIsSticky(t *testing.T) {
 }
 
 func TestStalledClientDoesNotBlockTheAPI(t *testing.T) {
-	r := start(t, upstream(t, func(c *net.TCPConn) { // sends until nobody takes it
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) { // sends until nobody takes it
 		for chunk := make([]byte, 1<<20); ; {
 			if _, err := c.Write(chunk); err != nil {
 				return
@@ -183,7 +184,7 @@ func TestStalledClientDoesNotBlockTheAPI(t *testing.T) {
 func TestFullLineStopsReadingAndCounts(t *testing.T) {
 	const size = 96 << 20 // far beyond the line and the buffers of the kernel
 	var sent atomic.Int64
-	r := start(t, upstream(t, func(c *net.TCPConn) {
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 		for rest := payload(9, size); len(rest) > 0; rest = rest[64<<10:] {
 			if _, err := c.Write(rest[:64<<10]); err != nil {
 				return
@@ -220,7 +221,7 @@ func TestFullLineStopsReadingAndCounts(t *testing.T) {
 // carried out, and must not keep the next fault out.
 func TestNewFaultReachesConnectionThatIsStillFlushed(t *testing.T) {
 	const size = 96 << 20
-	r := start(t, upstream(t, func(c *net.TCPConn) { _, _ = c.Write(payload(9, size)) }))
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) { _, _ = c.Write(payload(9, size)) }))
 	r.put(delaying("first", 10*time.Minute))
 	c := r.dial()
 	eventually(t, "the line is full", func() bool { return r.get("first").Stats.Overflow > 0 })
@@ -235,7 +236,7 @@ func TestNewFaultReachesConnectionThatIsStillFlushed(t *testing.T) {
 // TestDeliveredDelayLiesBetweenRequestedAndSeen compares the proxy's word with what was asked and what a client sees.
 func TestDeliveredDelayLiesBetweenRequestedAndSeen(t *testing.T) {
 	const n = 40
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	r.put(delaying("slow", 20*time.Millisecond))
 	c := r.dial()
 	var sum, longest time.Duration
@@ -255,7 +256,7 @@ func TestDeliveredDelayLiesBetweenRequestedAndSeen(t *testing.T) {
 
 func TestManyConnections(t *testing.T) {
 	const n = 500
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	conns := make([]*net.TCPConn, n)
 	for i := range conns {
 		conns[i] = r.dial()
@@ -284,7 +285,7 @@ func TestManyConnections(t *testing.T) {
 // TestARunChangesItsOwnFaultInOneStep: nothing passes without delay between two steps of a ramp, and what was counted
 // stays.
 func TestARunChangesItsOwnFaultInOneStep(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	f := delaying("ramp", 20*time.Millisecond)
 	r.put(f)
 	c := r.dial()

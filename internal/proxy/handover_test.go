@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mishap/internal/freeport"
+	"mishap/internal/nettest"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
@@ -67,7 +68,7 @@ func (h *heir) Release() error { close(h.goOn); return nil }
 func TestARestartBreaksNoConnectionAndKeepsNoFault(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	succeed := make(chan proxy.Successor)
-	service := upstream(t, echo)
+	service := nettest.Serve(t, nettest.Echo)
 	ended := make(chan error, 1)
 	o := proxy.Options{Listeners: []listener.Config{{Name: "web", Listen: freeport.Address(), Upstream: service, Control: filepath.Join(t.TempDir(), "c.sock")}}, Succeed: succeed}
 	ready := make(chan []registry.ProxyStatus, 1)
@@ -244,7 +245,7 @@ func TestAStopLetsRequestsAndConnectionsEnd(t *testing.T) {
 	o := proxy.Options{Stop: stop, Grace: patience, Ready: func(list []registry.ProxyStatus) { ready <- list }, Listeners: []listener.Config{
 		{Name: "web", Listen: "127.0.0.1:0", Protocol: fault.HTTP, Control: socket,
 			Upstream: newService(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "whole") })},
-		{Name: "db", Listen: "127.0.0.1:0", Upstream: upstream(t, echo)},
+		{Name: "db", Listen: "127.0.0.1:0", Upstream: nettest.Serve(t, nettest.Echo)},
 	}}
 	go func() { ended <- proxy.Serve(t.Context(), o) }()
 	list := <-ready
@@ -292,7 +293,7 @@ func TestAStopLetsRequestsAndConnectionsEnd(t *testing.T) {
 func TestAStopWaitsNoLongerThanItsGrace(t *testing.T) {
 	stop, ended, ready := make(chan struct{}), make(chan error, 1), make(chan []registry.ProxyStatus, 1)
 	o := proxy.Options{Stop: stop, Grace: time.Millisecond, Ready: func(list []registry.ProxyStatus) { ready <- list }, Listeners: []listener.Config{
-		{Name: "db", Listen: "127.0.0.1:0", Upstream: upstream(t, echo), Control: filepath.Join(t.TempDir(), "c.sock")}}}
+		{Name: "db", Listen: "127.0.0.1:0", Upstream: nettest.Serve(t, nettest.Echo), Control: filepath.Join(t.TempDir(), "c.sock")}}}
 	go func() { ended <- proxy.Serve(t.Context(), o) }()
 	r := &rig{t: t, addr: (<-ready)[0].Listen}
 	connection := r.dial()

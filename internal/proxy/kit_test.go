@@ -30,32 +30,6 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// upstream runs a TCP server that handles each connection in a goroutine, and gives its address.
-func upstream(t testing.TB, handle func(*net.TCPConn)) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				handle(c.(*net.TCPConn))
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
-
-// echo sends back what it reads, then ends.
-func echo(c *net.TCPConn) { _, _ = io.Copy(c, c) }
-
 // rig is a running server with one proxy, "web", and a client of its control API.
 type rig struct {
 	*control.Client

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/nettest"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/listener"
@@ -15,7 +16,7 @@ import (
 
 func TestLeaseEndsByItselfAndRenewKeepsIt(t *testing.T) {
 	const lease = time.Second
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	kept, lost := delaying("kept", time.Millisecond), delaying("lost", time.Millisecond)
 	kept.Expires, lost.Expires = lease, lease
 	r.put(kept)
@@ -41,7 +42,7 @@ func TestLeaseEndsByItselfAndRenewKeepsIt(t *testing.T) {
 // TestLeaseEndsAfterSuspend moves the clock of leases as a suspend does, in which timers stand still.
 func TestLeaseEndsAfterSuspend(t *testing.T) {
 	var clock atomic.Int64
-	r := startWith(t, upstream(t, echo), func(o *proxy.Options) {
+	r := startWith(t, nettest.Serve(t, nettest.Echo), func(o *proxy.Options) {
 		o.SetClock(func() time.Duration { return time.Duration(clock.Load()) })
 	})
 	c := r.dial()
@@ -61,7 +62,7 @@ func TestLeaseEndsAfterSuspend(t *testing.T) {
 }
 
 func TestRestartHasNoFaults(t *testing.T) {
-	address := upstream(t, echo)
+	address := nettest.Serve(t, nettest.Echo)
 	r := start(t, address)
 	r.put(delaying("f", time.Minute))
 	r.stop()

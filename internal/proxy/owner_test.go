@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/nettest"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
@@ -17,12 +18,12 @@ import (
 
 // siblings are two proxies with the same upstream, and one with another.
 func siblings(t *testing.T) *rig {
-	up := upstream(t, echo)
+	up := nettest.Serve(t, nettest.Echo)
 	return startWith(t, up, func(o *proxy.Options) {
 		control := o.Listeners[0].Control
 		o.Listeners = append(o.Listeners,
 			listener.Config{Name: "web2", Listen: "127.0.0.1:0", Upstream: up, Control: control},
-			listener.Config{Name: "other", Listen: "127.0.0.1:0", Upstream: upstream(t, echo), Control: control})
+			listener.Config{Name: "other", Listen: "127.0.0.1:0", Upstream: nettest.Serve(t, nettest.Echo), Control: control})
 	})
 }
 
@@ -148,7 +149,7 @@ func TestARunTakesOutItsOwnFaultsUndisturbed(t *testing.T) {
 
 func TestAProxyIsNobodysWhenItsRunIsGone(t *testing.T) {
 	var clock atomic.Int64
-	r := startWith(t, upstream(t, echo), func(o *proxy.Options) {
+	r := startWith(t, nettest.Serve(t, nettest.Echo), func(o *proxy.Options) {
 		o.SetClock(func() time.Duration { return time.Duration(clock.Load()) })
 	})
 	if _, err := r.own("web", "one", false); err != nil {

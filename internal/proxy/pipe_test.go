@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/nettest"
 	"mishap/internal/proxy/fault"
 )
 
@@ -39,7 +40,7 @@ func TestBulkComesOutAsItWentInWhileFaultsComeAndGo(t *testing.T) {
 	const size = 64 << 20
 	sum := sha256.New()
 	seed := [32]byte{7}
-	r := start(t, upstream(t, func(c *net.TCPConn) {
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 		_, _ = io.CopyN(c, rand.NewChaCha8(seed), size)
 	}))
 	_, _ = io.CopyN(sum, rand.NewChaCha8(seed), size)

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"mishap/internal/nettest"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/listener"
 )
@@ -45,12 +46,14 @@ func TestARedirectByNftablesNeedsNoChangeToPrograms(t *testing.T) {
 
 // redirected runs inside of the namespace.
 func redirected(t *testing.T) {
-	loopbackUp(t)
+	if err := nettest.LoopbackUp(); err != nil {
+		t.Fatal(err)
+	}
 	rules, err := os.ReadFile("../../deploy/proxy/redirect.nft")
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := upstream(t, echo)
+	service := nettest.Serve(t, nettest.Echo)
 	_, port, _ := net.SplitHostPort(service)
 	r := startWith(t, "", func(o *proxy.Options) { o.Listeners[0].Upstream = listener.Original })
 	_, own, _ := net.SplitHostPort(r.addr)
@@ -85,24 +88,6 @@ func redirected(t *testing.T) {
 	}
 	if list, _ := r.Proxies(t.Context()); list[0].Total != 1 {
 		t.Error("the proxy's own user is redirected too")
-	}
-}
-
-// loopbackUp brings up the only interface of a new namespace.
-func loopbackUp(t *testing.T) {
-	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
-	lo, err := unix.NewIfreq("lo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	lo.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo); err != nil {
-		t.Fatal(err)
 	}
 }
 

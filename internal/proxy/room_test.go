@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/nettest"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
 )
@@ -16,7 +17,7 @@ import (
 func TestAPeerThatIsSlowHoldsUpTheSource(t *testing.T) {
 	const most = 64 << 20 // what the kernel may buffer, and some
 	var sent atomic.Int64
-	r := startWith(t, upstream(t, func(c *net.TCPConn) {
+	r := startWith(t, nettest.Serve(t, func(c *net.TCPConn) {
 		for chunk := make([]byte, 64<<10); sent.Load() < 8*most; {
 			if _, err := c.Write(chunk); err != nil {
 				return
@@ -48,7 +49,7 @@ func TestAPeerThatIsSlowHoldsUpTheSource(t *testing.T) {
 func TestLatencyDoesNotNarrowABottleneck(t *testing.T) {
 	const rate, size, delay = 2 << 20, 1 << 20, 300 * time.Millisecond
 	for _, first := range []string{"latency", "bandwidth"} {
-		r := start(t, upstream(t, func(c *net.TCPConn) { _, _ = c.Write(payload(1, size)) }))
+		r := start(t, nettest.Serve(t, func(c *net.TCPConn) { _, _ = c.Write(payload(1, size)) }))
 		faults := []fault.Fault{delaying("a", delay), with("b", fault.Bandwidth{Rate: rate})}
 		if first == "bandwidth" {
 			faults[0], faults[1] = faults[1], faults[0]

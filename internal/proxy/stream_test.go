@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/freeport"
+	"mishap/internal/nettest"
 	"mishap/internal/proxy/fault"
 )
 
@@ -45,7 +47,7 @@ func exchange(t *testing.T, c *net.TCPConn, seed uint64, size int) {
 }
 
 func TestPassThroughIsIntact(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	exchange(t, r.dial(), 1, 32<<20)
 	eventually(t, "the connection is closed", func() bool {
 		list, err := r.Proxies(t.Context())
@@ -54,7 +56,7 @@ func TestPassThroughIsIntact(t *testing.T) {
 }
 
 func TestDelayedStreamIsIntact(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	f := delaying("slow", 20*time.Millisecond)
 	f.Effect, f.Direction = latency(20*time.Millisecond, 10*time.Millisecond), "both"
 	r.put(f)
@@ -67,7 +69,7 @@ func TestDelayedStreamIsIntact(t *testing.T) {
 // TestNoWayStarvesTheOther: an echo answers before it reads on, so that what is held one way can only go on when the
 // other way is read.
 func TestNoWayStarvesTheOther(t *testing.T) {
-	r := start(t, upstream(t, echo))
+	r := start(t, nettest.Serve(t, nettest.Echo))
 	f := delaying("slow", 300*time.Millisecond)
 	f.Direction = "both"
 	r.put(f)
@@ -86,7 +88,7 @@ func TestNoWayStarvesTheOther(t *testing.T) {
 func TestSwitchingBreaksNothing(t *testing.T) {
 	for _, delay := range []time.Duration{time.Millisecond, 10 * time.Minute} {
 		t.Run(delay.String(), func(t *testing.T) {
-			r := start(t, upstream(t, echo))
+			r := start(t, nettest.Serve(t, nettest.Echo))
 			c, stop, switches := r.dial(), make(chan struct{}), 0
 			var switching sync.WaitGroup
 			switching.Go(func() {
@@ -120,7 +122,7 @@ func TestSwitchingBreaksNothing(t *testing.T) {
 func TestHalfClose(t *testing.T) {
 	for _, delay := range []time.Duration{0, 30 * time.Millisecond} {
 		t.Run(delay.String(), func(t *testing.T) {
-			r := start(t, upstream(t, func(c *net.TCPConn) {
+			r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 				question, _ := io.ReadAll(c) // ends only when the half-close arrives
 				_, _ = c.Write(append([]byte("late answer to "), question...))
 			}))
@@ -141,7 +143,7 @@ func TestHalfClose(t *testing.T) {
 
 func TestHalfCloseOfUpstream(t *testing.T) {
 	got := make(chan string, 1)
-	r := start(t, upstream(t, func(c *net.TCPConn) {
+	r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 		_, _ = io.WriteString(c, "greeting")
 		_ = c.CloseWrite()
 		late, err := io.ReadAll(c)
@@ -169,7 +171,7 @@ func TestResetOfClientReachesUpstream(t *testing.T) {
 	for _, direction := range []string{"", "upstream", "downstream", "both"} {
 		t.Run("delayed "+direction, func(t *testing.T) {
 			got := make(chan error, 1)
-			r := start(t, upstream(t, func(c *net.TCPConn) {
+			r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 				_, err := io.Copy(io.Discard, c)
 				got <- err
 			}))
@@ -188,7 +190,7 @@ func TestResetOfClientReachesUpstream(t *testing.T) {
 func TestResetOfUpstreamReachesClient(t *testing.T) {
 	for _, direction := range []string{"", "upstream", "downstream", "both"} {
 		t.Run("delayed "+direction, func(t *testing.T) {
-			r := start(t, upstream(t, func(c *net.TCPConn) {
+			r := start(t, nettest.Serve(t, func(c *net.TCPConn) {
 				_, _ = c.Read(make([]byte, 5))
 				_, _ = c.Write([]byte("last words"))
 				if _, err := c.Read(make([]byte, 4)); err == nil {
@@ -231,13 +233,7 @@ func connected(r *rig) bool {
 }
 
 func TestRefusedUpstreamResetsClient(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_ = l.Close()
-	r := start(t, address)
+	r := start(t, freeport.Address())
 	c, err := net.Dial("tcp", r.addr) // the reset may come before Dial looks at the new connection
 	if err == nil {
 		defer c.Close()
@@ -255,7 +251,7 @@ func TestRefusedUpstreamResetsClient(t *testing.T) {
 
 func TestCloseLeavesNoGoroutine(t *testing.T) {
 	hold := make(chan struct{})
-	address := upstream(t, func(*net.TCPConn) { <-hold })
+	address := nettest.Serve(t, func(*net.TCPConn) { <-hold })
 	defer close(hold)
 	r0 := start(t, address)
 	r0.stop() // what the runtime starts once is now started

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mishap/internal/freeport"
+	"mishap/internal/nettest"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/listener"
@@ -176,7 +177,7 @@ func TestFaultsForStreamsAreRefusedOnDatagramsAndTheOtherWayRound(t *testing.T) 
 			t.Errorf("%s: %v", e.Kind(), err)
 		}
 	}
-	tcp := start(t, upstream(t, echo))
+	tcp := start(t, nettest.Serve(t, nettest.Echo))
 	if _, err := tcp.Put(t.Context(), with("f", fault.Loss{Rate: 0.5})); err == nil || !strings.Contains(err.Error(), "is tcp") {
 		t.Errorf("loss: %v", err)
 	}

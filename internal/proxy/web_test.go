@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/nettest"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/listener"
@@ -164,7 +165,7 @@ func TestRequestsAreAbortedCutReplacedAndEdited(t *testing.T) {
 
 func TestFaultsOfOtherProtocolsAreRefusedWithASentence(t *testing.T) {
 	web, _ := webRig(t)
-	tcp := start(t, upstream(t, echo))
+	tcp := start(t, nettest.Serve(t, nettest.Echo))
 	for _, c := range []struct {
 		r    *rig
 		f    fault.Fault

@@ -3,7 +3,7 @@ package source
 import (
 	"context"
 	"errors"
-	"net"
+	"mishap/internal/nettest"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -237,11 +237,7 @@ func TestWhatIsWrongWithARemoteIsSaid(t *testing.T) {
 
 // A server that takes the connection and then says nothing.
 func TestARemoteThatHangsIsGivenUp(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+	l := nettest.Listen(t)
 	dir := t.TempDir()
 	m, err := newMirror(dir, repository{URL: "http://" + l.Addr().String() + "/x.git", Limits: limits{Timeout: 200 * time.Millisecond}})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"mishap/internal/nettest"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/listener"
@@ -17,7 +18,7 @@ import (
 
 func TestProxiesListenAtOnceAndPortZeroIsAnsweredWithTheRealOne(t *testing.T) {
 	r := start(t)
-	address := r.proxied("web", upstream(t, echo))
+	address := r.proxied("web", nettest.Serve(t, nettest.Echo))
 	if strings.HasSuffix(address, ":0") {
 		t.Fatal(address)
 	}
@@ -36,7 +37,7 @@ func TestProxiesListenAtOnceAndPortZeroIsAnsweredWithTheRealOne(t *testing.T) {
 
 func TestADisabledProxyRefusesAndKeepsItsToxics(t *testing.T) {
 	r := start(t)
-	address := r.proxied("web", upstream(t, echo))
+	address := r.proxied("web", nettest.Serve(t, nettest.Echo))
 	r.toxic("web", `{"type": "limit_data", "attributes": {"bytes": 3}}`)
 	open := dial(t, address)
 	r.ok("PATCH", "/proxies/web", `{"enabled": false}`)
@@ -59,7 +60,7 @@ func TestADisabledProxyRefusesAndKeepsItsToxics(t *testing.T) {
 
 func TestTheUpstreamCanBeChanged(t *testing.T) {
 	says := func(text string) string {
-		return upstream(t, func(c *net.TCPConn) { _, _ = io.WriteString(c, text) })
+		return nettest.Serve(t, func(c *net.TCPConn) { _, _ = io.WriteString(c, text) })
 	}
 	r := start(t)
 	address := r.proxied("web", says("blue"))
@@ -73,7 +74,7 @@ func TestTheUpstreamCanBeChanged(t *testing.T) {
 
 func TestResetEnablesAllItCanAndLeavesNoToxic(t *testing.T) {
 	r := start(t)
-	up := upstream(t, echo)
+	up := nettest.Serve(t, nettest.Echo)
 	taken := r.proxied("taken", up)
 	for _, name := range []string{"a", "b"} {
 		r.proxied(name, up)
@@ -93,7 +94,7 @@ func TestResetEnablesAllItCanAndLeavesNoToxic(t *testing.T) {
 
 func TestPopulateReplacesWhatDiffersAndNothingElse(t *testing.T) {
 	r := start(t)
-	up := upstream(t, echo)
+	up := nettest.Serve(t, nettest.Echo)
 	same, other := r.proxied("same", up), r.proxied("other", up)
 	for _, name := range []string{"same", "other"} {
 		r.toxic(name, `{"type": "latency", "attributes": {"latency": 1}}`)
@@ -114,7 +115,7 @@ func TestPopulateReplacesWhatDiffersAndNothingElse(t *testing.T) {
 }
 
 func TestProxiesOfTheSettingsTakeToxicsAndNothingElse(t *testing.T) {
-	up := upstream(t, echo)
+	up := nettest.Serve(t, nettest.Echo)
 	r := startWith(t, toxiproxy.Options{}, proxy.Options{Listeners: []listener.Config{
 		{Name: "shop", Listen: "127.0.0.1:0", Upstream: up}, {Name: "dns", Listen: "127.0.0.1:0", Upstream: up, Protocol: fault.UDP}}})
 	address := r.ok("GET", "/proxies/shop", "")["listen"].(string)
@@ -136,7 +137,7 @@ func TestProxiesOfTheSettingsTakeToxicsAndNothingElse(t *testing.T) {
 
 func TestFaultsOfExperimentsWorkOnProxiesOfClients(t *testing.T) {
 	r := start(t)
-	address := r.proxied("web", upstream(t, echo))
+	address := r.proxied("web", nettest.Serve(t, nettest.Echo))
 	if _, err := r.control.Put(t.Context(), fault.Fault{ID: "f", Run: "r", Proxy: "web", Effect: fault.Refuse{}, Expires: fault.MaxExpires}); err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func TestFaultsOfExperimentsWorkOnProxiesOfClients(t *testing.T) {
 }
 
 func TestTheConfigFileIsReadAndBrokenOnesAreRefused(t *testing.T) {
-	up := upstream(t, echo)
+	up := nettest.Serve(t, nettest.Echo)
 	good := writeFile(t, "toxiproxy.json", `[{"name": "a", "listen": "127.0.0.1:0", "upstream": "`+up+`", "enabled": true}, {"name": "b", "listen": "[::1]:1", "upstream": "x:1", "enabled": false}]`)
 	r := startWith(t, toxiproxy.Options{Config: good}, proxy.Options{})
 	all := r.ok("GET", "/proxies", "")
@@ -201,7 +202,7 @@ func TestWebPagesAreRefused(t *testing.T) {
 
 func TestMetricsCountTheBytesOfEachWay(t *testing.T) {
 	r := start(t)
-	address := r.proxied("web", upstream(t, func(c *net.TCPConn) {
+	address := r.proxied("web", nettest.Serve(t, func(c *net.TCPConn) {
 		_, _ = c.Read(make([]byte, 5))
 		_, _ = c.Write(make([]byte, 1<<20))
 	}))

@@ -1,6 +1,7 @@
 package toxiproxy_test
 
 import (
+	"mishap/internal/nettest"
 	"net"
 	"os"
 	"os/exec"
@@ -16,7 +17,7 @@ import (
 func TestTheGoClientRunsItsExamples(t *testing.T) {
 	r := start(t)
 	client := toxiclient.NewClient(r.address)
-	p, err := client.CreateProxy("redis", "127.0.0.1:0", upstream(t, echo))
+	p, err := client.CreateProxy("redis", "127.0.0.1:0", nettest.Serve(t, nettest.Echo))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +135,7 @@ func TestThePythonClientRunsItsExamples(t *testing.T) {
 	if _, err := strconv.Atoi(port); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(python, "-c", pythonExamples, port, upstream(t, echo)).CombinedOutput(); err != nil {
+	if out, err := exec.Command(python, "-c", pythonExamples, port, nettest.Serve(t, nettest.Echo)).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }

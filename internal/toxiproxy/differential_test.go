@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"mishap/internal/freeport"
+	"mishap/internal/nettest"
 )
 
 // step is one request of the script. UP is an upstream, A and B are ports that are free before the script.
@@ -98,7 +99,7 @@ func different() map[step]string {
 func TestAnswersAreThoseOfToxiproxy(t *testing.T) {
 	theirs := realToxiproxy(t)
 	ours := start(t).url
-	up := upstream(t, echo)
+	up := nettest.Serve(t, nettest.Echo)
 	answers := func(url string, steps []step) (list []string) {
 		a, b := strconv.Itoa(freeport.Port()), strconv.Itoa(freeport.Port())
 		replace := strings.NewReplacer("UP", up, ":A", ":"+a, ":B", ":"+b)

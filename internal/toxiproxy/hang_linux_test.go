@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mishap/internal/nettest"
 	"net"
 	"net/http"
 	"os"
@@ -20,7 +21,7 @@ import (
 func TestNoCallWaitsForAClientThatStalls(t *testing.T) {
 	const rounds = 100
 	r := start(t)
-	address := r.proxied("bulk", upstream(t, flood))
+	address := r.proxied("bulk", nettest.Serve(t, flood))
 	stalled := dial(t, address) // never reads
 	_, _ = io.ReadFull(stalled, make([]byte, 1))
 	kinds := []string{`"latency", "attributes": {"latency": 1000}`, `"bandwidth", "attributes": {"rate": 1}`, `"slow_close", "attributes": {"delay": 1000}`,
@@ -43,7 +44,7 @@ func TestNoCallWaitsForAClientThatStalls(t *testing.T) {
 func TestRemovingRightAfterBulkClientsLeaveNeverHangs(t *testing.T) {
 	const rounds, clients = 100, 5
 	r := start(t)
-	address := r.proxied("bulk", upstream(t, flood))
+	address := r.proxied("bulk", nettest.Serve(t, flood))
 	for range rounds {
 		r.toxic("bulk", `{"name": "t", "type": "latency", "attributes": {"latency": 10}}`)
 		var conns []net.Conn
@@ -114,7 +115,7 @@ func full(t *testing.T) string {
 
 func TestACallerThatStallsHoldsUpNobody(t *testing.T) {
 	r := start(t)
-	r.proxied("web", upstream(t, echo))
+	r.proxied("web", nettest.Serve(t, nettest.Echo))
 	var stalled []net.Conn
 	for range 20 {
 		c := dial(t, r.address)
@@ -132,7 +133,7 @@ func TestACallerThatStallsHoldsUpNobody(t *testing.T) {
 
 func TestNothingIsLeftOfProxiesThatCameAndWent(t *testing.T) {
 	r := start(t)
-	up := upstream(t, echo)
+	up := nettest.Serve(t, nettest.Echo)
 	r.ok("GET", "/proxies", "")
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	before := runtime.NumGoroutine()

@@ -132,31 +132,6 @@ func (r *rig) toxic(name, body string) {
 	r.ok("POST", "/proxies/"+name+"/toxics", body)
 }
 
-// upstream runs a server that handles each connection in a goroutine of its own.
-func upstream(t testing.TB, handle func(*net.TCPConn)) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				handle(c.(*net.TCPConn))
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
-
-func echo(c *net.TCPConn) { _, _ = io.Copy(c, c) }
-
 // flood sends until nobody takes it.
 func flood(c *net.TCPConn) {
 	for chunk := make([]byte, 1<<20); ; {

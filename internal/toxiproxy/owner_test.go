@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mishap/internal/freeport"
+	"mishap/internal/nettest"
 	"mishap/internal/proxy/registry"
 )
 
@@ -26,7 +27,7 @@ func TestWhatAClientChangesIsToldToTheRunThatOwnsTheProxy(t *testing.T) {
 		}
 		_ = resp.Body.Close()
 	}
-	call("POST", "/proxies", fmt.Sprintf(`{"name": "pay", "listen": %q, "upstream": %q}`, freeport.Address(), upstream(t, echo)))
+	call("POST", "/proxies", fmt.Sprintf(`{"name": "pay", "listen": %q, "upstream": %q}`, freeport.Address(), nettest.Serve(t, nettest.Echo)))
 	own := func(renew bool) (told []string, err error) {
 		owned, err := r.control.Own(t.Context(), "pay", registry.Owner{Run: "one", Expires: time.Minute, Renew: renew})
 		for _, d := range owned.Disturbed {

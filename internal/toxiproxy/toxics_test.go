@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mishap/internal/nettest"
 	"net"
 	"os"
 	"strings"
@@ -14,7 +15,7 @@ import (
 
 func TestLatencyReachesOpenConnectionsAndIsNeverEarly(t *testing.T) {
 	r := start(t)
-	c := dial(t, r.proxied("web", upstream(t, echo)))
+	c := dial(t, r.proxied("web", nettest.Serve(t, nettest.Echo)))
 	exchange(t, c, "before")
 	r.toxic("web", `{"type": "latency", "attributes": {"latency": 60, "jitter": 20}}`)
 	for i := range 5 {
@@ -28,7 +29,7 @@ func TestLatencyReachesOpenConnectionsAndIsNeverEarly(t *testing.T) {
 
 func TestTimesMayHaveFractions(t *testing.T) {
 	r := start(t)
-	c := dial(t, r.proxied("web", upstream(t, echo)))
+	c := dial(t, r.proxied("web", nettest.Serve(t, nettest.Echo)))
 	if a := r.ok("POST", "/proxies/web/toxics", `{"type": "latency", "attributes": {"latency": 0.5}}`); fmt.Sprint(a["attributes"]) != "map[jitter:0 latency:0.5]" {
 		t.Fatal(a)
 	}
@@ -41,7 +42,7 @@ func TestTimesMayHaveFractions(t *testing.T) {
 
 func TestJitterAboveLatencyIsCutOffAtZero(t *testing.T) {
 	r := start(t)
-	c := dial(t, r.proxied("web", upstream(t, echo)))
+	c := dial(t, r.proxied("web", nettest.Serve(t, nettest.Echo)))
 	r.toxic("web", `{"type": "latency", "attributes": {"latency": 2, "jitter": 10}}`)
 	for range 100 {
 		exchange(t, c, "hello")
@@ -57,7 +58,7 @@ func TestJitterAboveLatencyIsCutOffAtZero(t *testing.T) {
 func TestAToxicRemovesItselfWhenItExpires(t *testing.T) {
 	for _, body := range []string{`"type": "latency", "attributes": {"latency": 600000}`, `"type": "noop"`} {
 		r := start(t)
-		c := dial(t, r.proxied("web", upstream(t, echo)))
+		c := dial(t, r.proxied("web", nettest.Serve(t, nettest.Echo)))
 		if a := r.ok("POST", "/proxies/web/toxics", `{"name": "t", "expires": 150, `+body+`}`); a["expires"] != "150ms" {
 			t.Fatal(a)
 		}
@@ -78,7 +79,7 @@ func TestAToxicRemovesItselfWhenItExpires(t *testing.T) {
 
 func TestBandwidthLimitsInThousandBytesASecond(t *testing.T) {
 	r := start(t)
-	address := r.proxied("web", upstream(t, func(c *net.TCPConn) { _, _ = c.Write(make([]byte, 40_000)) }))
+	address := r.proxied("web", nettest.Serve(t, func(c *net.TCPConn) { _, _ = c.Write(make([]byte, 40_000)) }))
 	r.toxic("web", `{"type": "bandwidth", "attributes": {"rate": 100}}`)
 	begin := time.Now()
 	if n, err := io.Copy(io.Discard, dial(t, address)); n != 40_000 || err != nil {
@@ -91,7 +92,7 @@ func TestBandwidthLimitsInThousandBytesASecond(t *testing.T) {
 
 func TestTimeoutLosesWhatComesAndCloses(t *testing.T) {
 	r := start(t)
-	c := dial(t, r.proxied("web", upstream(t, echo)))
+	c := dial(t, r.proxied("web", nettest.Serve(t, nettest.Echo)))
 	exchange(t, c, "before")
 	r.toxic("web", `{"type": "timeout", "attributes": {"timeout": 100}}`)
 	_, _ = io.WriteString(c, "hello")
@@ -102,7 +103,7 @@ func TestTimeoutLosesWhatComesAndCloses(t *testing.T) {
 
 func TestResetPeerResetsAWhileAfterSomethingCame(t *testing.T) {
 	r := start(t)
-	address := r.proxied("web", upstream(t, echo))
+	address := r.proxied("web", nettest.Serve(t, nettest.Echo))
 	r.toxic("web", `{"type": "reset_peer", "attributes": {"timeout": 50}}`)
 	c := dial(t, address)
 	_ = c.SetReadDeadline(time.Now().Add(150 * time.Millisecond))
@@ -122,7 +123,7 @@ func TestResetPeerResetsAWhileAfterSomethingCame(t *testing.T) {
 
 func TestSlowCloseHoldsTheEndAlone(t *testing.T) {
 	r := start(t)
-	address := r.proxied("web", upstream(t, func(c *net.TCPConn) { _, _ = io.WriteString(c, "hello") }))
+	address := r.proxied("web", nettest.Serve(t, func(c *net.TCPConn) { _, _ = io.WriteString(c, "hello") }))
 	r.toxic("web", `{"type": "slow_close", "attributes": {"delay": 100}}`)
 	c, begin := dial(t, address), time.Now()
 	if data, err := io.ReadAll(c); string(data) != "hello" || err != nil || time.Since(begin) < 100*time.Millisecond {
@@ -132,7 +133,7 @@ func TestSlowCloseHoldsTheEndAlone(t *testing.T) {
 
 func TestSlicerCutsAndLimitDataEnds(t *testing.T) {
 	r := start(t)
-	address := r.proxied("web", upstream(t, echo))
+	address := r.proxied("web", nettest.Serve(t, nettest.Echo))
 	r.toxic("web", `{"type": "slicer", "attributes": {"average_size": 10, "size_variation": 5, "delay": 5000}}`)
 	r.toxic("web", `{"type": "limit_data", "attributes": {"bytes": 50}}`)
 	c := dial(t, address)
@@ -148,7 +149,7 @@ func TestSlicerCutsAndLimitDataEnds(t *testing.T) {
 func TestToxicityChoosesConnectionsOnceAndForGood(t *testing.T) {
 	const n = 60
 	r := start(t)
-	address := r.proxied("web", upstream(t, echo))
+	address := r.proxied("web", nettest.Serve(t, nettest.Echo))
 	r.toxic("web", `{"name": "t", "type": "latency", "toxicity": 0.5, "attributes": {"latency": 30}}`)
 	var conns []net.Conn
 	for range n {
@@ -182,7 +183,7 @@ func TestToxicityChoosesConnectionsOnceAndForGood(t *testing.T) {
 
 func TestToxicityZeroTouchesNothing(t *testing.T) {
 	r := start(t)
-	address := r.proxied("web", upstream(t, echo))
+	address := r.proxied("web", nettest.Serve(t, nettest.Echo))
 	r.toxic("web", `{"name": "r", "type": "reset_peer", "toxicity": 0}`)
 	exchange(t, dial(t, address), "hello")
 	r.ok("PATCH", "/proxies/web/toxics/r", `{"toxicity": 1}`)
@@ -198,7 +199,7 @@ func TestToxicityZeroTouchesNothing(t *testing.T) {
 func TestStreamsAreTheWaysOfTheBytes(t *testing.T) {
 	r := start(t)
 	got := make(chan time.Time, 1)
-	address := r.proxied("web", upstream(t, func(c *net.TCPConn) {
+	address := r.proxied("web", nettest.Serve(t, func(c *net.TCPConn) {
 		_, _ = c.Read(make([]byte, 1))
 		got <- time.Now()
 		_, _ = c.Write([]byte("y"))
@@ -217,7 +218,7 @@ func TestStreamsAreTheWaysOfTheBytes(t *testing.T) {
 
 func TestAnOperatorsRemoveTakesTheToxicToo(t *testing.T) {
 	r := start(t)
-	r.proxied("web", upstream(t, echo))
+	r.proxied("web", nettest.Serve(t, nettest.Echo))
 	r.toxic("web", `{"type": "latency", "attributes": {"latency": 100}}`)
 	list, err := r.control.List(t.Context())
 	if err != nil || len(list) != 1 || !list[0].Until.IsZero() {
