@@ -17,6 +17,7 @@ import (
 
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
 )
 
@@ -88,7 +89,7 @@ func newGRPCChain(t *testing.T, serve func(call func() error) error) *grpcChain 
 	})
 	dependency := serveGRPC(t, func(context.Context, string) error { return nil })
 	socket := filepath.Join(t.TempDir(), "c.sock")
-	list, _ := serveWith(t, proxy.Options{Listeners: []proxy.Listener{
+	list, _ := serveWith(t, proxy.Options{Listeners: []listener.Config{
 		{Name: "web", Listen: "127.0.0.1:0", Upstream: shop, Control: socket, Protocol: fault.HTTP, Edge: true},
 		{Name: "app", Listen: "127.0.0.1:0", Upstream: shop, Control: socket, Protocol: fault.HTTP, Edge: true},
 		{Name: "pays", Listen: "127.0.0.1:0", Upstream: dependency, Control: socket, Protocol: fault.HTTP},
