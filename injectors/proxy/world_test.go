@@ -19,34 +19,44 @@ import (
 	"mishap/internal/proxy/registry"
 )
 
-// controls speaks to a real proxy.
-type controls struct{ c *control.Client }
+// controls speaks to a real proxy, over a wire on which calls may go wrong.
+type controls struct {
+	c *control.Client
+	w *injectortest.Wire
+}
 
 func (c controls) Put(ctx context.Context, f proxy.Fault) error {
 	effect, err := wire.DecodeEffect(f.Kind, f.With)
 	if err != nil {
 		return err
 	}
-	_, err = c.c.Put(ctx, wire.Fault{ID: f.ID, Run: f.Run, Proxy: f.Proxy, Effect: effect, Direction: wire.Direction(f.Direction), Share: f.Share, Seed: f.Seed, Expires: f.Expires})
-	return translated(err)
+	return c.w.Call(ctx, "put", func() error {
+		_, err = c.c.Put(ctx, wire.Fault{ID: f.ID, Run: f.Run, Proxy: f.Proxy, Effect: effect, Direction: wire.Direction(f.Direction), Share: f.Share, Seed: f.Seed, Expires: f.Expires})
+		return translated(err)
+	})
 }
 
-func (c controls) Get(ctx context.Context, id string) (proxy.Status, error) {
-	s, err := c.c.Get(ctx, id)
-	n := s.Stats
-	status := proxy.Status{InForce: s.State == registry.InForce, Traffic: mishap.Traffic{Connections: int64(n.Connections + n.Requests)}}
-	if a := n.Arms; a != nil {
-		status.Arms = &mishap.ArmsEffect{
-			Treated: mishap.ArmCount{Control: int64(a.Control.Treated), Experiment: int64(a.Experiment.Treated)},
-			Passed:  mishap.ArmCount{Control: int64(a.Control.Passed), Experiment: int64(a.Experiment.Passed)},
+func (c controls) Get(ctx context.Context, id string) (status proxy.Status, err error) {
+	err = c.w.Call(ctx, "get", func() error {
+		s, err := c.c.Get(ctx, id)
+		n := s.Stats
+		status = proxy.Status{InForce: s.State == registry.InForce, Traffic: mishap.Traffic{Connections: int64(n.Connections + n.Requests)}}
+		if a := n.Arms; a != nil {
+			status.Arms = &mishap.ArmsEffect{
+				Treated: mishap.ArmCount{Control: int64(a.Control.Treated), Experiment: int64(a.Experiment.Treated)},
+				Passed:  mishap.ArmCount{Control: int64(a.Control.Passed), Experiment: int64(a.Experiment.Passed)},
+			}
 		}
-	}
-	return status, translated(err)
+		return translated(err)
+	})
+	return status, err
 }
 
 func (c controls) Delete(ctx context.Context, id, run string) error {
-	_, err := c.c.Retract(ctx, id, run)
-	return translated(err)
+	return c.w.Call(ctx, "delete", func() error {
+		_, err := c.c.Retract(ctx, id, run)
+		return translated(err)
+	})
 }
 
 func (c controls) Own(ctx context.Context, name, run string, expires time.Duration, keep bool) ([]mishap.Disturbance, error) {
@@ -106,7 +116,7 @@ func proxyDeps(socket string) proxy.Deps {
 	return proxy.Deps{
 		Lease:   time.Minute,
 		Proxies: func() []proxy.Address { return []proxy.Address{{Name: "payments", Control: socket}} },
-		Control: func(path string) proxy.Control { return controls{control.NewClient(path)} },
+		Control: func(path string) proxy.Control { return controls{control.NewClient(path), &injectortest.Wire{}} },
 	}
 }
 
@@ -159,7 +169,10 @@ func proxyWorld(name, with string) (injectortest.World, proxy.Deps) {
 		address.Control = socket
 		return []proxy.Address{address}
 	}
+	between := &injectortest.Wire{}
+	deps.Control = func(path string) proxy.Control { return controls{control.NewClient(path), between} }
 	w := world(deps, name)
+	w.Fates = between.Judge
 	w.Fault = func(t *testing.T) mishap.Fault {
 		socket = startProxy(t, address.Protocol) // an id that has ended is not taken again
 		return fault(name, `{"proxy": "payments"}`, with)

@@ -3,7 +3,6 @@ package injectortest
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -16,11 +15,10 @@ import (
 // time to stop and to start, and reads that show what was. Its faults stop them.
 // Set it up before it is used.
 type Cloud struct {
-	Stops, Starts time.Duration // what each takes
-	Stale         time.Duration // reads show what was so long ago
-	// Around is told each call, and may fail it: before it took effect, and after,
-	// when only the answer is lost. Nil tells nobody.
-	Around func(call string, ids []string, after bool) error
+	Wire
+	Stops, Starts time.Duration                   // what each takes
+	Stale         time.Duration                   // reads show what was so long ago
+	Around        func(call string, ids []string) // is told each call; nil: nobody is
 
 	mu    sync.Mutex
 	all   map[string][]change
@@ -32,9 +30,6 @@ type change struct {
 	at    time.Time
 	state string
 }
-
-// ErrLost is the error of a call whose answer was lost.
-var ErrLost = errors.New("the connection was reset")
 
 // Run adds running instances.
 func (c *Cloud) Run(ids ...string) {
@@ -83,53 +78,44 @@ func (c *Cloud) set(id string, at time.Time, state string) {
 	c.all[id] = append(c.all[id], change{at, state})
 }
 
-// call makes a call, unless it is to fail.
-func (c *Cloud) call(name string, ids []string, do func()) error {
-	tell := func(after bool) error {
-		if c.Around == nil {
-			return nil
-		}
-		return c.Around(name, ids, after)
+// call makes a call as its fate is.
+func (c *Cloud) call(ctx context.Context, name string, ids []string, do func()) error {
+	if c.Around != nil {
+		c.Around(name, ids)
 	}
-	if err := tell(false); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	c.calls[name]++
-	do()
-	c.mu.Unlock()
-	return tell(true)
+	return c.Call(ctx, name, func() error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.calls[name]++
+		do()
+		return nil
+	})
 }
 
 // stop asks running instances to stop.
-func (c *Cloud) stop(ids []string) error {
-	return c.call("stop", ids, func() {
-		now := time.Now()
-		for _, id := range ids {
-			if c.was(id, now) == "running" {
-				c.set(id, now, "stopping")
-				c.set(id, now.Add(c.Stops), "stopped")
-			}
-		}
-	})
+func (c *Cloud) stop(ctx context.Context, ids []string) error {
+	return c.call(ctx, "stop", ids, func() { c.move(ids, "running", "stopping", "stopped", c.Stops) })
 }
 
 // start asks stopped instances to start.
-func (c *Cloud) start(ids []string) error {
-	return c.call("start", ids, func() {
-		now := time.Now()
-		for _, id := range ids {
-			if c.was(id, now) == "stopped" {
-				c.set(id, now, "pending")
-				c.set(id, now.Add(c.Starts), "running")
-			}
-		}
-	})
+func (c *Cloud) start(ctx context.Context, ids []string) error {
+	return c.call(ctx, "start", ids, func() { c.move(ids, "stopped", "pending", "running", c.Starts) })
 }
 
-func (c *Cloud) describe(ids []string) (states map[string]string, err error) {
+// move lets those in one state go to another, through a third.
+func (c *Cloud) move(ids []string, from, through, to string, takes time.Duration) {
+	now := time.Now()
+	for _, id := range ids {
+		if c.was(id, now) == from {
+			c.set(id, now, through)
+			c.set(id, now.Add(takes), to)
+		}
+	}
+}
+
+func (c *Cloud) describe(ctx context.Context, ids []string) (states map[string]string, err error) {
 	states = map[string]string{}
-	err = c.call("describe", ids, func() {
+	err = c.call(ctx, "describe", ids, func() {
 		for _, id := range ids {
 			states[id] = c.was(id, time.Now().Add(-c.Stale))
 		}
@@ -161,8 +147,8 @@ type CloudStop struct {
 }
 
 // Prepare takes those that run.
-func (s *CloudStop) Prepare(_ context.Context, req mishap.Request) (found []mishap.Injection, err error) {
-	states, err := s.cloud.describe(s.ids)
+func (s *CloudStop) Prepare(ctx context.Context, req mishap.Request) (found []mishap.Injection, err error) {
+	states, err := s.cloud.describe(ctx, s.ids)
 	if err != nil {
 		return nil, err
 	}
@@ -181,35 +167,54 @@ func (s *CloudStop) Prepare(_ context.Context, req mishap.Request) (found []mish
 	return found, nil
 }
 
-// ids are the instances that the records name.
-func undoIDs(all []mishap.Injection) ([]string, error) {
-	ids := make([]string, len(all))
+// each makes calls for those whose record names an instance, and answers for each.
+func each[T any](all []mishap.Injection, call func(ids []string) []mishap.Reply[T]) []mishap.Reply[T] {
+	replies := make([]mishap.Reply[T], len(all))
+	var ids []string
+	var at []int
 	for i, in := range all {
-		if err := json.Unmarshal(in.Undo, &ids[i]); err != nil || ids[i] == "" {
-			return nil, fmt.Errorf("read undo of %s: it names no instance", in.ID)
+		var id string
+		if err := json.Unmarshal(in.Undo, &id); err != nil || id == "" {
+			replies[i].Err = fmt.Errorf("read undo of %s: it names no instance", in.ID)
+			continue
 		}
+		ids, at = append(ids, id), append(at, i)
 	}
-	return ids, nil
+	if ids == nil {
+		return replies
+	}
+	for n, r := range call(ids) {
+		replies[at[n]] = r
+	}
+	return replies
 }
 
 // InjectAll asks them to stop, and returns when they are seen to.
 func (s *CloudStop) InjectAll(ctx context.Context, all []mishap.Injection) []error {
-	ids, err := undoIDs(all)
-	if err == nil {
-		err = s.cloud.stop(ids)
+	errs := make([]error, len(all))
+	for i, r := range each(all, func(ids []string) []mishap.Reply[struct{}] {
+		return mishap.Same[struct{}](len(ids), s.inject(ctx, ids))
+	}) {
+		errs[i] = r.Err
+	}
+	return errs
+}
+
+func (s *CloudStop) inject(ctx context.Context, ids []string) error {
+	states, err := s.cloud.describe(ctx, ids)
+	if err == nil && slices.ContainsFunc(ids, func(id string) bool { return states[id] == "running" }) {
+		err = s.cloud.stop(ctx, ids)
 	}
 	for err == nil {
-		var states map[string]string
-		states, err = s.cloud.describe(ids)
-		waits := slices.ContainsFunc(ids, func(id string) bool { return states[id] == "running" })
-		if err == nil && !waits {
+		if states, err = s.cloud.describe(ctx, ids); err != nil {
 			break
 		}
-		if err == nil {
-			err = pause(ctx, time.Second)
+		if !slices.ContainsFunc(ids, func(id string) bool { return states[id] == "running" }) {
+			return nil
 		}
+		err = pause(ctx, time.Second)
 	}
-	return slices.Repeat([]error{err}, len(all))
+	return err
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -222,60 +227,55 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // RevertAll asks what has stopped to start, and says what runs.
-func (s *CloudStop) RevertAll(_ context.Context, all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
-	states, ids, err := s.read(all)
-	if err != nil {
-		return mishap.Same[mishap.Reverted](len(all), err)
-	}
-	replies := make([]mishap.Reply[mishap.Reverted], len(all))
-	var stopped []string
-	for i, id := range ids {
-		r := &replies[i].Value
-		r.State, r.Detail = mishap.InjectionReverting, "instance is "+states[id]
-		switch states[id] {
-		case "running":
-			r.State = mishap.InjectionReverted
-		case "terminated":
-			r.State = mishap.InjectionGone
-		case "stopped":
-			stopped = append(stopped, id)
+func (s *CloudStop) RevertAll(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+	return each(all, func(ids []string) []mishap.Reply[mishap.Reverted] {
+		states, err := s.cloud.describe(ctx, ids)
+		if err != nil {
+			return mishap.Same[mishap.Reverted](len(ids), err)
 		}
-	}
-	if stopped == nil {
-		return replies
-	}
-	if err := s.cloud.start(stopped); err != nil {
-		for i, id := range ids {
-			if slices.Contains(stopped, id) {
-				replies[i].Err = err
+		var stopped []string
+		for _, id := range ids {
+			if states[id] == "stopped" {
+				stopped = append(stopped, id)
 			}
 		}
-	}
-	return replies
+		if stopped != nil {
+			err = s.cloud.start(ctx, stopped)
+		}
+		replies := make([]mishap.Reply[mishap.Reverted], len(ids))
+		for i, id := range ids {
+			r := &replies[i]
+			r.Value = mishap.Reverted{State: mishap.InjectionReverting, Detail: "instance is " + states[id]}
+			switch states[id] {
+			case "running":
+				r.Value.State = mishap.InjectionReverted
+			case "terminated":
+				r.Value.State = mishap.InjectionGone
+			case "stopped":
+				r.Err = err
+			}
+		}
+		return replies
+	})
 }
 
 // VerifyAll says which are stopped, or on their way there.
-func (s *CloudStop) VerifyAll(_ context.Context, all []mishap.Injection) []mishap.Reply[mishap.Effect] {
-	states, ids, err := s.read(all)
-	if err != nil {
-		return mishap.Same[mishap.Effect](len(all), err)
-	}
-	replies := make([]mishap.Reply[mishap.Effect], len(all))
-	for i, id := range ids {
-		e := mishap.Effect{InForce: mishap.No, Detail: "instance is " + states[id], Gone: states[id] == "terminated"}
-		if states[id] == "stopping" || states[id] == "stopped" {
-			e.InForce = mishap.Yes
+func (s *CloudStop) VerifyAll(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Effect] {
+	return each(all, func(ids []string) []mishap.Reply[mishap.Effect] {
+		states, err := s.cloud.describe(ctx, ids)
+		if err != nil {
+			return mishap.Same[mishap.Effect](len(ids), err)
 		}
-		replies[i].Value = e
-	}
-	return replies
-}
-
-func (s *CloudStop) read(all []mishap.Injection) (states map[string]string, ids []string, err error) {
-	if ids, err = undoIDs(all); err == nil {
-		states, err = s.cloud.describe(ids)
-	}
-	return states, ids, err
+		replies := make([]mishap.Reply[mishap.Effect], len(ids))
+		for i, id := range ids {
+			e := mishap.Effect{InForce: mishap.No, Detail: "instance is " + states[id], Gone: states[id] == "terminated"}
+			if states[id] == "stopping" || states[id] == "stopped" {
+				e.InForce = mishap.Yes
+			}
+			replies[i].Value = e
+		}
+		return replies
+	})
 }
 
 // Inject is InjectAll of one.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/revert"
 )
 
 // World is a small system that faults of one kind can break.
@@ -32,6 +33,22 @@ type World struct {
 
 	// Arms is what the faults are confined to; nil: to no arm.
 	Arms *mishap.ArmsRequest
+
+	// Fates lets what the kind asks the system of Fault go as is said of each call,
+	// by its name; nil: all calls are answered. The field is nil if nothing stands
+	// between the two, see [Wire].
+	Fates func(judge func(call string) Fate)
+
+	// Stale lets reads of the system of Fault show what was so long before; nil if
+	// they show what is.
+	Stale func(d time.Duration)
+
+	// Fake is that the system is all in memory, so that it may be on fake time.
+	Fake bool
+
+	// Prompt is that the system shows what is, whatever the kind says, and is on real
+	// time: nobody waits for what may be of before.
+	Prompt bool
 
 	// Remove takes away the targets; nil if they cannot go away.
 	Remove func(t *testing.T)
@@ -60,7 +77,11 @@ func Conform(t *testing.T, w World) {
 			if w.Kind.Class == mishap.Irreversible && rule.undoes {
 				t.Skip("the fault has no undo")
 			}
-			rule.check(t, w, w.Fault(t))
+			if rule.own {
+				rule.check(t, w, mishap.Fault{})
+				return
+			}
+			onTime(t, w, func(t *testing.T) { rule.check(t, w, w.Fault(t)) })
 		})
 	}
 }
@@ -69,33 +90,39 @@ func Conform(t *testing.T, w World) {
 type rule struct {
 	name   string
 	undoes bool // asks for a revert that puts things back
+	own    bool // makes systems and subtests of its own
 	check  func(t *testing.T, w World, f mishap.Fault)
 }
 
 func rules() []rule {
 	return []rule{
-		{"PrepareChangesNothing", false, prepareChangesNothing},
-		{"PrepareIsRepeatable", false, prepareIsRepeatable},
-		{"PrepareDescribesEachInjection", false, prepareDescribes},
-		{"SampledControlBelongsToTheRun", false, sampledControlBelongsToTheRun},
-		{"PrepareOfNothingIsNoTarget", false, prepareOfNothing},
-		{"TheTokenOfAnArmIsInUndoAlone", false, tokenInUndoAlone},
-		{"VerifyChangesNothing", false, verifyChangesNothing},
-		{"InjectIsInForceWhenItReturns", false, injectIsInForce},
-		{"InjectIsIdempotent", false, injectIsIdempotent},
-		{"RevertPutsBackAndVerifySaysSo", true, revertPutsBack},
-		{"RevertIsIdempotent", true, revertIsIdempotent},
-		{"RevertWithoutInjectChangesNothing", false, revertWithoutInject},
-		{"RevertNeedsOnlyTheRecord", true, revertNeedsOnlyTheRecord},
-		{"RevertOfAnUnreadableRecordIsAnError", true, revertOfUnreadable},
-		{"RevertOfWhatWentAwayIsGone", true, revertOfGone},
-		{"UsesWhatItDeclares", false, usesWhatItDeclares},
+		{name: "PrepareChangesNothing", check: prepareChangesNothing},
+		{name: "PrepareIsRepeatable", check: prepareIsRepeatable},
+		{name: "PrepareDescribesEachInjection", check: prepareDescribes},
+		{name: "SampledControlBelongsToTheRun", check: sampledControlBelongsToTheRun},
+		{name: "PrepareOfNothingIsNoTarget", check: prepareOfNothing},
+		{name: "TheTokenOfAnArmIsInUndoAlone", check: tokenInUndoAlone},
+		{name: "PermissionsAreWholeStatements", check: permissionsAreWhole},
+		{name: "VerifyChangesNothing", check: verifyChangesNothing},
+		{name: "InjectIsInForceWhenItReturns", check: injectIsInForce},
+		{name: "InjectIsIdempotent", check: injectIsIdempotent},
+		{name: "RevertPutsBackAndVerifySaysSo", undoes: true, check: revertPutsBack},
+		{name: "RevertIsIdempotent", undoes: true, check: revertIsIdempotent},
+		{name: "RevertWithoutInjectChangesNothing", check: revertWithoutInject},
+		{name: "RevertNeedsOnlyTheRecord", undoes: true, check: revertNeedsOnlyTheRecord},
+		{name: "RevertOfAnUnreadableRecordIsAnError", undoes: true, check: revertOfUnreadable},
+		{name: "RevertOfWhatWentAwayIsGone", undoes: true, check: revertOfGone},
+		{name: "ACallAnswersForEachOfItsInjections", undoes: true, check: answersForEach},
+		{name: "AnInjectThatIsCutOffIsReverted", undoes: true, check: cutOffInject},
+		{name: "ARevertThatIsCutOffIsMadeAgain", undoes: true, check: cutOffRevert},
+		{name: "NothingIsLeftWhateverBecomesOfACall", undoes: true, own: true, check: nothingIsLeft},
+		{name: "UsesWhatItDeclares", own: true, check: usesWhatItDeclares},
 	}
 }
 
 // callContext limits one call as a run does.
 func callContext(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), mishap.CallWithin)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -114,8 +141,11 @@ func prepare(t *testing.T, w World, f mishap.Fault) (mishap.Injector, []mishap.I
 	if len(found) == 0 {
 		t.Fatal("prepare found nothing, and did not say so with an error")
 	}
-	for i := range found {
+	for i := range w.Kind.Complete(found) {
 		found[i].ID, found[i].Run, found[i].Fault, found[i].For = fmt.Sprintf("%s.1.%d", run, i+1), run, f.Name, f.For
+		if w.Prompt {
+			found[i].Settles = 0
+		}
 	}
 	// Whatever becomes of the test, the fault must not stay.
 	t.Cleanup(func() {
@@ -128,37 +158,67 @@ func prepare(t *testing.T, w World, f mishap.Fault) (mishap.Injector, []mishap.I
 
 func inject(t *testing.T, injector mishap.Injector, all []mishap.Injection) {
 	t.Helper()
-	for _, in := range all {
-		if err := injector.Inject(callContext(t), in); err != nil {
-			t.Fatalf("inject %s: %v", in.Target.ID, err)
+	for _, call := range mishap.Calls(all) {
+		for i, err := range mishap.InjectAll(callContext(t), injector, call) {
+			if err != nil {
+				t.Fatalf("inject %s: %v", call[i].Target.ID, err)
+			}
 		}
 	}
 }
 
-func revert(t *testing.T, injector mishap.Injector, all []mishap.Injection, want ...mishap.InjectionState) {
-	t.Helper()
-	for _, in := range slices.Backward(all) {
-		got, err := injector.Revert(callContext(t), in)
-		if err != nil {
-			t.Fatalf("revert %s: %v", in.Target.ID, err)
-		}
-		if !slices.Contains(want, got.State) {
-			t.Errorf("revert %s: it is %q (%s), want one of %q", in.Target.ID, got.State, got.Detail, want)
-		}
+// reverted are the states that a revert puts it in, of what was injected.
+func (w World) reverted() []mishap.InjectionState {
+	if w.Kind.Class == mishap.SelfRecovering {
+		return []mishap.InjectionState{mishap.InjectionEnded}
 	}
+	return []mishap.InjectionState{mishap.InjectionReverted}
+}
+
+// revertAll asks until each is settled, newest first.
+func revertAll(t *testing.T, injector mishap.Injector, all []mishap.Injection, want ...mishap.InjectionState) {
+	t.Helper()
+	settling := &revert.Settling{}
+	newest := slices.Clone(all)
+	slices.Reverse(newest)
+	revert.Reverter{
+		Attempt: func(some []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+			began := time.Now()
+			return settling.Look(some, began, mishap.RevertAll(callContext(t), injector, some))
+		},
+		Tell: func(r revert.Result) {
+			switch failed := r.Err != nil && r.State != mishap.InjectionReverting; {
+			case failed || r.GaveUp:
+				t.Fatalf("revert %s: %v", r.Target.ID, r.Err)
+			case r.Err == nil && !slices.Contains(want, r.State):
+				t.Errorf("revert %s: it is %q (%s), want one of %q", r.Target.ID, r.State, r.Reverted.Detail, want)
+			}
+		},
+	}.All(context.Background(), mishap.Calls(newest), nil)
 }
 
 func mustVerify(t *testing.T, injector mishap.Injector, all []mishap.Injection, want mishap.Answer) {
 	t.Helper()
-	for _, in := range all {
-		got, err := injector.Verify(callContext(t), in)
-		if err != nil {
-			t.Fatalf("verify %s: %v", in.Target.ID, err)
-		}
-		if got.InForce != want {
-			t.Errorf("verify %s: in force is %q (%s), want %q", in.Target.ID, got.InForce, got.Detail, want)
+	for _, call := range mishap.Calls(all) {
+		for i, got := range mishap.VerifyAll(callContext(t), injector, call) {
+			if got.Err != nil {
+				t.Fatalf("verify %s: %v", call[i].Target.ID, got.Err)
+			}
+			if got.Value.InForce != want {
+				t.Errorf("verify %s: in force is %q (%s), want %q", call[i].Target.ID, got.Value.InForce, got.Value.Detail, want)
+			}
 		}
 	}
+}
+
+// mustBeBack: a fault that recovers by itself leaves its traces.
+func mustBeBack(t *testing.T, w World, injector mishap.Injector, all []mishap.Injection, before, when string) {
+	t.Helper()
+	if w.Kind.Class == mishap.SelfRecovering {
+		return
+	}
+	mustVerify(t, injector, all, mishap.No)
+	mustBe(t, w, before, when)
 }
 
 // mustBe compares the world with what it was.

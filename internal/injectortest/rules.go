@@ -1,6 +1,7 @@
 package injectortest
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -158,24 +159,23 @@ func revertPutsBack(t *testing.T, w World, f mishap.Fault) {
 	injector, all := prepare(t, w, f)
 	before := w.Snapshot(t)
 	inject(t, injector, all)
-	revert(t, injector, all, mishap.InjectionReverted)
-	mustVerify(t, injector, all, mishap.No)
-	mustBe(t, w, before, "by injecting and reverting")
+	revertAll(t, injector, all, w.reverted()...)
+	mustBeBack(t, w, injector, all, before, "by injecting and reverting")
 }
 
 func revertIsIdempotent(t *testing.T, w World, f mishap.Fault) {
 	injector, all := prepare(t, w, f)
 	before := w.Snapshot(t)
 	inject(t, injector, all)
-	revert(t, injector, all, mishap.InjectionReverted)
-	revert(t, injector, all, mishap.InjectionReverted, mishap.InjectionGone, mishap.InjectionSuperseded)
-	mustBe(t, w, before, "by injecting and reverting twice")
+	revertAll(t, injector, all, w.reverted()...)
+	revertAll(t, injector, all, anyhow()...)
+	mustBeBack(t, w, injector, all, before, "by injecting and reverting twice")
 }
 
 func revertWithoutInject(t *testing.T, w World, f mishap.Fault) {
 	injector, all := prepare(t, w, f)
 	before := w.Snapshot(t)
-	revert(t, injector, all, mishap.InjectionReverted, mishap.InjectionGone, mishap.InjectionSuperseded)
+	revertAll(t, injector, all, mishap.InjectionReverted, mishap.InjectionGone, mishap.InjectionSuperseded)
 	mustVerify(t, injector, all, mishap.No)
 	mustBe(t, w, before, "by reverting what was never injected")
 }
@@ -185,17 +185,18 @@ func revertNeedsOnlyTheRecord(t *testing.T, w World, f mishap.Fault) {
 	injector, all := prepare(t, w, f)
 	before := w.Snapshot(t)
 	inject(t, injector, all)
-	for _, in := range all {
-		recorded := throughJSON(t, in)
-		other, err := w.Kind.Restore(recorded)
+	for _, call := range mishap.Calls(all) {
+		for i, in := range call {
+			call[i] = throughJSON(t, in)
+		}
+		other, err := w.Kind.Restore(call[0])
 		if err != nil {
 			t.Fatalf("restore injector: %v", err)
 		}
-		mustVerify(t, other, []mishap.Injection{recorded}, mishap.Yes)
-		revert(t, other, []mishap.Injection{recorded}, mishap.InjectionReverted)
-		mustVerify(t, other, []mishap.Injection{recorded}, mishap.No)
+		mustVerify(t, other, call, mishap.Yes)
+		revertAll(t, other, call, w.reverted()...)
 	}
-	mustBe(t, w, before, "by injecting, and reverting from the record")
+	mustBeBack(t, w, injector, all, before, "by injecting, and reverting from the record")
 }
 
 // revertOfUnreadable: an undo that is damaged must never pass for a success.
@@ -220,6 +221,93 @@ func revertOfGone(t *testing.T, w World, f mishap.Fault) {
 	injector, all := prepare(t, w, f)
 	inject(t, injector, all)
 	w.Remove(t)
-	revert(t, injector, all, mishap.InjectionGone)
+	revertAll(t, injector, all, mishap.InjectionGone)
 	mustVerify(t, injector, all, mishap.No)
+}
+
+// answersForEach: one record that cannot be read keeps no other of its call from
+// being reverted and looked at.
+func answersForEach(t *testing.T, w World, f mishap.Fault) {
+	injector, all := prepare(t, w, f)
+	if _, batches := injector.(mishap.Batcher); batches != (w.Kind.Batch > 0) {
+		t.Fatalf("its kind says that a call takes %d injections, and that the injector takes several is %t", w.Kind.Batch, batches)
+	}
+	restored, err := w.Kind.Restore(throughJSON(t, all[0]))
+	must(t, "restore", err)
+	if _, batches := restored.(mishap.Batcher); batches != (w.Kind.Batch > 0) {
+		t.Fatal("what is restored does not take as many injections in a call as what prepared them")
+	}
+	if w.Kind.Batch == 0 || len(all) < 2 {
+		t.Skip("each of its injections has a call of its own here")
+	}
+	before := w.Snapshot(t)
+	inject(t, injector, all)
+	bad := all[0]
+	bad.Undo = json.RawMessage("{}")
+	others := all[1:]
+	if got := mishap.VerifyAll(callContext(t), restored, append([]mishap.Injection{bad}, others...)); got[1].Err != nil || got[1].Value.InForce != mishap.Yes {
+		t.Errorf("verify beside one that cannot be read: in force is %q (%v)", got[1].Value.InForce, got[1].Err)
+	}
+	got := mishap.RevertAll(callContext(t), restored, append([]mishap.Injection{bad}, others...))
+	if got[0].Err == nil || got[1].Err != nil {
+		t.Errorf("revert of one that cannot be read: %v, and of one beside it: %v", got[0].Err, got[1].Err)
+	}
+	revertAll(t, injector, all, w.reverted()...)
+	mustBeBack(t, w, injector, all, before, "by reverting beside one that cannot be read")
+}
+
+// cutOffInject: whether a call whose time was over took effect or not, the revert is
+// right.
+func cutOffInject(t *testing.T, w World, f mishap.Fault) {
+	injector, all := prepare(t, w, f)
+	before := w.Snapshot(t)
+	for _, call := range mishap.Calls(all) {
+		mishap.InjectAll(over(t), injector, call)
+	}
+	revertAll(t, injector, all, anyhow()...)
+	mustBeBack(t, w, injector, all, before, "by an injecting call that was cut off, and a revert")
+}
+
+// cutOffRevert is cutOffInject of a revert that is made again.
+func cutOffRevert(t *testing.T, w World, f mishap.Fault) {
+	injector, all := prepare(t, w, f)
+	before := w.Snapshot(t)
+	inject(t, injector, all)
+	for _, call := range mishap.Calls(all) {
+		mishap.RevertAll(over(t), injector, call)
+	}
+	revertAll(t, injector, all, anyhow()...)
+	mustBeBack(t, w, injector, all, before, "by a revert that was cut off, and another")
+}
+
+// over is the context of a call whose time is over.
+func over(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+// anyhow are the states of what is settled.
+func anyhow() []mishap.InjectionState {
+	return slices.DeleteFunc(mishap.InjectionStates(), func(s mishap.InjectionState) bool { return !s.Settled() })
+}
+
+// permissionsAreWhole: a statement that names no action or resource allows nothing,
+// or is no policy.
+func permissionsAreWhole(t *testing.T, w World, f mishap.Fault) {
+	if w.Kind.Permits == nil {
+		t.Skip("what it needs is said in words")
+	}
+	_, all := prepare(t, w, f)
+	for _, call := range mishap.Calls(all) {
+		p := w.Kind.Permits(call)
+		if len(p.Inject) == 0 || len(p.Revert) == 0 && w.Kind.Class != mishap.Irreversible {
+			t.Errorf("it needs %d statements to inject and %d to revert", len(p.Inject), len(p.Revert))
+		}
+		for _, s := range slices.Concat(p.Inject, p.Revert) {
+			if len(s.Actions) == 0 || len(s.Resources) == 0 || slices.Contains(s.Actions, "") || slices.Contains(s.Resources, "") {
+				t.Errorf("a statement is not whole: %+v", s)
+			}
+		}
+	}
 }

@@ -12,11 +12,11 @@ import (
 )
 
 // usesWhatItDeclares: policies ask what a fault declares, and nothing else.
-func usesWhatItDeclares(t *testing.T, w World, f mishap.Fault) {
+func usesWhatItDeclares(t *testing.T, w World, _ mishap.Fault) {
 	if w.Untraced != "" {
 		t.Skip(w.Untraced)
 	}
-	faults := map[string]mishap.Fault{"fault": f}
+	faults := map[string]mishap.Fault{"fault": w.Fault(t)}
 	if w.More != nil {
 		maps.Copy(faults, w.More(t))
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,38 +52,42 @@ func serve(t *testing.T, dir string, c *injectortest.Cloud, ids ...string) servi
 
 func TestAKeeperRevertsALostCallOnlyOnceItsAPIShowsIt(t *testing.T) {
 	for _, call := range []string{"stop", "start", "describe", "none"} {
-		for _, after := range []bool{false, true} {
-			synctest.Test(t, func(t *testing.T) {
-				dir := t.TempDir()
-				c := &injectortest.Cloud{Stops: time.Second, Starts: time.Second, Stale: 5 * time.Second}
-				lose := true
-				c.Around = func(name string, _ []string, now bool) error {
-					if lose && name == call && now == after && (name != "describe" || c.Calls("stop") > 0) {
-						lose = false
-						return injectortest.ErrLost
-					}
-					return nil
-				}
-				s := serve(t, dir, c, "i-1", "i-2")
-				time.Sleep(time.Second)
-				must(t, s.pipe.Close()) // the server is dead
-				time.Sleep(2 * time.Second)
-				if left := undo(t, dir).Outstanding(); len(left) != 2 {
-					t.Errorf("%s %v: after 2 s the undo file holds %d", call, after, len(left))
-				}
-				must(t, <-s.ended)
-				if left := undo(t, dir).Outstanding(); len(left) != 0 {
-					t.Errorf("%s %v: in the end the undo file holds %d", call, after, len(left))
-				}
-				time.Sleep(time.Minute)
-				if c.State("i-1") != "running" || c.State("i-2") != "running" {
-					t.Errorf("%s %v: in the end they are %s and %s", call, after, c.State("i-1"), c.State("i-2"))
-				}
-				if calls := c.Calls("stop"); calls > 1 {
-					t.Errorf("two were stopped in %d calls", calls)
-				}
+		for _, fate := range []injectortest.Fate{injectortest.FailsBefore, injectortest.FailsAfter, injectortest.AnswersLate} {
+			t.Run(call+" "+string(fate), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { lostCall(t, call, fate) })
 			})
 		}
+	}
+}
+
+// lostCall lets one call go wrong, and the server die.
+func lostCall(t *testing.T, call string, fate injectortest.Fate) {
+	dir := t.TempDir()
+	c := &injectortest.Cloud{Stops: time.Second, Starts: time.Second, Stale: 5 * time.Second}
+	var lost atomic.Bool
+	c.Judge(func(name string) injectortest.Fate {
+		if name != call || name == "describe" && c.Calls("stop") == 0 || lost.Swap(true) {
+			return ""
+		}
+		return fate
+	})
+	s := serve(t, dir, c, "i-1", "i-2")
+	time.Sleep(time.Second)
+	must(t, s.pipe.Close()) // the server is dead
+	time.Sleep(2 * time.Second)
+	if left := undo(t, dir).Outstanding(); len(left) != 2 {
+		t.Errorf("after 2 s the undo file holds %d", len(left))
+	}
+	must(t, <-s.ended)
+	if left := undo(t, dir).Outstanding(); len(left) != 0 {
+		t.Errorf("in the end the undo file holds %d", len(left))
+	}
+	time.Sleep(time.Minute)
+	if c.State("i-1") != "running" || c.State("i-2") != "running" {
+		t.Errorf("in the end they are %s and %s", c.State("i-1"), c.State("i-2"))
+	}
+	if calls := c.Calls("stop"); calls > 1 {
+		t.Errorf("two were stopped in %d calls", calls)
 	}
 }
 

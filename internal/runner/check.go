@@ -186,7 +186,8 @@ func (x *execution) resolve(ctx context.Context) *mishap.StateChange {
 	injections := []mishap.Injection{}
 	arms := x.armsRequest()
 	for i, f := range x.all() {
-		found, err := f.Prepare(ctx, mishap.Request{Run: run.ID, Limit: run.Plan.Experiment.BlastRadius, Arms: arms, Sample: run.Plan.Experiment.SamplesTargets()})
+		request := mishap.Request{Run: run.ID, Limit: run.Plan.Experiment.BlastRadius, Arms: arms, Sample: run.Plan.Experiment.SamplesTargets()}
+		found, err := bounded.Call(ctx, prepareWithin, "the injector", func(ctx context.Context) ([]mishap.Injection, error) { return f.Prepare(ctx, request) })
 		if err != nil {
 			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s: %s", f.Name, err)}
 		}

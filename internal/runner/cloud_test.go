@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,18 +63,14 @@ func wantRunning(t *testing.T, c *injectortest.Cloud, ids ...string) {
 	}
 }
 
-// once fails one call of that name, before it took effect or after.
-func once(call string, after bool) func(string, []string, bool) error {
-	var mu sync.Mutex
-	done := false
-	return func(name string, _ []string, now bool) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if done || name != call || now != after {
-			return nil
+// once lets one call of that name go wrong, but none that prepares.
+func once(c *injectortest.Cloud, call string, fate injectortest.Fate) func(string) injectortest.Fate {
+	var done atomic.Bool
+	return func(name string) injectortest.Fate {
+		if name != call || name == "describe" && c.Calls("stop") == 0 || done.Swap(true) {
+			return ""
 		}
-		done = true
-		return injectortest.ErrLost
+		return fate
 	}
 }
 
@@ -175,17 +171,16 @@ func TestOneThatHangsHoldsUpNoOtherThatIsAskedAgain(t *testing.T) {
 	})
 }
 
-// TestALostAnswerLeavesNothingBehind loses the answer of each call, and fails it
-// before; reads show what was 5 s before.
+// TestALostAnswerLeavesNothingBehind lets each call go wrong; reads show what was
+// 5 s before.
 func TestALostAnswerLeavesNothingBehind(t *testing.T) {
 	for _, call := range []string{"stop", "start", "describe"} {
-		for _, after := range []bool{false, true} {
-			t.Run(fmt.Sprint(call, " ", after), func(t *testing.T) {
+		for _, fate := range []injectortest.Fate{injectortest.FailsBefore, injectortest.FailsAfter, injectortest.AnswersLate} {
+			t.Run(call+" "+string(fate), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					c := &injectortest.Cloud{Stops: time.Second, Starts: time.Second, Stale: 5 * time.Second}
 					s := onCloud(t, c, 30*time.Second, []string{"i-1", "i-2"})
-					c.Around = once(call, after)
-					s.runner.Guards = nil
+					c.Judge(once(c, call, fate))
 					s.run(t, t.Context())
 					wantRunning(t, c, "i-1", "i-2")
 				})
@@ -194,39 +189,33 @@ func TestALostAnswerLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+// TestACallThatACrashCutOffIsLookedAtForAsLongAsItsAPIShowsThePast ends a process
+// when its call has taken effect, and nobody has its answer.
 func TestACallThatACrashCutOffIsLookedAtForAsLongAsItsAPIShowsThePast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &injectortest.Cloud{Stops: time.Second, Starts: time.Second, Stale: 5 * time.Second}
 		s := onCloud(t, c, time.Minute, []string{"i-1"})
-		c.Around = func(call string, _ []string, after bool) error {
-			if call == "stop" && after {
-				panic(errCrash) // the process is gone, and nobody has its answer
-			}
-			return nil
-		}
-		ctx, cancel := context.WithCancelCause(t.Context())
+		c.Judge(once(c, "stop", injectortest.FailsAfter))
+		ctx, crash := context.WithCancelCause(t.Context())
 		s.runner.Seen = func(e mishap.Entry, _ *mishap.Run) {
 			if e.State != nil && e.State.To == mishap.Reverting {
-				cancel(runner.ErrLeave)
+				crash(runner.ErrLeave)
 			}
 		}
 		_, _ = s.runner.Run(ctx, s.first)
-		crashed := slices.DeleteFunc(slices.Clone(s.ledger.entries), func(e mishap.Entry) bool { return e.State != nil && e.State.To == mishap.Reverting })
-		for i := range crashed {
-			crashed[i].Seq = int64(i + 1)
+		journal := s.ledger.entries
+		for journal[len(journal)-1].Injection == nil || journal[len(journal)-1].Injection.To != mishap.InjectionInjecting {
+			journal = journal[:len(journal)-1]
 		}
-		s.ledger.entries = crashed
-		c.Around = nil
+		s.ledger.entries = journal
 		next := &runner.Runner{Journal: s.ledger, Probes: s.runner.Probes, Restore: c.Kind().Restore, RevertWithin: time.Minute}
-		run, err := next.Resume(t.Context(), crashed, s.ledger.injections(), mishap.StateChange{Cause: mishap.CauseCrash, Reason: "lost"})
+		run, err := next.Resume(t.Context(), journal, s.ledger.injections(), mishap.StateChange{Cause: mishap.CauseCrash, Reason: "lost"})
 		if err != nil || run.State != mishap.Completed || run.RevertedAt.Sub(run.RevertingAt) < 5*time.Second {
 			t.Errorf("%s %s after it was taken over: %v", run.State, run.RevertedAt.Sub(run.RevertingAt), err)
 		}
 		wantRunning(t, c, "i-1")
 	})
 }
-
-var errCrash = errors.New("crash")
 
 func TestReadsOfBeforeTheFaultSayNothingOfItsEffect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -287,19 +276,31 @@ func TestReadsOfBeforeTheRevertAreNoFaultThatIsSeenAgain(t *testing.T) {
 	})
 }
 
+func TestAPrepareThatDoesNotAnswerIsRefusedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &injectortest.Cloud{}
+		s := onCloud(t, c, time.Minute, []string{"i-1"})
+		c.Judge(func(string) injectortest.Fate { return injectortest.AnswersLate })
+		began := time.Now()
+		run := s.run(t, t.Context())
+		if took := time.Since(began); run.State != mishap.Refused || took > 3*time.Minute || c.Calls("stop") != 0 {
+			t.Errorf("it is %s after %s", run.State, took)
+		}
+	})
+}
+
 func TestLooksAtABatchAreOneCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &injectortest.Cloud{}
 		s := onCloud(t, c, 20*time.Second, instances(50), []string{"j-1", "j-2"})
 		var mu sync.Mutex
 		asked := map[int]int{}
-		c.Around = func(call string, ids []string, after bool) error {
+		c.Around = func(call string, ids []string) {
 			mu.Lock()
 			defer mu.Unlock()
-			if call == "describe" && !after {
+			if call == "describe" {
 				asked[len(ids)]++
 			}
-			return nil
 		}
 		run := s.run(t, t.Context())
 		wantVerdict(t, run, mishap.Held, "")

@@ -135,8 +135,9 @@ type Runner struct {
 }
 
 const (
-	defaultLook  = time.Second
-	checkTimeout = 5 * time.Second // one safeguard's answer, one look
+	defaultLook   = time.Second
+	prepareWithin = 2 * time.Minute // all calls to find the targets of a fault
+	checkTimeout  = 5 * time.Second // one safeguard's answer, one look
 )
 
 // Run executes the plan whose journal has been begun with first. It returns the
