@@ -43,24 +43,6 @@ type Run struct {
 	EndedAt     time.Time
 }
 
-// RunInjection is an injection and what became of it.
-type RunInjection struct {
-	Injection
-	State      InjectionState
-	Detail     string
-	By         string
-	InjectedAt time.Time
-	SettledAt  time.Time
-	Looks      int       // how often it was asked whether the fault is in force
-	OutAt      time.Time // the first of these looks that saw it out; zero if none did
-	NotInForce int       // how often the answer was not yes, although it should have been
-	Seen       bool      // a look saw it in force
-	Effect     *Effect   // the last answer
-	Felt       *Traffic
-	Left       int64           // the most connections of an answer that a restart of the proxy had left behind
-	Answered   map[string]bool // probes by name that were asked and answered while it was in
-}
-
 // Replay folds a journal into a run. Entries must be of one run, in order and
 // without gaps; an impossible sequence is an error that names the entry.
 func Replay(entries []Entry) (*Run, error) {
@@ -154,23 +136,6 @@ func (r *Run) check(e Entry) error {
 	return nil
 }
 
-func (r *Run) checkInjection(c *InjectionChange) error {
-	in := r.Injection(c.ID)
-	switch {
-	case in == nil && c.To != InjectionPrepared:
-		return fmt.Errorf("there is no injection %q", c.ID)
-	case in == nil && c.Injection == nil:
-		return fmt.Errorf("injection %q is prepared without saying what it is", c.ID)
-	case in == nil:
-		return nil
-	case c.By != "" && in.State == InjectionStranded && c.To.Settled():
-		return nil // settled by a person
-	case !in.State.CanBecome(c.State()):
-		return fmt.Errorf("injection %s is %s and cannot become %s", c.ID, in.State, c.State())
-	}
-	return nil
-}
-
 // fields counts what the entry says.
 func (e Entry) fields() int {
 	n := 0
@@ -239,63 +204,6 @@ func (r *Run) applyObservation(o Observation, at time.Time) {
 		if in.State == InjectionInjected && !o.Start.Before(in.InjectedAt) {
 			in.Answered[o.Probe] = true
 		}
-	}
-}
-
-func (r *Run) applyInjection(e Entry) {
-	c := e.Injection
-	in := r.Injection(c.ID)
-	if in == nil {
-		in = &RunInjection{Injection: *c.Injection, Answered: map[string]bool{}}
-		in.Undo = nil
-		r.Injections = append(r.Injections, in)
-	}
-	in.State, in.Detail, in.By = c.State(), c.Detail, c.By
-	switch {
-	case in.State == InjectionEnded:
-		in.SettledAt = e.At
-		in.Looks++ // who reverted it has seen it
-		in.hit()
-	case c.To == InjectionInjected:
-		in.InjectedAt = e.At
-	case c.To.Settled():
-		in.SettledAt = e.At
-	case c.To == InjectionStranded:
-		r.WasStuck = true
-	}
-}
-
-func (r *Run) applyEffect(e Entry) {
-	in := r.Injection(e.Effect.Injection)
-	effect := *e.Effect
-	effect.At = e.At
-	in.Effect = &effect
-	if effect.Traffic != nil {
-		in.Felt = effect.Traffic
-	}
-	in.Left = max(in.Left, effect.Left)
-	if in.State != InjectionInjected {
-		return
-	}
-	in.Looks++
-	switch {
-	case effect.InForce == Yes:
-		in.hit()
-	case in.Seen && (in.Class == SelfRecovering || effect.Gone): // it was hit, and that is over
-	default:
-		in.NotInForce++
-		if effect.InForce == No && in.OutAt.IsZero() {
-			in.OutAt = e.At
-		}
-	}
-}
-
-// hit takes in that the fault was seen in force. One that recovers by itself need
-// not be seen so before, nor after.
-func (in *RunInjection) hit() {
-	in.Seen = true
-	if in.Class == SelfRecovering {
-		in.NotInForce, in.OutAt = 0, time.Time{}
 	}
 }
 
