@@ -10,6 +10,7 @@ const (
 	CountFailures Counting = "failures" // of all its requests, those that failed
 	CountSlow     Counting = "slow"     // of its successes, those that took longer than a threshold
 	CountEvents   Counting = "events"   // its successes, of one unit
+	CountRefused  Counting = "refused"  // of all its requests, those with an answer of 4xx
 )
 
 // RowName is what a row is called by all who count it and ask for it: the
@@ -55,6 +56,22 @@ func (m CompareMetric) CountedRows() (rows []CountedRow) {
 	}
 	if !slices.Contains(quantiles, ExtremeQuantile) {
 		rows = append(rows, CountedRow{RowName(m.Name, ExtremeQuantile), CountSlow, ExtremeQuantile, false})
+	}
+	return rows
+}
+
+// Unweighed are the rows that no metric decides by, and beside which nothing is
+// held if the arms differ in them: answers of 4xx that the file neither calls
+// successes nor failures, and failures where no metric has to clear them.
+func (c Compare) Unweighed() (rows []CountedRow) {
+	if c.Success == nil || c.Success.Status.IsZero() {
+		rows = append(rows, CountedRow{Name: "4xx of no metric", Of: CountRefused})
+	}
+	if !slices.ContainsFunc(c.Metrics, func(m CompareMetric) bool {
+		why, _ := c.Arms.Undecided(m)
+		return why == "" && m.Metric == SuccessRate && m.Guarded()
+	}) {
+		rows = append(rows, CountedRow{Name: "failures of no metric", Of: CountFailures})
 	}
 	return rows
 }

@@ -64,6 +64,10 @@ func specOf(c mishap.Compare) armsSpec {
 	}
 	if len(spec.Counts.Rows) == 0 {
 		spec.Counts = nil // nobody would read them
+		return spec
+	}
+	for _, r := range c.Unweighed() {
+		spec.Counts.Rows = append(spec.Counts.Rows, armsRow{Name: r.Name, Of: r.Of})
 	}
 	return spec
 }

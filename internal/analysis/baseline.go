@@ -128,8 +128,8 @@ func (c *Comparison) baselineRow(r *row) (BaselineRow, []Doubt) {
 	variance, distance := r.spread(usual)
 	// The baseline explains of what users stay unlike in as much as it has seen of it.
 	left := perSecond * burst / (burst + perSecond*covered)
-	out.Clear = forecast(variance*burst/rate, variance*left/rate, distance, c.plan.Alpha)
-	if bursts := forecast(variance*out.Deff/rate, 0, distance, c.plan.Alpha); bursts.Within(c.plan.Horizon) > out.Clear.Within(c.plan.Horizon) {
+	out.Clear = forecast(r.paces(usual, burst)/rate, variance*left/rate, distance, c.plan.Alpha)
+	if bursts := forecast(r.paces(usual, out.Deff)/rate, 0, distance, c.plan.Alpha); bursts.Within(c.plan.Horizon) > out.Clear.Within(c.plan.Horizon) {
 		out.Clear = bursts // it may be either, and hope is given up only if neither gives any
 	}
 	hopes := c.hopes(r, out)

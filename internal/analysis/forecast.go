@@ -90,6 +90,19 @@ func (r *row) spread(usual float64) (variance, distance float64) {
 	return 2 * p * (1 - p), r.margin
 }
 
+// paces is the forecast's variance of a pair of requests with a design effect. It is
+// taken at the margin, and never less than that of independent requests there:
+// where the margin is more than usually fails, that is what decides.
+func (r *row) paces(usual, deff float64) float64 {
+	variance, _ := r.spread(usual)
+	if r.q != 0 || r.ratio {
+		return variance * deff
+	}
+	c := max(usual-r.margin/2, 0)
+	e := c + r.margin
+	return max(variance*deff, c*(1-c)+e*(1-e))
+}
+
 // BaselineNeeds is how many requests of both arms a baseline must have counted
 // to bear the comparison of both arms with it: 20·p(1−p)/m² of independent ones.
 func (r *row) baselineNeeds(usual, deff float64) float64 {
@@ -145,8 +158,8 @@ func (p Plan) Foresee(metric string, t Traffic) ([]Foreseen, error) {
 
 func (p Plan) foresee(r *row, usual float64, t Traffic) Foreseen {
 	deff := max(t.Deff, 1)
-	variance, distance := r.spread(usual)
-	f := Foreseen{Metric: r.metric.Name, Quantile: r.q, Clear: forecast(variance*deff/t.PerArm, 0, distance, p.Alpha)}
+	_, distance := r.spread(usual)
+	f := Foreseen{Metric: r.metric.Name, Quantile: r.q, Clear: forecast(r.paces(usual, deff)/t.PerArm, 0, distance, p.Alpha)}
 	if s := r.baselineNeeds(usual, deff) / (2 * t.PerArm); s < longest.Seconds() {
 		f.Baseline = time.Duration(s * float64(time.Second))
 	} else {

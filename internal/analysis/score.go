@@ -38,6 +38,14 @@ func pairOf(control, experiment slots.Moments, by float64, poisson bool) pair {
 	return p
 }
 
+// Apart is by how many standard deviations, of units, more of the experiment's
+// requests are bad than of control's.
+func Apart(control, experiment slots.Moments) float64 {
+	p := pairOf(control, experiment, 1, false)
+	s := p.at(0)
+	return s.z
+}
+
 func scaled(m slots.Moments, by float64) slots.Moments {
 	if by == 1 {
 		return m

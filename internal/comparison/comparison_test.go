@@ -36,7 +36,7 @@ type traffic struct {
 	deaf                error         // of what it is told
 	counts              error         // of what it counted
 	limits              []metrics.Threshold
-	since               metrics.Totals
+	other               func(slots.Place) float64     // share of what no metric decides, with the fault
 	answers             map[string]analysis.Histogram // of parts of the requests
 	rare                int                           // only one of so many requests meets the fault; 0: nobody knows which
 	met, all            [2]mishap.ArmCount
@@ -46,7 +46,7 @@ func newTraffic(perArm, control, experiment float64) *traffic {
 	s := &traffic{random: rand.New(rand.NewPCG(1, 2)), next: time.Now(), perArm: perArm, users: 1000, control: control, experiment: experiment}
 	s.book, _ = slots.NewBook(0, []slots.Row{
 		{Name: "success-rate"}, {Name: "latency p50"}, {Name: "latency p99.9"}, {Name: "latency p50 change", Whole: true}, {Name: "latency p99.9 change", Whole: true},
-		{Name: "success-rate all"},
+		{Name: "success-rate all"}, {Name: "4xx of no metric"}, {Name: "failures of no metric"},
 	}, s.next)
 	return s
 }
@@ -128,6 +128,13 @@ func (s *traffic) count(place slots.Place, failed bool, a *analysis.Arm) {
 		}
 		counts = append(counts, slots.Count{Row: 1 + i, N: 1, Y: slow(own)}, slots.Count{Row: 3 + i, N: 1, Y: slow(change)})
 	}
+	if s.other != nil && since {
+		is := uint32(0)
+		if s.random.Float64() < s.other(place) {
+			is = 1
+		}
+		counts = append(counts, slots.Count{Row: 6, N: 1, Y: is}, slots.Count{Row: 7, N: 1, Y: is})
+	}
 	if s.rare > 0 {
 		s.book.Add(place, s.next, slots.Count{Row: 5, N: 1, Y: counts[0].Y})
 		met := s.random.IntN(s.rare) == 0
@@ -146,7 +153,7 @@ func (s *traffic) Counted() (metrics.Counts, error) {
 	if s.counts != nil {
 		return metrics.Counts{}, s.counts
 	}
-	return metrics.Counts{Sums: s.book.Snapshot(0), Since: s.since, Answers: s.answers, Met: s.whoMet()}, nil
+	return metrics.Counts{Sums: s.book.Snapshot(0), Answers: s.answers, Met: s.whoMet()}, nil
 }
 
 func (s *traffic) SetThresholds(_ context.Context, all []metrics.Threshold) error {

@@ -7,36 +7,45 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/internal/metrics"
+	"mishap/internal/slots"
 )
 
 // TestNothingIsHeldBesideWhatNoMetricDecides: the fault makes the service answer
 // 429, which is no failure unless the file says so; or it fails, and only
 // latencies are compared.
 func TestNothingIsHeldBesideWhatNoMetricDecides(t *testing.T) {
-	arms := func(control, experiment int64) mishap.ArmCount {
-		return mishap.ArmCount{Control: control, Experiment: experiment}
+	shares := func(control, experiment float64) func(slots.Place) float64 {
+		return func(p slots.Place) float64 { return [2]float64{control, experiment}[p.Arm] }
+	}
+	wholly := func(control, experiment uint32) func(slots.Place) float64 { // so many users
+		return func(p slots.Place) float64 {
+			return float64(min(1, max([2]uint32{control, experiment}[p.Arm], p.Slot)-p.Slot))
+		}
 	}
 	latency := []mishap.CompareMetric{{Name: "latency", Metric: mishap.Latency, Harm: mishap.Increase, Margin: mishap.Margin{Ratio: 2}, Quantiles: []mishap.Quantile{0.5}}}
 	for name, x := range map[string]struct {
-		since   metrics.Totals
+		other   func(slots.Place) float64
 		metrics []mishap.CompareMetric
 		success *mishap.Success
 		outcome mishap.ComparisonOutcome
 		says    string
 	}{
-		"429 to the experiment":               {metrics.Totals{Requests: arms(1000, 1000), Refused: arms(10, 900)}, nil, nil, mishap.Undecided, "90 % of the experiment's answers are 4xx, and 1 % of control's: say under success"},
-		"the file says what a success is":     {metrics.Totals{Requests: arms(1000, 1000), Refused: arms(10, 900)}, nil, &mishap.Success{Status: mishap.StatusSet{{Low: 200, High: 499}}}, mishap.HarmRuledOut, ""},
-		"a few more, within the margin":       {metrics.Totals{Requests: arms(1000, 1000), Refused: arms(10, 27)}, nil, nil, mishap.HarmRuledOut, ""},
-		"both arms are refused alike":         {metrics.Totals{Requests: arms(1000, 1000), Refused: arms(500, 510)}, nil, nil, mishap.HarmRuledOut, ""},
-		"latencies alone, and failures":       {metrics.Totals{Requests: arms(1000, 1000), Failed: arms(10, 400)}, latency, nil, mishap.Undecided, "40 % of the experiment's requests failed, and 1 % of control's, which no metric compares: add"},
-		"latencies alone, and failures alike": {metrics.Totals{Requests: arms(1000, 1000), Failed: arms(10, 12)}, latency, nil, mishap.HarmRuledOut, ""},
+		"429 to the experiment":               {shares(0.01, 0.9), nil, nil, mishap.Undecided, "of control's: say under success"},
+		"429 to a few requests of everybody":  {shares(0, 0.03), nil, nil, mishap.Undecided, "of control's: say under success"},
+		"429 to a few users":                  {wholly(1, 5), nil, nil, mishap.HarmRuledOut, ""},
+		"429 to many users":                   {wholly(1, 20), nil, nil, mishap.Undecided, "of control's: say under success"},
+		"the file says what a success is":     {shares(0.01, 0.9), nil, &mishap.Success{Status: mishap.StatusSet{{Low: 200, High: 499}}}, mishap.HarmRuledOut, ""},
+		"a few more, within the margin":       {shares(0.01, 0.012), nil, nil, mishap.HarmRuledOut, ""},
+		"both arms are refused alike":         {shares(0.5, 0.5), nil, nil, mishap.HarmRuledOut, ""},
+		"latencies alone, and failures":       {shares(0.01, 0.4), latency, nil, mishap.Undecided, "of control's, which no metric compares: add"},
+		"latencies alone, and failures alike": {shares(0.01, 0.01), latency, nil, mishap.HarmRuledOut, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newTraffic(50, 0, 0)
-				s.since = x.since
+				s.other, s.users = x.other, 100
 				spec := successRate()
+				spec.Metrics[0].Source = mishap.ProxySource
 				if spec.Success = x.success; x.metrics != nil {
 					spec.Metrics = x.metrics
 				}

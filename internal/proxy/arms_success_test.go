@@ -35,6 +35,7 @@ func TestASuccessWithAnErrorInsideIsAFailure(t *testing.T) {
 	f := arms("a", .5)
 	a := f.Effect.(fault.Arms)
 	a.Counts = counting(func(c *fault.Counts) {
+		c.Rows = append(c.Rows, fault.CountRow{Name: "4xx", Of: fault.OfRefused})
 		c.Success = &fault.Success{Not: &fault.Failing{BodyContains: "Error establishing", JSON: map[string]string{"error.code": "*"}, Header: map[string]string{"x-fallback": "*"}}}
 	}).Counts
 	f.Effect = a
@@ -54,6 +55,9 @@ func TestASuccessWithAnErrorInsideIsAFailure(t *testing.T) {
 	row, _ := report.Counted.Sums.Row("ok")
 	if row.Control.Before.Y+row.Experiment.Before.Y != 3 {
 		t.Errorf("units with %v and %v failures", row.Control.Before.Y, row.Experiment.Before.Y)
+	}
+	if row, _ = report.Counted.Sums.Row("4xx"); row.Control.Before.Y+row.Experiment.Before.Y != 2 || row.Control.Before.N+row.Experiment.Before.N != float64(len(paths)) {
+		t.Errorf("units with 4xx: %+v", row)
 	}
 	var refused, limited, sealed uint32
 	for _, b := range report.Buckets {

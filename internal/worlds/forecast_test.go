@@ -60,10 +60,10 @@ func (f foreseen) check(t *testing.T, w World) {
 // up before. (The table of all rates is make bench-analysis.)
 func TestWhatIsForeseenIsWhatIsThenMeasured(t *testing.T) {
 	for _, c := range []struct {
-		rate float64
-		page int
-	}{{400, 1}, {50, 1}, {20, 1}, {400, 3}, {50, 3}, {20, 3}} {
-		w := timed(c.rate, usual, usual, 0.005, c.page)
+		rate, margin float64
+		page         int
+	}{{400, 0.005, 1}, {50, 0.005, 1}, {20, 0.005, 1}, {400, 0.005, 3}, {50, 0.005, 3}, {20, 0.005, 3}, {20, 0.02, 1}, {20, 0.02, 3}} {
+		w := timed(c.rate, usual, usual, c.margin, c.page)
 		forecast(t, w, c.rate, 40).check(t, w)
 	}
 }

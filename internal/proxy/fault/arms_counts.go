@@ -20,8 +20,8 @@ type Counts struct {
 // CountRow is one thing that is counted.
 type CountRow struct {
 	Name string `json:"name"`
-	// Of is "failures" of requests; "slow", which are the successes that took longer than a threshold that is told later; or
-	// "events", which are the successes of a unit.
+	// Of is "failures" of requests; "refused", which have an answer of 4xx; "slow", which are the successes that took longer
+	// than a threshold that is told later; or "events", which are the successes of a unit.
 	Of     string `json:"of"`
 	Path   Text   `json:"path,omitempty"`   // only of such requests
 	Method string `json:"method,omitempty"` // of such a method
@@ -30,6 +30,7 @@ type CountRow struct {
 // What a row can be of.
 const (
 	OfFailures = "failures"
+	OfRefused  = "refused"
 	OfSlow     = "slow"
 	OfEvents   = "events"
 )
@@ -52,7 +53,8 @@ func (c *Counts) check(errs *Problems) {
 		names[r.Name] = true
 	}
 	for _, r := range c.Rows {
-		errs.Add(r.Of != OfFailures && r.Of != OfSlow && r.Of != OfEvents, "row %q is of %q, and not of failures, slow or events", r.Name, r.Of)
+		known := r.Of == OfFailures || r.Of == OfRefused || r.Of == OfSlow || r.Of == OfEvents
+		errs.Add(!known, "row %q is of %q, and not of failures, refused, slow or events", r.Name, r.Of)
 	}
 	parts, err := c.parts()
 	errs.Add(err != nil, "%w", err)

@@ -27,7 +27,7 @@ func TestCountsThatCannotBeAreRefused(t *testing.T) {
 		"that of another: \"ok\"":  row(fault.CountRow{Name: "ok", Of: fault.OfEvents}),
 		"another: \"p50 change\"":  row(fault.CountRow{Name: "p50 change", Of: fault.OfFailures}),
 		"no name":                  row(fault.CountRow{Of: fault.OfEvents}),
-		"not of failures, slow or": row(fault.CountRow{Name: "x", Of: "luck"}),
+		"not of failures, refused": row(fault.CountRow{Name: "x", Of: "luck"}),
 		"can never match":          row(fault.CountRow{Name: "x", Of: fault.OfEvents, Path: "pay"}),
 		"is not a method":          row(fault.CountRow{Name: "x", Of: fault.OfEvents, Method: "G T"}),
 		"from 100 to 599":          func(c *fault.Counts) { c.Success = &fault.Success{Status: [][2]int{{300, 200}}} },

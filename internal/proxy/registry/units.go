@@ -171,6 +171,8 @@ func (u *armsUnits) add(r *armRequest, when phase, all bool) {
 		case !row.concerns(r):
 		case row.Of == fault.OfFailures:
 			count(of, !ok)
+		case row.Of == fault.OfRefused:
+			count(of, r.has(refused4xx))
 		case row.Of == fault.OfEvents:
 			count(of, ok)
 		case ok && row.limit[0] > 0:
