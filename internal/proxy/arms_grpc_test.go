@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"mishap/internal/proxy"
+	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/fault"
 	"mishap/internal/proxy/listener"
 	"mishap/internal/proxy/registry"
@@ -95,7 +96,7 @@ func newGRPCChain(t *testing.T, serve func(call func() error) error) *grpcChain 
 		{Name: "pays", Listen: "127.0.0.1:0", Upstream: dependency, Control: socket, Protocol: fault.HTTP},
 	}})
 	pays = dialGRPC(t, list[2].Listen)
-	c := &grpcChain{chain: &chain{Client: proxy.NewClient(socket), t: t}, edges: [2]grpc_health_v1.HealthClient{dialGRPC(t, list[0].Listen), dialGRPC(t, list[1].Listen)}}
+	c := &grpcChain{chain: &chain{Client: control.NewClient(socket), t: t}, edges: [2]grpc_health_v1.HealthClient{dialGRPC(t, list[0].Listen), dialGRPC(t, list[1].Listen)}}
 	for i, name := range []string{"a", "b"} {
 		f := arms(name, .5)
 		a := f.Effect.(fault.Arms)
