@@ -183,3 +183,53 @@ func TestGroupsAreFoundByTagsAndAnUnknownOneIsRefused(t *testing.T) {
 		refused(t, "ValidationError", err)
 	})
 }
+
+func TestAMemberIsTerminatedWithAndWithoutAnother(t *testing.T) {
+	in(t, slow(), func(t *testing.T, c *awsfake.Cloud) {
+		members := c.AddGroup(one, "web", 2, 3, 6, nil)
+		g := group{t, autoscaling.NewFromConfig(admin(c, one))}
+		end := func(id string, decrement bool) error {
+			_, err := g.client.TerminateInstanceInAutoScalingGroup(t.Context(), &autoscaling.TerminateInstanceInAutoScalingGroupInput{InstanceId: &id, ShouldDecrementDesiredCapacity: &decrement})
+			return err
+		}
+		wants(t, "end", end(members[0], false), nil)
+		wants(t, "soon", g.lives(), "map[InService b:1 InService c:1 Pending a:1 Terminating a:1]")
+		time.Sleep(5 * time.Minute)
+		wants(t, "later", g.lives(), "map[InService a:1 InService b:1 InService c:1]")
+		wants(t, "end", end(members[1], true), nil)
+		time.Sleep(5 * time.Minute)
+		wants(t, "fewer", g.lives(), "map[InService a:1 InService c:1]")
+		refused(t, "ValidationError", end(members[2], true))
+	})
+}
+
+func TestAGroupThatWantsMoreOrFewerGetsThemAndKeepsThoseProtected(t *testing.T) {
+	in(t, slow(), func(t *testing.T, c *awsfake.Cloud) {
+		c.AddGroup(one, "web", 1, 2, 6, nil, awsfake.Doc{"NewInstancesProtectedFromScaleIn": true})
+		g, name := group{t, autoscaling.NewFromConfig(admin(c, one))}, aws.String("web")
+		want := func(n int32) error {
+			_, err := g.client.SetDesiredCapacity(t.Context(), &autoscaling.SetDesiredCapacityInput{AutoScalingGroupName: name, DesiredCapacity: &n})
+			return err
+		}
+		refused(t, "ValidationError", want(7))
+		wants(t, "more", want(3), nil)
+		time.Sleep(time.Minute)
+		wants(t, "more", g.lives(), "map[InService a:1 InService b:1 InService c:1]")
+		wants(t, "fewer", want(1), nil)
+		time.Sleep(5 * time.Minute)
+		wants(t, "protected", g.lives(), "map[InService a:1 InService b:1 InService c:1]")
+		c.Edit(one, awsfake.Group, "web", func(d awsfake.Doc) {
+			d["_hooks"] = []awsfake.Doc{{"LifecycleHookName": "drain", "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING", "HeartbeatTimeout": 300}}
+			for _, m := range d.Docs("Instances") {
+				m["ProtectedFromScaleIn"] = false
+			}
+		})
+		wants(t, "fewer", want(1), nil)
+		time.Sleep(5 * time.Minute)
+		wants(t, "not protected", len(g.read().Instances), 1)
+		hooks, err := g.client.DescribeLifecycleHooks(t.Context(), &autoscaling.DescribeLifecycleHooksInput{AutoScalingGroupName: name})
+		if err != nil || *hooks.LifecycleHooks[0].LifecycleHookName != "drain" || *hooks.LifecycleHooks[0].HeartbeatTimeout != 300 {
+			t.Errorf("%+v, %v", hooks, err)
+		}
+	})
+}

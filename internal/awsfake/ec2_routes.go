@@ -68,8 +68,10 @@ func modifyEndpoint(k *call) (Doc, error) {
 	})
 	after["groupSet"] = append(groups, added...)
 	for of, set := range map[string]string{"RouteTableId": "routeTableIdSet", "SubnetId": "subnetIdSet"} {
-		all := slices.Concat(after.Strs(set), k.in.Strs("Add"+of))
-		after[set] = slices.Compact(slices.Sorted(slices.Values(slices.DeleteFunc(all, func(one string) bool { return slices.Contains(k.in.Strs("Remove"+of), one) }))))
+		all := slices.Concat([]string{}, after.Strs(set), k.in.Strs("Add"+of))
+		all = slices.DeleteFunc(all, func(one string) bool { return slices.Contains(k.in.Strs("Remove"+of), one) })
+		slices.Sort(all)
+		after[set] = slices.Compact(all)
 	}
 	if text := k.in.Str("PolicyDocument"); text != "" {
 		after["policyDocument"] = text
@@ -96,7 +98,8 @@ func (c *Cloud) AddEndpoint(p Place, service, kind string, tags map[string]strin
 	c.enter(p)
 	id = c.fresh("vpce")
 	d := Doc{"vpcEndpointId": id, "vpcId": c.list(p, VPC, false)[0].Str("vpcId"), "serviceName": "com.amazonaws." + p.Region + "." + service,
-		"vpcEndpointType": kind, "state": "available", "ownerId": p.Account, "_tags": maps.Clone(tags)}
+		"vpcEndpointType": kind, "state": "available", "ownerId": p.Account,
+		"groupSet": []Doc{}, "subnetIdSet": []string{}, "routeTableIdSet": []string{}, "_tags": maps.Clone(tags)}
 	of, set, key := RouteTable, "routeTableIdSet", "routeTableId"
 	if kind == "Interface" {
 		of, set, key = Subnet, "subnetIdSet", "subnetId"
@@ -109,4 +112,15 @@ func (c *Cloud) AddEndpoint(p Place, service, kind string, tags map[string]strin
 	d[set] = members
 	c.plant(p, VPCEndpoint, id, d)
 	return id
+}
+
+// Share lets an account use a subnet of another. It sees its NACL and its routes
+// as little as it may change them.
+func (c *Cloud) Share(from, with Place) (subnet, vpc string) {
+	defer c.lock()()
+	s := c.list(from, Subnet, false)[0].Clone()
+	v := c.now(VPC.ARN(from, s.Str("vpcId"))).Clone()
+	c.plant(with, Subnet, s.Str("subnetId"), s)
+	c.plant(with, VPC, v.Str("vpcId"), v)
+	return s.Str("subnetId"), v.Str("vpcId")
 }

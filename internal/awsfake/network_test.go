@@ -1,6 +1,7 @@
 package awsfake_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -182,5 +183,107 @@ func TestAnEndpointIsPendingForAWhileAfterItsGroupsChanged(t *testing.T) {
 		wants(t, "subnets", len(now.SubnetIds), 3)
 		time.Sleep(15 * time.Second)
 		wants(t, "state", string(read().State), "available")
+	})
+}
+
+func TestAGatewayEndpointLeavesARouteTable(t *testing.T) {
+	in(t, awsfake.Settings{}, func(t *testing.T, c *awsfake.Cloud) {
+		client, id := ec2.NewFromConfig(admin(c, one)), c.AddEndpoint(one, "s3", "Gateway", map[string]string{"Role": "s3"})
+		before := c.Snapshot()
+		read := func() types.VpcEndpoint {
+			t.Helper()
+			out, err := client.DescribeVpcEndpoints(t.Context(), &ec2.DescribeVpcEndpointsInput{Filters: []types.Filter{{Name: aws.String("tag:Role"), Values: []string{"s3"}}}})
+			if err != nil || len(out.VpcEndpoints) != 1 {
+				t.Fatalf("%+v, %v", out, err)
+			}
+			return out.VpcEndpoints[0]
+		}
+		tables := read().RouteTableIds
+		wants(t, "service", *read().ServiceName, "com.amazonaws.eu-west-1.s3")
+		if _, err := client.ModifyVpcEndpoint(t.Context(), &ec2.ModifyVpcEndpointInput{VpcEndpointId: &id, RemoveRouteTableIds: tables}); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, "route tables", len(read().RouteTableIds), 0)
+		if _, err := client.ModifyVpcEndpoint(t.Context(), &ec2.ModifyVpcEndpointInput{VpcEndpointId: &id, AddRouteTableIds: tables}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		unchanged(t, c, before)
+	})
+}
+
+func TestEntriesOfAnACLAreReplacedAndDeletedAndTwentyAreAllowed(t *testing.T) {
+	in(t, awsfake.Settings{}, func(t *testing.T, c *awsfake.Cloud) {
+		client, acl := ec2.NewFromConfig(admin(c, one)), aws.String(c.All(one, awsfake.NetworkACL)[0].Str("networkAclId"))
+		before := c.Snapshot()
+		create := func(n int32) error {
+			_, err := client.CreateNetworkAclEntry(t.Context(), &ec2.CreateNetworkAclEntryInput{NetworkAclId: acl, RuleNumber: &n, Protocol: aws.String("6"), RuleAction: "deny", Egress: aws.Bool(true), CidrBlock: aws.String("0.0.0.0/0"), PortRange: &types.PortRange{From: aws.Int32(80), To: aws.Int32(90)}})
+			return err
+		}
+		remove := func(n int32) error {
+			_, err := client.DeleteNetworkAclEntry(t.Context(), &ec2.DeleteNetworkAclEntryInput{NetworkAclId: acl, RuleNumber: &n, Egress: aws.Bool(true)})
+			return err
+		}
+		for n := range int32(19) {
+			wants(t, "create", create(n+1), nil)
+		}
+		refused(t, "NetworkAclEntryLimitExceeded", create(50))
+		_, err := client.ReplaceNetworkAclEntry(t.Context(), &ec2.ReplaceNetworkAclEntryInput{NetworkAclId: acl, RuleNumber: aws.Int32(1), Protocol: aws.String("-1"), RuleAction: "allow", Egress: aws.Bool(true), Ipv6CidrBlock: aws.String("::/0")})
+		wants(t, "replace", err, nil)
+		out, err := client.DescribeNetworkAcls(t.Context(), &ec2.DescribeNetworkAclsInput{NetworkAclIds: []string{*acl}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range out.NetworkAcls[0].Entries {
+			switch *e.RuleNumber {
+			case 1:
+				wants(t, "replaced", aws.ToString(e.Ipv6CidrBlock)+string(e.RuleAction)+aws.ToString(e.CidrBlock), "::/0allow")
+			case 2:
+				wants(t, "ports", *e.PortRange.To, 90)
+			}
+		}
+		for n := range int32(19) {
+			wants(t, "delete", remove(n+1), nil)
+		}
+		refused(t, "InvalidNetworkAclEntry.NotFound", remove(1))
+		unchanged(t, c, before)
+		_, err = client.DeleteNetworkAcl(t.Context(), &ec2.DeleteNetworkAclInput{NetworkAclId: acl})
+		refused(t, "InvalidParameterValue", err)
+	})
+}
+
+func TestASharedSubnetBelongsToAnotherAccount(t *testing.T) {
+	in(t, awsfake.Settings{}, func(t *testing.T, c *awsfake.Cloud) {
+		client := ec2.NewFromConfig(admin(c, one))
+		subnet, vpc := c.Share(c.Enter(other), one)
+		out, err := client.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{SubnetIds: []string{subnet}})
+		if err != nil || *out.Subnets[0].OwnerId != other.Account {
+			t.Fatalf("%+v, %v", out, err)
+		}
+		acls, err := client.DescribeNetworkAcls(t.Context(), &ec2.DescribeNetworkAclsInput{Filters: []types.Filter{{Name: aws.String("vpc-id"), Values: []string{vpc}}}})
+		if err != nil || len(acls.NetworkAcls) != 0 {
+			t.Errorf("%+v, %v", acls, err)
+		}
+		_, err = client.CreateNetworkAcl(t.Context(), &ec2.CreateNetworkAclInput{VpcId: &vpc})
+		refused(t, "OperationNotPermitted", err)
+		wants(t, "its zone", state(t, client, c.Launch(one, 1, nil, awsfake.Doc{"subnetId": subnet})[0]), "running")
+	})
+}
+
+func TestTagsOfEC2AreAddedAndRemoved(t *testing.T) {
+	in(t, awsfake.Settings{}, func(t *testing.T, c *awsfake.Cloud) {
+		client, ids := ec2.NewFromConfig(admin(c, one)), c.Launch(one, 2, map[string]string{"Role": "web"})
+		before := c.Snapshot()
+		tags := []types.Tag{{Key: aws.String("mishap"), Value: aws.String("1")}}
+		_, err := client.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: ids, Tags: tags})
+		wants(t, "create", err, nil)
+		wants(t, "tags", fmt.Sprint(c.Get(one, awsfake.Instance, ids[1]).Map("_tags")), "map[Role:web mishap:1]")
+		wants(t, "needs", c.Calls("ec2:CreateTags")[0].Needs[1].Resource, awsfake.Instance.ARN(one, ids[1]))
+		wants(t, "asks for", c.Calls("ec2:CreateTags")[0].Needs[0].Context["aws:RequestTag/mishap"][0], "1")
+		_, err = client.DeleteTags(t.Context(), &ec2.DeleteTagsInput{Resources: ids, Tags: tags})
+		wants(t, "delete", err, nil)
+		unchanged(t, c, before)
+		_, err = client.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{"i-0000000000000dead"}, Tags: tags})
+		refused(t, "InvalidID", err)
 	})
 }

@@ -147,8 +147,22 @@ func TestABucketDeniesUntilTheDateOfItsPolicy(t *testing.T) {
 				}
 				return err
 			})
+		if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: aws.String("piped"), Body: io.MultiReader(strings.NewReader("in "), strings.NewReader("pieces")), ContentLength: aws.Int64(9)}); err != nil {
+			t.Fatal(err)
+		}
+		piped, err := client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: bucket, Key: aws.String("piped")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(piped.Body)
+		wants(t, "what came in pieces", string(body), "in pieces")
+		if _, err := client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: aws.String("piped")}); err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: bucket, Key: aws.String("piped")})
+		refused(t, "NotFound", err)
 		long := denial("s3:GetObject", "arn:aws:s3:::photos/"+strings.Repeat("x", 20480))
-		_, err := client.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: bucket, Policy: &long})
+		_, err = client.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: bucket, Policy: &long})
 		refused(t, "MalformedPolicy", err)
 		all, err := client.ListBuckets(t.Context(), nil)
 		if err != nil || len(all.Buckets) != 1 || *all.Buckets[0].Name != "photos" || *all.Buckets[0].BucketRegion != "eu-west-1" {

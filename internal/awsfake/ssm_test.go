@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"mishap/internal/awsfake"
 )
@@ -105,5 +106,54 @@ func TestAParameterThatOnlyOneRoleMayWrite(t *testing.T) {
 		wants(t, "below its path", put("/mishap/a", false), nil)
 		refused(t, "AccessDeniedException", put("/mishap/a", true))
 		refused(t, "AccessDeniedException", put("/mishap-2/a", false))
+	})
+}
+
+func TestParametersAreDescribedWithTheirTagsAndKeys(t *testing.T) {
+	in(t, awsfake.Settings{}, func(t *testing.T, c *awsfake.Cloud) {
+		client := ssm.NewFromConfig(admin(c, one))
+		put := func(input ssm.PutParameterInput) error {
+			input.Value = aws.String("v")
+			_, err := client.PutParameter(t.Context(), &input)
+			return err
+		}
+		role := []types.Tag{{Key: aws.String("Role"), Value: aws.String("vault")}}
+		wants(t, "tagged", put(ssm.PutParameterInput{Name: aws.String("/a/1"), Type: "SecureString", KeyId: aws.String("k-1"), Tags: role}), nil)
+		wants(t, "plain", put(ssm.PutParameterInput{Name: aws.String("b"), Type: "String"}), nil)
+		wants(t, "with a usual key", put(ssm.PutParameterInput{Name: aws.String("/a/2"), Type: "SecureString"}), nil)
+		refused(t, "ValidationException", put(ssm.PutParameterInput{Name: aws.String("/a/1"), Overwrite: aws.Bool(true), Tags: role}))
+		wants(t, "over", put(ssm.PutParameterInput{Name: aws.String("/a/2"), Overwrite: aws.Bool(true)}), nil)
+		describe := func(key, option, value string) (found string) {
+			t.Helper()
+			f := types.ParameterStringFilter{Key: &key, Values: []string{value}}
+			if option != "" {
+				f.Option = &option
+			}
+			out, err := client.DescribeParameters(t.Context(), &ssm.DescribeParametersInput{ParameterFilters: []types.ParameterStringFilter{f}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range out.Parameters {
+				found += fmt.Sprintf("%s %s v%d %s\n", *p.Name, p.Type, p.Version, aws.ToString(p.KeyId))
+			}
+			return found
+		}
+		wants(t, "by tag", describe("tag:Role", "", "vault"), "/a/1 SecureString v1 k-1\n")
+		wants(t, "by path", describe("Path", "", "/a"), "/a/1 SecureString v1 k-1\n/a/2 SecureString v2 alias/aws/ssm\n")
+		wants(t, "by type", describe("Type", "", "String"), "b String v1 \n")
+		wants(t, "by name", describe("Name", "BeginsWith", "/a/2"), "/a/2 SecureString v2 alias/aws/ssm\n")
+		needs := ""
+		for _, n := range c.Calls()[0].Needs {
+			needs += n.Action + " " + n.Resource + "\n"
+		}
+		wants(t, "needs", needs, "ssm:PutParameter arn:aws:ssm:eu-west-1:111111111111:parameter/a/1\nssm:AddTagsToResource arn:aws:ssm:eu-west-1:111111111111:parameter/a/1\nkms:Encrypt arn:aws:kms:eu-west-1:111111111111:key/k-1\n")
+		out, err := client.DeleteParameters(t.Context(), &ssm.DeleteParametersInput{Names: []string{"/a/1", "/none"}})
+		if err != nil || fmt.Sprint(out.DeletedParameters, out.InvalidParameters) != "[/a/1] [/none]" {
+			t.Errorf("%+v, %v", out, err)
+		}
+		got, err := client.GetParameters(t.Context(), &ssm.GetParametersInput{Names: []string{"/a/1", "b"}})
+		if err != nil || len(got.Parameters) != 1 || fmt.Sprint(got.InvalidParameters) != "[/a/1]" {
+			t.Errorf("%+v, %v", got, err)
+		}
 	})
 }

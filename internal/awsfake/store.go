@@ -97,42 +97,49 @@ func (c *Cloud) Snapshot(kinds ...Kind) string {
 	var lines []string
 	for arn, h := range c.docs {
 		if d := c.now(arn); d != nil && (len(kinds) == 0 || slices.Contains(kinds, h.kind)) {
-			text, err := json.Marshal(lasting(d))
-			if err != nil {
-				panic(fmt.Sprintf("write %s: %v", arn, err)) // a document that cannot be sent either
-			}
-			lines = append(lines, arn+" "+string(text))
+			lines = append(lines, arn+" "+written(d))
 		}
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
 }
 
-// lasting leaves out what differs each time, the order of lists too.
+// lasting leaves out what differs each time, the order of lists too, and what is
+// empty.
 func lasting(v any) any {
 	switch v := v.(type) {
 	case Doc:
 		all := map[string]any{}
 		for key, value := range v {
 			_, isTime := value.(time.Time)
-			if !isTime && !slices.Contains([]string{"networkAclAssociationId", "routeTableAssociationId", "RevisionId", "_turn"}, key) {
-				all[key] = lasting(value)
+			if isTime || slices.Contains([]string{"networkAclAssociationId", "routeTableAssociationId", "RevisionId", "_turn"}, key) {
+				continue
+			}
+			if text := written(value); !slices.Contains([]string{`""`, "null", "[]", "{}"}, text) {
+				all[key] = json.RawMessage(text)
 			}
 		}
 		return all
 	case []Doc:
 		all := []string{}
 		for _, one := range v {
-			text, err := json.Marshal(lasting(one))
-			if err != nil {
-				panic(fmt.Sprintf("write %v: %v", one, err)) // a document that cannot be sent either
-			}
-			all = append(all, string(text))
+			all = append(all, written(one))
 		}
 		slices.Sort(all)
 		return json.RawMessage("[" + strings.Join(all, ",") + "]")
+	case []string:
+		return slices.Sorted(slices.Values(v))
 	}
 	return v
+}
+
+// written is what lasts of a value, as text.
+func written(v any) string {
+	text, err := json.Marshal(lasting(v))
+	if err != nil {
+		panic(fmt.Sprintf("write %v: %v", v, err)) // which could not be sent either
+	}
+	return string(text)
 }
 
 // lock also lets happen what is due.
