@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -16,10 +17,8 @@ import (
 	"mishap/internal/keeper"
 	"mishap/internal/ledger"
 	"mishap/internal/member"
+	"mishap/internal/revert"
 )
-
-// aidWithin is how long a first revert may take.
-const aidWithin = 30 * time.Second
 
 // aid is the first revert of what one dead keeper left. It is made from the undo
 // file alone: it asks no ledger and writes nothing, so that neither a ledger that
@@ -102,55 +101,119 @@ func (a *Aider) Aiding(ctx context.Context, which string) (end func()) {
 	return func() { cancel(); <-ended }
 }
 
-// revert makes one attempt on each.
+// revert reverts all that is left.
 func (one *aid) revert(ctx context.Context, a *Aider) {
 	defer close(one.over)
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	for _, h := range one.undo.Outstanding() {
-		all.Go(func() {
-			_, err := within.Call(ctx, aidWithin, "revert", func(ctx context.Context) (mishap.Reverted, error) {
-				return a.revertHeld(ctx, h)
-			})
-			if err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				one.left = append(one.left, mishap.StillIn(fmt.Errorf("revert %s on %s of run %s: %w", h.Fault, h.Target.Label(), one.undo.Run, err)))
-			}
-		})
-	}
-	all.Wait()
+	one.left = a.revertHeld(ctx, one.undo.Run, one.undo.Outstanding())
 }
 
-// revertHeld reverts from an undo file, unless the thing is another run's by now.
-func (a *Aider) revertHeld(ctx context.Context, h keeper.Held) (mishap.Reverted, error) {
-	injector, err := a.restore(h.Injection)
-	if err != nil {
-		return mishap.Reverted{}, err
+// revertHeld reverts from an undo file, side by side, and says what is left. Each
+// has one attempt, and more only where its kind says that reverting takes a while,
+// or that what is read may be of before.
+func (a *Aider) revertHeld(ctx context.Context, run string, all []keeper.Held) (left []error) {
+	var injections []mishap.Injection
+	for _, h := range all {
+		injections = append(injections, h.Injection)
 	}
-	if ledger.IsPostgres(a.settings.Ledger) && !h.Target.Where.Local() { // another machine may have taken the run over
+	still := func(in mishap.Injection, err error) {
+		left = append(left, mishap.StillIn(fmt.Errorf("revert %s on %s of run %s: %w", in.Fault, in.Target.Label(), run, err)))
+	}
+	var settling revert.Settling
+	unknown := map[string]mishap.Injection{}
+	for _, in := range injections {
+		unknown[in.ID] = in
+	}
+	whole := revert.Reverter{
+		Attempt: func(some []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+			began := time.Now()
+			return settling.Look(some, began, a.attempt(ctx, some))
+		},
+		Tell: func(r revert.Result) {
+			if r.Err == nil || r.GaveUp {
+				delete(unknown, r.ID)
+			}
+			if r.GaveUp {
+				still(r.Injection, r.Err)
+			}
+		},
+	}.All(ctx, mishap.Calls(injections), nil)
+	if !whole {
+		for _, in := range injections {
+			if _, is := unknown[in.ID]; is {
+				still(in, ctx.Err())
+			}
+		}
+	}
+	return left
+}
+
+// attempt makes one attempt on injections that one call takes.
+func (a *Aider) attempt(ctx context.Context, some []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+	replies, err := within.Call(ctx, mishap.CallWithin, "revert", func(ctx context.Context) ([]mishap.Reply[mishap.Reverted], error) {
+		return a.revertEach(ctx, some), nil
+	})
+	if err != nil {
+		return mishap.Same[mishap.Reverted](len(some), err)
+	}
+	return replies
+}
+
+// revertEach reverts those whose things are not another run's by now.
+func (a *Aider) revertEach(ctx context.Context, some []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+	injector, err := a.restore(some[0])
+	if err != nil {
+		return mishap.Same[mishap.Reverted](len(some), err)
+	}
+	replies := make([]mishap.Reply[mishap.Reverted], len(some))
+	var free []mishap.Injection
+	var at []int
+	for i, in := range some {
+		why, unlock, err := a.free(ctx, in)
+		defer unlock()
+		if why == "" && err == nil {
+			free, at = append(free, in), append(at, i)
+			continue
+		}
+		replies[i] = mishap.Reply[mishap.Reverted]{Value: mishap.Reverted{State: mishap.InjectionSuperseded, Detail: why}, Err: err}
+	}
+	if free == nil {
+		return replies
+	}
+	for n, r := range mishap.RevertAll(ctx, injector, free) {
+		replies[at[n]] = r
+	}
+	return replies
+}
+
+// free locks the things of an injection on this machine, or says why they are not
+// to be touched: another machine may have taken the run over, or another process
+// of this one have them.
+func (a *Aider) free(ctx context.Context, in mishap.Injection) (why string, unlock func(), err error) {
+	var locks []io.Closer
+	unlock = func() {
+		for _, lock := range locks {
+			_ = lock.Close()
+		}
+	}
+	if ledger.IsPostgres(a.settings.Ledger) && !in.Target.Where.Local() {
 		book, err := a.member.Ledger(ctx)
 		if err != nil {
-			return mishap.Reverted{}, err
+			return "", unlock, err
 		}
-		if why, err := a.yield(ctx, book, h.Injection); why != "" || err != nil {
-			return mishap.Reverted{State: mishap.InjectionSuperseded, Detail: why}, err
+		if why, err := a.yield(ctx, book, in); why != "" || err != nil {
+			return why, unlock, err
 		}
 	}
-	for _, key := range h.Keys {
-		lock, err := keeper.LockHost(keeper.Claim{Thing: key.Thing, Run: h.Run, PID: os.Getpid(), Server: os.Getpid(), State: a.settings.State})
+	for _, key := range in.Keys {
+		lock, err := keeper.LockHost(keeper.Claim{Thing: key.Thing, Run: in.Run, PID: os.Getpid(), Server: os.Getpid(), State: a.settings.State})
 		if keeper.Living(err) {
-			return mishap.Reverted{}, err
+			return "", unlock, err
 		}
 		if err == nil { // what else is wrong with a lock keeps no revert from being made
-			defer lock.Close()
+			locks = append(locks, lock)
 		}
 	}
-	r, err := injector.Revert(ctx, h.Injection)
-	if err == nil {
-		err = r.Unsettled() // what is not back yet is asked again by who takes the run over
-	}
-	return r, err
+	return "", unlock, nil
 }
 
 // aided waits for the first reverts that are meant, and says what is left of them;

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"mishap"
-	within "mishap/internal/bounded"
 	"mishap/internal/keeper"
 )
 
@@ -40,24 +38,13 @@ func (a *Aider) Discard(ctx context.Context, run *mishap.Run, injections []misha
 	return keeper.Remove(a.settings.State, run.ID)
 }
 
-// revertUnsure makes one attempt on each that the run does not say is out, side by
-// side.
+// revertUnsure reverts what the run does not say is out.
 func (a *Aider) revertUnsure(ctx context.Context, run *mishap.Run, all []keeper.Held) error {
-	problems := make([]error, len(all))
-	var side sync.WaitGroup
-	for i, h := range all {
-		if known := run.Injection(h.ID); known != nil && known.State.Settled() {
-			continue
+	var unsure []keeper.Held
+	for _, h := range all {
+		if known := run.Injection(h.ID); known == nil || !known.State.Settled() {
+			unsure = append(unsure, h)
 		}
-		side.Go(func() {
-			_, err := within.Call(ctx, aidWithin, "revert", func(ctx context.Context) (mishap.Reverted, error) {
-				return a.revertHeld(ctx, h)
-			})
-			if err != nil {
-				problems[i] = mishap.StillIn(fmt.Errorf("revert %s on %s of run %s: %w", h.Fault, h.Target.Label(), run.ID, err))
-			}
-		})
 	}
-	side.Wait()
-	return errors.Join(problems...)
+	return errors.Join(a.revertHeld(ctx, run.ID, unsure)...)
 }

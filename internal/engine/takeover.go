@@ -202,7 +202,8 @@ func (t *Takeover) resume(ctx context.Context, lost Orphan, o RunOptions) (*mish
 // awaitKeeper lets a keeper that still reverts finish, unless somebody stops who
 // waits for it: what is in is left to the keeper then.
 func (t *Takeover) awaitKeeper(ctx context.Context, run string, stops <-chan runner.Stop) error {
-	ctx, cancel := context.WithTimeout(ctx, t.settings.RevertWithin.Std()+time.Minute)
+	undo, _ := keeper.UndoOf(t.settings.State, run)
+	ctx, cancel := context.WithTimeout(ctx, max(t.settings.RevertWithin.Std(), undo.RevertTakes())+time.Minute)
 	defer cancel()
 	for {
 		files, _ := keeper.ReadUndo(t.settings.State) // what cannot be read has no keeper that could be known

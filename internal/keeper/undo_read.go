@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -67,6 +68,15 @@ func (u Undo) Outstanding() []Held {
 		}
 	}
 	return out
+}
+
+// RevertTakes is how long reverting what is in may take, as the kinds of its faults
+// say.
+func (u Undo) RevertTakes() (longest time.Duration) {
+	for _, h := range u.Outstanding() {
+		longest = max(longest, h.Injection.RevertTakes.Std()+h.Settles.Std())
+	}
+	return longest
 }
 
 // ReadUndo reads all undo files of a state directory. Each stands alone: what

@@ -25,14 +25,14 @@ func TestAReportSaysThatAFaultEndedByItself(t *testing.T) {
 
 func TestAPlanSaysWhatBecomesOfAFaultOfEachClass(t *testing.T) {
 	for class, want := range map[mishap.Class]string{
-		mishap.Reversible:     "to revert api:Undo keeper",
+		mishap.Reversible:     "to revert api:Undo takes up to 15m until it is back",
 		mishap.SelfRecovering: "nothing is undone: it recovers by itself, and is looked at (api:Undo)",
 		mishap.Expiring:       "api:Undo; it ends by itself as well",
 		mishap.Irreversible:   "THERE IS NO UNDO",
 	} {
 		all := kinds()
 		for name, k := range all {
-			k.Class, k.Undo = class, []string{"api:Undo"}
+			k.Class, k.Undo, k.RevertTakes = class, []string{"api:Undo"}, 15*time.Minute
 			all[name] = k
 		}
 		var out bytes.Buffer

@@ -135,6 +135,9 @@ func planKind(p *page, f mishap.Fault, kinds map[string]mishap.InjectorKind) {
 		revert += "; it ends by itself as well, at a time that is fixed when it is injected"
 	}
 	p.labelled(4, 12, "to revert", revert)
+	if kind.RevertTakes > 0 {
+		p.labelled(4, 12, "takes", fmt.Sprintf("up to %s until it is back; after that it is stranded", mishap.Duration(kind.RevertTakes)))
+	}
 	switch kind.Keeper {
 	case mishap.KeeperProcess:
 		p.labelled(4, 12, "keeper", "a process beside mishap, which reverts within 1s of its death and 5s of its freeze")
