@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -14,14 +15,17 @@ import (
 // requests 1 % fail.
 func TestHarmIsNotDilutedByRequestsThatItCauses(t *testing.T) {
 	for name, x := range map[string]struct {
-		polls int
-		harm  float64
-		want  Outcome
-		doubt bool
+		polls  int
+		harm   float64
+		unlike float64 // how much more often some users come
+		want   Outcome
+		doubt  bool
 	}{
-		"no harm":                   {1, 0, Held, false},
-		"no harm, and more polls":   {9, 0, Held, false},
-		"harm, hidden behind polls": {9, 0.15, Continue, true},
+		"no harm":                         {1, 0, 1, Held, false},
+		"no harm, and more polls":         {9, 0, 1, Held, false},
+		"harm, hidden behind polls":       {9, 0.15, 1, Continue, true},
+		"no harm, and few who come often": {4, 0, 3, Held, false},
+		"harm, and few who come often":    {4, 0.15, 3, Continue, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(5, 6))
@@ -30,7 +34,7 @@ func TestHarmIsNotDilutedByRequestsThatItCauses(t *testing.T) {
 				t.Fatal(err)
 			}
 			buy := func(arm slots.Arm, came time.Time, fails float64, polls int) {
-				p, bad := slots.Place{Arm: arm, Slot: slots.Of(r.Uint64(), 400)}, r.Float64() < fails
+				p, bad := slots.Place{Arm: arm, Slot: uint32(400 * math.Pow(r.Float64(), x.unlike))}, r.Float64() < fails
 				b.Add(p, came, slots.Count{N: 1, Y: uint32(boolInt(bad))})
 				b.Trial(p, came, bad)
 				if !bad {
