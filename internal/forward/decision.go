@@ -126,7 +126,7 @@ func (d *decision) watch(f *Fault, r request) {
 	case said.run != w.Run || said.arm == NoArm || !said.hasToken:
 		w.Others()
 	case f.rule.Share.picks(r, said.id):
-		w.Met(said.id)
+		w.Met(said.id, slices.ContainsFunc(d.set.faults, func(g *Fault) bool { return g.rule.Match.Member.Run == w.Run }))
 	}
 }
 

@@ -39,8 +39,9 @@ type Rule struct {
 // same Match and Share does that is confined to an arm, so that of control it is known who would have been hit.
 type Watch struct {
 	Run string // whose arms
-	// Met is called with each of those as it comes, and must not hold it up: with its id, or "" if it has none, or several.
-	Met func(id string)
+	// Met is called with each of those as it comes, and must not hold it up: with its id, or "" if it has none, or several, and
+	// with whether a fault of the run is in force.
+	Met func(id string, inForce bool)
 	// Others is called with a request that would be hit but is in no arm of the run, as far as it says.
 	Others func()
 }

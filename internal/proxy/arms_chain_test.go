@@ -192,6 +192,7 @@ func TestWhatIsToldToMeetTheFaultIsWhatItHits(t *testing.T) {
 			if _, err := c.SetInjecting(t.Context(), "a", registry.Injecting{Run: "r", At: time.Now()}); err != nil {
 				t.Fatal(err)
 			}
+			c.visit("/pay", 0, 50) // the fault is not in yet: nobody met it
 			f := confined("f", effect(experimentToken))
 			f.Proxy, f.Share, f.Seed = "pays", .5, 3
 			c.put(f)
@@ -206,14 +207,14 @@ func TestWhatIsToldToMeetTheFaultIsWhatItHits(t *testing.T) {
 			if joined.Since.Met.Experiment != hit.Requests || hit.Requests == 0 || joined.Since.Met.Control == 0 || joined.Foreign+joined.Late != 0 || joined.Failed != "" {
 				t.Errorf("joined %+v; the fault hit %d", joined, hit.Requests)
 			}
-			if of := joined.Since.Of; of.Control+of.Experiment != 180 || met.NoID+met.Lost+met.Other != 0 {
+			if of := joined.Since.Of; of.Control+of.Experiment != 230 || met.NoID+met.Lost+met.Other != 0 {
 				t.Errorf("of %+v, met %+v", of, met)
 			}
 			control, experiment := c.sums("ok")
 			if n := float64(hit.Requests); experiment[0] != n || experiment[1] != n || control[0] != float64(joined.Since.Met.Control) || control[1] != 0 {
 				t.Errorf("rows: control %v, experiment %v", control, experiment)
 			}
-			if control, experiment = c.sums("ok all"); control[0]+experiment[0] != 180 || experiment[1] != float64(hit.Requests) {
+			if control, experiment = c.sums("ok all"); control[0]+experiment[0] != 230 || experiment[1] != float64(hit.Requests) {
 				t.Errorf("rows of all: control %v, experiment %v", control, experiment)
 			}
 		})

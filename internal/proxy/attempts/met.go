@@ -33,7 +33,7 @@ type Met struct {
 	Proxy string    `json:"proxy"`
 	Since time.Time `json:"since"`          // when the watch began; another one means that what came between is not known
 	Seq   uint64    `json:"seq"`            // ask for what comes after it
-	IDs   []string  `json:"ids"`            // of the requests, as their edge gave them; one that calls twice is here twice
+	IDs   []string  `json:"ids"`            // of the requests, as their edge gave them; one that calls twice is here twice. Before one that came while no fault was in force is fault.Early
 	More  bool      `json:"more"`           // there are others: ask again at once
 	Lost  uint64    `json:"lost"`           // so far: ids that came too fast to be kept
 	NoID  uint64    `json:"noID"`           // so far: requests of an arm that had no id, or several, though they met the fault
@@ -67,7 +67,7 @@ type metWatch struct {
 }
 
 // metID is an id as it is kept, with zeros behind it.
-type metID [forward.MaxID]byte
+type metID [len(fault.Early) + forward.MaxID]byte
 
 // Watch begins a watch, or goes on with it, and gives what it has seen.
 func (m *MetWatches) Watch(ask MetWatch) (Met, error) {
@@ -161,13 +161,16 @@ func (m *MetWatches) Close() {
 }
 
 // met keeps the id of a request. What is no id of any edge is kept from nobody: it is a request without one.
-func (w *metWatch) met(id string) {
+func (w *metWatch) met(id string, inForce bool) {
 	var kept metID
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if id == "" || len(id) > len(kept) || strings.Trim(id, "0123456789abcdefghijklmnopqrstuvwxyz.") != "" {
+	if id == "" || len(id) > forward.MaxID || strings.Trim(id, "0123456789abcdefghijklmnopqrstuvwxyz.") != "" {
 		w.noID++
 		return
+	}
+	if !inForce {
+		id = fault.Early + id
 	}
 	copy(kept[:], id)
 	if len(w.ring) < keptMet {

@@ -98,6 +98,9 @@ func partOf(list []CountRow, r CountRow) int {
 // Part is the number of a row's part among those that rows are confined to; -1 if the row is of all requests.
 func (c *Counts) Part(r CountRow) int { return partOf(c.confined(), r) }
 
+// Early is before the id of a request that came to a fault's proxy while no fault of its run was in force there.
+const Early = "~"
+
 // All is behind the name of a row of all requests.
 const All = " all"
 

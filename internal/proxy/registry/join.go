@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"mishap/internal/forward"
@@ -55,7 +56,7 @@ func (p *PerArm) add(arm int) {
 // Meeting tells arms which of their requests met the fault.
 type Meeting struct {
 	Run string   `json:"run"`
-	Met []string `json:"met"` // ids, at most MaxMeeting of them
+	Met []string `json:"met"` // ids, at most MaxMeeting of them, as those who know gave them
 	// Through says that of the requests in buckets up to this one all are told. It is a bucket that was over before those who
 	// know were asked.
 	Through uint64 `json:"through"`
@@ -107,6 +108,7 @@ func (b *armsBook) meet(m Meeting, now time.Time) (Joined, error) {
 func (b *armsBook) met(id string) {
 	j := b.join
 	j.told.Told++
+	id, early := strings.CutPrefix(id, fault.Early)
 	mark, ok := j.ids.Mark(id)
 	number, i := int64(mark>>markShift), int(mark&(1<<markShift-1))
 	var requests []armRequest
@@ -126,12 +128,18 @@ func (b *armsBook) met(id string) {
 		j.told.Foreign++
 		return
 	}
-	if r := &requests[i]; !r.has(met) {
-		r.is |= met
-		if number < j.through {
-			b.countMet(r, number)
-		}
+	r := &requests[i]
+	counted := b.counts(r, number)
+	r.set(met, true)
+	r.set(inForce, r.has(inForce) || !early)
+	if number < j.through && !counted && b.counts(r, number) {
+		b.countMet(r, number)
 	}
+}
+
+// counts says whether a request counts as one that met the fault: since the injection, only if that was in force by then.
+func (b *armsBook) counts(r *armRequest, number int64) bool {
+	return r.has(met) && (r.has(inForce) || b.units.phaseOf(r, b.came(r, number)) == inBaseline)
 }
 
 // joinNext counts the oldest bucket that is not joined.
@@ -144,7 +152,7 @@ func (b *armsBook) joinNext() {
 		if when := b.units.phaseOf(r, b.came(r, number)); when != inNeither {
 			j.counts[when].Of.add(r.arm())
 		}
-		if r.has(met) {
+		if b.counts(r, number) {
 			b.countMet(r, number)
 		}
 	}

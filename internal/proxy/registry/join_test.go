@@ -28,6 +28,32 @@ func (l ledger) meet(at time.Duration, through uint64, ids ...string) registry.J
 	return l.Meet(through, l.start.Add(at), ids...)
 }
 
+// TestWhatCameBeforeTheFaultWasInForceDidNotMeetIt, of either arm, until it comes again; in the baseline it would have.
+func TestWhatCameBeforeTheFaultWasInForceDidNotMeetIt(t *testing.T) {
+	l := newLedger(counting(exposed))
+	early := func(ids ...string) (list []string) {
+		for _, id := range ids {
+			list = append(list, fault.Early+id)
+		}
+		return list
+	}
+	usual := l.passing(forward.Control, 1, 10*ms, 3*ms, 200)
+	l.meet(width, 1, early(usual)...)
+	l.injecting(t, 2*width, 2*width)
+	control, once, twice := l.passing(forward.Control, 2, 2*width, 3*ms, 200), l.passing(forward.Experiment, 3, 2*width, 3*ms, 200), l.passing(forward.Experiment, 4, 2*width, 3*ms, 503)
+	l.meet(3*width, 3, early(control, once, twice)...)
+	if c, e := l.sums(3*width, "ok"); c != [4]float64{0, 0, 1, 0} || e != [4]float64{} {
+		t.Errorf("before it is in force: control %v, experiment %v", c, e)
+	}
+	j := l.meet(3*width, 3, twice, twice, fault.Early+twice, usual)
+	if c, e := l.sums(3*width, "ok"); c != [4]float64{0, 0, 1, 0} || e != [4]float64{1, 1, 0, 0} {
+		t.Errorf("control %v, experiment %v", c, e)
+	}
+	if j.Since.Met != (registry.PerArm{Experiment: 1}) || j.Before.Met != (registry.PerArm{Control: 1}) || j.Foreign+j.Late != 0 {
+		t.Errorf("joined %+v", j)
+	}
+}
+
 func TestOnlyWhatMetTheFaultIsInRowsAndAllIsBesideThem(t *testing.T) {
 	l := newLedger(counting(exposed))
 	l.limits(t, "p50", 10*ms, 12*ms)

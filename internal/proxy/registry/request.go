@@ -34,6 +34,7 @@ const (
 	limited // 429
 	sealed  // its answer could not be looked at
 	met     // it met the fault, or would have
+	inForce // and by then the fault was in
 )
 
 func (r *armRequest) set(s requestState, yes bool) {
