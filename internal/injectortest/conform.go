@@ -69,13 +69,13 @@ type World struct {
 // run is the id of the run that all injections of the suite belong to.
 const run = "conform"
 
-// Conform tests every guarantee. A fault without an undo is held to what can be
-// asked of it.
+// Conform tests every guarantee. A fault that cannot be undone, or recovers by
+// itself, is held to what can be asked of it.
 func Conform(t *testing.T, w World) {
 	for _, rule := range rules() {
 		t.Run(rule.name, func(t *testing.T) {
-			if w.Kind.Class == mishap.Irreversible && rule.undoes {
-				t.Skip("the fault has no undo")
+			if c := w.Kind.Class; rule.undoes && (c == mishap.Irreversible || c == mishap.SelfRecovering) {
+				t.Skip("nothing of the fault is undone")
 			}
 			if rule.own {
 				rule.check(t, w, mishap.Fault{})

@@ -1,0 +1,281 @@
+package aws_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mishap"
+	"mishap/injectors/aws"
+	"mishap/internal/awsfake"
+	"mishap/internal/revert"
+)
+
+// trials are the rows, by fault.
+func trials() map[string]tried {
+	return map[string]tried{
+		"ec2-stop": {
+			put: putInstances,
+			others: func(c *awsfake.Cloud, at awsfake.Place) {
+				for _, i := range meantInstances(c, at) {
+					c.Edit(at, awsfake.Instance, i, func(d awsfake.Doc) {
+						d["instanceState"], d["_turn"] = awsfake.Doc{"code": 16, "name": "running"}, 0
+					})
+				}
+			},
+			remove: removeInstances,
+		},
+	}
+}
+
+func putInstances(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+	c.Launch(at, 2, map[string]string{"Role": "payments"})
+	c.Launch(at, 1, map[string]string{"Role": "checkout"})
+	return `{"tags": {"Role": "payments"}}`, ""
+}
+
+func meantInstances(c *awsfake.Cloud, at awsfake.Place) (ids []string) {
+	for _, i := range c.All(at, awsfake.Instance) {
+		if i.Map("_tags")["Role"] == "payments" {
+			ids = append(ids, i.Str("instanceId"))
+		}
+	}
+	return ids
+}
+
+func removeInstances(c *awsfake.Cloud, at awsfake.Place) {
+	for _, i := range c.All(at, awsfake.Instance) {
+		if i.Map("_tags")["Role"] == "payments" {
+			c.Drop(at, awsfake.Instance, i.Str("instanceId"))
+			c.Drop(at, awsfake.NetworkInterface, i.Str("_nic"))
+		}
+	}
+}
+
+func TestEveryFaultHasARowOfTrials(t *testing.T) {
+	rows := trials()
+	for _, k := range aws.Catalog(aws.Deps{}) {
+		if _, has := rows[k.Name]; !has {
+			t.Errorf("%s has none", k.Name)
+		}
+		delete(rows, k.Name)
+	}
+	for name := range rows {
+		t.Errorf("%s is no fault", name)
+	}
+}
+
+// speeds are how an AWS may be: at once, or as slow as EC2 and showing the past for
+// nearly as long as the fault settles. The rest of that is for calls that act late.
+func speeds(k mishap.InjectorKind) map[string]awsfake.Settings {
+	slow := awsfake.Slow()
+	slow.Stale = max(0, k.Settles-2*late)
+	return map[string]awsfake.Settings{"at once": {}, "slow and stale": slow}
+}
+
+// late is how late a call may act whose answer was lost.
+const late = time.Second
+
+// everyTrial runs a trial of each fault in an AWS of each speed, on time of its own.
+func everyTrial(t *testing.T, try func(t *testing.T, name string, s awsfake.Settings)) {
+	for _, name := range slices.Sorted(maps.Keys(trials())) {
+		for speed, s := range speeds(kind(aws.Deps{}, name)) {
+			t.Run(name+"/"+speed, func(t *testing.T) {
+				t.Parallel()
+				try(t, name, s)
+			})
+		}
+	}
+}
+
+func bubble(t *testing.T, what string, try func(t *testing.T)) {
+	t.Helper()
+	if t.Failed() {
+		return // what went wrong once goes wrong many times
+	}
+	defer func() {
+		if t.Failed() {
+			t.Logf("that was with %s", what)
+		}
+	}()
+	synctest.Test(t, try)
+}
+
+func TestAFaultIsInForceAndThenAllIsAsItWas(t *testing.T) {
+	everyTrial(t, func(t *testing.T, name string, s awsfake.Settings) {
+		bubble(t, "nothing wrong", func(t *testing.T) {
+			one, settling := newTrial(t, name, s), &revert.Settling{}
+			if err := one.inject(t.Context(), settling); err != nil {
+				t.Fatalf("inject: %v", err)
+			}
+			one.verified(mishap.Yes)
+			one.cloud.Forget()
+			one.restored(one.revert(t.Context(), settling))
+		})
+	})
+}
+
+// fates are what may become of any call.
+func fates() map[string]awsfake.Fate {
+	return map[string]awsfake.Fate{
+		"a call that was throttled":                 awsfake.FailsBefore("RequestLimitExceeded"),
+		"a call that was refused":                   awsfake.FailsBefore("UnauthorizedOperation"),
+		"a call that failed before":                 awsfake.FailsBefore("InternalError"),
+		"a call that failed after":                  awsfake.FailsAfter("InternalError"),
+		"a call that was lost":                      awsfake.LosesCall(),
+		"an answer that was lost":                   awsfake.LosesAnswer(),
+		"an answer that came late":                  awsfake.AnswersLate(4 * time.Second),
+		"an answer that nobody waited for":          awsfake.AnswersLate(time.Minute),
+		"an answer that was lost, and it acts late": awsfake.ActsLate(late),
+	}
+}
+
+// callsOf are the numbers of the calls of a whole trial that differ: of each action
+// the first two to inject, and to revert.
+func callsOf(t *testing.T, name string, s awsfake.Settings) (numbers []int) {
+	bubble(t, "nothing wrong", func(t *testing.T) {
+		one, settling := newTrial(t, name, s), &revert.Settling{}
+		made := 0
+		var mu sync.Mutex
+		seen, phase := map[string]int{}, "inject"
+		one.cloud.Judge(func(c awsfake.Call) awsfake.Fate {
+			mu.Lock()
+			defer mu.Unlock()
+			made++
+			if seen[phase+c.Action]++; seen[phase+c.Action] <= 2 {
+				numbers = append(numbers, made)
+			}
+			return awsfake.Fate{}
+		})
+		_ = one.inject(t.Context(), settling)
+		phase = "revert"
+		one.revert(t.Context(), settling)
+	})
+	return numbers
+}
+
+// TestWhateverBecomesOfOneCallAllIsAsItWas goes through the calls of a whole trial,
+// and all fates.
+func TestWhateverBecomesOfOneCallAllIsAsItWas(t *testing.T) {
+	everyTrial(t, func(t *testing.T, name string, s awsfake.Settings) {
+		calls := callsOf(t, name, s)
+		for what, fate := range fates() {
+			for _, n := range calls {
+				bubble(t, fmt.Sprintf("%s: call %d", what, n), func(t *testing.T) {
+					one, settling := newTrial(t, name, s), &revert.Settling{}
+					made := one.nth(n, fate)
+					_ = one.inject(t.Context(), settling) // whatever it says
+					ended := one.revert(t.Context(), settling)
+					time.Sleep(fate.EffectAfter)
+					one.restored(ended)
+					if made.Load() < int64(n) {
+						t.Errorf("there were %d calls only", made.Load())
+					}
+				})
+			}
+		}
+	})
+}
+
+// TestAProcessMayEndAtAnyCallAndAllIsAsItWas is about one that dies just before a
+// call, or before it hears the answer; another goes on from the records alone.
+func TestAProcessMayEndAtAnyCallAndAllIsAsItWas(t *testing.T) {
+	everyTrial(t, func(t *testing.T, name string, s awsfake.Settings) {
+		calls := callsOf(t, name, s)
+		for what, fate := range map[string]awsfake.Fate{"a crash before": awsfake.LosesCall(), "a crash after": awsfake.LosesAnswer()} {
+			for _, n := range calls {
+				bubble(t, fmt.Sprintf("%s call %d", what, n), func(t *testing.T) {
+					one, settling := newTrial(t, name, s), &revert.Settling{}
+					process, dies := context.WithCancel(t.Context())
+					defer dies()
+					fate.Then = dies
+					made := one.nth(n, fate)
+					if one.inject(process, settling) == nil || process.Err() == nil {
+						one.revert(process, settling)
+					}
+					one.restored(one.revert(t.Context(), &revert.Settling{}))
+					if made.Load() < int64(n) {
+						t.Errorf("there were %d calls only", made.Load())
+					}
+				})
+			}
+		}
+	})
+}
+
+func TestWhatOthersChangedMeanwhileStays(t *testing.T) {
+	everyTrial(t, func(t *testing.T, name string, s awsfake.Settings) {
+		others := trials()[name].others
+		if others == nil {
+			t.Skip("nobody else can change it")
+		}
+		var theirs string
+		bubble(t, "no fault", func(t *testing.T) {
+			one := newTrial(t, name, s)
+			others(one.cloud, here)
+			theirs = one.cloud.Snapshot()
+		})
+		bubble(t, "a fault", func(t *testing.T) {
+			one, settling := newTrial(t, name, s), &revert.Settling{}
+			if err := one.inject(t.Context(), settling); err != nil {
+				t.Fatalf("inject: %v", err)
+			}
+			one.verified(mishap.Yes)
+			others(one.cloud, here)
+			time.Sleep(s.Stale)
+			one.revert(t.Context(), settling)
+			one.same(one.cloud.Snapshot(), theirs)
+		})
+	})
+}
+
+func TestWhatIsNoMoreIsGoneAndNothingElseIsLeft(t *testing.T) {
+	everyTrial(t, func(t *testing.T, name string, s awsfake.Settings) {
+		remove := trials()[name].remove
+		if remove == nil {
+			t.Skip("it cannot go")
+		}
+		var without string
+		bubble(t, "no fault", func(t *testing.T) {
+			one := newTrial(t, name, s)
+			remove(one.cloud, here)
+			without = one.cloud.Snapshot()
+		})
+		bubble(t, "a fault", func(t *testing.T) {
+			one, settling := newTrial(t, name, s), &revert.Settling{}
+			if err := one.inject(t.Context(), settling); err != nil {
+				t.Fatalf("inject: %v", err)
+			}
+			remove(one.cloud, here)
+			time.Sleep(s.Stale)
+			for id, r := range one.revert(t.Context(), settling) {
+				if r.State != mishap.InjectionGone {
+					t.Errorf("%s is %q (%s)", id, r.State, r.Detail)
+				}
+			}
+			one.same(one.cloud.Snapshot(), without)
+		})
+	})
+}
+
+func TestInjectingAndRevertingTwiceIsOnce(t *testing.T) {
+	everyTrial(t, func(t *testing.T, name string, s awsfake.Settings) {
+		bubble(t, "each call twice", func(t *testing.T) {
+			one, settling := newTrial(t, name, s), &revert.Settling{}
+			for range 2 {
+				if err := one.inject(t.Context(), settling); err != nil {
+					t.Fatalf("inject: %v", err)
+				}
+				one.verified(mishap.Yes)
+				one.cloud.Forget()
+			}
+			one.restored(one.revert(t.Context(), settling))
+			one.restored(one.revert(t.Context(), settling))
+		})
+	})
+}
