@@ -21,6 +21,23 @@ func (c *Cloud) heal(arn string) {
 	})
 }
 
+// tendAfter lets a group act on what somebody did to it, or to a member.
+func (c *Cloud) tendAfter(arn string) {
+	h := c.docs[arn]
+	switch {
+	case h == nil:
+	case h.kind == Group:
+		c.after(0, func() { c.tend(arn) })
+	case h.kind == Instance:
+		for _, v := range h.versions {
+			if group := v.doc.Str("_group"); group != "" {
+				c.heal(group)
+				return
+			}
+		}
+	}
+}
+
 // tend does one round of what a group does, as far as its processes run: it sees
 // who is well, lets go of who is not, and launches or ends some until as many as
 // are desired are in its zones. What it does brings the next round.

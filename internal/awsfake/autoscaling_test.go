@@ -233,3 +233,21 @@ func TestAGroupThatWantsMoreOrFewerGetsThemAndKeepsThoseProtected(t *testing.T) 
 		}
 	})
 }
+
+func TestAGroupNoticesWhatOthersDoToItAndItsMembers(t *testing.T) {
+	in(t, slow(), func(t *testing.T, c *awsfake.Cloud) {
+		members := c.AddGroup(one, "web", 2, 3, 6, nil)
+		g := group{t, autoscaling.NewFromConfig(admin(c, one))}
+		c.Drop(one, awsfake.Instance, members[0])
+		time.Sleep(5 * time.Minute)
+		wants(t, "a member went", g.lives(), "map[InService a:1 InService b:1 InService c:1]")
+		for _, m := range g.read().Instances {
+			if *m.InstanceId == members[0] {
+				t.Errorf("what is no more is still a member")
+			}
+		}
+		c.Edit(one, awsfake.Group, "web", func(d awsfake.Doc) { d["DesiredCapacity"] = 2 })
+		time.Sleep(5 * time.Minute)
+		wants(t, "fewer are wanted", len(g.read().Instances), 2)
+	})
+}

@@ -7,7 +7,7 @@ func New(s Settings) *Cloud {
 	if s.Now == nil {
 		s.Now = time.Now
 	}
-	return &Cloud{
+	c := &Cloud{
 		Settings: s,
 		docs:     map[string]*history{}, places: map[Place]bool{}, buckets: map[string]*bucket{}, keys: map[string]identity{},
 		guards: map[string][]guardrail{}, off: map[Place]bool{}, looking: map[string]bool{},
@@ -17,4 +17,6 @@ func New(s Settings) *Cloud {
 			"tagging": tagging(), "resource-groups": resourceGroups(), "cloudformation": cloudFormation(),
 		},
 	}
+	c.noticed = c.tendAfter
+	return c
 }

@@ -62,6 +62,7 @@ type Cloud struct {
 	Settings
 
 	services map[string]Service
+	noticed  func(arn string) // that somebody changed it behind the back of all services
 
 	mu      sync.Mutex
 	at      time.Time // that it is for what happens now

@@ -82,6 +82,12 @@ func TestWhatCannotBeStoppedIsRefusedAndNothingElseIsStopped(t *testing.T) {
 			refused(t, code, stop(t.Context(), client, well, id))
 		}
 		wants(t, "the other", state(t, client, well), "running")
+		for id, want := range map[string]bool{well: false, c.Launch(one, 1, nil, awsfake.Doc{"_attributes": awsfake.Doc{"disableApiStop": true}})[0]: true} {
+			out, err := client.DescribeInstanceAttribute(t.Context(), &ec2.DescribeInstanceAttributeInput{InstanceId: &id, Attribute: "disableApiStop"})
+			if err != nil || out.DisableApiStop.Value == nil || *out.DisableApiStop.Value != want {
+				t.Errorf("%+v, %v, want %v", out, err, want)
+			}
+		}
 	})
 }
 

@@ -77,16 +77,18 @@ func (c *Cloud) Put(p Place, k Kind, id string, d Doc) {
 	c.plant(p, k, id, d.Clone())
 }
 
-// Edit changes a resource as somebody else would.
+// Edit changes a resource as somebody else would, which its group notices.
 func (c *Cloud) Edit(p Place, k Kind, id string, change func(Doc)) {
 	defer c.lock()()
 	c.edit(k.ARN(p, id), change)
+	c.noticed(k.ARN(p, id))
 }
 
-// Drop makes a resource vanish.
+// Drop makes a resource vanish, which its group notices.
 func (c *Cloud) Drop(p Place, k Kind, id string) {
 	defer c.lock()()
 	c.drop(k.ARN(p, id))
+	c.noticed(k.ARN(p, id))
 }
 
 // Snapshot is all there truly is, or all of the kinds: a line each, without what
