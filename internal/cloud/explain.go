@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -73,9 +74,9 @@ func noSuchRegion(region string) string {
 }
 
 // nearly asks whether the one among the known was meant that is written almost so;
-// nothing if none is.
-func nearly(word string, known []string) string {
-	if meant := mishap.Suggest(word, known); strings.HasPrefix(meant, "did you mean") {
+// nothing if none is, or the region is one.
+func nearly(region string, known []string) string {
+	if meant := mishap.Suggest(region, known); strings.HasPrefix(meant, "did you mean") && !slices.Contains(regions(), region) {
 		return meant
 	}
 	return ""
