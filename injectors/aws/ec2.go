@@ -18,10 +18,10 @@ import (
 // What faults in EC2 share.
 
 const (
-	ec2Settles   = 15 * time.Second
-	ec2PerFilter = 200  // values that a filter takes
-	ec2PerPage   = 1000 // instances that a page has at most
-	groupTag     = "aws:autoscaling:groupName"
+	ec2Settles = 15 * time.Second
+	ec2PerCall = 200  // values that the filters of a call have at most
+	ec2PerPage = 1000 // instances that a page has at most
+	groupTag   = "aws:autoscaling:groupName"
 )
 
 var instanceID = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
@@ -49,7 +49,11 @@ func describe(ctx context.Context, c aws.Config, filters ...types.Filter) (all [
 
 // describeIDs lists the instances with these ids, as far as there are any.
 func describeIDs(ctx context.Context, c aws.Config, ids []string, filters ...types.Filter) (all []types.Instance, err error) {
-	for some := range slices.Chunk(ids, ec2PerFilter) {
+	most := ec2PerCall
+	for _, f := range filters {
+		most -= len(f.Values)
+	}
+	for some := range slices.Chunk(ids, max(most, 1)) {
 		found, err := describe(ctx, c, append(slices.Clone(filters), filter("instance-id", some...))...)
 		if err != nil {
 			return nil, err

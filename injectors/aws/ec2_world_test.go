@@ -43,6 +43,7 @@ func memoryEC2World() injectortest.World {
 		return fault("ec2-stop", `{"ids": ["i-000000a1", "i-000000a2"]}`, nil)
 	}
 	w.More = func(*testing.T) map[string]mishap.Fault { return moreEC2("i-000000a1") }
+	w.Prompt = true
 	w.Granted = func() mishap.Uses { return mishap.Uses{Hosts: []string{server.Listener.Addr().String()}} } // the settings list the place
 	w.Empty = fault("ec2-stop", `{"ids": ["i-000000c1"]}`, nil)
 	w.Snapshot = func(*testing.T) string { return region.String() }

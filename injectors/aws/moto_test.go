@@ -210,6 +210,7 @@ func ec2World(t *testing.T) (injectortest.World, bool) {
 		m.launch(t, 1, map[string]string{"Role": "checkout"})
 		return fault("ec2-stop", `{"tags": {"Role": "payments"}}`, nil)
 	}
+	w.Prompt = true
 	w.Untraced = "the world in memory is traced: here each trace would start a server"
 	w.Empty = fault("ec2-stop", `{"tags": {"Role": "nobody"}}`, nil)
 	w.Snapshot = m.states

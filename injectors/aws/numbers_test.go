@@ -10,21 +10,10 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/injectors/aws"
 	"mishap/internal/awsfake"
-	"mishap/internal/cloud"
 	"mishap/internal/injectortest"
 	"mishap/internal/runner"
 )
-
-// fakePlace is where the fakes of these tests are.
-var fakePlace = awsfake.Place{Account: "111111111111", Region: "eu-west-1"}
-
-// fakeDeps reach an AWS in memory as the program reaches the one there is.
-func fakeDeps(c *awsfake.Cloud) aws.Deps {
-	at := cloud.At{Account: fakePlace.Account, Region: fakePlace.Region}
-	return depsFor(cloud.Place{At: at, Config: cloud.New().Calls(c.Config(fakePlace.Account, fakePlace.Region), fakePlace.Account)})
-}
 
 // journal is a ledger that forgets.
 type journal struct {
@@ -86,7 +75,7 @@ func runningAt(t *testing.T, c *awsfake.Cloud) time.Time {
 	t.Helper()
 	for range 3600 {
 		down := 0
-		for _, i := range c.All(fakePlace, awsfake.Instance) {
+		for _, i := range c.All(here, awsfake.Instance) {
 			if i.Str("instanceState.name") != "running" {
 				down++
 			}
@@ -110,7 +99,7 @@ func TestAHundredSlowInstancesAreStoppedAndRunAgainInTimeAndInFewCalls(t *testin
 		t.Run(test.long.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := awsfake.New(awsfake.Slow())
-				c.Launch(fakePlace, 100, map[string]string{"Role": "payments"})
+				c.Launch(here, 100, map[string]string{"Role": "payments"})
 				ran := make(chan time.Time, 1)
 				go func() {
 					firstCall(c, "ec2:StartInstances")
@@ -153,7 +142,7 @@ func firstCall(c *awsfake.Cloud, action string) time.Time {
 func TestAThousandInstancesArePlannedInTimeAndInFewCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := awsfake.New(awsfake.Slow())
-		ids := c.Launch(fakePlace, 1000, map[string]string{"Role": "payments"})
+		ids := c.Launch(here, 1000, map[string]string{"Role": "payments"})
 		for name, targets := range map[string]any{"by tag": map[string]any{"tags": map[string]string{"Role": "payments"}}, "by id": map[string]any{"ids": ids}} {
 			c.Forget()
 			f := injectortest.Fault("ec2-stop", targets, nil)
