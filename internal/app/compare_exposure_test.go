@@ -112,7 +112,7 @@ func (s *shop) open() {
 }
 
 // run runs an experiment whose fault lets every call fail.
-func (s *shop) run(margin, length string) *mishap.Run {
+func (s *shop) run(baseline, margin, length string) *mishap.Run {
 	s.t.Helper()
 	file := filepath.Join(s.dir, "pays-fails.yaml")
 	if err := os.WriteFile(file, fmt.Appendf(nil, `version: 1
@@ -122,7 +122,7 @@ steadyState:
   - {name: it answers, probe: tcp, with: {address: %q}, every: 5s}
 compare:
   arms: {from: requests, proxy: edge, key: "cookie:session", share: 50%%}
-  baseline: 5s
+  baseline: %s
   atLeast: 4s
   alpha: 0.0001
   metrics:
@@ -131,7 +131,7 @@ faults:
   - {name: it fails, injector: proxy-http-error, targets: {proxy: pays}, with: {status: 503}, for: %s}
 blastRadius: {targets: 1, share: 50%%}
 recovery: {within: 20s}
-`, strings.TrimPrefix(s.edge, "http://"), margin, length), 0o600); err != nil {
+`, strings.TrimPrefix(s.edge, "http://"), baseline, margin, length), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
 	list, err := s.Load(s.t.Context(), []string{file}, catalog.Given{}, true)
@@ -175,25 +175,25 @@ func TestOnlyRequestsThatMetTheFaultJudgeIt(t *testing.T) {
 		return http.StatusOK
 	}
 	for name, x := range map[string]struct {
-		serve          calling
-		margin, length string
-		want           mishap.Verdict
-		says           string
+		serve                    calling
+		baseline, margin, length string // long enough for some requests on a machine that is busy
+		want                     mishap.Verdict
+		says                     string
 	}{
-		"few requests meet it, and all of those fail": {sometimes(20, needs), "6pp", "2m", mishap.Deviated, ""}, // of all requests 5 % do, within the margin
-		"hardly any meets it":                         {sometimes(700, needs), "1pp", "5s", mishap.Inconclusive, ""},
-		"the service has a fallback":                  {sometimes(2, likes), "20pp", "2m", mishap.Held, "requests met the fault"},
-		"baggage is lost on the way":                  {sometimes(2, func(_ string, call func(string) bool) int { return likes("", call) }), "20pp", "5s", mishap.Inconclusive, "their baggage is lost on the way"},
+		"few requests meet it, and all of those fail": {sometimes(20, needs), "5s", "6pp", "2m", mishap.Deviated, ""}, // of all requests 5 % do, within the margin
+		"hardly any meets it":                         {sometimes(700, needs), "5s", "1pp", "5s", mishap.Inconclusive, ""},
+		"the service has a fallback":                  {sometimes(2, likes), "5s", "20pp", "2m", mishap.Held, "requests met the fault"},
+		"baggage is lost on the way":                  {sometimes(2, func(_ string, call func(string) bool) int { return likes("", call) }), "5s", "20pp", "10s", mishap.Inconclusive, "their baggage is lost on the way"},
 		"its id is lost on the way": {sometimes(2, func(baggage string, call func(string) bool) int {
 			before, _, _ := strings.Cut(baggage, ",mishap.req")
 			return likes(before, call)
-		}), "20pp", "5s", mishap.Inconclusive, "none has mishap.req in its baggage"},
+		}), "15s", "20pp", "5s", mishap.Inconclusive, "none has mishap.req in its baggage"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := openShop(t, x.serve)
 			s.open()
-			run := s.run(x.margin, x.length)
+			run := s.run(x.baseline, x.margin, x.length)
 			verdict, reason := mishap.Judge(run)
 			t.Logf("%s: %s", verdict, reason)
 			i := new(mishap.Intervals)
