@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -140,4 +141,10 @@ func SamePerson(a, b string) bool {
 		}
 	}
 	return false
+}
+
+// OfOthers leaves out the approvals of who asks for a run: they do not count as
+// somebody else.
+func OfOthers(all []Approval, asks string) []Approval {
+	return slices.DeleteFunc(all, func(a Approval) bool { return SamePerson(a.By, asks) })
 }

@@ -90,3 +90,9 @@ type ApproveRequest struct {
 	Digest     string `json:"digest" minLength:"1" maxLength:"100" doc:"of the plan that was looked at"`
 	Reason     string `json:"reason" minLength:"1" maxLength:"1000" doc:"for the audit"`
 }
+
+// NotFound is an error that says what the server does not have.
+type NotFound string
+
+// Error says it.
+func (e NotFound) Error() string { return string(e) }

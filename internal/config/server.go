@@ -206,7 +206,7 @@ func (s *Settings) checkServer() (problems []error) {
 			f.Timeout = mishap.Duration(5 * time.Second)
 		}
 	}
-	roles := []string{"viewer", "operator", "approver", "admin"}
+	roles := roleNames()
 	for i, t := range s.Server.Tokens {
 		if t.Name == "" || !slices.Contains(roles, t.Role) || !tokenHash.MatchString(t.Hash) {
 			problems = append(problems, s.wrong("tokens", "token %d needs a name, a role (%s) and a hash as `mishap token` prints it", i+1, strings.Join(roles, ", ")))

@@ -1,0 +1,104 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"mishap/internal/api"
+	"mishap/internal/config"
+	"mishap/internal/socket"
+)
+
+// access finds out who asks.
+type access struct {
+	settings *config.Server
+	provider provider
+	audit    *audit
+}
+
+func newAccess(settings *config.Server, audit *audit) *access {
+	return &access{settings: settings, provider: provider{about: &settings.OIDC}, audit: audit}
+}
+
+// authenticate finds out who asks. Without tokens in the settings everybody on
+// this machine may read, and nobody may do more: other users share its loopback,
+// and a web page can send requests there.
+func (a *access) authenticate(next http.Handler) http.Handler {
+	known, strangers := &limiter{}, &limiter{} // apart, so that no number of addresses makes a caller's rate forgotten
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, problem := a.identify(r)
+		limit := known
+		if who.from != "" {
+			limit = strangers
+		}
+		switch {
+		case problem != "":
+			a.audit.denied(w, r, who, http.StatusUnauthorized, problem)
+		case !limit.allow(who.name):
+			w.Header().Set("Retry-After", "1")
+			a.audit.denied(w, r, who, http.StatusTooManyRequests, "too many requests; at most 50 a second")
+		default:
+			if who.from == "" {
+				defer socket.HoldOf(r.Context())()
+			}
+			next.ServeHTTP(w, as(r, who))
+		}
+	})
+}
+
+// open reports a path that tells nothing worth a token.
+func open(path string) bool {
+	return slices.Contains([]string{"/healthz", "/readyz", "/hooks/refresh"}, path)
+}
+
+func (a *access) identify(r *http.Request) (caller, string) {
+	if open(r.URL.Path) {
+		return stranger(host(r.RemoteAddr)), ""
+	}
+	if len(a.settings.Tokens) == 0 && !a.settings.OIDC.On() {
+		if !api.IsLocal(r.Host) || r.Header.Get("Origin") != "" && !isLocalOrigin(r.Header.Get("Origin")) {
+			return stranger(host(r.RemoteAddr)), "without tokens in the settings the API answers this machine only"
+		}
+		return caller{name: "anybody on this machine", role: config.Viewer, from: "this machine"}, ""
+	}
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return stranger(host(r.RemoteAddr)), "a bearer token is needed; `mishap token` makes one"
+	}
+	token = strings.TrimSpace(token)
+	if a.settings.OIDC.On() && strings.Count(token, ".") == 2 { // a signed one; ours have no dot
+		return a.provider.identify(r.Context(), token, host(r.RemoteAddr))
+	}
+	sum := sha256.Sum256([]byte(token))
+	hash := []byte("sha256:" + hex.EncodeToString(sum[:]))
+	for _, t := range a.settings.Tokens {
+		if subtle.ConstantTimeCompare(hash, []byte(t.Hash)) != 1 {
+			continue
+		}
+		if t.Expired(time.Now()) {
+			return caller{name: t.Name, role: config.Role(t.Role)}, "the token of " + t.Name + " expired at " + t.Expires.UTC().Format(time.RFC3339)
+		}
+		return caller{name: t.Name, mail: t.Mail, role: config.Role(t.Role), through: "token " + t.Name}, ""
+	}
+	return stranger(host(r.RemoteAddr)), "the token is not known"
+}
+
+func host(address string) string {
+	h, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return h
+}
+
+func isLocalOrigin(origin string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && api.IsLocal(u.Host)
+}

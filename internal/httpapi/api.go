@@ -1,0 +1,93 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"mishap"
+	"mishap/internal/api"
+	"mishap/internal/config"
+	"mishap/internal/desk"
+	"mishap/internal/ledger"
+	"mishap/internal/member"
+)
+
+// Server is what the API asks of who runs the experiments.
+type Server interface {
+	Ready() bool
+	InForce() []mishap.Experiment
+	Experiments() []api.ExperimentView
+	Experiment(name string) (api.ExperimentView, bool)
+	Start(ctx context.Context, want api.StartRequest, by, key string) (api.StartAnswer, error)
+	Approvable(ctx context.Context, experiment string) (api.Approvable, error)
+	Approve(ctx context.Context, in api.ApproveRequest, by, through string) (mishap.Approval, error)
+	Approvals(ctx context.Context) ([]mishap.Approval, error)
+	Refresh(source string) bool
+	RefreshAll()
+	Events(ctx context.Context, after int64) iter.Seq[api.Event]
+	Metrics() http.Handler
+}
+
+// Options say what the API is of.
+type Options struct {
+	Settings *config.Settings // as they are at the moment of a request
+	Server   Server
+	Desk     *desk.Desk
+	Member   *member.Member
+	Book     ledger.Ledger
+	Version  string // of this program, for reports
+	Log      *slog.Logger
+}
+
+// API answers over HTTP.
+type API struct {
+	settings *config.Settings
+	server   Server
+	desk     *desk.Desk
+	member   *member.Member
+	book     ledger.Ledger
+	version  string
+	access   *access
+	audit    *audit
+	all      http.Handler // whoever asks
+}
+
+// New answers nobody yet.
+func New(o Options) *API {
+	audit := &audit{book: o.Book, log: o.Log}
+	a := &API{
+		settings: o.Settings, server: o.Server, desk: o.Desk, member: o.Member, book: o.Book, version: o.Version,
+		access: newAccess(&o.Settings.Server, audit), audit: audit,
+	}
+	a.all = a.handler()
+	return a
+}
+
+// Handler answers whoever comes over the network: it finds out who asks.
+func (a *API) Handler() http.Handler { return a.access.authenticate(a.all) }
+
+// OwnHandler answers the server's own user.
+func (a *API) OwnHandler() http.Handler { return owner(a.all) }
+
+// handler is the whole API.
+func (a *API) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", a.server.Metrics())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
+	mux.HandleFunc("GET /readyz", a.answerReady)
+	mux.HandleFunc("POST /hooks/refresh", a.answerHook)
+	about := huma.DefaultConfig("mishap", "1")
+	about.DocsPath = ""
+	about.CreateHooks = nil // no $schema in answers
+	about.RejectUnknownQueryParameters = true
+	about.Info.Description = "Controlled chaos experiments: what is in force, what ran, and what stops it."
+	about.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+	a.routes(humago.New(mux, about))
+	return whole(once(mux))
+}
