@@ -28,7 +28,7 @@ test: build ## get what tests need (pinned, into .cache), then run all tests and
 # What a run is made of, in goroutines that share it.
 race-core:
 	@if command -v $${CC:-cc} >/dev/null; then \
-	  CGO_ENABLED=1 $(GO) test -race -count=1 ./internal/runner ./internal/keeper ./internal/comparison ./internal/forward ./internal/aid ./internal/engine ./internal/app ./internal/catalog ./internal/member ./internal/callers; \
+	  CGO_ENABLED=1 $(GO) test -race -count=1 ./internal/runner ./internal/keeper ./internal/comparison ./internal/forward ./internal/aid ./internal/engine ./internal/server ./internal/httpapi ./internal/app ./internal/catalog ./internal/member ./internal/callers; \
 	else echo "SKIPPED: the race detector needs a C compiler" >&2; fi
 
 vet-all:

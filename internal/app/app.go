@@ -25,7 +25,7 @@ type Options struct {
 	Injectors []mishap.InjectorKind // beside the catalog
 }
 
-// App is mishap with its settings, as a member of its ledger.
+// App is mishap with its settings: all that it is made of, wired.
 type App struct {
 	*member.Member
 	*catalog.Catalog
@@ -37,7 +37,7 @@ type App struct {
 	log      *slog.Logger
 }
 
-// New reads the settings.
+// New reads the settings, and hands each part what it works with.
 func New(o Options) (*App, error) {
 	settings, err := config.Load(config.Options{File: o.Config, Flags: map[string]string{"state": o.State, "ledger": o.Ledger}})
 	if err != nil {
@@ -46,19 +46,14 @@ func New(o Options) (*App, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return wire(settings, member.Options{Log: o.Log}, o), nil
-}
-
-// wire makes a member of the settings' ledger, and all that asks it.
-func wire(settings config.Settings, m member.Options, o Options) *App {
-	m.State, m.Ledger, m.Lease = settings.State, settings.Ledger, settings.ServerLease.Std()
-	a := &App{Member: member.New(m), Settings: settings, log: m.Log}
+	a := &App{Settings: settings, log: o.Log}
+	a.Member = member.New(member.Options{State: settings.State, Ledger: settings.Ledger, Lease: settings.ServerLease.Std(), Log: o.Log})
 	a.Catalog = catalog.New(catalog.Options{Settings: &a.Settings, Beside: o.Injectors, Halted: a.HaltedBy, Others: a.Others})
 	a.Aider = aid.New(aid.Options{Settings: &a.Settings, Member: a.Member, Kinds: a.Kinds, Restore: a.Restore})
-	with := engine.Options{Settings: &a.Settings, Member: a.Member, Catalog: a.Catalog, Aid: a.Aider, Log: m.Log, Around: o.Around}
+	with := engine.Options{Settings: &a.Settings, Member: a.Member, Catalog: a.Catalog, Aid: a.Aider, Log: o.Log, Around: o.Around}
 	a.Engine, a.Takeover = engine.New(with), engine.NewTakeover(with)
 	a.Desk = desk.New(desk.Options{Settings: &a.Settings, Member: a.Member, Catalog: a.Catalog})
-	return a
+	return a, nil
 }
 
 // Close ends what a run needed, and this process as a server.
