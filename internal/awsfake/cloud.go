@@ -27,7 +27,18 @@ import (
 )
 
 // Doc is a document: what a call says, what it answers, or what a resource is,
-// with the keys that its service writes. Tags are a map[string]string at "_tags".
+// with the keys that its service writes. What it does not write so is at keys that
+// begin with "_":
+//
+//	_tags        map[string]string, of all kinds
+//	_policy      the policy of a bucket, queue, table or stream
+//	_policies    map[string]string, the inline policies of a role; _managed: []string
+//	_attributes  a Doc of an instance: disableApiStop, disableApiTermination
+//	_group, _nic the ARN of an instance's group, the id of its network interface
+//	_boots       how often an instance was rebooted
+//	_hooks       []Doc, the lifecycle hooks of a group
+//	_concurrency what a function has reserved
+//	_members     []string, the ARNs in a stack or resource group
 type Doc = wire.Doc
 
 // Error is a refusal, in AWS's words.
