@@ -39,7 +39,8 @@ func (i *injector[With]) Verify(ctx context.Context, in mishap.Injection) (misha
 }
 
 // InjectAll asks for the fault, once each, and returns when the API says of all
-// that it comes, or why not.
+// that it comes, or why not. What a self-recovering fault does may show late, or be
+// over before anybody looks: that it is asked for is all there is to wait for.
 func (i *injector[With]) InjectAll(ctx context.Context, all []mishap.Injection) []error {
 	config, b := i.recorded(ctx, all)
 	for wait := range waits(ctx) {
@@ -60,7 +61,7 @@ func (i *injector[With]) InjectAll(ctx context.Context, all []mishap.Injection) 
 			i.asked.forget(b.on[n].injection)
 			switch {
 			case cloud.Throttled(errs[k]): // nothing was done: it is asked for again
-			case errs[k] != nil:
+			case errs[k] != nil, i.class == mishap.SelfRecovering:
 				b.done(n, errs[k])
 			default:
 				b.asked[n] = true // now read it back: a revert must not find it as it was
@@ -120,12 +121,7 @@ func (i *injector[With]) RevertAll(ctx context.Context, all []mishap.Injection) 
 			}
 		}
 	}
-	for n, err := range b.errs {
-		if err != nil {
-			out[n].Err = err
-		}
-	}
-	return out
+	return failed(out, b.errs)
 }
 
 // reverted says how far a revert is, from a look.
@@ -138,7 +134,9 @@ func (i *injector[With]) reverted(now mishap.Reply[look]) (r mishap.Reply[mishap
 	case normal:
 		r.Value.State = mishap.InjectionReverted
 	case ended:
-		r.Value.State = mishap.InjectionEnded
+		if r.Value.State = mishap.InjectionEnded; i.class == mishap.Irreversible {
+			r.Value.State = mishap.InjectionGone
+		}
 	case gone:
 		r.Value.State = mishap.InjectionGone
 	case foreign:
@@ -166,12 +164,7 @@ func (i *injector[With]) VerifyAll(ctx context.Context, all []mishap.Injection) 
 			out[n].Value.InForce = mishap.Yes
 		}
 	}
-	for n, err := range b.errs {
-		if err != nil {
-			out[n].Err = err
-		}
-	}
-	return out
+	return failed(out, b.errs)
 }
 
 func (a about) detail(now look) string { return a.noun + " is " + now.word }

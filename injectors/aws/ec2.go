@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"mishap"
 	"mishap/internal/cloud"
 )
 
@@ -121,6 +123,48 @@ func ec2Tags(list []types.Tag) map[string]string {
 	return tags
 }
 
+// askProtected says which are protected against what is to be done to them; may is
+// what else was not asked of the others.
+func askProtected(ctx context.Context, c aws.Config, chosen []thing, attribute types.InstanceAttributeName, may, against, protection string) ([]string, error) {
+	return asking("whether they may be "+may+", and are protected", chosen, func(i thing) error {
+		is, err := newEC2(c).DescribeInstanceAttribute(ctx, &ec2.DescribeInstanceAttributeInput{InstanceId: aws.String(i.id), Attribute: attribute})
+		if err != nil {
+			return cloud.Failed("ask whether instance "+i.id+" is protected", err)
+		}
+		for _, value := range []*types.AttributeBooleanValue{is.DisableApiStop, is.DisableApiTermination} {
+			if value != nil && aws.ToBool(value.Value) {
+				return mishap.WithHint(fmt.Errorf("instance %s is protected against %s", i.id, against), "choose another, or turn its "+protection+" protection off")
+			}
+		}
+		return nil
+	})
+}
+
+// statusChecks are how the status checks of running instances are, and the time by
+// AWS's clock. They are asked for by id, so that those must be there.
+func statusChecks(ctx context.Context, c aws.Config, all []types.Instance) (checks map[string]types.SummaryStatus, now time.Time, err error) {
+	checks = map[string]types.SummaryStatus{}
+	var running []string
+	for _, i := range all {
+		if instanceState(i) == types.InstanceStateNameRunning {
+			running = append(running, aws.ToString(i.InstanceId))
+		}
+	}
+	for some := range slices.Chunk(running, 100) {
+		out, err := newEC2(c).DescribeInstanceStatus(ctx, &ec2.DescribeInstanceStatusInput{InstanceIds: some})
+		if err != nil {
+			return nil, now, cloud.Failed("ask for the status checks of instances", err)
+		}
+		now, _ = awsmiddleware.GetServerTime(out.ResultMetadata)
+		for _, s := range out.InstanceStatuses {
+			if s.InstanceStatus != nil {
+				checks[aws.ToString(s.InstanceId)] = s.InstanceStatus.Status
+			}
+		}
+	}
+	return checks, now, nil
+}
+
 // wouldWork reads the answer to a dry run.
 func wouldWork(permission string, err error) error {
 	const yes = "DryRunOperation"
@@ -129,6 +173,9 @@ func wouldWork(permission string, err error) error {
 	}
 	return cloud.Failed("dry run of "+permission, err, yes)
 }
+
+// someIDs are those that a dry run is about: each costs as much as in earnest.
+func someIDs(chosen []thing) []string { return thingIDs(chosen[:min(len(chosen), most)]) }
 
 func thingIDs(all []thing) (ids []string) {
 	for _, one := range all {

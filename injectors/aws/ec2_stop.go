@@ -91,23 +91,13 @@ func cannotStop(i types.Instance) error {
 	return nil
 }
 
-// stopAndStart asks EC2 whether it would do, and undo, without doing it: of some,
-// as each costs as much as in earnest.
+// stopAndStart asks EC2 whether it would do, and undo, without doing it.
 func stopAndStart(ctx context.Context, c aws.Config, _ target.NoParams, chosen []thing) (notes []string, err error) {
-	some := thingIDs(chosen[:min(len(chosen), most)])
+	some := someIDs(chosen)
 	_, stop := newEC2(c).StopInstances(ctx, &ec2.StopInstancesInput{InstanceIds: some, DryRun: aws.Bool(true)})
 	_, start := newEC2(c).StartInstances(ctx, &ec2.StartInstancesInput{InstanceIds: some, DryRun: aws.Bool(true)})
 	if err := errors.Join(wouldWork("ec2:StopInstances", stop), wouldWork("ec2:StartInstances", start)); err != nil {
 		return nil, err
 	}
-	return asking("whether they may be stopped and started, and are protected", chosen, func(i thing) error {
-		protected, err := newEC2(c).DescribeInstanceAttribute(ctx, &ec2.DescribeInstanceAttributeInput{InstanceId: aws.String(i.id), Attribute: types.InstanceAttributeNameDisableApiStop})
-		if err != nil {
-			return cloud.Failed("ask whether instance "+i.id+" is protected", err)
-		}
-		if protected.DisableApiStop != nil && aws.ToBool(protected.DisableApiStop.Value) {
-			return mishap.WithHint(fmt.Errorf("instance %s is protected against stopping", i.id), "choose another, or turn its stop protection off")
-		}
-		return nil
-	})
+	return askProtected(ctx, c, chosen, types.InstanceAttributeNameDisableApiStop, "stopped and started", "stopping", "stop")
 }

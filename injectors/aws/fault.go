@@ -117,7 +117,7 @@ const (
 	changing                // on its way to normal
 	injecting               // on its way to injected, and not to be reverted before
 	injected                // the fault is in force, or something of it is still there
-	ended                   // it was in force, and is over by itself: another boot, another instance in its place
+	ended                   // it was in force, and nothing is to be done: it recovered by itself, or nobody can put it back
 	gone                    // it is no more
 	foreign                 // somebody else changed it, and what they wrote stays
 )

@@ -1,10 +1,21 @@
 package aws
 
 import (
+	"context"
 	"errors"
 
 	"mishap"
+	"mishap/internal/cloud"
 )
+
+// Deps is what these injectors need from the rest of the program.
+type Deps struct {
+	// Place is where faults may be: an account and a region that the settings list.
+	// Empty is what they list alone, or what the AWS configuration says.
+	Place func(ctx context.Context, account, region string) (cloud.Place, error)
+	// Recorded is where an injection is, whatever the settings list today.
+	Recorded func(ctx context.Context, at cloud.At) (cloud.Place, error)
+}
 
 // defaultBatch is the most things of one injecting call: what one record of undo
 // has room for.

@@ -77,6 +77,16 @@ func lookTogether[With any](missing look, call func(ctx context.Context, c aws.C
 	}
 }
 
+// failed puts errors in the place of what they are about.
+func failed[T any](out []mishap.Reply[T], errs []error) []mishap.Reply[T] {
+	for n, err := range errs {
+		if err != nil {
+			out[n].Err = err
+		}
+	}
+	return out
+}
+
 // concurrently calls f for 0 to n-1, several at once, and returns after the last.
 func concurrently(n int, f func(int)) {
 	var all sync.WaitGroup

@@ -30,6 +30,8 @@ func trials() map[string]tried {
 			},
 			remove: removeInstances,
 		},
+		"ec2-reboot":    {put: putInstances, remove: removeInstances},
+		"ec2-terminate": {put: putInstances},
 	}
 }
 

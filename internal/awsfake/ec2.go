@@ -30,6 +30,7 @@ func ec2() Service {
 		"DescribeInstanceStatus":    {do: describeInstanceStatus},
 		"DescribeInstanceAttribute": {do: describeInstanceAttribute, needs: on(Instance, "InstanceId")},
 		"ModifyInstanceAttribute":   {do: modifyInstanceAttribute, needs: on(Instance, "InstanceId")},
+		"GetConsoleOutput":          {do: getConsoleOutput, needs: on(Instance, "InstanceId")},
 		"RunInstances":              {do: runInstances, needs: created(Instance, Subnet, "SubnetId")},
 		"StopInstances":             {do: stopInstances, needs: on(Instance, "InstanceId")},
 		"StartInstances":            {do: startInstances, needs: on(Instance, "InstanceId")},

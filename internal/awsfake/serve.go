@@ -103,15 +103,19 @@ func (c *Cloud) answer(r *http.Request) (wire.Answer, error) {
 		return wire.Answer{}, gone
 	}
 	var refused *Error
+	var a wire.Answer
 	switch {
 	case fate.Lost:
-		return wire.Answer{}, errLost
+		return a, errLost
 	case errors.As(err, &refused):
-		return q.Refuse(refused, "req-fake"), nil
+		a = q.Refuse(refused, "req-fake")
 	case err != nil:
-		return wire.Answer{}, err
+		return a, err
+	default:
+		a = q.Answer(out, "req-fake")
 	}
-	return q.Answer(out, "req-fake"), nil
+	a.Header.Set("Date", c.Now().UTC().Format(http.TimeFormat))
+	return a, nil
 }
 
 // call lets a call have its fate, and its effect.

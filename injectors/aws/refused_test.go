@@ -1,0 +1,131 @@
+package aws_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"mishap"
+	"mishap/internal/awsfake"
+)
+
+// TestWhatCannotBeDoneOrUndoneIsSaidBeforehand: a sentence each, with what to do.
+func TestWhatCannotBeDoneOrUndoneIsSaidBeforehand(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault   string
+		spoil   func(c *awsfake.Cloud)
+		targets string // other than those of the trial
+		want    string
+		fix     string
+	}{
+		"termination protection": {"ec2-terminate", attribute("disableApiTermination"), "", "is protected against termination", "turn its termination protection off"},
+		"stop protection":        {"ec2-stop", attribute("disableApiStop"), "", "is protected against stopping", "turn its stop protection off"},
+		"a spot instance": {"ec2-stop", eachMeant(func(d awsfake.Doc) { d["instanceLifecycle"] = "spot" }), "",
+			"is a spot instance", "choose instances on demand"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := awsfake.New(awsfake.Settings{})
+			targets, with := trials()[test.fault].put(c, c.Enter(here))
+			if test.targets != "" {
+				targets = test.targets
+			}
+			test.spoil(c)
+			f := fault(test.fault, targets, nil)
+			if with != "" {
+				f.With = raw(with)
+			}
+			injector, err := kind(fakeDeps(c), test.fault).New(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := c.Snapshot()
+			found, err := injector.Prepare(t.Context(), mishap.Request{Run: "run", Fault: f})
+			var hinted *mishap.Hinted
+			if err == nil || !strings.Contains(err.Error(), test.want) || found != nil {
+				t.Fatalf("%d found, %v; want %q", len(found), err, test.want)
+			}
+			if !errors.As(err, &hinted) || !strings.Contains(hinted.Hint, test.fix) {
+				t.Errorf("%v has the hint %+v, want %q", err, hinted, test.fix)
+			}
+			if c.Snapshot() != before {
+				t.Error("preparing changed something")
+			}
+		})
+	}
+}
+
+// eachMeant changes each instance that is meant.
+func eachMeant(change func(awsfake.Doc)) func(*awsfake.Cloud) {
+	return func(c *awsfake.Cloud) {
+		for _, id := range meantInstances(c, here) {
+			c.Edit(here, awsfake.Instance, id, change)
+		}
+	}
+}
+
+func attribute(name string) func(*awsfake.Cloud) {
+	return eachMeant(func(d awsfake.Doc) { d["_attributes"] = awsfake.Doc{name: true} })
+}
+
+// TestThePlanSaysWhatElseWillHappen.
+func TestThePlanSaysWhatElseWillHappen(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault string
+		there func(c *awsfake.Cloud)
+		want  string
+	}{
+		"nobody replaces it": {"ec2-terminate", func(*awsfake.Cloud) {}, "is in no Auto Scaling group: nobody starts another"},
+		"its volumes go": {"ec2-terminate", eachMeant(func(d awsfake.Doc) {
+			d["blockDeviceMapping"] = []awsfake.Doc{{"deviceName": "/dev/xvda", "ebs": awsfake.Doc{"volumeId": "vol-1", "deleteOnTermination": true}}}
+		}), "its volumes are deleted: vol-1"},
+		"its group replaces it": {"ec2-terminate", eachMeant(func(d awsfake.Doc) {
+			d["_tags"] = map[string]string{"Role": "payments", "aws:autoscaling:groupName": "shop"}
+		}), "Auto Scaling group shop will start another"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := awsfake.New(awsfake.Settings{})
+			targets, _ := trials()[test.fault].put(c, c.Enter(here))
+			test.there(c)
+			_, found, err := prepared(t, fakeDeps(c), fault(test.fault, targets, nil))
+			if err != nil || !strings.Contains(strings.Join(found[0].Notes, "\n"), test.want) {
+				t.Errorf("%v; %+v; want %q", err, found, test.want)
+			}
+		})
+	}
+}
+
+func TestAnInstanceThatIsNotWellIsNotRebooted(t *testing.T) {
+	c := awsfake.New(awsfake.Settings{Boot: time.Hour})
+	targets, _ := trials()["ec2-reboot"].put(c, c.Enter(here))
+	ids := meantInstances(c, here)
+	c.Edit(here, awsfake.Instance, ids[0], func(d awsfake.Doc) { d["_boot"] = time.Now().Add(-time.Minute) })
+	c.Edit(here, awsfake.Instance, ids[1], func(d awsfake.Doc) { d["_boot"] = time.Now().Add(-2 * time.Hour) })
+	_, found, err := prepared(t, fakeDeps(c), fault("ec2-reboot", targets, nil))
+	if err != nil || len(found) != 1 || !strings.HasSuffix(found[0].Target.ID, ids[1]) {
+		t.Errorf("%v; %v, want %s alone", err, targetIDs(found), ids[1])
+	}
+}
+
+// TestARebootThatNobodySeesIsNotInForce: that EC2 took the call proves nothing.
+func TestARebootThatNobodySeesIsNotInForce(t *testing.T) {
+	c := awsfake.New(awsfake.Settings{})
+	targets, _ := trials()["ec2-reboot"].put(c, c.Enter(here))
+	injector, found, err := prepared(t, fakeDeps(c), fault("ec2-reboot", targets, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := injector.Inject(t.Context(), found[0]); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := injector.Verify(t.Context(), found[0]); err != nil || got.InForce != mishap.Yes {
+		t.Fatalf("verify: %+v, %v", got, err)
+	}
+	eachMeant(func(d awsfake.Doc) { d["_boot"] = time.Now().Add(-time.Hour) })(c) // its console shows an earlier boot
+	if got, err := injector.Verify(t.Context(), found[0]); err != nil || got.InForce != mishap.No {
+		t.Errorf("verify: %+v, %v", got, err)
+	}
+	if got, err := injector.Revert(t.Context(), found[0]); err != nil || got.State != mishap.InjectionReverted {
+		t.Errorf("revert: %+v, %v", got, err)
+	}
+}
