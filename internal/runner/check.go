@@ -204,8 +204,8 @@ func (x *execution) resolve(ctx context.Context) *mishap.StateChange {
 	return nil
 }
 
-// prepare makes the undo of what was found durable in the ledger and with the
-// keeper.
+// prepare makes the undo of what was found durable in the ledger, with the keeper and
+// in the vault.
 func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
 	for _, in := range x.found {
 		if err := x.rec.prepare(ctx, in); errors.Is(err, mishap.ErrTaken) {
@@ -228,7 +228,7 @@ func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
 			return internal(fmt.Errorf("hand injection to its keeper: %w", err))
 		}
 	}
-	return nil
+	return x.hand(ctx)
 }
 
 // InjectionID names an injection for good: of a fault of the run, in their order

@@ -108,6 +108,7 @@ type Runner struct {
 	Probes  []mishap.Probe // one per line of the steady state, in its order
 	Guards  []Guard
 	Keeper  Keeper   // nil if no fault needs one
+	Vault   Vault    // nil if nothing is kept in one
 	Arms    *Fault   // sets up the arms: the first in, the last out; nil if there are none
 	Compare Comparer // of the arms; nil if there are none
 	// Restore makes the injector of a recorded injection.
@@ -150,6 +151,7 @@ func (r *Runner) Run(ctx context.Context, first mishap.Entry) (*mishap.Run, erro
 	}
 	x := r.execution(rec)
 	defer x.disown()
+	defer x.settleVault(ctx)
 	if !x.check(ctx) {
 		return rec.run, rec.settle(ctx, r.GiveUp)
 	}
@@ -178,6 +180,10 @@ func (r *Runner) Resume(ctx context.Context, entries []mishap.Entry, injections 
 	defer x.disown()
 	for _, in := range injections {
 		x.undo[in.ID] = in
+	}
+	if r.Vault != nil {
+		r.Vault.Adopt(injections)
+		defer x.settleVault(ctx)
 	}
 	if !rec.run.State.Touched() {
 		why.To = mishap.Refused
