@@ -57,7 +57,8 @@ func moreEC2(id string) map[string]mishap.Fault {
 	for name, targets := range map[string]string{
 		"ids": `{"account": "123456789012", "region": "eu-west-1", "ids": ["` + id + `"]}`, "arns": `{"arns": ["arn:aws:ec2:eu-west-1:123456789012:instance/` + id + `"]}`,
 		"pick": `{"tags": {"Role": "payments"}, "pick": 1, "seed": 1}`, "share": `{"tags": {"Role": "payments"}, "share": "50%"}`,
-		"names": `{"names": ["pay"]}`, "stack": `{"stack": "shop"}`, "group": `{"group": "payments"}`, "vpc": `{"vpc": "vpc-1", "pick": 1, "perZone": true}`,
+		"resourceGroup": `{"resourceGroup": "payments"}`,
+		"names":         `{"names": ["pay"]}`, "stack": `{"stack": "shop"}`, "group": `{"group": "payments"}`, "vpc": `{"vpc": "vpc-1", "pick": 1, "perZone": true}`,
 		"zones": `{"tags": {"Role": "payments"}, "zones": ["eu-west-1a"]}`, "filters": `{"tags": {"Role": "payments"}, "filters": {"instance-type": ["t3.micro"]}}`,
 	} {
 		all[name] = fault("ec2-stop", targets, nil)
@@ -88,6 +89,10 @@ func (r *memoryRegion) set(state string, ids ...string) {
 
 // ServeHTTP answers in EC2's XML.
 func (r *memoryRegion) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if req.URL.Path == "/list-group-resources" {
+		fmt.Fprint(w, `{"Resources": [{"Identifier": {"ResourceArn": "arn:aws:ec2:eu-west-1:123456789012:instance/i-000000a1"}}]}`)
+		return
+	}
 	_ = req.ParseForm()
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -18,7 +20,11 @@ import (
 // trial is a region with two functions that are meant, and others.
 func trial() (*memoryLambda, mishap.InjectorKind) {
 	client := &memoryLambda{}
-	return client, lambdaThrottle(client).injectorKind(placed(aws.Config{Region: "eu-west-1"}, cloud.At{Account: "123456789012", Region: "eu-west-1"}))
+	config := aws.Config{Region: "eu-west-1", HTTPClient: group("arn:aws:lambda:eu-west-1:123456789012:function:cart"),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key"}, nil
+		})}
+	return client, lambdaThrottle(client).injectorKind(placed(config, cloud.At{Account: "123456789012", Region: "eu-west-1"}))
 }
 
 // placed is one place, whatever is asked for, without limits.
@@ -28,6 +34,15 @@ func placed(config aws.Config, at cloud.At) Deps {
 		Place:    func(context.Context, string, string) (cloud.Place, error) { return place, nil },
 		Recorded: func(context.Context, cloud.At) (cloud.Place, error) { return place, nil },
 	}
+}
+
+// group answers as Resource Groups does, of a group with one member.
+type group string
+
+// Do answers one call of the SDK.
+func (g group) Do(*http.Request) (*http.Response, error) {
+	body := fmt.Sprintf(`{"Resources": [{"Identifier": {"ResourceArn": %q}}]}`, string(g))
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
 }
 
 func (l *memoryLambda) fill() {
@@ -61,7 +76,8 @@ func moreThrottled() map[string]mishap.Fault {
 	for name, targets := range map[string]string{
 		"region": `{"ids": ["cart"], "account": "123456789012", "region": "eu-west-1"}`, "arns": `{"arns": ["arn:aws:lambda:eu-west-1:123456789012:function:cart"]}`,
 		"pick": `{"tags": {"Role": "shop"}, "pick": 1, "seed": 1}`, "share": `{"tags": {"Role": "shop"}, "share": "50%"}`,
-		"names": `{"names": ["cart"]}`, "stack": `{"stack": "shop"}`, "group": `{"group": "shop"}`, "vpc": `{"vpc": "vpc-1", "pick": 1, "perZone": true}`,
+		"resourceGroup": `{"resourceGroup": "shop"}`,
+		"names":         `{"names": ["cart"]}`, "stack": `{"stack": "shop"}`, "group": `{"group": "shop"}`, "vpc": `{"vpc": "vpc-1", "pick": 1, "perZone": true}`,
 		"zones": `{"tags": {"Role": "shop"}, "zones": ["eu-west-1a"]}`, "filters": `{"tags": {"Role": "shop"}, "filters": {"runtime": ["go"]}}`,
 	} {
 		all[name] = throttle(targets)

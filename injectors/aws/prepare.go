@@ -26,6 +26,9 @@ func (i *injector[With]) Prepare(ctx context.Context, req mishap.Request) ([]mis
 	}
 	var matched []located
 	for _, m := range meant {
+		if m.targets, err = i.grouped(ctx, m.place.Config, m.targets); err != nil {
+			return nil, err
+		}
 		found, err := i.matched(ctx, m)
 		if err != nil {
 			return nil, err

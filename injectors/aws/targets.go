@@ -14,18 +14,19 @@ import (
 // targets says which things are meant, in words that all faults share. What is
 // given narrows: each thing must fit all of it.
 type targets struct {
-	Account string              `json:"account,omitempty" jsonschema:"AWS account, one of the settings' accounts; default the only one, or that of the credentials"`
-	Region  string              `json:"region,omitempty" jsonschema:"AWS region, one of the account's regions in the settings; default the only one, or that of the AWS configuration"`
-	IDs     []string            `json:"ids,omitempty" jsonschema:"their ids in AWS"`
-	ARNs    []string            `json:"arns,omitempty" jsonschema:"their ARNs, also of several accounts and regions"`
-	Names   []string            `json:"names,omitempty" jsonschema:"their names: the tag Name, or what the API calls them"`
-	Tags    map[string]string   `json:"tags,omitempty" jsonschema:"tags that each must carry, all of them; case-sensitive, without wildcards"`
-	Group   string              `json:"group,omitempty" jsonschema:"Auto Scaling group that they are in"`
-	Zones   []string            `json:"zones,omitempty" jsonschema:"availability zones that they are in"`
-	VPC     string              `json:"vpc,omitempty" jsonschema:"VPC that they are in"`
-	Stack   string              `json:"stack,omitempty" jsonschema:"CloudFormation stack that made them"`
-	Filters map[string][]string `json:"filters,omitempty" jsonschema:"what else they must be: for each name one of the values, such as {instance-type: [t3.micro]}"`
-	PerZone bool                `json:"perZone,omitempty" jsonschema:"take pick or share of each availability zone"`
+	Account       string              `json:"account,omitempty" jsonschema:"AWS account, one of the settings' accounts; default the only one, or that of the credentials"`
+	Region        string              `json:"region,omitempty" jsonschema:"AWS region, one of the account's regions in the settings; default the only one, or that of the AWS configuration"`
+	IDs           []string            `json:"ids,omitempty" jsonschema:"their ids in AWS"`
+	ARNs          []string            `json:"arns,omitempty" jsonschema:"their ARNs, also of several accounts and regions"`
+	Names         []string            `json:"names,omitempty" jsonschema:"their names: the tag Name, or what the API calls them"`
+	Tags          map[string]string   `json:"tags,omitempty" jsonschema:"tags that each must carry, all of them; case-sensitive, without wildcards"`
+	Group         string              `json:"group,omitempty" jsonschema:"Auto Scaling group that they are in"`
+	Zones         []string            `json:"zones,omitempty" jsonschema:"availability zones that they are in"`
+	VPC           string              `json:"vpc,omitempty" jsonschema:"VPC that they are in"`
+	Stack         string              `json:"stack,omitempty" jsonschema:"CloudFormation stack that made them"`
+	ResourceGroup string              `json:"resourceGroup,omitempty" jsonschema:"group of AWS Resource Groups that they are in; needs resource-groups:ListGroupResources and tag:GetResources"`
+	Filters       map[string][]string `json:"filters,omitempty" jsonschema:"what else they must be: for each name one of the values, such as {instance-type: [t3.micro]}"`
+	PerZone       bool                `json:"perZone,omitempty" jsonschema:"take pick or share of each availability zone"`
 	target.Selection
 }
 
@@ -42,7 +43,7 @@ const (
 func (a about) problems(t targets) error {
 	problems := []error{t.CheckSelection()}
 	if !t.narrow() {
-		problems = append(problems, &mishap.FieldError{Path: "targets", Msg: "name no " + a.noun, Hint: "give tags, ids, arns, names, group, vpc or stack"})
+		problems = append(problems, &mishap.FieldError{Path: "targets", Msg: "name no " + a.noun, Hint: "give tags, ids, arns, names, group, vpc, stack or resourceGroup"})
 	}
 	for i, id := range t.IDs {
 		if !a.id.MatchString(id) {
@@ -66,7 +67,7 @@ func (a about) problems(t targets) error {
 // narrow reports whether the targets name anything in particular: a zone or a
 // filter alone is too much to be meant.
 func (t targets) narrow() bool {
-	return len(t.IDs)+len(t.ARNs)+len(t.Names)+len(t.Tags) > 0 || t.Group+t.VPC+t.Stack != ""
+	return len(t.IDs)+len(t.ARNs)+len(t.Names)+len(t.Tags) > 0 || t.Group+t.VPC+t.Stack+t.ResourceGroup != ""
 }
 
 func withArticle(noun string) string {
