@@ -68,11 +68,17 @@ func newChain(t testing.TB, version string, serve func(r *http.Request, call cal
 	dependency = list[1].Listen
 	c.edge, c.Client = list[0].Listen, control.NewClient(socket)
 	f := arms("a", .5)
-	a := f.Effect.(fault.Arms)
-	a.Counts = &fault.Counts{Rows: []fault.CountRow{{Name: "ok", Of: fault.OfFailures}}, Exposed: true}
-	f.Effect = a
+	f.Effect = told(f.Effect.(fault.Arms))
 	c.put(f)
 	return c
+}
+
+// told are arms that are told which requests met the fault. They wait as long as tests do: what a busy machine tells late is
+// not late.
+func told(a fault.Arms) fault.Arms {
+	a.Counts = &fault.Counts{Rows: []fault.CountRow{{Name: "ok", Of: fault.OfFailures}}, Exposed: true}
+	a.Patience = fault.Duration(patience)
+	return a
 }
 
 // speaks are the versions of HTTP of a client or server.

@@ -99,9 +99,8 @@ func newGRPCChain(t *testing.T, serve func(call func() error) error) *grpcChain 
 	c := &grpcChain{chain: &chain{Client: control.NewClient(socket), t: t}, edges: [2]grpc_health_v1.HealthClient{dialGRPC(t, list[0].Listen), dialGRPC(t, list[1].Listen)}}
 	for i, name := range []string{"a", "b"} {
 		f := arms(name, .5)
-		a := f.Effect.(fault.Arms)
+		a := told(f.Effect.(fault.Arms))
 		a.Key = "header:x-user"
-		a.Counts = &fault.Counts{Rows: []fault.CountRow{{Name: "ok", Of: fault.OfFailures}}, Exposed: true}
 		if f.Effect = a; i == 1 {
 			a.Tokens = fault.ArmTokens{Control: "another-control-token", Experiment: "another-experiment-token"}
 			f.Effect, f.Proxy, f.Run = a, "app", "s"
@@ -197,7 +196,7 @@ func TestWhoMetAFaultIsKnownThroughGRPC(t *testing.T) {
 			if name == "three times" {
 				calls = 3
 			}
-			if hit := c.get("f").Stats.Requests; hit != calls*uint64(met2.Experiment) || met.NoID+met.Lost != 0 || met.Other != calls*50 {
+			if hit := c.get("f").Stats.Requests; hit != calls*met2.Experiment || met.NoID+met.Lost != 0 || met.Other != calls*50 {
 				t.Errorf("the fault hit %d, met %+v, joined %+v", hit, met, joined)
 			}
 			want := float64(met2.Experiment)
