@@ -57,11 +57,9 @@ func (c *claim) harmOf(s score) float64 {
 		return 0
 	}
 	if c.ratio || c.quantile {
-		g := c.unit(s, c.small)
-		return logMean(mixture(s.z, s.info, g), mixture(s.z, s.info, 6*g))
+		return narrow(s.z, s.info, c.unit(s, c.small))
 	}
-	m := max(c.margin, smallest)
-	return logMean(mixture(s.z, s.info, 0.7*m), mixture(s.z, s.info, 4*m), mixture(s.z, s.info, 0.15))
+	return wide(s.z, s.info, c.margin)
 }
 
 // within is the log evidence that the harm is less than t.
@@ -127,12 +125,7 @@ func (c *claim) span(harmAt, clearAt float64, beside func(float64) float64, ends
 	if !ends || c.control.N <= 0 || c.experiment.N <= 0 {
 		return s
 	}
-	shown := func(t float64) float64 { return harm(t) - harmAt }
-	if s.beyond {
-		s.low = last(c.margin, hi, shown)
-	} else {
-		s.low = last(lo, c.margin, shown)
-	}
+	s.low = lastAbout(lo, c.margin, hi, func(t float64) float64 { return harm(t) - harmAt })
 	open := func(t float64) float64 { return clearAt - c.within(t) }
 	if s.within {
 		s.high = last(lo, c.margin, open)

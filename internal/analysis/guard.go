@@ -83,10 +83,9 @@ func (g *guard) worse(m float64) float64 {
 		return 0
 	}
 	if small := g.smallOf(c); small > 0 {
-		return logMean(mixture(c.z, 1/c.v, small), mixture(c.z, 1/c.v, 6*small))
+		return narrow(c.z, 1/c.v, small)
 	}
-	w := max(g.margin, smallest)
-	return logMean(mixture(c.z, 1/c.v, 0.7*w), mixture(c.z, 1/c.v, 4*w), mixture(c.z, 1/c.v, 0.15))
+	return wide(c.z, 1/c.v, g.margin)
 }
 
 func (g *guard) smallOf(c changed) float64 {
@@ -108,15 +107,6 @@ func (g *guard) ends(level float64) (low, high float64) {
 		hi = 10 * max(1, g.at(0).now+g.at(0).before)
 		lo = -hi
 	}
-	shown := func(m float64) float64 { return g.worse(m) - level }
-	open := func(m float64) float64 { return g.at(m).z - guardClear }
-	if shown(g.margin) >= 0 {
-		low = last(g.margin, hi, shown)
-	} else {
-		low = last(lo, g.margin, shown)
-	}
-	if open(g.margin) >= 0 {
-		return low, last(g.margin, hi, open)
-	}
-	return low, last(lo, g.margin, open)
+	low = lastAbout(lo, g.margin, hi, func(m float64) float64 { return g.worse(m) - level })
+	return low, lastAbout(lo, g.margin, hi, func(m float64) float64 { return g.at(m).z - guardClear })
 }

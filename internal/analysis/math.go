@@ -39,6 +39,14 @@ func normalCDF(x float64) float64 { return 0.5 * math.Erfc(-x/math.Sqrt2) }
 // inside reports whether lo < x < hi; what is not a number is not.
 func inside(x, lo, hi float64) bool { return x > lo && x < hi }
 
+// lastAbout is [last], on that side of mid where it changes.
+func lastAbout(lo, mid, hi float64, f func(float64) float64) float64 {
+	if f(mid) >= 0 {
+		return last(mid, hi, f)
+	}
+	return last(lo, mid, f)
+}
+
 // last is the last point of [lo, hi] where f is not negative, if it is up to
 // some point and not after: lo if it never is, hi if it always is. It goes
 // through the secant, and halves what that does not.

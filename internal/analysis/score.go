@@ -97,6 +97,15 @@ func (p *pair) independent(rate, d float64) float64 {
 	return 4 * (shareC*shareC*p.e.N*max(vE, 0) + shareE*shareE*p.c.N*max(vC, 0))
 }
 
+// wide is the log evidence for a difference of shares that is beyond a margin, of
+// which it is not known how great it is; narrow is that for one of about g.
+func wide(z, i, margin float64) float64 {
+	m := max(margin, smallest)
+	return logMean(mixture(z, i, 0.7*m), mixture(z, i, 4*m), mixture(z, i, 0.15))
+}
+
+func narrow(z, i, g float64) float64 { return logMean(mixture(z, i, g), mixture(z, i, 6*g)) }
+
 // mixture is the log evidence of a score z at information i for harm that is
 // about tau beyond: a half-normal mixture (Robbins 1970), right at every look
 // where sums have independent increments in information (Scharfstein, Tsiatis,

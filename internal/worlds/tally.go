@@ -1,6 +1,7 @@
 package worlds
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -107,7 +108,7 @@ func (t Tally) Often() string {
 			all = append(all, r)
 		}
 	}
-	slices.SortFunc(all, func(a, b string) int { return t.Reasons[b] - t.Reasons[a] })
+	slices.SortFunc(all, func(a, b string) int { return cmp.Or(t.Reasons[b]-t.Reasons[a], cmp.Compare(a, b)) })
 	for i, r := range all {
 		all[i] = fmt.Sprintf("%d: %s", t.Reasons[r], r)
 	}
