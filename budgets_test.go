@@ -26,7 +26,7 @@ const (
 	manyFiles   = 42 // of one that is left whole
 	fewMethods  = 66 // of a type
 	smallCircle = 12 // of files that use each other all ways round
-	largeCircle = 29 // in a package that is left whole
+	largeCircle = 31 // in a package that is left whole; each verb is a file of one
 	importDepth = 10 // packages on the longest way down through imports
 )
 
@@ -54,7 +54,7 @@ func fileBudgets() map[string]int {
 
 func methodBudgets() map[string]int {
 	return map[string]int{
-		"mishap/cmd/mishap.cli":         91,
+		"mishap/cmd/mishap.cli":         94,
 		"mishap/internal/app.App":       4,
 		"mishap/internal/awsfake.Cloud": 75,
 		"mishap/internal/ledger.Memory": 68,

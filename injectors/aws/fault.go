@@ -67,6 +67,7 @@ type about struct {
 	injecting string // how it must have become once it was asked for: "stopping"
 	id        *regexp.Regexp
 	idLike    string // an id, as an example
+	untold    bool   // its policies cannot tell targets by their tags
 }
 
 // thing is something that a fault may be put on.

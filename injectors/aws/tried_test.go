@@ -40,6 +40,7 @@ type trial struct {
 	*testing.T
 	cloud  *awsfake.Cloud
 	kind   mishap.InjectorKind
+	fault  mishap.Fault
 	all    []mishap.Injection
 	before string
 }
@@ -54,7 +55,7 @@ func newTrial(t *testing.T, name string, s awsfake.Settings) *trial {
 	if f.For = mishap.Duration(time.Minute); with != "" {
 		f.With = raw(with)
 	}
-	one := &trial{T: t, cloud: c, kind: kind(fakeDeps(c), name), before: c.Snapshot()}
+	one := &trial{T: t, cloud: c, kind: kind(fakeDeps(c), name), fault: f, before: c.Snapshot()}
 	injector, err := one.kind.New(f)
 	if err != nil {
 		t.Fatalf("make injector: %v", err)
@@ -141,11 +142,24 @@ func (one *trial) revert(ctx context.Context, settling *revert.Settling) map[str
 
 func (one *trial) permissions() mishap.Permissions { return one.kind.Permits(one.all) }
 
+// foreseen is what the policies allow that are made of the file alone.
+func (one *trial) foreseen() []mishap.Statement {
+	one.Helper()
+	p, err := one.kind.Policy(one.fault, []mishap.Place{{Account: here.Account, Region: here.Region}}, nil)
+	if err != nil {
+		one.Fatalf("make policy: %v", err)
+	}
+	return append(p.Inject, p.Revert...)
+}
+
 // needs compares the calls made since it was last asked with what is printed.
 func (one *trial) needs(what string, allowed []mishap.Statement) {
 	one.Helper()
 	for _, lacking := range awsfake.Beyond(one.cloud.Calls(), policyOf(one.T, allowed)) {
 		one.Errorf("%s it needed what it does not ask for: %s", what, lacking)
+	}
+	for _, lacking := range awsfake.Beyond(one.cloud.Calls(), policyOf(one.T, one.foreseen())) {
+		one.Errorf("%s it needed what the policy of its file does not allow: %s", what, lacking)
 	}
 	one.cloud.Forget()
 }

@@ -1,0 +1,93 @@
+package catalog
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mishap"
+)
+
+// Policies says what credentials must allow for the experiments, whatever is found
+// when they run: in the places that the settings list, or in any if they list none.
+func (c *Catalog) Policies(list []mishap.Experiment) (all mishap.Permissions, err error) {
+	tags := map[string]string{}
+	key, value, _ := strings.Cut(c.settings.OptInTag, "=")
+	tags[key] = value
+	kinds, problems := c.Kinds(), []error(nil)
+	for _, e := range list {
+		for _, f := range e.Faults {
+			kind := kinds[f.Injector]
+			if kind.Policy == nil {
+				continue
+			}
+			needs, err := kind.Policy(f, c.places(), tags)
+			if err != nil {
+				problems = append(problems, fmt.Errorf("%s, fault %s: %w", e.Name, f.Name, err))
+				continue
+			}
+			all.Inject, all.Revert = append(all.Inject, needs.Inject...), append(all.Revert, needs.Revert...)
+		}
+	}
+	return mishap.Permissions{Inject: merged(all.Inject), Revert: merged(all.Revert)}, errors.Join(problems...)
+}
+
+// places are where faults in a cloud may be.
+func (c *Catalog) places() (all []mishap.Place) {
+	for _, a := range c.accounts() {
+		regions := a.Regions
+		if len(regions) == 0 {
+			regions = c.settings.Regions
+		}
+		if len(regions) == 0 {
+			regions = []string{"*"}
+		}
+		for _, region := range regions {
+			all = append(all, mishap.Place{Account: a.ID, Region: region})
+		}
+	}
+	if len(all) == 0 {
+		return []mishap.Place{{Account: "*", Region: "*"}}
+	}
+	return all
+}
+
+// merged says the same in fewer statements: first those of the same actions on all
+// their resources, then those of the same resources with all their actions.
+func merged(all []mishap.Statement) []mishap.Statement {
+	all = joined(all, func(s *mishap.Statement) (same, parts *[]string) { return &s.Actions, &s.Resources })
+	return joined(all, func(s *mishap.Statement) (same, parts *[]string) { return &s.Resources, &s.Actions })
+}
+
+// joined makes one statement of those that have one part and their conditions in
+// common. A statement on nothing is left out.
+func joined(all []mishap.Statement, of func(*mishap.Statement) (same, parts *[]string)) (out []mishap.Statement) {
+	at := map[string]int{}
+	for _, s := range all {
+		if len(s.Resources) == 0 {
+			continue
+		}
+		s.Actions, s.Resources = sorted(s.Actions), sorted(s.Resources)
+		same, parts := of(&s)
+		text, _ := json.Marshal([]any{*same, s.Conditions})
+		i, known := at[string(text)]
+		if !known {
+			at[string(text)] = len(out)
+			out = append(out, s)
+			continue
+		}
+		_, has := of(&out[i])
+		*has = sorted(append(*has, *parts...))
+	}
+	return out
+}
+
+// sorted is each of them once; where "*" is one, that is all.
+func sorted(list []string) []string {
+	if slices.Contains(list, "*") {
+		return []string{"*"}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(list)))
+}
