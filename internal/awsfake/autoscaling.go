@@ -83,7 +83,8 @@ func (c *Cloud) join(p Place, g Doc, life, state string, put func(Place, Kind, s
 	return id
 }
 
-// loads are how many members each zone has that work or will.
+// loads are how many members each zone has: unhealthy ones too, until they are
+// being replaced.
 func loads(g Doc) map[string]int {
 	all := map[string]int{}
 	for _, m := range g.Docs("Instances") {
@@ -95,7 +96,7 @@ func loads(g Doc) map[string]int {
 }
 
 func active(m Doc) bool {
-	return slices.Contains([]string{"Pending", "InService"}, m.Str("LifecycleState")) && m.Str("HealthStatus") == "Healthy"
+	return slices.Contains([]string{"Pending", "InService"}, m.Str("LifecycleState"))
 }
 
 // noGroup is Auto Scaling's word for a name that is not.

@@ -141,29 +141,32 @@ func (c *Cloud) fill(p Place, g Doc, runs func(string) bool) {
 	}
 }
 
-// shrink ends members that are too many: first those in a zone that the group
-// lost, then those in the fullest zone.
+// shrink ends members that are too many: first the unhealthy, then those in a
+// zone that the group lost, then those in the fullest zone.
 func (c *Cloud) shrink(p Place, g Doc) {
 	for subnets := c.subnets(p, g); ; {
 		load := loads(g)
-		var well []Doc
+		var serve []Doc
 		for _, m := range g.Docs("Instances") {
-			if m.Str("LifecycleState") == "InService" && m.Str("HealthStatus") == "Healthy" {
-				well = append(well, m)
+			if m.Str("LifecycleState") == "InService" {
+				serve = append(serve, m)
 			}
 		}
-		extra := len(well) - g.Int("DesiredCapacity", 0)
-		well = slices.DeleteFunc(well, func(m Doc) bool { return m.Bool("ProtectedFromScaleIn") })
-		if extra <= 0 || len(well) == 0 {
+		extra := len(serve) - g.Int("DesiredCapacity", 0)
+		serve = slices.DeleteFunc(serve, func(m Doc) bool { return m.Bool("ProtectedFromScaleIn") })
+		if extra <= 0 || len(serve) == 0 {
 			return
 		}
 		weight := func(m Doc) int {
+			if m.Str("HealthStatus") == "Unhealthy" {
+				return 1 << 21
+			}
 			if subnets[m.Str("AvailabilityZone")] == nil {
 				return 1 << 20
 			}
 			return load[m.Str("AvailabilityZone")]
 		}
-		first := slices.MaxFunc(well, func(a, b Doc) int { return weight(a) - weight(b) })
+		first := slices.MaxFunc(serve, func(a, b Doc) int { return weight(a) - weight(b) })
 		c.leave(g, first.Str("InstanceId"), "an instance was taken out of service in response to a difference between desired and actual capacity")
 	}
 }
