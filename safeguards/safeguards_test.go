@@ -184,6 +184,40 @@ func TestAnARNIsKnownByWhatStandsAtItsEnd(t *testing.T) {
 	}
 }
 
+func TestMishapDoesNotCutOffTheMachineThatItRunsOn(t *testing.T) {
+	const here = "arn:aws:ec2:eu-west-1:111122223333:"
+	d, asked, failure := deps(), 0, error(nil)
+	d.Self = func(context.Context) (safeguards.Self, error) {
+		return safeguards.Self{Instance: "i-self", Roles: []string{"arn:aws:iam::111122223333:role/ops/mishap"}, StandsOn: func(context.Context) (map[string]string, error) {
+			asked++
+			return map[string]string{
+				here + "subnet/subnet-1": "the subnet that mishap runs in",
+				"arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup::autoScalingGroupName/ops": "the group that mishap runs in",
+			}, failure
+		}}, nil
+	}
+	at := func(kind, arn string) mishap.Situation {
+		return plan(in(mishap.Target{Kind: kind, ID: arn, Where: mishap.Place{Account: "111122223333", Region: "eu-west-1"}}))
+	}
+	for arn, want := range map[string]string{
+		here + "subnet/subnet-1": "the subnet that mishap runs in", here + "subnet/subnet-2": "",
+		"arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:0f7c:autoScalingGroupName/ops": "the group that mishap runs in",
+		"arn:aws:autoscaling:us-east-1:111122223333:autoScalingGroup:0f7c:autoScalingGroupName/ops": "",
+		"arn:aws:iam::111122223333:role/mishap":                                                     "a role that mishap calls AWS as", "arn:aws:iam::444455556666:role/mishap": "",
+	} {
+		if got := ask(t, d, "self", "", at("thing", arn)); (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q", arn, got, want)
+		}
+	}
+	asked, failure = 0, errors.New("denied")
+	if got := ask(t, d, "self", "", at("lambda-function", "arn:aws:lambda:eu-west-1:111122223333:function:pay")); got != "" || asked > 0 {
+		t.Errorf("a function: %q, asked %d times", got, asked)
+	}
+	if got := ask(t, d, "self", "", at("subnet", here+"subnet/subnet-2")); !strings.Contains(got, "find out what mishap stands on: denied") {
+		t.Errorf("what it stands on cannot be told: %q", got)
+	}
+}
+
 func TestProtectedIsNeverTouched(t *testing.T) {
 	if got := ask(t, deps(), "protected", "", plan(in(mishap.Target{Kind: "process", ID: "b:2:3", Name: "sshd"}))); !strings.Contains(got, `protected by "process/ssh*"`) {
 		t.Errorf("%q", got)

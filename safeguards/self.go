@@ -16,7 +16,9 @@ func selfKind(d Deps) mishap.SafeguardKind {
 			Name:    "self",
 			Summary: "mishap does not touch what it needs to revert",
 			Doc: "Refuses faults on mishap's own process and keeper, on the processes that started them (a shell, a terminal, a " +
-				"service manager), on process 1, on the EC2 instance that mishap runs on, and on a proxy that it needs itself. Always on.",
+				"service manager), on process 1, on a proxy that it needs itself, on the EC2 instance that mishap runs on, and on what that " +
+				"stands on: its subnet, network ACL, route table, endpoints of its VPC, security groups and Auto Scaling group; and on the roles " +
+				"that mishap calls AWS as. Always on.",
 			Params:  none{},
 			Example: "safeguard: self\n",
 		},
@@ -36,7 +38,11 @@ func (d Deps) checkSelf(ctx context.Context, s mishap.Situation) error {
 	}
 	var problems []string
 	for _, in := range s.Plan.Injections {
-		if why := self.needs(in.Target); why != "" {
+		why, err := self.needs(ctx, in.Target)
+		if err != nil {
+			return fmt.Errorf("find out what mishap stands on: %w", err)
+		}
+		if why != "" {
 			problems = append(problems, fmt.Sprintf("%s is %s", in.Target.Label(), why))
 		}
 	}
@@ -51,10 +57,52 @@ func (d Deps) checkSelf(ctx context.Context, s mishap.Situation) error {
 }
 
 // needs says what the target is to mishap; nothing if it can do without.
-func (s Self) needs(t mishap.Target) string {
-	if !t.Where.Local() && t.Kind != "ec2-instance" {
-		return ""
+func (s Self) needs(ctx context.Context, t mishap.Target) (string, error) {
+	if !t.Where.Local() {
+		return s.needsOfAWS(ctx, t)
 	}
+	return s.needsHere(t), nil
+}
+
+// needsOfAWS is needs for what lives in AWS.
+func (s Self) needsOfAWS(ctx context.Context, t mishap.Target) (string, error) {
+	if t.Kind == "ec2-instance" && s.Instance != "" && shortID(t.ID) == s.Instance {
+		return "the machine that mishap runs on", nil
+	}
+	thing := thingOf(t.ID)
+	if thing.service == "iam" {
+		for _, role := range s.Roles {
+			if thingOf(role) == thing {
+				return "a role that mishap calls AWS as", nil
+			}
+		}
+	}
+	if t.Kind == "ec2-instance" || thing.service != "ec2" && thing.service != "autoscaling" || s.StandsOn == nil {
+		return "", nil
+	}
+	all, err := s.StandsOn(ctx)
+	for arn, why := range all {
+		if thingOf(arn) == thing {
+			return why, err
+		}
+	}
+	return "", err
+}
+
+// thing is what an ARN names, without the path and the ids of AWS's own that some
+// have in it.
+type thing struct{ service, region, account, name string }
+
+func thingOf(arn string) thing {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 {
+		return thing{}
+	}
+	return thing{parts[2], parts[3], parts[4], shortID(arn)}
+}
+
+// needsHere is needs for what lives on this machine.
+func (s Self) needsHere(t mishap.Target) string {
 	switch t.Kind {
 	case "process":
 		// "boot:pid:start"

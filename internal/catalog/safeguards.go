@@ -27,7 +27,10 @@ func (c *Catalog) safeguardDeps(run string, keeper func() int) safeguards.Deps {
 		Halted:       c.o.Halted,
 		Others:       func(ctx context.Context, p mishap.Plan) ([]string, error) { return c.o.Others(ctx, run, p) },
 		Self: func(context.Context) (safeguards.Self, error) {
-			self := safeguards.Self{PIDs: ancestors(os.Getpid()), Instance: ownInstance()}
+			self := safeguards.Self{PIDs: ancestors(os.Getpid()), Instance: ownInstance(), Roles: c.roles()}
+			if self.Instance != "" {
+				self.StandsOn = func(ctx context.Context) (map[string]string, error) { return c.standsOn(ctx, self.Instance) }
+			}
 			if keeper != nil {
 				self.PIDs = append(self.PIDs, keeper())
 			}
@@ -35,6 +38,31 @@ func (c *Catalog) safeguardDeps(run string, keeper func() int) safeguards.Deps {
 		},
 		Probe: c.MakeProbe, ProbeUses: c.probeUses, Dial: c.Dial, Secret: c.secret, Files: c.files,
 	}
+}
+
+// roles are those that AWS is called as: of the settings, and of the credentials.
+func (c *Catalog) roles() []string {
+	roles := c.cloud.Roles()
+	for _, a := range c.settings.Accounts {
+		if a.Role != "" {
+			roles = append(roles, a.Role)
+		}
+	}
+	return roles
+}
+
+// standsOn is what the instance that this is needs. In a place that the settings do
+// not list nothing is touched, and nothing is asked.
+func (c *Catalog) standsOn(ctx context.Context, instance string) (map[string]string, error) {
+	account, region, err := c.cloud.Instance(ctx)
+	if err != nil || !slices.Contains(c.settings.Places()[account], region) {
+		return nil, err
+	}
+	place, err := c.cloud.Listed(ctx, c.accounts(), account, region)
+	if err != nil {
+		return nil, err
+	}
+	return c.cloud.StandsOn(ctx, place, instance)
 }
 
 // MakeProbe makes a probe.

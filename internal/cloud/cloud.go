@@ -27,6 +27,7 @@ const identityTimeout = 10 * time.Second
 type Cloud struct {
 	mu     sync.Mutex
 	places map[At]Place
+	stands map[string]map[string]string // what instances stand on, see StandsOn
 	rates  rates
 }
 
