@@ -51,6 +51,7 @@ type Self struct {
 	Proxies  []string // names of proxies that it reaches its ledger, targets or credentials through
 	Instance string   // the EC2 instance it runs on; empty elsewhere
 	Roles    []string // ARNs of the roles that it calls AWS as
+	Keys     []string // ids or ARNs of the keys that its vault is encrypted with
 	// StandsOn is what the instance needs to reach AWS, as what each, by ARN; nil: it
 	// is none that could be a target. It is asked only where a target may be that.
 	StandsOn func(ctx context.Context) (map[string]string, error)

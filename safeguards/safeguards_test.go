@@ -188,7 +188,7 @@ func TestMishapDoesNotCutOffTheMachineThatItRunsOn(t *testing.T) {
 	const here = "arn:aws:ec2:eu-west-1:111122223333:"
 	d, asked, failure := deps(), 0, error(nil)
 	d.Self = func(context.Context) (safeguards.Self, error) {
-		return safeguards.Self{Instance: "i-self", Roles: []string{"arn:aws:iam::111122223333:role/ops/mishap"}, StandsOn: func(context.Context) (map[string]string, error) {
+		return safeguards.Self{Instance: "i-self", Roles: []string{"arn:aws:iam::111122223333:role/ops/mishap"}, Keys: []string{"11-22"}, StandsOn: func(context.Context) (map[string]string, error) {
 			asked++
 			return map[string]string{
 				here + "subnet/subnet-1": "the subnet that mishap runs in",

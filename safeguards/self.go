@@ -18,7 +18,7 @@ func selfKind(d Deps) mishap.SafeguardKind {
 			Doc: "Refuses faults on mishap's own process and keeper, on the processes that started them (a shell, a terminal, a " +
 				"service manager), on process 1, on a proxy that it needs itself, on the EC2 instance that mishap runs on, and on what that " +
 				"stands on: its subnet, network ACL, route table, endpoints of its VPC, security groups and Auto Scaling group; and on the roles " +
-				"that mishap calls AWS as. Always on.",
+				"that mishap calls AWS as, and the key of its vault. Always on.",
 			Params:  none{},
 			Example: "safeguard: self\n",
 		},
@@ -70,11 +70,14 @@ func (s Self) needsOfAWS(ctx context.Context, t mishap.Target) (string, error) {
 		return "the machine that mishap runs on", nil
 	}
 	thing := thingOf(t.ID)
-	if thing.service == "iam" {
-		for _, role := range s.Roles {
-			if thingOf(role) == thing {
-				return "a role that mishap calls AWS as", nil
-			}
+	switch thing.service {
+	case "iam":
+		if slices.ContainsFunc(s.Roles, func(role string) bool { return thingOf(role) == thing }) {
+			return "a role that mishap calls AWS as", nil
+		}
+	case "kms":
+		if slices.ContainsFunc(s.Keys, func(key string) bool { return thingOf(key) == thing || key == thing.name }) {
+			return "the key of mishap's vault", nil
 		}
 	}
 	if t.Kind == "ec2-instance" || thing.service != "ec2" && thing.service != "autoscaling" || s.StandsOn == nil {
