@@ -30,14 +30,14 @@ func (c controls) Put(ctx context.Context, f proxy.Fault) error {
 	if err != nil {
 		return err
 	}
-	return c.w.Call(ctx, "put", func() error {
+	return c.w.Call(ctx, "put", func(ctx context.Context) error {
 		_, err = c.c.Put(ctx, wire.Fault{ID: f.ID, Run: f.Run, Proxy: f.Proxy, Effect: effect, Direction: wire.Direction(f.Direction), Share: f.Share, Seed: f.Seed, Expires: f.Expires})
 		return translated(err)
 	})
 }
 
 func (c controls) Get(ctx context.Context, id string) (status proxy.Status, err error) {
-	err = c.w.Call(ctx, "get", func() error {
+	err = c.w.Call(ctx, "get", func(ctx context.Context) error {
 		s, err := c.c.Get(ctx, id)
 		n := s.Stats
 		status = proxy.Status{InForce: s.State == registry.InForce, Traffic: mishap.Traffic{Connections: int64(n.Connections + n.Requests)}}
@@ -53,7 +53,7 @@ func (c controls) Get(ctx context.Context, id string) (status proxy.Status, err 
 }
 
 func (c controls) Delete(ctx context.Context, id, run string) error {
-	return c.w.Call(ctx, "delete", func() error {
+	return c.w.Call(ctx, "delete", func(ctx context.Context) error {
 		_, err := c.c.Retract(ctx, id, run)
 		return translated(err)
 	})

@@ -83,7 +83,7 @@ func (c *Cloud) call(ctx context.Context, name string, ids []string, do func()) 
 	if c.Around != nil {
 		c.Around(name, ids)
 	}
-	return c.Call(ctx, name, func() error {
+	return c.Call(ctx, name, func(context.Context) error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.calls[name]++

@@ -36,7 +36,7 @@ type World struct {
 
 	// Fates lets what the kind asks the system of Fault go as is said of each call,
 	// by its name; nil: all calls are answered. The field is nil if nothing stands
-	// between the two, see [Wire].
+	// between the two, see [Wire]: then the injector's own calls go wrong.
 	Fates func(judge func(call string) Fate)
 
 	// Stale lets reads of the system of Fault show what was so long before; nil if

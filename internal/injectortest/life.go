@@ -152,9 +152,7 @@ func (l *life) revert(t *testing.T, injector mishap.Injector, settling *revert.S
 // nothingIsLeft: whatever becomes of a call that a fault makes, and of the process
 // that makes it, the system is in the end what it was.
 func nothingIsLeft(t *testing.T, w World, _ mishap.Fault) {
-	if w.Fates == nil {
-		t.Skip("nothing stands between it and its system")
-	}
+	w = w.onWire()
 	var names []string
 	onTime(t, w, func(t *testing.T) { names = disturbed(t, w, w.Fault(t), disturbance{}) })
 	made := map[string]int{}

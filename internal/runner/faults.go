@@ -67,7 +67,7 @@ func (h *holding) callInject(ctx context.Context, all []mishap.Injection) []erro
 // schedule gives the faults that wait for this one their time, once all of its
 // injections are in.
 func (h *holding) schedule(in *mishap.RunInjection) {
-	at, all := h.injectedAt(in.Fault)
+	at, all := h.whenIn()[in.Fault]
 	if !all {
 		return
 	}
@@ -78,22 +78,25 @@ func (h *holding) schedule(in *mishap.RunInjection) {
 	}
 }
 
-// injectedAt is when the last injection of the fault went in, and whether all
-// of them did.
-func (h *holding) injectedAt(fault string) (last time.Time, all bool) {
-	all = true
-	for _, in := range h.rec.run.Injections {
-		if in.Fault != fault {
-			continue
-		}
-		if in.InjectedAt.IsZero() {
-			all = false
-		}
-		if in.InjectedAt.After(last) {
-			last = in.InjectedAt
+// whenIn says of the faults when their last injection went in; of one that is not
+// all in, nothing.
+type whenIn map[string]time.Time
+
+func (h *holding) whenIn() whenIn {
+	in := whenIn{}
+	for _, f := range h.all() {
+		in[f.Name] = time.Time{}
+	}
+	for _, one := range h.rec.run.Injections {
+		last, all := in[one.Fault]
+		switch {
+		case one.InjectedAt.IsZero():
+			delete(in, one.Fault)
+		case all && one.InjectedAt.After(last):
+			in[one.Fault] = one.InjectedAt
 		}
 	}
-	return last, all
+	return in
 }
 
 // advance injects and reverts what is due, moves to holding, and ends the hold
@@ -114,27 +117,28 @@ func (h *holding) advance() time.Duration {
 	if h.rec.run.State == mishap.Baseline {
 		return next
 	}
-	if h.rec.run.State == mishap.Injecting && h.initialIn() {
+	in := h.whenIn()
+	if h.rec.run.State == mishap.Injecting && h.initialIn(in) {
 		h.rec.record(mishap.Entry{State: &mishap.StateChange{To: mishap.Holding}})
 	}
 	left := len(h.waiting) > 0 || h.pending > 0
 	if wait := h.until.Sub(now); wait > 0 {
 		left, next = true, min(next, wait)
 	}
-	for _, in := range h.rec.run.Injections {
-		if in.Fault == mishap.ArmsFault {
+	for _, one := range h.rec.run.Injections {
+		if one.Fault == mishap.ArmsFault {
 			continue // in until everything else is out
 		}
-		if in.State != mishap.InjectionInjected {
-			left = left || in.State == mishap.InjectionReverting
+		if one.State != mishap.InjectionInjected {
+			left = left || one.State == mishap.InjectionReverting
 			continue
 		}
 		left = true
-		next = min(next, h.ramp(in, now))
-		if left := h.due(in).Sub(now); left > 0 {
+		next = min(next, h.ramp(one, now))
+		if left := h.due(one, in).Sub(now); left > 0 {
 			next = min(next, left)
-		} else {
-			h.leave(in, now)
+		} else if h.stop == nil {
+			h.leave(one, in, now)
 		}
 	}
 	if h.stop == nil && !left && h.rec.run.State == mishap.Holding {
@@ -146,15 +150,15 @@ func (h *holding) advance() time.Duration {
 // due is when the injection's time is over, counted from when the last one of
 // its fault went in; that is far away before. A fault that is over at once leaves
 // as soon as it was seen.
-func (h *holding) due(in *mishap.RunInjection) time.Time {
-	last, all := h.injectedAt(in.Fault)
+func (h *holding) due(one *mishap.RunInjection, in whenIn) time.Time {
+	last, all := in[one.Fault]
 	switch {
 	case !all:
 		return time.Now().Add(time.Hour)
-	case in.For == 0 && h.seen(in):
+	case one.For == 0 && h.seen(one):
 		return last
 	}
-	return last.Add(in.Lasts())
+	return last.Add(one.Lasts())
 }
 
 // seen reports whether the fault was looked at, and every probe answered, while
@@ -178,9 +182,9 @@ func (h *holding) elapsed() *mishap.StateChange {
 }
 
 // initialIn reports whether every fault that waits for no other is in.
-func (h *holding) initialIn() bool {
+func (h *holding) initialIn(in whenIn) bool {
 	for _, f := range h.Faults {
-		if _, all := h.injectedAt(f.Name); f.After == nil && !all {
+		if _, all := in[f.Name]; f.After == nil && !all {
 			return false
 		}
 	}
@@ -190,14 +194,14 @@ func (h *holding) initialIn() bool {
 // leave ends an injection whose time is over, and those that one call takes with
 // it. If they are the last ones, the run goes to reverting, which does it; otherwise
 // they are reverted while others hold, beside whatever call is made on those.
-func (h *holding) leave(in *mishap.RunInjection, now time.Time) {
-	if h.last(in, now) {
+func (h *holding) leave(one *mishap.RunInjection, in whenIn, now time.Time) {
+	if h.last(one, in, now) {
 		h.stop = h.elapsed()
 		return
 	}
 	var all []mishap.Injection
 	for _, other := range h.rec.run.Injections {
-		with := other == in || in.Batch > 0 && other.Fault == in.Fault && other.Batch == in.Batch
+		with := other == one || one.Batch > 0 && other.Fault == one.Fault && other.Batch == one.Batch
 		if with && other.State == mishap.InjectionInjected {
 			all = append(all, h.injection(other.ID))
 			h.rec.record(change(other.ID, mishap.InjectionReverting, "its time is over"))
@@ -214,13 +218,13 @@ func (h *holding) leave(in *mishap.RunInjection, now time.Time) {
 }
 
 // last reports whether every other injection is out, or due as well.
-func (h *holding) last(in *mishap.RunInjection, now time.Time) bool {
+func (h *holding) last(one *mishap.RunInjection, in whenIn, now time.Time) bool {
 	if len(h.waiting) > 0 || h.pending > 0 {
 		return false
 	}
 	for _, other := range h.rec.run.Injections {
-		due := other.State == mishap.InjectionInjected && !now.Before(h.due(other))
-		if other != in && other.Fault != mishap.ArmsFault && !other.State.Settled() && !due {
+		due := other.State == mishap.InjectionInjected && !now.Before(h.due(other, in))
+		if other != one && other.Fault != mishap.ArmsFault && !other.State.Settled() && !due {
 			return false
 		}
 	}

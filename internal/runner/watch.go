@@ -179,7 +179,7 @@ func (h *holding) renew() {
 // renewOne extends one fault, but not beyond its time.
 func (h *holding) renewOne(renewer Renewer, full mishap.Injection) {
 	if full.For > 0 {
-		full.For = mishap.Duration(max(time.Until(h.due(h.rec.run.Injection(full.ID))), time.Millisecond))
+		full.For = mishap.Duration(max(time.Until(h.due(h.rec.run.Injection(full.ID), h.whenIn())), time.Millisecond))
 	}
 	go func() {
 		_, err := bounded.Call(h.work, checkTimeout, "the injector", func(ctx context.Context) (struct{}, error) {
