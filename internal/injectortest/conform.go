@@ -47,7 +47,8 @@ type World struct {
 	Fake bool
 
 	// Prompt is that the system shows what is, whatever the kind says, and is on real
-	// time: nobody waits for what may be of before.
+	// time: nobody waits for what may be of before, nor lets its calls go wrong without
+	// Fates. That belongs in another world of the kind.
 	Prompt bool
 
 	// Remove takes away the targets; nil if they cannot go away.

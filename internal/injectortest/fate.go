@@ -73,15 +73,18 @@ type wired struct {
 	w *Wire
 }
 
+// Inject is a call that may go wrong.
 func (i wired) Inject(ctx context.Context, in mishap.Injection) error {
 	return i.w.Call(ctx, "inject", func(ctx context.Context) error { return i.Injector.Inject(ctx, in) })
 }
 
+// Revert is one, too.
 func (i wired) Revert(ctx context.Context, in mishap.Injection) (r mishap.Reverted, err error) {
 	lost := i.w.Call(ctx, "revert", func(ctx context.Context) error { r, err = i.Injector.Revert(ctx, in); return err })
 	return r, lost
 }
 
+// Verify is one, too.
 func (i wired) Verify(ctx context.Context, in mishap.Injection) (e mishap.Effect, err error) {
 	lost := i.w.Call(ctx, "verify", func(ctx context.Context) error { e, err = i.Injector.Verify(ctx, in); return err })
 	return e, lost

@@ -74,7 +74,7 @@ func (u Undo) Outstanding() []Held {
 // say.
 func (u Undo) RevertTakes() (longest time.Duration) {
 	for _, h := range u.Outstanding() {
-		longest = max(longest, h.Injection.RevertTakes.Std()+h.Settles.Std())
+		longest = max(longest, h.RevertTakes.Std()+h.Settles.Std())
 	}
 	return longest
 }
