@@ -83,7 +83,7 @@ func (i *injector[With]) injection(on recorded[With], now look, err error) (over
 	switch {
 	case err != nil:
 		return true, err
-	case now.status == injecting, now.status == injected, now.status == ended:
+	case now.inForce():
 		return true, nil
 	case now.status == gone:
 		return true, target.None("%s is %s", i.called(on), now.word)
@@ -102,7 +102,7 @@ func (i *injector[With]) RevertAll(ctx context.Context, all []mishap.Injection) 
 	out := make([]mishap.Reply[mishap.Reverted], len(all))
 	var ask []int
 	for n, now := range b.looks(read) {
-		if out[n] = i.reverted(now); now.Err == nil && now.Value.status == injected && i.revert != nil && !i.asked.lately(b.on[n].injection, i.settles) {
+		if out[n] = i.reverted(now); now.Err == nil && (now.Value.status == injected || now.Value.status == half) && i.revert != nil && !i.asked.lately(b.on[n].injection, i.settles) {
 			ask = append(ask, n)
 		}
 	}
@@ -141,7 +141,7 @@ func (i *injector[With]) reverted(now mishap.Reply[look]) (r mishap.Reply[mishap
 		r.Value.State = mishap.InjectionGone
 	case foreign:
 		r.Value.State = mishap.InjectionSuperseded
-	case injected, injecting, changing:
+	case injected, half, injecting, changing:
 		r.Value.State, r.Value.Again = mishap.InjectionReverting, mishap.Duration(askSoon)
 		if i.revertTakes > 0 {
 			r.Value.Again = mishap.Duration(askLater)
@@ -160,7 +160,7 @@ func (i *injector[With]) VerifyAll(ctx context.Context, all []mishap.Injection) 
 			continue
 		}
 		out[n].Value = mishap.Effect{InForce: mishap.No, Detail: i.detail(now.Value), Gone: now.Value.status == gone}
-		if s := now.Value.status; s == injecting || s == injected || s == ended {
+		if now.Value.inForce() {
 			out[n].Value.InForce = mishap.Yes
 		}
 	}

@@ -9,5 +9,6 @@ func Catalog(d Deps) []mishap.InjectorKind {
 		ec2Stop().injectorKind(d),
 		ec2Reboot().injectorKind(d),
 		ec2Terminate().injectorKind(d),
+		subnetIsolate().injectorKind(d),
 	}
 }

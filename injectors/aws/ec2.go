@@ -69,16 +69,13 @@ func filter(name string, values ...string) types.Filter {
 	return types.Filter{Name: aws.String(name), Values: values}
 }
 
-// findInstances lists the instances in one of these states that may be meant.
-func findInstances(ctx context.Context, c aws.Config, t targets, states ...string) ([]types.Instance, error) {
-	filters := []types.Filter{filter("instance-state-name", states...)}
+// meantBy are the filters that all of EC2 has for what targets say.
+func meantBy(t targets) (filters []types.Filter) {
 	for _, key := range slices.Sorted(maps.Keys(t.Tags)) {
 		filters = append(filters, filter("tag:"+key, t.Tags[key]))
 	}
-	for tag, value := range map[string]string{groupTag: t.Group, stackTag: t.Stack} {
-		if value != "" {
-			filters = append(filters, filter("tag:"+tag, value))
-		}
+	if t.Stack != "" {
+		filters = append(filters, filter("tag:"+stackTag, t.Stack))
 	}
 	if len(t.Names) > 0 {
 		filters = append(filters, filter("tag:Name", t.Names...))
@@ -88,6 +85,15 @@ func findInstances(ctx context.Context, c aws.Config, t targets, states ...strin
 	}
 	if len(t.Zones) > 0 {
 		filters = append(filters, filter("availability-zone", t.Zones...))
+	}
+	return filters
+}
+
+// findInstances lists the instances in one of these states that may be meant.
+func findInstances(ctx context.Context, c aws.Config, t targets, states ...string) ([]types.Instance, error) {
+	filters := append(meantBy(t), filter("instance-state-name", states...))
+	if t.Group != "" {
+		filters = append(filters, filter("tag:"+groupTag, t.Group))
 	}
 	if len(t.IDs) > 0 {
 		return describeIDs(ctx, c, t.IDs, filters...)

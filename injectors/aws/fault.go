@@ -74,6 +74,7 @@ type about struct {
 type thing struct {
 	id, name string
 	arn      string // where about.arn and the id do not make it
+	owner    string // its account, where another account may share it with this one
 	tags     map[string]string
 	now      look
 
@@ -110,6 +111,11 @@ type look struct {
 	word   string // as the API calls it
 }
 
+// inForce reports whether the fault is, or was once.
+func (l look) inForce() bool {
+	return l.status == injecting || l.status == injected || l.status == ended
+}
+
 // status is what a look means to a fault.
 type status int
 
@@ -117,7 +123,8 @@ const (
 	normal    status = iota // as it is without the fault
 	changing                // on its way to normal
 	injecting               // on its way to injected, and not to be reverted before
-	injected                // the fault is in force, or something of it is still there
+	injected                // the fault is in force
+	half                    // something of it is there, which is reverted as the whole is, and it is not in force
 	ended                   // it was in force, and nothing is to be done: it recovered by itself, or nobody can put it back
 	gone                    // it is no more
 	foreign                 // somebody else changed it, and what they wrote stays

@@ -104,11 +104,20 @@ func (i *injector[With]) matched(ctx context.Context, m meaning) (out []located,
 	}
 	for _, one := range found {
 		if one.now.status == normal && m.targets.fits(one) {
-			one.arn = cmp.Or(one.arn, fill(i.arn, m.place.Account, m.place.Region, one.id))
+			if one.owner = cmp.Or(one.owner, m.place.Account); one.owner != m.place.Account {
+				one.unfit = i.shared(one)
+			}
+			one.arn = cmp.Or(one.arn, fill(i.arn, one.owner, m.place.Region, one.id))
 			out = append(out, located{one, m.place})
 		}
 	}
 	return out, nil
+}
+
+// shared says that what another account owns can be changed there alone.
+func (a about) shared(one thing) error {
+	return mishap.WithHint(fmt.Errorf("%s %s belongs to account %s, which only shares it with this one", a.noun, one.id, one.owner),
+		"take it there: list account "+one.owner+" in the settings, and give its ARN; or choose others")
 }
 
 func (i *injector[With]) choose(req mishap.Request, matched []located) (target.Sample[located], error) {

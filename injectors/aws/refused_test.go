@@ -23,6 +23,11 @@ func TestWhatCannotBeDoneOrUndoneIsSaidBeforehand(t *testing.T) {
 		"stop protection":        {"ec2-stop", attribute("disableApiStop"), "", "is protected against stopping", "turn its stop protection off"},
 		"a spot instance": {"ec2-stop", eachMeant(func(d awsfake.Doc) { d["instanceLifecycle"] = "spot" }), "",
 			"is a spot instance", "choose instances on demand"},
+		"a subnet of another account": {"subnet-isolate", func(c *awsfake.Cloud) {
+			for _, s := range c.All(here, awsfake.Subnet) {
+				c.Edit(here, awsfake.Subnet, s.Str("subnetId"), func(d awsfake.Doc) { d["ownerId"] = "222222222222" })
+			}
+		}, "", "belongs to account 222222222222, which only shares it", "list account 222222222222 in the settings"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := awsfake.New(awsfake.Settings{})
@@ -126,6 +131,33 @@ func TestARebootThatNobodySeesIsNotInForce(t *testing.T) {
 		t.Errorf("verify: %+v, %v", got, err)
 	}
 	if got, err := injector.Revert(t.Context(), found[0]); err != nil || got.State != mishap.InjectionReverted {
+		t.Errorf("revert: %+v, %v", got, err)
+	}
+}
+
+// TestWhatSomebodyLetsThroughIsNotInForce: the ACL of the fault is anybody's to edit.
+func TestWhatSomebodyLetsThroughIsNotInForce(t *testing.T) {
+	c := awsfake.New(awsfake.Settings{})
+	targets, _ := trials()["subnet-isolate"].put(c, c.Enter(here))
+	before := c.Snapshot()
+	injector, found, err := prepared(t, fakeDeps(c), fault("subnet-isolate", targets, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := injector.Inject(t.Context(), found[0]); err != nil {
+		t.Fatal(err)
+	}
+	for _, acl := range c.All(here, awsfake.NetworkACL) {
+		if acl.Map("_tags")["mishap-injection"] == found[0].ID {
+			c.Edit(here, awsfake.NetworkACL, acl.Str("networkAclId"), func(d awsfake.Doc) {
+				d["entrySet"] = append(d.Docs("entrySet"), awsfake.Doc{"ruleNumber": 1, "protocol": "-1", "ruleAction": "allow", "egress": true, "cidrBlock": "0.0.0.0/0"})
+			})
+		}
+	}
+	if got, err := injector.Verify(t.Context(), found[0]); err != nil || got.InForce != mishap.No || !strings.Contains(got.Detail, "somebody edited") {
+		t.Errorf("verify: %+v, %v", got, err)
+	}
+	if got, err := injector.Revert(t.Context(), found[0]); err != nil || got.State != mishap.InjectionReverted || c.Snapshot() != before {
 		t.Errorf("revert: %+v, %v", got, err)
 	}
 }

@@ -32,6 +32,20 @@ func trials() map[string]tried {
 		},
 		"ec2-reboot":    {put: putInstances, remove: removeInstances},
 		"ec2-terminate": {put: putInstances},
+		"subnet-isolate": {
+			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+				subnets := c.All(at, awsfake.Subnet)
+				c.Put(at, awsfake.NetworkACL, "acl-other", awsfake.Doc{"networkAclId": "acl-other", "vpcId": subnets[0].Str("vpcId"), "default": false, "associationSet": []awsfake.Doc{}, "entrySet": []awsfake.Doc{}})
+				return fmt.Sprintf(`{"ids": [%q, %q]}`, subnets[0].Str("subnetId"), subnets[1].Str("subnetId")), ""
+			},
+			others: func(c *awsfake.Cloud, at awsfake.Place) { moveSubnets(c, at, "acl-other") },
+			remove: func(c *awsfake.Cloud, at awsfake.Place) {
+				moveSubnets(c, at, "")
+				for _, s := range c.All(at, awsfake.Subnet)[:2] {
+					c.Drop(at, awsfake.Subnet, s.Str("subnetId"))
+				}
+			},
+		},
 	}
 }
 
@@ -56,6 +70,25 @@ func removeInstances(c *awsfake.Cloud, at awsfake.Place) {
 			c.Drop(at, awsfake.Instance, i.Str("instanceId"))
 			c.Drop(at, awsfake.NetworkInterface, i.Str("_nic"))
 		}
+	}
+}
+
+// moveSubnets gives the first two subnets another ACL, or none.
+func moveSubnets(c *awsfake.Cloud, at awsfake.Place, to string) {
+	moved := []awsfake.Doc{}
+	for n, s := range c.All(at, awsfake.Subnet)[:2] {
+		moved = append(moved, awsfake.Doc{"networkAclAssociationId": fmt.Sprint("aclassoc-", n), "networkAclId": to, "subnetId": s.Str("subnetId")})
+	}
+	for _, acl := range c.All(at, awsfake.NetworkACL) {
+		c.Edit(at, awsfake.NetworkACL, acl.Str("networkAclId"), func(d awsfake.Doc) {
+			left := slices.DeleteFunc(d.Docs("associationSet"), func(a awsfake.Doc) bool {
+				return a.Str("subnetId") == moved[0].Str("subnetId") || a.Str("subnetId") == moved[1].Str("subnetId")
+			})
+			if acl.Str("networkAclId") == to {
+				left = moved
+			}
+			d["associationSet"] = left
+		})
 	}
 }
 

@@ -152,13 +152,15 @@ func (one *trial) foreseen() []mishap.Statement {
 	return append(p.Inject, p.Revert...)
 }
 
-// needs compares the calls made since it was last asked with what is printed.
+// needs compares the calls made since it was last asked with what is printed. Of
+// what is no more there are no tags to tell by that it was the fault's.
 func (one *trial) needs(what string, allowed []mishap.Statement) {
 	one.Helper()
-	for _, lacking := range awsfake.Beyond(one.cloud.Calls(), policyOf(one.T, allowed)) {
+	calls := slices.DeleteFunc(one.cloud.Calls(), func(c awsfake.Call) bool { return strings.Contains(c.Error, ".NotFound: ") })
+	for _, lacking := range awsfake.Beyond(calls, policyOf(one.T, allowed)) {
 		one.Errorf("%s it needed what it does not ask for: %s", what, lacking)
 	}
-	for _, lacking := range awsfake.Beyond(one.cloud.Calls(), policyOf(one.T, one.foreseen())) {
+	for _, lacking := range awsfake.Beyond(calls, policyOf(one.T, one.foreseen())) {
 		one.Errorf("%s it needed what the policy of its file does not allow: %s", what, lacking)
 	}
 	one.cloud.Forget()

@@ -1,0 +1,119 @@
+package aws
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"mishap/internal/cloud"
+	"mishap/internal/target"
+)
+
+// What faults in the network of EC2 share.
+
+// injectionTag is on what a fault creates, with the injection's id: by it that is
+// found again, whatever was cut off.
+const injectionTag = "mishap-injection"
+
+// marked is the tags of something that is created for an injection.
+func marked(kind types.ResourceType, injection string) []types.TagSpecification {
+	return []types.TagSpecification{{ResourceType: kind, Tags: []types.Tag{
+		{Key: aws.String(injectionTag), Value: aws.String(injection)}, {Key: aws.String("Name"), Value: aws.String("mishap " + injection)},
+	}}}
+}
+
+// injections are the ids of injections, by which what was created is found.
+func injections[With any](on []recorded[With]) (all []string) {
+	for _, one := range on {
+		all = append(all, one.injection)
+	}
+	return all
+}
+
+// creating allows to create something that bears an injection's id, in something.
+func creating(action, kind, in string) []allow {
+	on := "arn:{partition}:ec2:{region}:{account}:" + kind + "/*"
+	return []allow{
+		{actions: []string{action}, on: on, when: map[string]map[string][]string{"StringLike": {"aws:RequestTag/" + injectionTag: {"*"}}}},
+		{actions: []string{action}, on: "arn:{partition}:ec2:{region}:{account}:" + in + "/*"},
+		{actions: []string{"ec2:CreateTags"}, on: on, when: map[string]map[string][]string{"StringEquals": {"ec2:CreateAction": {action[len("ec2:"):]}}}},
+	}
+}
+
+// actingAlso allows what acts on the targets and on another kind of thing as well.
+func actingAlso(action, kind string) []allow {
+	return []allow{acting(action), {actions: []string{action}, on: "arn:{partition}:ec2:{region}:{account}:" + kind + "/*"}}
+}
+
+// changingMarked allows to change what bears an injection's id.
+func changingMarked(action, kind string) allow {
+	return allow{actions: []string{action}, on: "arn:{partition}:ec2:{region}:{account}:" + kind + "/*",
+		when: map[string]map[string][]string{"StringLike": {"aws:ResourceTag/" + injectionTag: {"*"}}}}
+}
+
+// pages lists all pages of a call.
+func pages[T any](what string, page func(token *string) ([]T, *string, error)) (all []T, err error) {
+	for token, first := (*string)(nil), true; first || aws.ToString(token) != ""; first = false {
+		var some []T
+		if some, token, err = page(token); err != nil {
+			return nil, cloud.Failed("describe "+what, err)
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+func describeSubnets(ctx context.Context, c aws.Config, filters ...types.Filter) ([]types.Subnet, error) {
+	return pages("subnets", func(token *string) ([]types.Subnet, *string, error) {
+		out, err := newEC2(c).DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: filters, NextToken: token})
+		if err != nil {
+			return nil, nil, err
+		}
+		return out.Subnets, out.NextToken, nil
+	})
+}
+
+func describeACLs(ctx context.Context, c aws.Config, filters ...types.Filter) ([]types.NetworkAcl, error) {
+	return pages("network ACLs", func(token *string) ([]types.NetworkAcl, *string, error) {
+		out, err := newEC2(c).DescribeNetworkAcls(ctx, &ec2.DescribeNetworkAclsInput{Filters: filters, NextToken: token})
+		if err != nil {
+			return nil, nil, err
+		}
+		return out.NetworkAcls, out.NextToken, nil
+	})
+}
+
+// findSubnets lists the subnets that may be meant; before is the ACL of each.
+func findSubnets(ctx context.Context, c aws.Config, t targets, _ target.NoParams) (found []thing, err error) {
+	filters := append(meantBy(t), filter("state", "available"))
+	if len(t.IDs) > 0 {
+		filters = append(filters, filter("subnet-id", t.IDs...))
+	}
+	subnets, err := describeSubnets(ctx, c, filters...)
+	if err != nil {
+		return nil, err
+	}
+	acls, err := describeACLs(ctx, c)
+	for _, s := range subnets {
+		one := thing{id: aws.ToString(s.SubnetId), owner: aws.ToString(s.OwnerId), tags: ec2Tags(s.Tags), now: look{normal, "available"},
+			is: map[string]string{inVPC: aws.ToString(s.VpcId), inZone: aws.ToString(s.AvailabilityZone)}}
+		acl, _ := associated(acls, one.id)
+		one.name, one.before = one.tags["Name"], aws.ToString(acl.NetworkAclId)
+		found = append(found, one)
+	}
+	return found, err
+}
+
+// associated is the ACL that a subnet has, and what ties the two.
+func associated(acls []types.NetworkAcl, subnet string) (of types.NetworkAcl, association *string) {
+	for _, acl := range acls {
+		for _, a := range acl.Associations {
+			if aws.ToString(a.SubnetId) == subnet {
+				return acl, a.NetworkAclAssociationId
+			}
+		}
+	}
+	return of, nil
+}
