@@ -33,6 +33,7 @@ func (a about) named(text string) (id, account, region string, ok bool) {
 	for _, field := range []string{"partition", "account", "region"} {
 		pattern = strings.ReplaceAll(pattern, `\{`+field+`\}`, `[^:]*`)
 	}
+	pattern = strings.ReplaceAll(pattern, `\*`, `[^:]*`)
 	// A name may stand behind a path or an id of AWS's own.
 	pattern = strings.ReplaceAll(pattern, `\{id\}`, `.*?([^/:]+)`)
 	found := regexp.MustCompile("^" + pattern + "$").FindStringSubmatch(text)

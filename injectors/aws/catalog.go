@@ -6,6 +6,7 @@ import "mishap"
 // Catalog lists the faults.
 func Catalog(d Deps) []mishap.InjectorKind {
 	return []mishap.InjectorKind{
+		asgSuspend().injectorKind(d),
 		ec2Stop().injectorKind(d),
 		ec2Reboot().injectorKind(d),
 		ec2Terminate().injectorKind(d),

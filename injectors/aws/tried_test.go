@@ -268,10 +268,10 @@ func fakeWorld(name string) injectortest.World {
 		if with != "" {
 			f.With = raw(with)
 		}
-		w.Empty.With = f.With
 		return f
 	}
 	w.Empty = fault(name, `{"tags": {"Role": "nobody"}}`, nil)
+	w.Empty.With = w.Fault(nil).With
 	w.Untraced = "there is no socket to AWS in memory; the world of ec2-stop has one, and all faults in AWS go that way"
 	w.Snapshot = func(*testing.T) string { return c.Snapshot() }
 	if row.remove != nil {

@@ -1,0 +1,40 @@
+package aws_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"mishap"
+	"mishap/injectors/aws"
+	"mishap/internal/awsfake"
+)
+
+func TestAGroupThatDoesNoneOfItBeforeIsNotTaken(t *testing.T) {
+	c := awsfake.New(awsfake.Settings{})
+	at := c.Enter(here)
+	c.AddGroup(at, "pay", 1, 1, 2, map[string]string{"Role": "payments"}, suspended("Launch", "Terminate"))
+	c.AddGroup(at, "shop", 1, 1, 2, map[string]string{"Role": "payments"})
+	f := fault("asg-suspend", `{"tags": {"Role": "payments"}}`, nil)
+	f.With = raw(`{"processes": ["Launch"]}`)
+	_, found, err := prepared(t, fakeDeps(c), f)
+	if err != nil || len(found) != 1 || found[0].Target.Name != "shop" {
+		t.Errorf("%v; %v, want shop alone", err, targetIDs(found))
+	}
+}
+
+// TestWrongParametersAreNamed: where they are, and what to write.
+func TestWrongParametersAreNamed(t *testing.T) {
+	for _, test := range []struct{ fault, targets, with, path, want string }{
+		{"asg-suspend", `{"ids": ["pay"]}`, `{"processes": ["Lunch"]}`, "with.processes[0]", `did you mean "Launch"?`},
+		{"asg-suspend", `{"ids": ["pay"]}`, `{"processes": []}`, "with.processes", "give some of Launch, Terminate"},
+	} {
+		f := fault(test.fault, test.targets, nil)
+		f.With = raw(test.with)
+		_, err := kind(aws.Deps{}, test.fault).New(f)
+		var at *mishap.FieldError
+		if !errors.As(err, &at) || at.Path != test.path || !strings.Contains(at.Msg+at.Hint, test.want) {
+			t.Errorf("%s with %s: %+v; want %s, %s", test.fault, test.with, at, test.path, test.want)
+		}
+	}
+}
