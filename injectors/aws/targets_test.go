@@ -140,7 +140,7 @@ func TestARNsLeadIntoAccountsAndRegionsAndTheRecordSaysAsWhom(t *testing.T) {
 	if err := injector.Inject(t.Context(), found[0]); err != nil {
 		t.Error(err)
 	}
-	if errs := mishap.InjectAll(t.Context(), injector, found); errs[0] != nil || errs[3] == nil {
+	if errs := mishap.InjectAll(t.Context(), injector, found); errs[0] != nil || errs[3] == nil || !strings.Contains(errs[3].Error(), "called together") {
 		t.Errorf("two places in one call: %v", errs)
 	}
 }
