@@ -50,7 +50,8 @@ type InjectorKind struct {
 	// Problems are [*FieldError] values, joined, so that all are reported.
 	New func(f Fault) (Injector, error)
 	// Restore makes the injector of a recorded injection, which reverts and
-	// verifies it but cannot prepare another.
+	// verifies it but cannot prepare another. That of a [Batcher] takes the others of
+	// its batch as well.
 	Restore func(in Injection) (Injector, error)
 	// Uses is what the fault starts, reads and reaches; nil: not declared.
 	Uses func(f Fault) (Uses, error)

@@ -24,7 +24,7 @@ func TestKilledOutputsAndHangUpsLeaveNothing(t *testing.T) {
 		count[way]++
 		took := v.deprive(way)
 		worst = max(worst, took)
-		for len(v.keepers()) > 0 {
+		for v.kept() {
 			time.Sleep(time.Millisecond)
 		}
 		if v.stopped() {
