@@ -11,5 +11,6 @@ func Catalog(d Deps) []mishap.InjectorKind {
 		ec2Reboot().injectorKind(d),
 		ec2Terminate().injectorKind(d),
 		subnetIsolate().injectorKind(d),
+		ec2Isolate().injectorKind(d),
 	}
 }

@@ -42,9 +42,12 @@ func creating(action, kind, in string) []allow {
 	}
 }
 
-// actingAlso allows what acts on the targets and on another kind of thing as well.
-func actingAlso(action, kind string) []allow {
-	return []allow{acting(action), {actions: []string{action}, on: "arn:{partition}:ec2:{region}:{account}:" + kind + "/*"}}
+// actingOn allows what acts on things of some kinds, other than the targets.
+func actingOn(action string, kinds ...string) (all []allow) {
+	for _, kind := range kinds {
+		all = append(all, allow{actions: []string{action}, on: "arn:{partition}:ec2:{region}:{account}:" + kind + "/*"})
+	}
+	return all
 }
 
 // changingMarked allows to change what bears an injection's id.

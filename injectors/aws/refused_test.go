@@ -23,6 +23,11 @@ func TestWhatCannotBeDoneOrUndoneIsSaidBeforehand(t *testing.T) {
 		"stop protection":        {"ec2-stop", attribute("disableApiStop"), "", "is protected against stopping", "turn its stop protection off"},
 		"a spot instance": {"ec2-stop", eachMeant(func(d awsfake.Doc) { d["instanceLifecycle"] = "spot" }), "",
 			"is a spot instance", "choose instances on demand"},
+		"an interface in another VPC": {"ec2-isolate", func(c *awsfake.Cloud) {
+			for _, n := range c.All(here, awsfake.NetworkInterface) {
+				c.Edit(here, awsfake.NetworkInterface, n.Str("networkInterfaceId"), func(d awsfake.Doc) { d["vpcId"] = "vpc-other" })
+			}
+		}, "", "which is in another VPC", "choose another instance"},
 		"a subnet of another account": {"subnet-isolate", func(c *awsfake.Cloud) {
 			for _, s := range c.All(here, awsfake.Subnet) {
 				c.Edit(here, awsfake.Subnet, s.Str("subnetId"), func(d awsfake.Doc) { d["ownerId"] = "222222222222" })
@@ -135,29 +140,42 @@ func TestARebootThatNobodySeesIsNotInForce(t *testing.T) {
 	}
 }
 
-// TestWhatSomebodyLetsThroughIsNotInForce: the ACL of the fault is anybody's to edit.
+// TestWhatSomebodyLetsThroughIsNotInForce: what the fault made is anybody's to edit.
 func TestWhatSomebodyLetsThroughIsNotInForce(t *testing.T) {
-	c := awsfake.New(awsfake.Settings{})
-	targets, _ := trials()["subnet-isolate"].put(c, c.Enter(here))
-	before := c.Snapshot()
-	injector, found, err := prepared(t, fakeDeps(c), fault("subnet-isolate", targets, nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := injector.Inject(t.Context(), found[0]); err != nil {
-		t.Fatal(err)
-	}
-	for _, acl := range c.All(here, awsfake.NetworkACL) {
-		if acl.Map("_tags")["mishap-injection"] == found[0].ID {
-			c.Edit(here, awsfake.NetworkACL, acl.Str("networkAclId"), func(d awsfake.Doc) {
-				d["entrySet"] = append(d.Docs("entrySet"), awsfake.Doc{"ruleNumber": 1, "protocol": "-1", "ruleAction": "allow", "egress": true, "cidrBlock": "0.0.0.0/0"})
-			})
-		}
-	}
-	if got, err := injector.Verify(t.Context(), found[0]); err != nil || got.InForce != mishap.No || !strings.Contains(got.Detail, "somebody edited") {
-		t.Errorf("verify: %+v, %v", got, err)
-	}
-	if got, err := injector.Revert(t.Context(), found[0]); err != nil || got.State != mishap.InjectionReverted || c.Snapshot() != before {
-		t.Errorf("revert: %+v, %v", got, err)
+	for name, test := range map[string]struct {
+		made   awsfake.Kind
+		id     string
+		opened func(d awsfake.Doc)
+	}{
+		"subnet-isolate": {awsfake.NetworkACL, "networkAclId", func(d awsfake.Doc) {
+			d["entrySet"] = append(d.Docs("entrySet"), awsfake.Doc{"ruleNumber": 1, "protocol": "-1", "ruleAction": "allow", "egress": true, "cidrBlock": "0.0.0.0/0"})
+		}},
+		"ec2-isolate": {awsfake.SecurityGroup, "groupId", func(d awsfake.Doc) {
+			d["ipPermissions"] = []awsfake.Doc{{"ipProtocol": "-1", "ipRanges": []awsfake.Doc{{"cidrIp": "10.0.0.0/8"}}}}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := awsfake.New(awsfake.Settings{})
+			targets, _ := trials()[name].put(c, c.Enter(here))
+			before := c.Snapshot()
+			injector, found, err := prepared(t, fakeDeps(c), fault(name, targets, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := injector.Inject(t.Context(), found[0]); err != nil {
+				t.Fatal(err)
+			}
+			for _, one := range c.All(here, test.made) {
+				if one.Map("_tags")["mishap-injection"] == found[0].ID {
+					c.Edit(here, test.made, one.Str(test.id), test.opened)
+				}
+			}
+			if got, err := injector.Verify(t.Context(), found[0]); err != nil || got.InForce != mishap.No {
+				t.Errorf("verify: %+v, %v", got, err)
+			}
+			if got, err := injector.Revert(t.Context(), found[0]); err != nil || got.State != mishap.InjectionReverted || c.Snapshot() != before {
+				t.Errorf("revert: %+v, %v", got, err)
+			}
+		})
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func subnetIsolate() fault[target.NoParams] {
-	associating := actingAlso("ec2:ReplaceNetworkAclAssociation", "network-acl")
+	associating := append(actingOn("ec2:ReplaceNetworkAclAssociation", "network-acl"), acting("ec2:ReplaceNetworkAclAssociation"))
 	return fault[target.NoParams]{
 		about: about{
 			name:    "subnet-isolate",

@@ -32,6 +32,20 @@ func trials() map[string]tried {
 		},
 		"ec2-reboot":    {put: putInstances, remove: removeInstances},
 		"ec2-terminate": {put: putInstances},
+		"ec2-isolate": {
+			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+				c.Put(at, awsfake.SecurityGroup, "sg-other", awsfake.Doc{"groupId": "sg-other", "groupName": "other", "vpcId": c.All(at, awsfake.VPC)[0].Str("vpcId"), "ipPermissions": []awsfake.Doc{}, "ipPermissionsEgress": []awsfake.Doc{}})
+				return putInstances(c, at)
+			},
+			others: func(c *awsfake.Cloud, at awsfake.Place) { // add one to what there is
+				for _, i := range c.All(at, awsfake.Instance)[:2] {
+					c.Edit(at, awsfake.NetworkInterface, i.Str("_nic"), func(d awsfake.Doc) {
+						d["groupSet"] = append(slices.Clone(d.Docs("groupSet")), awsfake.Doc{"groupId": "sg-other", "groupName": "other"})
+					})
+				}
+			},
+			remove: removeInstances,
+		},
 		"subnet-isolate": {
 			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
 				subnets := c.All(at, awsfake.Subnet)

@@ -1,0 +1,168 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"mishap/internal/cloud"
+	"mishap/internal/target"
+)
+
+// interfacesBefore is what undo has of an instance whose interfaces get another
+// security group.
+type interfacesBefore struct {
+	VPC    string              `json:"vpc"`
+	Groups map[string][]string `json:"groups"` // by interface
+}
+
+// enclosure is the interfaces of an instance, as they were and as they are, and the
+// security groups that were made for its injection.
+type enclosure struct {
+	before interfacesBefore
+	nics   []types.NetworkInterface
+	ours   []types.SecurityGroup
+}
+
+// enclosures asks for the interfaces that the instances had when they were found.
+func enclosures(ctx context.Context, c aws.Config, on ...recorded[target.NoParams]) (map[string]enclosure, error) {
+	now, of, all := map[string]enclosure{}, map[string]string{}, []string{}
+	for _, one := range on {
+		was, err := before[interfacesBefore](one)
+		if err != nil {
+			return nil, err
+		}
+		now[one.id] = enclosure{before: was}
+		for nic := range was.Groups {
+			of[nic], all = one.id, append(all, nic)
+		}
+	}
+	nics, err := describeInterfaces(ctx, c, all)
+	made, unmade := describeSecurityGroups(ctx, c, filter("tag:"+injectionTag, injections(on)...))
+	for _, one := range on {
+		s := now[one.id]
+		s.nics = slices.DeleteFunc(slices.Clone(nics), func(n types.NetworkInterface) bool { return of[aws.ToString(n.NetworkInterfaceId)] != one.id })
+		s.ours = slices.DeleteFunc(slices.Clone(made), func(g types.SecurityGroup) bool { return ec2Tags(g.Tags)[injectionTag] != one.injection })
+		now[one.id] = s
+	}
+	return now, errors.Join(err, unmade)
+}
+
+// isolate gives all interfaces a group that lets nothing pass, and no other.
+func (s enclosure) isolate(ctx context.Context, c aws.Config, injection string) error {
+	if len(s.ours) == 0 {
+		out, err := newEC2(c).CreateSecurityGroup(ctx, newGroup(injection, s.before.VPC, false))
+		if err != nil {
+			return cloud.Failed("create a security group", err)
+		}
+		s.ours = []types.SecurityGroup{{GroupId: out.GroupId}}
+	}
+	anywhere := types.IpPermission{IpProtocol: aws.String("-1"), IpRanges: []types.IpRange{{CidrIp: aws.String("0.0.0.0/0")}}}
+	anywhere6 := types.IpPermission{IpProtocol: aws.String("-1"), Ipv6Ranges: []types.Ipv6Range{{CidrIpv6: aws.String("::/0")}}}
+	for _, rule := range []types.IpPermission{anywhere, anywhere6} { // which EC2 puts into each group, the second where there is IPv6
+		_, err := newEC2(c).RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{GroupId: s.ours[0].GroupId, IpPermissions: []types.IpPermission{rule}})
+		if err := cloud.Failed("take the rules out of "+aws.ToString(s.ours[0].GroupId), err, "InvalidPermission.NotFound"); err != nil {
+			return err
+		}
+	}
+	for _, nic := range s.nics {
+		if err := give(ctx, c, nic, []string{aws.ToString(s.ours[0].GroupId)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// release gives an interface that has our group those back that it had, and leaves
+// it what others gave it.
+func (s enclosure) release(ctx context.Context, c aws.Config, nic types.NetworkInterface) error {
+	has := groupIDs(nic.Groups)
+	left := slices.DeleteFunc(slices.Clone(has), s.isOurs)
+	if len(left) == len(has) {
+		return nil
+	}
+	for _, group := range s.before.Groups[aws.ToString(nic.NetworkInterfaceId)] {
+		if !slices.Contains(left, group) {
+			left = append(left, group)
+		}
+	}
+	return give(ctx, c, nic, left)
+}
+
+func (s enclosure) look() look {
+	closed, same := 0, 0
+	for _, nic := range s.nics {
+		has := slices.Sorted(slices.Values(groupIDs(nic.Groups)))
+		if len(has) == 1 && s.isOurs(has[0]) {
+			closed++
+		}
+		if slices.Equal(has, slices.Sorted(slices.Values(s.before.Groups[aws.ToString(nic.NetworkInterfaceId)]))) {
+			same++
+		}
+	}
+	edited := slices.ContainsFunc(s.ours, func(g types.SecurityGroup) bool { return len(g.IpPermissions)+len(g.IpPermissionsEgress) > 0 })
+	switch {
+	case closed == len(s.nics) && closed > 0 && !edited:
+		return look{injected, "closed off by security group " + aws.ToString(s.ours[0].GroupId)}
+	case len(s.ours) > 0:
+		return look{half, "not closed off by security group " + aws.ToString(s.ours[0].GroupId) + " alone, which is still there"}
+	case len(s.nics) == 0:
+		return look{gone, "gone, with all its interfaces"}
+	case same < len(s.nics):
+		return look{foreign, "in other security groups than before"}
+	}
+	return look{normal, "in its security groups"}
+}
+
+func (s enclosure) isOurs(group string) bool {
+	return slices.ContainsFunc(s.ours, func(g types.SecurityGroup) bool { return aws.ToString(g.GroupId) == group })
+}
+
+func give(ctx context.Context, c aws.Config, nic types.NetworkInterface, groups []string) error {
+	_, err := newEC2(c).ModifyNetworkInterfaceAttribute(ctx, &ec2.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceId: nic.NetworkInterfaceId, Groups: groups})
+	return cloud.Failed("give interface "+aws.ToString(nic.NetworkInterfaceId)+" other security groups", err)
+}
+
+func newGroup(injection, vpc string, dry bool) *ec2.CreateSecurityGroupInput {
+	return &ec2.CreateSecurityGroupInput{GroupName: aws.String("mishap-" + injection), Description: aws.String("lets nothing pass, for mishap " + injection),
+		VpcId: aws.String(vpc), TagSpecifications: marked(types.ResourceTypeSecurityGroup, injection), DryRun: aws.Bool(dry)}
+}
+
+func groupIDs(groups []types.GroupIdentifier) (ids []string) {
+	for _, g := range groups {
+		ids = append(ids, aws.ToString(g.GroupId))
+	}
+	return ids
+}
+
+// describeInterfaces lists those of the interfaces that there are.
+func describeInterfaces(ctx context.Context, c aws.Config, ids []string) (all []types.NetworkInterface, err error) {
+	for some := range slices.Chunk(ids, ec2PerCall) {
+		found, err := pages("network interfaces", func(token *string) ([]types.NetworkInterface, *string, error) {
+			out, err := newEC2(c).DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{Filters: []types.Filter{filter("network-interface-id", some...)}, NextToken: token})
+			if err != nil {
+				return nil, nil, err
+			}
+			return out.NetworkInterfaces, out.NextToken, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+func describeSecurityGroups(ctx context.Context, c aws.Config, filters ...types.Filter) ([]types.SecurityGroup, error) {
+	return pages("security groups", func(token *string) ([]types.SecurityGroup, *string, error) {
+		out, err := newEC2(c).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: filters, NextToken: token})
+		if err != nil {
+			return nil, nil, err
+		}
+		return out.SecurityGroups, out.NextToken, nil
+	})
+}
