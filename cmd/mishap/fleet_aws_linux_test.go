@@ -17,12 +17,46 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
 // instances are those of an EC2 that is a program on this machine.
 type instances struct {
 	url string
 	ec2 *ec2.Client
+	ssm *ssm.Client
+}
+
+// environment is what a program needs to take it for AWS.
+func (i *instances) environment() []string {
+	return []string{"AWS_ENDPOINT_URL=" + i.url, "AWS_ACCESS_KEY_ID=testing", "AWS_SECRET_ACCESS_KEY=testing", "AWS_REGION=eu-west-1", "AWS_EC2_METADATA_DISABLED=true"}
+}
+
+// parameter puts a secure string there.
+func (i *instances) parameter(t *testing.T, name, text string) {
+	t.Helper()
+	if _, err := i.ssm.PutParameter(t.Context(), &ssm.PutParameterInput{Name: &name, Value: &text, Type: "SecureString"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// parameters are the names of the parameters there, and whether all are secure.
+func (i *instances) parameters(t *testing.T) (names []string, secure bool) {
+	t.Helper()
+	secure = true
+	input := &ssm.DescribeParametersInput{}
+	for {
+		out, err := i.ssm.DescribeParameters(t.Context(), input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range out.Parameters {
+			names, secure = append(names, aws.ToString(p.Name)), secure && p.Type == "SecureString"
+		}
+		if input.NextToken = out.NextToken; out.NextToken == nil {
+			return names, secure
+		}
+	}
 }
 
 // startEC2 starts it with n running instances, each tagged with its number.
@@ -56,9 +90,10 @@ func startEC2(t *testing.T, n int) *instances {
 		}
 	}()
 	i := &instances{url: <-found}
-	i.ec2 = ec2.NewFromConfig(aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String(i.url), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+	config := aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String(i.url), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "testing", SecretAccessKey: "testing"}, nil
-	})})
+	})}
+	i.ec2, i.ssm = ec2.NewFromConfig(config), ssm.NewFromConfig(config)
 	for k := range n {
 		tags := []types.Tag{{Key: aws.String("mishap"), Value: aws.String("allow")}, {Key: aws.String("Number"), Value: aws.String(fmt.Sprintf("n%03d", k))}}
 		if _, err := i.ec2.RunInstances(t.Context(), &ec2.RunInstancesInput{ImageId: aws.String("ami-12345678"), MinCount: aws.Int32(1), MaxCount: aws.Int32(1),
@@ -137,9 +172,7 @@ func TestAKilledServersInstancesRunAgain(t *testing.T) {
 	cloud := startEC2(t, n)
 	fine := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(fine.Close)
-	f := fleetOf(t, fleetOptions{servers: 3, experiments: n, settings: "accounts: ['123456789012']\nregions: [eu-west-1]\n", env: []string{
-		"AWS_ENDPOINT_URL=" + cloud.url, "AWS_ACCESS_KEY_ID=testing", "AWS_SECRET_ACCESS_KEY=testing", "AWS_REGION=eu-west-1", "AWS_EC2_METADATA_DISABLED=true",
-	}, write: func(dir string, k int) error {
+	f := fleetOf(t, fleetOptions{servers: 3, experiments: n, settings: "accounts: ['123456789012']\nregions: [eu-west-1]\n", env: cloud.environment(), write: func(dir string, k int) error {
 		return os.WriteFile(filepath.Join(dir, fmt.Sprintf("e%03d.yaml", k)), fmt.Appendf(nil, `version: 1
 name: e%03d
 claim: It is well.

@@ -61,7 +61,12 @@ func (s *stage) forgotten(whole bool, cut int) {
 		return
 	}
 	s.write("go", "")
-	s.mishap("revert", "--all").begin().ends(0)
+	in := s.is("flag")
+	second := s.mishap("revert", "--all").begin()
+	second.ends(0)
+	if said := second.out.String(); in && !strings.Contains(said, "reverted") {
+		s.t.Errorf("cut %d: the flag was there, and it says\n%s", cut, said)
+	}
 	s.reverted()
 	if err := os.Remove(filepath.Join(s.dir, "go")); err != nil || strings.Contains(said, "nothing to revert") {
 		s.t.Errorf("cut %d: %v\n%s", cut, err, said)

@@ -8,9 +8,6 @@ import (
 	_ "time/tzdata" // windows name time zones, also where the system has none
 )
 
-// version is set by the linker; without it, the build information says.
-var version = ""
-
 func main() {
 	os.Exit(run(context.Background(), environment{
 		args: os.Args[1:], in: os.Stdin, out: os.Stdout, err: os.Stderr,

@@ -142,7 +142,7 @@ verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "log what happens inside to stderr")
 	root.AddCommand(
 		c.initCommand(), c.validateCommand(), c.planCommand(), c.iamCommand(), c.runCommand(), c.serveCommand(), c.scheduleCommand(), c.listCommand(), c.statusCommand(),
-		c.reportCommand(), c.compareCommand(), c.abortCommand(), c.revertCommand(), c.haltCommand(), c.resumeCommand(), c.unlockCommand(), c.approveCommand(), c.catalogCommand(),
+		c.reportCommand(), c.compareCommand(), c.abortCommand(), c.revertCommand(), sweepCommand(c), c.haltCommand(), c.resumeCommand(), c.unlockCommand(), c.approveCommand(), c.catalogCommand(),
 		c.proxyCommand(), c.observeCommand(), c.configCommand(), c.tokenCommand(), c.demoCommand(), c.serviceCommand(), c.keeperCommand(), c.versionCommand(),
 	)
 	root.SetOut(help) // before completion, which keeps it
@@ -229,6 +229,9 @@ func (c *cli) warnings() *slog.Logger {
 	}
 	return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
+
+// version is set by the linker; without it, the build information says.
+var version = ""
 
 // versionString is what the linker or the module's build information says.
 func versionString() string {

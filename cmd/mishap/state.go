@@ -179,6 +179,7 @@ func (c *cli) revertCommand() *cobra.Command {
 		Short: "Revert what a lost server or a stranded run left",
 		Long: `Revert what may still be in, of a run whose server is gone or that is stranded,
 and verify the steady state. A run whose server lives is asked to do it itself.
+With --all, vaults in AWS are swept too (see ` + "`mishap sweep`" + `).
 With --settle a person takes it over instead: the injections are recorded as
 settled with the reason, and nothing is called. So is an undo FILE that cannot
 be read, or that no run of the ledger accounts for.` + "\n" + exitCodes,
@@ -244,7 +245,12 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 			return err
 		}
 	}
-	if err != nil || len(mended)+len(fromUndo) > 0 {
+	swept := 0
+	if which == "" {
+		n, wrong := sweepToo(cmd.Context(), c, a)
+		swept, err = n, errors.Join(err, wrong)
+	}
+	if err != nil || len(mended)+len(fromUndo)+swept > 0 {
 		return err
 	}
 	nothing, err := a.NothingToRevert(cmd.Context())

@@ -187,8 +187,9 @@ func (a *Aider) unsettledUndo(ctx context.Context, which string) (keeper.Damaged
 	return keeper.Damaged{}, false, err
 }
 
-// Tidy removes what a process that died after its run had ended left of itself.
-func (a *Aider) Tidy(ctx context.Context) error {
+// Tidy removes what a process that died after its run had ended left of itself. It
+// tells of what was reverted from an undo file although the ledger knew nothing of it.
+func (a *Aider) Tidy(ctx context.Context, tell func(string)) error {
 	if !a.member.HasLedger(ctx) {
 		return nil
 	}
@@ -201,7 +202,7 @@ func (a *Aider) Tidy(ctx context.Context) error {
 	for _, u := range files {
 		// Only if the ledger says so: it knows a run before its keeper starts.
 		if record, unknown := a.lookUp(ctx, u.Run); unknown == nil && !record.Active() && !u.Alive {
-			problems = append(problems, a.tidyUndo(ctx, book, u.Run))
+			problems = append(problems, a.tidyUndo(ctx, book, u, tell))
 		}
 	}
 	servers, err := book.Servers(ctx)
@@ -212,8 +213,8 @@ func (a *Aider) Tidy(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-func (a *Aider) tidyUndo(ctx context.Context, book ledger.Runs, id string) error {
-	entries, err := book.Entries(ctx, id)
+func (a *Aider) tidyUndo(ctx context.Context, book ledger.Runs, u keeper.Undo, tell func(string)) error {
+	entries, err := book.Entries(ctx, u.Run)
 	if err != nil {
 		return err
 	}
@@ -221,9 +222,17 @@ func (a *Aider) tidyUndo(ctx context.Context, book ledger.Runs, id string) error
 	if err != nil {
 		return err
 	}
-	injections, err := book.Injections(ctx, id)
+	injections, err := book.Injections(ctx, u.Run)
 	if err != nil {
 		return err
 	}
-	return a.Discard(ctx, run, injections)
+	if err := a.Discard(ctx, run, injections); err != nil || tell == nil {
+		return err
+	}
+	for _, h := range u.Outstanding() {
+		if known := run.Injection(h.ID); known == nil || !known.State.Settled() {
+			tell(fmt.Sprintf("run %s, which is %s in the ledger: %s on %s reverted from its undo file", u.Run, run.State, h.Fault, h.Target.Label()))
+		}
+	}
+	return nil
 }

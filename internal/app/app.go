@@ -12,6 +12,7 @@ import (
 	"mishap/internal/desk"
 	"mishap/internal/engine"
 	"mishap/internal/member"
+	"mishap/internal/sweep"
 )
 
 // Options says where settings and state are.
@@ -33,6 +34,7 @@ type App struct {
 	*engine.Engine
 	*engine.Takeover
 	*desk.Desk
+	Sweeper  *sweep.Sweeper // nil: there are no vaults
 	Settings config.Settings
 	log      *slog.Logger
 }
@@ -48,11 +50,14 @@ func New(o Options) (*App, error) {
 	}
 	a := &App{Settings: settings, log: o.Log}
 	a.Member = member.New(member.Options{State: settings.State, Ledger: settings.Ledger, Lease: settings.ServerLease.Std(), Log: o.Log})
-	a.Catalog = catalog.New(catalog.Options{Settings: &a.Settings, Beside: o.Injectors, Halted: a.HaltedBy, Others: a.Others})
+	a.Catalog = catalog.New(catalog.Options{Settings: &a.Settings, Beside: o.Injectors, Halted: a.HaltedBy, Others: a.Others, Log: o.Log})
 	a.Aider = aid.New(aid.Options{Settings: &a.Settings, Member: a.Member, Kinds: a.Kinds, Restore: a.Restore})
 	with := engine.Options{Settings: &a.Settings, Member: a.Member, Catalog: a.Catalog, Aid: a.Aider, Log: o.Log, Around: o.Around}
 	a.Engine, a.Takeover = engine.New(with), engine.NewTakeover(with)
 	a.Desk = desk.New(desk.Options{Settings: &a.Settings, Member: a.Member, Catalog: a.Catalog})
+	if v := a.Vaults(); v != nil {
+		a.Sweeper = &sweep.Sweeper{Vaults: v, Places: a.Places(), Restore: a.Restore, RevertWithin: settings.RevertWithin.Std(), Log: o.Log}
+	}
 	return a, nil
 }
 

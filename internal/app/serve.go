@@ -74,7 +74,7 @@ func (a *App) newServer(ctx context.Context, o ServeOptions) (*server.Server, le
 	}
 	debug.SetGCPercent(50) // a server of many experiments is idle most of the time, and shares its machine
 	s, err := server.New(ctx, server.Options{
-		Settings: &a.Settings, Member: a.Member, Catalog: a.Catalog, Engine: a.Engine, Takeover: a.Takeover, Aid: a.Aider,
+		Settings: &a.Settings, Member: a.Member, Catalog: a.Catalog, Engine: a.Engine, Takeover: a.Takeover, Aid: a.Aider, Sweeper: a.Sweeper,
 		Book: book, Sources: sources, Version: o.Version, Log: a.log,
 	})
 	return s, book, err

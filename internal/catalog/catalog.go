@@ -2,7 +2,9 @@ package catalog
 
 import (
 	"context"
+	"log/slog"
 	"os"
+	"sync"
 
 	"mishap"
 	"mishap/injectors"
@@ -12,6 +14,7 @@ import (
 	"mishap/internal/cloud"
 	"mishap/internal/config"
 	"mishap/internal/outside"
+	"mishap/internal/vault"
 	"mishap/probes"
 )
 
@@ -23,6 +26,8 @@ type Options struct {
 	// What safeguards ask the ledger; nil where no plan is checked.
 	Halted func(context.Context) (why string, halted bool, err error)
 	Others func(ctx context.Context, run string, p mishap.Plan) ([]string, error)
+
+	Log *slog.Logger // of vaults
 }
 
 // Catalog makes what experiments name.
@@ -32,6 +37,9 @@ type Catalog struct {
 	cloud    *cloud.Cloud
 	calls    callerWatches
 	house    house
+
+	vaults     *vault.Vaults
+	vaultsOnce sync.Once
 
 	hosts *outside.Hosts // what a server may connect to; nil: this is none, and a person answers for what is asked
 	files *outside.Files // what a server may read of what experiments name; nil: all, likewise

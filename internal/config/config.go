@@ -32,6 +32,8 @@ type Settings struct {
 	Regions      []string        // AWS regions where they may be, of accounts that have none of their own
 	Hosts        []string        // other machines that may be touched
 	OptInTag     string          // key=value that a target outside this machine must carry
+	Vault        string          // path of parameters where what reverts faults in AWS is kept; none: nowhere
+	VaultKey     string          // of KMS, that encrypts them; empty: the account's own for parameters
 	Protected    []string        // patterns on kind/id and kind/name of what is never touched
 	LongestRun   mishap.Duration // the longest that faults may be in
 	RevertWithin mishap.Duration // how long a revert is tried before it is stranded
@@ -78,6 +80,8 @@ func settings(o Options) []setting {
 		{key: "regions", env: "MISHAP_REGIONS", def: []string{}, list: true},
 		{key: "hosts", env: "MISHAP_HOSTS", def: []string{}, list: true},
 		{key: "optInTag", env: "MISHAP_OPT_IN_TAG", def: "mishap=allow"},
+		{key: "vault", env: "MISHAP_VAULT", def: "/mishap"},
+		{key: "vaultKey", env: "MISHAP_VAULT_KEY", def: ""},
 		{key: "protected", env: "MISHAP_PROTECTED", def: []string{}, list: true},
 		{key: "longestRun", env: "MISHAP_LONGEST_RUN", def: "1h"},
 		{key: "revertWithin", env: "MISHAP_REVERT_WITHIN", def: "2m"},
@@ -228,6 +232,10 @@ func (s *Settings) fill(v *viper.Viper) (problems []error) {
 	s.Regions = v.GetStringSlice("regions")
 	s.Hosts, s.Protected = v.GetStringSlice("hosts"), v.GetStringSlice("protected")
 	s.OptInTag = v.GetString("optInTag")
+	s.Vault, s.VaultKey = v.GetString("vault"), v.GetString("vaultKey")
+	if s.Vault != NoVault && !isVault(s.Vault) {
+		problems = append(problems, s.wrong("vault", "%q is neither a path of parameters like /mishap nor none", s.Vault))
+	}
 	if s.Listen = v.GetString("listen"); s.Listen != "none" && !isAddress(s.Listen) {
 		problems = append(problems, s.wrong("listen", "%q is neither an address like host:port nor none", s.Listen))
 	}

@@ -38,7 +38,7 @@ func TestEachValueSaysWhereItCameFrom(t *testing.T) {
 	want := map[string]string{
 		"state": "flag --state", "accounts": "mishap.yaml:1", "regions": "environment MISHAP_REGIONS", "hosts": "default", "optInTag": "default", "otlp": "default",
 		"protected": "default", "longestRun": "default", "revertWithin": "default", "lease": "mishap.yaml:2", "proxies": "default",
-		"listen": "default", "ledger": "default", "serverLease": "default", "sources": "default", "governor": "default", "allow": "default", "notify": "default", "webhook": "default", "tokens": "default", "tls": "default", "keep": "default", "labels": "default", "notices": "default", "oidc": "default",
+		"listen": "default", "ledger": "default", "serverLease": "default", "sources": "default", "governor": "default", "allow": "default", "notify": "default", "webhook": "default", "tokens": "default", "tls": "default", "keep": "default", "labels": "default", "vault": "default", "vaultKey": "default", "notices": "default", "oidc": "default",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -91,6 +91,21 @@ func TestEveryProblemIsReportedAtOnceWithItsPlace(t *testing.T) {
 		`proxy "p" has edge or egress, which is for protocol http`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("missing %q in %v", want, err)
+		}
+	}
+}
+
+func TestAVaultIsAPathOfParametersOrNone(t *testing.T) {
+	for path, good := range map[string]bool{
+		"/mishap": true, "none": true, "/teams/pay-1/mishap_x.y": true, "mishap": false, "/": false, "/mishap/": false, "//a": false, "/a b": false, "/aws/x": false,
+		"/SSMthing": false, "/a/b/c/d/e/f/g/h/i/j": true, "/a/b/c/d/e/f/g/h/i/j/k": false, "/ü": false, "off": false,
+	} {
+		s, err := load(t, "vault: '"+path+"'\nvaultKey: alias/mishap\n", nil, nil)
+		if (err == nil) != good || good && (s.Vault != path || s.VaultKey != "alias/mishap") {
+			t.Errorf("%q: %v", path, err)
+		}
+		if want := "mishap.yaml:1: vault: "; !good && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", path, err)
 		}
 	}
 }

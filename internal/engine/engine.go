@@ -7,6 +7,7 @@ import (
 	"mishap/internal/catalog"
 	"mishap/internal/config"
 	"mishap/internal/member"
+	"mishap/internal/runner"
 )
 
 // Options say what an engine works with.
@@ -53,4 +54,13 @@ type Takeover struct {
 // NewTakeover takes nothing over yet.
 func NewTakeover(o Options) *Takeover {
 	return &Takeover{settings: o.Settings, member: o.Member, catalog: o.Catalog, aid: o.Aid, log: o.Log}
+}
+
+// vaultOf is where a run keeps what reverts it beside ledger and keeper; nil if the
+// settings say nowhere.
+func vaultOf(c *catalog.Catalog, run string) runner.Vault {
+	if v := c.Vaults(); v != nil {
+		return v.Keep(run)
+	}
+	return nil
 }

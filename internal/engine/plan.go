@@ -106,7 +106,7 @@ func (eng *Engine) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) 
 	if scope := keeper.LockScope(); scope != "" && holdsHere(plan) {
 		checks = append(checks, mishap.Check{Safeguard: "lock of this machine", Answer: mishap.Unknown, Reason: scope})
 	}
-	plan.Notes = slices.Concat(plan.Notes, eng.catalog.LeftBehind(ctx, append([]mishap.Injection{}, plan.Injections...))) // as it is now; a pinned plan does not depend on it
+	plan.Notes = slices.Concat(plan.Notes, eng.catalog.VaultNotes(plan.Injections), eng.catalog.LeftBehind(ctx, append([]mishap.Injection{}, plan.Injections...))) // as it is now; a pinned plan does not depend on it
 	lines, short := eng.comparer.foretell(ctx, plan.Experiment)
 	if err := report.Plan(w, plan, eng.catalog.Kinds(), checks, lines); err != nil {
 		return err

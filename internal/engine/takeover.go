@@ -52,7 +52,7 @@ func (t *Takeover) Mend(ctx context.Context, which string, o RunOptions) ([]*mis
 	mended, err := t.mendAll(ctx, here, o)
 	problems = append(problems, err)
 	if which == "" {
-		problems = append(problems, t.aid.Account(ctx, o.FromUndo), t.aid.Tidy(ctx))
+		problems = append(problems, t.aid.Account(ctx, o.FromUndo), t.aid.Tidy(ctx, o.FromUndo))
 	}
 	return mended, errors.Join(problems...)
 }
@@ -185,7 +185,7 @@ func (t *Takeover) resume(ctx context.Context, lost Orphan, o RunOptions) (*mish
 	r := &runner.Runner{
 		Journal: journal{book, lease}, Probes: measured, Seen: t.member.Watch(o.Seen), Stops: stops, Log: t.log,
 		Restore: t.catalog.Restore, Yield: t.aid.YieldIfLapsed(book, lease.Server),
-		RevertWithin: t.settings.RevertWithin.Std(), GiveUp: o.GiveUp,
+		RevertWithin: t.settings.RevertWithin.Std(), GiveUp: o.GiveUp, Vault: vaultOf(t.catalog, lost.ID),
 	}
 	why := mishap.StateChange{Cause: mishap.CauseCrash, Reason: "the server of the run was lost"}
 	if lost.Run.State == mishap.Stranded {

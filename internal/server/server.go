@@ -19,6 +19,7 @@ import (
 	"mishap/internal/ledger"
 	"mishap/internal/member"
 	"mishap/internal/notify"
+	"mishap/internal/sweep"
 	"mishap/internal/trace"
 )
 
@@ -30,6 +31,7 @@ type Options struct {
 	Engine   *engine.Engine
 	Takeover *engine.Takeover
 	Aid      *aid.Aider
+	Sweeper  *sweep.Sweeper // nil: there are no vaults
 	Book     ledger.Ledger
 	Sources  []config.Source
 	Version  string // of this program, for traces
@@ -89,7 +91,7 @@ func assemble(s *shared, o Options, notifier *notify.Notifier) *Server {
 	return &Server{
 		shared: s, desired: d, follower: newFollower(s, d, ev), dispatcher: dispatcher, launcher: launcher, approvals: approvals, events: ev,
 		asker:     &asker{shared: s, desired: d, dispatcher: dispatcher, launcher: launcher, events: ev},
-		takeover:  &takeover{shared: s, lost: o.Takeover, aid: o.Aid, launcher: launcher, events: ev},
+		takeover:  &takeover{shared: s, lost: o.Takeover, aid: o.Aid, sweeper: o.Sweeper, launcher: launcher, events: ev},
 		announcer: &announcer{shared: s, desired: d, dispatcher: dispatcher, announced: map[string]time.Time{}},
 		notices:   &notices{shared: s, events: ev, notifier: notifier},
 		retirer:   retirer{s},
@@ -122,6 +124,7 @@ func (s *Server) Run(ctx context.Context, o RunOptions) error {
 	}
 	all.Go(func() { s.awaitReady(loops, firstLooks, o.Ready) })
 	all.Go(func() { s.takeover.recoverLoop(loops) })
+	all.Go(func() { s.takeover.sweepLoop(loops) })
 	all.Go(func() { s.dispatcher.dispatch(loops) })
 	all.Go(func() { s.retirer.loop(loops) })
 	all.Go(func() { s.announcer.announceLoop(loops) })

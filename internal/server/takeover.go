@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,7 +12,10 @@ import (
 	"mishap"
 	"mishap/internal/aid"
 	"mishap/internal/engine"
+	"mishap/internal/ledger"
 	"mishap/internal/notify"
+	"mishap/internal/sweep"
+	"mishap/internal/vault"
 )
 
 // recoverEvery is how often a server looks for runs whose server is gone.
@@ -66,6 +70,7 @@ type takeover struct {
 	*shared
 	lost     *engine.Takeover
 	aid      *aid.Aider
+	sweeper  *sweep.Sweeper // nil: there are no vaults
 	launcher *launcher
 	events   *events
 	retries  retries
@@ -114,12 +119,36 @@ func (t *takeover) recoverAll(ctx context.Context, wait bool) {
 	}
 	if wait {
 		all.Wait()
-		if err := errors.Join(t.aid.Account(ctx, func(line string) { t.log.Warn(line) }), t.aid.Unsettled()); err != nil {
+		tell := func(line string) { t.log.Warn(line) }
+		if err := errors.Join(t.aid.Account(ctx, tell), t.aid.Unsettled()); err != nil {
 			t.log.Error("revert what no run of the ledger accounts for", "error", err)
 		}
-		if err := t.aid.Tidy(ctx); err != nil {
+		if err := t.aid.Tidy(ctx, tell); err != nil {
 			t.log.Warn("tidy up after lost servers", "error", err)
 		}
+	}
+}
+
+// sweepLoop reverts what lost runs left in the vaults that no server of this ledger
+// has: of other ledgers, or of one that is lost.
+func (t *takeover) sweepLoop(ctx context.Context) {
+	if t.sweeper == nil {
+		return
+	}
+	t.sweeper.Watch(ctx, t.ours, func(f vault.Found) {
+		t.log.Warn("swept from the vault", "run", f.Run, "by", f.By, "account", f.Where.Account, "region", f.Where.Region, "injections", len(f.Left), "out", f.Out(), "problem", f.Problem)
+	})
+}
+
+// ours are the runs that this ledger brings to their ends. If it cannot be asked,
+// their holds keep what lives from being swept.
+func (t *takeover) ours(ctx context.Context) func(run string) bool {
+	active, err := t.book.Unfinished(ctx)
+	if err != nil && ctx.Err() == nil {
+		t.log.Error("look for runs under way", "error", err)
+	}
+	return func(run string) bool {
+		return slices.ContainsFunc(active, func(r ledger.Record) bool { return r.ID == run })
 	}
 }
 

@@ -1,0 +1,73 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"os/user"
+	"slices"
+	"strings"
+	"time"
+
+	"mishap"
+	"mishap/internal/config"
+	"mishap/internal/vault"
+)
+
+// Vaults are the vaults that the settings say: nil if there are none, or no place in
+// AWS is listed. It makes them once.
+func (c *Catalog) Vaults() *vault.Vaults {
+	c.vaultsOnce.Do(func() {
+		if c.settings.Vault != config.NoVault && len(c.Places()) > 0 {
+			c.vaults = &vault.Vaults{By: owner(), Log: c.o.Log, Open: c.openVault}
+		}
+	})
+	return c.vaults
+}
+
+// openVault makes the vault of a place. Nothing is asked of it yet.
+func (c *Catalog) openVault(ctx context.Context, where mishap.Place) (vault.Store, error) {
+	p, err := c.cloud.Listed(ctx, c.accounts(), where.Account, where.Region)
+	if err != nil {
+		return nil, err
+	}
+	return p.Parameters(c.settings.Vault, c.settings.VaultKey), nil
+}
+
+// Places are the places in AWS that the settings list.
+func (c *Catalog) Places() (all []mishap.Place) {
+	for _, account := range c.settings.Accounts {
+		for _, region := range account.Regions {
+			all = append(all, mishap.Place{Account: account.ID, Region: region})
+		}
+	}
+	return all
+}
+
+// VaultNotes say of a plan where what reverts it is kept, and how long that takes.
+func (c *Catalog) VaultNotes(all []mishap.Injection) (notes []string) {
+	takes := vault.Takes(all)
+	for _, where := range slices.SortedFunc(maps.Keys(takes), func(a, b mishap.Place) int { return strings.Compare(a.Account+a.Region, b.Account+b.Region) }) {
+		if c.Vaults() == nil {
+			notes = append(notes, fmt.Sprintf("what reverts it in %s %s is kept by this machine alone: there is no vault", where.Account, where.Region))
+			continue
+		}
+		notes = append(notes, fmt.Sprintf("what reverts it is also kept in %s %s, below parameter %s; that takes about %s before the first fault",
+			where.Account, where.Region, c.settings.Vault, mishap.Duration(max(takes[where], time.Second).Round(time.Second))))
+	}
+	return notes
+}
+
+// owner is whom to ask about what this process left: its user and host.
+func owner() string {
+	name := fmt.Sprintf("uid %d", os.Getuid())
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "an unknown host"
+	}
+	return name + "@" + host
+}
