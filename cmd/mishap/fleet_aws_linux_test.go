@@ -32,6 +32,14 @@ func (i *instances) environment() []string {
 	return []string{"AWS_ENDPOINT_URL=" + i.url, "AWS_ACCESS_KEY_ID=testing", "AWS_SECRET_ACCESS_KEY=testing", "AWS_REGION=eu-west-1", "AWS_EC2_METADATA_DISABLED=true"}
 }
 
+// stop stops an instance.
+func (i *instances) stop(t *testing.T, id string) {
+	t.Helper()
+	if _, err := i.ec2.StopInstances(t.Context(), &ec2.StopInstancesInput{InstanceIds: []string{id}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // parameter puts a secure string there.
 func (i *instances) parameter(t *testing.T, name, text string) {
 	t.Helper()

@@ -50,9 +50,17 @@ func (s cloudStage) elsewhere() cloudStage {
 	return other
 }
 
-// lost begins a run, and lets it and its keeper die when all instances are stopped.
-// Ledger and state directory die with them.
+// lost is killed, and ledger and state directory are gone too.
 func (s cloudStage) lost(n int) {
+	s.t.Helper()
+	s.killed(n)
+	if err := os.RemoveAll(filepath.Join(s.dir, "state")); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// killed begins a run, and lets it and its keeper die when all instances are stopped.
+func (s cloudStage) killed(n int) {
 	s.t.Helper()
 	run := s.mishap("run", "zone-loss.yaml").begin()
 	await(s.t, "all instances are stopped", func() bool {
@@ -67,9 +75,13 @@ func (s cloudStage) lost(n int) {
 	_ = run.Process.Kill()
 	_ = run.Wait()
 	await(s.t, "the keeper is dead", func() bool { return len(s.keepers()) == 0 })
-	if err := os.RemoveAll(filepath.Join(s.dir, "state")); err != nil {
-		s.t.Fatal(err)
-	}
+}
+
+// claimOf is the parameter that claims an instance, and what it says the thing is.
+func claimOf(id string) (name, thing string) {
+	thing = "aws/123456789012/eu-west-1/instance/" + id
+	sum := sha256.Sum256([]byte(thing))
+	return fmt.Sprintf("/mishap/claims/%x", sum[:16]), thing
 }
 
 type sweptOutput struct {
@@ -160,9 +172,7 @@ func TestAnInstanceThatARunOfAnotherLedgerHoldsIsLeftAlone(t *testing.T) {
 		t.Skip("SKIPPED: -short")
 	}
 	s := newCloudStage(t, 1, cloudSettings)
-	thing := "aws/123456789012/eu-west-1/instance/" + s.cloud.id(t, "n000")
-	sum := sha256.Sum256([]byte(thing))
-	name := fmt.Sprintf("/mishap/claims/%x", sum[:16])
+	name, thing := claimOf(s.cloud.id(t, "n000"))
 	s.cloud.parameter(t, name, fmt.Sprintf(`{"version":1,"run":"abcd1234","by":"bob@desk","thing":%q,"held":"1m"}`, thing))
 	run := s.mishap("run", "zone-loss.yaml").begin()
 	run.ends(5)
@@ -193,5 +203,29 @@ func TestWithoutAVaultAFaultIsKeptByThisMachineAloneAndThePlanSaysSo(t *testing.
 	plan = s.mishap("plan", "zone-loss.yaml").begin()
 	if plan.ends(0); !strings.Contains(unfolded(plan), "also kept in 123456789012 eu-west-1, below parameter /mishap") {
 		t.Errorf("it says %s", plan.out.String())
+	}
+}
+
+// A machine that comes back does not put back what was swept meanwhile, and is another
+// run's by now.
+func TestAMachineThatComesBackLeavesAloneWhatIsAnotherRunsByNow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED: -short")
+	}
+	s := newCloudStage(t, 1, cloudSettings)
+	s.killed(1)
+	other := s.elsewhere()
+	other.mishap("sweep", "-o", "json", other.mishap("sweep", "--list", "-o", "json").sweeps(0).Records[0].Run).sweeps(0)
+	id := s.cloud.id(t, "n000")
+	s.cloud.stop(t, id) // by a run of yet another ledger
+	name, thing := claimOf(id)
+	s.cloud.parameter(t, name, fmt.Sprintf(`{"version":1,"run":"abcd1234","by":"bob@desk","thing":%q,"held":"1m"}`, thing))
+	back := s.mishap("revert", "--all").begin()
+	_ = back.Wait()
+	if said := unfolded(back); len(s.cloud.stopped(t)) != 1 || !strings.Contains(said, "reverted") {
+		t.Errorf("stopped: %v; it says %s", s.cloud.stopped(t), said)
+	}
+	if names, _ := s.cloud.parameters(t); !slices.Equal(names, []string{name}) {
+		t.Errorf("left in the vault: %s", names)
 	}
 }

@@ -37,6 +37,9 @@ type Options struct {
 
 	Kinds   func() map[string]mishap.InjectorKind
 	Restore func(mishap.Injection) (mishap.Injector, error)
+	// Taken says whose the things of an injection elsewhere are by now, if they are
+	// another run's, of whatever ledger; nil: nobody's.
+	Taken func(ctx context.Context, in mishap.Injection) string
 }
 
 // Aider reverts what the undo files of dead keepers hold, and accounts for them.
@@ -45,6 +48,7 @@ type Aider struct {
 	member   *member.Member
 	kinds    func() map[string]mishap.InjectorKind
 	restore  func(mishap.Injection) (mishap.Injector, error)
+	taken    func(context.Context, mishap.Injection) string
 
 	mu  sync.Mutex
 	all map[string]*aid // the first reverts of this process, by the path of their undo file
@@ -52,7 +56,7 @@ type Aider struct {
 
 // New reverts nothing yet.
 func New(o Options) *Aider {
-	return &Aider{settings: o.Settings, member: o.Member, kinds: o.Kinds, restore: o.Restore, all: map[string]*aid{}}
+	return &Aider{settings: o.Settings, member: o.Member, kinds: o.Kinds, restore: o.Restore, taken: o.Taken, all: map[string]*aid{}}
 }
 
 // firstAid begins to revert, side by side and without waiting for any, what the
@@ -193,6 +197,11 @@ func (a *Aider) free(ctx context.Context, in mishap.Injection) (why string, unlo
 	unlock = func() {
 		for _, lock := range locks {
 			_ = lock.Close()
+		}
+	}
+	if a.taken != nil {
+		if why := a.taken(ctx, in); why != "" {
+			return why, unlock, nil
 		}
 	}
 	if ledger.IsPostgres(a.settings.Ledger) && !in.Target.Where.Local() {

@@ -51,7 +51,7 @@ func New(o Options) (*App, error) {
 	a := &App{Settings: settings, log: o.Log}
 	a.Member = member.New(member.Options{State: settings.State, Ledger: settings.Ledger, Lease: settings.ServerLease.Std(), Log: o.Log})
 	a.Catalog = catalog.New(catalog.Options{Settings: &a.Settings, Beside: o.Injectors, Halted: a.HaltedBy, Others: a.Others, Log: o.Log})
-	a.Aider = aid.New(aid.Options{Settings: &a.Settings, Member: a.Member, Kinds: a.Kinds, Restore: a.Restore})
+	a.Aider = aid.New(aid.Options{Settings: &a.Settings, Member: a.Member, Kinds: a.Kinds, Restore: a.Restore, Taken: a.Vaults().Taken})
 	with := engine.Options{Settings: &a.Settings, Member: a.Member, Catalog: a.Catalog, Aid: a.Aider, Log: o.Log, Around: o.Around}
 	a.Engine, a.Takeover = engine.New(with), engine.NewTakeover(with)
 	a.Desk = desk.New(desk.Options{Settings: &a.Settings, Member: a.Member, Catalog: a.Catalog})

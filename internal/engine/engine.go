@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"context"
 	"log/slog"
 
+	"mishap"
 	"mishap/internal/aid"
 	"mishap/internal/catalog"
 	"mishap/internal/config"
@@ -56,11 +58,26 @@ func NewTakeover(o Options) *Takeover {
 	return &Takeover{settings: o.Settings, member: o.Member, catalog: o.Catalog, aid: o.Aid, log: o.Log}
 }
 
-// vaultOf is where a run keeps what reverts it beside ledger and keeper; nil if the
-// settings say nowhere.
-func vaultOf(c *catalog.Catalog, run string) runner.Vault {
-	if v := c.Vaults(); v != nil {
-		return v.Keep(run)
+// keepIn lets a run keep what reverts it in the vaults too, if there are any. Where
+// others may have swept it, nothing more is injected, and what is another run's by
+// now is not reverted.
+func keepIn(c *catalog.Catalog, r *runner.Runner, run string) {
+	v := c.Vaults()
+	if v == nil {
+		return
 	}
-	return nil
+	k, yield, confirm := v.Keep(run), r.Yield, r.Confirm
+	r.Vault = k
+	r.Yield = func(ctx context.Context, in mishap.Injection) (string, error) {
+		if why := k.Taken(ctx, in); why != "" {
+			return why, nil
+		}
+		return yield(ctx, in)
+	}
+	r.Confirm = func(ctx context.Context) error {
+		if err := k.Confirm(); err != nil || confirm == nil {
+			return err
+		}
+		return confirm(ctx)
+	}
 }

@@ -35,8 +35,8 @@ func (eng *Engine) execute(ctx context.Context, b Begun, o RunOptions) (run *mis
 		Journal: toldJournal{journal{b.book, b.lease}, eng.around}, Faults: faults, Probes: measured, Seen: eng.member.Watch(o.Seen), Log: eng.log,
 		Restore: eng.catalog.Restore, Yield: eng.aid.YieldIfLapsed(b.book, b.lease.Server), Confirm: eng.member.Confirming(b.book, b.lease, b.First.At),
 		RevertWithin: eng.settings.RevertWithin.Std(), Renew: eng.settings.Lease.Std() / 3, Inject: eng.member.InjectWithin(), GiveUp: o.GiveUp,
-		Vault: vaultOf(eng.catalog, b.First.Run),
 	}
+	keepIn(eng.catalog, r, b.First.Run)
 	letGo, err := eng.comparer.compare(ctx, b.book, r, b.First.Run, plan)
 	if err != nil {
 		return eng.fail(ctx, b, err, o)

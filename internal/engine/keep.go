@@ -14,6 +14,7 @@ import (
 	"mishap/internal/keeper"
 	"mishap/internal/ledger"
 	"mishap/internal/runner"
+	"mishap/internal/vault"
 )
 
 func needsKeeper(faults []runner.Fault) bool {
@@ -34,6 +35,8 @@ func (eng *Engine) startKeeper(run string) (*keeper.Keeper, error) {
 	argv := []string{program, "keeper", "--state", eng.settings.State, "--run", run, "--revert-within", eng.settings.RevertWithin.String()}
 	if ledger.IsPostgres(eng.settings.Ledger) {
 		argv = append(argv, "--lease", eng.settings.ServerLease.String())
+	} else if eng.catalog.Vaults() != nil {
+		argv = append(argv, "--lease", vault.Standstill.String())
 	}
 	return keeper.Start(argv)
 }

@@ -185,8 +185,9 @@ func (t *Takeover) resume(ctx context.Context, lost Orphan, o RunOptions) (*mish
 	r := &runner.Runner{
 		Journal: journal{book, lease}, Probes: measured, Seen: t.member.Watch(o.Seen), Stops: stops, Log: t.log,
 		Restore: t.catalog.Restore, Yield: t.aid.YieldIfLapsed(book, lease.Server),
-		RevertWithin: t.settings.RevertWithin.Std(), GiveUp: o.GiveUp, Vault: vaultOf(t.catalog, lost.ID),
+		RevertWithin: t.settings.RevertWithin.Std(), GiveUp: o.GiveUp,
 	}
+	keepIn(t.catalog, r, lost.ID)
 	why := mishap.StateChange{Cause: mishap.CauseCrash, Reason: "the server of the run was lost"}
 	if lost.Run.State == mishap.Stranded {
 		why = mishap.StateChange{Cause: mishap.CauseRetry, Reason: "a stranded injection is tried again"}

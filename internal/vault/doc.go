@@ -35,6 +35,10 @@ const (
 	writeEvery = time.Second / 3
 )
 
+// Standstill is how long a process may stand still until what it holds may have been
+// swept by others.
+const Standstill = heldFor - renewEvery
+
 // The folders of a vault.
 const (
 	recordsFolder = "undo"

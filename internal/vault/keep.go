@@ -10,7 +10,8 @@ import (
 	"mishap"
 )
 
-// Keep is what one run has in the vaults. Its calls come one after another.
+// Keep is what one run has in the vaults. Hold, Adopt and Settle come one after
+// another; the others may be called by many, in between.
 type Keep struct {
 	vaults *Vaults
 	run    string
@@ -25,6 +26,7 @@ type part struct {
 	unsure  []string            // claims of which it is not known whether they were made
 	adopted bool                // another process wrote it: what there is must be read
 	stop    func()              // ends the renewals
+	lapse   lapse
 }
 
 // Keep is that of a run, which has nothing in any vault yet, or is taken over with
@@ -79,7 +81,8 @@ func (k *Keep) hold(ctx context.Context, p *part, all []mishap.Injection) error 
 	if err != nil {
 		return err
 	}
-	p.stop = k.vaults.renew(p.where, k.run, renewEvery)
+	p.lapse.prolonged(time.Now()) // by what is written next
+	p.stop = k.vaults.renew(p.where, k.run, renewEvery, p.lapse.prolonged)
 	if err := s.Delete(ctx, holdName(k.run)); err != nil { // who could not remove what it writes must not write it
 		return err
 	}
@@ -197,7 +200,7 @@ func (k *Keep) Adopt(all []mishap.Injection) {
 		}
 	}
 	for _, p := range k.parts {
-		p.stop = k.vaults.renew(p.where, k.run, 0)
+		p.stop = k.vaults.renew(p.where, k.run, 0, p.lapse.prolonged)
 	}
 }
 

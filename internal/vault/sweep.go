@@ -186,7 +186,7 @@ func (s *sweep) take(ctx context.Context, item Item, now time.Time) {
 	}
 	f.Swept = true
 	if s.owned[f.Run] == nil { // so that no other sweep does the same
-		s.owned[f.Run] = s.renew(s.where, f.Run, 0)
+		s.owned[f.Run] = s.renew(s.where, f.Run, 0, nil)
 	}
 	s.side.Go(func() { s.revert(ctx, f, r.whole()) })
 }

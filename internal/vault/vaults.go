@@ -18,6 +18,7 @@ type Vaults struct {
 
 	mu     sync.Mutex
 	opened map[mishap.Place]Store
+	claims map[mishap.Place]*claims
 }
 
 // store is the vault of a place, opened once.
@@ -44,8 +45,9 @@ func (v *Vaults) store(ctx context.Context, where mishap.Place) (Store, error) {
 }
 
 // renew says that the owner of a run lives, from now on until stop is called, which
-// waits for the last write.
-func (v *Vaults) renew(where mishap.Place, run string, first time.Duration) (stop func()) {
+// waits for the last write. Done is told of each that is written, and when it was
+// begun; it may be nil.
+func (v *Vaults) renew(where mishap.Place, run string, first time.Duration, done func(time.Time)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -58,8 +60,12 @@ func (v *Vaults) renew(where mishap.Place, run string, first time.Duration) (sto
 				return
 			case <-next.C:
 			}
+			began := time.Now()
 			err := v.prolong(ctx, where, run)
 			next.Reset(renewEvery)
+			if err == nil && done != nil {
+				done(began)
+			}
 			if err != nil && ctx.Err() == nil {
 				next.Reset(time.Second)
 				v.Log.Warn("prolong the hold on what is in the vault", "run", run, "account", where.Account, "region", where.Region, "error", err)
