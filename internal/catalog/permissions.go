@@ -31,6 +31,10 @@ func (c *Catalog) Policies(list []mishap.Experiment) (all mishap.Permissions, er
 			all.Inject, all.Revert = append(all.Inject, needs.Inject...), append(all.Revert, needs.Revert...)
 		}
 	}
+	if len(all.Inject)+len(all.Revert) > 0 {
+		vault := c.vaultStatements()
+		all.Inject, all.Revert = append(all.Inject, vault...), append(all.Revert, vault...)
+	}
 	return mishap.Permissions{Inject: merged(all.Inject), Revert: merged(all.Revert)}, errors.Join(problems...)
 }
 

@@ -27,7 +27,7 @@ func (c *Catalog) safeguardDeps(run string, keeper func() int) safeguards.Deps {
 		Halted:       c.o.Halted,
 		Others:       func(ctx context.Context, p mishap.Plan) ([]string, error) { return c.o.Others(ctx, run, p) },
 		Self: func(context.Context) (safeguards.Self, error) {
-			self := safeguards.Self{PIDs: ancestors(os.Getpid()), Instance: ownInstance(), Roles: c.roles()}
+			self := safeguards.Self{PIDs: ancestors(os.Getpid()), Instance: ownInstance(), Roles: c.roles(), Keys: c.vaultKeys()}
 			if self.Instance != "" {
 				self.StandsOn = func(ctx context.Context) (map[string]string, error) { return c.standsOn(ctx, self.Instance) }
 			}
