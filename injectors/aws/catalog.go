@@ -12,5 +12,6 @@ func Catalog(d Deps) []mishap.InjectorKind {
 		ec2Terminate().injectorKind(d),
 		subnetIsolate().injectorKind(d),
 		ec2Isolate().injectorKind(d),
+		routeBlackhole().injectorKind(d),
 	}
 }

@@ -83,6 +83,11 @@ func meantBy(t targets) (filters []types.Filter) {
 	if t.VPC != "" {
 		filters = append(filters, filter("vpc-id", t.VPC))
 	}
+	return filters
+}
+
+// inZones is the filter of what is in a zone.
+func inZones(t targets) (filters []types.Filter) {
 	if len(t.Zones) > 0 {
 		filters = append(filters, filter("availability-zone", t.Zones...))
 	}
@@ -91,7 +96,7 @@ func meantBy(t targets) (filters []types.Filter) {
 
 // findInstances lists the instances in one of these states that may be meant.
 func findInstances(ctx context.Context, c aws.Config, t targets, states ...string) ([]types.Instance, error) {
-	filters := append(meantBy(t), filter("instance-state-name", states...))
+	filters := append(append(meantBy(t), inZones(t)...), filter("instance-state-name", states...))
 	if t.Group != "" {
 		filters = append(filters, filter("tag:"+groupTag, t.Group))
 	}

@@ -41,7 +41,7 @@ func enclosures(ctx context.Context, c aws.Config, on ...recorded[target.NoParam
 			of[nic], all = one.id, append(all, nic)
 		}
 	}
-	nics, err := describeInterfaces(ctx, c, all)
+	nics, err := interfacesByID(ctx, c, all)
 	made, unmade := describeSecurityGroups(ctx, c, filter("tag:"+injectionTag, injections(on)...))
 	for _, one := range on {
 		s := now[one.id]
@@ -139,22 +139,26 @@ func groupIDs(groups []types.GroupIdentifier) (ids []string) {
 	return ids
 }
 
-// describeInterfaces lists those of the interfaces that there are.
-func describeInterfaces(ctx context.Context, c aws.Config, ids []string) (all []types.NetworkInterface, err error) {
+// interfacesByID lists those of the interfaces that there are.
+func interfacesByID(ctx context.Context, c aws.Config, ids []string) (all []types.NetworkInterface, err error) {
 	for some := range slices.Chunk(ids, ec2PerCall) {
-		found, err := pages("network interfaces", func(token *string) ([]types.NetworkInterface, *string, error) {
-			out, err := newEC2(c).DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{Filters: []types.Filter{filter("network-interface-id", some...)}, NextToken: token})
-			if err != nil {
-				return nil, nil, err
-			}
-			return out.NetworkInterfaces, out.NextToken, nil
-		})
+		found, err := describeInterfaces(ctx, c, filter("network-interface-id", some...))
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, found...)
 	}
 	return all, nil
+}
+
+func describeInterfaces(ctx context.Context, c aws.Config, filters ...types.Filter) ([]types.NetworkInterface, error) {
+	return pages("network interfaces", func(token *string) ([]types.NetworkInterface, *string, error) {
+		out, err := newEC2(c).DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{Filters: filters, NextToken: token})
+		if err != nil {
+			return nil, nil, err
+		}
+		return out.NetworkInterfaces, out.NextToken, nil
+	})
 }
 
 func describeSecurityGroups(ctx context.Context, c aws.Config, filters ...types.Filter) ([]types.SecurityGroup, error) {

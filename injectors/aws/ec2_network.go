@@ -33,13 +33,11 @@ func injections[With any](on []recorded[With]) (all []string) {
 }
 
 // creating allows to create something that bears an injection's id, in something.
-func creating(action, kind, in string) []allow {
+func creating(action, kind string, in ...string) []allow {
 	on := "arn:{partition}:ec2:{region}:{account}:" + kind + "/*"
-	return []allow{
-		{actions: []string{action}, on: on, when: map[string]map[string][]string{"StringLike": {"aws:RequestTag/" + injectionTag: {"*"}}}},
-		{actions: []string{action}, on: "arn:{partition}:ec2:{region}:{account}:" + in + "/*"},
-		{actions: []string{"ec2:CreateTags"}, on: on, when: map[string]map[string][]string{"StringEquals": {"ec2:CreateAction": {action[len("ec2:"):]}}}},
-	}
+	return append(actingOn(action, in...),
+		allow{actions: []string{action}, on: on, when: map[string]map[string][]string{"StringLike": {"aws:RequestTag/" + injectionTag: {"*"}}}},
+		allow{actions: []string{"ec2:CreateTags"}, on: on, when: map[string]map[string][]string{"StringEquals": {"ec2:CreateAction": {action[len("ec2:"):]}}}})
 }
 
 // actingOn allows what acts on things of some kinds, other than the targets.
@@ -90,7 +88,7 @@ func describeACLs(ctx context.Context, c aws.Config, filters ...types.Filter) ([
 
 // findSubnets lists the subnets that may be meant; before is the ACL of each.
 func findSubnets(ctx context.Context, c aws.Config, t targets, _ target.NoParams) (found []thing, err error) {
-	filters := append(meantBy(t), filter("state", "available"))
+	filters := append(append(meantBy(t), inZones(t)...), filter("state", "available"))
 	if len(t.IDs) > 0 {
 		filters = append(filters, filter("subnet-id", t.IDs...))
 	}
@@ -119,4 +117,14 @@ func associated(acls []types.NetworkAcl, subnet string) (of types.NetworkAcl, as
 		}
 	}
 	return of, nil
+}
+
+func describeTables(ctx context.Context, c aws.Config, filters ...types.Filter) ([]types.RouteTable, error) {
+	return pages("route tables", func(token *string) ([]types.RouteTable, *string, error) {
+		out, err := newEC2(c).DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: filters, NextToken: token})
+		if err != nil {
+			return nil, nil, err
+		}
+		return out.RouteTables, out.NextToken, nil
+	})
 }

@@ -2,11 +2,13 @@ package aws_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"mishap"
+	"mishap/injectors/aws"
 	"mishap/internal/awsfake"
 )
 
@@ -28,6 +30,13 @@ func TestWhatCannotBeDoneOrUndoneIsSaidBeforehand(t *testing.T) {
 				c.Edit(here, awsfake.NetworkInterface, n.Str("networkInterfaceId"), func(d awsfake.Doc) { d["vpcId"] = "vpc-other" })
 			}
 		}, "", "which is in another VPC", "choose another instance"},
+		"a local route": {"route-blackhole", func(c *awsfake.Cloud) {
+			for _, id := range []string{"rtb-00000001", "rtb-00000002"} {
+				c.Edit(here, awsfake.RouteTable, id, func(d awsfake.Doc) {
+					d["routeSet"] = []awsfake.Doc{{"destinationCidrBlock": "0.0.0.0/0", "gatewayId": "vgw-1", "state": "active", "origin": "EnableVgwRoutePropagation"}}
+				})
+			}
+		}, "", "is local, propagated or of an endpoint", "name another destination"},
 		"a subnet of another account": {"subnet-isolate", func(c *awsfake.Cloud) {
 			for _, s := range c.All(here, awsfake.Subnet) {
 				c.Edit(here, awsfake.Subnet, s.Str("subnetId"), func(d awsfake.Doc) { d["ownerId"] = "222222222222" })
@@ -177,5 +186,16 @@ func TestWhatSomebodyLetsThroughIsNotInForce(t *testing.T) {
 				t.Errorf("revert: %+v, %v", got, err)
 			}
 		})
+	}
+}
+
+func TestADestinationThatIsNoneIsRefused(t *testing.T) {
+	for destination, want := range map[string]bool{"0.0.0.0/0": true, "::/0": true, "pl-00000001": true, "": false, "10.0.0.0": false, "10.0.0.1/8": false, "web": false} {
+		f := fault("route-blackhole", `{"ids": ["rtb-00000001"]}`, map[string]string{"destination": destination})
+		if _, err := kind(aws.Deps{}, "route-blackhole").New(f); (err == nil) != want {
+			t.Errorf("%q: %v", destination, err)
+		} else if err != nil && !slices.Equal(paths(err), []string{"with.destination"}) {
+			t.Errorf("%q: %v names %q", destination, err, paths(err))
+		}
 	}
 }

@@ -46,6 +46,22 @@ func trials() map[string]tried {
 			},
 			remove: removeInstances,
 		},
+		"route-blackhole": {
+			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+				first := c.All(at, awsfake.RouteTable)[0]
+				for _, id := range []string{"rtb-00000001", "rtb-00000002"} {
+					d := first.Clone()
+					d["routeTableId"], d["_id"], d["associationSet"] = id, id, []awsfake.Doc{}
+					c.Put(at, awsfake.RouteTable, id, d)
+				}
+				return `{"ids": ["rtb-00000001", "rtb-00000002"]}`, `{"destination": "0.0.0.0/0"}`
+			},
+			others: func(c *awsfake.Cloud, at awsfake.Place) { editTables(c, at, "nat-00000001") },
+			remove: func(c *awsfake.Cloud, at awsfake.Place) {
+				c.Drop(at, awsfake.RouteTable, "rtb-00000001")
+				c.Drop(at, awsfake.RouteTable, "rtb-00000002")
+			},
+		},
 		"subnet-isolate": {
 			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
 				subnets := c.All(at, awsfake.Subnet)
@@ -125,6 +141,16 @@ func removeInstances(c *awsfake.Cloud, at awsfake.Place) {
 			c.Drop(at, awsfake.Instance, i.Str("instanceId"))
 			c.Drop(at, awsfake.NetworkInterface, i.Str("_nic"))
 		}
+	}
+}
+
+// editTables lets the default route of the tables that are meant go elsewhere.
+func editTables(c *awsfake.Cloud, at awsfake.Place, nat string) {
+	for _, id := range []string{"rtb-00000001", "rtb-00000002"} {
+		c.Edit(at, awsfake.RouteTable, id, func(d awsfake.Doc) {
+			routes := slices.DeleteFunc(d.Docs("routeSet"), func(r awsfake.Doc) bool { return r.Str("destinationCidrBlock") == "0.0.0.0/0" })
+			d["routeSet"] = append(routes, awsfake.Doc{"destinationCidrBlock": "0.0.0.0/0", "natGatewayId": nat, "state": "active", "origin": "CreateRoute"})
+		})
 	}
 }
 

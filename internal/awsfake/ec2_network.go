@@ -50,6 +50,8 @@ func ec2Network() map[string]action {
 		"AuthorizeSecurityGroupEgress":    {do: changeRules("ipPermissionsEgress", true), needs: group},
 		"AuthorizeSecurityGroupIngress":   {do: changeRules("ipPermissions", true), needs: group},
 		"ModifyNetworkInterfaceAttribute": {do: modifyNetworkInterface, needs: on(NetworkInterface, "NetworkInterfaceId", on(SecurityGroup, "SecurityGroupId"))},
+		"CreateNetworkInterface":          {do: createNetworkInterface, needs: created(NetworkInterface, Subnet, "SubnetId")},
+		"DeleteNetworkInterface":          {do: deleteNetworkInterface, needs: on(NetworkInterface, "NetworkInterfaceId")},
 		"CreateNetworkAcl":                {do: createNetworkACL, needs: created(NetworkACL, VPC, "VpcId")},
 		"CreateNetworkAclEntry":           {do: changeEntry, needs: acl},
 		"ReplaceNetworkAclEntry":          {do: changeEntry, needs: acl},
@@ -161,6 +163,31 @@ func modifyNetworkInterface(k *call) (Doc, error) {
 	case groups != nil:
 		k.edit(NetworkInterface.ARN(k.Place, id), func(d Doc) { d["groupSet"] = groups })
 	}
+	return Doc{"return": true}, nil
+}
+
+func createNetworkInterface(k *call) (Doc, error) {
+	in := k.in.Str("SubnetId")
+	subnet, err := k.find(Subnet, in, notFound("subnet", in))
+	if err != nil {
+		return nil, err
+	}
+	id := k.fresh("eni")
+	k.put(k.Place, NetworkInterface, id, Doc{"networkInterfaceId": id, "subnetId": in, "vpcId": subnet.Str("vpcId"), "availabilityZone": subnet.Str("availabilityZone"),
+		"ownerId": k.Account, "status": "available", "interfaceType": "interface", "groupSet": []Doc{}, "requesterManaged": false, "_tags": asked(k)})
+	return Doc{"networkInterface": withTagSet(k.now(NetworkInterface.ARN(k.Place, id)))}, nil
+}
+
+func deleteNetworkInterface(k *call) (Doc, error) {
+	id := k.in.Str("NetworkInterfaceId")
+	nic, err := k.find(NetworkInterface, id, notFound("networkInterface", id))
+	if err != nil {
+		return nil, err
+	}
+	if nic.Str("attachment.instanceId") != "" {
+		return nil, &Error{Code: "InvalidParameterValue", Message: "Network interface '" + id + "' is currently in use."}
+	}
+	k.drop(NetworkInterface.ARN(k.Place, id))
 	return Doc{"return": true}, nil
 }
 

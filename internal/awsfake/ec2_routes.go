@@ -28,7 +28,10 @@ func changeRoute(k *call) (Doc, error) {
 	same := func(r Doc) bool { return destination(r) == destination(route) }
 	routes := slices.Clone(table.Docs("routeSet"))
 	at := slices.IndexFunc(routes, same)
+	nic := k.now(NetworkInterface.ARN(k.Place, route.Str("networkInterfaceId")))
 	switch {
+	case route.Has("networkInterfaceId") && nic == nil:
+		return nil, notFound("networkInterface", route.Str("networkInterfaceId"))
 	case k.name == "CreateRoute" && at >= 0:
 		return nil, &Error{Code: "RouteAlreadyExists", Message: "The route identified by " + destination(route) + " already exists."}
 	case k.name != "CreateRoute" && at < 0:
@@ -38,7 +41,7 @@ func changeRoute(k *call) (Doc, error) {
 	}
 	routes = slices.DeleteFunc(routes, same)
 	if k.name != "DeleteRoute" {
-		if nic := k.now(NetworkInterface.ARN(k.Place, route.Str("networkInterfaceId"))); nic.Str("attachment.instanceId") == "" && route.Has("networkInterfaceId") {
+		if nic.Str("attachment.instanceId") == "" && route.Has("networkInterfaceId") {
 			route["state"] = "blackhole"
 		}
 		routes = append(routes, route)
