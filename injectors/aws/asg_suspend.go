@@ -40,7 +40,7 @@ func asgSuspend() fault[suspendWith] {
 				"with AlarmNotification and ScheduledActions it does not scale. " +
 				"Processes that were suspended before stay so, and a group in which all of them were is not taken. When Launch and Terminate go on, the group makes up for what it missed.",
 			example:  "injector: asg-suspend\ntargets: {names: [payments]}\nwith: {processes: [Launch, ReplaceUnhealthy]}\nfor: 10m",
-			whenLost: "the processes stay suspended until `mishap revert`, or until somebody resumes them",
+			whenLost: "the processes stay suspended until `mishap revert` or `mishap sweep`, or until somebody resumes them",
 			settles:  asgSettles,
 			do:       []allow{reading("autoscaling:DescribeAutoScalingGroups"), acting("autoscaling:SuspendProcesses")},
 			undo:     []allow{reading("autoscaling:DescribeAutoScalingGroups"), acting("autoscaling:ResumeProcesses")},

@@ -23,7 +23,7 @@ func ec2Isolate() fault[target.NoParams] {
 				"EC2 lets open connections that it tracks go on until they pause: to cut those as well, isolate the subnet. " +
 				"What others add to an interface meanwhile stays. An Auto Scaling group whose health checks fail replaces the instance.",
 			example:  "injector: ec2-isolate\ntargets: {tags: {Role: payments}, pick: 1, seed: 42}\nfor: 5m",
-			whenLost: "if this whole machine is lost, the instances stay isolated until `mishap revert`, or until somebody gives them their security groups back",
+			whenLost: "if this whole machine is lost, the instances stay isolated until `mishap revert` or `mishap sweep`, or until somebody gives them their security groups back",
 			batch:    25, settles: ec2Settles,
 			do: slices.Concat([]allow{reading("ec2:DescribeInstances"), changingMarked("ec2:RevokeSecurityGroupEgress", "security-group")},
 				creating("ec2:CreateSecurityGroup", "security-group", "vpc"), modifying),

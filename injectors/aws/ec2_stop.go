@@ -25,7 +25,7 @@ func ec2Stop() fault[target.NoParams] {
 				"Starting an instance whose volumes are encrypted with a key of your own also needs kms:CreateGrant on that key, which a dry run cannot show. " +
 				"The keeper starts the instances when mishap is gone, as long as this machine lives.",
 			example:  "injector: ec2-stop\ntargets: {tags: {Role: payments}, pick: 1, seed: 42}\nfor: 5m",
-			whenLost: "if this whole machine is lost, the instances stay stopped until `mishap revert`, or until somebody starts them",
+			whenLost: "if this whole machine is lost, the instances stay stopped until `mishap revert` or `mishap sweep`, or until somebody starts them",
 			settles:  ec2Settles, revertTakes: 15 * time.Minute,
 			do:   []allow{reading("ec2:DescribeInstances", "ec2:DescribeInstanceAttribute"), acting("ec2:StopInstances")},
 			undo: []allow{reading("ec2:DescribeInstances"), acting("ec2:StartInstances")},

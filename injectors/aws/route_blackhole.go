@@ -49,7 +49,7 @@ func routeBlackhole() fault[routeWith] {
 				"Routes that are propagated, local or of a gateway endpoint cannot be changed. If others change the route meanwhile, that stays. " +
 				"The interface takes an address of a subnet of the VPC.",
 			example:  "injector: route-blackhole\ntargets: {tags: {Tier: web}}\nwith: {destination: 0.0.0.0/0}\nfor: 5m",
-			whenLost: "if this whole machine is lost, the route stays a black hole until `mishap revert`, or until somebody replaces it",
+			whenLost: "if this whole machine is lost, the route stays a black hole until `mishap revert` or `mishap sweep`, or until somebody replaces it",
 			settles:  ec2Settles,
 			do:       append(creating("ec2:CreateNetworkInterface", "network-interface", "subnet", "security-group"), reads, acting("ec2:ReplaceRoute")),
 			undo:     []allow{reads, acting("ec2:ReplaceRoute"), changingMarked("ec2:DeleteNetworkInterface", "network-interface")},

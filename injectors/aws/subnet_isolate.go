@@ -24,7 +24,7 @@ func subnetIsolate() fault[target.NoParams] {
 				"What stays within the subnet passes, as do DHCP, the VPC's DNS resolver and the instance metadata. " +
 				"If others give the subnet another ACL meanwhile, that stays. A VPC has 200 of them unless AWS gave you more.",
 			example:  "injector: subnet-isolate\ntargets: {tags: {Tier: web}, zones: [eu-west-1a]}\nfor: 5m",
-			whenLost: "if this whole machine is lost, the subnets stay isolated until `mishap revert`, or until somebody gives them their ACLs back",
+			whenLost: "if this whole machine is lost, the subnets stay isolated until `mishap revert` or `mishap sweep`, or until somebody gives them their ACLs back",
 			settles:  ec2Settles,
 			do: slices.Concat([]allow{reading("ec2:DescribeSubnets", "ec2:DescribeNetworkAcls")},
 				creating("ec2:CreateNetworkAcl", "network-acl", "vpc"), associating),
