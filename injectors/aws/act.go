@@ -40,7 +40,8 @@ func (i *injector[With]) Verify(ctx context.Context, in mishap.Injection) (misha
 
 // InjectAll asks for the fault, once each, and returns when the API says of all
 // that it comes, or why not. What a self-recovering fault does may show late, or be
-// over before anybody looks: that it is asked for is all there is to wait for.
+// over before anybody looks, and an API may show the past for longer than a call may
+// take: that it is asked for is all there is to wait for.
 func (i *injector[With]) InjectAll(ctx context.Context, all []mishap.Injection) []error {
 	config, b := i.recorded(ctx, all)
 	for wait := range waits(ctx) {
@@ -61,7 +62,7 @@ func (i *injector[With]) InjectAll(ctx context.Context, all []mishap.Injection) 
 			i.asked.forget(b.on[n].injection)
 			switch {
 			case cloud.Throttled(errs[k]): // nothing was done: it is asked for again
-			case errs[k] != nil, i.class == mishap.SelfRecovering:
+			case errs[k] != nil, i.class == mishap.SelfRecovering, i.settles >= mishap.CallWithin:
 				b.done(n, errs[k])
 			default:
 				b.asked[n] = true // now read it back: a revert must not find it as it was

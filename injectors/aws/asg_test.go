@@ -28,6 +28,8 @@ func TestWrongParametersAreNamed(t *testing.T) {
 	for _, test := range []struct{ fault, targets, with, path, want string }{
 		{"asg-suspend", `{"ids": ["pay"]}`, `{"processes": ["Lunch"]}`, "with.processes[0]", `did you mean "Launch"?`},
 		{"asg-suspend", `{"ids": ["pay"]}`, `{"processes": []}`, "with.processes", "give some of Launch, Terminate"},
+		{"sqs-deny", `{"ids": ["pay"]}`, `{"actions": ["sqs:SetQueueAttributes"]}`, "with.actions[0]", "write some of sqs:SendMessage"},
+		{"lambda-throttle", `{"ids": ["pay"]}`, `{"concurrency": -1}`, "with.concurrency", "must not be negative"},
 	} {
 		f := fault(test.fault, test.targets, nil)
 		f.With = raw(test.with)

@@ -7,6 +7,10 @@ import "mishap"
 func Catalog(d Deps) []mishap.InjectorKind {
 	return []mishap.InjectorKind{
 		asgSuspend().injectorKind(d),
+		lambdaThrottle().injectorKind(d),
+		sqsDeny().injectorKind(d),
+		dynamodbDeny().injectorKind(d),
+		kinesisDeny().injectorKind(d),
 		ec2Stop().injectorKind(d),
 		ec2Reboot().injectorKind(d),
 		ec2Terminate().injectorKind(d),

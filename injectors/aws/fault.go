@@ -26,6 +26,10 @@ import (
 type fault[With any] struct {
 	about
 
+	// wrong names what is wrong with parameters that cannot tell themselves, as
+	// [problemsOf] asks them; nil: nothing.
+	wrong func(With) []error
+
 	// find lists what may fit: all ids, or all that carry the tags. It need not be
 	// exact: what is not normal or does not fit the targets is left out afterwards.
 	find func(ctx context.Context, c aws.Config, t targets, with With) ([]thing, error)

@@ -24,7 +24,7 @@ func trial() (*memoryLambda, mishap.InjectorKind) {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key"}, nil
 		})}
-	return client, lambdaThrottle(client).injectorKind(placed(config, cloud.At{Account: "123456789012", Region: "eu-west-1"}))
+	return client, trialThrottle(client).injectorKind(placed(config, cloud.At{Account: "123456789012", Region: "eu-west-1"}))
 }
 
 // placed is one place, whatever is asked for, without limits.

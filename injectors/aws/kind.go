@@ -50,7 +50,7 @@ func (f fault[With]) injectorKind(d Deps) mishap.InjectorKind {
 		},
 		New: func(m mishap.Fault) (mishap.Injector, error) {
 			t, with, err := parameters[With](m)
-			return &injector[With]{fault: f, deps: d, targets: t, with: with, asked: memory}, errors.Join(err, f.problems(t), problemsOf(with))
+			return &injector[With]{fault: f, deps: d, targets: t, with: with, asked: memory}, errors.Join(err, f.problems(t), f.problemsOf(with))
 		},
 		Restore: func(mishap.Injection) (mishap.Injector, error) {
 			return &injector[With]{fault: f, deps: d, asked: memory}, nil
@@ -67,10 +67,14 @@ func parameters[With any](m mishap.Fault) (t targets, with With, err error) {
 	return t, with, err
 }
 
-// problemsOf names what is wrong with the parameters, if they can tell.
-func problemsOf(with any) error {
-	if w, tells := with.(interface{ problems() []error }); tells {
-		return errors.Join(w.problems()...)
+// problemsOf names what is wrong with the parameters.
+func (f fault[With]) problemsOf(with With) error {
+	var all []error
+	if w, tells := any(with).(interface{ problems() []error }); tells {
+		all = w.problems()
 	}
-	return nil
+	if f.wrong != nil {
+		all = append(all, f.wrong(with)...)
+	}
+	return errors.Join(all...)
 }

@@ -66,7 +66,7 @@ func (i *injector[With]) meant(ctx context.Context) (all []meaning, err error) {
 	arns := i.targets.ARNs
 	if len(arns) == 0 {
 		place, err := i.deps.Place(ctx, i.targets.Account, i.targets.Region)
-		return []meaning{{place, i.targets}}, err
+		return []meaning{{place, i.targets.in(place)}}, err
 	}
 	for _, text := range arns {
 		id, account, region, _ := i.named(text)
@@ -76,7 +76,7 @@ func (i *injector[With]) meant(ctx context.Context) (all []meaning, err error) {
 		}
 		at := slices.IndexFunc(all, func(m meaning) bool { return m.place.At == place.At })
 		if at < 0 {
-			at, all = len(all), append(all, meaning{place, i.targets})
+			at, all = len(all), append(all, meaning{place, i.targets.in(place)})
 		}
 		all[at].targets.IDs = append(all[at].targets.IDs, id)
 	}

@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -44,33 +45,37 @@ func TestWhatCannotBeDoneOrUndoneIsSaidBeforehand(t *testing.T) {
 		}, "", "belongs to account 222222222222, which only shares it", "list account 222222222222 in the settings"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := awsfake.New(awsfake.Settings{})
-			targets, with := trials()[test.fault].put(c, c.Enter(here))
-			if test.targets != "" {
-				targets = test.targets
-			}
-			test.spoil(c)
-			f := fault(test.fault, targets, nil)
-			if with != "" {
-				f.With = raw(with)
-			}
-			injector, err := kind(fakeDeps(c), test.fault).New(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			before := c.Snapshot()
-			found, err := injector.Prepare(t.Context(), mishap.Request{Run: "run", Fault: f})
-			var hinted *mishap.Hinted
-			if err == nil || !strings.Contains(err.Error(), test.want) || found != nil {
-				t.Fatalf("%d found, %v; want %q", len(found), err, test.want)
-			}
-			if !errors.As(err, &hinted) || !strings.Contains(hinted.Hint, test.fix) {
-				t.Errorf("%v has the hint %+v, want %q", err, hinted, test.fix)
-			}
-			if c.Snapshot() != before {
-				t.Error("preparing changed something")
-			}
+			refused(t, test.fault, test.spoil, test.targets, "", test.want, test.fix)
 		})
+	}
+}
+
+// refused wants a fault to be refused; it is as its trial has it, but for targets
+// and with.
+func refused(t *testing.T, name string, spoil func(*awsfake.Cloud), targets, with, want, fix string) {
+	t.Helper()
+	c := awsfake.New(awsfake.Settings{})
+	tried, triedWith := trials()[name].put(c, c.Enter(here))
+	spoil(c)
+	f := fault(name, cmp.Or(targets, tried), nil)
+	if text := cmp.Or(with, triedWith); text != "" {
+		f.With = raw(text)
+	}
+	injector, err := kind(fakeDeps(c), name).New(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := c.Snapshot()
+	found, err := injector.Prepare(t.Context(), mishap.Request{Run: "run", Fault: f})
+	var hinted *mishap.Hinted
+	if err == nil || !strings.Contains(err.Error(), want) || found != nil {
+		t.Fatalf("%d found, %v; want %q", len(found), err, want)
+	}
+	if !errors.As(err, &hinted) || !strings.Contains(hinted.Hint, fix) {
+		t.Errorf("%v has the hint %+v, want %q", err, hinted, fix)
+	}
+	if c.Snapshot() != before {
+		t.Error("preparing changed something")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mishap"
+	"mishap/internal/cloud"
 	"mishap/internal/target"
 )
 
@@ -62,6 +63,12 @@ func (a about) problems(t targets) error {
 		problems = append(problems, &mishap.FieldError{Path: "targets.perZone", Msg: "there is nothing to take of each zone", Hint: "give pick or share"})
 	}
 	return errors.Join(problems...)
+}
+
+// in is the targets of one place, which they say then.
+func (t targets) in(p cloud.Place) targets {
+	t.Account, t.Region = p.Account, p.Region
+	return t
 }
 
 // narrow reports whether the targets name anything in particular: a zone or a

@@ -18,7 +18,8 @@ import (
 
 // trials are the rows, by fault.
 func trials() map[string]tried {
-	return map[string]tried{
+	all := serviceTrials()
+	maps.Copy(all, map[string]tried{
 		"ec2-stop": {
 			put: putInstances,
 			others: func(c *awsfake.Cloud, at awsfake.Place) {
@@ -76,48 +77,8 @@ func trials() map[string]tried {
 				}
 			},
 		},
-		"asg-suspend": {
-			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
-				c.AddGroup(at, "pay", 1, 1, 2, map[string]string{"Role": "payments"})
-				c.AddGroup(at, "shop", 1, 1, 2, map[string]string{"Role": "payments"}, suspended("Launch"))
-				c.AddGroup(at, "checkout", 1, 1, 2, map[string]string{"Role": "checkout"})
-				return `{"tags": {"Role": "payments"}}`, `{"processes": ["Launch", "ReplaceUnhealthy"]}`
-			},
-			others: eachTarget(awsfake.Group, func(d awsfake.Doc) { maps.Copy(d, suspended("ScheduledActions")) }),
-			remove: removeEach(awsfake.Group),
-		},
-	}
-}
-
-// suspended is a group's processes.
-func suspended(processes ...string) awsfake.Doc {
-	all := []awsfake.Doc{}
-	for _, p := range processes {
-		all = append(all, awsfake.Doc{"ProcessName": p, "SuspensionReason": "User suspended"})
-	}
-	return awsfake.Doc{"SuspendedProcesses": all}
-}
-
-// eachTarget changes what is meant.
-func eachTarget(k awsfake.Kind, change func(awsfake.Doc)) func(*awsfake.Cloud, awsfake.Place) {
-	return func(c *awsfake.Cloud, at awsfake.Place) {
-		for _, d := range c.All(at, k) {
-			if d.Map("_tags")["Role"] == "payments" {
-				c.Edit(at, k, d.Str("_id"), change)
-			}
-		}
-	}
-}
-
-// removeEach takes away what is meant.
-func removeEach(k awsfake.Kind) func(*awsfake.Cloud, awsfake.Place) {
-	return func(c *awsfake.Cloud, at awsfake.Place) {
-		for _, d := range c.All(at, k) {
-			if d.Map("_tags")["Role"] == "payments" {
-				c.Drop(at, k, d.Str("_id"))
-			}
-		}
-	}
+	})
+	return all
 }
 
 func putInstances(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {

@@ -1,0 +1,37 @@
+package aws_test
+
+import (
+	"strings"
+	"testing"
+
+	"mishap/internal/awsfake"
+)
+
+func asTried(*awsfake.Cloud) {}
+
+// TestWhatAServiceWouldNotTakeIsSaidBeforehand: a sentence each, with what to do.
+func TestWhatAServiceWouldNotTakeIsSaidBeforehand(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault     string
+		spoil     func(c *awsfake.Cloud)
+		with      string // other than that of the trial
+		want, fix string
+	}{
+		"all is reserved":              {"lambda-throttle", asTried, `{"concurrency": 500}`, "leaves 0 concurrent calls", "lower `concurrency`"},
+		"a policy that is nearly full": {"sqs-deny", spoilEach(awsfake.Queue, policyIs(policyOfSize(8000))), "", "bytes, and with one statement more", "shorten the policy"},
+		"statements that are too many": {"sqs-deny", spoilEach(awsfake.Queue, policyIs(`{"Statement": [`+strings.Repeat(`{"Effect": "Deny", "Action": "sqs:*"},`, 19)+`{}]}`)), "",
+			"has 20 statements already", "join some of its statements"},
+		"a policy that nobody can read": {"sqs-deny", spoilEach(awsfake.Queue, policyIs(`{"Statement": 1}`)), "", "read statements of policy", "correct its policy"},
+	} {
+		t.Run(name, func(t *testing.T) { refused(t, test.fault, test.spoil, "", test.with, test.want, test.fix) })
+	}
+}
+
+func spoilEach(k awsfake.Kind, change func(awsfake.Doc)) func(*awsfake.Cloud) {
+	return func(c *awsfake.Cloud) { eachTarget(k, change)(c, here) }
+}
+
+func policyOfSize(n int) string {
+	text := `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"x:y","Resource":"*","Sid":""}]}`
+	return strings.Replace(text, `"Sid":""`, `"Sid":"`+strings.Repeat("a", n-len(text))+`"`, 1)
+}

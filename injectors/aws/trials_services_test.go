@@ -1,0 +1,114 @@
+package aws_test
+
+import (
+	"maps"
+
+	"mishap/internal/awsfake"
+)
+
+// serviceTrials are the rows of faults in what is not EC2's.
+func serviceTrials() map[string]tried {
+	return map[string]tried{
+		"asg-suspend": {
+			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+				c.AddGroup(at, "pay", 1, 1, 2, map[string]string{"Role": "payments"})
+				c.AddGroup(at, "shop", 1, 1, 2, map[string]string{"Role": "payments"}, suspended("Launch"))
+				c.AddGroup(at, "checkout", 1, 1, 2, map[string]string{"Role": "checkout"})
+				return `{"tags": {"Role": "payments"}}`, `{"processes": ["Launch", "ReplaceUnhealthy"]}`
+			},
+			others: eachTarget(awsfake.Group, func(d awsfake.Doc) { maps.Copy(d, suspended("ScheduledActions")) }),
+			remove: removeEach(awsfake.Group),
+		},
+		"sqs-deny": {
+			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+				c.AddQueue(at, "pay", "", map[string]string{"Role": "payments"})
+				c.AddQueue(at, "refund.fifo", theirPolicy, map[string]string{"Role": "payments"})
+				c.AddQueue(at, "checkout", "", map[string]string{"Role": "checkout"})
+				return `{"tags": {"Role": "payments"}}`, `{"principals": ["arn:aws:iam::*:role/payments"]}`
+			},
+			others: eachTarget(awsfake.Queue, policyIs(othersPolicy)),
+			remove: removeEach(awsfake.Queue),
+		},
+		"dynamodb-deny": {
+			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+				c.AddTable(at, "pay", "", map[string]string{"Role": "payments"})
+				c.AddTable(at, "refund", theirPolicy, map[string]string{"Role": "payments"})
+				c.AddTable(at, "checkout", "", map[string]string{"Role": "checkout"})
+				return `{"tags": {"Role": "payments"}}`, ""
+			},
+			others: eachTarget(awsfake.Table, policyIs(othersPolicy)),
+			remove: removeEach(awsfake.Table),
+		},
+		"kinesis-deny": {
+			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+				c.AddStream(at, "pay", "", map[string]string{"Role": "payments"})
+				c.AddStream(at, "refund", theirPolicy, map[string]string{"Role": "payments"})
+				c.AddStream(at, "checkout", "", map[string]string{"Role": "checkout"})
+				return `{"tags": {"Role": "payments"}}`, ""
+			},
+			others: eachTarget(awsfake.Stream, policyIs(othersPolicy)),
+			remove: removeEach(awsfake.Stream),
+		},
+		"lambda-throttle": {
+			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+				c.AddFunction(at, "pay", map[string]string{"Role": "payments"})
+				c.AddFunction(at, "refund", map[string]string{"Role": "payments"})
+				c.AddFunction(at, "checkout", map[string]string{"Role": "checkout"})
+				c.Edit(at, awsfake.Function, "refund", reserved(5))
+				return `{"tags": {"Role": "payments"}}`, `{"concurrency": 1}`
+			},
+			others: eachTarget(awsfake.Function, reserved(7)),
+			remove: removeEach(awsfake.Function),
+		},
+	}
+}
+
+const (
+	theirPolicy  = `{"Id":"theirs","Statement":[{"Action":"sqs:SendMessage","Condition":{"StringLike":{"aws:PrincipalArn":"*<&>"}},"Effect":"Allow","Principal":"*","Resource":"*","Sid":"Own"}],"Version":"2012-10-17"}`
+	othersPolicy = `{"Statement":[{"Action":"sqs:*","Effect":"Allow","Principal":"*","Resource":"*"}],"Version":"2008-10-17"}`
+)
+
+// policyIs gives what it is put on a policy.
+func policyIs(text string) func(awsfake.Doc) { return func(d awsfake.Doc) { d["_policy"] = text } }
+
+// suspended is a group's processes.
+func suspended(processes ...string) awsfake.Doc {
+	all := []awsfake.Doc{}
+	for _, p := range processes {
+		all = append(all, awsfake.Doc{"ProcessName": p, "SuspensionReason": "User suspended"})
+	}
+	return awsfake.Doc{"SuspendedProcesses": all}
+}
+
+// reserved is a function's concurrency.
+func reserved(n int) func(awsfake.Doc) { return func(d awsfake.Doc) { d["_concurrency"] = n } }
+
+// placeOf is where a kind's things are: not all are of a region.
+func placeOf(k awsfake.Kind, at awsfake.Place) awsfake.Place {
+	if k == awsfake.Role {
+		at.Region = ""
+	}
+	return at
+}
+
+// eachTarget changes what is meant.
+func eachTarget(k awsfake.Kind, change func(awsfake.Doc)) func(*awsfake.Cloud, awsfake.Place) {
+	return func(c *awsfake.Cloud, at awsfake.Place) {
+		for _, d := range c.All(placeOf(k, at), k) {
+			if d.Map("_tags")["Role"] == "payments" {
+				c.Edit(placeOf(k, at), k, d.Str("_id"), change)
+			}
+		}
+	}
+}
+
+// removeEach takes away what is meant.
+func removeEach(k awsfake.Kind) func(*awsfake.Cloud, awsfake.Place) {
+	return func(c *awsfake.Cloud, at awsfake.Place) {
+		for _, d := range c.All(placeOf(k, at), k) {
+			if d.Map("_tags")["Role"] == "payments" {
+				c.Drop(placeOf(k, at), k, d.Str("_id"))
+			}
+		}
+	}
+}
