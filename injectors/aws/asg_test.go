@@ -29,6 +29,8 @@ func TestWrongParametersAreNamed(t *testing.T) {
 		{"asg-suspend", `{"ids": ["pay"]}`, `{"processes": ["Lunch"]}`, "with.processes[0]", `did you mean "Launch"?`},
 		{"asg-suspend", `{"ids": ["pay"]}`, `{"processes": []}`, "with.processes", "give some of Launch, Terminate"},
 		{"sqs-deny", `{"ids": ["pay"]}`, `{"actions": ["sqs:SetQueueAttributes"]}`, "with.actions[0]", "write some of sqs:SendMessage"},
+		{"iam-deny", `{"ids": ["pay"]}`, `{"actions": ["iam:PutRolePolicy"]}`, "with.actions[0]", "write some of sqs:SendMessage"},
+		{"iam-deny", `{"ids": ["pay"]}`, `{"actions": []}`, "with.actions", "such as s3:GetObject"},
 		{"lambda-throttle", `{"ids": ["pay"]}`, `{"concurrency": -1}`, "with.concurrency", "must not be negative"},
 	} {
 		f := fault(test.fault, test.targets, nil)

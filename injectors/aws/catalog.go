@@ -11,6 +11,7 @@ func Catalog(d Deps) []mishap.InjectorKind {
 		sqsDeny().injectorKind(d),
 		dynamodbDeny().injectorKind(d),
 		kinesisDeny().injectorKind(d),
+		iamDeny().injectorKind(d),
 		ec2Stop().injectorKind(d),
 		ec2Reboot().injectorKind(d),
 		ec2Terminate().injectorKind(d),

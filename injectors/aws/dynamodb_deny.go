@@ -26,10 +26,8 @@ func dynamodbDeny() fault[denyWith] {
 			id: regexp.MustCompile(`^[\w.-]{3,255}$`), idLike: "orders", revertTakes: 2 * time.Minute,
 		},
 		resources: "dynamodb:table", limit: 20480,
-		actions: []string{"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:ConditionCheckItem",
-			"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem",
-			"dynamodb:PartiQLSelect", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "dynamodb:PartiQLDelete"},
-		covers: func(arn string) []string { return []string{arn, arn + "/index/*"} },
+		actions: dynamodbActions(),
+		covers:  func(arn string) []string { return []string{arn, arn + "/index/*"} },
 		get: func(ctx context.Context, c aws.Config, id, arn string) (policied, error) {
 			out, err := dynamodb.NewFromConfig(c).GetResourcePolicy(ctx, &dynamodb.GetResourcePolicyInput{ResourceArn: aws.String(arn)})
 			if err != nil {
@@ -46,4 +44,11 @@ func dynamodbDeny() fault[denyWith] {
 			return cloud.Failed("write the policy of table "+id, err)
 		},
 	}.fault()
+}
+
+// dynamodbActions are those that use data.
+func dynamodbActions() []string {
+	return []string{"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:ConditionCheckItem",
+		"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem",
+		"dynamodb:PartiQLSelect", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "dynamodb:PartiQLDelete"}
 }

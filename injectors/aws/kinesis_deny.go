@@ -25,7 +25,7 @@ func kinesisDeny() fault[denyWith] {
 			id: regexp.MustCompile(`^[\w.-]{1,128}$`), idLike: "clicks", revertTakes: 2 * time.Minute,
 		},
 		resources: "kinesis:stream", limit: 20480,
-		actions: []string{"kinesis:PutRecord", "kinesis:PutRecords", "kinesis:GetRecords", "kinesis:GetShardIterator"},
+		actions: kinesisActions(),
 		get: func(ctx context.Context, c aws.Config, id, arn string) (policied, error) {
 			out, err := kinesis.NewFromConfig(c).GetResourcePolicy(ctx, &kinesis.GetResourcePolicyInput{ResourceARN: aws.String(arn)})
 			switch {
@@ -48,4 +48,9 @@ func kinesisDeny() fault[denyWith] {
 			return cloud.Failed("write the policy of stream "+id, err)
 		},
 	}.fault()
+}
+
+// kinesisActions are those that use data.
+func kinesisActions() []string {
+	return []string{"kinesis:PutRecord", "kinesis:PutRecords", "kinesis:GetRecords", "kinesis:GetShardIterator"}
 }

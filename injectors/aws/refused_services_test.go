@@ -21,6 +21,9 @@ func TestWhatAServiceWouldNotTakeIsSaidBeforehand(t *testing.T) {
 		"a policy that is nearly full": {"sqs-deny", spoilEach(awsfake.Queue, policyIs(policyOfSize(8000))), "", "bytes, and with one statement more", "shorten the policy"},
 		"statements that are too many": {"sqs-deny", spoilEach(awsfake.Queue, policyIs(`{"Statement": [`+strings.Repeat(`{"Effect": "Deny", "Action": "sqs:*"},`, 19)+`{}]}`)), "",
 			"has 20 statements already", "join some of its statements"},
+		"a role without room": {"iam-deny", spoilEach(awsfake.Role, func(d awsfake.Doc) { d["_policies"] = map[string]string{"own": policyOfSize(10200)} }), "",
+			"the inline policies of role", "make managed policies of some"},
+		"a role of AWS's":               {"iam-deny", spoilEach(awsfake.Role, func(d awsfake.Doc) { d["Path"] = "/aws-service-role/x/" }), "", "AWS's own", "choose a role of yours"},
 		"a policy that nobody can read": {"sqs-deny", spoilEach(awsfake.Queue, policyIs(`{"Statement": 1}`)), "", "read statements of policy", "correct its policy"},
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, test.fault, test.spoil, "", test.with, test.want, test.fix) })

@@ -28,7 +28,7 @@ func sqsDeny() fault[denyWith] {
 			id: regexp.MustCompile(`^[\w-]{1,80}(\.fifo)?$`), idLike: "orders", revertTakes: 3 * time.Minute,
 		},
 		resources: "sqs", limit: 8192, statements: 20,
-		actions: []string{"sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"},
+		actions: sqsActions(),
 		get: func(ctx context.Context, c aws.Config, id, arn string) (policied, error) {
 			out, err := sqs.NewFromConfig(c).GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: aws.String(queueURL(arn)), AttributeNames: []types.QueueAttributeName{types.QueueAttributeNamePolicy}})
 			if err != nil {
@@ -49,4 +49,9 @@ func queueURL(arn string) string {
 	parts := strings.Split(arn, ":")
 	region, account, name := parts[3], parts[4], parts[5]
 	return "https://sqs." + region + ".amazonaws.com/" + account + "/" + name
+}
+
+// sqsActions are those that use data.
+func sqsActions() []string {
+	return []string{"sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
 }

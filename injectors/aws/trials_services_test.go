@@ -49,6 +49,16 @@ func serviceTrials() map[string]tried {
 			others: eachTarget(awsfake.Stream, policyIs(othersPolicy)),
 			remove: removeEach(awsfake.Stream),
 		},
+		"iam-deny": {
+			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+				c.AddRole(at.Account, "pay", "", map[string]string{"own": theirPolicy}, map[string]string{"Role": "payments"})
+				c.AddRole(at.Account, "refund", "", nil, map[string]string{"Role": "payments"})
+				c.AddRole(at.Account, "checkout", "", nil, map[string]string{"Role": "checkout"})
+				return `{"tags": {"Role": "payments"}}`, `{"actions": ["s3:GetObject"]}`
+			},
+			others: eachTarget(awsfake.Role, func(d awsfake.Doc) { d["_policies"] = map[string]string{"theirs": othersPolicy} }),
+			remove: removeEach(awsfake.Role),
+		},
 		"lambda-throttle": {
 			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
 				c.AddFunction(at, "pay", map[string]string{"Role": "payments"})
