@@ -12,6 +12,7 @@ func Catalog(d Deps) []mishap.InjectorKind {
 		dynamodbDeny().injectorKind(d),
 		kinesisDeny().injectorKind(d),
 		iamDeny().injectorKind(d),
+		eventSourcePause().injectorKind(d),
 		ec2Stop().injectorKind(d),
 		ec2Reboot().injectorKind(d),
 		ec2Terminate().injectorKind(d),

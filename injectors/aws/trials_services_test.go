@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"fmt"
 	"maps"
 
 	"mishap/internal/awsfake"
@@ -58,6 +59,17 @@ func serviceTrials() map[string]tried {
 			},
 			others: eachTarget(awsfake.Role, func(d awsfake.Doc) { d["_policies"] = map[string]string{"theirs": othersPolicy} }),
 			remove: removeEach(awsfake.Role),
+		},
+		"event-source-pause": {
+			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+				for n, role := range []string{"payments", "payments", "checkout"} {
+					c.AddFunction(at, fmt.Sprint("f", n), nil)
+					c.AddMapping(at, fmt.Sprint("f", n), awsfake.Queue.ARN(at, fmt.Sprint("q", n)), map[string]string{"Role": role})
+				}
+				return `{"tags": {"Role": "payments"}}`, ""
+			},
+			others: eachTarget(awsfake.SourceMapping, func(d awsfake.Doc) { d["State"], d["BatchSize"] = "Enabled", 5 }),
+			remove: removeEach(awsfake.SourceMapping),
 		},
 		"lambda-throttle": {
 			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
