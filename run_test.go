@@ -126,7 +126,7 @@ func TestVerdictFollowsTheEvidence(t *testing.T) {
 		}, mishap.Inconclusive, "nobody looked"},
 		{"a traffic fault that nobody felt", func(s *script) *script {
 			return s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, unfelt).out(mishap.CauseElapsed)
-		}, mishap.Inconclusive, "no traffic felt"},
+		}, mishap.Inconclusive, "affected no traffic"},
 		{"a traffic fault that was felt", func(s *script) *script {
 			return s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, felt).out(mishap.CauseElapsed)
 		}, mishap.Held, ""},
@@ -140,7 +140,7 @@ func TestVerdictFollowsTheEvidence(t *testing.T) {
 		}, mishap.Deviated, "requests stopped coming"},
 		{"harm between the arms of a fault that touched nobody", func(s *script) *script {
 			return s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, unfelt).harm().out(mishap.CauseHarm)
-		}, mishap.Inconclusive, "no effect: no traffic felt f"},
+		}, mishap.Inconclusive, "no effect: f"},
 		{"harm between the arms, and only later somebody met the fault", func(s *script) *script {
 			return s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, unfelt).harm().effect(mishap.Yes, felt).out(mishap.CauseHarm)
 		}, mishap.Deviated, "requests stopped coming"},

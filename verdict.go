@@ -135,7 +135,7 @@ func doubtEffect(r *Run) string {
 		case in.NotInForce > 0:
 			return fmt.Sprintf("no effect shown: %s on %s was not seen in force at %d of %d looks", in.Fault, in.Target.Label(), in.NotInForce, in.Looks)
 		case in.Felt != nil && in.Felt.Connections == 0:
-			return fmt.Sprintf("no effect: no traffic felt %s on %s", in.Fault, in.Target.Label())
+			return fmt.Sprintf("no effect: %s on %s affected no traffic", in.Fault, in.Target.Label())
 		}
 	}
 	return ""

@@ -84,11 +84,11 @@ func (c *cli) showEnded(s registry.Status) error {
 	}
 	switch did := s.Stats.Did(); {
 	case felt == 0:
-		fmt.Fprintln(c.out, "felt by no traffic")
+		fmt.Fprintln(c.out, "affected no traffic")
 	case s.Stats.Delivered.Count == 0:
-		fmt.Fprintf(c.out, "felt by %d %s; %s\n", felt, what, did)
+		fmt.Fprintf(c.out, "affected %d %s; %s\n", felt, what, did)
 	default:
-		fmt.Fprintf(c.out, "felt by %d %s\n  asked for  %v\n  delivered  %v\n", felt, what, s.Stats.Requested, s.Stats.Delivered)
+		fmt.Fprintf(c.out, "affected %d %s\n  asked for  %v\n  delivered  %v\n", felt, what, s.Stats.Requested, s.Stats.Delivered)
 		if did != "" {
 			fmt.Fprintf(c.out, "  %s\n", did)
 		}

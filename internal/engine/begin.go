@@ -70,7 +70,7 @@ func NotBegun(err error) (cause mishap.Cause, reason string, ok bool) {
 		}
 		return mishap.CauseSafeguard, reason, true
 	case errors.As(err, &busy):
-		return mishap.CauseBusy, "safeguard exclusive said no: " + busy.Error(), true
+		return mishap.CauseBusy, "safeguard exclusive refused: " + busy.Error(), true
 	case errors.Is(err, ledger.ErrHalted):
 		return mishap.CauseHalt, err.Error() + " (`mishap resume` ends it)", true
 	case errors.As(err, &denial):

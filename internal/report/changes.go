@@ -44,7 +44,7 @@ func (v *Changes) describe(e mishap.Entry, r *mishap.Run) (word, text string) {
 	case e.State != nil:
 		return v.describeState(e.State, r)
 	case e.Check != nil && e.Check.Answer != mishap.Yes:
-		return "safeguard", words.Joined(": ", fmt.Sprintf("%s said %s", e.Check.Safeguard, e.Check.Answer), e.Check.Reason)
+		return "safeguard", words.Joined(": ", e.Check.Safeguard+" "+answer(e.Check.Answer), e.Check.Reason)
 	case e.Observation != nil:
 		return v.describeObservation(e.Observation)
 	case e.Injection != nil:

@@ -188,11 +188,11 @@ func felt(t *mishap.Traffic) []string {
 	case t == nil:
 		return nil
 	case t.Connections == 0:
-		return []string{"felt by no traffic"}
+		return []string{"affected no traffic"}
 	case t.Count == 0:
-		return []string{fmt.Sprintf("felt by %s, whose bytes were let go before they were due", mishap.Plural(t.Connections, "connection"))}
+		return []string{fmt.Sprintf("affected %s, whose bytes were let go before they were due", mishap.Plural(t.Connections, "connection"))}
 	}
-	texts := []string{"felt by " + FeltBy(t)}
+	texts := []string{"affected " + FeltBy(t)}
 	if t.Requested > 0 {
 		texts = append(texts, fmt.Sprintf("delay asked for %s; delivered p50 %s, p99 %s, at most %s", t.Requested, words.Took(t.P50.Std()), words.Took(t.P99.Std()), words.Took(t.Max.Std())))
 	}
@@ -265,15 +265,26 @@ func safeguards(p *page, r *mishap.Run) {
 		p.blank()
 	}
 	if yes != nil {
-		p.field("safeguards", "%s said yes", strings.Join(yes, ", "))
+		p.field("safeguards", "%s passed", strings.Join(yes, ", "))
 	}
 	label := words.Once(len(yes), "safeguards")
 	for _, name := range names {
 		if c := r.Checks[name]; c.Answer != mishap.Yes {
-			p.field(label, "%s said %s", name, words.Joined(": ", string(c.Answer), c.Reason))
+			p.field(label, "%s %s", name, words.Joined(": ", answer(c.Answer), c.Reason))
 			label = ""
 		}
 	}
+}
+
+// answer is what a safeguard did.
+func answer(a mishap.Answer) string {
+	switch a {
+	case mishap.Yes:
+		return "passed"
+	case mishap.No:
+		return "refused"
+	}
+	return "could not tell"
 }
 
 // notes is what moved nothing but is worth knowing.

@@ -39,7 +39,7 @@ func Events(r *mishap.Run) []event {
 		}
 	}
 	add(r.PlannedAt, "planned: %s", planned(r.Plan))
-	checked := "checked: safeguards and steady state said yes; "
+	checked := "checked: safeguards and steady state passed; "
 	if in := ArmsInjection(r); in != nil && !in.InjectedAt.IsZero() {
 		add(in.InjectedAt, "%sboth arms are set up and watched", checked)
 		checked = ""
@@ -51,7 +51,7 @@ func Events(r *mishap.Run) []event {
 	for _, name := range faultNames(r) {
 		in, _, count := Span(r, name)
 		if name != mishap.ArmsFault {
-			add(in, "%s is in%s", faultName(name), onMany(count))
+			add(in, "%s is injected%s", faultName(name), onMany(count))
 		}
 	}
 	if at, a := decided(r); a != nil {

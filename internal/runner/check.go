@@ -75,7 +75,7 @@ func (x *execution) askGuards(ctx context.Context) *mishap.StateChange {
 	if reasons == nil {
 		return nil
 	}
-	return &mishap.StateChange{Cause: mishap.CauseSafeguard, Reason: "a safeguard said no: " + strings.Join(reasons, "; ")}
+	return &mishap.StateChange{Cause: mishap.CauseSafeguard, Reason: "a safeguard refused: " + strings.Join(reasons, "; ")}
 }
 
 // askAgain asks the safeguards once more if the targets are not quite what the

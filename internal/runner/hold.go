@@ -233,7 +233,7 @@ func (h *holding) checked(c mishap.Check) {
 		h.rec.note(mishap.Entry{Check: &c})
 	}
 	if c.Answer != mishap.Yes {
-		h.stop = &mishap.StateChange{Cause: mishap.CauseSafeguard, Reason: fmt.Sprintf("safeguard %s said no: %s", c.Safeguard, c.Reason)}
+		h.stop = &mishap.StateChange{Cause: mishap.CauseSafeguard, Reason: fmt.Sprintf("safeguard %s refused: %s", c.Safeguard, c.Reason)}
 	}
 }
 

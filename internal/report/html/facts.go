@@ -53,7 +53,7 @@ func (f *film) summary() []string {
 		all = append(all, "Cost: "+report.Costs(cost, *r.Plan.Experiment.Cost)+".")
 	}
 	if rec := r.Recovered; rec != nil {
-		all = append(all, "Everything was put back. "+words.Sentence(strings.Replace(report.Recovered(*rec), "recovered", "the system was back to normal", 1)))
+		all = append(all, "Everything was reverted. "+words.Sentence(strings.Replace(report.Recovered(*rec), "recovered", "the system was back to normal", 1)))
 	}
 	var said []string
 	for _, s := range all {

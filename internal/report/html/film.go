@@ -97,7 +97,7 @@ func (f *film) faultAreas() []plot.Area {
 		}
 		a := plot.Area{Name: "fault in", From: f.at(in.InjectedAt), To: f.at(f.last)}
 		if names > 1 {
-			a.Name = in.Fault + " is in"
+			a.Name = in.Fault + " is injected"
 		}
 		if !in.SettledAt.IsZero() {
 			a.To = f.at(in.SettledAt)

@@ -133,7 +133,7 @@ func (p *picture) lines(now time.Time) []line {
 		all = append(all, p.probes...)
 	}
 	if len(p.faults) > 0 {
-		all = append(all, line{text: fmt.Sprintf("  %-*s %-10s %8s  %s", nameColumn, "fault", "state", "left", "felt by")})
+		all = append(all, line{text: fmt.Sprintf("  %-*s %-10s %8s  %s", nameColumn, "fault", "state", "left", "affected")})
 	}
 	for _, f := range p.faults {
 		all = append(all, f.line(now))

@@ -25,7 +25,7 @@ func Stories() map[string]*Story {
 
 	refused := Tell(CheckoutPlan()).Wait(time.Second).State(mishap.Checking, "", "").Check("self", mishap.Yes, "").
 		Check("window", mishap.No, "it is Monday 10:00, the window is Tue-Fri 09:00-17:00 (Europe/London)").
-		State(mishap.Refused, mishap.CauseSafeguard, "a safeguard said no: window: it is Monday 10:00, the window is Tue-Fri 09:00-17:00 (Europe/London)")
+		State(mishap.Refused, mishap.CauseSafeguard, "a safeguard refused: window: it is Monday 10:00, the window is Tue-Fri 09:00-17:00 (Europe/London)")
 
 	stuck := func() *Story {
 		return Tell(CheckoutPlan()).In().both().Wait(time.Minute).
