@@ -19,5 +19,6 @@ func Catalog(d Deps) []mishap.InjectorKind {
 		subnetIsolate().injectorKind(d),
 		ec2Isolate().injectorKind(d),
 		routeBlackhole().injectorKind(d),
+		vpcEndpointCut().injectorKind(d),
 	}
 }

@@ -25,7 +25,7 @@ type interfacesBefore struct {
 type enclosure struct {
 	before interfacesBefore
 	nics   []types.NetworkInterface
-	ours   []types.SecurityGroup
+	ours   madeGroups
 }
 
 // enclosures asks for the interfaces that the instances had when they were found.
@@ -42,11 +42,11 @@ func enclosures(ctx context.Context, c aws.Config, on ...recorded[target.NoParam
 		}
 	}
 	nics, err := interfacesByID(ctx, c, all)
-	made, unmade := describeSecurityGroups(ctx, c, filter("tag:"+injectionTag, injections(on)...))
+	made, unmade := groupsMade(ctx, c, injections(on))
 	for _, one := range on {
 		s := now[one.id]
 		s.nics = slices.DeleteFunc(slices.Clone(nics), func(n types.NetworkInterface) bool { return of[aws.ToString(n.NetworkInterfaceId)] != one.id })
-		s.ours = slices.DeleteFunc(slices.Clone(made), func(g types.SecurityGroup) bool { return ec2Tags(g.Tags)[injectionTag] != one.injection })
+		s.ours = made.of(one.injection)
 		now[one.id] = s
 	}
 	return now, errors.Join(err, unmade)
@@ -54,23 +54,12 @@ func enclosures(ctx context.Context, c aws.Config, on ...recorded[target.NoParam
 
 // isolate gives all interfaces a group that lets nothing pass, and no other.
 func (s enclosure) isolate(ctx context.Context, c aws.Config, injection string) error {
-	if len(s.ours) == 0 {
-		out, err := newEC2(c).CreateSecurityGroup(ctx, newGroup(injection, s.before.VPC, false))
-		if err != nil {
-			return cloud.Failed("create a security group", err)
-		}
-		s.ours = []types.SecurityGroup{{GroupId: out.GroupId}}
-	}
-	anywhere := types.IpPermission{IpProtocol: aws.String("-1"), IpRanges: []types.IpRange{{CidrIp: aws.String("0.0.0.0/0")}}}
-	anywhere6 := types.IpPermission{IpProtocol: aws.String("-1"), Ipv6Ranges: []types.Ipv6Range{{CidrIpv6: aws.String("::/0")}}}
-	for _, rule := range []types.IpPermission{anywhere, anywhere6} { // which EC2 puts into each group, the second where there is IPv6
-		_, err := newEC2(c).RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{GroupId: s.ours[0].GroupId, IpPermissions: []types.IpPermission{rule}})
-		if err := cloud.Failed("take the rules out of "+aws.ToString(s.ours[0].GroupId), err, "InvalidPermission.NotFound"); err != nil {
-			return err
-		}
+	group, err := s.ours.ensure(ctx, c, injection, s.before.VPC)
+	if err != nil {
+		return err
 	}
 	for _, nic := range s.nics {
-		if err := give(ctx, c, nic, []string{aws.ToString(s.ours[0].GroupId)}); err != nil {
+		if err := give(ctx, c, nic, []string{group}); err != nil {
 			return err
 		}
 	}
@@ -81,7 +70,7 @@ func (s enclosure) isolate(ctx context.Context, c aws.Config, injection string) 
 // it what others gave it.
 func (s enclosure) release(ctx context.Context, c aws.Config, nic types.NetworkInterface) error {
 	has := groupIDs(nic.Groups)
-	left := slices.DeleteFunc(slices.Clone(has), s.isOurs)
+	left := slices.DeleteFunc(slices.Clone(has), s.ours.has)
 	if len(left) == len(has) {
 		return nil
 	}
@@ -97,16 +86,15 @@ func (s enclosure) look() look {
 	closed, same := 0, 0
 	for _, nic := range s.nics {
 		has := slices.Sorted(slices.Values(groupIDs(nic.Groups)))
-		if len(has) == 1 && s.isOurs(has[0]) {
+		if len(has) == 1 && s.ours.has(has[0]) {
 			closed++
 		}
 		if slices.Equal(has, slices.Sorted(slices.Values(s.before.Groups[aws.ToString(nic.NetworkInterfaceId)]))) {
 			same++
 		}
 	}
-	edited := slices.ContainsFunc(s.ours, func(g types.SecurityGroup) bool { return len(g.IpPermissions)+len(g.IpPermissionsEgress) > 0 })
 	switch {
-	case closed == len(s.nics) && closed > 0 && !edited:
+	case closed == len(s.nics) && closed > 0 && !s.ours.edited():
 		return look{injected, "closed off by security group " + aws.ToString(s.ours[0].GroupId)}
 	case len(s.ours) > 0:
 		return look{half, "not closed off by security group " + aws.ToString(s.ours[0].GroupId) + " alone, which is still there"}
@@ -118,25 +106,9 @@ func (s enclosure) look() look {
 	return look{normal, "in its security groups"}
 }
 
-func (s enclosure) isOurs(group string) bool {
-	return slices.ContainsFunc(s.ours, func(g types.SecurityGroup) bool { return aws.ToString(g.GroupId) == group })
-}
-
 func give(ctx context.Context, c aws.Config, nic types.NetworkInterface, groups []string) error {
 	_, err := newEC2(c).ModifyNetworkInterfaceAttribute(ctx, &ec2.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceId: nic.NetworkInterfaceId, Groups: groups})
 	return cloud.Failed("give interface "+aws.ToString(nic.NetworkInterfaceId)+" other security groups", err)
-}
-
-func newGroup(injection, vpc string, dry bool) *ec2.CreateSecurityGroupInput {
-	return &ec2.CreateSecurityGroupInput{GroupName: aws.String("mishap-" + injection), Description: aws.String("lets nothing pass, for mishap " + injection),
-		VpcId: aws.String(vpc), TagSpecifications: marked(types.ResourceTypeSecurityGroup, injection), DryRun: aws.Bool(dry)}
-}
-
-func groupIDs(groups []types.GroupIdentifier) (ids []string) {
-	for _, g := range groups {
-		ids = append(ids, aws.ToString(g.GroupId))
-	}
-	return ids
 }
 
 // interfacesByID lists those of the interfaces that there are.
@@ -161,12 +133,76 @@ func describeInterfaces(ctx context.Context, c aws.Config, filters ...types.Filt
 	})
 }
 
-func describeSecurityGroups(ctx context.Context, c aws.Config, filters ...types.Filter) ([]types.SecurityGroup, error) {
+// madeGroups are security groups that were made for injections, to let nothing pass.
+type madeGroups []types.SecurityGroup
+
+// groupsMade asks for those that there are.
+func groupsMade(ctx context.Context, c aws.Config, injections []string) (madeGroups, error) {
 	return pages("security groups", func(token *string) ([]types.SecurityGroup, *string, error) {
-		out, err := newEC2(c).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: filters, NextToken: token})
+		out, err := newEC2(c).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{filter("tag:"+injectionTag, injections...)}, NextToken: token})
 		if err != nil {
 			return nil, nil, err
 		}
 		return out.SecurityGroups, out.NextToken, nil
 	})
+}
+
+// of are those of one injection.
+func (m madeGroups) of(injection string) madeGroups {
+	return slices.DeleteFunc(slices.Clone(m), func(g types.SecurityGroup) bool { return ec2Tags(g.Tags)[injectionTag] != injection })
+}
+
+func (m madeGroups) has(group string) bool {
+	return slices.ContainsFunc(m, func(g types.SecurityGroup) bool { return aws.ToString(g.GroupId) == group })
+}
+
+// edited reports whether somebody lets something pass.
+func (m madeGroups) edited() bool {
+	return slices.ContainsFunc(m, func(g types.SecurityGroup) bool { return len(g.IpPermissions)+len(g.IpPermissionsEgress) > 0 })
+}
+
+// ensure makes one, unless there is one, and takes out the rules that EC2 puts into
+// each: the second only where there is IPv6.
+func (m madeGroups) ensure(ctx context.Context, c aws.Config, injection, vpc string) (group string, err error) {
+	if len(m) > 0 {
+		group = aws.ToString(m[0].GroupId)
+	} else {
+		out, err := newEC2(c).CreateSecurityGroup(ctx, newGroup(injection, vpc, false))
+		if err != nil {
+			return "", cloud.Failed("create a security group", err)
+		}
+		group = aws.ToString(out.GroupId)
+	}
+	four := types.IpPermission{IpProtocol: aws.String("-1"), IpRanges: []types.IpRange{{CidrIp: aws.String("0.0.0.0/0")}}}
+	six := types.IpPermission{IpProtocol: aws.String("-1"), Ipv6Ranges: []types.Ipv6Range{{CidrIpv6: aws.String("::/0")}}}
+	for _, rule := range []types.IpPermission{four, six} {
+		_, err := newEC2(c).RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{GroupId: aws.String(group), IpPermissions: []types.IpPermission{rule}})
+		if err := cloud.Failed("take the rules out of "+group, err, "InvalidPermission.NotFound"); err != nil {
+			return "", err
+		}
+	}
+	return group, nil
+}
+
+// delete deletes them; what uses them still keeps AWS from that.
+func (m madeGroups) delete(ctx context.Context, c aws.Config) error {
+	for _, g := range m {
+		_, err := newEC2(c).DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: g.GroupId})
+		if err := cloud.Failed("delete security group "+aws.ToString(g.GroupId), err, "InvalidGroup.NotFound"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newGroup(injection, vpc string, dry bool) *ec2.CreateSecurityGroupInput {
+	return &ec2.CreateSecurityGroupInput{GroupName: aws.String("mishap-" + injection), Description: aws.String("lets nothing pass, for mishap " + injection),
+		VpcId: aws.String(vpc), TagSpecifications: marked(types.ResourceTypeSecurityGroup, injection), DryRun: aws.Bool(dry)}
+}
+
+func groupIDs(groups []types.GroupIdentifier) (ids []string) {
+	for _, g := range groups {
+		ids = append(ids, aws.ToString(g.GroupId))
+	}
+	return ids
 }

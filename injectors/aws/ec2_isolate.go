@@ -6,10 +6,8 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
 	"mishap"
-	"mishap/internal/cloud"
 	"mishap/internal/target"
 )
 
@@ -63,11 +61,10 @@ func ec2Isolate() fault[target.NoParams] {
 			for n := 0; n < len(s.nics) && err == nil; n++ {
 				err = s.release(ctx, c, s.nics[n])
 			}
-			for n := 0; n < len(s.ours) && err == nil; n++ {
-				_, err = newEC2(c).DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: s.ours[n].GroupId})
-				err = cloud.Failed("delete security group "+aws.ToString(s.ours[n].GroupId), err, "InvalidGroup.NotFound")
+			if err != nil {
+				return err
 			}
-			return err
+			return s.ours.delete(ctx, c)
 		}),
 		read: lookTogether(look{gone, "terminated"}, func(ctx context.Context, c aws.Config, on []recorded[target.NoParams]) (map[string]look, error) {
 			now, err := enclosures(ctx, c, on...)

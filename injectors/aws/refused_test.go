@@ -38,6 +38,8 @@ func TestWhatCannotBeDoneOrUndoneIsSaidBeforehand(t *testing.T) {
 				})
 			}
 		}, "", "is local, propagated or of an endpoint", "name another destination"},
+		"a gateway endpoint": {"vpc-endpoint-cut", func(c *awsfake.Cloud) { c.AddEndpoint(here, "s3", "Gateway", map[string]string{"Tier": "web"}) }, `{"tags": {"Tier": "web"}}`,
+			"is a Gateway endpoint, which has no security group", "S3 and DynamoDB are cut by s3-deny"},
 		"a subnet of another account": {"subnet-isolate", func(c *awsfake.Cloud) {
 			for _, s := range c.All(here, awsfake.Subnet) {
 				c.Edit(here, awsfake.Subnet, s.Str("subnetId"), func(d awsfake.Doc) { d["ownerId"] = "222222222222" })
@@ -103,6 +105,11 @@ func TestThePlanSaysWhatElseWillHappen(t *testing.T) {
 		"its volumes go": {"ec2-terminate", eachMeant(func(d awsfake.Doc) {
 			d["blockDeviceMapping"] = []awsfake.Doc{{"deviceName": "/dev/xvda", "ebs": awsfake.Doc{"volumeId": "vol-1", "deleteOnTermination": true}}}
 		}), "its volumes are deleted: vol-1"},
+		"mishap needs it": {"vpc-endpoint-cut", func(c *awsfake.Cloud) {
+			for _, e := range c.All(here, awsfake.VPCEndpoint) {
+				c.Edit(here, awsfake.VPCEndpoint, e.Str("vpcEndpointId"), func(d awsfake.Doc) { d["serviceName"] = "com.amazonaws.eu-west-1.ec2" })
+			}
+		}, "mishap itself calls com.amazonaws.eu-west-1.ec2"},
 		"its group replaces it": {"ec2-terminate", eachMeant(func(d awsfake.Doc) {
 			d["_tags"] = map[string]string{"Role": "payments", "aws:autoscaling:groupName": "shop"}
 		}), "Auto Scaling group shop will start another"},
@@ -163,6 +170,9 @@ func TestWhatSomebodyLetsThroughIsNotInForce(t *testing.T) {
 	}{
 		"subnet-isolate": {awsfake.NetworkACL, "networkAclId", func(d awsfake.Doc) {
 			d["entrySet"] = append(d.Docs("entrySet"), awsfake.Doc{"ruleNumber": 1, "protocol": "-1", "ruleAction": "allow", "egress": true, "cidrBlock": "0.0.0.0/0"})
+		}},
+		"vpc-endpoint-cut": {awsfake.SecurityGroup, "groupId", func(d awsfake.Doc) {
+			d["ipPermissions"] = []awsfake.Doc{{"ipProtocol": "-1", "ipRanges": []awsfake.Doc{{"cidrIp": "10.0.0.0/8"}}}}
 		}},
 		"ec2-isolate": {awsfake.SecurityGroup, "groupId", func(d awsfake.Doc) {
 			d["ipPermissions"] = []awsfake.Doc{{"ipProtocol": "-1", "ipRanges": []awsfake.Doc{{"cidrIp": "10.0.0.0/8"}}}}

@@ -63,6 +63,27 @@ func trials() map[string]tried {
 				c.Drop(at, awsfake.RouteTable, "rtb-00000002")
 			},
 		},
+		"vpc-endpoint-cut": {
+			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+				c.Put(at, awsfake.SecurityGroup, "sg-other", awsfake.Doc{"groupId": "sg-other", "groupName": "other", "vpcId": c.All(at, awsfake.VPC)[0].Str("vpcId"), "ipPermissions": []awsfake.Doc{}, "ipPermissionsEgress": []awsfake.Doc{}})
+				c.AddEndpoint(at, "sqs", "Interface", map[string]string{"Role": "payments"})
+				c.AddEndpoint(at, "kms", "Interface", map[string]string{"Role": "payments"})
+				c.AddEndpoint(at, "sts", "Interface", map[string]string{"Role": "checkout"})
+				return `{"tags": {"Role": "payments"}}`, ""
+			},
+			others: func(c *awsfake.Cloud, at awsfake.Place) { // add one to what there is
+				for _, e := range c.All(at, awsfake.VPCEndpoint)[:2] {
+					c.Edit(at, awsfake.VPCEndpoint, e.Str("vpcEndpointId"), func(d awsfake.Doc) {
+						d["groupSet"] = append(slices.Clone(d.Docs("groupSet")), awsfake.Doc{"groupId": "sg-other", "groupName": "other"})
+					})
+				}
+			},
+			remove: func(c *awsfake.Cloud, at awsfake.Place) {
+				for _, e := range c.All(at, awsfake.VPCEndpoint)[:2] {
+					c.Drop(at, awsfake.VPCEndpoint, e.Str("vpcEndpointId"))
+				}
+			},
+		},
 		"subnet-isolate": {
 			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
 				subnets := c.All(at, awsfake.Subnet)
@@ -306,6 +327,7 @@ func TestWhatOthersChangedMeanwhileStays(t *testing.T) {
 			others(one.cloud, here)
 			time.Sleep(s.Stale)
 			one.revert(t.Context(), settling)
+			time.Sleep(s.Endpoint + s.Start) // what is theirs need not have arrived
 			one.same(one.cloud.Snapshot(), theirs)
 		})
 	})

@@ -134,8 +134,18 @@ func TestRoutesAreReplacedDeletedAndCreatedAgain(t *testing.T) {
 			return types.Route{}
 		}
 		before, text := route(), c.Snapshot()
-		nic := aws.String("eni-0000000000000dead")
+		_, err := client.ReplaceRoute(t.Context(), &ec2.ReplaceRouteInput{RouteTableId: table, DestinationCidrBlock: all, NetworkInterfaceId: aws.String("eni-0000000000000dead")})
+		refused(t, "InvalidNetworkInterfaceID.NotFound", err)
+		made, err := client.CreateNetworkInterface(t.Context(), &ec2.CreateNetworkInterfaceInput{SubnetId: aws.String(c.All(one, awsfake.Subnet)[0].Str("subnetId"))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nic := made.NetworkInterface.NetworkInterfaceId
 		if _, err := client.ReplaceRoute(t.Context(), &ec2.ReplaceRouteInput{RouteTableId: table, DestinationCidrBlock: all, NetworkInterfaceId: nic}); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, "state", route().State, types.RouteStateBlackhole)
+		if _, err := client.DeleteNetworkInterface(t.Context(), &ec2.DeleteNetworkInterfaceInput{NetworkInterfaceId: nic}); err != nil {
 			t.Fatal(err)
 		}
 		wants(t, "state", route().State, types.RouteStateBlackhole)
@@ -143,7 +153,7 @@ func TestRoutesAreReplacedDeletedAndCreatedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		wants(t, "route", route().DestinationCidrBlock, nil)
-		_, err := client.ReplaceRoute(t.Context(), &ec2.ReplaceRouteInput{RouteTableId: table, DestinationCidrBlock: all, GatewayId: before.GatewayId})
+		_, err = client.ReplaceRoute(t.Context(), &ec2.ReplaceRouteInput{RouteTableId: table, DestinationCidrBlock: all, GatewayId: before.GatewayId})
 		refused(t, "InvalidRoute.NotFound", err)
 		if _, err := client.CreateRoute(t.Context(), &ec2.CreateRouteInput{RouteTableId: table, DestinationCidrBlock: all, GatewayId: before.GatewayId}); err != nil {
 			t.Fatal(err)
