@@ -27,7 +27,7 @@ func ec2Reboot() fault[target.NoParams] {
 				"as of some machine images. The run waits until the status checks are ok again.",
 			example:  "injector: ec2-reboot\ntargets: {tags: {Role: payments}, pick: 1, seed: 42}\nfor: 5m",
 			whenLost: "nothing: the instances come back by themselves",
-			class:    mishap.SelfRecovering, settles: 2 * time.Minute, revertTakes: 15 * time.Minute,
+			class:    mishap.SelfRecovering, settles: 2 * time.Minute, revertTakes: 15 * time.Minute, dryRuns: []string{"ec2:RebootInstances"},
 			do:   []allow{reading("ec2:DescribeInstances", "ec2:DescribeInstanceStatus"), acting("ec2:RebootInstances", "ec2:GetConsoleOutput")},
 			undo: []allow{reading("ec2:DescribeInstances", "ec2:DescribeInstanceStatus"), acting("ec2:GetConsoleOutput")},
 			noun: "instance", kind: "ec2-instance", arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",

@@ -26,7 +26,7 @@ func ec2Stop() fault[target.NoParams] {
 				"The keeper starts the instances when mishap is gone, as long as this machine lives.",
 			example:  "injector: ec2-stop\ntargets: {tags: {Role: payments}, pick: 1, seed: 42}\nfor: 5m",
 			whenLost: "if this whole machine is lost, the instances stay stopped until `mishap revert` or `mishap sweep`, or until somebody starts them",
-			settles:  ec2Settles, revertTakes: 15 * time.Minute,
+			settles:  ec2Settles, revertTakes: 15 * time.Minute, dryRuns: []string{"ec2:StopInstances", "ec2:StartInstances"},
 			do:   []allow{reading("ec2:DescribeInstances", "ec2:DescribeInstanceAttribute"), acting("ec2:StopInstances")},
 			undo: []allow{reading("ec2:DescribeInstances"), acting("ec2:StartInstances")},
 			noun: "instance", kind: "ec2-instance", arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",

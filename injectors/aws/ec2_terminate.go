@@ -24,7 +24,7 @@ func ec2Terminate() fault[target.NoParams] {
 				"mishap cannot undo this, so that a plan needs the safeguard irreversible with allow: true.",
 			example:  "injector: ec2-terminate\ntargets: {group: payments, pick: 1, seed: 42}\nfor: 5m",
 			whenLost: "nothing: the instances are gone already",
-			class:    mishap.Irreversible, settles: ec2Settles,
+			class:    mishap.Irreversible, settles: ec2Settles, dryRuns: []string{"ec2:TerminateInstances"},
 			do:   []allow{reading("ec2:DescribeInstances", "ec2:DescribeInstanceAttribute"), acting("ec2:TerminateInstances")},
 			undo: []allow{reading("ec2:DescribeInstances")},
 			noun: "instance", kind: "ec2-instance", arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",

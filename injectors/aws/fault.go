@@ -61,7 +61,8 @@ type about struct {
 	settles     time.Duration // how long the API may show what was before
 	revertTakes time.Duration // how long reverting may take, where that is longer than a moment
 
-	do, undo []allow // permissions of this API, to inject and to revert; reading is of both
+	do, undo []allow  // permissions of this API, to inject and to revert; reading is of both
+	dryRuns  []string // the actions that check asks about by dry runs; IAM is asked about the rest
 
 	noun      string // "instance": in texts, in resource keys, and where undo has the id
 	kind      string // "ec2-instance": of the target

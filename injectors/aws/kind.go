@@ -37,8 +37,8 @@ func (f fault[With]) injectorKind(d Deps) mishap.InjectorKind {
 	if f.batch == 0 {
 		f.batch = defaultBatch
 	}
-	const identity = "sts:GetCallerIdentity"
-	f.do, f.undo = append(f.do, reading(identity)), append(f.undo, reading(identity))
+	f.do = append(f.do, reading(identity), allow{actions: []string{simulate}, on: "arn:{partition}:iam::{account}:*"})
+	f.undo = append(f.undo, reading(identity))
 	return mishap.InjectorKind{
 		Kind:    mishap.Kind{Name: f.name, Summary: f.summary, Doc: f.doc, Params: none, Example: f.example},
 		Targets: targets{}, Keeper: mishap.KeeperProcess, Samples: true, Class: f.class,

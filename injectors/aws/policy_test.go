@@ -11,6 +11,9 @@ import (
 
 func TestAPolicyOfAFileNamesWhatItsTargetsSayAndAsksForTheirTagsOnlyToInject(t *testing.T) {
 	identity := mishap.Statement{Actions: []string{"sts:GetCallerIdentity"}, Resources: []string{"*"}}
+	asks := func(on ...string) mishap.Statement {
+		return mishap.Statement{Actions: []string{"iam:SimulatePrincipalPolicy"}, Resources: on}
+	}
 	reads := mishap.Statement{Actions: []string{"ec2:DescribeInstances", "ec2:DescribeInstanceAttribute"}, Resources: []string{"*"}}
 	looks := mishap.Statement{Actions: []string{"ec2:DescribeInstances"}, Resources: []string{"*"}}
 	places := []mishap.Place{{Account: "111122223333", Region: "eu-west-1"}, {Account: "444455556666", Region: "cn-north-1"}}
@@ -20,15 +23,17 @@ func TestAPolicyOfAFileNamesWhatItsTargetsSayAndAsksForTheirTagsOnlyToInject(t *
 	for name, c := range map[string]struct {
 		targets map[string]any
 		on      []string
+		asks    mishap.Statement
 		when    map[string]map[string][]string
 	}{
 		"tags": {map[string]any{"tags": map[string]string{"Role": "shop"}},
 			[]string{"arn:aws:ec2:eu-west-1:111122223333:instance/*", "arn:aws-cn:ec2:cn-north-1:444455556666:instance/*"},
+			asks("arn:aws:iam::111122223333:*", "arn:aws-cn:iam::444455556666:*"),
 			tags(map[string][]string{"aws:ResourceTag/Role": {"shop"}, "aws:ResourceTag/mishap": {"allow"}})},
 		"ids in one account": {map[string]any{"ids": []string{"i-0123456789abcdef0"}, "account": "444455556666"},
-			[]string{"arn:aws-cn:ec2:cn-north-1:444455556666:instance/i-0123456789abcdef0"}, tags(map[string][]string{"aws:ResourceTag/mishap": {"allow"}})},
+			[]string{"arn:aws-cn:ec2:cn-north-1:444455556666:instance/i-0123456789abcdef0"}, asks("arn:aws-cn:iam::444455556666:*"), tags(map[string][]string{"aws:ResourceTag/mishap": {"allow"}})},
 		"ARNs": {map[string]any{"arns": []string{"arn:aws:ec2:eu-west-1:111122223333:instance/i-0123456789abcdef0"}},
-			[]string{"arn:aws:ec2:eu-west-1:111122223333:instance/i-0123456789abcdef0"}, tags(map[string][]string{"aws:ResourceTag/mishap": {"allow"}})},
+			[]string{"arn:aws:ec2:eu-west-1:111122223333:instance/i-0123456789abcdef0"}, asks("arn:aws:iam::111122223333:*"), tags(map[string][]string{"aws:ResourceTag/mishap": {"allow"}})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := kind(aws.Deps{}, "ec2-stop").Policy(fault("ec2-stop", c.targets, nil), places, map[string]string{"mishap": "allow"})
@@ -36,7 +41,7 @@ func TestAPolicyOfAFileNamesWhatItsTargetsSayAndAsksForTheirTagsOnlyToInject(t *
 				t.Fatal(err)
 			}
 			want := mishap.Permissions{
-				Inject: []mishap.Statement{reads, {Actions: []string{"ec2:StopInstances"}, Resources: c.on, Conditions: c.when}, identity},
+				Inject: []mishap.Statement{reads, {Actions: []string{"ec2:StopInstances"}, Resources: c.on, Conditions: c.when}, identity, c.asks},
 				Revert: []mishap.Statement{looks, {Actions: []string{"ec2:StartInstances"}, Resources: c.on}, identity},
 			}
 			if diff := cmp.Diff(want, got); diff != "" {

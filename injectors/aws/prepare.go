@@ -145,6 +145,11 @@ func (i *injector[With]) checked(ctx context.Context, req mishap.Request, chosen
 			}
 			notes = append(notes, said...)
 		}
+		said, err := i.permitted(ctx, place, here)
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, said...)
 		if err := place.Outlasts(ctx, i.over(req.Fault)); err != nil {
 			return nil, err
 		}

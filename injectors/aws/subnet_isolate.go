@@ -25,7 +25,7 @@ func subnetIsolate() fault[target.NoParams] {
 				"If others give the subnet another ACL meanwhile, that stays. A VPC has 200 of them unless AWS gave you more.",
 			example:  "injector: subnet-isolate\ntargets: {tags: {Tier: web}, zones: [eu-west-1a]}\nfor: 5m",
 			whenLost: "if this whole machine is lost, the subnets stay isolated until `mishap revert` or `mishap sweep`, or until somebody gives them their ACLs back",
-			settles:  ec2Settles,
+			settles:  ec2Settles, dryRuns: []string{"ec2:CreateNetworkAcl"},
 			do: slices.Concat([]allow{reading("ec2:DescribeSubnets", "ec2:DescribeNetworkAcls")},
 				creating("ec2:CreateNetworkAcl", "network-acl", "vpc"), associating),
 			undo: slices.Concat([]allow{reading("ec2:DescribeSubnets", "ec2:DescribeNetworkAcls"), changingMarked("ec2:DeleteNetworkAcl", "network-acl")}, associating),
@@ -35,7 +35,7 @@ func subnetIsolate() fault[target.NoParams] {
 		find: findSubnets,
 		check: func(ctx context.Context, c aws.Config, _ target.NoParams, chosen []thing) ([]string, error) {
 			_, err := newEC2(c).CreateNetworkAcl(ctx, &ec2.CreateNetworkAclInput{VpcId: aws.String(chosen[0].is[inVPC]), TagSpecifications: marked(types.ResourceTypeNetworkAcl, "plan"), DryRun: aws.Bool(true)})
-			return []string{"it was not asked whether ec2:ReplaceNetworkAclAssociation and ec2:DeleteNetworkAcl are allowed"}, wouldWork("ec2:CreateNetworkAcl", err)
+			return nil, wouldWork("ec2:CreateNetworkAcl", err)
 		},
 		inject: each(func(ctx context.Context, c aws.Config, on recorded[target.NoParams]) error {
 			now, err := isolations(ctx, c, on)

@@ -176,7 +176,8 @@ func TestPermissionsAreStatementsAboutTheTargets(t *testing.T) {
 	identity := mishap.Statement{Actions: []string{"sts:GetCallerIdentity"}, Resources: []string{"*"}}
 	want := mishap.Permissions{
 		Inject: []mishap.Statement{{Actions: []string{"ec2:DescribeInstances", "ec2:DescribeInstanceAttribute"}, Resources: []string{"*"}},
-			{Actions: []string{"ec2:StopInstances"}, Resources: arns}, identity},
+			{Actions: []string{"ec2:StopInstances"}, Resources: arns}, identity,
+			{Actions: []string{"iam:SimulatePrincipalPolicy"}, Resources: []string{"arn:aws:iam::111111111111:*"}}},
 		Revert: []mishap.Statement{{Actions: []string{"ec2:DescribeInstances"}, Resources: []string{"*"}}, {Actions: []string{"ec2:StartInstances"}, Resources: arns}, identity},
 	}
 	if diff := cmp.Diff(want, kind(fakeDeps(c), "ec2-stop").Permits(found)); diff != "" {

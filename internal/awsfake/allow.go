@@ -140,6 +140,9 @@ func (c *Cloud) why(who identity, policied bool, n Need) string {
 	case is == policy.Silent && by != policy.Allows:
 		return "because no identity-based policy allows the " + n.Action + " action"
 	}
+	if bound := c.seen(who.role).Str("_boundary"); bound != "" && policy.Judge(r, bound) != policy.Allows {
+		return "because no permissions boundary allows the " + n.Action + " action"
+	}
 	return ""
 }
 

@@ -33,6 +33,7 @@ import (
 //	_tags        map[string]string, of all kinds
 //	_policy      the policy of a bucket, queue, table or stream
 //	_policies    map[string]string, the inline policies of a role; _managed: []string
+//	_boundary    the text of a role's permissions boundary
 //	_attributes  a Doc of an instance: disableApiStop, disableApiTermination
 //	_group, _nic the ARN of an instance's group, the id of its network interface
 //	_boots       how often an instance was rebooted

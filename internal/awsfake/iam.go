@@ -229,18 +229,37 @@ func simulate(k *call) (Doc, error) {
 		resources = []string{"*"}
 	}
 	for _, name := range k.in.Strs("ActionNames") {
-		for _, resource := range resources {
-			why, decision := k.why(who, false, Need{Action: name, Resource: resource, Context: context}), "implicitDeny"
-			byGuard := strings.Contains(why, "service control policy")
-			if why == "" {
-				decision = "allowed"
-			} else if strings.Contains(why, "explicit deny") {
-				decision = "explicitDeny"
-			}
-			results = append(results, Doc{"EvalActionName": name, "EvalResourceName": resource, "EvalDecision": decision,
-				"OrganizationsDecisionDetail": Doc{"AllowedByOrganizations": !byGuard}})
-		}
+		results = append(results, k.simulated(who, name, resources, context))
 	}
 	page, next := k.paged(results, "Marker", "MaxItems")
 	return Doc{"EvaluationResults": page, "Marker": next, "IsTruncated": next != nil}, nil
+}
+
+// simulated is of one action: the worst that is said of any resource, and of each
+// by itself.
+func (k *call) simulated(who identity, name string, resources []string, context map[string][]string) Doc {
+	out, each := Doc{"EvalActionName": name, "EvalResourceName": "*", "EvalDecision": "allowed"}, []Doc{}
+	organisation := true
+	for _, resource := range resources {
+		why, decision := k.why(who, false, Need{Action: name, Resource: resource, Context: context}), "implicitDeny"
+		if why == "" {
+			decision = "allowed"
+		} else if strings.Contains(why, "explicit deny") {
+			decision = "explicitDeny"
+		}
+		organisation = organisation && !strings.Contains(why, "service control policy")
+		missing := policy.Missing(policy.Request{Action: name, Resource: resource, Principals: who.names(), Context: context}, k.policies(who.role)...)
+		one := Doc{"EvalResourceName": resource, "EvalResourceDecision": decision, "MissingContextValues": missing,
+			"PermissionsBoundaryDecisionDetail": Doc{"AllowedByPermissionsBoundary": !strings.Contains(why, "permissions boundary")}}
+		if each = append(each, one); out.Str("EvalDecision") == "allowed" || decision == "explicitDeny" {
+			out["EvalDecision"], out["PermissionsBoundaryDecisionDetail"] = decision, one["PermissionsBoundaryDecisionDetail"]
+		}
+		if resource == "*" {
+			out["MissingContextValues"] = missing
+		}
+	}
+	if out["OrganizationsDecisionDetail"] = (Doc{"AllowedByOrganizations": organisation}); resources[0] != "*" {
+		out["ResourceSpecificResults"] = each
+	}
+	return out
 }

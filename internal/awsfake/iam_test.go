@@ -162,7 +162,25 @@ func TestSimulationSaysWhatARoleMayAndWhichPolicyDenies(t *testing.T) {
 		for _, r := range out.EvaluationResults {
 			said += fmt.Sprintf("%s %s %v\n", *r.EvalActionName, r.EvalDecision, r.OrganizationsDecisionDetail.AllowedByOrganizations)
 		}
+		each := out.EvaluationResults[0].ResourceSpecificResults[0]
+		wants(t, "of the resource", fmt.Sprint(*each.EvalResourceName, each.EvalResourceDecision, each.MissingContextValues), "arn:aws:ec2:eu-west-1:111111111111:instance/i-1allowed[]")
 		wants(t, "decisions", said, "ec2:StopInstances allowed true\nec2:StartInstances implicitDeny true\nec2:DescribeVpcs explicitDeny false\n")
+	})
+}
+
+func TestSimulationListsTheConditionKeysThatItWasNotTold(t *testing.T) {
+	in(t, awsfake.Settings{}, func(t *testing.T, c *awsfake.Cloud) {
+		arn := c.AddRole(one.Account, "mishap", "", map[string]string{"p": stopsPayments}, nil)
+		out, err := iam.NewFromConfig(admin(c, one)).SimulatePrincipalPolicy(t.Context(), &iam.SimulatePrincipalPolicyInput{PolicySourceArn: &arn,
+			ActionNames: []string{"ec2:StopInstances"}, ResourceArns: []string{"arn:aws:ec2:eu-west-1:111111111111:instance/i-1", "arn:aws:ec2:eu-west-1:111111111111:vpc/vpc-1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := ""
+		for _, r := range out.EvaluationResults[0].ResourceSpecificResults {
+			said += fmt.Sprint(*r.EvalResourceName, " ", r.EvalResourceDecision, " ", r.MissingContextValues, "\n")
+		}
+		wants(t, "of each", said, "arn:aws:ec2:eu-west-1:111111111111:instance/i-1 implicitDeny [aws:ResourceTag/Role]\narn:aws:ec2:eu-west-1:111111111111:vpc/vpc-1 implicitDeny []\n")
 	})
 }
 

@@ -53,7 +53,7 @@ func (c call) hint(err error) string {
 	var lookup *net.DNSError
 	switch {
 	case denied(code):
-		return c.deniedHint(said(err))
+		return deniedHint(c.permission(), said(err))
 	case expired(code):
 		return "the credentials have expired: log in again, for example with `aws sso login`"
 	case code == "AuthFailure", code == "UnrecognizedClientException", code == "InvalidClientTokenId", code == "OptInRequired":
@@ -96,10 +96,10 @@ var policy = regexp.MustCompile(`\b(explicit deny in|no)(?: an?| the)? ((?:servi
 
 // deniedHint says who can change what denied the call. A grant helps only where
 // nothing but a grant is missing.
-func (c call) deniedHint(words string) string {
+func deniedHint(permission, words string) string {
 	found := policy.FindStringSubmatch(words)
 	if found == nil {
-		return "if no policy allows " + c.permission() + " on it, grant that; if one denies it, a grant does not help"
+		return "if no policy allows " + permission + " on it, grant that; if one denies it, a grant does not help"
 	}
 	explicit, kind := found[1] == "explicit deny in", found[2]
 	switch kind {
@@ -115,12 +115,12 @@ func (c call) deniedHint(words string) string {
 		if explicit {
 			return "the policy of the resource itself denies it: take that statement out, or choose other targets"
 		}
-		return "allow " + c.permission() + " in the policy of the resource"
+		return "allow " + permission + " in the policy of the resource"
 	}
 	if explicit {
-		return "a policy of the credentials denies " + c.permission() + ", which no grant changes: take that statement out, or choose other targets"
+		return "a policy of the credentials denies " + permission + ", which no grant changes: take that statement out, or choose other targets"
 	}
-	return "grant " + c.permission() + " on the targets"
+	return "grant " + permission + " on the targets"
 }
 
 // Failed says what was called for. Codes that are fine are no error.

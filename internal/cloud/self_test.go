@@ -81,3 +81,20 @@ func TestTheMachineSaysWhereItsInstanceIs(t *testing.T) {
 		t.Errorf("%s %s %v", account, region, err)
 	}
 }
+
+func TestThePrincipalIsWhosePoliciesCount(t *testing.T) {
+	for caller, want := range map[string]string{
+		"arn:aws:sts::111111111111:assumed-role/mishap/i-1": "arn:aws:iam::111111111111:role/mishap",
+		"arn:aws:iam::111111111111:user/ops/ann":            "arn:aws:iam::111111111111:user/ops/ann",
+		"arn:aws:iam::111111111111:root":                    "",
+		"arn:aws:sts::111111111111:federated-user/ann":      "",
+	} {
+		if got := (cloud.Place{Caller: caller}).Principal(); got != want {
+			t.Errorf("%s: %q, want %q", caller, got, want)
+		}
+	}
+	taken := cloud.Place{At: cloud.At{Role: "arn:aws:iam::111111111111:role/ops/mishap"}, Caller: "arn:aws:sts::111111111111:assumed-role/mishap/mishap"}
+	if got := taken.Principal(); got != taken.Role {
+		t.Errorf("a role with a path that was taken on is %s", got)
+	}
+}

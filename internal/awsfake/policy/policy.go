@@ -82,10 +82,36 @@ func Judge(r Request, policies ...string) Decision {
 	return said
 }
 
+// Missing are the condition keys of the statements on the action and the resource
+// that the request does not tell, as the policy simulator lists them.
+func Missing(r Request, policies ...string) (keys []string) {
+	for _, text := range policies {
+		p, _ := Parse(text)
+		for _, s := range p.Statement {
+			if !s.concerns(r.Principals) || !s.on(r) {
+				continue
+			}
+			for _, conditions := range s.Condition {
+				for key := range conditions {
+					if r.values(key) == nil && !slices.Contains(keys, key) {
+						keys = append(keys, key)
+					}
+				}
+			}
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
 func (s Statement) covers(r Request) bool {
+	return s.on(r) && s.concerns(r.Principals) && s.holds(r)
+}
+
+// on says whether the statement is about the action on the resource.
+func (s Statement) on(r Request) bool {
 	return covered(s.Action, s.NotAction, strings.ToLower(r.Action), strings.ToLower) &&
-		(len(s.Resource)+len(s.NotResource) == 0 || covered(s.Resource, s.NotResource, r.Resource, same)) &&
-		s.concerns(r.Principals) && s.holds(r)
+		(len(s.Resource)+len(s.NotResource) == 0 || covered(s.Resource, s.NotResource, r.Resource, same))
 }
 
 func same(s string) string { return s }
