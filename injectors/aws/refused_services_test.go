@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -21,6 +22,8 @@ func TestWhatAServiceWouldNotTakeIsSaidBeforehand(t *testing.T) {
 		"a policy that is nearly full": {"sqs-deny", spoilEach(awsfake.Queue, policyIs(policyOfSize(8000))), "", "bytes, and with one statement more", "shorten the policy"},
 		"statements that are too many": {"sqs-deny", spoilEach(awsfake.Queue, policyIs(`{"Statement": [`+strings.Repeat(`{"Effect": "Deny", "Action": "sqs:*"},`, 19)+`{}]}`)), "",
 			"has 20 statements already", "join some of its statements"},
+		"a group that replaces nobody": {"asg-unhealthy", spoilEach(awsfake.Group, func(d awsfake.Doc) { maps.Copy(d, suspended("Terminate")) }), "",
+			"has Terminate suspended", "resume it"},
 		"a role without room": {"iam-deny", spoilEach(awsfake.Role, func(d awsfake.Doc) { d["_policies"] = map[string]string{"own": policyOfSize(10200)} }), "",
 			"the inline policies of role", "make managed policies of some"},
 		"a role of AWS's":               {"iam-deny", spoilEach(awsfake.Role, func(d awsfake.Doc) { d["Path"] = "/aws-service-role/x/" }), "", "AWS's own", "choose a role of yours"},

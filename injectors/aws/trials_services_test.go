@@ -71,6 +71,13 @@ func serviceTrials() map[string]tried {
 			others: eachTarget(awsfake.SourceMapping, func(d awsfake.Doc) { d["State"], d["BatchSize"] = "Enabled", 5 }),
 			remove: removeEach(awsfake.SourceMapping),
 		},
+		"asg-unhealthy": {
+			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+				c.AddGroup(at, "pay", 2, 2, 4, map[string]string{"Role": "payments"})
+				c.AddGroup(at, "checkout", 1, 1, 2, map[string]string{"Role": "checkout"})
+				return `{"group": "pay"}`, ""
+			},
+		},
 		"lambda-throttle": {
 			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
 				c.AddFunction(at, "pay", map[string]string{"Role": "payments"})
