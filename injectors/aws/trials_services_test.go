@@ -113,7 +113,7 @@ func suspended(processes ...string) awsfake.Doc {
 func reserved(n int) func(awsfake.Doc) { return func(d awsfake.Doc) { d["_concurrency"] = n } }
 
 // placeOf is where a kind's things are: not all are of a region.
-func placeOf(k awsfake.Kind, at awsfake.Place) awsfake.Place {
+func where(k awsfake.Kind, at awsfake.Place) awsfake.Place {
 	if k == awsfake.Role {
 		at.Region = ""
 	}
@@ -123,9 +123,9 @@ func placeOf(k awsfake.Kind, at awsfake.Place) awsfake.Place {
 // eachTarget changes what is meant.
 func eachTarget(k awsfake.Kind, change func(awsfake.Doc)) func(*awsfake.Cloud, awsfake.Place) {
 	return func(c *awsfake.Cloud, at awsfake.Place) {
-		for _, d := range c.All(placeOf(k, at), k) {
+		for _, d := range c.All(where(k, at), k) {
 			if d.Map("_tags")["Role"] == "payments" {
-				c.Edit(placeOf(k, at), k, d.Str("_id"), change)
+				c.Edit(where(k, at), k, d.Str("_id"), change)
 			}
 		}
 	}
@@ -134,9 +134,9 @@ func eachTarget(k awsfake.Kind, change func(awsfake.Doc)) func(*awsfake.Cloud, a
 // removeEach takes away what is meant.
 func removeEach(k awsfake.Kind) func(*awsfake.Cloud, awsfake.Place) {
 	return func(c *awsfake.Cloud, at awsfake.Place) {
-		for _, d := range c.All(placeOf(k, at), k) {
+		for _, d := range c.All(where(k, at), k) {
 			if d.Map("_tags")["Role"] == "payments" {
-				c.Drop(placeOf(k, at), k, d.Str("_id"))
+				c.Drop(where(k, at), k, d.Str("_id"))
 			}
 		}
 	}

@@ -21,15 +21,14 @@ import (
 // Parameters is a vault in the Parameter Store of an account in a region: its texts
 // are secure strings below one path.
 type Parameters struct {
-	client *ssm.Client
-	place  Place
-	path   string // begins with "/", and does not end with one
-	key    string // of KMS; empty: the account's own for parameters
+	place Place
+	path  string // begins with "/", and does not end with one
+	key   string // of KMS; empty: the account's own for parameters
 }
 
 // Parameters is the vault at a path in the place.
 func (p Place) Parameters(path, key string) *Parameters {
-	return &Parameters{client: ssm.NewFromConfig(p.Config), place: p, path: path, key: key}
+	return &Parameters{place: p, path: path, key: key}
 }
 
 // Create writes a parameter that is not there yet.
@@ -53,7 +52,7 @@ func (p *Parameters) put(ctx context.Context, name, text string, overwrite bool)
 	if overwrite {
 		ctx = Reverting(ctx) // nothing waits for the claims of others: neither undo nor that a run lives
 	}
-	_, err := p.client.PutParameter(ctx, input)
+	_, err := newSSM(p.place.Config).PutParameter(ctx, input)
 	if errorCode(err) == "ParameterAlreadyExists" {
 		return fmt.Errorf("create parameter %s: %w", *input.Name, vault.ErrExists)
 	}
@@ -69,7 +68,7 @@ func (p *Parameters) Delete(ctx context.Context, names ...string) error {
 		for _, name := range some {
 			input.Names = append(input.Names, *p.name(name))
 		}
-		_, err := p.client.DeleteParameters(Reverting(ctx), input)
+		_, err := newSSM(p.place.Config).DeleteParameters(Reverting(ctx), input)
 		problems = append(problems, p.explain("delete parameters below "+p.path, err))
 	}
 	return errors.Join(problems...)
@@ -77,7 +76,7 @@ func (p *Parameters) Delete(ctx context.Context, names ...string) error {
 
 // Get reads a parameter.
 func (p *Parameters) Get(ctx context.Context, name string) (vault.Item, error) {
-	out, err := p.client.GetParameter(ctx, &ssm.GetParameterInput{Name: p.name(name), WithDecryption: aws.Bool(true)})
+	out, err := newSSM(p.place.Config).GetParameter(ctx, &ssm.GetParameterInput{Name: p.name(name), WithDecryption: aws.Bool(true)})
 	if errorCode(err) == "ParameterNotFound" {
 		return vault.Item{}, fmt.Errorf("read parameter %s: %w", *p.name(name), vault.ErrAbsent)
 	}
@@ -92,7 +91,7 @@ func (p *Parameters) Get(ctx context.Context, name string) (vault.Item, error) {
 func (p *Parameters) List(ctx context.Context, folder string, page func([]vault.Item, time.Time) error) error {
 	input := &ssm.GetParametersByPathInput{Path: p.name(folder), Recursive: aws.Bool(true), WithDecryption: aws.Bool(true), MaxResults: aws.Int32(10)}
 	for {
-		out, err := p.client.GetParametersByPath(ctx, input)
+		out, err := newSSM(p.place.Config).GetParametersByPath(ctx, input)
 		if err != nil {
 			return p.explain("read parameters below "+*input.Path, err)
 		}
@@ -153,3 +152,7 @@ func (p *Parameters) hint(err error) string {
 	}
 	return ""
 }
+
+// newSSM makes the client where it is called: as a part of what an interface holds,
+// all of its methods would be linked.
+func newSSM(c aws.Config) *ssm.Client { return ssm.NewFromConfig(c) }
