@@ -23,7 +23,7 @@ import (
 func asRole(c *awsfake.Cloud, policy string) func() aws.Deps {
 	return func() aws.Deps {
 		c.AddRole(here.Account, "chaos", "", map[string]string{"mishap": policy}, nil)
-		return as(fakePlace(c, c.Key(here.Account, "role/chaos")), "arn:aws:sts::111111111111:assumed-role/chaos/session")()
+		return as(keyed(c, c.Key(here.Account, "role/chaos")), "arn:aws:sts::111111111111:assumed-role/chaos/session")()
 	}
 }
 
@@ -32,7 +32,7 @@ func as(place cloud.Place, caller string) func() aws.Deps {
 	return func() aws.Deps { return depsFor(place) }
 }
 
-func fakePlace(c *awsfake.Cloud, key string) cloud.Place {
+func keyed(c *awsfake.Cloud, key string) cloud.Place {
 	return cloud.Place{At: cloud.At{Account: here.Account, Region: here.Region}, Config: cloud.New().Calls(c.Config(key, here.Region), here.Account)}
 }
 
@@ -164,7 +164,7 @@ func TestWhatCouldNotBeAskedIsNoted(t *testing.T) {
 			c := awsfake.New(awsfake.Settings{})
 			d := asRole(c, fmt.Sprintf(all, test.more))
 			if test.caller != "" {
-				d = as(fakePlace(c, here.Account), test.caller)
+				d = as(keyed(c, here.Account), test.caller)
 			}
 			notes, err := planned(t, "asg-suspend", c, d)
 			if err != nil || !strings.Contains(notes, test.want) {
@@ -194,7 +194,7 @@ func TestAPlanAsksIAMAFewTimesHoweverManyItIsAbout(t *testing.T) {
 func TestCredentialsThatEndBeforeTheLastRevertMayBeOverAreRefusedBeforehand(t *testing.T) {
 	for ends, fine := range map[time.Duration]bool{time.Hour: true, time.Minute: false} {
 		c := awsfake.New(awsfake.Settings{})
-		place := fakePlace(c, here.Account)
+		place := keyed(c, here.Account)
 		keys := place.Config.Credentials
 		place.Config.Credentials = awssdk.CredentialsProviderFunc(func(ctx context.Context) (awssdk.Credentials, error) {
 			k, err := keys.Retrieve(ctx)

@@ -86,7 +86,7 @@ func recorded(t *testing.T, in mishap.Injection) (out mishap.Injection) {
 
 // fakeDeps are those of a process that has just begun: it has called nobody.
 func fakeDeps(c *awsfake.Cloud) aws.Deps {
-	return as(fakePlace(c, here.Account), "arn:aws:iam::111111111111:user/admin")()
+	return as(keyed(c, here.Account), "arn:aws:iam::111111111111:user/admin")()
 }
 
 // process restores the fault's injector, as one that has only the record.
