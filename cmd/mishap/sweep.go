@@ -23,13 +23,13 @@ func sweepCommand(c *cli) *cobra.Command {
 		Short: "Revert what lost runs left in AWS, without any ledger",
 		Long: `Look into the vaults of all accounts and regions that the settings list, and
 revert what no run holds any more: neither a ledger nor a state directory is
-needed, nor the machine that injected it. A run that lives holds what it changes,
-and says so every 20 s; one that is lost holds it for a minute. A RUN that is
-named is reverted even if it is held: if its process lives, stop that first with
+needed, nor the machine that injected it. A run that lives holds what it
+changes, and says so every 20 s; one that is lost holds it for a minute. A RUN
+that is named is reverted even if it is held: if it lives, stop it first with
 ` + "`mishap abort`" + `. What a person or another program has changed since stays.
 
-With --list nothing is reverted. What could not be reverted or read is named, and
-stays in the vault (exit 6). A place that could not be looked into is exit 1.` + "\n" + exitCodes,
+With --list nothing is reverted. What could not be reverted or read is named
+and stays in the vault (exit 6). A place that cannot be looked into: exit 1.` + "\n" + exitCodes,
 		Example: "  mishap sweep\n  mishap sweep --list -o json\n  mishap sweep 7f3a9b21",
 		RunE: func(cmd *cobra.Command, runs []string) error {
 			a, err := c.app()
