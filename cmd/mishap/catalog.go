@@ -71,7 +71,10 @@ func entries(a *app.App) []entry {
 }
 
 func listCatalog(w io.Writer, all []entry) error {
-	last := ""
+	last, width := "", 0
+	for _, e := range all {
+		width = max(width, len(e.Name))
+	}
 	for _, e := range all {
 		if e.Catalog != last {
 			if last != "" {
@@ -80,11 +83,11 @@ func listCatalog(w io.Writer, all []entry) error {
 			fmt.Fprintf(w, "%sS\n", strings.ToUpper(e.Catalog))
 			last = e.Catalog
 		}
-		for i, line := range fold(e.Summary, 61) {
+		for i, line := range fold(e.Summary, 76-width) {
 			if i > 0 {
 				e.Name = ""
 			}
-			if _, err := fmt.Fprintf(w, "  %-15s %s\n", e.Name, line); err != nil {
+			if _, err := fmt.Fprintf(w, "  %-*s  %s\n", width, e.Name, line); err != nil {
 				return err
 			}
 		}
