@@ -60,6 +60,7 @@ func TestNoVerbWritesWhatActsOnATerminal(t *testing.T) {
 	// The arguments of each verb that lead to something being said.
 	verbs := map[string][][]string{
 		"init": {{hostile}, {"http://localhost/" + hostile}}, "validate": {{odd}, {probed, told}, {dir}},
+		"iam": {{odd}, {probed}, {dir, "--only", hostile}}, "sweep": {{hostile}, {"--list"}},
 		"plan": {{odd}, {probed}}, "run": {{odd}, {probed}, {told}, {told, "--plain"}, {hostile + ".json"}},
 		"serve": {{hostile}, {"--config", settings}}, "schedule": {{odd}, {probed}}, "list": {{dir}, {probed}},
 		"status": {{hostile}, {}, {"last"}}, "report": {{hostile}, {journal}, {"last"}, {"last", "-o", "junit"}, {"last", "-o", "html"}, {"last", "-o", "journal"}},

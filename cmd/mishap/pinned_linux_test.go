@@ -52,7 +52,7 @@ blastRadius: {targets: 1}
 	}
 	id := cloud.id(t, "n000")
 	cloud.untag(t, id, "mishap")
-	refused("does not carry the tag mishap=allow")
+	refused("its tag mishap=allow was taken away")
 	cloud.tag(t, id, "mishap", "allow")
 	write("mishap.yaml", settings+"protected: ['ec2-instance/"+id+"']\n")
 	refused("is protected by")

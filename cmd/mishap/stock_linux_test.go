@@ -275,7 +275,7 @@ func (s *stock) compare(lane int, app stockApp, run *mishap.Run) {
 	}
 	met, all := look.Intervals.Rows[0], look.Intervals.Beside[0]
 	vs := s.visitors[lane]
-	failed, of := vs.share(app.fails, run.InjectedAt, run.RevertingAt)
+	failed, of := vs.share(app.fails, run.HoldingAt, run.RevertingAt) // from when the fault is in force
 	s.t.Logf("%s: of what met the fault %d of %d failed; visitors saw %d of %d fail, of those who saw any", app.name, met.Experiment.Bad, met.Experiment.Of, failed, of)
 	early := vs.early(run)
 	if failed != of {

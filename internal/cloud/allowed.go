@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -50,8 +51,9 @@ func (p Place) Allowed(ctx context.Context, left *int, actions, resources []stri
 	if p.Principal() == "" {
 		return nil, fmt.Errorf("IAM knows no policies of the credentials (%s)", p.Caller)
 	}
+	client := iam.NewFromConfig(Once(p.Config)) // what cannot be asked is noted, and holds up no plan
 	for ; *left > 0; *left-- {
-		out, err := iam.NewFromConfig(p.Config).SimulatePrincipalPolicy(ctx, in)
+		out, err := simulate(ctx, client, in)
 		if err != nil {
 			return nil, Failed("ask IAM", err)
 		}
@@ -64,6 +66,15 @@ func (p Place) Allowed(ctx context.Context, left *int, actions, resources []stri
 		}
 	}
 	return nil, ErrCalls
+}
+
+// simulateWithin is how long one question may take.
+const simulateWithin = 5 * time.Second
+
+func simulate(ctx context.Context, client *iam.Client, in *iam.SimulatePrincipalPolicyInput) (*iam.SimulatePrincipalPolicyOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, simulateWithin)
+	defer cancel()
+	return client.SimulatePrincipalPolicy(ctx, in)
 }
 
 // decisions are those of an action on each resource. Where there is but "*", IAM
