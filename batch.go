@@ -88,6 +88,15 @@ func batched[T any](all []Injection, together func(Batcher) []Reply[T], i Inject
 	return replies
 }
 
+// InjectionIDs are their ids, in their order.
+func InjectionIDs(all []Injection) []string {
+	ids := make([]string, len(all))
+	for i, in := range all {
+		ids[i] = in.ID
+	}
+	return ids
+}
+
 // Same is the same error for each of n injections.
 func Same[T any](n int, err error) []Reply[T] {
 	replies := make([]Reply[T], n)

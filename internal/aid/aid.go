@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"mishap"
-	within "mishap/internal/bounded"
+	"mishap/internal/bounded"
 	"mishap/internal/config"
 	"mishap/internal/keeper"
 	"mishap/internal/ledger"
@@ -122,6 +122,7 @@ func (a *Aider) revertHeld(ctx context.Context, run string, all []keeper.Held) (
 	still := func(in mishap.Injection, err error) {
 		left = append(left, mishap.StillIn(fmt.Errorf("revert %s on %s of run %s: %w", in.Fault, in.Target.Label(), run, err)))
 	}
+	var turns bounded.Turns // of this call alone: who else reverts has the things locked
 	var settling revert.Settling
 	unknown := map[string]mishap.Injection{}
 	for _, in := range injections {
@@ -129,8 +130,7 @@ func (a *Aider) revertHeld(ctx context.Context, run string, all []keeper.Held) (
 	}
 	whole := revert.Reverter{
 		Attempt: func(some []mishap.Injection) []mishap.Reply[mishap.Reverted] {
-			began := time.Now()
-			return settling.Look(some, began, a.attempt(ctx, some))
+			return revert.Attempt(ctx, &turns, &settling, some, a.attempt)
 		},
 		Tell: func(r revert.Result) {
 			if r.Err == nil || r.GaveUp {
@@ -151,42 +151,25 @@ func (a *Aider) revertHeld(ctx context.Context, run string, all []keeper.Held) (
 	return left
 }
 
-// attempt makes one attempt on injections that one call takes.
+// attempt reverts those whose things are not another run's by now.
 func (a *Aider) attempt(ctx context.Context, some []mishap.Injection) []mishap.Reply[mishap.Reverted] {
-	replies, err := within.Call(ctx, mishap.CallWithin, "revert", func(ctx context.Context) ([]mishap.Reply[mishap.Reverted], error) {
-		return a.revertEach(ctx, some), nil
-	})
-	if err != nil {
-		return mishap.Same[mishap.Reverted](len(some), err)
-	}
-	return replies
-}
-
-// revertEach reverts those whose things are not another run's by now.
-func (a *Aider) revertEach(ctx context.Context, some []mishap.Injection) []mishap.Reply[mishap.Reverted] {
 	injector, err := a.restore(some[0])
 	if err != nil {
 		return mishap.Same[mishap.Reverted](len(some), err)
 	}
-	replies := make([]mishap.Reply[mishap.Reverted], len(some))
-	var free []mishap.Injection
-	var at []int
-	for i, in := range some {
-		why, unlock, err := a.free(ctx, in)
-		defer unlock()
-		if why == "" && err == nil {
-			free, at = append(free, in), append(at, i)
-			continue
+	var unlocks []func()
+	defer func() {
+		for _, unlock := range unlocks {
+			unlock()
 		}
-		replies[i] = mishap.Reply[mishap.Reverted]{Value: mishap.Reverted{State: mishap.InjectionSuperseded, Detail: why}, Err: err}
-	}
-	if free == nil {
-		return replies
-	}
-	for n, r := range mishap.RevertAll(ctx, injector, free) {
-		replies[at[n]] = r
-	}
-	return replies
+	}()
+	return revert.Ours(some, func(in mishap.Injection) (string, error) {
+		why, unlock, err := a.free(ctx, in)
+		unlocks = append(unlocks, unlock)
+		return why, err
+	}, func(ours []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+		return mishap.RevertAll(ctx, injector, ours)
+	})
 }
 
 // free locks the things of an injection on this machine, or says why they are not

@@ -186,14 +186,6 @@ func injections(some []*held) []mishap.Injection {
 	return all
 }
 
-func names(all []mishap.Injection) []string {
-	ids := make([]string, len(all))
-	for i, in := range all {
-		ids[i] = in.ID
-	}
-	return ids
-}
-
 // record is a line of the undo file about it.
 func (h *held) record(to mishap.InjectionState, detail string) record {
 	if to == mishap.InjectionEnded {

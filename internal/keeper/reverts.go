@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"mishap"
-	"mishap/internal/bounded"
 	"mishap/internal/revert"
 )
 
@@ -24,23 +23,9 @@ func (k *keeping) attempt(some []*held) []mishap.Reply[mishap.Reverted] {
 		}
 	}
 	k.mu.Unlock()
-	all := injections(some)
-	ctx, cancel := context.WithTimeout(context.Background(), mishap.CallWithin)
-	defer cancel()
-	leave, err := k.turns.Take(ctx, names(all)...)
-	if err != nil {
-		leave()
-		return mishap.Same[mishap.Reverted](len(all), err)
-	}
-	began := time.Now()
-	replies, err := bounded.Call(ctx, mishap.CallWithin, "revert", func(ctx context.Context) ([]mishap.Reply[mishap.Reverted], error) {
-		defer leave()
-		return mishap.RevertAll(ctx, some[0].injector, all), nil
+	replies := revert.Attempt(context.Background(), &k.turns, &k.settling, injections(some), func(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+		return mishap.RevertAll(ctx, some[0].injector, all)
 	})
-	if err != nil {
-		return mishap.Same[mishap.Reverted](len(all), err)
-	}
-	k.settling.Look(all, began, replies)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i, r := range replies {
@@ -77,7 +62,7 @@ func (k *keeping) reverter(tell func(revert.Result)) revert.Reverter {
 				lapsed := mishap.Reply[mishap.Reverted]{Value: mishap.Reverted{State: mishap.InjectionSuperseded}}
 				return slices.Repeat([]mishap.Reply[mishap.Reverted]{lapsed}, len(all))
 			}
-			some, err := k.find(names(all))
+			some, err := k.find(mishap.InjectionIDs(all))
 			if err != nil {
 				return mishap.Same[mishap.Reverted](len(all), err)
 			}

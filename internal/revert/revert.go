@@ -1,6 +1,7 @@
 // Package revert takes injections out: side by side, each again and again with
 // backoff until it is settled or its time is over, so that none holds up another.
-// Run and keeper make the attempts; what is here is how often, and for how long.
+// Run, keeper and first aid say how a call is made; what is here is one attempt, how
+// often, and for how long.
 package revert
 
 import (

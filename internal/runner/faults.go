@@ -41,9 +41,9 @@ func (h *holding) inject(fault string) {
 func (h *holding) callInject(ctx context.Context, all []mishap.Injection) []error {
 	call := func(ctx context.Context) []error { return mishap.InjectAll(ctx, h.fault(all[0].Fault).Injector, all) }
 	if h.kept(all[0]) {
-		call = func(ctx context.Context) []error { return h.Keeper.Inject(ctx, ids(all)) }
+		call = func(ctx context.Context) []error { return h.Keeper.Inject(ctx, mishap.InjectionIDs(all)) }
 	}
-	leave, err := h.turns.Take(ctx, ids(all)...)
+	leave, err := h.turns.Take(ctx, mishap.InjectionIDs(all)...)
 	if err != nil {
 		leave()
 		return slices.Repeat([]error{err}, len(all))

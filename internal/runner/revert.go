@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"mishap"
-	"mishap/internal/bounded"
 	"mishap/internal/revert"
 )
 
@@ -96,72 +94,31 @@ func stranded(in *mishap.RunInjection) string {
 	return fmt.Sprintf("%s on %s could not be reverted in time: %s", in.Fault, in.Target.Label(), in.Detail)
 }
 
-// callRevert makes one attempt on injections that one call takes, once earlier
-// calls on them have returned.
+// callRevert makes one attempt on injections that one call takes: on what is the
+// run's and has its undo.
 func (x *execution) callRevert(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
-	ctx, cancel := context.WithTimeout(ctx, mishap.CallWithin)
-	defer cancel()
-	leave, err := x.turns.Take(ctx, ids(all)...)
-	if err != nil {
-		leave()
-		return mishap.Same[mishap.Reverted](len(all), err)
-	}
-	began := time.Now()
-	replies, err := bounded.Call(ctx, mishap.CallWithin, "revert", func(ctx context.Context) ([]mishap.Reply[mishap.Reverted], error) {
-		defer leave()
-		return x.revertEach(ctx, all), nil
+	return revert.Attempt(ctx, &x.turns, &x.settling, all, func(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+		return revert.Ours(all, func(in mishap.Injection) (string, error) { return x.yields(ctx, in) }, func(ours []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+			return x.revertOurs(ctx, ours)
+		})
 	})
-	if err != nil {
-		return mishap.Same[mishap.Reverted](len(all), err)
-	}
-	return x.settling.Look(all, began, replies)
 }
 
-func ids(all []mishap.Injection) []string {
-	names := make([]string, len(all))
-	for i, in := range all {
-		names[i] = in.ID
-	}
-	return names
-}
-
-// revertEach reverts what is the run's and has its undo.
-func (x *execution) revertEach(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
-	replies := make([]mishap.Reply[mishap.Reverted], len(all))
-	var mine []mishap.Injection
-	var at []int
-	for i, in := range all {
-		if in.Injector == "" {
-			replies[i].Err = errors.New("its undo is not known")
-			continue
-		}
-		why, err := x.yields(ctx, in)
-		if why != "" || err != nil {
-			replies[i] = mishap.Reply[mishap.Reverted]{Value: mishap.Reverted{State: mishap.InjectionSuperseded, Detail: why}, Err: err}
-			continue
-		}
-		mine, at = append(mine, in), append(at, i)
-	}
-	for n, reply := range x.revertMine(ctx, mine) {
-		replies[at[n]] = reply
-	}
-	return replies
-}
-
+// yields says why an injection is not the run's to revert, or cannot be reverted.
 func (x *execution) yields(ctx context.Context, in mishap.Injection) (string, error) {
-	if x.Yield == nil {
+	switch {
+	case in.Injector == "":
+		return "", errors.New("its undo is not known")
+	case x.Yield == nil:
 		return "", nil
 	}
 	return x.Yield(ctx, in)
 }
 
-// revertMine reverts through the keeper, or, when that is gone, from the records.
-func (x *execution) revertMine(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
-	if len(all) == 0 {
-		return nil
-	}
+// revertOurs reverts through the keeper, or, when that is gone, from the records.
+func (x *execution) revertOurs(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
 	if x.kept(all[0]) && !x.keeperLost() {
-		replies := x.Keeper.Revert(ctx, ids(all))
+		replies := x.Keeper.Revert(ctx, mishap.InjectionIDs(all))
 		failed := func(r mishap.Reply[mishap.Reverted]) bool { return r.Err != nil }
 		if !slices.ContainsFunc(replies, failed) || !x.keeperLost() {
 			return replies
