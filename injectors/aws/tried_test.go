@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -43,6 +44,20 @@ type trial struct {
 	fault  mishap.Fault
 	all    []mishap.Injection
 	before string
+
+	reverting atomic.Bool // and not injecting any more
+}
+
+// which tells a call of a trial, whatever is called beside it: how many looks there
+// are before it depends on what goes on side by side.
+type which struct {
+	reverting bool
+	action    string
+	nth       int // of the action, to inject or to revert
+}
+
+func (w which) String() string {
+	return fmt.Sprintf("call %d of %s, reverting: %t", w.nth, w.action, w.reverting)
 }
 
 // newTrial prepares the fault; what was called until then is forgotten.
@@ -118,6 +133,7 @@ func (one *trial) inject(ctx context.Context, settling *revert.Settling) (failed
 // nothing of those that ctx left over.
 func (one *trial) revert(ctx context.Context, settling *revert.Settling) map[string]mishap.Reverted {
 	one.Helper()
+	one.reverting.Store(true)
 	injector, ended := one.process(), map[string]mishap.Reverted{}
 	revert.Reverter{
 		Within: 2 * time.Minute,
@@ -239,14 +255,29 @@ func (one *trial) same(after, before string) {
 	}
 }
 
-// nth gives one of the calls to come a fate. It says how many there were.
-func (one *trial) nth(n int, f awsfake.Fate) (made *atomic.Int64) {
-	made = new(atomic.Int64)
-	one.cloud.Judge(func(awsfake.Call) awsfake.Fate {
-		if made.Add(1) == int64(n) {
-			return f
+// judge lets a call have the fate that decide says.
+func (one *trial) judge(decide func(which) awsfake.Fate) {
+	var mu sync.Mutex
+	seen := map[which]int{}
+	one.cloud.Judge(func(c awsfake.Call) awsfake.Fate {
+		mu.Lock()
+		defer mu.Unlock()
+		w := which{reverting: one.reverting.Load(), action: c.Action}
+		seen[w]++
+		w.nth = seen[w]
+		return decide(w)
+	})
+}
+
+// meets lets one call have that fate. It answers whether the call was made.
+func (one *trial) meets(call which, f awsfake.Fate) (made *atomic.Bool) {
+	made = new(atomic.Bool)
+	one.judge(func(w which) awsfake.Fate {
+		if w != call {
+			return awsfake.Fate{}
 		}
-		return awsfake.Fate{}
+		made.Store(true)
+		return f
 	})
 	return made
 }
