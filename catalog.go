@@ -43,9 +43,9 @@ type InjectorKind struct {
 	// Permits says what some injections of the kind need, in one account and region;
 	// nil: the words of Do and Undo are all that is known.
 	Permits func(all []Injection) Permissions
-	// Policy says what a fault of a file needs in some of the places, whatever it will
+	// Needs says what a fault of a file needs in some of the places, whatever it will
 	// find there; what it acts on must carry the tags. Nil: nothing of a cloud.
-	Policy func(f Fault, places []Place, tags map[string]string) (Permissions, error)
+	Needs func(f Fault, places []Place, tags map[string]string) (Permissions, error)
 	// New checks the fault's parameters and targets and returns its injector.
 	// Problems are [*FieldError] values, joined, so that all are reported.
 	New func(f Fault) (Injector, error)

@@ -38,7 +38,7 @@ is allowed. Without it nothing else fails, and plans say what was not asked.` + 
 				if err != nil {
 					return err
 				}
-				needs, err := a.Policies(experiments)
+				needs, err := a.Permissions(experiments)
 				if err != nil {
 					return err
 				}

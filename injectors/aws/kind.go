@@ -44,9 +44,9 @@ func (f fault[With]) injectorKind(d Deps) mishap.InjectorKind {
 		Targets: targets{}, Keeper: mishap.KeeperProcess, Samples: true, Class: f.class,
 		Batch: f.batch, Settles: f.settles, RevertTakes: f.revertTakes,
 		Do: words(f.do), Undo: words(f.undo), Permits: f.permits, WhenLost: f.whenLost,
-		Policy: func(m mishap.Fault, places []mishap.Place, tags map[string]string) (mishap.Permissions, error) {
+		Needs: func(m mishap.Fault, places []mishap.Place, tags map[string]string) (mishap.Permissions, error) {
 			t, _, err := parameters[With](m)
-			return f.policy(t, places, tags), err
+			return f.needs(t, places, tags), err
 		},
 		New: func(m mishap.Fault) (mishap.Injector, error) {
 			t, with, err := parameters[With](m)

@@ -161,7 +161,7 @@ func (one *trial) permissions() mishap.Permissions { return one.kind.Permits(one
 // foreseen is what the policies allow that are made of the file alone.
 func (one *trial) foreseen() []mishap.Statement {
 	one.Helper()
-	p, err := one.kind.Policy(one.fault, []mishap.Place{{Account: here.Account, Region: here.Region}}, nil)
+	p, err := one.kind.Needs(one.fault, []mishap.Place{{Account: here.Account, Region: here.Region}}, nil)
 	if err != nil {
 		one.Fatalf("make policy: %v", err)
 	}

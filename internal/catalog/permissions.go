@@ -10,9 +10,9 @@ import (
 	"mishap"
 )
 
-// Policies says what credentials must allow for the experiments, whatever is found
+// Permissions says what credentials must allow for the experiments, whatever is found
 // when they run: in the places that the settings list, or in any if they list none.
-func (c *Catalog) Policies(list []mishap.Experiment) (all mishap.Permissions, err error) {
+func (c *Catalog) Permissions(list []mishap.Experiment) (all mishap.Permissions, err error) {
 	tags := map[string]string{}
 	key, value, _ := strings.Cut(c.settings.OptInTag, "=")
 	tags[key] = value
@@ -20,10 +20,10 @@ func (c *Catalog) Policies(list []mishap.Experiment) (all mishap.Permissions, er
 	for _, e := range list {
 		for _, f := range e.Faults {
 			kind := kinds[f.Injector]
-			if kind.Policy == nil {
+			if kind.Needs == nil {
 				continue
 			}
-			needs, err := kind.Policy(f, c.places(), tags)
+			needs, err := kind.Needs(f, c.places(), tags)
 			if err != nil {
 				problems = append(problems, fmt.Errorf("%s, fault %s: %w", e.Name, f.Name, err))
 				continue
@@ -38,18 +38,12 @@ func (c *Catalog) Policies(list []mishap.Experiment) (all mishap.Permissions, er
 	return mishap.Permissions{Inject: merged(all.Inject), Revert: merged(all.Revert)}, errors.Join(problems...)
 }
 
-// places are where faults in a cloud may be.
-func (c *Catalog) places() (all []mishap.Place) {
-	for _, a := range c.accounts() {
-		regions := a.Regions
-		if len(regions) == 0 {
-			regions = c.settings.Regions
-		}
-		if len(regions) == 0 {
-			regions = []string{"*"}
-		}
-		for _, region := range regions {
-			all = append(all, mishap.Place{Account: a.ID, Region: region})
+// places are where faults in a cloud may be; "*" is any.
+func (c *Catalog) places() []mishap.Place {
+	all := c.Places()
+	for _, a := range c.settings.Accounts {
+		if len(a.Regions) == 0 {
+			all = append(all, mishap.Place{Account: a.ID, Region: "*"})
 		}
 	}
 	if len(all) == 0 {

@@ -22,7 +22,7 @@ func TestPoliciesAllowWhatTheVaultNeeds(t *testing.T) {
 	} {
 		s := &config.Settings{OptInTag: "mishap=allow", Vault: tt.vault, VaultKey: tt.key, Accounts: []config.Account{{ID: "111111111111", Regions: []string{"eu-west-1"}}}}
 		c := New(Options{Settings: s})
-		needs, err := c.Policies(stop)
+		needs, err := c.Permissions(stop)
 		if err != nil {
 			t.Fatal(err)
 		}

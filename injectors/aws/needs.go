@@ -7,10 +7,10 @@ import (
 	"mishap"
 )
 
-// policy makes the statements for what the targets of a file name, before anything
+// needs makes the statements for what the targets of a file name, before anything
 // was looked up: ids and ARNs as they are, and of the rest what carries the tags. To
 // revert no tag is asked for, which somebody may have taken away meanwhile.
-func (a about) policy(t targets, places []mishap.Place, tags map[string]string) mishap.Permissions {
+func (a about) needs(t targets, places []mishap.Place, tags map[string]string) mishap.Permissions {
 	on, told := a.asked(t, places), slices.Clone(a.do)
 	for i, need := range told {
 		if need.on == "" && !a.untold {

@@ -36,7 +36,7 @@ func TestAPolicyOfAFileNamesWhatItsTargetsSayAndAsksForTheirTagsOnlyToInject(t *
 			[]string{"arn:aws:ec2:eu-west-1:111122223333:instance/i-0123456789abcdef0"}, asks("arn:aws:iam::111122223333:*"), tags(map[string][]string{"aws:ResourceTag/mishap": {"allow"}})},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := kind(aws.Deps{}, "ec2-stop").Policy(fault("ec2-stop", c.targets, nil), places, map[string]string{"mishap": "allow"})
+			got, err := kind(aws.Deps{}, "ec2-stop").Needs(fault("ec2-stop", c.targets, nil), places, map[string]string{"mishap": "allow"})
 			if err != nil {
 				t.Fatal(err)
 			}
