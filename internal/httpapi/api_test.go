@@ -1,47 +1,22 @@
 package httpapi
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"mishap"
 	"mishap/internal/config"
+	"mishap/internal/httpapi/apitest"
 )
-
-func hashOf(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-// call asks the API and returns status and body.
-func call(h http.Handler, method, path, body string, change ...func(*http.Request)) (int, string) {
-	r := httptest.NewRequest(method, "http://127.0.0.1:7676"+path, strings.NewReader(body))
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	for _, c := range change {
-		c(r)
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	return w.Code, w.Body.String()
-}
-
-func bearer(token string) func(*http.Request) {
-	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
-}
 
 func TestEachRoleMayDoWhatItIsFor(t *testing.T) {
 	b := newBench(t)
 	b.settings.Server.Tokens = []config.Token{
-		{Name: "vi", Role: "viewer", Hash: hashOf("v")}, {Name: "op", Role: "operator", Hash: hashOf("o")}, {Name: "ad", Role: "admin", Hash: hashOf("a")},
-		{Name: "old", Role: "admin", Hash: hashOf("x"), Expires: time.Now().Add(-time.Hour)},
+		{Name: "vi", Role: "viewer", Hash: apitest.HashOf("v")}, {Name: "op", Role: "operator", Hash: apitest.HashOf("o")}, {Name: "ad", Role: "admin", Hash: apitest.HashOf("a")},
+		{Name: "old", Role: "admin", Hash: apitest.HashOf("x"), Expires: time.Now().Add(-time.Hour)},
 	}
 	h := b.Handler()
 	reason := `{"reason": "test"}`
@@ -57,7 +32,7 @@ func TestEachRoleMayDoWhatItIsFor(t *testing.T) {
 		{"", "GET", "/healthz", "", 200}, {"", "GET", "/metrics", "", 401}, {"v", "GET", "/metrics", "", 200},
 		{"o", "POST", "/v1/sources/none/refresh", "", 404},
 	} {
-		status, text := call(h, c.method, c.path, c.body, bearer(c.token))
+		status, text := apitest.Call(h, c.method, c.path, c.body, apitest.Bearer(c.token))
 		if status != c.want {
 			t.Errorf("%q %s %s: %d, want %d: %s", c.token, c.method, c.path, status, c.want, text)
 		}
@@ -81,10 +56,10 @@ func TestEachRoleMayDoWhatItIsFor(t *testing.T) {
 func TestWithoutTokensThisMachineMayOnlyRead(t *testing.T) {
 	b := newBench(t)
 	h := b.Handler()
-	if status, text := call(h, "GET", "/v1/experiments", ""); status != 200 {
+	if status, text := apitest.Call(h, "GET", "/v1/experiments", ""); status != 200 {
 		t.Errorf("%d %s", status, text)
 	}
-	if status, _ := call(h, "PUT", "/v1/halt", `{"reason": "x"}`); status != 403 {
+	if status, _ := apitest.Call(h, "PUT", "/v1/halt", `{"reason": "x"}`); status != 403 {
 		t.Errorf("anybody may halt: %d", status)
 	}
 	// A page in a browser, through a name that was pointed here, or from elsewhere.
@@ -92,12 +67,12 @@ func TestWithoutTokensThisMachineMayOnlyRead(t *testing.T) {
 		func(r *http.Request) { r.Host = "evil.example" },
 		func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
 	} {
-		if status, _ := call(h, "GET", "/v1/experiments", "", change); status != 401 {
+		if status, _ := apitest.Call(h, "GET", "/v1/experiments", "", change); status != 401 {
 			t.Errorf("a foreign page may read: %d", status)
 		}
 	}
 	// The socket is for the server's own user, who may do all.
-	if status, text := call(b.OwnHandler(), "PUT", "/v1/halt", `{"reason": "x"}`); status != 200 {
+	if status, text := apitest.Call(b.OwnHandler(), "PUT", "/v1/halt", `{"reason": "x"}`); status != 200 {
 		t.Errorf("the owner may not halt: %d %s", status, text)
 	}
 }
@@ -107,7 +82,7 @@ func TestSomebodyTooFastIsSlowedDown(t *testing.T) {
 	h := b.Handler()
 	limited := 0
 	for range 2 * ratePerSecond {
-		if status, _ := call(h, "GET", "/v1/halt", ""); status == 429 {
+		if status, _ := apitest.Call(h, "GET", "/v1/halt", ""); status == 429 {
 			limited++
 		}
 	}
@@ -129,24 +104,24 @@ func TestAHookNeedsTheRightSignature(t *testing.T) {
 	told := &refreshed{Server: b.server}
 	b.server = told
 	h := b.Handler()
-	if status, _ := call(h, "POST", "/hooks/refresh", "{}"); status != 401 {
+	if status, _ := apitest.Call(h, "POST", "/hooks/refresh", "{}"); status != 401 {
 		t.Errorf("a hook without a secret in the settings: %d", status)
 	}
 	b.settings.Server.Webhook.Secret = mishap.Secret{Value: "k"}
-	if status, _ := call(h, "POST", "/hooks/refresh", "{}", func(r *http.Request) { r.Header.Set("X-Gitlab-Token", "wrong") }); status != 401 {
+	if status, _ := apitest.Call(h, "POST", "/hooks/refresh", "{}", func(r *http.Request) { r.Header.Set("X-Gitlab-Token", "wrong") }); status != 401 {
 		t.Errorf("a hook with a wrong signature: %d", status)
 	}
 	if told.times != 0 {
 		t.Error("a refused hook refreshes")
 	}
-	if status, text := call(h, "POST", "/hooks/refresh", "{}", func(r *http.Request) { r.Header.Set("X-Gitlab-Token", "k") }); status != 202 || told.times != 1 {
+	if status, text := apitest.Call(h, "POST", "/hooks/refresh", "{}", func(r *http.Request) { r.Header.Set("X-Gitlab-Token", "k") }); status != 202 || told.times != 1 {
 		t.Errorf("%d %s", status, text)
 	}
 }
 
 func TestTheDocumentDescribesEveryRoute(t *testing.T) {
 	b := newBench(t)
-	_, text := call(b.OwnHandler(), "GET", "/openapi.json", "")
+	_, text := apitest.Call(b.OwnHandler(), "GET", "/openapi.json", "")
 	var doc struct {
 		OpenAPI string                    `json:"openapi"`
 		Paths   map[string]map[string]any `json:"paths"`

@@ -14,6 +14,7 @@ import (
 
 	"mishap"
 	"mishap/internal/config"
+	"mishap/internal/httpapi/apitest"
 )
 
 // login gets an ID token from the provider as a browser does, with a code.
@@ -56,7 +57,7 @@ func TestATokenOfTheProviderGivesTheRoleOfItsGroups(t *testing.T) {
 	t.Cleanup(func() { _ = m.Shutdown() })
 	b := newBench(t)
 	b.settings.Server.OIDC = config.OIDC{Issuer: m.Issuer(), Audience: m.Config().ClientID, Claim: "groups", Roles: map[string][]string{"viewer": {"all"}, "operator": {"sre", "web"}}}
-	b.settings.Server.Tokens = []config.Token{{Name: "ci", Role: "admin", Hash: hashOf("a")}}
+	b.settings.Server.Tokens = []config.Token{{Name: "ci", Role: "admin", Hash: apitest.HashOf("a")}}
 	h := b.Handler()
 	user := func(groups ...string) string {
 		return login(t, m, &mockoidc.MockUser{Subject: "1", Email: "ann@example.com", EmailVerified: true, PreferredUsername: "ann", Groups: groups})
@@ -95,7 +96,7 @@ func TestATokenOfTheProviderGivesTheRoleOfItsGroups(t *testing.T) {
 		{"a token of the settings", "a", "DELETE", "/v1/halt", "", 200, ""},
 		{"none", "", "GET", "/v1/halt", "", 401, ""},
 	} {
-		status, text := call(h, c.method, c.path, c.body, bearer(c.token))
+		status, text := apitest.Call(h, c.method, c.path, c.body, apitest.Bearer(c.token))
 		if status != c.want || !strings.Contains(text, c.says) {
 			t.Errorf("%s: %d, want %d and %q: %s", c.name, status, c.want, c.says, text)
 		}
@@ -113,12 +114,12 @@ func TestAProviderThatIsAwayKeepsNobodyElseOut(t *testing.T) {
 	}
 	b := newBench(t)
 	b.settings.Server.OIDC = config.OIDC{Issuer: issuer, Audience: "x", Claim: "groups"}
-	b.settings.Server.Tokens = []config.Token{{Name: "ci", Role: "viewer", Hash: hashOf("a")}}
+	b.settings.Server.Tokens = []config.Token{{Name: "ci", Role: "viewer", Hash: apitest.HashOf("a")}}
 	h := b.Handler()
-	if status, text := call(h, "GET", "/v1/halt", "", bearer("a.b.c")); status != 401 || !strings.Contains(text, "provider does not answer") {
+	if status, text := apitest.Call(h, "GET", "/v1/halt", "", apitest.Bearer("a.b.c")); status != 401 || !strings.Contains(text, "provider does not answer") {
 		t.Errorf("with its token: %d %s", status, text)
 	}
-	if status, _ := call(h, "GET", "/v1/halt", "", bearer("a")); status != 200 {
+	if status, _ := apitest.Call(h, "GET", "/v1/halt", "", apitest.Bearer("a")); status != 200 {
 		t.Errorf("with a token of the settings: %d", status)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"mishap/internal/config"
+	"mishap/internal/httpapi/apitest"
 )
 
 func (b *bench) audited() (lines []string) {
@@ -27,10 +28,10 @@ func (b *bench) audited() (lines []string) {
 func TestWhoShowsNoTokenPushesNothingOutOfTheAudit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		b.settings.Server.Tokens = []config.Token{{Name: "vi", Role: "viewer", Hash: hashOf("v")}, {Name: "ed", Role: "viewer", Hash: hashOf("e")}}
+		b.settings.Server.Tokens = []config.Token{{Name: "vi", Role: "viewer", Hash: apitest.HashOf("v")}, {Name: "ed", Role: "viewer", Hash: apitest.HashOf("e")}}
 		h := b.Handler()
 		ask := func(token, from string) int {
-			status, _ := call(h, "PUT", "/v1/halt", `{"reason": "x"}`, bearer(token), func(r *http.Request) { r.RemoteAddr = from + ":1234" })
+			status, _ := apitest.Call(h, "PUT", "/v1/halt", `{"reason": "x"}`, apitest.Bearer(token), func(r *http.Request) { r.RemoteAddr = from + ":1234" })
 			return status
 		}
 		for i := range 5000 {
@@ -105,15 +106,15 @@ func TestNoNameAndNoPathKeepsAnActOutOfTheAudit(t *testing.T) {
 func TestStrangersDoNotResetTheRateOfCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		b.settings.Server.Tokens = []config.Token{{Name: "vi", Role: "viewer", Hash: hashOf("v")}}
+		b.settings.Server.Tokens = []config.Token{{Name: "vi", Role: "viewer", Hash: apitest.HashOf("v")}}
 		h := b.Handler()
 		for range ratePerSecond {
-			call(h, "GET", "/v1/halt", "", bearer("v"))
+			apitest.Call(h, "GET", "/v1/halt", "", apitest.Bearer("v"))
 		}
 		for i := range mostBuckets + 1 {
-			call(h, "GET", "/healthz", "", func(r *http.Request) { r.RemoteAddr = fmt.Sprintf("[2001:db8::%x]:1", i) })
+			apitest.Call(h, "GET", "/healthz", "", func(r *http.Request) { r.RemoteAddr = fmt.Sprintf("[2001:db8::%x]:1", i) })
 		}
-		if status, _ := call(h, "GET", "/v1/halt", "", bearer("v")); status != http.StatusTooManyRequests {
+		if status, _ := apitest.Call(h, "GET", "/v1/halt", "", apitest.Bearer("v")); status != http.StatusTooManyRequests {
 			t.Errorf("a caller beyond its rate: %d", status)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 
 	"mishap"
 	"mishap/internal/config"
+	"mishap/internal/httpapi/apitest"
 )
 
 // Roles are taken away because somebody left, or should not decide any more; what
@@ -61,18 +62,18 @@ func TestAnApprovalCountsOnlyWhileItsGiverMayApprove(t *testing.T) {
 // does so no more.
 func TestAnApprovalSaysWhatLetItsGiverApprove(t *testing.T) {
 	b := newBench(t, minutely("a"))
-	b.settings.Server.Tokens = []config.Token{{Name: "ann", Role: "approver", Hash: hashOf("x")}}
+	b.settings.Server.Tokens = []config.Token{{Name: "ann", Role: "approver", Hash: apitest.HashOf("x")}}
 	b.rules.Limits = mishap.Limits{Approval: mishap.ApprovalRule{Targets: 1, For: mishap.Duration(time.Hour)}}
 	now, err := b.approvable(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := b.api().Handler()
-	if status, text := call(h, "POST", "/v1/approvals", `{"experiment": "a", "digest": "`+now.Digest+`", "reason": "seen"}`, bearer("x")); status != 200 || !strings.Contains(text, `"through":"token ann"`) {
+	if status, text := apitest.Call(h, "POST", "/v1/approvals", `{"experiment": "a", "digest": "`+now.Digest+`", "reason": "seen"}`, apitest.Bearer("x")); status != 200 || !strings.Contains(text, `"through":"token ann"`) {
 		t.Errorf("%d: %s", status, text)
 	}
 	b.settings.Server.Tokens = nil
-	if _, text := call(b.api().OwnHandler(), "GET", "/v1/approvals", ""); !strings.Contains(text, `"withdrawn":"token ann is no longer in the settings"`) {
+	if _, text := apitest.Call(b.api().OwnHandler(), "GET", "/v1/approvals", ""); !strings.Contains(text, `"withdrawn":"token ann is no longer in the settings"`) {
 		t.Errorf("it does not say that it counts no more: %s", text)
 	}
 }

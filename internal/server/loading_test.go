@@ -8,6 +8,7 @@ import (
 
 	"mishap"
 	"mishap/internal/config"
+	"mishap/internal/httpapi/apitest"
 	"mishap/internal/ledger"
 	"mishap/internal/member"
 	"mishap/internal/source"
@@ -74,7 +75,7 @@ func TestTheAPIAnswersWhileATreeIsLoaded(t *testing.T) {
 				"POST /v1/sources/s/refresh": 200,
 			} {
 				method, path, _ := strings.Cut(path, " ")
-				if status, text := call(h, method, path, ""); status != want {
+				if status, text := apitest.Call(h, method, path, ""); status != want {
 					t.Errorf("%s %s: %d, want %d: %s", method, path, status, want, text)
 				}
 			}
@@ -83,7 +84,7 @@ func TestTheAPIAnswersWhileATreeIsLoaded(t *testing.T) {
 			}
 			close(g.free)
 			<-loaded
-			if status, text := call(h, http.MethodGet, "/v1/experiments/b", ""); status != 200 {
+			if status, text := apitest.Call(h, http.MethodGet, "/v1/experiments/b", ""); status != 200 {
 				t.Errorf("what was loaded is not in force: %d, %s", status, text)
 			}
 		})
