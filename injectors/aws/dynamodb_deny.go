@@ -11,6 +11,8 @@ import (
 	"mishap/internal/cloud"
 )
 
+var tableName = regexp.MustCompile(`^[\w.-]{3,255}$`)
+
 func dynamodbDeny() fault[denyWith] {
 	const noTable, noPolicy = "ResourceNotFoundException", "PolicyNotFoundException"
 	return denying{
@@ -23,7 +25,7 @@ func dynamodbDeny() fault[denyWith] {
 			do:      []allow{reading(findingTagged), acting("dynamodb:GetResourcePolicy", "dynamodb:PutResourcePolicy")},
 			undo:    []allow{acting("dynamodb:GetResourcePolicy", "dynamodb:PutResourcePolicy", "dynamodb:DeleteResourcePolicy")},
 			noun:    "table", kind: "dynamodb-table", arn: "arn:{partition}:dynamodb:{region}:{account}:table/{id}",
-			id: regexp.MustCompile(`^[\w.-]{3,255}$`), idLike: "orders", revertTakes: 2 * time.Minute,
+			id: tableName, idLike: "orders", revertTakes: 2 * time.Minute,
 		},
 		resources: "dynamodb:table", limit: 20480,
 		actions: dynamodbActions(),

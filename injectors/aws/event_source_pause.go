@@ -12,6 +12,8 @@ import (
 	"mishap/internal/target"
 )
 
+var mappingID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
 func eventSourcePause() fault[target.NoParams] {
 	is := about{
 		name:    "event-source-pause",
@@ -25,7 +27,7 @@ func eventSourcePause() fault[target.NoParams] {
 		undo: []allow{acting("lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping")},
 		noun: "event-source-mapping", kind: "lambda-event-source-mapping", arn: "arn:{partition}:lambda:{region}:{account}:event-source-mapping:{id}",
 		attribute: "state", normal: "Enabled", injecting: "Disabling",
-		id: regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`), idLike: "14e0db71-5d35-4eb5-b481-8945cf9d10c2",
+		id: mappingID, idLike: "14e0db71-5d35-4eb5-b481-8945cf9d10c2",
 	}
 	return fault[target.NoParams]{
 		about: is,

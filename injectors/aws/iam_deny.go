@@ -20,6 +20,8 @@ type roleDenyWith struct {
 	Resources []string `json:"resources,omitempty" jsonschema:"on what: ARNs, in which * is any text; default on all"`
 }
 
+var roleName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
+
 func (w roleDenyWith) problems() []error {
 	all := notAmong(w.Actions, dataActions())
 	if len(w.Actions) == 0 {
@@ -40,7 +42,7 @@ func iamDeny() fault[roleDenyWith] {
 		do:   []allow{reading("iam:ListRoles", "iam:ListRoleTags"), acting("iam:ListRolePolicies", "iam:GetRolePolicy", "iam:PutRolePolicy")},
 		undo: []allow{acting("iam:GetRolePolicy", "iam:DeleteRolePolicy", "iam:ListRolePolicies")},
 		noun: "iam-role", kind: "iam-role", arn: "arn:{partition}:iam::{account}:role/{id}",
-		attribute: "policies", normal: "allowed", injecting: "denied", id: regexp.MustCompile(`^[\w+=,.@-]{1,64}$`), idLike: "checkout",
+		attribute: "policies", normal: "allowed", injecting: "denied", id: roleName, idLike: "checkout",
 	}
 	return fault[roleDenyWith]{
 		about: is,

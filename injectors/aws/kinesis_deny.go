@@ -11,6 +11,8 @@ import (
 	"mishap/internal/cloud"
 )
 
+var streamName = regexp.MustCompile(`^[\w.-]{1,128}$`)
+
 func kinesisDeny() fault[denyWith] {
 	const notFound = "ResourceNotFoundException" // no stream, and no policy
 	return denying{
@@ -22,7 +24,7 @@ func kinesisDeny() fault[denyWith] {
 			do:      []allow{reading(findingTagged), acting("kinesis:DescribeStreamSummary", "kinesis:GetResourcePolicy", "kinesis:PutResourcePolicy")},
 			undo:    []allow{acting("kinesis:DescribeStreamSummary", "kinesis:GetResourcePolicy", "kinesis:PutResourcePolicy", "kinesis:DeleteResourcePolicy")},
 			noun:    "stream", kind: "kinesis-stream", arn: "arn:{partition}:kinesis:{region}:{account}:stream/{id}",
-			id: regexp.MustCompile(`^[\w.-]{1,128}$`), idLike: "clicks", revertTakes: 2 * time.Minute,
+			id: streamName, idLike: "clicks", revertTakes: 2 * time.Minute,
 		},
 		resources: "kinesis:stream", limit: 20480,
 		actions: kinesisActions(),

@@ -14,6 +14,8 @@ import (
 	"mishap/internal/cloud"
 )
 
+var queueName = regexp.MustCompile(`^[\w-]{1,80}(\.fifo)?$`)
+
 func sqsDeny() fault[denyWith] {
 	const policy = string(types.QueueAttributeNamePolicy)
 	return denying{
@@ -25,7 +27,7 @@ func sqsDeny() fault[denyWith] {
 			do:      []allow{reading(findingTagged), acting("sqs:GetQueueAttributes", "sqs:SetQueueAttributes")},
 			undo:    []allow{acting("sqs:GetQueueAttributes", "sqs:SetQueueAttributes")},
 			noun:    "queue", kind: "sqs-queue", arn: "arn:{partition}:sqs:{region}:{account}:{id}",
-			id: regexp.MustCompile(`^[\w-]{1,80}(\.fifo)?$`), idLike: "orders", revertTakes: 3 * time.Minute,
+			id: queueName, idLike: "orders", revertTakes: 3 * time.Minute,
 		},
 		resources: "sqs", limit: 8192, statements: 20,
 		actions: sqsActions(),

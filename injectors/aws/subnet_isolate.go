@@ -14,6 +14,8 @@ import (
 	"mishap/internal/target"
 )
 
+var subnetID = regexp.MustCompile(`^subnet-[0-9a-f]{8,17}$`)
+
 func subnetIsolate() fault[target.NoParams] {
 	associating := append(actingOn("ec2:ReplaceNetworkAclAssociation", "network-acl"), acting("ec2:ReplaceNetworkAclAssociation"))
 	return fault[target.NoParams]{
@@ -30,7 +32,7 @@ func subnetIsolate() fault[target.NoParams] {
 				creating("ec2:CreateNetworkAcl", "network-acl", "vpc"), associating),
 			undo: slices.Concat([]allow{reading("ec2:DescribeSubnets", "ec2:DescribeNetworkAcls"), changingMarked("ec2:DeleteNetworkAcl", "network-acl")}, associating),
 			noun: "subnet", kind: "subnet", arn: "arn:{partition}:ec2:{region}:{account}:subnet/{id}",
-			attribute: "network-acl", normal: "available", injecting: "isolated", id: regexp.MustCompile(`^subnet-[0-9a-f]{8,17}$`), idLike: "subnet-0123456789abcdef0",
+			attribute: "network-acl", normal: "available", injecting: "isolated", id: subnetID, idLike: "subnet-0123456789abcdef0",
 		},
 		find: findSubnets,
 		check: func(ctx context.Context, c aws.Config, _ target.NoParams, chosen []thing) ([]string, error) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"mishap"
+	"mishap/experiments"
 	"mishap/injectors"
 	awsfault "mishap/injectors/aws"
 	hostfault "mishap/injectors/host"
@@ -37,6 +38,7 @@ type Catalog struct {
 	cloud    *cloud.Cloud
 	calls    callerWatches
 	house    house
+	declared func() experiments.Catalogs // what says what it uses: made once, since a server asks all day
 
 	vaults     *vault.Vaults
 	vaultsOnce sync.Once
@@ -46,7 +48,11 @@ type Catalog struct {
 }
 
 // New makes the catalogs of a person's commands; [Catalog.Bind] those of a server.
-func New(o Options) *Catalog { return &Catalog{o: o, settings: o.Settings, cloud: cloud.New()} }
+func New(o Options) *Catalog {
+	c := &Catalog{o: o, settings: o.Settings, cloud: cloud.New()}
+	c.declared = sync.OnceValue(c.Checked)
+	return c
+}
 
 // Injectors is the catalog of faults.
 func (c *Catalog) Injectors() []mishap.InjectorKind {

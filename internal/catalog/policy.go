@@ -31,7 +31,7 @@ type Policy struct {
 func (c *Catalog) Policy(sources []config.Source) Policy {
 	programs := c.programs(sources)
 	files, _ := outside.ParseFiles(c.settings.Server.Allow.Files, programs.sources) // as hosts
-	return Policy{allow: c.settings.Server.Allow, kinds: c.Checked(), programs: programs, hosts: c.listedHosts(), files: files}
+	return Policy{allow: c.settings.Server.Allow, kinds: c.declared(), programs: programs, hosts: c.listedHosts(), files: files}
 }
 
 func (c *Catalog) listedHosts() outside.Hosts {
