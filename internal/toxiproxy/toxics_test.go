@@ -125,7 +125,8 @@ func TestSlowCloseHoldsTheEndAlone(t *testing.T) {
 	r := start(t)
 	address := r.proxied("web", nettest.Serve(t, func(c *net.TCPConn) { _, _ = io.WriteString(c, "hello") }))
 	r.toxic("web", `{"type": "slow_close", "attributes": {"delay": 100}}`)
-	c, begin := dial(t, address), time.Now()
+	begin := time.Now()
+	c := dial(t, address)
 	if data, err := io.ReadAll(c); string(data) != "hello" || err != nil || time.Since(begin) < 100*time.Millisecond {
 		t.Fatalf("%q, %v after %v", data, err, time.Since(begin))
 	}
@@ -206,7 +207,8 @@ func TestStreamsAreTheWaysOfTheBytes(t *testing.T) {
 		_, _ = c.Read(make([]byte, 1))
 	}))
 	r.toxic("web", `{"type": "latency", "stream": "upstream", "attributes": {"latency": 80}}`)
-	c, begin := dial(t, address), time.Now()
+	begin := time.Now()
+	c := dial(t, address)
 	_, _ = c.Write([]byte("x"))
 	if arrived := <-got; arrived.Sub(begin) < 80*time.Millisecond {
 		t.Fatalf("the upstream had it after %v", arrived.Sub(begin))
