@@ -6,21 +6,13 @@ import (
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
-)
 
-// partition is the part of AWS that a region is in.
-func partition(region string) string {
-	for prefix, p := range map[string]string{"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b", "eusc-": "aws-eusc"} {
-		if strings.HasPrefix(region, prefix) {
-			return p
-		}
-	}
-	return "aws"
-}
+	"mishap/internal/cloud"
+)
 
 // fill puts a place and an id into the pattern of an ARN.
 func fill(pattern, account, region, id string) string {
-	return strings.NewReplacer("{partition}", partition(region), "{account}", account, "{region}", region, "{id}", id).Replace(pattern)
+	return strings.NewReplacer("{partition}", cloud.Partition(region), "{account}", account, "{region}", region, "{id}", id).Replace(pattern)
 }
 
 // named is what an ARN of this fault's things says: its id, and where it is. An ARN

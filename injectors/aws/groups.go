@@ -11,6 +11,14 @@ import (
 	"mishap/internal/target"
 )
 
+// finding is the fault with what finding these targets needs to be allowed.
+func (f fault[With]) finding(t targets) fault[With] {
+	if t.ResourceGroup != "" { // what a group is made of, tags or a stack, is looked up as whoever asks
+		f.do = append(slices.Clip(f.do), reading("resource-groups:ListGroupResources", "tag:GetResources", "cloudformation:DescribeStacks", "cloudformation:ListStackResources"))
+	}
+	return f
+}
+
 // grouped names the things of a resource group, those of this fault's kind, by
 // their ids. A group may hold anything.
 func (a about) grouped(ctx context.Context, c aws.Config, t targets) (targets, error) {

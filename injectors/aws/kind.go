@@ -15,6 +15,8 @@ type Deps struct {
 	Place func(ctx context.Context, account, region string) (cloud.Place, error)
 	// Recorded is where an injection is, whatever the settings list today.
 	Recorded func(ctx context.Context, at cloud.At) (cloud.Place, error)
+	// Vault is what the vault of a place needs, beside the fault; nil if there is none.
+	Vault func(at mishap.Place) []mishap.Statement
 }
 
 // defaultBatch is the most things of one injecting call: what one record of undo
@@ -46,11 +48,11 @@ func (f fault[With]) injectorKind(d Deps) mishap.InjectorKind {
 		Do: words(f.do), Undo: words(f.undo), Permits: f.permits, WhenLost: f.whenLost,
 		Needs: func(m mishap.Fault, places []mishap.Place, tags map[string]string) (mishap.Permissions, error) {
 			t, _, err := parameters[With](m)
-			return f.needs(t, places, tags), err
+			return f.finding(t).needs(t, places, tags), err
 		},
 		New: func(m mishap.Fault) (mishap.Injector, error) {
 			t, with, err := parameters[With](m)
-			return &injector[With]{fault: f, deps: d, targets: t, with: with, asked: memory}, errors.Join(err, f.problems(t), f.problemsOf(with))
+			return &injector[With]{fault: f.finding(t), deps: d, targets: t, with: with, asked: memory}, errors.Join(err, f.problems(t), f.problemsOf(with))
 		},
 		Restore: func(mishap.Injection) (mishap.Injector, error) {
 			return &injector[With]{fault: f, deps: d, asked: memory}, nil

@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,5 +49,16 @@ func TestAPolicyOfAFileNamesWhatItsTargetsSayAndAsksForTheirTagsOnlyToInject(t *
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestAPolicyOfAFileWithAResourceGroupCoversLookingItUp(t *testing.T) {
+	group := map[string]any{"resourceGroup": "payments"}
+	got, err := kind(aws.Deps{}, "ec2-stop").Needs(fault("ec2-stop", group, nil), []mishap.Place{{Account: here.Account, Region: here.Region}}, nil)
+	if actions := actionsOf(got.Inject); err != nil || !slices.Contains(actions, "resource-groups:ListGroupResources") || !slices.Contains(actions, "tag:GetResources") {
+		t.Errorf("%v: %v", actions, err)
+	}
+	if actions := actionsOf(got.Revert); slices.Contains(actions, "resource-groups:ListGroupResources") {
+		t.Errorf("what reverts looks up no group: %v", actions)
 	}
 }

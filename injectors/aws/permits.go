@@ -55,3 +55,13 @@ func (a about) statements(needs []allow, all []mishap.Injection) (out []mishap.S
 	}
 	return out
 }
+
+// allows are the statements as a fault has them.
+func allows(all []mishap.Statement) (out []allow) {
+	for _, s := range all {
+		for _, on := range s.Resources {
+			out = append(out, allow{actions: s.Actions, on: on, when: s.Conditions})
+		}
+	}
+	return out
+}

@@ -29,9 +29,10 @@ type question struct {
 }
 
 // permitted asks IAM whether the role or user that calls may do the fault and undo
-// it, but for what check asks by dry runs. What could not be asked is noted.
-func (a about) permitted(ctx context.Context, p cloud.Place, here []thing) (notes []string, err error) {
-	all, left := a.questions(p, here), mostAsked
+// it, but for what check asks by dry runs, and write the vault. What could not be
+// asked is noted.
+func (a about) permitted(ctx context.Context, p cloud.Place, here []thing, vault []mishap.Statement) (notes []string, err error) {
+	all, left := a.questions(p, here, vault), mostAsked
 	denied := map[string]refused{}
 	for n, q := range all {
 		decisions, err := p.Allowed(ctx, &left, q.actions, q.resources, q.keys)
@@ -56,9 +57,9 @@ func (a about) permitted(ctx context.Context, p cloud.Place, here []thing) (note
 }
 
 // questions are as few as there are kinds of resources and conditions.
-func (a about) questions(p cloud.Place, here []thing) (all []question) {
+func (a about) questions(p cloud.Place, here []thing, vault []mishap.Statement) (all []question) {
 	var needs []allow
-	for _, need := range slices.Concat(a.do, a.undo) {
+	for _, need := range slices.Concat(a.do, a.undo, allows(vault)) {
 		at := slices.IndexFunc(needs, func(n allow) bool { return n.on == need.on && fmt.Sprint(n.when) == fmt.Sprint(need.when) })
 		if at < 0 {
 			at, needs = len(needs), append(needs, allow{on: need.on, when: need.when})

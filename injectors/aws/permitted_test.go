@@ -60,11 +60,7 @@ func needed(t *testing.T, name string) (all []mishap.Statement, actions []string
 	t.Helper()
 	needs := newTrial(t, name, awsfake.Settings{}).permissions()
 	all = slices.Concat(needs.Inject, needs.Revert)
-	for _, s := range all {
-		actions = append(actions, s.Actions...)
-	}
-	slices.Sort(actions)
-	return all, slices.Compact(actions)
+	return all, slices.Compact(slices.Sorted(slices.Values(actionsOf(all))))
 }
 
 // without takes one action away.
@@ -104,6 +100,31 @@ func TestWithoutAnyOneOfAFaultsActionsAPlanSaysSo(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAPlanSaysWhatItsVaultMayNotDo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all, _ := needed(t, "asg-suspend")
+		vault := slices.Concat(cloud.VaultNeeds(mishap.Place{Account: here.Account, Region: here.Region}, "/mishap", ""), cloud.VaultNeeds(mishap.Place{Account: here.Account, Region: here.Region}, "/mishap", "alias/chaos")[1:])
+		for _, action := range append([]string{""}, actionsOf(vault)...) {
+			c := awsfake.New(awsfake.Settings{})
+			notes, err := planned(t, "asg-suspend", c, func() aws.Deps {
+				d := asRole(c, policyOf(t, slices.Concat(all, without(vault, action))))()
+				d.Vault = func(at mishap.Place) []mishap.Statement { return vault }
+				return d
+			})
+			if (err == nil) != (action == "") || err != nil && !strings.Contains(err.Error(), " may not "+action+" on arn:aws:") {
+				t.Errorf("without %q: %v; %s", action, err, notes)
+			}
+		}
+	})
+}
+
+func actionsOf(all []mishap.Statement) (actions []string) {
+	for _, s := range all {
+		actions = append(actions, s.Actions...)
+	}
+	return actions
 }
 
 // TestADeniedActionIsSaidInAWSsWordsWithWhatHelps: a grant helps only where nothing

@@ -145,7 +145,11 @@ func (i *injector[With]) checked(ctx context.Context, req mishap.Request, chosen
 			}
 			notes = append(notes, said...)
 		}
-		said, err := i.permitted(ctx, place, here)
+		var vault []mishap.Statement
+		if i.deps.Vault != nil {
+			vault = i.deps.Vault(mishap.Place{Account: place.Account, Region: place.Region})
+		}
+		said, err := i.permitted(ctx, place, here, vault)
 		if err != nil {
 			return nil, err
 		}

@@ -91,7 +91,7 @@ func (c *Catalog) injectorDeps() injectors.Deps {
 	return injectors.Deps{
 		AWS: awsfault.Deps{Recorded: c.cloud.Place, Place: func(ctx context.Context, account, region string) (cloud.Place, error) {
 			return c.cloud.Listed(ctx, c.accounts(), account, region)
-		}},
+		}, Vault: c.vaultNeeds},
 		Host:  hostfault.Deps{Secret: c.secret, Files: c.files},
 		Proxy: proxyfault.Deps{Lease: c.settings.Lease.Std(), Proxies: c.proxies, Control: c.proxyControl},
 	}

@@ -38,26 +38,18 @@ func (c *Catalog) openVault(ctx context.Context, where mishap.Place) (vault.Stor
 
 // vaultStatements are what the vaults need of whoever injects or reverts.
 func (c *Catalog) vaultStatements() (all []mishap.Statement) {
+	for _, p := range c.Places() {
+		all = append(all, c.vaultNeeds(p)...)
+	}
+	return all
+}
+
+// vaultNeeds is what the vault of a place needs; nothing if there is none.
+func (c *Catalog) vaultNeeds(at mishap.Place) []mishap.Statement {
 	if c.Vaults() == nil {
 		return nil
 	}
-	key := c.settings.VaultKey
-	for _, p := range c.Places() {
-		all = append(all, mishap.Statement{Actions: cloud.VaultActions(), Resources: []string{fmt.Sprintf("arn:aws:ssm:%s:%s:parameter%s/*", p.Region, p.Account, c.settings.Vault)}})
-		if key == "" {
-			continue // the account's own lets everybody in it who may use parameters
-		}
-		use := mishap.Statement{Actions: []string{"kms:Encrypt", "kms:Decrypt"}, Resources: []string{key}}
-		switch {
-		case strings.HasPrefix(key, "alias/"):
-			use.Resources = []string{fmt.Sprintf("arn:aws:kms:%s:%s:key/*", p.Region, p.Account)}
-			use.Conditions = map[string]map[string][]string{"ForAnyValue:StringEquals": {"kms:ResourceAliases": {key}}}
-		case !strings.HasPrefix(key, "arn:"):
-			use.Resources = []string{fmt.Sprintf("arn:aws:kms:%s:%s:key/%s", p.Region, p.Account, key)}
-		}
-		all = append(all, use)
-	}
-	return all
+	return cloud.VaultNeeds(at, c.settings.Vault, c.settings.VaultKey)
 }
 
 // vaultKeys are the keys of the vaults, as far as the settings say which those are.

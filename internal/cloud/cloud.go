@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -133,4 +134,14 @@ func anotherAccount(at At, account string) error {
 	}
 	return mishap.WithHint(fmt.Errorf("the credentials are for account %s, not %s", account, at.Account),
 		"use credentials for account "+at.Account+", or give it a `role` under `accounts` in the settings")
+}
+
+// Partition is the part of AWS that a region is in.
+func Partition(region string) string {
+	for prefix, p := range map[string]string{"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b", "eusc-": "aws-eusc"} {
+		if strings.HasPrefix(region, prefix) {
+			return p
+		}
+	}
+	return "aws"
 }

@@ -120,8 +120,30 @@ func (p *Parameters) item(one types.Parameter) vault.Item {
 	}
 }
 
-// VaultActions are what the credentials must allow on the parameters of a vault.
-func VaultActions() []string {
+// VaultNeeds is what the credentials must allow in a place for its vault: the
+// parameters below the path, and the key if it is not the account's own, which lets
+// everybody in the account who may use parameters.
+func VaultNeeds(at mishap.Place, path, key string) []mishap.Statement {
+	arn := func(service, resource string) string {
+		return fmt.Sprintf("arn:%s:%s:%s:%s:%s", Partition(at.Region), service, at.Region, at.Account, resource)
+	}
+	all := []mishap.Statement{{Actions: vaultActions(), Resources: []string{arn("ssm", "parameter"+path+"/*")}}}
+	if key == "" {
+		return all
+	}
+	use := mishap.Statement{Actions: []string{"kms:Encrypt", "kms:Decrypt"}, Resources: []string{key}}
+	switch {
+	case strings.HasPrefix(key, "alias/"):
+		use.Resources = []string{arn("kms", "key/*")}
+		use.Conditions = map[string]map[string][]string{"ForAnyValue:StringEquals": {"kms:ResourceAliases": {key}}}
+	case !strings.HasPrefix(key, "arn:"):
+		use.Resources = []string{arn("kms", "key/"+key)}
+	}
+	return append(all, use)
+}
+
+// vaultActions are those on the parameters.
+func vaultActions() []string {
 	return []string{"ssm:PutParameter", "ssm:DeleteParameters", "ssm:GetParameter", "ssm:GetParametersByPath"}
 }
 
@@ -144,7 +166,8 @@ func (p *Parameters) hint(err error) string {
 	case strings.HasPrefix(code, "InvalidKeyId"), strings.Contains(words, "kms:"), strings.Contains(words, "KMS"):
 		return "the key " + cmp.Or(p.key, "alias/aws/ssm") + " must be there and enabled, and allow kms:Encrypt and kms:Decrypt; or choose another with `vaultKey`"
 	case denied(code) && !policy.MatchString(words) || denied(code) && strings.Contains(words, "no identity-based policy"):
-		return fmt.Sprintf("grant %s on arn:aws:ssm:%s:%s:parameter%s/*", strings.Join(VaultActions(), ", "), p.place.Region, p.place.Account, p.path)
+		need := VaultNeeds(mishap.Place{Account: p.place.Account, Region: p.place.Region}, p.path, "")[0]
+		return fmt.Sprintf("grant %s on %s", strings.Join(need.Actions, ", "), need.Resources[0])
 	case code == "ParameterLimitExceeded":
 		return "this region has as many parameters as its quota: remove some, or ask AWS for more; `mishap sweep` removes what lost runs left"
 	case Throttled(err):

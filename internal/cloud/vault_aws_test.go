@@ -92,7 +92,8 @@ func TestARunOnAHundredInstancesIsNeverThrottledByParameterStore(t *testing.T) {
 }
 
 func TestTheActionsOfAVaultAreWhatItNeedsAndWithoutOneNothingIsHeld(t *testing.T) {
-	all := cloud.VaultActions()
+	needs := cloud.VaultNeeds(mishap.Place{Account: here().Account, Region: here().Region}, "/mishap", "")[0]
+	all := needs.Actions
 	for _, without := range append([]string{""}, all...) {
 		synctest.Test(t, func(t *testing.T) {
 			c := awsfake.New(awsfake.Settings{})
@@ -101,7 +102,7 @@ func TestTheActionsOfAVaultAreWhatItNeedsAndWithoutOneNothingIsHeld(t *testing.T
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.AddRole(here().Account, "mishap", "", map[string]string{"vault": `{"Statement": {"Effect": "Allow", "Action": ` + string(actions) + `, "Resource": "arn:aws:ssm:eu-west-1:111111111111:parameter/mishap/*"}}`}, nil)
+			c.AddRole(here().Account, "mishap", "", map[string]string{"vault": `{"Statement": {"Effect": "Allow", "Action": ` + string(actions) + `, "Resource": "` + needs.Resources[0] + `"}}`}, nil)
 			v := vaults(c, c.Key(here().Account, "role/mishap"))
 			k := v.Keep("run1")
 			err = k.Hold(t.Context(), injections("run1", 2))
