@@ -25,7 +25,7 @@ func asgUnhealthy() fault[target.NoParams] {
 			class:    mishap.SelfRecovering, settles: time.Minute, revertTakes: 30 * time.Minute,
 			do:   []allow{reading("ec2:DescribeInstances", "autoscaling:DescribeAutoScalingInstances", "autoscaling:DescribeAutoScalingGroups"), {actions: []string{"autoscaling:SetInstanceHealth"}, on: "arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:*"}},
 			undo: []allow{reading("autoscaling:DescribeAutoScalingInstances")},
-			noun: "instance", kind: "ec2-instance", arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",
+			noun: "instance", kind: instanceKind, arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",
 			attribute: "health", normal: inService, injecting: "unhealthy", id: instanceID, idLike: "i-0123456789abcdef0",
 		},
 		find: func(ctx context.Context, c aws.Config, t targets, _ target.NoParams) (found []thing, err error) {

@@ -30,7 +30,7 @@ func ec2Reboot() fault[target.NoParams] {
 			class:    mishap.SelfRecovering, settles: 2 * time.Minute, revertTakes: 15 * time.Minute, dryRuns: []string{"ec2:RebootInstances"},
 			do:   []allow{reading("ec2:DescribeInstances", "ec2:DescribeInstanceStatus"), acting("ec2:RebootInstances", "ec2:GetConsoleOutput")},
 			undo: []allow{reading("ec2:DescribeInstances", "ec2:DescribeInstanceStatus"), acting("ec2:GetConsoleOutput")},
-			noun: "instance", kind: "ec2-instance", arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",
+			noun: "instance", kind: instanceKind, arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",
 			attribute: "state", normal: "running and ok", injecting: "rebooting", id: instanceID, idLike: "i-0123456789abcdef0",
 		},
 		find: func(ctx context.Context, c aws.Config, t targets, _ target.NoParams) (found []thing, err error) {

@@ -29,7 +29,7 @@ func ec2Stop() fault[target.NoParams] {
 			settles:  ec2Settles, revertTakes: 15 * time.Minute, dryRuns: []string{"ec2:StopInstances", "ec2:StartInstances"},
 			do:   []allow{reading("ec2:DescribeInstances", "ec2:DescribeInstanceAttribute"), acting("ec2:StopInstances")},
 			undo: []allow{reading("ec2:DescribeInstances"), acting("ec2:StartInstances")},
-			noun: "instance", kind: "ec2-instance", arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",
+			noun: "instance", kind: instanceKind, arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",
 			attribute: "state", normal: "running", injecting: "stopping", id: instanceID, idLike: "i-0123456789abcdef0",
 		},
 		find: func(ctx context.Context, c aws.Config, t targets, _ target.NoParams) (found []thing, err error) {

@@ -27,7 +27,7 @@ func ec2Terminate() fault[target.NoParams] {
 			class:    mishap.Irreversible, settles: ec2Settles, dryRuns: []string{"ec2:TerminateInstances"},
 			do:   []allow{reading("ec2:DescribeInstances", "ec2:DescribeInstanceAttribute"), acting("ec2:TerminateInstances")},
 			undo: []allow{reading("ec2:DescribeInstances")},
-			noun: "instance", kind: "ec2-instance", arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",
+			noun: "instance", kind: instanceKind, arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",
 			attribute: "state", normal: "running", injecting: "shutting-down", id: instanceID, idLike: "i-0123456789abcdef0",
 		},
 		find: func(ctx context.Context, c aws.Config, t targets, _ target.NoParams) (found []thing, err error) {

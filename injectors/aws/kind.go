@@ -39,7 +39,10 @@ func (f fault[With]) injectorKind(d Deps) mishap.InjectorKind {
 	if f.batch == 0 {
 		f.batch = defaultBatch
 	}
-	f.do = append(f.do, reading(identity), allow{actions: []string{simulate}, on: "arn:{partition}:iam::{account}:*"})
+	f.do = append(f.do, reading(identity), allow{actions: []string{simulate}, on: "arn:{partition}:iam::{account}:*", plan: true})
+	if f.kind == instanceKind {
+		f.do = append(f.do, allow{actions: []string{groupsRead, hooksRead}, on: "*", plan: true})
+	}
 	f.undo = append(f.undo, reading(identity))
 	return mishap.InjectorKind{
 		Kind:    mishap.Kind{Name: f.name, Summary: f.summary, Doc: f.doc, Params: none, Example: f.example},

@@ -16,6 +16,7 @@ func TestAPolicyOfAFileNamesWhatItsTargetsSayAndAsksForTheirTagsOnlyToInject(t *
 		return mishap.Statement{Actions: []string{"iam:SimulatePrincipalPolicy"}, Resources: on}
 	}
 	reads := mishap.Statement{Actions: []string{"ec2:DescribeInstances", "ec2:DescribeInstanceAttribute"}, Resources: []string{"*"}}
+	remains := mishap.Statement{Actions: []string{"autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeLifecycleHooks"}, Resources: []string{"*"}}
 	looks := mishap.Statement{Actions: []string{"ec2:DescribeInstances"}, Resources: []string{"*"}}
 	places := []mishap.Place{{Account: "111122223333", Region: "eu-west-1"}, {Account: "444455556666", Region: "cn-north-1"}}
 	tags := func(all map[string][]string) map[string]map[string][]string {
@@ -42,7 +43,7 @@ func TestAPolicyOfAFileNamesWhatItsTargetsSayAndAsksForTheirTagsOnlyToInject(t *
 				t.Fatal(err)
 			}
 			want := mishap.Permissions{
-				Inject: []mishap.Statement{reads, {Actions: []string{"ec2:StopInstances"}, Resources: c.on, Conditions: c.when}, identity, c.asks},
+				Inject: []mishap.Statement{reads, {Actions: []string{"ec2:StopInstances"}, Resources: c.on, Conditions: c.when}, identity, c.asks, remains},
 				Revert: []mishap.Statement{looks, {Actions: []string{"ec2:StartInstances"}, Resources: c.on}, identity},
 			}
 			if diff := cmp.Diff(want, got); diff != "" {

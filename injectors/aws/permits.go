@@ -14,6 +14,8 @@ type allow struct {
 	on string
 	// when is conditions by operator and key.
 	when map[string]map[string][]string
+	// plan is what only plans need, and can do without.
+	plan bool
 }
 
 // reading allows what reads only, which mostly knows no resources.

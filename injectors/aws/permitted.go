@@ -60,12 +60,15 @@ func (a about) permitted(ctx context.Context, p cloud.Place, here []thing, vault
 func (a about) questions(p cloud.Place, here []thing, vault []mishap.Statement) (all []question) {
 	var needs []allow
 	for _, need := range slices.Concat(a.do, a.undo, allows(vault)) {
+		if need.plan {
+			continue
+		}
 		at := slices.IndexFunc(needs, func(n allow) bool { return n.on == need.on && fmt.Sprint(n.when) == fmt.Sprint(need.when) })
 		if at < 0 {
 			at, needs = len(needs), append(needs, allow{on: need.on, when: need.when})
 		}
 		for _, action := range need.actions {
-			if action != identity && action != simulate && !slices.Contains(append(needs[at].actions, a.dryRuns...), action) {
+			if action != identity && !slices.Contains(append(needs[at].actions, a.dryRuns...), action) {
 				needs[at].actions = append(needs[at].actions, action)
 			}
 		}

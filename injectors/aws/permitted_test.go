@@ -84,6 +84,9 @@ func TestWithoutAnyOneOfAFaultsActionsAPlanSaysSo(t *testing.T) {
 					t.Errorf("with all of them: %v; %s", err, notes)
 				}
 				for _, action := range actions {
+					if slices.Contains(ofGroups, action) && (name != "asg-unhealthy" || action == ofGroups[1]) {
+						continue
+					}
 					c := awsfake.New(awsfake.Settings{})
 					notes, err := planned(t, name, c, asRole(c, policyOf(t, without(all, action))))
 					switch {
@@ -100,6 +103,40 @@ func TestWithoutAnyOneOfAFaultsActionsAPlanSaysSo(t *testing.T) {
 			})
 		})
 	}
+}
+
+// ofGroups is what plans alone ask of the groups of instances, and can do without.
+var ofGroups = []string{"autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeLifecycleHooks"}
+
+func TestAPlanSaysWhatAGroupKeepsOrThatItWasNotAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all, _ := needed(t, "ec2-stop")
+		for _, taken := range append([]string{""}, ofGroups...) {
+			c := awsfake.New(awsfake.Settings{})
+			c.AddGroup(c.Enter(here), "payments", 2, 3, 5, map[string]string{"mishap": "allow"}, awsfake.Doc{"_hooks": []awsfake.Doc{
+				{"LifecycleHookName": "drain", "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING", "HeartbeatTimeout": 300}}})
+			d := asRole(c, policyOf(t, without(all, taken)))()
+			injector, err := kind(d, "ec2-stop").New(fault("ec2-stop", map[string]any{"group": "payments", "pick": 1}, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, err := injector.Prepare(t.Context(), mishap.Request{Run: "plan", Fault: fault("ec2-stop", nil, nil)})
+			if err != nil || len(found) != 1 {
+				t.Fatalf("without %q: %d, %v", taken, len(found), err)
+			}
+			notes := strings.Join(found[0].Notes, "\n")
+			for want, is := range map[string]bool{
+				"payments keeps 2 of 3 members that are in service and healthy; its least size is 2": taken != ofGroups[0],
+				"waits for its lifecycle hook drain, up to 5m":                                       taken == "",
+				"not asked what remains of Auto Scaling group payments":                              taken == ofGroups[0],
+				"not asked whether Auto Scaling group payments has lifecycle hooks":                  taken == ofGroups[1],
+			} {
+				if strings.Contains(notes, want) != is {
+					t.Errorf("without %q, %t: %q; %s", taken, is, want, notes)
+				}
+			}
+		}
+	})
 }
 
 func TestAPlanSaysWhatItsVaultMayNotDo(t *testing.T) {

@@ -154,6 +154,9 @@ func (i *injector[With]) checked(ctx context.Context, req mishap.Request, chosen
 			return nil, err
 		}
 		notes = append(notes, said...)
+		if i.kind == instanceKind {
+			notes = append(notes, remaining(ctx, place.Config, here)...)
+		}
 		if err := place.Outlasts(ctx, i.over(req.Fault)); err != nil {
 			return nil, err
 		}

@@ -177,7 +177,7 @@ func TestPermissionsAreStatementsAboutTheTargets(t *testing.T) {
 	want := mishap.Permissions{
 		Inject: []mishap.Statement{{Actions: []string{"ec2:DescribeInstances", "ec2:DescribeInstanceAttribute"}, Resources: []string{"*"}},
 			{Actions: []string{"ec2:StopInstances"}, Resources: arns}, identity,
-			{Actions: []string{"iam:SimulatePrincipalPolicy"}, Resources: []string{"arn:aws:iam::111111111111:*"}}},
+			{Actions: []string{"iam:SimulatePrincipalPolicy"}, Resources: []string{"arn:aws:iam::111111111111:*"}}, {Actions: ofGroups, Resources: []string{"*"}}},
 		Revert: []mishap.Statement{{Actions: []string{"ec2:DescribeInstances"}, Resources: []string{"*"}}, {Actions: []string{"ec2:StartInstances"}, Resources: arns}, identity},
 	}
 	if diff := cmp.Diff(want, kind(fakeDeps(c), "ec2-stop").Permits(found)); diff != "" {
