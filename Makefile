@@ -23,7 +23,7 @@ install: ## install mishap into $$GOBIN
 	$(GO) install -trimpath -ldflags '$(LDFLAGS)' ./cmd/mishap
 
 test: build ## get what tests need (pinned, into .cache), then run all tests and checks
-	@set -e; bed=$$(.ci/testbed); eval "$$bed"; $(MAKE) --no-print-directory lint vet-all; MISHAP_PROGRAM=$(CURDIR)/bin/mishap $(GO) test -count=1 -parallel 6 ./...; $(MAKE) --no-print-directory race-core
+	@set -e; bed=$$(.ci/testbed); eval "$$bed"; $(MAKE) --no-print-directory lint vet-all; MISHAP_PROGRAM=$(CURDIR)/bin/mishap $(GO) test -count=1 -timeout 25m -parallel 6 ./...; $(MAKE) --no-print-directory race-core
 
 # What a run is made of, in goroutines that share it.
 race-core:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -60,16 +61,36 @@ func Parse(text string) (Policy, error) {
 	return p, nil
 }
 
+// read are the statements of policies that were read: most are asked all the time.
+var read = struct {
+	sync.Mutex
+	policies map[string]statements
+}{policies: map[string]statements{}}
+
+// parsed are the statements of a policy; none if it cannot be read.
+func parsed(text string) statements {
+	read.Lock()
+	defer read.Unlock()
+	all, is := read.policies[text]
+	if is {
+		return all
+	}
+	if p, err := Parse(text); err == nil {
+		all = p.Statement
+	}
+	if len(read.policies) >= 1000 {
+		clear(read.policies)
+	}
+	read.policies[text] = all
+	return all
+}
+
 // Judge says what the policies say together: a denial counts most. One that
 // cannot be read says nothing.
 func Judge(r Request, policies ...string) Decision {
 	said := Silent
 	for _, text := range policies {
-		p, err := Parse(text)
-		if err != nil {
-			continue
-		}
-		for _, s := range p.Statement {
+		for _, s := range parsed(text) {
 			switch {
 			case !s.covers(r):
 			case s.Effect == "Deny":
@@ -86,8 +107,7 @@ func Judge(r Request, policies ...string) Decision {
 // that the request does not tell, as the policy simulator lists them.
 func Missing(r Request, policies ...string) (keys []string) {
 	for _, text := range policies {
-		p, _ := Parse(text)
-		for _, s := range p.Statement {
+		for _, s := range parsed(text) {
 			if !s.concerns(r.Principals) || !s.on(r) {
 				continue
 			}
