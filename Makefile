@@ -93,7 +93,7 @@ check-differential: build ## ask difficult upstreams directly, through nginx and
 	  MISHAP_PROGRAM=$(CURDIR)/bin/mishap MISHAP_DIFFERENTIAL=full MISHAP_DIFFERENTIAL_TABLE=$$table $(GO) test -count=1 -timeout 30m ./internal/forward/differential || bad=1; \
 	  cat "$$table"; exit $${bad:-0}
 
-check-deploy: ## check the files of deploy/ against the schemas of what reads them
+check-deploy: ## check the files of deploy/ against the schemas of what reads them, and with actionlint
 	.ci/check-deploy
 
 check-container: ## build the image, and run it beside an application under a Docker Engine of its own

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"syscall"
 	"time"
 
-	"mishap"
 	"mishap/internal/plaintext"
-	"mishap/internal/report"
 )
 
 const (
@@ -187,17 +184,4 @@ func (c *cli) shown(run string, err error) error {
 		c.tell("mishap: the result could not be written: %v\nhint: `mishap report %s` shows it\n", u.error, run)
 	}
 	return nil
-}
-
-// openJUnit opens the file before anything runs, so that no result is lost to a
-// path that cannot be written.
-func openJUnit(path string) (func([]*mishap.Run) error, error) {
-	if path == "" {
-		return func([]*mishap.Run) error { return nil }, nil
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("write junit: %w", err)}
-	}
-	return func(runs []*mishap.Run) error { return errors.Join(report.JUnit(f, runs), f.Close()) }, nil
 }

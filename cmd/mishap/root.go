@@ -93,6 +93,7 @@ func (c *cli) fail(err error) {
 	if errors.As(err, &hinted) && hinted.Hint != "" {
 		c.tell("hint: %s\n", hinted.Hint)
 	}
+	note(c, "error", err)
 	c.outcome = mishap.Worst(c.outcome, outcomeOf(err))
 }
 

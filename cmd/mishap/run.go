@@ -20,18 +20,28 @@ import (
 	"mishap/internal/runner"
 )
 
+// runFlags are what `mishap run` is told besides what to run.
+type runFlags struct {
+	given        catalog.Given
+	chosen       choice
+	junit        string // a file
+	reports      string // a folder
+	noFault      bool
+	failFast     bool
+	allowRefused bool
+	override     string
+}
+
 func (c *cli) runCommand() *cobra.Command {
-	var given catalog.Given
-	var junit string
-	var noFault bool
-	var override string
+	var f runFlags
 	cmd := &cobra.Command{
 		Use:   "run FILE|DIR|plan.json|NAME…",
 		Short: "Run experiments and give verdicts",
 		Long: `Run experiments in path order, one at a time. What a crash left is reverted
-first. After deviated, inconclusive and refused runs the next one follows; after
-an internal error, a fault that is still in, and Ctrl-C none does. With --server
-it is the names of experiments that the server has in force.
+first. After deviated, inconclusive and refused runs the next one follows, but
+with --fail-fast; after an internal error, a fault that is still in, and Ctrl-C
+none does. Several runs end with a line for each. With --server it is the names
+of experiments that the server has in force.
 
 Limits, freezes, the window and the calendar of the settings bind it, and so
 does the lock of an experiment that deviated: refused, exit 5. --override WHY
@@ -39,19 +49,18 @@ runs it all the same, which is recorded in its journal and in the audit. Nothing
 overrides halt, protected targets, places that the settings do not list, and
 another run of its group.
 
+In a build, docs/ci.md: a JUnit report, a table and notes at the lines of files.
+
 Ctrl-C reverts; a second one lists what is still in; a third leaves that to the
 keepers and exits 6.` + "\n" + exitCodes,
-		Example: "  mishap run experiments/slow.yaml\n  mishap run experiments/ -o json\n  mishap run plan.json --junit report.xml",
+		Example: "  mishap run experiments/slow.yaml\n  mishap run experiments/ --tag service=checkout --fail-fast\n  mishap run plan.json --junit report.xml",
 		Args:    atLeast(1, "at least one file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch asked := cmd.Flags().Changed("override"); {
-			case asked && c.server != "":
-				return usageError{mishap.WithHint(errors.New("--override is for a run of this machine's ledger"), "a server's experiment is unlocked with `mishap unlock`")}
-			case asked && strings.TrimSpace(override) == "":
-				return usageError{mishap.WithHint(errors.New("--override takes a reason, for journal and audit"), "write --override 'why it is right to run it all the same'")}
+			if err := f.check(cmd, c.server); err != nil {
+				return err
 			}
 			if c.server != "" {
-				return c.runRemote(cmd.Context(), args, noFault)
+				return c.runRemote(cmd.Context(), args, f)
 			}
 			a, err := c.app()
 			if err != nil {
@@ -59,32 +68,59 @@ keepers and exits 6.` + "\n" + exitCodes,
 			}
 			defer a.Close()
 			c.nameExposed(a)
-			jobs, err := c.jobs(cmd.Context(), a, args, given, noFault)
+			jobs, err := c.jobs(cmd.Context(), a, args, f)
 			if err != nil {
 				return err
 			}
-			write, err := openJUnit(junit)
+			papers, err := openPapers(f)
 			if err != nil {
 				return err
 			}
-			runs, err := c.runAll(cmd.Context(), a, overridden(jobs, override))
-			return errors.Join(err, write(runs))
+			suite, err := c.runAll(cmd.Context(), a, overridden(jobs, f.override), f)
+			written := papers.write(suite, func(run string) ([]mishap.Entry, error) { return a.Journal(cmd.Context(), run) })
+			return errors.Join(err, written, conclude(c, suite))
 		},
 	}
-	givenFlags(cmd, &given)
-	cmd.Flags().BoolVar(&noFault, "no-fault", false, "leave the faults out (A/A): shows how often the arms are told apart without one")
-	cmd.Flags().StringVar(&override, "override", "", "run in spite of a lock, a limit, a freeze, or the window or calendar of the settings; why, for the journal and the audit")
+	f.add(cmd)
 	cmd.Flags().BoolVar(&c.plain, "plain", false, "a line per change, also on a terminal; good for screen readers")
-	cmd.Flags().StringVar(&junit, "junit", "", "also write a JUnit report to this file")
 	return cmd
 }
 
+func (f *runFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	givenFlags(cmd, &f.given)
+	flags.StringArrayVar(&f.chosen.tags, "tag", nil, "only experiments with this tag, KEY=VALUE or KEY; all of them if repeated")
+	flags.StringArrayVar(&f.chosen.owners, "owner", nil, "only experiments of this owner; of any of them if repeated")
+	flags.BoolVar(&f.failFast, "fail-fast", false, "begin no other run after one that is not held")
+	flags.BoolVar(&f.allowRefused, "allow-refused", false, "a run that is refused is no failure: exit 0 if nothing else is, and skipped in JUnit")
+	flags.BoolVar(&f.noFault, "no-fault", false, "leave the faults out (A/A): shows how often the arms are told apart without one")
+	flags.StringVar(&f.override, "override", "", "run in spite of a lock, a limit, a freeze, or the window or calendar of the settings; why, for the journal and the audit")
+	flags.StringVar(&f.junit, "junit", "", "also write a JUnit report to this file")
+	flags.StringVar(&f.reports, "reports", "", "also write junit.xml and a page of each run to this folder")
+}
+
+// check refuses flags that would be ignored.
+func (f *runFlags) check(cmd *cobra.Command, server string) error {
+	switch asked := cmd.Flags().Changed("override"); {
+	case asked && server != "":
+		return usageError{mishap.WithHint(errors.New("--override is for a run of this machine's ledger"), "a server's experiment is unlocked with `mishap unlock`")}
+	case asked && strings.TrimSpace(f.override) == "":
+		return usageError{mishap.WithHint(errors.New("--override takes a reason, for journal and audit"), "write --override 'why it is right to run it all the same'")}
+	case server != "" && !f.chosen.all():
+		return usageError{mishap.WithHint(errors.New("--tag and --owner choose among files"), "with --server, give the names of experiments")}
+	}
+	return nil
+}
+
 // job runs one experiment or pinned plan.
-type job func(context.Context, engine.RunOptions) (*mishap.Run, error)
+type job struct {
+	of  mishap.Experiment
+	run func(context.Context, engine.RunOptions) (*mishap.Run, error)
+}
 
 // jobs reads everything before anything runs: one invalid file among many, and
 // nothing does.
-func (c *cli) jobs(ctx context.Context, a *app.App, args []string, given catalog.Given, noFault bool) ([]job, error) {
+func (c *cli) jobs(ctx context.Context, a *app.App, args []string, f runFlags) ([]job, error) {
 	var all []job
 	var files []string
 	for _, path := range args {
@@ -96,25 +132,24 @@ func (c *cli) jobs(ctx context.Context, a *app.App, args []string, given catalog
 		if err != nil {
 			return nil, err
 		}
-		if noFault {
+		if f.noFault {
 			return nil, usageError{errors.New("--no-fault makes a plan of its own: give the experiment, not a plan")}
 		}
-		all = append(all, func(ctx context.Context, o engine.RunOptions) (*mishap.Run, error) { return a.RunPinned(ctx, plan, o) })
+		all = append(all, job{plan.Experiment, func(ctx context.Context, o engine.RunOptions) (*mishap.Run, error) { return a.RunPinned(ctx, plan, o) }})
 	}
-	if files == nil {
-		return all, nil
+	if files != nil {
+		experiments, err := a.Load(ctx, files, f.given, true)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range experiments {
+			all = append(all, job{e, func(ctx context.Context, o engine.RunOptions) (*mishap.Run, error) {
+				o.NoFault = f.noFault
+				return a.Run(ctx, e, o)
+			}})
+		}
 	}
-	experiments, err := a.Load(ctx, files, given, true)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range experiments {
-		all = append(all, func(ctx context.Context, o engine.RunOptions) (*mishap.Run, error) {
-			o.NoFault = noFault
-			return a.Run(ctx, e, o)
-		})
-	}
-	return all, nil
+	return chosen(all, f.chosen)
 }
 
 // overridden makes the jobs run in spite of the rules of the settings, if there is
@@ -125,71 +160,60 @@ func overridden(jobs []job, reason string) []job {
 	}
 	var all []job
 	for _, one := range jobs {
-		all = append(all, func(ctx context.Context, o engine.RunOptions) (*mishap.Run, error) {
+		all = append(all, job{one.of, func(ctx context.Context, o engine.RunOptions) (*mishap.Run, error) {
 			o.Override = &mishap.Override{By: whoami(), Reason: reason}
-			return one(ctx, o)
-		})
+			return one.run(ctx, o)
+		}})
 	}
 	return all
 }
 
 // runAll mends, then runs one job after another.
-func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job) ([]*mishap.Run, error) {
+func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job, f runFlags) (report.Suite, error) {
 	end := a.Aiding(ctx, "") // before the ledger is asked for anything
 	c.nameLeftovers(ctx, a)
 	end()
+	none := notRun(jobs, f, "something else was to be mended first")
 	if _, err := c.mend(ctx, a, "", engine.RunOptions{FromUndo: func(line string) { c.tell("mishap: %s\n", line) }}); err != nil {
-		return nil, err
+		return none, err
 	}
 	if err := a.Blocked(nil); err != nil { // by what cannot even be told what it was about
-		return nil, err
+		return none, err
 	}
 	if c.outcome == mishap.OutcomeStillIn {
-		return nil, mishap.WithHint(errors.New("nothing was run: what a lost run left is still in"), "`mishap status` shows it; `mishap revert` tries again, or settles it")
+		return none, mishap.WithHint(errors.New("nothing was run: what a lost run left is still in"), "`mishap status` shows it; `mishap revert` tries again, or settles it")
 	}
 	select {
 	case <-c.asked: // to stop, while something was mended
 		c.outcome = mishap.Worst(c.outcome, mishap.OutcomeInterrupted)
-		return nil, nil
+		return none, nil
 	default:
 	}
-	var runs []*mishap.Run
-	for _, one := range jobs {
-		if c.interrupted.Load() {
-			c.outcome = mishap.Worst(c.outcome, mishap.OutcomeInterrupted)
-			return runs, nil
-		}
-		run, err := c.runOne(ctx, one, a.Where())
-		if run != nil {
-			runs = append(runs, run)
-		}
-		if err != nil {
-			return runs, err
-		}
-		outcome := mishap.OutcomeOf(run)
-		c.outcome = mishap.Worst(c.outcome, outcome)
-		switch outcome {
-		case mishap.OutcomeInternal, mishap.OutcomeStillIn, mishap.OutcomeInterrupted:
-			return runs, nil
-		}
-	}
-	return runs, nil
+	return each(c, jobs, f, func(one job) (*mishap.Run, error) { return c.runOne(ctx, one.run, a.Where()) })
 }
 
 // runRemote asks a server for runs of experiments that it has in force, and
 // follows each to its end. Ctrl-C aborts the run there.
-func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error {
+func (c *cli) runRemote(ctx context.Context, names []string, f runFlags) error {
 	r, err := api.NewClient(c.server)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
+	papers, err := openPapers(f)
+	if err != nil {
+		return err
+	}
+	var jobs []job
 	for _, name := range names {
-		id, err := r.Start(ctx, api.StartRequest{Experiment: name, NoFault: noFault}, whoami())
+		jobs = append(jobs, job{of: mishap.Experiment{Name: name}})
+	}
+	suite, err := each(c, jobs, f, func(one job) (*mishap.Run, error) {
+		id, err := r.Start(ctx, api.StartRequest{Experiment: one.of.Name, NoFault: f.noFault}, whoami())
 		if err != nil {
-			return err
+			return nil, err
 		}
-		run, err := c.runOne(ctx, func(ctx context.Context, o engine.RunOptions) (*mishap.Run, error) {
+		return c.runOne(ctx, func(ctx context.Context, o engine.RunOptions) (*mishap.Run, error) {
 			over := make(chan struct{})
 			defer close(over)
 			go func() {
@@ -203,16 +227,13 @@ func (c *cli) runRemote(ctx context.Context, names []string, noFault bool) error
 			}()
 			return r.Follow(ctx, id, o.Seen)
 		}, "")
-		if err != nil {
-			return err // which says whether anything may be in
-		}
-		c.outcome = mishap.Worst(c.outcome, mishap.OutcomeOf(run))
-	}
-	return nil
+	})
+	written := papers.write(suite, func(run string) ([]mishap.Entry, error) { return r.Journal(ctx, run) })
+	return errors.Join(err, written, conclude(c, suite)) // the first says whether anything may be in
 }
 
 // runOne follows one run to its end and prints its result.
-func (c *cli) runOne(ctx context.Context, one job, where string) (*mishap.Run, error) {
+func (c *cli) runOne(ctx context.Context, one func(context.Context, engine.RunOptions) (*mishap.Run, error), where string) (*mishap.Run, error) {
 	view := c.view()
 	ctx, stops, done := c.stoppable(ctx, "run", view)
 	run, err := one(ctx, engine.RunOptions{Seen: c.follow(view), Stops: stops})

@@ -34,6 +34,7 @@ warning; the exit code does not change.` + "\n" + exitCodes,
 				return err
 			}
 			list, warnings, err := a.Validate(cmd.Context(), args, given)
+			note(c, "warning", warnings)
 			for _, w := range warnings {
 				if w.Msg = "warning: " + w.Msg; !c.json() || err != nil {
 					fmt.Fprintln(c.err, w)

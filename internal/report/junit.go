@@ -48,25 +48,50 @@ type junitCDATA struct {
 	Text string `xml:",cdata"`
 }
 
-// JUnit writes runs as a test suite: held passes, deviated is a failure,
-// refused is skipped, and everything else an error: inconclusive, stranded, not
-// over, or ended because mishap itself failed.
-func JUnit(w io.Writer, runs []*mishap.Run) error {
-	suite := junitSuite{Name: "mishap", Tests: len(runs), Cases: []junitCase{}}
+// Suite is several runs, as whoever started them looks at them.
+type Suite struct {
+	Runs         []*mishap.Run
+	NotRun       []mishap.Experiment // that were to run too
+	Why          string              // they did not
+	AllowRefused bool                // a run that was refused is no failure
+}
+
+// Passes reports whether a run of the suite keeps it from failing.
+func (s Suite) Passes(r *mishap.Run) bool {
+	outcome := mishap.OutcomeOf(r)
+	return outcome == mishap.OutcomeHeld || s.AllowRefused && outcome == mishap.OutcomeRefused
+}
+
+// JUnit writes runs as a test suite, in which no run may be refused.
+func JUnit(w io.Writer, runs []*mishap.Run) error { return Suite{Runs: runs}.JUnit(w) }
+
+// JUnit writes the runs as a test suite: held passes, deviated is a failure, and
+// everything else an error: refused, inconclusive, stranded, not over, or ended
+// because mishap itself failed. Skipped is what did not run, and what was refused
+// if that is allowed.
+func (s Suite) JUnit(w io.Writer) error {
+	suite := junitSuite{Name: "mishap", Tests: len(s.Runs) + len(s.NotRun), Cases: []junitCase{}}
 	var total time.Duration
-	for _, r := range runs {
+	for _, r := range s.Runs {
 		var took time.Duration
 		if !r.EndedAt.IsZero() {
 			took = words.Between(r.PlannedAt, r.EndedAt)
 		}
 		total += took
-		c := junitCase{Name: words.Clean(r.Plan.Experiment.Name), Class: words.Clean(r.Plan.Experiment.Group), Time: seconds(took), Properties: properties(r)}
-		suite.count(&c, r)
+		c := newCase(r.Plan.Experiment, took)
+		c.Properties = properties(r)
+		suite.count(&c, r, s.AllowRefused)
 		var text bytes.Buffer
 		if err := Text(&text, r); err != nil {
 			return err
 		}
 		c.Out.Text = text.String()
+		suite.Cases = append(suite.Cases, c)
+	}
+	for _, e := range s.NotRun {
+		c := newCase(e, 0)
+		c.Skipped = &junitWhy{Message: words.Clean("not run: " + s.Why)}
+		suite.Skipped++
 		suite.Cases = append(suite.Cases, c)
 	}
 	suite.Time = seconds(total)
@@ -76,6 +101,10 @@ func JUnit(w io.Writer, runs []*mishap.Run) error {
 	}
 	_, err = fmt.Fprintf(w, "%s%s\n", xml.Header, out)
 	return err
+}
+
+func newCase(e mishap.Experiment, took time.Duration) junitCase {
+	return junitCase{Name: words.Clean(e.Name), Class: words.Clean(e.Group), Time: seconds(took)}
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
@@ -101,7 +130,7 @@ func properties(r *mishap.Run) []junitProperty {
 }
 
 // count classifies the run and counts it.
-func (s *junitSuite) count(c *junitCase, r *mishap.Run) {
+func (s *junitSuite) count(c *junitCase, r *mishap.Run, allowRefused bool) {
 	verdict, reason := mishap.Judge(r)
 	outcome := mishap.OutcomeOf(r)
 	switch {
@@ -109,9 +138,12 @@ func (s *junitSuite) count(c *junitCase, r *mishap.Run) {
 	case verdict == mishap.Deviated:
 		c.Failure = &junitWhy{Message: words.Clean(reason), Type: string(verdict)}
 		s.Failures++
-	case r.State == mishap.Refused && outcome != mishap.OutcomeInternal:
+	case outcome == mishap.OutcomeRefused && allowRefused:
 		c.Skipped = &junitWhy{Message: words.Clean(reason)}
 		s.Skipped++
+	case outcome == mishap.OutcomeRefused:
+		c.Error = &junitWhy{Message: words.Clean(reason), Type: string(mishap.Refused)}
+		s.Errors++
 	case verdict == mishap.Inconclusive:
 		c.Error = &junitWhy{Message: words.Clean(reason), Type: string(verdict)}
 		s.Errors++

@@ -105,7 +105,7 @@ func TestJUnitCountsWhatIsNotHeld(t *testing.T) {
 	all["attacked"] = reporttest.Attacked(t)
 	for name, want := range map[string][3]int{
 		"held": {0, 0, 0}, "deviated": {1, 0, 0}, "no-effect": {0, 1, 0}, "stranded": {0, 1, 0}, "settled": {0, 1, 0},
-		"crash-resumed": {0, 1, 0}, "holding": {0, 1, 0}, "refused": {0, 0, 1}, "attacked": {0, 1, 0},
+		"crash-resumed": {0, 1, 0}, "holding": {0, 1, 0}, "refused": {0, 1, 0}, "attacked": {0, 1, 0},
 	} {
 		run := all[name].Run(t)
 		var out bytes.Buffer
@@ -125,9 +125,6 @@ func TestJUnitCountsWhatIsNotHeld(t *testing.T) {
 		if have != want {
 			t.Errorf("%s: failure, error, skipped = %v, want %v", name, have, want)
 		}
-		if c.Skipped != nil && !strings.Contains(c.Skipped.Message, "it is Monday 10:00") {
-			t.Errorf("%s: skipped because of %q", name, c.Skipped.Message)
-		}
 		if c.Out != reporttest.Text(t, run) {
 			t.Errorf("%s: system-out is not the text report: %s", name, cmp.Diff(reporttest.Text(t, run), c.Out))
 		}
@@ -141,13 +138,38 @@ func some[T any](p *T) int {
 	return 1
 }
 
+// A build that reads JUnit alone is red for what was refused, unless it says that
+// this is no failure; and it sees what did not run.
+func TestWhatWasRefusedIsAnErrorUnlessThatIsAllowed(t *testing.T) {
+	all := reporttest.Stories()
+	runs := []*mishap.Run{all["held"].Run(t), all["refused"].Run(t)}
+	for allowed, want := range map[bool]string{
+		false: `tests="3" failures="0" errors="1" skipped="1"`,
+		true:  `tests="3" failures="0" errors="0" skipped="2"`,
+	} {
+		s := report.Suite{Runs: runs, NotRun: []mishap.Experiment{{Name: "later"}}, Why: "it was interrupted", AllowRefused: allowed}
+		var out bytes.Buffer
+		if err := s.JUnit(&out); err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range []string{want, "it is Monday 10:00", `<skipped message="not run: it was interrupted">`} {
+			if !strings.Contains(out.String(), part) {
+				t.Errorf("allowed %t: no %s in\n%s", allowed, part, out.String())
+			}
+		}
+		if s.Passes(runs[1]) != allowed || !s.Passes(runs[0]) {
+			t.Errorf("allowed %t: held passes %t, refused passes %t", allowed, s.Passes(runs[0]), s.Passes(runs[1]))
+		}
+	}
+}
+
 func TestJUnitOfManyRunsAddsUp(t *testing.T) {
 	all := reporttest.Stories()
 	var out bytes.Buffer
 	if err := report.JUnit(&out, []*mishap.Run{all["held"].Run(t), all["refused"].Run(t), all["deviated"].Run(t), all["stranded"].Run(t)}); err != nil {
 		t.Fatal(err)
 	}
-	if want := `<testsuite name="mishap" tests="4" failures="1" errors="1" skipped="1"`; !strings.Contains(out.String(), want) {
+	if want := `<testsuite name="mishap" tests="4" failures="1" errors="2" skipped="0"`; !strings.Contains(out.String(), want) {
 		t.Errorf("no %s in\n%.200s", want, out.String())
 	}
 	out.Reset()
