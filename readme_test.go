@@ -9,18 +9,22 @@ import (
 	"testing"
 )
 
-func TestReadmeNamesTestsThatExist(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
+func TestGuaranteesNameTestsThatExist(t *testing.T) {
+	var guarantees []byte
+	for _, page := range []string{"README.md", "docs/guarantees.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		guarantees = append(guarantees, text...)
 	}
 	sources, err := exec.Command("grep", "-rhoE", "--include=*_test.go", "^func Test[A-Za-z0-9]+", ".").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := regexp.MustCompile("`(Test[A-Za-z0-9]+)(?:/([a-z]+))?`").FindAllStringSubmatch(string(readme), -1)
-	if len(named) < 10 {
-		t.Fatalf("the README names only %d tests", len(named))
+	named := regexp.MustCompile("`(Test[A-Za-z0-9]+)(?:/([a-z]+))?`").FindAllStringSubmatch(string(guarantees), -1)
+	if len(named) < 100 {
+		t.Fatalf("the pages name only %d tests", len(named))
 	}
 	for _, n := range named {
 		if !strings.Contains(string(sources), "func "+n[1]+"\n") {
