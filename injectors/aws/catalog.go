@@ -10,6 +10,7 @@ func Catalog(d Deps) []mishap.InjectorKind {
 		asgUnhealthy().injectorKind(d),
 		lambdaThrottle().injectorKind(d),
 		sqsDeny().injectorKind(d),
+		s3Deny().injectorKind(d),
 		dynamodbDeny().injectorKind(d),
 		kinesisDeny().injectorKind(d),
 		iamDeny().injectorKind(d),

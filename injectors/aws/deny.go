@@ -28,9 +28,12 @@ type denying struct {
 	limit      int                       // bytes of a policy
 	statements int                       // at most; 0: any number
 
-	get func(ctx context.Context, c aws.Config, id, arn string) (policied, error)
-	put func(ctx context.Context, c aws.Config, id, arn string, p policied) error // an empty text takes the policy away
+	get func(ctx context.Context, c aws.Config, of owned) (policied, error)
+	put func(ctx context.Context, c aws.Config, of owned, p policied) error // an empty text takes the policy away
 }
+
+// owned is a resource that has a policy, and the account that it is in.
+type owned struct{ id, arn, account string }
 
 // policied is how a resource is.
 type policied struct {
@@ -51,7 +54,7 @@ func (d denying) fault() fault[denyWith] {
 		find: func(ctx context.Context, c aws.Config, t targets, with denyWith) ([]thing, error) {
 			found, err := d.tagged(ctx, c, t, d.resources)
 			return lookedAt(found, err, func(one *thing) error {
-				p, err := d.get(ctx, c, one.id, one.arn)
+				p, err := d.get(ctx, c, owned{one.id, one.arn, t.Account})
 				if one.now = (look{normal, d.normal}); p.gone {
 					one.now = look{gone, "deleted"}
 				}
@@ -60,17 +63,17 @@ func (d denying) fault() fault[denyWith] {
 			})
 		},
 		inject: each(func(ctx context.Context, c aws.Config, on recorded[denyWith]) error {
-			p, err := d.get(ctx, c, on.id, on.arn)
+			p, err := d.get(ctx, c, owned{on.id, on.arn, on.account})
 			if err == nil {
 				p.text, err = d.denied(p, on)
 			}
 			if err != nil {
 				return err
 			}
-			return d.put(ctx, c, on.id, on.arn, p)
+			return d.put(ctx, c, owned{on.id, on.arn, on.account}, p)
 		}),
 		revert: each(func(ctx context.Context, c aws.Config, on recorded[denyWith]) error {
-			p, err := d.get(ctx, c, on.id, on.arn)
+			p, err := d.get(ctx, c, owned{on.id, on.arn, on.account})
 			if err != nil || p.gone {
 				return err
 			}
@@ -81,10 +84,10 @@ func (d denying) fault() fault[denyWith] {
 			if p.text, err = policy.text(); err != nil {
 				return err
 			}
-			return d.put(ctx, c, on.id, on.arn, p)
+			return d.put(ctx, c, owned{on.id, on.arn, on.account}, p)
 		}),
 		read: lookEach(func(ctx context.Context, c aws.Config, on recorded[denyWith]) (look, error) {
-			p, err := d.get(ctx, c, on.id, on.arn)
+			p, err := d.get(ctx, c, owned{on.id, on.arn, on.account})
 			if err != nil || p.gone {
 				return look{gone, "deleted"}, err
 			}

@@ -30,20 +30,20 @@ func dynamodbDeny() fault[denyWith] {
 		resources: "dynamodb:table", limit: 20480,
 		actions: dynamodbActions(),
 		covers:  func(arn string) []string { return []string{arn, arn + "/index/*"} },
-		get: func(ctx context.Context, c aws.Config, id, arn string) (policied, error) {
-			out, err := dynamodb.NewFromConfig(c).GetResourcePolicy(ctx, &dynamodb.GetResourcePolicyInput{ResourceArn: aws.String(arn)})
+		get: func(ctx context.Context, c aws.Config, of owned) (policied, error) {
+			out, err := dynamodb.NewFromConfig(c).GetResourcePolicy(ctx, &dynamodb.GetResourcePolicyInput{ResourceArn: aws.String(of.arn)})
 			if err != nil {
-				return policied{gone: cloud.Code(err) == noTable, revision: "NO_POLICY"}, cloud.Failed("read the policy of table "+id, err, noTable, noPolicy)
+				return policied{gone: cloud.Code(err) == noTable, revision: "NO_POLICY"}, cloud.Failed("read the policy of table "+of.id, err, noTable, noPolicy)
 			}
 			return policied{text: aws.ToString(out.Policy), revision: aws.ToString(out.RevisionId)}, nil
 		},
-		put: func(ctx context.Context, c aws.Config, id, arn string, p policied) (err error) {
+		put: func(ctx context.Context, c aws.Config, of owned, p policied) (err error) {
 			if p.text == "" {
-				_, err = dynamodb.NewFromConfig(c).DeleteResourcePolicy(ctx, &dynamodb.DeleteResourcePolicyInput{ResourceArn: aws.String(arn), ExpectedRevisionId: aws.String(p.revision)})
+				_, err = dynamodb.NewFromConfig(c).DeleteResourcePolicy(ctx, &dynamodb.DeleteResourcePolicyInput{ResourceArn: aws.String(of.arn), ExpectedRevisionId: aws.String(p.revision)})
 			} else {
-				_, err = dynamodb.NewFromConfig(c).PutResourcePolicy(ctx, &dynamodb.PutResourcePolicyInput{ResourceArn: aws.String(arn), ExpectedRevisionId: aws.String(p.revision), Policy: aws.String(p.text)})
+				_, err = dynamodb.NewFromConfig(c).PutResourcePolicy(ctx, &dynamodb.PutResourcePolicyInput{ResourceArn: aws.String(of.arn), ExpectedRevisionId: aws.String(p.revision), Policy: aws.String(p.text)})
 			}
-			return cloud.Failed("write the policy of table "+id, err)
+			return cloud.Failed("write the policy of table "+of.id, err)
 		},
 	}.fault()
 }

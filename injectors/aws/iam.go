@@ -27,11 +27,10 @@ func newIAM(c aws.Config) *iam.Client { return iam.NewFromConfig(c) }
 // denied some.
 func dataActions() []string {
 	more := []string{
-		"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket",
 		"lambda:InvokeFunction", "sns:Publish", "events:PutEvents", "secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath",
 		"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "firehose:PutRecord", "firehose:PutRecordBatch", "ses:SendEmail", "states:StartExecution",
 	}
-	return slices.Concat(sqsActions(), dynamodbActions(), kinesisActions(), more)
+	return slices.Concat(sqsActions(), s3Actions(), dynamodbActions(), kinesisActions(), more)
 }
 
 // findRoles lists the roles that may be meant, with their tags.

@@ -28,26 +28,26 @@ func kinesisDeny() fault[denyWith] {
 		},
 		resources: "kinesis:stream", limit: 20480,
 		actions: kinesisActions(),
-		get: func(ctx context.Context, c aws.Config, id, arn string) (policied, error) {
-			out, err := kinesis.NewFromConfig(c).GetResourcePolicy(ctx, &kinesis.GetResourcePolicyInput{ResourceARN: aws.String(arn)})
+		get: func(ctx context.Context, c aws.Config, of owned) (policied, error) {
+			out, err := kinesis.NewFromConfig(c).GetResourcePolicy(ctx, &kinesis.GetResourcePolicyInput{ResourceARN: aws.String(of.arn)})
 			switch {
 			case err == nil && aws.ToString(out.Policy) != "{}":
 				return policied{text: aws.ToString(out.Policy)}, nil
 			case err == nil:
 				return policied{}, nil
 			case cloud.Code(err) != notFound:
-				return policied{}, cloud.Failed("read the policy of stream "+id, err)
+				return policied{}, cloud.Failed("read the policy of stream "+of.id, err)
 			}
-			_, err = kinesis.NewFromConfig(c).DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamARN: aws.String(arn)})
-			return policied{gone: cloud.Code(err) == notFound}, cloud.Failed("ask whether there is a stream "+id, err, notFound)
+			_, err = kinesis.NewFromConfig(c).DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamARN: aws.String(of.arn)})
+			return policied{gone: cloud.Code(err) == notFound}, cloud.Failed("ask whether there is a stream "+of.id, err, notFound)
 		},
-		put: func(ctx context.Context, c aws.Config, id, arn string, p policied) (err error) {
+		put: func(ctx context.Context, c aws.Config, of owned, p policied) (err error) {
 			if p.text == "" {
-				_, err = kinesis.NewFromConfig(c).DeleteResourcePolicy(ctx, &kinesis.DeleteResourcePolicyInput{ResourceARN: aws.String(arn)})
+				_, err = kinesis.NewFromConfig(c).DeleteResourcePolicy(ctx, &kinesis.DeleteResourcePolicyInput{ResourceARN: aws.String(of.arn)})
 			} else {
-				_, err = kinesis.NewFromConfig(c).PutResourcePolicy(ctx, &kinesis.PutResourcePolicyInput{ResourceARN: aws.String(arn), Policy: aws.String(p.text)})
+				_, err = kinesis.NewFromConfig(c).PutResourcePolicy(ctx, &kinesis.PutResourcePolicyInput{ResourceARN: aws.String(of.arn), Policy: aws.String(p.text)})
 			}
-			return cloud.Failed("write the policy of stream "+id, err)
+			return cloud.Failed("write the policy of stream "+of.id, err)
 		},
 	}.fault()
 }

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -27,7 +28,15 @@ func (a about) asked(t targets, places []mishap.Place) (all []mishap.Injection) 
 	}
 	for _, text := range t.ARNs {
 		_, account, region, _ := a.named(text)
-		standIn(text, mishap.Place{Account: account, Region: region})
+		if account != "" && region != "" {
+			standIn(text, mishap.Place{Account: account, Region: region})
+			continue
+		}
+		for _, at := range places { // of some kinds an ARN does not say all of it
+			if narrowed(&at.Account, cmp.Or(account, t.Account)) && narrowed(&at.Region, cmp.Or(region, t.Region)) {
+				standIn(text, at)
+			}
+		}
 	}
 	if len(t.ARNs) > 0 {
 		return all

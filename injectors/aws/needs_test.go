@@ -63,3 +63,22 @@ func TestAPolicyOfAFileWithAResourceGroupCoversLookingItUp(t *testing.T) {
 		t.Errorf("what reverts looks up no group: %v", actions)
 	}
 }
+
+// TestThePolicyOfAnARNThatSaysNoPlaceIsOfThoseThatAreListed is about buckets, whose
+// ARNs have neither account nor region.
+func TestThePolicyOfAnARNThatSaysNoPlaceIsOfThoseThatAreListed(t *testing.T) {
+	places := []mishap.Place{{Account: "111122223333", Region: "eu-west-1"}, {Account: "444455556666", Region: "eu-west-1"}}
+	f := fault("s3-deny", map[string]any{"arns": []string{"arn:aws:s3:::photos"}, "account": "444455556666"}, nil)
+	got, err := kind(aws.Deps{}, "s3-deny").Needs(f, places, map[string]string{"mishap": "allow"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var on []string
+	for _, s := range got.Inject {
+		on = append(on, s.Resources...)
+	}
+	want := []string{"*", "arn:aws:s3:::photos", "*", "arn:aws:iam::444455556666:*"}
+	if diff := cmp.Diff(want, on); diff != "" {
+		t.Error(diff)
+	}
+}

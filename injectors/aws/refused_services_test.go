@@ -20,6 +20,8 @@ func TestWhatAServiceWouldNotTakeIsSaidBeforehand(t *testing.T) {
 	}{
 		"all is reserved":              {"lambda-throttle", asTried, `{"concurrency": 500}`, "leaves 0 concurrent calls", "lower `concurrency`"},
 		"a policy that is nearly full": {"sqs-deny", spoilEach(awsfake.Queue, policyIs(policyOfSize(8000))), "", "bytes, and with one statement more", "shorten the policy"},
+		"a bucket's policy that is nearly full": {"s3-deny", spoilEach(awsfake.Bucket, policyIs(policyOfSize(20300))), "",
+			"bytes, and with one statement more", "shorten the policy"},
 		"statements that are too many": {"sqs-deny", spoilEach(awsfake.Queue, policyIs(`{"Statement": [`+strings.Repeat(`{"Effect": "Deny", "Action": "sqs:*"},`, 19)+`{}]}`)), "",
 			"has 20 statements already", "join some of its statements"},
 		"a group that replaces nobody": {"asg-unhealthy", spoilEach(awsfake.Group, func(d awsfake.Doc) { maps.Copy(d, suspended("Terminate")) }), "",

@@ -31,17 +31,17 @@ func sqsDeny() fault[denyWith] {
 		},
 		resources: "sqs", limit: 8192, statements: 20,
 		actions: sqsActions(),
-		get: func(ctx context.Context, c aws.Config, id, arn string) (policied, error) {
-			out, err := sqs.NewFromConfig(c).GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: aws.String(queueURL(arn)), AttributeNames: []types.QueueAttributeName{types.QueueAttributeNamePolicy}})
+		get: func(ctx context.Context, c aws.Config, of owned) (policied, error) {
+			out, err := sqs.NewFromConfig(c).GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: aws.String(queueURL(of.arn)), AttributeNames: []types.QueueAttributeName{types.QueueAttributeNamePolicy}})
 			if err != nil {
 				none := []string{"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
-				return policied{gone: slices.Contains(none, cloud.Code(err))}, cloud.Failed("read the policy of queue "+id, err, none...)
+				return policied{gone: slices.Contains(none, cloud.Code(err))}, cloud.Failed("read the policy of queue "+of.id, err, none...)
 			}
 			return policied{text: out.Attributes[policy]}, nil
 		},
-		put: func(ctx context.Context, c aws.Config, id, arn string, p policied) error {
-			_, err := sqs.NewFromConfig(c).SetQueueAttributes(ctx, &sqs.SetQueueAttributesInput{QueueUrl: aws.String(queueURL(arn)), Attributes: map[string]string{policy: p.text}})
-			return cloud.Failed("write the policy of queue "+id, err)
+		put: func(ctx context.Context, c aws.Config, of owned, p policied) error {
+			_, err := sqs.NewFromConfig(c).SetQueueAttributes(ctx, &sqs.SetQueueAttributesInput{QueueUrl: aws.String(queueURL(of.arn)), Attributes: map[string]string{policy: p.text}})
+			return cloud.Failed("write the policy of queue "+of.id, err)
 		},
 	}.fault()
 }

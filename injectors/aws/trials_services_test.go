@@ -30,6 +30,16 @@ func serviceTrials() map[string]tried {
 			others: eachTarget(awsfake.Queue, policyIs(othersPolicy)),
 			remove: removeEach(awsfake.Queue),
 		},
+		"s3-deny": {
+			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+				c.AddBucket(at, "pay", "", map[string]string{"Role": "payments"})
+				c.AddBucket(at, "refund.eu", theirPolicy, map[string]string{"Role": "payments"})
+				c.AddBucket(at, "checkout", "", map[string]string{"Role": "checkout"})
+				return `{"tags": {"Role": "payments"}}`, ""
+			},
+			others: eachTarget(awsfake.Bucket, policyIs(othersPolicy)),
+			remove: removeEach(awsfake.Bucket),
+		},
 		"dynamodb-deny": {
 			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
 				c.AddTable(at, "pay", "", map[string]string{"Role": "payments"})
@@ -112,9 +122,9 @@ func suspended(processes ...string) awsfake.Doc {
 // reserved is a function's concurrency.
 func reserved(n int) func(awsfake.Doc) { return func(d awsfake.Doc) { d["_concurrency"] = n } }
 
-// placeOf is where a kind's things are: not all are of a region.
+// where a kind's things are: not all are of a region.
 func where(k awsfake.Kind, at awsfake.Place) awsfake.Place {
-	if k == awsfake.Role {
+	if k == awsfake.Role || k == awsfake.Bucket {
 		at.Region = ""
 	}
 	return at

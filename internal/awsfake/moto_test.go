@@ -31,6 +31,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"mishap/internal/awsfake"
+	"mishap/internal/cloud"
 )
 
 // motoURL starts a moto that ends with the test.
@@ -334,6 +335,18 @@ func policyQuestions() []question {
 			_, tags := client.GetBucketTagging(s, &s3.GetBucketTaggingInput{Bucket: bucket})
 			where, err := client.GetBucketLocation(s, &s3.GetBucketLocationInput{Bucket: bucket})
 			return fmt.Sprintln(code(missing), code(put), code(none), denied != nil, code(gone), code(key), code(tags), code(err, where.LocationConstraint))
+		}},
+		{"a bucket's policy, without the client of S3", func(s side) string {
+			bucket := func(name string) cloud.Bucket {
+				return cloud.Bucket{Config: s.config, Account: "123456789012", Name: name}
+			}
+			_, missing := bucket("photos").Policy(s)
+			put := bucket("photos").PutPolicy(s, *deny)
+			text, read := bucket("photos").Policy(s)
+			gone := bucket("photos").DeletePolicy(s)
+			_, again := bucket("photos").Policy(s)
+			_, none := bucket("no-such-bucket").Policy(s)
+			return fmt.Sprintln(code(missing), code(put), code(read, strings.Contains(text, `"m"`)), code(gone), code(again), code(none))
 		}},
 		{"a queue", func(s side) string {
 			client := sqs.NewFromConfig(s.config)

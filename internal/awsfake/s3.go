@@ -72,14 +72,18 @@ func (c *Cloud) AddBucket(p Place, name, policy string, tags map[string]string) 
 	c.plant(Place{Account: p.Account}, Bucket, name, Doc{"Name": name, "CreationDate": c.at, "BucketRegion": p.Region, "_policy": policy, "_tags": maps.Clone(tags)})
 }
 
-// inBucket does it to a bucket that exists, in its region.
+// inBucket does it to a bucket that exists, in its region, and of the account that is
+// expected to own it.
 func inBucket(do func(k *call, arn string, seen Doc) (Doc, error)) func(k *call) (Doc, error) {
 	return func(k *call) (Doc, error) {
 		arn := Bucket.ARN(Place{}, k.in.Str("Bucket"))
 		seen := k.seen(arn)
+		expected := k.q.Header.Get("X-Amz-Expected-Bucket-Owner")
 		switch region := seen.Str("BucketRegion"); {
 		case k.now(arn) == nil || seen == nil:
 			return nil, &Error{Status: http.StatusNotFound, Code: "NoSuchBucket", Message: "The specified bucket does not exist"}
+		case expected != "" && expected != k.docs[arn].place.Account:
+			return nil, &Error{Status: http.StatusForbidden, Code: "AccessDenied", Message: "Access Denied"}
 		case region != k.Region:
 			return nil, &Error{Status: http.StatusMovedPermanently, Code: "PermanentRedirect", Message: "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint."}
 		}
@@ -125,21 +129,32 @@ func getBucketPolicy(_ *call, _ string, seen Doc) (Doc, error) {
 	return Doc{"_body": []byte(text)}, nil
 }
 
-// putBucketPolicy keeps a policy as S3 writes it, not as it came.
+// putBucketPolicy keeps a policy as S3 writes it, not as it came. It must come with
+// a checksum.
 func putBucketPolicy(k *call, arn string, _ Doc) (Doc, error) {
 	var whole any
+	summed := k.q.Header.Get("Content-Md5") != ""
+	for name := range k.q.Header {
+		summed = summed || strings.HasPrefix(name, "X-Amz-Checksum-")
+	}
 	_, err := policy.Parse(string(k.q.Body))
 	if err == nil {
 		err = json.Unmarshal(k.q.Body, &whole)
 	}
-	text, _ := json.Marshal(whole) // of what was just read
+	var text strings.Builder
+	plain := json.NewEncoder(&text)
+	plain.SetEscapeHTML(false)
+	_ = plain.Encode(whole) // what was just read
+	kept := strings.TrimSpace(text.String())
 	switch {
+	case !summed:
+		return nil, &Error{Code: "InvalidRequest", Message: "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"}
 	case err != nil:
 		return nil, &Error{Code: "MalformedPolicy", Message: err.Error()}
-	case len(text) > 20480:
+	case len(kept) > 20480:
 		return nil, &Error{Code: "MalformedPolicy", Message: "Normalized policy document exceeds the maximum allowed size of 20480 bytes"}
 	}
-	k.edit(arn, func(d Doc) { d["_policy"] = string(text) })
+	k.edit(arn, func(d Doc) { d["_policy"] = kept })
 	return none(), nil
 }
 

@@ -52,6 +52,8 @@ func (c call) hint(err error) string {
 	code := errorCode(err)
 	var lookup *net.DNSError
 	switch {
+	case denied(code) && strings.Contains(said(err), "BlockPublicPolicy"):
+		return "Block Public Access takes no policy that makes a bucket public, also none that has done so before: take out of the policy what does"
 	case denied(code):
 		return deniedHint(c.permission(), said(err))
 	case expired(code):
@@ -60,6 +62,8 @@ func (c call) hint(err error) string {
 		return "check the credentials, and that region " + c.region + " is enabled for account " + c.account
 	case code == "SignatureDoesNotMatch", code == "RequestTimeTooSkewed":
 		return "check the secret access key, and this machine's clock"
+	case code == "PermanentRedirect", code == "AuthorizationHeaderMalformed":
+		return "the bucket is in another region: name that, and list it for the account in the settings"
 	case Throttled(err):
 		return "something else calls this API as often as the account may: find it in CloudTrail, or ask AWS for a higher limit"
 	case errors.As(err, &lookup) && lookup.IsNotFound:
