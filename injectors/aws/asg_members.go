@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,18 +14,51 @@ import (
 
 	"mishap"
 	"mishap/internal/cloud"
+	"mishap/internal/target"
 )
+
+// What faults in members of Auto Scaling groups share.
 
 const (
 	inService    = "in service and healthy"
 	instanceKind = "ec2-instance"
 	groupsRead   = "autoscaling:DescribeAutoScalingGroups"
 	hooksRead    = "autoscaling:DescribeLifecycleHooks"
+
+	anyGroup   = "arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:*"
+	mostMoving = 20 // members that one call moves at most
 )
 
-// memberLooks are how members of groups are, where being unhealthy is the fault.
-// Whom a group has let go of is none any more.
-func memberLooks(ctx context.Context, c aws.Config, ids []string) (map[string]look, error) {
+// seen is how a member is, to a fault.
+type seen func(m types.AutoScalingInstanceDetails) look
+
+// findMembers lists the instances that may be meant, as a fault sees members.
+func findMembers(ctx context.Context, c aws.Config, t targets, see seen) (found []thing, err error) {
+	all, err := findInstances(ctx, c, t, "running")
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range all {
+		found = append(found, instanceThing(i, look{foreign, "in no group"}))
+	}
+	members, err := memberLooks(ctx, c, thingIDs(found), see)
+	for n := range found {
+		if now, is := members[found[n].id]; is {
+			found[n].now = now
+		}
+	}
+	return found, err
+}
+
+// lookMembers looks at members as a fault sees them. Whom a group has let go of is
+// none any more.
+func lookMembers(missing look, see seen) func(context.Context, aws.Config, []recorded[target.NoParams]) []mishap.Reply[look] {
+	return lookTogether(missing, func(ctx context.Context, c aws.Config, on []recorded[target.NoParams]) (map[string]look, error) {
+		return memberLooks(ctx, c, ids(on), see)
+	})
+}
+
+func memberLooks(ctx context.Context, c aws.Config, ids []string, see seen) (map[string]look, error) {
 	looks := map[string]look{}
 	for some := range slices.Chunk(ids, asgPerCall) {
 		page, err := newAutoScaling(c).DescribeAutoScalingInstances(ctx, &autoscaling.DescribeAutoScalingInstancesInput{InstanceIds: some})
@@ -32,17 +66,7 @@ func memberLooks(ctx context.Context, c aws.Config, ids []string) (map[string]lo
 			return nil, cloud.Failed("look at members of Auto Scaling groups", err)
 		}
 		for _, m := range page.AutoScalingInstances {
-			life := aws.ToString(m.LifecycleState)
-			now := look{foreign, strings.ToLower(life)}
-			switch {
-			case strings.HasPrefix(life, "Terminat"):
-				now = look{ended, "being replaced"}
-			case !strings.EqualFold(aws.ToString(m.HealthStatus), "Healthy"):
-				now = look{injected, "unhealthy"}
-			case life == "InService":
-				now = look{normal, inService}
-			}
-			looks[aws.ToString(m.InstanceId)] = now
+			looks[aws.ToString(m.InstanceId)] = see(m)
 		}
 	}
 	return looks, nil
@@ -100,4 +124,33 @@ func hooked(ctx context.Context, c aws.Config, group string) string {
 		}
 	}
 	return ""
+}
+
+// eachGroup makes calls for the members of each group, which is what they were
+// recorded with: so many in a call as one takes, or fewer where it is refused.
+func eachGroup(call func(ctx context.Context, c aws.Config, group string, ids []string) error) func(context.Context, aws.Config, []recorded[target.NoParams]) []error {
+	return func(ctx context.Context, c aws.Config, on []recorded[target.NoParams]) []error {
+		errs, in := make([]error, len(on)), map[string][]int{}
+		for n, one := range on {
+			var group string
+			group, errs[n] = before[string](one)
+			in[group] = append(in[group], n)
+		}
+		delete(in, "") // which could not be read
+		for _, group := range slices.Sorted(maps.Keys(in)) {
+			for some := range slices.Chunk(in[group], mostMoving) {
+				of := func(some []int) error {
+					var members []string
+					for _, n := range some {
+						members = append(members, on[n].id)
+					}
+					return call(ctx, c, group, members)
+				}
+				for k, err := range halved(some, of) {
+					errs[some[k]] = err
+				}
+			}
+		}
+		return errs
+	}
 }

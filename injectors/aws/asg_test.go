@@ -42,3 +42,25 @@ func TestWrongParametersAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestAPlanSaysThatAGroupMayMoveOthersWhileSomeAreOnStandby: to even out its zones.
+func TestAPlanSaysThatAGroupMayMoveOthersWhileSomeAreOnStandby(t *testing.T) {
+	for name, test := range map[string]struct {
+		zone string
+		with []awsfake.Doc
+		want bool
+	}{
+		"from a zone that has fewest": {"eu-west-1c", nil, true},
+		"from one that has most":      {"eu-west-1a", nil, false},
+		"a group that does not":       {"eu-west-1c", []awsfake.Doc{suspended("AZRebalance")}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := awsfake.New(awsfake.Settings{})
+			c.AddGroup(c.Enter(here), "pay", 1, 5, 6, nil, test.with...) // 2, 2, 1
+			_, found, err := prepared(t, fakeDeps(c), fault("asg-standby", map[string]any{"group": "pay", "zones": []string{test.zone}, "pick": 1, "seed": 1}, nil))
+			if err != nil || len(found) != 1 || strings.Contains(strings.Join(found[0].Notes, " "), "zones uneven") != test.want {
+				t.Errorf("%v; %+v; want that to be said: %t", err, found, test.want)
+			}
+		})
+	}
+}

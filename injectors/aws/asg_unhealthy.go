@@ -3,10 +3,12 @@ package aws
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 
 	"mishap"
 	"mishap/internal/cloud"
@@ -23,26 +25,13 @@ func asgUnhealthy() fault[target.NoParams] {
 			example:  "injector: asg-unhealthy\ntargets: {group: payments, pick: 1, seed: 42}\nfor: 10m",
 			whenLost: "nothing: the group replaces the instances by itself",
 			class:    mishap.SelfRecovering, settles: time.Minute, revertTakes: 30 * time.Minute,
-			do:   []allow{reading("ec2:DescribeInstances", "autoscaling:DescribeAutoScalingInstances", "autoscaling:DescribeAutoScalingGroups"), {actions: []string{"autoscaling:SetInstanceHealth"}, on: "arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:*"}},
+			do:   []allow{reading("ec2:DescribeInstances", "autoscaling:DescribeAutoScalingInstances", "autoscaling:DescribeAutoScalingGroups"), {actions: []string{"autoscaling:SetInstanceHealth"}, on: anyGroup}},
 			undo: []allow{reading("autoscaling:DescribeAutoScalingInstances")},
 			noun: "instance", kind: instanceKind, arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",
 			attribute: "health", normal: inService, injecting: "unhealthy", id: instanceID, idLike: "i-0123456789abcdef0",
 		},
-		find: func(ctx context.Context, c aws.Config, t targets, _ target.NoParams) (found []thing, err error) {
-			all, err := findInstances(ctx, c, t, "running")
-			if err != nil {
-				return nil, err
-			}
-			for _, i := range all {
-				found = append(found, instanceThing(i, look{foreign, "in no group"}))
-			}
-			members, err := memberLooks(ctx, c, thingIDs(found))
-			for n := range found {
-				if now, is := members[found[n].id]; is {
-					found[n].now = now
-				}
-			}
-			return found, err
+		find: func(ctx context.Context, c aws.Config, t targets, _ target.NoParams) ([]thing, error) {
+			return findMembers(ctx, c, t, health)
 		},
 		check: replaces,
 		inject: each(func(ctx context.Context, c aws.Config, on recorded[target.NoParams]) error {
@@ -50,10 +39,22 @@ func asgUnhealthy() fault[target.NoParams] {
 				InstanceId: aws.String(on.id), HealthStatus: aws.String("Unhealthy"), ShouldRespectGracePeriod: aws.Bool(false)})
 			return cloud.Failed("mark instance "+on.id+" as unhealthy", err)
 		}),
-		read: lookTogether(look{ended, "replaced"}, func(ctx context.Context, c aws.Config, on []recorded[target.NoParams]) (map[string]look, error) {
-			return memberLooks(ctx, c, ids(on))
-		}),
+		read: lookMembers(look{ended, "replaced"}, health),
 	}
+}
+
+// health is how a member is where being unhealthy is the fault.
+func health(m types.AutoScalingInstanceDetails) look {
+	life := aws.ToString(m.LifecycleState)
+	switch {
+	case strings.HasPrefix(life, "Terminat"):
+		return look{ended, "being replaced"}
+	case !strings.EqualFold(aws.ToString(m.HealthStatus), "Healthy"):
+		return look{injected, "unhealthy"}
+	case life == "InService":
+		return look{normal, inService}
+	}
+	return look{foreign, strings.ToLower(life)}
 }
 
 // replaces asks whether the groups would replace an unhealthy member.

@@ -26,6 +26,9 @@ func TestWhatAServiceWouldNotTakeIsSaidBeforehand(t *testing.T) {
 			"has 20 statements already", "join some of its statements"},
 		"a group that replaces nobody": {"asg-unhealthy", spoilEach(awsfake.Group, func(d awsfake.Doc) { maps.Copy(d, suspended("Terminate")) }), "",
 			"has Terminate suspended", "resume it"},
+		"a group at its least size": {"asg-standby", func(c *awsfake.Cloud) {
+			c.Edit(here, awsfake.Group, "pay", func(d awsfake.Doc) { d["MinSize"] = 1 })
+		}, "", "wants 2 members and at least 1, so that 2 of them cannot be on standby", "choose fewer"},
 		"a role without room": {"iam-deny", spoilEach(awsfake.Role, func(d awsfake.Doc) { d["_policies"] = map[string]string{"own": policyOfSize(10200)} }), "",
 			"the inline policies of role", "make managed policies of some"},
 		"a role of AWS's":               {"iam-deny", spoilEach(awsfake.Role, func(d awsfake.Doc) { d["Path"] = "/aws-service-role/x/" }), "", "AWS's own", "choose a role of yours"},

@@ -10,6 +10,8 @@ import (
 	"mishap/internal/cloud"
 )
 
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+
 func s3Deny() fault[denyWith] {
 	const noBucket, noPolicy = "NoSuchBucket", "NoSuchBucketPolicy"
 	bucket := func(c aws.Config, of owned) cloud.Bucket {
@@ -26,7 +28,7 @@ func s3Deny() fault[denyWith] {
 			do:      []allow{reading(findingTagged), acting("s3:GetBucketPolicy", "s3:PutBucketPolicy")},
 			undo:    []allow{acting("s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy")},
 			noun:    "bucket", kind: "s3-bucket", arn: "arn:{partition}:s3:::{id}",
-			id: regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`), idLike: "photos", revertTakes: 3 * time.Minute, untold: true,
+			id: bucketName, idLike: "photos", revertTakes: 3 * time.Minute, untold: true,
 		},
 		resources: "s3", limit: 20480,
 		actions: s3Actions(),

@@ -88,6 +88,33 @@ func serviceTrials() map[string]tried {
 				return `{"group": "pay"}`, ""
 			},
 		},
+		"asg-standby": {
+			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+				c.AddGroup(at, "pay", 0, 3, 3, nil)
+				c.AddGroup(at, "checkout", 1, 1, 2, nil)
+				c.Edit(at, awsfake.Group, "pay", func(d awsfake.Doc) { // one is on standby already
+					d.Docs("Instances")[2]["LifecycleState"], d["DesiredCapacity"] = "Standby", 2
+				})
+				return `{"group": "pay"}`, ""
+			},
+			others: func(c *awsfake.Cloud, at awsfake.Place) { // put all back
+				c.Edit(at, awsfake.Group, "pay", func(d awsfake.Doc) {
+					for _, m := range d.Docs("Instances") {
+						m["LifecycleState"] = "InService"
+					}
+					d["DesiredCapacity"] = 3
+				})
+			},
+			remove: func(c *awsfake.Cloud, at awsfake.Place) {
+				members := c.Get(at, awsfake.Group, "pay").Docs("Instances")
+				c.Drop(at, awsfake.Group, "pay")
+				for _, m := range members {
+					id := m.Str("InstanceId")
+					c.Drop(at, awsfake.NetworkInterface, c.Get(at, awsfake.Instance, id).Str("_nic"))
+					c.Drop(at, awsfake.Instance, id)
+				}
+			},
+		},
 		"lambda-throttle": {
 			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
 				c.AddFunction(at, "pay", map[string]string{"Role": "payments"})
