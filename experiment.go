@@ -20,6 +20,7 @@ type Experiment struct {
 	Group       string            `json:"group"` // at most one run per group at a time; default: Name
 	Tags        map[string]string `json:"tags,omitempty"`
 	SteadyState []ProbeSpec       `json:"steadyState"`
+	Ready       *Ready            `json:"ready,omitempty"`   // nil: a steady state that is not met refuses a run at once
 	Compare     *Compare          `json:"compare,omitempty"` // nil: the probes alone judge
 	Faults      []Fault           `json:"faults"`
 	BlastRadius BlastRadius       `json:"blastRadius"`
@@ -211,6 +212,18 @@ func DefaultRecovery() Recovery {
 		Jitter: 0.2,
 	}
 }
+
+// Ready is how the steady state is asked for before a run while it is not met:
+// backoff as of a [Recovery], until within has passed since the first look. A look
+// always begins then, and there are at most [MostTries].
+type Ready Recovery
+
+// MostTries is how often the steady state is asked for before a run, at most:
+// each try is in its journal.
+const MostTries = 100
+
+// DefaultReady is used where an experiment says that it waits, and not how.
+func DefaultReady() Ready { return Ready(DefaultRecovery()) }
 
 // Longest returns the longest time that the experiment's faults can be in:
 // the end of the last one, counted from the first injection.

@@ -219,11 +219,24 @@ func (c *checker) checkLimits() {
 			c.complain(p.value, "share", "a share of 0% would allow nothing", "leave it out if only the number of targets is limited")
 		}
 	}
-	p := c.root.get("recovery")
+	c.checkBackoff("recovery", mishap.Recovery(c.form.Recovery))
+	if r := c.form.Ready; r != nil {
+		c.checkBackoff("ready", mishap.Recovery(*r))
+		if p := c.root.get("ready"); r.Within.Std() > longestWait && p.value.shape == mapping {
+			c.complain(p.value, "within", fmt.Sprintf("within is longer than %s", mishap.Duration(longestWait)), "a run that waits keeps others of its group from beginning")
+		}
+	}
+}
+
+// longestWait is how long a run may wait for its steady state.
+const longestWait = time.Hour
+
+// checkBackoff checks how something is asked for again and again.
+func (c *checker) checkBackoff(key string, r mishap.Recovery) {
+	p := c.root.get(key)
 	if p == nil || p.value.shape != mapping {
 		return
 	}
-	r := c.form.Recovery
 	for _, t := range []struct {
 		key  string
 		time mishap.Duration

@@ -22,6 +22,7 @@ type experimentForm struct {
 	Tags        map[string]string `json:"tags,omitempty" jsonschema:"words to select and report by"`
 	Vars        map[string]string `json:"vars,omitempty" jsonschema:"values for ${name} in claim, owner, group, tags, needs, with, expect and targets; --var name=value overrides them"`
 	SteadyState []probeForm       `json:"steadyState" jsonschema:"what is measured and what it must be: before any fault, while one is in, and after all were reverted"`
+	Ready       *readyForm        `json:"ready,omitempty" jsonschema:"ask again for a steady state that is not met before a run, instead of refusing it: exponential backoff, at most 100 tries"`
 	Compare     *compareForm      `json:"compare,omitempty" jsonschema:"control beside experiment; without it the probes alone judge the run"`
 	Cost        *mishap.Cost      `json:"cost,omitempty" jsonschema:"what harm costs, so that reports can estimate it"`
 	Faults      []faultForm       `json:"faults" jsonschema:"what goes wrong: all at once, unless one says after"`
@@ -85,6 +86,14 @@ type recoveryForm struct {
 	Jitter mishap.Share    `json:"jitter,omitempty" jsonschema:"part by which each wait is changed at random, default 20%"`
 }
 
+type readyForm struct {
+	Within mishap.Duration `json:"within,omitempty" jsonschema:"how long at most, counted from the first look, default 2m, at most 1h"`
+	First  mishap.Duration `json:"first,omitempty" jsonschema:"first wait, default 250ms"`
+	Factor float64         `json:"factor,omitempty" jsonschema:"each wait is this many times the one before, at least 1, default 1.6"`
+	Cap    mishap.Duration `json:"cap,omitempty" jsonschema:"longest wait, default 15s"`
+	Jitter mishap.Share    `json:"jitter,omitempty" jsonschema:"part by which each wait is changed at random, default 20%"`
+}
+
 // withDefaults is a form that has values before it is filled in.
 type withDefaults interface{ setDefaults() }
 
@@ -98,6 +107,8 @@ func (p *probeForm) setDefaults() {
 }
 
 func (r *recoveryForm) setDefaults() { *r = recoveryForm(mishap.DefaultRecovery()) }
+
+func (r *readyForm) setDefaults() { *r = readyForm(mishap.DefaultReady()) }
 
 func phases() []mishap.Phase { return []mishap.Phase{mishap.Before, mishap.During, mishap.After} }
 
@@ -119,6 +130,10 @@ func (e *experimentForm) experiment() mishap.Experiment {
 	}
 	for _, s := range e.Safeguards {
 		out.Safeguards = append(out.Safeguards, mishap.SafeguardSpec(s))
+	}
+	if e.Ready != nil {
+		ready := mishap.Ready(*e.Ready)
+		out.Ready = &ready
 	}
 	if e.Compare != nil {
 		out.Compare = e.Compare.compare()

@@ -96,6 +96,9 @@ func TestEverythingAFileMaySayIsRead(t *testing.T) {
 	if got.BlastRadius.Share != 0.05 || got.Recovery.Factor != 2 || got.Recovery.Jitter != 0.1 {
 		t.Errorf("limits are lost: %+v %+v", got.BlastRadius, got.Recovery)
 	}
+	if diff := cmp.Diff(&mishap.Ready{Within: mishap.Duration(90 * time.Second), First: mishap.Duration(500 * time.Millisecond), Factor: 1.5, Cap: mishap.Duration(4 * time.Second), Jitter: 0.05}, got.Ready); diff != "" {
+		t.Errorf("ready is lost (-want +got):\n%s", diff)
+	}
 	if want := `{"body":"literally ${basket}","headers":{"Authorization":{"env":"TOKEN"}},"method":"POST","url":"https://checkout.example/pay"}`; string(p.With) != want {
 		t.Errorf("with = %s, want %s", p.With, want)
 	}

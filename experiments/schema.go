@@ -54,6 +54,7 @@ func addLimits(root *jsonschema.Schema) {
 	}
 	p["blastRadius"].Properties["targets"].Minimum = &one
 	p["recovery"].Properties["factor"].Minimum = &one
+	p["ready"].Properties["factor"].Minimum = &one
 	probe := p["steadyState"].Items.Properties
 	probe["onDeviation"].Enum = []any{mishap.StopOnDeviation, mishap.NoteDeviation}
 	compare := p["compare"].Properties

@@ -118,6 +118,8 @@ func TestTheActionRunsWhatItsInputsSay(t *testing.T) {
 			5, 2, 1, "1 refused, 1 held", ""},
 		"text that a shell would act on": {[]string{"MISHAP_RUN_TAGS=$(touch owned)`touch owned`; touch owned"}, 2, -1, 0, "none of 2 experiments", ""},
 		"a path that looks like a flag":  {[]string{"MISHAP_RUN_PATHS=--no-fault"}, 2, -1, 0, "no-fault", ""},
+		"a time to wait":                 {[]string{"MISHAP_RUN_WAIT=200ms", "MISHAP_RUN_FAIL_FAST=true"}, 5, 2, 1, "tries in ", ""},
+		"a time that is none":            {[]string{"MISHAP_RUN_WAIT=soon"}, 2, -1, 0, "soon", ""},
 		"an input that is neither":       {[]string{"MISHAP_RUN_FAIL_FAST=yes"}, 2, -1, 0, "fail-fast is true or false, not yes", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"mishap"
-	"mishap/internal/catalog"
 	"mishap/internal/engine"
 )
 
@@ -254,10 +253,4 @@ func atMost(n int) cobra.PositionalArgs {
 		}
 		return usageError{mishap.WithHint(fmt.Errorf("%s takes at most %d argument, not %d", cmd.CommandPath(), n, len(args)), "see `"+cmd.CommandPath()+" --help`")}
 	}
-}
-
-// givenFlags are the flags of every verb that reads experiments.
-func givenFlags(cmd *cobra.Command, given *catalog.Given) {
-	cmd.Flags().StringToStringVar(&given.Vars, "var", nil, "value of a variable, NAME=VALUE; may be repeated")
-	cmd.Flags().StringVar(&given.Environment, "env", "", "take values from environments/NAME.yaml beside or above each file")
 }

@@ -13,24 +13,11 @@ import (
 	"mishap"
 	"mishap/internal/api"
 	"mishap/internal/app"
-	"mishap/internal/catalog"
 	"mishap/internal/engine"
 	"mishap/internal/report"
 	"mishap/internal/report/live"
 	"mishap/internal/runner"
 )
-
-// runFlags are what `mishap run` is told besides what to run.
-type runFlags struct {
-	given        catalog.Given
-	chosen       choice
-	junit        string // a file
-	reports      string // a folder
-	noFault      bool
-	failFast     bool
-	allowRefused bool
-	override     string
-}
 
 func (c *cli) runCommand() *cobra.Command {
 	var f runFlags
@@ -57,7 +44,7 @@ keepers and exits 6.` + "\n" + exitCodes,
 		Args:    atLeast(1, "at least one file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(cmd, c.server); err != nil {
-				return err
+				return usageError{err}
 			}
 			if c.server != "" {
 				return c.runRemote(cmd.Context(), args, f)
@@ -76,7 +63,7 @@ keepers and exits 6.` + "\n" + exitCodes,
 			if err != nil {
 				return err
 			}
-			suite, err := c.runAll(cmd.Context(), a, overridden(jobs, f.override), f)
+			suite, err := c.runAll(cmd.Context(), a, asked(jobs, f), f)
 			written := papers.write(suite, func(run string) ([]mishap.Entry, error) { return a.Journal(cmd.Context(), run) })
 			return errors.Join(err, written, conclude(c, suite))
 		},
@@ -84,32 +71,6 @@ keepers and exits 6.` + "\n" + exitCodes,
 	f.add(cmd)
 	cmd.Flags().BoolVar(&c.plain, "plain", false, "a line per change, also on a terminal; good for screen readers")
 	return cmd
-}
-
-func (f *runFlags) add(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	givenFlags(cmd, &f.given)
-	flags.StringArrayVar(&f.chosen.tags, "tag", nil, "only experiments with this tag, KEY=VALUE or KEY; all of them if repeated")
-	flags.StringArrayVar(&f.chosen.owners, "owner", nil, "only experiments of this owner; of any of them if repeated")
-	flags.BoolVar(&f.failFast, "fail-fast", false, "begin no other run after one that is not held")
-	flags.BoolVar(&f.allowRefused, "allow-refused", false, "a run that is refused is no failure: exit 0 if nothing else is, and skipped in JUnit")
-	flags.BoolVar(&f.noFault, "no-fault", false, "leave the faults out (A/A): shows how often the arms are told apart without one")
-	flags.StringVar(&f.override, "override", "", "run in spite of a lock, a limit, a freeze, or the window or calendar of the settings; why, for the journal and the audit")
-	flags.StringVar(&f.junit, "junit", "", "also write a JUnit report to this file")
-	flags.StringVar(&f.reports, "reports", "", "also write junit.xml and a page of each run to this folder")
-}
-
-// check refuses flags that would be ignored.
-func (f *runFlags) check(cmd *cobra.Command, server string) error {
-	switch asked := cmd.Flags().Changed("override"); {
-	case asked && server != "":
-		return usageError{mishap.WithHint(errors.New("--override is for a run of this machine's ledger"), "a server's experiment is unlocked with `mishap unlock`")}
-	case asked && strings.TrimSpace(f.override) == "":
-		return usageError{mishap.WithHint(errors.New("--override takes a reason, for journal and audit"), "write --override 'why it is right to run it all the same'")}
-	case server != "" && !f.chosen.all():
-		return usageError{mishap.WithHint(errors.New("--tag and --owner choose among files"), "with --server, give the names of experiments")}
-	}
-	return nil
 }
 
 // job runs one experiment or pinned plan.
@@ -152,16 +113,22 @@ func (c *cli) jobs(ctx context.Context, a *app.App, args []string, f runFlags) (
 	return chosen(all, f.chosen)
 }
 
-// overridden makes the jobs run in spite of the rules of the settings, if there is
-// a reason.
-func overridden(jobs []job, reason string) []job {
-	if reason == "" {
-		return jobs
-	}
-	var all []job
+// asked are the jobs with what the flags say of each: in spite of the rules of the
+// settings, and how long it waits.
+func asked(jobs []job, f runFlags) (all []job) {
 	for _, one := range jobs {
 		all = append(all, job{one.of, func(ctx context.Context, o engine.RunOptions) (*mishap.Run, error) {
-			o.Override = &mishap.Override{By: whoami(), Reason: reason}
+			if f.override != "" {
+				o.Override = &mishap.Override{By: whoami(), Reason: f.override}
+			}
+			if f.waits {
+				ready := mishap.DefaultReady()
+				if of := one.of.Ready; of != nil {
+					ready = *of
+				}
+				ready.Within = mishap.Duration(f.wait)
+				o.Ready = &ready
+			}
 			return one.run(ctx, o)
 		}})
 	}

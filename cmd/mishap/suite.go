@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"mishap"
 	"mishap/experiments"
@@ -15,24 +13,6 @@ import (
 	"mishap/internal/report/ci"
 	"mishap/internal/report/html"
 )
-
-// choice is which of the experiments of files and folders are run.
-type choice struct {
-	tags   []string // KEY=VALUE or KEY; an experiment has all of them
-	owners []string // any of them
-}
-
-func (c choice) all() bool { return c.tags == nil && c.owners == nil }
-
-func (c choice) takes(e mishap.Experiment) bool {
-	for _, tag := range c.tags {
-		key, want, valued := strings.Cut(tag, "=")
-		if value, has := e.Tags[key]; !has || valued && value != want {
-			return false
-		}
-	}
-	return c.owners == nil || slices.Contains(c.owners, e.Owner)
-}
 
 // chosen are the jobs of experiments that are taken. None is a mistake: a build
 // that runs nothing must not be green.

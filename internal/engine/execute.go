@@ -34,7 +34,7 @@ func (eng *Engine) execute(ctx context.Context, b Begun, o RunOptions) (run *mis
 	r := &runner.Runner{
 		Journal: toldJournal{journal{b.book, b.lease}, eng.around}, Faults: faults, Probes: measured, Seen: eng.member.Watch(o.Seen), Log: eng.log,
 		Restore: eng.catalog.Restore, Yield: eng.aid.YieldIfLapsed(b.book, b.lease.Server), Confirm: eng.member.Confirming(b.book, b.lease, b.First.At),
-		RevertWithin: eng.settings.RevertWithin.Std(), Renew: eng.settings.Lease.Std() / 3, Inject: eng.member.InjectWithin(), GiveUp: o.GiveUp,
+		RevertWithin: eng.settings.RevertWithin.Std(), Renew: eng.settings.Lease.Std() / 3, Inject: eng.member.InjectWithin(), GiveUp: o.GiveUp, Ready: o.Ready,
 	}
 	keepIn(eng.catalog, r, b.First.Run)
 	letGo, err := eng.comparer.compare(ctx, b.book, r, b.First.Run, plan)

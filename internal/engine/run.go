@@ -21,6 +21,7 @@ type RunOptions struct {
 	Advance *ledger.Advance          // of the schedule that it is of; nil if of none
 	InForce *ledger.Revision         // that the experiment is of; nil if of none
 	Guards  []runner.Guard           // beside those of the experiment
+	Ready   *mishap.Ready            // how the steady state is waited for, in place of what the plan says; nil: as that says
 	NoFault bool                     // A/A: the faults are left out
 
 	Override *mishap.Override // of what the settings and the ledger say of all runs, for one by hand; may be nil

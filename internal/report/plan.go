@@ -38,6 +38,9 @@ func Plan(w io.Writer, plan mishap.Plan, kinds map[string]mishap.InjectorKind, c
 	}
 	p.blank()
 	planRadius(p, plan)
+	if e.Ready != nil {
+		p.field("ready", "waits up to %s for the steady state, before anything is injected", e.Ready.Within)
+	}
 	p.field("at most", "%s with faults in, then up to %s to recover", words.Took(plan.Longest()), e.Recovery.Within)
 	planSafeguards(p, e, checks)
 	notes(p, plan.Notes)

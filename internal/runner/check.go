@@ -131,19 +131,73 @@ func (x *execution) ask(ctx context.Context, g Guard, s mishap.Situation) mishap
 	}
 }
 
-// askSteadyState makes one observation of every probe, side by side.
+// askSteadyState looks whether the steady state is met. While it is not, it asks
+// again, if the run may wait: the safeguards too, since their answers are old by
+// then. The last look begins when the time is over.
 func (x *execution) askSteadyState(ctx context.Context) *mishap.StateChange {
-	var unmet []string
+	start := time.Now()
+	unmet := x.look(ctx)
+	spec := x.Ready
+	if spec == nil {
+		spec = x.rec.run.Plan.Experiment.Ready
+	}
+	if unmet == nil || spec == nil || spec.Within <= 0 {
+		return refusedState(unmet, "")
+	}
+	pauses, deadline := pausesOf(mishap.Recovery(*spec)), start.Add(spec.Within.Std())
+	x.say("the steady state is not met yet; it is asked for again for up to %s", spec.Within)
+	for tries := 2; ; tries++ {
+		left := time.Until(deadline)
+		pause := pauses.NextBackOff()
+		if tries > mishap.MostTries/2 { // the others are spread over what is left
+			pause = max(pause, left/time.Duration(max(mishap.MostTries+1-tries, 1)))
+		}
+		if stop := x.pause(ctx, min(pause, left)); stop != nil {
+			return stop
+		}
+		if refusal := x.askGuards(ctx); refusal != nil {
+			return refusal
+		}
+		began := time.Now()
+		unmet = x.look(ctx)
+		switch x.rec.write(); {
+		case unmet == nil:
+			x.say("the steady state was met at try %d, %s after the first", tries, since(start, began))
+			return nil
+		case !began.Before(deadline):
+			return refusedState(unmet, fmt.Sprintf(" after %d tries in %s", tries, since(start, began)))
+		}
+	}
+}
+
+// say notes a sentence, and has it written.
+func (x *execution) say(format string, args ...any) {
+	x.rec.record(mishap.Entry{Note: &mishap.Note{Text: fmt.Sprintf(format, args...)}})
+}
+
+// since is how long after the start something was, to the tenth of a second.
+func since(start, at time.Time) mishap.Duration {
+	return mishap.Duration(at.Sub(start).Round(100 * time.Millisecond))
+}
+
+// refusedState refuses a run for what is not as it must be; nil for nothing.
+func refusedState(unmet []string, tried string) *mishap.StateChange {
+	if unmet == nil {
+		return nil
+	}
+	return &mishap.StateChange{Cause: mishap.CauseSteadyState, Reason: "the steady state is not met" + tried + ", so nothing was injected: " + strings.Join(unmet, "; ")}
+}
+
+// look makes one observation of every probe, side by side, and says what is not
+// as it must be.
+func (x *execution) look(ctx context.Context) (unmet []string) {
 	for _, o := range x.observeAll(ctx, mishap.Before) {
 		x.rec.note(mishap.Entry{Observation: &o})
 		if o.Result != mishap.Met {
 			unmet = append(unmet, fmt.Sprintf("%q is %s: %s", o.Probe, o.Result, o.Detail))
 		}
 	}
-	if unmet == nil {
-		return nil
-	}
-	return &mishap.StateChange{Cause: mishap.CauseSteadyState, Reason: "the steady state is not met, so nothing was injected: " + strings.Join(unmet, "; ")}
+	return unmet
 }
 
 // observeAll asks every probe of the phase once, side by side, in order.

@@ -130,6 +130,7 @@ type Runner struct {
 	Log    *slog.Logger
 
 	RevertWithin time.Duration // how long a revert is tried before it is stranded, if its kind does not say longer
+	Ready        *mishap.Ready // how the steady state is waited for, in place of what the plan says; nil: as that says
 	Renew        time.Duration // time between two renewals of a fault that expires
 	Look         time.Duration // time between two looks at effect and safeguards; 0 means 1 s
 	Inject       time.Duration // longest injecting call; 0 means [mishap.CallWithin]. It must end before the server's lease can

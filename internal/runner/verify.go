@@ -113,10 +113,7 @@ func (x *execution) recover(ctx context.Context) (mishap.Recovered, *mishap.Stat
 	spec := x.rec.run.Plan.Experiment.Recovery
 	start := x.rec.run.RevertedAt
 	deadline := start.Add(spec.Within.Std())
-	wait := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(spec.First.Std()), backoff.WithMultiplier(spec.Factor),
-		backoff.WithMaxInterval(spec.Cap.Std()), backoff.WithRandomizationFactor(float64(spec.Jitter)),
-		backoff.WithMaxElapsedTime(0))
+	wait := pausesOf(spec)
 	since := func(t time.Time) mishap.Duration { return mishap.Duration(t.Sub(start)) }
 	met, before, out := false, start, mishap.Recovered{}
 	for {
@@ -156,6 +153,14 @@ func (x *execution) recover(ctx context.Context) (mishap.Recovered, *mishap.Stat
 			return out, stop
 		}
 	}
+}
+
+// pausesOf are the waits between two looks.
+func pausesOf(spec mishap.Recovery) *backoff.ExponentialBackOff {
+	return backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(spec.First.Std()), backoff.WithMultiplier(spec.Factor),
+		backoff.WithMaxInterval(spec.Cap.Std()), backoff.WithRandomizationFactor(float64(spec.Jitter)),
+		backoff.WithMaxElapsedTime(0))
 }
 
 // steady asks every probe of the after phase once: met if all were, unmet if one
