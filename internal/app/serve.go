@@ -9,6 +9,7 @@ import (
 
 	"mishap"
 	"mishap/internal/config"
+	"mishap/internal/console"
 	"mishap/internal/httpapi"
 	"mishap/internal/ledger"
 	"mishap/internal/server"
@@ -34,6 +35,9 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 		return err
 	}
 	api := httpapi.New(httpapi.Options{Settings: &a.Settings, Server: s, Desk: a.Desk, Member: a.Member, Book: book, Version: o.Version, Log: a.log})
+	api.Show(console.New(console.Options{
+		API: api.Inner(), Admit: api.Admit, NeedsSignIn: api.NeedsSignIn, Events: func() int64 { _, n := s.Going(); return n }, Version: o.Version, Log: a.log,
+	}))
 	listener, err := api.Listen(ctx, o.Listen)
 	if err != nil {
 		return err

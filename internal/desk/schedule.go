@@ -8,8 +8,6 @@ import (
 
 	"mishap"
 	"mishap/internal/api"
-	"mishap/internal/catalog"
-	"mishap/internal/scheduler"
 )
 
 // Schedule lists the next times of every experiment that has a schedule, after
@@ -28,24 +26,11 @@ func (d *Desk) Schedule(ctx context.Context, list []mishap.Experiment, after tim
 		if e.Schedule == nil {
 			continue
 		}
-		table, err := scheduler.New(e.Name, *e.Schedule)
+		next, err := d.upcoming(ctx, e, after, after.AddDate(50, 0, 0), limit)
 		if err != nil {
 			return nil, err
 		}
-		timed, err := d.catalog.Timed(e)
-		if err != nil {
-			return nil, err
-		}
-		one := api.Scheduled{Experiment: e.Name, Schedule: *e.Schedule, Source: e.Source, Now: stands(e), Waiting: waiting[e.Name], Last: last[e.Name], Next: []api.Upcoming{}}
-		for _, tick := range table.Between(after, after.AddDate(50, 0, 0), limit) {
-			up := api.Upcoming{Tick: tick}
-			if known := e.Known(tick.Due); known != nil {
-				up.Reason = "known impact: " + known.What
-			} else if err := catalog.AskTimed(ctx, timed, e, tick.Due); err != nil {
-				up.Reason = catalog.ReasonOf(err)
-			}
-			one.Next = append(one.Next, up)
-		}
+		one := api.Scheduled{Experiment: e.Name, Schedule: *e.Schedule, Source: e.Source, Now: stands(e), Waiting: waiting[e.Name], Last: last[e.Name], Next: next}
 		all = append(all, one)
 	}
 	return all, nil

@@ -21,6 +21,8 @@ type access struct {
 	settings *config.Server
 	provider provider
 	audit    *audit
+
+	known, strangers limiter // apart, so that no number of addresses makes a caller's rate forgotten
 }
 
 func newAccess(settings *config.Server, audit *audit) *access {
@@ -31,26 +33,40 @@ func newAccess(settings *config.Server, audit *audit) *access {
 // this machine may read, and nobody may do more: other users share its loopback,
 // and a web page can send requests there.
 func (a *access) authenticate(next http.Handler) http.Handler {
-	known, strangers := &limiter{}, &limiter{} // apart, so that no number of addresses makes a caller's rate forgotten
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, problem := a.identify(r)
-		limit := known
-		if who.from != "" {
-			limit = strangers
+		token, bears := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !bears {
+			token = ""
 		}
-		switch {
-		case problem != "":
-			a.audit.denied(w, r, who, http.StatusUnauthorized, problem)
-		case !limit.allow(who.name):
-			w.Header().Set("Retry-After", "1")
-			a.audit.denied(w, r, who, http.StatusTooManyRequests, "too many requests; at most 50 a second")
-		default:
-			if who.from == "" {
-				defer socket.HoldOf(r.Context())()
+		who, status, problem := a.admit(r, strings.TrimSpace(token))
+		if status != 0 {
+			if status == http.StatusTooManyRequests {
+				w.Header().Set("Retry-After", "1")
 			}
-			next.ServeHTTP(w, as(r, who))
+			a.audit.denied(w, r, who, status, problem)
+			return
 		}
+		if who.from == "" {
+			defer socket.HoldOf(r.Context())()
+		}
+		next.ServeHTTP(w, as(r, who))
 	})
+}
+
+// admit is who asks with a token, which may be empty, or why they are not let in.
+func (a *access) admit(r *http.Request, token string) (who caller, status int, problem string) {
+	who, problem = a.identify(r, token)
+	limit := &a.known
+	if who.from != "" {
+		limit = &a.strangers
+	}
+	switch {
+	case problem != "":
+		return who, http.StatusUnauthorized, problem
+	case !limit.allow(who.name):
+		return who, http.StatusTooManyRequests, "too many requests; at most 50 a second"
+	}
+	return who, 0, ""
 }
 
 // open reports a path that tells nothing worth a token.
@@ -58,7 +74,7 @@ func open(path string) bool {
 	return slices.Contains([]string{"/healthz", "/readyz", "/hooks/refresh"}, path)
 }
 
-func (a *access) identify(r *http.Request) (caller, string) {
+func (a *access) identify(r *http.Request, token string) (caller, string) {
 	if open(r.URL.Path) {
 		return stranger(host(r.RemoteAddr)), ""
 	}
@@ -68,11 +84,9 @@ func (a *access) identify(r *http.Request) (caller, string) {
 		}
 		return caller{name: "anybody on this machine", role: config.Viewer, from: "this machine"}, ""
 	}
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
+	if token == "" {
 		return stranger(host(r.RemoteAddr)), "a bearer token is needed; `mishap token` makes one"
 	}
-	token = strings.TrimSpace(token)
 	if a.settings.OIDC.On() && strings.Count(token, ".") == 2 { // a signed one; ours have no dot
 		return a.provider.identify(r.Context(), token, host(r.RemoteAddr))
 	}

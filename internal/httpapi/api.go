@@ -31,6 +31,7 @@ type Server interface {
 	Refresh(source string) bool
 	RefreshAll()
 	Events(ctx context.Context, after int64) iter.Seq[api.Event]
+	Going() (runs []*mishap.Run, events int64)
 	Metrics() http.Handler
 }
 
@@ -54,8 +55,10 @@ type API struct {
 	book     ledger.Ledger
 	version  string
 	access   *access
+	standing *standing
 	audit    *audit
 	all      http.Handler // whoever asks
+	pages    http.Handler // for people; nil: none
 }
 
 // New answers nobody yet.
@@ -63,14 +66,23 @@ func New(o Options) *API {
 	audit := &audit{book: o.Book, log: o.Log}
 	a := &API{
 		settings: o.Settings, server: o.Server, desk: o.Desk, member: o.Member, book: o.Book, version: o.Version,
-		access: newAccess(&o.Settings.Server, audit), audit: audit,
+		access: newAccess(&o.Settings.Server, audit), audit: audit, standing: &standing{server: o.Server, desk: o.Desk, book: o.Book},
 	}
 	a.all = a.handler()
 	return a
 }
 
 // Handler answers whoever comes over the network: it finds out who asks.
-func (a *API) Handler() http.Handler { return a.access.authenticate(a.all) }
+func (a *API) Handler() http.Handler {
+	api := a.access.authenticate(a.all)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.pages == nil || ofAPI(r.URL.Path) {
+			api.ServeHTTP(w, r)
+			return
+		}
+		a.pages.ServeHTTP(w, r)
+	})
+}
 
 // OwnHandler answers the server's own user.
 func (a *API) OwnHandler() http.Handler { return owner(a.all) }

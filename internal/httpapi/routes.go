@@ -13,7 +13,7 @@ import (
 	"mishap"
 	"mishap/internal/api"
 	"mishap/internal/config"
-	"mishap/internal/ledger"
+	"mishap/internal/desk"
 	"mishap/internal/report"
 	"mishap/internal/report/html"
 )
@@ -54,6 +54,7 @@ func route[I, O any](a *API, to huma.API, needed config.Role, method, path, id, 
 }
 
 func (a *API) routes(to huma.API) {
+	a.viewRoutes(to)
 	route(a, to, config.Viewer, "GET", "/v1/experiments", "listExperiments", "Experiments in force", a.apiExperiments)
 	route(a, to, config.Viewer, "GET", "/v1/experiments/{name}", "getExperiment", "One experiment in force", a.apiExperiment)
 	route(a, to, config.Operator, "POST", "/v1/experiments/{name}/plan", "planExperiment", "What a run would touch, without touching it", a.apiPlan)
@@ -112,23 +113,19 @@ func (a *API) apiStart(ctx context.Context, in *struct {
 }
 
 func (a *API) apiRuns(ctx context.Context, in *struct {
-	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"50"`
+	Limit      int       `query:"limit" minimum:"1" maximum:"1000" default:"50"`
+	Before     time.Time `query:"before" doc:"only runs that began before it; the began of the last run of a page asks for the next"`
+	Experiment string    `query:"experiment" maxLength:"200" doc:"only runs of it"`
 }) (*body[[]api.RunView], error) {
-	records, err := a.book.Runs(ctx, in.Limit)
+	if in.Before.IsZero() {
+		in.Before = time.Now().AddDate(1, 0, 0) // clocks differ
+	}
+	records, err := a.book.RunsBefore(ctx, in.Before, in.Experiment, in.Limit)
 	all := []api.RunView{}
 	for _, r := range records {
-		all = append(all, runView(r))
+		all = append(all, desk.RunView(r))
 	}
 	return &body[[]api.RunView]{all}, err
-}
-
-func runView(r ledger.Record) api.RunView {
-	v := api.RunView{Run: r.ID, Experiment: r.Experiment, Group: r.Group, State: r.State, Verdict: r.Verdict, Cause: r.Cause, Reason: r.Reason, Trigger: r.Kind, Began: r.Began.UTC()}
-	if !r.Active() {
-		ended := r.Ended.UTC()
-		v.Ended = &ended
-	}
-	return v
 }
 
 type ofRun struct {

@@ -353,6 +353,25 @@ func TestRunsOfAnExperimentAreFoundBehindThoseOfOthers(t *testing.T) {
 		if found, err := b.RunsOf(t.Context(), "never", 2); err != nil || len(found) != 0 {
 			t.Errorf("runs of none: %+v, %v", found, err)
 		}
+		for _, c := range []struct {
+			before     time.Time
+			experiment string
+			limit      int
+			want       string
+		}{
+			{epoch.Add(time.Hour), "", 2, "r-other r-often"}, {epoch.Add(time.Minute), "", 2, "r-rare"}, {epoch, "", 2, ""},
+			{epoch.Add(time.Hour), "often", 2, "r-often"}, {epoch.Add(time.Minute), "often", 2, ""},
+		} {
+			found, err := b.RunsBefore(t.Context(), c.before, c.experiment, c.limit)
+			must(t, err)
+			var ids []string
+			for _, r := range found {
+				ids = append(ids, r.ID)
+			}
+			if got := strings.Join(ids, " "); got != c.want {
+				t.Errorf("runs of %q before %s: %q, want %q", c.experiment, c.before, got, c.want)
+			}
+		}
 	})
 }
 

@@ -37,6 +37,7 @@ type Runs interface {
 
 	Runs(ctx context.Context, limit int) ([]Record, error)
 	RunsOf(ctx context.Context, experiment string, limit int) ([]Record, error)
+	RunsBefore(ctx context.Context, before time.Time, experiment string, limit int) ([]Record, error)
 	Latest(context.Context) ([]Record, error)
 	Unfinished(context.Context) ([]Record, error)
 	Ongoing(context.Context) ([]mishap.Ongoing, error)

@@ -259,6 +259,13 @@ func (m *Memory) RunsOf(_ context.Context, experiment string, limit int) ([]Reco
 	return newest(m.records(func(r Record) bool { return r.Experiment == experiment }), limit), nil
 }
 
+// RunsBefore is like [SQLite.RunsBefore].
+func (m *Memory) RunsBefore(_ context.Context, before time.Time, experiment string, limit int) ([]Record, error) {
+	return newest(m.records(func(r Record) bool {
+		return r.Began.Before(before) && (experiment == "" || r.Experiment == experiment)
+	}), limit), nil
+}
+
 func newest(all []Record, limit int) []Record {
 	slices.Reverse(all)
 	return all[:min(limit, len(all))]

@@ -86,6 +86,15 @@ func (s *store) RunsOf(ctx context.Context, experiment string, limit int) ([]Rec
 	return s.records(ctx, `WHERE experiment = ? ORDER BY began DESC, id LIMIT ?`, experiment, limit)
 }
 
+// RunsBefore lists the runs that began before a moment, newest first, at most limit:
+// of one experiment, or of all if its name is empty.
+func (s *store) RunsBefore(ctx context.Context, before time.Time, experiment string, limit int) ([]Record, error) {
+	if experiment == "" {
+		return s.records(ctx, `WHERE began < ? ORDER BY began DESC, id LIMIT ?`, before.UnixNano(), limit)
+	}
+	return s.records(ctx, `WHERE experiment = ? AND began < ? ORDER BY began DESC, id LIMIT ?`, experiment, before.UnixNano(), limit)
+}
+
 // Unfinished lists the runs that are active, oldest first.
 func (s *store) Unfinished(ctx context.Context) ([]Record, error) {
 	return s.records(ctx, `WHERE ended IS NULL ORDER BY began, id`)

@@ -20,7 +20,7 @@ func (s *Server) InForce() (list []mishap.Experiment) {
 func (s *Server) Experiments() []api.ExperimentView {
 	all := []api.ExperimentView{}
 	for _, h := range s.desired.inForce() {
-		all = append(all, s.viewOf(h))
+		all = append(all, s.desired.view(h))
 	}
 	return all
 }
@@ -31,11 +31,18 @@ func (s *Server) Experiment(name string) (api.ExperimentView, bool) {
 	if !ok {
 		return api.ExperimentView{}, false
 	}
-	return s.viewOf(h), true
+	return s.desired.view(h), true
 }
 
-func (s *Server) viewOf(h held) api.ExperimentView {
-	return api.ExperimentView{Experiment: h.Experiment, From: h.source, Forbidden: s.desired.forbids(h)}
+func (d *desired) view(h held) api.ExperimentView {
+	return api.ExperimentView{Experiment: h.Experiment, From: h.source, Forbidden: d.forbids(h)}
+}
+
+// Going are the runs that go on in this process as they stand, which nobody may
+// change, and how many events there were until now: while that stays, nothing
+// happened here.
+func (s *Server) Going() (runs []*mishap.Run, events int64) {
+	return s.events.now(), s.events.hub.last()
 }
 
 // Start starts an experiment in force because somebody asks for it. Asking twice with

@@ -138,6 +138,7 @@ func (k *asker) startAsked(ctx context.Context, a asked, h held, trigger *mishap
 		if err != nil {
 			k.log.Error("run that was asked for", "run", a.ID, "error", err)
 		}
+		k.events.left(a.ID)
 		k.events.ended(run)
 	})
 	return a, nil

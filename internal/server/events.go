@@ -1,6 +1,8 @@
 package server
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,18 +17,47 @@ type events struct {
 	hub hub
 
 	mu       sync.Mutex
-	toldWait map[string]time.Time // by experiment: the time of its schedule that it was told to wait for
+	toldWait map[string]time.Time   // by experiment: the time of its schedule that it was told to wait for
+	going    map[string]*mishap.Run // pictures of the runs that go on here
 }
 
-func newEvents(s *shared) *events { return &events{shared: s, toldWait: map[string]time.Time{}} }
+func newEvents(s *shared) *events {
+	return &events{shared: s, toldWait: map[string]time.Time{}, going: map[string]*mishap.Run{}}
+}
 
 // seen is told every entry of every run here.
 func (ev *events) seen(e mishap.Entry, r *mishap.Run) {
 	happened := event{Event: api.Event{At: e.At, Entry: &e}}
 	if r != nil {
 		happened.run = picture(r)
+		ev.stands(happened.run)
 	}
 	ev.hub.publish(happened)
+}
+
+// stands keeps how a run stands, until it is over.
+func (ev *events) stands(r *mishap.Run) {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	if r.State.Ended() {
+		delete(ev.going, r.ID)
+		return
+	}
+	ev.going[r.ID] = r
+}
+
+// left forgets a run that goes on here no more.
+func (ev *events) left(id string) {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	delete(ev.going, id)
+}
+
+// now are pictures of the runs that go on here.
+func (ev *events) now() []*mishap.Run {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	return slices.Collect(maps.Values(ev.going))
 }
 
 // waits tells once of each time of a schedule that it waits.
@@ -105,6 +136,13 @@ func (h *hub) publish(e event) {
 	}
 }
 
+// last is the number of the latest event.
+func (h *hub) last() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.seq
+}
+
 // listen subscribes, first to what is remembered after the event with that
 // number; the function ends it.
 func (h *hub) listen(after int64) (<-chan event, func()) {
@@ -144,5 +182,11 @@ func picture(r *mishap.Run) *mishap.Run {
 		copied := *in
 		one.Injections = append(one.Injections, &copied)
 	}
+	one.Watches = nil
+	for _, w := range r.Watches {
+		copied := *w
+		one.Watches = append(one.Watches, &copied)
+	}
+	one.Checks = maps.Clone(r.Checks)
 	return &one
 }

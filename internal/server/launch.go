@@ -120,6 +120,7 @@ func (l *launcher) attempt(b begins, o engine.RunOptions, started func()) error 
 		l.events.seen(run.First, nil)
 		l.log.Info("run begins", "run", run.First.Run, "experiment", b.Name, "commit", b.Source.Commit, "due", b.tick.Due, "incarnation", run.First.Trigger.Incarnation)
 		ended, err := l.engine.Carry(l.life, run, refused, o)
+		l.events.left(run.First.Run)
 		l.events.ended(ended)
 		return err
 	}

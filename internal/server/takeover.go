@@ -157,6 +157,7 @@ func (t *takeover) recover(lost engine.Orphan) {
 	t.log.Warn("take over", "run", lost.ID, "experiment", lost.Experiment, "state", lost.State, "outstanding", len(lost.Run.Outstanding()))
 	run, err := t.lost.TakeOver(t.life, lost, engine.RunOptions{Seen: t.events.seen, GiveUp: t.launcher.giveUp})
 	settled := run != nil && len(run.Outstanding()) == 0
+	t.events.left(lost.ID)
 	t.retries.done(lost.ID, settled || run == nil && err == nil)
 	switch {
 	case err != nil:

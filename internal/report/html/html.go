@@ -26,6 +26,9 @@ var pageHTML string
 //go:embed page.css
 var pageCSS string
 
+// CSS is how pages look, for who shows parts of them elsewhere.
+func CSS() string { return pageCSS }
+
 // Run writes a run as one page that opens offline: nothing is fetched, no
 // script runs, and it prints. Version is that of the program that writes it.
 // Whatever the journal holds is escaped.
@@ -162,7 +165,7 @@ func (f *film) view() pageView {
 		for i, one := range []report.Arm{a.Control, a.Experiment} {
 			v.Arms = append(v.Arms, armView{[]string{"control", "experiment"}[i], one.Name, fmt.Sprint(one.Requests), one.Succeeded(), words.Quick(one.P50), words.Quick(one.P99)})
 		}
-		v.Doubts, v.Forest = a.Doubts, forest(a)
+		v.Doubts, v.Forest = a.Doubts, Forest("forest", a.Intervals)
 	}
 	for _, in := range r.Injections {
 		v.Faults = append(v.Faults, faultView{in.Fault, in.Injector + " on " + in.Target.Label(), report.History(in)})

@@ -14,19 +14,20 @@ import (
 // farMargins is from where on an interval only shows that it goes on.
 const farMargins = 500.
 
-// forest is the intervals of all rows against their margins. The axis is close
-// to even around the margin, and denser far from it: all of a failure fits too.
-func forest(a *report.Arms) template.HTML {
-	if a.Intervals == nil || len(a.Intervals.Rows) == 0 {
+// Forest is the intervals of all rows against their margins, empty if there are none.
+// The axis is close to even around the margin, and denser far from it: all of a failure
+// fits too. The id is unique in the page.
+func Forest(id string, i *mishap.Intervals) template.HTML {
+	if i == nil || len(i.Rows) == 0 {
 		return ""
 	}
 	f := plot.Forest{
-		ID: "forest", Title: "How much worse the experiment was than control",
+		ID: id, Title: "How much worse the experiment was than control",
 		Says:  "Each line is where the difference lies, right at every look. Wholly left of its margin: no harm beyond it. Wholly right of it: harm. Across it: not decided. Far from the margin the scale is denser.",
 		X:     plot.Axis{Min: math.Asinh(report.LeastMargins), Max: math.Asinh(report.MostMargins)},
 		Rules: []plot.Rule{{Name: "as control", Class: "none", At: 0}, {Name: "margin", Class: "limit", At: math.Asinh(1)}},
 	}
-	for _, r := range report.ShownRows(a.Intervals) {
+	for _, r := range report.ShownRows(i) {
 		low, high := r.EndsInMargins()
 		low, high = math.Asinh(low), math.Asinh(high)
 		at := math.Asinh(r.InMargins(r.More.Estimate))

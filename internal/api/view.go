@@ -1,0 +1,81 @@
+package api
+
+import (
+	"time"
+
+	"mishap"
+	"mishap/internal/report"
+)
+
+// Who is who asks, and what they may.
+type Who struct {
+	Name string `json:"name" doc:"as the audit has it"`
+	Role string `json:"role" doc:"viewer, operator, approver or admin; each may do what those before may"`
+}
+
+// Now is what goes on at a moment.
+type Now struct {
+	At     time.Time `json:"at" doc:"by the server's clock"`
+	Events int64     `json:"events" doc:"how many there were: while it stays, nothing happened in this server"`
+	Going  []Going   `json:"going" doc:"runs that are not over, oldest first"`
+}
+
+// Going is a run that is not over, as it stands.
+type Going struct {
+	RunView
+	Claim string     `json:"claim"`
+	Owner string     `json:"owner,omitempty"`
+	Since time.Time  `json:"since" doc:"when it came to where it stands"`
+	Until *time.Time `json:"until,omitempty" doc:"when it goes on from there: of a baseline at the soonest, else at the latest; absent if nobody knows"`
+	Next  string     `json:"next" doc:"what comes then"`
+
+	Faults   []GoingFault          `json:"faults"`
+	Probes   []report.SummaryProbe `json:"probes"`
+	Arms     []GoingArm            `json:"arms,omitempty" doc:"control, experiment; absent without arms, or while nobody has looked at them"`
+	Compared *mishap.Intervals     `json:"compared,omitempty" doc:"the intervals that decide, and their margins"`
+}
+
+// GoingFault is one injection of a run that is not over.
+type GoingFault struct {
+	Fault    string                `json:"fault"`
+	Injector string                `json:"injector"`
+	Target   mishap.Target         `json:"target"`
+	State    mishap.InjectionState `json:"state"`
+	Detail   string                `json:"detail,omitempty"`
+	Since    *time.Time            `json:"since,omitempty" doc:"when it was injected"`
+	Until    *time.Time            `json:"until,omitempty" doc:"when it is reverted at the latest"`
+	Ends     string                `json:"ends" doc:"what ends it if the server is lost"`
+	Affected string                `json:"affected,omitempty" doc:"what of the traffic met it"`
+}
+
+// GoingArm is what one arm did since the fault was injected, or since the baseline
+// began.
+type GoingArm struct {
+	Name      string  `json:"name"`
+	Requests  int64   `json:"requests"`
+	Succeeded string  `json:"succeeded" doc:"how many, and which share"`
+	Rate      float64 `json:"rate" doc:"requests per second lately"`
+}
+
+// Overview is a page of the experiments in force.
+type Overview struct {
+	Rows  []OverviewRow `json:"rows" doc:"by name"`
+	Of    int           `json:"of" doc:"how many fit what was asked for"`
+	After string        `json:"after,omitempty" doc:"what asks for the next page; absent on the last"`
+}
+
+// OverviewRow is an experiment in force with all that decides whether it runs.
+type OverviewRow struct {
+	Name    string            `json:"name"`
+	Claim   string            `json:"claim"`
+	Owner   string            `json:"owner,omitempty"`
+	Tags    map[string]string `json:"tags,omitempty"`
+	From    string            `json:"from" doc:"name of its source"`
+	Runs    []RunView         `json:"runs" doc:"the latest, newest first, at most 20"`
+	Rhythm  string            `json:"rhythm,omitempty" doc:"its schedule in words; absent if it has none"`
+	Next    *Upcoming         `json:"next,omitempty"`
+	Stands  string            `json:"stands,omitempty" doc:"why it would not run now, whatever the time"`
+	Waiting *mishap.Waiting   `json:"waiting,omitempty"`
+	Locked  bool              `json:"locked,omitempty" doc:"whether it deviated and was not unlocked"`
+	Known   *mishap.Impact    `json:"known,omitempty" doc:"a harm that its owner knows it does"`
+}

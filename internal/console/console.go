@@ -1,0 +1,234 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Options say what the console is of.
+type Options struct {
+	// API is the server's own, for whoever Admit let in.
+	API http.Handler
+	// Admit finds out whose a token is: a request that is of them, or why they are not
+	// let in. Without a token it lets in whoever the API does.
+	Admit func(r *http.Request, token string) (of *http.Request, status int, why string)
+	// NeedsSignIn reports whether tokens say who somebody is.
+	NeedsSignIn func() bool
+	// Events counts what happened in the server: while it stays, nothing did.
+	Events  func() int64
+	Version string // of this program
+	Log     *slog.Logger
+}
+
+// Console answers with pages.
+type Console struct {
+	o        Options
+	sessions sessions
+	live     listeners
+	pages    http.Handler
+}
+
+// New makes a console that nobody has signed in to.
+func New(o Options) *Console {
+	c := &Console{o: o, sessions: sessions{now: time.Now}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /assets/{file}", serveAsset)
+	mux.HandleFunc("GET /signin", c.showSignIn)
+	mux.HandleFunc("POST /signin", c.signIn)
+	mux.HandleFunc("POST /signout", c.signOut)
+	mux.HandleFunc("GET /live", c.follow)
+	c.page(mux, "GET /{$}", (*visit).now)
+	c.page(mux, "GET /experiments", (*visit).experiments)
+	c.page(mux, "GET /halt", (*visit).halt)
+	c.act(mux, "POST /halt", (*visit).doHalt)
+	c.act(mux, "POST /resume", (*visit).doResume)
+	c.act(mux, "POST /runs/{run}/abort", (*visit).doAbort)
+	c.page(mux, "/", (*visit).nothing)
+	foreign := http.NewCrossOriginProtection()
+	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "this form is not of the console's own page", http.StatusForbidden)
+	}))
+	c.pages = foreign.Handler(mux)
+	return c
+}
+
+// ServeHTTP answers with a page, an asset or what changed.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Content-Security-Policy", policy(""))
+	h.Set("Cache-Control", "no-store")
+	c.pages.ServeHTTP(w, r)
+}
+
+// policy lets a page use what the console has, and styles with a nonce.
+func policy(nonce string) string {
+	styles := "'self'"
+	if nonce != "" {
+		styles += " 'nonce-" + nonce + "'"
+	}
+	return "default-src 'none'; script-src 'self'; style-src " + styles + "; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+}
+
+// visit is somebody at a page.
+type visit struct {
+	c       *Console
+	w       http.ResponseWriter
+	r       *http.Request
+	name    string   // of the session
+	session *session // nil: nobody signed in, and nobody needs to
+}
+
+// shown is a page: which of the templates, and what it is filled with.
+type shown struct {
+	template, title, at string
+	status              int
+	data                any
+}
+
+func (v *visit) ask(method, path string, in, out any, change ...func(*http.Request)) error {
+	return v.c.ask(v.r.Context(), method, path, in, out, change...)
+}
+
+func (v *visit) get(path string, out any) error { return v.ask(http.MethodGet, path, nil, out) }
+
+// enter finds out who looks. Whoever is nobody is led to the sign-in.
+func (c *Console) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
+	name := named(r)
+	session := c.sessions.of(name)
+	token := ""
+	if session != nil {
+		token = session.token
+	}
+	of, status, why := c.o.Admit(r, token)
+	switch {
+	case status == 0:
+		return &visit{c: c, w: w, r: of, name: name, session: session}, true
+	case status == http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", "1")
+		c.writePage(w, r, shown{template: "sorry", title: "Too fast", status: status, data: why}, nil)
+		return nil, false
+	case cameFromElsewhere(r):
+		// A cookie of SameSite=Strict does not come along with a link of another site; with
+		// one of the console's own it does.
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(http.StatusOK)
+		_ = templates().ExecuteTemplate(w, "again", r.URL.RequestURI())
+		return nil, false
+	}
+	code := ""
+	if session != nil {
+		c.sessions.end(name)
+		code = whyRefused
+	} else if name != "" {
+		code = whyEnded
+	}
+	c.leadToSignIn(w, r, code, why)
+	return nil, false
+}
+
+// cameFromElsewhere reports a page that a link on another site led to.
+func cameFromElsewhere(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return r.Method == http.MethodGet && (site == "cross-site" || site == "same-site") && r.Header.Get("Sec-Fetch-Mode") == "navigate"
+}
+
+// page registers a page.
+func (c *Console) page(mux *http.ServeMux, pattern string, make func(*visit) (shown, error)) {
+	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		v, ok := c.enter(w, r)
+		if !ok {
+			return
+		}
+		p, err := make(v)
+		if err != nil {
+			v.sorry(err)
+			return
+		}
+		v.show(p)
+	})
+}
+
+// outcome is where an act leads, and what it came to.
+type outcome struct {
+	to    string
+	lines []string
+	bad   bool
+}
+
+// act registers what a form does. Forms of others are refused.
+func (c *Console) act(mux *http.ServeMux, pattern string, do func(*visit) (outcome, error)) {
+	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		v, ok := c.enter(w, r)
+		if !ok {
+			return
+		}
+		if !v.session.may(v.r.PostFormValue("csrf")) {
+			v.sorry(&refusal{Status: http.StatusForbidden, Detail: "This form is not one that you were shown since you signed in. Go back, load the page again, and send it from there."})
+			return
+		}
+		out, err := do(v)
+		var no *refusal
+		switch {
+		case errors.As(err, &no) && no.Status != http.StatusUnauthorized && out.to != "":
+			out.lines, out.bad = []string{no.Detail}, true
+		case err != nil:
+			v.sorry(err)
+			return
+		}
+		c.sessions.tell(v.name, out.bad, out.lines...)
+		http.Redirect(w, r, out.to, http.StatusSeeOther)
+	})
+}
+
+// sorry shows why there is no page.
+func (v *visit) sorry(err error) {
+	p := shown{template: "sorry", title: "That did not work", status: http.StatusInternalServerError, data: err.Error()}
+	var no *refusal
+	if errors.As(err, &no) {
+		p.status = no.Status
+	}
+	switch {
+	case p.status == http.StatusForbidden:
+		p.title = "Not allowed"
+	case p.status == http.StatusNotFound:
+		p.title = "Not found"
+	case p.status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled):
+		v.c.o.Log.Error("show page", "path", v.r.URL.Path, "error", err)
+	}
+	v.show(p)
+}
+
+func (v *visit) nothing() (shown, error) {
+	return shown{}, &refusal{Status: http.StatusNotFound, Detail: "There is no page " + v.r.URL.Path + "."}
+}
+
+// leadToSignIn leads to the sign-in, and from there back.
+func (c *Console) leadToSignIn(w http.ResponseWriter, r *http.Request, code, why string) {
+	if !c.o.NeedsSignIn() {
+		c.writePage(w, r, shown{template: "sorry", title: "Not from here", status: http.StatusUnauthorized, data: why}, nil)
+		return
+	}
+	next := "/"
+	if r.Method == http.MethodGet {
+		next = r.URL.RequestURI()
+	}
+	http.Redirect(w, r, with("/signin", "next", local(next), "why", code), http.StatusSeeOther)
+}
+
+// local is a path of the console, whatever somebody wrote.
+func local(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n\t") {
+		return "/"
+	}
+	return next
+}

@@ -1,0 +1,253 @@
+package console_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"mishap"
+	"mishap/internal/report/reporttest"
+)
+
+// busy is a world with something of everything.
+func busy(t *testing.T) *world {
+	w := newWorld(t)
+	stories := reporttest.Stories()
+	for _, name := range []string{"checkout-survives-slow-payments", "search-falls-back", "cart-keeps-its-items", "never-ran"} {
+		w.declare(func(e *mishap.Experiment) {
+			e.Name, e.Tags = name, map[string]string{"service": strings.Split(name, "-")[0], "tier": "1"}
+		})
+	}
+	for i, story := range []string{"held", "held", "refused", "no-effect", "held", "deviated", "held"} {
+		w.ran("0a"+string(rune('a'+i))+"1", stories[story], "search-falls-back", time.Duration(8-i)*26*time.Hour)
+	}
+	w.ran("0b11", stories["crash-resumed"], "cart-keeps-its-items", 49*time.Hour)
+	w.ran("77aa01", until(reporttest.JudgedRuns()["held"].Journal(t), mishap.Holding, 60), "checkout-survives-slow-payments", time.Second)
+	w.ran("77aa02", stories["holding"], "cart-keeps-its-items", 20*time.Second)
+	return w
+}
+
+func TestNowShowsWhatGoesOnAndWhatEndsIt(t *testing.T) {
+	w := busy(t)
+	_, _, page := w.signedIn("viewer").get("/")
+	for _, want := range []string{
+		"2 runs", "checkout-survives-slow-payments", "holding", "payments is slow", "in force", "the proxy: it expires there when nobody renews it",
+		"control, left alone", "margin", "a basket can be paid", "Customers can still check out",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
+	if strings.Contains(page, "Abort…") {
+		t.Error("a viewer is offered to abort")
+	}
+}
+
+func TestOnlyWhoSignsInSeesAnything(t *testing.T) {
+	w := busy(t)
+	p := w.person()
+	if _, at, page := p.get("/experiments?find=cart"); at != "/signin?next=%2Fexperiments%3Ffind%3Dcart" || strings.Contains(page, "cart-keeps") {
+		t.Errorf("a stranger is at %s", at)
+	}
+	if status, _, page := p.post("/signin", "token", "wrong"); status != http.StatusUnauthorized || !strings.Contains(page, "The token is not known") {
+		t.Errorf("%d %s", status, page)
+	}
+	if _, at, page := p.post("/signin", "token", "viewer", "next", "/experiments?find=cart"); at != "/experiments?find=cart" || !strings.Contains(page, "cart-keeps-its-items") {
+		t.Errorf("after signing in: %s", at)
+	}
+	if _, at, page := p.send("/", "/signout"); !strings.HasPrefix(at, "/signin") || !strings.Contains(page, "You are signed out.") {
+		t.Errorf("after signing out: %s", at)
+	}
+	if _, at, _ := p.get("/"); !strings.HasPrefix(at, "/signin") {
+		t.Errorf("after signing out: %s", at)
+	}
+}
+
+func TestASignInLeadsToNoOtherSite(t *testing.T) {
+	w := newWorld(t)
+	for _, next := range []string{"//evil.example/", "https://evil.example/", `/\evil.example`, "javascript:alert(1)", "/\t/evil.example"} {
+		p := w.person()
+		if _, at, _ := p.post("/signin", "token", "viewer", "next", next); at != "/" {
+			t.Errorf("%q leads to %s", next, at)
+		}
+	}
+}
+
+func TestTheCookieIsKeptFromScriptsAndOtherSites(t *testing.T) {
+	w := newWorld(t)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	r, err := client.PostForm(w.url+"/signin", url.Values{"token": {"viewer"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	k := r.Cookies()[0]
+	if !k.HttpOnly || k.SameSite != http.SameSiteStrictMode || k.Path != "/" || strings.Contains(k.Value, "viewer") || len(k.Value) < 20 {
+		t.Errorf("%+v", k)
+	}
+	if csp := r.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+		t.Errorf("policy %q", csp)
+	}
+}
+
+// A link of another site takes no strict cookie along, one of the console's own does.
+func TestALinkFromElsewhereKeepsWhoIsSignedIn(t *testing.T) {
+	w := busy(t)
+	r, err := http.NewRequest(http.MethodGet, w.url+`/experiments?find="><b>`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
+	status, _, page := w.person().got(http.DefaultClient.Do(r))
+	if status != http.StatusOK || !strings.Contains(page, `content="0;url=/experiments?find=`) || strings.Contains(page, "<b>") {
+		t.Errorf("%d %s", status, page)
+	}
+}
+
+func TestAnActNeedsTheFormOfItsSession(t *testing.T) {
+	w := busy(t)
+	other := w.signedIn("operator")
+	_, _, page := other.get("/halt")
+	foreign := csrf.FindStringSubmatch(page)[1]
+	p := w.signedIn("operator")
+	for name, token := range map[string]string{"none": "", "made up": "x", "of another session": foreign} {
+		if status, _, page := p.post("/halt", "reason", "test", "csrf", token); status != http.StatusForbidden || !strings.Contains(page, "not one that you were shown") {
+			t.Errorf("with a token that is %s: %d", name, status)
+		}
+	}
+	r, err := http.NewRequest(http.MethodPost, w.url+"/signin", strings.NewReader("token=viewer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Origin", "https://evil.example")
+	if status, _, _ := p.got(p.Do(r)); status != http.StatusForbidden {
+		t.Errorf("another site signs somebody in: %d", status)
+	}
+	if h, _ := w.book.Halted(t.Context()); h != nil {
+		t.Fatal("it halted")
+	}
+	if _, _, page := p.send("/halt", "/halt", "reason", ""); !strings.Contains(page, "Nothing was done") {
+		t.Error("it halts without a reason")
+	}
+	if _, _, page := p.send("/halt", "/halt", "reason", "a <b>test</b>"); !strings.Contains(page, "Halted.") || !strings.Contains(page, "a &lt;b&gt;test") {
+		t.Errorf("%s", page)
+	}
+	if h, _ := w.book.Halted(t.Context()); h == nil || h.By != "operator-ann" || h.Reason != "a <b>test</b>" {
+		t.Errorf("halted by %+v", h)
+	}
+}
+
+func TestEachRoleHasItsButtonsAndTheAPIDecidesAgain(t *testing.T) {
+	w := busy(t)
+	for _, c := range []struct {
+		role          string
+		halts, aborts bool
+	}{{"viewer", false, false}, {"operator", true, true}, {"approver", true, true}, {"admin", true, true}} {
+		p := w.signedIn(c.role)
+		_, _, halt := p.get("/halt")
+		_, _, now := p.get("/")
+		if got := strings.Contains(halt, `action="/halt"`); got != c.halts {
+			t.Errorf("%s is offered to halt: %v", c.role, got)
+		}
+		if got := strings.Contains(now, `action="/runs/77aa01/abort"`); got != c.aborts {
+			t.Errorf("%s is offered to abort: %v", c.role, got)
+		}
+	}
+	p := w.signedIn("viewer")
+	_, _, page := p.get("/") // the form to sign out has the token too
+	token := csrf.FindStringSubmatch(page)[1]
+	for _, path := range []string{"/halt", "/resume", "/runs/77aa01/abort"} {
+		if _, _, page := p.post(path, "csrf", token, "reason", "test"); !strings.Contains(page, "viewer-ann may not do this: it needs role") {
+			t.Errorf("%s by a viewer: %s", path, page)
+		}
+	}
+	if h, _ := w.book.Halted(t.Context()); h != nil {
+		t.Error("a viewer halted")
+	}
+}
+
+func TestARoleThatIsTakenAwayIsGoneAtOnce(t *testing.T) {
+	w := busy(t)
+	p := w.signedIn("operator")
+	_, _, page := p.get("/halt")
+	token := csrf.FindStringSubmatch(page)[1]
+	w.settings.Server.Tokens[1].Role = "viewer"
+	if _, _, page := p.post("/halt", "csrf", token, "reason", "test"); !strings.Contains(page, "may not do this: it needs role operator") {
+		t.Error("who is viewer now may halt")
+	}
+	w.settings.Server.Tokens[1].Hash = w.settings.Server.Tokens[0].Hash + "x"
+	if _, at, page := p.get("/experiments"); at != "/signin?next=%2Fexperiments&why=refused" || !strings.Contains(page, "Your token is let in no more") {
+		t.Errorf("whose token was taken away is at %s", at)
+	}
+}
+
+func TestWithoutTokensThisMachineLooksAndNobodyActs(t *testing.T) {
+	w := busy(t)
+	w.settings.Server.Tokens = nil
+	p := w.person()
+	_, at, page := p.get("/")
+	if at != "/" || !strings.Contains(page, "nobody may act here") || strings.Contains(page, "Abort…") {
+		t.Errorf("at %s", at)
+	}
+	if status, _, _ := p.post("/halt", "reason", "test"); status != http.StatusForbidden {
+		t.Errorf("anybody may halt: %d", status)
+	}
+	r, err := http.NewRequest(http.MethodGet, w.url+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = "evil.example"
+	if status, _, page := p.got(p.Do(r)); status != http.StatusUnauthorized || strings.Contains(page, "checkout-survives") {
+		t.Errorf("a name that was pointed here may look: %d", status)
+	}
+}
+
+func TestExperimentsComeInPages(t *testing.T) {
+	w := busy(t)
+	for i := range 120 {
+		w.declare(func(e *mishap.Experiment) {
+			e.Name, e.Owner = "many-"+string(rune('a'+i/26))+string(rune('a'+i%26)), "payments-team"
+		})
+	}
+	p := w.signedIn("viewer")
+	seen, next := 0, "/experiments?find=payments-team"
+	for pages := 0; next != ""; pages++ {
+		_, _, page := p.get(next)
+		if !strings.Contains(page, "120 experiments") || pages > 3 {
+			t.Fatalf("page %d of %s", pages, next)
+		}
+		seen += strings.Count(page, `<strong class="title">many-`)
+		_, rest, _ := strings.Cut(page, `<p class="pager"><a class="button" href="`)
+		next, _, _ = strings.Cut(rest, `"`)
+		next = strings.ReplaceAll(next, "&amp;", "&")
+	}
+	if seen != 120 {
+		t.Errorf("%d of 120 are shown", seen)
+	}
+	_, _, page := p.get("/experiments?find=search")
+	if !strings.Contains(page, `aria-label="last 7 runs: 4 held, 1 refused, 1 inconclusive, 1 deviated"`) {
+		t.Errorf("the strip: %s", page)
+	}
+}
+
+func TestWhateverIsWrittenStaysText(t *testing.T) {
+	w := newWorld(t)
+	long := strings.Repeat("long ", 1000)
+	w.declare(func(e *mishap.Experiment) {
+		e.Claim, e.Owner, e.Tags = reporttest.Hostile, `"><script>alert(1)</script>`, map[string]string{"<i>": long}
+	})
+	w.ran("abcd", until(reporttest.Attacked(t), mishap.Holding, 5), reporttest.Hostile, time.Second)
+	p := w.signedIn("admin")
+	for _, at := range []string{"/", "/experiments", "/halt", "/experiments?find=%3Cscript%3Ealert(1)", "/nothing/%3Cb%3E", "/experiments?find=%E2%80%AE"} {
+		_, _, page := p.get(at)
+		for _, never := range []string{"<script>", "<b>", "<i>", "\u202e", "\x1b", "ZgotmplZ"} {
+			if strings.Contains(page, never) {
+				t.Errorf("%s has %q", at, never)
+			}
+		}
+	}
+}

@@ -1,0 +1,221 @@
+package console
+
+import (
+	"bytes"
+	"crypto/rand"
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"mishap"
+	"mishap/internal/api"
+	"mishap/internal/report/words"
+)
+
+//go:embed pages
+var pageFiles embed.FS
+
+// templates are the pages.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"asset": func(name string) string { return assets().named[name] },
+		"ago":   ago, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"moment": words.Moment, "clock": words.Clock, "plural": func(n int, noun string) string { return mishap.Plural(n, noun) },
+		"standing": standing, "strip": strip, "clean": words.Clean, "sentence": words.Sentence, "path": path, "seen": seen,
+		"fault": faultState,
+		"args":  func(all ...any) []any { return all },
+	}).ParseFS(pageFiles, "pages/*.html"))
+})
+
+// frame is what every page has around its own.
+type frame struct {
+	Title, Template string
+	At              string // the entry of the menu
+	Here            string // the page's address, to come back to
+	Who             api.Who
+	SignedIn        bool // and so may sign out
+	Open            bool // nobody needs to sign in, and nobody may act
+	CSRF            string
+	Halt            api.HaltView
+	Now             api.Now
+	Said            []string
+	Bad             bool
+	Version         string
+	Data            any
+	Content         template.HTML // of the page itself
+	Nonce           string
+}
+
+// May reports whether whoever looks may do what needs a role: which buttons a page has.
+// Whether an act is allowed the API decides.
+func (f frame) May(needed string) bool {
+	order := map[string]int{"viewer": 1, "operator": 2, "approver": 3, "admin": 4}
+	return order[f.Who.Role] >= order[needed]
+}
+
+// show fills a page in for whoever visits.
+func (v *visit) show(p shown) { v.c.writePage(v.w, v.r, p, v) }
+
+func (c *Console) writePage(w http.ResponseWriter, r *http.Request, p shown, v *visit) {
+	f := frame{Title: p.title, Template: p.template, At: p.at, Here: local(r.URL.RequestURI()), Version: c.o.Version, Data: p.data, Nonce: rand.Text(), Now: api.Now{At: time.Now().UTC()}}
+	if v != nil {
+		if err := v.frame(&f); err != nil {
+			c.o.Log.Error("show page", "path", r.URL.Path, "error", err)
+			p.status, f.Template, f.Title, f.Data = http.StatusServiceUnavailable, "sorry", "The server does not answer", err.Error()
+		}
+	}
+	var page bytes.Buffer
+	err := templates().ExecuteTemplate(&page, f.Template, f)
+	if err == nil {
+		f.Content = template.HTML(page.String())
+		page.Reset()
+		err = templates().ExecuteTemplate(&page, "page", f)
+	}
+	if err != nil {
+		c.o.Log.Error("show page", "path", r.URL.Path, "error", err)
+		http.Error(w, "this page cannot be shown: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", policy(f.Nonce))
+	if p.status != 0 {
+		w.WriteHeader(p.status)
+	}
+	_, _ = w.Write(placed(page.Bytes(), f.Nonce))
+}
+
+// frame asks for what is around every page.
+func (v *visit) frame(f *frame) error {
+	f.Open = !v.c.o.NeedsSignIn()
+	if v.session != nil {
+		f.SignedIn, f.CSRF = true, v.session.csrf
+		if v.r.Header.Get("X-Requested-With") != "live" {
+			f.Said, f.Bad = v.c.sessions.told(v.name)
+		}
+	}
+	if err := v.get("/v1/me", &f.Who); err != nil {
+		return err
+	}
+	if err := v.get("/v1/halt", &f.Halt); err != nil {
+		return err
+	}
+	return v.get("/v1/now", &f.Now)
+}
+
+// where is how a picture says where something stands: a style of one element, which
+// the policy of the console's pages does not let in. It becomes a rule of a style that
+// has the page's nonce.
+var where = regexp.MustCompile(` style="(left|right|top):(-?[0-9.]+)%"`)
+
+// placed makes rules of what stands where in pictures.
+func placed(page []byte, nonce string) []byte {
+	rules := map[string]bool{}
+	var sheet strings.Builder
+	page = where.ReplaceAllFunc(page, func(m []byte) []byte {
+		parts := where.FindSubmatch(m)
+		side, at := string(parts[1]), string(parts[2])
+		if key := side + at; !rules[key] {
+			rules[key] = true
+			fmt.Fprintf(&sheet, "[data-%s=\"%s\"]{%s:%s%%}", side, at, side, at)
+		}
+		return fmt.Appendf(nil, ` data-%s="%s"`, side, at)
+	})
+	if sheet.Len() == 0 {
+		return page
+	}
+	return bytes.Replace(page, []byte("</head>"), []byte(`<style nonce="`+nonce+`">`+sheet.String()+"</style></head>"), 1)
+}
+
+// ago is how long ago something was, roughly.
+func ago(now, t time.Time) string {
+	d := now.Sub(t)
+	when := func(n int, unit string) string { return mishap.Plural(n, unit) + " ago" }
+	switch {
+	case t.IsZero():
+		return "never"
+	case d < -time.Minute:
+		return "in " + words.Took((-d).Round(time.Second))
+	case d < time.Minute:
+		return "just now"
+	case d < time.Hour:
+		return when(int(d.Minutes()), "minute")
+	case d < 48*time.Hour:
+		return when(int(d.Hours()), "hour")
+	}
+	return when(int(d.Hours()/24), "day")
+}
+
+// mark is a verdict or a state at a glance: a word, and a sign that is not a colour.
+type mark struct{ Class, Sign, Word string }
+
+// standing is the mark of a run in a list.
+func standing(r api.RunView) mark {
+	switch {
+	case r.Verdict == mishap.Held:
+		return mark{"held", "✓", "held"}
+	case r.Verdict == mishap.Deviated:
+		return mark{"deviated", "✗", "deviated"}
+	case r.Verdict == mishap.Inconclusive:
+		return mark{"inconclusive", "?", "inconclusive"}
+	case r.State == mishap.Refused:
+		return mark{"refused", "–", "refused"}
+	case r.State == mishap.Stranded:
+		return mark{"stranded", "!", "stranded"}
+	}
+	return mark{"going", "…", string(r.State)}
+}
+
+// faultState is the state of an injection as a person says it.
+func faultState(s mishap.InjectionState) string {
+	switch s {
+	case mishap.InjectionPrepared:
+		return "not yet injected"
+	case mishap.InjectionInjected:
+		return "in force"
+	}
+	return string(s)
+}
+
+const (
+	stripStep   = 14
+	stripHeight = 18
+)
+
+// strip draws the latest runs, oldest first, each by a shape of its own: held is full,
+// deviated a cross, inconclusive a ring, refused a dash, stranded an upright bar.
+func strip(runs []api.RunView) template.HTML {
+	counts, order := map[string]int{}, []string{}
+	var b strings.Builder
+	for i := range runs {
+		m := standing(runs[len(runs)-1-i])
+		if counts[m.Word]++; counts[m.Word] == 1 {
+			order = append(order, m.Word)
+		}
+		x := i * stripStep
+		shape := map[string]string{
+			"held":         fmt.Sprintf("M%d 3h10v12h-10z", x+1),
+			"deviated":     fmt.Sprintf("M%d 4l9 10m0-10l-9 10", x+1),
+			"inconclusive": fmt.Sprintf("M%d 9a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0", x+1),
+			"refused":      fmt.Sprintf("M%d 9h8", x+2),
+			"stranded":     fmt.Sprintf("M%d 2v9m0 3v2", x+6),
+			"going":        fmt.Sprintf("M%d 9h1m3 0h1m3 0h1", x+1),
+		}[m.Class]
+		fmt.Fprintf(&b, `<path class="%s" d="%s"/>`, m.Class, shape)
+	}
+	if len(runs) == 0 {
+		return `<span class="soft">no runs yet</span>`
+	}
+	var said []string
+	for _, word := range order {
+		said = append(said, fmt.Sprintf("%d %s", counts[word], word))
+	}
+	width := len(runs) * stripStep
+	return template.HTML(fmt.Sprintf(`<svg class="strip" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-label="last %s: %s">%s</svg>`,
+		width, stripHeight, width, stripHeight, mishap.Plural(len(runs), "run"), strings.Join(said, ", "), b.String())) // words and numbers of this program
+}
