@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -11,15 +12,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 
+	"mishap"
 	"mishap/internal/cloud"
 )
 
 // What faults in Auto Scaling groups share.
 
 const (
-	asgSettles = 15 * time.Second
-	asgPerCall = 50 // names that a call takes at most
-	groupARN   = "arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/{id}"
+	asgSettles     = 15 * time.Second
+	asgPerCall     = 50  // names that a call takes at most
+	subnetsPerCall = 200 // values of a filter
+	groupARN       = "arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/{id}"
 )
 
 var groupName = regexp.MustCompile(`^[^:\x00-\x1f]{1,255}$`)
@@ -96,4 +99,65 @@ func lookGroups[With any](see func(g types.AutoScalingGroup, on recorded[With]) 
 		}
 		return looks, err
 	}
+}
+
+// findZoned lists the groups that may be meant, those in the zone as normal.
+func findZoned(ctx context.Context, c aws.Config, t targets, with zoneWith) (found []thing, err error) {
+	groups, err := findGroups(ctx, c, t)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, g := range groups {
+		all = append(all, subnetsOf(g)...)
+	}
+	slices.Sort(all)
+	zones := map[string]string{} // of subnets in the zone: its name
+	for some := range slices.Chunk(slices.Compact(all), subnetsPerCall) {
+		subnets, err := describeSubnets(ctx, c, filter("subnet-id", some...))
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range subnets {
+			if name := aws.ToString(s.AvailabilityZone); with.Zone == name || with.Zone == aws.ToString(s.AvailabilityZoneId) {
+				zones[aws.ToString(s.SubnetId)] = name
+			}
+		}
+	}
+	for _, g := range groups {
+		found = append(found, zoned(g, zones, with.Zone))
+	}
+	return found, nil
+}
+
+// zoned is a group that may lose the zone, if it is in it.
+func zoned(g types.AutoScalingGroup, zones map[string]string, zone string) thing {
+	was, one := zoneBefore{Subnets: subnetsOf(g)}, groupThing(g, look{foreign, "not in " + zone})
+	for _, id := range was.Subnets {
+		if zones[id] != "" {
+			was.Zone, was.Lost = zones[id], append(was.Lost, id)
+		}
+	}
+	switch {
+	case len(was.Subnets) == 0 && slices.Contains(g.AvailabilityZones, zone):
+		one.now = look{normal, "in " + zone}
+		one.unfit = mishap.WithHint(fmt.Errorf("group %s names zones, and no subnets of them that could be taken away", one.id), "give it the subnets that it uses, or choose another group")
+	case len(was.Lost) == 0:
+		return one
+	case len(was.Lost) == len(was.Subnets):
+		one.unfit = mishap.WithHint(fmt.Errorf("group %s is in no other zone than %s", one.id, was.Zone), "choose a group that is in several")
+	}
+	one.now, one.before = was.look(was.Subnets, g.AvailabilityZones), was
+	there := 0
+	for _, m := range g.Instances {
+		if aws.ToString(m.AvailabilityZone) == was.Zone {
+			there++
+		}
+	}
+	note := "which it replaces in its other zones"
+	if off := suspendedOf(g, []string{"AZRebalance", "Launch", "Terminate"}); len(off) > 0 {
+		note = "which stay: " + off[0] + " is suspended"
+	}
+	one.notes = []string{fmt.Sprintf("group %s has %d of %d members in %s, %s", one.id, there, len(g.Instances), was.Zone, note)}
+	return one
 }

@@ -28,6 +28,7 @@ func TestWrongParametersAreNamed(t *testing.T) {
 	for _, test := range []struct{ fault, targets, with, path, want string }{
 		{"asg-suspend", `{"ids": ["pay"]}`, `{"processes": ["Lunch"]}`, "with.processes[0]", `did you mean "Launch"?`},
 		{"asg-suspend", `{"ids": ["pay"]}`, `{"processes": []}`, "with.processes", "give some of Launch, Terminate"},
+		{"asg-zone-loss", `{"ids": ["pay"]}`, `{"zone": "A"}`, "with.zone", "euw1-az1"},
 		{"sqs-deny", `{"ids": ["pay"]}`, `{"actions": ["sqs:SetQueueAttributes"]}`, "with.actions[0]", "write some of sqs:SendMessage"},
 		{"iam-deny", `{"ids": ["pay"]}`, `{"actions": ["iam:PutRolePolicy"]}`, "with.actions[0]", "write some of sqs:SendMessage"},
 		{"iam-deny", `{"ids": ["pay"]}`, `{"actions": []}`, "with.actions", "such as s3:GetObject"},

@@ -7,6 +7,7 @@ import "mishap"
 func Catalog(d Deps) []mishap.InjectorKind {
 	return []mishap.InjectorKind{
 		asgSuspend().injectorKind(d),
+		asgZoneLoss().injectorKind(d),
 		asgStandby().injectorKind(d),
 		asgUnhealthy().injectorKind(d),
 		lambdaThrottle().injectorKind(d),

@@ -26,6 +26,12 @@ func TestWhatAServiceWouldNotTakeIsSaidBeforehand(t *testing.T) {
 			"has 20 statements already", "join some of its statements"},
 		"a group that replaces nobody": {"asg-unhealthy", spoilEach(awsfake.Group, func(d awsfake.Doc) { maps.Copy(d, suspended("Terminate")) }), "",
 			"has Terminate suspended", "resume it"},
+		"a group in one zone": {"asg-zone-loss", func(c *awsfake.Cloud) {
+			third := groupSubnets(c, here, 2)
+			c.Edit(here, awsfake.Group, "pay", func(d awsfake.Doc) { maps.Copy(d, third) })
+		}, "", "group pay is in no other zone than eu-west-1c", "choose a group that is in several"},
+		"a group without subnets": {"asg-zone-loss", spoilEach(awsfake.Group, func(d awsfake.Doc) { d["VPCZoneIdentifier"] = "" }), "",
+			"names zones, and no subnets of them", "give it the subnets that it uses"},
 		"a group at its least size": {"asg-standby", func(c *awsfake.Cloud) {
 			c.Edit(here, awsfake.Group, "pay", func(d awsfake.Doc) { d["MinSize"] = 1 })
 		}, "", "wants 2 members and at least 1, so that 2 of them cannot be on standby", "choose fewer"},

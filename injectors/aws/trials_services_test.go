@@ -3,6 +3,7 @@ package aws_test
 import (
 	"fmt"
 	"maps"
+	"strings"
 
 	"mishap/internal/awsfake"
 )
@@ -88,6 +89,24 @@ func serviceTrials() map[string]tried {
 				return `{"group": "pay"}`, ""
 			},
 		},
+		"asg-zone-loss": {
+			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
+				other := c.All(at, awsfake.Subnet)[0]
+				other["subnetId"], other["_id"] = "subnet-0000000f", "subnet-0000000f"
+				c.Put(at, awsfake.Subnet, "subnet-0000000f", other)
+				c.AddGroup(at, "pay", 1, 3, 4, map[string]string{"Role": "payments"}, groupSubnets(c, at, 0, 1, 2), suspended("AZRebalance"))
+				c.AddGroup(at, "shop", 0, 2, 4, map[string]string{"Role": "payments"}, groupSubnets(c, at, 0, 1, 2))
+				c.AddGroup(at, "refund", 1, 1, 2, map[string]string{"Role": "payments"}, groupSubnets(c, at, 0, 1)) // is not in that zone
+				c.AddGroup(at, "checkout", 1, 1, 2, map[string]string{"Role": "checkout"})
+				return `{"tags": {"Role": "payments"}}`, `{"zone": "eu-west-1c"}`
+			},
+			others: func(c *awsfake.Cloud, at awsfake.Place) { // add one
+				for _, group := range []string{"pay", "shop"} {
+					c.Edit(at, awsfake.Group, group, func(d awsfake.Doc) { d["VPCZoneIdentifier"] = d.Str("VPCZoneIdentifier") + ",subnet-0000000f" })
+				}
+			},
+			remove: removeEach(awsfake.Group),
+		},
 		"asg-standby": {
 			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
 				c.AddGroup(at, "pay", 0, 3, 3, nil)
@@ -136,6 +155,15 @@ const (
 
 // policyIs gives what it is put on a policy.
 func policyIs(text string) func(awsfake.Doc) { return func(d awsfake.Doc) { d["_policy"] = text } }
+
+// groupSubnets are those of a group, of the default network by number.
+func groupSubnets(c *awsfake.Cloud, at awsfake.Place, numbers ...int) awsfake.Doc {
+	var ids []string
+	for _, n := range numbers {
+		ids = append(ids, c.All(at, awsfake.Subnet)[n].Str("subnetId"))
+	}
+	return awsfake.Doc{"VPCZoneIdentifier": strings.Join(ids, ",")}
+}
 
 // suspended is a group's processes.
 func suspended(processes ...string) awsfake.Doc {

@@ -63,8 +63,14 @@ func (w which) String() string {
 // newTrial prepares the fault; what was called until then is forgotten.
 func newTrial(t *testing.T, name string, s awsfake.Settings) *trial {
 	t.Helper()
+	return trialOf(t, name, s, 2, trials()[name].put)
+}
+
+// trialOf prepares the fault on so many targets that are put there.
+func trialOf(t *testing.T, name string, s awsfake.Settings, n int, put func(*awsfake.Cloud, awsfake.Place) (targets, with string)) *trial {
+	t.Helper()
 	c := awsfake.New(s)
-	targets, with := trials()[name].put(c, c.Enter(here))
+	targets, with := put(c, c.Enter(here))
 	time.Sleep(s.Stale) // until all of that can be seen
 	f := fault(name, targets, nil)
 	if f.For = mishap.Duration(time.Minute); with != "" {
@@ -76,7 +82,7 @@ func newTrial(t *testing.T, name string, s awsfake.Settings) *trial {
 		t.Fatalf("make injector: %v", err)
 	}
 	found, err := injector.Prepare(t.Context(), mishap.Request{Run: "run", Fault: f})
-	if err != nil || len(found) != 2 {
+	if err != nil || len(found) != n {
 		t.Fatalf("prepare: %d found, %v", len(found), err)
 	}
 	one.all = one.kind.Complete(found)

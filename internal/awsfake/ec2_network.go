@@ -3,6 +3,7 @@ package awsfake
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // defaultNetwork puts a VPC with a subnet in each of three zones, its default
@@ -13,7 +14,7 @@ func defaultNetwork(c *Cloud, p Place) {
 	associations := []Doc{}
 	for i, zone := range zones(p) {
 		subnet := c.fresh("subnet")
-		c.plant(p, Subnet, subnet, Doc{"subnetId": subnet, "vpcId": vpc, "availabilityZone": zone, "ownerId": p.Account, "state": "available",
+		c.plant(p, Subnet, subnet, Doc{"subnetId": subnet, "vpcId": vpc, "availabilityZone": zone, "availabilityZoneId": zoneID(zone), "ownerId": p.Account, "state": "available",
 			"cidrBlock": fmt.Sprintf("10.0.%d.0/24", i), "subnetArn": Subnet.ARN(p, subnet), "availableIpAddressCount": 250})
 		associations = append(associations, Doc{"networkAclAssociationId": c.fresh("aclassoc"), "networkAclId": acl, "subnetId": subnet})
 	}
@@ -290,4 +291,12 @@ func deleteNetworkACL(k *call) (Doc, error) {
 	}
 	k.drop(NetworkACL.ARN(k.Place, id))
 	return Doc{"return": true}, nil
+}
+
+// zoneID is what a zone is called in all accounts: "euw1-az1" of "eu-west-1a", as if
+// all accounts counted alike.
+func zoneID(zone string) string {
+	parts := strings.Split(zone, "-")
+	last := parts[len(parts)-1]
+	return fmt.Sprintf("%s%c%s-az%d", parts[0], parts[1][0], last[:len(last)-1], last[len(last)-1]-'a'+1)
 }
