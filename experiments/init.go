@@ -2,10 +2,12 @@ package experiments
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"text/template"
 
@@ -13,49 +15,130 @@ import (
 )
 
 // firstPort is where the first proxy listens, on this machine only.
-const firstPort = "18080"
+const firstPort = 18080
 
-// first is what the files of [Init] are made of.
-type first struct {
-	Name, Host, Listen, Upstream string
-	Claim, URL, HostHeader       string // quoted
+// Asked is what a first pair of experiments is to be about.
+type Asked struct {
+	URL          string   // of the service: http or https
+	Dependencies []string // of the service: HOST:PORT or NAME=HOST:PORT
+	Load         string   // the command that makes load, for who reads the files
+	Known        []Proxy  // of the settings that there are
 }
 
-// Init returns the files of a first experiment on the service at rawURL, by
-// path: the settings, with one proxy in front of the service, and an
-// experiment that makes the service slow behind that proxy. Both are complete.
-// Only http is possible: the proxy passes bytes on, so that for https the
-// certificate would have to be that of the proxy's address.
-func Init(rawURL string) (map[string][]byte, error) {
-	u, err := parseService(rawURL)
+// Proxy is a proxy of the settings, as far as [Init] needs it.
+type Proxy struct {
+	Name, Listen, Upstream string
+	HTTPS                  bool // it asks the upstream with TLS, and takes requests without
+}
+
+// First is what [Init] makes.
+type First struct {
+	Added  []Proxy           // that the settings lack
+	Behind []Proxy           // what the experiments put faults into, those that were there too
+	Files  map[string][]byte // the experiments, by path
+	Start  string            // of them, to look at first
+	Probe  string            // the URL that they ask
+}
+
+// Init makes two experiments for each dependency of a service: one makes it slow,
+// and one takes it away, so that what comes out depends on what the service does
+// about it. Without any they are about the service itself, behind a proxy. All is
+// complete, and runs as it is.
+func Init(a Asked) (First, error) {
+	u, err := parseService(a.URL)
 	if err != nil {
-		return nil, err
+		return First{}, err
 	}
+	out := First{Files: map[string][]byte{}, Probe: u.String()}
+	if len(a.Dependencies) == 0 {
+		return out, out.service(u, a)
+	}
+	for _, text := range a.Dependencies {
+		name, upstream, err := parseDependency(text)
+		if err != nil {
+			return First{}, err
+		}
+		p := out.proxy(a.Known, Proxy{Name: name, Upstream: upstream})
+		if err := out.write(dependencyTrials(u, p, a.Load)); err != nil {
+			return First{}, err
+		}
+	}
+	return out, nil
+}
+
+// service makes experiments on a service without a dependency: their probe is a
+// caller of it, through the proxy.
+func (f *First) service(u *url.URL, a Asked) error {
 	port := u.Port()
 	if port == "" {
-		port = "80"
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	listen := net.JoinHostPort("127.0.0.1", firstPort)
-	upstream := net.JoinHostPort(u.Hostname(), port)
-	if port == firstPort {
-		listen = net.JoinHostPort("127.0.0.1", "18081")
-	}
+	p := f.proxy(a.Known, Proxy{Name: serviceName(u.Hostname()), Upstream: net.JoinHostPort(u.Hostname(), port), HTTPS: u.Scheme == "https"})
 	through := *u
-	through.Host, through.Fragment, through.RawFragment = listen, "", ""
-	values := first{
-		Claim: quoted(u.Host + " still answers within two seconds when every answer is 300 ms late."),
-		Name:  "slow-" + slug(u.Hostname()), Host: u.Host, Listen: listen, Upstream: quoted(upstream),
-		URL: quoted(escapeVars(through.String())), HostHeader: quoted(u.Host),
+	through.Scheme, through.Host = "http", p.Listen
+	f.Probe = through.String()
+	return f.write(serviceTrials(u, p, a.Load, f.Probe))
+}
+
+// proxy gives the proxy of the settings that has this upstream, or adds one: with a
+// name and a port of its own.
+func (f *First) proxy(known []Proxy, p Proxy) Proxy {
+	all := append(append([]Proxy{}, known...), f.Added...)
+	taken := func(name string) bool {
+		for _, other := range all {
+			if other.Name == name {
+				return true
+			}
+		}
+		return false
 	}
-	settings, err := render(firstSettings, values)
+	for _, other := range all {
+		if other.Upstream == p.Upstream && other.HTTPS == p.HTTPS {
+			f.Behind = append(f.Behind, other)
+			return other
+		}
+	}
+	for name, n := p.Name, 2; taken(p.Name); n++ {
+		p.Name = fmt.Sprintf("%s-%d", name, n)
+	}
+	port := firstPort
+	for ; port < firstPort+1000 && used(all, p.Upstream, port); port++ {
+		continue
+	}
+	p.Listen = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	f.Added, f.Behind = append(f.Added, p), append(f.Behind, p)
+	return p
+}
+
+// used reports whether a port is one of a proxy, or of what it is to stand before.
+func used(all []Proxy, upstream string, port int) bool {
+	ends := ":" + strconv.Itoa(port)
+	if strings.HasSuffix(upstream, ends) {
+		return true
+	}
+	for _, p := range all {
+		if strings.HasSuffix(p.Listen, ends) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *First) write(trials []trial) error {
+	t, err := template.New("").Funcs(template.FuncMap{"quoted": func(s string) string { return quoted(escapeVars(s)) }, "line": printable}).Parse(firstExperiment)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("read template: %w", err)
 	}
-	experiment, err := render(firstExperiment, values)
-	if err != nil {
-		return nil, err
+	for _, one := range trials {
+		var b bytes.Buffer
+		if err := t.Execute(&b, one); err != nil {
+			return fmt.Errorf("write experiment: %w", err)
+		}
+		path := "experiments/" + one.Name + ".yaml"
+		f.Files[path] = b.Bytes()
+		f.Start = cmp.Or(f.Start, path)
 	}
-	return map[string][]byte{"mishap.yaml": settings, "experiments/" + values.Name + ".yaml": experiment}, nil
+	return nil
 }
 
 func parseService(rawURL string) (*url.URL, error) {
@@ -64,11 +147,8 @@ func parseService(rawURL string) (*url.URL, error) {
 	switch {
 	case err != nil:
 		return nil, mishap.WithHint(fmt.Errorf("read URL: %q is not a URL", shorten(rawURL)), example)
-	case u.Scheme == "https":
-		return nil, mishap.WithHint(fmt.Errorf("make experiment: the first experiment reaches %s through a proxy on this machine, and its certificate is not for that address", u.Host),
-			"give an http:// URL of the service behind the TLS endpoint, or put a proxy in front of one of its dependencies by hand")
-	case u.Scheme != "http" || u.Hostname() == "":
-		return nil, mishap.WithHint(fmt.Errorf("read URL: %q does not begin with http:// and a host", shorten(rawURL)), example)
+	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return nil, mishap.WithHint(fmt.Errorf("read URL: %q does not begin with http:// or https:// and a host", shorten(rawURL)), example)
 	case u.User != nil:
 		return nil, mishap.WithHint(fmt.Errorf("read URL: it holds a user or password, which would be written to a file"), "leave it out, and add headers: {Authorization: {env: NAME}} to the probe")
 	case !plainHost(u.Hostname()):
@@ -77,7 +157,55 @@ func parseService(rawURL string) (*url.URL, error) {
 	if u.Path == "" {
 		u.Path = "/"
 	}
+	u.Fragment, u.RawFragment = "", ""
 	return u, nil
+}
+
+// parseDependency reads HOST:PORT or NAME=HOST:PORT.
+func parseDependency(text string) (name, upstream string, err error) {
+	const hint = "write HOST:PORT, such as db.internal:5432, or NAME=HOST:PORT"
+	name, upstream, named := strings.Cut(text, "=")
+	if !named {
+		name, upstream = "", text
+	}
+	host, port, err := net.SplitHostPort(upstream)
+	if err != nil || host == "" || !plainHost(host) {
+		return "", "", mishap.WithHint(fmt.Errorf("read dependency: %q has no host and port", shorten(text)), hint)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", "", mishap.WithHint(fmt.Errorf("read dependency: %q is not a port", shorten(port)), hint)
+	}
+	switch {
+	case !named:
+		name = dependencyName(host, port)
+	case slug(name) != name:
+		return "", "", mishap.WithHint(fmt.Errorf("read dependency: %q is not a name", shorten(name)), "a name has lowercase letters, digits and dashes")
+	}
+	return name, upstream, nil
+}
+
+// dependencyName is what people call what listens at a port, or else the host.
+func dependencyName(host, port string) string {
+	if name := map[string]string{
+		"1433": "sqlserver", "2379": "etcd", "3306": "mysql", "4222": "nats", "5432": "postgres", "5672": "rabbitmq",
+		"6379": "redis", "9042": "cassandra", "9092": "kafka", "9200": "elasticsearch", "11211": "memcached", "27017": "mongodb",
+	}[port]; name != "" {
+		return name
+	}
+	if name := serviceName(host); name != "service" {
+		return name
+	}
+	return "dependency-" + port
+}
+
+// serviceName is the first label of a host; of this machine and of addresses,
+// service.
+func serviceName(host string) string {
+	label, _, _ := strings.Cut(host, ".")
+	if host == "localhost" || net.ParseIP(host) != nil {
+		return "service"
+	}
+	return slug(label)
 }
 
 // plainHost reports whether host has only what names and addresses have.
@@ -101,7 +229,7 @@ func slug(host string) string {
 		}
 	}
 	s := b.String()
-	if s = strings.Trim(s[:min(len(s), 50)], "-"); s == "" {
+	if s = strings.Trim(s[:min(len(s), 40)], "-"); s == "" {
 		return "service"
 	}
 	return s
@@ -118,63 +246,3 @@ func quoted(s string) string {
 	_ = e.Encode(s) // a string is always written
 	return strings.TrimSpace(b.String())
 }
-
-func render(text string, values first) ([]byte, error) {
-	t, err := template.New("").Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("read template: %w", err)
-	}
-	var b bytes.Buffer
-	if err := t.Execute(&b, values); err != nil {
-		return nil, fmt.Errorf("write file: %w", err)
-	}
-	return b.Bytes(), nil
-}
-
-const firstSettings = `# Settings of mishap. ` + "`mishap config`" + ` shows all of them and where each comes from.
-
-# A proxy passes TCP bytes on, and is where faults on traffic are put in. Start
-# it with ` + "`mishap proxy`" + `, and let callers connect to listen instead of upstream.
-proxies:
-  - name: service
-    listen: {{.Listen}}
-    upstream: {{.Upstream}}
-    control: ./.mishap/proxy.sock # where mishap talks to it; only for you
-`
-
-const firstExperiment = `# A first experiment: does {{.Host}} still answer in time when it is slow?
-#
-#   mishap proxy                    in one terminal; it listens on {{.Listen}}
-#   mishap plan experiments/{{.Name}}.yaml     says what would happen
-#   mishap run experiments/{{.Name}}.yaml      does it, and undoes it
-version: 1
-name: {{.Name}}
-claim: {{.Claim}}
-
-# What must be so before, while and after the fault is in. The probe is the
-# traffic: it asks through the proxy, so that it feels the fault.
-steadyState:
-  - name: it answers
-    probe: http
-    with:
-      url: {{.URL}}
-      headers: {Host: {{.HostHeader}}} # the service sees its own name, not that of the proxy
-    expect: {status: 2xx, latency: "<= 2s"}
-    every: 1s
-    timeout: 5s
-    allow: 2 of 20 # unmet observations tolerated while the fault is in
-
-# What goes wrong, and for how long at most.
-faults:
-  - name: it is slow
-    injector: proxy-latency
-    targets: {proxy: service} # a name in mishap.yaml
-    with: {delay: 300ms, jitter: 50ms}
-    for: 30s
-
-# The most that a run may touch: one proxy.
-blastRadius: {targets: 1}
-
-# How long it may take until all is well again after the fault was taken out.
-recovery: {within: 1m}
-`

@@ -3,7 +3,6 @@ package experiments_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -87,67 +86,6 @@ func TestWhatAShippedExperimentOffersInAComment(t *testing.T) {
 	all, err := experiments.Load(context.Background(), []string{folder}, experiments.Options{Catalogs: shipped(), Warn: warn})
 	if err != nil || len(all[0].Compare.Metrics) != 3 || all[0].Compare.Metrics[2].Unit != "slot" {
 		t.Errorf("%v\n%s", err, offered)
-	}
-}
-
-func TestInitWritesAnExperimentThatIsValid(t *testing.T) {
-	for raw, name := range map[string]string{
-		"http://localhost:8080/health":                    "slow-localhost",
-		"http://shop.example":                             "slow-shop-example",
-		"http://[::1]:18080/a?b=${c}&d=%20<\"'#frag":      "slow-1",
-		"http://A_B.example./" + strings.Repeat("x", 300): "slow-a-b-example",
-		"http://" + strings.Repeat("long.", 40) + "com":   "slow-" + strings.Repeat("long-", 10)[:49],
-	} {
-		files, err := experiments.Init(raw)
-		if err != nil {
-			t.Errorf("%s: %v", raw, err)
-			continue
-		}
-		content, ok := files["experiments/"+name+".yaml"]
-		if !ok || len(files) != 2 {
-			t.Errorf("%s: files are %v, want %s", raw, files, name)
-			continue
-		}
-		folder := t.TempDir()
-		for path, data := range files {
-			write(t, folder, path, string(data))
-		}
-		all, err := experiments.Load(context.Background(), []string{folder}, experiments.Options{Catalogs: shipped(), Proxies: []string{"service"}, CheckProxies: true})
-		if err != nil {
-			t.Errorf("%s: %v\n%s", raw, err, content)
-			continue
-		}
-		if err := resolved(t, shipped()).Validate(document(t, content)); err != nil {
-			t.Errorf("%s and the schema: %v", raw, err)
-		}
-		var with struct{ URL string }
-		if err := json.Unmarshal(all[0].SteadyState[0].With, &with); err != nil {
-			t.Fatal(err)
-		}
-		settings, _ := document(t, files["mishap.yaml"]).(map[string]any)
-		proxy := settings["proxies"].([]any)[0].(map[string]any)
-		if listen := proxy["listen"].(string); !strings.HasPrefix(with.URL, "http://"+listen+"/") || listen == proxy["upstream"] {
-			t.Errorf("%s: probe asks %s, proxy is %v", raw, with.URL, proxy)
-		}
-	}
-}
-
-func TestInitRefusesWhatItCannotReach(t *testing.T) {
-	for raw, want := range map[string]string{
-		"https://shop.example": "certificate",
-		"shop.example":         "http://",
-		"ftp://shop.example":   "http://",
-		"http://":              "http://",
-		"http://a:b@c":         "password",
-		"http://a\nb":          "not a URL",
-		"http://{{.}}/":        "not a",
-		"":                     "http://",
-	} {
-		_, err := experiments.Init(raw)
-		var hinted *mishap.Hinted
-		if err == nil || !strings.Contains(err.Error(), want) || !errors.As(err, &hinted) {
-			t.Errorf("init %q: %v, want %q and a hint", raw, err, want)
-		}
 	}
 }
 
