@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 
 	"mishap"
 	"mishap/internal/demo"
+	"mishap/internal/report"
+	"mishap/internal/report/html"
 	"mishap/internal/spawn"
 )
 
@@ -47,11 +50,13 @@ behind.`,
 	return cmd
 }
 
-// act is one experiment of the demo and the outcome that it must have.
+// act is one experiment of the demo, the outcome that it must have, and what its
+// run came to.
 type act struct {
 	name    string
 	outcome mishap.Outcome
 	says    string
+	run     *mishap.Run
 }
 
 func (c *cli) demo(ctx context.Context, dir string) error {
@@ -73,29 +78,40 @@ func (c *cli) demo(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	acts := []*act{
+		{name: "fallback", outcome: mishap.OutcomeHeld, says: "payments is 300 ms late, and the storefront has a fallback"},
+		{name: "no-fallback", outcome: mishap.OutcomeDeviated, says: "the same, without the fallback"},
+		{name: "retries", outcome: mishap.OutcomeDeviated, says: "payments fails, and the storefront asks again and again"},
+	}
 	var problems []error
-	for _, a := range []act{
-		{"fallback", mishap.OutcomeHeld, "payments 300 ms late for a quarter of the users; there is a fallback"},
-		{"no-fallback", mishap.OutcomeDeviated, "the same, without a fallback"},
-		{"retries", mishap.OutcomeDeviated, "payments fails, and the storefront tries again and again"},
-	} {
-		c.tell("\n== %s\n", a.says)
+	for i, a := range acts {
+		c.tell("\n%d of %d: %s\n", i+1, len(acts), a.says)
 		problems = append(problems, c.play(ctx, program, shop, a))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.out, `
-All verdicts are as they should be. Everything is reverted, the shop is closed.
+	return curtain(c, shop, acts)
+}
 
-  experiments  %s
-  reports      %s
-  settings     %s
+// curtain says what was seen, and what to do next.
+func curtain(c *cli, shop demo.Shop, acts []*act) error {
+	const row = "%-11s  %-58s  %s\n"
+	text := "\n" + fmt.Sprintf(row, "experiment", "what happened", "verdict")
+	for _, a := range acts {
+		verdict, _ := mishap.Judge(a.run)
+		text += fmt.Sprintf(row, a.name, a.says, verdict)
+	}
+	at := fromHere(shop.Dir)
+	text += fmt.Sprintf(`
+As it should be. Everything is reverted, and the shop is closed. It is all in
+%[1]s: experiments, settings, reports, journals.
 
-next: open the pages among the reports in a browser, or try
-  mishap status --config %[3]s
-  mishap init http://localhost:8080    # an experiment on your own service
-`, filepath.Join(shop.Dir, "experiments"), filepath.Join(shop.Dir, "reports"), shop.Settings())
+next: open %[2]s in a browser
+  mishap report last --config %[3]s   # all of the last run
+  mishap init http://localhost:8080   # an experiment on your own service
+`, at, fromHere(shop.Page("no-fallback")), fromHere(shop.Settings()))
+	_, err := io.WriteString(c.out, text)
 	return err
 }
 
@@ -169,43 +185,35 @@ func awaitSale(ctx context.Context, url string) error {
 	}
 }
 
-// play runs one experiment as a person would, and keeps its report.
-func (c *cli) play(ctx context.Context, program string, shop demo.Shop, a act) error {
-	report := shop.Report(a.name)
-	if err := os.MkdirAll(filepath.Dir(report), 0o755); err != nil {
-		return fmt.Errorf("keep report: %w", err)
-	}
-	kept, err := os.Create(report)
+// play runs one experiment as a person would, keeps its reports, and says what came
+// out.
+func (c *cli) play(ctx context.Context, program string, shop demo.Shop, a *act) error {
+	got, err := c.runAct(ctx, program, shop, a)
 	if err != nil {
-		return fmt.Errorf("keep report: %w", err)
+		return err
 	}
-	defer kept.Close()
-	p := spawn.CommandContext(ctx, program, "run", "--config", shop.Settings(), shop.Experiment(a.name))
-	p.OwnGroup() // so that it is interrupted once, by what follows
-	p.Cancel = func() error { return p.Process.Signal(os.Interrupt) }
-	p.Stdout, p.Stderr = kept, c.environment.err
-	c.err.drain()
-	err = p.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		return fmt.Errorf("run %s: %w", a.name, err)
-	}
-	got := p.ProcessState.ExitCode()
 	if got == mishap.OutcomeStillIn.ExitCode() {
 		c.outcome = mishap.Worst(c.outcome, mishap.OutcomeStillIn)
 	}
-	if text, err := os.ReadFile(report); err == nil {
-		_, err = c.out.Write(text)
-		_ = c.shown("last", err)
+	entries, err := keepJournal(ctx, c, program, shop, a.name)
+	if err == nil {
+		a.run, err = mishap.Replay(entries)
 	}
+	if err != nil {
+		return fmt.Errorf("read journal of %s: %w", a.name, err)
+	}
+	_ = c.shown(a.run.ID, report.Gist(c.out, a.run))
 	if got != a.outcome.ExitCode() {
-		return fmt.Errorf("experiment %s gave exit code %d, expected %d; its report is in %s", a.name, got, a.outcome.ExitCode(), report)
+		return fmt.Errorf("experiment %s gave exit code %d, expected %d; its report is in %s", a.name, got, a.outcome.ExitCode(), shop.Report(a.name))
 	}
-	if err := c.keepPage(ctx, program, shop, a.name); err != nil || a.outcome != mishap.OutcomeDeviated {
+	if err := keep(shop.Page(a.name), func(to io.Writer) error { return html.Run(to, entries, versionString()) }); err != nil {
 		return err
 	}
+	if a.outcome != mishap.OutcomeDeviated {
+		return nil
+	}
 	// What deviated is locked; here somebody wants to see it again.
-	p = spawn.CommandContext(ctx, program, "unlock", a.name, "--reason", "the demo has shown it", "--config", shop.Settings())
+	p := spawn.CommandContext(ctx, program, "unlock", a.name, "--reason", "the demo has shown it", "--config", shop.Settings())
 	p.Stderr = c.environment.err
 	if err := p.Run(); err != nil {
 		return fmt.Errorf("unlock %s: %w", a.name, err)
@@ -213,19 +221,49 @@ func (c *cli) play(ctx context.Context, program string, shop demo.Shop, a act) e
 	return nil
 }
 
-// keepPage keeps the report of the last run as a page.
-func (c *cli) keepPage(ctx context.Context, program string, shop demo.Shop, name string) error {
-	page, err := os.Create(shop.Page(name))
+// runAct runs an experiment, keeps its whole report, and gives the exit code.
+func (c *cli) runAct(ctx context.Context, program string, shop demo.Shop, a *act) (code int, err error) {
+	err = keep(shop.Report(a.name), func(to io.Writer) error {
+		p := spawn.CommandContext(ctx, program, "run", "--brisk", "--full", "--config", shop.Settings(), shop.Experiment(a.name))
+		p.OwnGroup() // so that it is interrupted once, by what follows
+		p.Cancel = func() error { return p.Process.Signal(os.Interrupt) }
+		p.Stdout, p.Stderr = to, c.environment.err
+		c.err.drain()
+		err := p.Run()
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			return fmt.Errorf("run %s: %w", a.name, err)
+		}
+		code = p.ProcessState.ExitCode()
+		return nil
+	})
+	return code, err
+}
+
+// keepJournal keeps the journal of the last run, and reads it.
+func keepJournal(ctx context.Context, c *cli, program string, shop demo.Shop, name string) ([]mishap.Entry, error) {
+	var text bytes.Buffer
+	err := keep(shop.Journal(name), func(to io.Writer) error {
+		p := spawn.CommandContext(ctx, program, "report", "last", "-o", "journal", "--config", shop.Settings())
+		p.Stdout = io.MultiWriter(to, &text)
+		return p.Run()
+	})
 	if err != nil {
-		return fmt.Errorf("keep page: %w", err)
+		return nil, err
 	}
-	defer page.Close()
-	p := spawn.CommandContext(ctx, program, "report", "last", "-o", "html", "--config", shop.Settings())
-	p.Stdout, p.Stderr = page, c.environment.err
-	if err := p.Run(); err != nil {
-		return fmt.Errorf("make page of %s: %w", name, err)
+	return report.ReadJournal(&text)
+}
+
+// keep writes a file among the reports.
+func keep(path string, write func(io.Writer) error) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("keep report: %w", err)
 	}
-	return nil
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("keep report: %w", err)
+	}
+	return errors.Join(write(f), f.Close())
 }
 
 // serviceCommand is a part of the demo's shop. It is not for people.

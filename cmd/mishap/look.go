@@ -103,7 +103,7 @@ func (c *cli) showStanding(ctx context.Context, a desk) error {
 }
 
 func (c *cli) reportCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "report RUN|JOURNAL",
 		Short: "Report a run: text, json, junit, html or journal",
 		Long: `Report a run of the ledger, or of a journal that was exported to a file. A
@@ -115,6 +115,8 @@ offline and prints: the verdict in words, then pictures of the evidence.` + "\n"
 			return c.withDesk(cmd, func(a desk) error { return c.reportRun(cmd, a, args[0], c.output) })
 		},
 	}
+	cmd.Flags().BoolVar(&c.brief, "brief", false, "at most 25 lines, as `mishap run` prints at its end")
+	return cmd
 }
 
 func (c *cli) reportRun(cmd *cobra.Command, a desk, which, format string) error {
@@ -135,6 +137,9 @@ func (c *cli) reportRun(cmd *cobra.Command, a desk, which, format string) error 
 	}
 	switch format {
 	case "text":
+		if c.brief {
+			return report.Brief(c.out, run)
+		}
 		return report.Text(c.out, run)
 	case "json":
 		if inFile {

@@ -118,10 +118,23 @@ func (c *console) drain() {
 }
 
 // results is where what a command was asked for goes, as plain text or as exact
-// JSON: nothing in it acts on a terminal.
-func (c *cli) results() *plaintext.Filter {
-	return &plaintext.Filter{To: result{c.environment.out, c.err}, JSON: func() bool { return c.output == "json" || c.output == "journal" }}
+// JSON: nothing in it acts on a terminal, but for the colours of what decides.
+func (c *cli) results() *sheet {
+	columns, _ := terminalOf(c.environment.out)
+	return &sheet{columns: columns, Filter: plaintext.Filter{
+		To:   result{painted(c.environment.out), c.err},
+		JSON: func() bool { return c.output == "json" || c.output == "journal" },
+	}}
 }
+
+// sheet is a filter that knows how wide its terminal is.
+type sheet struct {
+	plaintext.Filter
+	columns int
+}
+
+// Columns is what there is room for.
+func (s *sheet) Columns() int { return s.columns }
 
 // result writes what a command was asked for. It waits for its reader, and what
 // was said before is there first.

@@ -41,6 +41,8 @@ type cli struct {
 	output      string
 	verbose     bool
 	plain       bool
+	full, brief bool
+	brisk       bool
 	outcome     mishap.Outcome             // the worst so far; what a command returns is added by run
 	interrupted atomic.Bool                // while a result was written
 	asked       chan struct{}              // a run was asked to stop
@@ -65,7 +67,7 @@ func (u usageError) Unwrap() error { return u.error }
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, env environment) int {
-	c := &cli{environment: env, err: &console{to: env.err}, hupIgnored: begin(), asked: make(chan struct{}, 1)}
+	c := &cli{environment: env, err: &console{to: painted(env.err)}, hupIgnored: begin(), asked: make(chan struct{}, 1)}
 	out := c.results()
 	c.out = out
 	log.SetOutput(c.err) // where libraries say something

@@ -36,7 +36,9 @@ runs it all the same, which is recorded in its journal and in the audit. Nothing
 overrides halt, protected targets, places that the settings do not list, and
 another run of its group.
 
-In a build, docs/ci.md: a JUnit report, a table and notes at the lines of files.
+What is printed of a run is at most 25 lines; --full has it all, and so has
+` + "`mishap report RUN`" + `. In a build, docs/ci.md: a JUnit report, a table, and notes
+at the lines of files.
 
 Ctrl-C reverts; a second one lists what is still in; a third leaves that to the
 keepers and exits 6.` + "\n" + exitCodes,
@@ -69,7 +71,10 @@ keepers and exits 6.` + "\n" + exitCodes,
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().BoolVar(&c.full, "full", false, "print the whole report, as `mishap report` does")
 	cmd.Flags().BoolVar(&c.plain, "plain", false, "a line per change, also on a terminal; good for screen readers")
+	cmd.Flags().BoolVar(&c.brisk, "brisk", false, "show progress only where it can be taken away again")
+	_ = cmd.Flags().MarkHidden("brisk") // for the demo
 	return cmd
 }
 
@@ -201,7 +206,7 @@ func (c *cli) runRemote(ctx context.Context, names []string, f runFlags) error {
 
 // runOne follows one run to its end and prints its result.
 func (c *cli) runOne(ctx context.Context, one func(context.Context, engine.RunOptions) (*mishap.Run, error), where string) (*mishap.Run, error) {
-	view := c.view()
+	view := c.runView()
 	ctx, stops, done := c.stoppable(ctx, "run", view)
 	run, err := one(ctx, engine.RunOptions{Seen: c.follow(view), Stops: stops})
 	waited := c.printing(run)
@@ -214,7 +219,11 @@ func (c *cli) runOne(ctx context.Context, one func(context.Context, engine.RunOp
 	if c.json() {
 		return run, errors.Join(err, c.shown(run.ID, report.JSONIn(c.out, run, where)))
 	}
-	return run, errors.Join(err, c.shown(run.ID, report.Text(c.out, run)))
+	write := report.Brief
+	if c.full {
+		write = report.Text
+	}
+	return run, errors.Join(err, c.shown(run.ID, write(c.out, run)))
 }
 
 // printing is about signals while the result of a run is written, which takes as
@@ -246,13 +255,27 @@ func (c *cli) printing(run *mishap.Run) (done func()) {
 }
 
 // view shows a run on stderr, below what was said before. It is not told to the
-// console: it draws what is so now, and not all that was.
-func (c *cli) view() live.View {
+// console: it draws what is so now, and not all that was. A passing one leaves
+// nothing behind on a terminal.
+func (c *cli) view(passing bool) live.View {
 	c.err.drain()
-	if c.plain {
+	switch {
+	case c.plain:
 		return live.NewPlain(c.environment.err)
+	case passing:
+		return live.NewPassing(c.environment.err)
 	}
 	return live.New(c.environment.err)
+}
+
+// runView is that of a run whose result follows.
+func (c *cli) runView() live.View {
+	_, seen := terminalOf(c.environment.err)
+	if c.brisk && !seen {
+		return live.NewQuiet(c.environment.err)
+	}
+	_, follows := terminalOf(c.environment.out)
+	return c.view(c.brisk || follows && !c.json())
 }
 
 // follow shows a run and keeps a picture of it for a second Ctrl-C.

@@ -262,7 +262,7 @@ func (c *cli) revert(cmd *cobra.Command, args []string, settle string) error {
 
 // mend reverts what lost servers left, and remembers if something is still in.
 func (c *cli) mend(ctx context.Context, a *app.App, which string, o engine.RunOptions) ([]*mishap.Run, error) {
-	view := c.view()
+	view := c.view(false)
 	defer view.Close()
 	ctx, stops, done := c.stoppable(ctx, "revert", view)
 	defer done()

@@ -65,6 +65,9 @@ func (s Shop) Experiment(name string) string {
 // Report is the path of an experiment's report.
 func (s Shop) Report(name string) string { return filepath.Join(s.Dir, "reports", name+".txt") }
 
+// Journal is the path of the journal that alone explains it.
+func (s Shop) Journal(name string) string { return filepath.Join(s.Dir, "reports", name+".jsonl") }
+
 // Page is the path of the same as a page.
 func (s Shop) Page(name string) string { return filepath.Join(s.Dir, "reports", name+".html") }
 

@@ -33,7 +33,7 @@ func ObserveJSON(w io.Writer, o Observed) error {
 
 // Observe writes what was seen for a person.
 func Observe(w io.Writer, o Observed) error {
-	p := &page{}
+	p := newPage(w)
 	p.line(0, "%s, %s -> %s, %s, watched for %s", o.Proxy, o.Listen, o.Upstream, o.Protocol, o.For)
 	switch {
 	case o.Faults == 1:

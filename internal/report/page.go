@@ -8,9 +8,27 @@ import (
 	"mishap/internal/report/words"
 )
 
+// Wide is what a writer says that has more room than 80 columns.
+type Wide interface{ Columns() int }
+
 // page collects lines for a person. Whatever is written to it is cleaned and
 // wrapped.
-type page struct{ strings.Builder }
+type page struct {
+	strings.Builder
+	columns int
+}
+
+// newPage is a page as wide as its reader.
+func newPage(w io.Writer) *page {
+	p := &page{columns: words.Width}
+	if wide, is := w.(Wide); is {
+		p.columns = max(p.columns, wide.Columns())
+	}
+	return p
+}
+
+// spare is by how many columns the reader has more room than 80.
+func (p *page) spare() int { return p.columns - words.Width }
 
 // line writes one line after in spaces, and what follows of it after two more.
 func (p *page) line(in int, format string, args ...any) {
@@ -31,17 +49,32 @@ func (p *page) labelled(in, hang int, label, text string) {
 	} else if hang > 2 {
 		lead += strings.Repeat(" ", hang)
 	}
-	for _, l := range words.Wrap(words.Clean(text), words.Width-words.Cells(lead), words.Width-in-hang) {
+	for _, l := range words.Wrap(words.Clean(text), p.columns-words.Cells(lead), p.columns-in-hang) {
 		p.WriteString(strings.TrimRight(lead+l, " ") + "\n")
 		lead = strings.Repeat(" ", in+hang)
 	}
+}
+
+// most lets write add at most some lines; where there would be more, the last one
+// ends with "…".
+func (p *page) most(lines int, write func()) {
+	before := p.String()
+	write()
+	added := strings.SplitAfter(strings.TrimPrefix(p.String(), before), "\n")
+	added = added[:len(added)-1]
+	if len(added) <= lines {
+		return
+	}
+	p.Reset()
+	p.WriteString(before + strings.Join(added[:lines-1], ""))
+	p.WriteString(strings.TrimRight(words.Fit(added[lines-1], p.columns-2), " \n") + " …\n")
 }
 
 // row writes the cells of a table, each wrapped in its own column. A negative
 // width sets to the right. The last column takes what is left of the line.
 func (p *page) row(in int, widths []int, texts ...string) {
 	columns, height := make([][]string, len(texts)), 0
-	left := words.Width - in
+	left := p.columns - in
 	for i, text := range texts {
 		most := left
 		if i < len(widths) {

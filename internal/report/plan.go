@@ -19,7 +19,7 @@ func PlanText(w io.Writer, p mishap.Plan, kinds map[string]mishap.InjectorKind) 
 // Plan is [PlanText] with what the safeguards say of the plan now, and what the
 // traffic of the moment can show.
 func Plan(w io.Writer, plan mishap.Plan, kinds map[string]mishap.InjectorKind, checks []mishap.Check, foretold []string) error {
-	p := &page{}
+	p := newPage(w)
 	e := plan.Experiment
 	p.field("claim", "%s", e.Claim)
 	p.field("experiment", "%s", words.Joined(", owned by ", e.Name, e.Owner))

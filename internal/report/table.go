@@ -13,7 +13,7 @@ import (
 // List writes a table of experiments, each with its claim and what stands says
 // of it, if anything.
 func List(w io.Writer, experiments []mishap.Experiment, stands func(mishap.Experiment) []string) error {
-	p := &page{}
+	p := newPage(w)
 	if len(experiments) == 0 {
 		p.line(0, "no experiments")
 		return p.to(w)
@@ -38,7 +38,7 @@ func List(w io.Writer, experiments []mishap.Experiment, stands func(mishap.Exper
 // Status writes a table of runs, in the order given, and below each what is or
 // may still be in.
 func Status(w io.Writer, runs []*mishap.Run, now time.Time) error {
-	p := &page{}
+	p := newPage(w)
 	if len(runs) == 0 {
 		p.line(0, "no runs yet")
 		return p.to(w)
@@ -85,7 +85,7 @@ func (s Standing) Write(w io.Writer, now time.Time) error {
 	if len(s.Sources) == 0 && len(s.Locks) == 0 && len(s.Waiting) == 0 && len(s.Left) == 0 {
 		return nil
 	}
-	p := &page{}
+	p := newPage(w)
 	for _, src := range s.Sources {
 		commit := "not in git"
 		if src.Commit != "" {
@@ -158,4 +158,39 @@ func ago(d time.Duration) string {
 		return fmt.Sprintf("%dh", int(d.Hours()))
 	}
 	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+// Rhythm says in words when a schedule is due: "0 10 * * MON-FRI in UTC".
+func Rhythm(s mishap.Schedule) string {
+	text := s.Cron
+	if s.About != nil {
+		text = fmt.Sprintf("about every %d working days, %s,", s.About.Every, s.About.Hours)
+	}
+	text += " in " + s.Timezone
+	if s.Jitter > 0 {
+		text += fmt.Sprintf(", up to %s later", s.Jitter)
+	}
+	return text
+}
+
+// Moment is a time as the schedule's zone shows it.
+func Moment(t time.Time, s mishap.Schedule) string {
+	zone, err := time.LoadLocation(s.Timezone)
+	if err != nil {
+		zone = time.UTC
+	}
+	return t.In(zone).Format("Mon 2006-01-02 15:04:05 MST")
+}
+
+// Due writes one time of a schedule: when, and why it would not run.
+func Due(w io.Writer, at time.Time, s mishap.Schedule, reason string) error {
+	what := "runs"
+	if reason != "" {
+		what = "does not run: " + reason
+	}
+	const column = 32
+	width := newPage(w).columns - column
+	lines := words.Wrap(what, width, width)
+	_, err := fmt.Fprintf(w, "  %-*s%s\n", column-2, Moment(at, s), strings.Join(lines, "\n"+strings.Repeat(" ", column)))
+	return err
 }

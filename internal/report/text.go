@@ -15,7 +15,7 @@ import (
 // Text writes the report of a run for a person, at most 80 columns wide: the
 // verdict first, then whatever may still be in, then how it came to that.
 func Text(w io.Writer, r *mishap.Run) error {
-	p := &page{}
+	p := newPage(w)
 	p.line(0, "%s", headline(r))
 	stillIn(p, r)
 	about(p, r)
@@ -45,25 +45,6 @@ func headline(r *mishap.Run) string {
 		return "STRANDED: a revert gave up, and a person must act"
 	}
 	return strings.ToUpper(string(r.State)) + ": the run is not over, so there is no verdict yet"
-}
-
-// stillIn is loud about what is left, and says how to end it.
-func stillIn(p *page, r *mishap.Run) {
-	left := r.Outstanding()
-	if len(left) == 0 {
-		return
-	}
-	p.blank()
-	for _, in := range left {
-		p.line(0, "STILL IN: %s", words.Joined(": ", On(in)+", "+string(in.State), in.Detail))
-	}
-	if r.State == mishap.Stranded {
-		p.labelled(2, 21, "to try again:", "mishap revert "+r.ID)
-		p.labelled(2, 21, "if you put it back:", "mishap revert "+r.ID+" --settle 'WHAT YOU DID'")
-		return
-	}
-	p.labelled(2, 24, "to stop the run:", "mishap abort "+r.ID)
-	p.labelled(2, 24, "if its server is gone:", "mishap revert "+r.ID)
 }
 
 // about says what was tested, and which run this is.

@@ -68,7 +68,7 @@ func look(r *mishap.Run) *picture {
 	}
 	for _, w := range r.Watches {
 		last := words.Joined(", ", string(w.Last.Result), report.Seen(", ", w.Last))
-		text := fmt.Sprintf("  %s %5d %6d %8d  %s", words.Pad(cut(words.Clean(w.Spec.Name), nameColumn), nameColumn), w.Met, w.Unmet, w.Unknown, words.OrElse(last, "not asked yet"))
+		text := fmt.Sprintf("  %s %5d %6d %8d  %s", words.Pad(words.Cut(words.Clean(w.Spec.Name), nameColumn), nameColumn), w.Met, w.Unmet, w.Unknown, words.OrElse(last, "not asked yet"))
 		p.probes = append(p.probes, line{text: text, style: resultStyle(w.Last.Result)})
 	}
 	if a := report.Compared(r); a != nil {
@@ -186,7 +186,7 @@ func (f pictureFault) line(now time.Time) line {
 	case mishap.InjectionStranded:
 		style = red
 	}
-	return line{text: fmt.Sprintf("  %s %-10s %8s  %s", words.Pad(cut(words.Clean(f.name), nameColumn), nameColumn), f.state, remaining, f.felt), style: style}
+	return line{text: fmt.Sprintf("  %s %-10s %8s  %s", words.Pad(words.Cut(words.Clean(f.name), nameColumn), nameColumn), f.state, remaining, f.felt), style: style}
 }
 
 // left is the time until at, in whole seconds, rounded up.

@@ -27,7 +27,7 @@ func armLines(a *report.Arms) []line {
 	}
 	for _, m := range a.Metrics {
 		if text := m.InWords(); text != "" {
-			all = append(all, line{text: fmt.Sprintf("  %s %s", words.Pad(cut(words.Clean(m.Name), 14), 14), text)})
+			all = append(all, line{text: fmt.Sprintf("  %s %s", words.Pad(words.Cut(words.Clean(m.Name), 14), 14), text)})
 		}
 	}
 	all = append(all, harmProof(a), clearProof(a), line{text: "  extra failed requests: " + words.Joined("; ", a.Failures(), a.ToGo())})

@@ -2,6 +2,7 @@ package live_test
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,4 +35,21 @@ func TestLiveViewShowsIntervalsClosingInOnTheirMargins(t *testing.T) {
 			reporttest.Golden(t, "live-rows-"+name+".txt", liveScreen(t, entries))
 		})
 	}
+}
+
+func TestOfAPassingViewNothingIsLeftButWhatWasSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScreen(t, 80, 40)
+		v := live.NewPassingTerminal(s, 80, 40)
+		show(t, v, reporttest.Stories()["held"].Entries, nil)
+		synctest.Wait()
+		if !strings.Contains(s.String(), "checkout-survives") {
+			t.Errorf("it shows nothing of the run:\n%s", s.String())
+		}
+		v.Say("an answer to Ctrl-C\n")
+		v.Close()
+		if got := strings.TrimSpace(s.String()); got != "an answer to Ctrl-C" {
+			t.Errorf("this is left:\n%s", got)
+		}
+	})
 }

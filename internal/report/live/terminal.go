@@ -30,11 +30,12 @@ const (
 
 // terminal redraws a few lines in place.
 type terminal struct {
-	w      io.Writer
-	size   func() (columns, rows int)
-	colour bool
-	now    func() time.Time
-	drawer *background
+	w       io.Writer
+	size    func() (columns, rows int)
+	colour  bool
+	passing bool // nothing is left in the end
+	now     func() time.Time
+	drawer  *background
 
 	mu     sync.Mutex // never held while writing
 	latest *picture
@@ -47,8 +48,8 @@ type terminal struct {
 	hidden bool
 }
 
-func newTerminal(w io.Writer, size func() (columns, rows int), colour bool, now func() time.Time) *terminal {
-	v := &terminal{w: w, size: size, colour: colour, now: now}
+func newTerminal(w io.Writer, size func() (columns, rows int), colour, passing bool, now func() time.Time) *terminal {
+	v := &terminal{w: w, size: size, colour: colour, passing: passing, now: now}
 	v.drawer = inBackground(redraw, v.draw)
 	return v
 }
@@ -95,10 +96,15 @@ func (v *terminal) draw(last bool) {
 		v.giveWay(&out)
 		out.WriteString(said)
 	}
-	for _, p := range past {
-		v.put(&out, p.lines(now), true)
+	if !v.passing {
+		for _, p := range past {
+			v.put(&out, p.lines(now), true)
+		}
 	}
-	if latest != nil {
+	switch {
+	case last && v.passing:
+		v.giveWay(&out)
+	case latest != nil:
 		v.put(&out, latest.lines(now), last)
 	}
 	if last && v.hidden {
@@ -146,7 +152,7 @@ func (v *terminal) put(out *strings.Builder, lines []line, final bool) {
 }
 
 func (v *terminal) paint(l line, columns int) string {
-	text := cut(strings.TrimRight(words.Clean(l.text), " "), columns)
+	text := words.Cut(strings.TrimRight(words.Clean(l.text), " "), columns)
 	if !v.colour || l.style == "" {
 		return text
 	}
@@ -163,12 +169,4 @@ func shorten(lines []line, most int) []line {
 	some := append([]line{}, lines[:keep]...)
 	some = append(some, line{text: fmt.Sprintf("  … %d more lines", len(lines)-keep-1)})
 	return append(some, lines[len(lines)-1])
-}
-
-// cut ends a text that is too long with "…".
-func cut(text string, columns int) string {
-	if words.Cells(text) <= columns {
-		return text
-	}
-	return words.Fit(text, columns-1) + "…"
 }

@@ -27,8 +27,17 @@ type View interface {
 	Close()
 }
 
+// widest is how many columns a view takes of a terminal that has more.
+const widest = 120
+
 // New makes a live view on a terminal, and plain lines anywhere else.
-func New(w io.Writer) View {
+func New(w io.Writer) View { return newView(w, false) }
+
+// NewPassing is [New], but on a terminal nothing of it is left when it is closed,
+// because what follows says the same.
+func NewPassing(w io.Writer) View { return newView(w, true) }
+
+func newView(w io.Writer, passing bool) View {
 	f, ok := w.(*os.File)
 	kind := os.Getenv("TERM")
 	if !ok || kind == "" || kind == "dumb" || !term.IsTerminal(int(f.Fd())) {
@@ -39,13 +48,20 @@ func New(w io.Writer) View {
 		if err != nil || columns < 20 || rows < 5 {
 			return words.Width, 24
 		}
-		return min(columns, words.Width), rows
+		return min(columns, widest), rows
 	}
-	return newTerminal(w, size, os.Getenv("NO_COLOR") == "", time.Now)
+	return newTerminal(w, size, os.Getenv("NO_COLOR") == "", passing, time.Now)
 }
 
 // NewPlain makes plain lines also on a terminal.
 func NewPlain(w io.Writer) View { return newPlain(w) }
+
+// NewQuiet shows nothing but what is said.
+func NewQuiet(w io.Writer) View { return quiet{newPlain(w)} }
+
+type quiet struct{ View }
+
+func (quiet) Seen(mishap.Entry, *mishap.Run) {}
 
 // patience is how long Close waits for a reader that has stopped reading.
 const patience = 5 * time.Second

@@ -64,3 +64,11 @@ func Fit(text string, columns int) string {
 	}
 	return text
 }
+
+// Cut ends a text that is too long with "…".
+func Cut(text string, columns int) string {
+	if Cells(text) <= columns {
+		return text
+	}
+	return Fit(text, columns-1) + "…"
+}
