@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 )
@@ -66,7 +67,11 @@ func (c *Console) ask(ctx context.Context, method, path string, in, out any, cha
 		}
 		return no
 	}
-	if out == nil {
+	switch out := out.(type) {
+	case nil:
+		return nil
+	case *template.HTML: // of pages that the API makes
+		*out = template.HTML(got.body.String())
 		return nil
 	}
 	return json.Unmarshal(got.body.Bytes(), out)

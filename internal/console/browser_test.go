@@ -148,7 +148,9 @@ const tooWide = `(() => {
 
 // everyPage are the pages of a busy world.
 func everyPage() map[string]string {
-	return map[string]string{"now": "/", "experiments": "/experiments", "halt": "/halt", "nothing": "/no/such/page", "find": "/experiments?find=nothing-has-this"}
+	return map[string]string{
+		"experiment": "/experiments/search-falls-back", "never": "/experiments/never-ran", "removed": "/experiments/removed-lately", "run": "/runs/0af1", "run-going": "/runs/77aa01", "runs": "/runs", "now": "/", "experiments": "/experiments", "halt": "/halt", "nothing": "/no/such/page", "find": "/experiments?find=nothing-has-this",
+	}
 }
 
 func TestEveryPageFitsEveryScreenAndBreaksNoPolicy(t *testing.T) {

@@ -44,6 +44,14 @@ func New(o Options) *Console {
 	mux.HandleFunc("GET /live", c.follow)
 	c.page(mux, "GET /{$}", (*visit).now)
 	c.page(mux, "GET /experiments", (*visit).experiments)
+	c.page(mux, "GET /experiments/{name}", (*visit).experiment)
+	c.act(mux, "POST /experiments/{name}/run", (*visit).doRun)
+	c.act(mux, "POST /experiments/{name}/unlock", (*visit).doUnlock)
+	c.act(mux, "POST /experiments/{name}/approve", (*visit).doApprove)
+	c.sheet(mux, "POST /experiments/{name}/plan", (*visit).plan)
+	c.page(mux, "GET /runs", (*visit).runs)
+	c.page(mux, "GET /runs/{run}", (*visit).run)
+	mux.HandleFunc("GET /runs/{run}/journal", c.journal)
 	c.page(mux, "GET /halt", (*visit).halt)
 	c.act(mux, "POST /halt", (*visit).doHalt)
 	c.act(mux, "POST /resume", (*visit).doResume)
@@ -157,6 +165,20 @@ func (c *Console) page(mux *http.ServeMux, pattern string, make func(*visit) (sh
 	})
 }
 
+// sheet registers a page that a form asks for.
+func (c *Console) sheet(mux *http.ServeMux, pattern string, make func(*visit) (shown, error)) {
+	c.page(mux, pattern, func(v *visit) (shown, error) {
+		if !v.session.may(v.r.PostFormValue("csrf")) {
+			return shown{}, foreignForm()
+		}
+		return make(v)
+	})
+}
+
+func foreignForm() error {
+	return &refusal{Status: http.StatusForbidden, Detail: "This form is not one that you were shown since you signed in. Go back, load the page again, and send it from there."}
+}
+
 // outcome is where an act leads, and what it came to.
 type outcome struct {
 	to    string
@@ -172,7 +194,7 @@ func (c *Console) act(mux *http.ServeMux, pattern string, do func(*visit) (outco
 			return
 		}
 		if !v.session.may(v.r.PostFormValue("csrf")) {
-			v.sorry(&refusal{Status: http.StatusForbidden, Detail: "This form is not one that you were shown since you signed in. Go back, load the page again, and send it from there."})
+			v.sorry(foreignForm())
 			return
 		}
 		out, err := do(v)

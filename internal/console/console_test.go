@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"compress/gzip"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -8,6 +10,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/report"
 	"mishap/internal/report/reporttest"
 )
 
@@ -24,6 +27,7 @@ func busy(t *testing.T) *world {
 		w.ran("0a"+string(rune('a'+i))+"1", stories[story], "search-falls-back", time.Duration(8-i)*26*time.Hour)
 	}
 	w.ran("0b11", stories["crash-resumed"], "cart-keeps-its-items", 49*time.Hour)
+	w.ran("0b22", reporttest.JudgedRuns()["deviated"].Journal(t), "removed-lately", 30*time.Hour)
 	w.ran("77aa01", until(reporttest.JudgedRuns()["held"].Journal(t), mishap.Holding, 60), "checkout-survives-slow-payments", time.Second)
 	w.ran("77aa02", stories["holding"], "cart-keeps-its-items", 20*time.Second)
 	return w
@@ -220,7 +224,7 @@ func TestExperimentsComeInPages(t *testing.T) {
 		if !strings.Contains(page, "120 experiments") || pages > 3 {
 			t.Fatalf("page %d of %s", pages, next)
 		}
-		seen += strings.Count(page, `<strong class="title">many-`)
+		seen += strings.Count(page, `<a class="title" href="/experiments/many-`)
 		_, rest, _ := strings.Cut(page, `<p class="pager"><a class="button" href="`)
 		next, _, _ = strings.Cut(rest, `"`)
 		next = strings.ReplaceAll(next, "&amp;", "&")
@@ -249,5 +253,128 @@ func TestWhateverIsWrittenStaysText(t *testing.T) {
 				t.Errorf("%s has %q", at, never)
 			}
 		}
+	}
+}
+
+func TestAnExperimentIsPlannedApprovedRunAndUnlockedByWhoMay(t *testing.T) {
+	w := busy(t)
+	at := "/experiments/search-falls-back"
+	_, _, page := w.signedIn("viewer").get(at)
+	for _, never := range []string{at + "/run", at + "/plan", at + "/unlock"} {
+		if strings.Contains(page, never) {
+			t.Errorf("a viewer is offered %s", never)
+		}
+	}
+	for _, want := range []string{"7 runs:", `href="/runs/0af1"`, "is locked until", "experiments/slow-payments.yaml", "3f2a9c81d0e4", "Who has role admin may unlock it"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
+	op := w.signedIn("operator")
+	status, _, plan := op.send(at, at+"/plan")
+	for _, want := range []string{"What it would touch", "proxy payments", "15m", `<a href="/runs/0ag1">run 0ag1</a>`, "It needs an approval", "Who has role approver"} {
+		if status != http.StatusOK || !strings.Contains(plan, want) {
+			t.Errorf("the plan does not say %q", want)
+		}
+	}
+	token := csrf.FindStringSubmatch(plan)[1]
+	if _, _, page := op.post(at+"/approve", "csrf", token, "digest", "sha256:x", "reason", "test"); !strings.Contains(page, "it needs role approver") || len(w.approved) > 0 {
+		t.Error("an operator approves")
+	}
+	_, _, plan = w.signedIn("approver").send(at, at+"/plan")
+	if !strings.Contains(plan, `name="digest" value="sha256:plan-of-search-falls-back"`) {
+		t.Error("an approver is not offered to approve what they look at")
+	}
+	ap := w.signedIn("approver")
+	_, _, page = ap.get(at)
+	if _, _, page := ap.post(at+"/approve", "csrf", csrf.FindStringSubmatch(page)[1], "digest", "sha256:plan-of-search-falls-back", "reason", "looked at"); !strings.Contains(page, "is approved until") || len(w.approved) != 1 || w.approved[0].Digest != "sha256:plan-of-search-falls-back" {
+		t.Errorf("approved: %+v", w.approved)
+	}
+	if _, to, _ := op.send(at, at+"/run", "noFault", "yes", "key", "k"); to != "/runs/started-by-operator-ann" || len(w.started) != 1 || !w.started[0].NoFault {
+		t.Errorf("started %+v, at %s", w.started, to)
+	}
+	w.declare(func(e *mishap.Experiment) { e.Name = "refuses" })
+	if _, to, page := op.send("/experiments/refuses", "/experiments/refuses/run", "key", "k"); to != "/experiments/refuses" || !strings.Contains(page, "it is outside of the window") {
+		t.Errorf("refused, at %s", to)
+	}
+	if _, _, page := w.signedIn("admin").send(at, at+"/unlock", "reason", "fixed"); !strings.Contains(page, "is unlocked") {
+		t.Error("an admin does not unlock")
+	}
+	if locks, _ := w.book.Locks(t.Context()); len(locks) != 1 { // that of the experiment that was removed
+		t.Errorf("locks: %+v", locks)
+	}
+}
+
+func TestAnExperimentThatWasRemovedKeepsItsRuns(t *testing.T) {
+	w := busy(t)
+	p := w.signedIn("operator")
+	_, _, page := p.get("/experiments/removed-lately")
+	if !strings.Contains(page, "No source has this experiment in force any more") || !strings.Contains(page, `href="/runs/0b22"`) || strings.Contains(page, "Run now") {
+		t.Error("it is not said")
+	}
+	_, _, page = p.get("/experiments/search-falls-back")
+	token := csrf.FindStringSubmatch(page)[1]
+	w.experiments = nil
+	if status, _, page := p.post("/experiments/search-falls-back/plan", "csrf", token); status != http.StatusNotFound || !strings.Contains(page, "No source has experiment search-falls-back in force") {
+		t.Errorf("planned, though it was removed: %d", status)
+	}
+	if status, _, page := p.get("/experiments/never-ran"); status != http.StatusNotFound || !strings.Contains(page, "no run of one is known") {
+		t.Errorf("%d", status)
+	}
+}
+
+func TestARunIsItsReportAndItsWholeJournal(t *testing.T) {
+	w := busy(t)
+	p := w.signedIn("viewer")
+	_, _, page := p.get("/runs/0b22")
+	for _, want := range []string{"Deviated", "at least 1.2\u00a0pp more in the experiment", "Timeline", `href="/runs/0b22/journal"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
+	if strings.Contains(page, " style=") || strings.Contains(page, "base64") {
+		t.Error("the policy keeps out what it has")
+	}
+	z, err := p.Get(w.url + "/runs/0b22/journal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Body.Close()
+	text, err := gzip.NewReader(z.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := report.ReadJournal(text)
+	if err != nil || len(entries) < 30 || entries[0].Run != "0b22" {
+		t.Errorf("%d entries: %v", len(entries), err)
+	}
+	_, _, going := p.get("/runs/77aa01")
+	if !strings.Contains(going, "The run is not over") || strings.Contains(going, "Still in") {
+		t.Error("of a run that goes on it says that faults are still in")
+	}
+	if status, _, page := p.get("/runs/unknown"); status != http.StatusNotFound || !strings.Contains(page, "No run unknown is known") {
+		t.Errorf("%d", status)
+	}
+	_, _, page = p.get("/runs?experiment=search-falls-back")
+	if strings.Count(page, `<li class="row">`) != 7 {
+		t.Error("its runs are not listed")
+	}
+}
+
+func TestRunsComeInPages(t *testing.T) {
+	w := newWorld(t)
+	for i := range 70 {
+		w.ran(fmt.Sprintf("r%04d", i), reporttest.Stories()["refused"], "often", time.Duration(i)*time.Hour)
+	}
+	p, next, seen := w.signedIn("viewer"), "/runs", 0
+	for next != "" && seen < 100 {
+		_, _, page := p.get(next)
+		seen += strings.Count(page, `<li class="row">`)
+		_, rest, _ := strings.Cut(page, `<p class="pager"><a class="button" href="`)
+		next, _, _ = strings.Cut(rest, `"`)
+		next = strings.ReplaceAll(next, "&amp;", "&")
+	}
+	if seen != 70 {
+		t.Errorf("%d of 70 runs are shown", seen)
 	}
 }

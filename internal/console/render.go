@@ -26,7 +26,7 @@ var templates = sync.OnceValue(func() *template.Template {
 		"asset": func(name string) string { return assets().named[name] },
 		"ago":   ago, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"moment": words.Moment, "clock": words.Clock, "plural": func(n int, noun string) string { return mishap.Plural(n, noun) },
-		"standing": standing, "strip": strip, "clean": words.Clean, "sentence": words.Sentence, "path": path, "seen": seen,
+		"standing": standing, "strip": strip, "clean": words.Clean, "sentence": words.Sentence, "path": path, "link": with, "seen": seen,
 		"fault": faultState,
 		"args":  func(all ...any) []any { return all },
 	}).ParseFS(pageFiles, "pages/*.html"))

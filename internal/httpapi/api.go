@@ -56,6 +56,7 @@ type API struct {
 	version  string
 	access   *access
 	standing *standing
+	parts    parts
 	audit    *audit
 	all      http.Handler // whoever asks
 	pages    http.Handler // for people; nil: none

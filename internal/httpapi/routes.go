@@ -35,6 +35,8 @@ func route[I, O any](a *API, to huma.API, needed config.Role, method, path, id, 
 		op.DefaultStatus = http.StatusAccepted
 	case "getReport":
 		op.Responses = map[string]*huma.Response{"200": {Description: "the report", Content: map[string]*huma.MediaType{"text/plain": {}, "application/xml": {}, "text/html": {}}}}
+	case "getTrend":
+		op.Responses = map[string]*huma.Response{"200": {Description: "the trend", Content: map[string]*huma.MediaType{"application/json": {}, "text/html": {}}}}
 	}
 	huma.Register(to, op, func(ctx context.Context, in *I) (*O, error) {
 		who := callerOf(ctx)
@@ -166,8 +168,11 @@ type document struct {
 
 func (a *API) apiReport(ctx context.Context, in *struct {
 	Run    string `path:"run" maxLength:"100"`
-	Format string `query:"format" enum:"text,junit,html" default:"text"`
+	Format string `query:"format" enum:"text,junit,html,part" default:"text" doc:"part: what stands on the page, for a page around it"`
 }) (*document, error) {
+	if in.Format == "part" {
+		return a.runPart(ctx, in.Run)
+	}
 	run, entries, err := a.replay(ctx, in.Run)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,11 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"html/template"
+	"net/url"
 	"sync"
 	"time"
 
@@ -12,12 +16,15 @@ import (
 	"mishap/internal/config"
 	"mishap/internal/desk"
 	"mishap/internal/ledger"
+	"mishap/internal/report"
+	"mishap/internal/report/html"
 )
 
 // viewRoutes are what people look at: much at once, in pages.
 func (a *API) viewRoutes(to huma.API) {
 	route(a, to, config.Viewer, "GET", "/v1/me", "whoAmI", "Who asks, and what they may", a.apiWho)
 	route(a, to, config.Viewer, "GET", "/v1/now", "getNow", "The runs that are not over, as they stand", a.apiNow)
+	route(a, to, config.Viewer, "GET", "/v1/experiments/{name}/trend", "getTrend", "What came out of an experiment from run to run", a.apiTrend)
 	route(a, to, config.Viewer, "GET", "/v1/overview", "getOverview", "Experiments in force with all that decides whether they run, in pages", a.apiOverview)
 }
 
@@ -105,4 +112,110 @@ func (s *standing) elsewhere(ctx context.Context, id string, now time.Time, keep
 	}
 	keep[id] = known
 	return known.run, nil
+}
+
+// mostTrend is how many runs a trend has at most.
+const mostTrend = 20
+
+func (a *API) apiTrend(ctx context.Context, in *struct {
+	Name   string `path:"name" maxLength:"200"`
+	Format string `query:"format" enum:"json,html,part" default:"json" doc:"part: what stands on the page, for a page around it"`
+}) (*document, error) {
+	records, err := a.book.RunsOf(ctx, in.Name, mostTrend)
+	if err != nil {
+		return nil, err
+	}
+	last := ""
+	for _, r := range records {
+		last += fmt.Sprintf("%s %s ", r.ID, r.State)
+	}
+	return a.parts.get("trend "+in.Format+" of "+in.Name, last, func() (*document, error) {
+		runs, err := mishap.ReplayAll(records, func(r ledger.Record) ([]mishap.Entry, error) { return a.book.Entries(ctx, r.ID) })
+		if err != nil {
+			return nil, err
+		}
+		var out bytes.Buffer
+		trend := report.TrendOf(in.Name, runs)
+		switch in.Format {
+		case "html":
+			err = html.Trend(&out, trend, a.version)
+		case "part":
+			var part template.HTML
+			part, err = html.TrendPart(trend, a.version, pageOf)
+			out.WriteString(string(part))
+		default:
+			err = trend.JSON(&out)
+			return &document{"application/json", out.Bytes()}, err
+		}
+		return &document{"text/html; charset=utf-8", out.Bytes()}, err
+	})
+}
+
+// runPart is the inside of a run's page. Of a run that goes on it is made anew after
+// a while, however many look.
+func (a *API) runPart(ctx context.Context, which string) (*document, error) {
+	record, err := a.book.Find(ctx, which)
+	if err != nil {
+		return nil, err
+	}
+	stands := string(record.State)
+	if record.Active() {
+		stands += fmt.Sprint(time.Now().UnixNano() / int64(samePart))
+	}
+	return a.parts.get("run "+record.ID, stands, func() (*document, error) {
+		entries, err := a.book.Entries(ctx, record.ID)
+		if err != nil {
+			return nil, err
+		}
+		part, err := html.RunPart(entries, a.version, pageOf(record.ID)+"/journal")
+		return &document{"text/html; charset=utf-8", []byte(part)}, err
+	})
+}
+
+// pageOf is the path of a run's page, which the console has.
+func pageOf(run string) string { return "/runs/" + url.PathEscape(run) }
+
+const (
+	samePart  = 2 * time.Second
+	mostParts = 32
+)
+
+// parts are pages that were made for somebody who looked lately, one at a time: to
+// make one takes what runs need too.
+type parts struct {
+	mu   sync.Mutex
+	made map[string]part
+}
+
+type part struct {
+	of  string // how things stood when it was made
+	at  time.Time
+	doc *document
+}
+
+// get is a page as it was made for how things stand, or makes it.
+func (p *parts) get(name, stands string, make func() (*document, error)) (*document, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if had, ok := p.made[name]; ok && had.of == stands {
+		return had.doc, nil
+	}
+	doc, err := make()
+	if err != nil {
+		return nil, err
+	}
+	if p.made == nil {
+		p.made = map[string]part{}
+	}
+	for len(p.made) >= mostParts {
+		oldest := ""
+		for key, one := range p.made {
+			if oldest == "" || one.at.Before(p.made[oldest].at) {
+				oldest = key
+			}
+		}
+		delete(p.made, oldest)
+	}
+	p.made[name] = part{stands, time.Now(), doc}
+	return doc, nil
 }

@@ -24,11 +24,16 @@ type trendView struct {
 
 type trendRow struct {
 	Run, Began, Recovered, Effect, Commit, Reason string
+	Link                                          string // to its page; empty: it has none
 	Badge                                         badge
 }
 
 // Trend writes a trend as one page that opens offline, as [Run] does a run.
 func Trend(w io.Writer, t report.Trend, version string) error {
+	return writePage(w, "trend", viewOfTrend(t, version))
+}
+
+func viewOfTrend(t report.Trend, version string) trendView {
 	v := trendView{Trend: t, Count: mishap.Plural(int64(len(t.Runs)), "run"), Tally: t.Tally(), Version: version}
 	v.Experiment = words.Clean(t.Experiment)
 	for _, s := range t.Runs {
@@ -42,10 +47,10 @@ func Trend(w io.Writer, t report.Trend, version string) error {
 		default:
 			b.Sign = "?"
 		}
-		v.Rows = append(v.Rows, trendRow{words.Clean(s.Run), words.Moment(s.Began), s.RecoveredIn(), words.Clean(words.OrElse(s.Effect(), "–")), words.Clean(s.Origin()), words.Clean(s.Reason), b})
+		v.Rows = append(v.Rows, trendRow{words.Clean(s.Run), words.Moment(s.Began), s.RecoveredIn(), words.Clean(words.OrElse(s.Effect(), "–")), words.Clean(s.Origin()), words.Clean(s.Reason), "", b})
 	}
 	v.Pictures = drawn(trendPictures(t))
-	return writePage(w, "trend", v)
+	return v
 }
 
 // pictures show effect and recovery from run to run, oldest first.
