@@ -11,7 +11,7 @@ import (
 // keeperCommand is the process that a run starts to hold its faults. It is not
 // for people.
 func (c *cli) keeperCommand() *cobra.Command {
-	var run string
+	var run, vault string
 	var revertWithin, lease time.Duration
 	cmd := &cobra.Command{
 		Use:    "keeper",
@@ -22,11 +22,12 @@ func (c *cli) keeperCommand() *cobra.Command {
 			// It ends when its work is done, and not before.
 			_, done := c.signals("keeper")
 			defer done()
-			return engine.Keep(c.state, run, revertWithin, lease, c.around)
+			return engine.Keep(c.state, run, revertWithin, lease, vault, c.around)
 		},
 	}
 	cmd.Flags().StringVar(&run, "run", "", "id of the run")
 	cmd.Flags().DurationVar(&revertWithin, "revert-within", 2*time.Minute, "how long a revert is tried")
 	cmd.Flags().DurationVar(&lease, "lease", 0, "after how long without a sign of life others may own the run; 0: never")
+	cmd.Flags().StringVar(&vault, "vault", "", "path of the vaults in which others may see that this run was lost; none: there are none")
 	return cmd
 }

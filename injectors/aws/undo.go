@@ -60,6 +60,14 @@ func readUndo[With any](a about, in mishap.Injection) (at cloud.At, on recorded[
 	return at, on, nil
 }
 
+// Recorded is where an injection of these faults is, and as whom it is reached.
+func Recorded(in mishap.Injection) (at cloud.At, err error) {
+	if err := json.Unmarshal(in.Undo, &at); err != nil {
+		return at, fmt.Errorf("read undo of %s: %w", in.ID, err)
+	}
+	return at, nil
+}
+
 // arnOf is the ARN of an injection's target. Records of before have the id alone.
 func (a about) arnOf(in mishap.Injection) string {
 	if strings.HasPrefix(in.Target.ID, "arn:") {

@@ -39,7 +39,7 @@ type Options struct {
 	Restore func(mishap.Injection) (mishap.Injector, error)
 	// Taken says whose the things of an injection elsewhere are by now, if they are
 	// another run's, of whatever ledger; nil: nobody's.
-	Taken func(ctx context.Context, in mishap.Injection) string
+	Taken revert.Taken
 }
 
 // Aider reverts what the undo files of dead keepers hold, and accounts for them.
@@ -48,7 +48,7 @@ type Aider struct {
 	member   *member.Member
 	kinds    func() map[string]mishap.InjectorKind
 	restore  func(mishap.Injection) (mishap.Injector, error)
-	taken    func(context.Context, mishap.Injection) string
+	taken    revert.Taken
 
 	mu  sync.Mutex
 	all map[string]*aid // the first reverts of this process, by the path of their undo file
@@ -163,7 +163,11 @@ func (a *Aider) attempt(ctx context.Context, some []mishap.Injection) []mishap.R
 			unlock()
 		}
 	}()
+	taken := a.taken.Yields(ctx, a.restore)
 	return revert.Ours(some, func(in mishap.Injection) (string, error) {
+		if why, err := taken(in); why != "" || err != nil {
+			return why, err
+		}
 		why, unlock, err := a.free(ctx, in)
 		unlocks = append(unlocks, unlock)
 		return why, err
@@ -180,11 +184,6 @@ func (a *Aider) free(ctx context.Context, in mishap.Injection) (why string, unlo
 	unlock = func() {
 		for _, lock := range locks {
 			_ = lock.Close()
-		}
-	}
-	if a.taken != nil {
-		if why := a.taken(ctx, in); why != "" {
-			return why, unlock, nil
 		}
 	}
 	if ledger.IsPostgres(a.settings.Ledger) && !in.Target.Where.Local() {

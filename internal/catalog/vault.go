@@ -8,9 +8,11 @@ import (
 	"os/user"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"mishap"
+	awsfault "mishap/injectors/aws"
 	"mishap/internal/cloud"
 	"mishap/internal/config"
 	"mishap/internal/vault"
@@ -34,6 +36,35 @@ func (c *Catalog) openVault(ctx context.Context, where mishap.Place) (vault.Stor
 		return nil, err
 	}
 	return p.Parameters(c.settings.Vault, c.settings.VaultKey), nil
+}
+
+// TakenAt is [vault.Vaults.Taken] of vaults at a path, for a process that reads no
+// settings: they are reached as what undoes the injection is. Nil: there are none.
+func (c *Catalog) TakenAt(path string) func(context.Context, mishap.Injection, time.Time) (string, error) {
+	if path == "" {
+		return nil
+	}
+	var ways sync.Map // by place: as whom it is reached
+	v := &vault.Vaults{By: owner(), Log: c.o.Log, Open: func(ctx context.Context, where mishap.Place) (vault.Store, error) {
+		way, _ := ways.Load(where)
+		at, _ := way.(cloud.At)
+		p, err := c.cloud.Place(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		return p.Parameters(path, ""), nil
+	}}
+	return func(ctx context.Context, in mishap.Injection, since time.Time) (string, error) {
+		if !vault.Keeps(in) {
+			return "", nil
+		}
+		at, err := awsfault.Recorded(in)
+		if err != nil {
+			return "", err
+		}
+		ways.Store(in.Target.Where, at)
+		return v.Taken(ctx, in, since)
+	}
 }
 
 // vaultStatements are what the vaults need of whoever injects or reverts.

@@ -4,12 +4,12 @@ import (
 	"context"
 	"log/slog"
 
-	"mishap"
 	"mishap/internal/aid"
 	"mishap/internal/catalog"
 	"mishap/internal/config"
 	"mishap/internal/member"
 	"mishap/internal/runner"
+	"mishap/internal/vault"
 )
 
 // Options say what an engine works with.
@@ -61,23 +61,18 @@ func NewTakeover(o Options) *Takeover {
 // keepIn lets a run keep what reverts it in the vaults too, if there are any. Where
 // others may have swept it, nothing more is injected, and what is another run's by
 // now is not reverted.
-func keepIn(c *catalog.Catalog, r *runner.Runner, run string) {
+func keepIn(c *catalog.Catalog, r *runner.Runner, run string) *vault.Keep {
 	v := c.Vaults()
 	if v == nil {
-		return
+		return nil
 	}
-	k, yield, confirm := v.Keep(run), r.Yield, r.Confirm
-	r.Vault = k
-	r.Yield = func(ctx context.Context, in mishap.Injection) (string, error) {
-		if why := k.Taken(ctx, in); why != "" {
-			return why, nil
-		}
-		return yield(ctx, in)
-	}
+	k, confirm := v.Keep(run), r.Confirm
+	r.Vault, r.Taken = k, k.Taken
 	r.Confirm = func(ctx context.Context) error {
 		if err := k.Confirm(); err != nil || confirm == nil {
 			return err
 		}
 		return confirm(ctx)
 	}
+	return k
 }

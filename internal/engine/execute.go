@@ -36,7 +36,7 @@ func (eng *Engine) execute(ctx context.Context, b Begun, o RunOptions) (run *mis
 		Restore: eng.catalog.Restore, Yield: eng.aid.YieldIfLapsed(b.book, b.lease.Server), Confirm: eng.member.Confirming(b.book, b.lease, b.First.At),
 		RevertWithin: eng.settings.RevertWithin.Std(), Renew: eng.settings.Lease.Std() / 3, Inject: eng.member.InjectWithin(), GiveUp: o.GiveUp, Ready: o.Ready,
 	}
-	keepIn(eng.catalog, r, b.First.Run)
+	held := keepIn(eng.catalog, r, b.First.Run)
 	letGo, err := eng.comparer.compare(ctx, b.book, r, b.First.Run, plan)
 	if err != nil {
 		return eng.fail(ctx, b, err, o)
@@ -49,6 +49,9 @@ func (eng *Engine) execute(ctx context.Context, b Begun, o RunOptions) (run *mis
 			return eng.fail(ctx, b, err, o)
 		}
 		defer func() { eng.endKeeper(ctx, k, run) }()
+		if held != nil {
+			k.Holding(held.Remains)
+		}
 		r.Keeper, pid = toldKeeper{k, eng.around}, k.PID()
 	}
 	if r.Guards, err = eng.catalog.Guards(b.First.Run, func() int { return pid }, plan.Experiment); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -38,6 +39,9 @@ func (eng *Engine) startKeeper(run string) (*keeper.Keeper, error) {
 	} else if eng.catalog.Vaults() != nil {
 		argv = append(argv, "--lease", vault.Standstill.String())
 	}
+	if eng.catalog.Vaults() != nil {
+		argv = append(argv, "--vault", eng.settings.Vault)
+	}
 	return keeper.Start(argv)
 }
 
@@ -59,11 +63,12 @@ func (eng *Engine) endKeeper(ctx context.Context, k *keeper.Keeper, run *mishap.
 }
 
 // Keep is the life of a keeper process. It reads no settings, so that nothing
-// that changes during a run can change how it ends.
-func Keep(state, run string, revertWithin, lease time.Duration, around Around) error {
-	kinds := catalog.New(catalog.Options{Settings: &config.Settings{}})
+// that changes during a run can change how it ends. Its vault is where those of its
+// server are; empty: there is none.
+func Keep(state, run string, revertWithin, lease time.Duration, vault string, around Around) error {
+	kinds := catalog.New(catalog.Options{Settings: &config.Settings{}, Log: slog.New(slog.DiscardHandler)})
 	return keeper.Serve(keeper.ServeOptions{
-		In: os.Stdin, Out: os.Stdout, Dir: filepath.Clean(state), Run: run, RevertWithin: revertWithin, Lease: lease,
+		In: os.Stdin, Out: os.Stdout, Dir: filepath.Clean(state), Run: run, RevertWithin: revertWithin, Lease: lease, Taken: kinds.TakenAt(vault),
 		Restore: func(in mishap.Injection) (mishap.Injector, error) {
 			injector, err := kinds.Restore(in)
 			if around == nil {

@@ -32,6 +32,7 @@ type keeping struct {
 	over   bool     // nothing is injected any more
 	own    deadline // when others may own the run, unless this process is seen to run before
 	lapsed bool     // it was frozen beyond that
+	held   deadline // until then nobody else may have swept what is in a cloud
 }
 
 // held is one injection. The keeper's lock guards all but its first two fields.

@@ -36,8 +36,9 @@ type Keeper struct {
 	write   sync.Mutex
 	mu      sync.Mutex
 	waiting map[int64]chan answer
-	lost    chan struct{} // closed when the process cannot answer any more
-	exited  chan struct{} // closed when it has been waited for
+	holds   atomic.Pointer[func() time.Duration] // see [Keeper.Holding]
+	lost    chan struct{}                        // closed when the process cannot answer any more
+	exited  chan struct{}                        // closed when it has been waited for
 }
 
 // Start starts a keeper process: argv is a command line that calls [Serve] on
@@ -66,6 +67,10 @@ func Start(argv []string) (*Keeper, error) {
 
 // PID is the keeper's process id.
 func (k *Keeper) PID() int { return k.command.Process.Pid }
+
+// Holding lets the keeper know how long nobody else may sweep its run, in each of its
+// server's beats.
+func (k *Keeper) Holding(remains func() time.Duration) { k.holds.Store(&remains) }
 
 // Lost is closed when the keeper is dead, or was silent and has been killed.
 func (k *Keeper) Lost() <-chan struct{} { return k.lost }
@@ -211,8 +216,17 @@ func (k *Keeper) beat() {
 		}
 		select {
 		case sent <- struct{}{}: // a full pipe must not stop the clock
-			go func() { _ = k.send(request{Op: opBeat}); <-sent }()
+			go func() { _ = k.send(k.signOfLife()); <-sent }()
 		default:
 		}
 	}
+}
+
+// signOfLife is a beat.
+func (k *Keeper) signOfLife() request {
+	beat := request{Op: opBeat}
+	if remains := k.holds.Load(); remains != nil {
+		beat.Held = time.Now().Add((*remains)())
+	}
+	return beat
 }

@@ -1,6 +1,7 @@
 package keeper_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"slices"
@@ -25,10 +26,16 @@ type serving struct {
 // for all of them to be injected in one call.
 func serve(t *testing.T, dir string, c *injectortest.Cloud, ids ...string) serving {
 	t.Helper()
+	return serveTaken(t, dir, c, nil, ids...)
+}
+
+// serveTaken is serve of a keeper that may ask whose a thing is.
+func serveTaken(t *testing.T, dir string, c *injectortest.Cloud, taken func(context.Context, mishap.Injection, time.Time) (string, error), ids ...string) serving {
+	t.Helper()
 	kind := c.Kind()
 	in, pipe := io.Pipe()
 	o := options(in, io.Discard, dir)
-	o.Restore = kind.Restore
+	o.Restore, o.Taken = kind.Restore, taken
 	s := serving{json.NewEncoder(pipe), pipe, make(chan error, 1)}
 	go func() {
 		err := keeper.Serve(o)
@@ -107,4 +114,37 @@ func TestAKeeperAsksAgainForAsLongAsItsKindSays(t *testing.T) {
 			t.Errorf("three were started in %d calls", calls)
 		}
 	})
+}
+
+// A run that could not say for a while that it lives may have been swept, and what is
+// stopped then be another run's.
+func TestAKeeperAsksWhoseAThingIsOnceOthersMayHaveSweptIt(t *testing.T) {
+	for name, test := range map[string]struct {
+		held  time.Duration // how long the server says that nobody else may
+		taken string
+		asks  bool
+		state string
+	}{
+		"nobody may have":         {held: 40 * time.Second, taken: "run2 has it", state: "running"},
+		"others may, and did not": {held: -time.Second, asks: true, state: "running"},
+		"others did":              {held: -time.Second, taken: "run2 has it", asks: true, state: "stopped"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var asked atomic.Bool
+				dir, c := t.TempDir(), &injectortest.Cloud{Stops: time.Second, Starts: time.Second}
+				s := serveTaken(t, dir, c, func(context.Context, mishap.Injection, time.Time) (string, error) {
+					asked.Store(true)
+					return test.taken, nil
+				}, "i-1")
+				time.Sleep(2 * time.Second)
+				must(t, s.server.Encode(map[string]any{"op": "beat", "held": time.Now().Add(test.held)}))
+				must(t, s.pipe.Close())
+				must(t, <-s.ended)
+				if left := undo(t, dir).Outstanding(); asked.Load() != test.asks || c.State("i-1") != test.state || len(left) != 0 {
+					t.Errorf("it asked: %t; the instance is %s, and %d outstanding", asked.Load(), c.State("i-1"), len(left))
+				}
+			})
+		})
+	}
 }

@@ -17,6 +17,10 @@
 // What an API shows may be of before the fault. A revert counts, and undo is given
 // up, only after a look that cannot be: see [revert.Settling].
 //
+// What is in a cloud others may sweep once the server could not say for a while that
+// it lives. A server tells with its beats how long they may not; after that a keeper
+// asks before it reverts, since what it finds in force may be another run's.
+//
 // It also holds the resource keys of its injections for the whole machine, so
 // that a run with another ledger cannot change the same thing.
 //
@@ -52,6 +56,8 @@ type request struct {
 	Op        string            `json:"op"`
 	IDs       []string          `json:"ids,omitempty"` // of injections that one call takes
 	Injection *mishap.Injection `json:"injection,omitempty"`
+	// Held is until when nobody else may sweep the run, by this machine's clock.
+	Held time.Time `json:"held,omitzero"`
 }
 
 // answer is one line from keeper to server; N is 0 for a beat.

@@ -26,6 +26,12 @@ func (k *keeping) attempt(some []*held) []mishap.Reply[mishap.Reverted] {
 	replies := revert.Attempt(context.Background(), &k.turns, &k.settling, injections(some), func(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
 		return mishap.RevertAll(ctx, some[0].injector, all)
 	})
+	k.settle(some, replies)
+	return replies
+}
+
+// settle remembers what an attempt has settled.
+func (k *keeping) settle(some []*held, replies []mishap.Reply[mishap.Reverted]) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i, r := range replies {
@@ -33,7 +39,6 @@ func (k *keeping) attempt(some []*held) []mishap.Reply[mishap.Reverted] {
 			some[i].state = r.Value.State
 		}
 	}
-	return replies
 }
 
 // settles reports whether an answer settles its injection. One that may be of before
@@ -62,15 +67,30 @@ func (k *keeping) reverter(tell func(revert.Result)) revert.Reverter {
 				lapsed := mishap.Reply[mishap.Reverted]{Value: mishap.Reverted{State: mishap.InjectionSuperseded}}
 				return slices.Repeat([]mishap.Reply[mishap.Reverted]{lapsed}, len(all))
 			}
-			some, err := k.find(mishap.InjectionIDs(all))
-			if err != nil {
-				return mishap.Same[mishap.Reverted](len(all), err)
-			}
-			replies := k.attempt(some)
-			k.note(some, replies)
-			return replies
+			return k.attemptOurs(all)
 		},
 	}
+}
+
+// attemptOurs makes an attempt on what is not another run's by now, and writes down
+// what that has settled.
+func (k *keeping) attemptOurs(all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+	ctx, cancel := context.WithTimeout(context.Background(), mishap.CallWithin)
+	defer cancel()
+	some, err := k.find(mishap.InjectionIDs(all))
+	if err != nil {
+		return mishap.Same[mishap.Reverted](len(all), err)
+	}
+	replies := revert.Ours(all, k.yields(ctx), func(ours []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+		some, err := k.find(mishap.InjectionIDs(ours))
+		if err != nil {
+			return mishap.Same[mishap.Reverted](len(ours), err)
+		}
+		return k.attempt(some)
+	})
+	k.settle(some, replies)
+	k.note(some, replies)
+	return replies
 }
 
 // expire reverts what is in long after its time.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/revert"
 )
 
 // ServeOptions is what a keeper process needs.
@@ -25,6 +26,9 @@ type ServeOptions struct {
 	// process lives; 0: never. A keeper that was frozen for longer leaves to them
 	// what is not in this machine itself.
 	Lease time.Duration
+	// Taken says whose the things of an injection elsewhere are by now, if they are
+	// another run's, of whatever ledger; nil: nobody's.
+	Taken revert.Taken
 }
 
 // Serve is the whole life of a keeper. It returns nil when everything that was
@@ -131,6 +135,7 @@ func (k *keeping) loop(requests <-chan request) bool {
 
 // handle answers a request, now or, if it takes a call, when that has returned.
 func (k *keeping) handle(r request) {
+	k.isHeld(r.Held)
 	switch r.Op {
 	case opBeat:
 	case opHold:

@@ -98,19 +98,20 @@ func stranded(in *mishap.RunInjection) string {
 // run's and has its undo.
 func (x *execution) callRevert(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
 	return revert.Attempt(ctx, &x.turns, &x.settling, all, func(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
-		return revert.Ours(all, func(in mishap.Injection) (string, error) { return x.yields(ctx, in) }, func(ours []mishap.Injection) []mishap.Reply[mishap.Reverted] {
+		taken := x.Taken.Yields(ctx, x.injector)
+		return revert.Ours(all, func(in mishap.Injection) (string, error) { return x.yields(ctx, in, taken) }, func(ours []mishap.Injection) []mishap.Reply[mishap.Reverted] {
 			return x.revertOurs(ctx, ours)
 		})
 	})
 }
 
 // yields says why an injection is not the run's to revert, or cannot be reverted.
-func (x *execution) yields(ctx context.Context, in mishap.Injection) (string, error) {
-	switch {
-	case in.Injector == "":
+func (x *execution) yields(ctx context.Context, in mishap.Injection, taken func(mishap.Injection) (string, error)) (string, error) {
+	if in.Injector == "" {
 		return "", errors.New("its undo is not known")
-	case x.Yield == nil:
-		return "", nil
+	}
+	if why, err := taken(in); why != "" || err != nil || x.Yield == nil {
+		return why, err
 	}
 	return x.Yield(ctx, in)
 }

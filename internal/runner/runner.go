@@ -121,6 +121,9 @@ type Runner struct {
 	// server has reverted it, and what is there now is not this run's. An error means
 	// that this cannot be known yet. Nil: everything is this run's to revert.
 	Yield func(ctx context.Context, in mishap.Injection) (reason string, err error)
+	// Taken says of what another run has by now, of whatever ledger, that it is not this
+	// run's to revert either. Nil: no other can have it.
+	Taken revert.Taken
 	// Confirm is asked right before each injecting call. An error means that what the
 	// run knew no longer holds: nothing is injected. Nil: it always holds.
 	Confirm func(ctx context.Context) error

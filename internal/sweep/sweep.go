@@ -35,9 +35,20 @@ func (s *Sweeper) List(ctx context.Context, runs ...string) vault.Swept {
 	return s.Vaults.Sweep(ctx, vault.Sweeping{Places: s.Places, Runs: runs})
 }
 
-// revert reverts the injections of a record, as a run does that was lost.
+// sure is how long what was read of a vault is good for: nobody settles a record and
+// begins another run on the same things sooner.
+const sure = 2 * time.Second
+
+// revert reverts the injections of a record, as a run does that was lost. Another sweep
+// may do so as well, and be done before.
 func (s *Sweeper) revert(ctx context.Context, all []mishap.Injection) []vault.Ended {
-	r := &runner.Runner{Restore: s.Restore, RevertWithin: s.RevertWithin, Log: s.Log}
+	read := time.Now()
+	r := &runner.Runner{Restore: s.Restore, RevertWithin: s.RevertWithin, Log: s.Log, Taken: func(ctx context.Context, in mishap.Injection, since time.Time) (string, error) {
+		if time.Since(read) < sure {
+			return "", nil
+		}
+		return s.Vaults.Taken(ctx, in, since)
+	}}
 	run, err := r.Recorded(ctx, all)
 	ended := make([]vault.Ended, len(all))
 	for i, in := range all {

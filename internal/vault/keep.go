@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"mishap"
@@ -15,6 +16,7 @@ import (
 type Keep struct {
 	vaults *Vaults
 	run    string
+	mu     sync.Mutex
 	parts  []*part
 }
 
@@ -47,7 +49,7 @@ func (k *Keep) Hold(ctx context.Context, all []mishap.Injection) error {
 			k.part(in.Target.Where)
 		}
 	}
-	return everywhere(k.parts, func(p *part) error {
+	return everywhere(k.all(), func(p *part) error {
 		if err := k.hold(ctx, p, within(all, p.where)); err != nil {
 			return fmt.Errorf("%s: %w", inPlace(p.where), err)
 		}
@@ -57,6 +59,8 @@ func (k *Keep) Hold(ctx context.Context, all []mishap.Injection) error {
 
 // part is what the run has in a place, from now on.
 func (k *Keep) part(where mishap.Place) *part {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	for _, p := range k.parts {
 		if p.where == where {
 			return p
@@ -65,6 +69,12 @@ func (k *Keep) part(where mishap.Place) *part {
 	p := &part{where: where, records: map[string][]string{}, claims: map[string]string{}, stop: func() {}}
 	k.parts = append(k.parts, p)
 	return p
+}
+
+func (k *Keep) all() []*part {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.parts)
 }
 
 // within are the injections of a place that belong in a vault.
@@ -199,7 +209,7 @@ func (k *Keep) Adopt(all []mishap.Injection) {
 			k.part(in.Target.Where).adopted = true
 		}
 	}
-	for _, p := range k.parts {
+	for _, p := range k.all() {
 		p.stop = k.vaults.renew(p.where, k.run, 0, p.lapse.prolonged)
 	}
 }
@@ -209,7 +219,7 @@ func (k *Keep) Adopt(all []mishap.Injection) {
 func (k *Keep) Settle(ctx context.Context, left []mishap.Injection) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWithin)
 	defer cancel()
-	return everywhere(k.parts, func(p *part) error {
+	return everywhere(k.all(), func(p *part) error {
 		p.stop()
 		if err := k.settle(ctx, p, within(left, p.where)); err != nil {
 			return fmt.Errorf("%s: %w", inPlace(p.where), err)
@@ -224,7 +234,7 @@ func (k *Keep) settle(ctx context.Context, p *part, left []mishap.Injection) err
 	if err != nil {
 		return err
 	}
-	if p.adopted {
+	if p.adopted || p.lapse.lapsed() { // what it claimed may be another run's by now
 		if err := k.find(ctx, s, p); err != nil {
 			return err
 		}
@@ -260,9 +270,10 @@ func (k *Keep) settle(ctx context.Context, p *part, left []mishap.Injection) err
 	return nil
 }
 
-// find lists what another process wrote of the run. A record that cannot be read
-// stays, for a person.
+// find lists what there is of the run, which another process may have written or
+// swept. A record that cannot be read stays, for a person.
 func (k *Keep) find(ctx context.Context, s Store, p *part) error {
+	p.claims = map[string]string{}
 	err := s.List(ctx, recordsFolder+"/"+k.run, func(items []Item, _ time.Time) error {
 		for _, item := range items {
 			if r, err := parseRecord(item.Text); err == nil {

@@ -20,52 +20,59 @@ const (
 
 // claims are those of one place as they were read last.
 type claims struct {
-	mu  sync.Mutex
-	at  time.Time
-	run map[string]mark // by name
+	turn chan struct{}   // of whoever reads them
+	at   time.Time       // when that began
+	run  map[string]mark // by name, as far as could be read
+	err  error           // why not all could be
 }
 
 // Taken says whose the injection's things are by now, if they are another run's: what
-// was lost was swept then, and is not to be reverted again. Empty if they are not, or
-// if that cannot be known in a moment.
-func (v *Vaults) Taken(ctx context.Context, in mishap.Injection) string {
+// was lost was swept then, and is not to be reverted again. What was read since a time
+// will do, or a moment ago if the time is zero. An error means that it cannot be known
+// in a moment.
+func (v *Vaults) Taken(ctx context.Context, in mishap.Injection, since time.Time) (why string, err error) {
 	if v == nil || !Keeps(in) {
-		return ""
+		return "", nil
 	}
-	for name, m := range v.claimed(ctx, in.Target.Where) {
-		for _, k := range in.Keys {
-			if name == claimName(k.Thing) && m.Run != in.Run {
-				return fmt.Sprintf("it was swept, and %s belongs to run %s of %s by now", k.Thing, m.Run, m.By)
-			}
+	claimed, err := v.claimed(ctx, in.Target.Where, since)
+	for _, k := range in.Keys {
+		if m, is := claimed[claimName(k.Thing)]; is && m.Run != in.Run {
+			return fmt.Sprintf("it was swept, and %s belongs to run %s of %s by now", k.Thing, m.Run, m.By), nil
 		}
 	}
-	return ""
+	return "", err
 }
 
 // claimed reads the claims of a place, once for all that ask at the same time.
-func (v *Vaults) claimed(ctx context.Context, where mishap.Place) map[string]mark {
+func (v *Vaults) claimed(ctx context.Context, where mishap.Place, since time.Time) (map[string]mark, error) {
 	v.mu.Lock()
 	if v.claims == nil {
 		v.claims = map[mishap.Place]*claims{}
 	}
 	if v.claims[where] == nil {
-		v.claims[where] = &claims{}
+		v.claims[where] = &claims{turn: make(chan struct{}, 1)}
 	}
 	c := v.claims[where]
 	v.mu.Unlock()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.at.IsZero() && time.Since(c.at) < takenFor {
-		return c.run
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
+	if since.IsZero() {
+		since = time.Now().Add(-takenFor)
+	}
+	if c.at.After(since) {
+		return c.run, c.err
+	}
+	c.at = time.Now()
 	ctx, cancel := context.WithTimeout(ctx, takenWithin)
 	defer cancel()
-	all, err := v.readClaims(ctx, where)
-	if err != nil {
-		v.Log.Warn("see in the vault whose a thing is before it is reverted", "account", where.Account, "region", where.Region, "error", err)
+	if c.run, c.err = v.readClaims(ctx, where); c.err != nil {
+		v.Log.Warn("see in the vault whose a thing is before it is reverted", "account", where.Account, "region", where.Region, "error", c.err)
 	}
-	c.at, c.run = time.Now(), all
-	return all
+	return c.run, c.err
 }
 
 func (v *Vaults) readClaims(ctx context.Context, where mishap.Place) (map[string]mark, error) {
@@ -108,6 +115,18 @@ func (l *lapse) lapsed() bool {
 	return l.is
 }
 
+// remains is how long it does not lapse, if nothing prolongs it.
+func (l *lapse) remains() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.look()
+	if l.is || l.since.IsZero() {
+		return 0
+	}
+	now := time.Now()
+	return heldFor - max(now.Sub(l.since), now.Round(0).Sub(l.since.Round(0)))
+}
+
 func (l *lapse) look() {
 	now := time.Now()
 	l.is = l.is || !l.since.IsZero() && (now.Sub(l.since) >= heldFor || now.Round(0).Sub(l.since.Round(0)) >= heldFor)
@@ -116,7 +135,7 @@ func (l *lapse) look() {
 // Confirm is asked right before a call that injects. An error means that others may
 // have swept the run: what would revert it may be gone.
 func (k *Keep) Confirm() error {
-	for _, p := range k.parts {
+	for _, p := range k.all() {
 		if p.lapse.lapsed() {
 			return errors.New(inPlace(p.where) + " could not be written for a minute: others may have swept this run, and nothing more is injected")
 		}
@@ -125,11 +144,21 @@ func (k *Keep) Confirm() error {
 }
 
 // Taken is [Vaults.Taken] where others may have swept the run.
-func (k *Keep) Taken(ctx context.Context, in mishap.Injection) string {
-	for _, p := range k.parts {
+func (k *Keep) Taken(ctx context.Context, in mishap.Injection, since time.Time) (string, error) {
+	for _, p := range k.all() {
 		if p.where == in.Target.Where && (p.adopted || p.lapse.lapsed()) {
-			return k.vaults.Taken(ctx, in)
+			return k.vaults.Taken(ctx, in, since)
 		}
 	}
-	return ""
+	return "", nil
+}
+
+// Remains is how long nobody else may sweep the run from now on, if nothing is
+// prolonged.
+func (k *Keep) Remains() time.Duration {
+	least := time.Duration(heldFor)
+	for _, p := range k.all() {
+		least = min(least, p.lapse.remains())
+	}
+	return least
 }

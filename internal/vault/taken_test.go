@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -42,7 +43,7 @@ func TestWhatWasSweptAndIsAnotherRunsByNowIsNotReverted(t *testing.T) {
 		if err := first.Hold(t.Context(), all); err != nil {
 			t.Fatal(err)
 		}
-		if why := first.Taken(t.Context(), all[0]); why != "" || m.reads == 0 {
+		if why, err := first.Taken(t.Context(), all[0], time.Time{}); why != "" || err != nil || m.reads == 0 {
 			t.Errorf("its own is taken: %s", why)
 		}
 		m.before = func(_, name string) error { // of the first alone
@@ -60,10 +61,10 @@ func TestWhatWasSweptAndIsAnotherRunsByNowIsNotReverted(t *testing.T) {
 		if err := second.Hold(t.Context(), []mishap.Injection{theirs}); err != nil {
 			t.Fatal(err)
 		}
-		if why := first.Taken(t.Context(), all[0]); why != "" {
+		if why, err := first.Taken(t.Context(), all[0], time.Time{}); why != "" || err != nil {
 			t.Errorf("what nobody has is taken: %s", why)
 		}
-		if why := first.Taken(t.Context(), all[1]); !strings.Contains(why, "run run2 of bob@desk") {
+		if why, _ := first.Taken(t.Context(), all[1], time.Time{}); !strings.Contains(why, "run run2 of bob@desk") {
 			t.Errorf("what another run has is taken: %q", why)
 		}
 		_, _ = first.Settle(t.Context(), nil), second.Settle(t.Context(), nil)
@@ -82,12 +83,48 @@ func TestAVaultThatDoesNotAnswerHoldsUpNoRevert(t *testing.T) {
 		}
 		v, began := places{ireland(): m}.vaults(t, "ann@laptop"), time.Now()
 		for _, in := range all {
-			if why := v.Taken(t.Context(), in); why != "" {
-				t.Error(why)
+			if why, err := v.Taken(t.Context(), in, time.Time{}); why != "" || err == nil {
+				t.Errorf("%s, %v", why, err)
 			}
 		}
 		if took := time.Since(began); took > 6*time.Second {
 			t.Errorf("it was waited for %s", took)
+		}
+	})
+}
+
+// A claim has the name of its thing, whoever makes it.
+func TestARunThatWasSweptLeavesTheClaimOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, all := newMemory(), stops("run1", 1, ireland())
+		first := places{ireland(): m}.vaults(t, "ann@laptop").Keep("run1")
+		if err := first.Hold(t.Context(), all); err != nil {
+			t.Fatal(err)
+		}
+		m.before = func(_, name string) error {
+			if name == vault.HoldName("run1") {
+				return errDown
+			}
+			return nil
+		}
+		time.Sleep(2 * time.Minute)
+		m.before = nil
+		places{ireland(): m}.vaults(t, "cy@tower").Sweep(t.Context(), vault.Sweeping{Places: []mishap.Place{ireland()}, Runs: []string{"run1"}, Revert: newSystem(all...).Revert})
+		theirs := all[0]
+		theirs.ID, theirs.Run = "run2.1.1", "run2"
+		second := places{ireland(): m}.vaults(t, "bob@desk").Keep("run2")
+		if err := second.Hold(t.Context(), []mishap.Injection{theirs}); err != nil {
+			t.Fatal(err)
+		}
+		if err := first.Settle(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+		if names := m.names(); !slices.Contains(names, vault.ClaimName(all[0].Keys[0].Thing)) {
+			t.Errorf("left are %q", names)
+		}
+		_ = second.Settle(t.Context(), nil)
+		if names := m.names(); names != nil {
+			t.Errorf("in the end there is %q", names)
 		}
 	})
 }
