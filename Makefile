@@ -8,7 +8,7 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race race-core lint attack attack-kills attack-inputs attack-brake crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy attack-fleet check-worlds check-arms check-pairs check-callers check-h2 check-differential check-deploy check-container fuzz-api release fmt clean
+.PHONY: help demo build install test race race-core lint attack attack-kills attack-inputs attack-brake crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy attack-fleet trials-aws bench-aws check-worlds check-arms check-pairs check-callers check-h2 check-differential check-deploy check-container fuzz-api release fmt clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,13 @@ check-worlds: ## play N runs of each made-up system against the real book and an
 bench-analysis: ## measure the comparison: time to show harm and to clear, in simulations (an hour or more)
 	$(GO) test -count=1 -timeout 6h -v -run TestSimulations ./internal/analysis -sim 300
 	MISHAP_ANALYSIS=full $(GO) test -count=1 -timeout 6h -v -run TestBench ./internal/worlds | grep -v '^=== '
+
+trials-aws: ## try faults in AWS at random, in memory, N times: processes that die, networks that are cut, calls that go wrong, others who change things (N=9000; SEED)
+	@d=/dev/shm; [ -w $$d ] || d=$${TMPDIR:-/tmp}; TMPDIR=$$d MISHAP_TRIALS=$(if $(filter file,$(origin N)),9000,$(N)) MISHAP_SEED=$(SEED) \
+	  $(GO) test -count=1 -timeout 6h -v -run TestWhateverGoesWrongAtRandom ./injectors/aws | grep -v '^=== '
+
+bench-aws: build ## measure what faults in AWS cost, on the AWS in memory: time, calls, vault, sweep; and program and keeper
+	.ci/bench-aws
 
 bench-proxy: build ## compare mishap proxy with toxiproxy, nginx and haproxy
 	.ci/bench-proxy

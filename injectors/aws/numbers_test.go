@@ -107,21 +107,16 @@ func TestAHundredSlowInstancesAreStoppedAndRunAgainInTimeAndInFewCalls(t *testin
 				}()
 				run := runOn(t, kind(fakeDeps(c), "ec2-stop"), ofARole(test.long))
 				took := (<-ran).Sub(run.RevertingAt)
-				if spread := run.HoldingAt.Sub(firstCall(c, "ec2:StopInstances")); spread > 5*time.Second {
-					t.Errorf("all were asked to stop, and seen to, within %s", spread)
-				}
-				if took > test.within {
-					t.Errorf("all ran %s after the revert began, more than %s", took, test.within)
-				}
-				if n, all := throttled(c), len(c.Calls()); n > 0 || all > 150 {
-					t.Errorf("%d calls, %d of them throttled", all, n)
-				}
+				held, n, all := " (for: "+test.long.String()+")", throttled(c), len(c.Calls())
+				spread := run.HoldingAt.Sub(firstCall(c, "ec2:StopInstances"))
+				figure(t, "100 instances: asked to stop, and seen to"+held, "≤ 5 s", spread.String(), spread <= 5*time.Second)
+				figure(t, "all running after the revert began"+held, "≤ "+test.within.String(), took.String(), took <= test.within)
+				figure(t, "calls, with both plans; of them throttled"+held, "≤ 150; 0", fmt.Sprintf("%d; %d", all, n), all <= 150 && n == 0)
 				for _, in := range run.Injections {
 					if in.State != mishap.InjectionReverted {
 						t.Fatalf("%s is %s", in.Target.ID, in.State)
 					}
 				}
-				t.Logf("for %s: %d calls, running after %s", test.long, len(c.Calls()), took)
 			})
 		})
 	}
@@ -153,13 +148,14 @@ func TestAThousandInstancesArePlannedInTimeAndInFewCalls(t *testing.T) {
 			start := time.Now()
 			found, err := injector.Prepare(t.Context(), mishap.Request{Run: "plan", Fault: f})
 			took := time.Since(start)
-			if n := len(c.Calls()); err != nil || len(found) != 1000 || took > 2*time.Second || n > 40 || throttled(c) > 0 {
-				t.Errorf("%s: %d planned in %s, with %d calls, %d of them throttled: %v", name, len(found), took, n, throttled(c), err)
+			if err != nil || len(found) != 1000 {
+				t.Fatalf("%s: %d planned: %v", name, len(found), err)
 			}
+			n, limited := len(c.Calls()), throttled(c)
+			figure(t, "1,000 instances planned "+name+": waited for AWS; calls; throttled", "≤ 2 s; ≤ 40; 0", fmt.Sprintf("%s; %d; %d", took, n, limited), took <= 2*time.Second && n <= 40 && limited == 0)
 			if notes := fmt.Sprint(found[0].Notes); !strings.Contains(notes, "980 of 1000") {
 				t.Errorf("%s: nobody says what was not asked: %s", name, notes)
 			}
-			t.Logf("%s: %d calls in %s", name, len(c.Calls()), took)
 		}
 	})
 }
