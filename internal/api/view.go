@@ -79,3 +79,60 @@ type OverviewRow struct {
 	Locked  bool              `json:"locked,omitempty" doc:"whether it deviated and was not unlocked"`
 	Known   *mishap.Impact    `json:"known,omitempty" doc:"a harm that its owner knows it does"`
 }
+
+// Calendar is what ran and what is due in a stretch of time.
+type Calendar struct {
+	From  time.Time      `json:"from"`
+	To    time.Time      `json:"to"`
+	Items []CalendarItem `json:"items" doc:"by time"`
+	More  bool           `json:"more,omitempty" doc:"whether there are more, which are not listed"`
+}
+
+// CalendarItem is a run, or a time of a schedule that has not come.
+type CalendarItem struct {
+	At         time.Time `json:"at"`
+	Experiment string    `json:"experiment"`
+	Run        *RunView  `json:"run,omitempty"`
+	Reason     string    `json:"reason,omitempty" doc:"why it would not run then: a window, a blackout, a known impact"`
+}
+
+// Coverage is what was tried on what, and what came out.
+type Coverage struct {
+	Kinds []string      `json:"kinds" doc:"kinds of fault"`
+	Rows  []CoverageRow `json:"rows"`
+}
+
+// CoverageRow is a service or a dependency: a proxy of the settings, what the faults of
+// experiments are aimed at, or what a tag of theirs names.
+type CoverageRow struct {
+	Thing string         `json:"thing"`
+	Cells []CoverageCell `json:"cells" doc:"by kind of fault, as kinds are; without experiments, nobody declared one"`
+}
+
+// CoverageCell is one kind of fault on one thing.
+type CoverageCell struct {
+	Experiments []string `json:"experiments"`
+	Last        *RunView `json:"last,omitempty" doc:"the latest run of any of them that was not refused"`
+	Harm        string   `json:"harm,omitempty" doc:"the smallest harm that it can tell from none"`
+}
+
+// ProxyView is a proxy of the settings, and how it is.
+type ProxyView struct {
+	Name     string `json:"name"`
+	Listen   string `json:"listen"`
+	Upstream string `json:"upstream"`
+	Protocol string `json:"protocol"`
+	Problem  string `json:"problem,omitempty" doc:"why nothing is known of it"`
+	Open     int    `json:"open" doc:"connections now"`
+	Total    uint64 `json:"total" doc:"connections since the start"`
+	Requests uint64 `json:"requests,omitempty" doc:"of http, answered since the start"`
+	Faults   int    `json:"faults" doc:"in force"`
+	Run      string `json:"run,omitempty" doc:"that it belongs to"`
+	Trouble  string `json:"trouble,omitempty" doc:"what last went wrong with the network"`
+}
+
+// ObserveRequest asks for the live traffic of a proxy to be watched.
+type ObserveRequest struct {
+	Seconds int    `json:"seconds" minimum:"1" maximum:"60"`
+	ID      string `json:"id,omitempty" maxLength:"200" doc:"what tells which attempts are of one request, such as header:X-Request-Id; default traceparent"`
+}

@@ -149,14 +149,14 @@ const tooWide = `(() => {
 // everyPage are the pages of a busy world.
 func everyPage() map[string]string {
 	return map[string]string{
-		"experiment": "/experiments/search-falls-back", "never": "/experiments/never-ran", "removed": "/experiments/removed-lately", "run": "/runs/0af1", "run-going": "/runs/77aa01", "runs": "/runs", "now": "/", "experiments": "/experiments", "halt": "/halt", "nothing": "/no/such/page", "find": "/experiments?find=nothing-has-this",
+		"experiment": "/experiments/search-falls-back", "never": "/experiments/never-ran", "removed": "/experiments/removed-lately", "run": "/runs/0af1", "run-going": "/runs/77aa01", "runs": "/runs", "calendar": "/calendar", "coverage": "/coverage", "proxies": "/proxies", "audit": "/audit", "now": "/", "experiments": "/experiments", "halt": "/halt", "nothing": "/no/such/page", "find": "/experiments?find=nothing-has-this",
 	}
 }
 
 func TestEveryPageFitsEveryScreenAndBreaksNoPolicy(t *testing.T) {
 	w := busy(t)
 	b := openBrowser(t)
-	b.signIn(w, "operator")
+	b.signIn(w, "admin")
 	for name, path := range everyPage() {
 		for _, width := range []int{390, 1280} {
 			for _, scheme := range []string{"light", "dark"} {
@@ -221,7 +221,7 @@ func TestEveryPageCanBeUsedHoweverSomebodySeesOrMoves(t *testing.T) {
 func TestEveryPageIsWholeWithoutScript(t *testing.T) {
 	w := busy(t)
 	b := openBrowser(t)
-	b.signIn(w, "operator")
+	b.signIn(w, "admin")
 	b.as(1280, "light", true)
 	text := `document.querySelector('main').innerText.replace(/\s+/g, ' ').replace(/\d+[smh]|\d\d:\d\d:\d\d|in \d+m|due/g, '')`
 	for name, path := range everyPage() {

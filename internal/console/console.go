@@ -36,6 +36,7 @@ type Console struct {
 // New makes a console that nobody has signed in to.
 func New(o Options) *Console {
 	c := &Console{o: o, sessions: sessions{now: time.Now}}
+	templates() // what is wrong with them is said now
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /assets/{file}", serveAsset)
 	mux.HandleFunc("GET /signin", c.showSignIn)
@@ -52,6 +53,11 @@ func New(o Options) *Console {
 	c.page(mux, "GET /runs", (*visit).runs)
 	c.page(mux, "GET /runs/{run}", (*visit).run)
 	mux.HandleFunc("GET /runs/{run}/journal", c.journal)
+	c.page(mux, "GET /calendar", (*visit).calendar)
+	c.page(mux, "GET /coverage", (*visit).coverage)
+	c.page(mux, "GET /proxies", (*visit).proxies)
+	c.sheet(mux, "POST /proxies/{name}/observe", (*visit).observe)
+	c.page(mux, "GET /audit", (*visit).audit)
 	c.page(mux, "GET /halt", (*visit).halt)
 	c.act(mux, "POST /halt", (*visit).doHalt)
 	c.act(mux, "POST /resume", (*visit).doResume)

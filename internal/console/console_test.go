@@ -2,14 +2,23 @@ package console_test
 
 import (
 	"compress/gzip"
+	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"mishap"
+	"mishap/internal/config"
+	"mishap/internal/ledger"
+	"mishap/internal/proxy"
+	"mishap/internal/proxy/listener"
+	"mishap/internal/proxy/registry"
 	"mishap/internal/report"
 	"mishap/internal/report/reporttest"
 )
@@ -17,16 +26,24 @@ import (
 // busy is a world with something of everything.
 func busy(t *testing.T) *world {
 	w := newWorld(t)
+	w.settings.Proxies = []config.Proxy{{Name: "payments", Listen: "127.0.0.1:9001", Upstream: "127.0.0.1:9000", Protocol: "http", Control: "/nobody/listens"}, {Name: "redis", Listen: "127.0.0.1:9002", Upstream: "127.0.0.1:6379", Protocol: "tcp", Control: "/nobody/listens"}}
 	stories := reporttest.Stories()
 	for _, name := range []string{"checkout-survives-slow-payments", "search-falls-back", "cart-keeps-its-items", "never-ran"} {
 		w.declare(func(e *mishap.Experiment) {
 			e.Name, e.Tags = name, map[string]string{"service": strings.Split(name, "-")[0], "tier": "1"}
+			if name == "checkout-survives-slow-payments" {
+				e.Faults[0].Targets = []byte(`{"proxy": "payments"}`)
+				e.Compare = &mishap.Compare{Metrics: []mishap.CompareMetric{{Metric: mishap.SuccessRate, Margin: mishap.Margin{Difference: .005}}}}
+			}
 		})
 	}
 	for i, story := range []string{"held", "held", "refused", "no-effect", "held", "deviated", "held"} {
 		w.ran("0a"+string(rune('a'+i))+"1", stories[story], "search-falls-back", time.Duration(8-i)*26*time.Hour)
 	}
 	w.ran("0b11", stories["crash-resumed"], "cart-keeps-its-items", 49*time.Hour)
+	if err := w.book.Record(t.Context(), ledger.Act{At: time.Now(), By: "alice", What: "halt: a drill"}); err != nil {
+		t.Fatal(err)
+	}
 	w.ran("0b22", reporttest.JudgedRuns()["deviated"].Journal(t), "removed-lately", 30*time.Hour)
 	w.ran("77aa01", until(reporttest.JudgedRuns()["held"].Journal(t), mishap.Holding, 60), "checkout-survives-slow-payments", time.Second)
 	w.ran("77aa02", stories["holding"], "cart-keeps-its-items", 20*time.Second)
@@ -376,5 +393,110 @@ func TestRunsComeInPages(t *testing.T) {
 	}
 	if seen != 70 {
 		t.Errorf("%d of 70 runs are shown", seen)
+	}
+}
+
+func TestCoverageShowsWhatNobodyTried(t *testing.T) {
+	w := busy(t)
+	_, _, page := w.signedIn("viewer").get("/coverage")
+	row := func(thing string) string {
+		_, rest, found := strings.Cut(page, `<th scope="row">`+thing+"</th>")
+		if !found {
+			t.Fatalf("there is no row for %s", thing)
+		}
+		cells, _, _ := strings.Cut(rest, "</tr>")
+		return cells
+	}
+	if redis := row("proxy redis"); strings.Count(redis, "no experiment") != 5 {
+		t.Errorf("a proxy that nobody tried anything on: %s", redis)
+	}
+	payments := row("proxy payments")
+	if strings.Count(payments, "no experiment") != 4 || !strings.Contains(payments, "checkout-survives-slow-payments") || !strings.Contains(payments, "harm from 0.5 pp of success-rate on would show") {
+		t.Errorf("a proxy with a slow fault: %s", payments)
+	}
+	if search := row("service search"); !strings.Contains(search, "held") || !strings.Contains(search, "2 days ago") {
+		t.Errorf("a service by tag: %s", search)
+	}
+}
+
+func TestCalendarShowsWhatRanWhatIsDueAndWhatKeepsItFromRunning(t *testing.T) {
+	w := newWorld(t)
+	w.ran("0a11", reporttest.Stories()["held"], "daily", 24*time.Hour)
+	w.declare(func(e *mishap.Experiment) {
+		e.Name, e.Schedule = "daily", &mishap.Schedule{Cron: "0 10 * * *", Timezone: "UTC"}
+	})
+	w.declare(func(e *mishap.Experiment) {
+		e.Name, e.Schedule, e.Impacts = "known", &mishap.Schedule{Cron: "30 10 * * *", Timezone: "UTC"}, []mishap.Impact{{What: "the cart is <b>slow</b>"}}
+	})
+	p := w.signedIn("viewer")
+	at := time.Now().UTC().AddDate(0, 0, 7).Format(time.DateOnly)
+	_, _, page := p.get("/calendar?from=" + at)
+	if strings.Count(page, `class="card day`) != 14 || strings.Count(page, "/experiments/daily") != 14 || strings.Count(page, "known impact: the cart is &lt;b&gt;slow") != 14 {
+		t.Errorf("two weeks from %s have %d days, %d times", at, strings.Count(page, `class="card day`), strings.Count(page, "/experiments/daily"))
+	}
+	_, _, page = p.get("/calendar?from=" + time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly))
+	if !strings.Contains(page, `href="/runs/0a11"`) || !strings.Contains(page, "today") {
+		t.Error("yesterday's run is not there")
+	}
+	if status, _, _ := p.get("/calendar?from=yesterday"); status != http.StatusOK {
+		t.Errorf("a week that is none: %d", status)
+	}
+}
+
+func TestTheAuditIsForAdminsAndNewestFirst(t *testing.T) {
+	w := busy(t)
+	if status, _, page := w.signedIn("approver").get("/audit"); status != http.StatusForbidden || !strings.Contains(page, "it needs role admin") {
+		t.Errorf("an approver reads the audit: %d", status)
+	}
+	for i := range 150 {
+		if err := w.book.Record(t.Context(), ledger.Act{At: time.Now(), By: "somebody", What: fmt.Sprintf("act %d of many", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := w.signedIn("admin")
+	_, _, page := p.get("/audit")
+	if strings.Count(page, " of many") != 100 || strings.Index(page, "act 149 of many") > strings.Index(page, "act 148 of many") {
+		t.Error("the first page is not of the newest hundred")
+	}
+	_, rest, _ := strings.Cut(page, `<p class="pager"><a class="button" href="`)
+	next, _, _ := strings.Cut(rest, `"`)
+	if _, _, page := p.get(next); strings.Count(page, " of many") != 50 || !strings.Contains(page, "act 0 of many") {
+		t.Error("the second page is not of the rest")
+	}
+}
+
+func TestARealProxyIsSeenAndObserved(t *testing.T) {
+	w := newWorld(t)
+	upstream := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(upstream.Close)
+	control := filepath.Join(t.TempDir(), "control")
+	ready, ended := make(chan []registry.ProxyStatus, 1), make(chan error, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		ended <- proxy.Serve(ctx, proxy.Options{
+			Listeners: []listener.Config{{Name: "payments", Listen: "127.0.0.1:0", Upstream: upstream.Listener.Addr().String(), Protocol: "http", Control: control}},
+			Control:   control, Log: slog.New(slog.DiscardHandler), Ready: func(list []registry.ProxyStatus) { ready <- list },
+		})
+	}()
+	t.Cleanup(func() { stop(); <-ended })
+	list := <-ready
+	w.settings.Proxies = []config.Proxy{{Name: "payments", Listen: list[0].Listen, Upstream: list[0].Upstream, Protocol: "http", Control: control}}
+	calling, enough := context.WithCancel(t.Context())
+	defer enough()
+	go func() {
+		for calling.Err() == nil {
+			if r, err := http.Get("http://" + list[0].Listen); err == nil {
+				r.Body.Close()
+			}
+		}
+	}()
+	p := w.signedIn("operator")
+	status, _, page := p.send("/proxies", "/proxies/payments/observe")
+	if status != http.StatusOK || !strings.Contains(page, "Callers of payments") || !strings.Contains(page, "Traffic") {
+		t.Errorf("%d %s", status, page)
+	}
+	_, _, page = w.signedIn("viewer").get("/proxies")
+	if !strings.Contains(page, list[0].Listen) || strings.Contains(page, "Observe for") || strings.Contains(page, "Nothing is known") {
+		t.Errorf("a viewer sees %s", page)
 	}
 }

@@ -27,8 +27,9 @@ var templates = sync.OnceValue(func() *template.Template {
 		"ago":   ago, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"moment": words.Moment, "clock": words.Clock, "plural": func(n int, noun string) string { return mishap.Plural(n, noun) },
 		"standing": standing, "strip": strip, "clean": words.Clean, "sentence": words.Sentence, "path": path, "link": with, "seen": seen,
-		"fault": faultState,
-		"args":  func(all ...any) []any { return all },
+		"fault": faultState, "date": func(layout string, t time.Time) string { return t.UTC().Format(layout) },
+		"args": func(all ...any) []any { return all },
+		"more": func(all []string, shown int) int { return len(all) - shown },
 	}).ParseFS(pageFiles, "pages/*.html"))
 })
 

@@ -87,9 +87,10 @@ func (a *API) apiRefresh(ctx context.Context, in *named) (*body[[]api.SourceView
 }
 
 func (a *API) apiAudit(ctx context.Context, in *struct {
-	After int64 `query:"after" minimum:"0" doc:"only acts with a higher id"`
-	Limit int   `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	After  int64 `query:"after" minimum:"0" doc:"only acts with a higher id"`
+	Before int64 `query:"before" minimum:"0" doc:"only acts with a lower id, and the newest first"`
+	Limit  int   `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }) (*body[[]ledger.Act], error) {
-	acts, err := a.book.Audit(ctx, in.After, in.Limit)
+	acts, err := a.book.Audit(ctx, in.After, in.Before, in.Limit)
 	return &body[[]ledger.Act]{append([]ledger.Act{}, acts...)}, err
 }

@@ -15,7 +15,7 @@ import (
 
 func (b *bench) audited() (lines []string) {
 	b.t.Helper()
-	acts, err := b.book.Audit(b.t.Context(), 0, 1000)
+	acts, err := b.book.Audit(b.t.Context(), 0, 0, 1000)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"html/template"
+	"net/http"
 	"net/url"
 	"sync"
 	"time"
@@ -26,6 +27,10 @@ func (a *API) viewRoutes(to huma.API) {
 	route(a, to, config.Viewer, "GET", "/v1/now", "getNow", "The runs that are not over, as they stand", a.apiNow)
 	route(a, to, config.Viewer, "GET", "/v1/experiments/{name}/trend", "getTrend", "What came out of an experiment from run to run", a.apiTrend)
 	route(a, to, config.Viewer, "GET", "/v1/overview", "getOverview", "Experiments in force with all that decides whether they run, in pages", a.apiOverview)
+	route(a, to, config.Viewer, "GET", "/v1/calendar", "getCalendar", "What ran and what is due in a stretch of time", a.apiCalendar)
+	route(a, to, config.Viewer, "GET", "/v1/coverage", "getCoverage", "Which kinds of fault were tried on what, and what came out", a.apiCoverage)
+	route(a, to, config.Viewer, "GET", "/v1/proxies", "listProxies", "The proxies of the server's settings, and how each is", a.apiProxies)
+	route(a, to, config.Operator, "POST", "/v1/proxies/{name}/observe", "observeProxy", "What callers do on the live traffic of a proxy, without a fault", a.apiObserve)
 }
 
 func (a *API) apiWho(ctx context.Context, _ *struct{}) (*body[api.Who], error) {
@@ -41,6 +46,37 @@ func (a *API) apiNow(ctx context.Context, _ *struct{}) (*body[api.Now], error) {
 func (a *API) apiOverview(ctx context.Context, in *desk.OverviewQuery) (*body[api.Overview], error) {
 	page, err := a.desk.Overview(ctx, a.server.Experiments(), *in, time.Now())
 	return &body[api.Overview]{page}, err
+}
+
+// mostCalendar is the longest stretch of a calendar.
+const mostCalendar = 62 * 24 * time.Hour
+
+func (a *API) apiCalendar(ctx context.Context, in *struct {
+	From time.Time `query:"from" required:"true"`
+	To   time.Time `query:"to" required:"true"`
+}) (*body[api.Calendar], error) {
+	if span := in.To.Sub(in.From); span <= 0 || span > mostCalendar {
+		return nil, huma.NewError(http.StatusUnprocessableEntity, "from must be before to, by at most 62 days")
+	}
+	c, err := a.desk.Calendar(ctx, a.server.InForce(), in.From, in.To, time.Now())
+	return &body[api.Calendar]{c}, err
+}
+
+func (a *API) apiCoverage(ctx context.Context, _ *struct{}) (*body[api.Coverage], error) {
+	c, err := a.desk.Coverage(ctx, a.server.InForce())
+	return &body[api.Coverage]{c}, err
+}
+
+func (a *API) apiProxies(ctx context.Context, _ *struct{}) (*body[[]api.ProxyView], error) {
+	return &body[[]api.ProxyView]{a.desk.Proxies(ctx)}, nil
+}
+
+func (a *API) apiObserve(ctx context.Context, in *struct {
+	Name string `path:"name" maxLength:"200"`
+	Body api.ObserveRequest
+}) (*body[report.Observed], error) {
+	seen, err := a.desk.Observe(ctx, in.Name, in.Body.ID, time.Duration(in.Body.Seconds)*time.Second)
+	return &body[report.Observed]{seen}, err
 }
 
 const (

@@ -88,7 +88,9 @@ type Locks interface {
 // Audit is who did what, and what was announced.
 type Audit interface {
 	Record(context.Context, Act) error
-	Audit(ctx context.Context, after int64, limit int) ([]Act, error)
+	// Audit lists acts with a higher id than after, oldest first; with a before, those
+	// between the two, newest first.
+	Audit(ctx context.Context, after, before int64, limit int) ([]Act, error)
 	RetireActs(ctx context.Context, before time.Time, limit int) (int, error)
 	// First reports whether nobody asked for this before.
 	First(ctx context.Context, what string, at time.Time) (bool, error)

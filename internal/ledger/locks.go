@@ -79,8 +79,12 @@ func (s *store) Record(ctx context.Context, a Act) error {
 }
 
 // Audit lists the acts after the one with that id, oldest first, at most limit.
-func (s *store) Audit(ctx context.Context, after int64, limit int) ([]Act, error) {
-	rows, err := s.rows(ctx, `SELECT id, at, by, what FROM audit WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+func (s *store) Audit(ctx context.Context, after, before int64, limit int) ([]Act, error) {
+	query, args := `SELECT id, at, by, what FROM audit WHERE id > ? ORDER BY id LIMIT ?`, []any{after, limit}
+	if before > 0 {
+		query, args = `SELECT id, at, by, what FROM audit WHERE id > ? AND id < ? ORDER BY id DESC LIMIT ?`, []any{after, before, limit}
+	}
+	rows, err := s.rows(ctx, query, args...)
 	if err != nil {
 		return nil, s.explain("read audit from", err)
 	}

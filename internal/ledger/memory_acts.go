@@ -49,16 +49,19 @@ func (m *Memory) Record(_ context.Context, a Act) error {
 }
 
 // Audit is like [SQLite.Audit].
-func (m *Memory) Audit(_ context.Context, after int64, limit int) ([]Act, error) {
+func (m *Memory) Audit(_ context.Context, after, before int64, limit int) ([]Act, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var all []Act
 	for _, a := range m.acts {
-		if a.ID > after && len(all) < limit {
+		if a.ID > after && (before <= 0 || a.ID < before) {
 			all = append(all, a)
 		}
 	}
-	return all, nil
+	if before > 0 {
+		slices.Reverse(all)
+	}
+	return all[:min(limit, len(all))], nil
 }
 
 // RetireActs is like [SQLite.RetireActs].

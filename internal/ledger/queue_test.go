@@ -124,7 +124,7 @@ func TestNothingBeginsOfARevisionThatIsNoLongerInForce(t *testing.T) {
 		s.InForce = nil
 		_, err = b.Begin(t.Context(), s)
 		must(t, err)
-		acts, err := b.Audit(t.Context(), 0, 10)
+		acts, err := b.Audit(t.Context(), 0, 0, 10)
 		must(t, err)
 		if len(acts) != 1 || acts[0].What != "did it" {
 			t.Errorf("the audit has %+v", acts)

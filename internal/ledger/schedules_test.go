@@ -246,7 +246,7 @@ func TestAnApprovalIsThereWhenARunBeginsUntilItIsTakenBack(t *testing.T) {
 		if err := b.Disapprove(t.Context(), "e", "ann", epoch); !errors.Is(err, ledger.ErrNotApproved) {
 			t.Errorf("taking back nothing: %v", err)
 		}
-		acts, err := b.Audit(t.Context(), 0, 10)
+		acts, err := b.Audit(t.Context(), 0, 0, 10)
 		if err != nil || len(acts) != 3 || acts[1].By != "ann" {
 			t.Errorf("the audit has %v, %v", acts, err)
 		}
@@ -276,7 +276,7 @@ func TestAnExperimentThatDeviatedIsLockedUntilSomebodyUnlocksIt(t *testing.T) {
 		if err := b.Unlock(t.Context(), "e", "ann", "fixed", epoch); !errors.Is(err, ledger.ErrNotLocked) {
 			t.Errorf("unlocked twice: %v", err)
 		}
-		acts, err := b.Audit(t.Context(), 0, 10)
+		acts, err := b.Audit(t.Context(), 0, 0, 10)
 		must(t, err)
 		if len(acts) != 1 || acts[0].By != "ann" || acts[0].What != "unlock e: fixed" {
 			t.Errorf("the audit says %+v", acts)
@@ -382,15 +382,21 @@ func TestOldActsAreRetiredOldestFirst(t *testing.T) {
 				t.Errorf("before hour %d, at most %d: %d were retired, want %d", c.hours, c.limit, n, c.want)
 			}
 		}
-		acts, err := b.Audit(t.Context(), 0, 10)
+		acts, err := b.Audit(t.Context(), 0, 0, 10)
 		must(t, err)
 		if len(acts) != 2 || acts[0].What != "3" {
 			t.Errorf("the audit has %+v", acts)
 		}
+		if before, err := b.Audit(t.Context(), 0, acts[1].ID+1, 10); err != nil || len(before) != 2 || before[0].ID != acts[1].ID {
+			t.Errorf("newest first: %+v, %v", before, err)
+		}
+		if last, err := b.Audit(t.Context(), 0, 1<<60, 1); err != nil || len(last) != 1 || last[0].ID != acts[len(acts)-1].ID {
+			t.Errorf("the last: %+v, %v", last, err)
+		}
 		_, err = b.RetireActs(t.Context(), epoch.Add(99*time.Hour), 10)
 		must(t, err)
 		must(t, b.Record(t.Context(), ledger.Act{At: epoch, By: "me", What: "after"}))
-		if after, err := b.Audit(t.Context(), acts[1].ID, 10); err != nil || len(after) != 1 {
+		if after, err := b.Audit(t.Context(), acts[1].ID, 0, 10); err != nil || len(after) != 1 {
 			t.Errorf("an act after all others were retired has no id of its own: %+v, %v", after, err)
 		}
 	})

@@ -40,7 +40,7 @@ func TestNoReadWaitsForAWrite(t *testing.T) {
 	defer cancel()
 	_, err := l.Halted(ctx)
 	must(t, err)
-	_, err = l.Audit(ctx, 0, 10)
+	_, err = l.Audit(ctx, 0, 0, 10)
 	must(t, err)
 	if len(written) > 0 {
 		t.Error("a write ended before the one that was held")

@@ -132,6 +132,8 @@
   count();
   follow();
 
+  document.querySelector('.menu [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+
   // One act at a time.
   document.addEventListener('submit', e => {
     for (const b of e.target.querySelectorAll('button')) setTimeout(() => { b.disabled = true; });

@@ -1,0 +1,94 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"mishap/internal/api"
+	"mishap/internal/report"
+)
+
+// coveragePage is what was tried on what.
+type coveragePage struct {
+	api.Coverage
+	Now          time.Time
+	Tried, Empty int // cells
+}
+
+func (v *visit) coverage() (shown, error) {
+	p := coveragePage{Now: time.Now()}
+	if err := v.get("/v1/coverage", &p.Coverage); err != nil {
+		return shown{}, err
+	}
+	for _, row := range p.Rows {
+		for _, cell := range row.Cells {
+			if len(cell.Experiments) > 0 {
+				p.Tried++
+			} else {
+				p.Empty++
+			}
+		}
+	}
+	return shown{template: "coverage", title: "Coverage", at: "coverage", data: p}, nil
+}
+
+func (v *visit) proxies() (shown, error) {
+	var all []api.ProxyView
+	return shown{template: "proxies", title: "Proxies", at: "proxies", data: &all}, v.get("/v1/proxies", &all)
+}
+
+// observedPage is what callers did while somebody watched.
+type observedPage struct {
+	Name, Text, Seconds string
+}
+
+// watches is how long a proxy is watched from a page.
+const watches = 10
+
+func (v *visit) observe() (shown, error) {
+	p := observedPage{Name: v.r.PathValue("name"), Seconds: strconv.Itoa(watches)}
+	var seen report.Observed
+	if err := v.ask(http.MethodPost, path("/v1/proxies", p.Name, "observe"), api.ObserveRequest{Seconds: watches, ID: strings.TrimSpace(v.r.PostFormValue("id"))}, &seen); err != nil {
+		return shown{}, err
+	}
+	var text strings.Builder
+	if err := report.Observe(&text, seen); err != nil {
+		return shown{}, err
+	}
+	p.Text = text.String()
+	return shown{template: "observed", title: "Callers of " + p.Name, at: "proxies", data: p}, nil
+}
+
+// act is one line of the audit.
+type act struct {
+	ID   int64     `json:"id"`
+	At   time.Time `json:"at"`
+	By   string    `json:"by"`
+	What string    `json:"what"`
+}
+
+type auditPage struct {
+	Acts []act
+	Next string
+}
+
+// mostActs are those of one page.
+const mostActs = 100
+
+func (v *visit) audit() (shown, error) {
+	before := v.r.URL.Query().Get("before")
+	if _, err := strconv.ParseInt(before, 10, 64); err != nil {
+		before = strconv.FormatInt(1<<62, 10)
+	}
+	p := auditPage{}
+	if err := v.get(with("/v1/audit", "before", before, "limit", fmt.Sprint(mostActs)), &p.Acts); err != nil {
+		return shown{}, err
+	}
+	if len(p.Acts) == mostActs {
+		p.Next = with("/audit", "before", strconv.FormatInt(p.Acts[mostActs-1].ID, 10))
+	}
+	return shown{template: "audit", title: "Audit", at: "audit", data: p}, nil
+}
