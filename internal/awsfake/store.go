@@ -17,7 +17,8 @@ type Kind string
 
 // ARN is that of a resource.
 func (k Kind) ARN(p Place, id string) string {
-	return strings.NewReplacer("{region}", p.Region, "{account}", p.Account, "{id}", id).Replace(string(k))
+	of := strings.ReplaceAll(strings.ReplaceAll(string(k), "{region}", p.Region), "{account}", p.Account)
+	return strings.ReplaceAll(of, "{id}", id)
 }
 
 // history is what a resource was, and is.

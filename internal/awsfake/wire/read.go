@@ -39,6 +39,9 @@ type Request struct {
 	jsonVersion          string
 }
 
+// scope of a signature: who signed, and what for where.
+var scope = regexp.MustCompile(`Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request`)
+
 // Read takes a request apart. Only its signature says which service it is for.
 func Read(r *http.Request) (Request, error) {
 	var body []byte
@@ -59,7 +62,7 @@ func Read(r *http.Request) (Request, error) {
 		}
 		q.Path = append(q.Path, plain)
 	}
-	signed := regexp.MustCompile(`Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request`).FindStringSubmatch(r.Header.Get("Authorization"))
+	signed := scope.FindStringSubmatch(r.Header.Get("Authorization"))
 	if signed == nil {
 		return q, fmt.Errorf("read signature %q: it has no credential scope", r.Header.Get("Authorization"))
 	}
