@@ -57,7 +57,7 @@ func throttle(targets string) mishap.Fault {
 func TestANewFaultIsOneFileAndConforms(t *testing.T) {
 	client, kind := trial()
 	injectortest.Conform(t, injectortest.World{
-		Kind: kind, Empty: throttle(`{"ids": ["nobody"]}`),
+		Kind: kind, Fake: true, Empty: throttle(`{"ids": ["nobody"]}`),
 		Fault: func(*testing.T) mishap.Fault {
 			client.fill()
 			return throttle(`{"ids": ["cart", "checkout"]}`)
