@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -54,13 +55,16 @@ func TestNoVerbWritesWhatActsOnATerminal(t *testing.T) {
 	probed := write("exp/probed.yaml", fmt.Sprintf(form, "probed", "http, with: {url: '"+system.URL+"'}, expect: {status: 200, bodyContains: fine}"))
 	told := write("exp/told.yaml", fmt.Sprintf(form, "told", `exec, with: {command: [printf, '\033[2J\233\342\200\256 %s'], stdout: x}, expect: {exit: 3}`))
 	odd := write(hostile+".yaml", "version: 1\nname: \x1b[2J\u202e\n")
+	chaos := write("chaos.json", strings.ReplaceAll(`{"title": H, "description": H, H: H, "configuration": {"a": H}, "steady-state-hypothesis": {"title": H, "probes": [
+		{"name": H, "tolerance": 200, "provider": {"type": "http", "url": H, "headers": {H: H}}}]}, "method": [{"type": "action", "name": H, "provider": {"type": "process", "path": H, "arguments": [H]}}, H]}`,
+		"H", strconv.Quote(hostile)))
 	settings := write(hostile+".conf.yaml", "nothing: \"\\e[2J\"\n")
 	journal := write("j\x1b[2J.jsonl", "{\"run\": \"\x1b[2J\"}\n")
 
 	// The arguments of each verb that lead to something being said.
 	verbs := map[string][][]string{
 		"init": {{hostile}, {"http://localhost/" + hostile}}, "validate": {{odd}, {probed, told}, {dir}},
-		"iam": {{odd}, {probed}, {dir, "--only", hostile}}, "sweep": {{hostile}, {"--list"}},
+		"import": {{hostile}, {"chaostoolkit", odd}, {"chaostoolkit", chaos}}, "iam": {{odd}, {probed}, {dir, "--only", hostile}}, "sweep": {{hostile}, {"--list"}},
 		"plan": {{odd}, {probed}}, "run": {{odd}, {probed}, {told}, {told, "--plain"}, {hostile + ".json"}},
 		"serve": {{hostile}, {"--config", settings}}, "schedule": {{odd}, {probed}}, "list": {{dir}, {probed}},
 		"status": {{hostile}, {}, {"last"}}, "report": {{hostile}, {journal}, {"last"}, {"last", "-o", "junit"}, {"last", "-o", "html"}, {"last", "-o", "journal"}},

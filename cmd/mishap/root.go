@@ -143,7 +143,7 @@ verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
 	flags.StringVarP(&c.output, "output", "o", "text", "text or json; plan: also a file to pin it to")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "log what happens inside to stderr")
 	root.AddCommand(
-		c.initCommand(), c.validateCommand(), c.planCommand(), c.iamCommand(), c.runCommand(), c.serveCommand(), c.scheduleCommand(), c.listCommand(), c.statusCommand(),
+		c.initCommand(), importCommand(c), c.validateCommand(), c.planCommand(), c.iamCommand(), c.runCommand(), c.serveCommand(), c.scheduleCommand(), c.listCommand(), c.statusCommand(),
 		c.reportCommand(), c.compareCommand(), c.abortCommand(), c.revertCommand(), sweepCommand(c), c.haltCommand(), c.resumeCommand(), c.unlockCommand(), c.approveCommand(), c.catalogCommand(),
 		c.proxyCommand(), c.observeCommand(), c.configCommand(), c.tokenCommand(), c.demoCommand(), c.serviceCommand(), c.keeperCommand(), c.versionCommand(),
 	)
