@@ -1,14 +1,13 @@
 # mishap: `make` prints the targets.
 SHELL      := /bin/bash
-VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION    ?= $(shell .ci/version)
 GO         ?= go
 N          ?= 200
 export CGO_ENABLED = 0
 LDFLAGS    := -s -w -X main.version=$(VERSION)
-PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race race-core lint attack attack-kills attack-inputs attack-brake crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy attack-fleet trials-aws bench-aws check-worlds check-arms check-pairs check-callers check-h2 check-differential check-deploy check-container fuzz-api release fmt clean
+.PHONY: help demo build install test race race-core lint attack attack-kills attack-inputs attack-brake crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy attack-fleet trials-aws bench-aws check-worlds check-arms check-pairs check-callers check-h2 check-differential check-deploy check-container fuzz-api release check-packages fmt clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,14 +114,11 @@ attack-brake: ## hold 2,000 idle and slow connections to everything that listens
 fuzz-api: build ## let schemathesis, pinned, look for faults in the API
 	.ci/fuzz-api
 
-release: ## build archives for all platforms with checksums into dist/
-	rm -rf dist && mkdir dist
-	@set -e; for p in $(PLATFORMS); do \
-	  name=mishap-$(VERSION)-$${p%/*}-$${p#*/}; \
-	  GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/$$name/mishap ./cmd/mishap; \
-	  cp LICENSE README.md dist/$$name/; tar -C dist -czf dist/$$name.tar.gz $$name; rm -r dist/$$name; echo dist/$$name.tar.gz; \
-	done
-	cd dist && sha256sum *.tar.gz > SHA256SUMS
+release: ## build what is released into dist/: archives, deb, rpm, image, SBOMs, checksums; the same bytes for the same commit
+	VERSION='$(VERSION)' GO='$(GO)' .ci/release dist
+
+check-packages: ## build it twice and compare, install each package into an empty root, and run version and demo from it (Linux, root)
+	GO='$(GO)' .ci/check-packages
 
 fmt: ## format the source
 	gofmt -w .

@@ -145,7 +145,7 @@ verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
 	root.AddCommand(
 		c.initCommand(), importCommand(c), c.validateCommand(), c.planCommand(), c.iamCommand(), c.runCommand(), c.serveCommand(), c.scheduleCommand(), c.listCommand(), c.statusCommand(),
 		c.reportCommand(), c.compareCommand(), c.abortCommand(), c.revertCommand(), sweepCommand(c), c.haltCommand(), c.resumeCommand(), c.unlockCommand(), c.approveCommand(), c.catalogCommand(),
-		c.proxyCommand(), c.observeCommand(), c.configCommand(), c.tokenCommand(), c.demoCommand(), c.serviceCommand(), c.keeperCommand(), c.versionCommand(),
+		c.proxyCommand(), c.observeCommand(), c.configCommand(), c.tokenCommand(), c.demoCommand(), c.serviceCommand(), c.keeperCommand(), c.versionCommand(), manualCommand(versionString()),
 	)
 	root.SetOut(help) // before completion, which keeps it
 	root.InitDefaultHelpCmd()
