@@ -38,6 +38,53 @@ func Schema(c Catalogs) ([]byte, error) {
 	return append(out, '\n'), nil
 }
 
+// FileSchema returns the JSON Schema of another file that mishap reads, closed as
+// that of an experiment: for each key the zero value of what may be there; of several
+// lists, whose items any of them may hold.
+func FileSchema(id, title string, keys map[string][]any) ([]byte, error) {
+	root := &jsonschema.Schema{
+		Schema: "https://json-schema.org/draft/2020-12/schema", ID: id, Title: title,
+		Type: "object", Properties: map[string]*jsonschema.Schema{}, AdditionalProperties: never(),
+	}
+	for key, zeros := range keys {
+		var all []*jsonschema.Schema
+		for _, zero := range zeros {
+			s, err := schemaOf(reflect.TypeOf(zero))
+			if err != nil {
+				return nil, fmt.Errorf("write schema: %s: %w", key, err)
+			}
+			nothingRequired(s)
+			all = append(all, s)
+		}
+		root.Properties[key] = all[0]
+		if len(all) > 1 {
+			items := &jsonschema.Schema{}
+			for _, s := range all {
+				items.AnyOf = append(items.AnyOf, s.Items)
+			}
+			root.Properties[key] = &jsonschema.Schema{Type: "array", Items: items}
+		}
+	}
+	out, err := json.MarshalIndent(root, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("write schema: %w", err)
+	}
+	return append(out, '\n'), nil
+}
+
+// nothingRequired leaves it to the reader what has to be there: types do not say
+// what has a default.
+func nothingRequired(s *jsonschema.Schema) {
+	if s == nil {
+		return
+	}
+	s.Required = nil
+	for _, p := range s.Properties {
+		nothingRequired(p)
+	}
+	nothingRequired(s.Items)
+}
+
 // addLimits adds the rules that are not in the types.
 func addLimits(root *jsonschema.Schema) {
 	one := 1.0

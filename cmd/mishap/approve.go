@@ -23,7 +23,7 @@ func (c *cli) approveCommand() *cobra.Command {
 		Long: `Show what a server would touch if it ran an experiment now. With --digest, which
 it prints, and a reason the plan is approved: the server may run it by itself,
 until the approval ends or the experiment or its targets change. Settings say
-which plans need that: governor.approval. Nobody approves what they committed.` + "\n" + exitCodes,
+which plans need that: governor.approval. Nobody approves what they committed.`,
 		Example: "  mishap approve big-one\n  mishap approve big-one --digest sha256:… --reason 'game day, CHG-42'\n  mishap approve big-one --revoke",
 		Args:    exactly(1, "the name of an experiment"),
 		RunE: func(cmd *cobra.Command, args []string) error {

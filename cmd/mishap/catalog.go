@@ -32,7 +32,7 @@ func (c *cli) catalogCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "catalog [NAME]",
 		Short:   "List injectors, probes and safeguards, or explain one",
-		Long:    "List what an experiment may use, or explain one entry with its parameters and an\nexample." + "\n" + exitCodes,
+		Long:    "List what an experiment may use, or explain one entry with its parameters and an\nexample.",
 		Example: "  mishap catalog\n  mishap catalog proxy-latency",
 		Args:    atMost(1),
 		RunE: func(_ *cobra.Command, args []string) error {

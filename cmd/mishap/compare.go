@@ -21,7 +21,7 @@ func (c *cli) compareCommand() *cobra.Command {
 		Long: `Set two runs beside each other, of one experiment or of two: verdicts, effects
 with their intervals, recovery, and what changed in between. A run is its id,
 its beginning, or a journal file. With the name of one experiment, the trend
-over its latest runs, newest first; -o html draws it.` + "\n" + exitCodes,
+over its latest runs, newest first; -o html draws it.`,
 		Example: "  mishap compare 7f3a91c2 0b55d1e9\n  mishap compare checkout-survives-slow-payments\n  mishap compare checkout-survives-slow-payments -o html > trend.html",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withDesk(cmd, func(a desk) error {

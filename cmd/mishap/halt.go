@@ -32,7 +32,7 @@ damaged or locked is exit 1 too, and its servers revert all the same.
 With --everywhere the other ledgers of this host that have living servers are
 halted too; those of other users only root can. Without it, and without a ledger
 that --state or --ledger names, halt exits 1 if it found nothing to stop here
-while servers of other ledgers live on this host.` + "\n" + exitCodes,
+while servers of other ledgers live on this host.`,
 		Example: "  mishap halt --reason 'incident 4711'\n  sudo mishap halt --everywhere",
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {

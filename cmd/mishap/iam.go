@@ -28,7 +28,7 @@ and act only on what carries the opt-in tag. AWS is not asked. With --only, one
 policy is printed, as the AWS command line takes it.
 
 iam:SimulatePrincipalPolicy is for ` + "`mishap plan`" + `, which asks whether all of it
-is allowed. Without it nothing else fails, and plans say what was not asked.` + "\n" + exitCodes,
+is allowed. Without it nothing else fails, and plans say what was not asked.`,
 		Example: "  mishap iam experiments/\n  aws iam put-role-policy --role-name mishap --policy-name inject \\\n" +
 			"    --policy-document \"$(mishap iam --only inject experiments/)\"",
 		Args: atLeast(1, "at least one file or folder"),

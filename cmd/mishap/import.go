@@ -35,7 +35,7 @@ file as a comment. Nothing is run, and nobody is asked.
 
 The file is to be completed where it says so: mishap wants to know of a command
 how it is reverted and how to see whether it is in force. ` + "`mishap validate`" + `
-says what is missing.` + "\n" + exitCodes,
+says what is missing.`,
 		Example: "  mishap import chaostoolkit experiment.json -f experiments/checkout.yaml\n  mishap validate experiments/checkout.yaml",
 		Args:    exactly(1, "the experiment of Chaos Toolkit"),
 		RunE: func(cmd *cobra.Command, args []string) error {

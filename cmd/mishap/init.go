@@ -34,8 +34,8 @@ With --dependency they are about what the service does when a database or an API
 behind it is slow, or gone; without, about what a caller of the service meets.
 
 On a terminal it asks for what is not given. Called again it adds proxies to the
-settings, and experiments; what is there stays as it is.` + "\n" + exitCodes,
-		Example: "  mishap init http://localhost:8080/health\n  mishap init https://shop.example/cart --dependency db.internal:5432\n  mishap init http://localhost:8080/ --dependency sessions=localhost:6379 --load 'k6 run load.js'",
+settings, and experiments; what is there stays as it is.`,
+		Example: "  mishap init http://localhost:8080/health\n  mishap init https://shop.example/cart --dependency db.internal:5432\n  mishap init http://localhost:8080/ --dependency sessions=localhost:6379",
 		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asked.URL = strings.Join(args, "")

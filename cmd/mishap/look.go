@@ -22,7 +22,7 @@ func (c *cli) listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list PATH…",
 		Short:   "List experiments and what they claim",
-		Long:    "List the experiments of files and folders, with what keeps each from running now\nand why it did not start last." + "\n" + exitCodes,
+		Long:    "List the experiments of files and folders, with what keeps each from running now\nand why it did not start last.",
 		Example: "  mishap list experiments/",
 		Args:    atLeast(1, "at least one file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,9 +57,10 @@ func (c *cli) statusCommand() *cobra.Command {
 	const latest = 20
 	return &cobra.Command{
 		Use:   "status [RUN]",
-		Short: "Show runs, and what is or may be in",
-		Long: `Show the latest runs, or one. It also works while a run goes on in another
-terminal.` + "\n" + exitCodes,
+		Short: "Show runs, what is due, and what is or may be in force",
+		Long: `Show who serves, what is in force, locked or broken, when experiments are due and
+what ran last of each, and the latest runs: those that were refused with the
+reason. Or one run. It also works while a run goes on in another terminal.`,
 		Example: "  mishap status\n  mishap status last",
 		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -79,7 +80,7 @@ terminal.` + "\n" + exitCodes,
 					return err
 				}
 				if !c.json() {
-					return errors.Join(c.showStanding(cmd.Context(), a), report.Status(c.out, runs, time.Now()))
+					return errors.Join(c.showStanding(cmd.Context(), a, runs), report.Status(c.out, runs, time.Now()))
 				}
 				book := a.LedgerOf(cmd.Context())
 				for _, r := range runs {
@@ -93,13 +94,13 @@ terminal.` + "\n" + exitCodes,
 	}
 }
 
-// showStanding says what is in force, what is broken and what is locked.
-func (c *cli) showStanding(ctx context.Context, a desk) error {
+// showStanding says what is in force, broken and locked, and what is due.
+func (c *cli) showStanding(ctx context.Context, a desk, runs []*mishap.Run) error {
 	standing, err := a.Standing(ctx)
 	if err != nil {
 		return err
 	}
-	return standing.Write(c.out, time.Now())
+	return standing.Write(c.out, runs, time.Now())
 }
 
 func (c *cli) reportCommand() *cobra.Command {
@@ -108,14 +109,14 @@ func (c *cli) reportCommand() *cobra.Command {
 		Short: "Report a run: text, json, junit, html or journal",
 		Long: `Report a run of the ledger, or of a journal that was exported to a file. A
 journal alone is enough for the whole report. The html is one page that opens
-offline and prints: the verdict in words, then pictures of the evidence.` + "\n" + exitCodes,
+offline and prints: the verdict in words, then pictures of the evidence.`,
 		Example: "  mishap report last\n  mishap report last -o html > run.html\n  mishap report last -o journal > run.jsonl\n  mishap report run.jsonl -o junit",
 		Args:    exactly(1, "the id of a run, its beginning, `last`, or a journal file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withDesk(cmd, func(a desk) error { return c.reportRun(cmd, a, args[0], c.output) })
 		},
 	}
-	cmd.Flags().BoolVar(&c.brief, "brief", false, "at most 25 lines, as `mishap run` prints at its end")
+	cmd.Flags().BoolVar(&c.brief, "brief", false, "at most 25 lines, as the verb run prints at its end")
 	return cmd
 }
 

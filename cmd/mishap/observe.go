@@ -23,7 +23,7 @@ Nothing is changed. Ctrl-C ends it early, and what was seen is said.
 
 Attempts of one request are matched by Amz-Sdk-Invocation-Id, Idempotency-Key,
 or the trace of traceparent; --id names another header. Without any of them only
-totals are known.` + "\n" + exitCodes,
+totals are known.`,
 		Example: "  mishap observe payments\n  mishap observe payments --for 5m --id X-Request-Id\n  mishap observe payments -o json",
 		Args:    exactly(1, "the name of a proxy"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -23,7 +24,8 @@ func (c *cli) planCommand() *cobra.Command {
 permissions to inject and to revert, what ends each fault when mishap is gone,
 and the worst-case time to stop. Nothing is changed. With -o plan.json the
 targets are pinned: ` + "`mishap run plan.json`" + ` touches those or nothing. A plan is
-good for a day.` + "\n" + exitCodes,
+good for a day. What a run would not find, such as a target, a program of a probe
+or the source of a metric, is refused: exit 5.`,
 		Example: "  mishap plan experiments/slow.yaml\n  mishap plan experiments/slow.yaml -o plan.json && mishap run plan.json",
 		Args:    exactly(1, "one experiment file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -50,7 +52,7 @@ good for a day.` + "\n" + exitCodes,
 func (c *cli) showPlan(ctx context.Context, a *app.App, plan mishap.Plan) error {
 	switch {
 	case c.json():
-		return json.NewEncoder(c.out).Encode(plan)
+		return errors.Join(json.NewEncoder(c.out).Encode(plan), a.Absent(ctx, plan))
 	case c.output == "text":
 		return a.PlanText(ctx, c.out, plan)
 	case !strings.HasSuffix(c.output, ".json"):

@@ -33,7 +33,7 @@ SIGHUP ends nothing. Certificates follow their files by themselves.
 
 With --toxiproxy it also answers the HTTP API of Toxiproxy 2.12, for its
 clients; proxies are then created by them, or listed in Toxiproxy's config
-file, and the settings need have none.` + "\n" + exitCodes,
+file, and the settings need have none.`,
 		Example: "  mishap proxy\n  mishap proxy add payments latency delay=300ms --for 5m\n  mishap proxy watch\n  mishap proxy --config mishap.yaml\n  mishap proxy --toxiproxy 127.0.0.1:8474 --toxiproxy-config toxiproxy.json",
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -28,8 +28,8 @@ func (c *cli) proxyAddCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add PROXY KIND [KEY=VALUE…]",
 		Short: "Put a fault into a running proxy, for a while",
-		Long: `Put a fault into a running proxy. It ends by itself after --for, which is at most
-` + fault.MaxExpires.String() + `, and when the proxy ends.
+		Long: `Put a fault into a running proxy. It ends by itself after --for, which is at
+most ` + fault.MaxExpires.String() + `, and when the proxy ends.
 
 Kinds and what they take:
   latency        delay jitter distribution correlation per, or trace=@FILE with
@@ -42,7 +42,7 @@ Kinds and what they take:
   slow-close     delay
   connect-delay  delay jitter distribution, or trace
   refuse         how (reset or close)
-  loss           rate; for proxies with protocol: udp` + "\n" + exitCodes,
+  loss           rate; for proxies with protocol: udp`,
 		Example: `  mishap proxy add payments latency delay=300ms jitter=50ms --for 5m
   mishap proxy add payments bandwidth rate=64KB --for 10m --share 25%
   mishap proxy add database reset after=10s --for 1m`,

@@ -21,9 +21,9 @@ func (c *cli) proxyRemoveCommand() *cobra.Command {
 	var socket string
 	cmd := &cobra.Command{
 		Use:   "remove [ID…]",
-		Short: "Take faults out of a running proxy",
-		Long: `Take faults out of a running proxy, and say what they did. A fault of a run can be
-taken out too: the run will find that its fault is not in force.` + "\n" + exitCodes,
+		Short: "Remove faults from a running proxy",
+		Long: `Remove faults from a running proxy, and say what they did. A fault of a run can
+be removed too: the run will find that its fault is not in force.`,
 		Example: "  mishap proxy remove latency-p1zk3\n  mishap proxy remove --all",
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if all == (len(ids) > 0) {

@@ -29,7 +29,7 @@ func (c *cli) proxyWatchCommand() *cobra.Command {
 		Short: "Show live what faults in a running proxy deliver",
 		Long: `Show the proxies, the faults in force, and what each delivers: asked for beside
 delivered. On a terminal the picture is renewed until Ctrl-C; through a pipe one
-follows the other; with -o json each is one line.` + "\n" + exitCodes,
+follows the other; with -o json each is one line.`,
 		Example: "  mishap proxy watch\n  mishap proxy watch payments --every 5s\n  mishap proxy watch --count 1 -o json",
 		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

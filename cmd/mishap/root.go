@@ -7,7 +7,6 @@ import (
 	"io"
 	"log"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -48,22 +47,6 @@ type cli struct {
 	asked       chan struct{}              // a run was asked to stop
 	current     atomic.Pointer[mishap.Run] // a picture of what is in, for a second Ctrl-C
 }
-
-const exitCodes = `
-Exit codes:
-  0    held, or the command did what it was asked
-  1    internal or ledger error
-  2    usage, or an invalid file
-  3    deviated
-  4    inconclusive; the reason is in the output
-  5    refused; this run touched nothing
-  6    a fault is or may still be in; the output says which, and how to end it
-  130  interrupted, after everything was reverted`
-
-// usageError is a mistake in how the command was called.
-type usageError struct{ error }
-
-func (u usageError) Unwrap() error { return u.error }
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, env environment) int {
@@ -119,16 +102,17 @@ func (c *cli) root(help io.Writer) *cobra.Command {
 		Short: "Run controlled chaos experiments",
 		Long: `mishap tests a claim about a system: it checks the steady state, injects a
 fault, stops at harm, reverts everything, waits for recovery, and gives a
-verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
-		Example: `  mishap init http://localhost:8080     # write an experiment on your own service
-  mishap validate experiments/          # check files without touching anything
-  mishap plan experiments/slow.yaml     # see what would be touched
-  mishap run experiments/slow.yaml      # do it`,
+verdict: held, deviated or inconclusive.`,
+		Example: `  mishap init http://localhost:8080   # write an experiment on your own service
+  mishap validate experiments/        # check files without touching anything
+  mishap plan experiments/slow.yaml   # see what would be touched
+  mishap run experiments/slow.yaml    # do it`,
 		Args: knownVerb,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return errors.Join(c.knownOutput(cmd.Name()), c.knowsServer(cmd.Name()))
 		},
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:       versionString(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -142,29 +126,52 @@ verdict: held, deviated or inconclusive.` + "\n" + exitCodes,
 	flags.StringVar(&c.server, "server", "", "ask this server: https://host:port, or the path of its socket; token in MISHAP_TOKEN")
 	flags.StringVarP(&c.output, "output", "o", "text", "text or json; plan: also a file to pin it to")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "log what happens inside to stderr")
-	root.AddCommand(
-		c.initCommand(), importCommand(c), c.validateCommand(), c.planCommand(), c.iamCommand(), c.runCommand(), c.serveCommand(), c.scheduleCommand(), c.listCommand(), c.statusCommand(),
-		c.reportCommand(), c.compareCommand(), c.abortCommand(), c.revertCommand(), sweepCommand(c), c.haltCommand(), c.resumeCommand(), c.unlockCommand(), c.approveCommand(), c.catalogCommand(),
-		c.proxyCommand(), c.observeCommand(), c.configCommand(), c.tokenCommand(), c.demoCommand(), c.serviceCommand(), c.keeperCommand(), c.versionCommand(), manualCommand(versionString()),
-	)
+	for _, one := range []struct {
+		group, title string
+		verbs        []*cobra.Command
+	}{
+		{"experiment", "Experiments", []*cobra.Command{c.initCommand(), importCommand(c), c.validateCommand(), c.planCommand(), c.iamCommand(), c.listCommand(), c.catalogCommand()}},
+		{"run", "Runs", []*cobra.Command{c.runCommand(), c.statusCommand(), c.reportCommand(), c.compareCommand(), c.demoCommand()}},
+		{"stop", "Stop and revert", []*cobra.Command{c.abortCommand(), c.haltCommand(), c.resumeCommand(), c.revertCommand(), sweepCommand(c), c.unlockCommand()}},
+		{"serve", "Serve", []*cobra.Command{c.serveCommand(), c.scheduleCommand(), c.approveCommand(), c.tokenCommand()}},
+		{"traffic", "Traffic", []*cobra.Command{c.proxyCommand(), c.observeCommand()}},
+		{"other", "Other", []*cobra.Command{c.configCommand(), versionCommand(c.out, c.json), c.serviceCommand(), c.keeperCommand(), manualCommand(versionString())}},
+	} {
+		root.AddGroup(&cobra.Group{ID: one.group, Title: one.title})
+		for _, verb := range one.verbs {
+			verb.GroupID = one.group
+		}
+		root.AddCommand(one.verbs...)
+	}
+	complete(root, c)
+	root.SetHelpCommandGroupID("other")
+	root.SetCompletionCommandGroupID("other")
+	root.SetVersionTemplate(versionLine())
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		_, _ = io.WriteString(cmd.OutOrStdout(), helpOf(cmd, columnsOf(c.out)))
+	})
 	root.SetOut(help) // before completion, which keeps it
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	return root
 }
 
-// knownOutput refuses a format before anything is done for it.
-func (c *cli) knownOutput(verb string) error {
+// formatsOf are what a verb writes.
+func formatsOf(verb string) []string {
 	formats := []string{"text", "json"}
 	switch verb {
-	case "plan":
-		return nil // it may be a file too, and says so itself
 	case "report", "status":
-		formats = append(formats, "junit", "html", "journal")
+		return append(formats, "junit", "html", "journal")
 	case "compare":
-		formats = append(formats, "html")
+		return append(formats, "html")
 	}
-	if slices.Contains(formats, c.output) {
+	return formats
+}
+
+// knownOutput refuses a format before anything is done for it.
+func (c *cli) knownOutput(verb string) error {
+	formats := formatsOf(verb)
+	if verb == "plan" || slices.Contains(formats, c.output) { // a plan's may be a file too, and it says so itself
 		return nil
 	}
 	return usageError{mishap.WithHint(fmt.Errorf("mishap %s has no output %q", verb, c.output), "known: "+strings.Join(formats, ", "))}
@@ -193,27 +200,6 @@ func knownVerb(cmd *cobra.Command, args []string) error {
 	return usageError{mishap.WithHint(fmt.Errorf("there is no command %q", args[0]), mishap.Suggest(args[0], verbs))}
 }
 
-// exactly is cobra's ExactArgs with a sentence that says what is missing.
-func exactly(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == n {
-			return nil
-		}
-		return usageError{mishap.WithHint(fmt.Errorf("%s takes %s, not %d arguments", cmd.CommandPath(), what, len(args)),
-			"see `"+cmd.CommandPath()+" --help`")}
-	}
-}
-
-// atLeast is cobra's MinimumNArgs with a sentence.
-func atLeast(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) >= n {
-			return nil
-		}
-		return usageError{mishap.WithHint(fmt.Errorf("%s takes %s", cmd.CommandPath(), what), "see `"+cmd.CommandPath()+" --help`")}
-	}
-}
-
 // json reports whether the result is to be JSON.
 func (c *cli) json() bool { return c.output == "json" }
 
@@ -230,29 +216,4 @@ func (c *cli) warnings() *slog.Logger {
 		return c.log()
 	}
 	return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-}
-
-// version is set by the linker; without it, the build information says.
-var version = ""
-
-// versionString is what the linker or the module's build information says.
-func versionString() string {
-	if version != "" {
-		return version
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "unknown"
-	}
-	return info.Main.Version
-}
-
-// atMost is cobra's MaximumNArgs with a sentence.
-func atMost(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) <= n {
-			return nil
-		}
-		return usageError{mishap.WithHint(fmt.Errorf("%s takes at most %d argument, not %d", cmd.CommandPath(), n, len(args)), "see `"+cmd.CommandPath()+" --help`")}
-	}
 }

@@ -41,7 +41,7 @@ What is printed of a run is at most 25 lines; --full has it all, and so has
 at the lines of files.
 
 Ctrl-C reverts; a second one lists what is still in; a third leaves that to the
-keepers and exits 6.` + "\n" + exitCodes,
+keepers and exits 6.`,
 		Example: "  mishap run experiments/slow.yaml\n  mishap run experiments/ --tag service=checkout --fail-fast\n  mishap run plan.json --junit report.xml",
 		Args:    atLeast(1, "at least one file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -71,7 +71,7 @@ keepers and exits 6.` + "\n" + exitCodes,
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&c.full, "full", false, "print the whole report, as `mishap report` does")
+	cmd.Flags().BoolVar(&c.full, "full", false, "print the whole report, as the verb report does")
 	cmd.Flags().BoolVar(&c.plain, "plain", false, "a line per change, also on a terminal; good for screen readers")
 	cmd.Flags().BoolVar(&c.brisk, "brisk", false, "show progress only where it can be taken away again")
 	_ = cmd.Flags().MarkHidden("brisk") // for the demo

@@ -24,7 +24,7 @@ func (c *cli) scheduleCommand() *cobra.Command {
 and why each would or would not run: its windows and calendars and those of the
 settings, known impacts, locks and halt; whether it waits for its turn, and why
 it did not start last. Any past or future time can be computed again with
---after.` + "\n" + exitCodes,
+--after.`,
 		Example: "  mishap schedule experiments/\n  mishap schedule experiments/ -n 20 --after 2026-12-24T00:00:00Z",
 		Args:    atLeast(1, "at least one file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {

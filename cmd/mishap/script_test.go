@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 )
 
 // TestMain lets the test binary be mishap itself, also as the keeper that a run
@@ -138,18 +139,37 @@ func send(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func TestHelpNamesEveryVerbAndFitsATerminal(t *testing.T) {
-	c := &cli{}
-	for _, cmd := range append(c.root(nil).Commands(), c.root(nil)) {
-		if cmd.Hidden {
-			continue
-		}
-		for i, line := range strings.Split(cmd.Long, "\n") {
-			if len([]rune(line)) > 80 {
-				t.Errorf("%s: line %d of its help has %d columns", cmd.Name(), i+1, len(line))
-			}
-		}
-		if cmd.Short == "" {
-			t.Errorf("%s has no summary", cmd.Name())
+	root := (&cli{}).root(nil)
+	help := helpOf(root, 80)
+	for _, cmd := range root.Commands() {
+		if cmd.IsAvailableCommand() && (cmd.GroupID == "" || !strings.Contains(help, "\n  "+cmd.Name()+" ")) {
+			t.Errorf("%s is in no group of the help", cmd.Name())
 		}
 	}
+	for _, cmd := range everyVerb(root) {
+		if cmd.Short == "" {
+			t.Errorf("%s has no summary", cmd.CommandPath())
+		}
+		text := helpOf(cmd, 80)
+		for i, line := range strings.Split(text, "\n") {
+			if n := len([]rune(line)); n > 80 {
+				t.Errorf("%s: line %d of its help has %d columns: %s", cmd.CommandPath(), i+1, n, line)
+			}
+		}
+		if usage, codes := strings.Index(text, "\nUsage:\n"), strings.Index(text, "\nExit codes:\n"); usage < 0 || codes < usage {
+			t.Errorf("%s: usage is at %d, exit codes at %d", cmd.CommandPath(), usage, codes)
+		}
+	}
+}
+
+// everyVerb is a command that is not hidden, and those below it.
+func everyVerb(cmd *cobra.Command) []*cobra.Command {
+	if cmd.Hidden {
+		return nil
+	}
+	all := []*cobra.Command{cmd}
+	for _, below := range cmd.Commands() {
+		all = append(all, everyVerb(below)...)
+	}
+	return all
 }

@@ -15,14 +15,13 @@ func (c *cli) serveCommand() *cobra.Command {
 	var folder, listen, format string
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Run experiments from git by themselves, when they are due and it is safe",
+		Short: "Run experiments from git by themselves, when due and safe",
 		Long: `Read experiments from folders or git repositories, follow what is committed,
 and run each when its schedule says so and nothing stands against it. What lost
 servers left is reverted first. SIGTERM and Ctrl-C revert every run and end.
 SIGHUP looks at every source now; settings need a restart.
 
-Beside it all other commands work as ever: status, report, abort, halt, unlock.
-` + exitCodes,
+Beside it all other commands work as ever: status, report, abort, halt, unlock.`,
 		Example: "  mishap serve --experiments ./experiments\n  mishap serve --config /etc/mishap/mishap.yaml --log json",
 		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -105,7 +105,7 @@ func (c *cli) resumeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "resume",
 		Short: "Let runs start again after halt",
-		Long:  "Let runs start again after `mishap halt`." + "\n" + exitCodes,
+		Long:  "Let runs start again after `mishap halt`.",
 		Args:  exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.withDesk(cmd, func(a desk) error {
@@ -126,8 +126,8 @@ func (c *cli) unlockCommand() *cobra.Command {
 		Short: "Let an experiment that deviated be run again",
 		Long: `An experiment that deviated is locked: neither a schedule nor ` + "`mishap run`" + `
 with the same ledger runs it, so that a harm which is known is not done again.
-Unlock it when the cause is dealt with. To see whether it is, ` + "`mishap run FILE\n--override WHY`" + ` runs it once; the lock stays.` + "\n" + exitCodes,
-		Example: "  mishap unlock checkout-survives-slow-payments --reason 'timeout fixed in PAY-123'",
+Unlock it when the cause is dealt with. To see whether it is, ` + "`mishap run FILE\n--override WHY`" + ` runs it once; the lock stays.`,
+		Example: "  mishap unlock checkout-survives-slow-payments --reason 'timeout is fixed'",
 		Args:    exactly(1, "the name of an experiment"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if strings.TrimSpace(reason) == "" {
@@ -150,8 +150,8 @@ func (c *cli) abortCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "abort RUN",
 		Short: "Stop a run under way; it reverts",
-		Long:  "Ask the server of a run to stop, and wait up to 10 s until it has begun to\nrevert. It verifies then, and its verdict is inconclusive unless it has deviated\nalready. Exit 6 if it did not begin." + "\n" + exitCodes,
-		Args:  exactly(1, "the id of a run, its beginning, or `last`"),
+		Long:  "Ask the server of a run to stop, and wait up to 10 s until it has begun to\nrevert. It verifies then, and its verdict is inconclusive unless it has deviated\nalready. `last` is the latest run that is under way. Exit 6 if it did not begin.",
+		Args:  exactly(1, "the id of a run, its beginning, or `last`, which is under way"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withDesk(cmd, func(a desk) error {
 				return c.abort(cmd.Context(), a, args[0], reason)
@@ -182,7 +182,7 @@ and verify the steady state. A run whose server lives is asked to do it itself.
 With --all, vaults in AWS are swept too (see ` + "`mishap sweep`" + `).
 With --settle a person takes it over instead: the injections are recorded as
 settled with the reason, and nothing is called. So is an undo FILE that cannot
-be read, or that no run of the ledger accounts for.` + "\n" + exitCodes,
+be read, or that no run of the ledger accounts for.`,
 		Example: "  mishap revert --all\n  mishap revert 7f3a --settle 'rebooted by hand, see ticket 12'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) == 1) || len(args) > 1 {

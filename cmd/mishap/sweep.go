@@ -29,7 +29,7 @@ that is named is reverted even if it is held: if it lives, stop it first with
 ` + "`mishap abort`" + `. What a person or another program has changed since stays.
 
 With --list nothing is reverted. What could not be reverted or read is named
-and stays in the vault (exit 6). A place that cannot be looked into: exit 1.` + "\n" + exitCodes,
+and stays in the vault (exit 6). A place that cannot be looked into: exit 1.`,
 		Example: "  mishap sweep\n  mishap sweep --list -o json\n  mishap sweep 7f3a9b21",
 		RunE: func(cmd *cobra.Command, runs []string) error {
 			a, err := c.app()

@@ -16,7 +16,7 @@ func (c *cli) tokenCommand() *cobra.Command {
 		Short: "Make a token for the API, and the line that lets it in",
 		Long: `Make a random token. It is printed once, and kept nowhere: the settings hold its
 hash. Roles: viewer reads; operator also starts, aborts, halts and refreshes;
-approver also approves plans; admin also resumes, unlocks and reads the audit.` + "\n" + exitCodes,
+approver also approves plans; admin also resumes, unlocks and reads the audit.`,
 		Example: "  mishap token ci --role operator",
 		Args:    exactly(1, "the name of who will use it"),
 		RunE: func(_ *cobra.Command, args []string) error {

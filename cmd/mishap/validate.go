@@ -19,7 +19,7 @@ func (c *cli) validateCommand() *cobra.Command {
 		Long: `Check experiment files, or all of a folder. Every problem is reported at once,
 with file, line and column. Names of proxies are checked if there are settings.
 What keeps nothing from running, but may not mean what it seems to, is a
-warning; the exit code does not change.` + "\n" + exitCodes,
+warning; the exit code does not change.`,
 		Example: "  mishap validate experiments/\n  mishap validate --schema > experiment.schema.json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := c.app()

@@ -271,6 +271,13 @@ func (r *Client) Standing(ctx context.Context) (report.Standing, error) {
 	if bad := r.ask(ctx, "GET", "/v1/queue", nil, &s.Waiting); bad != nil && !errors.Is(bad, mishap.ErrInvalid) { // an older server has no queue
 		err = errors.Join(err, bad)
 	}
+	var scheduled []Scheduled
+	err = errors.Join(err, r.ask(ctx, "GET", "/v1/schedules?count=1", nil, &scheduled))
+	for _, one := range scheduled {
+		if len(one.Next) > 0 {
+			s.Experiments = append(s.Experiments, report.ExperimentStanding{Name: one.Experiment, Next: one.Next[0].Due})
+		}
+	}
 	for _, src := range sources {
 		s.Sources = append(s.Sources, report.SourceStanding{Name: src.Name, Commit: src.Commit, Since: src.Since, Revision: src.Revision, Problem: src.Problem, Holds: src.Holds})
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"mishap/internal/config"
 	"mishap/internal/outside"
 	"mishap/internal/source"
+	"mishap/internal/spawn"
 )
 
 // Policy is what the settings of a server let a merged file do: what it starts,
@@ -133,6 +135,34 @@ func (p Policy) parts(e mishap.Experiment) (all []mishap.Uses, undeclared string
 		ask("source", m.Source, declared(k.Uses, m))
 	}
 	return all, undeclared
+}
+
+// NotHere is what an experiment names and this machine does not have: programs to
+// start, files to read, variables to look up. Nothing is started, opened or
+// connected to.
+func (c *Catalog) NotHere(e mishap.Experiment) (all []error) {
+	parts, _ := c.Policy(c.settings.Server.Sources).parts(e)
+	for _, u := range parts {
+		for _, one := range u.Commands {
+			if one.Shell != "" || slices.Contains(one.Env, "PATH") {
+				continue // which programs a shell starts is not known
+			}
+			if _, err := spawn.Find(one.Program, one.Dir, os.Getenv("PATH")); err != nil {
+				all = append(all, fmt.Errorf("program %s is not there: %w", one.Program, err))
+			}
+		}
+		for _, path := range u.Files {
+			if _, err := os.Stat(path); err != nil {
+				all = append(all, fmt.Errorf("file %s cannot be read: %w", path, err))
+			}
+		}
+		for _, name := range u.Env {
+			if _, is := os.LookupEnv(name); !is {
+				all = append(all, fmt.Errorf("variable %s is not set", name))
+			}
+		}
+	}
+	return all
 }
 
 // kindOf is the kind that is asked for; one that there is not declares nothing.

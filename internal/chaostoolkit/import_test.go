@@ -47,7 +47,7 @@ func python(module, function, arguments string) string {
 func TestActionsThatHaveTheirLikeAreFaultsAndValid(t *testing.T) {
 	for text, want := range map[string]string{
 		python("chaostoxi.toxic.actions", "create_latency_toxic", `{"for_proxy": "pay", "toxic_name": "x", "latency": 300, "jitter": 50}`): `proxy-latency {"proxy":"pay"} {"delay":"300ms","jitter":"50ms"}`,
-		python("chaostoxi.toxic.actions", "create_bandwith_degradation_toxic", `{"for_proxy": "pay", "toxic_name": "x", "rate": 64}`):      `proxy-bandwidth {"proxy":"pay"} {"rate":"64KB"}`,
+		python("chaostoxi.toxic.actions", "create_bandwith_degradation_toxic", `{"for_proxy": "pay", "toxic_name": "x", "rate": 64}`):      `proxy-bandwidth {"proxy":"pay"} {"rate":"64KB"}`, //nolint:misspell // its name
 		python("chaostoxi.toxic.actions", "create_slow_connection_close_toxic", `{"for_proxy": "pay", "toxic_name": "x", "delay": 5000}`):  `proxy-slow-close {"proxy":"pay"} {"delay":"5000ms"}`,
 		python("chaostoxi.toxic.actions", "create_limiter_toxic", `{"for_proxy": "pay", "toxic_name": "x", "bytes_limit": 1000}`):          `proxy-limit {"proxy":"pay"} {"bytes":"1000B"}`,
 		python("chaostoxi.proxy.actions", "disable_proxy", `{"proxy_name": "pay"}`):                                                        `proxy-refuse {"proxy":"pay"} `,

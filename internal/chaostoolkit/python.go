@@ -16,7 +16,7 @@ type function func(arguments *part) (made fault, ok bool)
 func functions() map[string]function {
 	return map[string]function{
 		"chaostoxi.toxic.actions.create_latency_toxic":               toxic("proxy-latency", timed{"latency", "delay"}, timed{"jitter", "jitter"}),
-		"chaostoxi.toxic.actions.create_bandwith_degradation_toxic":  toxic("proxy-bandwidth", sized{"rate", "rate", "KB"}),
+		"chaostoxi.toxic.actions.create_bandwith_degradation_toxic":  toxic("proxy-bandwidth", sized{"rate", "rate", "KB"}), //nolint:misspell // its name
 		"chaostoxi.toxic.actions.create_slow_connection_close_toxic": toxic("proxy-slow-close", timed{"delay", "delay"}),
 		"chaostoxi.toxic.actions.create_limiter_toxic":               toxic("proxy-limit", sized{"bytes_limit", "bytes", "B"}),
 		"chaostoxi.proxy.actions.disable_proxy":                      proxied("proxy_name", "proxy-refuse"),

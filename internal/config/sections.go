@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -97,4 +99,26 @@ func parent(path string) string {
 		return ""
 	}
 	return path[:i]
+}
+
+// Keys are those of the settings file, each with zero values of what may be there:
+// for who describes the file.
+func Keys() map[string][]any {
+	s := Settings{}
+	all := map[string][]any{}
+	for _, one := range settings(Options{LookupEnv: func(string) (string, bool) { return "", false }}) {
+		switch {
+		case one.list:
+			all[one.key] = []any{[]string{}}
+		case slices.Contains([]string{"longestRun", "revertWithin", "lease", "serverLease"}, one.key):
+			all[one.key] = []any{mishap.Duration(0)}
+		default:
+			all[one.key] = []any{""}
+		}
+	}
+	for key, into := range s.sections() {
+		all[key] = []any{reflect.ValueOf(into).Elem().Interface()}
+	}
+	all["accounts"] = []any{[]string{}, []int64{}, []Account{}} // ids, or what they allow
+	return all
 }

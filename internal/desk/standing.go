@@ -4,12 +4,18 @@ import (
 	"context"
 	"time"
 
+	"mishap/internal/ledger"
 	"mishap/internal/report"
 )
 
 // Standing is what status says beside the runs.
 func (d *Desk) Standing(ctx context.Context) (report.Standing, error) {
 	s := report.Standing{Left: d.catalog.LeftBehind(ctx, nil)}
+	s.Unserved = true
+	for _, n := range d.member.Neighbours(true) {
+		s.Servers = append(s.Servers, n.String())
+		s.Unserved = s.Unserved && n.Kind != "serve"
+	}
 	if !d.member.HasLedger(ctx) {
 		return s, nil
 	}
@@ -29,6 +35,33 @@ func (d *Desk) Standing(ctx context.Context) (report.Standing, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Waiting, err = book.Queue(ctx, time.Now())
+	if s.Waiting, err = book.Queue(ctx, time.Now()); err != nil {
+		return s, err
+	}
+	s.Experiments, err = known(ctx, book)
 	return s, err
+}
+
+// known are the experiments of a ledger: what ran last of each, and when it is due.
+func known(ctx context.Context, book ledger.Ledger) (all []report.ExperimentStanding, err error) {
+	latest, err := book.Latest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	schedules, err := book.Schedules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	due := map[string]time.Time{}
+	for _, one := range schedules {
+		due[one.Experiment] = one.Tick.Due
+	}
+	for _, r := range latest {
+		all = append(all, report.ExperimentStanding{Name: r.Experiment, Run: r.ID, State: r.State, Verdict: r.Verdict, Began: r.Began, Next: due[r.Experiment]})
+		delete(due, r.Experiment)
+	}
+	for name, next := range due { // those that never ran
+		all = append(all, report.ExperimentStanding{Name: name, Next: next})
+	}
+	return all, nil
 }

@@ -188,7 +188,7 @@ func (c *comparer) foretell(ctx context.Context, e mishap.Experiment) (lines []s
 	if e.Compare == nil {
 		return nil, ""
 	}
-	lines, late := c.lateness(ctx, *e.Compare)
+	lines, late, _ := c.lateness(ctx, *e.Compare)
 	if why, write := e.Compare.Tight(e.Longest(), late); why != "" {
 		lines = append(lines, why+"; "+write)
 	}
@@ -240,11 +240,12 @@ func undecided(e mishap.Experiment) (lines []string) {
 	return append(lines, fmt.Sprintf("with fewer than 7 %s per arm a comparison cannot decide, and with fewer than 20 nothing is cleared", unit))
 }
 
-// lateness says how late the numbers of each metric are, and those of the latest.
-func (c *comparer) lateness(ctx context.Context, spec mishap.Compare) (lines []string, most time.Duration) {
+// lateness says how late the numbers of each metric are, and those of the latest,
+// and of which there are none because their source does not answer.
+func (c *comparer) lateness(ctx context.Context, spec mishap.Compare) (lines []string, most time.Duration, gone []error) {
 	all, err := c.catalog.MetricSources(spec, sources.Deps{Proxy: sources.NewProxy(nil, fault.ArmsDelay)})
 	if err != nil {
-		return []string{err.Error()}, 0
+		return []string{err.Error()}, 0, []error{err}
 	}
 	defer c.closeSources(all)
 	for i, m := range spec.Metrics {
@@ -253,11 +254,12 @@ func (c *comparer) lateness(ctx context.Context, spec mishap.Compare) (lines []s
 		switch late := mishap.Duration((delay + width).Round(100 * time.Millisecond)); {
 		case err != nil:
 			lines = append(lines, fmt.Sprintf("%s: %s", m.Name, err))
+			gone = append(gone, fmt.Errorf("metric %s: %w", m.Name, err))
 		case late > 0:
 			lines = append(lines, fmt.Sprintf("%s: the source %s says up to %s later what has happened", m.Name, m.Source, late))
 		}
 	}
-	return lines, most
+	return lines, most, gone
 }
 
 // usualFailures is the share of requests that a forecast takes to fail before

@@ -112,9 +112,23 @@ func (eng *Engine) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) 
 		return err
 	}
 	if short != "" {
-		return mishap.Refusal(mishap.WithHint(errors.New(short), "raise share or the margin, or write baseline: auto up to 1h"))
+		return errors.Join(eng.Absent(ctx, plan), mishap.Refusal(mishap.WithHint(errors.New(short), "raise share or the margin, or write baseline: auto up to 1h")))
 	}
-	return nil
+	return eng.Absent(ctx, plan)
+}
+
+// Absent refuses a plan whose run would not find what it needs on this machine, or
+// where its numbers come from.
+func (eng *Engine) Absent(ctx context.Context, plan mishap.Plan) error {
+	all := eng.catalog.NotHere(plan.Experiment)
+	if plan.Experiment.Compare != nil {
+		_, _, gone := eng.comparer.lateness(ctx, *plan.Experiment.Compare)
+		all = append(all, gone...)
+	}
+	if all == nil {
+		return nil
+	}
+	return mishap.Refusal(fmt.Errorf("what a run of %s needs is not there: %w", plan.Experiment.Name, errors.Join(all...)))
 }
 
 // holdsHere reports whether something of this machine is changed.

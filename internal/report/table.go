@@ -1,8 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +20,7 @@ func List(w io.Writer, experiments []mishap.Experiment, stands func(mishap.Exper
 		p.line(0, "no experiments")
 		return p.to(w)
 	}
-	columns := []int{38, 22}
+	columns := []int{38 + p.spare()/2, 22 + p.spare()/2}
 	p.row(0, columns, "EXPERIMENT", "INJECTORS", "AT MOST")
 	for _, e := range experiments {
 		var used []string
@@ -43,7 +45,7 @@ func Status(w io.Writer, runs []*mishap.Run, now time.Time) error {
 		p.line(0, "no runs yet")
 		return p.to(w)
 	}
-	columns := []int{14, 31, 9, 12}
+	columns := []int{14, 31 + p.spare(), 9, 12}
 	p.row(0, columns, "RUN", "EXPERIMENT", "STATE", "VERDICT", "SINCE")
 	for _, r := range runs {
 		verdict, _ := mishap.Judge(r)
@@ -64,10 +66,67 @@ func Status(w io.Writer, runs []*mishap.Run, now time.Time) error {
 
 // Standing is what status says beside the runs.
 type Standing struct {
+	Servers []string // that use this ledger now, on this host, in words
 	Sources []SourceStanding
 	Locks   []mishap.Lock
 	Waiting []mishap.Waiting
 	Left    []string // what a restart left in the process of a proxy before, in words
+
+	Experiments []ExperimentStanding
+	Unserved    bool // no server of this host would run what is due
+}
+
+// ExperimentStanding is what ran last of an experiment, and when it is due next.
+type ExperimentStanding struct {
+	Name    string
+	Run     string // empty if none was ever begun
+	State   mishap.State
+	Verdict mishap.Verdict
+	Began   time.Time
+	Next    time.Time // zero: it has no schedule
+}
+
+// mostExperiments is how many of them status lists.
+const mostExperiments = 20
+
+// due writes what ran last and what is due next of experiments that have a
+// schedule, or whose last run is not among the latest, which follow.
+func (s Standing) due(p *page, shown []*mishap.Run, now time.Time) {
+	var some []ExperimentStanding
+	for _, e := range s.Experiments {
+		if !e.Next.IsZero() || !slices.ContainsFunc(shown, func(r *mishap.Run) bool { return r.ID == e.Run }) {
+			some = append(some, e)
+		}
+	}
+	if len(some) == 0 {
+		return
+	}
+	slices.SortStableFunc(some, func(a, b ExperimentStanding) int { // what is due soon first, then by name
+		if a.Next.IsZero() != b.Next.IsZero() {
+			return map[bool]int{true: 1, false: -1}[a.Next.IsZero()]
+		}
+		return cmp.Or(a.Next.Compare(b.Next), strings.Compare(a.Name, b.Name))
+	})
+	columns := []int{31 + p.spare(), 9, 12, 4}
+	p.row(0, columns, "EXPERIMENT", "LAST RUN", "VERDICT", "AGO", "NEXT, UTC")
+	for i, e := range some {
+		if i == mostExperiments {
+			p.line(0, "and %d more; `mishap schedule` shows those of a folder", len(some)-i)
+			break
+		}
+		verdict, began, next := "-", "-", "-"
+		if e.Run != "" {
+			verdict, began = words.OrElse(string(e.Verdict), string(e.State)), ago(words.Between(e.Began, now))
+		}
+		if !e.Next.IsZero() {
+			next = e.Next.UTC().Format("Mon 01-02 15:04")
+		}
+		p.row(0, columns, e.Name, words.OrElse(e.Run, "-"), verdict, began, next)
+	}
+	if s.Unserved && !some[0].Next.IsZero() {
+		p.line(0, "no server of this host serves this ledger now, and only one does run what is due")
+	}
+	p.blank()
 }
 
 // SourceStanding is what of a source is in force, and why something is not.
@@ -80,12 +139,24 @@ type SourceStanding struct {
 	Holds    string // why none of it runs
 }
 
-// Write writes what is in force, broken and locked; nothing if there is nothing.
-func (s Standing) Write(w io.Writer, now time.Time) error {
-	if len(s.Sources) == 0 && len(s.Locks) == 0 && len(s.Waiting) == 0 && len(s.Left) == 0 {
-		return nil
-	}
+// Write writes who serves, what is in force, broken and locked, and what is due;
+// nothing if there is nothing. What of experiments the runs that are shown say is
+// not said twice.
+func (s Standing) Write(w io.Writer, shown []*mishap.Run, now time.Time) error {
 	p := newPage(w)
+	s.notices(p)
+	if p.Len() > 0 {
+		p.blank()
+	}
+	s.due(p, shown, now)
+	return p.to(w)
+}
+
+// notices are what somebody may have to act on.
+func (s Standing) notices(p *page) {
+	for _, text := range s.Servers {
+		p.line(0, "%s", text)
+	}
 	for _, src := range s.Sources {
 		commit := "not in git"
 		if src.Commit != "" {
@@ -122,8 +193,6 @@ func (s Standing) Write(w io.Writer, now time.Time) error {
 	for _, one := range s.Waiting {
 		p.line(0, "WAITING: %s since %s: %s", one.Experiment, words.Moment(one.Since), words.OrElse(one.Why, "it is being planned"))
 	}
-	p.blank()
-	return p.to(w)
 }
 
 // inWords is loud about what nobody takes out any more.

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"mishap"
+)
+
+// usageError is a mistake in how the command was called.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() error { return u.error }
+
+// exactly is cobra's ExactArgs with a sentence that says what is missing.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		return usageError{mishap.WithHint(fmt.Errorf("%s takes %s, not %d arguments", cmd.CommandPath(), what, len(args)),
+			"see `"+cmd.CommandPath()+" --help`")}
+	}
+}
+
+// atLeast is cobra's MinimumNArgs with a sentence.
+func atLeast(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= n {
+			return nil
+		}
+		return usageError{mishap.WithHint(fmt.Errorf("%s takes %s", cmd.CommandPath(), what), "see `"+cmd.CommandPath()+" --help`")}
+	}
+}
+
+// atMost is cobra's MaximumNArgs with a sentence.
+func atMost(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) <= n {
+			return nil
+		}
+		return usageError{mishap.WithHint(fmt.Errorf("%s takes at most %d argument, not %d", cmd.CommandPath(), n, len(args)), "see `"+cmd.CommandPath()+" --help`")}
+	}
+}
