@@ -99,7 +99,10 @@ type CalendarItem struct {
 // Coverage is what was tried on what, and what came out.
 type Coverage struct {
 	Kinds []string      `json:"kinds" doc:"kinds of fault"`
-	Rows  []CoverageRow `json:"rows"`
+	Rows  []CoverageRow `json:"rows" doc:"by thing"`
+	Of    int           `json:"of" doc:"how many rows fit what was asked for"`
+	Tried int           `json:"tried" doc:"how many of their cells have an experiment"`
+	After string        `json:"after,omitempty" doc:"what asks for the next page; absent on the last"`
 }
 
 // CoverageRow is a service or a dependency: a proxy of the settings, what the faults of

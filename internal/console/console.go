@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -30,12 +31,14 @@ type Console struct {
 	o        Options
 	sessions sessions
 	live     listeners
+	recent   recent
+	blank    string // stands in pages that several people are shown, where the token of whoever looks goes
 	pages    http.Handler
 }
 
 // New makes a console that nobody has signed in to.
 func New(o Options) *Console {
-	c := &Console{o: o, sessions: sessions{now: time.Now}}
+	c := &Console{o: o, sessions: sessions{now: time.Now}, blank: rand.Text()}
 	templates() // what is wrong with them is said now
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /assets/{file}", serveAsset)
@@ -155,11 +158,43 @@ func cameFromElsewhere(r *http.Request) bool {
 	return r.Method == http.MethodGet && (site == "cross-site" || site == "same-site") && r.Header.Get("Sec-Fetch-Mode") == "navigate"
 }
 
-// page registers a page.
+// page registers a page, which is made once for all who look at about the same time and
+// may do the same.
 func (c *Console) page(mux *http.ServeMux, pattern string, make func(*visit) (shown, error)) {
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		v, ok := c.enter(w, r)
 		if !ok {
+			return
+		}
+		f, err := v.frame()
+		if err != nil {
+			v.sorry(err)
+			return
+		}
+		m, err := c.recent.get(f.Who.Role+" "+r.URL.RequestURI(), time.Now(), func() (*made, error) {
+			p, err := make(v)
+			if err != nil {
+				return nil, err
+			}
+			return c.fill(p, f)
+		})
+		if err != nil {
+			v.sorry(err)
+			return
+		}
+		c.send(w, m, f)
+	})
+}
+
+// sheet registers a page that a form asks for.
+func (c *Console) sheet(mux *http.ServeMux, pattern string, make func(*visit) (shown, error)) {
+	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		v, ok := c.enter(w, r)
+		if !ok {
+			return
+		}
+		if !v.session.may(v.r.PostFormValue("csrf")) {
+			v.sorry(foreignForm())
 			return
 		}
 		p, err := make(v)
@@ -168,16 +203,6 @@ func (c *Console) page(mux *http.ServeMux, pattern string, make func(*visit) (sh
 			return
 		}
 		v.show(p)
-	})
-}
-
-// sheet registers a page that a form asks for.
-func (c *Console) sheet(mux *http.ServeMux, pattern string, make func(*visit) (shown, error)) {
-	c.page(mux, pattern, func(v *visit) (shown, error) {
-		if !v.session.may(v.r.PostFormValue("csrf")) {
-			return shown{}, foreignForm()
-		}
-		return make(v)
 	})
 }
 
@@ -204,6 +229,7 @@ func (c *Console) act(mux *http.ServeMux, pattern string, do func(*visit) (outco
 			return
 		}
 		out, err := do(v)
+		c.recent.forget()
 		var no *refusal
 		switch {
 		case errors.As(err, &no) && no.Status != http.StatusUnauthorized && out.to != "":

@@ -66,8 +66,8 @@ func (v *visit) experiment() (shown, error) {
 
 // goingOf are the runs that go on, of those that somebody wants.
 func (v *visit) goingOf(wanted func(api.Going) bool) (all []goingView, _ error) {
-	var now api.Now
-	if err := v.get("/v1/now", &now); err != nil {
+	now, err := v.goingOn()
+	if err != nil {
 		return nil, err
 	}
 	for _, g := range now.Going {

@@ -34,9 +34,9 @@ import (
 // world is a server over TCP with the real API and ledger, and made-up experiments and
 // runs.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	settings *config.Settings
-	book     *ledger.Memory
+	book     ledger.Ledger
 	url      string
 	server   *httptest.Server
 
@@ -53,11 +53,16 @@ func roles() []string { return []string{"viewer", "operator", "approver", "admin
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldOn(t, ledger.NewMemory())
+}
+
+func newWorldOn(t testing.TB, book ledger.Ledger) *world {
+	t.Helper()
 	settings := &config.Settings{}
 	for _, role := range roles() {
 		settings.Server.Tokens = append(settings.Server.Tokens, config.Token{Name: role + "-ann", Role: role, Hash: apitest.HashOf(role)})
 	}
-	w := &world{t: t, settings: settings, book: ledger.NewMemory()}
+	w := &world{t: t, settings: settings, book: book}
 	log := slog.New(slog.DiscardHandler)
 	m := member.New(member.Options{Book: w.book, Log: log})
 	c := catalog.New(catalog.Options{Settings: settings, Halted: m.HaltedBy, Others: m.Others})
@@ -240,7 +245,7 @@ func until(s *reporttest.Story, state mishap.State, more int) *reporttest.Story 
 
 // person is somebody at a browser without script.
 type person struct {
-	t *testing.T
+	t testing.TB
 	w *world
 	*http.Client
 }

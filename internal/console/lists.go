@@ -14,23 +14,20 @@ import (
 // coveragePage is what was tried on what.
 type coveragePage struct {
 	api.Coverage
-	Now          time.Time
-	Tried, Empty int // cells
+	Now        time.Time
+	Find, Next string
+	Empty      int // cells
 }
 
 func (v *visit) coverage() (shown, error) {
-	p := coveragePage{Now: time.Now()}
-	if err := v.get("/v1/coverage", &p.Coverage); err != nil {
+	q := v.r.URL.Query()
+	p := coveragePage{Now: time.Now(), Find: q.Get("find")}
+	if err := v.get(with("/v1/coverage", "find", p.Find, "after", q.Get("after")), &p.Coverage); err != nil {
 		return shown{}, err
 	}
-	for _, row := range p.Rows {
-		for _, cell := range row.Cells {
-			if len(cell.Experiments) > 0 {
-				p.Tried++
-			} else {
-				p.Empty++
-			}
-		}
+	p.Empty = p.Of*len(p.Kinds) - p.Tried
+	if p.After != "" {
+		p.Next = with("/coverage", "find", p.Find, "after", p.After)
 	}
 	return shown{template: "coverage", title: "Coverage", at: "coverage", data: p}, nil
 }

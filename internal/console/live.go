@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	lookEvery     = time.Second      // at what happened
+	lookEvery     = time.Second // at what happened, or less often if many look
+	eachTakes     = 15 * time.Millisecond
 	beatEvery     = 10 * time.Second // so that a page knows that the server lives
 	mostListeners = 400
 	writeWithin   = 10 * time.Second
@@ -32,8 +33,8 @@ func (c *Console) follow(w http.ResponseWriter, r *http.Request) {
 	defer c.live.n.Add(-1)
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	said := int64(-1)
 	at := time.Time{}
 	for {
@@ -47,7 +48,8 @@ func (c *Console) follow(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
 			return
-		case <-tick.C:
+		case <-pause.C:
+			pause.Reset(max(lookEvery, time.Duration(c.live.n.Load())*eachTakes))
 		}
 		if s := c.sessions.of(name); c.o.NeedsSignIn() && s == nil {
 			return // who signed out follows nothing

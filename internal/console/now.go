@@ -38,10 +38,10 @@ type goingView struct {
 }
 
 func (v *visit) now() (shown, error) {
-	var now api.Now
 	var runs []api.RunView
 	p := nowPage{}
-	if err := v.get("/v1/now", &now); err != nil {
+	now, err := v.goingOn()
+	if err != nil {
 		return shown{}, err
 	}
 	for _, g := range now.Going {

@@ -35,21 +35,22 @@ var templates = sync.OnceValue(func() *template.Template {
 
 // frame is what every page has around its own.
 type frame struct {
-	Title, Template string
-	At              string // the entry of the menu
-	Here            string // the page's address, to come back to
-	Who             api.Who
-	SignedIn        bool // and so may sign out
-	Open            bool // nobody needs to sign in, and nobody may act
-	CSRF            string
-	Halt            api.HaltView
-	Now             api.Now
-	Said            []string
-	Bad             bool
-	Version         string
-	Data            any
-	Content         template.HTML // of the page itself
-	Nonce           string
+	Title    string
+	At       string // the entry of the menu
+	Here     string // the page's address, to come back to
+	Who      api.Who
+	SignedIn bool // and so may sign out
+	Open     bool // nobody needs to sign in, and nobody may act
+	CSRF     string
+	Halt     api.HaltView
+	Now      api.Now
+	Said     []string
+	Bad      bool
+	Version  string
+	Data     any
+	Content  template.HTML // of the page itself
+	Nonce    string
+	Rules    template.CSS // with the nonce
 }
 
 // May reports whether whoever looks may do what needs a role: which buttons a page has.
@@ -59,54 +60,99 @@ func (f frame) May(needed string) bool {
 	return order[f.Who.Role] >= order[needed]
 }
 
+// made is a page that is filled in, but for what is around it.
+type made struct {
+	shown
+	content []byte
+	rules   string // of where something stands in its pictures
+}
+
 // show fills a page in for whoever visits.
 func (v *visit) show(p shown) { v.c.writePage(v.w, v.r, p, v) }
 
+// writePage fills a page in that nobody else is shown; visit is nil for a stranger.
 func (c *Console) writePage(w http.ResponseWriter, r *http.Request, p shown, v *visit) {
-	f := frame{Title: p.title, Template: p.template, At: p.at, Here: local(r.URL.RequestURI()), Version: c.o.Version, Data: p.data, Nonce: rand.Text(), Now: api.Now{At: time.Now().UTC()}}
+	f := frame{Here: local(r.URL.RequestURI()), Now: api.Now{At: time.Now().UTC()}}
 	if v != nil {
-		if err := v.frame(&f); err != nil {
-			c.o.Log.Error("show page", "path", r.URL.Path, "error", err)
-			p.status, f.Template, f.Title, f.Data = http.StatusServiceUnavailable, "sorry", "The server does not answer", err.Error()
+		var err error
+		if f, err = v.frame(); err != nil {
+			p = shown{template: "sorry", title: "The server does not answer", status: http.StatusServiceUnavailable, data: err.Error()}
+			f = frame{Here: local(r.URL.RequestURI()), Now: api.Now{At: time.Now().UTC()}}
 		}
 	}
-	var page bytes.Buffer
-	err := templates().ExecuteTemplate(&page, f.Template, f)
-	if err == nil {
-		f.Content = template.HTML(page.String())
-		page.Reset()
-		err = templates().ExecuteTemplate(&page, "page", f)
-	}
+	m, err := c.fill(p, f)
 	if err != nil {
-		c.o.Log.Error("show page", "path", r.URL.Path, "error", err)
+		http.Error(w, "this page cannot be shown: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	c.send(w, m, f)
+}
+
+// fill makes the page itself. Where it has the token of whoever looks, it is left blank.
+func (c *Console) fill(p shown, f frame) (*made, error) {
+	f.Title, f.At, f.Data, f.CSRF = p.title, p.at, p.data, c.blank
+	var content bytes.Buffer
+	if err := templates().ExecuteTemplate(&content, p.template, f); err != nil {
+		c.o.Log.Error("show page", "page", p.template, "error", err)
+		return nil, err
+	}
+	m := &made{shown: p}
+	m.content, m.rules = placed(content.Bytes())
+	return m, nil
+}
+
+// send writes a page and what is around it.
+func (c *Console) send(w http.ResponseWriter, m *made, f frame) {
+	f.Title, f.At, f.Version, f.Nonce, f.Rules = m.title, m.at, c.o.Version, rand.Text(), template.CSS(m.rules)
+	f.Content = template.HTML(bytes.ReplaceAll(m.content, []byte(c.blank), []byte(f.CSRF)))
+	var page bytes.Buffer
+	if err := templates().ExecuteTemplate(&page, "page", f); err != nil {
+		c.o.Log.Error("show page", "page", m.template, "error", err)
 		http.Error(w, "this page cannot be shown: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", policy(f.Nonce))
-	if p.status != 0 {
-		w.WriteHeader(p.status)
+	if m.status != 0 {
+		w.WriteHeader(m.status)
 	}
-	_, _ = w.Write(placed(page.Bytes(), f.Nonce))
+	_, _ = w.Write(page.Bytes())
 }
 
 // frame asks for what is around every page.
-func (v *visit) frame(f *frame) error {
-	f.Open = !v.c.o.NeedsSignIn()
+func (v *visit) frame() (frame, error) {
+	f := frame{Here: local(v.r.URL.RequestURI()), Open: !v.c.o.NeedsSignIn()}
 	if v.session != nil {
 		f.SignedIn, f.CSRF = true, v.session.csrf
-		if v.r.Header.Get("X-Requested-With") != "live" {
-			f.Said, f.Bad = v.c.sessions.told(v.name)
+	}
+	for path, to := range map[string]any{"/v1/me": &f.Who, "/v1/halt": &f.Halt} {
+		if err := v.get(path, to); err != nil {
+			return f, err
 		}
 	}
-	if err := v.get("/v1/me", &f.Who); err != nil {
-		return err
+	var err error
+	if f.Now, err = v.goingOn(); err != nil {
+		return f, err
 	}
-	if err := v.get("/v1/halt", &f.Halt); err != nil {
-		return err
+	if v.session != nil && v.r.Header.Get("X-Requested-With") != "live" {
+		f.Said, f.Bad = v.c.sessions.told(v.name)
 	}
-	return v.get("/v1/now", &f.Now)
+	return f, nil
+}
+
+// goingOn is what goes on. Who was told who they are may know it.
+func (v *visit) goingOn() (api.Now, error) {
+	m, err := v.c.recent.get("now", time.Now(), func() (*made, error) {
+		var now api.Now
+		err := v.get("/v1/now", &now)
+		return &made{shown: shown{data: now}}, err
+	})
+	if err != nil {
+		return api.Now{}, err
+	}
+	now, _ := m.data.(api.Now)
+	return now, nil
 }
 
 // where is how a picture says where something stands: a style of one element, which
@@ -115,22 +161,19 @@ func (v *visit) frame(f *frame) error {
 var where = regexp.MustCompile(` style="(left|right|top):(-?[0-9.]+)%"`)
 
 // placed makes rules of what stands where in pictures.
-func placed(page []byte, nonce string) []byte {
-	rules := map[string]bool{}
+func placed(page []byte) (_ []byte, rules string) {
+	known := map[string]bool{}
 	var sheet strings.Builder
 	page = where.ReplaceAllFunc(page, func(m []byte) []byte {
 		parts := where.FindSubmatch(m)
 		side, at := string(parts[1]), string(parts[2])
-		if key := side + at; !rules[key] {
-			rules[key] = true
+		if key := side + at; !known[key] {
+			known[key] = true
 			fmt.Fprintf(&sheet, "[data-%s=\"%s\"]{%s:%s%%}", side, at, side, at)
 		}
 		return fmt.Appendf(nil, ` data-%s="%s"`, side, at)
 	})
-	if sheet.Len() == 0 {
-		return page
-	}
-	return bytes.Replace(page, []byte("</head>"), []byte(`<style nonce="`+nonce+`">`+sheet.String()+"</style></head>"), 1)
+	return page, sheet.String()
 }
 
 // ago is how long ago something was, roughly.

@@ -33,68 +33,102 @@ func kindsOfFault() (kinds []string, of func(injector string) int) {
 	}
 }
 
+// CoverageQuery asks for a page of rows.
+type CoverageQuery struct {
+	After string `query:"after" maxLength:"500" doc:"only rows behind this thing"`
+	Limit int    `query:"limit" minimum:"1" maximum:"500" default:"100"`
+	Find  string `query:"find" maxLength:"200" doc:"only rows of things that have this text"`
+}
+
 // Coverage is what was tried on what, of the experiments in force, and what of the
 // settings nobody has tried anything on.
-func (d *Desk) Coverage(ctx context.Context, list []mishap.Experiment) (api.Coverage, error) {
+func (d *Desk) Coverage(ctx context.Context, list []mishap.Experiment, q CoverageQuery) (api.Coverage, error) {
 	kinds, kindOf := kindsOfFault()
 	c := api.Coverage{Kinds: kinds, Rows: []api.CoverageRow{}}
 	book, err := d.member.Ledger(ctx)
 	if err != nil {
 		return c, err
 	}
-	records, err := book.Latest(ctx)
-	if err != nil {
-		return c, err
-	}
-	latest := map[string]ledger.Record{}
-	for _, r := range records {
-		latest[r.Experiment] = r
-	}
-	cells := map[string][]api.CoverageCell{}
-	row := func(thing string) []api.CoverageCell {
-		if cells[thing] == nil {
-			cells[thing] = make([]api.CoverageCell, len(kinds))
-			for i := range kinds {
-				cells[thing][i].Experiments = []string{}
-			}
+	tried := map[string][][]*mishap.Experiment{} // by thing and kind
+	row := func(thing string) [][]*mishap.Experiment {
+		if tried[thing] == nil {
+			tried[thing] = make([][]*mishap.Experiment, len(kinds))
 		}
-		return cells[thing]
+		return tried[thing]
 	}
 	for _, p := range d.settings.Proxies {
 		row("proxy " + p.Name)
 	}
-	for _, e := range list {
+	for i := range list {
+		e := &list[i]
 		for _, f := range e.Faults {
 			for _, thing := range thingsOf(e, f) {
-				covers(&row(thing)[kindOf(f.Injector)], e, latest)
+				cell := &row(thing)[kindOf(f.Injector)]
+				if n := len(*cell); n == 0 || (*cell)[n-1] != e { // which has several such faults
+					*cell = append(*cell, e)
+				}
 			}
 		}
 	}
-	for _, thing := range slices.Sorted(maps.Keys(cells)) {
-		c.Rows = append(c.Rows, api.CoverageRow{Thing: thing, Cells: cells[thing]})
+	for _, thing := range slices.Sorted(maps.Keys(tried)) {
+		if !strings.Contains(strings.ToLower(thing), strings.ToLower(q.Find)) {
+			continue
+		}
+		c.Of++
+		for _, cell := range tried[thing] {
+			c.Tried += min(1, len(cell))
+		}
+		switch {
+		case thing <= q.After:
+		case len(c.Rows) == q.Limit:
+			c.After = c.Rows[q.Limit-1].Thing
+		default:
+			cells, err := cellsOf(ctx, book, tried[thing])
+			if err != nil {
+				return c, err
+			}
+			c.Rows = append(c.Rows, api.CoverageRow{Thing: thing, Cells: cells})
+		}
 	}
 	return c, nil
 }
 
-// covers adds an experiment to a cell.
-func covers(cell *api.CoverageCell, e mishap.Experiment, latest map[string]ledger.Record) {
-	if slices.Contains(cell.Experiments, e.Name) {
-		return
-	}
-	cell.Experiments = append(cell.Experiments, e.Name)
-	r, ran := latest[e.Name]
-	if len(cell.Experiments) == 1 || ran && (cell.Last == nil || r.Began.After(cell.Last.Began)) {
-		cell.Harm = smallestHarm(e)
-		if ran {
-			view := RunView(r)
-			cell.Last = &view
+const (
+	mostOfCell = 20 // experiments of a cell whose runs are looked at
+	lookBack   = 10 // runs of each, of which some may have been refused
+)
+
+// cellsOf are the cells of a row, by the experiments of each.
+func cellsOf(ctx context.Context, book ledger.Runs, tried [][]*mishap.Experiment) ([]api.CoverageCell, error) {
+	cells := make([]api.CoverageCell, len(tried))
+	for i, some := range tried {
+		cell := &cells[i]
+		cell.Experiments = []string{}
+		for n, e := range some {
+			cell.Experiments = append(cell.Experiments, e.Name)
+			if n == 0 {
+				cell.Harm = smallestHarm(e)
+			}
+			if n >= mostOfCell {
+				continue
+			}
+			records, err := book.RunsOf(ctx, e.Name, lookBack)
+			if err != nil {
+				return nil, err
+			}
+			at := slices.IndexFunc(records, func(r ledger.Record) bool { return r.State != mishap.Refused })
+			if at >= 0 && (cell.Last == nil || records[at].Began.After(cell.Last.Began)) {
+				view := RunView(records[at])
+				cell.Last, cell.Harm = &view, smallestHarm(e)
+			}
 		}
 	}
+	return cells, nil
 }
 
 // smallestHarm is what a run of the experiment can tell from no harm: its margins, or
 // what its probes allow.
-func smallestHarm(e mishap.Experiment) string {
+func smallestHarm(e *mishap.Experiment) string {
 	var all []string
 	if e.Compare != nil {
 		for _, m := range e.Compare.Metrics {
@@ -130,7 +164,7 @@ func nameOf(m mishap.CompareMetric) string {
 
 // thingsOf are what a fault is aimed at: a proxy, what tags or names say, or what the
 // experiment says that it is about.
-func thingsOf(e mishap.Experiment, f mishap.Fault) (all []string) {
+func thingsOf(e *mishap.Experiment, f mishap.Fault) (all []string) {
 	var aim struct {
 		Proxy string            `json:"proxy"`
 		Tags  map[string]string `json:"tags"`

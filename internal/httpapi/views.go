@@ -62,8 +62,8 @@ func (a *API) apiCalendar(ctx context.Context, in *struct {
 	return &body[api.Calendar]{c}, err
 }
 
-func (a *API) apiCoverage(ctx context.Context, _ *struct{}) (*body[api.Coverage], error) {
-	c, err := a.desk.Coverage(ctx, a.server.InForce())
+func (a *API) apiCoverage(ctx context.Context, in *desk.CoverageQuery) (*body[api.Coverage], error) {
+	c, err := a.desk.Coverage(ctx, a.server.InForce(), *in)
 	return &body[api.Coverage]{c}, err
 }
 
