@@ -106,10 +106,11 @@ func (c *cli) showStanding(ctx context.Context, a desk, runs []*mishap.Run) erro
 func (c *cli) reportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report RUN|JOURNAL",
-		Short: "Report a run: text, json, junit, html or journal",
+		Short: "Report a run: text, json, markdown, junit, html or journal",
 		Long: `Report a run of the ledger, or of a journal that was exported to a file. A
 journal alone is enough for the whole report. The html is one page that opens
-offline and prints: the verdict in words, then pictures of the evidence.`,
+offline and prints: the verdict in words, then pictures of the evidence. The
+markdown is for a pull request or an issue.`,
 		Example: "  mishap report last\n  mishap report last -o html > run.html\n  mishap report last -o journal > run.jsonl\n  mishap report run.jsonl -o junit",
 		Args:    exactly(1, "the id of a run, its beginning, `last`, or a journal file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -147,6 +148,8 @@ func (c *cli) reportRun(cmd *cobra.Command, a desk, which, format string) error 
 			return report.JSON(c.out, run)
 		}
 		return report.JSONIn(c.out, run, a.LedgerOf(cmd.Context()))
+	case "markdown":
+		return report.Markdown(c.out, run)
 	case "junit":
 		return report.JUnit(c.out, []*mishap.Run{run})
 	case "html":
@@ -154,5 +157,5 @@ func (c *cli) reportRun(cmd *cobra.Command, a desk, which, format string) error 
 	case "journal":
 		return report.WriteJournal(c.out, entries)
 	}
-	return usageError{mishap.WithHint(fmt.Errorf("there is no report %q", format), "known: text, json, junit, html, journal")}
+	return usageError{mishap.WithHint(fmt.Errorf("there is no report %q", format), "known: text, json, markdown, junit, html, journal")}
 }

@@ -161,7 +161,7 @@ func formatsOf(verb string) []string {
 	formats := []string{"text", "json"}
 	switch verb {
 	case "report", "status":
-		return append(formats, "junit", "html", "journal")
+		return append(formats, "markdown", "junit", "html", "journal")
 	case "compare":
 		return append(formats, "html")
 	}

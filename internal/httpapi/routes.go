@@ -168,7 +168,7 @@ type document struct {
 
 func (a *API) apiReport(ctx context.Context, in *struct {
 	Run    string `path:"run" maxLength:"100"`
-	Format string `query:"format" enum:"text,junit,html,part" default:"text" doc:"part: what stands on the page, for a page around it"`
+	Format string `query:"format" enum:"text,junit,html,markdown,part" default:"text" doc:"part: what stands on the page, for a page around it"`
 }) (*document, error) {
 	if in.Format == "part" {
 		return a.runPart(ctx, in.Run)
@@ -182,6 +182,9 @@ func (a *API) apiReport(ctx context.Context, in *struct {
 	case "junit":
 		err = report.JUnit(&out, []*mishap.Run{run})
 		return &document{"application/xml", out.Bytes()}, err
+	case "markdown":
+		err = report.Markdown(&out, run)
+		return &document{"text/markdown; charset=utf-8", out.Bytes()}, err
 	case "html":
 		err = html.Run(&out, entries, a.version)
 		return &document{"text/html; charset=utf-8", out.Bytes()}, err

@@ -119,3 +119,24 @@ func TestAWideTerminalIsUsed(t *testing.T) {
 		t.Errorf("with 120 columns, the longest line has %d:\n%s", longest, wide.String())
 	}
 }
+
+func TestMarkdownSaysWhatDecidedAndNoTextActsInIt(t *testing.T) {
+	var out strings.Builder
+	for _, name := range []string{"rows-deviated", "stranded", "refused"} {
+		if err := report.Markdown(&out, told(t)[name].Run(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reporttest.Golden(t, "run.md", out.String())
+	hostile := told(t)["rows-held"].Run(t)
+	hostile.Plan.Experiment.Name, hostile.Plan.Experiment.Claim = "x | y <script> @everybody", "a\n\n# mine ![i](http://x) `c`"
+	var text strings.Builder
+	if err := report.Markdown(&text, hostile); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"\n# mine", " <script>", "@everybody", "![i]", " | y", " `c`"} {
+		if strings.Contains(text.String(), bad) {
+			t.Errorf("%q acts:\n%s", bad, text.String())
+		}
+	}
+}

@@ -6,16 +6,17 @@ import (
 	"strings"
 
 	"mishap/internal/report"
+	"mishap/internal/report/words"
 )
 
 // Markdown writes the suite as a table for the page of a build.
 func Markdown(w io.Writer, s report.Suite) error {
 	all := rows(s)
 	var out strings.Builder
-	fmt.Fprintf(&out, "### mishap: %s\n\n", escaped(counted(all)))
+	fmt.Fprintf(&out, "### mishap: %s\n\n", words.Markdown(counted(all)))
 	out.WriteString("| | experiment | took | run | why |\n|---|---|---|---|---|\n")
 	for _, r := range all {
-		fmt.Fprintf(&out, "| %s %s | %s | %s | %s | %s |\n", sign(r), escaped(r.word), escaped(r.name), escaped(r.took), escaped(r.run), escaped(r.why))
+		fmt.Fprintf(&out, "| %s %s | %s | %s | %s | %s |\n", sign(r), words.Markdown(r.word), words.Markdown(r.name), words.Markdown(r.took), words.Markdown(r.run), words.Markdown(r.why))
 	}
 	out.WriteByte('\n')
 	_, err := io.WriteString(w, out.String())
@@ -31,16 +32,4 @@ func sign(r row) string {
 		return "✅"
 	}
 	return "⚪"
-}
-
-// escaped is a text that means itself in a cell of Markdown.
-func escaped(text string) string {
-	var out strings.Builder
-	for _, r := range text {
-		if strings.ContainsRune("\\`*_{}[]<>|#~!&", r) {
-			out.WriteByte('\\')
-		}
-		out.WriteRune(r)
-	}
-	return out.String()
 }

@@ -97,3 +97,21 @@ func cell(r rune) int {
 	}
 	return 1
 }
+
+// Markdown is a text that means itself in Markdown, also in a cell of a table, and
+// calls nobody by name.
+func Markdown(text string) string {
+	var out strings.Builder
+	called := false
+	for _, r := range text {
+		if called && !unicode.IsSpace(r) {
+			out.WriteString("<!-- -->")
+		}
+		if strings.ContainsRune("\\`*_{}[]<>|#~!&", r) {
+			out.WriteByte('\\')
+		}
+		out.WriteRune(r)
+		called = r == '@'
+	}
+	return out.String()
+}
