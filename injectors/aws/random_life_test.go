@@ -75,8 +75,8 @@ func (a *astray) edit(c *awsfake.Cloud) {
 func kindOf(name string) mishap.InjectorKind { return kind(aws.Deps{}, name) }
 
 // run lets a machine run the experiment, until its server and its keeper are no more.
-// It answers false if there was nothing to plan.
-func (a *astray) run(m *machine, faults []mishap.Fault) bool {
+// An error is that nothing could be planned.
+func (a *astray) run(m *machine, faults []mishap.Fault) error {
 	deps := m.server.deps(a.placed(m.server))
 	var all []runner.Fault
 	plan := mishap.Plan{Experiment: mishap.Experiment{Name: "x", Faults: faults, Recovery: mishap.DefaultRecovery()}}
@@ -89,7 +89,7 @@ func (a *astray) run(m *machine, faults []mishap.Fault) bool {
 		one := runner.Fault{Fault: f, Injector: injector, Kind: k}
 		found, err := one.Prepare(a.Context(), mishap.Request{Run: "plan"})
 		if err != nil {
-			return false
+			return err
 		}
 		all, plan.Injections = append(all, one), append(plan.Injections, found...)
 	}
@@ -105,13 +105,13 @@ func (a *astray) run(m *machine, faults []mishap.Fault) bool {
 	run, _ := r.Run(ctx, first) // what it says, its entries do
 	if m.server.dead.Load() {
 		<-m.pipe.over
-		return true
+		return nil
 	}
 	if a.dies == "" && a.noise == 0 && a.cut == 0 && !a.rival && run.State != mishap.Completed {
 		a.Errorf("a run that nothing happens to is %s: %s", run.State, run.Reason)
 	}
 	m.pipe.bye()
-	return true
+	return nil
 }
 
 func (a *astray) runner(m *machine, p *process) *runner.Runner {
@@ -143,7 +143,7 @@ func (a *astray) runOfAnother(f mishap.Fault) {
 		over := make(chan struct{})
 		var watch sync.WaitGroup
 		watch.Go(func() { a.undisturbed(m, &holding, over) })
-		a.run(m, []mishap.Fault{f})
+		_ = a.run(m, []mishap.Fault{f}) // it tries again
 		close(over)
 		watch.Wait()
 		if m.injected {
@@ -239,8 +239,8 @@ func (a *astray) live() {
 		rivals.Go(func() { a.runOfAnother(faults[0]) })
 	}
 	a.cloud.Judge(a.goesWrong())
-	if !a.run(a.machine, faults) && !a.rival && a.noise == 0 {
-		a.Error("there was nothing to plan")
+	if err := a.run(a.machine, faults); err != nil && !a.rival && a.noise == 0 {
+		a.Errorf("plan: %v", err)
 	}
 	close(over)
 	if a.struck {

@@ -170,7 +170,7 @@ func (a *astray) put(c *awsfake.Cloud) (faults []mishap.Fault) {
 		}
 		f := fault(name, targets, nil)
 		if f.Name, f.For = fmt.Sprint("fault ", n), mishap.Duration(a.long); with != "" {
-			f.With = raw(with)
+			f.With = raw(strings.ReplaceAll(with, here.Region, a.place(n).Region)) // zones are of a region
 		}
 		faults = append(faults, f)
 	}

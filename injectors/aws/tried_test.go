@@ -46,6 +46,13 @@ type trial struct {
 	before string
 
 	reverting atomic.Bool // and not injecting any more
+	made      []made
+}
+
+// made are the calls of one part of a trial.
+type made struct {
+	what  string // "to prepare", "to inject" or "to revert"
+	calls []awsfake.Call
 }
 
 // which tells a call of a trial, whatever is called beside it: how many looks there
@@ -179,6 +186,7 @@ func (one *trial) foreseen() []mishap.Statement {
 func (one *trial) needs(what string, allowed []mishap.Statement) {
 	one.Helper()
 	calls := slices.DeleteFunc(one.cloud.Calls(), func(c awsfake.Call) bool { return strings.Contains(c.Error, ".NotFound: ") })
+	one.made = append(one.made, made{what, calls})
 	for _, lacking := range awsfake.Beyond(calls, policyOf(one.T, allowed)) {
 		one.Errorf("%s it needed what it does not ask for: %s", what, lacking)
 	}
