@@ -29,20 +29,31 @@ func (a about) named(text string) (id, account, region string, ok bool) {
 	return found[1], parsed.AccountID, parsed.Region, true
 }
 
-var shapes sync.Map // of ARNs, by their patterns: there is one for each fault
+// pattern is a regular expression that is compiled when it is first asked: a program
+// that begins, or a keeper that waits, needs none of all faults.
+type pattern string
 
-// shape is what the ARNs of a pattern look like; its group is the id.
-func shape(arn string) *regexp.Regexp {
-	if made, is := shapes.Load(arn); is {
+var patterns sync.Map // those that were asked; each is a constant of a fault
+
+// MatchString says whether a text is like it.
+func (p pattern) MatchString(text string) bool { return p.compiled().MatchString(text) }
+
+func (p pattern) compiled() *regexp.Regexp {
+	if made, is := patterns.Load(p); is {
 		return made.(*regexp.Regexp)
 	}
-	pattern := regexp.QuoteMeta(arn)
-	for _, field := range []string{"partition", "account", "region"} {
-		pattern = strings.ReplaceAll(pattern, `\{`+field+`\}`, `[^:]*`)
-	}
-	pattern = strings.ReplaceAll(pattern, `\*`, `[^:]*`)
-	// A name may stand behind a path or an id of AWS's own.
-	made := regexp.MustCompile("^" + strings.ReplaceAll(pattern, `\{id\}`, `.*?([^/:]+)`) + "$")
-	shapes.Store(arn, made)
+	made := regexp.MustCompile(string(p))
+	patterns.Store(p, made)
 	return made
+}
+
+// shape is what the ARNs of a fault's things look like; its group is the id.
+func shape(arn string) *regexp.Regexp {
+	text := regexp.QuoteMeta(arn)
+	for _, field := range []string{"partition", "account", "region"} {
+		text = strings.ReplaceAll(text, `\{`+field+`\}`, `[^:]*`)
+	}
+	text = strings.ReplaceAll(text, `\*`, `[^:]*`)
+	// A name may stand behind a path or an id of AWS's own.
+	return pattern("^" + strings.ReplaceAll(text, `\{id\}`, `.*?([^/:]+)`) + "$").compiled()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"time"
 
@@ -25,7 +24,7 @@ const (
 	groupARN       = "arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/{id}"
 )
 
-var groupName = regexp.MustCompile(`^[^:\x00-\x1f]{1,255}$`)
+const groupName pattern = `^[^:\x00-\x1f]{1,255}$`
 
 func newAutoScaling(c aws.Config) *autoscaling.Client { return autoscaling.NewFromConfig(c) }
 

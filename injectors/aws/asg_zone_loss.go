@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -19,7 +18,7 @@ type zoneWith struct {
 	Zone string `json:"zone" jsonschema:"availability zone that the groups lose: its name, such as eu-west-1a, or its id, such as euw1-az1, which is the same in all accounts"`
 }
 
-var zoneName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)+$`)
+const zoneName pattern = `^[a-z0-9]+(-[a-z0-9]+)+$`
 
 func (w zoneWith) problems() []error {
 	if zoneName.MatchString(w.Zone) {

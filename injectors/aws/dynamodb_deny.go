@@ -2,7 +2,6 @@ package aws
 
 import (
 	"context"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,7 +10,7 @@ import (
 	"mishap/internal/cloud"
 )
 
-var tableName = regexp.MustCompile(`^[\w.-]{3,255}$`)
+const tableName pattern = `^[\w.-]{3,255}$`
 
 func dynamodbDeny() fault[denyWith] {
 	const noTable, noPolicy = "ResourceNotFoundException", "PolicyNotFoundException"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"time"
 
@@ -26,7 +25,7 @@ const (
 	groupTag   = "aws:autoscaling:groupName"
 )
 
-var instanceID = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
+const instanceID pattern = `^i-[0-9a-f]{8,17}$`
 
 func newEC2(c aws.Config) *ec2.Client { return ec2.NewFromConfig(c) }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -64,15 +63,15 @@ type about struct {
 	do, undo []allow  // permissions of this API, to inject and to revert; reading is of both
 	dryRuns  []string // the actions that check asks about by dry runs; IAM is asked about the rest
 
-	noun      string // "instance": in texts, in resource keys, and where undo has the id
-	kind      string // "ec2-instance": of the target
-	arn       string // "arn:{partition}:ec2:{region}:{account}:instance/{id}"
-	attribute string // what of it changes: "state"
-	normal    string // how it is when it can be taken: "running"
-	injecting string // how it must have become once it was asked for: "stopping"
-	id        *regexp.Regexp
-	idLike    string // an id, as an example
-	untold    bool   // its policies cannot tell targets by their tags
+	noun      string                                // "instance": in texts, in resource keys, and where undo has the id
+	kind      string                                // "ec2-instance": of the target
+	arn       string                                // "arn:{partition}:ec2:{region}:{account}:instance/{id}"
+	attribute string                                // what of it changes: "state"
+	normal    string                                // how it is when it can be taken: "running"
+	injecting string                                // how it must have become once it was asked for: "stopping"
+	id        interface{ MatchString(string) bool } // such as a [pattern]
+	idLike    string                                // an id, as an example
+	untold    bool                                  // its policies cannot tell targets by their tags
 }
 
 // thing is something that a fault may be put on.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,7 +19,7 @@ type roleDenyWith struct {
 	Resources []string `json:"resources,omitempty" jsonschema:"on what: ARNs, in which * is any text; default on all"`
 }
 
-var roleName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
+const roleName pattern = `^[\w+=,.@-]{1,64}$`
 
 func (w roleDenyWith) problems() []error {
 	all := notAmong(w.Actions, dataActions())

@@ -2,7 +2,6 @@ package aws
 
 import (
 	"context"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,7 +10,7 @@ import (
 	"mishap/internal/cloud"
 )
 
-var streamName = regexp.MustCompile(`^[\w.-]{1,128}$`)
+const streamName pattern = `^[\w.-]{1,128}$`
 
 func kinesisDeny() fault[denyWith] {
 	const notFound = "ResourceNotFoundException" // no stream, and no policy

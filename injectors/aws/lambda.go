@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,7 +20,7 @@ const (
 	leastUnreserved = 100                         // concurrent calls that Lambda leaves to functions without a reservation
 )
 
-var functionName = regexp.MustCompile(`^[\w-]{1,64}$`)
+const functionName pattern = `^[\w-]{1,64}$`
 
 func newLambda(c aws.Config) *lambda.Client { return lambda.NewFromConfig(c) }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,7 +17,7 @@ type routeWith struct {
 	Destination string `json:"destination" jsonschema:"destination of the route, as the table has it: a CIDR block such as 0.0.0.0/0, or a prefix list such as pl-0123456789abcdef0"`
 }
 
-var routeTableID = regexp.MustCompile(`^rtb-[0-9a-f]{8,17}$`)
+const routeTableID pattern = `^rtb-[0-9a-f]{8,17}$`
 
 func (w routeWith) problems() []error {
 	if prefix, err := netip.ParsePrefix(w.Destination); err == nil && prefix == prefix.Masked() || strings.HasPrefix(w.Destination, "pl-") {

@@ -2,7 +2,6 @@ package aws
 
 import (
 	"context"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,7 +9,7 @@ import (
 	"mishap/internal/cloud"
 )
 
-var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+const bucketName pattern = `^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`
 
 func s3Deny() fault[denyWith] {
 	const noBucket, noPolicy = "NoSuchBucket", "NoSuchBucketPolicy"

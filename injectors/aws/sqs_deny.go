@@ -2,7 +2,6 @@ package aws
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +13,7 @@ import (
 	"mishap/internal/cloud"
 )
 
-var queueName = regexp.MustCompile(`^[\w-]{1,80}(\.fifo)?$`)
+const queueName pattern = `^[\w-]{1,80}(\.fifo)?$`
 
 func sqsDeny() fault[denyWith] {
 	const policy = string(types.QueueAttributeNamePolicy)

@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"errors"
-	"regexp"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,7 +13,7 @@ import (
 	"mishap/internal/target"
 )
 
-var subnetID = regexp.MustCompile(`^subnet-[0-9a-f]{8,17}$`)
+const subnetID pattern = `^subnet-[0-9a-f]{8,17}$`
 
 func subnetIsolate() fault[target.NoParams] {
 	associating := append(actingOn("ec2:ReplaceNetworkAclAssociation", "network-acl"), acting("ec2:ReplaceNetworkAclAssociation"))

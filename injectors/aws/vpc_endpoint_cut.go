@@ -2,7 +2,6 @@ package aws
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 	"mishap/internal/target"
 )
 
-var endpointID = regexp.MustCompile(`^vpce-[0-9a-f]{8,17}$`)
+const endpointID pattern = `^vpce-[0-9a-f]{8,17}$`
 
 func vpcEndpointCut() fault[target.NoParams] {
 	modifying := append(actingOn("ec2:ModifyVpcEndpoint", "security-group"), acting("ec2:ModifyVpcEndpoint"), reading("ec2:DescribeVpcEndpoints", "ec2:DescribeSecurityGroups"))
