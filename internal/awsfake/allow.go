@@ -99,22 +99,25 @@ func (who identity) names() []string {
 // denied says that a call is, and which policy did it, as AWS does.
 func (k *call) denied(s Service, a action, record Call) error {
 	for _, n := range record.Needs {
-		why := k.why(k.who, s.policied, n)
-		if why == "" {
-			continue
+		if why := k.why(k.who, s.policied, n); why != "" {
+			return s.denial(k.who.arn, n, why)
 		}
-		message := fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", k.who.arn, n.Action, n.Resource, why)
-		switch s.prefix {
-		case "ec2":
-			return &Error{Status: http.StatusForbidden, Code: "UnauthorizedOperation", Message: "You are not authorized to perform this operation. " + message + ". Encoded authorization failure message: fake"}
-		case "autoscaling", "iam", "sts", "cloudformation", "s3":
-			return &Error{Status: http.StatusForbidden, Code: "AccessDenied", Message: message}
-		case "lambda":
-			return &Error{Status: http.StatusForbidden, Code: "AccessDeniedException", Message: message}
-		}
-		return &Error{Code: "AccessDeniedException", Message: message, Query: map[string]string{"sqs": "AccessDenied"}[s.prefix]}
 	}
 	return nil
+}
+
+// denial is how a service says that somebody lacks a permission, and why.
+func (s Service) denial(who string, n Need, why string) *Error {
+	message := fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", who, n.Action, n.Resource, why)
+	switch s.prefix {
+	case "ec2":
+		return &Error{Status: http.StatusForbidden, Code: "UnauthorizedOperation", Message: "You are not authorized to perform this operation. " + message + ". Encoded authorization failure message: fake"}
+	case "autoscaling", "iam", "sts", "cloudformation", "s3":
+		return &Error{Status: http.StatusForbidden, Code: "AccessDenied", Message: message}
+	case "lambda":
+		return &Error{Status: http.StatusForbidden, Code: "AccessDeniedException", Message: message}
+	}
+	return &Error{Code: "AccessDeniedException", Message: message, Query: map[string]string{"sqs": "AccessDenied"}[s.prefix]}
 }
 
 // why somebody lacks a permission, in AWS's words; empty if it is not lacking. The
