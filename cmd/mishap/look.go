@@ -84,7 +84,7 @@ reason. Or one run. It also works while a run goes on in another terminal.`,
 				}
 				book := a.LedgerOf(cmd.Context())
 				for _, r := range runs {
-					if err := report.JSONIn(c.out, r, book); err != nil {
+					if err := report.JSONIn(c.out, r, book, a.PageOf(cmd.Context(), r.ID)); err != nil {
 						return err
 					}
 				}
@@ -142,16 +142,27 @@ func (c *cli) reportRun(cmd *cobra.Command, a desk, which, format string) error 
 		if c.brief {
 			return report.Brief(c.out, run)
 		}
-		return report.Text(c.out, run)
+		if err := report.Text(c.out, run); err != nil || inFile {
+			return err
+		}
+		if page := a.PageOf(cmd.Context(), run.ID); page != "" {
+			_, err = fmt.Fprintf(c.out, "\nPage: %s\n", page)
+		}
+		return err
 	case "json":
 		if inFile {
 			return report.JSON(c.out, run)
 		}
-		return report.JSONIn(c.out, run, a.LedgerOf(cmd.Context()))
+		return report.JSONIn(c.out, run, a.LedgerOf(cmd.Context()), a.PageOf(cmd.Context(), run.ID))
 	case "markdown":
 		return report.Markdown(c.out, run)
 	case "junit":
-		return report.JUnit(c.out, []*mishap.Run{run})
+		return report.Suite{Runs: []*mishap.Run{run}, Page: func(id string) string {
+			if inFile {
+				return ""
+			}
+			return a.PageOf(cmd.Context(), id)
+		}}.JUnit(c.out)
 	case "html":
 		return html.Run(c.out, entries, versionString())
 	case "journal":

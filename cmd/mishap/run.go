@@ -66,6 +66,7 @@ keepers and exits 6.`,
 				return err
 			}
 			suite, err := c.runAll(cmd.Context(), a, asked(jobs, f), f)
+			suite.Page = func(run string) string { return a.PageOf(cmd.Context(), run) }
 			written := papers.write(suite, func(run string) ([]mishap.Entry, error) { return a.Journal(cmd.Context(), run) })
 			return errors.Join(err, written, conclude(c, suite))
 		},
@@ -161,7 +162,7 @@ func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job, f runFlags) (r
 		return none, nil
 	default:
 	}
-	return each(c, jobs, f, func(one job) (*mishap.Run, error) { return c.runOne(ctx, one.run, a.Where()) })
+	return each(c, jobs, f, func(one job) (*mishap.Run, error) { return c.runOne(ctx, one.run, a.Where(), a.PageOf) })
 }
 
 // runRemote asks a server for runs of experiments that it has in force, and
@@ -198,14 +199,16 @@ func (c *cli) runRemote(ctx context.Context, names []string, f runFlags) error {
 				}
 			}()
 			return r.Follow(ctx, id, o.Seen)
-		}, "")
+		}, "", r.PageOf)
 	})
+	suite.Page = func(run string) string { return r.PageOf(ctx, run) }
 	written := papers.write(suite, func(run string) ([]mishap.Entry, error) { return r.Journal(ctx, run) })
 	return errors.Join(err, written, conclude(c, suite)) // the first says whether anything may be in
 }
 
-// runOne follows one run to its end and prints its result.
-func (c *cli) runOne(ctx context.Context, one func(context.Context, engine.RunOptions) (*mishap.Run, error), where string) (*mishap.Run, error) {
+// runOne follows one run to its end and prints its result, with the ledger that it is in
+// and the address of its page.
+func (c *cli) runOne(ctx context.Context, one func(context.Context, engine.RunOptions) (*mishap.Run, error), where string, page func(ctx context.Context, run string) string) (*mishap.Run, error) {
 	view := c.runView()
 	ctx, stops, done := c.stoppable(ctx, "run", view)
 	run, err := one(ctx, engine.RunOptions{Seen: c.follow(view), Stops: stops})
@@ -217,7 +220,7 @@ func (c *cli) runOne(ctx context.Context, one func(context.Context, engine.RunOp
 		return nil, err
 	}
 	if c.json() {
-		return run, errors.Join(err, c.shown(run.ID, report.JSONIn(c.out, run, where)))
+		return run, errors.Join(err, c.shown(run.ID, report.JSONIn(c.out, run, where, page(context.WithoutCancel(ctx), run.ID))))
 	}
 	write := report.Brief
 	if c.full {

@@ -40,6 +40,7 @@ func (c *cli) withApp(cmd *cobra.Command, f func(*app.App) error) error {
 type desk interface {
 	Close()
 	LedgerOf(ctx context.Context) string
+	PageOf(ctx context.Context, run string) string
 	Leftovers(ctx context.Context) ([]string, error)
 	Journal(ctx context.Context, which string) ([]mishap.Entry, error)
 	Runs(ctx context.Context, limit int) ([]*mishap.Run, error)

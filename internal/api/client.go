@@ -32,12 +32,15 @@ type Client struct {
 	client *http.Client
 }
 
+// socketBase stands before paths that are asked for over a socket.
+const socketBase = "http://mishap"
+
 // NewClient makes one for a server's address: https://host:port, or the path of
 // a server's socket. The token is that of the environment.
 func NewClient(address string) (*Client, error) {
 	r := &Client{token: os.Getenv("MISHAP_TOKEN"), client: &http.Client{Timeout: time.Minute, CheckRedirect: sameServer}}
 	if strings.HasPrefix(address, "/") || strings.HasPrefix(address, ".") {
-		r.base = "http://mishap"
+		r.base = socketBase
 		r.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return socket.Dial(ctx, address)
 		}}
@@ -208,6 +211,20 @@ func (r *Client) LedgerOf(ctx context.Context) string {
 	var h HaltView
 	_ = r.ask(ctx, "GET", "/v1/halt", nil, &h)
 	return h.Ledger
+}
+
+// PageOf is the address of a run's page: that which the server says people reach it by,
+// else that which it is asked at.
+func (r *Client) PageOf(ctx context.Context, run string) string {
+	var who Who
+	err := r.ask(ctx, "GET", "/v1/me", nil, &who)
+	switch {
+	case err != nil: // an older server has no pages
+		return ""
+	case who.Pages == "" && r.base == socketBase:
+		return ""
+	}
+	return cmp.Or(who.Pages, r.base) + "/runs/" + url.PathEscape(run)
 }
 
 // reason is one, since the API wants it.

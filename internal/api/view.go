@@ -11,6 +11,8 @@ import (
 type Who struct {
 	Name string `json:"name" doc:"as the audit has it"`
 	Role string `json:"role" doc:"viewer, operator, approver or admin; each may do what those before may"`
+
+	Pages string `json:"pages,omitempty" doc:"address of the server's pages; absent if its settings do not say it"`
 }
 
 // Now is what goes on at a moment.

@@ -43,6 +43,7 @@ type Settings struct {
 	ServerLease  mishap.Duration // how long a server that is lost keeps its runs, with a ledger in PostgreSQL
 	Proxies      []Proxy
 	Listen       string            // address of the server's API; none: only its socket
+	PublicURL    string            // by which people reach the server's pages, for links to them; empty: none
 	Labels       map[string]string // of this server: it runs what needs no others
 	Server       Server
 
@@ -91,6 +92,7 @@ func settings(o Options) []setting {
 		{key: "proxies"},
 		{key: "otlp", env: "MISHAP_OTLP", def: "127.0.0.1:4318"},
 		{key: "listen", env: "MISHAP_LISTEN", def: "127.0.0.1:7676"},
+		{key: "publicURL", env: "MISHAP_PUBLIC_URL", def: ""},
 		{key: "sources"},
 		{key: "governor"},
 		{key: "allow"},
@@ -224,6 +226,20 @@ func parse(one setting, text string) any {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
+// isPublicURL reports an address that links may begin with: https, or http on this machine.
+func isPublicURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && u.Path == "" && u.RawQuery == "" && u.Fragment == "" && u.User == nil && (u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()))
+}
+
+// PageOf is the address of a run's page; empty if nobody said how people reach it.
+func (s *Settings) PageOf(run string) string {
+	if s.PublicURL == "" || run == "" {
+		return ""
+	}
+	return s.PublicURL + "/runs/" + url.PathEscape(run)
+}
+
 // fill checks the values and takes them over.
 func (s *Settings) fill(v *viper.Viper) (problems []error) {
 	if !s.fromFile("accounts") {
@@ -238,6 +254,9 @@ func (s *Settings) fill(v *viper.Viper) (problems []error) {
 	}
 	if s.Listen = v.GetString("listen"); s.Listen != "none" && !isAddress(s.Listen) {
 		problems = append(problems, s.wrong("listen", "%q is neither an address like host:port nor none", s.Listen))
+	}
+	if s.PublicURL = strings.TrimSuffix(v.GetString("publicURL"), "/"); s.PublicURL != "" && !isPublicURL(s.PublicURL) {
+		problems = append(problems, s.wrong("publicURL", "%q is not an address of a server like https://mishap.example, without a path", s.PublicURL))
 	}
 	if key, value, ok := strings.Cut(s.OptInTag, "="); !ok || key == "" || value == "" {
 		problems = append(problems, s.wrong("optInTag", "%q is not a tag; write it like mishap=allow", s.OptInTag))

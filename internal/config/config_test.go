@@ -38,7 +38,7 @@ func TestEachValueSaysWhereItCameFrom(t *testing.T) {
 	want := map[string]string{
 		"state": "flag --state", "accounts": "mishap.yaml:1", "regions": "environment MISHAP_REGIONS", "hosts": "default", "optInTag": "default", "otlp": "default",
 		"protected": "default", "longestRun": "default", "revertWithin": "default", "lease": "mishap.yaml:2", "proxies": "default",
-		"listen": "default", "ledger": "default", "serverLease": "default", "sources": "default", "governor": "default", "allow": "default", "notify": "default", "webhook": "default", "tokens": "default", "tls": "default", "keep": "default", "labels": "default", "vault": "default", "vaultKey": "default", "notices": "default", "oidc": "default",
+		"listen": "default", "publicURL": "default", "ledger": "default", "serverLease": "default", "sources": "default", "governor": "default", "allow": "default", "notify": "default", "webhook": "default", "tokens": "default", "tls": "default", "keep": "default", "labels": "default", "vault": "default", "vaultKey": "default", "notices": "default", "oidc": "default",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -207,5 +207,25 @@ func TestEverySettingOfAProxyCanBeWritten(t *testing.T) {
 	p := s.Proxies[0]
 	if !p.Edge || !p.Egress || p.TLS == nil || p.TLS.ClientCA == "" || p.UpstreamTLS == nil || p.UpstreamTLS.ServerName != "n" || p.ControlTLS.CA == "" || p.SNI["pay.example"] != "127.0.0.1:3" {
 		t.Errorf("%+v", p)
+	}
+}
+
+func TestLinksBeginWithTheAddressThatPeopleUse(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://mishap.example": "https://mishap.example/runs/a%2Fb", "https://mishap.example:8443/": "https://mishap.example:8443/runs/a%2Fb",
+		"http://127.0.0.1:7676": "http://127.0.0.1:7676/runs/a%2Fb", "": "",
+	} {
+		s, err := load(t, "publicURL: \""+text+"\"\n", nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.PageOf("a/b"); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	for _, text := range []string{"http://mishap.example", "mishap.example", "https://mishap.example/below", "https://a:b@mishap.example", "https://mishap.example?x", "javascript:alert(1)"} {
+		if _, err := load(t, "publicURL: \""+text+"\"\n", nil, nil); err == nil || !strings.Contains(err.Error(), "mishap.yaml:1: publicURL") {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"mishap"
 	"mishap/internal/config"
+	"mishap/internal/httpapi/apitest"
 	"mishap/internal/ledger"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/listener"
@@ -498,5 +499,24 @@ func TestARealProxyIsSeenAndObserved(t *testing.T) {
 	_, _, page = w.signedIn("viewer").get("/proxies")
 	if !strings.Contains(page, list[0].Listen) || strings.Contains(page, "Observe for") || strings.Contains(page, "Nothing is known") {
 		t.Errorf("a viewer sees %s", page)
+	}
+}
+
+func TestWhatMachinesReadOfARunLinksToItsPage(t *testing.T) {
+	w := busy(t)
+	w.settings.PublicURL = "https://mishap.example"
+	for path, want := range map[string]string{
+		"/v1/runs/0af1":                     `"url":"https://mishap.example/runs/0af1"`,
+		"/v1/runs/0af1/report?format=junit": `<property name="url" value="https://mishap.example/runs/0af1">`,
+		"/v1/me":                            `"pages":"https://mishap.example"`,
+	} {
+		r, err := http.NewRequest(http.MethodGet, w.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		apitest.Bearer("viewer")(r)
+		if status, _, text := w.person().got(http.DefaultClient.Do(r)); status != http.StatusOK || !strings.Contains(text, want) {
+			t.Errorf("%s: %d %s", path, status, text)
+		}
 	}
 }

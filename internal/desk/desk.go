@@ -77,3 +77,6 @@ func (d *Desk) LocalServer() (*api.Client, error) {
 
 // LedgerOf is [member.Member.Where], as a server answers it of its own.
 func (d *Desk) LedgerOf(context.Context) string { return d.member.Where() }
+
+// PageOf is the address of a run's page, if the settings say how people reach it.
+func (d *Desk) PageOf(_ context.Context, run string) string { return d.settings.PageOf(run) }

@@ -152,7 +152,9 @@ func (a *API) apiRun(ctx context.Context, in *ofRun) (*body[report.Summary], err
 	if err != nil {
 		return nil, err
 	}
-	return &body[report.Summary]{report.Summarize(run)}, nil
+	summary := report.Summarize(run)
+	summary.URL = a.settings.PageOf(run.ID)
+	return &body[report.Summary]{summary}, nil
 }
 
 func (a *API) apiJournal(ctx context.Context, in *ofRun) (*body[[]mishap.Entry], error) {
@@ -180,7 +182,7 @@ func (a *API) apiReport(ctx context.Context, in *struct {
 	var out bytes.Buffer
 	switch in.Format {
 	case "junit":
-		err = report.JUnit(&out, []*mishap.Run{run})
+		err = report.Suite{Runs: []*mishap.Run{run}, Page: a.settings.PageOf}.JUnit(&out)
 		return &document{"application/xml", out.Bytes()}, err
 	case "markdown":
 		err = report.Markdown(&out, run)

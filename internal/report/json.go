@@ -11,7 +11,7 @@ import (
 	"mishap/internal/report/words"
 )
 
-// Summary is a run as one JSON object. Its keys but the last are always
+// Summary is a run as one JSON object. Its keys but the last two are always
 // there, in this order; what does not exist is null.
 type Summary struct {
 	Run        string               `json:"run"`
@@ -37,6 +37,7 @@ type Summary struct {
 	Disturbed  []mishap.Disturbance `json:"disturbed"` // what others changed on things of the run, meanwhile
 	Safeguards []mishap.Check       `json:"safeguards"`
 	Notes      []string             `json:"notes"`
+	URL        string               `json:"url,omitempty"`    // of its page; absent if nobody said how people reach it
 	Ledger     string               `json:"ledger,omitempty"` // that it is in: a state directory, or the address of a database without its password; absent for a journal from a file
 }
 
@@ -139,12 +140,12 @@ func instant(t time.Time) *time.Time {
 }
 
 // JSON writes the run as one object on one line.
-func JSON(w io.Writer, r *mishap.Run) error { return JSONIn(w, r, "") }
+func JSON(w io.Writer, r *mishap.Run) error { return JSONIn(w, r, "", "") }
 
-// JSONIn is JSON with the ledger that the run is in.
-func JSONIn(w io.Writer, r *mishap.Run, ledger string) error {
+// JSONIn is JSON with the ledger that the run is in, and the address of its page.
+func JSONIn(w io.Writer, r *mishap.Run, ledger, page string) error {
 	s := Summarize(r)
-	s.Ledger = ledger
+	s.Ledger, s.URL = ledger, page
 	if err := encodeLine(w, s); err != nil {
 		return fmt.Errorf("write run %s as json: %w", r.ID, err)
 	}

@@ -51,9 +51,10 @@ type junitCDATA struct {
 // Suite is several runs, as whoever started them looks at them.
 type Suite struct {
 	Runs         []*mishap.Run
-	NotRun       []mishap.Experiment // that were to run too
-	Why          string              // they did not
-	AllowRefused bool                // a run that was refused is no failure
+	NotRun       []mishap.Experiment     // that were to run too
+	Why          string                  // they did not
+	AllowRefused bool                    // a run that was refused is no failure
+	Page         func(run string) string // the address of a run's page; nil: none has one
 }
 
 // Passes reports whether a run of the suite keeps it from failing.
@@ -80,6 +81,9 @@ func (s Suite) JUnit(w io.Writer) error {
 		total += took
 		c := newCase(r.Plan.Experiment, took)
 		c.Properties = properties(r)
+		if s.Page != nil && s.Page(r.ID) != "" {
+			c.Properties = append(c.Properties, junitProperty{"url", words.Clean(s.Page(r.ID))})
+		}
 		suite.count(&c, r, s.AllowRefused)
 		var text bytes.Buffer
 		if err := Text(&text, r); err != nil {

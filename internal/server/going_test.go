@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"mishap"
+	"mishap/internal/config"
+	"mishap/internal/notify"
 )
 
 func TestWhatGoesOnHereIsSeenAsItStandsUntilItIsOver(t *testing.T) {
@@ -30,5 +32,15 @@ func TestWhatGoesOnHereIsSeenAsItStandsUntilItIsOver(t *testing.T) {
 	ev.left("b")
 	if left := ev.now(); len(left) != 0 {
 		t.Errorf("over, and yet there: %+v", left)
+	}
+}
+
+func TestMessagesOfRunsLinkToTheirPages(t *testing.T) {
+	s := &shared{settings: &config.Settings{PublicURL: "https://mishap.example"}}
+	if got := s.linked(notify.Message{Run: "a1"}).Link; got != "https://mishap.example/runs/a1" {
+		t.Errorf("a message of a run links to %q", got)
+	}
+	if got := s.linked(notify.Message{}).Link; got != "" {
+		t.Errorf("a message of none links to %q", got)
 	}
 }

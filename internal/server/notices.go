@@ -50,6 +50,12 @@ func target(n config.Notify) (notify.Target, error) {
 	return t, t.Check()
 }
 
+// linked is a message with the address of its run's page.
+func (s *shared) linked(m notify.Message) notify.Message {
+	m.Link = s.settings.PageOf(m.Run)
+	return m
+}
+
 func (n *notices) closeNotifier() error {
 	const most = 10 * time.Second
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(n.life), most)

@@ -83,7 +83,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 
 // assemble hands each part what it works with.
 func assemble(s *shared, o Options, notifier *notify.Notifier) *Server {
-	s.metrics, s.notify = newMetrics(s.book, s.log, notifier.Stats), notifier.Tell
+	s.metrics, s.notify = newMetrics(s.book, s.log, notifier.Stats), func(m notify.Message) { notifier.Tell(s.linked(m)) }
 	ev, d := newEvents(s), newDesired(s, o.Sources)
 	approvals := &approvals{shared: s, desired: d}
 	launcher := newLauncher(s, d, approvals, ev)
