@@ -318,6 +318,20 @@ func groupQuestions() []question {
 			_, g = group(s)
 			return code(err, there, *g.DesiredCapacity, g.Instances[0].LifecycleState)
 		}},
+		{"other subnets", func(s side) string {
+			client, _ := group(s)
+			subnets, err := s.ec2.DescribeSubnets(s, &ec2.DescribeSubnetsInput{Filters: []types.Filter{{Name: aws.String("vpc-id"), Values: []string{*s.vpc()}}}})
+			if err != nil {
+				return code(err)
+			}
+			ids, zones := []string{}, map[string]bool{}
+			for _, one := range subnets.Subnets[:2] {
+				ids, zones[*one.AvailabilityZone] = append(ids, *one.SubnetId), true
+			}
+			_, err = client.UpdateAutoScalingGroup(s, &autoscaling.UpdateAutoScalingGroupInput{AutoScalingGroupName: name, VPCZoneIdentifier: aws.String(strings.Join(ids, ","))})
+			_, g := group(s)
+			return code(err, *g.VPCZoneIdentifier == strings.Join(ids, ","), len(g.AvailabilityZones) == len(zones), zones[g.AvailabilityZones[0]])
+		}},
 	}
 }
 

@@ -76,7 +76,7 @@ func (b Bucket) call(ctx context.Context, operation, method, body string) (strin
 			return "", fmt.Errorf("prepare %s: %w", operation, err)
 		}
 	}
-	client := smithyhttp.NewClientHandler(cmp.Or[smithyhttp.ClientDo](b.Config.HTTPClient, http.DefaultClient))
+	client := smithyhttp.NewClientHandlerWithOptions(cmp.Or[smithyhttp.ClientDo](b.Config.HTTPClient, http.DefaultClient))
 	out, _, err := middleware.DecorateHandler(client, stack).Handle(middleware.ClearStackValues(ctx), b)
 	if err != nil {
 		return "", &smithy.OperationError{ServiceID: s3Service, OperationName: operation, Err: err}
