@@ -136,3 +136,16 @@ func TestAGroupWhoseSubnetsAreOthersThanPlannedIsLeftAlone(t *testing.T) {
 		one.same(one.cloud.Snapshot(), before)
 	})
 }
+
+// TestWhereNothingFitsItIsSaidHowThoseAreThatWouldOtherwise: a few of them.
+func TestWhereNothingFitsItIsSaidHowThoseAreThatWouldOtherwise(t *testing.T) {
+	c := awsfake.New(awsfake.Settings{})
+	for _, name := range []string{"shop", "pay", "refund", "cart"} {
+		c.AddGroup(c.Enter(here), name, 0, 0, 1, map[string]string{"Role": "payments"})
+	}
+	f := fault("asg-zone-loss", `{"tags": {"Role": "payments"}}`, raw(`{"zone": "eu-west-1d"}`))
+	_, _, err := prepared(t, fakeDeps(c), f)
+	if want := `fits the targets of "fault": group cart is not in eu-west-1d, group pay is not in eu-west-1d, group refund is not in eu-west-1d and 1 more`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v; want %q", err, want)
+	}
+}

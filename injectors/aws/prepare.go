@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"mishap"
@@ -25,19 +26,20 @@ func (i *injector[With]) Prepare(ctx context.Context, req mishap.Request) ([]mis
 		return nil, err
 	}
 	var matched []located
+	var others []string
 	for _, m := range meant {
 		if m.targets, err = i.grouped(ctx, m.place.Config, m.targets); err != nil {
 			return nil, err
 		}
-		found, err := i.matched(ctx, m)
+		found, not, err := i.matched(ctx, m)
 		if err != nil {
 			return nil, err
 		}
-		matched = append(matched, found...)
+		matched, others = append(matched, found...), append(others, not...)
 	}
 	slices.SortFunc(matched, func(a, b located) int { return cmp.Compare(a.arn, b.arn) })
 	if len(matched) == 0 {
-		return nil, target.None("no %s %s in %s fits the targets of %q", i.normal, i.noun, where(meant), req.Fault.Name)
+		return nil, target.None("no %s %s in %s fits the targets of %q%s", i.normal, i.noun, where(meant), req.Fault.Name, butThere(others))
 	}
 	picked, err := i.choose(req, matched)
 	if err != nil {
@@ -93,25 +95,45 @@ func where(meant []meaning) (text string) {
 	return text
 }
 
-// matched lists what fits exactly in one place.
-func (i *injector[With]) matched(ctx context.Context, m meaning) (out []located, err error) {
+// matched lists what fits exactly in one place, and says how the others are that
+// would, if they were normal.
+func (i *injector[With]) matched(ctx context.Context, m meaning) (out []located, not []string, err error) {
 	found, err := i.find(ctx, m.place.Config, m.targets, i.with)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := m.targets.unknown(found); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, one := range found {
-		if one.now.status == normal && m.targets.fits(one) {
-			if one.owner = cmp.Or(one.owner, m.place.Account); one.owner != m.place.Account {
-				one.unfit = i.shared(one)
-			}
-			one.arn = cmp.Or(one.arn, fill(i.arn, one.owner, m.place.Region, one.id))
-			out = append(out, located{one, m.place})
+		if !m.targets.fits(one) {
+			continue
 		}
+		if one.now.status != normal {
+			not = append(not, fmt.Sprintf("%s %s is %s", i.noun, one.id, one.now.word))
+			continue
+		}
+		if one.owner = cmp.Or(one.owner, m.place.Account); one.owner != m.place.Account {
+			one.unfit = i.shared(one)
+		}
+		one.arn = cmp.Or(one.arn, fill(i.arn, one.owner, m.place.Region, one.id))
+		out = append(out, located{one, m.place})
 	}
-	return out, nil
+	return out, not, nil
+}
+
+// butThere says how some are that would fit otherwise.
+func butThere(others []string) string {
+	const most = 3
+	if len(others) == 0 {
+		return ""
+	}
+	slices.Sort(others)
+	text := ": " + strings.Join(others[:min(len(others), most)], ", ")
+	if more := len(others) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // shared says that what another account owns can be changed there alone.

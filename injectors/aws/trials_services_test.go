@@ -33,9 +33,13 @@ func serviceTrials() map[string]tried {
 		},
 		"s3-deny": {
 			put: func(c *awsfake.Cloud, at awsfake.Place) (targets, with string) {
-				c.AddBucket(at, "pay", "", map[string]string{"Role": "payments"})
-				c.AddBucket(at, "refund.eu", theirPolicy, map[string]string{"Role": "payments"})
-				c.AddBucket(at, "checkout", "", map[string]string{"Role": "checkout"})
+				elsewhere := "" // names of buckets are nobody else's
+				if at.Region != here.Region {
+					elsewhere = "." + at.Region
+				}
+				c.AddBucket(at, "pay"+elsewhere, "", map[string]string{"Role": "payments"})
+				c.AddBucket(at, "refund.eu"+elsewhere, theirPolicy, map[string]string{"Role": "payments"})
+				c.AddBucket(at, "checkout"+elsewhere, "", map[string]string{"Role": "checkout"})
 				return `{"tags": {"Role": "payments"}}`, ""
 			},
 			others: eachTarget(awsfake.Bucket, policyIs(othersPolicy)),
@@ -98,7 +102,7 @@ func serviceTrials() map[string]tried {
 				c.AddGroup(at, "shop", 0, 2, 4, map[string]string{"Role": "payments"}, groupSubnets(c, at, 0, 1, 2))
 				c.AddGroup(at, "refund", 1, 1, 2, map[string]string{"Role": "payments"}, groupSubnets(c, at, 0, 1)) // is not in that zone
 				c.AddGroup(at, "checkout", 1, 1, 2, map[string]string{"Role": "checkout"})
-				return `{"tags": {"Role": "payments"}}`, `{"zone": "eu-west-1c"}`
+				return `{"tags": {"Role": "payments"}}`, fmt.Sprintf(`{"zone": %q}`, at.Region+"c")
 			},
 			others: func(c *awsfake.Cloud, at awsfake.Place) { // add one
 				for _, group := range []string{"pay", "shop"} {
@@ -185,11 +189,17 @@ func where(k awsfake.Kind, at awsfake.Place) awsfake.Place {
 	return at
 }
 
+// meant reports whether something is a target, of that region if it has one.
+func meant(d awsfake.Doc, at awsfake.Place) bool {
+	region := d.Str("BucketRegion")
+	return d.Map("_tags")["Role"] == "payments" && (region == "" || region == at.Region)
+}
+
 // eachTarget changes what is meant.
 func eachTarget(k awsfake.Kind, change func(awsfake.Doc)) func(*awsfake.Cloud, awsfake.Place) {
 	return func(c *awsfake.Cloud, at awsfake.Place) {
 		for _, d := range c.All(where(k, at), k) {
-			if d.Map("_tags")["Role"] == "payments" {
+			if meant(d, at) {
 				c.Edit(where(k, at), k, d.Str("_id"), change)
 			}
 		}
@@ -200,7 +210,7 @@ func eachTarget(k awsfake.Kind, change func(awsfake.Doc)) func(*awsfake.Cloud, a
 func removeEach(k awsfake.Kind) func(*awsfake.Cloud, awsfake.Place) {
 	return func(c *awsfake.Cloud, at awsfake.Place) {
 		for _, d := range c.All(where(k, at), k) {
-			if d.Map("_tags")["Role"] == "payments" {
+			if meant(d, at) {
 				c.Drop(where(k, at), k, d.Str("_id"))
 			}
 		}

@@ -108,7 +108,7 @@ func TestABucketsCallsAreRepeatedAndExplainedAsThoseOfClientsAre(t *testing.T) {
 		change     func(*awsfake.Cloud, *cloud.Bucket)
 		text, hint string
 	}{
-		"of another account": {func(_ *awsfake.Cloud, b *cloud.Bucket) { b.Account = "222222222222" }, "s3:GetBucketPolicy in 111111111111 eu-west-1: AccessDenied: Access Denied", "if no policy allows s3:GetBucketPolicy"},
+		"of another account": {func(_ *awsfake.Cloud, b *cloud.Bucket) { b.Account = "222222222222" }, "s3:GetBucketPolicy in 111111111111 eu-west-1: AccessDenied: Access Denied", "the bucket must belong to account 111111111111; if no policy allows s3:GetBucketPolicy"},
 		"in another region":  {func(_ *awsfake.Cloud, b *cloud.Bucket) { b.Config.Region = "us-east-1" }, "PermanentRedirect: ", "the bucket is in another region"},
 		"unknown":            {func(_ *awsfake.Cloud, b *cloud.Bucket) { b.Name = "none" }, "NoSuchBucket: The specified bucket does not exist", ""},
 		"Block Public Access": {func(c *awsfake.Cloud, _ *cloud.Bucket) {

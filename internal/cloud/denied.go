@@ -54,6 +54,8 @@ func (c call) hint(err error) string {
 	switch {
 	case denied(code) && strings.Contains(said(err), "BlockPublicPolicy"):
 		return "Block Public Access takes no policy that makes a bucket public, also none that has done so before: take out of the policy what does"
+	case denied(code) && c.service == s3Service && !policy.MatchString(said(err)):
+		return "the bucket must belong to account " + c.account + "; " + deniedHint(c.permission(), said(err))
 	case denied(code):
 		return deniedHint(c.permission(), said(err))
 	case expired(code):
