@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -69,12 +68,7 @@ func (s cloudStage) killed(n int) {
 		}
 		return len(s.cloud.stopped(s.t)) == n
 	})
-	for _, pid := range s.keepers() {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-	_ = run.Process.Kill()
-	_ = run.Wait()
-	await(s.t, "the keeper is dead", func() bool { return len(s.keepers()) == 0 })
+	s.dead(run)
 }
 
 // claimOf is the parameter that claims an instance, and what it says the thing is.

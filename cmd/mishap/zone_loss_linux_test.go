@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"mishap/internal/awsfake"
@@ -192,12 +191,7 @@ func (w *walk) dies() {
 	w.t.Helper()
 	run := w.mishap("run", "zone-loss.yaml").begin()
 	await(w.t, "the zone is lost", func() bool { return w.lost() })
-	for _, pid := range w.keepers() {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-	_ = run.Process.Kill()
-	_ = run.Wait()
-	await(w.t, "the keeper is dead", func() bool { return len(w.keepers()) == 0 })
+	w.dead(run)
 	if err := os.RemoveAll(filepath.Join(w.dir, "state")); err != nil {
 		w.t.Fatal(err)
 	}
