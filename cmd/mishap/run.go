@@ -211,7 +211,7 @@ func (c *cli) runRemote(ctx context.Context, names []string, f runFlags) error {
 func (c *cli) runOne(ctx context.Context, one func(context.Context, engine.RunOptions) (*mishap.Run, error), where string, page func(ctx context.Context, run string) string) (*mishap.Run, error) {
 	view := c.runView()
 	ctx, stops, done := c.stoppable(ctx, "run", view)
-	run, err := one(ctx, engine.RunOptions{Seen: c.follow(view), Stops: stops})
+	run, err := one(ctx, engine.RunOptions{Seen: c.follow(view), Stops: stops, Trigger: &mishap.Trigger{Kind: mishap.TriggerHand, By: whoami()}})
 	waited := c.printing(run)
 	defer waited()
 	done()

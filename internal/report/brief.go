@@ -175,12 +175,12 @@ func briefFaults(p *page, r *mishap.Run, most int) {
 			p.field("", "and %d more faults", len(names)-i)
 			break
 		}
-		p.field(words.Once(i, "affected"), "%s", affected(r, name))
+		p.field(words.Once(i, "affected"), "%s", Affected(r, name))
 	}
 }
 
-// affected says what one fault affected, and for how long.
-func affected(r *mishap.Run, fault string) string {
+// Affected says what one fault affected, and for how long.
+func Affected(r *mishap.Run, fault string) string {
 	in, out, count := Span(r, fault)
 	var first *mishap.RunInjection
 	all, seen := mishap.Traffic{}, false

@@ -22,7 +22,7 @@ func Markdown(w io.Writer, r *mishap.Run) error {
 	m.arms(r)
 	for _, name := range faultNames(r) {
 		if name != mishap.ArmsFault {
-			m.line("- affected: %s", affected(r, name))
+			m.line("- affected: %s", Affected(r, name))
 		}
 	}
 	m.line("- reverted: %s", revertedBriefly(r))

@@ -70,12 +70,14 @@ func about(p *page, r *mishap.Run) {
 	}
 }
 
-// BegunBy says what began a run, unless somebody did by hand.
+// BegunBy says what or who began a run; empty if nobody known did by hand.
 func BegunBy(r *mishap.Run) string {
 	switch t := r.Trigger; {
 	case t.Tick != nil && r.Plan.Experiment.Schedule != nil:
 		s := *r.Plan.Experiment.Schedule
 		return fmt.Sprintf("schedule %s; due %s", Rhythm(s), Moment(t.Tick.Due, s))
+	case t.Kind == mishap.TriggerHand && t.By != "":
+		return t.By + ", by hand"
 	case t.Kind == mishap.TriggerAPI:
 		return "the API, asked by " + words.OrElse(t.By, "nobody known")
 	}
@@ -175,7 +177,7 @@ func felt(t *mishap.Traffic) []string {
 	}
 	texts := []string{"affected " + FeltBy(t)}
 	if t.Requested > 0 {
-		texts = append(texts, fmt.Sprintf("delay asked for %s; delivered p50 %s, p99 %s, at most %s", t.Requested, words.Took(t.P50.Std()), words.Took(t.P99.Std()), words.Took(t.Max.Std())))
+		texts = append(texts, fmt.Sprintf("delay asked for %s; delivered p50 %s, p99 %s, at most %s", t.Requested, words.Quick(t.P50.Std()), words.Quick(t.P99.Std()), words.Quick(t.Max.Std())))
 	}
 	return texts
 }

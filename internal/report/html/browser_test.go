@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -195,6 +196,43 @@ const unreadable = `(() => {
 	}
 	return [...bad].slice(0, 5).join('; ');
 })()`
+
+// below lists what decides and is not on the first screen.
+const below = `(() => {
+	const bad = [];
+	for (const of of ['h1', '.badge', '.means', '.forest', '.beside table']) {
+		const e = document.querySelector(of);
+		if (e && e.getBoundingClientRect().bottom > 800) bad.push(of + ' ends at ' + Math.round(e.getBoundingClientRect().bottom));
+	}
+	return bad.join('; ');
+})()`
+
+// mostSheets is how many sheets of paper a run takes.
+const mostSheets = 3
+
+func TestWhatDecidesIsOnTheFirstScreenAndAllOfItOnThreeSheets(t *testing.T) {
+	b := openBrowser(t)
+	pages := map[string]string{"held": page(t, reporttest.EveryStory(t)["held"]), "harmed": page(t, reporttest.EveryStory(t)["harmed"])}
+	for name, j := range reporttest.JudgedRuns() {
+		pages["rows-"+name] = page(t, j.Journal(t))
+	}
+	dir := t.TempDir()
+	for name, text := range pages {
+		path := filepath.Join(dir, name+".html")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		b.visit(path, 1280, "light")
+		if bad := b.evaluate(below); bad != "" {
+			t.Errorf("%s: not on the first screen: %s", name, bad)
+		}
+		var pdf struct{ Data []byte }
+		b.ask("Page.printToPDF", map[string]any{"preferCSSPageSize": true}, &pdf)
+		if n := len(regexp.MustCompile(`/Type\s*/Page[^s]`).FindAll(pdf.Data, -1)); n < 1 || n > mostSheets {
+			t.Errorf("%s: %d sheets of paper", name, n)
+		}
+	}
+}
 
 func TestPageInABrowserOverflowsNowhereCanBeReadAndAsksForNothing(t *testing.T) {
 	b := openBrowser(t)

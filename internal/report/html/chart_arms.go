@@ -109,7 +109,7 @@ func (f *film) over(id, title, says string, bins []bin, format func(float64) str
 func (f *film) armCharts() []plot.Chart {
 	bins := f.bins()
 	a := report.Compared(f.run)
-	if len(bins) == 0 || a == nil {
+	if len(bins) < 2 || a == nil { // one point is in the table
 		return nil
 	}
 	var all []plot.Chart
@@ -137,6 +137,6 @@ func quickSeconds(v float64) string {
 	if v == 0 {
 		return "0"
 	}
-	text := words.Quick(time.Duration(v * float64(time.Second)))
+	text := words.Quick(time.Duration(math.Round(v * float64(time.Second))))
 	return strings.Replace(strings.Replace(text, ".00s", "s", 1), ".0s", "s", 1)
 }

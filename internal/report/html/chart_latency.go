@@ -80,6 +80,20 @@ func (h histogram) within(share float64) string {
 	return failed
 }
 
+// span is the bin that a share of the requests lies in: more is not known of it.
+func (h histogram) span(share float64) string {
+	text := h.within(share)
+	for i, bound := range h.bounds {
+		if text != failed && quickSeconds(bound) == text && i > 0 {
+			return quickSeconds(h.bounds[i-1]) + " to " + text
+		}
+	}
+	if text != failed {
+		return "up to " + text
+	}
+	return text
+}
+
 // spoken is how fast requests succeeded, in words.
 func (h histogram) spoken(where string) string {
 	half, most := h.within(.5), h.within(.99)
@@ -151,7 +165,7 @@ func (f *film) quantileRows() []quantileRow {
 		share float64
 		name  string
 	}{{.5, "half of all (p50)"}, {.9, "9 of 10 (p90)"}, {.99, "99 of 100 (p99)"}, {.999, "999 of 1000 (p99.9)"}} {
-		rows = append(rows, quantileRow{q.name, control.within(q.share), experiment.within(q.share)})
+		rows = append(rows, quantileRow{q.name, control.span(q.share), experiment.span(q.share)})
 	}
 	return rows
 }
@@ -174,7 +188,7 @@ func (f *film) delayCharts() []plot.Chart {
 				last = t
 			}
 		}
-		if last != nil {
+		if last != nil && half.Points[0].X < half.Points[len(half.Points)-1].X { // one moment is said with its fault
 			half.Dots, tail.Dots = len(half.Points) < fewBins, len(half.Points) < fewBins
 			half.Name, half.Class, tail.Name, tail.Class = "half of the traffic got at most (p50)", "half", "99 of 100 got at most (p99)", "tail"
 			all = append(all, f.delayChart(fmt.Sprintf("delay-%d", i), in, last, half, tail))

@@ -89,7 +89,7 @@ func (f *film) recoveryChart() []plot.Strips {
 	since := f.at(r.RevertedAt)
 	end := math.Max(0.01, f.at(f.last)-since)
 	c := plot.Strips{
-		ID: "recovery", Title: "How the system came back after the fault was out", Says: "Nobody saw it come back.",
+		ID: "recovery", Title: "How the system came back after the fault was reverted", Says: "Nobody saw it come back.",
 		X: timeAxis("time since the verified revert", 0, end), Keys: markKeys(), Strips: f.strips(since, mishap.After),
 	}
 	if rec := r.Recovered; rec != nil {

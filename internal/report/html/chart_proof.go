@@ -77,8 +77,11 @@ func (f *film) differenceCharts() []plot.Chart {
 	}
 	var all []plot.Chart
 	for i, m := range report.ArmsOf(f.run, looks[len(looks)-1]).Metrics {
-		if m.Gap() != nil {
-			all = append(all, f.differenceChart(fmt.Sprintf("difference-%d", i), m, looks))
+		if m.Gap() == nil {
+			continue
+		}
+		if c := f.differenceChart(fmt.Sprintf("difference-%d", i), m, looks); len(c.Lines[0].Points) > 1 { // one is said in words
+			all = append(all, c)
 		}
 	}
 	return all
@@ -111,10 +114,6 @@ func (f *film) differenceChart(id string, m report.Metric, looks []*mishap.Compa
 		X:     timeAxis(f.axisName(), 0, room*f.end(looks[len(looks)-1])),
 		Y:     plot.Axis{Min: low, Max: high, Ticks: plot.Ticks(low, high, 5), Format: func(v float64) string { return signed(v) + unit }},
 		Rules: []plot.Rule{{Name: "no difference", Class: "none", At: 0}}, Bands: []plot.Band{band}, Lines: []plot.Line{line},
-	}
-	if len(gaps) == 1 { // which is neither a line nor a band
-		c.Lines[0].Dots = true
-		c.Bands, c.Bars = nil, c.Bands
 	}
 	if !math.IsNaN(margin) {
 		c.Rules = append(c.Rules, plot.Rule{Name: "margin " + m.Margin(), Class: "limit", At: margin})

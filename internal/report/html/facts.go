@@ -12,17 +12,21 @@ import (
 
 // facts are what stands below the claim.
 func (f *film) facts() []fact {
-	r, e := f.run, f.run.Plan.Experiment
-	all := []fact{{"Experiment", words.Joined(", owned by ", e.Name, e.Owner)}, {"Run", r.ID}, {"Began", words.Moment(r.PlannedAt)}}
-	if !r.EndedAt.IsZero() {
-		all = append(all, fact{"Took", words.Took(words.Between(r.PlannedAt, r.EndedAt))})
-	}
+	r := f.run
+	var all []fact
 	if a := report.Compared(r); a != nil && a.Intervals != nil {
 		all = append(all, intervalFacts(a)...)
 	} else if a != nil && a.Phase == mishap.InHold {
 		all = append(all, fact{"Extra failed requests", a.Failures()}, fact{"Proof of harm", words.Proof(a.Harm)})
 		if a.Guarded {
 			all = append(all, fact{"Proof of no harm", words.Proof(a.Clear)})
+		}
+	}
+	if r.Plan.Experiment.Compare == nil {
+		for _, e := range r.Plan.Experiment.Faults {
+			if in, _, n := report.Span(r, e.Name); n > 0 && !in.IsZero() {
+				all = append(all, fact{"Affected by", report.Affected(r, e.Name)})
+			}
 		}
 	}
 	if rec := r.Recovered; rec != nil && rec.In {
@@ -32,6 +36,16 @@ func (f *film) facts() []fact {
 		all = append(all, fact{"Estimated cost", words.Joined(" ", words.Money(cost.Amount), cost.Currency)})
 	}
 	return all
+}
+
+// identity says which run this is, and who began it.
+func identity(r *mishap.Run) string {
+	e := r.Plan.Experiment
+	text := words.Joined(", owned by ", e.Name, e.Owner) + " · run " + r.ID + " · began " + words.Moment(r.PlannedAt)
+	if !r.EndedAt.IsZero() {
+		text += ", took " + words.Took(words.Between(r.PlannedAt, r.EndedAt))
+	}
+	return text + " · begun by " + words.OrElse(report.BegunBy(r), "a person, by hand")
 }
 
 // summary tells the run in a few sentences.
@@ -64,21 +78,21 @@ func (f *film) summary() []string {
 	return said
 }
 
-// whatWasDone names the faults and how long they were in.
+// whatWasDone names the faults and how long they were in force.
 func (f *film) whatWasDone() string {
 	var parts []string
 	for _, in := range f.run.Injections {
 		if in.Fault == mishap.ArmsFault || in.InjectedAt.IsZero() {
 			continue
 		}
-		text := fmt.Sprintf("%q (%s) was put into %s", in.Fault, in.Injector, in.Target.Label())
+		text := fmt.Sprintf("%q (%s) was injected into %s", in.Fault, in.Injector, in.Target.Label())
 		if !in.SettledAt.IsZero() {
 			text += " for " + words.Took(words.Between(in.InjectedAt, in.SettledAt))
 		}
 		parts = append(parts, text)
 	}
 	if parts == nil {
-		return "No fault was put in."
+		return "No fault was injected."
 	}
 	text := words.Sentence(strings.Join(parts, "; "))
 	if c := f.run.Plan.Experiment.Compare; c != nil && c.Arms.From == mishap.ArmsFromRequests {
@@ -105,7 +119,7 @@ func (f *film) worstProbe() string {
 	if parts == nil {
 		return ""
 	}
-	return words.Joined(" ", "While the fault was in: "+strings.Join(parts, "; ")+".", f.firstUnmet())
+	return words.Joined(" ", "While the fault was in force: "+strings.Join(parts, "; ")+".", f.firstUnmet())
 }
 
 // firstUnmet is what was seen where the run first deviated.
@@ -132,7 +146,7 @@ func (f *film) sections() []section {
 			all = append(all, section{id, title, intro, pictures})
 		}
 	}
-	add("arms", "Both arms over time", "The shaded stretch is when the fault was in. Requests that were not over at the last look are not counted.", drawn(f.armCharts()))
+	add("arms", "Both arms over time", "The shaded stretch is when the fault was in force. Requests that were not over at the last look are not counted.", drawn(f.armCharts()))
 	add("intervals", "How the intervals closed in", "", drawn(f.rowCharts()))
 	add("difference", "How much worse it was", "", drawn(f.differenceCharts()))
 	add("proof", "Evidence", "", drawn(f.proofChart()))
@@ -183,7 +197,7 @@ func limits(plan mishap.Plan) []fact {
 	if e.BlastRadius.Share > 0 {
 		radius += ", " + e.BlastRadius.Share.String() + " of what matches"
 	}
-	all := []fact{{"Blast radius", radius}, {"Faults in, at most", words.Took(plan.Longest())}, {"Must recover within", e.Recovery.Within.String()}}
+	all := []fact{{"Blast radius", radius}, {"Faults in force, at most", words.Took(plan.Longest())}, {"Must recover within", e.Recovery.Within.String()}}
 	if c := e.Compare; c != nil {
 		all = append(all, fact{"Healthy runs that are stopped", "at most " + words.Short(100*c.Alpha) + " of 100"}, fact{"Watched before the fault", c.Baseline.String()})
 		if c.AtLeast > 0 {

@@ -95,9 +95,9 @@ func (f *film) faultAreas() []plot.Area {
 		if in.Fault == mishap.ArmsFault || in.InjectedAt.IsZero() {
 			continue
 		}
-		a := plot.Area{Name: "fault in", From: f.at(in.InjectedAt), To: f.at(f.last)}
+		a := plot.Area{Name: "fault in force", From: f.at(in.InjectedAt), To: f.at(f.last)}
 		if names > 1 {
-			a.Name = in.Fault + " is injected"
+			a.Name = in.Fault + " is in force"
 		}
 		if !in.SettledAt.IsZero() {
 			a.To = f.at(in.SettledAt)

@@ -88,6 +88,9 @@ func journalLink(entries []mishap.Entry) (template.URL, error) {
 // pageView is a run as the page shows it.
 type pageView struct {
 	Run, Title, Claim, Reason string
+	Identity                  string
+	Contents                  []place
+	Probes                    []probeView
 	Badge                     badge
 	StillIn                   []string
 	HowToEnd                  string
@@ -117,6 +120,14 @@ type fact struct{ Name, Text string }
 
 type armView struct{ Class, Name, Requests, Succeeded, P50, P99 string }
 
+// place is one of the page that is named at its top.
+type place struct{ ID, Title string }
+
+type probeView struct {
+	Name, Allowed       string
+	Met, Unmet, Unknown int
+}
+
 type faultView struct {
 	Name, What string
 	Texts      []string
@@ -143,7 +154,7 @@ func badgeOf(r *mishap.Run) badge {
 	case r.State == mishap.Refused:
 		return badge{"inconclusive", "–", "Refused", "The experiment did not start; it touched nothing."}
 	case r.State == mishap.Stranded:
-		return badge{"deviated", "!", "Stranded", "A fault may still be in, and a person must act."}
+		return badge{"deviated", "!", "Stranded", "A fault may still be in force, and a person must act."}
 	}
 	return badge{"inconclusive", "…", words.Sentence(string(r.State))[:len(r.State)], "The run is not over, so there is no verdict yet."}
 }
@@ -153,7 +164,7 @@ func (f *film) view() pageView {
 	r, e := f.run, f.run.Plan.Experiment
 	_, reason := mishap.Judge(r)
 	v := pageView{
-		Run: r.ID, Title: e.Name, Claim: e.Claim, Reason: words.Sentence(reason), Badge: badgeOf(r), Facts: f.facts(), Summary: f.summary(),
+		Run: r.ID, Title: e.Name, Claim: e.Claim, Reason: words.Sentence(reason), Badge: badgeOf(r), Identity: identity(r), Facts: f.facts(), Summary: f.summary(),
 		Sections: f.sections(), Quantiles: f.quantileRows(), Callers: f.callers(), Entries: f.entries,
 		Provenance: provenance(r), Limits: limits(r.Plan), Digest: r.Plan.Digest, Notes: slices.Concat(r.Plan.Notes, r.Notes),
 	}
@@ -163,9 +174,13 @@ func (f *film) view() pageView {
 	}
 	if a := report.Compared(r); a != nil {
 		for i, one := range []report.Arm{a.Control, a.Experiment} {
-			v.Arms = append(v.Arms, armView{[]string{"control", "experiment"}[i], one.Name, fmt.Sprint(one.Requests), one.Succeeded(), words.Quick(one.P50), words.Quick(one.P99)})
+			v.Arms = append(v.Arms, armView{[]string{"control", "experiment"}[i], one.Name, mishap.Thousands(one.Requests), one.Succeeded(), words.Quick(one.P50), words.Quick(one.P99)})
 		}
 		v.Doubts, v.Forest = a.Doubts, Forest("forest", a.Intervals)
+	} else if !r.InjectedAt.IsZero() {
+		for _, w := range r.Watches {
+			v.Probes = append(v.Probes, probeView{w.Spec.Name, w.Spec.Allow.String(), w.Met, w.Unmet, w.Unknown})
+		}
 	}
 	for _, in := range r.Injections {
 		v.Faults = append(v.Faults, faultView{in.Fault, in.Injector + " on " + in.Target.Label(), report.History(in)})
@@ -185,7 +200,23 @@ func (f *film) view() pageView {
 		v.Reasons = v.Reasons || r.Checks[name].Reason != ""
 	}
 	v.Plan = pretty(e)
+	v.Contents = contents(v)
 	return v
+}
+
+// contents are what the page has below its first screen.
+func contents(v pageView) []place {
+	all := []place{{"short", "In short"}}
+	for _, s := range v.Sections {
+		all = append(all, place{s.ID + "-section", s.Title})
+	}
+	if v.Callers != nil {
+		all = append(all, place{"callers", "How the callers behaved"})
+	}
+	if v.Faults != nil {
+		all = append(all, place{"faults", "Faults"})
+	}
+	return append(all, place{"timeline", "Timeline"}, place{"record", "For the record"})
 }
 
 // pretty is the experiment as it was run, for a person.

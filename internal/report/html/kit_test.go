@@ -30,7 +30,11 @@ func harmlessPage(t *testing.T, name, text string) {
 		}
 	}
 	for _, m := range regexp.MustCompile(`(?:href|src)="([^"]*)"`).FindAllStringSubmatch(text, -1) {
-		if !strings.HasPrefix(m[1], "data:") {
+		if strings.HasPrefix(m[1], "#") {
+			if !strings.Contains(text, `id="`+m[1][1:]+`"`) {
+				t.Errorf("%s: nothing on the page is %s", name, m[1])
+			}
+		} else if !strings.HasPrefix(m[1], "data:") {
 			t.Errorf("%s: the page refers to %.80s", name, m[1])
 		}
 	}

@@ -3,6 +3,9 @@ package html
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"mishap/internal/report/words"
 )
 
 func TestLatenciesOfWhatFailedAreNoTimes(t *testing.T) {
@@ -16,5 +19,18 @@ func TestLatenciesOfWhatFailedAreNoTimes(t *testing.T) {
 		if got := (histogram{bounds, counts}).spoken("x"); strings.TrimLeft(strings.TrimPrefix(got, "x"), ", ") != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// TestAQuantileIsOneNumberWhereverItIsSaid: an edge in seconds and the same as a time.
+func TestAQuantileIsOneNumberWhereverItIsSaid(t *testing.T) {
+	for d := 100 * time.Microsecond; d < 20*time.Second; d += d/50 + 17*time.Nanosecond {
+		short := strings.NewReplacer(".00s", "s", ".0s", "s")
+		if a, b := short.Replace(words.Quick(d)), quickSeconds(d.Seconds()); a != b {
+			t.Fatalf("%d ns is %s and %s", d, a, b)
+		}
+	}
+	if got := (histogram{bounds: []float64{0.172, 0.205, 0.244}, counts: []int64{50, 49, 1, 0}}).span(.99); got != "172ms to 205ms" {
+		t.Errorf("the bin of p99 is %s", got)
 	}
 }

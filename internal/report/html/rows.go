@@ -48,7 +48,10 @@ func (f *film) rowCharts() []plot.Chart {
 	}
 	var all []plot.Chart
 	for i, r := range looks[len(looks)-1].Intervals.Rows {
-		all = append(all, f.rowChart(fmt.Sprintf("interval-%d", i), report.Row{Row: r}, looks))
+		c := f.rowChart(fmt.Sprintf("interval-%d", i), report.Row{Row: r}, looks)
+		if len(c.Lines[0].Points) > 1 { // one is in the picture above
+			all = append(all, c)
+		}
 	}
 	return all
 }
@@ -72,17 +75,12 @@ func (f *film) rowChart(id string, last report.Row, looks []*mishap.Comparison) 
 	}
 	margin, unit := last.Scaled(last.Margin)
 	low, high := span2(gaps, margin)
-	c := plot.Chart{
+	return plot.Chart{
 		ID: id, Title: last.Name() + ": more in the experiment than in control", Says: words.Sentence(last.Spoken()) + " " + words.Sentence(last.Standing()),
 		X:     timeAxis(f.axisName(), 0, room*f.end(looks[len(looks)-1])),
 		Y:     plot.Axis{Min: low, Max: high, Ticks: plot.Ticks(low, high, 5), Format: func(v float64) string { return signed(v) + unit }},
 		Rules: []plot.Rule{{Name: "margin " + last.Limit(), Class: "limit", At: margin}}, Bands: []plot.Band{band}, Lines: []plot.Line{line},
 	}
-	if len(gaps) == 1 { // which is neither a line nor a band
-		c.Lines[0].Dots = true
-		c.Bands, c.Bars = nil, c.Bands
-	}
-	return c
 }
 
 // rowsOf are the rows of a look, if it has any.

@@ -2,6 +2,7 @@ package html
 
 import (
 	"fmt"
+	"strings"
 
 	"mishap"
 	"mishap/internal/report"
@@ -53,9 +54,9 @@ func unlimited(a *report.Arms) string {
 // intervalFacts are what stands below the claim on the page.
 func intervalFacts(a *report.Arms) []fact {
 	i := a.Intervals
-	all := []fact{{"The fault was in for", words.Took(i.In.Std())}}
+	all := []fact{{"Compared for", words.Took(i.In.Std())}}
 	if i.Units != nil {
-		all = append(all, fact{"Users behind it", fmt.Sprintf("%s in the experiment, %s in control", mishap.Thousands(i.Units.Experiment), mishap.Thousands(i.Units.Control))})
+		all = append(all, fact{"Users, as if equally active", fmt.Sprintf("%s in the experiment, %s in control", mishap.Thousands(i.Units.Experiment), mishap.Thousands(i.Units.Control))})
 	}
 	if i.Requests != nil {
 		text := mishap.Thousands(i.Requests.Experiment) + " with the fault in reach"
@@ -67,12 +68,10 @@ func intervalFacts(a *report.Arms) []fact {
 	return append(all, fact{"Extra failed requests", a.Failures()})
 }
 
-// toldByIntervals is what the comparison has shown, in sentences.
+// toldByIntervals is what the comparison has shown, in sentences; the intervals
+// themselves are in their picture.
 func toldByIntervals(a *report.Arms) []string {
 	var all []string
-	for _, r := range report.AllRows(a.Intervals) {
-		all = append(all, words.Sentence(r.Spoken()+": "+r.Standing()))
-	}
 	if text := report.MetBy(a.Intervals); text != "" {
 		all = append(all, words.Sentence(text))
 	}
@@ -82,8 +81,8 @@ func toldByIntervals(a *report.Arms) []string {
 	for _, text := range a.Intervals.Waits {
 		all = append(all, words.Sentence("not cleared: "+text))
 	}
-	for _, text := range a.Intervals.Unclaimed {
-		all = append(all, words.Sentence("not claimed: "+text))
+	if u := a.Intervals.Unclaimed; len(u) > 0 {
+		all = append(all, words.Sentence("not claimed: "+strings.Join(u, "; ")))
 	}
-	return append(all, words.Sentence(a.Result()))
+	return append([]string{words.Sentence(a.Result())}, all...)
 }

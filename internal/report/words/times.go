@@ -45,7 +45,7 @@ func Quick(d time.Duration) string {
 	case d >= time.Second:
 		return fmt.Sprintf("%.2fs", d.Seconds())
 	case d >= 100*time.Millisecond:
-		return fmt.Sprintf("%dms", d.Milliseconds())
+		return fmt.Sprintf("%dms", d.Round(time.Millisecond).Milliseconds())
 	case d >= time.Millisecond:
 		return fmt.Sprintf("%.3gms", float64(d)/float64(time.Millisecond))
 	}
