@@ -158,6 +158,7 @@ func (a *astray) runOfAnother(f mishap.Fault) {
 func (a *astray) undisturbed(m *machine, holding *atomic.Int64, over <-chan struct{}) {
 	settles := kindOf(a.faults[0]).Settles + 5*time.Second
 	p := a.process("onlooker", false)
+	told := false
 	for tick := time.NewTicker(2 * time.Second); ; {
 		select {
 		case <-over:
@@ -166,7 +167,7 @@ func (a *astray) undisturbed(m *machine, holding *atomic.Int64, over <-chan stru
 		case <-tick.C:
 		}
 		since := holding.Load()
-		if since == 0 || time.Since(time.Unix(0, since)) < settles {
+		if told || since == 0 || time.Since(time.Unix(0, since)) < settles {
 			continue
 		}
 		m.injected = true
@@ -180,6 +181,7 @@ func (a *astray) undisturbed(m *machine, holding *atomic.Int64, over <-chan stru
 		}
 		for i, r := range mishap.VerifyAll(a.Context(), injector, all) {
 			if r.Err == nil && r.Value.InForce != mishap.Yes && holding.Load() == since {
+				told = true
 				a.Errorf("%s of another run is not in force after %s: %s", all[i].ID, time.Since(time.Unix(0, since)), r.Value.Detail)
 			}
 		}

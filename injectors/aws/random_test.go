@@ -58,9 +58,8 @@ func draw(seed uint64) (d drawn) {
 	}
 	names := slices.Sorted(maps.Keys(trials()))
 	d = drawn{seed: seed, slow: one(2), pick: one(3), swept: one(3), long: []time.Duration{5 * time.Second, time.Minute, 3 * time.Minute}[r.IntN(3)]}
-	for range 1 + r.IntN(2) {
-		d.faults = append(d.faults, names[r.IntN(len(names))])
-	}
+	r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	d.faults = names[:1+r.IntN(2)]
 	if one(2) {
 		d.noise, d.noisy, d.noisyLate = r.Float64()*r.Float64()/2, upTo(6*time.Minute), !one(3)
 	}

@@ -21,8 +21,8 @@ import (
 type keeping struct {
 	ServeOptions
 	undo      *undoFile
-	write     sync.Mutex // of Out
-	injecting sync.Mutex // held by the call that injects
+	write     sync.Mutex    // of Out
+	injecting chan struct{} // has something while a call injects
 	turns     bounded.Turns
 	settling  revert.Settling
 	locks     map[string]io.Closer // of its things, on this machine; only its loop touches it
@@ -130,8 +130,8 @@ func (k *keeping) inject(ids []string) []mishap.Reply[mishap.Reverted] {
 	if err != nil {
 		return mishap.Same[mishap.Reverted](len(ids), err)
 	}
-	k.injecting.Lock()
-	defer k.injecting.Unlock()
+	k.injecting <- struct{}{}
+	defer func() { <-k.injecting }()
 	ctx, cancel := context.WithTimeout(context.Background(), mishap.CallWithin)
 	defer cancel()
 	leave, err := k.turns.Take(ctx, ids...)

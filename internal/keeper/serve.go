@@ -41,7 +41,7 @@ func Serve(o ServeOptions) error {
 	if o.Silence == 0 {
 		o.Silence = Silence
 	}
-	k := &keeping{ServeOptions: o, own: after(o.Lease), undo: undo, locks: map[string]io.Closer{}}
+	k := &keeping{ServeOptions: o, own: after(o.Lease), undo: undo, locks: map[string]io.Closer{}, injecting: make(chan struct{}, 1)}
 	defer k.unlock()
 	stop := make(chan struct{})
 	defer close(stop)

@@ -42,8 +42,8 @@ func TestAVaultThatDoesNotAnswerHoldsUpNoRevertUnlessNothingElseAnswers(t *testi
 	} {
 		t.Run(name, func(t *testing.T) {
 			looks := 0
-			taken := revert.Taken(func(_ context.Context, _ mishap.Injection, since time.Time) (string, error) {
-				if since.IsZero() {
+			taken := revert.Taken(func(context.Context, mishap.Injection, time.Time) (string, error) {
+				if looks == 0 {
 					return "", test.first
 				}
 				return test.why, test.later
@@ -59,5 +59,26 @@ func TestAVaultThatDoesNotAnswerHoldsUpNoRevertUnlessNothingElseAnswers(t *testi
 				t.Errorf("%d looks, want %d", looks, test.looks)
 			}
 		})
+	}
+}
+
+// Another run may begin between two attempts.
+func TestEachAttemptAsksAnew(t *testing.T) {
+	var asked []time.Time
+	taken := revert.Taken(func(_ context.Context, _ mishap.Injection, since time.Time) (string, error) {
+		asked = append(asked, since)
+		return "", nil
+	})
+	began := time.Now()
+	for range 2 {
+		yields := taken.Yields(t.Context(), nil)
+		for range 2 {
+			if why, err := yields(mishap.Injection{ID: "a"}); why != "" || err != nil {
+				t.Error(why, err)
+			}
+		}
+	}
+	if asked[0].Before(began) || !asked[1].Equal(asked[0]) || !asked[2].After(asked[1]) || !asked[3].Equal(asked[2]) {
+		t.Errorf("it asked for what was read since %v", asked)
 	}
 }

@@ -10,13 +10,9 @@ import (
 	"mishap"
 )
 
-const (
-	// takenWithin is how long a revert waits for the vault. One that does not answer
-	// keeps nothing from being reverted.
-	takenWithin = 3 * time.Second
-	// takenFor is how long that is good for which was read of whose the things are.
-	takenFor = 5 * time.Second
-)
+// takenWithin is how long a revert waits for the vault. One that does not answer
+// keeps nothing from being reverted.
+const takenWithin = 3 * time.Second
 
 // claims are those of one place as they were read last.
 type claims struct {
@@ -28,8 +24,7 @@ type claims struct {
 
 // Taken says whose the injection's things are by now, if they are another run's: what
 // was lost was swept then, and is not to be reverted again. What was read since a time
-// will do, or a moment ago if the time is zero. An error means that it cannot be known
-// in a moment.
+// will do. An error means that it cannot be known in a moment.
 func (v *Vaults) Taken(ctx context.Context, in mishap.Injection, since time.Time) (why string, err error) {
 	if v == nil || !Keeps(in) {
 		return "", nil
@@ -60,10 +55,7 @@ func (v *Vaults) claimed(ctx context.Context, where mishap.Place, since time.Tim
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if since.IsZero() {
-		since = time.Now().Add(-takenFor)
-	}
-	if c.at.After(since) {
+	if !c.at.Before(since) {
 		return c.run, c.err
 	}
 	c.at = time.Now()

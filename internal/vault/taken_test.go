@@ -43,7 +43,7 @@ func TestWhatWasSweptAndIsAnotherRunsByNowIsNotReverted(t *testing.T) {
 		if err := first.Hold(t.Context(), all); err != nil {
 			t.Fatal(err)
 		}
-		if why, err := first.Taken(t.Context(), all[0], time.Time{}); why != "" || err != nil || m.reads == 0 {
+		if why, err := first.Taken(t.Context(), all[0], time.Now()); why != "" || err != nil || m.reads == 0 {
 			t.Errorf("its own is taken: %s", why)
 		}
 		m.before = func(_, name string) error { // of the first alone
@@ -61,10 +61,10 @@ func TestWhatWasSweptAndIsAnotherRunsByNowIsNotReverted(t *testing.T) {
 		if err := second.Hold(t.Context(), []mishap.Injection{theirs}); err != nil {
 			t.Fatal(err)
 		}
-		if why, err := first.Taken(t.Context(), all[0], time.Time{}); why != "" || err != nil {
+		if why, err := first.Taken(t.Context(), all[0], time.Now()); why != "" || err != nil {
 			t.Errorf("what nobody has is taken: %s", why)
 		}
-		if why, _ := first.Taken(t.Context(), all[1], time.Time{}); !strings.Contains(why, "run run2 of bob@desk") {
+		if why, _ := first.Taken(t.Context(), all[1], time.Now()); !strings.Contains(why, "run run2 of bob@desk") {
 			t.Errorf("what another run has is taken: %q", why)
 		}
 		_, _ = first.Settle(t.Context(), nil), second.Settle(t.Context(), nil)
@@ -81,9 +81,9 @@ func TestAVaultThatDoesNotAnswerHoldsUpNoRevert(t *testing.T) {
 			in.Keys[0].Thing += strings.Repeat("x", i)
 			m.put(vault.ClaimName(in.Keys[0].Thing), claimText(t, in))
 		}
-		v, began := places{ireland(): m}.vaults(t, "ann@laptop"), time.Now()
+		v, began := places{ireland(): m}.vaults(t, "ann@laptop"), time.Now() // one attempt
 		for _, in := range all {
-			if why, err := v.Taken(t.Context(), in, time.Time{}); why != "" || err == nil {
+			if why, err := v.Taken(t.Context(), in, began); why != "" || err == nil {
 				t.Errorf("%s, %v", why, err)
 			}
 		}
