@@ -33,7 +33,7 @@ func (a about) named(text string) (id, account, region string, ok bool) {
 // that begins, or a keeper that waits, needs none of all faults.
 type pattern string
 
-var patterns sync.Map // those that were asked; each is a constant of a fault
+var patterns sync.Map //nolint:gochecknoglobals // those that were asked; each is a constant of a fault
 
 // MatchString says whether a text is like it.
 func (p pattern) MatchString(text string) bool { return p.compiled().MatchString(text) }

@@ -148,7 +148,7 @@ func (k *Keep) Taken(ctx context.Context, in mishap.Injection, since time.Time) 
 // Remains is how long nobody else may sweep the run from now on, if nothing is
 // prolonged.
 func (k *Keep) Remains() time.Duration {
-	least := time.Duration(heldFor)
+	least := heldFor
 	for _, p := range k.all() {
 		least = min(least, p.lapse.remains())
 	}

@@ -62,7 +62,7 @@ func Parse(text string) (Policy, error) {
 }
 
 // read are the statements of policies that were read: most are asked all the time.
-var read = struct {
+var read = struct { //nolint:gochecknoglobals // what was read stays what it is
 	sync.Mutex
 	policies map[string]statements
 }{policies: map[string]statements{}}
