@@ -50,10 +50,10 @@ func TestAServiceThatStillStartsIsWaitedForWithExponentialBackoff(t *testing.T) 
 		s, looks := starting(t, 3*time.Second, within(time.Minute))
 		run := s.run(t, t.Context())
 		wantVerdict(t, run, mishap.Held, "")
-		want := []time.Duration{0, 250, 650, 1290, 2314, 3952}
+		want := []int64{0, 250, 650, 1290, 2314, 3952} // milliseconds
 		for i, at := range want {
-			if got := (*looks)[i].Round(time.Millisecond); got != at*time.Millisecond {
-				t.Errorf("look %d began after %s, want %s", i+1, got, at*time.Millisecond)
+			if got := (*looks)[i].Round(time.Millisecond).Milliseconds(); got != at {
+				t.Errorf("look %d began after %d ms, want %d ms", i+1, got, at)
 			}
 		}
 		if n := s.before(); n != len(want) {
