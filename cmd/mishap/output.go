@@ -122,7 +122,7 @@ func (c *console) drain() {
 func (c *cli) results() *sheet {
 	columns, _ := terminalOf(c.environment.out)
 	return &sheet{columns: columns, Filter: plaintext.Filter{
-		To:   result{painted(c.environment.out), c.err},
+		To:   result{painted(c.toOut), c.err},
 		JSON: func() bool { return c.output == "json" || c.output == "journal" },
 	}}
 }

@@ -28,10 +28,11 @@ type environment struct {
 
 // cli is what all verbs share.
 type cli struct {
-	environment           // as it is, for the processes that are started
-	out         io.Writer // the result
-	err         *console  // the progress
-	hupIgnored  bool      // by whoever started this process
+	environment            // as it is, for the processes that are started
+	out          io.Writer // the result
+	err          *console  // the progress
+	toOut, toErr io.Writer // behind out and err: stdout and stderr, where nothing in them is a command to what builds
+	hupIgnored   bool      // by whoever started this process
 
 	config      string
 	state       string
@@ -50,11 +51,13 @@ type cli struct {
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, env environment) int {
-	c := &cli{environment: env, err: &console{to: painted(env.err)}, hupIgnored: begin(), asked: make(chan struct{}, 1)}
+	c := &cli{environment: env, toOut: env.out, toErr: env.err, hupIgnored: begin(), asked: make(chan struct{}, 1)}
+	flush := shield(c)
+	c.err = &console{to: painted(c.toErr)}
 	out := c.results()
 	c.out = out
 	log.SetOutput(c.err) // where libraries say something
-	defer c.err.drain()
+	defer func() { c.err.drain(); flush() }()
 	help := &remembering{to: out}
 	root := c.root(help)
 	root.SetArgs(env.args)

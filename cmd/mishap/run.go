@@ -264,18 +264,18 @@ func (c *cli) view(passing bool) live.View {
 	c.err.drain()
 	switch {
 	case c.plain:
-		return live.NewPlain(c.environment.err)
+		return live.NewPlain(c.toErr)
 	case passing:
-		return live.NewPassing(c.environment.err)
+		return live.NewPassing(c.toErr)
 	}
-	return live.New(c.environment.err)
+	return live.New(c.toErr)
 }
 
 // runView is that of a run whose result follows.
 func (c *cli) runView() live.View {
 	_, seen := terminalOf(c.environment.err)
 	if c.brisk && !seen {
-		return live.NewQuiet(c.environment.err)
+		return live.NewQuiet(c.toErr)
 	}
 	_, follows := terminalOf(c.environment.out)
 	return c.view(c.brisk || follows && !c.json())

@@ -146,7 +146,8 @@ func (p papers) write(s report.Suite, journal func(run string) ([]mishap.Entry, 
 // conclude says how all runs ended: to a person, and to what builds.
 func conclude(c *cli, s report.Suite) error {
 	host := ci.HostOf(os.Getenv)
-	if err := errors.Join(host.Notes(c.err, s), host.Page(s)); err != nil { // changes no verdict
+	c.err.drain() // what comes before
+	if err := errors.Join(host.Notes(c.environment.err, s), host.Page(s)); err != nil { // changes no verdict
 		c.tell("mishap: %v\n", err)
 	}
 	switch {
@@ -161,7 +162,21 @@ func conclude(c *cli, s report.Suite) error {
 // note says to what builds where files are wrong.
 func note(c *cli, level string, err error) {
 	var problems experiments.Problems
-	if errors.As(err, &problems) {
-		_ = ci.HostOf(os.Getenv).Problems(c.err, level, problems) // the console never fails
+	if host := ci.HostOf(os.Getenv); host.Known() && errors.As(err, &problems) {
+		c.err.drain() // what comes before
+		_ = host.Problems(c.environment.err, level, problems)
 	}
+}
+
+// shield lets nothing that a command writes be one to what builds, but for its
+// notes. What is returned passes on the last line.
+func shield(c *cli) (flush func()) {
+	host := ci.HostOf(os.Getenv)
+	if !host.Known() {
+		return func() {}
+	}
+	shown := host.Shield(c.environment.out, func() string { return c.output })
+	said := host.Shield(c.environment.err, func() string { return "text" })
+	c.toOut, c.toErr = shown, said
+	return func() { _, _ = shown.Flush(), said.Flush() }
 }
