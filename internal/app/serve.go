@@ -36,7 +36,7 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	}
 	api := httpapi.New(httpapi.Options{Settings: &a.Settings, Server: s, Desk: a.Desk, Member: a.Member, Book: book, Version: o.Version, Log: a.log})
 	api.Show(console.New(console.Options{
-		API: api.Inner(), Admit: api.Admit, NeedsSignIn: api.NeedsSignIn, Events: func() int64 { _, n := s.Going(); return n }, Version: o.Version, Log: a.log,
+		API: api.Inner(), Admit: api.Admit, NeedsSignIn: api.NeedsSignIn, Provider: api.SignIn(), Events: func() int64 { _, n := s.Going(); return n }, Version: o.Version, Log: a.log,
 	}))
 	listener, err := api.Listen(ctx, o.Listen)
 	if err != nil {

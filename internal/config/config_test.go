@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -227,5 +228,22 @@ func TestLinksBeginWithTheAddressThatPeopleUse(t *testing.T) {
 		if _, err := load(t, "publicURL: \""+text+"\"\n", nil, nil); err == nil || !strings.Contains(err.Error(), "mishap.yaml:1: publicURL") {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+func TestSigningInWithAProviderNeedsAnAddressToComeBackTo(t *testing.T) {
+	const oidc = "oidc: {issuer: 'https://login.example', audience: mishap, roles: {viewer: [all]}, signIn: {secret: {env: S}}}\n"
+	s, err := load(t, "listen: 0.0.0.0:443\npublicURL: https://mishap.example\n"+oidc, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Server.OIDC.SignIn.Scopes; !slices.Equal(got, []string{"email", "profile"}) {
+		t.Errorf("scopes %v", got)
+	}
+	if _, err := load(t, "listen: 0.0.0.0:443\n"+oidc, nil, nil); err == nil || !strings.Contains(err.Error(), "signIn needs the setting publicURL") {
+		t.Errorf("without an address: %v", err)
+	}
+	if _, err := load(t, strings.Replace(oidc, "{env: S}", "plain", 1), nil, nil); err == nil {
+		t.Error("a secret in plain text is taken")
 	}
 }

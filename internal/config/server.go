@@ -69,6 +69,16 @@ type OIDC struct {
 	Audience string              `json:"audience,omitempty"` // the client id that tokens must be for
 	Claim    string              `json:"claim,omitempty"`    // what of a token gives roles: a text or a list; default groups
 	Roles    map[string][]string `json:"roles,omitempty"`    // by role: the values of the claim that give it
+
+	SignIn *SignIn `json:"signIn,omitempty"` // people sign in with it in a browser; default: they do not
+}
+
+// SignIn lets people sign in to the console with the provider: by its authorization code
+// flow, with PKCE. The client is the audience; its redirect address is publicURL with the
+// path /signin/back.
+type SignIn struct {
+	Secret mishap.Secret `json:"secret,omitzero"`  // of a confidential client; default: a public one
+	Scopes []string      `json:"scopes,omitempty"` // beside openid; default email, profile
 }
 
 // On reports whether there is a provider.
@@ -272,6 +282,17 @@ func (s *Settings) checkOIDC(roles []string) (problems []error) {
 	if o.Audience == "" {
 		problems = append(problems, s.wrong("oidc", "needs an audience, the client id that tokens are for: without one, a token for any program of the provider would do"))
 	}
+	if in := o.SignIn; in != nil {
+		if in.Secret.Value != "" {
+			problems = append(problems, s.wrong("oidc", "the secret of signIn stands in plain text; write secret: {env: NAME} or {file: PATH}, and make a new one"))
+		}
+		if in.Scopes == nil {
+			in.Scopes = []string{"email", "profile"}
+		}
+		if s.PublicURL == "" && s.Listen != "none" && !isLoopbackAddress(s.Listen) {
+			problems = append(problems, s.wrong("oidc", "signIn needs the setting publicURL: the provider sends people back there"))
+		}
+	}
 	if len(o.Roles) == 0 {
 		problems = append(problems, s.wrong("oidc", "needs roles, such as {operator: [sre]}: nobody would have one"))
 	}
@@ -281,6 +302,11 @@ func (s *Settings) checkOIDC(roles []string) (problems []error) {
 		}
 	}
 	return problems
+}
+
+func isLoopbackAddress(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && isLoopback(host)
 }
 
 func isLoopback(host string) bool {

@@ -26,14 +26,17 @@ type answer struct {
 	body   bytes.Buffer
 }
 
+// Header is that of the answer.
 func (a *answer) Header() http.Header { return a.header }
 
+// WriteHeader keeps the first status.
 func (a *answer) WriteHeader(status int) {
 	if a.status == 0 {
 		a.status = status
 	}
 }
 
+// Write keeps the body.
 func (a *answer) Write(text []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
 	return a.body.Write(text)

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strings"
-	"sync"
 
 	"mishap/internal/report/html"
 )
@@ -21,11 +20,13 @@ type asset struct {
 }
 
 // assets are all of them by their names with hashes, and these names by those without.
-var assets = sync.OnceValue(func() (all struct {
+type assets struct {
 	byName map[string]asset
 	named  map[string]string
-}) {
-	all.byName, all.named = map[string]asset{}, map[string]string{}
+}
+
+func newAssets() *assets {
+	all := &assets{byName: map[string]asset{}, named: map[string]string{}}
 	kinds := map[string]string{"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 	for _, name := range []string{"report.css", "console.css", "console.js", "icon.svg"} {
 		text, err := assetFiles.ReadFile("assets/" + name)
@@ -41,15 +42,15 @@ var assets = sync.OnceValue(func() (all struct {
 		all.byName[hashed], all.named[name] = asset{kinds[ext], text}, "/assets/"+hashed
 	}
 	return all
-})
+}
 
-func serveAsset(w http.ResponseWriter, r *http.Request) {
-	a, ok := assets().byName[r.PathValue("file")]
+func (a *assets) serve(w http.ResponseWriter, r *http.Request) {
+	one, ok := a.byName[r.PathValue("file")]
 	if !ok {
 		http.Error(w, "there is no such asset", http.StatusNotFound)
 		return
 	}
-	w.Header().Set("Content-Type", a.kind)
+	w.Header().Set("Content-Type", one.kind)
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	_, _ = w.Write(a.text)
+	_, _ = w.Write(one.text)
 }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"mishap/internal/api"
 )
 
 // Options say what the console is of.
@@ -20,6 +23,8 @@ type Options struct {
 	Admit func(r *http.Request, token string) (of *http.Request, status int, why string)
 	// NeedsSignIn reports whether tokens say who somebody is.
 	NeedsSignIn func() bool
+	// Provider signs people in elsewhere.
+	Provider Provider
 	// Events counts what happened in the server: while it stays, nothing did.
 	Events  func() int64
 	Version string // of this program
@@ -28,22 +33,26 @@ type Options struct {
 
 // Console answers with pages.
 type Console struct {
-	o        Options
-	sessions sessions
-	live     listeners
-	recent   recent
-	blank    string // stands in pages that several people are shown, where the token of whoever looks goes
-	pages    http.Handler
+	o         Options
+	sessions  sessions
+	live      listeners
+	recent    recent[made]
+	going     recent[api.Now]
+	blank     string // stands in pages that several people are shown, where the token of whoever looks goes
+	templates *template.Template
+	pages     http.Handler
 }
 
 // New makes a console that nobody has signed in to.
 func New(o Options) *Console {
-	c := &Console{o: o, sessions: sessions{now: time.Now}, blank: rand.Text()}
-	templates() // what is wrong with them is said now
+	assets := newAssets()
+	c := &Console{o: o, templates: newTemplates(assets.named), sessions: sessions{now: time.Now}, blank: rand.Text()}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /assets/{file}", serveAsset)
+	mux.HandleFunc("GET /assets/{file}", assets.serve)
 	mux.HandleFunc("GET /signin", c.showSignIn)
 	mux.HandleFunc("POST /signin", c.signIn)
+	mux.HandleFunc("GET /signin/with", c.signInWith)
+	mux.HandleFunc("GET /signin/back", c.signInBack)
 	mux.HandleFunc("POST /signout", c.signOut)
 	mux.HandleFunc("GET /live", c.follow)
 	c.page(mux, "GET /{$}", (*visit).now)
@@ -120,7 +129,7 @@ func (v *visit) get(path string, out any) error { return v.ask(http.MethodGet, p
 // enter finds out who looks. Whoever is nobody is led to the sign-in.
 func (c *Console) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 	name := named(r)
-	session := c.sessions.of(name)
+	session := c.lasting(r.Context(), name)
 	token := ""
 	if session != nil {
 		token = session.token
@@ -136,9 +145,7 @@ func (c *Console) enter(w http.ResponseWriter, r *http.Request) (*visit, bool) {
 	case cameFromElsewhere(r):
 		// A cookie of SameSite=Strict does not come along with a link of another site; with
 		// one of the console's own it does.
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.WriteHeader(http.StatusOK)
-		_ = templates().ExecuteTemplate(w, "again", r.URL.RequestURI())
+		c.goOn(w, r.URL.RequestURI())
 		return nil, false
 	}
 	code := ""
@@ -230,6 +237,7 @@ func (c *Console) act(mux *http.ServeMux, pattern string, do func(*visit) (outco
 		}
 		out, err := do(v)
 		c.recent.forget()
+		c.going.forget()
 		var no *refusal
 		switch {
 		case errors.As(err, &no) && no.Status != http.StatusUnauthorized && out.to != "":

@@ -69,7 +69,7 @@ func newWorldOn(t testing.TB, book ledger.Ledger) *world {
 	d := desk.New(desk.Options{Settings: settings, Member: m, Catalog: c})
 	a := httpapi.New(httpapi.Options{Settings: settings, Server: w, Desk: d, Member: m, Book: w.book, Version: "v1.2.3", Log: log})
 	a.Show(console.New(console.Options{
-		API: a.Inner(), Admit: a.Admit, NeedsSignIn: a.NeedsSignIn, Events: func() int64 { _, n := w.Going(); return n }, Version: "v1.2.3", Log: log,
+		API: a.Inner(), Admit: a.Admit, NeedsSignIn: a.NeedsSignIn, Provider: a.SignIn(), Events: func() int64 { _, n := w.Going(); return n }, Version: "v1.2.3", Log: log,
 	}))
 	w.server = httptest.NewServer(a.Handler())
 	t.Cleanup(w.server.Close)

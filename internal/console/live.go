@@ -60,7 +60,7 @@ func (c *Console) follow(w http.ResponseWriter, r *http.Request) {
 // enterQuietly is [Console.enter] for the script.
 func (c *Console) enterQuietly(w http.ResponseWriter, r *http.Request, name string) (*http.Request, bool) {
 	token := ""
-	if s := c.sessions.of(name); s != nil {
+	if s := c.lasting(r.Context(), name); s != nil {
 		token = s.token
 	}
 	of, status, why := c.o.Admit(r, token)

@@ -10,51 +10,51 @@ const (
 	mostRecent = 64
 )
 
-// recent are pages that were made a moment ago, so that however many look, each is made
-// once. What the API said to somebody of a role it would say to others of it.
-type recent struct {
+// recent is what was made a moment ago, so that however many look, each is made once.
+// What the API said to somebody of a role it would say to others of it.
+type recent[T any] struct {
 	mu  sync.Mutex
-	all map[string]*recently
+	all map[string]*recently[T]
 }
 
-type recently struct {
+type recently[T any] struct {
 	mu   sync.Mutex // held while it is made
 	at   time.Time
-	page *made
+	made *T
 }
 
-// get is a page as it was made a moment ago, or makes it.
-func (c *recent) get(name string, now time.Time, make func() (*made, error)) (*made, error) {
+// get is what was made a moment ago, or makes it.
+func (c *recent[T]) get(name string, now time.Time, make func() (*T, error)) (*T, error) {
 	one := c.of(name)
 	one.mu.Lock()
 	defer one.mu.Unlock()
-	if age := now.Sub(one.at); one.page != nil && age < recentFor {
-		return one.page, nil
+	if age := now.Sub(one.at); one.made != nil && age < recentFor {
+		return one.made, nil
 	}
-	page, err := make()
+	fresh, err := make()
 	if err != nil {
 		return nil, err
 	}
-	one.page, one.at = page, now
-	return page, nil
+	one.made, one.at = fresh, now
+	return fresh, nil
 }
 
-// forget lets every page be made anew, since somebody did something.
-func (c *recent) forget() {
+// forget lets everything be made anew, since somebody did something.
+func (c *recent[T]) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all = nil
 }
 
-func (c *recent) of(name string) *recently {
+func (c *recent[T]) of(name string) *recently[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.all == nil || len(c.all) >= mostRecent {
-		c.all = map[string]*recently{}
+		c.all = map[string]*recently[T]{}
 	}
 	one := c.all[name]
 	if one == nil {
-		one = &recently{}
+		one = &recently[T]{}
 		c.all[name] = one
 	}
 	return one

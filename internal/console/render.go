@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"mishap"
@@ -20,18 +19,18 @@ import (
 //go:embed pages
 var pageFiles embed.FS
 
-// templates are the pages.
-var templates = sync.OnceValue(func() *template.Template {
+// newTemplates are the pages.
+func newTemplates(assets map[string]string) *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
-		"asset": func(name string) string { return assets().named[name] },
+		"asset": func(name string) string { return assets[name] },
 		"ago":   ago, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"moment": words.Moment, "clock": words.Clock, "plural": func(n int, noun string) string { return mishap.Plural(n, noun) },
 		"standing": standing, "strip": strip, "clean": words.Clean, "sentence": words.Sentence, "path": path, "link": with, "seen": seen,
 		"fault": faultState, "date": func(layout string, t time.Time) string { return t.UTC().Format(layout) },
 		"args": func(all ...any) []any { return all },
 		"more": func(all []string, shown int) int { return len(all) - shown },
-	}).ParseFS(pageFiles, "pages/*.html"))
-})
+	}).ParseFS(pageFiles, "pages/*.html")) // they are in the program
+}
 
 // frame is what every page has around its own.
 type frame struct {
@@ -92,7 +91,7 @@ func (c *Console) writePage(w http.ResponseWriter, r *http.Request, p shown, v *
 func (c *Console) fill(p shown, f frame) (*made, error) {
 	f.Title, f.At, f.Data, f.CSRF = p.title, p.at, p.data, c.blank
 	var content bytes.Buffer
-	if err := templates().ExecuteTemplate(&content, p.template, f); err != nil {
+	if err := c.templates.ExecuteTemplate(&content, p.template, f); err != nil {
 		c.o.Log.Error("show page", "page", p.template, "error", err)
 		return nil, err
 	}
@@ -106,7 +105,7 @@ func (c *Console) send(w http.ResponseWriter, m *made, f frame) {
 	f.Title, f.At, f.Version, f.Nonce, f.Rules = m.title, m.at, c.o.Version, rand.Text(), template.CSS(m.rules)
 	f.Content = template.HTML(bytes.ReplaceAll(m.content, []byte(c.blank), []byte(f.CSRF)))
 	var page bytes.Buffer
-	if err := templates().ExecuteTemplate(&page, "page", f); err != nil {
+	if err := c.templates.ExecuteTemplate(&page, "page", f); err != nil {
 		c.o.Log.Error("show page", "page", m.template, "error", err)
 		http.Error(w, "this page cannot be shown: "+err.Error(), http.StatusInternalServerError)
 		return
@@ -143,16 +142,14 @@ func (v *visit) frame() (frame, error) {
 
 // goingOn is what goes on. Who was told who they are may know it.
 func (v *visit) goingOn() (api.Now, error) {
-	m, err := v.c.recent.get("now", time.Now(), func() (*made, error) {
-		var now api.Now
-		err := v.get("/v1/now", &now)
-		return &made{shown: shown{data: now}}, err
+	now, err := v.c.going.get("", time.Now(), func() (*api.Now, error) {
+		now := new(api.Now)
+		return now, v.get("/v1/now", now)
 	})
 	if err != nil {
 		return api.Now{}, err
 	}
-	now, _ := m.data.(api.Now)
-	return now, nil
+	return *now, nil
 }
 
 // where is how a picture says where something stands: a style of one element, which

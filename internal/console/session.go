@@ -20,8 +20,12 @@ type session struct {
 	token string
 	csrf  string // what every form of theirs must have
 	ends  time.Time
-	said  []string // what their last act came to, shown once
-	bad   bool     // it came to nothing good
+
+	until   time.Time // the token is good; zero: the API says
+	refresh string    // gets another one then; empty: nothing does
+
+	said []string // what their last act came to, shown once
+	bad  bool     // it came to nothing good
 }
 
 // sessions are those of this process, by the hash of what browsers have.
@@ -46,6 +50,20 @@ func (s *sessions) begin(token string, ends time.Time) (name string) {
 	name = rand.Text()
 	s.all[sha256.Sum256([]byte(name))] = &session{token: token, csrf: rand.Text(), ends: ends}
 	return name
+}
+
+// renew gives a session another token.
+func (s *sessions) renew(name, token, refresh string, until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.all[sha256.Sum256([]byte(name))]
+	if one == nil {
+		return
+	}
+	one.token, one.until = token, until
+	if refresh != "" {
+		one.refresh = refresh
+	}
 }
 
 // makeRoom forgets who is over, and of too many whoever ends next.

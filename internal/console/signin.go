@@ -9,11 +9,12 @@ import (
 // signInPage is the form for a token.
 type signInPage struct {
 	Next, Why string
-	Bad       bool // the token that was given is not one
+	Bad       bool   // the token that was given is not one
+	With      string // a provider that people can sign in with; empty: none
 }
 
 func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request) {
-	c.writePage(w, r, shown{template: "signin", title: "Sign in", data: signInPage{Next: local(r.URL.Query().Get("next")), Why: whyOf(r.URL.Query().Get("why"))}}, nil)
+	c.writePage(w, r, shown{template: "signin", title: "Sign in", data: signInPage{With: c.o.Provider.With(r), Next: local(r.URL.Query().Get("next")), Why: whyOf(r.URL.Query().Get("why"))}}, nil)
 }
 
 // whyOf is a reason in words. Links say which one, and no words of their own.
@@ -37,7 +38,7 @@ const (
 
 // signIn takes a token. It is asked about once more with every page.
 func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
-	p := signInPage{Next: local(r.PostFormValue("next"))}
+	p := signInPage{With: c.o.Provider.With(r), Next: local(r.PostFormValue("next"))}
 	token := strings.TrimSpace(r.PostFormValue("token"))
 	if token == "" {
 		p.Why, p.Bad = "paste a token first", true

@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"crypto/subtle"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,8 +12,11 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
 
 	"mishap"
+	"mishap/internal/api"
+	"mishap/internal/catalog"
 	"mishap/internal/config"
 	"mishap/internal/plaintext"
 )
@@ -24,6 +29,7 @@ type provider struct {
 
 	mu       sync.Mutex
 	verifier *oidc.IDTokenVerifier
+	endpoint oauth2.Endpoint
 }
 
 // providerWithin is how long a request waits for the provider.
@@ -111,6 +117,110 @@ func (p *provider) found(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.verifier = found.Verifier(&oidc.Config{ClientID: p.about.Audience})
+	p.verifier, p.endpoint = found.Verifier(&oidc.Config{ClientID: p.about.Audience}), found.Endpoint()
 	return p.verifier, nil
+}
+
+// backPath is where the provider sends people back to, in a browser.
+const backPath = "/signin/back"
+
+// SignIn lets people sign in with the provider in a browser.
+type SignIn struct {
+	provider *provider
+	settings *config.Settings
+}
+
+// With is the provider that a browser at this request can sign in with; empty: none.
+func (s *SignIn) With(r *http.Request) string {
+	if !s.provider.about.On() || s.provider.about.SignIn == nil || s.back(r) == "" {
+		return ""
+	}
+	u, err := url.Parse(s.provider.about.Issuer)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// back is the address that the provider sends people back to: the public one, or on this
+// machine the one that is asked.
+func (s *SignIn) back(r *http.Request) string {
+	switch {
+	case s.settings.PublicURL != "":
+		return s.settings.PublicURL + backPath
+	case !api.IsLocal(r.Host):
+		return ""
+	case r.TLS != nil:
+		return "https://" + r.Host + backPath
+	}
+	return "http://" + r.Host + backPath
+}
+
+// client is what asks the provider, and a context for that.
+func (s *SignIn) client(ctx context.Context, back string) (*oauth2.Config, context.Context, error) {
+	if _, err := s.provider.found(ctx); err != nil {
+		return nil, nil, fmt.Errorf("the OpenID Connect provider does not answer: %w", err)
+	}
+	about := s.provider.about
+	secret, err := catalog.Secret(about.SignIn.Secret)
+	if err != nil {
+		return nil, nil, fmt.Errorf("sign in: %w", err)
+	}
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Timeout: providerWithin})
+	return &oauth2.Config{ClientID: about.Audience, ClientSecret: secret, Endpoint: s.provider.endpoint, RedirectURL: back, Scopes: append([]string{oidc.ScopeOpenID}, about.SignIn.Scopes...)}, ctx, nil
+}
+
+// Begin is the address at which somebody signs in. They come back with the state and a
+// code, which is only of use to who has the verifier.
+func (s *SignIn) Begin(r *http.Request, state, nonce, verifier string) (string, error) {
+	client, _, err := s.client(r.Context(), s.back(r))
+	if err != nil {
+		return "", err
+	}
+	return client.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), nil
+}
+
+// End is the ID token that a code is given for, until when it is good, and what gets
+// another one then, if anything does.
+func (s *SignIn) End(r *http.Request, code, nonce, verifier string) (token, refresh string, until time.Time, err error) {
+	client, ctx, err := s.client(r.Context(), s.back(r))
+	if err != nil {
+		return "", "", time.Time{}, err
+	}
+	got, err := client.Exchange(ctx, code, oauth2.VerifierOption(verifier))
+	if err != nil {
+		return "", "", time.Time{}, fmt.Errorf("the provider gives no token: %w", err)
+	}
+	return s.verified(ctx, got, &nonce)
+}
+
+// Renew is [SignIn.End] with what was kept for that.
+func (s *SignIn) Renew(ctx context.Context, old string) (token, refresh string, until time.Time, err error) {
+	client, ctx, err := s.client(ctx, "")
+	if err != nil {
+		return "", "", time.Time{}, err
+	}
+	got, err := client.TokenSource(ctx, &oauth2.Token{RefreshToken: old}).Token()
+	if err != nil {
+		return "", "", time.Time{}, fmt.Errorf("the provider gives no token: %w", err)
+	}
+	return s.verified(ctx, got, nil)
+}
+
+// verified takes the ID token out of an answer. What was signed in must be what was asked
+// for: its nonce is that of who began.
+func (s *SignIn) verified(ctx context.Context, got *oauth2.Token, nonce *string) (token, refresh string, until time.Time, err error) {
+	token, _ = got.Extra("id_token").(string)
+	verifier, err := s.provider.found(ctx)
+	if err != nil {
+		return "", "", time.Time{}, err
+	}
+	about, err := verifier.Verify(ctx, token)
+	switch {
+	case err != nil:
+		return "", "", time.Time{}, fmt.Errorf("the token is refused: %w", err)
+	case nonce != nil && subtle.ConstantTimeCompare([]byte(about.Nonce), []byte(*nonce)) != 1:
+		return "", "", time.Time{}, errors.New("the token is of another sign-in")
+	}
+	return token, got.RefreshToken, about.Expiry, nil
 }

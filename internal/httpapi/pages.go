@@ -32,6 +32,9 @@ func (a *API) Admit(r *http.Request, token string) (of *http.Request, status int
 	return as(r, who), 0, ""
 }
 
+// SignIn is how people sign in with the provider of the settings.
+func (a *API) SignIn() *SignIn { return &SignIn{provider: &a.access.provider, settings: a.settings} }
+
 // NeedsSignIn reports whether tokens or a provider say who somebody is. Without,
 // whoever is on this machine may look.
 func (a *API) NeedsSignIn() bool {

@@ -91,10 +91,9 @@ type standing struct {
 	desk   *desk.Desk
 	book   ledger.Ledger
 
-	mu     sync.Mutex
-	last   api.Now
-	events int64
-	away   map[string]seenAway
+	mu   sync.Mutex
+	last api.Now
+	away map[string]seenAway
 }
 
 // seenAway is a run of another server, as its journal had it.
