@@ -146,7 +146,7 @@ func (p papers) write(s report.Suite, journal func(run string) ([]mishap.Entry, 
 // conclude says how all runs ended: to a person, and to what builds.
 func conclude(c *cli, s report.Suite) error {
 	host := ci.HostOf(os.Getenv)
-	c.err.drain() // what comes before
+	c.err.drain()                                                                       // what comes before
 	if err := errors.Join(host.Notes(c.environment.err, s), host.Page(s)); err != nil { // changes no verdict
 		c.tell("mishap: %v\n", err)
 	}
@@ -154,9 +154,13 @@ func conclude(c *cli, s report.Suite) error {
 	case len(s.Runs)+len(s.NotRun) < 2:
 		return nil
 	case c.json():
-		return ci.Summary(c.err, s)
+		return ci.Summary(c.err, s, ci.Wide)
 	}
-	return ci.Summary(c.out, s)
+	columns, terminal := terminalOf(c.environment.out)
+	if !terminal {
+		columns = ci.Wide
+	}
+	return ci.Summary(c.out, s, columns)
 }
 
 // note says to what builds where files are wrong.

@@ -28,7 +28,7 @@ func several(t *testing.T) report.Suite {
 func TestEveryExperimentOfASuiteHasALine(t *testing.T) {
 	s := several(t)
 	var out bytes.Buffer
-	if err := ci.Summary(&out, s); err != nil {
+	if err := ci.Summary(&out, s, 100); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.Trim(out.String(), "\n"), "\n")
@@ -36,7 +36,7 @@ func TestEveryExperimentOfASuiteHasALine(t *testing.T) {
 		t.Fatalf("not 6 lines below one that counts them:\n%s", out.String())
 	}
 	for i, r := range s.Runs {
-		if line := lines[i+1]; !strings.Contains(line, r.ID) || !strings.Contains(line, ci.Word(r)) || len([]rune(line)) > 120 {
+		if line := lines[i+1]; !strings.Contains(line, r.ID) || !strings.Contains(line, ci.Word(r)) || len([]rune(line)) > 100 {
 			t.Errorf("line of run %s: %s", r.ID, line)
 		}
 	}

@@ -12,9 +12,8 @@ import (
 	"mishap/internal/report/words"
 )
 
-// width is how many columns a line of the summary takes at most: logs of builds
-// are wide, and the whole reason stands in the report of its run.
-const width = 120
+// Wide is how many columns a log of a build has room for.
+const Wide = 120
 
 // row is what is said of one run, or of an experiment that did not run.
 type row struct {
@@ -73,14 +72,15 @@ func counted(all []row) string {
 	return strings.Join(parts, ", ")
 }
 
-// Summary writes one line per run, below one that counts them.
-func Summary(w io.Writer, s report.Suite) error {
+// Summary writes one line per run, of so many columns at most, below one that counts
+// them. The whole reason stands in the report of its run.
+func Summary(w io.Writer, s report.Suite, columns int) error {
 	all := rows(s)
 	var took time.Duration
-	columns := struct{ word, name, took, run int }{}
+	width := struct{ word, name, took, run int }{}
 	for _, r := range all {
-		columns.word, columns.name = max(columns.word, words.Cells(r.word)), max(columns.name, words.Cells(r.name))
-		columns.took, columns.run = max(columns.took, words.Cells(r.took)), max(columns.run, words.Cells(r.run))
+		width.word, width.name = max(width.word, words.Cells(r.word)), max(width.name, words.Cells(r.name))
+		width.took, width.run = max(width.took, words.Cells(r.took)), max(width.run, words.Cells(r.run))
 	}
 	for _, r := range s.Runs {
 		if !r.EndedAt.IsZero() {
@@ -90,10 +90,10 @@ func Summary(w io.Writer, s report.Suite) error {
 	var out strings.Builder
 	fmt.Fprintf(&out, "\n%s in %s: %s\n", mishap.Plural(int64(len(all)), "experiment"), words.Took(took), counted(all))
 	for _, r := range all {
-		line := fmt.Sprintf("  %s  %s  %s  %s  %s", words.Pad(r.word, columns.word), words.Pad(r.name, columns.name),
-			words.Pad(r.took, columns.took), words.Pad(r.run, columns.run), r.why)
-		if words.Cells(line) > width {
-			line = words.Fit(line, width-1) + "…"
+		line := fmt.Sprintf("  %s  %s  %s  %s  %s", words.Pad(r.word, width.word), words.Pad(r.name, width.name),
+			words.Pad(r.took, width.took), words.Pad(r.run, width.run), r.why)
+		if words.Cells(line) > columns {
+			line = words.Fit(line, columns-1) + "…"
 		}
 		out.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
