@@ -9,7 +9,7 @@ import (
 // alone judge a run.
 type Compare struct {
 	Arms      Arms            `json:"arms"`
-	AtLeast   Duration        `json:"atLeast,omitempty"`  // how long the fault is in before anything is cleared; 0: [DefaultAtLeast]
+	AtLeast   Duration        `json:"atLeast,omitempty"`  // how long the fault is in force before anything is cleared; 0: [DefaultAtLeast]
 	Baseline  BaselineTime    `json:"baseline"`           // how long the arms are watched before any fault
 	Alpha     float64         `json:"alpha"`              // most probability of each kind of wrong verdict
 	Patience  Duration        `json:"patience,omitempty"` // a request without an answer for so long has failed; 0: [DefaultPatience]

@@ -36,9 +36,9 @@ func (a Arms) Undecided(m CompareMetric) (why, write string) {
 	return "its numbers are totals of the arms, and say nothing of users", "label them with mishap.slot of the baggage, and write unit: " + slot + "; or take the numbers from the proxy of the arms"
 }
 
-// Tight says why a comparison can hardly be cleared while a fault is in for so
+// Tight says why a comparison can hardly be cleared while a fault is in force for so
 // long, if its sources tell of a time so late, and what to write; both are empty
-// if it may. Only what is told counts, and only until the fault is taken out.
+// if it may. Only what is told counts, and only until the fault is reverted.
 func (c Compare) Tight(lasts, late time.Duration) (why, write string) {
 	c = c.Filled()
 	atLeast := c.AtLeast.Std()
@@ -46,7 +46,7 @@ func (c Compare) Tight(lasts, late time.Duration) (why, write string) {
 	if lasts < atLeast || lasts >= atLeast+late+time.Second {
 		return "", ""
 	}
-	return fmt.Sprintf("the fault is in for %s, and nothing is cleared before %s of it (atLeast) are counted, which is told up to %s later: the run can hardly ever hold",
+	return fmt.Sprintf("the fault is in force for %s, and nothing is cleared before %s of it (atLeast) are counted, which is told up to %s later: the run can hardly ever hold",
 			Duration(lasts), c.AtLeast, Duration(late.Round(100*time.Millisecond))),
 		fmt.Sprintf("write for: %s, or atLeast: %s", Duration(max(2*atLeast, atLeast+2*late)).whole(), Duration(max(lasts/2, time.Second)).whole())
 }

@@ -7,7 +7,7 @@ import (
 	"mishap"
 )
 
-// TestAFaultThatIsInHardlyLongerThanAtLeastIsSaid: what is told late counts only while the fault is in.
+// TestAFaultThatIsInHardlyLongerThanAtLeastIsSaid: what is told late counts only while the fault is in force.
 func TestAFaultThatIsInHardlyLongerThanAtLeastIsSaid(t *testing.T) {
 	for _, c := range []struct {
 		lasts, late time.Duration

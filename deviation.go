@@ -22,7 +22,7 @@ func (r *Run) Deviated() string {
 }
 
 // Showed is how long after its first fault was in the deviation of the run
-// showed; 0 if it did not deviate before its faults were taken out.
+// showed; 0 if it did not deviate before its faults were reverted.
 func (r *Run) Showed() time.Duration {
 	what, at := r.Deviated(), r.DeviatedAt
 	if what == r.ArmsHarm {
@@ -97,7 +97,7 @@ func doubtDisturbed(r *Run) string {
 	}
 	for _, in := range r.Injections {
 		if in.State == InjectionSuperseded && in.By == "" {
-			all = append(all, strings.TrimSuffix(fmt.Sprintf("somebody else changed %s while %s was in: %s", in.Target.Label(), in.Fault, in.Detail), ": "))
+			all = append(all, strings.TrimSuffix(fmt.Sprintf("somebody else changed %s while %s was in force: %s", in.Target.Label(), in.Fault, in.Detail), ": "))
 		}
 	}
 	if all == nil {

@@ -86,7 +86,7 @@ type Injector interface {
 	// nothing is an error wrapping [ErrNoTarget].
 	Prepare(ctx context.Context, req Request) ([]Injection, error)
 
-	// Inject puts the fault in. It must be idempotent, and return only after
+	// Inject puts the fault in force. It must be idempotent, and return only after
 	// the system has accepted it. An error leaves open whether it is in.
 	Inject(ctx context.Context, in Injection) error
 
@@ -184,8 +184,8 @@ const (
 	InjectionPrepared   InjectionState = "prepared"   // undo is durable, nothing is changed
 	InjectionInjecting  InjectionState = "injecting"  // the call may have been made
 	InjectionInjected   InjectionState = "injected"   // the fault is in
-	InjectionReverting  InjectionState = "reverting"  // being taken out
-	InjectionReverted   InjectionState = "reverted"   // taken out, read back
+	InjectionReverting  InjectionState = "reverting"  // being undone
+	InjectionReverted   InjectionState = "reverted"   // undone, read back
 	InjectionEnded      InjectionState = "ended"      // it recovers by itself, and was seen in force
 	InjectionGone       InjectionState = "gone"       // the target no longer exists
 	InjectionSuperseded InjectionState = "superseded" // someone else changed it, and what they wrote stands

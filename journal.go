@@ -96,7 +96,7 @@ func (r Recovered) Range() (after, within time.Duration) {
 type Disturbance struct {
 	Injection string    `json:"injection"` // whose target it is
 	By        string    `json:"by"`        // "by hand", "through Toxiproxy's API"
-	What      string    `json:"what"`      // "fault slow (latency) was put in"
+	What      string    `json:"what"`      // "fault slow (latency) was injected"
 	Since     time.Time `json:"since"`     // it was not before that
 }
 

@@ -216,7 +216,7 @@ func (r *Run) applyComparison(at time.Time, c *Comparison) {
 	}
 }
 
-// Compared is the last look at the arms while the fault was in; nil if there
+// Compared is the last look at the arms while the fault was in force; nil if there
 // was none.
 func (r *Run) Compared() *Comparison {
 	for i := len(r.Looks) - 1; i >= 0; i-- {
@@ -247,7 +247,7 @@ func (r *Run) Injection(id string) *RunInjection {
 	return nil
 }
 
-// Outstanding lists the injections that are or may still be in, newest first.
+// Outstanding lists the injections that are or may still be in force, newest first.
 func (r *Run) Outstanding() []*RunInjection {
 	var out []*RunInjection
 	for i := len(r.Injections) - 1; i >= 0; i-- {

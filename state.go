@@ -63,7 +63,7 @@ type Cause string
 
 // The causes.
 const (
-	CauseElapsed     Cause = "elapsed"     // every fault was in for as long as it should
+	CauseElapsed     Cause = "elapsed"     // every fault was in force for as long as it should
 	CauseDeviation   Cause = "deviation"   // a probe went beyond its allowance
 	CauseSafeguard   Cause = "safeguard"   // a safeguard said no, or could not tell
 	CauseHarm        Cause = "harm"        // the comparison showed harm in the experiment arm

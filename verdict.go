@@ -70,7 +70,7 @@ func doubtComparison(r *Run) string {
 	last := r.Compared()
 	switch {
 	case last == nil:
-		return "the arms were never compared while the fault was in"
+		return "the arms were never compared while the fault was in force"
 	case last.Outcome == HarmRuledOut:
 		return ""
 	case last.Reason != "":
@@ -147,7 +147,7 @@ func doubtWatched(r *Run) string {
 	for _, in := range r.Injections {
 		for _, w := range r.Watches {
 			if in.Fault != ArmsFault && w.Spec.In(During) && !in.Answered[w.Spec.Name] {
-				return fmt.Sprintf("nobody saw %s on %s: %q gave no answer in the time that it was in (a longer `for` or a shorter timeout of the probe shows it)", in.Fault, in.Target.Label(), w.Spec.Name)
+				return fmt.Sprintf("nobody saw %s on %s: %q gave no answer in the time that it was in force (a longer `for` or a shorter timeout of the probe shows it)", in.Fault, in.Target.Label(), w.Spec.Name)
 			}
 		}
 	}
@@ -171,7 +171,7 @@ func doubtProbes(r *Run) string {
 		case w.Blind != "":
 			blind = append(blind, w.Blind)
 		case w.Spec.In(During) && w.Met == 0:
-			blind = append(blind, fmt.Sprintf("%q was never met while the fault was in", w.Spec.Name))
+			blind = append(blind, fmt.Sprintf("%q was never met while the fault was in force", w.Spec.Name))
 		}
 	}
 	return strings.Join(blind, "; ")

@@ -15,7 +15,7 @@ type Watch struct {
 	recent []Result // the last ones while holding, oldest first
 }
 
-// add folds one observation. Only those made while a fault is in count against
+// add folds one observation. Only those made while a fault is in force count against
 // the allowances; before, all must be met, and after, recovery judges.
 func (w *Watch) add(o Observation) {
 	w.Last = o

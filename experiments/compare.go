@@ -61,7 +61,7 @@ func (c *checker) checkCompareTimes(n *node, form *compareForm) {
 			continue
 		}
 		if f := c.form.Faults[i].For; f < form.AtLeast {
-			c.complain(item, "for", fmt.Sprintf("the fault is in for %s at most, and nothing is cleared before atLeast, which is %s: the run could never hold", f, form.AtLeast),
+			c.complain(item, "for", fmt.Sprintf("the fault is in force for %s at most, and nothing is cleared before atLeast, which is %s: the run could never hold", f, form.AtLeast),
 				fmt.Sprintf("make for longer, or write atLeast: %s under compare", max(f, mishap.Duration(time.Second))))
 		} else if why, write := form.compare().Tight(f.Std(), 0); why != "" {
 			place := locate(item, "for")

@@ -16,7 +16,7 @@ func (c *checker) warnChanged(n *node) {
 		place := locate(at, path)
 		c.warn(place.line, place.column, msg, hint)
 	}
-	say(n, "", "compare has no atLeast: nothing is cleared before the fault was in for 60s; until now it was as soon as there was evidence",
+	say(n, "", "compare has no atLeast: nothing is cleared before the fault was in force force for 60s; until now it was as soon as there was evidence",
 		"write atLeast: 60s, or as long as a cache, a pool or a circuit needs to show harm; it also ends these warnings")
 	say(n, "", "when both arms became worse the run is now inconclusive (exit 4), and no longer deviated (exit 3)",
 		"give a probe of the steady state an expectation that such harm breaks")

@@ -10,7 +10,7 @@ import (
 
 type compareForm struct {
 	Arms      armsForm            `json:"arms" jsonschema:"two like populations, of which only one gets the fault"`
-	AtLeast   mishap.Duration     `json:"atLeast,omitempty" jsonschema:"how long the fault is in before anything is cleared, default 60s: as long as a cache, a pool or a circuit needs to show harm; a clear says nothing about later"`
+	AtLeast   mishap.Duration     `json:"atLeast,omitempty" jsonschema:"how long the fault is in force before anything is cleared, default 60s: as long as a cache, a pool or a circuit needs to show harm; a clear says nothing about later"`
 	Baseline  mishap.BaselineTime `json:"baseline,omitzero" jsonschema:"how long the arms are watched before any fault: a time, or auto (the default): as long as needed, 60s at least and 15m at most; auto up to 30m sets another most"`
 	Alpha     float64             `json:"alpha,omitempty" jsonschema:"most probability of each kind of wrong verdict, default 0.01"`
 	Patience  mishap.Duration     `json:"patience,omitempty" jsonschema:"a request without an answer for so long has failed, default 2s"`

@@ -55,7 +55,7 @@ func (c *checker) checkRamp(n *node, kind mishap.InjectorKind, f faultForm) {
 	with := n.get("with")
 	switch {
 	case !kind.Ramps:
-		c.complain(n, "ramp", fmt.Sprintf("a fault of injector %s cannot change while it is in", kind.Name), "ramps are for "+strings.Join(ramps, ", "))
+		c.complain(n, "ramp", fmt.Sprintf("a fault of injector %s cannot change while it is in force", kind.Name), "ramps are for "+strings.Join(ramps, ", "))
 		return
 	case len(ramp.Values) < 2:
 		c.complain(n, "ramp.values", "a ramp needs at least two values", "a fault with one value needs no ramp")

@@ -21,7 +21,7 @@ type experimentForm struct {
 	Group       string            `json:"group,omitempty" jsonschema:"at most one run per group at a time; default: the experiment's name"`
 	Tags        map[string]string `json:"tags,omitempty" jsonschema:"words to select and report by"`
 	Vars        map[string]string `json:"vars,omitempty" jsonschema:"values for ${name} in claim, owner, group, tags, needs, with, expect and targets; --var name=value overrides them"`
-	SteadyState []probeForm       `json:"steadyState" jsonschema:"what is measured and what it must be: before any fault, while one is in, and after all were reverted"`
+	SteadyState []probeForm       `json:"steadyState" jsonschema:"what is measured and what it must be: before any fault, while one is in force, and after all were reverted"`
 	Ready       *readyForm        `json:"ready,omitempty" jsonschema:"ask again for a steady state that is not met before a run, instead of refusing it: exponential backoff, at most 100 tries"`
 	Compare     *compareForm      `json:"compare,omitempty" jsonschema:"control beside experiment; without it the probes alone judge the run"`
 	Cost        *mishap.Cost      `json:"cost,omitempty" jsonschema:"what harm costs, so that reports can estimate it"`
@@ -41,8 +41,8 @@ type probeForm struct {
 	Expect      json.RawMessage    `json:"expect,omitempty" jsonschema:"what the probe must find"`
 	Every       mishap.Duration    `json:"every,omitempty" jsonschema:"time between two observations, default 1s"`
 	Timeout     mishap.Duration    `json:"timeout,omitempty" jsonschema:"of one observation, default 5s"`
-	Allow       mishap.Allowance   `json:"allow,omitzero" jsonschema:"unmet observations tolerated while a fault is in, such as 2 of 20; default none"`
-	Unknown     mishap.Allowance   `json:"unknown,omitzero" jsonschema:"unknown observations tolerated while a fault is in, such as 2 of 20; default none"`
+	Allow       mishap.Allowance   `json:"allow,omitzero" jsonschema:"unmet observations tolerated while a fault is in force, such as 2 of 20; default none"`
+	Unknown     mishap.Allowance   `json:"unknown,omitzero" jsonschema:"unknown observations tolerated while a fault is in force, such as 2 of 20; default none"`
 	OnDeviation mishap.OnDeviation `json:"onDeviation,omitempty" jsonschema:"stop (the default) reverts at once, note goes on; the verdict is deviated either way"`
 	When        []mishap.Phase     `json:"when,omitempty" jsonschema:"phases in which the probe is asked; default all three"`
 }
@@ -52,9 +52,9 @@ type faultForm struct {
 	Injector string          `json:"injector" jsonschema:"a name from the catalog of injectors"`
 	Targets  json.RawMessage `json:"targets,omitempty" jsonschema:"what the fault touches"`
 	With     json.RawMessage `json:"with,omitempty" jsonschema:"the injector's parameters"`
-	For      mishap.Duration `json:"for" jsonschema:"how long at most, from when its last target is in; 0s: until it was seen once, 5s at most"`
+	For      mishap.Duration `json:"for" jsonschema:"how long at most, from when its last target is injected; 0s: until it was seen once, 5s at most"`
 	After    *orderForm      `json:"after,omitempty" jsonschema:"wait for another fault"`
-	Ramp     *rampForm       `json:"ramp,omitempty" jsonschema:"raise a parameter in steps while the fault is in"`
+	Ramp     *rampForm       `json:"ramp,omitempty" jsonschema:"raise a parameter in steps while the fault is in force"`
 }
 
 type rampForm struct {
@@ -65,7 +65,7 @@ type rampForm struct {
 
 type orderForm struct {
 	Fault string          `json:"fault" jsonschema:"name of the fault to wait for"`
-	Wait  mishap.Duration `json:"wait,omitempty" jsonschema:"counted from the moment that fault is in; default 0s"`
+	Wait  mishap.Duration `json:"wait,omitempty" jsonschema:"counted from the moment that fault is injected; default 0s"`
 }
 
 type blastRadiusForm struct {

@@ -66,7 +66,7 @@ const firstExperiment = `# {{.About}}
 name: {{.Name}}
 claim: {{quoted .Claim}}
 
-# What must be so before, while and after the fault is in.
+# What must be so before, while and after the fault is in force.
 steadyState:
   - name: it answers
     probe: http
@@ -78,7 +78,7 @@ steadyState:
     expect: {status: 2xx, latency: "<= 2s"}
     every: 1s
     timeout: 5s
-    allow: 2 of 20 # unmet observations tolerated while the fault is in
+    allow: 2 of 20 # unmet observations tolerated while the fault is in force
 
 # What goes wrong, and for how long at most.
 faults:
@@ -91,6 +91,6 @@ faults:
 # The most that a run may touch: one proxy.
 blastRadius: {targets: 1}
 
-# How long it may take until all is well again after the fault was taken out.
+# How long it may take until all is well again after the fault was reverted.
 recovery: {within: 1m}
 `

@@ -16,8 +16,8 @@ func durationKind(d Deps) mishap.SafeguardKind {
 	return mishap.SafeguardKind{
 		Kind: mishap.Kind{
 			Name:    "duration",
-			Summary: "no fault stays in for longer than the settings allow",
-			Doc: "Refuses an experiment whose faults could be in for longer than `longestRun` of the settings (default 1h), " +
+			Summary: "no fault stays in force for longer than the settings allow",
+			Doc: "Refuses an experiment whose faults could be in force for longer than `longestRun` of the settings (default 1h), " +
 				"counted from the first injection to the end of the last fault, and stops a run that lasts longer than that " +
 				"and ten seconds for injecting. Always on.",
 			Params:  none{},
@@ -37,7 +37,7 @@ func (d Deps) checkDuration(_ context.Context, s mishap.Situation) error {
 	if longest > limit {
 		return &mishap.Veto{
 			Safeguard: "duration",
-			Reason:    fmt.Sprintf("the faults could be in for %s, the settings allow %s", mishap.Duration(longest), mishap.Duration(limit)),
+			Reason:    fmt.Sprintf("the faults could be in force for %s, the settings allow %s", mishap.Duration(longest), mishap.Duration(limit)),
 			Hint:      "shorten `for` of the faults, or raise `longestRun` in the settings",
 		}
 	}
@@ -47,7 +47,7 @@ func (d Deps) checkDuration(_ context.Context, s mishap.Situation) error {
 	if elapsed := s.Now.Sub(s.Started); elapsed > limit+injectingSlack {
 		return &mishap.Veto{
 			Safeguard: "duration",
-			Reason:    fmt.Sprintf("the faults have been in for %s, the settings allow %s", mishap.Duration(elapsed.Round(time.Second)), mishap.Duration(limit)),
+			Reason:    fmt.Sprintf("the faults have been in force for %s, the settings allow %s", mishap.Duration(elapsed.Round(time.Second)), mishap.Duration(limit)),
 			Hint:      "raise `longestRun` in the settings if that is too short",
 		}
 	}

@@ -178,7 +178,7 @@ func (s *assault) in() []string {
 	return append(all, faults...)
 }
 
-// clean waits until nothing is in, or an end; it gives how long that took.
+// clean waits until nothing is in force, or an end; it gives how long that took.
 func (s *assault) clean(limit time.Duration, end func() bool) (time.Duration, bool) {
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		left := s.in()

@@ -183,11 +183,11 @@ func (s *assault) byHand() {
 	}
 }
 
-// recorded wants the ledger to say that nothing is in.
+// recorded wants the ledger to say that nothing is in force.
 func (s *assault) recorded(b blow) {
 	s.t.Helper()
 	look := s.mishap("status").begin()
-	if look.ends(0); strings.Contains(look.out.String()+look.err.String(), "may still be in") {
+	if look.ends(0); strings.Contains(look.out.String()+look.err.String(), "may still be in force") {
 		s.t.Errorf("%s: it is not recorded:\n%s%s", b, look.out.String(), look.err.String())
 	}
 }

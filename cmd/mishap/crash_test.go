@@ -211,7 +211,7 @@ func TestKilledServerAndKeeperAreNamedAndMended(t *testing.T) {
 		if v.stopped() {
 			left++
 			out, err := v.mishap("status").CombinedOutput()
-			if err != nil || !bytes.Contains(out, []byte("stop on process sleep")) || !bytes.Contains(out, []byte("may still be in")) {
+			if err != nil || !bytes.Contains(out, []byte("stop on process sleep")) || !bytes.Contains(out, []byte("may still be in force")) {
 				t.Fatalf("%d of %d: status does not name what is left: %v\n%s", i+1, n, err, out)
 			}
 		}
@@ -315,7 +315,7 @@ blastRadius: {targets: 1}
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Process.Kill() })
-	for _, want := range []string{"holding", "reverting; a second one lists what is still in", "a third one leaves that to the keepers"} {
+	for _, want := range []string{"holding", "reverting; a second one lists what is still in force", "a third one leaves that to the keepers"} {
 		for end := time.Now().Add(2 * time.Minute); !strings.Contains(stderr.String(), want); time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("no %q in %s", want, stderr.String())

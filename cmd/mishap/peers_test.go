@@ -30,7 +30,7 @@ func failures(a mishap.ArmLook) float64 {
 	return float64(a.Requests-a.Successes) / float64(a.Requests)
 }
 
-// goOn makes minutes of the looks while the fault was in, as if they had gone on.
+// goOn makes minutes of the looks while the fault was in force, as if they had gone on.
 func goOn(run *mishap.Run, n int, r *rand.Rand) []minute {
 	var looks []*mishap.Comparison
 	for _, look := range run.Looks {

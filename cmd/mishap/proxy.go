@@ -20,8 +20,8 @@ func (c *cli) proxyCommand() *cobra.Command {
 		Use:   "proxy",
 		Short: "Run the proxies of the settings",
 		Long: `Run every proxy of the settings until Ctrl-C. Traffic passes untouched until a
-fault is put in; a fault ends by itself unless it is renewed, and a proxy that
-is started again has none. Experiments put faults in, and people do by hand:
+fault is injected; a fault ends by itself unless it is renewed, and a proxy that
+is started again has none. Experiments inject faults, and so do people by hand:
 see add, remove and watch.
 
 SIGTERM ends it gently: no connection is taken any more, faults end, and what is

@@ -27,8 +27,8 @@ func (c *cli) proxyAddCommand() *cobra.Command {
 	var direction, share, socket string
 	cmd := &cobra.Command{
 		Use:   "add PROXY KIND [KEY=VALUE…]",
-		Short: "Put a fault into a running proxy, for a while",
-		Long: `Put a fault into a running proxy. It ends by itself after --for, which is at
+		Short: "Inject a fault into a running proxy, for a while",
+		Long: `Inject a fault into a running proxy. It ends by itself after --for, which is at
 most ` + fault.MaxExpires.String() + `, and when the proxy ends.
 
 Kinds and what they take:
@@ -140,7 +140,7 @@ func parameter(text string) (any, error) {
 	return text, nil
 }
 
-// addFault puts a fault in, and says when all open connections have it.
+// addFault injects a fault, and says when all open connections have it.
 func (c *cli) addFault(ctx context.Context, client *control.Client, f fault.Fault) error {
 	status, err := client.Put(ctx, f)
 	if err != nil {
@@ -165,7 +165,7 @@ func (c *cli) addFault(ctx context.Context, client *control.Client, f fault.Faul
 		return json.NewEncoder(c.out).Encode(status)
 	}
 	on := status.Stats.InForceOn
-	fmt.Fprintf(c.out, "%s is in, on %d of %d open connections and on those to come; ends in %s\n", f.ID, on.Connections, on.Of,
+	fmt.Fprintf(c.out, "%s is in force on %d of %d open connections, and on those to come; ends in %s\n", f.ID, on.Connections, on.Of,
 		mishap.Duration(f.Expires))
 	c.tell("see what it does: mishap proxy watch; end it: mishap proxy remove %s\n", f.ID)
 	return nil

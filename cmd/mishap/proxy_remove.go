@@ -77,7 +77,7 @@ func (c *cli) showEnded(s registry.Status) error {
 	if c.json() {
 		return json.NewEncoder(c.out).Encode(s)
 	}
-	fmt.Fprintf(c.out, "%s is out: ", s.Fault.ID)
+	fmt.Fprintf(c.out, "%s is removed: ", s.Fault.ID)
 	felt, what := s.Stats.Connections, "connections"
 	if s.Stats.Requests > 0 {
 		felt, what = s.Stats.Requests, "requests"

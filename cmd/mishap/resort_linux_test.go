@@ -396,7 +396,7 @@ func TestOnAFullDiskWhatIsInIsRevertedFirst(t *testing.T) {
 	s.mishap("revert", "--all").begin().ends(0)
 	if out := s.mishap("status").begin(); true {
 		out.ends(0)
-		if said := out.out.String() + out.err.String(); strings.Contains(said, "may still be in") {
+		if said := out.out.String() + out.err.String(); strings.Contains(said, "may still be in force") {
 			t.Errorf("it is not recorded:\n%s", said)
 		}
 	}

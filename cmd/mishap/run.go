@@ -26,7 +26,7 @@ func (c *cli) runCommand() *cobra.Command {
 		Short: "Run experiments and give verdicts",
 		Long: `Run experiments in path order, one at a time. What a crash left is reverted
 first. After deviated, inconclusive and refused runs the next one follows, but
-with --fail-fast; after an internal error, a fault that is still in, and Ctrl-C
+with --fail-fast; after an internal error, a fault that is still in force, and Ctrl-C
 none does. Several runs end with a line for each. With --server it is the names
 of experiments that the server has in force.
 
@@ -40,7 +40,7 @@ What is printed of a run is at most 25 lines; --full has it all, and so has
 ` + "`mishap report RUN`" + `. In a build, docs/ci.md: a JUnit report, a table, and notes
 at the lines of files.
 
-Ctrl-C reverts; a second one lists what is still in; a third leaves that to the
+Ctrl-C reverts; a second one lists what is still in force; a third leaves that to the
 keepers and exits 6.`,
 		Example: "  mishap run experiments/slow.yaml\n  mishap run experiments/ --tag service=checkout --fail-fast\n  mishap run plan.json --junit report.xml",
 		Args:    atLeast(1, "at least one file or folder"),
@@ -154,7 +154,7 @@ func (c *cli) runAll(ctx context.Context, a *app.App, jobs []job, f runFlags) (r
 		return none, err
 	}
 	if c.outcome == mishap.OutcomeStillIn {
-		return none, mishap.WithHint(errors.New("nothing was run: what a lost run left is still in"), "`mishap status` shows it; `mishap revert` tries again, or settles it")
+		return none, mishap.WithHint(errors.New("nothing was run: what a lost run left is still in force"), "`mishap status` shows it; `mishap revert` tries again, or settles it")
 	}
 	select {
 	case <-c.asked: // to stop, while something was mended
@@ -315,7 +315,7 @@ func (c *cli) stoppable(ctx context.Context, verb string, view live.View) (conte
 				case c.asked <- struct{}{}:
 				default:
 				}
-				view.Say(fmt.Sprintf("\nmishap: %s: reverting; a second one lists what is still in\n", signalName(s.signal)))
+				view.Say(fmt.Sprintf("\nmishap: %s: reverting; a second one lists what is still in force\n", signalName(s.signal)))
 				stops <- runner.Stop{Cause: mishap.CauseInterrupt, Reason: "interrupted by " + signalName(s.signal), By: whoami()}
 			case 2:
 				view.Say(fmt.Sprintf("\nmishap: %sa third one leaves that to the keepers\n", c.stillIn()))
@@ -332,7 +332,7 @@ func (c *cli) stoppable(ctx context.Context, verb string, view live.View) (conte
 func (c *cli) stillIn() string {
 	run := c.current.Load()
 	if run == nil || len(run.Outstanding()) == 0 {
-		return "nothing is in\n"
+		return "nothing is in force\n"
 	}
 	var lines strings.Builder
 	for _, in := range run.Outstanding() {

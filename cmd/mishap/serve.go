@@ -98,7 +98,7 @@ func (c *cli) servingSignals(o *app.ServeOptions, log *slog.Logger) (done func()
 			case 1:
 				close(stop)
 			case 2:
-				log.Warn("still reverting; one more signal leaves what is in to the keepers")
+				log.Warn("still reverting; one more signal leaves what is in force to the keepers")
 			case 3:
 				os.Exit(6) // the end of the pipes: every keeper reverts
 			}

@@ -75,7 +75,7 @@ func TestNoSignalEndsARevertHalfWay(t *testing.T) {
 			again := s.mishap("revert", "--all").begin()
 			again.says("reverting")
 			again.signal(syscall.SIGPIPE, sig)
-			again.says("a second one lists what is still in")
+			again.says("a second one lists what is still in force")
 			s.write("go", "")
 			again.ends(0)
 			s.reverted()

@@ -84,7 +84,7 @@ func (c *cli) nameExposed(a *app.App) {
 func (c *cli) nameLeftovers(ctx context.Context, a desk) {
 	leftovers, err := a.Leftovers(ctx)
 	if err != nil {
-		c.tell("mishap: look for leftovers: %v\n", err)
+		c.tell("mishap: look for orphaned runs: %v\n", err)
 	}
 	for _, l := range leftovers {
 		c.tell("mishap: %s\n", l)
@@ -178,7 +178,7 @@ func (c *cli) revertCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revert RUN|FILE|--all",
 		Short: "Revert what a lost server or a stranded run left",
-		Long: `Revert what may still be in, of a run whose server is gone or that is stranded,
+		Long: `Revert what may still be in force, of a run whose server is gone or that is stranded,
 and verify the steady state. A run whose server lives is asked to do it itself.
 With --all, vaults in AWS are swept too (see ` + "`mishap sweep`" + `).
 With --settle a person takes it over instead: the injections are recorded as
@@ -187,7 +187,7 @@ be read, or that no run of the ledger accounts for.`,
 		Example: "  mishap revert --all\n  mishap revert 7f3a --settle 'rebooted by hand, see ticket 12'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) == 1) || len(args) > 1 {
-				return usageError{mishap.WithHint(fmt.Errorf("revert takes one run, or --all"), "`mishap status` lists what may be in")}
+				return usageError{mishap.WithHint(fmt.Errorf("revert takes one run, or --all"), "`mishap status` lists what may be in force")}
 			}
 			settles := cmd.Flags().Changed("settle")
 			if settles && all {
@@ -199,7 +199,7 @@ be read, or that no run of the ledger accounts for.`,
 			return c.revert(cmd, args, settle)
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "everything that may still be in")
+	cmd.Flags().BoolVar(&all, "all", false, "everything that may still be in force")
 	cmd.Flags().StringVar(&settle, "settle", "", "record it as settled by you, for this reason")
 	return cmd
 }

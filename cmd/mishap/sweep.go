@@ -122,13 +122,13 @@ func sweptProblems(path string, swept vault.Swept, runs []string) (problems []er
 	for _, f := range swept.Records {
 		switch {
 		case f.Problem != nil && !f.Out():
-			problems = append(problems, mishap.StillIn(mishap.WithHint(fmt.Errorf("parameter %s/%s in %s %s cannot be read, and what it is about may still be in: %w", path, f.Name, f.Where.Account, f.Where.Region, f.Problem),
-				"put back what run "+f.Run+" changed, then delete the parameter")))
+			problems = append(problems, mishap.StillIn(mishap.WithHint(fmt.Errorf("parameter %s/%s in %s %s cannot be read, and what it is about may still be in force: %w", path, f.Name, f.Where.Account, f.Where.Region, f.Problem),
+				"revert by hand what run "+f.Run+" changed, then delete the parameter")))
 		case f.Problem != nil:
 			problems = append(problems, mishap.WithHint(fmt.Errorf("run %s is reverted, and its record could not be removed: %w", f.Run, f.Problem), "`mishap sweep` tries again"))
 		case f.Swept && !f.Out():
-			problems = append(problems, mishap.StillIn(mishap.WithHint(fmt.Errorf("of run %s something may still be in, in %s %s", f.Run, f.Where.Account, f.Where.Region),
-				"`mishap sweep` tries again; put back by hand, it finds nothing to do and removes the record")))
+			problems = append(problems, mishap.StillIn(mishap.WithHint(fmt.Errorf("of run %s something may still be in force, in %s %s", f.Run, f.Where.Account, f.Where.Region),
+				"`mishap sweep` tries again; reverted by hand, it finds nothing to do and removes the record")))
 		}
 	}
 	return problems
@@ -165,7 +165,7 @@ func sweptText(f vault.Found) string {
 		}
 	}
 	if out > few {
-		text += folded(fmt.Sprintf("%d of %d put back", out, len(f.Left)), "  ")
+		text += folded(fmt.Sprintf("%d of %d reverted", out, len(f.Left)), "  ")
 	}
 	for _, l := range f.Left {
 		if l.State.Settled() && out > few {

@@ -20,7 +20,7 @@ func asgUnhealthy() fault[target.NoParams] {
 		about: about{
 			name:    "asg-unhealthy",
 			summary: "marks members of Auto Scaling groups as unhealthy, so that their groups replace them",
-			doc: "Only members that are in service and healthy are taken. The group terminates the instance and starts another: nothing puts back the instance itself, with its instance store. " +
+			doc: "Only members that are in service and healthy are taken. The group terminates the instance and starts another: nothing brings back the instance itself, with its instance store. " +
 				"The run goes on until the group has let go of it. A group that does not replace who is unhealthy, since a process is suspended, is refused.",
 			example:  "injector: asg-unhealthy\ntargets: {group: payments, pick: 1, seed: 42}\nfor: 10m",
 			whenLost: "nothing: the group replaces the instances by itself",

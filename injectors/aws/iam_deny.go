@@ -33,7 +33,7 @@ func iamDeny() fault[roleDenyWith] {
 	is := about{
 		name:    "iam-deny",
 		summary: "denies a role what it does with data, and allows it again",
-		doc: "The role gets an inline policy that denies until the fault must be over, so that by AWS's own clock it ends though nobody takes it out. It is named after the injection, " +
+		doc: "The role gets an inline policy that denies until the fault must be over, so that by AWS's own clock it ends though nobody reverts it. It is named after the injection, " +
 			"and nothing else of the role changes. Only calls that use data can be denied, none that manage anything. IAM may take half a minute until all of AWS knows.",
 		example:  "injector: iam-deny\ntargets: {names: [checkout]}\nwith: {actions: [\"secretsmanager:GetSecretValue\"]}\nfor: 5m",
 		whenLost: "from the time at which the fault must be over AWS no longer denies anything; the inline policy, which then says nothing, stays with the role until `mishap revert`",

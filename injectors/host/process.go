@@ -53,7 +53,7 @@ func processStopKind(d Deps) mishap.InjectorKind {
 			Doc: "The process keeps its memory, files and connections and does nothing: to its callers it hangs. " +
 				"A process is told by boot, PID and start time, and signalled through a pidfd, so that another one that got its PID is never touched. " +
 				"Of a pid file the first line counts, and one that is older than the process which has its number now is refused. " +
-				"One that is stopped already is refused: there would be nothing to put back. " +
+				"One that is stopped already is refused: there would be nothing to revert. " +
 				"mishap itself, what started it, and kernel threads are never matched.",
 			Params:  target.NoParams{},
 			Example: "injector: process-stop\ntargets: {name: redis-server, pick: 1}\nfor: 30s",

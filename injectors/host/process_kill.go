@@ -91,7 +91,7 @@ func (f *processKill) Inject(ctx context.Context, in mishap.Injection) error {
 
 // Revert answers gone: nobody can put the process back.
 func (f *processKill) Revert(context.Context, mishap.Injection) (mishap.Reverted, error) {
-	return mishap.Reverted{State: mishap.InjectionGone, Detail: "a process that was ended cannot be put back"}, nil
+	return mishap.Reverted{State: mishap.InjectionGone, Detail: "a process that was ended cannot be brought back"}, nil
 }
 
 // Verify reports whether the process has ended.

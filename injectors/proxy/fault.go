@@ -123,7 +123,7 @@ func (p *fault) expires(in mishap.Injection) time.Duration {
 	return min(p.deps.Lease, in.Lasts()+pastFor)
 }
 
-// Inject puts the fault in for one lease.
+// Inject puts the fault in force for one lease.
 func (p *fault) Inject(ctx context.Context, in mishap.Injection) error {
 	return lease(p.recorded).Inject(ctx, in)
 }
@@ -133,7 +133,7 @@ func (p *fault) Renew(ctx context.Context, in mishap.Injection) error {
 	return lease(p.recorded).Renew(ctx, in)
 }
 
-// Revert takes the fault out. A proxy that is not running has no faults.
+// Revert removes the fault. A proxy that is not running has no faults.
 func (p *fault) Revert(ctx context.Context, in mishap.Injection) (mishap.Reverted, error) {
 	return lease(p.recorded).Revert(ctx, in)
 }

@@ -49,7 +49,7 @@ type Fault struct {
 	Direction      string          // empty for effects that concern whole connections
 	Seed           uint64
 	Share          float64       // of the connections
-	Expires        time.Duration // ends by itself so long after it was put in or renewed
+	Expires        time.Duration // ends by itself so long after it was injected or renewed
 }
 
 // Status is how a fault does in its proxy.
@@ -62,7 +62,7 @@ type Status struct {
 }
 
 // Control is the control API of a running proxy. Putting a fault in again
-// renews it; one that has ended cannot be put in again.
+// renews it; one that has ended cannot be injected again.
 type Control interface {
 	Put(ctx context.Context, f Fault) error
 	Get(ctx context.Context, id string) (Status, error)

@@ -14,7 +14,7 @@ import (
 // injection: who to ask, and for what.
 type lease func(in mishap.Injection) (Control, Fault, error)
 
-// Inject puts the fault in for one lease.
+// Inject puts the fault in force for one lease.
 func (p lease) Inject(ctx context.Context, in mishap.Injection) error {
 	control, fault, err := p(in)
 	if err != nil {
@@ -39,7 +39,7 @@ func (p lease) Renew(ctx context.Context, in mishap.Injection) error {
 	return control.Put(ctx, fault)
 }
 
-// Revert takes the fault out. A proxy that is not running has no faults.
+// Revert removes the fault. A proxy that is not running has no faults.
 func (p lease) Revert(ctx context.Context, in mishap.Injection) (mishap.Reverted, error) {
 	control, fault, err := p(in)
 	if err != nil {
@@ -59,7 +59,7 @@ func (p lease) Revert(ctx context.Context, in mishap.Injection) (mishap.Reverted
 	case err != nil:
 		return mishap.Reverted{}, fmt.Errorf("read back: %w", err)
 	}
-	return mishap.Reverted{}, errors.New("the proxy still has the fault after it was taken out")
+	return mishap.Reverted{}, errors.New("the proxy still has the fault after it was removed")
 }
 
 // Verify asks the proxy what the fault did. What the proxy counted, and not

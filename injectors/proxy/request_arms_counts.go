@@ -94,7 +94,7 @@ func (s armsSpec) with(undo armsUndo) (json.RawMessage, error) {
 // not know.
 type orOlder struct{ Control }
 
-// Put puts the arms in, or renews them.
+// Put injects the arms, or renews them.
 func (o orOlder) Put(ctx context.Context, f Fault) error {
 	err := o.Control.Put(ctx, f)
 	if !errors.Is(err, ErrOlder) {

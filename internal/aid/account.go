@@ -137,8 +137,8 @@ func (a *Aider) unsettled(meant func(keeper.Damaged) bool) error {
 	if paths == nil {
 		return nil
 	}
-	return mishap.StillIn(mishap.WithHint(fmt.Errorf("what these undo files held cannot all be read, and may still be in: %s", strings.Join(paths, ", ")),
-		"put back what it was, then `mishap revert "+name+" --settle WHY`; until then nothing starts"+what))
+	return mishap.StillIn(mishap.WithHint(fmt.Errorf("what these undo files held cannot all be read, and may still be in force: %s", strings.Join(paths, ", ")),
+		"revert by hand what it was, then `mishap revert "+name+" --settle WHY`; until then nothing starts"+what))
 
 }
 

@@ -27,7 +27,7 @@ import (
 type aid struct {
 	undo keeper.Undo
 	over chan struct{} // closed when all attempts have ended; then what follows may be read
-	left []error       // of what is or may still be in
+	left []error       // of what is or may still be in force
 }
 
 // Options say what the undo files are of.

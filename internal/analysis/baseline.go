@@ -167,7 +167,7 @@ func (c *Comparison) hopes(r *row, b BaselineRow) []Doubt {
 	case b.Clear.Never:
 		return []Doubt{{HopelessDoubt, r.name, fmt.Sprintf("%s: users differ so much that harm within the margin cannot be told from chance, however long it takes", r.name)}}
 	}
-	return []Doubt{{HopelessDoubt, r.name, fmt.Sprintf("too little traffic for an answer: at %.3g per second and arm %s takes %s at the mean, and the fault is in for %s at most",
+	return []Doubt{{HopelessDoubt, r.name, fmt.Sprintf("too little traffic for an answer: at %.3g per second and arm %s takes %s at the mean, and the fault is in force for %s at most",
 		b.PerArm, r.name, rounded(b.Clear.Mean), c.plan.Horizon)}}
 }
 

@@ -151,7 +151,7 @@ func (f *following) lost(err error) error {
 	}
 	err = errors.New("follow run " + f.id + ", " + last + ": " + err.Error()) // not wrapped: a refusal to show a run is no refusal of the run
 	if !in {
-		return mishap.WithHint(err, "no fault of it is in; `mishap status "+f.id+"` with the same --server shows how it ended")
+		return mishap.WithHint(err, "no fault of it is in force; `mishap status "+f.id+"` with the same --server shows how it ended")
 	}
 	return mishap.StillIn(mishap.WithHint(err, "the server goes on with it and reverts; `mishap status "+f.id+"` with the same --server shows how far it is, `mishap abort "+f.id+"` stops it"))
 }

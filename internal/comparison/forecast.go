@@ -51,7 +51,7 @@ func (out *Foretold) add(spec mishap.Compare, m mishap.CompareMetric, horizon ti
 	out.Lines = append(out.Lines, fmt.Sprintf("%s: at %.3g requests/s per arm, harm beyond %s can be ruled out in %s on average, %s in 9 of 10 runs; longer where users differ",
 		analysis.RowName(m.Name, f.Quantile), t.PerArm, marginText(m), rounded(f.Clear.Mean), rounded(f.Clear.P90)))
 	if !f.Clear.Hopeful(horizon) && out.Hopeless == "" {
-		out.Hopeless = fmt.Sprintf("too little traffic for an answer: at %.3g requests/s per arm, to rule out harm of %s beyond %s takes %s on average, and the fault is in for %s at most; raise share, for, or margin, or have %.3g requests/s per arm",
+		out.Hopeless = fmt.Sprintf("too little traffic for an answer: at %.3g requests/s per arm, to rule out harm of %s beyond %s takes %s on average, and the fault is in force for %s at most; raise share, for, or margin, or have %.3g requests/s per arm",
 			t.PerArm, m.Name, marginText(m), rounded(f.Clear.Mean), mishap.Duration(horizon), f.Needs)
 	}
 	most := spec.Baseline.AtMost()

@@ -86,7 +86,7 @@ func (c *Comparison) doubt() {
 // fewTargets is below how many targets in each arm nothing is cleared.
 const fewTargets = 20
 
-// lookDuring is a look while the fault is in.
+// lookDuring is a look while the fault is in force.
 func (c *Comparison) lookDuring(look *mishap.Comparison, now time.Time) {
 	status := c.math.Status(now)
 	look.Phase, look.Extra = mishap.InHold, status.Extra

@@ -14,7 +14,7 @@ import (
 )
 
 const newSettings = "# Settings of mishap. `mishap config` shows all of them and where each comes from.\n\n" +
-	"# A proxy passes traffic on, and is where faults on it are put in. Start all of them\n" +
+	"# A proxy passes traffic on, and is where faults on it are injected. Start all of them\n" +
 	"# with `mishap proxy`, and let callers connect to listen instead of upstream.\nproxies:\n"
 
 // AddProxies writes proxies to the end of those of a settings file, and leaves

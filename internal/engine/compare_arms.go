@@ -88,7 +88,7 @@ func (r armsReader) SetThresholds(ctx context.Context, all []sources.Threshold) 
 	return r.client.SetThresholds(ctx, r.id, limits)
 }
 
-// SetInjecting tells when the faults are put in.
+// SetInjecting tells when the faults are injected.
 func (r armsReader) SetInjecting(ctx context.Context, at time.Time) (time.Time, error) {
 	return r.client.SetInjecting(ctx, r.id, registry.Injecting{Run: r.run, At: at})
 }

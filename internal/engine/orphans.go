@@ -86,18 +86,18 @@ func (t *Takeover) Leftovers(ctx context.Context) ([]string, error) {
 			what += " with machine " + o.Run.Plan.Host
 		}
 		for _, in := range left {
-			lines = append(lines, fmt.Sprintf("run %s of %s %s: %s on %s may still be in (%s)", o.ID, o.Experiment, what, in.Fault, in.Target.Label(), in.State))
+			lines = append(lines, fmt.Sprintf("run %s of %s %s: %s on %s may still be in force (%s)", o.ID, o.Experiment, what, in.Fault, in.Target.Label(), in.State))
 		}
 		if len(left) == 0 {
-			lines = append(lines, fmt.Sprintf("run %s of %s was lost while %s; nothing is in", o.ID, o.Experiment, o.Run.State))
+			lines = append(lines, fmt.Sprintf("run %s of %s was lost while %s; nothing is in force", o.ID, o.Experiment, o.Run.State))
 		}
 	}
 	for _, u := range append(unaccounted, unasked...) {
 		if !u.Whole() {
-			lines = append(lines, fmt.Sprintf("undo file %s cannot be read: %s; what it held may still be in", u.Path, u.Damage))
+			lines = append(lines, fmt.Sprintf("undo file %s cannot be read: %s; what it held may still be in force", u.Path, u.Damage))
 		}
 		for _, h := range u.Outstanding() {
-			lines = append(lines, fmt.Sprintf("run %s, which is not in the ledger: %s on %s may still be in (%s)", u.Run, h.Fault, h.Target.Label(), h.State))
+			lines = append(lines, fmt.Sprintf("run %s, which is not in the ledger: %s on %s may still be in force (%s)", u.Run, h.Fault, h.Target.Label(), h.State))
 		}
 	}
 	return lines, errors.Join(err, errUndo, t.aid.Unsettled())

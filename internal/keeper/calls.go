@@ -110,7 +110,7 @@ func (k *keeping) find(ids []string) (some []*held, err error) {
 	return some, nil
 }
 
-// outstanding lists what may be in and is this keeper's to revert, newest first.
+// outstanding lists what may be in force and is this keeper's to revert, newest first.
 func (k *keeping) outstanding() []*held {
 	k.mu.Lock()
 	defer k.mu.Unlock()

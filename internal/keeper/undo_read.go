@@ -56,7 +56,7 @@ func (u Undo) Keys() (keys []mishap.Key, all bool) {
 // what is damaged.
 func (u Undo) Whole() bool { return u.Damage == nil || u.AllKnown && u.Lost == nil }
 
-// Outstanding lists what is or may still be in, newest first. Of a file that is
+// Outstanding lists what is or may still be in force, newest first. Of a file that is
 // not whole, what was only prepared may be in as well: that it was injected may
 // stand in what is lost.
 func (u Undo) Outstanding() []Held {
@@ -204,7 +204,7 @@ func Remove(dir, run string) error {
 		if err != nil {
 			return err
 		}
-		return Settle(aside, "mishap", "the ledger has the run, and nothing of it is in")
+		return Settle(aside, "mishap", "the ledger has the run, and nothing of it is in force")
 	}
 	return os.Remove(u.Path)
 }

@@ -206,7 +206,7 @@ func (l *Postgres) explainDatabase(doing string, err error) error {
 	var answer *pgconn.PgError
 	switch {
 	case errors.As(err, &connect):
-		return mishap.WithHint(wrapped, "nothing is injected while the ledger cannot be reached; what is in is reverted from memory")
+		return mishap.WithHint(wrapped, "nothing is injected while the ledger cannot be reached; what is in force is reverted from memory")
 	case errors.As(err, &answer) && answer.Code == "25006":
 		return mishap.WithHint(wrapped, "the database is read-only: is it a standby?")
 	}

@@ -83,7 +83,7 @@ func TestWhatArmsCountByIsToldOnceAndByTheirRun(t *testing.T) {
 		t.Errorf("others: %v", err)
 	}
 	for says, i := range map[string]registry.Injecting{
-		"was put in at": {Run: "r", At: at.Add(time.Second)}, `belongs to run "r"`: {Run: "r2", At: at}, "at is missing": {Run: "r"},
+		"was injected at": {Run: "r", At: at.Add(time.Second)}, `belongs to run "r"`: {Run: "r2", At: at}, "at is missing": {Run: "r"},
 	} {
 		if _, err := r.SetInjecting(t.Context(), "a", i); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("want %q, got %v", says, err)

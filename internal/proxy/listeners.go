@@ -17,7 +17,7 @@ func validate(listeners []listener.Config) error {
 	}
 	var errs []error
 	if !slices.ContainsFunc(listeners, func(l listener.Config) bool { return l.Control != "" }) {
-		errs = append(errs, errors.New("no proxy names a control socket, which faults are put in through: set control"))
+		errs = append(errs, errors.New("no proxy names a control socket, through which faults are injected: set control"))
 	}
 	for i, l := range listeners {
 		errs = append(errs, l.Validate())

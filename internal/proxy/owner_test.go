@@ -97,7 +97,7 @@ func TestAnUpstreamBelongsToOneRunHoweverItIsWritten(t *testing.T) {
 func TestWhatIsInAProxyAlreadyIsNamed(t *testing.T) {
 	r := siblings(t)
 	r.put(on(delaying("left", time.Minute), "web2", ""))
-	if _, err := r.own("web", "one", false); !errors.Is(err, control.ErrOwned) || !strings.Contains(err.Error(), "left (latency) was put in by hand") {
+	if _, err := r.own("web", "one", false); !errors.Is(err, control.ErrOwned) || !strings.Contains(err.Error(), "left (latency) was injected by hand") {
 		t.Errorf("owned with a fault in: %v", err)
 	}
 	r.remove("left")
@@ -123,7 +123,7 @@ func TestWhatAHandChangesIsToldToTheOwner(t *testing.T) {
 	if err != nil || len(owned.Disturbed) != 2 {
 		t.Fatalf("told %+v, %v", owned, err)
 	}
-	for i, want := range []string{"fault hand (latency) was put in", "fault own (latency) was taken out"} {
+	for i, want := range []string{"fault hand (latency) was injected", "fault own (latency) was removed"} {
 		if d := owned.Disturbed[i]; d.What != want || d.By != "by hand" || d.Ago < 0 {
 			t.Errorf("told %+v, want %q", d, want)
 		}

@@ -67,10 +67,10 @@ func briefLeft(p *page, r *mishap.Run) {
 	p.blank()
 	for i, in := range r.Outstanding() {
 		if i == most {
-			p.line(0, "STILL IN: %d more", len(r.Outstanding())-most)
+			p.line(0, "STILL IN FORCE: %d more", len(r.Outstanding())-most)
 			break
 		}
-		p.most(2, func() { p.line(0, "STILL IN: %s", words.Joined(": ", On(in)+", "+string(in.State), in.Detail)) })
+		p.most(2, func() { p.line(0, "STILL IN FORCE: %s", words.Joined(": ", On(in)+", "+string(in.State), in.Detail)) })
 	}
 	toEnd(p, r)
 }
@@ -83,7 +83,7 @@ func stillIn(p *page, r *mishap.Run) {
 	}
 	p.blank()
 	for _, in := range left {
-		p.line(0, "STILL IN: %s", words.Joined(": ", On(in)+", "+string(in.State), in.Detail))
+		p.line(0, "STILL IN FORCE: %s", words.Joined(": ", On(in)+", "+string(in.State), in.Detail))
 	}
 	toEnd(p, r)
 }
@@ -92,7 +92,7 @@ func stillIn(p *page, r *mishap.Run) {
 func toEnd(p *page, r *mishap.Run) {
 	if r.State == mishap.Stranded {
 		p.labelled(2, 21, "to try again:", "mishap revert "+r.ID)
-		p.labelled(2, 21, "if you put it back:", "mishap revert "+r.ID+" --settle 'WHAT YOU DID'")
+		p.labelled(2, 21, "if you reverted it:", "mishap revert "+r.ID+" --settle 'WHAT YOU DID'")
 		return
 	}
 	p.labelled(2, 24, "to stop the run:", "mishap abort "+r.ID)

@@ -96,7 +96,7 @@ func PhaseName(p mishap.ComparisonPhase) string {
 	case mishap.InBaseline:
 		return "before any fault"
 	case mishap.InHold:
-		return "with the fault in"
+		return "with the fault in force"
 	case mishap.InRecovery:
 		return "after the revert"
 	}

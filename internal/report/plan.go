@@ -41,7 +41,7 @@ func Plan(w io.Writer, plan mishap.Plan, kinds map[string]mishap.InjectorKind, c
 	if e.Ready != nil {
 		p.field("ready", "waits up to %s for the steady state, before anything is injected", e.Ready.Within)
 	}
-	p.field("at most", "%s with faults in, then up to %s to recover", words.Took(plan.Longest()), e.Recovery.Within)
+	p.field("at most", "%s with faults in force, then up to %s to recover", words.Took(plan.Longest()), e.Recovery.Within)
 	planSafeguards(p, e, checks)
 	notes(p, plan.Notes)
 	return p.to(w)
@@ -56,17 +56,17 @@ func prefixed(prefix, text string) string {
 
 // planFault writes when one fault goes in and out, and its targets.
 func planFault(p *page, plan mishap.Plan, f mishap.Fault) {
-	in, out := plan.Start(f), fmt.Sprintf("out after at most %s", f.For)
+	in, out := plan.Start(f), fmt.Sprintf("reverted after at most %s", f.For)
 	spread := plan.Spread(f.Name)
 	switch {
 	case f.For == 0:
-		out = fmt.Sprintf("out as soon as it was seen once, and after at most %s", words.Took(f.Lasts()+spread))
+		out = fmt.Sprintf("reverted as soon as it was seen once, and after at most %s", words.Took(f.Lasts()+spread))
 	case spread > 0:
-		out = fmt.Sprintf("out %s after the last of its targets is in, and so after at most %s", f.For, words.Took(f.For.Std()+spread))
+		out = fmt.Sprintf("reverted %s after the last of its targets is injected, and so after at most %s", f.For, words.Took(f.For.Std()+spread))
 	}
-	when := "goes in at once"
+	when := "injected at once"
 	if f.After != nil {
-		when = fmt.Sprintf("goes in %s after %s is in", f.After.Wait, f.After.Fault)
+		when = fmt.Sprintf("injected %s after %q", f.After.Wait, f.After.Fault)
 	}
 	p.line(2, "%s: %s", f.Name, f.Injector)
 	p.labelled(4, 12, "when", fmt.Sprintf("%s, %s (from +%s to +%s)", when, out, words.Took(in), words.Took(in+spread+f.Lasts())))
@@ -151,7 +151,7 @@ func planKind(p *page, f mishap.Fault, kinds map[string]mishap.InjectorKind) {
 		p.labelled(4, 12, "both lost", kind.WhenLost)
 	}
 	if kind.Traffic {
-		p.labelled(4, 12, "shows in", "traffic alone: if none passes while it is in, the verdict is inconclusive")
+		p.labelled(4, 12, "shows in", "traffic alone: if none passes while it is in force, the verdict is inconclusive")
 	} else {
 		p.labelled(4, 12, "shows in", "its target, which is asked all through whether it is in force")
 	}
@@ -180,7 +180,7 @@ func shortest(e mishap.Experiment) (least time.Duration) {
 // no answer in the time that a fault is in, which shows nothing.
 func planProbe(p *page, spec mishap.ProbeSpec, shortest time.Duration) {
 	if !spec.In(mishap.During) {
-		p.line(2, "%s: never; it is not asked while faults are in", spec.Name)
+		p.line(2, "%s: never; it is not asked while faults are in force", spec.Name)
 		return
 	}
 	worst := spec.Every.Std()*time.Duration(spec.Allow.Count+1) + spec.Timeout.Std()
@@ -191,7 +191,7 @@ func planProbe(p *page, spec mishap.ProbeSpec, shortest time.Duration) {
 	p.line(2, "%s: %s", spec.Name, what)
 	p.line(4, "every %s × (%d allowed + 1) + timeout %s", spec.Every, spec.Allow.Count, spec.Timeout)
 	if shortest > 0 && spec.Timeout.Std() >= shortest {
-		p.line(4, "an answer may take longer than a fault is in (%s); one that does makes the run inconclusive", words.Took(shortest))
+		p.line(4, "an answer may take longer than a fault is in force (%s); one that does makes the run inconclusive", words.Took(shortest))
 	}
 }
 

@@ -54,7 +54,7 @@ func TestLongWordsAreBrokenNotLost(t *testing.T) {
 func TestStrandedSaysWhatIsInAndHowToEndItBeforeAnythingElse(t *testing.T) {
 	out := reporttest.Text(t, reporttest.Stories()["stranded"].Run(t))
 	top, _, _ := strings.Cut(out, "\nclaim")
-	for _, want := range []string{"STILL IN: payments is slow on proxy payments", "mishap revert 7f3a91c2", "--settle"} {
+	for _, want := range []string{"STILL IN FORCE: payments is slow on proxy payments", "mishap revert 7f3a91c2", "--settle"} {
 		if !strings.Contains(top, want) {
 			t.Errorf("the top does not say %q:\n%s", want, top)
 		}

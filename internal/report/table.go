@@ -38,7 +38,7 @@ func List(w io.Writer, experiments []mishap.Experiment, stands func(mishap.Exper
 }
 
 // Status writes a table of runs, in the order given, and below each what is or
-// may still be in.
+// may still be in force.
 func Status(w io.Writer, runs []*mishap.Run, now time.Time) error {
 	p := newPage(w)
 	if len(runs) == 0 {
@@ -198,9 +198,9 @@ func (s Standing) notices(p *page) {
 // inWords is loud about what nobody takes out any more.
 func inWords(r *mishap.Run) string {
 	if r.State == mishap.Stranded {
-		return "STILL IN"
+		return "STILL IN FORCE"
 	}
-	return "in"
+	return "in force"
 }
 
 // since is when the run came to the state that it is in, as far as it remembers.

@@ -13,7 +13,7 @@ import (
 )
 
 // Text writes the report of a run for a person, at most 80 columns wide: the
-// verdict first, then whatever may still be in, then how it came to that.
+// verdict first, then whatever may still be in force, then how it came to that.
 func Text(w io.Writer, r *mishap.Run) error {
 	p := newPage(w)
 	p.line(0, "%s", headline(r))
@@ -157,9 +157,9 @@ func fate(in *mishap.RunInjection) string {
 	case in.State == mishap.InjectionEnded:
 		text += " by itself, was seen in force"
 	case in.InjectedAt.IsZero() && in.State.Settled():
-		text += ", was never seen in"
+		text += ", was never seen in force"
 	case in.State.Settled() && !in.SettledAt.IsZero():
-		text += ", was in for " + words.Took(words.Between(in.InjectedAt, in.SettledAt))
+		text += ", was in force for " + words.Took(words.Between(in.InjectedAt, in.SettledAt))
 	}
 	return words.Joined(": ", text, in.Detail)
 }
@@ -197,7 +197,7 @@ func probes(p *page, r *mishap.Run) {
 	switch {
 	case !r.InjectedAt.IsZero():
 		p.blank()
-		p.row(0, []int{40, -5, -5, -7}, "probes, while faults were in", "met", "unmet", "unknown", "allowed")
+		p.row(0, []int{40, -5, -5, -7}, "probes, while faults were in force", "met", "unmet", "unknown", "allowed")
 	case slices.ContainsFunc(r.Watches, asked):
 		p.heading("probes")
 	default:

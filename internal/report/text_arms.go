@@ -23,7 +23,7 @@ func comparison(p *page, r *mishap.Run) {
 		p.row(2, columns, one.Name, fmt.Sprint(one.Requests), one.Succeeded(), words.Quick(one.P50), words.Quick(one.P99), "")
 	}
 	if a.Phase == mishap.InBaseline {
-		p.line(2, "no fault went in, so nothing was compared")
+		p.line(2, "no fault was injected, so nothing was compared")
 		return
 	}
 	if a.Intervals != nil {

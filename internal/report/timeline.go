@@ -189,7 +189,7 @@ func end(r *mishap.Run) []event {
 	case mishap.Refused:
 		last.Text = fmt.Sprintf("refused (%s); this run touched nothing", words.Joined(" by ", string(r.Cause), r.By))
 	case mishap.Stranded:
-		last.Text = "stranded: " + mishap.Plural(int64(len(r.Outstanding())), "fault") + " may still be in"
+		last.Text = "stranded: " + mishap.Plural(int64(len(r.Outstanding())), "fault") + " may still be in force"
 	case mishap.Completed:
 		last.Text = "completed"
 		if r.Recovered == nil {
@@ -259,7 +259,7 @@ func ending(r *mishap.Run, fault string) string {
 		text = "are " + strings.Join(ways, ", ") // two, and named so
 	}
 	if in.IsZero() {
-		text = "was never seen in, and " + text
+		text = "was never seen in force, and " + text
 	}
 	return text + onMany(count)
 }

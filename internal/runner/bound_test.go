@@ -184,7 +184,7 @@ func TestForIsABoundWhateverIsStillBeingAsked(t *testing.T) {
 				tt.prepare(s, h)
 				run, _ := s.runner.Run(t.Context(), s.first)
 				if was := book.was("a"); was <= 0 || was > 4*time.Second+500*time.Millisecond {
-					t.Errorf("a was in for %s, and its `for` is 4s", was)
+					t.Errorf("a was in force for %s, and its `for` is 4s", was)
 				}
 				verdict, why := mishap.Judge(run)
 				if (tt.why == "") != (verdict == mishap.Held) || !strings.Contains(why, tt.why) {
@@ -209,7 +209,7 @@ func TestAFaultForZeroSecondsLeavesOnceItWasSeen(t *testing.T) {
 			run := s.run(t, t.Context())
 			wantVerdict(t, run, verdict, "")
 			if was := book.was("a"); was > min(mishap.SeenWithin, slow*2)+500*time.Millisecond || run.Plan.Longest() != mishap.SeenWithin {
-				t.Errorf("it was in for %s where an answer takes %s, and the plan says at most %s", was, slow, run.Plan.Longest())
+				t.Errorf("it was in force for %s where an answer takes %s, and the plan says at most %s", was, slow, run.Plan.Longest())
 			}
 			time.Sleep(time.Minute)
 		})
@@ -231,7 +231,7 @@ func TestAFaultThatNobodySawIsInconclusive(t *testing.T) {
 		run := s.run(t, t.Context())
 		wantVerdict(t, run, mishap.Inconclusive, "gave no answer")
 		if was := book.was("a"); was > 2500*time.Millisecond {
-			t.Errorf("it was in for %s, and its `for` is 2s", was)
+			t.Errorf("it was in force for %s, and its `for` is 2s", was)
 		}
 		time.Sleep(time.Minute)
 	})
@@ -275,11 +275,11 @@ func TestForCountsFromTheLastInjectionOfTheFaultAsThePlanSays(t *testing.T) {
 		wantVerdict(t, run, mishap.Held, "")
 		for target, want := range map[string]time.Duration{"a1": 24 * time.Second, "a2": 17 * time.Second, "a3": 10 * time.Second} {
 			if was := book.was(target); was < want || was > want+500*time.Millisecond {
-				t.Errorf("%s was in for %s, want %s", target, was, want)
+				t.Errorf("%s was in force for %s, want %s", target, was, want)
 			}
 		}
 		if most := run.Plan.Longest(); book.was("a1") > most || most != 10*time.Second+2*mishap.CallWithin {
-			t.Errorf("the plan says at most %s, and the first was in for %s", most, book.was("a1"))
+			t.Errorf("the plan says at most %s, and the first was in force for %s", most, book.was("a1"))
 		}
 	})
 }

@@ -88,7 +88,7 @@ func TestAHundredInstancesThatTakeTheirTimeAreStoppedAndStartedInFewCalls(t *tes
 		}
 		for _, in := range run.Injections {
 			if was := run.RevertingAt.Sub(in.InjectedAt); was < time.Minute || was > time.Minute+time.Second {
-				t.Fatalf("%s was in for %s", in.Target.ID, was)
+				t.Fatalf("%s was in force for %s", in.Target.ID, was)
 			}
 		}
 		wantRunning(t, c, ids...)
@@ -136,7 +136,7 @@ func TestAFaultThatIsNotBackYetHoldsUpNoOther(t *testing.T) {
 		wantVerdict(t, run, mishap.Held, "")
 		back := run.Injections[0].SettledAt.Sub(run.Injections[0].InjectedAt)
 		if held := run.RevertingAt.Sub(run.Injections[2].InjectedAt); held < 3*time.Minute || back > 75*time.Second {
-			t.Errorf("the other fault was in for %s, and the first back after %s", held, back)
+			t.Errorf("the other fault was in force for %s, and the first back after %s", held, back)
 		}
 		wantRunning(t, c, "i-1", "i-2")
 	})

@@ -14,7 +14,7 @@ import (
 )
 
 // comparer says what it is told to, a second after the other: first in the
-// baseline, then while the fault is in.
+// baseline, then while the fault is in force.
 type comparer struct {
 	baseline, hold []mishap.Comparison
 	injected       chan time.Time

@@ -174,7 +174,7 @@ func (h *holding) seen(in *mishap.RunInjection) bool {
 
 // elapsed is the end of a run that nothing stopped.
 func (h *holding) elapsed() *mishap.StateChange {
-	reason := "every fault was in for as long as it should"
+	reason := "every fault was in force for as long as it should"
 	if h.rec.run.Plan.NoFault {
 		reason = "it went on without a fault for as long as it should"
 	}

@@ -42,7 +42,7 @@ type holding struct {
 	events  chan event                       // of work, dropped when that has ended
 	calls   chan func(context.Context) event // that inject, one after another
 	busy    map[string]bool                  // checks and looks under way
-	wake    []chan struct{}                  // one per probe that is asked while a fault is in
+	wake    []chan struct{}                  // one per probe that is asked while a fault is in force
 	waiting map[string]time.Time             // faults by name: when they are due; zero if not known yet
 	steps   map[string]int                   // injections by id: the step of their ramp
 	pending int                              // calls asked for and not yet answered

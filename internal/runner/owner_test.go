@@ -90,15 +90,15 @@ func TestAThingIsGivenBackWhenTheRunIsOver(t *testing.T) {
 }
 
 func TestWhatOthersChangeEndsTheHold(t *testing.T) {
-	hand := mishap.Disturbance{By: "by hand", What: "fault x was put in"}
+	hand := mishap.Disturbance{By: "by hand", What: "fault x was injected"}
 	for name, c := range map[string]struct {
 		at     time.Duration
 		change func(*estate)
 		why    string
 	}{
-		"put in":           {20 * time.Second, func(e *estate) { e.changed = []mishap.Disturbance{hand} }, "fault x was put in by hand"},
+		"put in":           {20 * time.Second, func(e *estate) { e.changed = []mishap.Disturbance{hand} }, "fault x was injected by hand"},
 		"started anew":     {20 * time.Second, func(e *estate) { e.lost = true }, "started anew"},
-		"in the last look": {time.Minute - time.Millisecond, func(e *estate) { e.changed = []mishap.Disturbance{hand} }, "fault x was put in by hand"},
+		"in the last look": {time.Minute - time.Millisecond, func(e *estate) { e.changed = []mishap.Disturbance{hand} }, "fault x was injected by hand"},
 		"silent at last":   {time.Minute - time.Millisecond, func(e *estate) { e.silent = true }, "could not be asked"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestWhatOthersChangeEndsTheHold(t *testing.T) {
 				run := s.run(t, t.Context())
 				wantVerdict(t, run, mishap.Inconclusive, c.why)
 				if in := run.RevertingAt.Sub(start); in > c.at+2*time.Second {
-					t.Errorf("the fault was in for %s, and it was of no use after %s", in, c.at)
+					t.Errorf("the fault was in force for %s, and it was of no use after %s", in, c.at)
 				}
 				if e.owner != "" {
 					t.Errorf("it still belongs to %q", e.owner)
@@ -131,7 +131,7 @@ func TestADeviationThatOthersMayHaveCausedIsNone(t *testing.T) {
 			return mishap.Observation{Result: mishap.Met}
 		}
 		e.after(20*time.Second+time.Millisecond, func() {
-			e.changed = []mishap.Disturbance{{By: "by hand", What: "fault x was put in", Since: time.Now()}}
+			e.changed = []mishap.Disturbance{{By: "by hand", What: "fault x was injected", Since: time.Now()}}
 		})
 		wantVerdict(t, s.run(t, t.Context()), mishap.Inconclusive, "by hand")
 	})

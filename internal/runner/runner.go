@@ -61,7 +61,7 @@ type Comparer interface {
 	// Watch takes in what the arms do until ctx ends, and tells of it: about
 	// once a second, and at once when the outcome changes.
 	Watch(ctx context.Context, tell func(mishap.Comparison))
-	// Injecting says that the faults are put in from a time on, and returns before
+	// Injecting says that the faults are injected from a time on, and returns before
 	// the first is. What began before is baseline. An error is a reason to put in
 	// nothing.
 	Injecting(ctx context.Context, at time.Time) error
@@ -173,7 +173,7 @@ func (r *Runner) all() []Fault {
 }
 
 // Resume brings the run of a lost server, or one that is stranded, to its end:
-// what may still be in is reverted, and the steady state verified. It never
+// what may still be in force is reverted, and the steady state verified. It never
 // injects. Entries are the journal so far; injections carry their undo.
 func (r *Runner) Resume(ctx context.Context, entries []mishap.Entry, injections []mishap.Injection, why mishap.StateChange) (*mishap.Run, error) {
 	rec, err := newRecorder(r.Journal, r.Seen, entries)

@@ -59,7 +59,7 @@ func TestHeldWhenEveryProbeIsMetAndTheFaultIsInForce(t *testing.T) {
 		run := s.run(t, t.Context())
 		wantVerdict(t, run, mishap.Held, "")
 		if held := run.RevertingAt.Sub(run.Injections[0].InjectedAt); held < time.Minute || held > time.Minute+time.Second {
-			t.Errorf("the fault was in for %s, not for a minute", held)
+			t.Errorf("the fault was in force for %s, not for a minute", held)
 		}
 		if took := time.Since(start); took > 70*time.Second {
 			t.Errorf("the run took %s", took)
@@ -90,7 +90,7 @@ func TestAfterCountsFromTheOtherFaultsInjection(t *testing.T) {
 			t.Errorf("b went in %s after a", gap)
 		}
 		if held := ib.SettledAt.Sub(ib.InjectedAt); held > 12*time.Second {
-			t.Errorf("b was in for %s, not for its own 10s", held)
+			t.Errorf("b was in force for %s, not for its own 10s", held)
 		}
 	})
 }

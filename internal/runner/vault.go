@@ -17,7 +17,7 @@ type Vault interface {
 	Hold(ctx context.Context, all []mishap.Injection) error
 	// Adopt keeps others from what a run held that was taken over. It must not wait.
 	Adopt(all []mishap.Injection)
-	// Settle ends it: only what is left may still be in.
+	// Settle ends it: only what is left may still be in force.
 	Settle(ctx context.Context, left []mishap.Injection) error
 }
 
@@ -66,6 +66,6 @@ func (x *execution) settleVault(ctx context.Context) {
 		}
 	}
 	if err := x.Vault.Settle(ctx, still); err != nil {
-		x.Log.Warn("remove from the vault what is out; a sweep does", "run", x.rec.run.ID, "error", err)
+		x.Log.Warn("remove from the vault what is reverted; a sweep does", "run", x.rec.run.ID, "error", err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"mishap/internal/bounded"
 )
 
-// watch starts one goroutine per probe that is asked while a fault is in.
+// watch starts one goroutine per probe that is asked while a fault is in force.
 func (h *holding) watch() {
 	for i, w := range h.rec.run.Watches {
 		if w.Spec.In(mishap.During) {

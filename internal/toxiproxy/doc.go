@@ -5,7 +5,7 @@
 // Proxies of the settings can have toxics, but only the settings change them.
 //
 // No handler waits for a peer: the body is read and names are resolved before the lock is taken, and whatever is done
-// under it (listen, close, put a fault in or take it out) returns without one.
+// under it (listen, close, inject a fault or remove it) returns without one.
 //
 // Beside Toxiproxy's: a toxic may have `expires` ("30s", or milliseconds), after which it removes itself; times may have
 // fractions; toxicity chooses connections once and for good. docs/toxiproxy.md lists where answers differ on purpose.

@@ -42,7 +42,7 @@ func TestWhatAClientChangesIsToldToTheRunThatOwnsTheProxy(t *testing.T) {
 	call("POST", "/proxies/pay/toxics/slow", `{"attributes": {"latency": 9}}`)
 	call("POST", "/proxies/pay", `{"enabled": false}`)
 	told, err := own(true)
-	want := []string{"fault toxic-1-slow (latency) was put in", "fault toxic-1-slow (latency) was changed", "proxy pay was closed"}
+	want := []string{"fault toxic-1-slow (latency) was injected", "fault toxic-1-slow (latency) was changed", "proxy pay was closed"}
 	if err != nil || len(told) != len(want) {
 		t.Fatalf("told %q, %v", told, err)
 	}

@@ -32,7 +32,7 @@ func toxicNotFound() error { return &problem{"toxic not found", http.StatusNotFo
 
 // ofSettings refuses to change a proxy that the settings list.
 func ofSettings(name string) error {
-	return &problem{"proxy " + name + " is one of the settings: toxics can be put in, but the proxy is changed there",
+	return &problem{"proxy " + name + " is one of the settings: toxics can be added, but the proxy is changed there",
 		http.StatusForbidden}
 }
 

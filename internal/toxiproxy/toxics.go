@@ -49,7 +49,7 @@ func (c *collection) list(e *entry) []toxic {
 	return list
 }
 
-// over says whether a toxic has expired, or its fault was taken out by an operator of the proxy.
+// over says whether a toxic has expired, or its fault was removed by an operator of the proxy.
 func (c *collection) over(t *toxic) bool {
 	if t.fault != "" {
 		return !c.host.InForce(t.fault)

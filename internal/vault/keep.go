@@ -174,7 +174,7 @@ func read(ctx context.Context, s Store, name string) (item Item, err error) {
 
 func taken(thing, run, by string) error {
 	return mishap.WithHint(fmt.Errorf("%s is changed by run %s of %s: %w", thing, run, by, mishap.ErrTaken),
-		"wait until that is over; if it was lost, `mishap sweep` puts back what it left")
+		"wait until that is over; if it was lost, `mishap sweep` reverts what it left")
 }
 
 // yield says which of the things the record of another run is about: its claim may

@@ -61,7 +61,7 @@ func fill(r Record, all []mishap.Injection) (Record, string, error) {
 		}
 		if n == 1 {
 			return r, "", mishap.WithHint(fmt.Errorf("what reverts %s on %s takes %d bytes packed, and the vault holds %d of one target", all[0].Fault, all[0].Target.Label(), len(text), Largest),
-				"choose a target with less to put back, or turn the vault off: `vault: none` in the settings")
+				"choose a target with less to revert, or turn the vault off: `vault: none` in the settings")
 		}
 		n = max(1, min(n-1, n*Largest/len(text)))
 	}

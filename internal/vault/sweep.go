@@ -65,7 +65,7 @@ type Left struct {
 	Ended
 }
 
-// Out reports whether nothing of the record is or may still be in.
+// Out reports whether nothing of the record is or may still be in force.
 func (f Found) Out() bool {
 	return f.Swept && !slices.ContainsFunc(f.Left, func(l Left) bool { return !l.State.Settled() })
 }

@@ -19,7 +19,7 @@ const (
 )
 
 // MetWatch asks a proxy which requests of both arms of a run met its faults, or would have: of control, and of both before
-// the faults are in.
+// the faults are in force.
 type MetWatch struct {
 	Run string `json:"run"`
 	// Faults are those of the run on the proxy. What they do does not matter, only which requests they hit.

@@ -118,8 +118,8 @@ func (c *Client) Retract(ctx context.Context, id, run string) (status registry.S
 	return status, wrap(fmt.Sprintf("delete fault %q", id), err)
 }
 
-// Delete removes a fault and gives what it did. It may be called again, and for an id that was never put in, which
-// then cannot be put in any more.
+// Delete removes a fault and gives what it did. It may be called again, and for an id that was never injected, which
+// then cannot be injected any more.
 func (c *Client) Delete(ctx context.Context, id string) (status registry.Status, err error) {
 	err = c.call(ctx, http.MethodDelete, faultPath(id), nil, &status)
 	return status, wrap(fmt.Sprintf("delete fault %q", id), err)
@@ -151,8 +151,8 @@ func (c *Client) SetThresholds(ctx context.Context, id string, l registry.Limits
 	return wrap(fmt.Sprintf("set thresholds of fault %q", id), err)
 }
 
-// SetInjecting tells arms when their run puts its faults in, and gives the time that they go by. It has to be told before
-// the first fault is put in, and may be told again with the same time.
+// SetInjecting tells arms when their run injects its faults, and gives the time that they go by. It has to be told before
+// the first fault is injected, and may be told again with the same time.
 func (c *Client) SetInjecting(ctx context.Context, id string, i registry.Injecting) (used time.Time, err error) {
 	err = c.call(ctx, http.MethodPut, faultPath(id)+"/injecting", i, &i)
 	return i.At, wrap(fmt.Sprintf("tell fault %q the injection", id), err)

@@ -119,7 +119,7 @@ func (l *Left) also(ctx context.Context, ours registry.Status, call func(context
 	return ours, err
 }
 
-// put puts a fault in there too. Arms are given to requests that come, and none comes there.
+// put injects a fault there too. Arms are given to requests that come, and none comes there.
 func (l *Left) put(ctx context.Context, f fault.Fault, ours registry.Status) (registry.Status, error) {
 	if _, ok := f.Effect.(fault.Arms); ok {
 		return ours, nil

@@ -99,7 +99,7 @@ func (a Arms) becomes(old, next Fault) error {
 // hidden stands for a token in what the proxy tells.
 const hidden = "hidden"
 
-// WithoutTokens is the fault as it is told: the tokens of arms are for those who put them in.
+// WithoutTokens is the fault as it is told: the tokens of arms are for those who injected them.
 func (f Fault) WithoutTokens() Fault {
 	if f.Effect == nil {
 		return f

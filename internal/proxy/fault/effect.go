@@ -88,7 +88,7 @@ func DecodeEffect(kind string, with json.RawMessage) (Effect, error) {
 	}
 	effect, err := read(with)
 	if err != nil {
-		return nil, fmt.Errorf("with of %s: %w", kind, err) // and no effect: half of one must not be put in
+		return nil, fmt.Errorf("with of %s: %w", kind, err) // and no effect: half of one must not be injected
 	}
 	return effect, nil
 }

@@ -17,7 +17,7 @@ type Fault struct {
 	Direction Direction     // default Downstream; "" for effects that concern whole connections
 	Seed      uint64        // the same seed makes the same draws, and hits the same connections
 	Share     float64       // of the connections, above 0 and up to 1; 0 means 1
-	Expires   time.Duration // the lease: the fault ends this long after it was put in or last renewed
+	Expires   time.Duration // the lease: the fault ends this long after it was injected or last renewed
 	Via       string        // the other API that it came through, in words; empty for the control API. Not in JSON
 }
 
@@ -133,7 +133,7 @@ func (f Fault) Hand() string {
 	return "by hand"
 }
 
-// Origin is who put a fault in.
+// Origin is who injected a fault.
 func (f Fault) Origin() string {
 	if f.Run != "" {
 		return "by run " + f.Run

@@ -9,7 +9,7 @@ import (
 	"mishap/internal/proxy/fault"
 )
 
-// checkArms says why arms cannot be put in: a proxy has those of one run at a time.
+// checkArms says why arms cannot be injected: a proxy has those of one run at a time.
 func (r *Registry) checkArms(f fault.Fault) error {
 	if _, ok := f.Effect.(fault.Arms); !ok {
 		return nil
@@ -91,7 +91,7 @@ type Limits struct {
 	Thresholds []Threshold `json:"thresholds"`
 }
 
-// Injecting is when a run puts its faults in.
+// Injecting is when a run injects its faults.
 type Injecting struct {
 	Run string    `json:"run"`
 	At  time.Time `json:"at"`

@@ -91,7 +91,7 @@ func (b *armsBook) meet(m Meeting, now time.Time) (Joined, error) {
 	defer b.mu.Unlock()
 	j := b.join
 	if j == nil {
-		return Joined{}, fault.Refused(http.StatusUnprocessableEntity, "give counts with exposed when they are put in", "these arms count all requests, whatever they met")
+		return Joined{}, fault.Refused(http.StatusUnprocessableEntity, "give counts with exposed when they are injected", "these arms count all requests, whatever they met")
 	}
 	b.advance(max(now.Sub(b.start), 0))
 	for _, id := range m.Met {

@@ -22,7 +22,7 @@ type Owner struct {
 type Disturbance struct {
 	Proxy string         `json:"proxy"`
 	By    string         `json:"by"`   // "by hand", or "through Toxiproxy's API"
-	What  string         `json:"what"` // "fault slow (latency) was put in"
+	What  string         `json:"what"` // "fault slow (latency) was injected"
 	Ago   fault.Duration `json:"ago"`
 }
 
@@ -94,11 +94,11 @@ func (r *Registry) ownable(proxy, run string) error {
 			if r.find(a.ID).state != InForce || a.Run == run {
 				continue
 			}
-			hint := "take it out with `mishap proxy remove " + a.ID + "`, or wait until it has ended"
+			hint := "remove it with `mishap proxy remove " + a.ID + "`, or wait until it has ended"
 			if a.Run != "" {
 				hint = "wait until that run is over"
 			}
-			return fault.Refused(http.StatusConflict, hint, "%s has a fault already: %s (%s) was put in %s", sentence(name, proxy), a.ID, a.Effect.Kind(), a.Origin())
+			return fault.Refused(http.StatusConflict, hint, "%s has a fault already: %s (%s) was injected %s", sentence(name, proxy), a.ID, a.Effect.Kind(), a.Origin())
 		}
 	}
 	return nil
@@ -162,7 +162,7 @@ func (r *Registry) together(proxy string) []string {
 	return list
 }
 
-// admits says why a fault cannot be put in: its proxy belongs to another run.
+// admits says why a fault cannot be injected: its proxy belongs to another run.
 func (r *Registry) admits(f fault.Fault) error {
 	if f.Run == "" {
 		return nil

@@ -19,10 +19,10 @@ const KeptStats = 1000
 
 const (
 	keptIDs    = 20 * KeptStats // ended faults whose id is remembered, so that it is not taken again
-	clockCheck = time.Second    // how often the clock is looked at while faults are in: timers stand still in a suspend
+	clockCheck = time.Second    // how often the clock is looked at while faults are in force: timers stand still in a suspend
 )
 
-// Active is a fault that was put in, and stays after its end for its stats.
+// Active is a fault that was injected, and stays after its end for its stats.
 type Active struct {
 	fault.Fault           // never changes
 	Counters    *Counters // shared with what it becomes when its run changes it
@@ -79,8 +79,8 @@ func (r *Registry) Place(f fault.Fault) (status Status, created bool, err error)
 		a = r.enter(f, r.countersOf(f), time.Now())
 		r.follow(f.Proxy, append(slices.Clone(r.force[f.Proxy]), a))
 		status := r.status(a)
-		status.Spoils = r.disturb(f, f.Run, "put in")
-		r.log.Info("fault put in", "fault", f.ID, "run", f.Run, "proxy", f.Proxy, "kind", f.Effect.Kind(), "expires", f.Expires)
+		status.Spoils = r.disturb(f, f.Run, "injected")
+		r.log.Info("fault injected", "fault", f.ID, "run", f.Run, "proxy", f.Proxy, "kind", f.Effect.Kind(), "expires", f.Expires)
 		return status, true, nil
 	case a.state != InForce:
 		return Status{}, false, over(a)
@@ -103,7 +103,7 @@ func (r *Registry) Place(f fault.Fault) (status Status, created bool, err error)
 	return r.status(a), false, nil
 }
 
-// check says why a valid fault cannot be put in.
+// check says why a valid fault cannot be injected.
 func (r *Registry) check(f fault.Fault) error {
 	proxy := r.proxies[f.Proxy]
 	if proxy == nil {
@@ -163,7 +163,7 @@ func (r *Registry) extend(a *Active, expires time.Duration) {
 	r.look()
 }
 
-// Remove ends a fault and gives its stats, also if it has ended before. An id that was never put in counts as ended
+// Remove ends a fault and gives its stats, also if it has ended before. An id that was never injected counts as ended
 // from then on, so that a put which comes too late has no effect. By is the run that removes it; empty: somebody else.
 func (r *Registry) Remove(id, by string) (Status, error) {
 	if !fault.ValidName(id) {
@@ -183,22 +183,22 @@ func (r *Registry) Remove(id, by string) (Status, error) {
 	r.finish(a, Ended)
 	status := r.status(a)
 	if a.Run != "" && by != a.Run {
-		status.Spoils = r.disturb(a.Fault, by, "taken out")
+		status.Spoils = r.disturb(a.Fault, by, "removed")
 	}
 	return status, nil
 }
 
 func unknown(id string) error {
-	return fault.Refused(http.StatusNotFound, "it was never put in since the proxy started, or ended long ago",
+	return fault.Refused(http.StatusNotFound, "it was never injected since the proxy started, or ended long ago",
 		"there is no fault %q", id)
 }
 
 func over(a *Active) error {
-	return fault.Refused(http.StatusGone, "put a new fault in under another id", "fault %q has %s",
+	return fault.Refused(http.StatusGone, "inject a new fault under another id", "fault %q has %s",
 		a.ID, map[State]string{Ended: "ended", Expired: "expired"}[a.state])
 }
 
-// finish takes a fault out, keeps its stats for a while, and its id for longer.
+// finish removes a fault, keeps its stats for a while, and its id for longer.
 func (r *Registry) finish(a *Active, state State) {
 	a.state, a.ended = state, time.Now()
 	if b := a.Counters.book; b != nil {

@@ -52,7 +52,7 @@ type Counted struct {
 // Counting is what arms count units by.
 type Counting struct {
 	Thresholds []Threshold `json:"thresholds,omitempty"`
-	Injected   time.Time   `json:"injected,omitzero"` // when the faults of their run were put in
+	Injected   time.Time   `json:"injected,omitzero"` // when the faults of their run were injected
 }
 
 // PerArm is a number of each arm.

@@ -104,7 +104,7 @@ func (u *armsUnits) place(r *armRequest, unit uint64) {
 // phase is the time of a run that a request counts to.
 type phase uint8
 
-// The phases. A request that was under way when the fault was put in is of neither.
+// The phases. A request that was under way when the fault was injected is of neither.
 const (
 	inBaseline phase = iota
 	sinceInjection
@@ -220,7 +220,7 @@ func (b *armsBook) limit(list []Threshold) error {
 	return nil
 }
 
-// inject takes the time when the fault is put in, and gives the one that is used: not after now, for a clock that is ahead
+// inject takes the time when the fault is injected, and gives the one that is used: not after now, for a clock that is ahead
 // must not make a baseline of what met the fault, and not before what is counted.
 func (b *armsBook) inject(at, now time.Time) (time.Time, error) {
 	b.mu.Lock()
@@ -230,7 +230,7 @@ func (b *armsBook) inject(at, now time.Time) (time.Time, error) {
 	case u == nil:
 		return time.Time{}, countsNothing()
 	case !u.injected.IsZero() && !u.told.Equal(at):
-		return time.Time{}, fault.Refused(http.StatusConflict, "let a new run begin", "the fault was put in at %s already", u.told.UTC().Format(time.RFC3339Nano))
+		return time.Time{}, fault.Refused(http.StatusConflict, "let a new run begin", "the fault was injected at %s already", u.told.UTC().Format(time.RFC3339Nano))
 	case !u.injected.IsZero():
 		return u.injected, nil
 	}
@@ -241,7 +241,7 @@ func (b *armsBook) inject(at, now time.Time) (time.Time, error) {
 }
 
 func countsNothing() error {
-	return fault.Refused(http.StatusUnprocessableEntity, "give counts when they are put in", "these arms count no units")
+	return fault.Refused(http.StatusUnprocessableEntity, "give counts when they are injected", "these arms count no units")
 }
 
 // Threshold is how long an answer may take that a row does not count as slow.

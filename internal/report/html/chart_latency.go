@@ -108,7 +108,7 @@ func (h histogram) spoken(where string) string {
 	return where + ", not even half of the requests succeeded"
 }
 
-// latencyCharts are the latencies of both arms while the fault was in.
+// latencyCharts are the latencies of both arms while the fault was in force.
 func (f *film) latencyCharts() []plot.Chart {
 	control, experiment, ok := f.histograms(mishap.InHold)
 	if !ok {

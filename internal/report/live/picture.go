@@ -145,7 +145,7 @@ func (p *picture) lines(now time.Time) []line {
 	}
 	next := p.next
 	if !p.due.IsZero() {
-		next = fmt.Sprintf("%s goes in, in %s; Ctrl-C reverts now", p.dueName, left(p.due, now))
+		next = fmt.Sprintf("%s is injected in %s; Ctrl-C reverts now", p.dueName, left(p.due, now))
 	}
 	return append(all, line{text: "  next  " + next})
 }

@@ -9,7 +9,7 @@ import (
 // Stories are the runs of the golden files.
 func Stories() map[string]*Story {
 	held := Tell(CheckoutPlan()).In().both().Observe(2, mishap.During, Pays, mishap.Unmet, "503 in 20ms", "status is 503, not 200").
-		Wait(9*time.Minute).State(mishap.Reverting, mishap.CauseElapsed, "every fault was in for as long as it should").
+		Wait(9*time.Minute).State(mishap.Reverting, mishap.CauseElapsed, "every fault was in force for as long as it should").
 		Injection(One, mishap.InjectionReverting, "").Wait(30*time.Millisecond).Injection(One, mishap.InjectionReverted, "").recovers()
 
 	timedOut := `Post "https://checkout.example/checkout": context deadline exceeded after 2s, while the body was awaited`
@@ -20,7 +20,7 @@ func Stories() map[string]*Story {
 		Injection(two, mishap.InjectionReverted, "it was never in").Wait(20*time.Millisecond).Injection(One, mishap.InjectionReverted, "").recovers()
 
 	unfelt := Tell(CheckoutPlan()).In().both().Look(540, One, mishap.Yes, &mishap.Traffic{})
-	unfelt.Wait(9*time.Minute).State(mishap.Reverting, mishap.CauseElapsed, "every fault was in for as long as it should").
+	unfelt.Wait(9*time.Minute).State(mishap.Reverting, mishap.CauseElapsed, "every fault was in force for as long as it should").
 		Injection(One, mishap.InjectionReverting, "").Injection(One, mishap.InjectionReverted, "").recovers()
 
 	refused := Tell(CheckoutPlan()).Wait(time.Second).State(mishap.Checking, "", "").Check("self", mishap.Yes, "").
