@@ -139,15 +139,17 @@ func (c *cli) reportRun(cmd *cobra.Command, a desk, which, format string) error 
 	}
 	switch format {
 	case "text":
-		if c.brief {
-			return report.Brief(c.out, run)
+		page := ""
+		if !inFile {
+			page = a.PageOf(cmd.Context(), run.ID)
 		}
-		if err := report.Text(c.out, run); err != nil || inFile {
+		if c.brief {
+			return report.Brief(c.out, run, page)
+		}
+		if err := report.Text(c.out, run); err != nil || page == "" {
 			return err
 		}
-		if page := a.PageOf(cmd.Context(), run.ID); page != "" {
-			_, err = fmt.Fprintf(c.out, "\nPage: %s\n", page)
-		}
+		_, err = fmt.Fprintf(c.out, "\nPage: %s\n", page)
 		return err
 	case "json":
 		if inFile {

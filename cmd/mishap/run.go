@@ -222,11 +222,10 @@ func (c *cli) runOne(ctx context.Context, one func(context.Context, engine.RunOp
 	if c.json() {
 		return run, errors.Join(err, c.shown(run.ID, report.JSONIn(c.out, run, where, page(context.WithoutCancel(ctx), run.ID))))
 	}
-	write := report.Brief
 	if c.full {
-		write = report.Text
+		return run, errors.Join(err, c.shown(run.ID, report.Text(c.out, run)))
 	}
-	return run, errors.Join(err, c.shown(run.ID, write(c.out, run)))
+	return run, errors.Join(err, c.shown(run.ID, report.Brief(c.out, run, page(context.WithoutCancel(ctx), run.ID))))
 }
 
 // printing is about signals while the result of a run is written, which takes as

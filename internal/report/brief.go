@@ -12,10 +12,14 @@ import (
 
 // Brief writes what a person wants to know when a run has just ended, in at most
 // 25 lines: the verdict and why, what may still be in force and how to end it,
-// both arms, what was affected, and how it was reverted. Text has the rest.
-func Brief(w io.Writer, r *mishap.Run) error {
-	p := newPage(w)
-	p.most(5, func() { p.line(0, "%s", headline(r)) })
+// both arms, what was affected, and how it was reverted. Text has the rest, and so
+// has the run's page, if it has an address.
+func Brief(w io.Writer, r *mishap.Run, page string) error {
+	p, why, more := newPage(w), 5, "mishap report "+r.ID+"; with -o html as a page"
+	if page != "" {
+		why, more = 4, "mishap report "+r.ID+"; "+page
+	}
+	p.most(why, func() { p.line(0, "%s", headline(r)) })
 	left := len(r.Outstanding()) > 0
 	if left {
 		briefLeft(p, r)
@@ -34,7 +38,7 @@ func Brief(w io.Writer, r *mishap.Run) error {
 	}
 	p.most(most, func() { briefFaults(p, r, most) })
 	p.most(2, func() { p.field("reverted", "%s", revertedBriefly(r)) })
-	p.field("more", "mishap report %s; with -o html as a page", r.ID)
+	p.field("more", "%s", more)
 	return p.to(w)
 }
 

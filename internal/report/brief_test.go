@@ -11,11 +11,13 @@ import (
 	"mishap/internal/report/reporttest"
 )
 
-// brief is the brief report of a run.
-func brief(t *testing.T, r *mishap.Run) string {
+// brief is the brief report of a run that has no page.
+func brief(t *testing.T, r *mishap.Run) string { return briefWith(t, r, "") }
+
+func briefWith(t *testing.T, r *mishap.Run, page string) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := report.Brief(&out, r); err != nil {
+	if err := report.Brief(&out, r, page); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -73,6 +75,7 @@ func TestTheBriefReportFitsWhateverWasRecorded(t *testing.T) {
 	crowd.Trigger.Override = &mishap.Override{By: "alice", Reason: strings.Repeat("It has to be. ", 40)}
 	crowd.Plan.Experiment.Claim = strings.Repeat("Everything works. ", 40)
 	fits(t, "a crowd that is stranded", brief(t, crowd))
+	fits(t, "a crowd that is stranded, and has a page", briefWith(t, crowd, "https://chaos.example/a/rather/long/path/to/the/console/runs/7f3a91c2"))
 	if text := brief(t, crowd); !strings.Contains(text, "mishap revert "+crowd.ID) || !strings.Contains(text, "19 more") {
 		t.Errorf("a crowd that is stranded does not say how to end it, and how many there are:\n%s", text)
 	}
