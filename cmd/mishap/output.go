@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mishap/internal/plaintext"
+	"mishap/internal/report/live"
 )
 
 const (
@@ -197,4 +198,28 @@ func (c *cli) shown(run string, err error) error {
 		c.tell("mishap: the result could not be written: %v\nhint: `mishap report %s` shows it\n", u.error, run)
 	}
 	return nil
+}
+
+// view shows a run on stderr, below what was said before. It is not told to the
+// console: it draws what is so now, and not all that was. A passing one leaves
+// nothing behind on a terminal.
+func (c *cli) view(passing bool) live.View {
+	c.err.drain()
+	switch {
+	case c.plain:
+		return live.NewPlain(c.toErr)
+	case passing:
+		return live.NewPassing(c.toErr)
+	}
+	return live.New(c.toErr)
+}
+
+// runView is that of a run whose result follows.
+func (c *cli) runView() live.View {
+	_, seen := terminalOf(c.environment.err)
+	if c.brisk && !seen {
+		return live.NewQuiet(c.toErr)
+	}
+	_, follows := terminalOf(c.environment.out)
+	return c.view(c.brisk || follows && !c.json())
 }

@@ -256,30 +256,6 @@ func (c *cli) printing(run *mishap.Run) (done func()) {
 	return func() { quiet(); close(over) }
 }
 
-// view shows a run on stderr, below what was said before. It is not told to the
-// console: it draws what is so now, and not all that was. A passing one leaves
-// nothing behind on a terminal.
-func (c *cli) view(passing bool) live.View {
-	c.err.drain()
-	switch {
-	case c.plain:
-		return live.NewPlain(c.toErr)
-	case passing:
-		return live.NewPassing(c.toErr)
-	}
-	return live.New(c.toErr)
-}
-
-// runView is that of a run whose result follows.
-func (c *cli) runView() live.View {
-	_, seen := terminalOf(c.environment.err)
-	if c.brisk && !seen {
-		return live.NewQuiet(c.toErr)
-	}
-	_, follows := terminalOf(c.environment.out)
-	return c.view(c.brisk || follows && !c.json())
-}
-
 // follow shows a run and keeps a picture of it for a second Ctrl-C.
 func (c *cli) follow(view live.View) func(mishap.Entry, *mishap.Run) {
 	return func(e mishap.Entry, r *mishap.Run) {

@@ -157,7 +157,7 @@ func briefProbes(p *page, r *mishap.Run) {
 		return
 	}
 	watches := slices.Clone(r.Watches)
-	slices.SortStableFunc(watches, func(a, b *mishap.Watch) int { return int(b.Unmet+b.Unknown) - int(a.Unmet+a.Unknown) })
+	slices.SortStableFunc(watches, func(a, b *mishap.Watch) int { return b.Unmet + b.Unknown - a.Unmet - a.Unknown })
 	p.blank()
 	columns := []int{34, -5, -5, -7}
 	p.row(0, columns, "probes, while faults were in force", "met", "unmet", "unknown", "allowed")

@@ -61,6 +61,7 @@ func NewQuiet(w io.Writer) View { return quiet{newPlain(w)} }
 
 type quiet struct{ View }
 
+// Seen shows nothing.
 func (quiet) Seen(mishap.Entry, *mishap.Run) {}
 
 // patience is how long Close waits for a reader that has stopped reading.
