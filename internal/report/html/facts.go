@@ -30,7 +30,7 @@ func (f *film) facts() []fact {
 		}
 	}
 	if rec := r.Recovered; rec != nil && rec.In {
-		all = append(all, fact{"Back to normal", strings.TrimPrefix(report.Recovered(*rec), "recovered ")})
+		all = append(all, fact{"Back to normal, after the revert", strings.TrimPrefix(report.Recovered(*rec), "recovered ")})
 	}
 	if cost := mishap.EstimateCost(r); cost != nil {
 		all = append(all, fact{"Estimated cost", words.Joined(" ", words.Money(cost.Amount), cost.Currency)})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 
 	"mishap"
 	"mishap/internal/plot"
@@ -23,7 +24,7 @@ func Forest(id string, i *mishap.Intervals) template.HTML {
 	}
 	f := plot.Forest{
 		ID: id, Title: "How much worse the experiment was than control",
-		Says:  "Each line is where the difference lies, right at every look. Wholly left of its margin: no harm beyond it. Wholly right of it: harm. Across it: not decided. Far from the margin the scale is denser.",
+		Says:  says(i),
 		X:     plot.Axis{Min: math.Asinh(report.LeastMargins), Max: math.Asinh(report.MostMargins)},
 		Rules: []plot.Rule{{Name: "as control", Class: "none", At: 0}, {Name: "margin", Class: "limit", At: math.Asinh(1)}},
 	}
@@ -38,6 +39,15 @@ func Forest(id string, i *mishap.Intervals) template.HTML {
 		})
 	}
 	return f.HTML()
+}
+
+// says is how the picture is read.
+func says(i *mishap.Intervals) string {
+	text := "Each line is where the true difference lies, however often it is looked at. Wholly left of the margin: no harm beyond it. Right of it: harm. Across it: not decided."
+	if slices.ContainsFunc(i.Rows, func(r mishap.Row) bool { return r.Of != "" }) {
+		text += " All requests: those too that cannot meet the fault."
+	}
+	return text
 }
 
 // rowCharts show how the interval of each row closed in on its margin.

@@ -56,7 +56,7 @@ func intervalFacts(a *report.Arms) []fact {
 	i := a.Intervals
 	all := []fact{{"Compared for", words.Took(i.In.Std())}}
 	if i.Units != nil {
-		all = append(all, fact{"Users, as if equally active", fmt.Sprintf("%s in the experiment, %s in control", mishap.Thousands(i.Units.Experiment), mishap.Thousands(i.Units.Control))})
+		all = append(all, fact{"Users, by their activity", fmt.Sprintf("%s in the experiment, %s in control", mishap.Thousands(i.Units.Experiment), mishap.Thousands(i.Units.Control))})
 	}
 	if i.Requests != nil {
 		text := mishap.Thousands(i.Requests.Experiment) + " with the fault in reach"
