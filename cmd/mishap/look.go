@@ -58,8 +58,8 @@ func (c *cli) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status [RUN]",
 		Short: "Show runs, what is due, and what is or may be in force",
-		Long: `Show who serves, what is in force, locked or broken, when experiments are due and
-what ran last of each, and the latest runs: those that were refused with the
+		Long: `Show who serves, what is in force, locked or broken, when experiments are due
+and what ran last of each, and the latest runs: those that were refused with the
 reason. Or one run. It also works while a run goes on in another terminal.`,
 		Example: "  mishap status\n  mishap status last",
 		Args:    atMost(1),

@@ -24,8 +24,8 @@ func (c *cli) planCommand() *cobra.Command {
 permissions to inject and to revert, what ends each fault when mishap is gone,
 and the worst-case time to stop. Nothing is changed. With -o plan.json the
 targets are pinned: ` + "`mishap run plan.json`" + ` touches those or nothing. A plan is
-good for a day. What a run would not find, such as a target, a program of a probe
-or the source of a metric, is refused: exit 5.`,
+good for a day. What a run would not find, such as a target, a program of a
+probe or the source of a metric, is refused: exit 5.`,
 		Example: "  mishap plan experiments/slow.yaml\n  mishap plan experiments/slow.yaml -o plan.json && mishap run plan.json",
 		Args:    exactly(1, "one experiment file"),
 		RunE: func(cmd *cobra.Command, args []string) error {

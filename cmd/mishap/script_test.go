@@ -150,6 +150,11 @@ func TestHelpNamesEveryVerbAndFitsATerminal(t *testing.T) {
 		if cmd.Short == "" {
 			t.Errorf("%s has no summary", cmd.CommandPath())
 		}
+		for line := range strings.Lines(cmd.Long) {
+			if n := len([]rune(line)); n > 81 && !strings.HasPrefix(cmd.CommandPath(), "mishap completion") { // whose texts are not ours
+				t.Errorf("%s: a line of %d columns is broken: %s", cmd.CommandPath(), n-1, line)
+			}
+		}
 		text := helpOf(cmd, 80)
 		for i, line := range strings.Split(text, "\n") {
 			if n := len([]rune(line)); n > 80 {

@@ -178,8 +178,9 @@ func (c *cli) revertCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revert RUN|FILE|--all",
 		Short: "Revert what a lost server or a stranded run left",
-		Long: `Revert what may still be in force, of a run whose server is gone or that is stranded,
-and verify the steady state. A run whose server lives is asked to do it itself.
+		Long: `Revert what may still be in force, of a run whose server is gone or that is
+stranded, and verify the steady state. A run whose server lives is asked to do
+it itself.
 With --all, vaults in AWS are swept too (see ` + "`mishap sweep`" + `).
 With --settle a person takes it over instead: the injections are recorded as
 settled with the reason, and nothing is called. So is an undo FILE that cannot
