@@ -117,7 +117,7 @@ type CoverageRow struct {
 // CoverageCell is one kind of fault on one thing.
 type CoverageCell struct {
 	Experiments []string `json:"experiments"`
-	Last        *RunView `json:"last,omitempty" doc:"the latest run of any of them that was not refused"`
+	Last        *RunView `json:"last,omitempty" doc:"the latest run of any of them that is over and was not refused"`
 	Harm        string   `json:"harm,omitempty" doc:"the smallest harm that it can tell from none"`
 }
 

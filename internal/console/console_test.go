@@ -218,6 +218,9 @@ func TestWithoutTokensThisMachineLooksAndNobodyActs(t *testing.T) {
 	if status, _, _ := p.post("/halt", "reason", "test"); status != http.StatusForbidden {
 		t.Errorf("anybody may halt: %d", status)
 	}
+	if _, at, _ := p.get("/signin?next=/runs"); at != "/runs" {
+		t.Errorf("whoever need not sign in is at %s", at)
+	}
 	r, err := http.NewRequest(http.MethodGet, w.url+"/", nil)
 	if err != nil {
 		t.Fatal(err)

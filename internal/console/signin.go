@@ -14,6 +14,10 @@ type signInPage struct {
 }
 
 func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request) {
+	if !c.o.NeedsSignIn() {
+		http.Redirect(w, r, local(r.URL.Query().Get("next")), http.StatusSeeOther)
+		return
+	}
 	c.writePage(w, r, shown{template: "signin", title: "Sign in", data: signInPage{With: c.o.Provider.With(r), Next: local(r.URL.Query().Get("next")), Why: whyOf(r.URL.Query().Get("why"))}}, nil)
 }
 

@@ -116,7 +116,7 @@ func cellsOf(ctx context.Context, book ledger.Runs, tried [][]*mishap.Experiment
 			if err != nil {
 				return nil, err
 			}
-			at := slices.IndexFunc(records, func(r ledger.Record) bool { return r.State != mishap.Refused })
+			at := slices.IndexFunc(records, func(r ledger.Record) bool { return !r.Active() && r.State != mishap.Refused })
 			if at >= 0 && (cell.Last == nil || records[at].Began.After(cell.Last.Began)) {
 				view := RunView(records[at])
 				cell.Last, cell.Harm = &view, smallestHarm(e)
