@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"mishap"
+	"mishap/internal/ledger"
 	"mishap/internal/report/reporttest"
 )
 
@@ -246,6 +247,14 @@ func TestAPageFollowsWhatHappensAndSaysSinceWhenItKnowsNothing(t *testing.T) {
 	b.run(chromedp.WaitVisible("#run-77aa03", chromedp.ByQuery))
 	if typed := b.ask(`document.querySelector('#why-77aa02').value + (document.activeElement.id)`); typed != "too slowwhy-77aa02" {
 		t.Errorf("what was typed, and where, became %q", typed)
+	}
+	if err := w.book.Halt(t.Context(), ledger.Halt{By: "bob", Reason: "an incident", At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	w.happens()
+	b.run(chromedp.WaitVisible(".pill.halted", chromedp.ByQuery))
+	if says := b.ask(`document.querySelector('#halted').innerText`); !strings.Contains(says, "Everything is halted by bob") {
+		t.Errorf("of somebody else's halt it says %q", says)
 	}
 	w.server.Listener.Close()
 	w.server.CloseClientConnections()
