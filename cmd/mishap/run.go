@@ -26,9 +26,9 @@ func (c *cli) runCommand() *cobra.Command {
 		Short: "Run experiments and give verdicts",
 		Long: `Run experiments in path order, one at a time. What a crash left is reverted
 first. After deviated, inconclusive and refused runs the next one follows, but
-with --fail-fast; after an internal error, a fault that is still in force, and Ctrl-C
-none does. Several runs end with a line for each. With --server it is the names
-of experiments that the server has in force.
+with --fail-fast; after an internal error, a fault that is still in force, and
+Ctrl-C none does. Several runs end with a line for each. With --server it is the
+names of experiments that the server has in force.
 
 Limits, freezes, the window and the calendar of the settings bind it, and so
 does the lock of an experiment that deviated: refused, exit 5. --override WHY
@@ -40,8 +40,8 @@ What is printed of a run is at most 25 lines; --full has it all, and so has
 ` + "`mishap report RUN`" + `. In a build, docs/ci.md: a JUnit report, a table, and notes
 at the lines of files.
 
-Ctrl-C reverts; a second one lists what is still in force; a third leaves that to the
-keepers and exits 6.`,
+Ctrl-C reverts; a second one lists what is still in force; a third leaves that
+to the keepers and exits 6.`,
 		Example: "  mishap run experiments/slow.yaml\n  mishap run experiments/ --tag service=checkout --fail-fast\n  mishap run plan.json --junit report.xml",
 		Args:    atLeast(1, "at least one file or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
