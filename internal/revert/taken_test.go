@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mishap"
@@ -41,23 +42,25 @@ func TestAVaultThatDoesNotAnswerHoldsUpNoRevertUnlessNothingElseAnswers(t *testi
 		"it does again, and nobody has": {first: errNone, looks: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			looks := 0
-			taken := revert.Taken(func(context.Context, mishap.Injection, time.Time) (string, error) {
-				if looks == 0 {
-					return "", test.first
+			synctest.Test(t, func(t *testing.T) {
+				looks := 0
+				taken := revert.Taken(func(context.Context, mishap.Injection, time.Time) (string, error) {
+					if looks == 0 {
+						return "", test.first
+					}
+					return test.why, test.later
+				})
+				yields := taken.Yields(t.Context(), func(mishap.Injection) (mishap.Injector, error) { return thing{err: test.look, looks: &looks}, nil })
+				for range 2 {
+					why, err := yields(mishap.Injection{ID: "a"})
+					if why != test.why || (err == nil) != (test.want == nil) || err != nil && err.Error() != test.want.Error() {
+						t.Errorf("it yields for %q, %v; want %q, %v", why, err, test.why, test.want)
+					}
 				}
-				return test.why, test.later
+				if looks != test.looks {
+					t.Errorf("%d looks, want %d", looks, test.looks)
+				}
 			})
-			yields := taken.Yields(t.Context(), func(mishap.Injection) (mishap.Injector, error) { return thing{err: test.look, looks: &looks}, nil })
-			for range 2 {
-				why, err := yields(mishap.Injection{ID: "a"})
-				if why != test.why || (err == nil) != (test.want == nil) || err != nil && err.Error() != test.want.Error() {
-					t.Errorf("it yields for %q, %v; want %q, %v", why, err, test.why, test.want)
-				}
-			}
-			if looks != test.looks {
-				t.Errorf("%d looks, want %d", looks, test.looks)
-			}
 		})
 	}
 }
