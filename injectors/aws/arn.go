@@ -22,7 +22,7 @@ func (a about) named(text string) (id, account, region string, ok bool) {
 	if err != nil {
 		return "", "", "", false
 	}
-	found := shape(a.arn).FindStringSubmatch(text)
+	found := a.shaped().shape.compiled().FindStringSubmatch(text)
 	if found == nil || !a.id.MatchString(found[1]) {
 		return "", "", "", false
 	}
@@ -31,29 +31,38 @@ func (a about) named(text string) (id, account, region string, ok bool) {
 
 // pattern is a regular expression that is compiled when it is first asked: a program
 // that begins, or a keeper that waits, needs none of all faults.
-type pattern string
+type pattern struct {
+	text string
+	once sync.Once
+	made *regexp.Regexp
+}
 
-var patterns sync.Map //nolint:gochecknoglobals // those that were asked; each is a constant of a fault
+// like is the pattern of a text.
+func like(text string) *pattern { return &pattern{text: text} }
 
 // MatchString says whether a text is like it.
-func (p pattern) MatchString(text string) bool { return p.compiled().MatchString(text) }
+func (p *pattern) MatchString(text string) bool { return p.compiled().MatchString(text) }
 
-func (p pattern) compiled() *regexp.Regexp {
-	if made, is := patterns.Load(p); is {
-		return made.(*regexp.Regexp)
+func (p *pattern) compiled() *regexp.Regexp {
+	p.once.Do(func() { p.made = regexp.MustCompile(p.text) })
+	return p.made
+}
+
+// shaped knows what its ARNs look like: who asks about many of them makes it once.
+func (a about) shaped() about {
+	if a.shape == nil {
+		a.shape = shape(a.arn)
 	}
-	made := regexp.MustCompile(string(p))
-	patterns.Store(p, made)
-	return made
+	return a
 }
 
 // shape is what the ARNs of a fault's things look like; its group is the id.
-func shape(arn string) *regexp.Regexp {
+func shape(arn string) *pattern {
 	text := regexp.QuoteMeta(arn)
 	for _, field := range []string{"partition", "account", "region"} {
 		text = strings.ReplaceAll(text, `\{`+field+`\}`, `[^:]*`)
 	}
 	text = strings.ReplaceAll(text, `\*`, `[^:]*`)
 	// A name may stand behind a path or an id of AWS's own.
-	return pattern("^" + strings.ReplaceAll(text, `\{id\}`, `.*?([^/:]+)`) + "$").compiled()
+	return like("^" + strings.ReplaceAll(text, `\{id\}`, `.*?([^/:]+)`) + "$")
 }

@@ -24,7 +24,7 @@ const (
 	groupARN       = "arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/{id}"
 )
 
-const groupName pattern = `^[^:\x00-\x1f]{1,255}$`
+const groupName = `^[^:\x00-\x1f]{1,255}$`
 
 func newAutoScaling(c aws.Config) *autoscaling.Client { return autoscaling.NewFromConfig(c) }
 

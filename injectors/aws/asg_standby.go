@@ -32,7 +32,7 @@ func asgStandby() fault[target.NoParams] {
 			do:   []allow{reading("ec2:DescribeInstances", "autoscaling:DescribeAutoScalingInstances", groupsRead), {actions: []string{"autoscaling:EnterStandby"}, on: anyGroup}},
 			undo: []allow{reading("autoscaling:DescribeAutoScalingInstances"), {actions: []string{"autoscaling:ExitStandby"}, on: anyGroup}},
 			noun: "instance", kind: instanceKind, arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",
-			attribute: "standby", normal: "in service", injecting: "on standby", id: instanceID, idLike: "i-0123456789abcdef0",
+			attribute: "standby", normal: "in service", injecting: "on standby", id: like(instanceID), idLike: "i-0123456789abcdef0",
 		},
 		find: func(ctx context.Context, c aws.Config, t targets, _ target.NoParams) ([]thing, error) {
 			found, err := findMembers(ctx, c, t, standby)

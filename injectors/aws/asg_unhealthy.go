@@ -28,7 +28,7 @@ func asgUnhealthy() fault[target.NoParams] {
 			do:   []allow{reading("ec2:DescribeInstances", "autoscaling:DescribeAutoScalingInstances", "autoscaling:DescribeAutoScalingGroups"), {actions: []string{"autoscaling:SetInstanceHealth"}, on: anyGroup}},
 			undo: []allow{reading("autoscaling:DescribeAutoScalingInstances")},
 			noun: "instance", kind: instanceKind, arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",
-			attribute: "health", normal: inService, injecting: "unhealthy", id: instanceID, idLike: "i-0123456789abcdef0",
+			attribute: "health", normal: inService, injecting: "unhealthy", id: like(instanceID), idLike: "i-0123456789abcdef0",
 		},
 		find: func(ctx context.Context, c aws.Config, t targets, _ target.NoParams) ([]thing, error) {
 			return findMembers(ctx, c, t, health)

@@ -18,10 +18,10 @@ type zoneWith struct {
 	Zone string `json:"zone" jsonschema:"availability zone that the groups lose: its name, such as eu-west-1a, or its id, such as euw1-az1, which is the same in all accounts"`
 }
 
-const zoneName pattern = `^[a-z0-9]+(-[a-z0-9]+)+$`
+const zoneName = `^[a-z0-9]+(-[a-z0-9]+)+$`
 
 func (w zoneWith) problems() []error {
-	if zoneName.MatchString(w.Zone) {
+	if like(zoneName).MatchString(w.Zone) {
 		return nil
 	}
 	return []error{&mishap.FieldError{Path: "with.zone", Msg: fmt.Sprintf("%q is no availability zone", w.Zone), Hint: "write its name such as eu-west-1a, or its id such as euw1-az1"}}
@@ -42,7 +42,7 @@ func asgZoneLoss() fault[zoneWith] {
 			do:   []allow{reading(groupsRead, "ec2:DescribeSubnets"), acting("autoscaling:UpdateAutoScalingGroup")},
 			undo: []allow{reading(groupsRead), acting("autoscaling:UpdateAutoScalingGroup")},
 			noun: "group", kind: "auto-scaling-group", arn: groupARN,
-			attribute: "subnets", normal: "multi-zone", injecting: "without the zone", id: groupName, idLike: "payments",
+			attribute: "subnets", normal: "multi-zone", injecting: "without the zone", id: like(groupName), idLike: "payments",
 		},
 		find: findZoned,
 		inject: each(func(ctx context.Context, c aws.Config, on recorded[zoneWith]) error {

@@ -10,7 +10,7 @@ import (
 	"mishap/internal/cloud"
 )
 
-const tableName pattern = `^[\w.-]{3,255}$`
+const tableName = `^[\w.-]{3,255}$`
 
 func dynamodbDeny() fault[denyWith] {
 	const noTable, noPolicy = "ResourceNotFoundException", "PolicyNotFoundException"
@@ -24,7 +24,7 @@ func dynamodbDeny() fault[denyWith] {
 			do:      []allow{reading(findingTagged), acting("dynamodb:GetResourcePolicy", "dynamodb:PutResourcePolicy")},
 			undo:    []allow{acting("dynamodb:GetResourcePolicy", "dynamodb:PutResourcePolicy", "dynamodb:DeleteResourcePolicy")},
 			noun:    "table", kind: "dynamodb-table", arn: "arn:{partition}:dynamodb:{region}:{account}:table/{id}",
-			id: tableName, idLike: "orders", revertTakes: 2 * time.Minute,
+			id: like(tableName), idLike: "orders", revertTakes: 2 * time.Minute,
 		},
 		resources: "dynamodb:table", limit: 20480,
 		actions: dynamodbActions(),

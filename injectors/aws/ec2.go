@@ -25,7 +25,7 @@ const (
 	groupTag   = "aws:autoscaling:groupName"
 )
 
-const instanceID pattern = `^i-[0-9a-f]{8,17}$`
+const instanceID = `^i-[0-9a-f]{8,17}$`
 
 func newEC2(c aws.Config) *ec2.Client { return ec2.NewFromConfig(c) }
 

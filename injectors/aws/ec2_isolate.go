@@ -27,7 +27,7 @@ func ec2Isolate() fault[target.NoParams] {
 				creating("ec2:CreateSecurityGroup", "security-group", "vpc"), modifying),
 			undo: slices.Concat([]allow{changingMarked("ec2:DeleteSecurityGroup", "security-group")}, modifying),
 			noun: "instance", kind: instanceKind, arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",
-			attribute: "security-groups", normal: "running", injecting: "isolated", id: instanceID, idLike: "i-0123456789abcdef0",
+			attribute: "security-groups", normal: "running", injecting: "isolated", id: like(instanceID), idLike: "i-0123456789abcdef0",
 		},
 		find: func(ctx context.Context, c aws.Config, t targets, _ target.NoParams) (found []thing, err error) {
 			all, err := findInstances(ctx, c, t, "running")

@@ -31,7 +31,7 @@ func ec2Reboot() fault[target.NoParams] {
 			do:   []allow{reading("ec2:DescribeInstances", "ec2:DescribeInstanceStatus"), acting("ec2:RebootInstances", "ec2:GetConsoleOutput")},
 			undo: []allow{reading("ec2:DescribeInstances", "ec2:DescribeInstanceStatus"), acting("ec2:GetConsoleOutput")},
 			noun: "instance", kind: instanceKind, arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",
-			attribute: "state", normal: "running and ok", injecting: "rebooting", id: instanceID, idLike: "i-0123456789abcdef0",
+			attribute: "state", normal: "running and ok", injecting: "rebooting", id: like(instanceID), idLike: "i-0123456789abcdef0",
 		},
 		find: func(ctx context.Context, c aws.Config, t targets, _ target.NoParams) (found []thing, err error) {
 			all, err := findInstances(ctx, c, t, "running")

@@ -30,7 +30,7 @@ func ec2Stop() fault[target.NoParams] {
 			do:   []allow{reading("ec2:DescribeInstances", "ec2:DescribeInstanceAttribute"), acting("ec2:StopInstances")},
 			undo: []allow{reading("ec2:DescribeInstances"), acting("ec2:StartInstances")},
 			noun: "instance", kind: instanceKind, arn: "arn:{partition}:ec2:{region}:{account}:instance/{id}",
-			attribute: "state", normal: "running", injecting: "stopping", id: instanceID, idLike: "i-0123456789abcdef0",
+			attribute: "state", normal: "running", injecting: "stopping", id: like(instanceID), idLike: "i-0123456789abcdef0",
 		},
 		find: func(ctx context.Context, c aws.Config, t targets, _ target.NoParams) (found []thing, err error) {
 			all, err := findInstances(ctx, c, t, "running")

@@ -69,7 +69,8 @@ type about struct {
 	attribute string                                // what of it changes: "state"
 	normal    string                                // how it is when it can be taken: "running"
 	injecting string                                // how it must have become once it was asked for: "stopping"
-	id        interface{ MatchString(string) bool } // such as a [pattern]
+	id        interface{ MatchString(string) bool } // see [like]
+	shape     *pattern                              // see [about.shaped]
 	idLike    string                                // an id, as an example
 	untold    bool                                  // its policies cannot tell targets by their tags
 }

@@ -19,7 +19,7 @@ type roleDenyWith struct {
 	Resources []string `json:"resources,omitempty" jsonschema:"on what: ARNs, in which * is any text; default on all"`
 }
 
-const roleName pattern = `^[\w+=,.@-]{1,64}$`
+const roleName = `^[\w+=,.@-]{1,64}$`
 
 func (w roleDenyWith) problems() []error {
 	all := notAmong(w.Actions, dataActions())
@@ -41,7 +41,7 @@ func iamDeny() fault[roleDenyWith] {
 		do:   []allow{reading("iam:ListRoles", "iam:ListRoleTags"), acting("iam:ListRolePolicies", "iam:GetRolePolicy", "iam:PutRolePolicy")},
 		undo: []allow{acting("iam:GetRolePolicy", "iam:DeleteRolePolicy", "iam:ListRolePolicies")},
 		noun: "iam-role", kind: "iam-role", arn: "arn:{partition}:iam::{account}:role/{id}",
-		attribute: "policies", normal: "allowed", injecting: "denied", id: roleName, idLike: "checkout",
+		attribute: "policies", normal: "allowed", injecting: "denied", id: like(roleName), idLike: "checkout",
 	}
 	return fault[roleDenyWith]{
 		about: is,

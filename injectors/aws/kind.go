@@ -36,6 +36,7 @@ type injector[With any] struct {
 func (f fault[With]) injectorKind(d Deps) mishap.InjectorKind {
 	var none With
 	memory := &asked{}
+	f.about = f.shaped()
 	if f.batch == 0 {
 		f.batch = defaultBatch
 	}

@@ -10,7 +10,7 @@ import (
 	"mishap/internal/cloud"
 )
 
-const streamName pattern = `^[\w.-]{1,128}$`
+const streamName = `^[\w.-]{1,128}$`
 
 func kinesisDeny() fault[denyWith] {
 	const notFound = "ResourceNotFoundException" // no stream, and no policy
@@ -23,7 +23,7 @@ func kinesisDeny() fault[denyWith] {
 			do:      []allow{reading(findingTagged), acting("kinesis:DescribeStreamSummary", "kinesis:GetResourcePolicy", "kinesis:PutResourcePolicy")},
 			undo:    []allow{acting("kinesis:DescribeStreamSummary", "kinesis:GetResourcePolicy", "kinesis:PutResourcePolicy", "kinesis:DeleteResourcePolicy")},
 			noun:    "stream", kind: "kinesis-stream", arn: "arn:{partition}:kinesis:{region}:{account}:stream/{id}",
-			id: streamName, idLike: "clicks", revertTakes: 2 * time.Minute,
+			id: like(streamName), idLike: "clicks", revertTakes: 2 * time.Minute,
 		},
 		resources: "kinesis:stream", limit: 20480,
 		actions: kinesisActions(),

@@ -20,7 +20,7 @@ const (
 	leastUnreserved = 100                         // concurrent calls that Lambda leaves to functions without a reservation
 )
 
-const functionName pattern = `^[\w-]{1,64}$`
+const functionName = `^[\w-]{1,64}$`
 
 func newLambda(c aws.Config) *lambda.Client { return lambda.NewFromConfig(c) }
 

@@ -153,7 +153,14 @@ func startKeeper(state, run string, of *process, restore func(mishap.Injection) 
 	go func() {
 		defer close(p.over)
 		_ = keeper.Serve(keeper.ServeOptions{ // what it left shows in the end
-			In: requests, Out: out, Dir: state, Run: run, RevertWithin: 2 * time.Minute, Lease: vault.Standstill, Taken: taken,
+			In: requests, Out: out, Dir: state, Run: run, RevertWithin: 2 * time.Minute, Lease: vault.Standstill,
+			Taken: func(ctx context.Context, in mishap.Injection, since time.Time) (string, error) {
+				why, err := taken(ctx, in, since)
+				if of.dead.Load() {
+					return "", nil
+				}
+				return why, err
+			},
 			Restore: func(in mishap.Injection) (mishap.Injector, error) {
 				injector, err := restore(in)
 				return mortal{injector, of}, err

@@ -17,7 +17,7 @@ type routeWith struct {
 	Destination string `json:"destination" jsonschema:"destination of the route, as the table has it: a CIDR block such as 0.0.0.0/0, or a prefix list such as pl-0123456789abcdef0"`
 }
 
-const routeTableID pattern = `^rtb-[0-9a-f]{8,17}$`
+const routeTableID = `^rtb-[0-9a-f]{8,17}$`
 
 func (w routeWith) problems() []error {
 	if prefix, err := netip.ParsePrefix(w.Destination); err == nil && prefix == prefix.Masked() || strings.HasPrefix(w.Destination, "pl-") {
@@ -55,7 +55,7 @@ func routeBlackhole() fault[routeWith] {
 			do:   append(creating("ec2:CreateNetworkInterface", "network-interface", "subnet", "security-group"), reads, acting("ec2:ReplaceRoute")),
 			undo: []allow{reads, acting("ec2:ReplaceRoute"), changingMarked("ec2:DeleteNetworkInterface", "network-interface")},
 			noun: "route-table", kind: "route-table", arn: "arn:{partition}:ec2:{region}:{account}:route-table/{id}",
-			attribute: "routes", normal: "routing", injecting: "a black hole", id: routeTableID, idLike: "rtb-0123456789abcdef0",
+			attribute: "routes", normal: "routing", injecting: "a black hole", id: like(routeTableID), idLike: "rtb-0123456789abcdef0",
 		},
 		find: findRoutes,
 		check: func(ctx context.Context, c aws.Config, with routeWith, chosen []thing) ([]string, error) {

@@ -9,7 +9,7 @@ import (
 	"mishap/internal/cloud"
 )
 
-const bucketName pattern = `^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`
+const bucketName = `^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`
 
 func s3Deny() fault[denyWith] {
 	const noBucket, noPolicy = "NoSuchBucket", "NoSuchBucketPolicy"
@@ -27,7 +27,7 @@ func s3Deny() fault[denyWith] {
 			do:      []allow{reading(findingTagged), acting("s3:GetBucketPolicy", "s3:PutBucketPolicy")},
 			undo:    []allow{acting("s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy")},
 			noun:    "bucket", kind: "s3-bucket", arn: "arn:{partition}:s3:::{id}",
-			id: bucketName, idLike: "photos", revertTakes: 3 * time.Minute, untold: true,
+			id: like(bucketName), idLike: "photos", revertTakes: 3 * time.Minute, untold: true,
 		},
 		resources: "s3", limit: 20480,
 		actions: s3Actions(),

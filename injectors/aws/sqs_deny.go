@@ -13,7 +13,7 @@ import (
 	"mishap/internal/cloud"
 )
 
-const queueName pattern = `^[\w-]{1,80}(\.fifo)?$`
+const queueName = `^[\w-]{1,80}(\.fifo)?$`
 
 func sqsDeny() fault[denyWith] {
 	const policy = string(types.QueueAttributeNamePolicy)
@@ -26,7 +26,7 @@ func sqsDeny() fault[denyWith] {
 			do:      []allow{reading(findingTagged), acting("sqs:GetQueueAttributes", "sqs:SetQueueAttributes")},
 			undo:    []allow{acting("sqs:GetQueueAttributes", "sqs:SetQueueAttributes")},
 			noun:    "queue", kind: "sqs-queue", arn: "arn:{partition}:sqs:{region}:{account}:{id}",
-			id: queueName, idLike: "orders", revertTakes: 3 * time.Minute,
+			id: like(queueName), idLike: "orders", revertTakes: 3 * time.Minute,
 		},
 		resources: "sqs", limit: 8192, statements: 20,
 		actions: sqsActions(),

@@ -13,7 +13,7 @@ import (
 	"mishap/internal/target"
 )
 
-const subnetID pattern = `^subnet-[0-9a-f]{8,17}$`
+const subnetID = `^subnet-[0-9a-f]{8,17}$`
 
 func subnetIsolate() fault[target.NoParams] {
 	associating := append(actingOn("ec2:ReplaceNetworkAclAssociation", "network-acl"), acting("ec2:ReplaceNetworkAclAssociation"))
@@ -31,7 +31,7 @@ func subnetIsolate() fault[target.NoParams] {
 				creating("ec2:CreateNetworkAcl", "network-acl", "vpc"), associating),
 			undo: slices.Concat([]allow{reading("ec2:DescribeSubnets", "ec2:DescribeNetworkAcls"), changingMarked("ec2:DeleteNetworkAcl", "network-acl")}, associating),
 			noun: "subnet", kind: "subnet", arn: "arn:{partition}:ec2:{region}:{account}:subnet/{id}",
-			attribute: "network-acl", normal: "available", injecting: "isolated", id: subnetID, idLike: "subnet-0123456789abcdef0",
+			attribute: "network-acl", normal: "available", injecting: "isolated", id: like(subnetID), idLike: "subnet-0123456789abcdef0",
 		},
 		find: findSubnets,
 		check: func(ctx context.Context, c aws.Config, _ target.NoParams, chosen []thing) ([]string, error) {

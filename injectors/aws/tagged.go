@@ -23,6 +23,7 @@ const taggedPerCall = 100 // ARNs that a call takes at most
 // for all services whose own calls do not find by tags: what carries the tags, or
 // what is named. Of that nobody has asked yet whether it is there.
 func (a about) tagged(ctx context.Context, c aws.Config, t targets, kind string) (found []thing, err error) {
+	a = a.shaped()
 	names := t.IDs
 	if len(names) == 0 {
 		names = t.Names

@@ -10,7 +10,7 @@ import (
 	"mishap/internal/target"
 )
 
-const endpointID pattern = `^vpce-[0-9a-f]{8,17}$`
+const endpointID = `^vpce-[0-9a-f]{8,17}$`
 
 func vpcEndpointCut() fault[target.NoParams] {
 	modifying := append(actingOn("ec2:ModifyVpcEndpoint", "security-group"), acting("ec2:ModifyVpcEndpoint"), reading("ec2:DescribeVpcEndpoints", "ec2:DescribeSecurityGroups"))
@@ -28,7 +28,7 @@ func vpcEndpointCut() fault[target.NoParams] {
 			do:   slices.Concat([]allow{changingMarked("ec2:RevokeSecurityGroupEgress", "security-group")}, creating("ec2:CreateSecurityGroup", "security-group", "vpc"), modifying),
 			undo: append(modifying, changingMarked("ec2:DeleteSecurityGroup", "security-group")),
 			noun: "vpc-endpoint", kind: "vpc-endpoint", arn: "arn:{partition}:ec2:{region}:{account}:vpc-endpoint/{id}",
-			attribute: "security-groups", normal: "available", injecting: "cut", id: endpointID, idLike: "vpce-0123456789abcdef0",
+			attribute: "security-groups", normal: "available", injecting: "cut", id: like(endpointID), idLike: "vpce-0123456789abcdef0",
 		},
 		find: func(ctx context.Context, c aws.Config, t targets, _ target.NoParams) (found []thing, err error) {
 			filters := append(meantBy(t), filter("vpc-endpoint-state", "available"))
