@@ -7,7 +7,7 @@ export CGO_ENABLED = 0
 LDFLAGS    := -s -w -X main.version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test race race-core lint attack attack-kills attack-inputs attack-brake crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy attack-fleet trials-aws bench-aws check-worlds check-arms check-pairs check-callers check-h2 check-differential check-deploy check-container fuzz-api release check-packages fmt clean
+.PHONY: help demo build install test race race-core lint attack attack-kills attack-inputs attack-brake crash bench bench-analysis bench-serve bench-proxy bench-proxy-hangs soak-proxy attack-fleet trials-aws trials-moto bench-aws check-worlds check-arms check-pairs check-callers check-h2 check-differential check-deploy check-container fuzz-api release check-packages fmt clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,7 +65,11 @@ bench-analysis: ## measure the comparison: time to show harm and to clear, in si
 
 trials-aws: ## try faults in AWS at random, in memory, N times: processes that die, networks that are cut, calls that go wrong, others who change things (N=9000; SEED)
 	@d=/dev/shm; [ -w $$d ] || d=$${TMPDIR:-/tmp}; TMPDIR=$$d MISHAP_TRIALS=$(if $(filter file,$(origin N)),9000,$(N)) MISHAP_SEED=$(SEED) \
-	  $(GO) test -count=1 -timeout 6h -v -run TestWhateverGoesWrongAtRandom ./injectors/aws | grep -v '^=== '
+	  $(GO) test -count=1 -timeout 6h -v -run TestWhateverGoesWrongAtRandomNothing ./injectors/aws | grep -v '^=== '
+
+trials-moto: ## the same on moto, in real time: server and keeper that die, lost calls and answers (N=1000, half an hour; SEED)
+	@set -e; bed=$$(.ci/testbed); eval "$$bed"; MISHAP_MOTO_TRIALS=$(if $(filter file,$(origin N)),1000,$(N)) MISHAP_SEED=$(SEED) \
+	  $(GO) test -count=1 -timeout 6h -v -run TestWhateverGoesWrongAtRandomOnAServer ./injectors/aws | grep -v '^=== '
 
 bench-aws: build ## measure what faults in AWS cost, on the AWS in memory: time, calls, vault, sweep; and program and keeper
 	.ci/bench-aws
