@@ -228,12 +228,12 @@ func (s *sweep) tidy(ctx context.Context) error {
 	may := func(run string, past bool) bool {
 		return !left[run] && s.named(run) && !s.skipped(run) && (over[run] || past)
 	}
-	var gone []string
+	var claims []Item
 	err := s.store.List(ctx, claimsFolder, func(items []Item, now time.Time) error {
 		for _, item := range items {
 			m, err := parseMark(item.Text)
 			if err == nil && item.Name == claimName(m.Thing) && may(m.Run, now.After(s.until(m.Run, item, m.Held))) {
-				gone = append(gone, item.Name)
+				claims = append(claims, item)
 			}
 		}
 		return nil
@@ -241,6 +241,10 @@ func (s *sweep) tidy(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list claims: %w", err)
 	}
+	if err := s.release(ctx, claims); err != nil {
+		return err
+	}
+	var gone []string
 	for run, until := range s.holds {
 		if s.owned[run] == nil && may(run, s.now.After(until)) {
 			gone = append(gone, holdName(run))
@@ -252,7 +256,27 @@ func (s *sweep) tidy(ctx context.Context) error {
 		}
 	}
 	if err := s.store.Delete(ctx, gone...); err != nil {
-		return fmt.Errorf("remove claims and holds: %w", err)
+		return fmt.Errorf("remove holds: %w", err)
 	}
 	return nil
 }
+
+// release removes claims, a few at a time, and each only if it is still the one that
+// was listed: another sweep may have removed it, and another run have claimed the thing.
+func (s *sweep) release(ctx context.Context, claims []Item) error {
+	for some := range slices.Chunk(claims, releasedAtOnce) {
+		var names []string
+		for _, listed := range some {
+			if is, err := s.store.Get(ctx, listed.Name); err == nil && is.Text == listed.Text {
+				names = append(names, listed.Name)
+			}
+		}
+		if err := s.store.Delete(ctx, names...); err != nil {
+			return fmt.Errorf("remove claims: %w", err)
+		}
+	}
+	return nil
+}
+
+// releasedAtOnce is how many claims are looked at before they are removed in one call.
+const releasedAtOnce = 10

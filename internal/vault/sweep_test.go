@@ -234,3 +234,28 @@ func TestAThousandRecordsInSixPlacesAreListedWithinTenSecondsAndRevertedAfterTwo
 		}
 	})
 }
+
+// Two sweeps may find the same, and one be slow.
+func TestASweepLeavesTheClaimThatAnotherRunMadeSince(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := stops("run1", 2, ireland())
+		m, world := heldBy(t, all), newSystem(all...)
+		time.Sleep(vault.HeldFor + time.Second)
+		theirs := all[0]
+		theirs.Run = "run2"
+		name, listed := vault.ClaimName(all[0].Keys[0].Thing), false
+		m.after = func(op, folder string) error {
+			if op == "list" && folder == "claims" && !listed { // another sweep is done, and another run begins
+				listed = true
+				m.mu.Lock()
+				m.put(name, claimText(t, theirs))
+				m.mu.Unlock()
+			}
+			return nil
+		}
+		got := places{ireland(): m}.vaults(t, "bob@desk").Sweep(t.Context(), vault.Sweeping{Places: []mishap.Place{ireland()}, Revert: world.Revert})
+		if names := m.names(); len(names) != 1 || names[0] != name || got.Places[0].Err != nil {
+			t.Errorf("left are %q, want the claim of the other run; %v", names, got.Places[0].Err)
+		}
+	})
+}
