@@ -33,6 +33,7 @@ func (c *Console) follow(w http.ResponseWriter, r *http.Request) {
 	defer c.live.n.Add(-1)
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
+	defer func() { _ = out.SetWriteDeadline(time.Time{}) }() // the connection may be used again
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	said := int64(-1)
