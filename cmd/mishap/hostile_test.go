@@ -71,7 +71,7 @@ func TestNoVerbWritesWhatActsOnATerminal(t *testing.T) {
 		"compare": {{hostile, hostile}}, "abort": {{hostile}}, "revert": {{hostile}, {"--all"}}, "halt": {{"--reason", hostile}}, "resume": {{}},
 		"unlock": {{hostile, "--reason", hostile}}, "approve": {{hostile}, {hostile, "--reason", hostile}}, "catalog": {{hostile}},
 		"proxy": {{"watch", hostile}, {"add", hostile}, {"remove", hostile}, {hostile}}, "observe": {{hostile}}, "config": {{hostile}, {"--config", settings}, {"--config", hostile}},
-		"token": {{hostile}}, "demo": {{hostile}}, "demo-service": {{hostile}}, "keeper": {{hostile}}, "version": {{hostile}}, "help": {{hostile}},
+		"token": {{hostile}}, "demo": {{hostile}}, "demo-service": {{hostile}}, "keeper": {{hostile}}, "version": {{hostile}}, "help": {{hostile}}, "manual": {{odd}, {hostile, hostile}},
 		"completion": {{hostile}, {"bash"}, {"zsh"}, {"fish"}, {"powershell"}},
 	}
 	path, err := os.Executable()
