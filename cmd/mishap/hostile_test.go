@@ -65,9 +65,9 @@ func TestNoVerbWritesWhatActsOnATerminal(t *testing.T) {
 	verbs := map[string][][]string{
 		"init": {{hostile}, {"http://localhost/" + hostile}}, "validate": {{odd}, {probed, told}, {dir}},
 		"import": {{hostile}, {"chaostoolkit", odd}, {"chaostoolkit", chaos}}, "iam": {{odd}, {probed}, {dir, "--only", hostile}}, "sweep": {{hostile}, {"--list"}},
-		"plan": {{odd}, {probed}}, "run": {{odd}, {probed}, {told}, {told, "--plain"}, {hostile + ".json"}},
+		"plan": {{odd}, {probed}}, "run": {{odd}, {probed}, {told}, {told, "--plain"}, {told, "--full"}, {hostile + ".json"}},
 		"serve": {{hostile}, {"--config", settings}}, "schedule": {{odd}, {probed}}, "list": {{dir}, {probed}},
-		"status": {{hostile}, {}, {"last"}}, "report": {{hostile}, {journal}, {"last"}, {"last", "-o", "junit"}, {"last", "-o", "html"}, {"last", "-o", "journal"}},
+		"status": {{hostile}, {}, {"last"}}, "report": {{hostile}, {journal}, {"last"}, {"last", "--brief"}, {"last", "-o", "markdown"}, {"last", "-o", "junit"}, {"last", "-o", "html"}, {"last", "-o", "journal"}},
 		"compare": {{hostile, hostile}}, "abort": {{hostile}}, "revert": {{hostile}, {"--all"}}, "halt": {{"--reason", hostile}}, "resume": {{}},
 		"unlock": {{hostile, "--reason", hostile}}, "approve": {{hostile}, {hostile, "--reason", hostile}}, "catalog": {{hostile}},
 		"proxy": {{"watch", hostile}, {"add", hostile}, {"remove", hostile}, {hostile}}, "observe": {{hostile}}, "config": {{hostile}, {"--config", settings}, {"--config", hostile}},
