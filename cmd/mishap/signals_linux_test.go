@@ -145,7 +145,10 @@ func TestADemoThatIsInterruptedClosesItsShop(t *testing.T) {
 	for _, sig := range stopping[:2] {
 		s := newStage(t)
 		c := s.mishap("demo", "--dir", "shop").begin()
-		c.says("holding")
+		await(t, "the demo holds a fault", func() bool {
+			status := s.mishap("status", "--config", filepath.Join("shop", "mishap.yaml"))
+			return status.Run() == nil && strings.Contains(status.out.String(), "holding")
+		})
 		c.signal(sig)
 		c.ends(130)
 		if left := processes(s.dir, "MISHAP"); len(left) > 0 {
