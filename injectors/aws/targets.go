@@ -59,7 +59,7 @@ func (a about) problems(t targets) error {
 	if len(t.ARNs) > 0 && len(t.IDs) > 0 {
 		problems = append(problems, &mishap.FieldError{Path: "targets.arns", Msg: "ids and arns exclude each other", Hint: "keep one of them"})
 	}
-	if t.PerZone && t.Pick == 0 && t.Share == 0 {
+	if t.PerZone && t.Pick == nil && t.Share == nil {
 		problems = append(problems, &mishap.FieldError{Path: "targets.perZone", Msg: "there is nothing to take of each zone", Hint: "give pick or share"})
 	}
 	return errors.Join(problems...)

@@ -184,3 +184,14 @@ func TestPermissionsAreStatementsAboutTheTargets(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestNoFaultTakesAllWhereNoneAreAskedFor: 0 is not the same as nothing said.
+func TestNoFaultTakesAllWhereNoneAreAskedFor(t *testing.T) {
+	for _, kind := range aws.Catalog(aws.Deps{}) {
+		for targets, want := range map[string]string{`{"tags": {"Role": "shop"}, "pick": 0}`: "targets.pick", `{"tags": {"Role": "shop"}, "share": "0%"}`: "targets.share"} {
+			if _, err := kind.New(fault(kind.Name, targets, nil)); !slices.Contains(paths(err), want) {
+				t.Errorf("%s with %s: %v", kind.Name, targets, err)
+			}
+		}
+	}
+}

@@ -25,27 +25,34 @@ func Read(f mishap.Fault, targets any) error {
 
 // Selection picks some of what a fault's targets match.
 type Selection struct {
-	Pick  int          `json:"pick,omitempty" jsonschema:"how many of the matched targets to take; default all"`
-	Share mishap.Share `json:"share,omitempty" jsonschema:"which part of the matched targets to take, rounded down, at least one"`
-	Seed  *uint64      `json:"seed,omitempty" jsonschema:"seed of the random choice; the same seed takes the same targets"`
+	Pick  *int          `json:"pick,omitempty" jsonschema:"how many of the matched targets to take, 1 or more; default all"`
+	Share *mishap.Share `json:"share,omitempty" jsonschema:"which part of the matched targets to take, above 0% to 100%, rounded down, at least one; default all"`
+	Seed  *uint64       `json:"seed,omitempty" jsonschema:"seed of the random choice; the same seed takes the same targets"`
 }
 
-// CheckSelection names what is wrong with it.
+// CheckSelection names what is wrong with it. None is no number of targets, and
+// never means all: that is said by leaving it out.
 func (s Selection) CheckSelection() error {
-	switch {
-	case s.Pick < 0:
-		return &mishap.FieldError{Path: "targets.pick", Msg: fmt.Sprintf("%d is not a number of targets", s.Pick)}
-	case s.Pick > 0 && s.Share > 0:
-		return &mishap.FieldError{Path: "targets.pick", Msg: "pick and share exclude each other", Hint: "keep one of them"}
+	var problems []error
+	if s.Pick != nil && *s.Pick < 1 {
+		problems = append(problems, &mishap.FieldError{Path: "targets.pick", Msg: fmt.Sprintf("%d is not a number of targets", *s.Pick),
+			Hint: "write 1 or more, or leave it out to take all"})
 	}
-	return nil
+	if s.Share != nil && *s.Share <= 0 {
+		problems = append(problems, &mishap.FieldError{Path: "targets.share", Msg: fmt.Sprintf("%s is not a share of the targets", *s.Share),
+			Hint: "write above 0% to 100%, or leave it out to take all"})
+	}
+	if s.Pick != nil && s.Share != nil {
+		problems = append(problems, &mishap.FieldError{Path: "targets.pick", Msg: "pick and share exclude each other", Hint: "keep one of them"})
+	}
+	return errors.Join(problems...)
 }
 
 // Sample is what was chosen of what matched.
 type Sample[T any] struct {
 	Chosen  []T
 	Control []T    // one for each Chosen: like it, and left alone; nil unless they were asked for
-	Note    string // how it was done; empty if all were taken
+	Note    string // how it was done; empty if all were taken that were asked for
 }
 
 // Choose picks from what matched, which must be in a fixed order. The seed, if
@@ -53,17 +60,17 @@ type Sample[T any] struct {
 func Choose[T any](s Selection, req mishap.Request, matched []T) (Sample[T], error) {
 	n := len(matched)
 	switch {
-	case s.Pick > 0:
-		n = min(n, s.Pick)
-	case s.Share > 0:
-		n = max(1, int(float64(len(matched))*float64(s.Share)+1e-9)) // 29% of 100 is 29, not 28.99…
+	case s.Pick != nil:
+		n = min(n, max(1, *s.Pick))
+	case s.Share != nil:
+		n = max(1, int(float64(len(matched))*float64(*s.Share)+1e-9)) // 29% of 100 is 29, not 28.99…
 	}
 	if req.Sample && 2*n > len(matched) {
 		return Sample[T]{}, mishap.WithHint(None("%d targets fit %q: too few for two arms of %d each", len(matched), req.Fault.Name, n),
 			"pick at most half of what fits")
 	}
 	if n >= len(matched) {
-		return Sample[T]{Chosen: matched}, nil
+		return Sample[T]{Chosen: matched, Note: s.short(n)}, nil
 	}
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(req.Fault.Name))
@@ -78,6 +85,14 @@ func Choose[T any](s Selection, req mishap.Request, matched []T) (Sample[T], err
 		out.Note += ", and as many others as control"
 	}
 	return out, nil
+}
+
+// short says that fewer were there than were asked for.
+func (s Selection) short(n int) string {
+	if s.Pick == nil || *s.Pick <= n {
+		return ""
+	}
+	return fmt.Sprintf("%d of the %d asked for: no more fit", n, *s.Pick)
 }
 
 // ChooseOfEach picks as much of each part of what matched as [Choose] does of all.
