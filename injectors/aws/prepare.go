@@ -28,6 +28,7 @@ func (i *injector[With]) Prepare(ctx context.Context, req mishap.Request) ([]mis
 	var matched []located
 	var others []string
 	for _, m := range meant {
+		m.targets.IDs, m.targets.Names = once(m.targets.IDs), once(m.targets.Names)
 		if m.targets, err = i.grouped(ctx, m.place.Config, m.targets); err != nil {
 			return nil, err
 		}
@@ -37,7 +38,7 @@ func (i *injector[With]) Prepare(ctx context.Context, req mishap.Request) ([]mis
 		}
 		matched, others = append(matched, found...), append(others, not...)
 	}
-	slices.SortFunc(matched, func(a, b located) int { return cmp.Compare(a.arn, b.arn) })
+	matched = distinct(matched)
 	if len(matched) == 0 {
 		return nil, target.None("no %s %s in %s fits the targets of %q%s", i.normal, i.noun, where(meant), req.Fault.Name, butThere(others))
 	}
@@ -55,6 +56,23 @@ func (i *injector[With]) Prepare(ctx context.Context, req mishap.Request) ([]mis
 	}
 	out[0].Notes = append(append(out[0].Notes, i.notTaken(meant, matched)...), notes...)
 	return out, nil
+}
+
+// distinct is what matched in the order of its ARNs, each once, however often it was
+// named or listed: it counts once.
+func distinct(matched []located) []located {
+	slices.SortFunc(matched, func(a, b located) int { return cmp.Compare(a.arn, b.arn) })
+	return slices.CompactFunc(matched, func(a, b located) bool { return a.arn == b.arn })
+}
+
+// once is each of a list once, in its order; nil stays nil.
+func once(list []string) (out []string) {
+	for _, one := range list {
+		if !slices.Contains(out, one) {
+			out = append(out, one)
+		}
+	}
+	return out
 }
 
 // meaning is what the targets say of one place.
@@ -186,15 +204,20 @@ func (i *injector[With]) checked(ctx context.Context, req mishap.Request, chosen
 	return notes, nil
 }
 
-// notTaken says which of those that were asked for did not match.
+// notTaken says which of those that were asked for by id or name did not match. A
+// name may be of things in any of the places.
 func (i *injector[With]) notTaken(meant []meaning, matched []located) (notes []string) {
-	for _, m := range meant {
-		for _, id := range m.targets.IDs {
-			if !slices.ContainsFunc(matched, func(l located) bool { return l.id == id && l.place.At == m.place.At }) {
-				notes = append(notes, fmt.Sprintf("%s %s is not taken: it is not %s, or does not fit the rest of the targets", i.noun, id, i.normal))
+	note := func(asked []string, found func(text string, l located) bool) {
+		for _, text := range once(asked) {
+			if !slices.ContainsFunc(matched, func(l located) bool { return found(text, l) }) {
+				notes = append(notes, fmt.Sprintf("%s %s is not taken: it is not %s, or does not fit the rest of the targets", i.noun, text, i.normal))
 			}
 		}
 	}
+	for _, m := range meant {
+		note(m.targets.IDs, func(id string, l located) bool { return l.id == id && l.place.At == m.place.At })
+	}
+	note(i.targets.Names, func(name string, l located) bool { return l.name == name })
 	return notes
 }
 
