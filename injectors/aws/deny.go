@@ -18,6 +18,28 @@ type denyWith struct {
 	Principals []string `json:"principals,omitempty" jsonschema:"whose calls fail: ARNs of roles and users, in which * is any text; default everybody's"`
 }
 
+// problems names what would deny nobody anything, or everybody all though it asks
+// for none.
+func (w denyWith) problems() []error {
+	all := append(empty("with.actions", w.Actions), empty("with.principals", w.Principals)...)
+	for i, p := range w.Principals {
+		if !principalARN.MatchString(p) {
+			all = append(all, &mishap.FieldError{Path: fmt.Sprintf("with.principals[%d]", i), Msg: fmt.Sprintf("%q is not the ARN of a role or user", p),
+				Hint: "write it like arn:aws:iam::123456789012:role/checkout, or arn:aws:iam::123456789012:* for all of an account; leave principals out for everybody"})
+		}
+	}
+	return all
+}
+
+// empty says that a list is there with nothing in it, which is not the same as none:
+// without it all are meant.
+func empty(path string, list []string) []error {
+	if list == nil || len(list) > 0 {
+		return nil
+	}
+	return []error{&mishap.FieldError{Path: path, Msg: "names nothing", Hint: "name some, or leave it out for all"}}
+}
+
 // denying is a service whose resources have policies. What faults in all of them
 // share is made by its method fault: a statement is added, and taken out again.
 type denying struct {
@@ -47,7 +69,7 @@ func (d denying) fault() fault[denyWith] {
 	d.summary = "denies the use of " + d.noun + "s by their policies, and lets them be used again"
 	d.doc += " A statement is added that denies until the fault must be over, so that by AWS's own clock it ends though nobody reverts it. " +
 		"What else is in the policy, and what others change in it meanwhile, stays. Calls that manage the " + d.noun + " are not denied, mishap's own neither."
-	d.whenLost = "from the time at which the fault must be over AWS no longer denies anything; the statement, which then says nothing, stays in the policy until `mishap revert`"
+	d.whenLost = "from the time at which the fault must be over AWS no longer denies anything; the statement, which then says nothing, stays in the policy until `mishap revert` or `mishap sweep`"
 	return fault[denyWith]{
 		about: d.about,
 		wrong: func(w denyWith) []error { return notAmong(w.Actions, d.actions) },

@@ -20,7 +20,7 @@ func eventSourcePause() fault[target.NoParams] {
 		doc: "The function is no longer called for what comes from the queue, stream or topic; it piles up there, and what the source does not keep as long is lost. " +
 			"Only enabled mappings are taken, by their UUIDs or tags. It takes Lambda up to a minute to pause one, and to go on where it stopped.",
 		example:  "injector: event-source-pause\ntargets: {tags: {Role: payments}}\nfor: 10m",
-		whenLost: "the mappings stay disabled until `mishap revert`, or until somebody enables them",
+		whenLost: "the mappings stay disabled until `mishap revert` or `mishap sweep`, or until somebody enables them",
 		settles:  lambdaSettles, revertTakes: 5 * time.Minute,
 		do:   []allow{reading(findingTagged), acting("lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping")},
 		undo: []allow{acting("lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping")},

@@ -26,6 +26,13 @@ func (w roleDenyWith) problems() []error {
 	if len(w.Actions) == 0 {
 		all = append(all, &mishap.FieldError{Path: "with.actions", Msg: "name no action", Hint: "give some such as s3:GetObject"})
 	}
+	all = append(all, empty("with.resources", w.Resources)...)
+	for i, r := range w.Resources {
+		if !resourceARN.MatchString(r) {
+			all = append(all, &mishap.FieldError{Path: fmt.Sprintf("with.resources[%d]", i), Msg: fmt.Sprintf("%q is not the ARN of a resource", r),
+				Hint: "write it like arn:aws:s3:::photos/*; leave resources out for all"})
+		}
+	}
 	return all
 }
 
@@ -36,7 +43,7 @@ func iamDeny() fault[roleDenyWith] {
 		doc: "The role gets an inline policy that denies until the fault must be over, so that by AWS's own clock it ends though nobody reverts it. It is named after the injection, " +
 			"and nothing else of the role changes. Only calls that use data can be denied, none that manage anything. IAM may take half a minute until all of AWS knows.",
 		example:  "injector: iam-deny\ntargets: {names: [checkout]}\nwith: {actions: [\"secretsmanager:GetSecretValue\"]}\nfor: 5m",
-		whenLost: "from the time at which the fault must be over AWS no longer denies anything; the inline policy, which then says nothing, stays with the role until `mishap revert`",
+		whenLost: "from the time at which the fault must be over AWS no longer denies anything; the inline policy, which then says nothing, stays with the role until `mishap revert` or `mishap sweep`",
 		class:    mishap.Expiring, settles: 30 * time.Second, revertTakes: 2 * time.Minute,
 		do:   []allow{reading("iam:ListRoles", "iam:ListRoleTags"), acting("iam:ListRolePolicies", "iam:GetRolePolicy", "iam:PutRolePolicy")},
 		undo: []allow{acting("iam:GetRolePolicy", "iam:DeleteRolePolicy", "iam:ListRolePolicies")},

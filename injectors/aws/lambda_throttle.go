@@ -29,7 +29,7 @@ func lambdaThrottle() fault[throttleWith] {
 		doc: "Callers that wait get TooManyRequestsException (429). Asynchronous calls and events of queues and streams wait and are tried again, for up to six hours or until the source drops them. " +
 			"It is of all versions and aliases of a function. A function that has this reservation already is not taken; if somebody reserves something else meanwhile, that stays.",
 		example:  "injector: lambda-throttle\ntargets: {names: [payments]}\nwith: {concurrency: 0}\nfor: 5m",
-		whenLost: "the functions stay throttled until `mishap revert`, or until somebody changes their reserved concurrency",
+		whenLost: "the functions stay throttled until `mishap revert` or `mishap sweep`, or until somebody changes their reserved concurrency",
 		settles:  lambdaSettles,
 		do:       []allow{reading(findingTagged, "lambda:GetAccountSettings"), acting("lambda:GetFunctionConcurrency", "lambda:PutFunctionConcurrency")},
 		undo:     []allow{acting("lambda:GetFunctionConcurrency", "lambda:PutFunctionConcurrency", "lambda:DeleteFunctionConcurrency")},

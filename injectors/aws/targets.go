@@ -46,6 +46,7 @@ func (a about) problems(t targets) error {
 	if !t.narrow() {
 		problems = append(problems, &mishap.FieldError{Path: "targets", Msg: "name no " + a.noun, Hint: "give tags, ids, arns, names, group, vpc, stack or resourceGroup"})
 	}
+	problems = append(problems, slices.Concat(empty("targets.ids", t.IDs), empty("targets.arns", t.ARNs), empty("targets.names", t.Names), empty("targets.zones", t.Zones))...)
 	for i, id := range t.IDs {
 		if !a.id.MatchString(id) {
 			problems = append(problems, &mishap.FieldError{Path: fmt.Sprintf("targets.ids[%d]", i), Msg: fmt.Sprintf("%q is not %s id", id, withArticle(a.noun)), Hint: "write it like " + a.idLike})

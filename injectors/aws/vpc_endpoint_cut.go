@@ -23,7 +23,7 @@ func vpcEndpointCut() fault[target.NoParams] {
 				"Gateway endpoints, those of S3 and DynamoDB, have no security group: they are cut by s3-deny and dynamodb-deny. " +
 				"Cut no endpoint that mishap itself reaches AWS through: it could not undo that.",
 			example:  "injector: vpc-endpoint-cut\ntargets: {tags: {Tier: web}, filters: {service: [com.amazonaws.eu-west-1.sqs]}}\nfor: 5m",
-			whenLost: "if this whole machine is lost, the endpoints stay cut until `mishap revert`, or until somebody gives them their security groups back",
+			whenLost: "if this whole machine is lost, the endpoints stay cut until `mishap revert` or `mishap sweep`, or until somebody gives them their security groups back",
 			settles:  ec2Settles, revertTakes: 5 * time.Minute, batch: 25, dryRuns: []string{"ec2:CreateSecurityGroup"},
 			do:   slices.Concat([]allow{changingMarked("ec2:RevokeSecurityGroupEgress", "security-group")}, creating("ec2:CreateSecurityGroup", "security-group", "vpc"), modifying),
 			undo: append(modifying, changingMarked("ec2:DeleteSecurityGroup", "security-group")),
