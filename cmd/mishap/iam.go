@@ -23,8 +23,11 @@ func (c *cli) iamCommand() *cobra.Command {
 		Use:   "iam PATH…",
 		Short: "Print the least AWS policies that experiments need",
 		Long: `Print two IAM policies: what injecting needs, and what reverting needs. They
-name the targets by id, ARN or tag, in the accounts and regions of the settings,
-and act only on what carries the opt-in tag. AWS is not asked. With --only, one
+name the targets by ARN where experiments say ids, ARNs, or names that are ids
+(not the tag Name of EC2), in the accounts and regions of the settings. To
+inject, they ask for the opt-in tag and the tags of the targets, where AWS can:
+not in s3-deny, asg-standby, asg-unhealthy and ec2-isolate, where mishap alone
+looks at tags. To revert they ask for no tag. AWS is not asked. With --only, one
 policy is printed, as the AWS command line takes it.
 
 iam:SimulatePrincipalPolicy is for ` + "`mishap plan`" + `, which asks whether all of it

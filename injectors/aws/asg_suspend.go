@@ -45,7 +45,7 @@ func asgSuspend() fault[suspendWith] {
 			do:       []allow{reading("autoscaling:DescribeAutoScalingGroups"), acting("autoscaling:SuspendProcesses")},
 			undo:     []allow{reading("autoscaling:DescribeAutoScalingGroups"), acting("autoscaling:ResumeProcesses")},
 			noun:     "group", kind: "auto-scaling-group", arn: groupARN,
-			attribute: "processes", normal: "running", injecting: "suspended", id: like(groupName), idLike: "payments",
+			attribute: "processes", normal: "running", injecting: "suspended", id: like(groupName), idLike: "payments", byName: true,
 		},
 		find: func(ctx context.Context, c aws.Config, t targets, with suspendWith) (found []thing, err error) {
 			all, err := findGroups(ctx, c, t)

@@ -42,7 +42,7 @@ func asgZoneLoss() fault[zoneWith] {
 			do:   []allow{reading(groupsRead, "ec2:DescribeSubnets"), acting("autoscaling:UpdateAutoScalingGroup")},
 			undo: []allow{reading(groupsRead), acting("autoscaling:UpdateAutoScalingGroup")},
 			noun: "group", kind: "auto-scaling-group", arn: groupARN,
-			attribute: "subnets", normal: "multi-zone", injecting: "without the zone", id: like(groupName), idLike: "payments",
+			attribute: "subnets", normal: "multi-zone", injecting: "without the zone", id: like(groupName), idLike: "payments", byName: true,
 		},
 		find: findZoned,
 		inject: each(func(ctx context.Context, c aws.Config, on recorded[zoneWith]) error {

@@ -26,7 +26,7 @@ func eventSourcePause() fault[target.NoParams] {
 		undo: []allow{acting("lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping")},
 		noun: "event-source-mapping", kind: "lambda-event-source-mapping", arn: "arn:{partition}:lambda:{region}:{account}:event-source-mapping:{id}",
 		attribute: "state", normal: "Enabled", injecting: "Disabling",
-		id: like(mappingID), idLike: "14e0db71-5d35-4eb5-b481-8945cf9d10c2",
+		id: like(mappingID), idLike: "14e0db71-5d35-4eb5-b481-8945cf9d10c2", byName: true,
 	}
 	return fault[target.NoParams]{
 		about: is,

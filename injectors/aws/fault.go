@@ -72,6 +72,8 @@ type about struct {
 	id        interface{ MatchString(string) bool } // see [like]
 	shape     *pattern                              // see [about.shaped]
 	idLike    string                                // an id, as an example
+	byName    bool                                  // its name is its id, as far as targets go: not the tag Name
+	paths     bool                                  // its id may stand behind a path, which targets do not say
 	untold    bool                                  // its policies cannot tell targets by their tags
 }
 

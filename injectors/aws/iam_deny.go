@@ -48,7 +48,7 @@ func iamDeny() fault[roleDenyWith] {
 		do:   []allow{reading("iam:ListRoles", "iam:ListRoleTags"), acting("iam:ListRolePolicies", "iam:GetRolePolicy", "iam:PutRolePolicy")},
 		undo: []allow{acting("iam:GetRolePolicy", "iam:DeleteRolePolicy", "iam:ListRolePolicies")},
 		noun: "iam-role", kind: "iam-role", arn: "arn:{partition}:iam::{account}:role/{id}",
-		attribute: "policies", normal: "allowed", injecting: "denied", id: like(roleName), idLike: "checkout",
+		attribute: "policies", normal: "allowed", injecting: "denied", id: like(roleName), idLike: "checkout", byName: true, paths: true,
 	}
 	return fault[roleDenyWith]{
 		about: is,

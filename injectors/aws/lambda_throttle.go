@@ -34,7 +34,7 @@ func lambdaThrottle() fault[throttleWith] {
 		do:       []allow{reading(findingTagged, "lambda:GetAccountSettings"), acting("lambda:GetFunctionConcurrency", "lambda:PutFunctionConcurrency")},
 		undo:     []allow{acting("lambda:GetFunctionConcurrency", "lambda:PutFunctionConcurrency", "lambda:DeleteFunctionConcurrency")},
 		noun:     "function", kind: "lambda-function", arn: "arn:{partition}:lambda:{region}:{account}:function:{id}",
-		attribute: "concurrency", normal: "unthrottled", injecting: "throttled", id: like(functionName), idLike: "payments",
+		attribute: "concurrency", normal: "unthrottled", injecting: "throttled", id: like(functionName), idLike: "payments", byName: true,
 	}
 	return fault[throttleWith]{
 		about: is,

@@ -21,38 +21,51 @@ func (a about) needs(t targets, places []mishap.Place, tags map[string]string) m
 	return mishap.Permissions{Inject: a.statements(told, on), Revert: a.statements(a.undo, on)}
 }
 
-// asked are stand-ins for the injections that a fault may come to have.
+// asked are stand-ins for the injections that a fault may come to have, in the places
+// that are both listed and meant.
 func (a about) asked(t targets, places []mishap.Place) (all []mishap.Injection) {
-	standIn := func(arn string, at mishap.Place) {
-		all = append(all, mishap.Injection{Target: mishap.Target{ID: arn, Where: at}})
-	}
-	for _, text := range t.ARNs {
-		_, account, region, _ := a.named(text)
-		if account != "" && region != "" {
-			standIn(text, mishap.Place{Account: account, Region: region})
-			continue
-		}
-		for _, at := range places { // of some kinds an ARN does not say all of it
+	standIn := func(account, region string, arns func(at mishap.Place) []string) {
+		for _, at := range places {
 			if narrowed(&at.Account, cmp.Or(account, t.Account)) && narrowed(&at.Region, cmp.Or(region, t.Region)) {
-				standIn(text, at)
+				for _, arn := range arns(at) {
+					all = append(all, mishap.Injection{Target: mishap.Target{ID: arn, Where: at}})
+				}
 			}
 		}
 	}
-	if len(t.ARNs) > 0 {
-		return all
+	for _, text := range t.ARNs { // of some kinds an ARN does not say all of its place
+		_, account, region, _ := a.named(text)
+		standIn(account, region, func(mishap.Place) []string { return []string{text} })
 	}
-	ids := t.IDs
-	if len(ids) == 0 {
-		ids = []string{"*"}
-	}
-	for _, at := range places {
-		if narrowed(&at.Account, t.Account) && narrowed(&at.Region, t.Region) {
-			for _, id := range ids {
-				standIn(fill(a.arn, at.Account, at.Region, id), at)
-			}
-		}
+	if len(t.ARNs) == 0 {
+		standIn("", "", func(at mishap.Place) []string { return a.possible(a.meantIDs(t), at) })
 	}
 	return all
+}
+
+// meantIDs are the ids that targets name, which they do by names too where a name is
+// an id; any if they name none.
+func (a about) meantIDs(t targets) []string {
+	switch {
+	case len(t.IDs) > 0:
+		return t.IDs
+	case a.byName && len(t.Names) > 0:
+		return t.Names
+	case a.arn == groupARN && t.Group != "": // a group counts as in itself
+		return []string{t.Group}
+	}
+	return []string{"*"}
+}
+
+// possible are the ARNs that things with these ids may have.
+func (a about) possible(ids []string, at mishap.Place) (arns []string) {
+	for _, id := range ids {
+		arns = append(arns, fill(a.arn, at.Account, at.Region, id))
+		if a.paths && id != "*" {
+			arns = append(arns, fill(a.arn, at.Account, at.Region, "*/"+id))
+		}
+	}
+	return arns
 }
 
 // narrowed is what is both listed and asked for; false if that is nothing.

@@ -52,6 +52,11 @@ func (a about) problems(t targets) error {
 			problems = append(problems, &mishap.FieldError{Path: fmt.Sprintf("targets.ids[%d]", i), Msg: fmt.Sprintf("%q is not %s id", id, withArticle(a.noun)), Hint: "write it like " + a.idLike})
 		}
 	}
+	for i, name := range t.Names {
+		if a.byName && !a.id.MatchString(name) {
+			problems = append(problems, &mishap.FieldError{Path: fmt.Sprintf("targets.names[%d]", i), Msg: fmt.Sprintf("%q is not the name of %s", name, withArticle(a.noun)), Hint: "write it like " + a.idLike})
+		}
+	}
 	for i, text := range t.ARNs {
 		if _, _, _, ok := a.named(text); !ok {
 			problems = append(problems, &mishap.FieldError{Path: fmt.Sprintf("targets.arns[%d]", i), Msg: fmt.Sprintf("%q is not the ARN of %s", text, withArticle(a.noun)), Hint: "write it like " + fill(a.arn, "123456789012", "eu-west-1", a.idLike)})

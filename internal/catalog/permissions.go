@@ -16,7 +16,7 @@ func (c *Catalog) Permissions(list []mishap.Experiment) (all mishap.Permissions,
 	tags := map[string]string{}
 	key, value, _ := strings.Cut(c.settings.OptInTag, "=")
 	tags[key] = value
-	kinds, problems := c.Kinds(), []error(nil)
+	kinds, problems, reached := c.Kinds(), []error(nil), map[mishap.Place]bool{}
 	for _, e := range list {
 		for _, f := range e.Faults {
 			kind := kinds[f.Injector]
@@ -29,11 +29,17 @@ func (c *Catalog) Permissions(list []mishap.Experiment) (all mishap.Permissions,
 				continue
 			}
 			all.Inject, all.Revert = append(all.Inject, needs.Inject...), append(all.Revert, needs.Revert...)
+			for _, p := range c.Places() {
+				here, err := kind.Needs(f, []mishap.Place{p}, tags)
+				reached[p] = reached[p] || err == nil && slices.ContainsFunc(here.Inject, func(s mishap.Statement) bool { return len(s.Resources) > 0 })
+			}
 		}
 	}
-	if len(all.Inject)+len(all.Revert) > 0 {
-		vault := c.vaultStatements()
-		all.Inject, all.Revert = append(all.Inject, vault...), append(all.Revert, vault...)
+	for _, p := range c.Places() { // a vault is beside what it undoes
+		if reached[p] {
+			vault := c.vaultNeeds(p)
+			all.Inject, all.Revert = append(all.Inject, vault...), append(all.Revert, vault...)
+		}
 	}
 	return mishap.Permissions{Inject: merged(all.Inject), Revert: merged(all.Revert)}, errors.Join(problems...)
 }

@@ -67,14 +67,6 @@ func (c *Catalog) TakenAt(path string) func(context.Context, mishap.Injection, t
 	}
 }
 
-// vaultStatements are what the vaults need of whoever injects or reverts.
-func (c *Catalog) vaultStatements() (all []mishap.Statement) {
-	for _, p := range c.Places() {
-		all = append(all, c.vaultNeeds(p)...)
-	}
-	return all
-}
-
 // vaultNeeds is what the vault of a place needs; nothing if there is none.
 func (c *Catalog) vaultNeeds(at mishap.Place) []mishap.Statement {
 	if c.Vaults() == nil {
