@@ -39,7 +39,8 @@ type Check struct {
 	Reason    string `json:"reason,omitempty"`
 }
 
-// InjectionChange moves one injection to another state.
+// InjectionChange moves one injection to another state. From reverting to reverting
+// it says why an attempt to revert failed, which is made again.
 type InjectionChange struct {
 	ID     string         `json:"id"`
 	To     InjectionState `json:"to"`

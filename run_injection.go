@@ -20,7 +20,27 @@ type RunInjection struct {
 	Effect     *Effect   // the last answer
 	Felt       *Traffic
 	Left       int64           // the most connections of an answer that a restart of the proxy had left behind
+	Failed     []FailedRevert  // attempts to revert it, those that say something new; at most [MostFailedReverts]
 	Answered   map[string]bool // probes by name that were asked and answered while it was in
+}
+
+// FailedRevert is an attempt to revert that failed, and was made again.
+type FailedRevert struct {
+	At    time.Time
+	Error string
+}
+
+// MostFailedReverts is how many failed attempts the journal says of one injection.
+// They may be made for hours, and each fail in other words.
+const MostFailedReverts = 4
+
+// Overran is how long the fault stayed in force because reverts of it failed: from
+// the first that did, less what it takes to settle anyway. Zero while it is not out.
+func (in *RunInjection) Overran() time.Duration {
+	if len(in.Failed) == 0 || !in.State.Settled() || in.InjectedAt.IsZero() {
+		return 0
+	}
+	return max(0, in.SettledAt.Sub(in.Failed[0].At)-in.Settles.Std())
 }
 
 func (r *Run) checkInjection(c *InjectionChange) error {
@@ -47,6 +67,9 @@ func (r *Run) applyInjection(e Entry) {
 		in = &RunInjection{Injection: *c.Injection, Answered: map[string]bool{}}
 		in.Undo = nil
 		r.Injections = append(r.Injections, in)
+	}
+	if in.State == InjectionReverting && c.To == InjectionReverting && c.Detail != "" {
+		in.Failed = append(in.Failed, FailedRevert{e.At, c.Detail})
 	}
 	in.State, in.Detail, in.By = c.State(), c.Detail, c.By
 	switch {

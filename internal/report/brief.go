@@ -19,7 +19,7 @@ func Brief(w io.Writer, r *mishap.Run, page string) error {
 	if page != "" {
 		why, more = 4, "mishap report "+r.ID+"; "+page
 	}
-	p.most(why, func() { p.line(0, "%s", headline(r)) })
+	outcome(p, r, why)
 	left := len(r.Outstanding()) > 0
 	if left {
 		briefLeft(p, r)
@@ -46,13 +46,22 @@ func Brief(w io.Writer, r *mishap.Run, page string) error {
 // arms, what was affected, and how it was reverted.
 func Gist(w io.Writer, r *mishap.Run) error {
 	p := newPage(w)
-	p.most(3, func() { p.line(0, "%s", headline(r)) })
+	outcome(p, r, 3)
 	if a := Compared(r); a != nil {
 		armsTable(p, a)
 	}
 	p.most(2, func() { briefFaults(p, r, 2) })
 	p.most(1, func() { p.field("reverted", "%s", revertedBriefly(r)) })
 	return p.to(w)
+}
+
+// outcome is the headline, and beside it what was in force too long.
+func outcome(p *page, r *mishap.Run, most int) {
+	if beside := most / 2; len(Overran(r)) > 0 {
+		most -= beside
+		defer p.most(beside, func() { overran(p, r) })
+	}
+	p.most(most, func() { p.line(0, "%s", headline(r)) })
 }
 
 // identity says which run this is, of what, and who began it.

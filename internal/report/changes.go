@@ -88,7 +88,13 @@ func (v *Changes) describeObservation(o *mishap.Observation) (word, text string)
 }
 
 func describeInjection(c *mishap.InjectionChange, r *mishap.Run) (word, text string) {
-	if c.To == mishap.InjectionPrepared || c.To == mishap.InjectionReverting {
+	switch {
+	case c.To == mishap.InjectionPrepared:
+		return "", ""
+	case c.To == mishap.InjectionReverting:
+		if why := Failing(r.Injection(c.ID)); why != "" {
+			return "failed", fmt.Sprintf("revert %s: %s; it is tried again", On(r.Injection(c.ID)), why)
+		}
 		return "", ""
 	}
 	text = words.Joined(": ", On(r.Injection(c.ID)), c.Detail)
@@ -96,6 +102,14 @@ func describeInjection(c *mishap.InjectionChange, r *mishap.Run) (word, text str
 		return "settled", text + " (by " + c.By + ")"
 	}
 	return string(c.State()), text
+}
+
+// Failing is why the last attempt to revert failed, of what is still reverting.
+func Failing(in *mishap.RunInjection) string {
+	if in.State != mishap.InjectionReverting || len(in.Failed) == 0 {
+		return ""
+	}
+	return in.Detail
 }
 
 // describeEffect says when a fault is not in force, and when it is again.

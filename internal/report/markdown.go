@@ -18,6 +18,9 @@ func Markdown(w io.Writer, r *mishap.Run) error {
 	m.line("### %s %s: %s\n", literal(sign), verdict, r.Plan.Experiment.Name)
 	m.line("> %s\n", r.Plan.Experiment.Claim)
 	m.line("**%s**\n", words.OrElse(words.Sentence(reason), words.Sentence(headline(r))))
+	for _, text := range Overran(r) {
+		m.line("- ❗ too long: %s", text)
+	}
 	m.left(r)
 	m.arms(r)
 	for _, name := range faultNames(r) {

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"bytes"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -165,5 +166,41 @@ func TestTheReportCountsWhatARestartOfTheProxyLeft(t *testing.T) {
 	}
 	if s := report.Summarize(run); s.Injections[0].Left != 3 {
 		t.Errorf("the summary has %d", s.Injections[0].Left)
+	}
+}
+
+func TestARevertThatFailsIsSaidWhereverTheRunIsShown(t *testing.T) {
+	failing, over := reporttest.Denied()
+	const denied = "denied: not authorized to SetQueueAttributes"
+	run := over.Run(t)
+	if verdict, _ := mishap.Judge(run); verdict != mishap.Held {
+		t.Fatalf("it is %q, want held: what is beside the verdict is to be seen", verdict)
+	}
+	views := map[string]struct {
+		run   *mishap.Run
+		write func(io.Writer, *mishap.Run) error
+		want  []string
+	}{
+		"status":            {failing.Run(t), func(w io.Writer, r *mishap.Run) error { return report.Status(w, []*mishap.Run{r}, failing.At) }, []string{"reverting: " + denied}},
+		"report on the way": {failing.Run(t), report.Text, []string{"reverting: " + denied, "was tried again: " + denied}},
+		"report":            {run, report.Text, []string{"TOO LONG: payments is slow on proxy payments was in force for", "of that 3m because reverts failed: " + denied, "was tried again: " + denied}},
+		"brief":             {run, func(w io.Writer, r *mishap.Run) error { return report.Brief(w, r, "") }, []string{"HELD", "TOO LONG: payments is slow"}},
+		"gist":              {run, report.Gist, []string{"HELD", "TOO LONG: payments is slow"}},
+		"markdown":          {run, report.Markdown, []string{"too long: payments is slow"}},
+	}
+	for name, v := range views {
+		var out bytes.Buffer
+		if err := v.write(&out, v.run); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range v.want {
+			if text := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(text, want) {
+				t.Errorf("%s does not say %q:\n%s", name, want, out.String())
+			}
+		}
+	}
+	var plain bytes.Buffer
+	if err := report.Text(&plain, reporttest.Stories()["held"].Run(t)); err != nil || strings.Contains(plain.String(), "TOO LONG") {
+		t.Errorf("a run whose reverts succeeded says %s (%v)", plain.String(), err)
 	}
 }

@@ -55,7 +55,7 @@ func Status(w io.Writer, runs []*mishap.Run, now time.Time) error {
 		}
 		left := r.Outstanding()
 		for _, in := range left {
-			p.line(2, "%s: %s, %s", inWords(r), On(in), in.State)
+			p.line(2, "%s: %s, %s", inWords(r), On(in), words.Joined(": ", string(in.State), Failing(in)))
 		}
 		if r.State == mishap.Stranded {
 			p.line(2, "to end it: mishap revert %s", r.ID)

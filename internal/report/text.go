@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"mishap"
 	"mishap/internal/report/words"
@@ -17,6 +18,7 @@ import (
 func Text(w io.Writer, r *mishap.Run) error {
 	p := newPage(w)
 	p.line(0, "%s", headline(r))
+	overran(p, r)
 	stillIn(p, r)
 	about(p, r)
 	comparison(p, r)
@@ -45,6 +47,27 @@ func headline(r *mishap.Run) string {
 		return "STRANDED: a revert gave up, and a person must act"
 	}
 	return strings.ToUpper(string(r.State)) + ": the run is not over, so there is no verdict yet"
+}
+
+// Overran says which faults were in force for much longer than they should, because
+// reverts of them failed: the verdict does not say so.
+func Overran(r *mishap.Run) (all []string) {
+	for _, in := range r.Injections {
+		if longer := in.Overran(); longer >= overranMuch {
+			all = append(all, fmt.Sprintf("%s was in force for %s, of that %s because reverts failed: %s", On(in), words.Took(words.Between(in.InjectedAt, in.SettledAt)), words.Took(longer), in.Failed[len(in.Failed)-1].Error))
+		}
+	}
+	return all
+}
+
+// overranMuch is what is worth a line beside the verdict.
+const overranMuch = 10 * time.Second
+
+// overran is loud about it.
+func overran(p *page, r *mishap.Run) {
+	for _, text := range Overran(r) {
+		p.line(0, "TOO LONG: %s", text)
+	}
 }
 
 // about says what was tested, and which run this is.

@@ -67,6 +67,11 @@ func Events(r *mishap.Run) []event {
 		reverting = words.Joined(": ", reverting, r.Reason)
 	}
 	add(r.RevertingAt, "%s", reverting)
+	for _, in := range r.Injections {
+		for _, failed := range in.Failed {
+			add(failed.At, "revert of %s failed, and was tried again: %s", On(in), failed.Error)
+		}
+	}
 	for _, name := range faultNames(r) {
 		_, out, _ := Span(r, name)
 		add(out, "%s %s", faultName(name), ending(r, name))

@@ -86,6 +86,16 @@ func (x *execution) recordRevert(r revert.Result) {
 		x.Log.Debug("revert injection", "injection", r.ID, "waits", r.Err)
 	default:
 		x.Log.Warn("revert injection", "injection", r.ID, "error", r.Err)
+		x.recordFailed(r)
+	}
+}
+
+// recordFailed notes that an attempt failed which is made again: the first of an
+// injection, and those that fail in other words.
+func (x *execution) recordFailed(r revert.Result) {
+	in, why := x.rec.run.Injection(r.ID), r.Err.Error()
+	if in.State == mishap.InjectionReverting && in.Detail != why && len(in.Failed) < mishap.MostFailedReverts {
+		x.rec.record(change(r.ID, mishap.InjectionReverting, why))
 	}
 }
 

@@ -92,7 +92,7 @@ type pageView struct {
 	Contents                  []place
 	Probes                    []probeView
 	Badge                     badge
-	StillIn                   []string
+	StillIn, TooLong          []string
 	HowToEnd                  string
 	Facts, Provenance, Limits []fact
 	Summary                   []string
@@ -168,6 +168,7 @@ func (f *film) view() pageView {
 		Sections: f.sections(), Quantiles: f.quantileRows(), Callers: f.callers(), Entries: f.entries,
 		Provenance: provenance(r), Limits: limits(r.Plan), Digest: r.Plan.Digest, Notes: slices.Concat(r.Plan.Notes, r.Notes),
 	}
+	v.TooLong = report.Overran(r)
 	for _, in := range r.Outstanding() {
 		v.StillIn = append(v.StillIn, words.Joined(": ", report.On(in)+" is "+string(in.State), in.Detail))
 		v.HowToEnd = "mishap revert " + r.ID

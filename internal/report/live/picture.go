@@ -57,7 +57,7 @@ func look(r *mishap.Run) *picture {
 		p.dueName, p.due = nextFault(r)
 	case mishap.Reverting, mishap.Stranded:
 		p.since = r.RevertingAt
-		p.reason = words.Joined("; ", r.Reason, stranded(r))
+		p.reason = words.Joined("; ", r.Reason, stuck(r))
 	case mishap.Verifying:
 		p.since, p.until = r.RevertedAt, e.Recovery.Within.Std()
 	case mishap.Refused, mishap.Completed:
@@ -102,12 +102,12 @@ func watchedSince(r *mishap.Run) (since time.Time, until time.Duration) {
 	return since, until
 }
 
-// stranded says what a revert gave up on, and why.
-func stranded(r *mishap.Run) string {
+// stuck says what a revert gave up on, or fails on, and why.
+func stuck(r *mishap.Run) string {
 	var all []string
 	for _, in := range r.Outstanding() {
-		if in.State == mishap.InjectionStranded {
-			all = append(all, words.Joined(": ", report.On(in)+" is stranded", in.Detail))
+		if in.State == mishap.InjectionStranded || report.Failing(in) != "" {
+			all = append(all, words.Joined(": ", report.On(in)+" is "+string(in.State), in.Detail))
 		}
 	}
 	return strings.Join(all, "; ")

@@ -189,3 +189,20 @@ func TestWhatIsSaidStaysBetweenWhatIsDrawn(t *testing.T) {
 		t.Errorf("on a pipe: %q", out.String())
 	}
 }
+
+func TestARevertThatFailsIsALineAndTheReasonOfTheScreen(t *testing.T) {
+	failing, _ := reporttest.Denied()
+	var out bytes.Buffer
+	v := live.New(&out)
+	show(t, v, failing.Entries, nil)
+	v.Close()
+	const want = "revert payments is slow on proxy payments: denied: not authorized to SetQueueAttributes; it is tried again"
+	if text := strings.Join(strings.Fields(out.String()), " "); strings.Count(text, want) != 1 {
+		t.Errorf("the lines do not say once %q:\n%s", want, out.String())
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if text := strings.Join(strings.Fields(liveScreen(t, failing.Entries)), " "); !strings.Contains(text, "payments is slow on proxy payments is reverting: denied") {
+			t.Errorf("the screen does not say why the revert failed:\n%s", text)
+		}
+	})
+}

@@ -49,6 +49,16 @@ func Stories() map[string]*Story {
 	}
 }
 
+// Denied is a run whose fault should leave and does not: its revert is denied, and
+// until it is let through again after three minutes, the run is at the first part.
+func Denied() (failing, over *Story) {
+	tell := func() *Story {
+		return Tell(CheckoutPlan()).In().both().Wait(9*time.Minute).State(mishap.Reverting, mishap.CauseElapsed, "every fault was in force for as long as it should").
+			Injection(One, mishap.InjectionReverting, "").Wait(time.Second).Injection(One, mishap.InjectionReverting, "denied: not authorized to SetQueueAttributes")
+	}
+	return tell(), tell().Wait(3*time.Minute).Injection(One, mishap.InjectionReverted, "").recovers()
+}
+
 // Steady asks the safeguards and the steady state, all of which say yes.
 func (s *Story) Steady() *Story {
 	return s.Wait(time.Second).State(mishap.Checking, "", "").
