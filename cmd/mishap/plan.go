@@ -24,8 +24,11 @@ func (c *cli) planCommand() *cobra.Command {
 permissions to inject and to revert, what ends each fault when mishap is gone,
 and the worst-case time to stop. Nothing is changed. With -o plan.json the
 targets are pinned: ` + "`mishap run plan.json`" + ` touches those or nothing. A plan is
-good for a day. What a run would not find, such as a target, a program of a
-probe or the source of a metric, is refused: exit 5.`,
+good for a day. What a run would be refused for now is named, all of it, and the
+plan exits 5 as the run would: what it would not find, such as a target, a
+program of a probe or the source of a metric, and what safeguards and the
+settings do not let begin, such as a place, a window or a freeze. It is shown,
+and written, all the same.`,
 		Example: "  mishap plan experiments/slow.yaml\n  mishap plan experiments/slow.yaml -o plan.json && mishap run plan.json",
 		Args:    exactly(1, "one experiment file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -52,7 +55,7 @@ probe or the source of a metric, is refused: exit 5.`,
 func (c *cli) showPlan(ctx context.Context, a *app.App, plan mishap.Plan) error {
 	switch {
 	case c.json():
-		return errors.Join(json.NewEncoder(c.out).Encode(plan), a.Absent(ctx, plan))
+		return errors.Join(json.NewEncoder(c.out).Encode(plan), a.Refuse(ctx, plan))
 	case c.output == "text":
 		return a.PlanText(ctx, c.out, plan)
 	case !strings.HasSuffix(c.output, ".json"):

@@ -90,19 +90,14 @@ func (eng *Engine) faults(p mishap.Plan) ([]runner.Fault, error) {
 	return all, nil
 }
 
-// PlanText writes a plan for a person, with what the safeguards say of it now.
+// PlanText writes a plan for a person, with what the safeguards say of it now. It
+// refuses what a run would be refused for now.
 func (eng *Engine) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) error {
-	all, err := eng.catalog.Guards("", nil, plan.Experiment)
+	checks, err := eng.checks(ctx, plan)
 	if err != nil {
 		return err
 	}
-	checks, err := eng.standing(ctx, plan)
-	if err != nil {
-		return err
-	}
-	for _, g := range all {
-		checks = append(checks, checkOnce(ctx, g, plan))
-	}
+	refused := errors.Join(eng.absent(ctx, plan), against(plan, checks))
 	if scope := keeper.LockScope(); scope != "" && holdsHere(plan) {
 		checks = append(checks, mishap.Check{Safeguard: "lock of this machine", Answer: mishap.Unknown, Reason: scope})
 	}
@@ -112,14 +107,52 @@ func (eng *Engine) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) 
 		return err
 	}
 	if short != "" {
-		return errors.Join(eng.Absent(ctx, plan), mishap.Refusal(mishap.WithHint(errors.New(short), "raise share or the margin, or write baseline: auto up to 1h")))
+		return errors.Join(refused, mishap.Refusal(mishap.WithHint(errors.New(short), "raise share or the margin, or write baseline: auto up to 1h")))
 	}
-	return eng.Absent(ctx, plan)
+	return refused
 }
 
-// Absent refuses a plan whose run would not find what it needs on this machine, or
+// Refuse refuses a plan whose run would be refused now: something is absent, or a
+// safeguard or a rule of the settings does not let it begin.
+func (eng *Engine) Refuse(ctx context.Context, plan mishap.Plan) error {
+	checks, err := eng.checks(ctx, plan)
+	return errors.Join(err, eng.absent(ctx, plan), against(plan, checks))
+}
+
+// checks are what the rules of the settings and the safeguards say of a plan now.
+func (eng *Engine) checks(ctx context.Context, plan mishap.Plan) ([]mishap.Check, error) {
+	all, err := eng.catalog.Guards("", nil, plan.Experiment)
+	if err != nil {
+		return nil, err
+	}
+	checks, err := eng.standing(ctx, plan)
+	for _, g := range all {
+		checks = append(checks, checkOnce(ctx, g, plan))
+	}
+	return checks, err
+}
+
+// against refuses a plan that checks do not let begin, and says all of them.
+func against(plan mishap.Plan, checks []mishap.Check) error {
+	var all []error
+	for _, c := range checks {
+		switch c.Answer {
+		case mishap.No:
+			all = append(all, fmt.Errorf("%s refused: %s", c.Safeguard, c.Reason))
+		case mishap.Unknown:
+			all = append(all, fmt.Errorf("%s could not be checked: %s", c.Safeguard, c.Reason))
+		case mishap.Yes:
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	return mishap.Refusal(fmt.Errorf("a run of %s would not begin now: %w", plan.Experiment.Name, errors.Join(all...)))
+}
+
+// absent refuses a plan whose run would not find what it needs on this machine, or
 // where its numbers come from.
-func (eng *Engine) Absent(ctx context.Context, plan mishap.Plan) error {
+func (eng *Engine) absent(ctx context.Context, plan mishap.Plan) error {
 	all := eng.catalog.NotHere(plan.Experiment)
 	if plan.Experiment.Compare != nil {
 		_, _, gone := eng.comparer.lateness(ctx, *plan.Experiment.Compare)
