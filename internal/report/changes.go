@@ -88,10 +88,10 @@ func (v *Changes) describeObservation(o *mishap.Observation) (word, text string)
 }
 
 func describeInjection(c *mishap.InjectionChange, r *mishap.Run) (word, text string) {
-	switch {
-	case c.To == mishap.InjectionPrepared:
+	switch c.To {
+	case mishap.InjectionPrepared:
 		return "", ""
-	case c.To == mishap.InjectionReverting:
+	case mishap.InjectionReverting:
 		if why := Failing(r.Injection(c.ID)); why != "" {
 			return "failed", fmt.Sprintf("revert %s: %s; it is tried again", On(r.Injection(c.ID)), why)
 		}
