@@ -269,6 +269,7 @@ func (c *cli) mend(ctx context.Context, a *app.App, which string, o engine.RunOp
 	ctx, stops, done := c.stoppable(ctx, "revert", view)
 	defer done()
 	o.Seen, o.Stops = c.follow(view), stops
+	o.Waits = func(w engine.Waiting) { view.Say("mishap: " + w.String() + "\n") }
 	mended, err := a.Mend(ctx, which, o)
 	for _, run := range mended {
 		if len(run.Outstanding()) > 0 {

@@ -14,6 +14,7 @@ type RunOptions struct {
 	Seen     func(mishap.Entry, *mishap.Run) // told every entry; may be nil
 	Stops    <-chan runner.Stop              // ends the run; may be nil
 	FromUndo func(string)                    // told of what was reverted from an undo file alone; may be nil
+	Waits    func(Waiting)                   // told what a takeover goes through, by several goroutines; may be nil
 
 	ID      string                   // of the run; empty: a new one
 	Trigger *mishap.Trigger          // why it begins; nil: by hand

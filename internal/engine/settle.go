@@ -26,7 +26,7 @@ func (t *Takeover) Settle(ctx context.Context, which, by, reason string) (*misha
 	if err != nil {
 		return nil, err
 	}
-	if err := t.awaitKeeper(ctx, one[0].ID, nil); err != nil {
+	if err := t.awaitKeeper(ctx, one[0].ID, RunOptions{}); err != nil {
 		return nil, err
 	}
 	server, err := t.member.Join(ctx, "revert")

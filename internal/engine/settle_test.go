@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +128,36 @@ func TestAStopEndsTheWaitForAKeeper(t *testing.T) {
 	}
 	if active, _ := book.Unfinished(t.Context()); len(active) != 1 || active[0].Server != "dead" {
 		t.Error("the run was taken from its keeper")
+	}
+}
+
+// Whoever waits is told at once for whom, and for how long at most.
+func TestWhoeverTakesARunOverIsToldOnceWhatItWaitsFor(t *testing.T) {
+	a, _ := withLost(t)
+	a.Settings.RevertWithin = mishap.Duration(30 * time.Minute)
+	working := keeping(t, a, "r1")
+	orphans, err := a.Orphans(t.Context())
+	if err != nil || len(orphans) != 1 {
+		t.Fatalf("%v, %v", orphans, err)
+	}
+	var told []Waiting
+	ctx, leave := context.WithCancelCause(t.Context())
+	_, _ = a.TakeOver(ctx, orphans[0], RunOptions{Waits: func(w Waiting) {
+		if told = append(told, w); w.Keeper {
+			time.AfterFunc(200*time.Millisecond, func() { _ = working.Close() }) // after several looks the keeper is done
+		} else {
+			leave(runner.ErrLeave)
+		}
+	}})
+	if len(told) != 2 {
+		t.Fatalf("told %v", told)
+	}
+	keeper, revert := told[0].String(), told[1].String()
+	if runtime.GOOS == "linux" && told[0].PID != os.Getpid() || !strings.HasPrefix(keeper, "waiting for the keeper of run r1") || !strings.Contains(keeper, "still reverts, for up to 31m") {
+		t.Errorf("of the keeper it says %q", keeper)
+	}
+	if revert != "reverting run r1 first, for up to 30m" {
+		t.Errorf("of the revert it says %q", revert)
 	}
 }
 

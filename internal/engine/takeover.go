@@ -150,8 +150,11 @@ func (t *Takeover) resume(ctx context.Context, lost Orphan, o RunOptions) (*mish
 		return nil, err
 	}
 	defer t.member.Attend(lost.ID)()
-	if err := t.awaitKeeper(ctx, lost.ID, o.Stops); err != nil {
+	if err := t.awaitKeeper(ctx, lost.ID, o); err != nil {
 		return nil, err
+	}
+	if len(lost.Run.Outstanding()) > 0 {
+		o.tell(t.reverting(lost.Run))
 	}
 	t.aid.Aided(lost.ID)
 	lease, err := book.TakeOver(ctx, lost.Lease(), server)
@@ -202,11 +205,12 @@ func (t *Takeover) resume(ctx context.Context, lost Orphan, o RunOptions) (*mish
 
 // awaitKeeper lets a keeper that still reverts finish, unless somebody stops who
 // waits for it: what is in is left to the keeper then.
-func (t *Takeover) awaitKeeper(ctx context.Context, run string, stops <-chan runner.Stop) error {
+func (t *Takeover) awaitKeeper(ctx context.Context, run string, o RunOptions) error {
 	undo, _ := keeper.UndoOf(t.settings.State, run)
-	ctx, cancel := context.WithTimeout(ctx, max(t.settings.RevertWithin.Std(), undo.RevertTakes())+time.Minute)
+	upTo := max(t.settings.RevertWithin.Std(), undo.RevertTakes()) + time.Minute
+	ctx, cancel := context.WithTimeout(ctx, upTo)
 	defer cancel()
-	for {
+	for told := false; ; told = true {
 		files, _ := keeper.ReadUndo(t.settings.State) // what cannot be read has no keeper that could be known
 		working := false
 		for _, u := range files {
@@ -215,8 +219,11 @@ func (t *Takeover) awaitKeeper(ctx context.Context, run string, stops <-chan run
 		if !working {
 			return nil
 		}
+		if !told {
+			o.tell(awaited(undo, upTo))
+		}
 		select {
-		case s := <-stops:
+		case s := <-o.Stops:
 			return keeperReverts(run, errors.New(s.Reason))
 		case <-ctx.Done():
 			return keeperReverts(run, ctx.Err())
@@ -239,4 +246,45 @@ func Mended(r *mishap.Run) string {
 		return fmt.Sprintf("%s: %s", r.State, reason)
 	}
 	return fmt.Sprintf("reverted, %s: %s", verdict, reason)
+}
+
+// Waiting is what is gone through before a run that was taken over is at its end, so
+// that nobody wonders what takes so long.
+type Waiting struct {
+	Run    string
+	Keeper bool          // its keeper still reverts, and is waited for; else it is reverted now
+	PID    int           // of that keeper; 0 if that is not known
+	UpTo   time.Duration // how long it may take, until it is given up
+}
+
+// String says it for a person.
+func (w Waiting) String() string {
+	switch {
+	case w.Keeper && w.PID > 0:
+		return fmt.Sprintf("waiting for the keeper of run %s (process %d), which still reverts, for up to %s", w.Run, w.PID, mishap.Duration(w.UpTo))
+	case w.Keeper:
+		return fmt.Sprintf("waiting for the keeper of run %s, which still reverts, for up to %s", w.Run, mishap.Duration(w.UpTo))
+	}
+	return fmt.Sprintf("reverting run %s first, for up to %s", w.Run, mishap.Duration(w.UpTo))
+}
+
+// tell says what is waited for, if anybody wants to know.
+func (o RunOptions) tell(w Waiting) {
+	if o.Waits != nil {
+		o.Waits(w)
+	}
+}
+
+// awaited is the wait for a keeper.
+func awaited(u keeper.Undo, upTo time.Duration) Waiting {
+	return Waiting{Run: u.Run, Keeper: true, PID: u.Keeper(), UpTo: upTo}
+}
+
+// reverting is the revert of what may be in force of a run.
+func (t *Takeover) reverting(run *mishap.Run) Waiting {
+	w := Waiting{Run: run.ID}
+	for _, in := range run.Outstanding() {
+		w.UpTo = max(w.UpTo, max(t.settings.RevertWithin.Std(), in.RevertTakes.Std())+in.Settles.Std())
+	}
+	return w
 }

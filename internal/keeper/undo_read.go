@@ -70,6 +70,15 @@ func (u Undo) Outstanding() []Held {
 	return out
 }
 
+// Keeper is the process that works on the file; 0 if that is not known.
+func (u Undo) Keeper() int {
+	var s unix.Stat_t
+	if err := unix.Stat(u.Path, &s); err != nil {
+		return 0
+	}
+	return kernelHolder(s)
+}
+
 // RevertTakes is how long reverting what is in may take, as the kinds of its faults
 // say.
 func (u Undo) RevertTakes() (longest time.Duration) {
