@@ -55,13 +55,15 @@ func Gist(w io.Writer, r *mishap.Run) error {
 	return p.to(w)
 }
 
-// outcome is the headline, and beside it what was in force too long.
+// outcome is the headline, and beside it what was in force too long; at the
+// beginning of a page, in at most some lines.
 func outcome(p *page, r *mishap.Run, most int) {
-	if beside := most / 2; len(Overran(r)) > 0 {
-		most -= beside
-		defer p.most(beside, func() { overran(p, r) })
+	if len(Overran(r)) == 0 {
+		p.most(most, func() { p.line(0, "%s", headline(r)) })
+		return
 	}
-	p.most(most, func() { p.line(0, "%s", headline(r)) })
+	p.most(most-most/2, func() { p.line(0, "%s", headline(r)) })
+	p.most(most-strings.Count(p.String(), "\n"), func() { overran(p, r) })
 }
 
 // identity says which run this is, of what, and who began it.
