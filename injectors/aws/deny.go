@@ -23,7 +23,7 @@ type denyWith struct {
 func (w denyWith) problems() []error {
 	all := append(empty("with.actions", w.Actions), empty("with.principals", w.Principals)...)
 	for i, p := range w.Principals {
-		if !principalARN.MatchString(p) {
+		if !like(principalARN).MatchString(p) {
 			all = append(all, &mishap.FieldError{Path: fmt.Sprintf("with.principals[%d]", i), Msg: fmt.Sprintf("%q is not the ARN of a role or user", p),
 				Hint: "write it like arn:aws:iam::123456789012:role/checkout, or arn:aws:iam::123456789012:* for all of an account; leave principals out for everybody"})
 		}

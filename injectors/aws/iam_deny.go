@@ -28,7 +28,7 @@ func (w roleDenyWith) problems() []error {
 	}
 	all = append(all, empty("with.resources", w.Resources)...)
 	for i, r := range w.Resources {
-		if !resourceARN.MatchString(r) {
+		if !like(resourceARN).MatchString(r) {
 			all = append(all, &mishap.FieldError{Path: fmt.Sprintf("with.resources[%d]", i), Msg: fmt.Sprintf("%q is not the ARN of a resource", r),
 				Hint: "write it like arn:aws:s3:::photos/*; leave resources out for all"})
 		}

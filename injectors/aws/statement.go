@@ -11,11 +11,11 @@ import (
 
 // principalARN is what aws:PrincipalArn may be like. A session of a role has the ARN
 // of its role there, never its own; that of an account's root is its root user's.
-var principalARN = like(`^arn:(aws[\w-]*|\*):` + //nolint:gochecknoglobals // never changes
-	`((iam|\*):\*?:` + accountLike + `:((role|user)/[\w+=,.@/*?-]+|\*[\w+=,.@/*?-]*)|sts::` + accountLike + `:federated-user/[\w+=,.@*?-]+)$`)
+const principalARN = `^arn:(aws[\w-]*|\*):` +
+	`((iam|\*):\*?:` + accountLike + `:((role|user)/[\w+=,.@/*?-]+|\*[\w+=,.@/*?-]*)|sts::` + accountLike + `:federated-user/[\w+=,.@*?-]+)$`
 
 // resourceARN is what a statement may be about.
-var resourceARN = like(`^(\*|arn:(aws[\w-]*|\*):[a-z0-9*?-]+:[a-z0-9*?-]*:(` + accountLike + `|aws)?:\S+)$`) //nolint:gochecknoglobals // never changes
+const resourceARN = `^(\*|arn:(aws[\w-]*|\*):[a-z0-9*?-]+:[a-z0-9*?-]*:(` + accountLike + `|aws)?:\S+)$`
 
 // accountLike is an account, or any of some.
 const accountLike = `([0-9]{12}|[0-9?]*\*[0-9*?]*|[0-9?]{12})`
