@@ -193,17 +193,22 @@ func (c *Console) page(mux *http.ServeMux, pattern string, make func(*visit) (sh
 	})
 }
 
+// form registers what a form asks for. Forms of others are refused.
+func (c *Console) form(mux *http.ServeMux, pattern string, do func(*visit)) {
+	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		switch v, ok := c.enter(w, r); {
+		case !ok:
+		case !v.session.may(v.r.PostFormValue("csrf")):
+			v.sorry(foreignForm())
+		default:
+			do(v)
+		}
+	})
+}
+
 // sheet registers a page that a form asks for.
 func (c *Console) sheet(mux *http.ServeMux, pattern string, make func(*visit) (shown, error)) {
-	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		v, ok := c.enter(w, r)
-		if !ok {
-			return
-		}
-		if !v.session.may(v.r.PostFormValue("csrf")) {
-			v.sorry(foreignForm())
-			return
-		}
+	c.form(mux, pattern, func(v *visit) {
 		p, err := make(v)
 		if err != nil {
 			v.sorry(err)
@@ -224,17 +229,9 @@ type outcome struct {
 	bad   bool
 }
 
-// act registers what a form does. Forms of others are refused.
+// act registers what a form does.
 func (c *Console) act(mux *http.ServeMux, pattern string, do func(*visit) (outcome, error)) {
-	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		v, ok := c.enter(w, r)
-		if !ok {
-			return
-		}
-		if !v.session.may(v.r.PostFormValue("csrf")) {
-			v.sorry(foreignForm())
-			return
-		}
+	c.form(mux, pattern, func(v *visit) {
 		out, err := do(v)
 		c.recent.forget()
 		c.going.forget()
@@ -247,7 +244,7 @@ func (c *Console) act(mux *http.ServeMux, pattern string, do func(*visit) (outco
 			return
 		}
 		c.sessions.tell(v.name, out.bad, out.lines...)
-		http.Redirect(w, r, out.to, http.StatusSeeOther)
+		http.Redirect(v.w, v.r, out.to, http.StatusSeeOther)
 	})
 }
 

@@ -16,7 +16,7 @@ func (d *Desk) Going(r *mishap.Run) api.Going {
 	s, e := report.Summarize(r), r.Plan.Experiment
 	g := api.Going{
 		RunView: api.RunView{Run: r.ID, Experiment: e.Name, Group: e.Group, State: r.State, Cause: r.Cause, Reason: r.Reason, Trigger: r.Trigger.Kind, Began: r.PlannedAt.UTC()},
-		Claim:   e.Claim, Owner: e.Owner, Next: comes(r), Faults: []api.GoingFault{}, Probes: s.Probes,
+		Claim:   e.Claim, Owner: e.Owner, Next: report.Next(r), Faults: []api.GoingFault{}, Probes: s.Probes,
 	}
 	g.Verdict, _ = mishap.Judge(r)
 	g.Since, g.Until = stands(r)
@@ -56,28 +56,6 @@ func stands(r *mishap.Run) (since time.Time, until *time.Time) {
 		until = &at
 	}
 	return since.UTC(), until
-}
-
-// comes is what comes after where a run stands.
-func comes(r *mishap.Run) string {
-	switch r.State {
-	case mishap.Planned, mishap.Checking:
-		return "injects, if safeguards and steady state allow it"
-	case mishap.Baseline:
-		return "injects, when the arms were watched without a fault"
-	case mishap.Injecting, mishap.Holding:
-		if r.Plan.Experiment.Compare != nil {
-			return "reverts, when it is decided or the time is over"
-		}
-		return "reverts, when the time is over or at harm"
-	case mishap.Reverting:
-		return "verifies that the steady state is back"
-	case mishap.Verifying:
-		return "ends, when every probe is met twice running"
-	case mishap.Stranded:
-		return "a person must act: mishap revert " + r.ID
-	}
-	return ""
 }
 
 func goingFault(in *mishap.RunInjection, kind mishap.InjectorKind) api.GoingFault {

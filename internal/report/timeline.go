@@ -285,3 +285,25 @@ func ArmsInjection(r *mishap.Run) *mishap.RunInjection {
 	}
 	return nil
 }
+
+// Next is what comes after where a run stands; nothing if it is over.
+func Next(r *mishap.Run) string {
+	switch r.State {
+	case mishap.Planned, mishap.Checking:
+		return "inject, if safeguards and steady state allow it"
+	case mishap.Baseline:
+		return "inject, when the arms were watched without a fault"
+	case mishap.Injecting, mishap.Holding:
+		if r.Plan.Experiment.Compare != nil {
+			return "revert, when it is decided or the time is over"
+		}
+		return "revert, when the time is over or at harm"
+	case mishap.Reverting:
+		return "verify that the steady state is back"
+	case mishap.Verifying:
+		return "the verdict, when every probe is met twice running"
+	case mishap.Stranded:
+		return "a person must act: mishap revert " + r.ID
+	}
+	return ""
+}

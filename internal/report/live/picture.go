@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -212,24 +213,12 @@ func nextFault(r *mishap.Run) (fault string, at time.Time) {
 	return fault, at
 }
 
-// next says what comes next.
+// next says what comes next, and how to have it now.
 func next(r *mishap.Run) string {
+	text := report.Next(r)
 	switch r.State {
-	case mishap.Planned, mishap.Checking:
-		return "inject, if safeguards and steady state say yes"
-	case mishap.Baseline:
-		return "inject, when the arms were watched without a fault; Ctrl-C reverts now"
-	case mishap.Injecting, mishap.Holding:
-		if r.Plan.Experiment.Compare != nil {
-			return "revert, when it is decided or the time is over; Ctrl-C reverts now"
-		}
-		return "revert, when the time is over or at harm; Ctrl-C reverts now"
-	case mishap.Reverting:
-		return "verify that the steady state is back"
-	case mishap.Verifying:
-		return "the verdict, when every probe is met twice running"
-	case mishap.Stranded:
-		return "a person must act: mishap revert " + r.ID
+	case mishap.Baseline, mishap.Injecting, mishap.Holding:
+		return text + "; Ctrl-C reverts now"
 	}
-	return "mishap report " + r.ID
+	return cmp.Or(text, "mishap report "+r.ID)
 }
