@@ -264,6 +264,32 @@ func TestAPageFollowsWhatHappensAndSaysSinceWhenItKnowsNothing(t *testing.T) {
 	}
 }
 
+func TestAPageThatStaysOpenBreaksNoPolicyHoweverOftenItAsksAnew(t *testing.T) {
+	w := busy(t)
+	b := openBrowser(t)
+	b.as(1280, "light", true)
+	b.signIn(w, "viewer")
+	b.run(chromedp.Navigate(w.url+"/runs/77aa01"), chromedp.WaitReady("footer", chromedp.ByQuery))
+	if b.ask(`String(document.querySelectorAll('head style').length)`) != "1" {
+		t.Fatal("the page has no style of its own, so this looks at nothing")
+	}
+	places := `[...document.querySelectorAll('span[data-left]')].map(e => e.dataset.left + '=' + e.style.left).join()`
+	for range 3 {
+		before := b.ask(`document.querySelector('#asof').dateTime`)
+		w.happens()
+		b.run(chromedp.Poll(`document.querySelector('#asof').dateTime !== "`+before+`"`, nil))
+	}
+	for _, said := range b.heard() {
+		t.Errorf("the browser's console says %s", said)
+	}
+	at := b.ask(places)
+	for one := range strings.SplitSeq(at, ",") {
+		if wants, is, _ := strings.Cut(one, "="); wants+"%" != is && wants+"0%" != is {
+			t.Errorf("what belongs at %s%% stands at %q", wants, is)
+		}
+	}
+}
+
 func TestARunIsAbortedAndEverythingHaltedByKeyboardAlone(t *testing.T) {
 	w := busy(t)
 	b := openBrowser(t)

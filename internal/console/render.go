@@ -48,8 +48,9 @@ type frame struct {
 	Version  string
 	Data     any
 	Content  template.HTML // of the page itself
+	Live     bool         // the script asks anew, of a page that is open
 	Nonce    string
-	Rules    template.CSS // with the nonce
+	Rules    template.CSS // with the nonce; the script sets them itself
 }
 
 // May reports whether whoever looks may do what needs a role: which buttons a page has.
@@ -103,6 +104,9 @@ func (c *Console) fill(p shown, f frame) (*made, error) {
 // send writes a page and what is around it.
 func (c *Console) send(w http.ResponseWriter, m *made, f frame) {
 	f.Title, f.At, f.Version, f.Nonce, f.Rules = m.title, m.at, c.o.Version, rand.Text(), template.CSS(m.rules)
+	if f.Live {
+		f.Rules = "" // the page that is open has another nonce
+	}
 	f.Content = template.HTML(bytes.ReplaceAll(m.content, []byte(c.blank), []byte(f.CSRF)))
 	var page bytes.Buffer
 	if err := c.templates.ExecuteTemplate(&page, "page", f); err != nil {
@@ -121,7 +125,7 @@ func (c *Console) send(w http.ResponseWriter, m *made, f frame) {
 
 // frame asks for what is around every page.
 func (v *visit) frame() (frame, error) {
-	f := frame{Here: local(v.r.URL.RequestURI()), Open: !v.c.o.NeedsSignIn()}
+	f := frame{Here: local(v.r.URL.RequestURI()), Open: !v.c.o.NeedsSignIn(), Live: v.r.Header.Get("X-Requested-With") == "live"}
 	if v.session != nil {
 		f.SignedIn, f.CSRF = true, v.session.csrf
 	}
@@ -134,7 +138,7 @@ func (v *visit) frame() (frame, error) {
 	if f.Now, err = v.goingOn(); err != nil {
 		return f, err
 	}
-	if v.session != nil && v.r.Header.Get("X-Requested-With") != "live" {
+	if v.session != nil && !f.Live {
 		f.Said, f.Bad = v.c.sessions.told(v.name)
 	}
 	return f, nil
