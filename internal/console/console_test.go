@@ -67,6 +67,30 @@ func TestNowShowsWhatGoesOnAndWhatEndsIt(t *testing.T) {
 	}
 }
 
+func TestABrokenSourceIsSaidWithWhatStaysAndWhereTheProblemIs(t *testing.T) {
+	w := busy(t)
+	if _, err := w.book.Publish(t.Context(), ledger.Revision{Source: "shop", Commit: "0123456789abcdef0123", At: time.Now()}, 0); err != nil {
+		t.Fatal(err)
+	}
+	problem := "chaos/bad.yaml:1:9: name must be <b>lower</b>\n      1 | name: A\nchaos/other.yaml:7:1: claim is missing"
+	for _, src := range []ledger.SourceState{{Name: "shop", Looked: time.Now(), Problem: problem}, {Name: "good", Looked: time.Now()}, {Name: "cart", Looked: time.Now(), Holds: "a program is missing"}} {
+		if err := w.book.Looked(t.Context(), src); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, at := range []string{"/", "/experiments", "/experiments?find=nothing-has-this"} {
+		_, _, page := w.signedIn("viewer").get(at)
+		for _, want := range []string{"Source shop is broken.", "Commit 0123456789ab stays in force", "<li>chaos/bad.yaml:1:9: name must be &lt;b&gt;lower", "<li>chaos/other.yaml:7:1: claim is missing", "Source cart is held back.", "Nothing of it runs: A program is missing"} {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s does not say %q", at, want)
+			}
+		}
+		if strings.Contains(page, "Source good") || strings.Contains(page, "1 | name") {
+			t.Errorf("%s says more", at)
+		}
+	}
+}
+
 func TestOnlyWhoSignsInSeesAnything(t *testing.T) {
 	w := busy(t)
 	p := w.person()

@@ -17,12 +17,7 @@ type nowPage struct {
 	Recent  []api.RunView
 	Waiting []mishap.Waiting
 	Locks   []mishap.Lock
-	Next    []nextView
-}
-
-type nextView struct {
-	Experiment, Reason string
-	Due                time.Time
+	Broken  []api.SourceView
 }
 
 // goingView is a run that goes on, as a card.
@@ -40,6 +35,9 @@ type goingView struct {
 func (v *visit) now() (shown, error) {
 	var runs []api.RunView
 	p := nowPage{}
+	if err := v.broken(&p.Broken); err != nil {
+		return shown{}, err
+	}
 	now, err := v.goingOn()
 	if err != nil {
 		return shown{}, err
@@ -98,6 +96,7 @@ type experimentsPage struct {
 	Find, Next string
 	Shown      int
 	Now        time.Time
+	Broken     []api.SourceView
 }
 
 func (v *visit) experiments() (shown, error) {
@@ -106,11 +105,29 @@ func (v *visit) experiments() (shown, error) {
 	if err := v.get(with("/v1/overview", "find", p.Find, "after", q.Get("after")), &p.Overview); err != nil {
 		return shown{}, err
 	}
+	if err := v.broken(&p.Broken); err != nil {
+		return shown{}, err
+	}
 	p.Shown = len(p.Rows)
 	if p.After != "" {
 		p.Next = with("/experiments", "find", p.Find, "after", p.After)
 	}
 	return shown{template: "experiments", title: "Experiments", at: "experiments", data: p}, nil
+}
+
+// broken finds the sources that do not have in force what they hold, or of which
+// nothing runs.
+func (v *visit) broken(found *[]api.SourceView) error {
+	var all []api.SourceView
+	if err := v.get("/v1/sources", &all); err != nil {
+		return err
+	}
+	for _, src := range all {
+		if src.Problem != "" || src.Holds != "" {
+			*found = append(*found, src)
+		}
+	}
+	return nil
 }
 
 // seen is what a probe saw last.

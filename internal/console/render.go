@@ -27,8 +27,9 @@ func newTemplates(assets map[string]string) *template.Template {
 		"moment": words.Moment, "clock": words.Clock, "plural": func(n int, noun string) string { return mishap.Plural(n, noun) },
 		"standing": standing, "strip": strip, "clean": words.Clean, "sentence": words.Sentence, "path": path, "link": with, "seen": seen,
 		"fault": faultState, "date": func(layout string, t time.Time) string { return t.UTC().Format(layout) },
-		"args": func(all ...any) []any { return all },
-		"more": func(all []string, shown int) int { return len(all) - shown },
+		"args":     func(all ...any) []any { return all },
+		"problems": words.WithoutExcerpts,
+		"more":     func(all []string, shown int) int { return len(all) - shown },
 	}).ParseFS(pageFiles, "pages/*.html")) // they are in the program
 }
 
@@ -48,7 +49,7 @@ type frame struct {
 	Version  string
 	Data     any
 	Content  template.HTML // of the page itself
-	Live     bool         // the script asks anew, of a page that is open
+	Live     bool          // the script asks anew, of a page that is open
 	Nonce    string
 	Rules    template.CSS // with the nonce; the script sets them itself
 }

@@ -176,10 +176,8 @@ func (s Standing) notices(p *page) {
 				stays = ""
 			}
 			p.line(2, "BROKEN%s:", stays)
-			for line := range strings.SplitSeq(src.Problem, "\n") {
-				if !strings.HasPrefix(line, "    ") { // excerpts are for `mishap validate`
-					p.line(4, "%s", strings.TrimSpace(line))
-				}
+			for _, line := range words.WithoutExcerpts(src.Problem) {
+				p.line(4, "%s", line)
 			}
 		}
 	}

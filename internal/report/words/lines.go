@@ -72,3 +72,14 @@ func Cut(text string, columns int) string {
 	}
 	return Fit(text, columns-1) + "…"
 }
+
+// WithoutExcerpts are the lines of a problem without what they show of files, which
+// is for `mishap validate`.
+func WithoutExcerpts(problem string) (lines []string) {
+	for line := range strings.SplitSeq(problem, "\n") {
+		if !strings.HasPrefix(line, "    ") {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	return lines
+}
