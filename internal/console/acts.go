@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"mishap"
 	"mishap/internal/api"
+	"mishap/internal/report/words"
 )
 
 // because is the reason that a form gives.
@@ -14,12 +16,29 @@ func (v *visit) because() api.Because {
 	return api.Because{Reason: strings.TrimSpace(v.r.PostFormValue("reason"))}
 }
 
-// needsReason is what the API would say of a form without one.
+// longestReason is that of the API, in characters.
+const longestReason = 1000
+
+// needsReason says what is wrong with the reason of a form.
 func needsReason(b api.Because) error {
-	if b.Reason == "" {
+	n := utf8.RuneCountInString(b.Reason)
+	switch {
+	case n == 0:
 		return &refusal{Status: http.StatusUnprocessableEntity, Detail: "Nothing was done: say why, for the journal and the audit."}
+	case n > longestReason:
+		return &refusal{Status: http.StatusUnprocessableEntity, Detail: fmt.Sprintf("Nothing was done: a reason has at most %s characters, and this one has %s.", count(fmt.Sprint(longestReason)), count(fmt.Sprint(n)))}
 	}
 	return nil
+}
+
+// shortened is a reason that the API takes: what stops everything is not refused for
+// its length.
+func shortened(b api.Because) (_ api.Because, cut bool) {
+	all := []rune(b.Reason)
+	if len(all) <= longestReason {
+		return b, false
+	}
+	return api.Because{Reason: string(all[:longestReason-1]) + "…"}, true
 }
 
 func (v *visit) halt() (shown, error) {
@@ -27,22 +46,22 @@ func (v *visit) halt() (shown, error) {
 }
 
 func (v *visit) doHalt() (outcome, error) {
-	out, why := outcome{to: "/halt"}, v.because()
+	out := outcome{to: "/halt"}
+	why, cut := shortened(v.because())
 	if err := needsReason(why); err != nil {
 		return out, err
 	}
-	var h api.HaltView
+	var h, before api.HaltView
+	if err := v.get("/v1/halt", &before); err != nil {
+		before = api.HaltView{} // it is said, and no reason not to halt
+	}
 	if err := v.ask(http.MethodPut, "/v1/halt", why, &h); err != nil {
 		return out, err
 	}
-	said := "Halted. There was no run to stop; none starts until somebody resumes."
-	if n := len(h.Stopped); n > 0 {
-		said = fmt.Sprintf("Halted. %s told to stop: %s.", mishap.Plural(n, "run"), strings.Join(h.Stopped, ", "))
-		if len(h.Late) == 0 {
-			said += " Each has begun to revert."
-		}
+	out.lines = haltSaid(h, before.Halted && h.At.Equal(before.At))
+	if cut {
+		out.lines = append(out.lines, "The reason was shortened to "+count(fmt.Sprint(longestReason))+" characters.")
 	}
-	out.lines = []string{said}
 	for _, server := range h.Servers {
 		out.lines = append(out.lines, server+" has seen it.")
 	}
@@ -53,9 +72,35 @@ func (v *visit) doHalt() (outcome, error) {
 	return out, nil
 }
 
+// haltSaid is what a halt came to, or that there was one already, which stays.
+func haltSaid(h api.HaltView, already bool) []string {
+	told := ""
+	if n := len(h.Stopped); n > 0 {
+		told = fmt.Sprintf("%s told to stop: %s.", mishap.Plural(n, "run"), strings.Join(h.Stopped, ", "))
+		if len(h.Late) == 0 {
+			told += " Each has begun to revert."
+		}
+	}
+	switch {
+	case already && told == "":
+		return []string{fmt.Sprintf("%s had halted already, at %s. Your reason is in the audit.", h.By, words.Moment(h.At))}
+	case already:
+		return []string{fmt.Sprintf("%s had halted already, at %s. Your reason is in the audit.", h.By, words.Moment(h.At)), told}
+	case told == "":
+		return []string{"Halted. There was no run to stop; none starts until somebody resumes."}
+	}
+	return []string{"Halted. " + told}
+}
+
 func (v *visit) doResume() (outcome, error) {
-	out := outcome{to: "/", lines: []string{"Resumed. Runs may start again."}}
-	return out, v.ask(http.MethodDelete, "/v1/halt", nil, nil)
+	out := outcome{to: "/halt"}
+	if v.r.PostFormValue("sure") == "" {
+		return out, &refusal{Status: http.StatusUnprocessableEntity, Detail: "Nothing was resumed: tick that you are sure."}
+	}
+	if err := v.ask(http.MethodDelete, "/v1/halt", nil, nil); err != nil {
+		return out, err
+	}
+	return outcome{to: "/", lines: []string{"Resumed. Runs may start again."}}, nil
 }
 
 func (v *visit) doAbort() (outcome, error) {

@@ -8,16 +8,60 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"regexp"
+	"strings"
 )
 
 // refusal is what the API answers instead of what it was asked for.
 type refusal struct {
-	Status int    `json:"-"`
-	Detail string `json:"detail"`
+	Status int     `json:"-"`
+	Detail string  `json:"detail"`
+	Errors []wrong `json:"errors"`
 }
 
-// Error is the API's sentence.
-func (r *refusal) Error() string { return r.Detail }
+// wrong is one thing that is not as the API takes it.
+type wrong struct {
+	Message  string `json:"message"`
+	Location string `json:"location"` // such as body.reason
+}
+
+// Error is the API's sentence, or what is wrong with each thing that it was given.
+func (r *refusal) Error() string {
+	if len(r.Errors) == 0 {
+		return r.Detail
+	}
+	var all []string
+	for _, w := range r.Errors {
+		all = append(all, w.words())
+	}
+	return "Nothing was done: " + strings.Join(all, "; ") + "."
+}
+
+// bounds are how the API says that a text is too long or too short.
+var bounds = regexp.MustCompile(`^expected length ([<>])= (\d+)$`)
+
+func (w wrong) words() string {
+	said := w.Message
+	if m := bounds.FindStringSubmatch(w.Message); m != nil {
+		said = "has at " + map[string]string{"<": "most", ">": "least"}[m[1]] + " " + count(m[2]) + " characters"
+	}
+	of := w.Location[strings.LastIndex(w.Location, ".")+1:]
+	switch {
+	case of == "" || of == "body":
+		return said
+	case said != w.Message:
+		return of + " " + said
+	}
+	return of + ": " + said
+}
+
+// count is a number as people write it.
+func count(digits string) string {
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
 
 // answer keeps what a handler answers.
 type answer struct {

@@ -238,7 +238,7 @@ func (c *Console) act(mux *http.ServeMux, pattern string, do func(*visit) (outco
 		var no *refusal
 		switch {
 		case errors.As(err, &no) && no.Status != http.StatusUnauthorized && out.to != "":
-			out.lines, out.bad = []string{no.Detail}, true
+			out.lines, out.bad = []string{no.Error()}, true
 		case err != nil:
 			v.sorry(err)
 			return

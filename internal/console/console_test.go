@@ -207,12 +207,63 @@ func TestEachRoleHasItsButtonsAndTheAPIDecidesAgain(t *testing.T) {
 	_, _, page := p.get("/") // the form to sign out has the token too
 	token := csrf.FindStringSubmatch(page)[1]
 	for _, path := range []string{"/halt", "/resume", "/runs/77aa01/abort"} {
-		if _, _, page := p.post(path, "csrf", token, "reason", "test"); !strings.Contains(page, "viewer-ann may not do this: it needs role") {
+		if _, _, page := p.post(path, "csrf", token, "reason", "test", "sure", "yes"); !strings.Contains(page, "viewer-ann may not do this: it needs role") {
 			t.Errorf("%s by a viewer: %s", path, page)
 		}
 	}
 	if h, _ := w.book.Halted(t.Context()); h != nil {
 		t.Error("a viewer halted")
+	}
+}
+
+func TestAReasonThatIsTooLongIsSaidAndHaltsAllTheSame(t *testing.T) {
+	w := busy(t)
+	p := w.signedIn("admin")
+	long := strings.Repeat("ü", 1234)
+	for page, act := range map[string]string{"/": "/runs/77aa01/abort", "/experiments/search-falls-back": "/experiments/search-falls-back/unlock"} {
+		if _, _, says := p.send(page, act, "reason", long); !strings.Contains(says, "at most 1,000 characters, and this one has 1,234") {
+			t.Errorf("%s does not say what is wrong", act)
+		}
+	}
+	if _, _, says := p.get("/experiments?find=" + strings.Repeat("x", 201)); !strings.Contains(says, "find has at most 200 characters") {
+		t.Errorf("of what the API refuses it says %s", says)
+	}
+	if _, _, says := p.send("/halt", "/halt", "reason", long); !strings.Contains(says, "Halted.") || !strings.Contains(says, "was shortened to 1,000 characters") {
+		t.Error("it does not say that it halted with a shorter reason")
+	}
+	if h, _ := w.book.Halted(t.Context()); h == nil || h.Reason != strings.Repeat("ü", 999)+"…" {
+		t.Errorf("halted: %+v", h)
+	}
+}
+
+func TestASecondHaltIsToldWhoseStandsAndIsInTheAudit(t *testing.T) {
+	w := busy(t)
+	second := w.signedIn("approver")
+	_, _, open := second.get("/halt")
+	w.signedIn("operator").send("/halt", "/halt", "reason", "the first")
+	if _, _, says := second.post("/halt", "reason", "the second", "csrf", csrf.FindStringSubmatch(open)[1]); !strings.Contains(says, "operator-ann had halted already, at 20") || !strings.Contains(says, "Your reason is in the audit") || strings.Contains(says, "no run to stop") {
+		t.Error("it does not say whose halt there is")
+	}
+	if _, _, audit := w.signedIn("admin").get("/audit"); !strings.Contains(audit, "halt: the second") {
+		t.Error("the second reason is not in the audit")
+	}
+}
+
+func TestOnlyWhoIsSureResumes(t *testing.T) {
+	w := busy(t)
+	p := w.signedIn("admin")
+	p.send("/halt", "/halt", "reason", "test")
+	if _, at, says := p.send("/halt", "/resume"); at != "/halt" || !strings.Contains(says, "tick that you are sure") {
+		t.Errorf("without a tick it leads to %s", at)
+	}
+	if h, _ := w.book.Halted(t.Context()); h == nil {
+		t.Fatal("it resumed")
+	}
+	if _, _, says := p.send("/halt", "/resume", "sure", "yes"); !strings.Contains(says, "Resumed.") {
+		t.Error("it does not say that it resumed")
+	}
+	if h, _ := w.book.Halted(t.Context()); h != nil {
+		t.Error("it is halted still")
 	}
 }
 
@@ -305,12 +356,12 @@ func TestAnExperimentIsPlannedApprovedRunAndUnlockedByWhoMay(t *testing.T) {
 	w := busy(t)
 	at := "/experiments/search-falls-back"
 	_, _, page := w.signedIn("viewer").get(at)
-	for _, never := range []string{at + "/run", at + "/plan", at + "/unlock"} {
+	for _, never := range []string{at + "/run", at + "/plan", at + "/unlock", "`", `<span aria-hidden="true">/</span></p>`} {
 		if strings.Contains(page, never) {
-			t.Errorf("a viewer is offered %s", never)
+			t.Errorf("a viewer is shown %s", never)
 		}
 	}
-	for _, want := range []string{"7 runs:", `href="/runs/0af1"`, "is locked until", "experiments/slow-payments.yaml", "3f2a9c81d0e4", "Who has role admin may unlock it"} {
+	for _, want := range []string{"7 runs:", `href="/runs/0af1"`, "and is locked</p>", "experiments/slow-payments.yaml", "3f2a9c81d0e4", "Who has role admin may unlock it"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("it does not say %q", want)
 		}

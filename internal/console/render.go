@@ -28,8 +28,8 @@ func newTemplates(assets map[string]string) *template.Template {
 		"standing": standing, "strip": strip, "clean": words.Clean, "sentence": words.Sentence, "path": path, "link": with, "seen": seen,
 		"fault": faultState, "date": func(layout string, t time.Time) string { return t.UTC().Format(layout) },
 		"args":     func(all ...any) []any { return all },
-		"problems": words.WithoutExcerpts,
-		"more":     func(all []string, shown int) int { return len(all) - shown },
+		"problems": words.WithoutExcerpts, "prose": prose, "stands": stands,
+		"more": func(all []string, shown int) int { return len(all) - shown },
 	}).ParseFS(pageFiles, "pages/*.html")) // they are in the program
 }
 
@@ -177,6 +177,20 @@ func placed(page []byte) (_ []byte, rules string) {
 	})
 	return page, sheet.String()
 }
+
+// quoted is what somebody would type elsewhere, in a sentence.
+var quoted = regexp.MustCompile("`([^`]+)`")
+
+// prose is a sentence of the program, where what it quotes looks like that.
+func prose(text string) template.HTML {
+	return template.HTML(quoted.ReplaceAllString(template.HTMLEscapeString(words.Clean(text)), "<code>$1</code>"))
+}
+
+// unlocking is what lets an experiment run again where no page has a form for it.
+var unlocking = regexp.MustCompile(" until `mishap unlock [^`]*`$")
+
+// stands is why an experiment does not run now.
+func stands(e api.OverviewRow) template.HTML { return prose(unlocking.ReplaceAllString(e.Stands, "")) }
 
 // ago is how long ago something was, roughly.
 func ago(now, t time.Time) string {
