@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"mishap"
+	"mishap/internal/api"
 	"mishap/internal/ledger"
 	"mishap/internal/report/reporttest"
 )
@@ -261,6 +263,24 @@ func TestAPageFollowsWhatHappensAndSaysSinceWhenItKnowsNothing(t *testing.T) {
 	b.run(chromedp.WaitVisible("#gone", chromedp.ByID))
 	if says := b.ask(`document.querySelector('#gone').textContent`); !strings.Contains(says, "has not answered since "+time.Now().UTC().Format("15:0")[:2]) {
 		t.Errorf("it says %q", says)
+	}
+}
+
+func TestAPageOfAnExperimentSaysByItselfThatItWasRemoved(t *testing.T) {
+	w := busy(t)
+	b := openBrowser(t)
+	b.as(1280, "light", true)
+	b.signIn(w, "operator")
+	for name, says := range map[string]string{"search-falls-back": "No source has this experiment in force any more", "never-ran": "No source has an experiment never-ran in force"} {
+		b.run(chromedp.Navigate(w.url+"/experiments/"+name), chromedp.WaitVisible("form[action$='/plan']", chromedp.ByQuery))
+		was := w.Experiments()
+		w.only(slices.DeleteFunc(w.Experiments(), func(e api.ExperimentView) bool { return e.Name == name })...)
+		b.run(chromedp.Poll(`document.querySelector('main').innerText.includes("`+says+`")`, nil))
+		if b.ask(`String(document.querySelector("form[action$='/plan'], form[action$='/run']"))`) != "null" {
+			t.Errorf("%s was removed and is offered to be run", name)
+		}
+		w.only(was...)
+		b.run(chromedp.WaitVisible("form[action$='/plan']", chromedp.ByQuery))
 	}
 }
 

@@ -151,6 +151,14 @@ func (w *world) happens() {
 	w.events++
 }
 
+// only puts these experiments in force, and takes out all others.
+func (w *world) only(all ...api.ExperimentView) {
+	w.mu.Lock()
+	w.experiments = all
+	w.mu.Unlock()
+	w.happens()
+}
+
 // declare puts an experiment in force.
 func (w *world) declare(change func(*mishap.Experiment)) mishap.Experiment {
 	e := reporttest.CheckoutPlan().Experiment

@@ -48,6 +48,7 @@
   const morph = (from, to) => {
     if (from.isEqualNode(to)) return;
     if (from.nodeType !== to.nodeType || from.nodeName !== to.nodeName || from.id !== to.id) { from.replaceWith(to.cloneNode(true)); return; }
+    if (from.name === 'key' && to.name === 'key') return; // a form that is sent again asks for the same
     if (from.nodeType !== Node.ELEMENT_NODE) { if (from.nodeValue !== to.nodeValue) from.nodeValue = to.nodeValue; return; }
     for (const a of [...from.attributes]) if (!to.hasAttribute(a.name) && a.name !== 'style' && !(a.name === 'open' && from.nodeName === 'DETAILS')) from.removeAttribute(a.name);
     for (const a of to.attributes) if (from.getAttribute(a.name) !== a.value) from.setAttribute(a.name, a.value);
@@ -67,7 +68,7 @@
     while (at) { const next = at.nextSibling; at.remove(); at = next; }
   };
 
-  let gone = 0, busy = false, again = false, heard = Date.now();
+  let gone = 0, refused = false, busy = false, again = false, heard = Date.now();
   const banner = document.getElementById('gone');
   const lost = () => {
     if (gone) return;
@@ -96,6 +97,11 @@
       const page = new DOMParser().parseFromString(await got.text(), 'text/html');
       found();
       skew = Date.parse(page.body.dataset.now) - Date.now();
+      if (got.ok && refused) { location.reload(); return; }
+      if (!got.ok) { // what the page showed is there no more, or not for whoever looks
+        if (!refused) document.getElementById('main').replaceChildren(...page.getElementById('main').children);
+        refused = true;
+      }
       for (const to of page.querySelectorAll('[data-live]')) {
         const from = document.getElementById(to.id);
         if (from) morph(from, to);
