@@ -36,6 +36,23 @@ func tellRefused(r ledger.Refusal, o RunOptions) (*mishap.Run, error) {
 	return run, err
 }
 
+// keepOut records a run that may not begin, and answers it. One that cannot be
+// recorded does not begin either.
+func (eng *Engine) keepOut(ctx context.Context, r ledger.Refusal, o RunOptions) (*mishap.Run, error) {
+	run, err := tellRefused(r, o)
+	return run, errors.Join(err, insist(o.GiveUp, func() error {
+		book, err := eng.member.Ledger(ctx)
+		if err != nil {
+			return err
+		}
+		server, err := eng.member.Join(ctx, "run")
+		if err != nil {
+			return err
+		}
+		return book.Refuse(ctx, server, []ledger.Refusal{r})
+	}))
+}
+
 // refuse ends a run that has begun and whose plan was refused, or for which mishap
 // could not be set up.
 func (eng *Engine) refuse(ctx context.Context, b Begun, cause mishap.Cause, reason string, o RunOptions) (*mishap.Run, error) {

@@ -60,7 +60,7 @@ func (eng *Engine) runPlan(ctx context.Context, plan mishap.Plan, refused error,
 	b, err := eng.Begin(ctx, plan, o)
 	if err != nil {
 		if cause, reason, ok := NotBegun(err); ok {
-			return tellRefused(Refused(b.First, cause, reason), o)
+			return eng.keepOut(ctx, Refused(b.First, cause, reason), o)
 		}
 		return nil, err
 	}
