@@ -4,21 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"mishap"
 	"mishap/internal/api"
-	"mishap/internal/ledger"
 )
 
 // Abort asks the server of a run to stop it, and waits until it has begun to
 // revert.
 func (d *Desk) Abort(ctx context.Context, which, by, reason string) (api.Asked, error) {
-	record, err := d.toAbort(ctx, which)
+	record, err := d.member.FindOngoing(ctx, which)
 	if err != nil {
 		return api.Asked{}, err
 	}
 	asked := api.Asked{Run: record.ID, Ledger: d.member.Where(), Server: d.member.WhoServes(record.Server)}
+	if !record.Active() && which == "last" {
+		return asked, mishap.Refusal(errors.New("abort last: no run is under way"))
+	}
 	if !record.Active() {
 		return asked, mishap.Refusal(fmt.Errorf("abort run %s: it is %s already", record.ID, record.State))
 	}
@@ -34,23 +35,4 @@ func (d *Desk) Abort(ctx context.Context, which, by, reason string) (api.Asked, 
 		}
 	}
 	return asked, err
-}
-
-// toAbort is the run that is meant: "last" is the latest one that is under way, and
-// only without any the latest of all.
-func (d *Desk) toAbort(ctx context.Context, which string) (ledger.Record, error) {
-	if which == "last" && d.member.HasLedger(ctx) {
-		book, err := d.member.Ledger(ctx)
-		if err != nil {
-			return ledger.Record{}, err
-		}
-		active, err := book.Unfinished(ctx)
-		if err != nil {
-			return ledger.Record{}, err
-		}
-		if len(active) > 0 {
-			return slices.MaxFunc(active, func(a, b ledger.Record) int { return a.Began.Compare(b.Began) }), nil
-		}
-	}
-	return d.member.Find(ctx, which)
 }

@@ -114,7 +114,7 @@ func fanOut(from <-chan runner.Stop, n int) ([]chan runner.Stop, func()) {
 
 // chosen is the one orphan that is meant, or why there is none.
 func (t *Takeover) chosen(ctx context.Context, which string, orphans []Orphan) ([]Orphan, error) {
-	record, err := t.member.Find(ctx, which)
+	record, err := t.member.FindOngoing(ctx, which)
 	if err != nil {
 		return nil, err
 	}
