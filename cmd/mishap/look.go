@@ -137,12 +137,12 @@ func (c *cli) reportRun(cmd *cobra.Command, a desk, which, format string) error 
 	if err != nil {
 		return err
 	}
+	page := ""
+	if !inFile {
+		page = a.PageOf(cmd.Context(), run.ID)
+	}
 	switch format {
 	case "text":
-		page := ""
-		if !inFile {
-			page = a.PageOf(cmd.Context(), run.ID)
-		}
 		if c.brief {
 			return report.Brief(c.out, run, page)
 		}
@@ -155,16 +155,11 @@ func (c *cli) reportRun(cmd *cobra.Command, a desk, which, format string) error 
 		if inFile {
 			return report.JSON(c.out, run)
 		}
-		return report.JSONIn(c.out, run, a.LedgerOf(cmd.Context()), a.PageOf(cmd.Context(), run.ID))
+		return report.JSONIn(c.out, run, a.LedgerOf(cmd.Context()), page)
 	case "markdown":
-		return report.Markdown(c.out, run)
+		return report.Markdown(c.out, run, page)
 	case "junit":
-		return report.Suite{Runs: []*mishap.Run{run}, Page: func(id string) string {
-			if inFile {
-				return ""
-			}
-			return a.PageOf(cmd.Context(), id)
-		}}.JUnit(c.out)
+		return report.Suite{Runs: []*mishap.Run{run}, Page: func(string) string { return page }}.JUnit(c.out)
 	case "html":
 		return html.Run(c.out, entries, versionString())
 	case "journal":

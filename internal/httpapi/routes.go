@@ -185,7 +185,7 @@ func (a *API) apiReport(ctx context.Context, in *struct {
 		err = report.Suite{Runs: []*mishap.Run{run}, Page: a.settings.PageOf}.JUnit(&out)
 		return &document{"application/xml", out.Bytes()}, err
 	case "markdown":
-		err = report.Markdown(&out, run)
+		err = report.Markdown(&out, run, a.settings.PageOf(run.ID))
 		return &document{"text/markdown; charset=utf-8", out.Bytes()}, err
 	case "html":
 		err = html.Run(&out, entries, a.version)

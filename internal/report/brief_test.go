@@ -126,7 +126,7 @@ func TestAWideTerminalIsUsed(t *testing.T) {
 func TestMarkdownSaysWhatDecidedAndNoTextActsInIt(t *testing.T) {
 	var out strings.Builder
 	for _, name := range []string{"rows-deviated", "stranded", "refused"} {
-		if err := report.Markdown(&out, told(t)[name].Run(t)); err != nil {
+		if err := report.Markdown(&out, told(t)[name].Run(t), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,12 +134,15 @@ func TestMarkdownSaysWhatDecidedAndNoTextActsInIt(t *testing.T) {
 	hostile := told(t)["rows-held"].Run(t)
 	hostile.Plan.Experiment.Name, hostile.Plan.Experiment.Claim = "x | y <script> @everybody", "a\n\n# mine ![i](http://x) `c`"
 	var text strings.Builder
-	if err := report.Markdown(&text, hostile); err != nil {
+	if err := report.Markdown(&text, hostile, "https://x.example/runs/a) [b](http://y) <c>"); err != nil {
 		t.Fatal(err)
 	}
-	for _, bad := range []string{"\n# mine", " <script>", "@everybody", "![i]", " | y", " `c`"} {
+	for _, bad := range []string{"\n# mine", " <script>", "@everybody", "![i]", " | y", " `c`", "](http://y)", "<c>"} {
 		if strings.Contains(text.String(), bad) {
 			t.Errorf("%q acts:\n%s", bad, text.String())
 		}
+	}
+	if want := "and so has [its page](https://x.example/runs/a%29%20[b]%28http://y%29%20%3Cc%3E)."; !strings.Contains(text.String(), want) {
+		t.Errorf("there is no %q:\n%s", want, text.String())
 	}
 }

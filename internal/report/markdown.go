@@ -10,8 +10,9 @@ import (
 )
 
 // Markdown writes a run for a pull request, an issue or a wiki: what decides first,
-// and what else there is folded away below it.
-func Markdown(w io.Writer, r *mishap.Run) error {
+// and what else there is folded away below it. Page is the address of the run's page;
+// empty if it has none.
+func Markdown(w io.Writer, r *mishap.Run, page string) error {
 	m := &markdown{}
 	verdict, sign := outcomeInMarkdown(r)
 	_, reason := mishap.Judge(r)
@@ -40,7 +41,11 @@ func Markdown(w io.Writer, r *mishap.Run) error {
 		}
 		m.folded("Not claimed", []string{"what this run says nothing of"}, rows)
 	}
-	m.line("`mishap report %s` has all of it.", r.ID)
+	if page == "" {
+		m.line("`mishap report %s` has all of it.", r.ID)
+	} else {
+		m.line("`mishap report %s` has all of it, and so has %s.", r.ID, literal(words.Link("its page", page)))
+	}
 	_, err := io.WriteString(w, m.String())
 	return err
 }

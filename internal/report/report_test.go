@@ -186,7 +186,7 @@ func TestARevertThatFailsIsSaidWhereverTheRunIsShown(t *testing.T) {
 		"report":            {run, report.Text, []string{"TOO LONG: payments is slow on proxy payments was in force for", "of that 3m because reverts failed: " + denied, "was tried again: " + denied}},
 		"brief":             {run, func(w io.Writer, r *mishap.Run) error { return report.Brief(w, r, "") }, []string{"HELD", "TOO LONG: payments is slow"}},
 		"gist":              {run, report.Gist, []string{"HELD", "TOO LONG: payments is slow"}},
-		"markdown":          {run, report.Markdown, []string{"too long: payments is slow"}},
+		"markdown":          {run, func(w io.Writer, r *mishap.Run) error { return report.Markdown(w, r, "") }, []string{"too long: payments is slow"}},
 	}
 	for name, v := range views {
 		var out bytes.Buffer

@@ -45,6 +45,20 @@ func TestEveryExperimentOfASuiteHasALine(t *testing.T) {
 	}
 }
 
+func TestThePageOfABuildLeadsToThatOfEachRun(t *testing.T) {
+	s := several(t)
+	s.Page = func(run string) string { return "https://chaos.example.org/runs/" + run + ") | x" }
+	var out bytes.Buffer
+	if err := ci.Markdown(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range s.Runs {
+		if want := "| [" + r.ID + "](https://chaos.example.org/runs/" + r.ID + "%29%20%7C%20x) |"; !strings.Contains(out.String(), want) {
+			t.Errorf("there is no %q:\n%s", want, out.String())
+		}
+	}
+}
+
 // GitHub's variables, as a job has them.
 func github(t *testing.T) (ci.Host, string) {
 	t.Helper()

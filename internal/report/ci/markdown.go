@@ -16,7 +16,7 @@ func Markdown(w io.Writer, s report.Suite) error {
 	fmt.Fprintf(&out, "### mishap: %s\n\n", words.Markdown(counted(all)))
 	out.WriteString("| | experiment | took | run | why |\n|---|---|---|---|---|\n")
 	for _, r := range all {
-		fmt.Fprintf(&out, "| %s %s | %s | %s | %s | %s |\n", sign(r), words.Markdown(r.word), words.Markdown(r.name), words.Markdown(r.took), words.Markdown(r.run), words.Markdown(r.why))
+		fmt.Fprintf(&out, "| %s %s | %s | %s | %s | %s |\n", sign(r), words.Markdown(r.word), words.Markdown(r.name), words.Markdown(r.took), words.Link(r.run, r.page), words.Markdown(r.why))
 	}
 	out.WriteByte('\n')
 	_, err := io.WriteString(w, out.String())

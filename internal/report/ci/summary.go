@@ -19,7 +19,8 @@ const Wide = 120
 type row struct {
 	word, name, took, run, why string
 	file                       string
-	red                        bool // it is why the build fails
+	page                       string // its address; empty if it has none
+	red                        bool   // it is why the build fails
 }
 
 // rows are those of a suite, in its order; what did not run comes last.
@@ -27,6 +28,9 @@ func rows(s report.Suite) (all []row) {
 	for _, r := range s.Runs {
 		e := r.Plan.Experiment
 		one := row{word: Word(r), name: words.Clean(e.Name), run: words.Clean(r.ID), took: "-", file: e.Source.File, red: !s.Passes(r)}
+		if s.Page != nil {
+			one.page = words.Clean(s.Page(r.ID))
+		}
 		if !r.EndedAt.IsZero() {
 			one.took = words.Took(words.Between(r.PlannedAt, r.EndedAt))
 		}

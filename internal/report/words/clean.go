@@ -1,6 +1,7 @@
 package words
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 )
@@ -96,6 +97,23 @@ func cell(r rune) int {
 		return 2
 	}
 	return 1
+}
+
+// Link is a text in Markdown that leads to an address, of which no character ends the
+// link; without an address it is the text.
+func Link(text, to string) string {
+	if to == "" {
+		return Markdown(text)
+	}
+	var out strings.Builder
+	for _, b := range []byte(to) {
+		if b <= ' ' || b >= 0x7f || strings.IndexByte("\\`<>()|\"", b) >= 0 {
+			fmt.Fprintf(&out, "%%%02X", b)
+		} else {
+			out.WriteByte(b)
+		}
+	}
+	return "[" + Markdown(text) + "](" + out.String() + ")"
 }
 
 // Markdown is a text that means itself in Markdown, also in a cell of a table, and
