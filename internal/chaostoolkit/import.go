@@ -48,6 +48,7 @@ func Import(source string, data []byte) (Imported, error) {
 	i.Left = append(i.Left, notes...)
 	i.method(top, rollbacks)
 	tags := i.tags(top)
+	i.missing()
 	i.variables(configuration, jsonOf(i.used(claim, tags)))
 	i.Left = append(i.Left, top.left()...)
 	if claim == "" {
@@ -56,6 +57,16 @@ func Import(source string, data []byte) (Imported, error) {
 	head := yaml.MapSlice{{Key: "version", Value: 1}, {Key: "name", Value: i.Name}, {Key: "claim", Value: claim}}
 	i.File, err = i.write(source, version, title, description, head, tags)
 	return i.Imported, err
+}
+
+// missing asks for what every experiment of mishap has.
+func (i *importing) missing() {
+	if len(i.steady) == 0 {
+		i.Open = append(i.Open, "a probe is missing: nothing of the file became one of steadyState; `mishap catalog` lists the probes")
+	}
+	if len(i.faults) == 0 {
+		i.Open = append(i.Open, "a fault is missing: nothing of the file became one of faults; `mishap catalog` lists the injectors")
+	}
 }
 
 // used is all that may refer to variables.

@@ -183,18 +183,46 @@ func TestNothingIsDropped(t *testing.T) {
 
 func TestWhatIsNoExperimentIsRefusedWithWhatToDo(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                        "method",
-		"{}":                      "method",
-		"[1, 2]":                  "read experiment",
-		"{\"method\": [":          "read experiment",
-		"a: &x 1\nmethod: *x":     "1:4: anchors and aliases",
-		strings.Repeat("[", 100):  "nested more than 64 deep",
-		strings.Repeat("- ", 100): "nested more than 64 deep",
+		"":                           "method",
+		"{}":                         "method",
+		"[1, 2]":                     "line 1, column 1: ",
+		"{\"method\": [":             "read experiment",
+		"title: x\nmethod: [a\nc: d": "line 3, column 1: ",
+		"a: \xff\xfe":                "it is not text",
+		"a: \x00\x01":                "it is not text",
+		"a: \x1b[31m":                "it is not text",
+		"a: &x 1\nmethod: *x":        "1:4: anchors and aliases",
+		strings.Repeat("[", 100):     "nested more than 64 deep",
+		strings.Repeat("- ", 100):    "nested more than 64 deep",
 		strings.Repeat(" ", chaostoolkit.MostBytes+1): "more than 1048576 bytes",
 		"method: []\n---\nmethod: []\n":               "2 documents",
 	} {
 		if _, err := chaostoolkit.Import("x", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40q: %v; want %q", text, err, want)
+		}
+	}
+	const long = "it stands in a file of one line"
+	if _, err := chaostoolkit.Import("x", []byte(`["`+long+`"]`)); err == nil || strings.Contains(err.Error(), long) {
+		t.Errorf("an error repeats the file: %v", err)
+	}
+}
+
+func TestWhatEveryExperimentNeedsIsAskedForWhereNothingBecameIt(t *testing.T) {
+	for text, want := range map[string][]string{
+		`{"title": "x", "method": []}`: {"a probe is missing", "a fault is missing"},
+		start + `]}`:                   {"a fault is missing"},
+		action(`{"type": "smoke"}`):    {"a fault is missing"},
+		python("chaostoxi.proxy.actions", "disable_proxy", `{"proxy_name": "pay"}`): {},
+	} {
+		made, err := chaostoolkit.Import("x.json", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range []string{"a probe is missing", "a fault is missing"} {
+			asked := slices.ContainsFunc(made.Open, func(open string) bool { return strings.HasPrefix(open, one) })
+			if asked != slices.Contains(want, one) || asked != strings.Contains(string(made.File), "# - "+one) {
+				t.Errorf("%s: %q asked for: %t\n%s", text, one, asked, made.File)
+			}
 		}
 	}
 }

@@ -1,11 +1,14 @@
 package chaostoolkit
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -26,12 +29,14 @@ func read(data []byte) (yaml.MapSlice, error) {
 	switch {
 	case len(data) > MostBytes:
 		return nil, fmt.Errorf("read experiment: it has more than %d bytes", MostBytes)
+	case !isText(data):
+		return nil, mishap.WithHint(errors.New("read experiment: it is not text in UTF-8"), hint)
 	case depth(string(data)) > mostDepth:
 		return nil, fmt.Errorf("read experiment: it is nested more than %d deep", mostDepth)
 	}
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
-		return nil, mishap.WithHint(fmt.Errorf("read experiment: %w", err), hint)
+		return nil, mishap.WithHint(wrong(err), hint)
 	}
 	if len(file.Docs) != 1 {
 		return nil, mishap.WithHint(fmt.Errorf("read experiment: it has %d documents", len(file.Docs)), hint)
@@ -43,9 +48,26 @@ func read(data []byte) (yaml.MapSlice, error) {
 	}
 	var all yaml.MapSlice
 	if err := yaml.UnmarshalWithOptions(data, &all, yaml.UseOrderedMap()); err != nil {
-		return nil, mishap.WithHint(fmt.Errorf("read experiment: %w", err), hint)
+		return nil, mishap.WithHint(wrong(err), hint)
 	}
 	return all, nil
+}
+
+// isText reports whether it may be JSON or YAML, neither of which has bare control
+// characters.
+func isText(data []byte) bool {
+	return utf8.Valid(data) && !bytes.ContainsFunc(data, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n\u0085", r) })
+}
+
+// wrong says what a parser found and where, without what stands there: that may be a
+// whole file in one line.
+func wrong(err error) error {
+	var at yaml.Error
+	if !errors.As(err, &at) || at.GetToken() == nil {
+		return fmt.Errorf("read experiment: %w", err)
+	}
+	p := at.GetToken().Position
+	return fmt.Errorf("read experiment: line %d, column %d: %s", p.Line, p.Column, at.GetMessage())
 }
 
 // references notes where the first anchor or alias is.
