@@ -156,6 +156,7 @@ verdict: held, deviated or inconclusive.`,
 	root.SetOut(help) // before completion, which keeps it
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	strict(root)
 	return root
 }
 
