@@ -43,13 +43,23 @@ func (f *fleet) unfinished() string {
 
 // settled reports whether no run is active any more.
 func (f *fleet) settled() bool {
+	active, err := f.notOver()
+	return err == nil && len(active) == 0
+}
+
+// underWay reports whether a run of the experiment may not be over.
+func (f *fleet) underWay(experiment string) bool {
+	active, err := f.notOver()
+	return err != nil || slices.ContainsFunc(active, func(r ledger.Record) bool { return r.Experiment == experiment })
+}
+
+func (f *fleet) notOver() ([]ledger.Record, error) {
 	book, err := ledger.OpenPostgres(f.t.Context(), f.address, fleetLease)
 	if err != nil {
-		return false
+		return nil, err
 	}
 	defer book.Close()
-	active, err := book.Unfinished(f.t.Context())
-	return err == nil && len(active) == 0
+	return book.Unfinished(f.t.Context())
 }
 
 // audit checks the ledger and the target, not the logs: nothing left, nothing

@@ -377,7 +377,7 @@ func TestPickIsTheSameInPlanAndRunAndSaysHow(t *testing.T) {
 		note string
 	}{
 		{map[string]any{}, 4, ""},
-		{map[string]any{"pick": 9}, 4, ""},
+		{map[string]any{"pick": 9}, 4, "4 of the 9 asked for: no more fit"},
 		{map[string]any{"pick": 1, "seed": 42}, 1, "picked 1 of 4 with seed 42"},
 		{map[string]any{"pick": 3}, 3, "picked 3 of 4 with seed "},
 		{map[string]any{"share": "50%"}, 2, "picked 2 of 4 with seed "},

@@ -180,6 +180,9 @@ func (r *Runner) Resume(ctx context.Context, entries []mishap.Entry, injections 
 	if err != nil {
 		return nil, err
 	}
+	if rec.over() { // its server came to that after all
+		return rec.run, nil
+	}
 	x := r.execution(rec)
 	defer x.disown()
 	for _, in := range injections {

@@ -229,6 +229,18 @@ func TestARevertThatGivesUpIsStrandedAndStopsNoOther(t *testing.T) {
 	})
 }
 
+func TestARunThatItsServerEndedAfterAllIsLeftAsItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSet(t, fault("a", 10*time.Second))
+		run := s.run(t, t.Context())
+		n := len(s.ledger.entries)
+		again, err := s.runner.Resume(t.Context(), s.ledger.entries, s.ledger.injections(), mishap.StateChange{Cause: mishap.CauseCrash, Reason: "the server was lost"})
+		if err != nil || again.State != mishap.Completed || again.Reason != run.Reason || len(s.ledger.entries) != n {
+			t.Errorf("%v: %s %s, %d entries more", err, again.State, again.Reason, len(s.ledger.entries)-n)
+		}
+	})
+}
+
 func TestNoRecoveryInTimeIsADeviation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSet(t, fault("a", 10*time.Second))
