@@ -88,6 +88,9 @@ type Calendar struct {
 	To    time.Time      `json:"to"`
 	Items []CalendarItem `json:"items" doc:"by time"`
 	More  bool           `json:"more,omitempty" doc:"whether there are more, which are not listed"`
+
+	CutBefore time.Time `json:"cutBefore,omitzero" doc:"of what ran before it there is more, which is not listed"`
+	CutAfter  time.Time `json:"cutAfter,omitzero" doc:"of what is due after it there is more, which is not listed"`
 }
 
 // CalendarItem is a run, or a time of a schedule that has not come.

@@ -26,6 +26,7 @@ type dayView struct {
 	Today   bool
 	Items   []itemView
 	Further int
+	Cut     bool // there is more than the API lists
 }
 
 type itemView struct {
@@ -48,7 +49,7 @@ func (v *visit) calendar() (shown, error) {
 	}
 	p.More = c.More
 	for at := from; at.Before(p.To); at = at.AddDate(0, 0, 1) {
-		p.Days = append(p.Days, dayView{At: at, Today: at.Equal(now.Truncate(24 * time.Hour))})
+		p.Days = append(p.Days, dayView{At: at, Today: at.Equal(now.Truncate(24 * time.Hour)), Cut: cut(c, at)})
 	}
 	for _, item := range c.Items {
 		d := &p.Days[min(int(item.At.Sub(from)/(24*time.Hour)), len(p.Days)-1)]
@@ -59,6 +60,11 @@ func (v *visit) calendar() (shown, error) {
 		d.Items = append(d.Items, viewItem(item))
 	}
 	return shown{template: "calendar", title: "Calendar", at: "calendar", data: p}, nil
+}
+
+// cut reports a day of which the API lists less than there is.
+func cut(c api.Calendar, day time.Time) bool {
+	return day.Before(c.CutBefore) || !c.CutAfter.IsZero() && day.AddDate(0, 0, 1).After(c.CutAfter)
 }
 
 func viewItem(item api.CalendarItem) itemView {

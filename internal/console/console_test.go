@@ -522,6 +522,26 @@ func TestCalendarShowsWhatRanWhatIsDueAndWhatKeepsItFromRunning(t *testing.T) {
 	}
 }
 
+func TestADayOfWhichSomeIsLeftOutIsNotCalledEmpty(t *testing.T) {
+	w := newWorld(t)
+	p := w.signedIn("viewer")
+	from := time.Now().UTC().AddDate(0, 0, 14)
+	empty := func() (nothing, more int) {
+		_, _, page := p.get("/calendar?from=" + from.Format(time.DateOnly))
+		return strings.Count(page, ">nothing<"), strings.Count(page, "more than can be shown</p>")
+	}
+	if nothing, more := empty(); nothing != 14 || more != 0 {
+		t.Errorf("of two weeks with nothing %d days have nothing, %d more", nothing, more)
+	}
+	w.declare(func(e *mishap.Experiment) {
+		e.Name, e.Schedule = "often", &mishap.Schedule{Cron: "*/20 * * * *", Timezone: "UTC"}
+	})
+	from = from.AddDate(0, 0, 14) // another page, which nobody was shown a moment ago
+	if nothing, more := empty(); nothing != 0 || more != 13 {
+		t.Errorf("100 times at 72 a day fill a day; of 14 days %d have nothing, %d more", nothing, more)
+	}
+}
+
 func TestTheAuditIsForAdminsAndNewestFirst(t *testing.T) {
 	w := busy(t)
 	if status, _, page := w.signedIn("approver").get("/audit"); status != http.StatusForbidden || !strings.Contains(page, "it needs role admin") {
