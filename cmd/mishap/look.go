@@ -13,6 +13,7 @@ import (
 	"mishap"
 	"mishap/internal/app"
 	"mishap/internal/catalog"
+	"mishap/internal/ledger"
 	"mishap/internal/report"
 	"mishap/internal/report/html"
 )
@@ -67,9 +68,12 @@ reason. Or one run. It also works while a run goes on in another terminal.`,
 			return c.withDesk(cmd, func(a desk) error {
 				c.nameLedger(a)
 				c.nameNeighbours(a)
-				if halt, err := a.Halted(cmd.Context()); err != nil {
+				halt, err := a.Halted(cmd.Context())
+				if err != nil {
 					return err
-				} else if halt != nil {
+				}
+				listed := len(args) == 0 && !c.json() // which has a line for it
+				if halt != nil && !listed {
 					c.tell("mishap: %s; `mishap resume` ends it\n", halt)
 				}
 				if len(args) == 1 {
@@ -79,8 +83,8 @@ reason. Or one run. It also works while a run goes on in another terminal.`,
 				if err != nil {
 					return err
 				}
-				if !c.json() {
-					return errors.Join(c.showStanding(cmd.Context(), a, runs), report.Status(c.out, runs, time.Now()))
+				if listed {
+					return errors.Join(c.showStanding(cmd.Context(), a, halt, runs), report.Status(c.out, runs, time.Now()))
 				}
 				book := a.LedgerOf(cmd.Context())
 				for _, r := range runs {
@@ -95,10 +99,13 @@ reason. Or one run. It also works while a run goes on in another terminal.`,
 }
 
 // showStanding says what is in force, broken and locked, and what is due.
-func (c *cli) showStanding(ctx context.Context, a desk, runs []*mishap.Run) error {
+func (c *cli) showStanding(ctx context.Context, a desk, halt *ledger.Halt, runs []*mishap.Run) error {
 	standing, err := a.Standing(ctx)
 	if err != nil {
 		return err
+	}
+	if halt != nil {
+		standing.Halted = halt.String()
 	}
 	return standing.Write(c.out, runs, time.Now())
 }

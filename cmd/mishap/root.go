@@ -160,6 +160,28 @@ verdict: held, deviated or inconclusive.`,
 	return root
 }
 
+// strict makes cobra's own verbs refuse what they do not know: else they show help, and
+// a script takes that for what it asked for.
+func strict(root *cobra.Command) {
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "completion":
+			cmd.Args, cmd.RunE = knownVerb, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+			for _, shell := range cmd.Commands() {
+				shell.Args = exactly(0, "no arguments")
+			}
+		case "help":
+			cmd.Args = func(_ *cobra.Command, args []string) error {
+				about, rest, err := root.Find(args)
+				if err != nil || !about.HasSubCommands() {
+					return err
+				}
+				return knownVerb(about, rest)
+			}
+		}
+	}
+}
+
 // formatsOf are what a verb writes.
 func formatsOf(verb string) []string {
 	formats := []string{"text", "json"}

@@ -73,7 +73,8 @@ type Standing struct {
 	Left    []string // what a restart left in the process of a proxy before, in words
 
 	Experiments []ExperimentStanding
-	Unserved    bool // no server of this host would run what is due
+	Unserved    bool   // no server of this host would run what is due
+	Halted      string // by whom, when and why nothing starts; empty if it is not so
 }
 
 // ExperimentStanding is what ran last of an experiment, and when it is due next.
@@ -120,6 +121,9 @@ func (s Standing) due(p *page, shown []*mishap.Run, now time.Time) {
 		}
 		if !e.Next.IsZero() {
 			next = e.Next.UTC().Format("Mon 01-02 15:04")
+			if s.Halted != "" {
+				next = "halted"
+			}
 		}
 		p.row(0, columns, e.Name, words.OrElse(e.Run, "-"), verdict, began, next)
 	}
@@ -154,6 +158,9 @@ func (s Standing) Write(w io.Writer, shown []*mishap.Run, now time.Time) error {
 
 // notices are what somebody may have to act on.
 func (s Standing) notices(p *page) {
+	if s.Halted != "" {
+		p.line(0, "HALTED: nothing starts until `mishap resume`; %s", s.Halted)
+	}
 	for _, text := range s.Servers {
 		p.line(0, "%s", text)
 	}
