@@ -27,8 +27,8 @@ type Deps struct {
 	Irreversible func(injector string) bool
 	// Halted reports whether everything is halted, and the reason given.
 	Halted func(ctx context.Context) (reason string, halted bool, err error)
-	// Others names the other active runs of the plan's experiment, group or things in
-	// words, without the run that asks.
+	// Others says of the other active runs of the plan's things, experiment or group
+	// that they are in the way, and by what, without the run that asks.
 	Others func(ctx context.Context, p mishap.Plan) ([]string, error)
 	// Self says what mishap itself stands on, as of now.
 	Self func(ctx context.Context) (Self, error)

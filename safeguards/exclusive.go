@@ -37,7 +37,7 @@ func (d Deps) checkExclusive(ctx context.Context, s mishap.Situation) error {
 	}
 	return &mishap.Veto{
 		Safeguard: "exclusive",
-		Reason:    fmt.Sprintf("another run is in the way of group %q: %s", s.Plan.Experiment.Group, some(others)),
+		Reason:    some(others),
 		Hint:      "wait for it to end; `mishap status` shows it and `mishap abort RUN` ends it",
 	}
 }
