@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ import (
 
 	"mishap"
 	"mishap/internal/api"
+	"mishap/internal/browsertest"
 	"mishap/internal/ledger"
 	"mishap/internal/report/reporttest"
 )
@@ -40,16 +40,7 @@ type browser struct {
 // openBrowser starts a browser, or skips the test aloud.
 func openBrowser(t *testing.T) *browser {
 	t.Helper()
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		t.Skip("SKIPPED: no browser is installed, so nobody looked at the console; apt-get install chromium")
-	}
+	path := browsertest.Path(t, "the console")
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-quic", true))
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"mishap/internal/browsertest"
 	"mishap/internal/report/html"
 	"mishap/internal/report/reporttest"
 )
@@ -39,16 +40,7 @@ type message struct {
 // openBrowser starts a browser, or skips the test aloud.
 func openBrowser(t *testing.T) *browser {
 	t.Helper()
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		t.Skip("SKIPPED: no browser is installed, so nobody looked at the page; apt-get install chromium")
-	}
+	path := browsertest.Path(t, "the page")
 	theirs, to, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
