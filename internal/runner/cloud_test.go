@@ -247,20 +247,21 @@ func (h hasty) InjectAll(_ context.Context, all []mishap.Injection) []error {
 // data does.
 type flickers struct {
 	*injectortest.CloudStop
-	back *time.Time
+	back *atomic.Pointer[time.Time]
 }
 
 func (f flickers) RevertAll(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Reverted] {
 	replies := f.CloudStop.RevertAll(ctx, all)
-	if replies[0].Value.State.Settled() && f.back.IsZero() {
-		*f.back = time.Now()
+	if replies[0].Value.State.Settled() {
+		now := time.Now()
+		f.back.CompareAndSwap(nil, &now)
 	}
 	return replies
 }
 
 func (f flickers) VerifyAll(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Effect] {
 	replies := f.CloudStop.VerifyAll(ctx, all)
-	if !f.back.IsZero() && time.Since(*f.back) < 4*time.Second {
+	if back := f.back.Load(); back != nil && time.Since(*back) < 4*time.Second {
 		replies[0].Value.InForce = mishap.Yes
 	}
 	return replies
@@ -270,7 +271,7 @@ func TestReadsOfBeforeTheRevertAreNoFaultThatIsSeenAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &injectortest.Cloud{Stops: time.Second, Starts: time.Second, Stale: 4 * time.Second}
 		s := onCloud(t, c, 30*time.Second, []string{"i-1"})
-		s.runner.Faults[0].Injector = flickers{s.runner.Faults[0].Injector.(*injectortest.CloudStop), new(time.Time)}
+		s.runner.Faults[0].Injector = flickers{s.runner.Faults[0].Injector.(*injectortest.CloudStop), new(atomic.Pointer[time.Time])}
 		run := s.run(t, t.Context())
 		wantVerdict(t, run, mishap.Held, "")
 	})
