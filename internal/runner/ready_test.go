@@ -2,7 +2,9 @@ package runner_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,21 +14,29 @@ import (
 )
 
 // starting is a set whose system is up some time after the run began, and that
-// waits for it as ready says.
-func starting(t *testing.T, up time.Duration, ready *mishap.Ready) (*set, *[]time.Duration) {
+// waits for it as ready says. looks tells when its probe was asked so far.
+func starting(t *testing.T, up time.Duration, ready *mishap.Ready) (s *set, looks func() []time.Duration) {
 	t.Helper()
-	s := newSet(t, fault("a", time.Second))
+	s = newSet(t, fault("a", time.Second))
 	s.first.Planned.Experiment.Ready = ready
-	began, looks := time.Now(), []time.Duration{}
+	began := time.Now()
+	var mu sync.Mutex // the last observation while holding may still be under way
+	var asked []time.Duration
 	s.w.probe = func() mishap.Observation {
 		since := time.Since(began)
-		looks = append(looks, since)
+		mu.Lock()
+		asked = append(asked, since)
+		mu.Unlock()
 		if since < up {
 			return mishap.Observation{Result: mishap.Unmet, Detail: "connection refused"}
 		}
 		return mishap.Observation{Result: mishap.Met}
 	}
-	return s, &looks
+	return s, func() []time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(asked)
+	}
 }
 
 func within(d time.Duration) *mishap.Ready {
@@ -52,7 +62,7 @@ func TestAServiceThatStillStartsIsWaitedForWithExponentialBackoff(t *testing.T) 
 		wantVerdict(t, run, mishap.Held, "")
 		want := []int64{0, 250, 650, 1290, 2314, 3952} // milliseconds
 		for i, at := range want {
-			if got := (*looks)[i].Round(time.Millisecond).Milliseconds(); got != at {
+			if got := looks()[i].Round(time.Millisecond).Milliseconds(); got != at {
 				t.Errorf("look %d began after %d ms, want %d ms", i+1, got, at)
 			}
 		}
@@ -72,8 +82,8 @@ func TestAServiceThatDoesNotStartRefusesTheRunAfterALookAtTheDeadline(t *testing
 		if run.State != mishap.Refused || run.Cause != mishap.CauseSteadyState || !strings.Contains(run.Reason, "not met after 8 tries in 10s, so nothing was injected: \"p\" is unmet: connection refused") {
 			t.Errorf("%s (%s): %s", run.State, run.Cause, run.Reason)
 		}
-		if last := (*looks)[len(*looks)-1]; last != 10*time.Second || len(*looks) != 8 || s.before() != 8 {
-			t.Errorf("looks at %v, %d of them in the journal", *looks, s.before())
+		if last := looks()[len(looks())-1]; last != 10*time.Second || len(looks()) != 8 || s.before() != 8 {
+			t.Errorf("looks at %v, %d of them in the journal", looks(), s.before())
 		}
 	})
 }
@@ -102,8 +112,8 @@ func TestNothingIsAskedAgainUnlessTheRunMayWait(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s, looks := starting(t, time.Second, tt.file)
 			s.runner.Ready = tt.asked
-			if run := s.run(t, t.Context()); run.State != mishap.Refused || len(*looks) != 1 || run.Notes != nil {
-				t.Errorf("%s: %s after %d looks, notes %v", name, run.State, len(*looks), run.Notes)
+			if run := s.run(t, t.Context()); run.State != mishap.Refused || len(looks()) != 1 || run.Notes != nil {
+				t.Errorf("%s: %s after %d looks, notes %v", name, run.State, len(looks()), run.Notes)
 			}
 		})
 	}
@@ -120,7 +130,7 @@ func TestAStopEndsTheWaitForTheSteadyState(t *testing.T) {
 		time.AfterFunc(5*time.Second, func() { s.stops <- runner.Stop{Cause: mishap.CauseHalt, Reason: "halted"} })
 		run := s.run(t, t.Context())
 		if at := time.Since(run.PlannedAt); run.State != mishap.Refused || run.Cause != mishap.CauseHalt || at != 5*time.Second {
-			t.Errorf("%s (%s) %s after it began, looks at %v", run.State, run.Cause, at, *looks)
+			t.Errorf("%s (%s) %s after it began, looks at %v", run.State, run.Cause, at, looks())
 		}
 	})
 }
