@@ -299,7 +299,7 @@ func TestCrashAnywhereLeavesNothingAndHoldsNothing(t *testing.T) {
 
 // crashAt kills the server at its n-th call and reports whether it came to
 // that.
-func crashAt(t *testing.T, n int, arms bool) (crashed bool) {
+func crashAt(t *testing.T, n int, arms bool) bool {
 	c := fault("c", time.Second)
 	c.After = &mishap.FaultOrder{Fault: "a", Wait: mishap.Duration(time.Second)}
 	s := newSet(t, fault("a", 3*time.Second), fault("b", time.Second), c)
@@ -310,7 +310,7 @@ func crashAt(t *testing.T, n int, arms bool) (crashed bool) {
 	grave := make(chan struct{})
 	defer close(grave)
 	var mu sync.Mutex
-	calls, where := 0, ""
+	calls, where, crashed := 0, "", false
 	s.p.around = func(point string) {
 		mu.Lock()
 		calls++
