@@ -83,7 +83,7 @@ func (b *bench) adopt(list ...mishap.Experiment) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if err := b.follower.adopt(b.t.Context(), source.NewTree("s", list), before); err != nil {
+	if _, err := b.follower.adopt(b.t.Context(), *source.NewTree("s", list), before); err != nil {
 		b.t.Fatal(err)
 	}
 }

@@ -98,7 +98,7 @@ func (f *follower) restore(ctx context.Context, src config.Source, r source.Read
 	}
 	before, err := f.book.Revision(ctx, src.Name)
 	if err == nil && before.Commit == t.Commit && before.Digest == t.Digest {
-		err = f.adopt(ctx, t, before)
+		_, err = f.adopt(ctx, *t, before)
 	}
 	if err != nil && ctx.Err() == nil {
 		f.log.Warn("read what was in force", "source", src.Name, "error", err)
@@ -117,7 +117,7 @@ func (f *follower) look(ctx context.Context, src config.Source, r source.Reader)
 		f.desired.sawSource(src.Name, !errors.Is(err, source.ErrUnreached) && ctx.Err() == nil)
 	}
 	if err == nil && found != nil {
-		if err = f.adopt(ctx, found, before); err != nil {
+		if found, err = f.adopt(ctx, *found, before); err != nil {
 			r.Again()
 		}
 	}
@@ -135,20 +135,21 @@ func (f *follower) look(ctx context.Context, src config.Source, r source.Reader)
 	return true
 }
 
-// adopt puts a tree in force: its revision, its schedules, its experiments.
-func (f *follower) adopt(ctx context.Context, t *source.Tree, before ledger.Revision) error {
+// adopt puts a tree in force: its revision, its schedules, its experiments. It
+// answers what is in force then, which nobody changes any more.
+func (f *follower) adopt(ctx context.Context, t source.Tree, before ledger.Revision) (*source.Tree, error) {
 	known := map[string]held{}
 	now := time.Now()
 	var schedules []ledger.Schedule
 	for _, e := range t.List {
 		if other := f.desired.elsewhere(e.Name, t.Source); other != "" {
-			return fmt.Errorf("read source %s: experiment %s (%s) is also in source %s; give it a name of its own", t.Source, e.Name, e.Source.File, other)
+			return nil, fmt.Errorf("read source %s: experiment %s (%s) is also in source %s; give it a name of its own", t.Source, e.Name, e.Source.File, other)
 		}
-		h := held{Experiment: e, source: t.Source, tree: t}
+		h := held{Experiment: e, source: t.Source, tree: &t}
 		if e.Schedule != nil {
 			one, err := f.schedule(&h, now)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if one != nil {
 				schedules = append(schedules, *one)
@@ -160,16 +161,16 @@ func (f *follower) adopt(ctx context.Context, t *source.Tree, before ledger.Revi
 	if before.Commit != t.Commit || before.Digest != t.Digest {
 		r, err := f.book.Publish(ctx, ledger.Revision{Source: t.Source, Commit: t.Commit, Digest: t.Digest, At: now}, before.Seq)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		t.Seq = r.Seq
 	}
 	if err := f.book.SetSchedules(ctx, t.Source, schedules); err != nil {
-		return err
+		return nil, err
 	}
-	f.desired.put(t, known)
+	f.desired.put(&t, known)
 	f.nudge()
-	return nil
+	return &t, nil
 }
 
 // schedule is the ledger's row of an experiment: its next time from now.
