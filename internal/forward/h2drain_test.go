@@ -26,9 +26,9 @@ func TestAConnectionThatDrainsTakesNoNewStreams(t *testing.T) {
 		case !ok:
 		case m.PseudoValue("path") == "/stays":
 			p.head(m.StreamID, false, ":status", "200")
-			p.say(m.StreamID, false, "begun, ")
 			p.goAway(math.MaxInt32, http2.ErrCodeNo)
 			p.goAway(m.StreamID, http2.ErrCodeNo)
+			p.say(m.StreamID, false, "begun, ") // whoever has read it knows that the connection drains
 			first <- p
 		default:
 			p.answer(m.StreamID, fmt.Sprint(p.number))
@@ -73,7 +73,7 @@ func TestWhatAnUpstreamRefusedIsSentAgain(t *testing.T) {
 	refusals := map[string]func(*peer, uint32){
 		"REFUSED_STREAM":            func(p *peer, id uint32) { p.reset(id, http2.ErrCodeRefusedStream) },
 		"GOAWAY":                    func(p *peer, _ uint32) { p.goAway(0, http2.ErrCodeNo) },
-		"GOAWAY, then closed":       func(p *peer, _ uint32) { p.goAway(0, http2.ErrCodeNo); p.Close() },
+		"GOAWAY, then closed":       func(p *peer, _ uint32) { p.goAway(0, http2.ErrCodeNo); p.hangUp() },
 		"GOAWAY ENHANCE_YOUR_CALM":  func(p *peer, _ uint32) { p.goAway(0, http2.ErrCodeEnhanceYourCalm) },
 		"GOAWAY twice, last lower":  func(p *peer, _ uint32) { p.goAway(math.MaxInt32, http2.ErrCodeNo); p.goAway(0, http2.ErrCodeNo) },
 		"GOAWAY behind another":     func(p *peer, id uint32) { p.goAway(id-1, http2.ErrCodeNo) },

@@ -107,6 +107,12 @@ func (p *peer) goAway(last uint32, code http2.ErrCode) {
 	p.write(func() { _ = p.WriteGoAway(last, code, nil) })
 }
 
+// hangUp ends what it says, and reads on: to close beside what was not read resets the connection, which may lose what
+// was said before it.
+func (p *peer) hangUp() {
+	p.write(func() { _ = p.Conn.(*net.TCPConn).CloseWrite() })
+}
+
 // take gives the window of a piece of a body back.
 func (p *peer) take(f *http2.DataFrame) {
 	if n := f.Header().Length; n > 0 {
