@@ -43,6 +43,7 @@ type stockApp struct {
 	fails   func(view) bool // what a failure is to the experiment
 	want    mishap.Verdict
 	holds   time.Duration // how long nginx waits in each page that met the fault
+	noFault bool          // A/A: those count that would have met it
 }
 
 // withFallback is how nginx shows something else for what it does not get.
@@ -65,6 +66,10 @@ func stockApps() []stockApp {
 		{
 			name: "a call with a fallback, by body", prices: withFallback, fault: tooSlow,
 			success: fmt.Sprintf("status: 2xx, not: {bodyContains: %q}", notKnown), fails: view.poor, want: mishap.Deviated, holds: readTimeout,
+		},
+		{
+			name: "without its fault", shop: "auth_request /prices;", fault: answersError,
+			success: "status: 2xx", fails: view.refused, want: mishap.Held, noFault: true,
 		},
 	}
 }
@@ -250,7 +255,11 @@ func TestAStockApplicationGetsTheVerdictThatItsVisitorsMeasure(t *testing.T) {
 	var runs sync.WaitGroup
 	for lane, app := range apps {
 		runs.Go(func() {
-			run, err := s.run(s.experiment(lane, app))
+			var flags []string
+			if app.noFault {
+				flags = []string{"--no-fault"}
+			}
+			run, err := s.run(s.experiment(lane, app), flags...)
 			if err != nil {
 				t.Errorf("%s: %v", app.name, err)
 				return
@@ -274,6 +283,12 @@ func (s *stock) compare(lane int, app stockApp, run *mishap.Run) {
 		return
 	}
 	met, all := look.Intervals.Rows[0], look.Intervals.Beside[0]
+	if app.noFault {
+		if met.Experiment.Of == 0 || met.Control.Of == 0 {
+			s.t.Errorf("%s: nobody is said to have been where the fault would have been: %+v", app.name, met)
+		}
+		return
+	}
 	vs := s.visitors[lane]
 	failed, of := vs.share(app.fails, run.HoldingAt, run.RevertingAt) // from when the fault is in force
 	s.t.Logf("%s: of what met the fault %d of %d failed; visitors saw %d of %d fail, of those who saw any", app.name, met.Experiment.Bad, met.Experiment.Of, failed, of)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mishap"
@@ -36,7 +37,7 @@ func expose(c *catalog.Catalog, o *comparison.Options, e mishap.Experiment, edge
 		if err != nil {
 			return err
 		}
-		d := &dependency{client: client, name: name, ask: attempts.MetWatch{Run: edge.run, Keep: fault.Duration(watchMet)}}
+		d := &dependency{client: client, name: name, ask: attempts.MetWatch{Run: edge.run, Keep: fault.Duration(watchMet)}, noFault: o.NoFault}
 		for _, f := range x.Faults {
 			effect, err := fault.DecodeEffect(f.Kind, f.With)
 			if err != nil {
@@ -57,6 +58,9 @@ type dependency struct {
 	client *control.Client
 	name   string
 	ask    attempts.MetWatch
+	// noFault says that no fault comes, so that those who would have met it are
+	// those who came while none was in force.
+	noFault bool
 }
 
 // Name is the proxy's.
@@ -69,6 +73,11 @@ func (d *dependency) Met(ctx context.Context, after uint64) (comparison.Met, err
 	got, err := d.client.Met(ctx, d.name, ask)
 	if errors.Is(err, control.ErrOlder) {
 		err = fmt.Errorf("%w: %w", comparison.ErrOlder, err)
+	}
+	if d.noFault {
+		for i, id := range got.IDs {
+			got.IDs[i] = strings.TrimPrefix(id, fault.Early)
+		}
 	}
 	return comparison.Met{Since: got.Since, Seq: got.Seq, IDs: got.IDs, More: got.More, Lost: got.Lost, NoID: got.NoID, Other: got.Other, Left: got.Left}, err
 }
