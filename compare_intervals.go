@@ -12,7 +12,7 @@ type Intervals struct {
 	// that met the fault. Only what is beyond its margin is listed.
 	Sooner []Row `json:"sooner,omitempty"`
 	// Beside are rows of all requests, where Rows are of those that met the fault:
-	// they stop a run, and clear nothing.
+	// they stop a run, and those that say Clears have to be within too.
 	Beside []Row `json:"beside,omitempty"`
 	// Guards compare with the baseline what nobody drew lots for: control alone,
 	// and both arms together.

@@ -172,9 +172,13 @@ func (c *Comparison) doubts(s *Status, now time.Time) []Doubt {
 		all = append(all, Doubt{SoonDoubt, "", fmt.Sprintf("the fault was seen for %s, and nothing is held before %s", s.In.Round(time.Second), c.plan.AtLeast)})
 	}
 	guarded := false
-	i := 0
+	i, beside := 0, 0
 	for _, r := range c.rows {
 		if r.all {
+			if row := &s.Beside[beside]; r.clears && row.State != Within {
+				all = append(all, Doubt{OpenDoubt, r.name, fmt.Sprintf("%s, %s: %s", row.Metric, row.Of, row.place())})
+			}
+			beside++
 			continue
 		}
 		row := &s.Rows[i]

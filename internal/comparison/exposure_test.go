@@ -114,7 +114,7 @@ func TestOnlyWhatMetTheFaultDecides(t *testing.T) {
 				if i.Met == nil || i.Requests == nil || i.Met.Control > i.Requests.Control || i.Requests.Control == 0 {
 					t.Errorf("met %v of %v", i.Met, i.Requests)
 				}
-				if len(i.Rows) != 1 || len(i.Beside) != 1 || i.Beside[0].Of != "all requests" || i.Beside[0].Clears || i.Beside[0].Control.Of <= i.Rows[0].Control.Of {
+				if len(i.Rows) != 1 || len(i.Beside) != 1 || i.Beside[0].Of != "all requests" || !i.Beside[0].Clears || i.Beside[0].Control.Of <= i.Rows[0].Control.Of {
 					t.Errorf("rows %+v, beside %+v", i.Rows, i.Beside)
 				}
 			})

@@ -75,9 +75,10 @@ func rowOf(r analysis.Row) mishap.Row {
 	return out
 }
 
-// stopping is a row that can only stop a run: it is not asked to be within.
+// stopping is a row of all requests: if it can only stop a run, it is not asked to
+// be within.
 func stopping(r mishap.Row) mishap.Row {
-	if r.State != mishap.Beyond {
+	if r.State != mishap.Beyond && !r.Clears {
 		r.State = mishap.NoLimit
 	}
 	return r

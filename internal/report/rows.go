@@ -171,7 +171,7 @@ func MetUnits(i *mishap.Intervals) (most int64) {
 	return most
 }
 
-// ShownRows are [AllRows], and behind them those of all requests, which only stop.
+// ShownRows are [AllRows], and behind them those of all requests.
 func ShownRows(i *mishap.Intervals) []Row {
 	all := AllRows(i)
 	for _, r := range i.Beside {

@@ -163,6 +163,12 @@ func harmOfFew() []World {
 		}
 		return w
 	}
+	spills := func(name string, meets, adds, margin float64) World {
+		t := harmed(Change{Unmet: true, Adds: adds})
+		t.Meets = meets
+		return World{Name: name, Traffic: t, Asked: Asked{Success: margin, Exposed: true}, Wrong: neverHeld(), Beyond: margin,
+			Why: "what met the fault is well, and of all the experiment's requests more than the margin fail"}
+	}
 	users := met("4 % of 400 users meet it and fail", 0, 1, 0, "all that met it failed")
 	users.Traffic.Users, users.Traffic.MeetsBy = 400, 0.04
 	return []World{
@@ -171,5 +177,8 @@ func harmOfFew() []World {
 		met("1 request in 400 meets it and fails", 1./400, 1, 0.95, "all that met it failed"),
 		met("1 request in 4,500 meets it and fails", 1./4500, 1, 0, "all that met it failed, though few did"),
 		users,
+		spills("half meet it, of the others 1.6 pp more fail", 0.5, 0.016, 0.005),
+		spills("half meet it, of the others 5 pp more fail", 0.5, 0.05, 0.02),
+		spills("a tenth meet it, of the others 6 pp more fail", 0.1, 0.06, 0.05),
 	}
 }

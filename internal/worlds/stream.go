@@ -215,7 +215,7 @@ func (s *Stream) request() Request {
 // hits says whether it happens to this user and this request.
 func (c *Change) hits(u *user, q *Request) bool {
 	switch {
-	case c.Arm == Experiment && !u.experiment, c.Arm == Control && u.experiment, c.Met && !q.Met:
+	case c.Arm == Experiment && !u.experiment, c.Arm == Control && u.experiment, c.Met && !q.Met, c.Unmet && q.Met:
 		return false
 	case c.Broken > 0:
 		return u.number < c.Broken

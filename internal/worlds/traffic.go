@@ -51,6 +51,7 @@ type Change struct {
 	Users     float64       // of the users; 0: all
 	Broken    int           // the first so many users of the arm, instead
 	Met       bool          // only requests that met the fault
+	Unmet     bool          // only requests that did not
 	Adds      float64       // to the share that fails; with Rises, at the end of For
 	Rises     bool          // Adds begins with 0
 	Fails     float64       // the share of these that fails for this reason alone
