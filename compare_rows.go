@@ -10,7 +10,9 @@ const (
 	CountFailures Counting = "failures" // of all its requests, those that failed
 	CountSlow     Counting = "slow"     // of its successes, those that took longer than a threshold
 	CountEvents   Counting = "events"   // its successes, of one unit
-	CountRefused  Counting = "refused"  // of all its requests, those with an answer of 4xx
+	CountRefused  Counting = "refused"  // of all its requests, those with an answer of 4xx, or of gRPC that is neither OK nor a failure, where the file does not say what they are
+	CountMoved    Counting = "moved"    // of all its requests, those that were redirected
+	CountCut      Counting = "cut"      // of all its requests, those whose answer began well and was not whole within patience
 )
 
 // RowName is what a row is called by all who count it and ask for it: the
@@ -61,11 +63,13 @@ func (m CompareMetric) CountedRows() (rows []CountedRow) {
 }
 
 // Unweighed are the rows that no metric decides by, and beside which nothing is
-// held if the arms differ in them: answers of 4xx that the file neither calls
-// successes nor failures, and failures where no metric has to clear them.
+// held if the arms differ in them: answers that the file calls neither successes
+// nor failures, those that were cut, and failures where no metric has to clear
+// them.
 func (c Compare) Unweighed() (rows []CountedRow) {
+	rows = append(rows, CountedRow{Name: "cut of no metric", Of: CountCut}, CountedRow{Name: "refused of no metric", Of: CountRefused})
 	if c.Success == nil || c.Success.Status.IsZero() {
-		rows = append(rows, CountedRow{Name: "4xx of no metric", Of: CountRefused})
+		rows = append(rows, CountedRow{Name: "moved of no metric", Of: CountMoved})
 	}
 	if !slices.ContainsFunc(c.Metrics, func(m CompareMetric) bool {
 		why, _ := c.Arms.Undecided(m)

@@ -37,6 +37,7 @@ type traffic struct {
 	counts              error         // of what it counted
 	limits              []metrics.Threshold
 	other               func(slots.Place) float64     // share of what no metric decides, with the fault
+	others              []int                         // the rows that it is counted in
 	answers             map[string]analysis.Histogram // of parts of the requests
 	rare                int                           // only one of so many requests meets the fault; 0: nobody knows which
 	met, all            [2]mishap.ArmCount
@@ -46,7 +47,7 @@ func newTraffic(perArm, control, experiment float64) *traffic {
 	s := &traffic{random: rand.New(rand.NewPCG(1, 2)), next: time.Now(), perArm: perArm, users: 1000, control: control, experiment: experiment}
 	s.book, _ = slots.NewBook(0, []slots.Row{
 		{Name: "success-rate"}, {Name: "latency p50"}, {Name: "latency p99.9"}, {Name: "latency p50 change", Whole: true}, {Name: "latency p99.9 change", Whole: true},
-		{Name: "success-rate all"}, {Name: "4xx of no metric"}, {Name: "failures of no metric"},
+		{Name: "success-rate all"}, {Name: "refused of no metric"}, {Name: "failures of no metric"}, {Name: "moved of no metric"}, {Name: "cut of no metric"},
 	}, s.next)
 	return s
 }
@@ -133,7 +134,9 @@ func (s *traffic) count(place slots.Place, failed bool, a *analysis.Arm) {
 		if s.random.Float64() < s.other(place) {
 			is = 1
 		}
-		counts = append(counts, slots.Count{Row: 6, N: 1, Y: is}, slots.Count{Row: 7, N: 1, Y: is})
+		for _, row := range s.others {
+			counts = append(counts, slots.Count{Row: row, N: 1, Y: is})
+		}
 	}
 	if s.rare > 0 {
 		s.book.Add(place, s.next, slots.Count{Row: 5, N: 1, Y: counts[0].Y})

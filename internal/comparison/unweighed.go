@@ -5,33 +5,56 @@ import (
 
 	"mishap"
 	"mishap/internal/analysis"
+	"mishap/internal/slots"
 )
 
 // unlikely is beyond how many standard deviations arms differ in what no metric
 // decides: the plain 99 % of a normal, as of what is said once.
 const unlikely = 2.33
 
-// unweighed is how the arms differ in what no metric decides, of all requests. It
-// shows no harm; but nothing is held beside it.
+// unweighed is how the arms differ in what no metric decides, of what met the
+// fault and of all requests. It shows no harm; but nothing is held beside it.
 func (c *Comparison) unweighed() (all []analysis.Doubt) {
 	for _, b := range c.books {
 		for _, row := range c.options.Compare.Unweighed() {
-			sums, there := b.counts.Sums.Row(row.Name + analysis.AllSuffix)
-			if !there {
-				sums, there = b.counts.Sums.Row(row.Name)
+			for _, name := range []string{row.Name, row.Name + analysis.AllSuffix} {
+				sums, _ := b.counts.Sums.Row(name)
+				if e, control := sums.Experiment.Since, sums.Control.Since; c.unlike(row.Of, control, e) {
+					text := fmt.Sprintf(unweighedText(row.Of), percent(e.Y/e.N), percent(control.Y/control.N))
+					all = append(all, analysis.Doubt{Kind: analysis.UnweighedDoubt, Text: text})
+					break
+				}
 			}
-			e, ctl := sums.Experiment.Since, sums.Control.Since
-			if !there || e.N == 0 || ctl.N == 0 || e.Y/e.N-ctl.Y/ctl.N <= c.tolerated() || analysis.Apart(ctl, e) < unlikely {
-				continue
-			}
-			text := "%s of the experiment's requests failed, and %s of control's, which no metric compares: add {metric: success-rate, margin: …}"
-			if row.Of == mishap.CountRefused {
-				text = "%s of the experiment's answers are 4xx, and %s of control's: say under success which status is a success, such as status: 2xx"
-			}
-			all = append(all, analysis.Doubt{Kind: analysis.UnweighedDoubt, Text: fmt.Sprintf(text, percent(e.Y/e.N), percent(ctl.Y/ctl.N))})
 		}
 	}
 	return all
+}
+
+// unlike says whether more of the experiment's are so than of control's, by more
+// than the margin and than chance makes of units. Fewer redirects are as odd as
+// more: a form that redirects after it was sent shows its errors without.
+func (c *Comparison) unlike(of mishap.Counting, control, e slots.Moments) bool {
+	if e.N == 0 || control.N == 0 {
+		return false
+	}
+	more, z := e.Y/e.N-control.Y/control.N, analysis.Apart(control, e)
+	if of == mishap.CountMoved && more < 0 {
+		more, z = -more, -z
+	}
+	return more > c.tolerated() && z >= unlikely
+}
+
+// unweighedText says what is so, and what to do.
+func unweighedText(of mishap.Counting) string {
+	switch of {
+	case mishap.CountRefused:
+		return "%s of the experiment's answers are 4xx, or of gRPC neither OK nor an error of the server, and %s of control's: say under success which status is one, such as status: 2xx, or not: {grpcStatus: [8]}"
+	case mishap.CountMoved:
+		return "%s of the experiment's answers are redirects, and %s of control's: say under success which status is one, such as status: 200-399"
+	case mishap.CountCut:
+		return "%s of the experiment's answers began and were not whole within patience, and %s of control's: what became of them is not known; a longer patience tells"
+	}
+	return "%s of the experiment's requests failed, and %s of control's, which no metric compares: add {metric: success-rate, margin: …}"
 }
 
 // tolerated is how many more may fail.

@@ -10,9 +10,17 @@ import (
 	"mishap/internal/slots"
 )
 
+// The rows of made-up traffic that no metric decides by.
+const (
+	refused  = 6
+	failures = 7
+	moved    = 8
+	cut      = 9
+)
+
 // TestNothingIsHeldBesideWhatNoMetricDecides: the fault makes the service answer
-// 429, which is no failure unless the file says so; or it fails, and only
-// latencies are compared.
+// 429, which is no failure unless the file says so; or it redirects, or cuts its
+// answers; or it fails, and only latencies are compared.
 func TestNothingIsHeldBesideWhatNoMetricDecides(t *testing.T) {
 	shares := func(control, experiment float64) func(slots.Place) float64 {
 		return func(p slots.Place) float64 { return [2]float64{control, experiment}[p.Arm] }
@@ -24,26 +32,33 @@ func TestNothingIsHeldBesideWhatNoMetricDecides(t *testing.T) {
 	}
 	latency := []mishap.CompareMetric{{Name: "latency", Metric: mishap.Latency, Harm: mishap.Increase, Margin: mishap.Margin{Ratio: 2}, Quantiles: []mishap.Quantile{0.5}}}
 	for name, x := range map[string]struct {
+		of      int
 		other   func(slots.Place) float64
 		metrics []mishap.CompareMetric
 		success *mishap.Success
 		outcome mishap.ComparisonOutcome
 		says    string
 	}{
-		"429 to the experiment":               {shares(0.01, 0.9), nil, nil, mishap.Undecided, "of control's: say under success"},
-		"429 to a few requests of everybody":  {shares(0, 0.03), nil, nil, mishap.Undecided, "of control's: say under success"},
-		"429 to a few users":                  {wholly(1, 5), nil, nil, mishap.HarmRuledOut, ""},
-		"429 to many users":                   {wholly(1, 20), nil, nil, mishap.Undecided, "of control's: say under success"},
-		"the file says what a success is":     {shares(0.01, 0.9), nil, &mishap.Success{Status: mishap.StatusSet{{Low: 200, High: 499}}}, mishap.HarmRuledOut, ""},
-		"a few more, within the margin":       {shares(0.01, 0.012), nil, nil, mishap.HarmRuledOut, ""},
-		"both arms are refused alike":         {shares(0.5, 0.5), nil, nil, mishap.HarmRuledOut, ""},
-		"latencies alone, and failures":       {shares(0.01, 0.4), latency, nil, mishap.Undecided, "of control's, which no metric compares: add"},
-		"latencies alone, and failures alike": {shares(0.01, 0.01), latency, nil, mishap.HarmRuledOut, ""},
+		"429 to the experiment":               {refused, shares(0.01, 0.9), nil, nil, mishap.Undecided, "of control's: say under success"},
+		"429 to a few requests of everybody":  {refused, shares(0, 0.03), nil, nil, mishap.Undecided, "of control's: say under success"},
+		"429 to a few users":                  {refused, wholly(1, 5), nil, nil, mishap.HarmRuledOut, ""},
+		"429 to many users":                   {refused, wholly(1, 20), nil, nil, mishap.Undecided, "of control's: say under success"},
+		"a few more, within the margin":       {refused, shares(0.01, 0.012), nil, nil, mishap.HarmRuledOut, ""},
+		"both arms are refused alike":         {refused, shares(0.5, 0.5), nil, nil, mishap.HarmRuledOut, ""},
+		"redirects to a page of errors":       {moved, shares(0.01, 0.9), nil, nil, mishap.Undecided, "are redirects"},
+		"forms that redirect no more":         {moved, shares(0.5, 0.1), nil, nil, mishap.Undecided, "are redirects"},
+		"redirects of both arms alike":        {moved, shares(0.5, 0.5), nil, nil, mishap.HarmRuledOut, ""},
+		"the file says what a success is":     {moved, shares(0.01, 0.9), nil, &mishap.Success{Status: mishap.StatusSet{{Low: 200, High: 499}}}, mishap.HarmRuledOut, ""},
+		"answers that are cut":                {cut, shares(0, 0.9), nil, nil, mishap.Undecided, "were not whole within patience"},
+		"answers that are cut, status or not": {cut, shares(0, 0.9), nil, &mishap.Success{Status: mishap.StatusSet{{Low: 200, High: 499}}}, mishap.Undecided, "were not whole within patience"},
+		"streams that go on in both arms":     {cut, shares(0.7, 0.7), nil, nil, mishap.HarmRuledOut, ""},
+		"latencies alone, and failures":       {failures, shares(0.01, 0.4), latency, nil, mishap.Undecided, "of control's, which no metric compares: add"},
+		"latencies alone, and failures alike": {failures, shares(0.01, 0.01), latency, nil, mishap.HarmRuledOut, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newTraffic(50, 0, 0)
-				s.other, s.users = x.other, 100
+				s.other, s.others, s.users = x.other, []int{x.of}, 100
 				spec := successRate()
 				spec.Metrics[0].Source = mishap.ProxySource
 				if spec.Success = x.success; x.metrics != nil {

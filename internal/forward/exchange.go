@@ -86,3 +86,6 @@ type Exchange struct {
 	Received int64 // bytes of the response's body, without its framing
 	Failure  Failure
 }
+
+// ClientLeft says whether the client left before it had its whole response.
+func (x *Exchange) ClientLeft() bool { return x.Failure == ClientGone || x.Left > 0 }

@@ -307,3 +307,28 @@ func TestTheArmsOfTheNextRunTakeTheRoomOfTheLast(t *testing.T) {
 		t.Errorf("after the next: %v", err)
 	}
 }
+
+// TestAClientThatGivesUpWasNotServed: of HTTP/1 too, where the answer that comes later still goes out.
+func TestAClientThatGivesUpWasNotServed(t *testing.T) {
+	up := newService(t, func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done() // the client has left
+		w.WriteHeader(http.StatusOK)
+	})
+	r := startWith(t, up, func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
+	f := arms("a", .5)
+	f.Effect = told(f.Effect.(fault.Arms))
+	r.put(f)
+	c := &http.Client{Timeout: 100 * time.Millisecond}
+	if _, _, err := r.ask(c, "GET", "/", "Cookie", "session=u1"); err == nil {
+		t.Fatal("the client was answered")
+	}
+	report, control, experiment := r.armsOf("a", 1)
+	if control.Successes+experiment.Successes != 0 {
+		t.Errorf("counted as a success: %+v", report.Buckets)
+	}
+	for _, b := range report.Buckets {
+		if b.Control.Requests+b.Experiment.Requests != b.Control.Gone+b.Experiment.Gone {
+			t.Errorf("the client is not said to be gone: %+v", b)
+		}
+	}
+}

@@ -20,8 +20,10 @@ type Counts struct {
 // CountRow is one thing that is counted.
 type CountRow struct {
 	Name string `json:"name"`
-	// Of is "failures" of requests; "refused", which have an answer of 4xx; "slow", which are the successes that took longer
-	// than a threshold that is told later; or "events", which are the successes of a unit.
+	// Of is "failures" of requests; "refused", which have an answer of 4xx, or of gRPC that is neither OK nor a failure, where
+	// Success does not say what these are; "moved", which were redirected; "cut", whose answer began as a success and was not
+	// whole within patience; "slow", which are the successes that took longer than a threshold that is told later; or "events",
+	// which are the successes of a unit.
 	Of     string `json:"of"`
 	Path   Text   `json:"path,omitempty"`   // only of such requests
 	Method string `json:"method,omitempty"` // of such a method
@@ -31,6 +33,8 @@ type CountRow struct {
 const (
 	OfFailures = "failures"
 	OfRefused  = "refused"
+	OfMoved    = "moved"
+	OfCut      = "cut"
 	OfSlow     = "slow"
 	OfEvents   = "events"
 )
@@ -53,8 +57,8 @@ func (c *Counts) check(errs *Problems) {
 		names[r.Name] = true
 	}
 	for _, r := range c.Rows {
-		known := r.Of == OfFailures || r.Of == OfRefused || r.Of == OfSlow || r.Of == OfEvents
-		errs.Add(!known, "row %q is of %q, and not of failures, refused, slow or events", r.Name, r.Of)
+		known := r.Of == OfFailures || r.Of == OfSlow || r.Of == OfEvents || r.whole()
+		errs.Add(!known, "row %q is of %q, and not of failures, refused, moved, cut, slow or events", r.Name, r.Of)
 	}
 	parts, err := c.parts()
 	errs.Add(err != nil, "%w", err)
@@ -83,6 +87,9 @@ func (c *Counts) confined() (list []CountRow) {
 	return list
 }
 
+// whole is a row that only the whole time since the injection is asked of.
+func (r CountRow) whole() bool { return r.Of == OfRefused || r.Of == OfMoved || r.Of == OfCut }
+
 func (r CountRow) part() CountRow { return CountRow{Path: r.Path, Method: r.Method} }
 
 // partOf is the number of a row's part among those; -1 if it is none of them.
@@ -108,11 +115,11 @@ const All = " all"
 // changes.
 func (c *Counts) BookRows() (rows []slots.Row) {
 	for _, r := range c.Rows {
-		rows = append(rows, slots.Row{Name: r.Name, PerUnit: r.Of == OfEvents})
+		rows = append(rows, slots.Row{Name: r.Name, PerUnit: r.Of == OfEvents, Whole: r.whole()})
 	}
 	if c.Exposed {
 		for _, r := range c.Rows {
-			rows = append(rows, slots.Row{Name: r.Name + All, PerUnit: r.Of == OfEvents, Beside: true})
+			rows = append(rows, slots.Row{Name: r.Name + All, PerUnit: r.Of == OfEvents, Whole: r.whole(), Beside: true})
 		}
 	}
 	suffixes := []string{""}

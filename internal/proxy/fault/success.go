@@ -82,6 +82,9 @@ func (s *Success) Head(x *forward.Exchange) bool {
 // Succeeded says whether a request was served as it should be. What the client did wrong is no failure, unless the status
 // says so; that it left before it had an answer is one, for it has none.
 func (s *Success) Succeeded(x *forward.Exchange, answered bool) bool {
+	if x.Left > 0 { // it had given up before there was one
+		return false
+	}
 	switch x.Failure {
 	case forward.None, forward.BadRequest, forward.RequestTimeout:
 	case forward.ClientGone:
@@ -93,6 +96,14 @@ func (s *Success) Succeeded(x *forward.Exchange, answered bool) bool {
 		return false
 	}
 	return x.GRPC >= 0 && (s == nil || len(s.Status) == 0) || s.Head(x)
+}
+
+// Unsaid says whether an answer is one of which nobody said what it is: of 4xx, or of gRPC neither OK nor a failure.
+func (s *Success) Unsaid(x *forward.Exchange) bool {
+	if x.GRPC > 0 {
+		return !s.failedCall(x.GRPC) && (s == nil || s.Not == nil || len(s.Not.GRPCStatus) == 0)
+	}
+	return x.Status >= 400 && x.Status < 500 && (s == nil || len(s.Status) == 0)
 }
 
 // failedCall says whether a status of gRPC is a failure: an error of the server, which are UNKNOWN, DEADLINE_EXCEEDED,

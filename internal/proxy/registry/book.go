@@ -165,10 +165,9 @@ func (b *armsBook) Answered(a *forward.Assignment, x *forward.Exchange) {
 	}
 	r.is |= answered
 	r.set(succeeded, ok)
-	r.status(x)
-	if x.Status == http.StatusSwitchingProtocols {
-		b.settle(a, r, x.Head, ok)
-		a.Mark = noBucket
+	b.status(r, x)
+	if x.Status == http.StatusSwitchingProtocols { // its answer is whole; what follows may still be cut
+		r.took = micros(x.Head)
 	}
 }
 
@@ -179,11 +178,16 @@ func (b *armsBook) End(a *forward.Assignment, x *forward.Exchange) {
 	defer b.mu.Unlock()
 	ok := false
 	if r := b.find(a, x.Total); r != nil {
-		ok = b.success.Succeeded(x, r.is&(answered|succeeded) == answered|succeeded) && b.inTime(x)
-		r.set(gone, x.Failure == forward.ClientGone && !ok)
+		took := x.Total
+		if x.Status == http.StatusSwitchingProtocols {
+			took = x.Head
+		}
+		ok = b.success.Succeeded(x, r.began()) && b.inTime(x)
+		r.set(gone, x.ClientLeft() && !ok)
+		r.set(cut, ok && (x.ClientLeft() || x.Status == http.StatusSwitchingProtocols))
 		r.set(sealed, x.Sealed)
-		r.status(x)
-		b.settle(a, r, x.Total, ok)
+		b.status(r, x)
+		b.settle(a, r, took, ok)
 	} else {
 		ok = b.success.Succeeded(x, true)
 	}
@@ -210,11 +214,11 @@ func (b *armsBook) find(a *forward.Assignment, after time.Duration) *armRequest 
 	return &b.open[number-b.closed].requests[a.Mark&(1<<markShift-1)]
 }
 
-// settle counts one that is over.
+// settle notes one that is over.
 func (b *armsBook) settle(a *forward.Assignment, r *armRequest, took time.Duration, ok bool) {
 	r.is |= ended
 	r.set(succeeded, ok)
-	r.took = uint32(min(took/time.Microsecond, math.MaxUint32))
+	r.took = micros(took)
 	b.open[int64(a.Mark>>markShift)-b.closed].left--
 }
 
@@ -260,12 +264,11 @@ func (b *armsBook) at(number int64) *armsBucket {
 	return nil
 }
 
-// judge ends what is open. What is answered is a success that took longer than patience; what is not has failed.
+// judge ends what is open.
 func (b *armsBook) judge(bucket *armsBucket) {
 	for i := range bucket.requests {
 		if r := &bucket.requests[i]; r.is&ended == 0 {
-			r.is |= ended | unfinished
-			r.took = uint32(b.patience/time.Microsecond) + 1
+			r.judge(b.patience)
 		}
 	}
 	bucket.left = 0

@@ -200,12 +200,17 @@ func TestUnitsBeyondTheLimitAreSaidToBe(t *testing.T) {
 	}
 }
 
-func TestAChangeOfProtocolIsOverWithItsAnswer(t *testing.T) {
+// TestAChangeOfProtocolIsAnsweredWithItsHead: what takes long is what comes after it.
+func TestAChangeOfProtocolIsAnsweredWithItsHead(t *testing.T) {
 	l := newLedger(fault.Arms{})
 	a := l.come(forward.Control, 1, 0)
 	l.Answered(a, answer(http.StatusSwitchingProtocols, 2*ms))
-	if got := l.at(width); len(got) != 1 || got[0].Control.Successes != 1 || got[0].Control.Unfinished != 0 {
-		t.Errorf("closed %+v", got)
+	got := l.at(width + fault.ArmsDelay)
+	if len(got) == 0 || got[0].Control.Successes != 1 || got[0].Control.Unfinished != 0 {
+		t.Fatalf("closed %+v", got)
+	}
+	if in := bins(got[0].Control, l.Report(0, l.start).Bounds); in["0.002263"] != 1 {
+		t.Errorf("it took %v", in)
 	}
 	l.End(a, answer(http.StatusSwitchingProtocols, time.Hour))
 }

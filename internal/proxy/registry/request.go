@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"math"
 	"net/http"
 	"time"
 
@@ -32,6 +33,9 @@ const (
 	gone       // the client left before it had an answer
 	refused4xx
 	limited // 429
+	unsaid  // its answer is one of which nobody said what it is
+	moved   // it was redirected
+	cut     // its answer began well, and was not whole within patience
 	sealed  // its answer could not be looked at
 	met     // it met the fault, or would have
 	inForce // and by then the fault was in
@@ -51,6 +55,23 @@ func (r *armRequest) place() slots.Place {
 
 func (r *armRequest) has(s requestState) bool { return r.is&s != 0 }
 
+// began says whether the head of an answer has gone out that may be a success.
+func (r *armRequest) began() bool { return r.is&(answered|succeeded) == answered|succeeded }
+
+// judge ends a request when patience is over. What is answered is a success that took longer; what is not has failed. A
+// tunnel has had its answer, and nothing has cut it.
+func (r *armRequest) judge(patience time.Duration) {
+	r.is |= ended
+	if r.took == 0 {
+		r.is |= unfinished
+		r.set(cut, r.began())
+		r.took = micros(patience) + 1
+	}
+}
+
+// micros is a time in microseconds, and never none.
+func micros(d time.Duration) uint32 { return uint32(max(min(d/time.Microsecond, math.MaxUint32-1), 1)) }
+
 // arm is 0 for control, and 1 for the experiment.
 func (r *armRequest) arm() int {
 	if r.has(inExperiment) {
@@ -60,9 +81,14 @@ func (r *armRequest) arm() int {
 }
 
 // status notes what is counted of the status besides whether it is a success.
-func (r *armRequest) status(x *forward.Exchange) {
+func (b *armsBook) status(r *armRequest, x *forward.Exchange) {
 	r.set(refused4xx, x.Status >= 400 && x.Status < 500)
 	r.set(limited, x.Status == http.StatusTooManyRequests)
+	r.set(unsaid, b.success.Unsaid(x))
+	switch x.Status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		r.set(moved, true)
+	}
 }
 
 // count counts a request that is over.

@@ -172,7 +172,11 @@ func (u *armsUnits) add(r *armRequest, when phase, all bool) {
 		case row.Of == fault.OfFailures:
 			count(of, !ok)
 		case row.Of == fault.OfRefused:
-			count(of, r.has(refused4xx))
+			count(of, r.has(unsaid))
+		case row.Of == fault.OfMoved:
+			count(of, r.has(moved))
+		case row.Of == fault.OfCut:
+			count(of, r.has(cut))
 		case row.Of == fault.OfEvents:
 			count(of, ok)
 		case ok && row.limit[0] > 0:

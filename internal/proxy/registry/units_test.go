@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"fmt"
+	"net/http"
 	"runtime"
 	"slices"
 	"testing"
@@ -244,5 +245,71 @@ func TestABookTakesNoMoreMemoryForMoreUsers(t *testing.T) {
 	}
 	if c, _ := l.sums(9*time.Minute, "ok"); c[0] != 500_000 {
 		t.Errorf("counted %v", c)
+	}
+}
+
+// TestWhatNoStatusTellsIsCountedApart: answers of which nobody said what they are, redirects, and those that begin as a
+// success and are not whole within patience. None of them is a failure by that.
+func TestWhatNoStatusTellsIsCountedApart(t *testing.T) {
+	type seen struct{ refused, moved, cut, failed float64 }
+	end := func(x forward.Exchange) func(l ledger, a *forward.Assignment) {
+		return func(l ledger, a *forward.Assignment) {
+			if x.Head > 0 && x.Left == 0 {
+				l.Answered(a, &forward.Exchange{Status: x.Status, GRPC: -1, Head: x.Head})
+			}
+			l.End(a, &x)
+		}
+	}
+	of := func(status, grpc int) forward.Exchange {
+		return forward.Exchange{Status: status, GRPC: grpc, Head: 5 * ms, Total: 6 * ms}
+	}
+	left := of(200, -1)
+	left.Failure = forward.ClientGone
+	gaveUp := of(200, -1)
+	gaveUp.Left = 3 * ms
+	tunnel := of(http.StatusSwitchingProtocols, -1)
+	said := &fault.Success{Status: [][2]int{{200, 499}}}
+	named := &fault.Success{Not: &fault.Failing{GRPCStatus: []int{8}}}
+	for name, x := range map[string]struct {
+		success *fault.Success
+		happens func(l ledger, a *forward.Assignment)
+		want    seen
+	}{
+		"200":                                  {nil, end(of(200, -1)), seen{}},
+		"404":                                  {nil, end(of(404, -1)), seen{refused: 1}},
+		"404, and the file says what it is":    {said, end(of(404, -1)), seen{}},
+		"OK of gRPC":                           {nil, end(of(200, 0)), seen{}},
+		"RESOURCE_EXHAUSTED":                   {nil, end(of(200, 8)), seen{refused: 1}},
+		"RESOURCE_EXHAUSTED, and HTTP is told": {said, end(of(200, 8)), seen{refused: 1}},
+		"RESOURCE_EXHAUSTED, and the file says so": {named, end(of(200, 8)), seen{failed: 1}},
+		"NOT_FOUND, and the file names what fails": {named, end(of(200, 5)), seen{}},
+		"UNAVAILABLE":                         {nil, end(of(200, 14)), seen{failed: 1}},
+		"302":                                 {nil, end(of(302, -1)), seen{moved: 1}},
+		"304":                                 {nil, end(of(304, -1)), seen{}},
+		"the client leaves within the answer": {nil, end(left), seen{cut: 1}},
+		"the client gave up before there was one": {nil, end(gaveUp), seen{failed: 1}},
+		"a tunnel that ends soon":                 {nil, end(tunnel), seen{cut: 1}},
+		"a tunnel that stays":                     {nil, func(l ledger, a *forward.Assignment) { l.Answered(a, &tunnel) }, seen{}},
+		"an answer that goes on after patience":   {nil, func(l ledger, a *forward.Assignment) { l.Answered(a, answer(200, ms)) }, seen{cut: 1}},
+		"a failure that goes on after patience":   {nil, func(l ledger, a *forward.Assignment) { l.Answered(a, answer(500, ms)) }, seen{failed: 1}},
+		"no answer at all":                        {nil, func(ledger, *forward.Assignment) {}, seen{failed: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLedger(fault.Arms{Counts: &fault.Counts{Success: x.success, Rows: []fault.CountRow{
+				{Name: "refused", Of: fault.OfRefused}, {Name: "moved", Of: fault.OfMoved}, {Name: "cut", Of: fault.OfCut}, {Name: "failed", Of: fault.OfFailures},
+			}}})
+			x.happens(l, l.come(forward.Control, 1, 0))
+			sums := l.Report(0, l.start.Add(width+fault.ArmsDelay)).Counted.Sums
+			y := func(row string) float64 {
+				r, _ := sums.Row(row)
+				if r.Control.Before.N != 1 {
+					t.Errorf("%s is of %g requests", row, r.Control.Before.N)
+				}
+				return r.Control.Before.Y
+			}
+			if got := (seen{y("refused"), y("moved"), y("cut"), y("failed")}); got != x.want {
+				t.Errorf("%+v, want %+v", got, x.want)
+			}
+		})
 	}
 }
