@@ -11,7 +11,6 @@ import (
 
 	"mishap"
 	"mishap/internal/api"
-	"mishap/internal/report"
 )
 
 func (c *cli) approveCommand() *cobra.Command {
@@ -84,17 +83,13 @@ func (c *cli) showApprovable(cmd *cobra.Command, r *api.Client, name string) err
 	if c.json() {
 		return json.NewEncoder(c.out).Encode(got)
 	}
-	a, err := c.app()
-	if err != nil {
+	if err := got.Sheet.Text(c.out); err != nil {
 		return err
 	}
-	defer a.Close()
-	kinds := map[string]mishap.InjectorKind{}
-	for _, k := range a.Injectors() {
-		kinds[k.Name] = k
-	}
-	if err := report.PlanText(c.out, got.Plan, kinds); err != nil {
-		return err
+	for _, why := range got.Against {
+		if err := c.result("\nnow refused: %s\n", why); err != nil {
+			return err
+		}
 	}
 	if got.Needed == "" {
 		_, err = fmt.Fprintln(c.out, "\nno approval is needed")

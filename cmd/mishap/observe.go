@@ -54,7 +54,7 @@ totals are known.`,
 			if c.json() {
 				return report.ObserveJSON(c.out, seen)
 			}
-			return report.Observe(c.out, seen)
+			return report.ObserveSheet(seen).Text(c.out)
 		},
 	}
 	cmd.Flags().DurationVar(&while, "for", 30*time.Second, "how long to watch")

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/report"
 )
 
 // MostRuns is how many runs a list has at most.
@@ -82,6 +83,9 @@ type Approvable struct {
 	Plan   mishap.Plan `json:"plan"`
 	Digest string      `json:"digest" doc:"what an approval names: another file or other targets have another one"`
 	Needed string      `json:"needed" doc:"why it needs an approval; empty if it does not"`
+
+	Sheet   report.Sheet `json:"sheet" doc:"what mishap plan says of it, for a person"`
+	Against []string     `json:"against,omitempty" doc:"what a run would be refused for now; absent if nothing stands against it"`
 }
 
 // ApproveRequest is somebody's yes to a plan.

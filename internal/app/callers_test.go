@@ -173,7 +173,7 @@ func TestObservingSaysWhatCallersDoWithoutAFault(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	var text strings.Builder
-	if err := report.Observe(&text, o); err != nil || !strings.Contains(text.String(), "callers give up after 5 attempts") {
+	if err := report.ObserveSheet(o).Text(&text); err != nil || !strings.Contains(text.String(), "callers give up after 5 attempts") {
 		t.Errorf("%v:\n%s", err, &text)
 	}
 }

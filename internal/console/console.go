@@ -38,7 +38,8 @@ type Console struct {
 	live      listeners
 	recent    recent[made]
 	going     recent[api.Now]
-	blank     string // stands in pages that several people are shown, where the token of whoever looks goes
+	results   results
+	blanks    blanks
 	templates *template.Template
 	pages     http.Handler
 }
@@ -46,7 +47,7 @@ type Console struct {
 // New makes a console that nobody has signed in to.
 func New(o Options) *Console {
 	assets := newAssets()
-	c := &Console{o: o, templates: newTemplates(assets.named), sessions: sessions{now: time.Now}, blank: rand.Text()}
+	c := &Console{o: o, templates: newTemplates(assets.named), sessions: sessions{now: time.Now}, blanks: blanks{csrf: rand.Text(), key: rand.Text()}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /assets/{file}", assets.serve)
 	mux.HandleFunc("GET /signin", c.showSignIn)
@@ -61,14 +62,14 @@ func New(o Options) *Console {
 	c.act(mux, "POST /experiments/{name}/run", (*visit).doRun)
 	c.act(mux, "POST /experiments/{name}/unlock", (*visit).doUnlock)
 	c.act(mux, "POST /experiments/{name}/approve", (*visit).doApprove)
-	c.sheet(mux, "POST /experiments/{name}/plan", (*visit).plan)
+	c.asks(mux, "/experiments/{name}/plan", planning())
 	c.page(mux, "GET /runs", (*visit).runs)
 	c.page(mux, "GET /runs/{run}", (*visit).run)
 	mux.HandleFunc("GET /runs/{run}/journal", c.journal)
 	c.page(mux, "GET /calendar", (*visit).calendar)
 	c.page(mux, "GET /coverage", (*visit).coverage)
 	c.page(mux, "GET /proxies", (*visit).proxies)
-	c.sheet(mux, "POST /proxies/{name}/observe", (*visit).observe)
+	c.asks(mux, "/proxies/{name}/observe", observing())
 	c.page(mux, "GET /audit", (*visit).audit)
 	c.page(mux, "GET /halt", (*visit).halt)
 	c.act(mux, "POST /halt", (*visit).doHalt)
@@ -76,9 +77,7 @@ func New(o Options) *Console {
 	c.act(mux, "POST /runs/{run}/abort", (*visit).doAbort)
 	c.page(mux, "/", (*visit).nothing)
 	foreign := http.NewCrossOriginProtection()
-	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "this form is not of the console's own page", http.StatusForbidden)
-	}))
+	foreign.SetDenyHandler(http.HandlerFunc(c.denyForeign))
 	c.pages = foreign.Handler(mux)
 	return c
 }
@@ -111,7 +110,11 @@ type visit struct {
 	r       *http.Request
 	name    string   // of the session
 	session *session // nil: nobody signed in, and nobody needs to
+	framed  *frame   // what is around the page, once it is known
 }
+
+// may reports whether who visits a page may do what needs a role.
+func (v *visit) may(needed string) bool { return v.framed != nil && v.framed.May(needed) }
 
 // shown is a page: which of the templates, and what it is filled with.
 type shown struct {
@@ -206,16 +209,10 @@ func (c *Console) form(mux *http.ServeMux, pattern string, do func(*visit)) {
 	})
 }
 
-// sheet registers a page that a form asks for.
-func (c *Console) sheet(mux *http.ServeMux, pattern string, make func(*visit) (shown, error)) {
-	c.form(mux, pattern, func(v *visit) {
-		p, err := make(v)
-		if err != nil {
-			v.sorry(err)
-			return
-		}
-		v.show(p)
-	})
+// denyForeign answers what a page of another site sends. Whose browser it is decides
+// nothing here, so nobody is looked for.
+func (c *Console) denyForeign(w http.ResponseWriter, r *http.Request) {
+	c.writePage(w, r, shown{template: "sorry", title: "Not allowed", status: http.StatusForbidden, data: "Nothing was done: this form came from another site, and only forms of mishap's own pages are taken."}, nil)
 }
 
 func foreignForm() error {

@@ -367,8 +367,14 @@ func TestAnExperimentIsPlannedApprovedRunAndUnlockedByWhoMay(t *testing.T) {
 		}
 	}
 	op := w.signedIn("operator")
-	status, _, plan := op.send(at, at+"/plan")
-	for _, want := range []string{"What it would touch", "proxy payments", "15m", `<a href="/runs/0ag1">run 0ag1</a>`, "It needs an approval", "Who has role approver"} {
+	status, where, plan := op.send(at, at+"/plan")
+	if again, _, reloaded := op.get(where); !strings.HasPrefix(where, at+"/plan/") || again != http.StatusOK || !strings.Contains(reloaded, "Made <time") {
+		t.Errorf("the plan stands at %s, which answers %d", where, again)
+	}
+	for _, want := range []string{
+		"proxy payments", "15m", `<a href="/runs/0ag1">run 0ag1</a>`, "It needs an approval", "Who has role approver",
+		"A run would be refused", "window refused: it is &lt;b&gt;Sunday", "governor passed", "Both lost", "the fault expires in the proxy within", "Worst-case time to stop", "1 of 3 matched (33.3%), 100% allowed",
+	} {
 		if status != http.StatusOK || !strings.Contains(plan, want) {
 			t.Errorf("the plan does not say %q", want)
 		}
@@ -386,7 +392,7 @@ func TestAnExperimentIsPlannedApprovedRunAndUnlockedByWhoMay(t *testing.T) {
 	if _, _, page := ap.post(at+"/approve", "csrf", csrf.FindStringSubmatch(page)[1], "digest", "sha256:plan-of-search-falls-back", "reason", "looked at"); !strings.Contains(page, "is approved until") || len(w.approved) != 1 || w.approved[0].Digest != "sha256:plan-of-search-falls-back" {
 		t.Errorf("approved: %+v", w.approved)
 	}
-	if _, to, _ := op.send(at, at+"/run", "noFault", "yes", "key", "k"); to != "/runs/started-by-operator-ann" || len(w.started) != 1 || !w.started[0].NoFault {
+	if _, to, _ := op.send(at, at+"/run", "noFault", "yes", "key", "k"); to != "/runs/started-1-by-operator-ann" || len(w.started) != 1 || !w.started[0].NoFault {
 		t.Errorf("started %+v, at %s", w.started, to)
 	}
 	w.declare(func(e *mishap.Experiment) { e.Name = "refuses" })
@@ -583,16 +589,26 @@ func TestARealProxyIsSeenAndObserved(t *testing.T) {
 	calling, enough := context.WithCancel(t.Context())
 	defer enough()
 	go func() {
-		for calling.Err() == nil {
-			if r, err := http.Get("http://" + list[0].Listen); err == nil {
+		for tick := time.Tick(5 * time.Millisecond); calling.Err() == nil; <-tick {
+			r, err := http.NewRequestWithContext(calling, http.MethodGet, "http://"+list[0].Listen, nil)
+			if err != nil {
+				return
+			}
+			r.Header.Set("traceparent", fmt.Sprintf("00-%032x-00f067aa0ba902b7-01", time.Now().UnixNano()))
+			if r, err := http.DefaultClient.Do(r); err == nil {
 				r.Body.Close()
 			}
 		}
 	}()
 	p := w.signedIn("operator")
-	status, _, page := p.send("/proxies", "/proxies/payments/observe")
-	if status != http.StatusOK || !strings.Contains(page, "Callers of payments") || !strings.Contains(page, "Traffic") {
-		t.Errorf("%d %s", status, page)
+	status, at, page := p.send("/proxies", "/proxies/payments/observe")
+	if status != http.StatusOK || !strings.HasPrefix(at, "/proxies/payments/observe/") || !strings.Contains(page, "<h2>Traffic</h2>") || !strings.Contains(page, "<h2>What callers do</h2>") || !strings.Contains(page, "none tried again") {
+		t.Errorf("%d at %s %s", status, at, page)
+	}
+	for _, links := range []string{"/proxies", "/"} {
+		if _, _, page := p.get(links); !strings.Contains(page, fmt.Sprintf("href=%q", at)) {
+			t.Errorf("%s does not lead to what was observed", links)
+		}
 	}
 	_, _, page = w.signedIn("viewer").get("/proxies")
 	if !strings.Contains(page, list[0].Listen) || strings.Contains(page, "Observe for") || strings.Contains(page, "Nothing is known") {
@@ -616,5 +632,80 @@ func TestWhatMachinesReadOfARunLinksToItsPage(t *testing.T) {
 		if status, _, text := w.person().got(http.DefaultClient.Do(r)); status != http.StatusOK || !strings.Contains(text, want) {
 			t.Errorf("%s: %d %s", path, status, text)
 		}
+	}
+}
+
+func TestWhatWasAskedForHasAnAddressForWhoeverMayAsk(t *testing.T) {
+	w := busy(t)
+	at := "/experiments/search-falls-back"
+	_, plan, made := w.signedIn("operator").send(at, at+"/plan")
+	if _, to, page := w.signedIn("approver").get(plan); to != plan || !strings.Contains(page, "for operator-ann") || !strings.Contains(page, "Approve this plan") {
+		t.Errorf("who may approve is shown it at %s, with other buttons than it was made with", to)
+	}
+	if status, _, page := w.signedIn("viewer").get(plan); status != http.StatusForbidden || strings.Contains(page, "0f1e2d3c") || !strings.Contains(page, "it needs role operator") {
+		t.Errorf("who may not ask is shown it: %d", status)
+	}
+	if _, to, page := w.person().get(plan); !strings.HasPrefix(to, "/signin") || strings.Contains(page, "Plan of") {
+		t.Errorf("a stranger is at %s", to)
+	}
+	if !strings.Contains(made, "A run would be refused") {
+		t.Errorf("the plan says %s", made)
+	}
+	op := w.signedIn("operator")
+	for _, links := range []string{"/", at, at + "/plan"} {
+		if _, _, page := op.get(links); !strings.Contains(page, fmt.Sprintf("href=%q", plan)) {
+			t.Errorf("%s does not lead to the plan", links)
+		}
+		if _, _, page := w.signedIn("viewer").get(links); strings.Contains(page, plan) {
+			t.Errorf("%s leads a viewer there", links)
+		}
+	}
+	for gone, says := range map[string]string{at + "/plan/ABCDEFGH": "is kept no more", "/experiments/cart-keeps-its-items/plan/" + plan[strings.LastIndex(plan, "/")+1:]: "is kept no more"} {
+		if status, _, page := op.get(gone); status != http.StatusGone || !strings.Contains(page, says) || !strings.Contains(page, "/plan\"><input type=\"hidden\" name=\"csrf\"") {
+			t.Errorf("%s: %d", gone, status)
+		}
+	}
+	if status, _, page := op.get("/experiments/unknown/plan"); status != http.StatusNotFound || !strings.Contains(page, "no source has experiment unknown") && !strings.Contains(page, "No source has experiment unknown") {
+		t.Errorf("of an experiment that there is not: %d", status)
+	}
+	if status, _, _ := op.get("/proxies/unknown/observe"); status != http.StatusNotFound {
+		t.Errorf("of a proxy that there is not: %d", status)
+	}
+}
+
+// Everybody of one role is shown the same page for a moment; what they begin with it is theirs.
+func TestARunIsBegunOncePerPersonHoweverOftenTheySendTheirForm(t *testing.T) {
+	w := busy(t)
+	at := "/experiments/search-falls-back"
+	first, second := w.signedIn("operator"), w.signedIn("operator")
+	form := func(p *person) []string {
+		_, _, page := p.get(at)
+		return []string{"csrf", csrf.FindStringSubmatch(page)[1], "key", runKey.FindStringSubmatch(page)[1]}
+	}
+	one, other := form(first), form(second)
+	if one[3] == other[3] || len(one[3]) < 20 || one[1] == other[1] {
+		t.Fatalf("two people have keys %s and %s", one[3], other[3])
+	}
+	_, begun, _ := first.post(at+"/run", one...)
+	if _, to, page := first.post(at+"/run", one...); to != begun || !strings.Contains(page, "The same was asked before") {
+		t.Errorf("who clicks twice begins %s and %s", begun, to)
+	}
+	if _, to, _ := second.post(at+"/run", other...); to == begun || len(w.started) != 2 {
+		t.Errorf("somebody else gets %s too: %d runs", to, len(w.started))
+	}
+}
+
+func TestAFormOfAnotherSiteIsAnsweredByAPage(t *testing.T) {
+	w := busy(t)
+	p := w.signedIn("operator")
+	r, err := http.NewRequest(http.MethodPost, w.url+"/halt", strings.NewReader("reason=test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	status, _, page := p.got(p.Do(r))
+	if status != http.StatusForbidden || !strings.Contains(page, "<h1>Not allowed</h1>") || !strings.Contains(page, "this form came from another site") && !strings.Contains(page, "This form came from another site") {
+		t.Errorf("%d %s", status, page)
 	}
 }

@@ -2,7 +2,6 @@ package console
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,11 +26,11 @@ type experimentPage struct {
 	Text   string // as it is in force
 	Trend  template.HTML
 	Going  []goingView
-	Key    string // of the next run, so that a form that is sent twice begins one
+	Latest []lookedAt // plans of it
 }
 
 func (v *visit) experiment() (shown, error) {
-	p := experimentPage{Name: v.r.PathValue("name"), Key: rand.Text()}
+	p := experimentPage{Name: v.r.PathValue("name")}
 	var page api.Overview
 	if err := v.get(with("/v1/overview", "name", p.Name), &page); err != nil {
 		return shown{}, err
@@ -60,7 +59,7 @@ func (v *visit) experiment() (shown, error) {
 		}
 	}
 	going, err := v.goingOf(func(g api.Going) bool { return g.Experiment == p.Name })
-	p.Going = going
+	p.Going, p.Latest = going, v.c.results.latest(planning().title(p.Name), time.Now(), 1)
 	return shown{template: "experiment-page", title: p.Name, at: "experiments", data: p}, err
 }
 
@@ -101,22 +100,18 @@ func cleanLines(text string) string {
 // planPage is what a run would touch.
 type planPage struct {
 	api.Approvable
-	Name    string
-	Longest string
 	Changed []string // beside the plan of the last run
 	Last    *api.RunView
-	Key     string
 }
 
-func (v *visit) plan() (shown, error) {
-	p := planPage{Name: v.r.PathValue("name"), Key: rand.Text()}
-	if err := v.ask(http.MethodPost, path("/v1/experiments", p.Name, "plan"), nil, &p.Approvable); err != nil {
-		return shown{}, err
+func (v *visit) plan(name string) (any, error) {
+	p := planPage{}
+	if err := v.ask(http.MethodPost, path("/v1/experiments", name, "plan"), nil, &p.Approvable); err != nil {
+		return nil, err
 	}
-	p.Longest = words.Took(p.Plan.Longest())
 	var runs []api.RunView
-	if err := v.get(with("/v1/runs", "experiment", p.Name, "limit", "10"), &runs); err != nil {
-		return shown{}, err
+	if err := v.get(with("/v1/runs", "experiment", name, "limit", "10"), &runs); err != nil {
+		return nil, err
 	}
 	for _, r := range runs {
 		if r.State == mishap.Refused {
@@ -124,14 +119,14 @@ func (v *visit) plan() (shown, error) {
 		}
 		var journal []mishap.Entry
 		if err := v.get(path("/v1/runs", r.Run, "journal"), &journal); err != nil {
-			return shown{}, err
+			return nil, err
 		}
 		if len(journal) > 0 && journal[0].Planned != nil {
 			p.Last, p.Changed = &r, journal[0].Planned.Drift(p.Plan)
 		}
 		break
 	}
-	return shown{template: "plan", title: "Plan of " + p.Name, at: "experiments", data: p}, nil
+	return p, nil
 }
 
 func (v *visit) doRun() (outcome, error) {

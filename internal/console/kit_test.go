@@ -28,6 +28,7 @@ import (
 	"mishap/internal/httpapi/apitest"
 	"mishap/internal/ledger"
 	"mishap/internal/member"
+	"mishap/internal/report"
 	"mishap/internal/report/reporttest"
 )
 
@@ -45,6 +46,8 @@ type world struct {
 	going       []*mishap.Run
 	events      int64
 	started     []api.StartRequest
+	begun       map[string]string // runs by who asked with which key
+	catalog     *catalog.Catalog
 	approved    []api.ApproveRequest
 }
 
@@ -62,10 +65,11 @@ func newWorldOn(t testing.TB, book ledger.Ledger) *world {
 	for _, role := range roles() {
 		settings.Server.Tokens = append(settings.Server.Tokens, config.Token{Name: role + "-ann", Role: role, Hash: apitest.HashOf(role)})
 	}
-	w := &world{t: t, settings: settings, book: book}
+	w := &world{t: t, settings: settings, book: book, begun: map[string]string{}}
 	log := slog.New(slog.DiscardHandler)
 	m := member.New(member.Options{Book: w.book, Log: log})
 	c := catalog.New(catalog.Options{Settings: settings, Halted: m.HaltedBy, Others: m.Others})
+	w.catalog = c
 	d := desk.New(desk.Options{Settings: settings, Member: m, Catalog: c})
 	a := httpapi.New(httpapi.Options{Settings: settings, Server: w, Desk: d, Member: m, Book: w.book, Version: "v1.2.3", Log: log})
 	a.Show(console.New(console.Options{
@@ -102,14 +106,19 @@ func (w *world) Experiment(name string) (api.ExperimentView, bool) {
 	return api.ExperimentView{}, false
 }
 
-func (w *world) Start(_ context.Context, want api.StartRequest, by, _ string) (api.StartAnswer, error) {
+func (w *world) Start(_ context.Context, want api.StartRequest, by, key string) (api.StartAnswer, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if want.Experiment == "refuses" {
 		return api.StartAnswer{}, mishap.Refusal(errors.New("run 1 did not start (safeguard): it is outside of the window"))
 	}
+	asked := by + " " + want.Experiment + " " + key
+	if id := w.begun[asked]; id != "" && key != "" {
+		return api.StartAnswer{Run: id, Again: true}, nil
+	}
 	w.started = append(w.started, want)
-	return api.StartAnswer{Run: "started-by-" + strings.Fields(by)[0]}, nil
+	w.begun[asked] = fmt.Sprintf("started-%d-by-%s", len(w.started), strings.Fields(by)[0])
+	return api.StartAnswer{Run: w.begun[asked]}, nil
 }
 
 func (w *world) Approvable(_ context.Context, name string) (api.Approvable, error) {
@@ -118,8 +127,14 @@ func (w *world) Approvable(_ context.Context, name string) (api.Approvable, erro
 		return api.Approvable{}, api.NotFound("no source has experiment " + name + " in force")
 	}
 	p := reporttest.CheckoutPlan()
+	probes := p.Experiment.SteadyState
 	p.Experiment = e.Experiment
-	return api.Approvable{Plan: p, Digest: "sha256:plan-of-" + name, Needed: "it touches 2 targets, more than 1"}, nil
+	p.Experiment.SteadyState = probes
+	got := api.Approvable{Plan: p, Digest: "sha256:plan-of-" + name, Needed: "it touches 2 targets, more than 1"}
+	checks := []mishap.Check{{Safeguard: "governor", Answer: mishap.Yes}, {Safeguard: "window", Answer: mishap.No, Reason: "it is <b>Sunday</b>"}}
+	got.Sheet = report.PlanSheet(p, w.catalog.Kinds(), checks, nil)
+	got.Against = []string{"a run of " + name + " would not begin now: window refused: it is <b>Sunday</b>"}
+	return got, nil
 }
 
 func (w *world) Approve(_ context.Context, in api.ApproveRequest, by, through string) (mishap.Approval, error) {
@@ -306,6 +321,8 @@ func (p *person) post(path string, pairs ...string) (status int, at, text string
 }
 
 var csrf = regexp.MustCompile(`name="csrf" value="([^"]+)"`)
+
+var runKey = regexp.MustCompile(`name="key" value="([^"]+)"`)
 
 // send sends a form that stands on a page.
 func (p *person) send(page, path string, pairs ...string) (status int, at, text string) {

@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,31 +33,39 @@ func (v *visit) coverage() (shown, error) {
 	return shown{template: "coverage", title: "Coverage", at: "coverage", data: p}, nil
 }
 
+// proxyView is a proxy, and what came of observing it.
+type proxyView struct {
+	api.ProxyView
+	Latest []lookedAt
+}
+
 func (v *visit) proxies() (shown, error) {
+	var all []proxyView
+	err := v.get("/v1/proxies", &all)
+	for i := range all {
+		all[i].Latest = v.c.results.latest(observing().title(all[i].Name), time.Now(), 1)
+	}
+	return shown{template: "proxies", title: "Proxies", at: "proxies", data: all}, err
+}
+
+// hasProxy says that the settings have no proxy of a name.
+func (v *visit) hasProxy(name string) error {
 	var all []api.ProxyView
-	return shown{template: "proxies", title: "Proxies", at: "proxies", data: &all}, v.get("/v1/proxies", &all)
+	err := v.get("/v1/proxies", &all)
+	if err != nil || slices.ContainsFunc(all, func(p api.ProxyView) bool { return p.Name == name }) {
+		return err
+	}
+	return &refusal{Status: http.StatusNotFound, Detail: "The settings have no proxy " + name + "."}
 }
 
-// observedPage is what callers did while somebody watched.
-type observedPage struct {
-	Name, Text, Seconds string
-}
-
-// watches is how long a proxy is watched from a page.
+// watches is how long a proxy is watched from a page, in seconds.
 const watches = 10
 
-func (v *visit) observe() (shown, error) {
-	p := observedPage{Name: v.r.PathValue("name"), Seconds: strconv.Itoa(watches)}
+// observe is what callers do while somebody watches.
+func (v *visit) observe(name string) (any, error) {
 	var seen report.Observed
-	if err := v.ask(http.MethodPost, path("/v1/proxies", p.Name, "observe"), api.ObserveRequest{Seconds: watches, ID: strings.TrimSpace(v.r.PostFormValue("id"))}, &seen); err != nil {
-		return shown{}, err
-	}
-	var text strings.Builder
-	if err := report.Observe(&text, seen); err != nil {
-		return shown{}, err
-	}
-	p.Text = text.String()
-	return shown{template: "observed", title: "Callers of " + p.Name, at: "proxies", data: p}, nil
+	err := v.ask(http.MethodPost, path("/v1/proxies", name, "observe"), api.ObserveRequest{Seconds: watches, ID: strings.TrimSpace(v.r.PostFormValue("id"))}, &seen)
+	return report.ObserveSheet(seen), err
 }
 
 // act is one line of the audit.

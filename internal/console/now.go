@@ -18,6 +18,7 @@ type nowPage struct {
 	Waiting []mishap.Waiting
 	Locks   []mishap.Lock
 	Broken  []api.SourceView
+	Looked  []lookedAt // plans and observations, for who may ask for them
 }
 
 // goingView is a run that goes on, as a card.
@@ -56,7 +57,11 @@ func (v *visit) now() (shown, error) {
 	if err := v.get("/v1/queue", &p.Waiting); err != nil {
 		return shown{}, err
 	}
-	return shown{template: "now", title: "Now", at: "now", data: p}, v.get("/v1/locks", &p.Locks)
+	if v.may("operator") {
+		p.Looked = v.c.results.latest("", time.Now(), mostLooked)
+	}
+	err = v.get("/v1/locks", &p.Locks)
+	return shown{template: "now", title: "Now", at: "now", data: p}, err
 }
 
 func viewGoing(g api.Going, now time.Time) goingView {

@@ -13,6 +13,7 @@ import (
 
 	"mishap"
 	"mishap/internal/api"
+	"mishap/internal/report"
 	"mishap/internal/report/words"
 )
 
@@ -29,7 +30,10 @@ func newTemplates(assets map[string]string) *template.Template {
 		"fault": faultState, "date": func(layout string, t time.Time) string { return t.UTC().Format(layout) },
 		"args":     func(all ...any) []any { return all },
 		"problems": words.WithoutExcerpts, "prose": prose, "stands": stands,
-		"more": func(all []string, shown int) int { return len(all) - shown },
+		"grouped": grouped,
+		"begin":   func(text string) string { return strings.TrimSuffix(words.Sentence(text), ".") },
+		"numeric": func(head []string, i int) bool { return i > 0 && i < len(head)-1 }, // as at a terminal
+		"more":    func(all []string, shown int) int { return len(all) - shown },
 	}).ParseFS(pageFiles, "pages/*.html")) // they are in the program
 }
 
@@ -42,6 +46,7 @@ type frame struct {
 	SignedIn bool // and so may sign out
 	Open     bool // nobody needs to sign in, and nobody may act
 	CSRF     string
+	Key      string // of what a form begins: sent twice, it begins one
 	Halt     api.HaltView
 	Now      api.Now
 	Said     []string
@@ -59,6 +64,16 @@ type frame struct {
 func (f frame) May(needed string) bool {
 	order := map[string]int{"viewer": 1, "operator": 2, "approver": 3, "admin": 4}
 	return order[f.Who.Role] >= order[needed]
+}
+
+// blanks stand in pages that several people are shown, where what is of whoever looks
+// goes: the token of their session, and a key of their own for what they begin.
+type blanks struct{ csrf, key string }
+
+// fill puts in what is of whoever looks.
+func (b blanks) fill(content []byte, csrf, key string) []byte {
+	content = bytes.ReplaceAll(content, []byte(b.csrf), []byte(csrf))
+	return bytes.ReplaceAll(content, []byte(b.key), []byte(key))
 }
 
 // made is a page that is filled in, but for what is around it.
@@ -89,9 +104,9 @@ func (c *Console) writePage(w http.ResponseWriter, r *http.Request, p shown, v *
 	c.send(w, m, f)
 }
 
-// fill makes the page itself. Where it has the token of whoever looks, it is left blank.
+// fill makes the page itself. What is of whoever looks is left blank.
 func (c *Console) fill(p shown, f frame) (*made, error) {
-	f.Title, f.At, f.Data, f.CSRF = p.title, p.at, p.data, c.blank
+	f.Title, f.At, f.Data, f.CSRF, f.Key = p.title, p.at, p.data, c.blanks.csrf, c.blanks.key
 	var content bytes.Buffer
 	if err := c.templates.ExecuteTemplate(&content, p.template, f); err != nil {
 		c.o.Log.Error("show page", "page", p.template, "error", err)
@@ -108,7 +123,7 @@ func (c *Console) send(w http.ResponseWriter, m *made, f frame) {
 	if f.Live {
 		f.Rules = "" // the page that is open has another nonce
 	}
-	f.Content = template.HTML(bytes.ReplaceAll(m.content, []byte(c.blank), []byte(f.CSRF)))
+	f.Content = template.HTML(c.blanks.fill(m.content, f.CSRF, rand.Text()))
 	var page bytes.Buffer
 	if err := c.templates.ExecuteTemplate(&page, "page", f); err != nil {
 		c.o.Log.Error("show page", "page", m.template, "error", err)
@@ -124,8 +139,11 @@ func (c *Console) send(w http.ResponseWriter, m *made, f frame) {
 	_, _ = w.Write(page.Bytes())
 }
 
-// frame asks for what is around every page.
+// frame asks for what is around every page, once: what an act came to is told once.
 func (v *visit) frame() (frame, error) {
+	if v.framed != nil {
+		return *v.framed, nil
+	}
 	f := frame{Here: local(v.r.URL.RequestURI()), Open: !v.c.o.NeedsSignIn(), Live: v.r.Header.Get("X-Requested-With") == "live"}
 	if v.session != nil {
 		f.SignedIn, f.CSRF = true, v.session.csrf
@@ -142,6 +160,7 @@ func (v *visit) frame() (frame, error) {
 	if v.session != nil && !f.Live {
 		f.Said, f.Bad = v.c.sessions.told(v.name)
 	}
+	v.framed = &f
 	return f, nil
 }
 
@@ -184,6 +203,23 @@ var quoted = regexp.MustCompile("`([^`]+)`")
 // prose is a sentence of the program, where what it quotes looks like that.
 func prose(text string) template.HTML {
 	return template.HTML(quoted.ReplaceAllString(template.HTMLEscapeString(words.Clean(text)), "<code>$1</code>"))
+}
+
+// group is what a sheet says of one thing.
+type group struct {
+	Label string
+	Texts []string
+}
+
+// grouped are fields by what they are about.
+func grouped(fields []report.SheetField) (all []group) {
+	for _, f := range fields {
+		if f.Label != "" || len(all) == 0 {
+			all = append(all, group{Label: f.Label})
+		}
+		all[len(all)-1].Texts = append(all[len(all)-1].Texts, f.Text)
+	}
+	return all
 }
 
 // unlocking is what lets an experiment run again where no page has a form for it.

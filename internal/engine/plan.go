@@ -93,23 +93,30 @@ func (eng *Engine) faults(p mishap.Plan) ([]runner.Fault, error) {
 // PlanText writes a plan for a person, with what the safeguards say of it now. It
 // refuses what a run would be refused for now.
 func (eng *Engine) PlanText(ctx context.Context, w io.Writer, plan mishap.Plan) error {
-	checks, err := eng.checks(ctx, plan)
+	sheet, refused, err := eng.Describe(ctx, plan)
 	if err != nil {
 		return err
 	}
-	refused := errors.Join(eng.absent(ctx, plan), against(plan, checks))
+	return errors.Join(sheet.Text(w), refused)
+}
+
+// Describe is what a person is to know of a plan, with what the safeguards say of it
+// now, and what a run would be refused for now; nil if nothing stands against it.
+func (eng *Engine) Describe(ctx context.Context, plan mishap.Plan) (sheet report.Sheet, refused, _ error) {
+	checks, err := eng.checks(ctx, plan)
+	if err != nil {
+		return sheet, nil, err
+	}
+	refused = errors.Join(eng.absent(ctx, plan), against(plan, checks))
 	if scope := keeper.LockScope(); scope != "" && holdsHere(plan) {
 		checks = append(checks, mishap.Check{Safeguard: "lock of this machine", Answer: mishap.Unknown, Reason: scope})
 	}
 	plan.Notes = slices.Concat(plan.Notes, eng.catalog.VaultNotes(plan.Injections), eng.catalog.LeftBehind(ctx, append([]mishap.Injection{}, plan.Injections...))) // as it is now; a pinned plan does not depend on it
 	lines, short := eng.comparer.foretell(ctx, plan.Experiment)
-	if err := report.Plan(w, plan, eng.catalog.Kinds(), checks, lines); err != nil {
-		return err
-	}
 	if short != "" {
-		return errors.Join(refused, mishap.Refusal(mishap.WithHint(errors.New(short), "raise share or the margin, or write baseline: auto up to 1h")))
+		refused = errors.Join(refused, mishap.Refusal(mishap.WithHint(errors.New(short), "raise share or the margin, or write baseline: auto up to 1h")))
 	}
-	return refused
+	return report.PlanSheet(plan, eng.catalog.Kinds(), checks, lines), refused, nil
 }
 
 // Refuse refuses a plan whose run would be refused now: something is absent, or a

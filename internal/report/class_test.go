@@ -36,7 +36,7 @@ func TestAPlanSaysWhatBecomesOfAFaultOfEachClass(t *testing.T) {
 			all[name] = k
 		}
 		var out bytes.Buffer
-		if err := report.PlanText(&out, reporttest.CheckoutPlan(), all); err != nil {
+		if err := report.PlanSheet(reporttest.CheckoutPlan(), all, nil, nil).Text(&out); err != nil {
 			t.Fatal(err)
 		}
 		if text := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(text, want) {

@@ -31,50 +31,49 @@ func ObserveJSON(w io.Writer, o Observed) error {
 	return encoder.Encode(o)
 }
 
-// Observe writes what was seen for a person.
-func Observe(w io.Writer, o Observed) error {
-	p := newPage(w)
-	p.line(0, "%s, %s -> %s, %s, watched for %s", o.Proxy, o.Listen, o.Upstream, o.Protocol, o.For)
-	switch {
-	case o.Faults == 1:
-		p.line(0, "A fault is in force on it: what is below is not how it usually is.")
-	case o.Faults > 1:
-		p.line(0, "%d faults are in force on it: what is below is not how it usually is.", o.Faults)
-	}
-	if o.Left > 0 {
-		p.line(0, "%s that a restart left in the process before: not seen, so that what goes on there is missing below.", mishap.Plural(o.Left, "connection"))
-	}
+// ObserveSheet is what was seen, for a person.
+func ObserveSheet(o Observed) Sheet {
+	var s Sheet
 	all := o.Callers.All
-	if all.Attempts == 0 && o.Left > 0 {
-		p.blank()
-		p.line(0, "No new call came. Wait until those connections have ended, or end that process.")
-		return p.to(w)
-	}
+	s.add("", SheetItem{Fields: labelled("", observedHow(o))})
 	if all.Attempts == 0 {
-		p.blank()
-		p.line(0, "No call came. Point what calls %s at %s, or watch longer (--for).", o.Upstream, o.Listen)
-		return p.to(w)
+		why := fmt.Sprintf("No call came. Point what calls %s at %s, or watch longer.", o.Upstream, o.Listen)
+		if o.Left > 0 {
+			why = "No new call came. Wait until those connections have ended, or end that process."
+		}
+		s.add("", SheetItem{Fields: []SheetField{{"", why}}})
+		return s
 	}
-	p.heading("Traffic")
 	unit := "calls"
 	if o.Protocol != "http" {
 		unit = "connections"
 	}
-	p.field("  rate", "%.1f %s/s, %d in all", all.Rate, unit, all.Attempts)
-	p.field("  errors", "%s failed, %s left by their callers before they were answered", partOf(all.Failed, all.Attempts), partOf(all.GaveUp, all.Attempts))
-	p.field("  latency", "%s for half of them, %s for 9 of 10, %s for 99 of 100", all.P50, all.P90, all.P99)
-	p.heading("What callers do")
-	p.behaviour(all, o.Protocol == "http")
-	p.sources(o.Callers)
-	for _, advice := range advise(all) {
-		p.blank()
-		p.line(0, "%s", advice)
+	s.add("Traffic", SheetItem{Fields: []SheetField{
+		{"rate", fmt.Sprintf("%.1f %s/s, %d in all", all.Rate, unit, all.Attempts)},
+		{"errors", fmt.Sprintf("%s failed, %s left by their callers before they were answered", partOf(all.Failed, all.Attempts), partOf(all.GaveUp, all.Attempts))},
+		{"latency", fmt.Sprintf("%s for half of them, %s for 9 of 10, %s for 99 of 100", all.P50, all.P90, all.P99)},
+	}})
+	s.add("What callers do", SheetItem{Fields: behaviour(all, o.Protocol == "http")})
+	s.add("Who calls", SheetItem{Table: sources(o.Callers), Fields: others(o.Callers)})
+	for _, text := range slices.Concat(advise(all), o.Callers.Notes) {
+		s.add("", SheetItem{Fields: []SheetField{{"", text}}})
 	}
-	for _, note := range o.Callers.Notes {
-		p.blank()
-		p.line(0, "%s", note)
+	return s
+}
+
+// observedHow says what was watched, and what makes it another than usual.
+func observedHow(o Observed) []string {
+	all := []string{fmt.Sprintf("%s, %s -> %s, %s, watched for %s", o.Proxy, o.Listen, o.Upstream, o.Protocol, o.For)}
+	switch {
+	case o.Faults == 1:
+		all = append(all, "A fault is in force on it: what is below is not how it usually is.")
+	case o.Faults > 1:
+		all = append(all, fmt.Sprintf("%d faults are in force on it: what is below is not how it usually is.", o.Faults))
 	}
-	return p.to(w)
+	if o.Left > 0 {
+		all = append(all, mishap.Plural(o.Left, "connection")+" that a restart left in the process before: not seen, so that what goes on there is missing below.")
+	}
+	return all
 }
 
 func partOf(n, of int) string {
@@ -88,44 +87,49 @@ func partOf(n, of int) string {
 	}
 }
 
-// behaviour writes what callers do, one thing a line.
-func (p *page) behaviour(b callers.Behaviour, requests bool) {
+// behaviour is what callers do, one thing a field.
+func behaviour(b callers.Behaviour, requests bool) (all []SheetField) {
 	if requests {
-		p.field("  retries", "%s", b.Summary())
+		retries := []string{b.Summary()}
 		switch why := b.Backoff.Why; {
 		case b.Backoff.Kind == callers.Unknown && b.Requests.Max > 1:
-			p.field("", "how they pause is not known: %s", why)
+			retries = append(retries, "how they pause is not known: "+why)
 		case b.Backoff.Kind != callers.Unknown && why != "":
-			p.field("", "%s", why)
+			retries = append(retries, why)
 		}
 		if ends := b.Requests.Ends.Words(); ends != "" {
-			p.field("", "%s", ends)
+			retries = append(retries, ends)
 		}
-		p.field("  patience", "%s", b.Timeout.Words())
+		all = append(labelled("retries", retries), SheetField{"patience", b.Timeout.Words()})
 	}
 	if b.Load != nil {
-		p.field("  load", "%.1f calls/s while they fail, %.1f else: %.1f times as many", b.Load.Failing, b.Load.Calm, b.Load.Ratio)
+		all = append(all, SheetField{"load", fmt.Sprintf("%.1f calls/s while they fail, %.1f else: %.1f times as many", b.Load.Failing, b.Load.Calm, b.Load.Ratio)})
 	}
 	if b.Failed+b.GaveUp > 0 {
-		p.field("  circuit", "%s", b.Circuit.Words())
+		all = append(all, SheetField{"circuit", b.Circuit.Words()})
 	}
+	return all
 }
 
-// sources writes a table of who calls.
-func (p *page) sources(r callers.Report) {
+// sources is a table of who calls.
+func sources(r callers.Report) [][]string {
 	if len(r.Sources) == 0 {
-		return
+		return nil
 	}
-	p.blank()
-	columns := []int{18, -8, -8, -8}
-	p.row(0, columns, "FROM", "CALLS/S", "FAILED", "P99", "RETRIES")
+	rows := [][]string{{"from", "calls/s", "failed", "p99", "retries"}}
 	for _, b := range r.Sources {
 		failed := fmt.Sprintf("%.1f%%", 100*float64(b.Failed+b.GaveUp)/float64(max(b.Attempts, 1)))
-		p.row(0, columns, b.Source, fmt.Sprintf("%.1f", b.Rate), failed, b.P99.String(), b.Summary())
+		rows = append(rows, []string{b.Source, fmt.Sprintf("%.1f", b.Rate), failed, b.P99.String(), b.Summary()})
 	}
-	if r.Others > 0 {
-		p.line(0, "and %d more", r.Others)
+	return rows
+}
+
+// others says how many callers the table leaves out.
+func others(r callers.Report) []SheetField {
+	if r.Others == 0 {
+		return nil
 	}
+	return []SheetField{{"", fmt.Sprintf("and %d more", r.Others)}}
 }
 
 // advise says what a behaviour means when the dependency fails.

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"mishap/internal/report/words"
@@ -10,6 +11,106 @@ import (
 
 // Wide is what a writer says that has more room than 80 columns.
 type Wide interface{ Columns() int }
+
+// Sheet is what is said to a person in parts, whoever shows it: a terminal in lines, or
+// a page in sections.
+type Sheet struct {
+	Parts []SheetPart `json:"parts"`
+}
+
+// SheetPart is what a sheet says of one thing.
+type SheetPart struct {
+	Title string      `json:"title,omitempty" doc:"absent where the labels of its fields say what it is of"`
+	Items []SheetItem `json:"items"`
+}
+
+// SheetItem is one of several of a kind, such as a fault, or all that a part has.
+type SheetItem struct {
+	Name  string     `json:"name,omitempty"`
+	Table [][]string `json:"table,omitempty" doc:"rows of as many cells; the first names them"`
+
+	Fields []SheetField `json:"fields,omitempty"`
+}
+
+// SheetField is a sentence, and what it is about.
+type SheetField struct {
+	Label string `json:"label,omitempty" doc:"absent: the same as of the field before"`
+	Text  string `json:"text"`
+}
+
+// add adds a part, unless it says nothing.
+func (s *Sheet) add(title string, items ...SheetItem) {
+	items = slices.DeleteFunc(items, func(i SheetItem) bool { return i.Name == "" && i.Fields == nil && i.Table == nil })
+	if len(items) > 0 {
+		s.Parts = append(s.Parts, SheetPart{title, items})
+	}
+}
+
+// labelled are sentences about one thing.
+func labelled(label string, texts []string) (all []SheetField) {
+	for i, text := range texts {
+		all = append(all, SheetField{words.Once(i, label), text})
+	}
+	return all
+}
+
+// Text writes the sheet for a person at a terminal.
+func (s Sheet) Text(w io.Writer) error {
+	p := newPage(w)
+	for i, part := range s.Parts {
+		if i > 0 {
+			p.blank()
+		}
+		in, hang := 0, 13
+		if part.Title != "" {
+			p.line(0, "%s", part.Title)
+			in, hang = 2, 14
+		}
+		for _, item := range part.Items {
+			p.item(item, in, hang)
+		}
+	}
+	return p.to(w)
+}
+
+// item writes one item of a part whose fields stand in columns.
+func (p *page) item(item SheetItem, in, hang int) {
+	if item.Name != "" {
+		p.line(in, "%s", item.Name)
+		in, hang = 4, 12
+	}
+	if !slices.ContainsFunc(item.Fields, func(f SheetField) bool { return f.Label != "" }) {
+		hang = 2
+	}
+	if item.Table != nil {
+		p.table(in, item.Table)
+	}
+	p.fields(item.Fields, in, hang)
+}
+
+// fields writes sentences behind what they are about.
+func (p *page) fields(all []SheetField, in, hang int) {
+	for _, f := range all {
+		p.labelled(in, hang, f.Label, f.Text)
+	}
+}
+
+// table writes rows whose last cell takes what is left of the line, and those between
+// it and the first are numbers.
+func (p *page) table(in int, rows [][]string) {
+	widths := make([]int, len(rows[0])-1)
+	for _, row := range rows {
+		for i := range widths {
+			widths[i] = max(widths[i], words.Cells(row[i]))
+		}
+	}
+	for i := range widths[1:] {
+		widths[i+1] = -widths[i+1]
+	}
+	for _, row := range rows {
+		p.row(in, widths, row...)
+	}
+}
 
 // page collects lines for a person. Whatever is written to it is cleaned and
 // wrapped.

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -10,41 +9,40 @@ import (
 	"mishap/internal/report/words"
 )
 
-// PlanText writes what a run of the plan would touch, who ends its faults, and
-// how long harm could last. Kinds are the injectors by name.
-func PlanText(w io.Writer, p mishap.Plan, kinds map[string]mishap.InjectorKind) error {
-	return Plan(w, p, kinds, nil, nil)
-}
-
-// Plan is [PlanText] with what the safeguards say of the plan now, and what the
-// traffic of the moment can show.
-func Plan(w io.Writer, plan mishap.Plan, kinds map[string]mishap.InjectorKind, checks []mishap.Check, foretold []string) error {
-	p := newPage(w)
+// PlanSheet is what a run of the plan would touch, who ends its faults, how long harm
+// could last, what the safeguards say of it now if they were asked, and what the traffic
+// of the moment can show. Kinds are the injectors by name.
+func PlanSheet(plan mishap.Plan, kinds map[string]mishap.InjectorKind, checks []mishap.Check, foretold []string) Sheet {
 	e := plan.Experiment
-	p.field("claim", "%s", e.Claim)
-	p.field("experiment", "%s", words.Joined(", owned by ", e.Name, e.Owner))
-	p.field("file", "%s", source(e.Source))
-	p.field("plan", "made %s%s", words.Moment(plan.Created), prefixed(" on ", plan.Host))
-	p.field("", "%s", plan.Digest)
-	planArms(p, plan, foretold)
-	p.heading("faults")
+	var s Sheet
+	s.add("", SheetItem{Fields: []SheetField{
+		{"claim", e.Claim},
+		{"experiment", words.Joined(", owned by ", e.Name, e.Owner)},
+		{"file", source(e.Source)},
+		{"plan", "made " + words.Moment(plan.Created) + prefixed(" on ", plan.Host)},
+		{"", plan.Digest},
+	}})
+	if e.Compare != nil {
+		s.add("arms", SheetItem{Fields: planArms(plan, foretold)})
+	}
+	var faults, stops []SheetItem
 	for _, f := range e.Faults {
-		planFault(p, plan, f)
-		planKind(p, f, kinds)
+		faults = append(faults, SheetItem{Name: f.Name + ": " + f.Injector, Fields: append(planFault(plan, f), planKind(f, kinds)...)})
 	}
-	p.heading("worst-case time to stop")
 	for _, spec := range e.SteadyState {
-		planProbe(p, spec, shortest(e))
+		stops = append(stops, planProbe(spec, shortest(e)))
 	}
-	p.blank()
-	planRadius(p, plan)
+	s.add("faults", faults...)
+	s.add("worst-case time to stop", stops...)
+	bounds := planRadius(plan)
 	if e.Ready != nil {
-		p.field("ready", "waits up to %s for the steady state, before anything is injected", e.Ready.Within)
+		bounds = append(bounds, SheetField{"ready", fmt.Sprintf("waits up to %s for the steady state, before anything is injected", e.Ready.Within)})
 	}
-	p.field("at most", "%s with faults in force, then up to %s to recover", words.Took(plan.Longest()), e.Recovery.Within)
-	planSafeguards(p, e, checks)
-	notes(p, plan.Notes)
-	return p.to(w)
+	bounds = append(bounds, SheetField{"at most", fmt.Sprintf("%s with faults in force, then up to %s to recover", words.Took(plan.Longest()), e.Recovery.Within)})
+	s.add("", SheetItem{Fields: bounds})
+	s.add("", SheetItem{Fields: planSafeguards(e, checks)})
+	s.add("", SheetItem{Fields: notes(plan.Notes)})
+	return s
 }
 
 func prefixed(prefix, text string) string {
@@ -54,8 +52,8 @@ func prefixed(prefix, text string) string {
 	return prefix + text
 }
 
-// planFault writes when one fault goes in and out, and its targets.
-func planFault(p *page, plan mishap.Plan, f mishap.Fault) {
+// planFault says when one fault goes in and out, and names its targets.
+func planFault(plan mishap.Plan, f mishap.Fault) []SheetField {
 	in, out := plan.Start(f), fmt.Sprintf("reverted after at most %s", f.For)
 	spread := plan.Spread(f.Name)
 	switch {
@@ -68,9 +66,7 @@ func planFault(p *page, plan mishap.Plan, f mishap.Fault) {
 	if f.After != nil {
 		when = fmt.Sprintf("injected %s after %q", f.After.Wait, f.After.Fault)
 	}
-	p.line(2, "%s: %s", f.Name, f.Injector)
-	p.labelled(4, 12, "when", fmt.Sprintf("%s, %s (from +%s to +%s)", when, out, words.Took(in), words.Took(in+spread+f.Lasts())))
-	label := "targets"
+	var targets []string
 	for _, i := range plan.Injections {
 		if i.Fault != f.Name {
 			continue
@@ -79,17 +75,16 @@ func planFault(p *page, plan mishap.Plan, f mishap.Fault) {
 		if i.Share > 0 {
 			share = fmt.Sprintf("%s of its traffic", i.Share)
 		}
-		p.labelled(4, 12, label, words.Joined(", ", i.Target.Label(), place(i.Target.Where), share))
-		for _, note := range i.Notes {
-			p.labelled(4, 12, "", "  "+note)
-		}
-		label = ""
+		targets = append(targets, words.Joined(", ", i.Target.Label(), place(i.Target.Where), share))
+		targets = append(targets, i.Notes...)
 	}
 	if n, matched := touched(plan, f.Name); n > 0 {
-		p.labelled(4, 12, "", fmt.Sprintf("%d of %d matched", n, matched))
+		targets = append(targets, fmt.Sprintf("%d of %d matched", n, matched))
 	} else {
-		p.labelled(4, 12, label, "none")
+		targets = append(targets, "none")
 	}
+	all := []SheetField{{"when", fmt.Sprintf("%s, %s (from +%s to +%s)", when, out, words.Took(in), words.Took(in+spread+f.Lasts()))}}
+	return append(all, labelled("targets", targets)...)
 }
 
 // touched is how many targets of a fault are taken, and how many its selection
@@ -119,15 +114,14 @@ func reached(plan mishap.Plan, fault string) (sum float64) {
 	return sum
 }
 
-// planKind writes what injecting and reverting a fault needs, who ends it, and
-// what can show it.
-func planKind(p *page, f mishap.Fault, kinds map[string]mishap.InjectorKind) {
+// planKind says what injecting and reverting a fault needs, who ends it, and what can
+// show it.
+func planKind(f mishap.Fault, kinds map[string]mishap.InjectorKind) []SheetField {
 	kind, ok := kinds[f.Injector]
 	if !ok {
-		p.labelled(4, 12, "unknown", "there is no injector "+f.Injector+" in this program")
-		return
+		return []SheetField{{"unknown", "there is no injector " + f.Injector + " in this program"}}
 	}
-	p.labelled(4, 12, "to inject", words.OrElse(strings.Join(kind.Do, ", "), "no permission is needed"))
+	all := []SheetField{{"to inject", words.OrElse(strings.Join(kind.Do, ", "), "no permission is needed")}}
 	revert := words.OrElse(strings.Join(kind.Undo, ", "), "no permission is needed")
 	switch kind.Class {
 	case mishap.Irreversible:
@@ -137,24 +131,23 @@ func planKind(p *page, f mishap.Fault, kinds map[string]mishap.InjectorKind) {
 	case mishap.Expiring:
 		revert += "; it ends by itself as well, at a time that is fixed when it is injected"
 	}
-	p.labelled(4, 12, "to revert", revert)
+	all = append(all, SheetField{"to revert", revert})
 	if kind.RevertTakes > 0 {
-		p.labelled(4, 12, "takes", fmt.Sprintf("up to %s until it is back; after that it is stranded", mishap.Duration(kind.RevertTakes)))
+		all = append(all, SheetField{"takes", fmt.Sprintf("up to %s until it is back; after that it is stranded", mishap.Duration(kind.RevertTakes))})
 	}
 	switch kind.Keeper {
 	case mishap.KeeperProcess:
-		p.labelled(4, 12, "keeper", "a process beside mishap, which reverts within 1s of its death and 5s of its freeze")
+		all = append(all, SheetField{"keeper", "a process beside mishap, which reverts within 1s of its death and 5s of its freeze"})
 	case mishap.KeeperProxy:
-		p.labelled(4, 12, "keeper", "the proxy: the fault expires there when mishap does not renew it")
+		all = append(all, SheetField{"keeper", "the proxy: the fault expires there when mishap does not renew it"})
 	}
 	if kind.WhenLost != "" {
-		p.labelled(4, 12, "both lost", kind.WhenLost)
+		all = append(all, SheetField{"both lost", kind.WhenLost})
 	}
 	if kind.Traffic {
-		p.labelled(4, 12, "shows in", "traffic alone: if none passes while it is in force, the verdict is inconclusive")
-	} else {
-		p.labelled(4, 12, "shows in", "its target, which is asked all through whether it is in force")
+		return append(all, SheetField{"shows in", "traffic alone: if none passes while it is in force, the verdict is inconclusive"})
 	}
+	return append(all, SheetField{"shows in", "its target, which is asked all through whether it is in force"})
 }
 
 func place(where mishap.Place) string {
@@ -178,51 +171,46 @@ func shortest(e mishap.Experiment) (least time.Duration) {
 // planProbe says how long harm that one probe can see lasts before the run
 // reverts, counting from the moment that it can be seen; and whether it may have
 // no answer in the time that a fault is in, which shows nothing.
-func planProbe(p *page, spec mishap.ProbeSpec, shortest time.Duration) {
+func planProbe(spec mishap.ProbeSpec, shortest time.Duration) SheetItem {
 	if !spec.In(mishap.During) {
-		p.line(2, "%s: never; it is not asked while faults are in force", spec.Name)
-		return
+		return SheetItem{Name: spec.Name + ": never; it is not asked while faults are in force"}
 	}
 	worst := spec.Every.Std()*time.Duration(spec.Allow.Count+1) + spec.Timeout.Std()
 	what := words.Took(worst)
 	if spec.OnDeviation == mishap.NoteDeviation {
 		what = "does not stop, but notes it within " + what
 	}
-	p.line(2, "%s: %s", spec.Name, what)
-	p.line(4, "every %s × (%d allowed + 1) + timeout %s", spec.Every, spec.Allow.Count, spec.Timeout)
+	why := []SheetField{{"", fmt.Sprintf("every %s × (%d allowed + 1) + timeout %s", spec.Every, spec.Allow.Count, spec.Timeout)}}
 	if shortest > 0 && spec.Timeout.Std() >= shortest {
-		p.line(4, "an answer may take longer than a fault is in force (%s); one that does makes the run inconclusive", words.Took(shortest))
+		why = append(why, SheetField{"", fmt.Sprintf("an answer may take longer than a fault is in force (%s); one that does makes the run inconclusive", words.Took(shortest))})
 	}
+	return SheetItem{Name: spec.Name + ": " + what, Fields: why}
 }
 
 // planRadius says how much of what is allowed the plan uses.
-func planRadius(p *page, plan mishap.Plan) {
+func planRadius(plan mishap.Plan) []SheetField {
 	radius := plan.Experiment.BlastRadius
-	p.field("blast radius", "%s of %d allowed", mishap.Plural(int64(hits(plan)), "target"), radius.Targets)
-	if radius.Share == 0 {
-		return
-	}
+	texts := []string{fmt.Sprintf("%s of %d allowed", mishap.Plural(int64(hits(plan)), "target"), radius.Targets)}
 	for _, f := range plan.Experiment.Faults {
-		if n, matched := touched(plan, f.Name); matched > 0 {
-			p.field("", "%s: %d of %d matched (%.3g%%), %s allowed", f.Name, n, matched, 100*reached(plan, f.Name)/float64(matched), radius.Share)
+		if n, matched := touched(plan, f.Name); matched > 0 && radius.Share != 0 {
+			texts = append(texts, fmt.Sprintf("%s: %d of %d matched (%.3g%%), %s allowed", f.Name, n, matched, 100*reached(plan, f.Name)/float64(matched), radius.Share))
 		}
 	}
+	return labelled("blast radius", texts)
 }
 
-// planSafeguards names the safeguards, and what they say now if they were
-// asked.
-func planSafeguards(p *page, e mishap.Experiment, checks []mishap.Check) {
+// planSafeguards names the safeguards, and what they say now if they were asked.
+func planSafeguards(e mishap.Experiment, checks []mishap.Check) []SheetField {
 	if len(checks) > 0 {
-		answers := &mishap.Run{Checks: map[string]mishap.Check{}}
+		answers := map[string]mishap.Check{}
 		for _, c := range checks {
-			answers.Checks[c.Safeguard] = c
+			answers[c.Safeguard] = c
 		}
-		safeguards(p, answers)
-		return
+		return safeguards(answers)
 	}
 	var names []string
 	for _, s := range e.Safeguards {
 		names = append(names, s.Safeguard)
 	}
-	p.field("safeguards", "%s", words.OrElse(strings.Join(names, ", "), "only those that are always asked"))
+	return []SheetField{{"safeguards", words.OrElse(strings.Join(names, ", "), "only those that are always asked")}}
 }

@@ -8,47 +8,32 @@ import (
 
 // planArms says how the arms come about, what is compared, and what the traffic
 // of the moment can show.
-func planArms(p *page, plan mishap.Plan, foretold []string) {
+func planArms(plan mishap.Plan, foretold []string) (all []SheetField) {
 	c := plan.Experiment.Compare
-	if c == nil {
-		return
-	}
-	p.heading("arms")
 	if plan.Experiment.SamplesTargets() {
-		planSampled(p, plan)
+		all = planSampled(plan)
 	} else {
-		p.labelled(2, 14, "from", fmt.Sprintf("requests that pass %s: %s of the units (%s) to control, as many to the experiment", c.Arms.Proxy, c.Arms.Share, c.Arms.Key))
+		all = []SheetField{{"from", fmt.Sprintf("requests that pass %s: %s of the units (%s) to control, as many to the experiment", c.Arms.Proxy, c.Arms.Share, c.Arms.Key)}}
 	}
 	for _, in := range plan.Injections {
-		if in.Fault != mishap.ArmsFault {
-			continue
-		}
-		for _, note := range in.Notes {
-			p.labelled(2, 14, "", note)
+		if in.Fault == mishap.ArmsFault {
+			all = append(all, labelled("", in.Notes)...)
 		}
 	}
-	p.labelled(2, 14, "baseline", planBaseline(c.Baseline))
+	all = append(all, SheetField{"baseline", planBaseline(c.Baseline)})
 	if c.AtLeast > 0 {
-		p.labelled(2, 14, "held", fmt.Sprintf("no sooner than %s after the injection", c.AtLeast))
+		all = append(all, SheetField{"held", fmt.Sprintf("no sooner than %s after the injection", c.AtLeast)})
 	}
-	for i, m := range c.Metrics {
-		label := ""
-		if i == 0 {
-			label = "compared"
-		}
-		p.labelled(2, 14, label, planMetric(c.Arms, m))
+	var compared []string
+	for _, m := range c.Metrics {
+		compared = append(compared, planMetric(c.Arms, m))
 	}
-	p.labelled(2, 14, "false alarm", fmt.Sprintf("at most %.4g of 100 runs of a healthy system are called deviated", 100*c.Alpha))
+	all = append(all, labelled("compared", compared)...)
+	all = append(all, SheetField{"false alarm", fmt.Sprintf("at most %.4g of 100 runs of a healthy system are called deviated", 100*c.Alpha)})
 	if n := c.StopAfter.ExtraFailures; n > 0 {
-		p.labelled(2, 14, "stop after", fmt.Sprintf("about %.4g failed requests beyond control's share, retries too; then it is inconclusive", n))
+		all = append(all, SheetField{"stop after", fmt.Sprintf("about %.4g failed requests beyond control's share, retries too; then it is inconclusive", n)})
 	}
-	for i, line := range foretold {
-		label := ""
-		if i == 0 {
-			label = "traffic now"
-		}
-		p.labelled(2, 14, label, line)
-	}
+	return append(all, labelled("traffic now", foretold)...)
 }
 
 // planBaseline says how long the arms are watched before any fault.
@@ -60,17 +45,14 @@ func planBaseline(b mishap.BaselineTime) string {
 }
 
 // planSampled names the targets that are left alone as control.
-func planSampled(p *page, plan mishap.Plan) {
-	p.labelled(2, 14, "from", "targets: as many like those that the fault hits are left alone")
-	for i, in := range plan.Injections {
-		label := ""
-		if i == 0 {
-			label = "control"
-		}
+func planSampled(plan mishap.Plan) []SheetField {
+	var control []string
+	for _, in := range plan.Injections {
 		if in.Control != nil {
-			p.labelled(2, 14, label, in.Control.Label())
+			control = append(control, in.Control.Label())
 		}
 	}
+	return append([]SheetField{{"from", "targets: as many like those that the fault hits are left alone"}}, labelled("control", control)...)
 }
 
 func planMetric(arms mishap.Arms, m mishap.CompareMetric) string {

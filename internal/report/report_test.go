@@ -28,7 +28,7 @@ func TestNoLineIsWiderThan80ColumnsAndNothingDrawsOnATerminal(t *testing.T) {
 		if err := report.Status(status, []*mishap.Run{run}, reporttest.Began()); err != nil {
 			t.Fatal(err)
 		}
-		if err := report.Plan(plan, run.Plan, kinds(), []mishap.Check{{Safeguard: reporttest.Hostile, Answer: mishap.No, Reason: reporttest.Hostile}}, []string{reporttest.Hostile}); err != nil {
+		if err := report.PlanSheet(run.Plan, kinds(), []mishap.Check{{Safeguard: reporttest.Hostile, Answer: mishap.No, Reason: reporttest.Hostile}}, []string{reporttest.Hostile}).Text(plan); err != nil {
 			t.Fatal(err)
 		}
 		if err := report.List(list, []mishap.Experiment{run.Plan.Experiment}, func(mishap.Experiment) []string { return []string{reporttest.Hostile} }); err != nil {
@@ -92,7 +92,7 @@ func kinds() map[string]mishap.InjectorKind {
 
 func TestPlanSaysWhatWouldBeTouchedAndHowLongHarmCanLast(t *testing.T) {
 	var out bytes.Buffer
-	if err := report.PlanText(&out, reporttest.CheckoutPlan(), kinds()); err != nil {
+	if err := report.PlanSheet(reporttest.CheckoutPlan(), kinds(), nil, nil).Text(&out); err != nil {
 		t.Fatal(err)
 	}
 	reporttest.Golden(t, "plan.txt", out.String())
@@ -106,7 +106,7 @@ func TestPlanSaysOfEachMetricWhoseUnitsItGoesByOrThatItDecidesNothing(t *testing
 	bySlot.Name, bySlot.Unit = "carts", "slot"
 	p.Experiment.Compare = &mishap.Compare{Arms: mishap.Arms{From: mishap.ArmsFromRequests, Proxy: "edge"}, Metrics: []mishap.CompareMetric{orders, bySlot}}
 	var out bytes.Buffer
-	if err := report.PlanText(&out, p, kinds()); err != nil {
+	if err := report.PlanSheet(p, kinds(), nil, nil).Text(&out); err != nil {
 		t.Fatal(err)
 	}
 	text := strings.Join(strings.Fields(out.String()), " ")
@@ -125,7 +125,7 @@ func TestPlanSaysWhatSafeguardsAnswerAndThatThereIsNoUndo(t *testing.T) {
 	p.Injections = p.Injections[1:]
 	checks := []mishap.Check{{Safeguard: "self", Answer: mishap.Yes}, {Safeguard: "window", Answer: mishap.No, Reason: "it is Sunday"}}
 	var out bytes.Buffer
-	if err := report.Plan(&out, p, kinds(), checks, nil); err != nil {
+	if err := report.PlanSheet(p, kinds(), checks, nil).Text(&out); err != nil {
 		t.Fatal(err)
 	}
 	reporttest.Golden(t, "plan-checked.txt", out.String())

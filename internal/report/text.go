@@ -26,8 +26,8 @@ func Text(w io.Writer, r *mishap.Run) error {
 	timeline(p, r)
 	faults(p, r)
 	probes(p, r)
-	safeguards(p, r)
-	notes(p, slices.Concat(r.Plan.Notes, r.Notes))
+	p.apart(safeguards(r.Checks))
+	p.apart(notes(slices.Concat(r.Plan.Notes, r.Notes)))
 	return p.to(w)
 }
 
@@ -259,27 +259,19 @@ func allowed(s mishap.ProbeSpec) string {
 }
 
 // safeguards names who was asked, and what they said.
-func safeguards(p *page, r *mishap.Run) {
-	var yes []string
-	names := slices.Sorted(maps.Keys(r.Checks))
-	for _, name := range names {
-		if r.Checks[name].Answer == mishap.Yes {
+func safeguards(checks map[string]mishap.Check) []SheetField {
+	var yes, others []string
+	for _, name := range slices.Sorted(maps.Keys(checks)) {
+		if c := checks[name]; c.Answer == mishap.Yes {
 			yes = append(yes, name)
+		} else {
+			others = append(others, name+" "+words.Joined(": ", answer(c.Answer), c.Reason))
 		}
-	}
-	if len(names) > 0 {
-		p.blank()
 	}
 	if yes != nil {
-		p.field("safeguards", "%s passed", strings.Join(yes, ", "))
+		others = append([]string{strings.Join(yes, ", ") + " passed"}, others...)
 	}
-	label := words.Once(len(yes), "safeguards")
-	for _, name := range names {
-		if c := r.Checks[name]; c.Answer != mishap.Yes {
-			p.field(label, "%s %s", name, words.Joined(": ", answer(c.Answer), c.Reason))
-			label = ""
-		}
-	}
+	return labelled("safeguards", others)
 }
 
 // answer is what a safeguard did.
@@ -294,11 +286,12 @@ func answer(a mishap.Answer) string {
 }
 
 // notes is what moved nothing but is worth knowing.
-func notes(p *page, texts []string) {
-	if len(texts) > 0 {
+func notes(texts []string) []SheetField { return labelled("notes", texts) }
+
+// apart writes fields below an empty one, if there are any.
+func (p *page) apart(all []SheetField) {
+	if len(all) > 0 {
 		p.blank()
 	}
-	for i, text := range texts {
-		p.field(words.Once(i, "notes"), "%s", text)
-	}
+	p.fields(all, 0, 13)
 }

@@ -58,9 +58,9 @@ func (s *Server) Start(ctx context.Context, want api.StartRequest, by, key strin
 	return api.StartAnswer{Run: got.ID, Again: got.Again}, nil
 }
 
-// Approvable plans an experiment in force.
+// Approvable plans an experiment in force, and says what a person is to know of that.
 func (s *Server) Approvable(ctx context.Context, name string) (api.Approvable, error) {
-	return s.approvals.approvable(ctx, name)
+	return s.approvals.described(ctx, name)
 }
 
 // Approve records the yes of somebody, and what gives them their role, if the plan is

@@ -38,6 +38,25 @@ func (a *approvals) approvable(ctx context.Context, name string) (api.Approvable
 	return api.Approvable{Plan: plan, Digest: digest, Needed: a.rules.Limits.Approval.Applies(plan)}, err
 }
 
+// described is what an experiment in force would touch now, for a person to look at.
+func (a *approvals) described(ctx context.Context, name string) (api.Approvable, error) {
+	found, err := a.approvable(ctx, name)
+	if err != nil {
+		return found, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, planWithin)
+	defer cancel()
+	sheet, refused, err := a.engine.Describe(ctx, found.Plan)
+	found.Sheet = sheet
+	if refused != nil {
+		found.Against = strings.Split(refused.Error(), "\n")
+	}
+	if hint := mishap.HintOf(refused); hint != "" {
+		found.Against = append(found.Against, hint)
+	}
+	return found, err
+}
+
 // approve records the yes of somebody, and what gives them their role, if the plan is
 // still the one that was looked at and is somebody else's.
 func (a *approvals) approve(ctx context.Context, in api.ApproveRequest, by, through string) (mishap.Approval, error) {
