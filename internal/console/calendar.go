@@ -72,7 +72,7 @@ func viewItem(item api.CalendarItem) itemView {
 	case item.Run != nil:
 		return itemView{item, standing(*item.Run)}
 	case item.Reason != "":
-		return itemView{item, mark{"refused", "–", "would not run"}}
+		return itemView{item, markOf("would not run")}
 	}
-	return itemView{item, mark{"due", "○", "due"}}
+	return itemView{item, markOf("due")}
 }

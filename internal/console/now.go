@@ -65,12 +65,7 @@ func (v *visit) now() (shown, error) {
 }
 
 func viewGoing(g api.Going, now time.Time) goingView {
-	c := goingView{Going: g, Mark: standing(g.RunView)}
-	if g.State == mishap.Stranded {
-		c.Mark = mark{"stranded", "!", "stranded"}
-	} else {
-		c.Mark = mark{"going", "…", string(g.State)}
-	}
+	c := goingView{Going: g, Mark: markOf(string(g.State))} // whatever it has shown, it is not over
 	elapsed := max(0, now.Sub(g.Since))
 	switch {
 	case g.Until != nil:

@@ -250,22 +250,14 @@ func ago(now, t time.Time) string {
 // mark is a verdict or a state at a glance: a word, and a sign that is not a colour.
 type mark struct{ Class, Sign, Word string }
 
-// standing is the mark of a run in a list.
-func standing(r api.RunView) mark {
-	switch {
-	case r.Verdict == mishap.Held:
-		return mark{"held", "✓", "held"}
-	case r.Verdict == mishap.Deviated:
-		return mark{"deviated", "✗", "deviated"}
-	case r.Verdict == mishap.Inconclusive:
-		return mark{"inconclusive", "?", "inconclusive"}
-	case r.State == mishap.Refused:
-		return mark{"refused", "–", "refused"}
-	case r.State == mishap.Stranded:
-		return mark{"stranded", "!", "stranded"}
-	}
-	return mark{"going", "…", string(r.State)}
+// markOf is the mark of a word.
+func markOf(word string) mark {
+	sign := words.SignOf(word)
+	return mark{sign.Class, sign.Sign, word}
 }
+
+// standing is the mark of a run in a list.
+func standing(r api.RunView) mark { return markOf(words.Standing(r.Verdict, r.State)) }
 
 // faultState is the state of an injection as a person says it.
 func faultState(s mishap.InjectionState) string {

@@ -103,15 +103,26 @@ func stillIn(p *page, r *mishap.Run) {
 	toEnd(p, r)
 }
 
+// WayOut is what a person types to end what may still be in force.
+type WayOut struct{ When, Type string }
+
+// WaysOut are how to end what a run may have left in force, or has in force yet.
+func WaysOut(r *mishap.Run) []WayOut {
+	if r.State == mishap.Stranded {
+		return []WayOut{{"to try again", "mishap revert " + r.ID}, {"if you reverted it", "mishap revert " + r.ID + " --settle 'WHAT YOU DID'"}}
+	}
+	return []WayOut{{"to stop the run", "mishap abort " + r.ID}, {"if its server is gone", "mishap revert " + r.ID}}
+}
+
 // toEnd says how to end what may still be in force.
 func toEnd(p *page, r *mishap.Run) {
+	hang := 24
 	if r.State == mishap.Stranded {
-		p.labelled(2, 21, "to try again:", "mishap revert "+r.ID)
-		p.labelled(2, 21, "if you reverted it:", "mishap revert "+r.ID+" --settle 'WHAT YOU DID'")
-		return
+		hang = 21
 	}
-	p.labelled(2, 24, "to stop the run:", "mishap abort "+r.ID)
-	p.labelled(2, 24, "if its server is gone:", "mishap revert "+r.ID)
+	for _, way := range WaysOut(r) {
+		p.labelled(2, hang, way.When+":", way.Type)
+	}
 }
 
 // briefArms are both arms and the intervals that decide; without arms, what the

@@ -125,7 +125,7 @@ func TestAWideTerminalIsUsed(t *testing.T) {
 
 func TestMarkdownSaysWhatDecidedAndNoTextActsInIt(t *testing.T) {
 	var out strings.Builder
-	for _, name := range []string{"rows-deviated", "stranded", "refused"} {
+	for _, name := range []string{"rows-deviated", "stranded", "refused", "holding"} {
 		if err := report.Markdown(&out, told(t)[name].Run(t), ""); err != nil {
 			t.Fatal(err)
 		}

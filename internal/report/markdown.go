@@ -14,9 +14,9 @@ import (
 // empty if it has none.
 func Markdown(w io.Writer, r *mishap.Run, page string) error {
 	m := &markdown{}
-	verdict, sign := outcomeInMarkdown(r)
-	_, reason := mishap.Judge(r)
-	m.line("### %s %s: %s\n", literal(sign), verdict, r.Plan.Experiment.Name)
+	verdict, reason := mishap.Judge(r)
+	standing := words.Standing(verdict, r.State)
+	m.line("### %s %s: %s\n", literal(words.SignOf(standing).Emoji), standing, r.Plan.Experiment.Name)
 	m.line("> %s\n", r.Plan.Experiment.Claim)
 	m.line("**%s**\n", words.OrElse(words.Sentence(reason), words.Sentence(headline(r))))
 	for _, text := range Overran(r) {
@@ -50,22 +50,6 @@ func Markdown(w io.Writer, r *mishap.Run, page string) error {
 	return err
 }
 
-// outcomeInMarkdown is the outcome in a word, and as a sign that is not a colour.
-func outcomeInMarkdown(r *mishap.Run) (word, sign string) {
-	verdict, _ := mishap.Judge(r)
-	switch {
-	case verdict == mishap.Held:
-		return string(verdict), "✅"
-	case verdict == mishap.Deviated:
-		return string(verdict), "❌"
-	case verdict != mishap.NoVerdict:
-		return string(verdict), "❔"
-	case r.State == mishap.Stranded:
-		return string(r.State), "❗"
-	}
-	return string(r.State), "❔"
-}
-
 // literal is a text of ours, which is not escaped.
 type literal string
 
@@ -90,7 +74,10 @@ func (m *markdown) left(r *mishap.Run) {
 	for _, in := range left {
 		m.line("- ❗ still in force: %s", words.Joined(": ", On(in)+", "+string(in.State), in.Detail))
 	}
-	m.line("\n`mishap revert %s` ends it.\n", literal(r.ID))
+	for _, way := range WaysOut(r) {
+		m.line("- %s: `%s`", way.When, literal(way.Type))
+	}
+	m.line("")
 }
 
 // arms are both arms, and the intervals that decide.

@@ -159,7 +159,7 @@ func TestThePageOfABuildIsAddedTo(t *testing.T) {
 	if got := strings.Count(string(text), "### mishap: 1 held, 1 deviated"); got != 2 {
 		t.Errorf("%d tables after two suites:\n%s", got, text)
 	}
-	if red := strings.Count(string(text), "❌"); red != 8 {
-		t.Errorf("%d rows of 2 × 4 are red:\n%s", red, text)
+	if red := strings.Count(string(text), " **"); red != 8 || strings.Count(string(text), "Bold: why the build fails.") != 2 {
+		t.Errorf("%d rows of 2 × 4 are why it fails:\n%s", red, text)
 	}
 }

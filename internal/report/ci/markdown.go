@@ -3,6 +3,7 @@ package ci
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"mishap/internal/report"
@@ -16,20 +17,16 @@ func Markdown(w io.Writer, s report.Suite) error {
 	fmt.Fprintf(&out, "### mishap: %s\n\n", words.Markdown(counted(all)))
 	out.WriteString("| | experiment | took | run | why |\n|---|---|---|---|---|\n")
 	for _, r := range all {
-		fmt.Fprintf(&out, "| %s %s | %s | %s | %s | %s |\n", sign(r), words.Markdown(r.word), words.Markdown(r.name), words.Markdown(r.took), words.Link(r.run, r.page), words.Markdown(r.why))
+		word := words.Markdown(r.word)
+		if r.red {
+			word = "**" + word + "**"
+		}
+		fmt.Fprintf(&out, "| %s %s | %s | %s | %s | %s |\n", words.SignOf(r.word).Emoji, word, words.Markdown(r.name), words.Markdown(r.took), words.Link(r.run, r.page), words.Markdown(r.why))
+	}
+	if slices.ContainsFunc(all, func(r row) bool { return r.red }) {
+		out.WriteString("\nBold: why the build fails.\n")
 	}
 	out.WriteByte('\n')
 	_, err := io.WriteString(w, out.String())
 	return err
-}
-
-// sign is what of a row is seen first.
-func sign(r row) string {
-	switch {
-	case r.red:
-		return "❌"
-	case r.word == "held":
-		return "✅"
-	}
-	return "⚪"
 }

@@ -93,7 +93,7 @@ type pageView struct {
 	Probes                    []probeView
 	Badge                     badge
 	StillIn, TooLong          []string
-	HowToEnd                  string
+	WaysOut                   []report.WayOut
 	Facts, Provenance, Limits []fact
 	Summary                   []string
 	Arms                      []armView
@@ -144,19 +144,28 @@ type section struct {
 // badgeOf is the verdict of a run, or where it stands.
 func badgeOf(r *mishap.Run) badge {
 	verdict, _ := mishap.Judge(r)
-	switch {
-	case verdict == mishap.Held:
-		return badge{"held", "✓", "Held", "The claim held."}
-	case verdict == mishap.Deviated:
-		return badge{"deviated", "✗", "Deviated", "The claim did not hold."}
-	case verdict == mishap.Inconclusive:
-		return badge{"inconclusive", "?", "Inconclusive", "Nothing was shown, neither for the claim nor against it."}
-	case r.State == mishap.Refused:
-		return badge{"inconclusive", "–", "Refused", "The experiment did not start; it touched nothing."}
-	case r.State == mishap.Stranded:
-		return badge{"deviated", "!", "Stranded", "A fault may still be in force, and a person must act."}
+	b := badgeFor(words.Standing(verdict, r.State))
+	b.Means = "The run is not over, so there is no verdict yet."
+	switch words.Standing(verdict, r.State) {
+	case string(mishap.Held):
+		b.Means = "The claim held."
+	case string(mishap.Deviated):
+		b.Means = "The claim did not hold."
+	case string(mishap.Inconclusive):
+		b.Means = "Nothing was shown, neither for the claim nor against it."
+	case string(mishap.Refused):
+		b.Means = "The experiment did not start; it touched nothing."
+	case string(mishap.Stranded):
+		b.Means = "A fault may still be in force, and a person must act."
 	}
-	return badge{"inconclusive", "…", words.Sentence(string(r.State))[:len(r.State)], "The run is not over, so there is no verdict yet."}
+	b.Word = strings.TrimSuffix(words.Sentence(b.Word), ".")
+	return b
+}
+
+// badgeFor is that of a word.
+func badgeFor(standing string) badge {
+	sign := words.SignOf(standing)
+	return badge{Class: sign.Class, Sign: sign.Sign, Word: standing}
 }
 
 // view is everything that the page shows.
@@ -171,7 +180,9 @@ func (f *film) view() pageView {
 	v.TooLong = report.Overran(r)
 	for _, in := range r.Outstanding() {
 		v.StillIn = append(v.StillIn, words.Joined(": ", report.On(in)+" is "+string(in.State), in.Detail))
-		v.HowToEnd = "mishap revert " + r.ID
+	}
+	if v.StillIn != nil {
+		v.WaysOut = report.WaysOut(r)
 	}
 	if a := report.Compared(r); a != nil {
 		for i, one := range []report.Arm{a.Control, a.Experiment} {

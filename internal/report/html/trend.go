@@ -37,17 +37,7 @@ func viewOfTrend(t report.Trend, version string) trendView {
 	v := trendView{Trend: t, Count: mishap.Plural(int64(len(t.Runs)), "run"), Tally: t.Tally(), Version: version}
 	v.Experiment = words.Clean(t.Experiment)
 	for _, s := range t.Runs {
-		b := badge{"inconclusive", "–", s.Standing(), ""}
-		switch {
-		case s.Verdict == nil:
-		case *s.Verdict == mishap.Held:
-			b.Class, b.Sign = "held", "✓"
-		case *s.Verdict == mishap.Deviated:
-			b.Class, b.Sign = "deviated", "✗"
-		default:
-			b.Sign = "?"
-		}
-		v.Rows = append(v.Rows, trendRow{words.Clean(s.Run), words.Moment(s.Began), s.RecoveredIn(), words.Clean(words.OrElse(s.Effect(), "–")), words.Clean(s.Origin()), words.Clean(s.Reason), "", b})
+		v.Rows = append(v.Rows, trendRow{words.Clean(s.Run), words.Moment(s.Began), s.RecoveredIn(), words.Clean(words.OrElse(s.Effect(), "–")), words.Clean(s.Origin()), words.Clean(s.Reason), "", badgeFor(s.Standing())})
 	}
 	v.Pictures = drawn(trendPictures(t))
 	return v
