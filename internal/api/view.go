@@ -124,6 +124,14 @@ type CoverageCell struct {
 	Harm        string   `json:"harm,omitempty" doc:"the smallest harm that it can tell from none"`
 }
 
+// FileView is an experiment's file as its commit has it.
+type FileView struct {
+	Experiment string        `json:"experiment"`
+	Source     mishap.Source `json:"source"`
+	Text       string        `json:"text,omitempty"`
+	Missing    string        `json:"missing,omitempty" doc:"why there is no text: it is not from git, or no source keeps its commit any more"`
+}
+
 // ProxyView is a proxy of the settings, and how it is.
 type ProxyView struct {
 	Name     string `json:"name"`

@@ -13,6 +13,7 @@ import (
 	"mishap/internal/httpapi"
 	"mishap/internal/ledger"
 	"mishap/internal/server"
+	"mishap/internal/source"
 )
 
 // ServeOptions say what a server serves.
@@ -34,7 +35,7 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	if err != nil {
 		return err
 	}
-	api := httpapi.New(httpapi.Options{Settings: &a.Settings, Server: s, Desk: a.Desk, Member: a.Member, Book: book, Version: o.Version, Log: a.log})
+	api := httpapi.New(httpapi.Options{Settings: &a.Settings, Server: s, Desk: a.Desk, Member: a.Member, Book: book, Version: o.Version, Log: a.log, FileAt: fileAt(&a.Settings, o.Sources)})
 	api.Show(console.New(console.Options{
 		API: api.Inner(), Admit: api.Admit, NeedsSignIn: api.NeedsSignIn, Provider: api.SignIn(), Events: func() int64 { _, n := s.Going(); return n }, Version: o.Version, Log: a.log,
 	}))
@@ -82,6 +83,13 @@ func (a *App) newServer(ctx context.Context, o ServeOptions) (*server.Server, le
 		Book: book, Sources: sources, Version: o.Version, Log: a.log,
 	})
 	return s, book, err
+}
+
+// fileAt reads files out of what the sources of a server keep.
+func fileAt(settings *config.Settings, more []config.Source) func(context.Context, mishap.Source) (string, error) {
+	return func(ctx context.Context, s mishap.Source) (string, error) {
+		return source.FileAt(ctx, settings.State, slices.Concat(settings.Server.Sources, more), s.Commit, s.Path)
+	}
 }
 
 func address(l net.Listener) string {

@@ -145,7 +145,7 @@ func everyPage(w *world) map[string]string {
 	_, plan, _ := w.signedIn("operator").send("/experiments/search-falls-back", "/experiments/search-falls-back/plan")
 	return map[string]string{
 		"plan": plan, "ask": "/experiments/search-falls-back/plan", "over": "/experiments/search-falls-back/plan/OLD",
-		"experiment": "/experiments/search-falls-back", "never": "/experiments/never-ran", "removed": "/experiments/removed-lately", "run": "/runs/0af1", "run-going": "/runs/77aa01", "runs": "/runs", "calendar": "/calendar", "coverage": "/coverage", "proxies": "/proxies", "audit": "/audit", "now": "/", "experiments": "/experiments", "halt": "/halt", "nothing": "/no/such/page", "find": "/experiments?find=nothing-has-this",
+		"experiment": "/experiments/search-falls-back", "never": "/experiments/never-ran", "removed": "/experiments/removed-lately", "run": "/runs/0af1", "file": "/experiments/search-falls-back/file", "file-run": "/runs/0af1/file", "run-going": "/runs/77aa01", "runs": "/runs", "calendar": "/calendar", "coverage": "/coverage", "proxies": "/proxies", "audit": "/audit", "now": "/", "experiments": "/experiments", "halt": "/halt", "nothing": "/no/such/page", "find": "/experiments?find=nothing-has-this",
 	}
 }
 

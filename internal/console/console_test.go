@@ -31,6 +31,10 @@ func busy(t *testing.T) *world {
 	stories := reporttest.Stories()
 	for _, name := range []string{"checkout-survives-slow-payments", "search-falls-back", "cart-keeps-its-items", "never-ran"} {
 		w.declare(func(e *mishap.Experiment) {
+			e.Source.Dirty = false
+			if name == "search-falls-back" {
+				e.Source.Commit = strings.Repeat("b", 40)
+			}
 			e.Name, e.Tags = name, map[string]string{"service": strings.Split(name, "-")[0], "tier": "1"}
 			if name == "checkout-survives-slow-payments" {
 				e.Faults[0].Targets = []byte(`{"proxy": "payments"}`)
@@ -46,6 +50,10 @@ func busy(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.ran("0b22", reporttest.JudgedRuns()["deviated"].Journal(t), "removed-lately", 30*time.Hour)
+	at := fileAt()
+	was := "version: 1\nname: search-falls-back\nclaim: Customers can still check out when payments answers 300 ms late and one of the workers hangs.\nfaults:\n  - name: payments is slow\n    injector: proxy-latency\n    targets: {proxy: payments}\n    with: {delay: 300ms}\n    for: 15m\n"
+	w.keep(at.Commit, at.Path, was)
+	w.keep(strings.Repeat("b", 40), at.Path, strings.Replace(was, "300ms", "500ms", 1))
 	w.ran("77aa01", until(reporttest.JudgedRuns()["held"].Journal(t), mishap.Holding, 60), "checkout-survives-slow-payments", time.Second)
 	w.ran("77aa02", stories["holding"], "cart-keeps-its-items", 20*time.Second)
 	return w

@@ -193,6 +193,7 @@ func (v *visit) runs() (shown, error) {
 // runPage is the report of a run, and while it goes on what can be done about it.
 type runPage struct {
 	Run, Experiment string
+	Source          mishap.Source
 	Going           []goingView
 	Report          template.HTML
 }
@@ -207,11 +208,14 @@ func (v *visit) run() (shown, error) {
 		}
 		return shown{}, err
 	}
-	var about struct{ Run, Experiment string }
+	var about struct {
+		Run, Experiment string
+		Source          mishap.Source
+	}
 	if err := v.get(path("/v1/runs", id), &about); err != nil {
 		return shown{}, err
 	}
-	p.Run, p.Experiment = about.Run, about.Experiment
+	p.Run, p.Experiment, p.Source = about.Run, about.Experiment, about.Source
 	going, err := v.goingOf(func(g api.Going) bool { return g.Run == p.Run })
 	p.Going = going
 	return shown{template: "run", title: "Run of " + words.Clean(p.Experiment), at: "runs", data: p}, err

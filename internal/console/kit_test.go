@@ -30,6 +30,7 @@ import (
 	"mishap/internal/member"
 	"mishap/internal/report"
 	"mishap/internal/report/reporttest"
+	"mishap/internal/source"
 )
 
 // world is a server over TCP with the real API and ledger, and made-up experiments and
@@ -44,6 +45,7 @@ type world struct {
 	mu          sync.Mutex
 	experiments []api.ExperimentView
 	going       []*mishap.Run
+	files       map[string]string // by commit and path
 	events      int64
 	started     []api.StartRequest
 	begun       map[string]string // runs by who asked with which key
@@ -71,7 +73,7 @@ func newWorldOn(t testing.TB, book ledger.Ledger) *world {
 	c := catalog.New(catalog.Options{Settings: settings, Halted: m.HaltedBy, Others: m.Others})
 	w.catalog = c
 	d := desk.New(desk.Options{Settings: settings, Member: m, Catalog: c})
-	a := httpapi.New(httpapi.Options{Settings: settings, Server: w, Desk: d, Member: m, Book: w.book, Version: "v1.2.3", Log: log})
+	a := httpapi.New(httpapi.Options{Settings: settings, Server: w, Desk: d, Member: m, Book: w.book, Version: "v1.2.3", Log: log, FileAt: w.fileAt})
 	a.Show(console.New(console.Options{
 		API: a.Inner(), Admit: a.Admit, NeedsSignIn: a.NeedsSignIn, Provider: a.SignIn(), Events: func() int64 { _, n := w.Going(); return n }, Version: "v1.2.3", Log: log,
 	}))
@@ -157,6 +159,27 @@ func (w *world) Going() ([]*mishap.Run, int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.going), w.events
+}
+
+// fileAt is what a source keeps.
+func (w *world) fileAt(_ context.Context, s mishap.Source) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text, ok := w.files[s.Commit+" "+s.Path]
+	if !ok {
+		return "", source.ErrNotKept
+	}
+	return text, nil
+}
+
+// keep lets a source keep a file of a commit.
+func (w *world) keep(commit, path, text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.files == nil {
+		w.files = map[string]string{}
+	}
+	w.files[commit+" "+path] = text
 }
 
 // happens lets whoever follows know that something did.

@@ -28,6 +28,7 @@ func newTemplates(assets map[string]string) *template.Template {
 		"moment": words.Moment, "clock": words.Clock, "plural": func(n int, noun string) string { return mishap.Plural(n, noun) },
 		"standing": standing, "strip": strip, "clean": words.Clean, "sentence": words.Sentence, "path": path, "link": with, "seen": seen,
 		"fault": faultState, "date": func(layout string, t time.Time) string { return t.UTC().Format(layout) },
+		"next":     func(i int) int { return i + 1 },
 		"args":     func(all ...any) []any { return all },
 		"problems": words.WithoutExcerpts, "prose": prose, "stands": stands,
 		"grouped": grouped,

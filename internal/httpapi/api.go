@@ -43,7 +43,10 @@ type Options struct {
 	Member   *member.Member
 	Book     ledger.Ledger
 	Version  string // of this program, for reports
-	Log      *slog.Logger
+	// FileAt is the text of an experiment's file as its commit has it, or why it is not
+	// kept; nil: nothing is.
+	FileAt func(context.Context, mishap.Source) (string, error)
+	Log    *slog.Logger
 }
 
 // API answers over HTTP.
@@ -54,6 +57,7 @@ type API struct {
 	member   *member.Member
 	book     ledger.Ledger
 	version  string
+	fileAt   func(context.Context, mishap.Source) (string, error)
 	access   *access
 	standing *standing
 	parts    parts
@@ -66,7 +70,7 @@ type API struct {
 func New(o Options) *API {
 	audit := &audit{book: o.Book, log: o.Log}
 	a := &API{
-		settings: o.Settings, server: o.Server, desk: o.Desk, member: o.Member, book: o.Book, version: o.Version,
+		settings: o.Settings, server: o.Server, desk: o.Desk, member: o.Member, book: o.Book, version: o.Version, fileAt: o.FileAt,
 		access: newAccess(&o.Settings.Server, audit), audit: audit, standing: &standing{server: o.Server, desk: o.Desk, book: o.Book},
 	}
 	a.all = a.handler()

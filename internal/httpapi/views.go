@@ -26,6 +26,8 @@ func (a *API) viewRoutes(to huma.API) {
 	route(a, to, config.Viewer, "GET", "/v1/me", "whoAmI", "Who asks, and what they may", a.apiWho)
 	route(a, to, config.Viewer, "GET", "/v1/now", "getNow", "The runs that are not over, as they stand", a.apiNow)
 	route(a, to, config.Viewer, "GET", "/v1/experiments/{name}/trend", "getTrend", "What came out of an experiment from run to run", a.apiTrend)
+	route(a, to, config.Viewer, "GET", "/v1/experiments/{name}/file", "getFile", "The file of an experiment in force, as its commit has it", a.apiFile)
+	route(a, to, config.Viewer, "GET", "/v1/runs/{run}/file", "getFileOfRun", "The file of a run's experiment, as the run's commit has it", a.apiFileOfRun)
 	route(a, to, config.Viewer, "GET", "/v1/overview", "getOverview", "Experiments in force with all that decides whether they run, in pages", a.apiOverview)
 	route(a, to, config.Viewer, "GET", "/v1/calendar", "getCalendar", "What ran and what is due in a stretch of time", a.apiCalendar)
 	route(a, to, config.Viewer, "GET", "/v1/coverage", "getCoverage", "Which kinds of fault were tried on what, and what came out", a.apiCoverage)
@@ -46,6 +48,37 @@ func (a *API) apiNow(ctx context.Context, _ *struct{}) (*body[api.Now], error) {
 func (a *API) apiOverview(ctx context.Context, in *desk.OverviewQuery) (*body[api.Overview], error) {
 	page, err := a.desk.Overview(ctx, a.server.Experiments(), *in, time.Now())
 	return &body[api.Overview]{page}, err
+}
+
+func (a *API) apiFile(ctx context.Context, in *named) (*body[api.FileView], error) {
+	one, ok := a.server.Experiment(in.Name)
+	if !ok {
+		return nil, huma.NewError(http.StatusNotFound, "no source has experiment "+in.Name+" in force")
+	}
+	return &body[api.FileView]{a.file(ctx, one.Experiment)}, nil
+}
+
+func (a *API) apiFileOfRun(ctx context.Context, in *ofRun) (*body[api.FileView], error) {
+	run, _, err := a.replay(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	return &body[api.FileView]{a.file(ctx, run.Plan.Experiment)}, nil
+}
+
+// file is the file of an experiment, if it is kept. Who asks names no path: that and
+// the commit are those of what was loaded.
+func (a *API) file(ctx context.Context, e mishap.Experiment) api.FileView {
+	view := api.FileView{Experiment: e.Name, Source: e.Source}
+	if e.Source.Commit == "" || a.fileAt == nil {
+		view.Missing = "it is not from git, so no commit has it"
+		return view
+	}
+	var err error
+	if view.Text, err = a.fileAt(ctx, e.Source); err != nil {
+		view.Missing = err.Error()
+	}
+	return view
 }
 
 // mostCalendar is the longest stretch of a calendar.

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -105,7 +104,7 @@ func (f *follower) readerOf(src config.Source) (source.Reader, error) {
 	about := f.catalog.LoadOptions(catalog.Given{Environment: src.Environment}, false)
 	about.AllowEmpty = true
 	about.Cache = &experiments.Cache{}
-	reading := source.Reading{Source: src, About: about, Dir: filepath.Join(f.settings.State, "sources", src.Name), Secret: catalog.Secret}
+	reading := source.Reading{Source: src, About: about, Dir: source.Dir(f.settings.State, src.Name), Secret: catalog.Secret}
 	if src.Folder == "" {
 		before, err := f.book.Revision(f.life, src.Name)
 		if err != nil {

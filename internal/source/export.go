@@ -30,20 +30,8 @@ func (m *mirror) export(ctx context.Context, commit *object.Commit, to string) e
 		return err
 	}
 	w := &writer{ctx: ctx, objects: repo.Storer, limits: m.about.Limits, trees: map[plumbing.Hash]*object.Tree{}}
-	if w.root, err = w.tree(commit.TreeHash, m.about.Path); err != nil {
+	if err := w.enter(commit.TreeHash, m.about.Path); err != nil {
 		return err
-	}
-	for part := range strings.SplitSeq(m.about.Path, "/") {
-		if part == "." {
-			break
-		}
-		entry, err := w.root.FindEntry(part)
-		if err != nil {
-			return err
-		}
-		if w.root, err = w.tree(entry.Hash, m.about.Path); err != nil {
-			return err
-		}
 	}
 	temporary := to + ".new"
 	if err := os.RemoveAll(temporary); err != nil {
@@ -98,6 +86,19 @@ func (w *writer) tree(hash plumbing.Hash, name string) (*object.Tree, error) {
 	return tree, err
 }
 
+// enter makes a folder of a commit's tree the root, by its path; "." is all of it.
+func (w *writer) enter(tree plumbing.Hash, folder string) (err error) {
+	if w.root, err = w.tree(tree, folder); err != nil || folder == "." {
+		return err
+	}
+	entry, err := w.entry(folder)
+	if err != nil {
+		return err
+	}
+	w.root, err = w.tree(entry.Hash, folder)
+	return err
+}
+
 // step counts one thing that is looked at.
 func (w *writer) step() error {
 	if w.entries++; w.entries > w.limits.Entries {
@@ -145,27 +146,32 @@ func (w *writer) folder(tree *object.Tree, name string, depth int) error {
 
 // file writes a file, or what a link leads to.
 func (w *writer) file(name string, entry object.TreeEntry) error {
+	blob, err := w.blob(name, entry)
+	if err != nil {
+		return err
+	}
+	return writeFile(blob, filepath.Join(w.to, filepath.FromSlash(name)))
+}
+
+// blob is a file, or what a link leads to, if it fits.
+func (w *writer) blob(name string, entry object.TreeEntry) (*object.Blob, error) {
 	hash := entry.Hash
 	if entry.Mode == filemode.Symlink {
 		to, err := w.follow(name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		hash = to
 	}
 	size, err := w.objects.EncodedObjectSize(hash)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	w.files, w.total = w.files+1, w.total+size
 	if err := w.fits(name, size); err != nil {
-		return err
+		return nil, err
 	}
-	blob, err := object.GetBlob(w.objects, hash)
-	if err != nil {
-		return err
-	}
-	return writeFile(blob, filepath.Join(w.to, filepath.FromSlash(name)))
+	return object.GetBlob(w.objects, hash)
 }
 
 func (w *writer) fits(name string, size int64) error {
