@@ -13,6 +13,20 @@ type Safeguard interface {
 	Check(ctx context.Context, s Situation) error
 }
 
+// Foreseer is a safeguard that can say beforehand when it refuses, whatever would run.
+type Foreseer interface {
+	// Refuses lists when it refuses within a stretch of time, by their beginnings. They
+	// may overlap, and reach beyond it. An error is "could not tell".
+	Refuses(ctx context.Context, from, to time.Time) ([]Span, error)
+}
+
+// Span is a stretch of time in which nothing may run.
+type Span struct {
+	Safeguard string
+	From, To  time.Time // To is not part of it
+	Reason    string    // in a few words; a run that would reach into it is refused as well
+}
+
 // Situation is what a safeguard is asked about.
 type Situation struct {
 	Plan    Plan

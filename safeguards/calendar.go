@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -148,6 +149,46 @@ func (c *calendar) Check(ctx context.Context, s mishap.Situation) error {
 		return &mishap.Veto{Safeguard: "calendar", Reason: fmt.Sprintf("no event of the calendar lasts from %s to %s", c.moment(s.Now), c.moment(until)), Hint: "run it during one"}
 	}
 	return nil
+}
+
+// Refuses lists the events; or where runs are welcome during them, the times between.
+func (c *calendar) Refuses(ctx context.Context, from, to time.Time) ([]mishap.Span, error) {
+	events, err := c.events(ctx, from, to)
+	if err != nil {
+		return nil, err
+	}
+	spans := make([]mishap.Span, len(events))
+	for i, e := range events {
+		spans[i] = mishap.Span{Safeguard: "calendar", From: e.from, To: e.to, Reason: e.name}
+	}
+	slices.SortStableFunc(spans, func(a, b mishap.Span) int { return a.From.Compare(b.From) })
+	if c.During == "allow" {
+		spans = gaps(spans, mishap.Span{Safeguard: "calendar", From: from, To: to, Reason: "no event of the calendar"})
+	}
+	return spans, nil
+}
+
+// gaps are what spans leave of a whole, each of which is like it.
+func gaps(open []mishap.Span, whole mishap.Span) (closed []mishap.Span) {
+	at := whole.From
+	for _, o := range open {
+		if o.From.After(at) && at.Before(whole.To) {
+			one := whole
+			one.From, one.To = at, o.From
+			if one.To.After(whole.To) {
+				one.To = whole.To
+			}
+			closed = append(closed, one)
+		}
+		if o.To.After(at) {
+			at = o.To
+		}
+	}
+	if at.Before(whole.To) {
+		whole.From = at
+		closed = append(closed, whole)
+	}
+	return closed
 }
 
 func (c *calendar) moment(t time.Time) string { return t.In(c.zone).Format("2006-01-02 15:04") }

@@ -77,6 +77,45 @@ func (w window) Check(_ context.Context, s mishap.Situation) error {
 	return nil
 }
 
+// Refuses lists the times between the windows. It asks by the rule of Check wherever the
+// zone's clock shows that one opens or closes, or is changed.
+func (w window) Refuses(_ context.Context, from, to time.Time) (closed []mishap.Span, _ error) {
+	reason := fmt.Sprintf("the window is %s %s (%s)", w.Days, w.Hours, w.Timezone)
+	cuts := w.cuts(from, to)
+	for i, at := range cuts[:len(cuts)-1] {
+		last := len(closed) - 1
+		switch _, open := w.end(at); {
+		case open:
+		case last >= 0 && closed[last].To.Equal(at):
+			closed[last].To = cuts[i+1]
+		default:
+			closed = append(closed, mishap.Span{Safeguard: "window", From: at, To: cuts[i+1], Reason: reason})
+		}
+	}
+	return closed, nil
+}
+
+// cuts are all times between two, with these, at which a window may open or close.
+func (w window) cuts(from, to time.Time) []time.Time {
+	all := []time.Time{from, to}
+	for day := from.In(w.zone).AddDate(0, 0, -1); day.Before(to.AddDate(0, 0, 1)); day = day.AddDate(0, 0, 1) {
+		_, change := day.ZoneBounds()
+		if !change.IsZero() {
+			all = append(all, change)
+		}
+		for _, offsetOf := range []time.Time{day.AddDate(0, 0, -1), day.AddDate(0, 0, 1)} { // a clock may show the same twice
+			_, offset := offsetOf.Zone()
+			midnight := time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, time.FixedZone("", offset))
+			for _, m := range []int{0, w.Hours.from, w.Hours.to} {
+				all = append(all, midnight.Add(time.Duration(m)*time.Minute))
+			}
+		}
+	}
+	all = slices.DeleteFunc(all, func(t time.Time) bool { return t.Before(from) || t.After(to) })
+	slices.SortFunc(all, time.Time.Compare)
+	return slices.CompactFunc(all, time.Time.Equal)
+}
+
 // end is when the window that is open at now closes. What counts is what the
 // zone's clock shows, so that an hour which comes twice is in or out both times.
 // A window that began yesterday may still be open.

@@ -87,7 +87,11 @@ type Calendar struct {
 	From  time.Time      `json:"from"`
 	To    time.Time      `json:"to"`
 	Items []CalendarItem `json:"items" doc:"by time"`
-	More  bool           `json:"more,omitempty" doc:"whether there are more, which are not listed"`
+
+	Closed  []CalendarSpan `json:"closed" doc:"when nothing starts, by time: the window and the calendar of the settings, halts, and what freezes everything now"`
+	Unknown []string       `json:"unknown,omitempty" doc:"what could not be told of when nothing starts"`
+
+	More bool `json:"more,omitempty" doc:"whether there are more, which are not listed"`
 
 	CutBefore time.Time `json:"cutBefore,omitzero" doc:"of what ran before it there is more, which is not listed"`
 	CutAfter  time.Time `json:"cutAfter,omitzero" doc:"of what is due after it there is more, which is not listed"`
@@ -99,6 +103,15 @@ type CalendarItem struct {
 	Experiment string    `json:"experiment"`
 	Run        *RunView  `json:"run,omitempty"`
 	Reason     string    `json:"reason,omitempty" doc:"why it would not run then: a window, a blackout, a known impact"`
+}
+
+// CalendarSpan is a stretch of time in which nothing starts.
+type CalendarSpan struct {
+	Kind   string    `json:"kind" enum:"window,calendar,halt,freeze"`
+	From   time.Time `json:"from" doc:"of what freezes everything now, when it was asked"`
+	To     time.Time `json:"to,omitzero" doc:"absent: it goes on"`
+	Reason string    `json:"reason"`
+	By     string    `json:"by,omitempty" doc:"of a halt, who"`
 }
 
 // Coverage is what was tried on what, and what came out.

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"mishap"
 	"mishap/internal/runner"
@@ -61,6 +63,20 @@ func (c *Catalog) newRules() (*Rules, error) {
 		r.Guards = append(r.Guards, runner.Guard{Name: f.Name, Safeguard: houseGuard{f.Safeguard}})
 	}
 	return r, nil
+}
+
+// Refused lists when the window and the calendar of the settings let nothing run, by
+// their beginnings. What could not be told is in the error.
+func (r *Rules) Refused(ctx context.Context, from, to time.Time) (all []mishap.Span, err error) {
+	for _, s := range r.timed {
+		h, _ := s.(houseGuard)
+		if f, can := h.Safeguard.(mishap.Foreseer); can {
+			spans, why := f.Refuses(ctx, from, to)
+			all, err = append(all, spans...), errors.Join(err, why)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b mishap.Span) int { return a.From.Compare(b.From) })
+	return all, err
 }
 
 // houseGuard is a safeguard that the settings set for all runs.

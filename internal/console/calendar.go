@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"time"
 
 	"mishap/internal/api"
@@ -17,7 +18,10 @@ type calendarPage struct {
 	Days         []dayView
 	Before, Next string
 	From, To     time.Time
+	Last         time.Time // day
 	More         bool
+	Closes       []string // kinds of what lets nothing start, for the legend
+	Unknown      []string // of that
 }
 
 // dayView is a day, and what of it there is no room for.
@@ -25,8 +29,40 @@ type dayView struct {
 	At      time.Time
 	Today   bool
 	Items   []itemView
+	Closed  []closedView
 	Further int
 	Cut     bool // there is more than the API lists
+}
+
+// Said are those of a day that are not the same each week, and so stand there in words.
+func (d dayView) Said() []closedView {
+	return slices.DeleteFunc(slices.Clone(d.Closed), func(c closedView) bool { return c.Kind == "window" })
+}
+
+// closes is what lets nothing start, by its kind.
+func closes(kind string) string {
+	return map[string]string{"window": "outside of the window", "calendar": "blackout", "freeze": "frozen", "halt": "halted"}[kind]
+}
+
+// closedView is when nothing starts, as far as it is of a day.
+type closedView struct {
+	api.CalendarSpan
+	X, Width   int  // in minutes after midnight
+	Here, Long bool // it begins on this day; it goes on until the day's end
+}
+
+// Says is when it begins and ends, as a list of a day has it.
+func (c closedView) Says() string {
+	from, to := c.From.Format("15:04"), c.To.Format("15:04")
+	switch {
+	case c.Here && c.Long:
+		return "from " + from
+	case c.Here:
+		return from + " to " + to
+	case c.Long:
+		return "all day"
+	}
+	return "until " + to
 }
 
 type itemView struct {
@@ -41,15 +77,23 @@ func (v *visit) calendar() (shown, error) {
 		from = now.Truncate(24 * time.Hour)
 	}
 	from = from.AddDate(0, 0, -(int(from.Weekday())+6)%7) // Monday
-	p := calendarPage{From: from, To: from.Add(weeks * week)}
+	p := calendarPage{From: from, To: from.Add(weeks * week), Last: from.Add(weeks*week - time.Hour)}
 	p.Before, p.Next = with("/calendar", "from", from.Add(-week).Format(time.DateOnly)), with("/calendar", "from", from.Add(week).Format(time.DateOnly))
 	var c api.Calendar
 	if err := v.get(with("/v1/calendar", "from", p.From.Format(time.RFC3339), "to", p.To.Format(time.RFC3339)), &c); err != nil {
 		return shown{}, err
 	}
-	p.More = c.More
+	p.More, p.Unknown = c.More, c.Unknown
 	for at := from; at.Before(p.To); at = at.AddDate(0, 0, 1) {
 		p.Days = append(p.Days, dayView{At: at, Today: at.Equal(now.Truncate(24 * time.Hour)), Cut: cut(c, at)})
+	}
+	for i := range p.Days {
+		p.Days[i].Closed = closedOn(p.Days[i].At, c.Closed, now)
+	}
+	for _, kind := range []string{"window", "calendar", "freeze", "halt"} {
+		if slices.ContainsFunc(c.Closed, func(s api.CalendarSpan) bool { return s.Kind == kind }) {
+			p.Closes = append(p.Closes, kind)
+		}
 	}
 	for _, item := range c.Items {
 		d := &p.Days[min(int(item.At.Sub(from)/(24*time.Hour)), len(p.Days)-1)]
@@ -60,6 +104,29 @@ func (v *visit) calendar() (shown, error) {
 		d.Items = append(d.Items, viewItem(item))
 	}
 	return shown{template: "calendar", title: "Calendar", at: "calendar", data: p}, nil
+}
+
+// closedOn are the parts of a day at which nothing starts. What goes on ends now, as far
+// as anybody knows.
+func closedOn(day time.Time, all []api.CalendarSpan, now time.Time) (parts []closedView) {
+	end := day.AddDate(0, 0, 1)
+	minute := func(t time.Time) int { return int(t.Sub(day) / time.Minute) }
+	for _, s := range all {
+		to := s.To
+		if to.IsZero() {
+			to = now.Add(time.Minute)
+		}
+		if !s.From.Before(end) || !to.After(day) {
+			continue
+		}
+		one := closedView{CalendarSpan: s, Here: !s.From.Before(day), Long: s.To.IsZero() || !to.Before(end)}
+		if one.Here {
+			one.X = minute(s.From)
+		}
+		one.Width = max(1, min(minute(end), minute(to))-one.X)
+		parts = append(parts, one)
+	}
+	return parts
 }
 
 // cut reports a day of which the API lists less than there is.

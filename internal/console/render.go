@@ -30,7 +30,7 @@ func newTemplates(assets map[string]string) *template.Template {
 		"fault": faultState, "date": func(layout string, t time.Time) string { return t.UTC().Format(layout) },
 		"next":     func(i int) int { return i + 1 },
 		"args":     func(all ...any) []any { return all },
-		"problems": words.WithoutExcerpts, "prose": prose, "stands": stands,
+		"problems": words.WithoutExcerpts, "prose": prose, "stands": stands, "closes": closes,
 		"grouped": grouped,
 		"begin":   func(text string) string { return strings.TrimSuffix(words.Sentence(text), ".") },
 		"numeric": func(head []string, i int) bool { return i > 0 && i < len(head)-1 }, // as at a terminal

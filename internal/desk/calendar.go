@@ -17,9 +17,12 @@ const (
 // Calendar is what ran and what is due in a stretch of time, of the experiments in
 // force.
 func (d *Desk) Calendar(ctx context.Context, list []mishap.Experiment, from, to, now time.Time) (api.Calendar, error) {
-	c := api.Calendar{From: from.UTC(), To: to.UTC(), Items: []api.CalendarItem{}}
+	c := api.Calendar{From: from.UTC(), To: to.UTC(), Items: []api.CalendarItem{}, Closed: []api.CalendarSpan{}}
 	book, err := d.member.Ledger(ctx)
 	if err != nil {
+		return c, err
+	}
+	if err := d.addClosed(ctx, &c, book, now); err != nil {
 		return c, err
 	}
 	runs, err := book.RunsBefore(ctx, to, "", mostItems+1)
