@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -92,11 +91,9 @@ func (c *cli) showApprovable(cmd *cobra.Command, r *api.Client, name string) err
 		}
 	}
 	if got.Needed == "" {
-		_, err = fmt.Fprintln(c.out, "\nno approval is needed")
-		return err
+		return c.result("\nno approval is needed\n")
 	}
-	_, err = fmt.Fprintf(c.out, "\nneeds an approval: %s\nto approve this plan, and no other:\n  mishap approve %s --reason WHY \\\n    --digest %s\n", got.Needed, name, got.Digest)
-	return err
+	return c.result("\nneeds an approval: %s\nto approve this plan, and no other:\n  mishap approve %s --reason WHY \\\n    --digest %s\n", got.Needed, name, got.Digest)
 }
 
 func (c *cli) approve(cmd *cobra.Command, r *api.Client, in api.ApproveRequest) error {
@@ -107,14 +104,12 @@ func (c *cli) approve(cmd *cobra.Command, r *api.Client, in api.ApproveRequest) 
 	if c.json() {
 		return json.NewEncoder(c.out).Encode(a)
 	}
-	_, err = fmt.Fprintf(c.out, "%s may run by itself until %s, as it is now\n", a.Experiment, a.Until.Local().Format(time.DateTime))
-	return err
+	return c.result("%s may run by itself until %s, as it is now\n", a.Experiment, a.Until.Local().Format(time.DateTime))
 }
 
 func (c *cli) disapprove(cmd *cobra.Command, r *api.Client, name string) error {
 	if err := r.Disapprove(cmd.Context(), name, whoami()); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(c.out, "%s is no longer approved\n", name)
-	return err
+	return c.result("%s is no longer approved\n", name)
 }

@@ -10,6 +10,7 @@ import (
 
 	"mishap"
 	"mishap/internal/app"
+	"mishap/internal/report/words"
 )
 
 // entry is one line of a catalog.
@@ -48,7 +49,7 @@ func (c *cli) catalogCommand() *cobra.Command {
 			if c.json() {
 				return json.NewEncoder(c.out).Encode(all)
 			}
-			return listCatalog(c.out, all)
+			return listCatalog(c.out, all, columnsOf(c.out))
 		},
 	}
 }
@@ -70,7 +71,7 @@ func entries(a *app.App) []entry {
 	return all
 }
 
-func listCatalog(w io.Writer, all []entry) error {
+func listCatalog(w io.Writer, all []entry, columns int) error {
 	last, width := "", 0
 	for _, e := range all {
 		width = max(width, len(e.Name))
@@ -83,7 +84,7 @@ func listCatalog(w io.Writer, all []entry) error {
 			fmt.Fprintf(w, "%sS\n", strings.ToUpper(e.Catalog))
 			last = e.Catalog
 		}
-		for i, line := range fold(e.Summary, 76-width) {
+		for i, line := range words.Lines(e.Summary, columns-width-4) {
 			if i > 0 {
 				e.Name = ""
 			}
@@ -96,6 +97,7 @@ func listCatalog(w io.Writer, all []entry) error {
 }
 
 func (c *cli) explain(all []entry, name string) error {
+	columns := columnsOf(c.out)
 	var names []string
 	for _, e := range all {
 		names = append(names, e.Name)
@@ -105,13 +107,14 @@ func (c *cli) explain(all []entry, name string) error {
 		if c.json() {
 			return json.NewEncoder(c.out).Encode(e)
 		}
-		fmt.Fprintf(c.out, "%s (%s): %s\n\n%s\n", e.Name, e.Catalog, e.Summary, strings.Join(fold(e.Doc, 80), "\n"))
+		fmt.Fprint(c.out, words.Fold(fmt.Sprintf("%s (%s): %s\n", e.Name, e.Catalog, e.Summary), columns))
+		fmt.Fprintf(c.out, "\n%s\n", strings.Join(words.Lines(e.Doc, columns), "\n"))
 		for _, g := range e.fields {
 			for i, f := range mishap.Fields(g.params) {
 				if i == 0 {
 					fmt.Fprintf(c.out, "\n%s:\n", g.name)
 				}
-				for j, line := range fold(f.Doc, 58) {
+				for j, line := range words.Lines(f.Doc, columns-22) {
 					if j > 0 {
 						f.Name = ""
 					}
@@ -123,21 +126,4 @@ func (c *cli) explain(all []entry, name string) error {
 		return err
 	}
 	return usageError{mishap.WithHint(fmt.Errorf("the catalogs have no %q", name), mishap.Suggest(name, names))}
-}
-
-// fold breaks a text into lines.
-func fold(text string, width int) []string {
-	lines := []string{""}
-	for _, word := range strings.Fields(text) {
-		last := &lines[len(lines)-1]
-		switch {
-		case *last == "":
-			*last = word
-		case len(*last)+1+len(word) > width:
-			lines = append(lines, word)
-		default:
-			*last += " " + word
-		}
-	}
-	return lines
 }

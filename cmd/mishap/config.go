@@ -2,11 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"mishap/experiments"
 	"mishap/internal/config"
+	"mishap/internal/report/words"
 )
 
 func (c *cli) configCommand() *cobra.Command {
@@ -32,7 +35,8 @@ prints the JSON Schema of that file, for your editor.`,
 			if c.json() {
 				return json.NewEncoder(c.out).Encode(a.Settings.Values)
 			}
-			return a.Settings.Print(c.out)
+			var text strings.Builder
+			return errors.Join(a.Settings.Print(&text), c.print([]byte(words.Fold(text.String(), columnsOf(c.out))), nil))
 		},
 	}
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of the settings file")

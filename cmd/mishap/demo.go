@@ -18,6 +18,7 @@ import (
 	"mishap/internal/demo"
 	"mishap/internal/report"
 	"mishap/internal/report/html"
+	"mishap/internal/report/words"
 	"mishap/internal/spawn"
 )
 
@@ -79,7 +80,7 @@ func (c *cli) demo(ctx context.Context, dir string) error {
 		return err
 	}
 	acts := []*act{
-		{name: "fallback", outcome: mishap.OutcomeHeld, says: "payments is 300 ms late, and the storefront has a fallback"},
+		{name: "fallback", outcome: mishap.OutcomeHeld, says: "payments is 300 ms late; the storefront has a fallback"},
 		{name: "no-fallback", outcome: mishap.OutcomeDeviated, says: "the same, without the fallback"},
 		{name: "retries", outcome: mishap.OutcomeDeviated, says: "payments fails, and the storefront asks again and again"},
 	}
@@ -96,22 +97,17 @@ func (c *cli) demo(ctx context.Context, dir string) error {
 
 // curtain says what was seen, and what to do next.
 func curtain(c *cli, shop demo.Shop, acts []*act) error {
-	const row = "%-11s  %-58s  %s\n"
-	text := "\n" + fmt.Sprintf(row, "experiment", "what happened", "verdict")
+	const row, before = "%-11s  %-12s  %s\n", 11 + 2 + 12 + 2
+	columns := columnsOf(c.out)
+	table := fmt.Sprintf(row, "experiment", "verdict", "what happened")
 	for _, a := range acts {
 		verdict, _ := mishap.Judge(a.run)
-		text += fmt.Sprintf(row, a.name, a.says, verdict)
+		table += fmt.Sprintf(row, a.name, verdict, a.says)
 	}
-	at := fromHere(shop.Dir)
-	text += fmt.Sprintf(`
-As it should be. Everything is reverted, and the shop is closed. It is all in
-%[1]s: experiments, settings, reports, journals.
-
-next: open %[2]s in a browser
-  mishap report last --config %[3]s   # all of the last run
-  mishap init http://localhost:8080   # an experiment on your own service
-`, at, fromHere(shop.Page("no-fallback")), fromHere(shop.Settings()))
-	_, err := io.WriteString(c.out, text)
+	_, err := io.WriteString(c.out, "\n"+aligned(table, before, columns)+"\n"+
+		reflowed("As it should be. Everything is reverted, and the shop is closed. It is all in\n"+fromHere(shop.Dir)+": experiments, settings, reports, journals.", columns)+"\n"+
+		words.Fold("next: open "+fromHere(shop.Page("no-fallback"))+" in a browser\n", columns)+
+		typed("  mishap report last --config "+fromHere(shop.Settings())+"   # all of the last run\n  mishap init http://localhost:8080   # an experiment on your own service", columns))
 	return err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"mishap/internal/app"
 	servers "mishap/internal/member"
 	"mishap/internal/plaintext"
+	"mishap/internal/report/words"
 )
 
 func (c *cli) haltCommand() *cobra.Command {
@@ -126,12 +128,12 @@ func (c *cli) tellHalt(answer haltAnswer, all []api.Stopped) error {
 	}
 	text := ""
 	if answer.Stopped {
-		text = "halted: every run reverts, and nothing starts until `mishap resume`\n"
+		text = folded(columnsOf(c.out), "halted: every run reverts, and nothing starts until `mishap resume`", "")
 	}
 	for _, one := range all {
 		indent := ""
 		for _, line := range one.Lines() {
-			text += folded(line, indent)
+			text += folded(columnsOf(c.out), line, indent)
 			indent = "  "
 		}
 	}
@@ -139,19 +141,18 @@ func (c *cli) tellHalt(answer haltAnswer, all []api.Stopped) error {
 	return err
 }
 
-// folded is a sentence in lines that fit a terminal, each behind an indent, and those
-// after the first behind two more spaces.
-func folded(sentence, indent string) string {
-	const width = 80
+// folded is a sentence in lines of at most so many columns, each behind an indent, and
+// those after the first behind two more spaces.
+func folded(columns int, sentence, indent string) string {
 	text := plaintext.Line(sentence)
 	indent += text[:len(text)-len(strings.TrimLeft(text, " "))]
-	return indent + strings.Join(fold(text, width-len(indent)-2), "\n"+indent+"  ") + "\n"
+	return indent + strings.Join(words.Lines(text, columns-len(indent)-2), "\n"+indent+"  ") + "\n"
 }
 
 // tellFolded says a sentence on the way, and below it what to type, each on a line of
 // its own.
 func (c *cli) tellFolded(sentence string, toType ...string) {
-	text := folded(sentence, "")
+	text := folded(cmp.Or(c.err.columns, words.Width), sentence, "")
 	for _, command := range toType {
 		text += "  " + plaintext.Line(command) + "\n"
 	}

@@ -8,7 +8,7 @@ import (
 func TestWhatHaltSaysFitsATerminalAndKeepsPathsWhole(t *testing.T) {
 	path := "--state=/" + strings.Repeat("long/", 30)
 	for _, indent := range []string{"", "  "} {
-		text := folded("mishap: "+strings.Repeat("a server of this host has not seen it; ", 10)+path, indent)
+		text := folded(80, "mishap: "+strings.Repeat("a server of this host has not seen it; ", 10)+path, indent)
 		for line := range strings.Lines(text) {
 			line = strings.TrimSuffix(line, "\n")
 			if len(line) > 80 && !strings.HasSuffix(line, path) || !strings.HasPrefix(line, indent) {
@@ -22,7 +22,7 @@ func TestWhatHaltSaysFitsATerminalAndKeepsPathsWhole(t *testing.T) {
 }
 
 func TestHaltRepeatsNoLineOfAnotherServer(t *testing.T) {
-	if text := folded("server x\nhalted: every run reverts", ""); strings.Count(text, "\n") != 1 {
+	if text := folded(80, "server x\nhalted: every run reverts", ""); strings.Count(text, "\n") != 1 {
 		t.Errorf("%q", text)
 	}
 }

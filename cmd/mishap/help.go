@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mishap/internal/report"
 	"mishap/internal/report/words"
 )
 
@@ -21,12 +22,12 @@ const exitCodes = `Exit codes:
   130  interrupted, after everything was reverted
 `
 
-// columnsOf is how wide a result may be.
+// columnsOf is how wide what is written may be; 0 if nobody says so.
 func columnsOf(w io.Writer) int {
-	if wide, is := w.(interface{ Columns() int }); is {
-		return max(words.Width, wide.Columns())
+	if wide, is := w.(report.Wide); is {
+		return wide.Columns()
 	}
-	return words.Width
+	return 0
 }
 
 // helpOf is what a verb says of itself: what it does, how it is called, and last what
@@ -37,34 +38,82 @@ func helpOf(cmd *cobra.Command, columns int) string {
 	if about == "" {
 		about = cmd.Short + "."
 	}
-	for line := range strings.SplitSeq(strings.TrimSpace(about), "\n") {
-		if words.Cells(line) > columns {
-			line = strings.Join(words.Wrap(line, columns, columns), "\n")
-		}
-		b.WriteString(line + "\n")
-	}
+	b.WriteString(reflowed(strings.TrimSpace(about), columns))
 	b.WriteString("\nUsage:\n")
 	if cmd.Runnable() && cmd.HasParent() {
-		fmt.Fprintf(&b, "  %s\n", cmd.UseLine())
+		b.WriteString(words.Fold("  "+cmd.UseLine()+"\n", columns))
 	}
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(&b, "  %s VERB\n", cmd.CommandPath())
 	}
 	if cmd.HasExample() {
-		fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
+		b.WriteString("\nExamples:\n" + typed(cmd.Example, columns))
 	}
-	verbs(&b, cmd)
+	verbs(&b, cmd, columns)
 	if cmd.HasAvailableLocalFlags() {
 		fmt.Fprintf(&b, "\nFlags:\n%s", flagUsages(cmd.LocalFlags().FlagUsagesWrapped(columns)))
 	}
 	if cmd.HasAvailableInheritedFlags() {
 		fmt.Fprintf(&b, "\nFlags of all verbs:\n%s", flagUsages(cmd.InheritedFlags().FlagUsagesWrapped(columns)))
 	}
-	b.WriteString("\n" + exitCodes)
+	b.WriteString("\n" + aligned(exitCodes, 7, columns))
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(&b, "\n`%s VERB --help` says more of a verb.\n", cmd.CommandPath())
 	}
 	return b.String()
+}
+
+// reflowed are the paragraphs of a text, in lines of at most so many columns. A line
+// that is set in stays one.
+func reflowed(text string, columns int) string {
+	columns = min(columns, words.Readable)
+	var out, paragraph strings.Builder
+	end := func() {
+		if paragraph.Len() > 0 {
+			out.WriteString(strings.Join(words.Lines(paragraph.String(), columns), "\n") + "\n")
+		}
+		paragraph.Reset()
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		if line != "" && !strings.HasPrefix(line, " ") {
+			paragraph.WriteString(line + " ")
+			continue
+		}
+		end()
+		out.WriteString(words.Fold(line, columns) + "\n")
+	}
+	end()
+	return out.String()
+}
+
+// typed are commands to type: one that is too long goes on in the next line, and what
+// is said of it then stands above.
+func typed(commands string, columns int) string {
+	var out strings.Builder
+	for line := range strings.SplitSeq(commands, "\n") {
+		command, comment, said := strings.Cut(line, "  # ")
+		if words.Cells(line) > columns {
+			if said {
+				out.WriteString(words.Fold("  # "+comment, columns) + "\n")
+			}
+			line = "  " + strings.Join(words.Lines(command, columns-6), " \\\n    ")
+		}
+		out.WriteString(line + "\n")
+	}
+	return out.String()
+}
+
+// aligned are the lines of a table of two columns, of which the second begins after in.
+func aligned(table string, in, columns int) string {
+	var out strings.Builder
+	for line := range strings.Lines(table) {
+		line = strings.TrimSuffix(line, "\n")
+		if words.Cells(line) > columns && len(line) > in {
+			line = line[:in] + strings.Join(words.Lines(line[in:], columns-in), "\n"+strings.Repeat(" ", in))
+		}
+		out.WriteString(line + "\n")
+	}
+	return out.String()
 }
 
 // flagUsages are those of flags, without the spaces at the ends of lines.
@@ -77,7 +126,7 @@ func flagUsages(text string) string {
 }
 
 // verbs lists those below a command, in groups if it has any.
-func verbs(b *strings.Builder, cmd *cobra.Command) {
+func verbs(b *strings.Builder, cmd *cobra.Command, columns int) {
 	width := 0
 	for _, verb := range cmd.Commands() {
 		if verb.IsAvailableCommand() {
@@ -88,7 +137,7 @@ func verbs(b *strings.Builder, cmd *cobra.Command) {
 		head := "\n" + title + ":\n"
 		for _, verb := range cmd.Commands() {
 			if verb.GroupID == group && verb.IsAvailableCommand() {
-				fmt.Fprintf(b, "%s  %-*s  %s\n", head, width, verb.Name(), verb.Short)
+				b.WriteString(head + aligned(fmt.Sprintf("  %-*s  %s\n", width, verb.Name(), verb.Short), width+4, columns))
 				head = ""
 			}
 		}

@@ -80,7 +80,7 @@ func (c *cli) showPolicies(needs mishap.Permissions, only string) error {
 	inject, revert := policyOf(needs.Inject), policyOf(needs.Revert)
 	for name, p := range map[string]policy{"inject": inject, "revert": revert} {
 		if text, err := json.Marshal(p); err == nil && len(text) > largestPolicy {
-			fmt.Fprintf(c.err, "warning: the policy to %s has %d characters, and IAM takes %d in one; print fewer experiments at once\n", name, len(text), largestPolicy)
+			c.tell("warning: the policy to %s has %d characters, and IAM takes %d in one; print fewer experiments at once\n", name, len(text), largestPolicy)
 		}
 	}
 	shown := any(struct {

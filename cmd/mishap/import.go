@@ -49,7 +49,7 @@ says what is missing.`,
 			}
 			tellImported(c, made)
 			if out == "" {
-				return c.result("%s", made.File)
+				return c.print(made.File, nil)
 			}
 			if _, err := os.Lstat(out); err == nil {
 				return usageError{mishap.WithHint(fmt.Errorf("write %s: it is there", out), "give another file, or remove it")}

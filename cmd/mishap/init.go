@@ -174,9 +174,9 @@ func writeNew(c *cli, name string, text []byte) error {
 // sayNext says the three commands that come next.
 func sayNext(c *cli, asked experiments.Asked, first experiments.First) error {
 	return errors.Join(
-		c.result("\nnext:\n  mishap proxy &    # the traffic that faults are put into passes it\n"),
-		c.result("  mishap plan %s    # what would be touched\n", first.Start),
-		c.result("  mishap run experiments/\n"),
+		c.print([]byte("\nnext:\n"+typed(`  mishap proxy &    # the traffic that faults are injected into passes it
+  mishap plan `+first.Start+`    # what would be touched
+  mishap run experiments/`, columnsOf(c.out))), nil),
 		sayWhere(c, asked, first),
 	)
 }

@@ -11,6 +11,7 @@ import (
 
 	"mishap/internal/plaintext"
 	"mishap/internal/report/live"
+	"mishap/internal/terminal"
 )
 
 const (
@@ -25,7 +26,8 @@ const (
 // no revert. How many were lost is said as soon as something can be written.
 // What is written is plain text: nothing in it acts on a terminal.
 type console struct {
-	to io.Writer
+	to      io.Writer
+	columns int // that a line has; 0: as many as it takes, because nobody says how wide the reader is
 
 	mu      sync.Mutex
 	queue   []byte
@@ -36,6 +38,9 @@ type console struct {
 	moved   int  // writes that are done
 	stuck   bool // whoever waits does so no more, until something moves
 }
+
+// Columns is what there is room for.
+func (c *console) Columns() int { return c.columns }
 
 // Write queues the text; it never fails.
 func (c *console) Write(p []byte) (int, error) {
@@ -121,8 +126,7 @@ func (c *console) drain() {
 // results is where what a command was asked for goes, as plain text or as exact
 // JSON: nothing in it acts on a terminal, but for the colours of what decides.
 func (c *cli) results() *sheet {
-	columns, _ := terminalOf(c.environment.out)
-	return &sheet{columns: columns, Filter: plaintext.Filter{
+	return &sheet{columns: terminal.Of(c.environment.out).Columns, Filter: plaintext.Filter{
 		To:   result{painted(c.toOut), c.err},
 		JSON: func() bool { return c.output == "json" || c.output == "journal" },
 	}}
@@ -216,10 +220,8 @@ func (c *cli) view(passing bool) live.View {
 
 // runView is that of a run whose result follows.
 func (c *cli) runView() live.View {
-	_, seen := terminalOf(c.environment.err)
-	if c.brisk && !seen {
+	if c.brisk && !terminal.Of(c.environment.err).Drawn {
 		return live.NewQuiet(c.toErr)
 	}
-	_, follows := terminalOf(c.environment.out)
-	return c.view(c.brisk || follows && !c.json())
+	return c.view(c.brisk || terminal.Of(c.environment.out).Drawn && !c.json())
 }

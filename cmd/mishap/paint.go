@@ -6,32 +6,13 @@ import (
 	"os"
 	"regexp"
 
-	"golang.org/x/term"
-
-	"mishap/internal/report/words"
+	"mishap/internal/terminal"
 )
-
-// readable is how wide lines get on a terminal that has more room.
-const readable = 120
-
-// terminalOf is whether what is written is read on a terminal, and how many columns
-// that has for it.
-func terminalOf(w io.Writer) (columns int, terminal bool) {
-	f, is := w.(*os.File)
-	if kind := os.Getenv("TERM"); !is || kind == "" || kind == "dumb" || !term.IsTerminal(int(f.Fd())) {
-		return words.Width, false
-	}
-	columns, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return words.Width, true
-	}
-	return min(columns, readable), true
-}
 
 // painted is w, with what decides in colours if it is a terminal and nobody set
 // NO_COLOR.
 func painted(w io.Writer) io.Writer {
-	if _, terminal := terminalOf(w); !terminal || os.Getenv("NO_COLOR") != "" {
+	if !terminal.Of(w).Drawn || os.Getenv("NO_COLOR") != "" {
 		return w
 	}
 	return painter{w}

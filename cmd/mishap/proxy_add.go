@@ -165,8 +165,9 @@ func (c *cli) addFault(ctx context.Context, client *control.Client, f fault.Faul
 		return json.NewEncoder(c.out).Encode(status)
 	}
 	on := status.Stats.InForceOn
-	fmt.Fprintf(c.out, "%s is in force on %d of %d open connections, and on those to come; ends in %s\n", f.ID, on.Connections, on.Of,
-		mishap.Duration(f.Expires))
+	if err := c.result("%s is in force on %d of %d open connections, and on those to come; ends in %s\n", f.ID, on.Connections, on.Of, mishap.Duration(f.Expires)); err != nil {
+		return err
+	}
 	c.tell("see what it does: mishap proxy watch; end it: mishap proxy remove %s\n", f.ID)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -14,6 +15,7 @@ import (
 	"mishap/internal/app"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/registry"
+	"mishap/internal/report/words"
 )
 
 func (c *cli) proxyRemoveCommand() *cobra.Command {
@@ -55,6 +57,9 @@ func (c *cli) removeFaults(ctx context.Context, client *control.Client, ids []st
 				ids = append(ids, s.Fault.ID)
 			}
 		}
+		if len(ids) == 0 {
+			c.tell("no fault is in force, so nothing is removed\n")
+		}
 	}
 	var problems []error
 	for _, id := range ids {
@@ -77,21 +82,24 @@ func (c *cli) showEnded(s registry.Status) error {
 	if c.json() {
 		return json.NewEncoder(c.out).Encode(s)
 	}
-	fmt.Fprintf(c.out, "%s is removed: ", s.Fault.ID)
+	text := s.Fault.ID + " is removed: "
 	felt, what := s.Stats.Connections, "connections"
 	if s.Stats.Requests > 0 {
 		felt, what = s.Stats.Requests, "requests"
 	}
 	switch did := s.Stats.Did(); {
 	case felt == 0:
-		fmt.Fprintln(c.out, "affected no traffic")
+		text += "affected no traffic\n"
 	case s.Stats.Delivered.Count == 0:
-		fmt.Fprintf(c.out, "affected %d %s; %s\n", felt, what, did)
+		text += fmt.Sprintf("affected %d %s; %s\n", felt, what, did)
 	default:
-		fmt.Fprintf(c.out, "affected %d %s\n  asked for  %v\n  delivered  %v\n", felt, what, s.Stats.Requested, s.Stats.Delivered)
+		text += fmt.Sprintf("affected %d %s\n  asked for  %v\n  delivered  %v\n", felt, what, s.Stats.Requested, s.Stats.Delivered)
 		if did != "" {
-			fmt.Fprintf(c.out, "  %s\n", did)
+			text += "  " + did + "\n"
 		}
+	}
+	if _, err := io.WriteString(c.out, words.Fold(text, columnsOf(c.out))); err != nil {
+		return err
 	}
 	if s.Fault.Run != "" {
 		c.tell("it belongs to run %s, which will not find it in force\n", s.Fault.Run)

@@ -6,18 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"mishap"
 	"mishap/internal/plaintext"
 	"mishap/internal/proxy/control"
 	"mishap/internal/proxy/registry"
+	"mishap/internal/report/words"
+	"mishap/internal/terminal"
 )
 
 func (c *cli) proxyWatchCommand() *cobra.Command {
@@ -68,8 +68,7 @@ type picture struct {
 func (c *cli) watchProxy(ctx context.Context, w watch) error {
 	tick := time.NewTicker(w.every)
 	defer tick.Stop()
-	file, isFile := c.environment.out.(*os.File)
-	live := isFile && term.IsTerminal(int(file.Fd()))
+	live := terminal.Of(c.environment.out).Drawn
 	for n := 1; ; n++ {
 		p, err := w.look(ctx)
 		if err != nil {
@@ -124,7 +123,7 @@ func (c *cli) showPicture(p picture, live, again bool) error {
 	if again && !live {
 		b.WriteString("\n")
 	}
-	p.write(&b)
+	p.write(&b, columnsOf(c.out))
 	if !live {
 		_, err := io.WriteString(c.out, b.String())
 		return err
@@ -137,8 +136,10 @@ func (c *cli) showPicture(p picture, live, again bool) error {
 // troubleShown is how long after it went wrong something is shown.
 const troubleShown = time.Minute
 
-// write prints the picture within 80 columns.
-func (p picture) write(b *strings.Builder) {
+// write prints the picture within so many columns.
+func (p picture) write(to *strings.Builder, columns int) {
+	b := &strings.Builder{}
+	defer func() { to.WriteString(words.Fold(b.String(), columns)) }()
 	fmt.Fprintf(b, "%s\n", p.At.Format(time.TimeOnly))
 	for _, s := range p.Proxies {
 		fmt.Fprintf(b, "%s  %s -> %s\n  %s, %d open, %d in all, %d not reached\n", clip(s.Name, 20), clip(s.Listen, 24), clip(s.Upstream, 28),
@@ -150,9 +151,7 @@ func (p picture) write(b *strings.Builder) {
 			fmt.Fprintf(b, "  %d more are left in the process before a restart; faults reach them too\n", s.Left)
 		}
 		if t := s.Trouble; t != nil && p.At.Sub(t.At) < troubleShown {
-			for _, line := range fold(t.At.Local().Format(time.TimeOnly)+" "+t.What, 76) {
-				fmt.Fprintf(b, "  %s\n", line)
-			}
+			fmt.Fprintf(b, "  %s %s\n", t.At.Local().Format(time.TimeOnly), t.What)
 		}
 		empty := true
 		for _, f := range p.Faults {
@@ -160,10 +159,10 @@ func (p picture) write(b *strings.Builder) {
 				continue
 			}
 			if empty {
-				fmt.Fprintf(b, "  %-21s %-9s %7s %7s %8s %8s %8s\n", "FAULT", "ON", "HIT", "LEFT", "ASKED", "P50", "P99")
+				writeRow(b, columns, "FAULT", "ON", "HIT", "LEFT", "ASKED", "P50", "P99")
 			}
 			empty = false
-			writeFault(b, f, p.At)
+			writeFault(b, f, p.At, columns)
 		}
 		if empty {
 			fmt.Fprintf(b, "  no fault\n")
@@ -171,8 +170,19 @@ func (p picture) write(b *strings.Builder) {
 	}
 }
 
+// writeRow prints a row about a fault; where there is no room for its id, that has a
+// line of its own.
+func writeRow(b *strings.Builder, columns int, id string, cells ...any) {
+	row := fmt.Sprintf("%-9s %7v %7s %8s %8s %8s", cells...)
+	if columns < 77 {
+		fmt.Fprintf(b, "  %s\n  %s\n", id, row)
+		return
+	}
+	fmt.Fprintf(b, "  %-21s %s\n", id, row)
+}
+
 // writeFault prints one fault: how it does, and below it what it is.
-func writeFault(b *strings.Builder, f registry.Status, now time.Time) {
+func writeFault(b *strings.Builder, f registry.Status, now time.Time, columns int) {
 	on := f.Stats.InForceOn
 	asked, p50, p99 := "-", "-", "-"
 	if f.Stats.Delivered.Count > 0 {
@@ -182,8 +192,7 @@ func writeFault(b *strings.Builder, f registry.Status, now time.Time) {
 	if !f.Until.IsZero() {
 		left = f.Until.Sub(now).Round(time.Second).String()
 	}
-	fmt.Fprintf(b, "  %-21s %-9s %7d %7s %8s %8s %8s\n", clip(f.Fault.ID, 21), fmt.Sprintf("%d of %d", on.Connections, on.Of),
-		f.Stats.Connections+f.Stats.Requests, left, asked, p50, p99)
+	writeRow(b, columns, clip(f.Fault.ID, 21), fmt.Sprintf("%d of %d", on.Connections, on.Of), f.Stats.Connections+f.Stats.Requests, left, asked, p50, p99)
 	with, _ := json.Marshal(f.Fault.Effect)
 	about := []string{f.Fault.Effect.Kind() + " " + strings.NewReplacer(`"`, "", "{", "", "}", "").Replace(string(with))}
 	if f.Fault.Direction != "" {
@@ -195,9 +204,9 @@ func writeFault(b *strings.Builder, f registry.Status, now time.Time) {
 	if f.Fault.Run != "" {
 		about = append(about, "run "+f.Fault.Run)
 	}
-	fmt.Fprintf(b, "    %s\n", clip(strings.Join(about, ", "), 76))
+	fmt.Fprintf(b, "    %s\n", clip(strings.Join(about, ", "), columns-4))
 	if did := f.Stats.Did(); did != "" {
-		fmt.Fprintf(b, "    %s\n", clip(did, 76))
+		fmt.Fprintf(b, "    %s\n", clip(did, columns-4))
 	}
 }
 

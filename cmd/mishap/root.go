@@ -15,6 +15,7 @@ import (
 
 	"mishap"
 	"mishap/internal/engine"
+	"mishap/internal/terminal"
 )
 
 // environment is what a command sees of the world.
@@ -54,6 +55,9 @@ func run(ctx context.Context, env environment) int {
 	c := &cli{environment: env, toOut: env.out, toErr: env.err, hupIgnored: begin(), asked: make(chan struct{}, 1)}
 	flush := shield(c)
 	c.err = &console{to: painted(c.toErr)}
+	if room := terminal.Of(env.err); room.Known { // in a log a message is one line
+		c.err.columns = room.Columns
+	}
 	out := c.results()
 	c.out = out
 	log.SetOutput(c.err) // where libraries say something

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -66,19 +67,20 @@ func (c *cli) showSchedule(all []api.Scheduled) error {
 		return json.NewEncoder(c.out).Encode(all)
 	}
 	if len(all) == 0 {
-		_, err := fmt.Fprintln(c.out, "no experiment has a schedule")
-		return err
+		return c.result("no experiment has a schedule\n")
 	}
+	var said error
+	say := func(format string, args ...any) { said = errors.Join(said, c.result(format, args...)) }
 	for _, one := range all {
-		fmt.Fprintf(c.out, "%s: %s\n", one.Experiment, report.Rhythm(one.Schedule))
+		say("%s: %s\n", one.Experiment, report.Rhythm(one.Schedule))
 		if one.Now != "" {
-			fmt.Fprintf(c.out, "  now not, whatever the time: %s\n", one.Now)
+			say("  now not, whatever the time: %s\n", one.Now)
 		}
 		if w := one.Waiting; w != nil {
-			fmt.Fprintf(c.out, "  waits since %s: %s\n", w.Since.UTC().Format(time.RFC3339), w.Why)
+			say("  waits since %s: %s\n", w.Since.UTC().Format(time.RFC3339), w.Why)
 		}
 		if last := one.Last; last != nil {
-			fmt.Fprintf(c.out, "  did not start at %s (%s): %s\n", last.At.Format(time.RFC3339), last.Cause, last.Reason)
+			say("  did not start at %s (%s): %s\n", last.At.Format(time.RFC3339), last.Cause, last.Reason)
 		}
 		for _, up := range one.Next {
 			if err := report.Due(c.out, up.Due, one.Schedule, up.Reason); err != nil {
@@ -86,5 +88,5 @@ func (c *cli) showSchedule(all []api.Scheduled) error {
 			}
 		}
 	}
-	return nil
+	return said
 }

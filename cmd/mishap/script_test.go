@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,6 +18,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"mishap/internal/report/words"
 )
 
 // TestMain lets the test binary be mishap itself, also as the keeper that a run
@@ -66,7 +69,7 @@ func scripts() testscript.Params {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "within": within, "until": until, "signal": send, "calls": calls,
+			"exits": exits, "within": within, "until": until, "signal": send, "calls": calls, "fits": fits,
 		},
 	}
 }
@@ -130,6 +133,26 @@ func until(ts *testscript.TestScript, not bool, args []string) {
 	ts.Fatalf("not within %s: %v says %s", limit, args[2:], args[1])
 }
 
+// fits is "fits COMMAND…": whatever it answers, no line of that is longer than its reader
+// has room for, unless that is because of a path or a URL.
+func fits(ts *testscript.TestScript, _ bool, args []string) {
+	defer ts.Setenv("COLUMNS", "")
+	for _, columns := range []int{60, 80, 140} {
+		ts.Setenv("COLUMNS", strconv.Itoa(columns))
+		_ = ts.Exec(args[0], args[1:]...)
+		said := ts.ReadFile("stdout") + ts.ReadFile("stderr")
+		if said == "" {
+			ts.Fatalf("%v says nothing", args)
+		}
+		for line := range strings.Lines(said) {
+			line = strings.TrimSuffix(line, "\n")
+			if n := words.Cells(line); n > columns && !slices.ContainsFunc(strings.Fields(line), func(word string) bool { return strings.Contains(word, "/") && len(word) > columns/2 }) {
+				ts.Fatalf("%v: %d of %d columns: %s\nin:\n%s", args, n, columns, line, said)
+			}
+		}
+	}
+}
+
 // send is "signal NAME FILE": it signals the process whose id is in the file.
 func send(ts *testscript.TestScript, _ bool, args []string) {
 	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[1])))
@@ -156,9 +179,11 @@ func TestHelpNamesEveryVerbAndFitsATerminal(t *testing.T) {
 			}
 		}
 		text := helpOf(cmd, 80)
-		for i, line := range strings.Split(text, "\n") {
-			if n := len([]rune(line)); n > 80 {
-				t.Errorf("%s: line %d of its help has %d columns: %s", cmd.CommandPath(), i+1, n, line)
+		for _, columns := range []int{60, 80, 140} {
+			for i, line := range strings.Split(helpOf(cmd, columns), "\n") {
+				if n := len([]rune(line)); n > columns && len(strings.Fields(line)) > 1 && !strings.HasPrefix(cmd.CommandPath(), "mishap completion") {
+					t.Errorf("%s: line %d of its help has %d of %d columns: %s", cmd.CommandPath(), i+1, n, columns, line)
+				}
 			}
 		}
 		if usage, codes := strings.Index(text, "\nUsage:\n"), strings.Index(text, "\nExit codes:\n"); usage < 0 || codes < usage {

@@ -12,6 +12,7 @@ import (
 	"mishap/internal/report"
 	"mishap/internal/report/ci"
 	"mishap/internal/report/html"
+	"mishap/internal/terminal"
 )
 
 // chosen are the jobs of experiments that are taken. None is a mistake: a build
@@ -156,11 +157,11 @@ func conclude(c *cli, s report.Suite) error {
 	case c.json():
 		return ci.Summary(c.err, s, ci.Wide)
 	}
-	columns, terminal := terminalOf(c.environment.out)
-	if !terminal {
-		columns = ci.Wide
+	room := terminal.Of(c.environment.out)
+	if !room.Known {
+		room.Columns = ci.Wide
 	}
-	return ci.Summary(c.out, s, columns)
+	return ci.Summary(c.out, s, room.Columns)
 }
 
 // note says to what builds where files are wrong.

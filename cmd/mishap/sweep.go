@@ -66,7 +66,7 @@ func sweepNow(ctx context.Context, c *cli, a *app.App, list bool, runs []string)
 	}
 	text := ""
 	for _, f := range swept.Records {
-		text += sweptText(f)
+		text += sweptText(f, columnsOf(c.out))
 	}
 	if text == "" && c.outcome == mishap.OutcomeHeld {
 		text = fmt.Sprintf("nothing to sweep in %s\n", counted(len(swept.Places), "place"))
@@ -89,7 +89,7 @@ func sweepToo(ctx context.Context, c *cli, a *app.App) (n int, err error) {
 	for _, f := range swept.Records {
 		if f.Swept {
 			n++
-			_, wrong := fmt.Fprint(c.out, sweptText(f))
+			_, wrong := fmt.Fprint(c.out, sweptText(f, columnsOf(c.out)))
 			err = errors.Join(err, wrong)
 		} else if f.Held {
 			c.tellFolded("mishap: left alone: " + sweptHead(f) + ", which its owner holds until " + f.HeldUntil.UTC().Format(time.RFC3339))
@@ -146,16 +146,16 @@ func sweptHead(f vault.Found) string {
 	return text + fmt.Sprintf(" in %s %s", f.Where.Account, f.Where.Region)
 }
 
-// sweptText is one record, and what became of it, in lines that fit a terminal.
-func sweptText(f vault.Found) string {
-	text := folded(sweptHead(f), "")
+// sweptText is one record, and what became of it, in lines of at most so many columns.
+func sweptText(f vault.Found, columns int) string {
+	text := folded(columns, sweptHead(f), "")
 	switch {
 	case f.Problem != nil && !f.Out():
-		return text + folded(fmt.Sprintf("cannot be read: %v", f.Problem), "  ")
+		return text + folded(columns, fmt.Sprintf("cannot be read: %v", f.Problem), "  ")
 	case f.Held && !f.Swept:
-		return text + folded(fmt.Sprintf("held by its owner until %s", f.HeldUntil.UTC().Format("2006-01-02 15:04:05 MST")), "  ")
+		return text + folded(columns, fmt.Sprintf("held by its owner until %s", f.HeldUntil.UTC().Format("2006-01-02 15:04:05 MST")), "  ")
 	case !f.Swept:
-		return text + folded(fmt.Sprintf("held by nobody since %s", f.HeldUntil.UTC().Format("2006-01-02 15:04:05 MST")), "  ")
+		return text + folded(columns, fmt.Sprintf("held by nobody since %s", f.HeldUntil.UTC().Format("2006-01-02 15:04:05 MST")), "  ")
 	}
 	const few = 3
 	out := 0
@@ -165,7 +165,7 @@ func sweptText(f vault.Found) string {
 		}
 	}
 	if out > few {
-		text += folded(fmt.Sprintf("%d of %d reverted", out, len(f.Left)), "  ")
+		text += folded(columns, fmt.Sprintf("%d of %d reverted", out, len(f.Left)), "  ")
 	}
 	for _, l := range f.Left {
 		if l.State.Settled() && out > few {
@@ -175,7 +175,7 @@ func sweptText(f vault.Found) string {
 		if l.Detail != "" {
 			line += ", " + l.Detail
 		}
-		text += folded(line, "  ")
+		text += folded(columns, line, "  ")
 	}
 	return text
 }

@@ -7,10 +7,12 @@ import (
 
 	"mishap/experiments"
 	"mishap/internal/plaintext"
+	"mishap/internal/report/words"
 )
 
 // tell says something on the way. The lines are those of the format: what is filled
-// in may be of a system under test, a server or a file, and stays on its line.
+// in may be of a system under test, a server or a file, and stays on its line. It is
+// folded to what there is room for.
 func (c *cli) tell(format string, args ...any) {
 	_ = say(c.err, format, args...)
 }
@@ -29,7 +31,11 @@ func say(to io.Writer, format string, args ...any) error {
 			args[i] = plaintext.Line(arg)
 		}
 	}
-	_, err := fmt.Fprintf(to, format, args...)
+	text := fmt.Sprintf(format, args...)
+	if columns := columnsOf(to); columns > 0 {
+		text = words.Fold(text, columns)
+	}
+	_, err := io.WriteString(to, text)
 	return err
 }
 

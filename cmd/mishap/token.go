@@ -28,7 +28,7 @@ approver also approves plans; admin also resumes, unlocks and reads the audit.`,
 			token := "mishap_" + rand.Text()
 			sum := sha256.Sum256([]byte(token))
 			c.tell("add to tokens in the settings, and keep the token itself where secrets are kept:\n")
-			c.tell("  - {name: %q, role: %s, hash: \"sha256:%s\"}\n", args[0], role, hex.EncodeToString(sum[:]))
+			fmt.Fprintf(c.err, "  - {name: %q, role: %s, hash: \"sha256:%s\"}\n", args[0], role, hex.EncodeToString(sum[:]))
 			_, err := fmt.Fprintln(c.out, token)
 			return err
 		},

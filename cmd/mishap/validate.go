@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +36,7 @@ warning; the exit code does not change.`,
 			note(c, "warning", warnings)
 			for _, w := range warnings {
 				if w.Msg = "warning: " + w.Msg; !c.json() || err != nil {
-					fmt.Fprintln(c.err, w)
+					c.tell("%v\n", experiments.Problems{w})
 				}
 			}
 			if err != nil {
@@ -46,8 +45,7 @@ warning; the exit code does not change.`,
 			if c.json() {
 				return json.NewEncoder(c.out).Encode(validated{len(list), warnings})
 			}
-			_, err = fmt.Fprintf(c.out, "%d valid\n", len(list))
-			return err
+			return c.result("%d valid\n", len(list))
 		},
 	}
 	givenFlags(cmd, &given)

@@ -65,15 +65,12 @@ func shift(first, second Metric) Shift {
 	return s
 }
 
-// besideColumns are those of the table: what, the first run, and the second.
-func besideColumns() []int { return []int{15, 30} }
-
-// Text writes both runs beside each other, at most 80 columns wide.
+// Text writes both runs beside each other, as wide as w has room.
 func (b Beside) Text(w io.Writer) error {
 	p := newPage(w)
 	row := func(what, first, second string) {
 		if first != "" || second != "" {
-			p.row(0, besideColumns(), what, words.OrElse(first, "-"), words.OrElse(second, "-"))
+			p.row(0, []int{15, (p.columns - 20) / 2}, what, words.OrElse(first, "-"), words.OrElse(second, "-"))
 		}
 	}
 	of := func(f func(Side) string) (string, string) { return f(b.Runs[0]), f(b.Runs[1]) }
@@ -199,22 +196,34 @@ func (t Trend) JSON(w io.Writer) error {
 	return nil
 }
 
-// Text writes the trend as a table, at most 80 columns wide.
+// Text writes the trend as a table, as wide as w has room.
 func (t Trend) Text(w io.Writer) error {
 	p := newPage(w)
 	p.line(0, "%s: %s, newest first", t.Experiment, mishap.Plural(int64(len(t.Runs)), "run"))
 	p.line(0, "%s", t.Tally())
 	p.blank()
 	columns := []int{11, 16, 12, -9}
-	p.row(0, columns, "RUN", "BEGAN, UTC", "VERDICT", "RECOVERED", "EFFECT")
+	p.effects(columns, "RUN", "BEGAN, UTC", "VERDICT", "RECOVERED", "EFFECT")
 	for _, s := range t.Runs {
 		effect := s.Effect()
 		if effect == "" && s.Verdict == nil {
 			effect = s.Reason
 		}
-		p.row(0, columns, s.Run, s.Began.Format("2006-01-02 15:04"), s.Standing(), s.RecoveredIn(), words.OrElse(effect, "-"))
+		p.effects(columns, s.Run, s.Began.Format("2006-01-02 15:04"), s.Standing(), s.RecoveredIn(), words.OrElse(effect, "-"))
 	}
 	return p.to(w)
+}
+
+// effects is [page.row] of a table whose last cell is a phrase. Where there is little
+// room that has a line of its own, below the others.
+func (p *page) effects(widths []int, texts ...string) {
+	if !p.narrow() {
+		p.row(0, widths, texts...)
+		return
+	}
+	last := len(texts) - 1
+	p.row(0, widths[:last-1], texts[:last]...)
+	p.line(2, "%s", texts[last])
 }
 
 // Tally counts the verdicts.

@@ -162,7 +162,7 @@ func briefArms(p *page, r *mishap.Run) {
 
 // armsTable is what both arms came to.
 func armsTable(p *page, a *Arms) {
-	columns := []int{11, -9, -10, -9, -9}
+	columns := p.fit(0, 0, 11, -9, -10, -9, -9)
 	p.row(0, columns, "", "requests", "succeeded", "p50", "p99", "")
 	row := func(name string, one Arm) {
 		p.row(0, columns, name, mishap.Thousands(one.Requests), one.Succeeded(), words.Quick(one.P50), words.Quick(one.P99), "")
@@ -181,14 +181,14 @@ func briefProbes(p *page, r *mishap.Run) {
 	watches := slices.Clone(r.Watches)
 	slices.SortStableFunc(watches, func(a, b *mishap.Watch) int { return b.Unmet + b.Unknown - a.Unmet - a.Unknown })
 	p.blank()
-	columns := []int{34, -5, -5, -7}
+	columns := p.fit(0, 8, 34, -5, -5, -7)
 	p.row(0, columns, "probes, while faults were in force", "met", "unmet", "unknown", "allowed")
 	for i, w := range watches {
 		if i == most-1 && len(watches) > most {
 			p.line(2, "and %d more", len(watches)-i)
 			break
 		}
-		p.row(2, []int{32, -5, -5, -7}, words.Cut(w.Spec.Name, 32), fmt.Sprint(w.Met), fmt.Sprint(w.Unmet), fmt.Sprint(w.Unknown), words.Cut(allowed(w.Spec), 20))
+		p.row(2, p.fit(2, 8, 32, -5, -5, -7), words.Cut(w.Spec.Name, columns[0]-2), fmt.Sprint(w.Met), fmt.Sprint(w.Unmet), fmt.Sprint(w.Unknown), words.Cut(allowed(w.Spec), 20))
 	}
 }
 

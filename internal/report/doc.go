@@ -3,8 +3,9 @@
 // on in live; what both show of a run is here. A run is the fold of its journal,
 // so that a journal alone is enough for each of them.
 //
-// Everything that is written for a person is at most 80 columns wide, and free
-// of what a system under test could use to draw on a terminal.
+// Everything that is written for a person is as wide as its reader has room for
+// (Wide; else 80 columns), and free of what a system under test could use to draw
+// on a terminal.
 package report
 
 import (

@@ -9,7 +9,7 @@ import (
 	"mishap/internal/report/words"
 )
 
-// Wide is what a writer says that has more room than 80 columns.
+// Wide is a writer that says how many columns it has; of others it is 80.
 type Wide interface{ Columns() int }
 
 // Sheet is what is said to a person in parts, whoever shows it: a terminal in lines, or
@@ -123,13 +123,17 @@ type page struct {
 func newPage(w io.Writer) *page {
 	p := &page{columns: words.Width}
 	if wide, is := w.(Wide); is {
-		p.columns = max(p.columns, wide.Columns())
+		p.columns = wide.Columns()
 	}
 	return p
 }
 
 // spare is by how many columns the reader has more room than 80.
-func (p *page) spare() int { return p.columns - words.Width }
+func (p *page) spare() int { return max(0, p.columns-words.Width) }
+
+// narrow is whether the reader has less room than 80 columns: names then get lines of
+// their own.
+func (p *page) narrow() bool { return p.columns < words.Width }
 
 // line writes one line after in spaces, and what follows of it after two more.
 func (p *page) line(in int, format string, args ...any) {
@@ -144,13 +148,13 @@ func (p *page) field(label, format string, args ...any) {
 // labelled writes a text after in spaces and a label; lines that follow stand
 // hang columns further than in.
 func (p *page) labelled(in, hang int, label, text string) {
-	lead := strings.Repeat(" ", in)
+	lead, room := strings.Repeat(" ", in), min(p.columns, words.Readable)
 	if label != "" {
 		lead += words.Pad(words.Clean(label), max(hang, words.Cells(label)+1))
 	} else if hang > 2 {
 		lead += strings.Repeat(" ", hang)
 	}
-	for _, l := range words.Wrap(words.Clean(text), p.columns-words.Cells(lead), p.columns-in-hang) {
+	for _, l := range words.Wrap(words.Clean(text), room-words.Cells(lead), room-in-hang) {
 		p.WriteString(strings.TrimRight(lead+l, " ") + "\n")
 		lead = strings.Repeat(" ", in+hang)
 	}
@@ -203,6 +207,40 @@ func (p *page) row(in int, widths []int, texts ...string) {
 		}
 		p.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
+}
+
+// named is [page.row] of a table of which one cell is a name. Where there is little room
+// the name has a line of its own, above the others.
+func (p *page) named(name int, widths []int, texts ...string) {
+	if p.narrow() {
+		p.line(0, "%s", texts[name])
+		p.row(2, slices.Delete(slices.Clone(widths), name, name+1), slices.Delete(slices.Clone(texts), name, name+1)...)
+		return
+	}
+	p.row(0, widths, texts...)
+}
+
+// fit are the widths of the columns of a table that stands in spaces in, and whose last
+// column takes at least last. Where there is no room for them the widest give way.
+func (p *page) fit(in, last int, widths ...int) []int {
+	const least = 8
+	taken := in + last
+	for _, w := range widths {
+		taken += max(w, -w) + 2
+	}
+	for ; taken > p.columns; taken-- {
+		widest := 0
+		for i, w := range widths {
+			if w > widths[widest] {
+				widest = i
+			}
+		}
+		if widths[widest] <= least {
+			break
+		}
+		widths[widest]--
+	}
+	return widths
 }
 
 func (p *page) blank() { p.WriteByte('\n') }

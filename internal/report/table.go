@@ -20,7 +20,7 @@ func List(w io.Writer, experiments []mishap.Experiment, stands func(mishap.Exper
 		p.line(0, "no experiments")
 		return p.to(w)
 	}
-	columns := []int{38 + p.spare()/2, 22 + p.spare()/2}
+	columns := p.fit(0, 8, 38+p.spare()/2, 22+p.spare()/2)
 	p.row(0, columns, "EXPERIMENT", "INJECTORS", "AT MOST")
 	for _, e := range experiments {
 		var used []string
@@ -46,10 +46,10 @@ func Status(w io.Writer, runs []*mishap.Run, now time.Time) error {
 		return p.to(w)
 	}
 	columns := []int{14, 31 + p.spare(), 9, 12}
-	p.row(0, columns, "RUN", "EXPERIMENT", "STATE", "VERDICT", "SINCE")
+	p.named(1, columns, "RUN", "EXPERIMENT", "STATE", "VERDICT", "SINCE")
 	for _, r := range runs {
 		verdict, _ := mishap.Judge(r)
-		p.row(0, columns, r.ID, r.Plan.Experiment.Name, string(r.State), words.OrElse(string(verdict), "-"), ago(words.Between(since(r), now)))
+		p.named(1, columns, r.ID, r.Plan.Experiment.Name, string(r.State), words.OrElse(string(verdict), "-"), ago(words.Between(since(r), now)))
 		if r.State == mishap.Refused {
 			p.line(2, "did not start (%s): %s", r.Cause, r.Reason)
 		}
@@ -109,7 +109,7 @@ func (s Standing) due(p *page, shown []*mishap.Run, now time.Time) {
 		return cmp.Or(a.Next.Compare(b.Next), strings.Compare(a.Name, b.Name))
 	})
 	columns := []int{31 + p.spare(), 9, 12, 4}
-	p.row(0, columns, "EXPERIMENT", "LAST RUN", "VERDICT", "AGO", "NEXT, UTC")
+	p.named(0, columns, "EXPERIMENT", "LAST RUN", "VERDICT", "AGO", "NEXT, UTC")
 	for i, e := range some {
 		if i == mostExperiments {
 			p.line(0, "and %d more; `mishap schedule` shows those of a folder", len(some)-i)
@@ -125,7 +125,7 @@ func (s Standing) due(p *page, shown []*mishap.Run, now time.Time) {
 				next = "halted"
 			}
 		}
-		p.row(0, columns, e.Name, words.OrElse(e.Run, "-"), verdict, began, next)
+		p.named(0, columns, e.Name, words.OrElse(e.Run, "-"), verdict, began, next)
 	}
 	if s.Unserved && !some[0].Next.IsZero() {
 		p.line(0, "no server of this host serves this ledger now, and only one does run what is due")

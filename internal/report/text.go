@@ -13,7 +13,7 @@ import (
 	"mishap/internal/report/words"
 )
 
-// Text writes the report of a run for a person, at most 80 columns wide: the
+// Text writes the report of a run for a person, as wide as that one has room: the
 // verdict first, then whatever may still be in force, then how it came to that.
 func Text(w io.Writer, r *mishap.Run) error {
 	p := newPage(w)
@@ -220,7 +220,7 @@ func probes(p *page, r *mishap.Run) {
 	switch {
 	case !r.InjectedAt.IsZero():
 		p.blank()
-		p.row(0, []int{40, -5, -5, -7}, "probes, while faults were in force", "met", "unmet", "unknown", "allowed")
+		p.row(0, p.fit(0, 8, 40, -5, -5, -7), "probes, while faults were in force", "met", "unmet", "unknown", "allowed")
 	case slices.ContainsFunc(r.Watches, asked):
 		p.heading("probes")
 	default:
@@ -230,7 +230,7 @@ func probes(p *page, r *mishap.Run) {
 		if r.InjectedAt.IsZero() {
 			p.line(2, "%s", w.Spec.Name)
 		} else {
-			p.row(2, []int{38, -5, -5, -7}, w.Spec.Name, fmt.Sprint(w.Met), fmt.Sprint(w.Unmet), fmt.Sprint(w.Unknown), allowed(w.Spec))
+			p.row(2, p.fit(2, 8, 38, -5, -5, -7), w.Spec.Name, fmt.Sprint(w.Met), fmt.Sprint(w.Unmet), fmt.Sprint(w.Unknown), allowed(w.Spec))
 		}
 		if !r.InjectedAt.IsZero() && !w.Spec.In(mishap.During) {
 			p.line(4, "was not to be asked then")

@@ -17,7 +17,7 @@ func comparison(p *page, r *mishap.Run) {
 	}
 	p.heading("control beside experiment, " + PhaseName(a.Phase))
 	assignment(p, r)
-	columns := []int{22, -9, -10, -9, -9}
+	columns := p.fit(2, 0, 22, -9, -10, -9, -9)
 	p.row(2, columns, "arm", "requests", "succeeded", "p50", "p99", "")
 	for _, one := range []Arm{a.Control, a.Experiment} {
 		p.row(2, columns, one.Name, fmt.Sprint(one.Requests), one.Succeeded(), words.Quick(one.P50), words.Quick(one.P99), "")
@@ -111,7 +111,7 @@ func intervals(p *page, r *mishap.Run, a *Arms) {
 		p.line(2, "answers of 4xx, which are no failures unless success says so: %s in the experiment, %s in control", mishap.Thousands(i.Rejected.Experiment), mishap.Thousands(i.Rejected.Control))
 	}
 	p.blank()
-	columns := []int{20, 31, 11}
+	columns := p.fit(2, 10, 20, 31, 11)
 	p.row(2, columns, "what decides", "more, right at every look", "margin", "")
 	for _, row := range ShownRows(i) {
 		p.row(2, columns, row.Name(), row.Estimate()+" "+row.Ends(), row.Limit(), short16(row.Standing()))

@@ -16,6 +16,7 @@ import (
 type line struct {
 	text  string
 	style string // how it is drawn where there are colours; may be empty
+	hang  int    // of a sentence: how far in what does not fit is set; of others 0, and they are cut
 }
 
 // picture is what a live view shows of a run at one moment. It holds nothing
@@ -140,9 +141,7 @@ func (p *picture) lines(now time.Time) []line {
 		all = append(all, f.line(now))
 	}
 	if p.reason != "" {
-		for i, text := range words.Wrap(words.Clean(p.reason), words.Width-9, words.Width-9) {
-			all = append(all, line{text: fmt.Sprintf("  %-4s  %s", words.Once(i, "why"), text)})
-		}
+		all = append(all, line{text: "  why   " + p.reason, hang: 8})
 	}
 	next := p.next
 	if !p.due.IsZero() {

@@ -63,9 +63,7 @@ func clearProof(a *report.Arms) line {
 func doubtLines(a *report.Arms) []line {
 	var all []line
 	for i, doubt := range a.Doubts {
-		for j, text := range words.Wrap(words.Clean(doubt), words.Width-10, words.Width-10) {
-			all = append(all, line{text: fmt.Sprintf("  %-5s  %s", words.Once(i+j, "doubt"), text), style: yellow})
-		}
+		all = append(all, line{text: fmt.Sprintf("  %-5s  %s", words.Once(i, "doubt"), doubt), style: yellow, hang: 9})
 	}
 	return all
 }

@@ -10,11 +10,13 @@ import (
 	"mishap/internal/plaintext"
 	"mishap/internal/report"
 	"mishap/internal/report/words"
+	"mishap/internal/terminal"
 )
 
 // plain writes a line whenever something changes.
 type plain struct {
 	w       io.Writer
+	columns int // that a line has; 0: as many as it takes
 	writer  *background
 	changes map[string]*report.Changes // by run: several may be told of side by side
 	mu      sync.Mutex
@@ -23,6 +25,9 @@ type plain struct {
 
 func newPlain(w io.Writer) *plain {
 	v := &plain{w: w, changes: map[string]*report.Changes{}}
+	if room := terminal.Of(w); room.Known { // in a log a change is one line
+		v.columns = room.Columns
+	}
 	v.writer = inBackground(0, func(bool) { v.write() })
 	return v
 }
@@ -35,7 +40,10 @@ func (v *plain) Seen(e mishap.Entry, r *mishap.Run) {
 	var lines []string
 	for _, c := range v.changes[r.ID].Of(e, r) {
 		line := fmt.Sprintf("%s %-10s %s", words.Clock(e.At), c.Word, words.Clean(c.Text))
-		lines = append(lines, strings.TrimRight(line, " ")+"\n")
+		if line = strings.TrimRight(line, " "); v.columns > 0 {
+			line = words.Fold(line, v.columns)
+		}
+		lines = append(lines, line+"\n")
 	}
 	if lines == nil {
 		return

@@ -27,9 +27,7 @@ func rowLines(a *report.Arms) []line {
 		all = append(all, line{text: "  " + text})
 	}
 	for n, text := range i.Waits {
-		for m, part := range words.Wrap(words.Clean(text), words.Width-10, words.Width-10) {
-			all = append(all, line{text: fmt.Sprintf("  %-5s  %s", words.Once(n+m, "waits"), part)})
-		}
+		all = append(all, line{text: fmt.Sprintf("  %-5s  %s", words.Once(n, "waits"), text), hang: 9})
 	}
 	if wait := i.Earliest.Std() - i.In.Std(); a.Outcome == "" && wait > 0 {
 		all = append(all, line{text: "  it may be held in " + words.Took(wait.Round(time.Second)) + " at the soonest"})

@@ -28,8 +28,8 @@ const (
 	yellow     = "\x1b[33m"
 )
 
-// terminal redraws a few lines in place.
-type terminal struct {
+// screen redraws a few lines in place.
+type screen struct {
 	w       io.Writer
 	size    func() (columns, rows int)
 	colour  bool
@@ -48,14 +48,14 @@ type terminal struct {
 	hidden bool
 }
 
-func newTerminal(w io.Writer, size func() (columns, rows int), colour, passing bool, now func() time.Time) *terminal {
-	v := &terminal{w: w, size: size, colour: colour, passing: passing, now: now}
+func newTerminal(w io.Writer, size func() (columns, rows int), colour, passing bool, now func() time.Time) *screen {
+	v := &screen{w: w, size: size, colour: colour, passing: passing, now: now}
 	v.drawer = inBackground(redraw, v.draw)
 	return v
 }
 
 // Seen takes a picture of the run.
-func (v *terminal) Seen(e mishap.Entry, r *mishap.Run) {
+func (v *screen) Seen(e mishap.Entry, r *mishap.Run) {
 	p := look(r)
 	v.mu.Lock()
 	switch l := v.latest; {
@@ -73,7 +73,7 @@ func (v *terminal) Seen(e mishap.Entry, r *mishap.Run) {
 }
 
 // Say puts the text above what is drawn, where it stays.
-func (v *terminal) Say(text string) {
+func (v *screen) Say(text string) {
 	v.mu.Lock()
 	v.said += plaintext.Of(text)
 	v.mu.Unlock()
@@ -81,11 +81,11 @@ func (v *terminal) Say(text string) {
 }
 
 // Close draws once more and shows the cursor.
-func (v *terminal) Close() { v.drawer.end() }
+func (v *screen) Close() { v.drawer.end() }
 
 // draw writes over what it drew before. What is drawn last stays: a run that is
 // followed by another, or by the end of the view.
-func (v *terminal) draw(last bool) {
+func (v *screen) draw(last bool) {
 	v.mu.Lock()
 	latest, past, said := v.latest, v.past, v.said
 	v.past, v.said = nil, ""
@@ -116,7 +116,7 @@ func (v *terminal) draw(last bool) {
 }
 
 // giveWay takes away what is drawn, so that something else can be written.
-func (v *terminal) giveWay(out *strings.Builder) {
+func (v *screen) giveWay(out *strings.Builder) {
 	if v.drawn > 0 {
 		fmt.Fprintf(out, "\x1b[%dA", v.drawn)
 	}
@@ -125,8 +125,9 @@ func (v *terminal) giveWay(out *strings.Builder) {
 }
 
 // put draws lines over those before; final ones are all shown and stay.
-func (v *terminal) put(out *strings.Builder, lines []line, final bool) {
+func (v *screen) put(out *strings.Builder, lines []line, final bool) {
 	columns, rows := v.size()
+	lines = wrapped(lines, columns-1)
 	if !final {
 		lines = shorten(lines, rows-1)
 	}
@@ -151,12 +152,29 @@ func (v *terminal) put(out *strings.Builder, lines []line, final bool) {
 	}
 }
 
-func (v *terminal) paint(l line, columns int) string {
+func (v *screen) paint(l line, columns int) string {
 	text := words.Cut(strings.TrimRight(words.Clean(l.text), " "), columns)
 	if !v.colour || l.style == "" {
 		return text
 	}
 	return l.style + text + plainStyle
+}
+
+// wrapped breaks the lines that are whole sentences where there is no more room.
+func wrapped(lines []line, columns int) (all []line) {
+	for _, l := range lines {
+		text := words.Clean(l.text)
+		if l.hang == 0 || words.Cells(text) <= columns || len(text) < l.hang {
+			all = append(all, l)
+			continue
+		}
+		lead := text[:l.hang]
+		for _, part := range words.Wrap(text[l.hang:], columns-l.hang, columns-l.hang) {
+			all = append(all, line{text: lead + part, style: l.style})
+			lead = strings.Repeat(" ", l.hang)
+		}
+	}
+	return all
 }
 
 // shorten leaves out lines from the middle, and says so, if there are more than

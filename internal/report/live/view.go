@@ -8,10 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/term"
-
 	"mishap"
-	"mishap/internal/report/words"
+	"mishap/internal/terminal"
 )
 
 // View shows a run while it goes on.
@@ -27,9 +25,6 @@ type View interface {
 	Close()
 }
 
-// widest is how many columns a view takes of a terminal that has more.
-const widest = 120
-
 // New makes a live view on a terminal, and plain lines anywhere else.
 func New(w io.Writer) View { return newView(w, false) }
 
@@ -38,17 +33,12 @@ func New(w io.Writer) View { return newView(w, false) }
 func NewPassing(w io.Writer) View { return newView(w, true) }
 
 func newView(w io.Writer, passing bool) View {
-	f, ok := w.(*os.File)
-	kind := os.Getenv("TERM")
-	if !ok || kind == "" || kind == "dumb" || !term.IsTerminal(int(f.Fd())) {
+	if !terminal.Of(w).Drawn {
 		return newPlain(w)
 	}
 	size := func() (columns, rows int) {
-		columns, rows, err := term.GetSize(int(f.Fd()))
-		if err != nil || columns < 20 || rows < 5 {
-			return words.Width, 24
-		}
-		return min(columns, widest), rows
+		room := terminal.Of(w)
+		return room.Columns, room.Rows
 	}
 	return newTerminal(w, size, os.Getenv("NO_COLOR") == "", passing, time.Now)
 }
