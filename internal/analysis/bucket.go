@@ -56,23 +56,6 @@ func (h Histogram) IsZero() bool { return len(h.Bounds) == 0 && len(h.Counts) ==
 // mostCount keeps sums exact in float64 for thousands of years of buckets.
 const mostCount = int64(1e12)
 
-// Sample is one arm's share of a bucket, as one source reports it.
-type Sample struct {
-	Start time.Time
-	Width time.Duration
-	Arm   Arm
-}
-
-// Pair joins what two sources said of the same time into one bucket. Starts
-// or widths that differ are [ErrClocks]: data is never moved to fit.
-func Pair(control, experiment Sample) (Bucket, error) {
-	if !control.Start.Equal(experiment.Start) || control.Width != experiment.Width {
-		return Bucket{}, fmt.Errorf("pair arms: %w: control %s + %s, experiment %s + %s", ErrClocks,
-			control.Start.Format(time.RFC3339Nano), control.Width, experiment.Start.Format(time.RFC3339Nano), experiment.Width)
-	}
-	return Bucket{Start: control.Start, Width: control.Width, Control: control.Arm, Experiment: experiment.Arm}, nil
-}
-
 // Since turns two readings of running totals into what happened between them.
 // A total that fell is [ErrReset], other bounds are [ErrScheme]; how much was
 // counted around a reset cannot be known, so none of it is guessed. The gauge

@@ -141,7 +141,7 @@ func TestUpToFiveUnitsShowNothing(t *testing.T) {
 		m := made{units: units, p0: 0, fails: func(e bool, _ int) float64 { return float64(boolInt(e)) }}
 		m.baseline, m.hold = 60e9, 8e9
 		if _, s := judged(t, p, m); s.Decision.Outcome != want {
-			t.Errorf("%d of each arm: %+v, evidence %g", units, s.Decision, s.Rows[0].HarmLogE)
+			t.Errorf("%d of each arm: %+v, row %+v", units, s.Decision, s.Rows[0])
 		}
 	}
 }

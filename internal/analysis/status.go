@@ -76,8 +76,6 @@ type Row struct {
 	Shown  bool // harm is shown, though it may be within the margin
 	Clears bool // has to be within for the run to be held
 	Newest bool // its newest third is within too
-	// HarmLogE and ClearLogE are the evidence at the margin.
-	HarmLogE, ClearLogE float64
 }
 
 // Counted is what one arm had.
@@ -206,7 +204,6 @@ func (c *Comparison) describe(r *row, s span, since time.Time) Row {
 		Metric: r.metric.Name, Kind: r.metric.Kind, Quantile: r.q, Since: since, Ratio: r.ratio, Down: r.down,
 		Control: counted(r.control, r.limit.Usual), Experiment: counted(r.experiment, r.limit.Slow),
 		Estimate: s.estimate, Low: s.low, High: s.high, Margin: r.margin, State: Open, Shown: s.low > 0,
-		HarmLogE: s.harm, ClearLogE: s.clear,
 	}
 	if r.all {
 		out.Of = AllRequests
@@ -259,11 +256,6 @@ func (c *Comparison) addFirst(s *Status) {
 	var any bool
 	if sp.low, sp.beyond, any = f.low(r.margin, c.firstLevel()); !any {
 		sp.low = lo
-	}
-	for i, h := range f.grid {
-		if h.t == r.margin {
-			sp.harm = f.logE(i)
-		}
 	}
 	r.control, r.experiment = slots.Moments{}, slots.Moments{}
 	out := c.describe(&r, sp, time.Time{})
