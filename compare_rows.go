@@ -1,6 +1,10 @@
 package mishap
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Counting is what a row counts of the units of both arms.
 type Counting string
@@ -34,6 +38,8 @@ type CountedRow struct {
 	Of       Counting `json:"of"`
 	Quantile Quantile `json:"quantile,omitzero"` // of what is slow
 	Clears   bool     `json:"-"`                 // it has to be within its margin for a run to hold
+	Path     string   `json:"-"`                 // of a part of the requests, as its metric says
+	Method   string   `json:"-"`                 //
 }
 
 // CountedRows are the rows that a metric is decided by, in their order: one, or
@@ -54,10 +60,10 @@ func (m CompareMetric) CountedRows() (rows []CountedRow) {
 		quantiles = DefaultQuantiles()
 	}
 	for _, q := range quantiles {
-		rows = append(rows, CountedRow{RowName(m.Name, q), CountSlow, q, m.Guarded()})
+		rows = append(rows, CountedRow{Name: RowName(m.Name, q), Of: CountSlow, Quantile: q, Clears: m.Guarded()})
 	}
 	if !slices.Contains(quantiles, ExtremeQuantile) {
-		rows = append(rows, CountedRow{RowName(m.Name, ExtremeQuantile), CountSlow, ExtremeQuantile, false})
+		rows = append(rows, CountedRow{Name: RowName(m.Name, ExtremeQuantile), Of: CountSlow, Quantile: ExtremeQuantile})
 	}
 	return rows
 }
@@ -65,17 +71,33 @@ func (m CompareMetric) CountedRows() (rows []CountedRow) {
 // Unweighed are the rows that no metric decides by, and beside which nothing is
 // held if the arms differ in them: answers that the file calls neither successes
 // nor failures, those that were cut, and failures where no metric has to clear
-// them.
+// them. They are of each part of the requests that metrics are confined to.
 func (c Compare) Unweighed() (rows []CountedRow) {
-	rows = append(rows, CountedRow{Name: "cut of no metric", Of: CountCut}, CountedRow{Name: "refused of no metric", Of: CountRefused})
-	if c.Success == nil || c.Success.Status.IsZero() {
-		rows = append(rows, CountedRow{Name: "moved of no metric", Of: CountMoved})
-	}
-	if !slices.ContainsFunc(c.Metrics, func(m CompareMetric) bool {
-		why, _ := c.Arms.Undecided(m)
-		return why == "" && m.Metric == SuccessRate && m.Guarded()
-	}) {
-		rows = append(rows, CountedRow{Name: "failures of no metric", Of: CountFailures})
+	for i, m := range c.Metrics {
+		path, method := m.Path, m.Method
+		if slices.ContainsFunc(c.Metrics[:i], func(other CompareMetric) bool { return other.Path == path && other.Method == method }) {
+			continue
+		}
+		of := []Counting{CountCut, CountRefused}
+		if c.Success == nil || c.Success.Status.IsZero() {
+			of = append(of, CountMoved)
+		}
+		if !c.clearsFailures(path, method) {
+			of = append(of, CountFailures)
+		}
+		for _, what := range of {
+			name := strings.TrimSuffix(fmt.Sprintf("%s of no metric %s", what, strings.TrimSpace(method+" "+path)), " ")
+			rows = append(rows, CountedRow{Name: name, Of: what, Path: path, Method: method})
+		}
 	}
 	return rows
+}
+
+// clearsFailures reports whether a success rate of that part of the requests, or
+// of all, has to be within its margin.
+func (c Compare) clearsFailures(path, method string) bool {
+	return slices.ContainsFunc(c.Metrics, func(m CompareMetric) bool {
+		why, _ := c.Arms.Undecided(m)
+		return why == "" && m.Metric == SuccessRate && m.Guarded() && (m.Path == "" || m.Path == path) && (m.Method == "" || m.Method == method)
+	})
 }

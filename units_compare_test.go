@@ -2,6 +2,7 @@ package mishap_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"mishap"
@@ -36,6 +37,42 @@ func roundTrip[T any](t *testing.T, right, wrong []string) {
 		raw, _ := json.Marshal(text)
 		if json.Unmarshal(raw, &v) == nil {
 			t.Errorf("%s is read as %v", raw, v)
+		}
+	}
+}
+
+// TestEachComparedPartHasRowsThatNoMetricDecidesBy: else what a small part is answered would drown in all requests.
+func TestEachComparedPartHasRowsThatNoMetricDecidesBy(t *testing.T) {
+	success := mishap.CompareMetric{Name: "success-rate", Metric: mishap.SuccessRate, Margin: mishap.Margin{Difference: 0.01}}
+	buy, slow := success, mishap.CompareMetric{Name: "latency", Metric: mishap.Latency, Margin: mishap.Margin{Ratio: 1.2}, Path: "/buy", Method: "POST"}
+	buy.Path, buy.Method = "/buy", "POST"
+	for name, x := range map[string]struct {
+		metrics []mishap.CompareMetric
+		status  string
+		want    string
+	}{
+		"all requests":                 {[]mishap.CompareMetric{success}, "", "cut; refused; moved"},
+		"a part":                       {[]mishap.CompareMetric{buy}, "", "cut POST /buy; refused POST /buy; moved POST /buy"},
+		"two metrics of a part":        {[]mishap.CompareMetric{buy, slow}, "2xx", "cut POST /buy; refused POST /buy"},
+		"all, and latencies of a part": {[]mishap.CompareMetric{success, slow}, "2xx", "cut; refused; cut POST /buy; refused POST /buy"},
+		"latencies of a part":          {[]mishap.CompareMetric{slow}, "2xx", "cut POST /buy; refused POST /buy; failures POST /buy"},
+		"success of a part, and all their latencies": {[]mishap.CompareMetric{buy, {Name: "latency", Metric: mishap.Latency}}, "2xx", "cut POST /buy; refused POST /buy; cut; refused; failures"},
+	} {
+		c := mishap.Compare{Arms: mishap.Arms{From: mishap.ArmsFromRequests}, Metrics: x.metrics, Success: &mishap.Success{}}
+		if x.status != "" {
+			if err := c.Success.Status.UnmarshalText([]byte(x.status)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range c.Metrics {
+			c.Metrics[i].Source = mishap.ProxySource
+		}
+		var got []string
+		for _, r := range c.Unweighed() {
+			got = append(got, strings.TrimSpace(string(r.Of)+" "+strings.TrimSpace(r.Method+" "+r.Path)))
+		}
+		if text := strings.Join(got, "; "); text != x.want {
+			t.Errorf("%s: %s, want %s", name, text, x.want)
 		}
 	}
 }

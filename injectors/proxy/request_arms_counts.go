@@ -67,7 +67,7 @@ func specOf(c mishap.Compare) armsSpec {
 		return spec
 	}
 	for _, r := range c.Unweighed() {
-		spec.Counts.Rows = append(spec.Counts.Rows, armsRow{Name: r.Name, Of: r.Of})
+		spec.Counts.Rows = append(spec.Counts.Rows, armsRow{r.Name, r.Of, r.Path, r.Method})
 	}
 	return spec
 }

@@ -64,7 +64,7 @@ const (
 	KeptDoubt      DoubtKind = "kept-away"       // what both arms do keeps requests from the fault
 	UnjoinedDoubt  DoubtKind = "unjoined"        // requests met the fault, and it is not known which
 	UnweighedDoubt DoubtKind = "unweighed"       // the arms differ in what no metric decides
-	DilutedDoubt   DoubtKind = "diluted"         // by requests that control did not have
+	DilutedDoubt   DoubtKind = "diluted"         // by requests that control did not have, or by those that are missing
 	SilentDoubt    DoubtKind = "silent"          // an arm had no requests for long
 	MissingDoubt   DoubtKind = "missing"         // a book is late, or tells nothing of a row
 	RefusedDoubt   DoubtKind = "refused"         // counts that could not be
@@ -256,6 +256,9 @@ func (c *Comparison) rowDoubts(r *row, row *Row, s *Status) []Doubt {
 	}
 	if times, ok := r.diluted(); ok {
 		all = append(all, doubt(DilutedDoubt, "the experiment had %.3g times as many requests as control, which chance does not do: without those harm would be beyond the margin", times)...)
+	}
+	if times, ok := r.deserted(); ok {
+		all = append(all, doubt(DilutedDoubt, "more of the experiment's are bad, and it had only %.3g times as many requests as control lets expect, which chance does not do: if those who are gone were harmed, it is beyond the margin; a metric event-rate with harm: decrease tells", times)...)
 	}
 	switch {
 	case row.State != Within:

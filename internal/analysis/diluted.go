@@ -24,16 +24,43 @@ func (c *claim) diluted() (times float64, ok bool) {
 	return e.N / ctl.N, (e.Y-ctl.Y)/ctl.N > c.margin
 }
 
-// surplus is by how many standard deviations of units the experiment has more
-// requests than control, adjusted by how many each unit had in the baseline.
-func surplus(e, ctl slots.Moments) float64 {
-	both, usual := e.Plus(ctl), 0.0
-	if both.N0N0 > 0 {
-		usual = both.NN0 / both.N0N0
+// deserted reports whether the experiment has fewer requests than control, by more
+// than chance makes of units, and more of them are bad: those who leave after a
+// failure, or wait for it, ask no more, and what does not go wrong any more would
+// hide what did. It is so if, with what is missing taken for bad, it is beyond the
+// margin. Times is how many there are.
+func (c *claim) deserted() (times float64, ok bool) {
+	e, ctl := c.experiment, c.control
+	if c.poisson || e.N <= 0 || ctl.N <= 0 || surplus(e, ctl) > -uneven || Apart(ctl, e) < -guardClear {
+		return 0, false
 	}
-	v := both.NN - usual*both.NN0
+	missing := -more(e, ctl)
+	bad := (e.Y + missing) / (e.N + missing)
+	if c.ratio {
+		return e.N / (e.N + missing), bad > ctl.Y/ctl.N*c.factor(c.margin)
+	}
+	return e.N / (e.N + missing), bad-ctl.Y/ctl.N > c.margin
+}
+
+// more is how many more requests the experiment has than control, adjusted by how
+// many each unit had in the baseline.
+func more(e, ctl slots.Moments) float64 { return e.N - ctl.N - lasting(e, ctl)*(e.N0-ctl.N0) }
+
+// lasting is how many requests a unit has since for each in the baseline.
+func lasting(e, ctl slots.Moments) float64 {
+	both := e.Plus(ctl)
+	if both.N0N0 <= 0 {
+		return 0
+	}
+	return both.NN0 / both.N0N0
+}
+
+// surplus is that in standard deviations of units.
+func surplus(e, ctl slots.Moments) float64 {
+	both := e.Plus(ctl)
+	v := both.NN - lasting(e, ctl)*both.NN0
 	if v <= 0 {
 		return 0
 	}
-	return (e.N - ctl.N - usual*(e.N0-ctl.N0)) / math.Sqrt(v)
+	return more(e, ctl) / math.Sqrt(v)
 }

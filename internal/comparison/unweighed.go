@@ -2,6 +2,7 @@ package comparison
 
 import (
 	"fmt"
+	"strings"
 
 	"mishap"
 	"mishap/internal/analysis"
@@ -21,7 +22,7 @@ func (c *Comparison) unweighed() (all []analysis.Doubt) {
 				sums, _ := b.counts.Sums.Row(name)
 				if e, control := sums.Experiment.Since, sums.Control.Since; c.unlike(row.Of, control, e) {
 					text := fmt.Sprintf(unweighedText(row.Of), percent(e.Y/e.N), percent(control.Y/control.N))
-					all = append(all, analysis.Doubt{Kind: analysis.UnweighedDoubt, Text: text})
+					all = append(all, analysis.Doubt{Kind: analysis.UnweighedDoubt, Text: partOf(row) + text})
 					break
 				}
 			}
@@ -55,6 +56,14 @@ func unweighedText(of mishap.Counting) string {
 		return "%s of the experiment's answers began and were not whole within patience, and %s of control's: what became of them is not known; a longer patience tells"
 	}
 	return "%s of the experiment's requests failed, and %s of control's, which no metric compares: add {metric: success-rate, margin: …}"
+}
+
+// partOf is the part of the requests that a row is of, before what is said of it.
+func partOf(row mishap.CountedRow) string {
+	if part := strings.TrimSpace(row.Method + " " + row.Path); part != "" {
+		return "of " + part + " "
+	}
+	return ""
 }
 
 // tolerated is how many more may fail.
