@@ -18,9 +18,10 @@ type Kind struct {
 // InjectorKind is an injector in the catalog.
 type InjectorKind struct {
 	Kind
-	Targets   any    // zero value of the struct that `targets` is read into; nil if there are none
-	Class     Class  // what becomes of the fault if nobody reverts it
-	Keeper    Keeper // what ends the fault when its server is gone
+	Targets   any     // zero value of the struct that `targets` is read into; nil if there are none
+	Symptom   Symptom // what whoever depends on a target sees of it
+	Class     Class   // what becomes of the fault if nobody reverts it
+	Keeper    Keeper  // what ends the fault when its server is gone
 	LinuxOnly bool
 	Ramps     bool     // its parameters can be changed while it is in: the injector is a renewer
 	Arms      bool     // it can be confined to the experiment arm of requests

@@ -26,3 +26,21 @@ func (c Class) String() string {
 	}
 	return string(c)
 }
+
+// Symptom is what a fault looks like to whoever depends on what it is in. Each kind says
+// its own, so that a new one cannot be left out where faults are shown by it.
+type Symptom string
+
+// The symptoms.
+const (
+	SymptomSlow        Symptom = "slow"              // it answers, or works off, later
+	SymptomWrong       Symptom = "answers wrongly"   // with an error, or with something else
+	SymptomUnreachable Symptom = "cannot be reached" // or hangs, or breaks off
+	SymptomGone        Symptom = "is gone"           // it, or some of it, until it is replaced
+	SymptomOther       Symptom = "other"             // whatever the file says, or nothing by itself
+)
+
+// Symptoms are all of them.
+func Symptoms() []Symptom {
+	return []Symptom{SymptomSlow, SymptomWrong, SymptomUnreachable, SymptomGone, SymptomOther}
+}

@@ -94,3 +94,13 @@ const (
 
 	CauseApproval Cause = "approval" // nobody else has approved its plan
 )
+
+// Elsewhere reports whether it lies outside of what a run tests: a person stopped it, or
+// mishap itself did not go on.
+func (c Cause) Elsewhere() bool {
+	switch c {
+	case CauseAbort, CauseHalt, CauseInterrupt, CauseCrash, CauseInternal:
+		return true
+	}
+	return false
+}

@@ -18,6 +18,9 @@ func TestCatalogIsSortedAndDescribesItself(t *testing.T) {
 		if k.Summary == "" || k.Doc == "" || k.WhenLost == "" || k.Keeper == "" || len(k.Do) == 0 || k.New == nil || k.Restore == nil {
 			t.Errorf("%s leaves out what a person needs to know: %+v", k.Name, k)
 		}
+		if !slices.Contains(mishap.Symptoms(), k.Symptom) {
+			t.Errorf("%s does not say what whoever depends on its target sees: %q", k.Name, k.Symptom)
+		}
 		if k.Class != mishap.Irreversible && len(k.Undo) == 0 {
 			t.Errorf("%s does not say what reverting needs", k.Name)
 		}

@@ -22,6 +22,7 @@ func asgStandby() fault[target.NoParams] {
 	return fault[target.NoParams]{
 		about: about{
 			name:    "asg-standby",
+			symptom: mishap.SymptomGone,
 			summary: "puts members of Auto Scaling groups on standby, and back into service",
 			doc: "Members in service are taken out: they run on, and the load balancers of their group send them nothing. The group wants so many fewer meanwhile and starts no others; " +
 				"each that comes back it wants again, on top of whatever others have set by then. Those on standby already are not taken. " +

@@ -35,6 +35,7 @@ func asgSuspend() fault[suspendWith] {
 	return fault[suspendWith]{
 		about: about{
 			name:    "asg-suspend",
+			symptom: mishap.SymptomOther,
 			summary: "suspends processes of Auto Scaling groups, and resumes them",
 			doc: "A group with Launch suspended starts nothing, so that what fails or is too little stays so; with Terminate it ends nothing; with HealthCheck and ReplaceUnhealthy it does not heal; " +
 				"with AlarmNotification and ScheduledActions it does not scale. " +

@@ -19,6 +19,7 @@ func asgUnhealthy() fault[target.NoParams] {
 	return fault[target.NoParams]{
 		about: about{
 			name:    "asg-unhealthy",
+			symptom: mishap.SymptomGone,
 			summary: "marks members of Auto Scaling groups as unhealthy, so that their groups replace them",
 			doc: "Only members that are in service and healthy are taken. The group terminates the instance and starts another: nothing brings back the instance itself, with its instance store. " +
 				"The run goes on until the group has let go of it. A group that does not replace who is unhealthy, since a process is suspended, is refused.",

@@ -31,6 +31,7 @@ func asgZoneLoss() fault[zoneWith] {
 	return fault[zoneWith]{
 		about: about{
 			name:    "asg-zone-loss",
+			symptom: mishap.SymptomGone,
 			summary: "takes a zone away from Auto Scaling groups, and gives it back",
 			doc: "The subnets of one availability zone are taken out of each group. It starts nothing there any more: as many members as it had there it starts in its other zones, and then ends those. " +
 				"For a zone that fails at once, isolate its subnets in the same experiment, with subnet-isolate. " +

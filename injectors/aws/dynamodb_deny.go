@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"mishap"
 	"mishap/internal/cloud"
 )
 
@@ -16,7 +17,8 @@ func dynamodbDeny() fault[denyWith] {
 	const noTable, noPolicy = "ResourceNotFoundException", "PolicyNotFoundException"
 	return denying{
 		about: about{
-			name: "dynamodb-deny",
+			name:    "dynamodb-deny",
+			symptom: mishap.SymptomWrong,
 			doc: "Those who use the table or its indexes get AccessDeniedException. No item changes. " +
 				"A policy that somebody writes at the same moment is not overwritten: DynamoDB refuses one of both.",
 			example: "injector: dynamodb-deny\ntargets: {names: [orders]}\nwith: {actions: [\"dynamodb:PutItem\", \"dynamodb:UpdateItem\"]}\nfor: 5m",

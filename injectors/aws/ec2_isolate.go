@@ -16,6 +16,7 @@ func ec2Isolate() fault[target.NoParams] {
 	return fault[target.NoParams]{
 		about: about{
 			name:    "ec2-isolate",
+			symptom: mishap.SymptomUnreachable,
 			summary: "isolates EC2 instances: nothing gets in or out",
 			doc: "All network interfaces of an instance get a security group of its own that lets nothing pass, and afterwards those they had. " +
 				"EC2 lets open connections that it tracks go on until they pause: to cut those as well, isolate the subnet. " +

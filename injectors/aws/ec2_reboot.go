@@ -20,6 +20,7 @@ func ec2Reboot() fault[target.NoParams] {
 	return fault[target.NoParams]{
 		about: about{
 			name:    "ec2-reboot",
+			symptom: mishap.SymptomGone,
 			summary: "reboots EC2 instances, which come back by themselves",
 			doc: "Only running instances whose status checks are ok are taken. An instance keeps its volumes, instance store and addresses, and loses its memory. " +
 				"EC2 does not number boots: that one happened is seen by its console output, which is posted anew after each. " +

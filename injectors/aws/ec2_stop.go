@@ -19,6 +19,7 @@ func ec2Stop() fault[target.NoParams] {
 	return fault[target.NoParams]{
 		about: about{
 			name:    "ec2-stop",
+			symptom: mishap.SymptomGone,
 			summary: "stops EC2 instances, and starts them again",
 			doc: "Only running instances are taken. A stopped instance loses its memory, instance store and, without an Elastic IP, its public address. " +
 				"An Auto Scaling group replaces a stopped instance; the plan says so. " +

@@ -18,6 +18,7 @@ func ec2Terminate() fault[target.NoParams] {
 	return fault[target.NoParams]{
 		about: about{
 			name:    "ec2-terminate",
+			symptom: mishap.SymptomGone,
 			summary: "terminates EC2 instances, for good; there is no undo",
 			doc: "Only running instances are taken. A terminated instance is gone, with its instance store and with those of its volumes that are deleted with it; the plan names them. " +
 				"Its Auto Scaling group starts another in its place; without one nobody does. " +

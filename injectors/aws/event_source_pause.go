@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
+	"mishap"
 	"mishap/internal/cloud"
 	"mishap/internal/target"
 )
@@ -16,6 +17,7 @@ const mappingID = `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`
 func eventSourcePause() fault[target.NoParams] {
 	is := about{
 		name:    "event-source-pause",
+		symptom: mishap.SymptomSlow,
 		summary: "pauses event source mappings of Lambda, and enables them again",
 		doc: "The function is no longer called for what comes from the queue, stream or topic; it piles up there, and what the source does not keep as long is lost. " +
 			"Only enabled mappings are taken, by their UUIDs or tags. It takes Lambda up to a minute to pause one, and to go on where it stopped.",

@@ -55,6 +55,7 @@ type fault[With any] struct {
 type about struct {
 	name, summary, doc, example, whenLost string
 
+	symptom     mishap.Symptom
 	class       mishap.Class
 	batch       int           // most things of one injecting call; 0: 100
 	settles     time.Duration // how long the API may show what was before

@@ -39,6 +39,7 @@ func (w roleDenyWith) problems() []error {
 func iamDeny() fault[roleDenyWith] {
 	is := about{
 		name:    "iam-deny",
+		symptom: mishap.SymptomWrong,
 		summary: "denies a role what it does with data, and allows it again",
 		doc: "The role gets an inline policy that denies until the fault must be over, so that by AWS's own clock it ends though nobody reverts it. It is named after the injection, " +
 			"and nothing else of the role changes. Only calls that use data can be denied, none that manage anything. IAM may take half a minute until all of AWS knows.",

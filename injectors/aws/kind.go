@@ -47,7 +47,7 @@ func (f fault[With]) injectorKind(d Deps) mishap.InjectorKind {
 	f.undo = append(f.undo, reading(identity))
 	return mishap.InjectorKind{
 		Kind:    mishap.Kind{Name: f.name, Summary: f.summary, Doc: f.doc, Params: none, Example: f.example},
-		Targets: targets{}, Keeper: mishap.KeeperProcess, Samples: true, Class: f.class,
+		Targets: targets{}, Symptom: f.symptom, Keeper: mishap.KeeperProcess, Samples: true, Class: f.class,
 		Batch: f.batch, Settles: f.settles, RevertTakes: f.revertTakes,
 		Do: words(f.do), Undo: words(f.undo), Permits: f.permits, WhenLost: f.whenLost,
 		Needs: func(m mishap.Fault, places []mishap.Place, tags map[string]string) (mishap.Permissions, error) {

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
+	"mishap"
 	"mishap/internal/cloud"
 )
 
@@ -17,6 +18,7 @@ func kinesisDeny() fault[denyWith] {
 	return denying{
 		about: about{
 			name:    "kinesis-deny",
+			symptom: mishap.SymptomWrong,
 			doc:     "Those who put records into the stream or get them from it get AccessDeniedException. Records stay as long as the stream keeps them.",
 			example: "injector: kinesis-deny\ntargets: {names: [clicks]}\nwith: {actions: [\"kinesis:PutRecord\", \"kinesis:PutRecords\"]}\nfor: 5m",
 			settles: 20 * time.Second,

@@ -25,6 +25,7 @@ func (w throttleWith) problems() []error {
 func lambdaThrottle() fault[throttleWith] {
 	is := about{
 		name:    "lambda-throttle",
+		symptom: mishap.SymptomWrong,
 		summary: "throttles Lambda functions by what is reserved for them, and puts that back",
 		doc: "Callers that wait get TooManyRequestsException (429). Asynchronous calls and events of queues and streams wait and are tried again, for up to six hours or until the source drops them. " +
 			"It is of all versions and aliases of a function. A function that has this reservation already is not taken; if somebody reserves something else meanwhile, that stays.",

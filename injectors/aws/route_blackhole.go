@@ -45,6 +45,7 @@ func routeBlackhole() fault[routeWith] {
 	return fault[routeWith]{
 		about: about{
 			name:    "route-blackhole",
+			symptom: mishap.SymptomUnreachable,
 			summary: "lets a route end in a black hole",
 			doc: "The route of each table goes to a network interface that is made for it and attached to nothing, and afterwards where it went. What more specific routes take is not affected. " +
 				"Routes that are propagated, local or of a gateway endpoint cannot be changed. If others change the route meanwhile, that stays. " +

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"mishap"
 	"mishap/internal/cloud"
 )
 
@@ -18,7 +19,8 @@ func s3Deny() fault[denyWith] {
 	}
 	return denying{
 		about: about{
-			name: "s3-deny",
+			name:    "s3-deny",
+			symptom: mishap.SymptomWrong,
 			doc: "Those who read, write or list objects of the bucket get AccessDenied. No object changes. " +
 				"S3 writes policies whole: a policy that somebody else writes in the same second may be lost, or the statement be. " +
 				"Where Block Public Access is on, S3 takes no policy that is public, also not one that was before.",

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"mishap"
 	"mishap/internal/cloud"
 )
 
@@ -20,6 +21,7 @@ func sqsDeny() fault[denyWith] {
 	return denying{
 		about: about{
 			name:    "sqs-deny",
+			symptom: mishap.SymptomWrong,
 			doc:     "Those who send to the queue or receive from it get AccessDenied. Messages stay in the queue. SQS may take a minute until all of it knows.",
 			example: "injector: sqs-deny\ntargets: {names: [orders]}\nwith: {actions: [\"sqs:SendMessage\"]}\nfor: 5m",
 			settles: time.Minute, // "the change can take up to 60 seconds" (SetQueueAttributes)

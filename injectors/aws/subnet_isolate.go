@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"mishap"
 	"mishap/internal/cloud"
 	"mishap/internal/target"
 )
@@ -20,6 +21,7 @@ func subnetIsolate() fault[target.NoParams] {
 	return fault[target.NoParams]{
 		about: about{
 			name:    "subnet-isolate",
+			symptom: mishap.SymptomUnreachable,
 			summary: "isolates subnets: nothing gets in or out",
 			doc: "Each subnet gets a network ACL of its own that lets nothing pass, and afterwards the one it had. Open connections are cut as well. " +
 				"What stays within the subnet passes, as do DHCP, the VPC's DNS resolver and the instance metadata. " +

@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"mishap"
 	"mishap/internal/target"
 )
 
@@ -17,6 +18,7 @@ func vpcEndpointCut() fault[target.NoParams] {
 	return fault[target.NoParams]{
 		about: about{
 			name:    "vpc-endpoint-cut",
+			symptom: mishap.SymptomUnreachable,
 			summary: "cuts VPC endpoints: what is asked for through them gets no answer",
 			doc: "Each interface endpoint gets a security group of its own that lets nothing pass, and afterwards those it had. " +
 				"Open connections that EC2 tracks may go on until they pause. What others add to the endpoint meanwhile stays. " +

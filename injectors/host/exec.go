@@ -49,8 +49,8 @@ func execKind(d Deps) mishap.InjectorKind {
 			Params:  execWith{},
 			Example: "injector: exec\nwith:\n  inject: [touch, /tmp/maintenance]\n  revert: [rm, -f, /tmp/maintenance]\n  verify: [test, -e, /tmp/maintenance]\n  diesWith: boot\nfor: 10s",
 		},
-		Keeper: mishap.KeeperProcess,
-		Do:     []string{"whatever the inject command needs"}, Undo: []string{"whatever the revert command needs"},
+		Symptom: mishap.SymptomOther, Keeper: mishap.KeeperProcess,
+		Do: []string{"whatever the inject command needs"}, Undo: []string{"whatever the revert command needs"},
 		WhenLost: "the fault stays until what diesWith names ends, or `mishap revert`",
 		New: func(f mishap.Fault) (mishap.Injector, error) {
 			with, err := readExec(f.With)

@@ -58,7 +58,7 @@ func processStopKind(d Deps) mishap.InjectorKind {
 			Params:  target.NoParams{},
 			Example: "injector: process-stop\ntargets: {name: redis-server, pick: 1}\nfor: 30s",
 		},
-		Targets: processTargets{}, Keeper: mishap.KeeperProcess, LinuxOnly: true, Samples: true,
+		Targets: processTargets{}, Symptom: mishap.SymptomUnreachable, Keeper: mishap.KeeperProcess, LinuxOnly: true, Samples: true,
 		Do: []string{"kill(2) as the process's user, or CAP_KILL"}, Undo: []string{"kill(2) as the process's user, or CAP_KILL"},
 		WhenLost: "the processes stay stopped until `mishap revert` or kill -CONT",
 		New: func(f mishap.Fault) (mishap.Injector, error) {

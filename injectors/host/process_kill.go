@@ -25,7 +25,7 @@ func processKillKind(d Deps) mishap.InjectorKind {
 			Params:  killWith{},
 			Example: "injector: process-kill\ntargets: {command: 'gunicorn: worker', pick: 1}\nfor: 30s",
 		},
-		Targets: processTargets{}, Class: mishap.Irreversible, Keeper: mishap.KeeperProcess, LinuxOnly: true, Samples: true,
+		Targets: processTargets{}, Class: mishap.Irreversible, Symptom: mishap.SymptomGone, Keeper: mishap.KeeperProcess, LinuxOnly: true, Samples: true,
 		Do:       []string{"kill(2) as the process's user, or CAP_KILL"},
 		WhenLost: "nothing: the processes are gone already",
 		New: func(f mishap.Fault) (mishap.Injector, error) {

@@ -9,7 +9,7 @@ type bandwidthWith struct {
 
 func bandwidth() kind {
 	return kind{
-		name: "proxy-bandwidth", effect: "bandwidth", protocols: "tcp", verb: "slows down connections", ramps: true,
+		name: "proxy-bandwidth", symptom: mishap.SymptomSlow, effect: "bandwidth", protocols: "tcp", verb: "slows down connections", ramps: true,
 		summary: "limits how many bytes pass a mishap proxy in a second",
 		doc: "Each connection has a bottleneck of its own on each way. Little is read ahead of it, so that the sender feels it too. " +
 			"How long bytes waited for it is reported.",

@@ -4,7 +4,7 @@ import "mishap"
 
 func httpAbort() kind {
 	return kind{
-		name: "proxy-http-abort", effect: "http-abort", protocols: "http", arms: true, verb: "aborts requests",
+		name: "proxy-http-abort", symptom: mishap.SymptomUnreachable, effect: "http-abort", protocols: "http", arms: true, verb: "aborts requests",
 		summary: "aborts requests that pass a mishap proxy with protocol http",
 		doc:     "The connection of the request is reset, or with HTTP/2 its stream. The service is not asked.",
 		example: "injector: proxy-http-abort\ntargets: {proxy: payments}\nwith: {path: /pay/*, share: 1%}\nfor: 5m",
@@ -25,7 +25,7 @@ type httpBodyWith struct {
 
 func httpBody() kind {
 	return kind{
-		name: "proxy-http-body", effect: "http-body", protocols: "http", arms: true, verb: "changes the bodies of responses",
+		name: "proxy-http-body", symptom: mishap.SymptomWrong, effect: "http-body", protocols: "http", arms: true, verb: "changes the bodies of responses",
 		summary: "cuts, slows down or replaces the bodies of responses that pass a mishap proxy with protocol http",
 		doc:     "Responses without a body are left alone.",
 		example: "injector: proxy-http-body\ntargets: {proxy: images}\nwith: {rate: 10KB, path: /img/*}\nfor: 5m",
@@ -63,7 +63,7 @@ type headerEdit struct {
 
 func httpHeader() kind {
 	return kind{
-		name: "proxy-http-header", effect: "http-header", protocols: "http", arms: true, verb: "changes header fields",
+		name: "proxy-http-header", symptom: mishap.SymptomWrong, effect: "http-header", protocols: "http", arms: true, verb: "changes header fields",
 		summary: "changes header fields of requests and responses that pass a mishap proxy with protocol http",
 		doc:     "Fields that frame or route a message, such as Content-Length and Host, stay as they are.",
 		example: "injector: proxy-http-header\ntargets: {proxy: accounts}\nwith: {request: {remove: [Authorization]}, share: 10%, key: \"cookie:session\"}\nfor: 5m",

@@ -15,7 +15,7 @@ type httpErrorWith struct {
 
 func httpError() kind {
 	return kind{
-		name: "proxy-http-error", effect: "http-error", protocols: "http", arms: true, verb: "answers requests",
+		name: "proxy-http-error", symptom: mishap.SymptomWrong, effect: "http-error", protocols: "http", arms: true, verb: "answers requests",
 		summary: "answers requests in place of the service behind a mishap proxy with protocol http",
 		doc:     "The service is not asked.",
 		example: "injector: proxy-http-error\ntargets: {proxy: payments}\nwith: {status: 503, answer: {Retry-After: \"5\"}, path: /pay/*, share: 5%}\nfor: 5m",
@@ -52,7 +52,7 @@ func grpcCodes() []string {
 
 func grpcError() kind {
 	return kind{
-		name: "proxy-grpc-error", effect: "grpc-error", protocols: "http", arms: true, verb: "ends gRPC calls",
+		name: "proxy-grpc-error", symptom: mishap.SymptomWrong, effect: "grpc-error", protocols: "http", arms: true, verb: "ends gRPC calls",
 		summary: "ends gRPC calls in place of the service behind a mishap proxy with protocol http",
 		doc:     "The service is not asked. Only calls of gRPC are hit.",
 		example: "injector: proxy-grpc-error\ntargets: {proxy: cart}\nwith: {code: UNAVAILABLE, service: shop.v1.Cart, call: Add, share: 20%}\nfor: 5m",

@@ -14,7 +14,7 @@ type httpLatencyWith struct {
 
 func httpLatency() kind {
 	return kind{
-		name: "proxy-http-latency", effect: "http-latency", protocols: "http", arms: true, verb: "delays requests", ramps: true,
+		name: "proxy-http-latency", symptom: mishap.SymptomSlow, effect: "http-latency", protocols: "http", arms: true, verb: "delays requests", ramps: true,
 		summary: "delays requests that pass a mishap proxy with protocol http",
 		doc: "Each request draws its own delay, and no request waits for another. Requests that wait already are delayed too, " +
 			"counted from when they came, and a fault that ends lets go of them.",

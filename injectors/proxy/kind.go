@@ -95,7 +95,8 @@ type kind struct {
 	effect                      string // what the proxy calls it
 	protocols                   string // "tcp", "udp" or "tcp udp"
 	verb                        string // "delays connections"
-	arms                        bool   // it can be confined to the experiment arm
+	symptom                     mishap.Symptom
+	arms                        bool // it can be confined to the experiment arm
 	ramps                       bool
 	params                      any
 	read                        func(raw json.RawMessage) (parameters, error)
@@ -118,7 +119,7 @@ func (k kind) injectorKind(d Deps) mishap.InjectorKind {
 				"The fault expires in the proxy unless it is renewed, so that it ends when mishap does. " +
 				"What it did is counted: nothing means no effect, and no verdict.",
 		},
-		Targets: targets{}, Keeper: mishap.KeeperProxy, Traffic: true, Ramps: k.ramps, Arms: k.arms,
+		Targets: targets{}, Symptom: k.symptom, Keeper: mishap.KeeperProxy, Traffic: true, Ramps: k.ramps, Arms: k.arms,
 		Do: []string{"connect to the proxy's control socket"}, Undo: []string{"connect to the proxy's control socket"},
 		WhenLost: fmt.Sprintf("the fault expires in the proxy within %s", d.Lease),
 		New: func(f mishap.Fault) (mishap.Injector, error) {

@@ -10,7 +10,7 @@ type latencyWith struct {
 
 func latency() kind {
 	return kind{
-		name: "proxy-latency", effect: "latency", protocols: "tcp udp", verb: "delays connections", ramps: true,
+		name: "proxy-latency", symptom: mishap.SymptomSlow, effect: "latency", protocols: "tcp udp", verb: "delays connections", ramps: true,
 		summary: "delays the traffic that passes a mishap proxy",
 		doc: "Connections that are open are delayed too, and none is broken. " +
 			"Nothing is ever early: a stream keeps its order, so that with a jitter a chunk may wait for the one before it; `per: connection` avoids that. " +

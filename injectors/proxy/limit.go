@@ -10,7 +10,7 @@ type limitWith struct {
 
 func limit() kind {
 	return kind{
-		name: "proxy-limit", effect: "limit", protocols: "tcp", verb: "cuts off connections",
+		name: "proxy-limit", symptom: mishap.SymptomUnreachable, effect: "limit", protocols: "tcp", verb: "cuts off connections",
 		summary: "ends the connections that pass a mishap proxy after so many bytes",
 		doc: "Answers are cut off in their middle. With close the end looks like a normal one: a client that does not check the length takes half an answer for a whole one. " +
 			"Bytes are counted from when the fault has reached a connection.",

@@ -11,7 +11,7 @@ type lossWith struct {
 
 func loss() kind {
 	return kind{
-		name: "proxy-loss", effect: "loss", protocols: "udp", verb: "loses datagrams", ramps: true,
+		name: "proxy-loss", symptom: mishap.SymptomUnreachable, effect: "loss", protocols: "udp", verb: "loses datagrams", ramps: true,
 		summary: "loses a part of the datagrams that pass a mishap proxy",
 		doc:     "It is for proxies with `protocol: udp`, such as one in front of a name server: lost queries show who asks again, and how soon.",
 		example: "injector: proxy-loss\ntargets: {proxy: dns}\nwith: {rate: 20%}\nfor: 2m",

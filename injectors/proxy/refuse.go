@@ -9,7 +9,7 @@ type refuseWith struct {
 
 func refuse() kind {
 	return kind{
-		name: "proxy-refuse", effect: "refuse", protocols: "tcp", verb: "refuses new connections",
+		name: "proxy-refuse", symptom: mishap.SymptomUnreachable, effect: "refuse", protocols: "tcp", verb: "refuses new connections",
 		summary: "refuses new connections through a mishap proxy",
 		doc: "The kernel accepts for the proxy, so that a client sees its connection reset (or closed) at once, and not refused. " +
 			"Connections that are open are not touched; proxy-reset ends those.",

@@ -9,7 +9,7 @@ type resetWith struct {
 
 func reset() kind {
 	return kind{
-		name: "proxy-reset", effect: "reset", protocols: "tcp", verb: "resets connections",
+		name: "proxy-reset", symptom: mishap.SymptomUnreachable, effect: "reset", protocols: "tcp", verb: "resets connections",
 		summary: "resets the connections that pass a mishap proxy",
 		doc: "Both sides get a RST, as from a peer that crashed, or a firewall that lost its state. " +
 			"Connections that are open are reset, and new ones after the same while.",

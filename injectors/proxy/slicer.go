@@ -15,7 +15,7 @@ type slicerWith struct {
 
 func slicer() kind {
 	return kind{
-		name: "proxy-slicer", effect: "slicer", protocols: "tcp", verb: "cuts the bytes of connections into pieces",
+		name: "proxy-slicer", symptom: mishap.SymptomSlow, effect: "slicer", protocols: "tcp", verb: "cuts the bytes of connections into pieces",
 		summary: "cuts what passes a mishap proxy into small pieces that leave one by one",
 		doc:     "It finds readers that take one read for one message, and timeouts that restart with every byte.",
 		example: "injector: proxy-slicer\ntargets: {proxy: payments}\nwith: {size: 64B, vary: 32B, delay: 10ms}\nfor: 2m",

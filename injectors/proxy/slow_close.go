@@ -9,7 +9,7 @@ type slowCloseWith struct {
 
 func slowClose() kind {
 	return kind{
-		name: "proxy-slow-close", effect: "slow-close", protocols: "tcp", verb: "closes connections late",
+		name: "proxy-slow-close", symptom: mishap.SymptomSlow, effect: "slow-close", protocols: "tcp", verb: "closes connections late",
 		summary: "lets connections that pass a mishap proxy close late",
 		doc:     "Bytes pass at once, only the end of the stream (FIN) is late: pools fill up with connections that are over.",
 		example: "injector: proxy-slow-close\ntargets: {proxy: database}\nwith: {delay: 30s}\nfor: 5m",

@@ -10,7 +10,7 @@ type timeoutWith struct {
 
 func timeout() kind {
 	return kind{
-		name: "proxy-timeout", effect: "timeout", protocols: "tcp udp", verb: "swallows the bytes of connections",
+		name: "proxy-timeout", symptom: mishap.SymptomUnreachable, effect: "timeout", protocols: "tcp udp", verb: "swallows the bytes of connections",
 		summary: "lets nothing pass a mishap proxy any more, without closing a connection",
 		doc: "A black hole: whoever waits for an answer waits until it gives up, as in a network partition. " +
 			"A stream with a hole never goes on: connections that lost bytes are reset. Datagrams are lost.",

@@ -116,7 +116,7 @@ type CalendarSpan struct {
 
 // Coverage is what was tried on what, and what came out.
 type Coverage struct {
-	Kinds []string      `json:"kinds" doc:"kinds of fault"`
+	Kinds []string      `json:"kinds" doc:"what faults look like to whoever depends on their targets"`
 	Rows  []CoverageRow `json:"rows" doc:"by thing"`
 	Of    int           `json:"of" doc:"how many rows fit what was asked for"`
 	Tried int           `json:"tried" doc:"how many of their cells have an experiment"`
@@ -133,7 +133,7 @@ type CoverageRow struct {
 // CoverageCell is one kind of fault on one thing.
 type CoverageCell struct {
 	Experiments []string `json:"experiments"`
-	Last        *RunView `json:"last,omitempty" doc:"the latest run of any of them that is over and was not refused"`
+	Last        *RunView `json:"last,omitempty" doc:"the latest run of any of them that is over, and was neither refused nor stopped from elsewhere before it showed anything"`
 	Harm        string   `json:"harm,omitempty" doc:"the smallest harm that it can tell from none"`
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -504,11 +505,50 @@ func TestCoverageShowsWhatNobodyTried(t *testing.T) {
 		t.Errorf("a proxy that nobody tried anything on: %s", redis)
 	}
 	payments := row("proxy payments")
-	if strings.Count(payments, "no experiment") != 4 || !strings.Contains(payments, "checkout-survives-slow-payments") || !strings.Contains(payments, "harm from 0.5 pp of success-rate on would show") {
+	if strings.Count(payments, "no experiment") != 4 || !strings.Contains(payments, "checkout-survives-slow-payments") || !strings.Contains(payments, "would show: success-rate worse by 0.5 pp") {
 		t.Errorf("a proxy with a slow fault: %s", payments)
 	}
 	if search := row("service search"); !strings.Contains(search, "held") || !strings.Contains(search, "2 days ago") {
 		t.Errorf("a service by tag: %s", search)
+	}
+}
+
+func TestARunThatSomebodyStoppedTakesNoVerdictOutOfTheMatrix(t *testing.T) {
+	w := newWorld(t)
+	stories := reporttest.Stories()
+	stoppedBy := func(cause mishap.Cause) *reporttest.Story {
+		s := *stories["crash-resumed"]
+		s.Entries = slices.Clone(s.Entries)
+		for i, e := range s.Entries {
+			if e.State != nil && e.State.Cause == mishap.CauseCrash {
+				change := *e.State
+				change.Cause = cause
+				s.Entries[i].State = &change
+			}
+		}
+		return &s
+	}
+	wants := map[mishap.Cause]string{
+		mishap.CauseHalt: "held", mishap.CauseAbort: "held", mishap.CauseInterrupt: "held", mishap.CauseCrash: "held", mishap.CauseInternal: "held",
+		mishap.CauseSafeguard: "inconclusive", mishap.CauseUnmeasured: "inconclusive",
+	}
+	for cause := range wants {
+		name := "by-" + strings.ToLower(string(cause))
+		w.declare(func(e *mishap.Experiment) {
+			e.Name, e.Tags = name, map[string]string{"service": "of-" + string(cause)}
+			e.Faults = e.Faults[:1]
+			e.Faults[0].Targets = nil
+		})
+		w.ran("a-"+name, stories["held"], name, 48*time.Hour)
+		w.ran("b-"+name, stoppedBy(cause), name, time.Hour)
+	}
+	_, _, page := w.signedIn("viewer").get("/coverage")
+	for cause, want := range wants {
+		_, rest, _ := strings.Cut(page, `<th scope="row">service of-`+string(cause)+"</th>")
+		cells, _, _ := strings.Cut(rest, "</tr>")
+		if !strings.Contains(cells, `mark `+want+`"`) {
+			t.Errorf("after a run that ended by %s the last verdict is not %s: %s", cause, want, cells)
+		}
 	}
 }
 

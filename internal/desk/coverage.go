@@ -14,22 +14,17 @@ import (
 	"mishap/internal/ledger"
 )
 
-// kindsOfFault are what faults do to whoever depends on what they are in, and how the
-// names of injectors tell.
-func kindsOfFault() (kinds []string, of func(injector string) int) {
-	marks := [][]string{
-		{"latency", "bandwidth", "delay", "slow", "slicer", "throttle"},
-		{"error", "abort", "body", "header", "deny"},
-		{"refuse", "reset", "timeout", "limit", "loss", "isolate", "blackhole", "cut", "pause"},
-		{"stop", "kill", "terminate", "reboot", "standby", "suspend", "unhealthy", "zone", "failover"},
+// symptoms are the columns, and which of them an injector is in.
+func (d *Desk) symptoms() (names []string, of func(injector string) int) {
+	all, kinds := mishap.Symptoms(), d.catalog.Kinds()
+	for _, one := range all {
+		names = append(names, string(one))
 	}
-	return []string{"slow", "answers wrongly", "cannot be reached", "is gone", "other"}, func(injector string) int {
-		for i, some := range marks {
-			if slices.ContainsFunc(some, func(mark string) bool { return strings.Contains(injector, mark) }) {
-				return i
-			}
+	return names, func(injector string) int {
+		if at := slices.Index(all, kinds[injector].Symptom); at >= 0 {
+			return at
 		}
-		return len(marks)
+		return slices.Index(all, mishap.SymptomOther) // this program does not have it
 	}
 }
 
@@ -43,7 +38,7 @@ type CoverageQuery struct {
 // Coverage is what was tried on what, of the experiments in force, and what of the
 // settings nobody has tried anything on.
 func (d *Desk) Coverage(ctx context.Context, list []mishap.Experiment, q CoverageQuery) (api.Coverage, error) {
-	kinds, kindOf := kindsOfFault()
+	kinds, kindOf := d.symptoms()
 	c := api.Coverage{Kinds: kinds, Rows: []api.CoverageRow{}}
 	book, err := d.member.Ledger(ctx)
 	if err != nil {
@@ -116,7 +111,7 @@ func cellsOf(ctx context.Context, book ledger.Runs, tried [][]*mishap.Experiment
 			if err != nil {
 				return nil, err
 			}
-			at := slices.IndexFunc(records, func(r ledger.Record) bool { return !r.Active() && r.State != mishap.Refused })
+			at := slices.IndexFunc(records, showed)
 			if at >= 0 && (cell.Last == nil || records[at].Began.After(cell.Last.Began)) {
 				view := RunView(records[at])
 				cell.Last, cell.Harm = &view, smallestHarm(e)
@@ -126,6 +121,16 @@ func cellsOf(ctx context.Context, book ledger.Runs, tried [][]*mishap.Experiment
 	return cells, nil
 }
 
+// showed reports a run that went on for as long as it decided itself. One that was
+// refused or stopped from elsewhere says nothing of what it was aimed at, and stands for
+// nothing that was shown before.
+func showed(r ledger.Record) bool {
+	if r.Active() || r.State == mishap.Refused {
+		return false
+	}
+	return r.Verdict != mishap.Inconclusive || !r.Cause.Elsewhere()
+}
+
 // smallestHarm is what a run of the experiment can tell from no harm: its margins, or
 // what its probes allow.
 func smallestHarm(e *mishap.Experiment) string {
@@ -133,16 +138,24 @@ func smallestHarm(e *mishap.Experiment) string {
 	if e.Compare != nil {
 		for _, m := range e.Compare.Metrics {
 			if m.Guarded() {
-				all = append(all, marginOf(m)+" of "+nameOf(m))
+				all = append(all, nameOf(m)+" worse by "+marginOf(m))
 			}
 		}
 	}
 	if len(all) == 0 {
 		for _, p := range e.SteadyState {
-			all = append(all, fmt.Sprintf("more than %s of %s", p.Allow, p.Name))
+			all = append(all, "“"+p.Name+"” unmet "+beyond(p.Allow))
 		}
 	}
 	return strings.Join(all, ", ")
+}
+
+// beyond is what a probe does not allow any more.
+func beyond(a mishap.Allowance) string {
+	if a.Count == 0 {
+		return "once"
+	}
+	return fmt.Sprintf("more than %s in %d", mishap.Plural(a.Count, "time"), a.Window)
 }
 
 func marginOf(m mishap.CompareMetric) string {
