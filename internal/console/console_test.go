@@ -460,6 +460,16 @@ func TestARunIsItsReportAndItsWholeJournal(t *testing.T) {
 		t.Errorf("%d entries: %v", len(entries), err)
 	}
 	_, _, going := p.get("/runs/77aa01")
+	_, card, _ := strings.Cut(going, `<div id="going"`)
+	card, rest, _ := strings.Cut(card, "<article")
+	for _, once := range []string{"Customers can still check out", "checkout-survives-slow-payments<", "Affected", "connections", `href="/runs/77aa01"`} { // the report has them, of the same moment
+		if strings.Contains(card, once) {
+			t.Errorf("the card on a run's own page says %q again", once)
+		}
+	}
+	if !strings.Contains(card, "If the server is lost") || !strings.Contains(card, "In progress") || !strings.Contains(rest, "Customers can still check out") {
+		t.Errorf("the card on a run's own page lacks what the report does not have: %s", card)
+	}
 	if !strings.Contains(going, "The run is not over") || strings.Contains(going, "Still in") {
 		t.Error("of a run that goes on it says that faults are still in")
 	}

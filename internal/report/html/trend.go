@@ -37,7 +37,11 @@ func viewOfTrend(t report.Trend, version string) trendView {
 	v := trendView{Trend: t, Count: mishap.Plural(int64(len(t.Runs)), "run"), Tally: t.Tally(), Version: version}
 	v.Experiment = words.Clean(t.Experiment)
 	for _, s := range t.Runs {
-		v.Rows = append(v.Rows, trendRow{words.Clean(s.Run), words.Moment(s.Began), s.RecoveredIn(), words.Clean(words.OrElse(s.Effect(), "–")), words.Clean(s.Origin()), words.Clean(s.Reason), "", badgeFor(s.Standing())})
+		recovered := "" // on a phone a cell with nothing in it takes no line
+		if s.Recovery != nil {
+			recovered = s.RecoveredIn()
+		}
+		v.Rows = append(v.Rows, trendRow{words.Clean(s.Run), words.Moment(s.Began), recovered, words.Clean(s.Effect()), words.Clean(s.Origin()), words.Clean(s.Reason), "", badgeFor(s.Standing())})
 	}
 	v.Pictures = drawn(trendPictures(t))
 	return v
