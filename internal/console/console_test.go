@@ -253,8 +253,8 @@ func TestASecondHaltIsToldWhoseStandsAndIsInTheAudit(t *testing.T) {
 	if _, _, says := second.post("/halt", "reason", "the second", "csrf", csrf.FindStringSubmatch(open)[1]); !strings.Contains(says, "operator-ann had halted already, at 20") || !strings.Contains(says, "Your reason is in the audit") || strings.Contains(says, "no run to stop") {
 		t.Error("it does not say whose halt there is")
 	}
-	if _, _, audit := w.signedIn("admin").get("/audit"); !strings.Contains(audit, "halt: the second") {
-		t.Error("the second reason is not in the audit")
+	if _, _, audit := w.signedIn("admin").get("/audit"); strings.Count(audit, ">in the console: halt: the second<") != 1 || strings.Count(audit, ">in the console: halt") != 2 {
+		t.Errorf("two halts have not a line each in the audit: %s", audit)
 	}
 }
 

@@ -46,9 +46,14 @@ func TestEachRoleMayDoWhatItIsFor(t *testing.T) {
 		all = append(all, a.By+": "+a.What)
 	}
 	story := strings.Join(all, "\n")
-	for _, want := range []string{"old: refused GET /v1/experiments: the token of old expired", "vi: refused PUT /v1/halt: needs role operator", "op: halt", "op: halt: test", "ad: resume"} {
+	for _, want := range []string{"old: refused GET /v1/experiments: the token of old expired", "vi: refused PUT /v1/halt: needs role operator", "op: halt: test", "ad: resume", "unlock failed: "} {
 		if !strings.Contains(story, want) {
 			t.Errorf("the audit does not say %q:\n%s", want, story)
+		}
+	}
+	for _, once := range []string{": halt", ": resume", "unlock"} {
+		if n := strings.Count(story, once); n != 1 {
+			t.Errorf("one act has %d lines with %q:\n%s", n, once, story)
 		}
 	}
 }

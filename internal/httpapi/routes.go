@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"mishap/internal/api"
 	"mishap/internal/config"
 	"mishap/internal/desk"
+	"mishap/internal/ledger"
 	"mishap/internal/report"
 	"mishap/internal/report/html"
 )
@@ -44,15 +46,24 @@ func route[I, O any](a *API, to huma.API, needed config.Role, method, path, id, 
 			a.audit.turnAway(ctx, who, method+" "+path+": needs role "+string(needed))
 			return nil, huma.NewError(http.StatusForbidden, who.name+" may not do this: it needs role "+string(needed))
 		}
-		if method != http.MethodGet {
+		if method != http.MethodGet && !recordsItself(id) {
 			a.audit.acted(ctx, who.name, id)
 		}
 		out, err := handle(ctx, in)
 		if err != nil {
+			if recordsItself(id) {
+				a.audit.acted(ctx, who.name, id+" failed: "+err.Error())
+			}
 			return nil, problem(err)
 		}
 		return out, nil
 	})
+}
+
+// recordsItself reports an act that is written to the audit with what it changes, and
+// why, so that the route writes only that it failed.
+func recordsItself(id string) bool {
+	return slices.Contains([]string{"abortRun", "halt", "resume", "unlock", "approve", "disapprove"}, id)
 }
 
 func (a *API) routes(to huma.API) {
@@ -199,7 +210,11 @@ func (a *API) apiAbort(ctx context.Context, in *struct {
 	Run  string `path:"run" maxLength:"100"`
 	Body api.Because
 }) (*body[api.StartAnswer], error) {
-	asked, err := a.desk.Abort(ctx, in.Run, callerOf(ctx).name, in.Body.Reason)
+	who := callerOf(ctx).name
+	asked, err := a.desk.Abort(ctx, in.Run, who, in.Body.Reason)
+	if err == nil && !ledger.IsPostgres(asked.Ledger) { // there the server of the run is asked through the ledger, which writes it
+		a.audit.acted(ctx, who, "abort run "+asked.Run+": "+in.Body.Reason)
+	}
 	return &body[api.StartAnswer]{api.StartAnswer{Run: asked.Run, Ledger: asked.Ledger, Server: asked.Server}}, err
 }
 

@@ -69,7 +69,23 @@ type Act struct {
 	What string    `json:"what"`
 }
 
+type throughKey struct{}
+
+// Through lets the audit say, before what somebody does, through what they do it.
+func Through(ctx context.Context, what string) context.Context {
+	return context.WithValue(ctx, throughKey{}, what)
+}
+
+// through is the act as it is written.
+func (a Act) through(ctx context.Context) Act {
+	if what, _ := ctx.Value(throughKey{}).(string); what != "" {
+		a.What = what + ": " + a.What
+	}
+	return a
+}
+
 func (t tx) audit(ctx context.Context, a Act) error {
+	a = a.through(ctx)
 	return t.exec(ctx, `INSERT INTO audit (at, by, what) VALUES (?,?,?)`, a.At.UnixNano(), a.By, a.What)
 }
 

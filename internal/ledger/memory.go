@@ -189,22 +189,22 @@ func (m *Memory) TakeOver(_ context.Context, old Lease, server string) (Lease, e
 }
 
 // Halt is like [SQLite.Halt].
-func (m *Memory) Halt(_ context.Context, h Halt) error {
+func (m *Memory) Halt(ctx context.Context, h Halt) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.halt == nil {
 		m.halt = &h
 	}
-	m.audit(Act{At: h.At, By: h.By, What: "halt: " + h.Reason})
+	m.audit(ctx, Act{At: h.At, By: h.By, What: "halt: " + h.Reason})
 	return nil
 }
 
 // Resume is like [SQLite.Resume].
-func (m *Memory) Resume(_ context.Context, by string, at time.Time) error {
+func (m *Memory) Resume(ctx context.Context, by string, at time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.halt = nil
-	m.audit(Act{At: at, By: by, What: "resume"})
+	m.audit(ctx, Act{At: at, By: by, What: "resume"})
 	return nil
 }
 

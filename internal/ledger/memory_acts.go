@@ -23,28 +23,29 @@ func (m *Memory) Locks(context.Context) ([]mishap.Lock, error) {
 }
 
 // Unlock is like [SQLite.Unlock].
-func (m *Memory) Unlock(_ context.Context, experiment, by, reason string, at time.Time) error {
+func (m *Memory) Unlock(ctx context.Context, experiment, by, reason string, at time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ok := m.locks[experiment]; !ok {
 		return fmt.Errorf("%w: %s", ErrNotLocked, experiment)
 	}
 	delete(m.locks, experiment)
-	m.audit(Act{At: at, By: by, What: "unlock " + experiment + ": " + reason})
+	m.audit(ctx, Act{At: at, By: by, What: "unlock " + experiment + ": " + reason})
 	return nil
 }
 
-func (m *Memory) audit(a Act) {
+func (m *Memory) audit(ctx context.Context, a Act) {
+	a = a.through(ctx)
 	m.lastAct++
 	a.ID = m.lastAct
 	m.acts = append(m.acts, a)
 }
 
 // Record is like [SQLite.Record].
-func (m *Memory) Record(_ context.Context, a Act) error {
+func (m *Memory) Record(ctx context.Context, a Act) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.audit(a)
+	m.audit(ctx, a)
 	return nil
 }
 
@@ -79,11 +80,11 @@ func (m *Memory) RetireActs(_ context.Context, before time.Time, limit int) (n i
 }
 
 // Approve is like [SQLite.Approve].
-func (m *Memory) Approve(_ context.Context, a mishap.Approval) error {
+func (m *Memory) Approve(ctx context.Context, a mishap.Approval) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.approvals[a.Experiment] = a
-	m.audit(approvalAct(a))
+	m.audit(ctx, approvalAct(a))
 	return nil
 }
 
@@ -100,14 +101,14 @@ func (m *Memory) Approvals(context.Context) ([]mishap.Approval, error) {
 }
 
 // Disapprove is like [SQLite.Disapprove].
-func (m *Memory) Disapprove(_ context.Context, experiment, by string, at time.Time) error {
+func (m *Memory) Disapprove(ctx context.Context, experiment, by string, at time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ok := m.approvals[experiment]; !ok {
 		return fmt.Errorf("%w: %s", ErrNotApproved, experiment)
 	}
 	delete(m.approvals, experiment)
-	m.audit(Act{At: at, By: by, What: "take back the approval of " + experiment})
+	m.audit(ctx, Act{At: at, By: by, What: "take back the approval of " + experiment})
 	return nil
 }
 

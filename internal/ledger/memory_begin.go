@@ -10,7 +10,7 @@ import (
 )
 
 // Begin is like [SQLite.Begin].
-func (m *Memory) Begin(_ context.Context, s Start) (Lease, error) {
+func (m *Memory) Begin(ctx context.Context, s Start) (Lease, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := s.check(); err != nil {
@@ -54,7 +54,7 @@ func (m *Memory) Begin(_ context.Context, s Start) (Lease, error) {
 		return Lease{}, err
 	}
 	if s.Act != nil {
-		m.audit(*s.Act)
+		m.audit(ctx, *s.Act)
 	}
 	m.advance(s.Advance, s.First.At)
 	return r.Lease(), nil

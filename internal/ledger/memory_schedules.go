@@ -53,7 +53,7 @@ func (m *Memory) Reset(_ context.Context, all []Schedule) error {
 }
 
 // AskStop is like [SQLite.AskStop].
-func (m *Memory) AskStop(_ context.Context, s StopRequest) error {
+func (m *Memory) AskStop(ctx context.Context, s StopRequest) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.runs[s.Run] == nil {
@@ -62,7 +62,7 @@ func (m *Memory) AskStop(_ context.Context, s StopRequest) error {
 	if _, ok := m.stops[s.Run]; !ok {
 		m.stops[s.Run] = s
 	}
-	m.audit(Act{At: s.At, By: s.By, What: "abort run " + s.Run + ": " + s.Reason})
+	m.audit(ctx, Act{At: s.At, By: s.By, What: "abort run " + s.Run + ": " + s.Reason})
 	return nil
 }
 

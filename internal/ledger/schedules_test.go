@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -460,4 +461,26 @@ func BenchmarkRefuse(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func TestTheAuditSaysThroughWhatSomebodyActs(t *testing.T) {
+	each(t, func(t *testing.T, b book) {
+		ctx := ledger.Through(t.Context(), "in the console")
+		must(t, b.Halt(ctx, ledger.Halt{By: "ann", Reason: "a drill", At: epoch}))
+		must(t, b.Resume(ctx, "ann", epoch))
+		must(t, b.Record(ctx, ledger.Act{At: epoch, By: "ann", What: "planExperiment"}))
+		must(t, b.Approve(ctx, mishap.Approval{Experiment: "e", By: "ann", At: epoch, Until: epoch}))
+		must(t, b.Disapprove(ctx, "e", "ann", epoch))
+		must(t, b.Resume(t.Context(), "bob", epoch))
+		acts, err := b.Audit(t.Context(), 0, 0, 10)
+		must(t, err)
+		if len(acts) != 6 || acts[0].What != "in the console: halt: a drill" || acts[5].What != "resume" {
+			t.Fatalf("the audit has %+v", acts)
+		}
+		for _, a := range acts[:5] {
+			if !strings.HasPrefix(a.What, "in the console: ") {
+				t.Errorf("of what was done in the console it says %q", a.What)
+			}
+		}
+	})
 }
