@@ -258,6 +258,32 @@ func TestASecondHaltIsToldWhoseStandsAndIsInTheAudit(t *testing.T) {
 	}
 }
 
+func TestNextTimesAreNotPromisedWhileSomethingStandsAgainstThem(t *testing.T) {
+	w := busy(t)
+	p := w.signedIn("viewer")
+	next := func(name string) string {
+		_, _, page := p.get("/experiments/" + name)
+		_, rest, _ := strings.Cut(page, "<dt>Next time</dt><dd>")
+		said, _, _ := strings.Cut(rest, "</dd>")
+		return said
+	}
+	if said := next("never-ran"); !strings.HasPrefix(said, "<time") {
+		t.Errorf("of an experiment that nothing stands against it says %s", said)
+	}
+	if said := next("search-falls-back"); !strings.HasPrefix(said, "none until it is unlocked") {
+		t.Errorf("of a locked one it says %s", said)
+	}
+	if err := w.book.Halt(t.Context(), ledger.Halt{By: "bob", Reason: "an incident", At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if said := next("cart-keeps-its-items"); !strings.HasPrefix(said, "none while everything is halted") {
+		t.Errorf("while everything is halted it says %s", said)
+	}
+	if _, _, page := p.get("/experiments"); strings.Contains(page, "<span>next <time") {
+		t.Error("the list promises next times while everything is halted")
+	}
+}
+
 func TestOnlyWhoIsSureResumes(t *testing.T) {
 	w := busy(t)
 	p := w.signedIn("admin")
