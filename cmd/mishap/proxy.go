@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"mishap/internal/app"
 	"mishap/internal/proxy"
 	"mishap/internal/proxy/registry"
 )
@@ -29,7 +32,8 @@ under way may end for --grace. Ctrl-C, or a second SIGTERM, ends it at once.
 
 SIGUSR2 restarts it, with the program and the settings as they are then: the
 next process takes the ports over, and no connection breaks. No fault survives.
-SIGHUP ends nothing. Certificates follow their files by themselves.
+SIGHUP ends nothing: it reads the settings and says what SIGUSR2 would take
+over, or what is wrong with them. Certificates follow their files by themselves.
 
 With --toxiproxy it also answers the HTTP API of Toxiproxy 2.12, for its
 clients; proxies are then created by them, or listed in Toxiproxy's config
@@ -47,28 +51,18 @@ file, and the settings need have none.`,
 			}
 			defer a.Close()
 			o := proxy.Options{Log: c.warnings(), Drain: drain, Grace: grace}
-			ctx, stop := c.proxySignals(cmd.Context(), &o)
+			ctx, stop := c.proxySignals(cmd.Context(), a, &o)
 			defer stop()
 			if eof {
 				ctx, stop = untilEOF(ctx, c.in)
 				defer stop()
 			}
-			if err = inherit(&o); err != nil {
+			if err := inherit(&o); err != nil {
 				return err
 			}
 			said := &console{to: c.environment.out} // whoever reads it must not hold up the ports
 			defer said.drain()
-			return a.ServeProxies(ctx, o, options, func(listeners []registry.ProxyStatus, api net.Addr) {
-				for _, l := range listeners {
-					fmt.Fprintf(said, "%s: %s -> %s\n", visible(l.Name), visible(l.Listen), visible(l.Upstream))
-				}
-				if api != nil {
-					fmt.Fprintf(said, "Toxiproxy's API: %s\n", api)
-				}
-				if err := notifySystemd("READY=1"); err != nil {
-					c.tell("mishap: %v\n", err)
-				}
-			})
+			return a.ServeProxies(ctx, o, options, func(listeners []registry.ProxyStatus, api net.Addr) { proxyReady(c, said, listeners, api) })
 		},
 	}
 	cmd.Flags().DurationVar(&drain, "drain", time.Hour, "how long connections may go on after a restart")
@@ -80,9 +74,44 @@ file, and the settings need have none.`,
 	return cmd
 }
 
+// proxyReady says where a proxy listens.
+func proxyReady(c *cli, said io.Writer, listeners []registry.ProxyStatus, api net.Addr) {
+	for _, l := range listeners {
+		fmt.Fprintf(said, "%s: %s -> %s\n", visible(l.Name), visible(l.Listen), visible(l.Upstream))
+	}
+	if api != nil {
+		fmt.Fprintf(said, "Toxiproxy's API: %s\n", api)
+	}
+	if err := notifySystemd("READY=1"); err != nil {
+		c.tell("mishap: %v\n", err)
+	}
+}
+
+// proxyDiffers says what of the settings is other than a proxy goes by, which it cannot
+// take over without ending what is in force, or what is wrong with them.
+func proxyDiffers(a *app.App) (lines []string) {
+	next, err := a.Settings.Reread()
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			lines = append(lines, "SIGUSR2 would fail, the settings are wrong: "+strings.TrimSpace(line))
+		}
+		return lines
+	}
+	_, differ := a.Settings.Differences(&next)
+	for _, d := range differ {
+		if d.Key == "proxies" || d.Key == "state" {
+			lines = append(lines, fmt.Sprintf("other settings wait: %s (%s); SIGUSR2 takes them over, and ends faults", d.Key, d.From))
+		}
+	}
+	if lines == nil {
+		lines = []string{"no setting of the proxies has changed"}
+	}
+	return lines
+}
+
 // proxySignals tells the proxy what its signals ask of it, and ends the context
 // at one that ends it at once.
-func (c *cli) proxySignals(ctx context.Context, o *proxy.Options) (_ context.Context, stop func()) {
+func (c *cli) proxySignals(ctx context.Context, a *app.App, o *proxy.Options) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	gently, succeed := make(chan struct{}), make(chan proxy.Successor, 1)
 	o.Stop, o.Succeed = gently, succeed
@@ -98,7 +127,9 @@ func (c *cli) proxySignals(ctx context.Context, o *proxy.Options) (_ context.Con
 			}
 			switch s.reaction {
 			case reloads:
-				o.Log.Warn("SIGHUP: faults and connections go on, certificates follow their files; settings were not read again: SIGUSR2 takes changed ones over, and ends faults")
+				for _, line := range proxyDiffers(a) {
+					o.Log.Warn("SIGHUP: faults and connections go on, certificates follow their files; " + line)
+				}
 			case restarts:
 				select {
 				case succeed <- &child{io: c.environment}:

@@ -19,7 +19,12 @@ func (c *cli) serveCommand() *cobra.Command {
 		Long: `Read experiments from folders or git repositories, follow what is committed,
 and run each when its schedule says so and nothing stands against it. What lost
 servers left is reverted first. SIGTERM and Ctrl-C revert every run and end.
-SIGHUP looks at every source now; settings need a restart.
+
+SIGHUP looks at every source now, and reads the settings again. Tokens, oidc,
+webhook, notify, notices, governor, keep, labels, publicURL, hosts and protected
+are taken over, all at once, and the log says which. All others need a restart,
+and the log says that they differ. If anything is wrong, nothing is taken over.
+Runs under way go on by the limits that they began with.
 
 Beside it all other commands work as ever: status, report, abort, halt, unlock.`,
 		Example: "  mishap serve --experiments ./experiments\n  mishap serve --config /etc/mishap/mishap.yaml --log json",
@@ -29,13 +34,13 @@ Beside it all other commands work as ever: status, report, abort, halt, unlock.`
 			if err != nil {
 				return err
 			}
-			a, err := app.New(app.Options{Config: c.config, State: c.state, Ledger: c.ledger, Log: log, Around: c.around, Injectors: c.extra})
+			a, err := app.New(app.Options{Config: c.config, State: c.state, Ledger: c.ledger, Listen: listen, Log: log, Around: c.around, Injectors: c.extra})
 			if err != nil {
 				return err
 			}
 			defer a.Close()
 			c.nameExposed(a)
-			o := app.ServeOptions{Version: versionString(), Listen: listen}
+			o := app.ServeOptions{Version: versionString()}
 			if folder != "" {
 				src, err := config.FolderSource(folder)
 				if err != nil {

@@ -93,7 +93,7 @@ func TestAHangUpReloadsAServerAndEndsNothing(t *testing.T) {
 		c.says("server starts")
 		c.signal(syscall.SIGPIPE, syscall.SIGHUP)
 		c.says("reload: every source is looked at now")
-		c.says("settings, tokens and certificate are not read again")
+		c.says("reload: no setting has changed")
 		c.signal(sig)
 		c.ends(0)
 	}
@@ -119,7 +119,13 @@ func TestAHangUpEndsNoProxyAndWhatWatchesItEndsWell(t *testing.T) {
 	s := newStage(t)
 	c := s.proxying(nil)
 	c.signal(syscall.SIGPIPE, syscall.SIGHUP)
-	c.says("settings were not read again")
+	c.says("no setting of the proxies has changed")
+	s.write("mishap.yaml", "proxies: [{name: web}]\n")
+	c.signal(syscall.SIGHUP)
+	c.says("SIGUSR2 would fail, the settings are wrong: mishap.yaml:1:11: proxies: ")
+	s.write("mishap.yaml", fmt.Sprintf("proxies: [{name: web, listen: %q, upstream: %q}]\n", freeport.Address(), freeport.Address()))
+	c.signal(syscall.SIGHUP)
+	c.says("other settings wait: proxies (mishap.yaml:1); SIGUSR2 takes them over")
 	for _, sig := range stopping {
 		w := s.mishap("proxy", "watch").begin()
 		w.says("web")

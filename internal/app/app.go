@@ -20,6 +20,7 @@ type Options struct {
 	Config string // settings file; empty means search
 	State  string // state directory; empty means as in the settings
 	Ledger string // address of the ledger's database; empty means as in the settings
+	Listen string // address of a server's API; empty means as in the settings
 	Log    *slog.Logger
 	Around engine.Around // for tests; may be nil
 
@@ -41,7 +42,7 @@ type App struct {
 
 // New reads the settings, and hands each part what it works with.
 func New(o Options) (*App, error) {
-	settings, err := config.Load(config.Options{File: o.Config, Flags: map[string]string{"state": o.State, "ledger": o.Ledger}})
+	settings, err := config.Load(config.Options{File: o.Config, Flags: map[string]string{"state": o.State, "ledger": o.Ledger, "listen": o.Listen}})
 	if err != nil {
 		return nil, mishap.Invalid(err)
 	}

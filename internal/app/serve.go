@@ -19,11 +19,10 @@ import (
 // ServeOptions say what a server serves.
 type ServeOptions struct {
 	Sources []config.Source // beside those of the settings
-	Listen  string          // address of the API instead of the one in the settings
 	Version string          // of this program, for traces
 	Ready   func(address string)
 	Stop    <-chan struct{} // closed: revert everything and end
-	Reload  <-chan struct{} // each: look again at what can be looked at without a restart; may be nil
+	Reload  <-chan struct{} // each: read the settings again, and look at every source; may be nil
 }
 
 // Serve runs the declared experiments until it is stopped. First of all it
@@ -37,9 +36,9 @@ func (a *App) Serve(ctx context.Context, o ServeOptions) error {
 	}
 	api := httpapi.New(httpapi.Options{Settings: &a.Settings, Server: s, Desk: a.Desk, Member: a.Member, Book: book, Version: o.Version, Log: a.log, FileAt: fileAt(&a.Settings, o.Sources)})
 	api.Show(console.New(console.Options{
-		API: api.Inner(), Admit: api.Admit, NeedsSignIn: api.NeedsSignIn, Provider: api.SignIn(), Events: func() int64 { _, n := s.Going(); return n }, Version: o.Version, Log: a.log,
+		API: api.Inner(), Admit: api.Admit, WhileIn: api.WhileIn, NeedsSignIn: api.NeedsSignIn, Provider: api.SignIn(), Events: func() int64 { _, n := s.Going(); return n }, Version: o.Version, Log: a.log,
 	}))
-	listener, err := api.Listen(ctx, o.Listen)
+	listener, err := api.Listen(ctx)
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,8 @@ type Catalog struct {
 
 	hosts *outside.Hosts // what a server may connect to; nil: this is none, and a person answers for what is asked
 	files *outside.Files // what a server may read of what experiments name; nil: all, likewise
+
+	sources []config.Source // of a server
 }
 
 // New makes the catalogs of a person's commands; [Catalog.Bind] those of a server.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/config"
 	"mishap/internal/runner"
 )
 
@@ -27,16 +28,18 @@ type Freezes struct {
 // NewFreezes asks the guards at most once a second.
 func NewFreezes(guards ...runner.Guard) *Freezes { return &Freezes{guards: guards} }
 
-func (c *Catalog) newFreezes(specs []mishap.ProbeSpec) (*Freezes, error) {
+func (c *Catalog) newFreezes(s *config.Settings, specs []mishap.ProbeSpec) (*Freezes, error) {
 	f := NewFreezes()
-	for _, spec := range specs {
+	var problems []error
+	for i, spec := range specs {
 		probe, err := c.CheckProbe(spec)
 		if err = mishap.WithoutWarnings(err); err != nil {
-			return nil, mishap.Invalid(fmt.Errorf("governor: freeze %s: %w", spec.Name, err))
+			problems = append(problems, fmt.Errorf("%s: governor: freeze %s: %w", s.At(fmt.Sprintf("governor.freezes[%d]", i)), spec.Name, err))
+			continue
 		}
 		f.guards = append(f.guards, runner.Guard{Name: "freeze " + spec.Name, Safeguard: freeze{spec, probe}})
 	}
-	return f, nil
+	return f, errors.Join(problems...)
 }
 
 // freeze is one of them as a safeguard.

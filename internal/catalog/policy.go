@@ -212,25 +212,25 @@ func absolute(path string) string {
 // runs what comes from the sources, and nothing else.
 func (c *Catalog) Bind(sources []config.Source) (err error) {
 	hosts := c.listedHosts()
-	c.hosts = &hosts
-	c.files, err = c.boundFiles(sources)
+	c.hosts, c.sources = &hosts, sources
+	c.files, err = c.boundFiles(c.settings)
 	return err
 }
 
 // boundFiles binds this process to what the settings list, and to what they name
 // themselves: the policy has looked at the names, and here what is opened counts.
-func (c *Catalog) boundFiles(sources []config.Source) (*outside.Files, error) {
+func (c *Catalog) boundFiles(s *config.Settings) (*outside.Files, error) {
 	var own mishap.Uses
-	g := c.settings.Server.Governor
+	g := s.Live().Governor
 	for _, one := range g.Freezes {
 		u, err := c.probeUses(one)
 		if err != nil {
-			return nil, mishap.Invalid(err)
+			return nil, mishap.Invalid(fmt.Errorf("%s: governor: freeze %s: %w", s.At("governor.freezes"), one.Name, err))
 		}
 		own = own.And(u)
 	}
 	if calendar := kindOf(c.Safeguards(), func(k mishap.SafeguardKind) bool { return k.Name == "calendar" }); g.Calendar != nil {
-		u, err := calendar.Uses(c.besideSettings(g.Calendar))
+		u, err := calendar.Uses(besideSettings(s, g.Calendar))
 		if err != nil {
 			return nil, mishap.Invalid(err)
 		}
@@ -240,7 +240,7 @@ func (c *Catalog) boundFiles(sources []config.Source) (*outside.Files, error) {
 	for _, path := range own.Files {
 		listed = append(listed, absolute(path))
 	}
-	files, err := outside.ParseFiles(listed, c.programs(sources).sources)
+	files, err := outside.ParseFiles(listed, c.programs(c.sources).sources)
 	if err != nil {
 		return nil, mishap.Invalid(err)
 	}
@@ -249,13 +249,13 @@ func (c *Catalog) boundFiles(sources []config.Source) (*outside.Files, error) {
 
 // besideSettings makes the path of a calendar's file absolute: in the settings it
 // is relative to their file.
-func (c *Catalog) besideSettings(with json.RawMessage) json.RawMessage {
+func besideSettings(s *config.Settings, with json.RawMessage) json.RawMessage {
 	var keys map[string]json.RawMessage
 	var file string
 	if json.Unmarshal(with, &keys) != nil || json.Unmarshal(keys["file"], &file) != nil || file == "" || filepath.IsAbs(file) {
 		return with
 	}
-	if keys["file"], _ = json.Marshal(filepath.Join(filepath.Dir(c.settings.File), file)); keys["file"] == nil {
+	if keys["file"], _ = json.Marshal(filepath.Join(filepath.Dir(s.File), file)); keys["file"] == nil {
 		return with
 	}
 	changed, err := json.Marshal(keys)

@@ -55,10 +55,11 @@ func TestAServerReadsWhatItsSettingsName(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	g := &s.catalog.settings.Server.Governor
+	s.catalog.settings.Put(new(config.Live))
+	g := &s.catalog.settings.Live().Governor
 	g.Calendar = json.RawMessage(`{"file": "holidays.txt", "timezone": "UTC"}`)
 	g.Freezes = []mishap.ProbeSpec{{Probe: "http", With: json.RawMessage(fmt.Sprintf(`{"url": "http://a.example", "headers": {"Authorization": {"file": %q}}}`, secret))}}
-	files, err := s.catalog.boundFiles(nil)
+	files, err := s.catalog.boundFiles(s.catalog.settings)
 	if err != nil {
 		t.Fatal(err)
 	}

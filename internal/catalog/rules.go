@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/config"
 	"mishap/internal/runner"
 )
 
@@ -22,35 +23,60 @@ type Rules struct {
 	Guards  []runner.Guard     // all that a run asks as long as it goes on
 }
 
-// house makes the rules once: a calendar remembers its feed.
+// house keeps the rules: a calendar remembers its feed.
 type house struct {
-	once  sync.Once
+	mu    sync.Mutex
 	rules *Rules
-	err   error
 }
 
-// Rules are the rules of the settings.
-func (c *Catalog) Rules() (*Rules, error) {
-	c.house.once.Do(func() { c.house.rules, c.house.err = c.newRules() })
-	return c.house.rules, c.house.err
+// Rules are the rules of the settings. Once they could be made there is no error.
+func (c *Catalog) Rules() (_ *Rules, err error) {
+	c.house.mu.Lock()
+	defer c.house.mu.Unlock()
+	if c.house.rules == nil {
+		c.house.rules, err = c.newRules(c.settings)
+	}
+	return c.house.rules, err
 }
 
-func (c *Catalog) newRules() (*Rules, error) {
-	g := c.settings.Server.Governor
+// Reload makes the rules of other settings, which are those of all runs that begin once
+// they are taken. Runs under way go by those that they began with.
+func (c *Catalog) Reload(next *config.Settings) (take func(), err error) {
+	rules, err := c.newRules(next)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		c.house.mu.Lock()
+		defer c.house.mu.Unlock()
+		c.house.rules = rules
+	}, nil
+}
+
+// newRules makes the rules of settings. What those name themselves may be read for them.
+func (c *Catalog) newRules(s *config.Settings) (*Rules, error) {
+	g := s.Live().Governor
 	r := &Rules{Limits: mishap.Limits{Runs: g.Runs, Targets: g.Targets, Share: g.Share, Approval: mishap.ApprovalRule(g.Approval)}}
 	var problems []error
 	var err error
-	if r.Freezes, err = c.newFreezes(g.Freezes); err != nil {
-		return nil, err
+	if c.files != nil {
+		files, err := c.boundFiles(s)
+		if err != nil {
+			return nil, err
+		}
+		c = &Catalog{o: c.o, settings: c.settings, cloud: c.cloud, declared: c.declared, hosts: c.hosts, files: files}
+	}
+	if r.Freezes, err = c.newFreezes(s, g.Freezes); err != nil {
+		problems = append(problems, err)
 	}
 	for _, k := range c.Checked().Safeguards {
 		with := map[string]json.RawMessage{"window": g.Window, "calendar": g.Calendar}[k.Name]
 		if with == nil {
 			continue
 		}
-		guard, err := k.New(c.besideSettings(with))
+		guard, err := k.New(besideSettings(s, with))
 		if err = mishap.WithoutWarnings(err); err != nil {
-			problems = append(problems, fmt.Errorf("%s: governor: %s: %w", c.settings.From("governor"), k.Name, err))
+			problems = append(problems, fmt.Errorf("%s: governor: %s: %w", s.At("governor."+k.Name), k.Name, err))
 			continue
 		}
 		r.timed = append(r.timed, houseGuard{guard})

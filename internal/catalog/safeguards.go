@@ -19,9 +19,9 @@ func (c *Catalog) safeguardsOf(run string, keeper func() int) []mishap.Safeguard
 }
 
 func (c *Catalog) safeguardDeps(run string, keeper func() int) safeguards.Deps {
-	s := c.settings
+	s, l := c.settings, c.settings.Live()
 	return safeguards.Deps{
-		Accounts: s.Places(), Hosts: s.Hosts, OptInTag: s.OptInTag, Protected: s.Protected,
+		Accounts: s.Places(), Hosts: l.Hosts, OptInTag: s.OptInTag, Protected: l.Protected,
 		LongestRun:   s.LongestRun.Std(),
 		Irreversible: func(name string) bool { return c.Kinds()[name].Class == mishap.Irreversible },
 		Halted:       c.o.Halted,

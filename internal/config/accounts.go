@@ -65,19 +65,19 @@ func (s *Settings) checkAccounts() (problems []error) {
 		role := roleARN.FindStringSubmatch(a.Role)
 		switch {
 		case !accountID.MatchString(a.ID):
-			problems = append(problems, s.wrong("accounts", "%q is not the id of an AWS account; write its 12 digits in quotes, like '123456789012'", a.ID))
+			problems = append(problems, s.wrong(part("accounts", i), "%q is not the id of an AWS account; write its 12 digits in quotes, like '123456789012'", a.ID))
 		case seen[a.ID]:
-			problems = append(problems, s.wrong("accounts", "account %s is listed twice; put its regions into one entry", a.ID))
+			problems = append(problems, s.wrong(part("accounts", i), "account %s is listed twice; put its regions into one entry", a.ID))
 		case a.Role != "" && role == nil:
-			problems = append(problems, s.wrong("accounts", "role %q of account %s is not the ARN of a role; write it like arn:aws:iam::%s:role/mishap", a.Role, a.ID, a.ID))
+			problems = append(problems, s.wrong(part("accounts", i), "role %q of account %s is not the ARN of a role; write it like arn:aws:iam::%s:role/mishap", a.Role, a.ID, a.ID))
 		case role != nil && role[1] != a.ID:
-			problems = append(problems, s.wrong("accounts", "role %s is of account %s, and listed for %s", a.Role, role[1], a.ID))
+			problems = append(problems, s.wrong(part("accounts", i), "role %s is of account %s, and listed for %s", a.Role, role[1], a.ID))
 		case a.ExternalID != "" && a.Role == "":
-			problems = append(problems, s.wrong("accounts", "account %s has an externalId and no role that would ask for it; give its role", a.ID))
+			problems = append(problems, s.wrong(part("accounts", i), "account %s has an externalId and no role that would ask for it; give its role", a.ID))
 		}
 		for _, r := range a.Regions {
 			if !region.MatchString(r) {
-				problems = append(problems, s.wrong("accounts", "%q is not the name of an AWS region; write it like eu-west-1", r))
+				problems = append(problems, s.wrong(part("accounts", i), "%q is not the name of an AWS region; write it like eu-west-1", r))
 			}
 		}
 		if seen[a.ID] = true; a.Regions == nil {

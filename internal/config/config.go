@@ -30,11 +30,9 @@ type Settings struct {
 	State        string          // folder of the ledger and all else that mishap writes
 	Accounts     []Account       // AWS accounts whose things may be touched, and where
 	Regions      []string        // AWS regions where they may be, of accounts that have none of their own
-	Hosts        []string        // other machines that may be touched
 	OptInTag     string          // key=value that a target outside this machine must carry
 	Vault        string          // path of parameters where what reverts faults in AWS is kept; none: nowhere
 	VaultKey     string          // of KMS, that encrypts them; empty: the account's own for parameters
-	Protected    []string        // patterns on kind/id and kind/name of what is never touched
 	LongestRun   mishap.Duration // the longest that faults may be in
 	RevertWithin mishap.Duration // how long a revert is tried before it is stranded
 	Lease        mishap.Duration // how long a fault in a proxy lives without renewal
@@ -42,13 +40,15 @@ type Settings struct {
 	OTLP         string          // where metrics of OpenTelemetry are received, while a run compares by them
 	ServerLease  mishap.Duration // how long a server that is lost keeps its runs, with a ledger in PostgreSQL
 	Proxies      []Proxy
-	Listen       string            // address of the server's API; none: only its socket
-	PublicURL    string            // by which people reach the server's pages, for links to them; empty: none
-	Labels       map[string]string // of this server: it runs what needs no others
+	Listen       string // address of the server's API; none: only its socket
 	Server       Server
 
 	File   string  // the settings file; empty if there is none
 	Values []Value // every setting and where it came from
+
+	read Options   // where they are
+	tree *ast.File // of the file
+	live *live     // what may change while a server runs, see [Settings.Live]
 }
 
 // Value is one setting as `mishap config` shows it.
@@ -56,6 +56,8 @@ type Value struct {
 	Key   string `json:"key"`
 	Value any    `json:"value"`
 	From  string `json:"from"` // "default", "mishap.yaml:3", "environment MISHAP_STATE", "flag --state"
+
+	given any // as it was read, before anything was made of it
 }
 
 // Options says where to look. Flags hold what was given on the command line, by
@@ -64,75 +66,6 @@ type Options struct {
 	File      string // from --config; empty means search
 	Flags     map[string]string
 	LookupEnv func(string) (string, bool) // nil means this process's environment
-}
-
-// setting describes one key of the file.
-type setting struct {
-	key  string
-	env  string
-	def  any
-	list bool
-}
-
-func settings(o Options) []setting {
-	return []setting{
-		{key: "state", env: "MISHAP_STATE", def: defaultState(o)},
-		{key: "accounts", env: "MISHAP_ACCOUNTS", def: []string{}, list: true},
-		{key: "regions", env: "MISHAP_REGIONS", def: []string{}, list: true},
-		{key: "hosts", env: "MISHAP_HOSTS", def: []string{}, list: true},
-		{key: "optInTag", env: "MISHAP_OPT_IN_TAG", def: "mishap=allow"},
-		{key: "vault", env: "MISHAP_VAULT", def: "/mishap"},
-		{key: "vaultKey", env: "MISHAP_VAULT_KEY", def: ""},
-		{key: "protected", env: "MISHAP_PROTECTED", def: []string{}, list: true},
-		{key: "longestRun", env: "MISHAP_LONGEST_RUN", def: "1h"},
-		{key: "revertWithin", env: "MISHAP_REVERT_WITHIN", def: "2m"},
-		{key: "lease", env: "MISHAP_LEASE", def: "10s"},
-		{key: "ledger", env: "MISHAP_LEDGER", def: ""},
-		{key: "serverLease", env: "MISHAP_SERVER_LEASE", def: "15s"},
-		{key: "proxies"},
-		{key: "otlp", env: "MISHAP_OTLP", def: "127.0.0.1:4318"},
-		{key: "listen", env: "MISHAP_LISTEN", def: "127.0.0.1:7676"},
-		{key: "publicURL", env: "MISHAP_PUBLIC_URL", def: ""},
-		{key: "sources"},
-		{key: "governor"},
-		{key: "allow"},
-		{key: "notify"},
-		{key: "webhook"},
-		{key: "tokens"},
-		{key: "tls"},
-		{key: "keep"},
-		{key: "notices"},
-		{key: "labels"},
-		{key: "oidc"},
-	}
-}
-
-// defaultState follows the XDG base directories; root has one for the machine.
-func defaultState(o Options) string {
-	if dir, ok := o.LookupEnv("XDG_STATE_HOME"); ok && filepath.IsAbs(dir) {
-		return filepath.Join(dir, "mishap")
-	}
-	if os.Geteuid() == 0 {
-		return "/var/lib/mishap"
-	}
-	home, ok := o.LookupEnv("HOME")
-	if !ok {
-		home = os.TempDir()
-	}
-	return filepath.Join(home, ".local", "state", "mishap")
-}
-
-// UsualStates lists the state directories that are used where nobody says
-// another: root's, and this user's.
-func UsualStates() []string {
-	all := []string{"/var/lib/mishap"}
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		all = append(all, filepath.Join(dir, "mishap"))
-	}
-	if home, err := os.UserHomeDir(); err == nil {
-		all = append(all, filepath.Join(home, ".local", "state", "mishap"))
-	}
-	return all
 }
 
 // Load reads the settings and reports all that is wrong with them at once.
@@ -144,31 +77,44 @@ func Load(o Options) (Settings, error) {
 	if err != nil {
 		return Settings{}, err
 	}
-	s := Settings{File: file}
+	s := Settings{File: file, read: o, live: newLive(new(Live))}
 	v := viper.New()
 	lines := map[string]int{}
-	var tree *ast.File
+	var problems []error
 	if file != "" {
-		if lines, tree, err = checkFile(file, settings(o)); err != nil {
-			if tree != nil {
-				err = errors.Join(err, s.fillSections(file, tree))
-			}
+		if lines, s.tree, err = checkFile(file, settings(o)); s.tree == nil && err != nil {
 			return s, err
 		}
+		problems = append(problems, err)
 		v.SetConfigFile(file)
 		v.SetConfigType("yaml")
-		if err := v.ReadInConfig(); err != nil {
-			return s, fmt.Errorf("read settings: %w", err)
+		if bad := v.ReadInConfig(); bad != nil && err == nil {
+			return s, fmt.Errorf("read settings: %w", bad)
 		}
 	}
 	for _, one := range settings(o) {
 		s.Values = append(s.Values, read(v, one, o, file, lines))
 	}
-	problems := s.fill(v)
-	if tree != nil {
-		problems = append(problems, s.fillSections(file, tree))
+	problems = append(problems, s.fill(v)...)
+	if s.tree != nil {
+		problems = append(problems, s.fillSections(file, s.tree))
 	}
+	s.remember(o)
 	return s, errors.Join(slices.Concat(problems, s.checkAccounts(), s.checkProxies(), s.checkServer())...)
+}
+
+// Reread reads the settings as they are now, where these were read, and puts none in force.
+func (s *Settings) Reread() (Settings, error) { return Load(s.read) }
+
+// remember keeps what was read of the settings that may change, to tell whether they did.
+func (s *Settings) remember(o Options) {
+	l := s.Live()
+	l.given = map[string]any{}
+	for _, one := range settings(o) {
+		if one.reload == taken {
+			l.given[one.key] = s.given(one.key)
+		}
+	}
 }
 
 // findFile is the settings file; the first that exists wins.
@@ -216,6 +162,7 @@ func read(v *viper.Viper, one setting, o Options, file string, lines map[string]
 	} else if got := v.Get(one.key); got != nil {
 		value.Value = got
 	}
+	value.given = value.Value
 	return value
 }
 
@@ -232,7 +179,8 @@ func (s *Settings) fill(v *viper.Viper) (problems []error) {
 		s.Accounts = listed(v.GetStringSlice("accounts"))
 	}
 	s.Regions = v.GetStringSlice("regions")
-	s.Hosts, s.Protected = v.GetStringSlice("hosts"), v.GetStringSlice("protected")
+	l := s.Live()
+	l.Hosts, l.Protected = v.GetStringSlice("hosts"), v.GetStringSlice("protected")
 	s.OptInTag = v.GetString("optInTag")
 	s.Vault, s.VaultKey = v.GetString("vault"), v.GetString("vaultKey")
 	if s.Vault != NoVault && !isVault(s.Vault) {
@@ -241,13 +189,13 @@ func (s *Settings) fill(v *viper.Viper) (problems []error) {
 	if s.Listen = v.GetString("listen"); s.Listen != "none" && !isAddress(s.Listen) {
 		problems = append(problems, s.wrong("listen", "%q is neither an address like host:port nor none", s.Listen))
 	}
-	if s.PublicURL = strings.TrimSuffix(v.GetString("publicURL"), "/"); s.PublicURL != "" && !isPublicURL(s.PublicURL) {
-		problems = append(problems, s.wrong("publicURL", "%q is not an address of a server like https://mishap.example, without a path", s.PublicURL))
+	if l.PublicURL = strings.TrimSuffix(v.GetString("publicURL"), "/"); l.PublicURL != "" && !isPublicURL(l.PublicURL) {
+		problems = append(problems, s.wrong("publicURL", "%q is not an address of a server like https://mishap.example, without a path", l.PublicURL))
 	}
 	if key, value, ok := strings.Cut(s.OptInTag, "="); !ok || key == "" || value == "" {
 		problems = append(problems, s.wrong("optInTag", "%q is not a tag; write it like mishap=allow", s.OptInTag))
 	}
-	for _, pattern := range s.Protected {
+	for _, pattern := range l.Protected {
 		if _, err := filepath.Match(pattern, ""); err != nil {
 			problems = append(problems, s.wrong("protected", "%q is not a pattern; write it like process/sshd or ec2-instance/i-*", pattern))
 		}
@@ -326,9 +274,30 @@ func (s *Settings) set(key string, value any) {
 	}
 }
 
+// part is the path of one of a list.
+func part(list string, i int, keys ...string) string {
+	return strings.Join(append([]string{fmt.Sprintf("%s[%d]", list, i)}, keys...), ".")
+}
+
 // Invalid is a setting that cannot be used.
 type Invalid struct{ error }
 
-func (s *Settings) wrong(key, format string, args ...any) error {
-	return Invalid{fmt.Errorf("%s: %s: %s", s.From(key), key, fmt.Sprintf(format, args...))}
+// wrong is what is wrong with a setting, or with a part of it, such as tokens[1].role:
+// where it stands, which setting it is, and what.
+func (s *Settings) wrong(path, format string, args ...any) error {
+	key, _, _ := strings.Cut(strings.ReplaceAll(path, "[", "."), ".")
+	return Invalid{fmt.Errorf("%s: %s: %s", s.At(path), key, fmt.Sprintf(format, args...))}
+}
+
+// At says where a setting or a part of it stands, as closely as that is known:
+// mishap.yaml:3:12 for what is in the file, else as [Settings.From].
+func (s *Settings) At(path string) string {
+	key, _, _ := strings.Cut(strings.ReplaceAll(path, "[", "."), ".")
+	if s.tree == nil || !s.fromFile(key) {
+		return s.From(key)
+	}
+	if _, body := sectionOf(s.tree, key); body != nil {
+		return positionOf(s.File, body, path)
+	}
+	return s.From(key)
 }

@@ -88,7 +88,7 @@ func TestEveryProblemIsReportedAtOnceWithItsPlace(t *testing.T) {
 		}
 	}
 	_, err = load(t, "lease: 1h\nlongestRun: soon\noptInTag: yes please\nproxies: [{name: p, listen: x, upstream: 'y:1', edge: true}]\n", nil, nil)
-	for _, want := range []string{"mishap.yaml:1: lease: 1h is outside of 1s to 1m", `mishap.yaml:2: longestRun: "soon" is not a duration`, "mishap.yaml:3: optInTag", `listen of proxy "p" is "x"`,
+	for _, want := range []string{"mishap.yaml:1:8: lease: 1h is outside of 1s to 1m", `mishap.yaml:2:13: longestRun: "soon" is not a duration`, "mishap.yaml:3:11: optInTag", `listen of proxy "p" is "x"`,
 		`proxy "p" has edge or egress, which is for protocol http`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("missing %q in %v", want, err)
@@ -105,7 +105,7 @@ func TestAVaultIsAPathOfParametersOrNone(t *testing.T) {
 		if (err == nil) != good || good && (s.Vault != path || s.VaultKey != "alias/mishap") {
 			t.Errorf("%q: %v", path, err)
 		}
-		if want := "mishap.yaml:1: vault: "; !good && !strings.Contains(err.Error(), want) {
+		if want := "mishap.yaml:1:8: vault: "; !good && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", path, err)
 		}
 	}
@@ -136,7 +136,7 @@ governor:
 		t.Fatal(err)
 	}
 	here, _ := os.Getwd()
-	g := s.Server.Governor
+	g := s.Live().Governor
 	if len(s.Server.Sources) != 2 || s.Server.Sources[0].Secret.Env != "TOKEN" || s.Server.Sources[1].Folder != filepath.Join(here, "x") || g.Runs != 3 || g.Share != 0.05 {
 		t.Errorf("%+v", s.Server)
 	}
@@ -163,7 +163,7 @@ func TestASecretInPlainTextIsRefusedAndNotRepeated(t *testing.T) {
 notify: [{name: x, kind: webhook, url: "http://x", secret: hunter2}]
 webhook: {secret: hunter2}
 `, nil, nil)
-	for _, want := range []string{"mishap.yaml:1: sources: the secret of source 1", "mishap.yaml:2: notify: the secret of entry 1", "mishap.yaml:3: webhook:", "write webhook: {secret: {env: MISHAP_WEBHOOK_SECRET}}"} {
+	for _, want := range []string{"mishap.yaml:1:76: sources: the secret of source 1", "mishap.yaml:2:60: notify: the secret of entry 1", "mishap.yaml:3:19: webhook:", "write webhook: {secret: {env: MISHAP_WEBHOOK_SECRET}}"} {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("want %q in %v", want, err)
 		}
@@ -182,7 +182,7 @@ func TestAURLThatIsASecretIsRefusedInPlainText(t *testing.T) {
 		if (err != nil) != refused {
 			t.Errorf("%s: %v", url, err)
 		}
-		if refused && (!strings.Contains(err.Error(), "mishap.yaml:1: notify: the URL of entry 1 is a secret and stands in plain text; write url: {env: SLACK_URL} or {file: PATH}") || strings.Contains(err.Error(), "hunter2")) {
+		if refused && (!strings.Contains(err.Error(), ": notify: the URL of entry 1 is a secret and stands in plain text; write url: {env: SLACK_URL} or {file: PATH}") || strings.Contains(err.Error(), "hunter2")) {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
@@ -225,7 +225,7 @@ func TestLinksBeginWithTheAddressThatPeopleUse(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"http://mishap.example", "mishap.example", "https://mishap.example/below", "https://a:b@mishap.example", "https://mishap.example?x", "javascript:alert(1)"} {
-		if _, err := load(t, "publicURL: \""+text+"\"\n", nil, nil); err == nil || !strings.Contains(err.Error(), "mishap.yaml:1: publicURL") {
+		if _, err := load(t, "publicURL: \""+text+"\"\n", nil, nil); err == nil || !strings.Contains(err.Error(), "mishap.yaml:1:12: publicURL") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -237,7 +237,7 @@ func TestSigningInWithAProviderNeedsAnAddressToComeBackTo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := s.Server.OIDC.SignIn.Scopes; !slices.Equal(got, []string{"email", "profile"}) {
+	if got := s.Live().OIDC.SignIn.Scopes; !slices.Equal(got, []string{"email", "profile"}) {
 		t.Errorf("scopes %v", got)
 	}
 	if _, err := load(t, "listen: 0.0.0.0:443\n"+oidc, nil, nil); err == nil || !strings.Contains(err.Error(), "signIn needs the setting publicURL") {

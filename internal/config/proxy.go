@@ -89,19 +89,19 @@ func (s *Settings) checkProxies() (problems []error) {
 	for i := range s.Proxies {
 		p := &s.Proxies[i]
 		if p.Name == "" || names[p.Name] {
-			problems = append(problems, s.wrong("proxies", "proxy %d needs a name of its own, not %q", i+1, p.Name))
+			problems = append(problems, s.wrong(part("proxies", i), "proxy %d needs a name of its own, not %q", i+1, p.Name))
 		}
 		names[p.Name] = true
 		for what, address := range map[string]string{"listen": p.Listen, "upstream": p.Upstream} {
 			if !isAddress(address) && (what == "listen" || address != "original") {
-				problems = append(problems, s.wrong("proxies", "%s of proxy %q is %q; write host:port", what, p.Name, address))
+				problems = append(problems, s.wrong(part("proxies", i, what), "%s of proxy %q is %q; write host:port", what, p.Name, address))
 			}
 		}
 		if !slices.Contains(protocols, p.Protocol) {
-			problems = append(problems, s.wrong("proxies", "protocol of proxy %q is %q; write tcp, udp or http", p.Name, p.Protocol))
+			problems = append(problems, s.wrong(part("proxies", i, "protocol"), "protocol of proxy %q is %q; write tcp, udp or http", p.Name, p.Protocol))
 		}
 		if (p.Edge || p.Egress) && p.Protocol != "http" {
-			problems = append(problems, s.wrong("proxies", "proxy %q has edge or egress, which is for protocol http: others know no baggage", p.Name))
+			problems = append(problems, s.wrong(part("proxies", i), "proxy %q has edge or egress, which is for protocol http: others know no baggage", p.Name))
 		}
 		for _, file := range p.files() {
 			if path, err := s.path("proxies", *file); err == nil && *file != "" {

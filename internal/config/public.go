@@ -10,8 +10,9 @@ func isPublicURL(text string) bool {
 
 // PageOf is the address of a run's page; empty if nobody said how people reach it.
 func (s *Settings) PageOf(run string) string {
-	if s.PublicURL == "" || run == "" {
+	public := s.Live().PublicURL
+	if public == "" || run == "" {
 		return ""
 	}
-	return s.PublicURL + "/runs/" + url.PathEscape(run)
+	return public + "/runs/" + url.PathEscape(run)
 }

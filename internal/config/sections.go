@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 
 	"mishap"
 )
@@ -18,7 +20,9 @@ import (
 // tree. viper would write their keys in small letters.
 func (s *Settings) fillSections(path string, tree *ast.File) error {
 	var problems []error
-	for key, into := range s.sections() {
+	all := s.sections()
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		into := all[key]
 		value, body := sectionOf(tree, key)
 		if value == nil {
 			continue
@@ -38,6 +42,7 @@ func (s *Settings) fillSections(path string, tree *ast.File) error {
 		}
 		problems = append(problems, placed(path, body, mishap.Decode(key, raw, into))...)
 		s.set(key, json.RawMessage(raw))
+		s.gave(key, string(raw)) // with its keys as they are written
 	}
 	return errors.Join(problems...)
 }
@@ -73,23 +78,40 @@ func placed(file string, body ast.Node, err error) (all []error) {
 		}
 		return all
 	}
-	where := file
-	for path := field.Path; path != ""; path = parent(path) {
-		at, err := yaml.PathString("$." + path)
-		if err != nil {
-			continue
-		}
-		if node, err := at.FilterNode(body); err == nil && node != nil {
-			p := node.GetToken().Position
-			where = fmt.Sprintf("%s:%d:%d", file, p.Line, p.Column)
-			break
-		}
-	}
+	where := positionOf(file, body, field.Path)
 	text := fmt.Sprintf("%s: %s", where, field)
 	if field.Hint != "" {
 		text += "; " + field.Hint
 	}
 	return append(all, Invalid{errors.New(text)})
+}
+
+// positionOf says where in a file a path is, or the nearest part of it that is there.
+func positionOf(file string, body ast.Node, path string) string {
+	for ; path != ""; path = parent(path) {
+		at, err := yaml.PathString("$." + path)
+		if err != nil {
+			continue
+		}
+		if node, err := at.FilterNode(body); err == nil && node != nil {
+			p := beginOf(node)
+			return fmt.Sprintf("%s:%d:%d", file, p.Line, p.Column)
+		}
+	}
+	return file
+}
+
+// beginOf is where a value begins: a mapping in lines, with its first key.
+func beginOf(node ast.Node) *token.Position {
+	switch n := node.(type) {
+	case *ast.MappingNode:
+		if !n.IsFlowStyle && len(n.Values) > 0 {
+			return n.Values[0].Key.GetToken().Position
+		}
+	case *ast.MappingValueNode:
+		return n.Key.GetToken().Position
+	}
+	return node.GetToken().Position
 }
 
 // parent is the path without its last part.
@@ -104,7 +126,7 @@ func parent(path string) string {
 // Keys are those of the settings file, each with zero values of what may be there:
 // for who describes the file.
 func Keys() map[string][]any {
-	s := Settings{}
+	s := Settings{live: newLive(new(Live))}
 	all := map[string][]any{}
 	for _, one := range settings(Options{LookupEnv: func(string) (string, bool) { return "", false }}) {
 		switch {

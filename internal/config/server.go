@@ -13,18 +13,12 @@ import (
 	"mishap/internal/outside"
 )
 
-// Server is what `mishap serve` needs to know beside all else.
+// Server is what `mishap serve` needs to know beside all else, and keeps as long as it
+// runs; the rest is in [Live].
 type Server struct {
-	Sources  []Source
-	Governor Governor
-	Allow    Allow
-	Notify   []Notify
-	Webhook  Webhook
-	Tokens   []Token
-	OIDC     OIDC
-	TLS      TLS
-	Keep     Keep
-	Notices  Notices
+	Sources []Source
+	Allow   Allow
+	TLS     TLS
 }
 
 // Notices are what people are told beside what happens.
@@ -158,20 +152,21 @@ const (
 
 func (s *Settings) checkAllow() (problems []error) {
 	if _, err := outside.ParseHosts(s.Server.Allow.Hosts); err != nil {
-		problems = append(problems, s.wrong("allow", "hosts: %s", strings.ReplaceAll(err.Error(), "\n", "; ")))
+		problems = append(problems, s.wrong("allow.hosts", "hosts: %s", strings.ReplaceAll(err.Error(), "\n", "; ")))
 	}
 	if _, err := outside.ParseFiles(s.Server.Allow.Files, nil); err != nil {
-		problems = append(problems, s.wrong("allow", "files: %s", strings.ReplaceAll(err.Error(), "\n", "; ")))
+		problems = append(problems, s.wrong("allow.files", "files: %s", strings.ReplaceAll(err.Error(), "\n", "; ")))
 	}
 	return problems
 }
 
 // sections are the settings that are lists or mappings, with where they go.
 func (s *Settings) sections() map[string]any {
+	l := s.Live()
 	all := map[string]any{
-		"sources": &s.Server.Sources, "governor": &s.Server.Governor, "allow": &s.Server.Allow,
-		"notify": &s.Server.Notify, "webhook": &s.Server.Webhook, "tokens": &s.Server.Tokens, "oidc": &s.Server.OIDC, "tls": &s.Server.TLS, "keep": &s.Server.Keep, "notices": &s.Server.Notices,
-		"labels": &s.Labels, "proxies": &s.Proxies,
+		"sources": &s.Server.Sources, "governor": &l.Governor, "allow": &s.Server.Allow,
+		"notify": &l.Notify, "webhook": &l.Webhook, "tokens": &l.Tokens, "oidc": &l.OIDC, "tls": &s.Server.TLS, "keep": &l.Keep, "notices": &l.Notices,
+		"labels": &l.Labels, "proxies": &s.Proxies,
 	}
 	if s.fromFile("accounts") { // and not replaced by the environment or a flag
 		all["accounts"] = &s.Accounts
@@ -181,17 +176,18 @@ func (s *Settings) sections() map[string]any {
 
 // checkServer checks the sections and fills in defaults.
 func (s *Settings) checkServer() (problems []error) {
+	l := s.Live()
 	names := map[string]bool{}
 	for i := range s.Server.Sources {
 		one := &s.Server.Sources[i]
 		problems = append(problems, s.checkSource(i, one))
 		if one.Name == "" || names[one.Name] || !sourceName.MatchString(one.Name) {
-			problems = append(problems, s.wrong("sources", "source %d needs a name of its own, of lowercase letters, digits and dashes, not %q", i+1, one.Name))
+			problems = append(problems, s.wrong(part("sources", i, "name"), "source %d needs a name of its own, of lowercase letters, digits and dashes, not %q", i+1, one.Name))
 		}
 		names[one.Name] = true
 	}
 	problems = append(problems, s.checkAllow()...)
-	g := &s.Server.Governor
+	g := &l.Governor
 	if g.Runs < 0 || g.Targets < 0 {
 		problems = append(problems, s.wrong("governor", "runs and targets must not be negative"))
 	}
@@ -199,7 +195,7 @@ func (s *Settings) checkServer() (problems []error) {
 		g.Runs = defaultRuns
 	}
 	if g.Approval.Targets < 0 || g.Approval.For < 0 {
-		problems = append(problems, s.wrong("governor", "targets and for of approval must not be negative"))
+		problems = append(problems, s.wrong("governor.approval", "targets and for of approval must not be negative"))
 	}
 	if g.Approval.For == 0 {
 		g.Approval.For = mishap.Duration(approvalLife)
@@ -207,7 +203,7 @@ func (s *Settings) checkServer() (problems []error) {
 	for i := range g.Freezes {
 		f := &g.Freezes[i]
 		if f.Name == "" || f.Probe == "" {
-			problems = append(problems, s.wrong("governor", "freeze %d needs a name and a probe", i+1))
+			problems = append(problems, s.wrong(part("governor.freezes", i), "freeze %d needs a name and a probe", i+1))
 		}
 		if f.Every == 0 {
 			f.Every = mishap.Duration(5 * time.Second)
@@ -217,9 +213,9 @@ func (s *Settings) checkServer() (problems []error) {
 		}
 	}
 	roles := roleNames()
-	for i, t := range s.Server.Tokens {
+	for i, t := range l.Tokens {
 		if t.Name == "" || !slices.Contains(roles, t.Role) || !tokenHash.MatchString(t.Hash) {
-			problems = append(problems, s.wrong("tokens", "token %d needs a name, a role (%s) and a hash as `mishap token` prints it", i+1, strings.Join(roles, ", ")))
+			problems = append(problems, s.wrong(part("tokens", i), "token %d needs a name, a role (%s) and a hash as `mishap token` prints it", i+1, strings.Join(roles, ", ")))
 		}
 	}
 	problems = append(problems, s.checkNotices()...)
@@ -228,31 +224,31 @@ func (s *Settings) checkServer() (problems []error) {
 		problems = append(problems, s.wrong("tls", "needs both cert and key"))
 	}
 	kinds := []string{"webhook", "slack", "pagerduty"}
-	if s.Server.Webhook.Secret.Value != "" {
-		problems = append(problems, s.wrong("webhook", "the secret stands in plain text; write webhook: {secret: {env: MISHAP_WEBHOOK_SECRET}} or {file: PATH}, and make a new one"))
+	if l.Webhook.Secret.Value != "" {
+		problems = append(problems, s.wrong("webhook.secret", "the secret stands in plain text; write webhook: {secret: {env: MISHAP_WEBHOOK_SECRET}} or {file: PATH}, and make a new one"))
 	}
-	for i, n := range s.Server.Notify {
+	for i, n := range l.Notify {
 		if n.Secret.Value != "" {
-			problems = append(problems, s.wrong("notify", "the secret of entry %d stands in plain text; write secret: {env: NAME} or {file: PATH}, and make a new one", i+1))
+			problems = append(problems, s.wrong(part("notify", i, "secret"), "the secret of entry %d stands in plain text; write secret: {env: NAME} or {file: PATH}, and make a new one", i+1))
 		}
 		if n.secretURL() {
-			problems = append(problems, s.wrong("notify", "the URL of entry %d is a secret and stands in plain text; write url: {env: SLACK_URL} or {file: PATH}, and make a new one", i+1))
+			problems = append(problems, s.wrong(part("notify", i, "url"), "the URL of entry %d is a secret and stands in plain text; write url: {env: SLACK_URL} or {file: PATH}, and make a new one", i+1))
 		}
 		if n.Name == "" || !slices.Contains(kinds, n.Kind) {
-			problems = append(problems, s.wrong("notify", "entry %d needs a name and a kind: %s", i+1, strings.Join(kinds, ", ")))
+			problems = append(problems, s.wrong(part("notify", i), "entry %d needs a name and a kind: %s", i+1, strings.Join(kinds, ", ")))
 		}
 	}
 	return problems
 }
 
 func (s *Settings) checkNotices() (problems []error) {
-	n := &s.Server.Notices
+	n := &s.Live().Notices
 	if n.Before < 0 || n.Before.Std() > 24*time.Hour {
-		problems = append(problems, s.wrong("notices", "before is %s, outside of 0s to 24h", n.Before))
+		problems = append(problems, s.wrong("notices.before", "before is %s, outside of 0s to 24h", n.Before))
 	}
 	if d := n.Digest; d != nil {
 		if d.Cron == "" {
-			problems = append(problems, s.wrong("notices", "digest needs a cron, such as 0 9 * * MON"))
+			problems = append(problems, s.wrong("notices.digest", "digest needs a cron, such as 0 9 * * MON"))
 		}
 		if d.Timezone == "" {
 			d.Timezone = "UTC"
@@ -265,7 +261,8 @@ func (s *Settings) checkNotices() (problems []error) {
 }
 
 func (s *Settings) checkOIDC(roles []string) (problems []error) {
-	o := &s.Server.OIDC
+	l := s.Live()
+	o := &l.OIDC
 	if o.Claim == "" {
 		o.Claim = "groups"
 	}
@@ -277,20 +274,20 @@ func (s *Settings) checkOIDC(roles []string) (problems []error) {
 	}
 	u, err := url.Parse(o.Issuer)
 	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
-		problems = append(problems, s.wrong("oidc", "issuer %q is not an https URL", o.Issuer))
+		problems = append(problems, s.wrong("oidc.issuer", "issuer %q is not an https URL", o.Issuer))
 	}
 	if o.Audience == "" {
 		problems = append(problems, s.wrong("oidc", "needs an audience, the client id that tokens are for: without one, a token for any program of the provider would do"))
 	}
 	if in := o.SignIn; in != nil {
 		if in.Secret.Value != "" {
-			problems = append(problems, s.wrong("oidc", "the secret of signIn stands in plain text; write secret: {env: NAME} or {file: PATH}, and make a new one"))
+			problems = append(problems, s.wrong("oidc.signIn.secret", "the secret of signIn stands in plain text; write secret: {env: NAME} or {file: PATH}, and make a new one"))
 		}
 		if in.Scopes == nil {
 			in.Scopes = []string{"email", "profile"}
 		}
-		if s.PublicURL == "" && s.Listen != "none" && !isLoopbackAddress(s.Listen) {
-			problems = append(problems, s.wrong("oidc", "signIn needs the setting publicURL: the provider sends people back there"))
+		if l.PublicURL == "" && s.Listen != "none" && !isLoopbackAddress(s.Listen) {
+			problems = append(problems, s.wrong("oidc.signIn", "signIn needs the setting publicURL: the provider sends people back there"))
 		}
 	}
 	if len(o.Roles) == 0 {
@@ -298,7 +295,7 @@ func (s *Settings) checkOIDC(roles []string) (problems []error) {
 	}
 	for role := range o.Roles {
 		if !slices.Contains(roles, role) {
-			problems = append(problems, s.wrong("oidc", "there is no role %q; known: %s", role, strings.Join(roles, ", ")))
+			problems = append(problems, s.wrong("oidc.roles", "there is no role %q; known: %s", role, strings.Join(roles, ", ")))
 		}
 	}
 	return problems

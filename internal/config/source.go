@@ -37,27 +37,27 @@ func (s *Settings) checkSource(i int, one *Source) error {
 		def = repositoryPoll
 		if u, err := url.Parse(one.Repository); err == nil && u.User != nil {
 			if _, has := u.User.Password(); has {
-				problems = append(problems, s.wrong("sources", "source %d has a password in its URL; give it as secret: {env: NAME} or {file: PATH}", i+1))
+				problems = append(problems, s.wrong(part("sources", i, "repository"), "source %d has a password in its URL; give it as secret: {env: NAME} or {file: PATH}", i+1))
 			}
 		}
 	}
 	if (one.Folder == "") == (one.Repository == "") {
-		problems = append(problems, s.wrong("sources", "source %d needs either a folder or a repository", i+1))
+		problems = append(problems, s.wrong(part("sources", i), "source %d needs either a folder or a repository", i+1))
 	}
 	if one.Poll == 0 {
 		one.Poll = mishap.Duration(def)
 	}
 	if one.Poll.Std() < least || one.Poll.Std() > 24*time.Hour {
-		problems = append(problems, s.wrong("sources", "poll of source %d is %s, outside of 1s to 24h", i+1, one.Poll))
+		problems = append(problems, s.wrong(part("sources", i, "poll"), "poll of source %d is %s, outside of 1s to 24h", i+1, one.Poll))
 	}
 	if one.StaleFor < 0 {
-		problems = append(problems, s.wrong("sources", "staleFor of source %d must not be negative", i+1))
+		problems = append(problems, s.wrong(part("sources", i, "staleFor"), "staleFor of source %d must not be negative", i+1))
 	}
 	if one.Folder != "" && !filepath.IsAbs(one.Folder) {
 		one.Folder, _ = filepath.Abs(filepath.Join(filepath.Dir(s.File), one.Folder))
 	}
 	if !one.Secret.IsReference() && one.Secret.Value != "" {
-		problems = append(problems, s.wrong("sources", "the secret of source %d must be a reference: {env: NAME} or {file: PATH}", i+1))
+		problems = append(problems, s.wrong(part("sources", i, "secret"), "the secret of source %d must be a reference: {env: NAME} or {file: PATH}", i+1))
 	}
 	return errors.Join(problems...)
 }

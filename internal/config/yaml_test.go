@@ -18,8 +18,8 @@ func loadText(t *testing.T, text string) (Settings, error) {
 
 func TestSettingsSayWhatYAMLSays(t *testing.T) {
 	s, err := loadText(t, "labels: {zone: a\tb, other: \"c\td\"}\r\nhosts: [\"x\"]\r\n")
-	if err != nil || s.Labels["zone"] != "a\tb" || s.Labels["other"] != "c\td" || len(s.Hosts) != 1 {
-		t.Errorf("%v: labels are %q, hosts %q", err, s.Labels, s.Hosts)
+	if err != nil || s.Live().Labels["zone"] != "a\tb" || s.Live().Labels["other"] != "c\td" || len(s.Live().Hosts) != 1 {
+		t.Errorf("%v: labels are %q, hosts %q", err, s.Live().Labels, s.Live().Hosts)
 	}
 	for text, want := range map[string]string{
 		"accounts: [012345670123]\n":  ":1:12: 012345670123 is read differently",

@@ -27,7 +27,7 @@ func TestCalendarHasALaneOfWhenNothingStarts(t *testing.T) {
 	monday := now.Truncate(24*time.Hour).AddDate(0, 0, -(int(now.Weekday())+6)%7-7) // of last week
 	blackout := monday.AddDate(0, 0, 8)
 	w := newWorld(t)
-	g := &w.settings.Server.Governor
+	g := &w.settings.Live().Governor
 	g.Window = json.RawMessage(`{"days": "Mon-Fri", "hours": "09:00-17:00", "timezone": "UTC"}`)
 	g.Calendar = json.RawMessage(fmt.Sprintf(`{"dates": ["%s..%s"], "timezone": "UTC"}`, blackout.Format(time.DateOnly), blackout.AddDate(0, 0, 1).Format(time.DateOnly)))
 	g.Freezes = []mishap.ProbeSpec{{Name: "no-incident", Probe: "exec", With: json.RawMessage(`{"argv": ["false"]}`), Expect: json.RawMessage(`{"exit": 0}`), Timeout: mishap.Duration(10 * time.Second)}}
@@ -98,7 +98,7 @@ func TestAHaltThatGoesOnHasNoEndInTheCalendar(t *testing.T) {
 
 func TestWhatCannotBeToldOfTheCalendarIsSaid(t *testing.T) {
 	w := newWorld(t)
-	w.settings.Server.Governor.Calendar = json.RawMessage(`{"file": "/nobody/has/this.ics", "timezone": "UTC"}`)
+	w.settings.Live().Governor.Calendar = json.RawMessage(`{"file": "/nobody/has/this.ics", "timezone": "UTC"}`)
 	for range 1001 {
 		if err := w.book.Record(t.Context(), ledger.Act{At: time.Now(), By: "ann", What: "startRun"}); err != nil {
 			t.Fatal(err)

@@ -20,6 +20,8 @@ type Options struct {
 	// Admit finds out whose a token is: a request that is of them, or why they are not
 	// let in. Without a token it lets in whoever the API does.
 	Admit func(r *http.Request, token string) (of *http.Request, status int, why string)
+	// WhileIn is a context that ends as soon as whoever was let in is let in no more.
+	WhileIn func(context.Context) (context.Context, context.CancelFunc)
 	// NeedsSignIn reports whether tokens say who somebody is.
 	NeedsSignIn func() bool
 	// Provider signs people in elsewhere.

@@ -307,11 +307,11 @@ func TestARoleThatIsTakenAwayIsGoneAtOnce(t *testing.T) {
 	p := w.signedIn("operator")
 	_, _, page := p.get("/halt")
 	token := csrf.FindStringSubmatch(page)[1]
-	w.settings.Server.Tokens[1].Role = "viewer"
+	w.change(func(l *config.Live) { l.Tokens[1].Role = "viewer" })
 	if _, _, page := p.post("/halt", "csrf", token, "reason", "test"); !strings.Contains(page, "may not do this: it needs role operator") {
 		t.Error("who is viewer now may halt")
 	}
-	w.settings.Server.Tokens[1].Hash = w.settings.Server.Tokens[0].Hash + "x"
+	w.change(func(l *config.Live) { l.Tokens[1].Hash = l.Tokens[0].Hash + "x" })
 	if _, at, page := p.get("/experiments"); at != "/signin?next=%2Fexperiments&why=refused" || !strings.Contains(page, "Your token is let in no more") {
 		t.Errorf("whose token was taken away is at %s", at)
 	}
@@ -319,7 +319,7 @@ func TestARoleThatIsTakenAwayIsGoneAtOnce(t *testing.T) {
 
 func TestWithoutTokensThisMachineLooksAndNobodyActs(t *testing.T) {
 	w := busy(t)
-	w.settings.Server.Tokens = nil
+	w.change(func(l *config.Live) { l.Tokens = nil })
 	p := w.person()
 	_, at, page := p.get("/")
 	if at != "/" || !strings.Contains(page, "nobody may act here") || strings.Contains(page, "Abort…") {
@@ -702,7 +702,7 @@ func TestARealProxyIsSeenAndObserved(t *testing.T) {
 
 func TestWhatMachinesReadOfARunLinksToItsPage(t *testing.T) {
 	w := busy(t)
-	w.settings.PublicURL = "https://mishap.example"
+	w.change(func(l *config.Live) { l.PublicURL = "https://mishap.example" })
 	for path, want := range map[string]string{
 		"/v1/runs/0af1":                     `"url":"https://mishap.example/runs/0af1"`,
 		"/v1/runs/0af1/report?format=junit": `<property name="url" value="https://mishap.example/runs/0af1">`,

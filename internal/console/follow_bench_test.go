@@ -29,7 +29,7 @@ func follow(b *testing.B, people int) {
 	w := newWorldOn(b, ledger.NewMemory())
 	const runs = 50
 	for i := range people {
-		w.settings.Server.Tokens = append(w.settings.Server.Tokens, config.Token{Name: fmt.Sprint("p", i), Role: "operator", Hash: apitest.HashOf(fmt.Sprint("token-", i))})
+		w.settings.Live().Tokens = append(w.settings.Live().Tokens, config.Token{Name: fmt.Sprint("p", i), Role: "operator", Hash: apitest.HashOf(fmt.Sprint("token-", i))})
 	}
 	held := until(reporttest.JudgedRuns()["held"].Journal(&testing.T{}), mishap.Holding, 60)
 	for i := range runs {

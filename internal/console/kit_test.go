@@ -64,8 +64,9 @@ func newWorld(t *testing.T) *world {
 func newWorldOn(t testing.TB, book ledger.Ledger) *world {
 	t.Helper()
 	settings := &config.Settings{}
+	settings.Put(new(config.Live))
 	for _, role := range roles() {
-		settings.Server.Tokens = append(settings.Server.Tokens, config.Token{Name: role + "-ann", Role: role, Hash: apitest.HashOf(role)})
+		settings.Live().Tokens = append(settings.Live().Tokens, config.Token{Name: role + "-ann", Role: role, Hash: apitest.HashOf(role)})
 	}
 	w := &world{t: t, settings: settings, book: book, begun: map[string]string{}}
 	log := slog.New(slog.DiscardHandler)
@@ -75,12 +76,20 @@ func newWorldOn(t testing.TB, book ledger.Ledger) *world {
 	d := desk.New(desk.Options{Settings: settings, Member: m, Catalog: c})
 	a := httpapi.New(httpapi.Options{Settings: settings, Server: w, Desk: d, Member: m, Book: w.book, Version: "v1.2.3", Log: log, FileAt: w.fileAt})
 	a.Show(console.New(console.Options{
-		API: a.Inner(), Admit: a.Admit, NeedsSignIn: a.NeedsSignIn, Provider: a.SignIn(), Events: func() int64 { _, n := w.Going(); return n }, Version: "v1.2.3", Log: log,
+		API: a.Inner(), Admit: a.Admit, WhileIn: a.WhileIn, NeedsSignIn: a.NeedsSignIn, Provider: a.SignIn(), Events: func() int64 { _, n := w.Going(); return n }, Version: "v1.2.3", Log: log,
 	}))
 	w.server = httptest.NewServer(a.Handler())
 	t.Cleanup(w.server.Close)
 	w.url = w.server.URL
 	return w
+}
+
+// change puts other settings in force.
+func (w *world) change(f func(*config.Live)) {
+	l := *w.settings.Live()
+	l.Tokens = slices.Clone(l.Tokens)
+	f(&l)
+	w.settings.Put(&l)
 }
 
 // The server that the API asks.

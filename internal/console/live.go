@@ -22,9 +22,12 @@ type listeners struct{ n atomic.Int32 }
 // events that say nothing else: the page then asks for itself anew.
 func (c *Console) follow(w http.ResponseWriter, r *http.Request) {
 	name := named(r)
-	if _, ok := c.enterQuietly(w, r, name); !ok {
+	of, ok := c.enterQuietly(w, r, name)
+	if !ok {
 		return
 	}
+	ctx, done := c.o.WhileIn(of.Context())
+	defer done()
 	if c.live.n.Add(1) > mostListeners {
 		c.live.n.Add(-1)
 		http.Error(w, "too many pages follow; this one asks by itself", http.StatusServiceUnavailable)
@@ -47,7 +50,7 @@ func (c *Console) follow(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		select {
-		case <-r.Context().Done():
+		case <-ctx.Done():
 			return
 		case <-pause.C:
 			pause.Reset(max(lookEvery, time.Duration(c.live.n.Load())*eachTakes))

@@ -49,7 +49,7 @@ func withCountedProvider(t *testing.T) (*world, *mockoidc.MockOIDC, *atomic.Int3
 	t.Cleanup(func() { _ = m.Shutdown() })
 	t.Setenv("MISHAP_TEST_CLIENT_SECRET", m.Config().ClientSecret)
 	w := busy(t)
-	w.settings.Server.OIDC = config.OIDC{
+	w.settings.Live().OIDC = config.OIDC{
 		Issuer: m.Issuer(), Audience: m.Config().ClientID, Claim: "groups", Roles: map[string][]string{"viewer": {"all"}, "operator": {"sre"}},
 		SignIn: &config.SignIn{Secret: mishap.Secret{Env: "MISHAP_TEST_CLIENT_SECRET"}, Scopes: []string{"email", "profile", "groups"}},
 	}
@@ -77,7 +77,7 @@ func TestSomebodySignsInWithTheProviderAndIsWhoItSays(t *testing.T) {
 	if h, _ := w.book.Halted(t.Context()); h == nil || h.By != "ann (sub 17)" {
 		t.Errorf("halted by %+v", h)
 	}
-	w.settings.Server.OIDC.Roles = map[string][]string{"viewer": {"all"}}
+	w.change(func(l *config.Live) { l.OIDC.Roles = map[string][]string{"viewer": {"all"}} })
 	if _, _, page := p.get("/"); !strings.Contains(page, "</strong>, viewer.") || strings.Contains(page, "Abort…") {
 		t.Error("a group that gives less gives it later")
 	}
@@ -182,7 +182,7 @@ func TestATokenOfTheProviderIsRenewedBeforeItIsOver(t *testing.T) {
 		}
 		asked = renewed.Load()
 	}
-	w.settings.Server.OIDC.Roles = map[string][]string{"viewer": {"none"}}
+	w.change(func(l *config.Live) { l.OIDC.Roles = map[string][]string{"viewer": {"none"}} })
 	if _, at, page := p.get("/"); !strings.HasPrefix(at, "/signin") || !strings.Contains(page, "Your token is let in no more") {
 		t.Errorf("whose groups give nothing any more is at %s", at)
 	}

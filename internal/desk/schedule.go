@@ -90,7 +90,7 @@ func (d *Desk) standsAgainst(ctx context.Context) (func(mishap.Experiment) strin
 	}
 	policy := d.catalog.Policy(d.settings.Server.Sources)
 	return func(e mishap.Experiment) string {
-		lacks := e.Lacks(d.settings.Labels)
+		lacks := e.Lacks(d.settings.Live().Labels)
 		switch {
 		case halt != nil:
 			return halt.String()

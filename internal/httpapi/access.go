@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -18,15 +19,15 @@ import (
 
 // access finds out who asks.
 type access struct {
-	settings *config.Server
+	settings *config.Settings
 	provider provider
 	audit    *audit
 
 	known, strangers limiter // apart, so that no number of addresses makes a caller's rate forgotten
 }
 
-func newAccess(settings *config.Server, audit *audit) *access {
-	return &access{settings: settings, provider: provider{about: &settings.OIDC}, audit: audit}
+func newAccess(settings *config.Settings, audit *audit) *access {
+	return &access{settings: settings, audit: audit}
 }
 
 // authenticate finds out who asks. Without tokens in the settings everybody on
@@ -49,8 +50,47 @@ func (a *access) authenticate(next http.Handler) http.Handler {
 		if who.from == "" {
 			defer socket.HoldOf(r.Context())()
 		}
-		next.ServeHTTP(w, as(r, who))
+		next.ServeHTTP(w, as(r, a.again(r, who, token)))
 	})
+}
+
+// again lets what goes on for long ask whether the caller is still let in.
+func (a *access) again(r *http.Request, who caller, token string) caller {
+	who.still = func() bool {
+		_, problem := a.identify(r, strings.TrimSpace(token))
+		return problem == ""
+	}
+	return who
+}
+
+// WhileIn is a context that ends as soon as whoever [API.Admit] let in is let in no more,
+// because other settings came into force.
+func (a *API) WhileIn(ctx context.Context) (context.Context, context.CancelFunc) {
+	return a.access.whileIn(ctx)
+}
+
+// whileIn is a context that ends as soon as the caller is let in no more, because other
+// settings came into force.
+func (a *access) whileIn(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	who := callerOf(ctx)
+	if who.still == nil {
+		return ctx, cancel
+	}
+	go func() {
+		for {
+			changed := a.settings.Changed()
+			if !who.still() {
+				cancel()
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx, cancel
 }
 
 // admit is who asks with a token, which may be empty, or why they are not let in.
@@ -78,7 +118,8 @@ func (a *access) identify(r *http.Request, token string) (caller, string) {
 	if open(r.URL.Path) {
 		return stranger(host(r.RemoteAddr)), ""
 	}
-	if len(a.settings.Tokens) == 0 && !a.settings.OIDC.On() {
+	l := a.settings.Live()
+	if len(l.Tokens) == 0 && !l.OIDC.On() {
 		if !api.IsLocal(r.Host) || r.Header.Get("Origin") != "" && !isLocalOrigin(r.Header.Get("Origin")) {
 			return stranger(host(r.RemoteAddr)), "without tokens in the settings the API answers this machine only"
 		}
@@ -87,12 +128,12 @@ func (a *access) identify(r *http.Request, token string) (caller, string) {
 	if token == "" {
 		return stranger(host(r.RemoteAddr)), "a bearer token is needed; `mishap token` makes one"
 	}
-	if a.settings.OIDC.On() && strings.Count(token, ".") == 2 { // a signed one; ours have no dot
-		return a.provider.identify(r.Context(), token, host(r.RemoteAddr))
+	if l.OIDC.On() && strings.Count(token, ".") == 2 { // a signed one; ours have no dot
+		return a.provider.identify(r.Context(), l.OIDC, token, host(r.RemoteAddr))
 	}
 	sum := sha256.Sum256([]byte(token))
 	hash := []byte("sha256:" + hex.EncodeToString(sum[:]))
-	for _, t := range a.settings.Tokens {
+	for _, t := range l.Tokens {
 		if subtle.ConstantTimeCompare(hash, []byte(t.Hash)) != 1 {
 			continue
 		}

@@ -71,7 +71,7 @@ func New(o Options) *API {
 	audit := &audit{book: o.Book, log: o.Log}
 	a := &API{
 		settings: o.Settings, server: o.Server, desk: o.Desk, member: o.Member, book: o.Book, version: o.Version, fileAt: o.FileAt,
-		access: newAccess(&o.Settings.Server, audit), audit: audit, standing: &standing{server: o.Server, desk: o.Desk, book: o.Book},
+		access: newAccess(o.Settings, audit), audit: audit, standing: &standing{server: o.Server, desk: o.Desk, book: o.Book},
 	}
 	a.all = a.handler()
 	return a

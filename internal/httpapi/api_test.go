@@ -14,7 +14,7 @@ import (
 
 func TestEachRoleMayDoWhatItIsFor(t *testing.T) {
 	b := newBench(t)
-	b.settings.Server.Tokens = []config.Token{
+	b.settings.Live().Tokens = []config.Token{
 		{Name: "vi", Role: "viewer", Hash: apitest.HashOf("v")}, {Name: "op", Role: "operator", Hash: apitest.HashOf("o")}, {Name: "ad", Role: "admin", Hash: apitest.HashOf("a")},
 		{Name: "old", Role: "admin", Hash: apitest.HashOf("x"), Expires: time.Now().Add(-time.Hour)},
 	}
@@ -112,7 +112,7 @@ func TestAHookNeedsTheRightSignature(t *testing.T) {
 	if status, _ := apitest.Call(h, "POST", "/hooks/refresh", "{}"); status != 401 {
 		t.Errorf("a hook without a secret in the settings: %d", status)
 	}
-	b.settings.Server.Webhook.Secret = mishap.Secret{Value: "k"}
+	b.settings.Live().Webhook.Secret = mishap.Secret{Value: "k"}
 	if status, _ := apitest.Call(h, "POST", "/hooks/refresh", "{}", func(r *http.Request) { r.Header.Set("X-Gitlab-Token", "wrong") }); status != 401 {
 		t.Errorf("a hook with a wrong signature: %d", status)
 	}

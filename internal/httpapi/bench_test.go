@@ -23,6 +23,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	settings, book, log := &config.Settings{}, ledger.NewMemory(), slog.New(slog.DiscardHandler)
+	settings.Put(new(config.Live))
 	m := member.New(member.Options{Book: book, Log: log})
 	c := catalog.New(catalog.Options{Settings: settings, Halted: m.HaltedBy, Others: m.Others})
 	a := aid.New(aid.Options{Settings: settings, Member: m, Kinds: c.Kinds, Restore: c.Restore})

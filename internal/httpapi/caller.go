@@ -18,6 +18,8 @@ type caller struct {
 	role    config.Role
 	through string // what gives the role, see [mishap.Approval]; empty: nothing that approves
 
+	still func() bool // whether they are let in now, too; nil: as long as they ask
+
 	from string // the address of one who has shown no valid token; of all others empty
 }
 

@@ -20,6 +20,8 @@ func (a *API) eventRoute(to huma.API) {
 		if !callerOf(ctx).role.May(config.Viewer) {
 			return
 		}
+		ctx, done := a.access.whileIn(ctx)
+		defer done()
 		for e := range a.server.Events(ctx, in.Last) {
 			if send(sse.Message{ID: int(e.Seq), Data: e}) != nil {
 				return

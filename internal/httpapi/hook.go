@@ -19,7 +19,7 @@ func (a *API) answerHook(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
 		return
 	}
-	key, err := catalog.Secret(a.settings.Server.Webhook.Secret)
+	key, err := catalog.Secret(a.settings.Live().Webhook.Secret)
 	if err == nil && key == "" {
 		err = errors.New("no webhook.secret is set")
 	}

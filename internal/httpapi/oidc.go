@@ -25,9 +25,8 @@ import (
 // Core 1.0, section 3.1.3.7). It is found when the first token comes, and looked
 // for again as long as it does not answer: a server starts without it.
 type provider struct {
-	about *config.OIDC
-
 	mu       sync.Mutex
+	of       [2]string // issuer and audience that the verifier is of
 	verifier *oidc.IDTokenVerifier
 	endpoint oauth2.Endpoint
 }
@@ -36,9 +35,9 @@ type provider struct {
 const providerWithin = 5 * time.Second
 
 // identify is who the token is of, or what is wrong with it.
-func (p *provider) identify(ctx context.Context, token, from string) (caller, string) {
+func (p *provider) identify(ctx context.Context, about config.OIDC, token, from string) (caller, string) {
 	anybody := stranger(from)
-	verifier, err := p.found(ctx)
+	verifier, _, err := p.found(ctx, about)
 	if err != nil {
 		return anybody, "the OpenID Connect provider does not answer: " + err.Error()
 	}
@@ -53,10 +52,10 @@ func (p *provider) identify(ctx context.Context, token, from string) (caller, st
 		return anybody, "the token is refused: " + err.Error()
 	}
 	who := personOf(claims, verified.Subject)
-	role, value := p.about.Role(texts(claims[p.about.Claim])...)
-	who.role, who.through = role, "oidc "+p.about.Issuer+" "+value
+	role, value := about.Role(texts(claims[about.Claim])...)
+	who.role, who.through = role, "oidc "+about.Issuer+" "+value
 	if role == "" {
-		return who, fmt.Sprintf("no value of %s in the token of %s gives a role here", p.about.Claim, who.name)
+		return who, fmt.Sprintf("no value of %s in the token of %s gives a role here", about.Claim, who.name)
 	}
 	return who, ""
 }
@@ -105,20 +104,21 @@ func texts(claim any) (all []string) {
 }
 
 // found is the provider's verifier, with its keys.
-func (p *provider) found(ctx context.Context) (*oidc.IDTokenVerifier, error) {
+func (p *provider) found(ctx context.Context, about config.OIDC) (*oidc.IDTokenVerifier, oauth2.Endpoint, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.verifier != nil {
-		return p.verifier, nil
+	of := [2]string{about.Issuer, about.Audience}
+	if p.verifier != nil && p.of == of {
+		return p.verifier, p.endpoint, nil
 	}
 	// Its keys are fetched later too, when this request is long over.
 	long := oidc.ClientContext(context.WithoutCancel(ctx), &http.Client{Timeout: providerWithin})
-	found, err := oidc.NewProvider(long, p.about.Issuer)
+	found, err := oidc.NewProvider(long, about.Issuer)
 	if err != nil {
-		return nil, err
+		return nil, oauth2.Endpoint{}, err
 	}
-	p.verifier, p.endpoint = found.Verifier(&oidc.Config{ClientID: p.about.Audience}), found.Endpoint()
-	return p.verifier, nil
+	p.of, p.verifier, p.endpoint = of, found.Verifier(&oidc.Config{ClientID: about.Audience}), found.Endpoint()
+	return p.verifier, p.endpoint, nil
 }
 
 // backPath is where the provider sends people back to, in a browser.
@@ -132,10 +132,11 @@ type SignIn struct {
 
 // With is the provider that a browser at this request can sign in with; empty: none.
 func (s *SignIn) With(r *http.Request) string {
-	if !s.provider.about.On() || s.provider.about.SignIn == nil || s.back(r) == "" {
+	about := s.settings.Live().OIDC
+	if !about.On() || about.SignIn == nil || s.back(r) == "" {
 		return ""
 	}
-	u, err := url.Parse(s.provider.about.Issuer)
+	u, err := url.Parse(about.Issuer)
 	if err != nil {
 		return ""
 	}
@@ -145,9 +146,10 @@ func (s *SignIn) With(r *http.Request) string {
 // back is the address that the provider sends people back to: the public one, or on this
 // machine the one that is asked.
 func (s *SignIn) back(r *http.Request) string {
+	public := s.settings.Live().PublicURL
 	switch {
-	case s.settings.PublicURL != "":
-		return s.settings.PublicURL + backPath
+	case public != "":
+		return public + backPath
 	case !api.IsLocal(r.Host):
 		return ""
 	case r.TLS != nil:
@@ -158,16 +160,20 @@ func (s *SignIn) back(r *http.Request) string {
 
 // client is what asks the provider, and a context for that.
 func (s *SignIn) client(ctx context.Context, back string) (*oauth2.Config, context.Context, error) {
-	if _, err := s.provider.found(ctx); err != nil {
+	about := s.settings.Live().OIDC
+	if about.SignIn == nil {
+		return nil, nil, errors.New("the settings let nobody sign in with a provider any more")
+	}
+	_, endpoint, err := s.provider.found(ctx, about)
+	if err != nil {
 		return nil, nil, fmt.Errorf("the OpenID Connect provider does not answer: %w", err)
 	}
-	about := s.provider.about
 	secret, err := catalog.Secret(about.SignIn.Secret)
 	if err != nil {
 		return nil, nil, fmt.Errorf("sign in: %w", err)
 	}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Timeout: providerWithin})
-	return &oauth2.Config{ClientID: about.Audience, ClientSecret: secret, Endpoint: s.provider.endpoint, RedirectURL: back, Scopes: append([]string{oidc.ScopeOpenID}, about.SignIn.Scopes...)}, ctx, nil
+	return &oauth2.Config{ClientID: about.Audience, ClientSecret: secret, Endpoint: endpoint, RedirectURL: back, Scopes: append([]string{oidc.ScopeOpenID}, about.SignIn.Scopes...)}, ctx, nil
 }
 
 // Begin is the address at which somebody signs in. They come back with the state and a
@@ -211,7 +217,7 @@ func (s *SignIn) Renew(ctx context.Context, old string) (token, refresh string, 
 // for: its nonce is that of who began.
 func (s *SignIn) verified(ctx context.Context, got *oauth2.Token, nonce *string) (token, refresh string, until time.Time, err error) {
 	token, _ = got.Extra("id_token").(string)
-	verifier, err := s.provider.found(ctx)
+	verifier, _, err := s.provider.found(ctx, s.settings.Live().OIDC)
 	if err != nil {
 		return "", "", time.Time{}, err
 	}

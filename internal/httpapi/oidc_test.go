@@ -56,8 +56,8 @@ func TestATokenOfTheProviderGivesTheRoleOfItsGroups(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = m.Shutdown() })
 	b := newBench(t)
-	b.settings.Server.OIDC = config.OIDC{Issuer: m.Issuer(), Audience: m.Config().ClientID, Claim: "groups", Roles: map[string][]string{"viewer": {"all"}, "operator": {"sre", "web"}}}
-	b.settings.Server.Tokens = []config.Token{{Name: "ci", Role: "admin", Hash: apitest.HashOf("a")}}
+	b.settings.Live().OIDC = config.OIDC{Issuer: m.Issuer(), Audience: m.Config().ClientID, Claim: "groups", Roles: map[string][]string{"viewer": {"all"}, "operator": {"sre", "web"}}}
+	b.settings.Live().Tokens = []config.Token{{Name: "ci", Role: "admin", Hash: apitest.HashOf("a")}}
 	h := b.Handler()
 	user := func(groups ...string) string {
 		return login(t, m, &mockoidc.MockUser{Subject: "1", Email: "ann@example.com", EmailVerified: true, PreferredUsername: "ann", Groups: groups})
@@ -113,8 +113,8 @@ func TestAProviderThatIsAwayKeepsNobodyElseOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := newBench(t)
-	b.settings.Server.OIDC = config.OIDC{Issuer: issuer, Audience: "x", Claim: "groups"}
-	b.settings.Server.Tokens = []config.Token{{Name: "ci", Role: "viewer", Hash: apitest.HashOf("a")}}
+	b.settings.Live().OIDC = config.OIDC{Issuer: issuer, Audience: "x", Claim: "groups"}
+	b.settings.Live().Tokens = []config.Token{{Name: "ci", Role: "viewer", Hash: apitest.HashOf("a")}}
 	h := b.Handler()
 	if status, text := apitest.Call(h, "GET", "/v1/halt", "", apitest.Bearer("a.b.c")); status != 401 || !strings.Contains(text, "provider does not answer") {
 		t.Errorf("with its token: %d %s", status, text)

@@ -31,7 +31,7 @@ func (a *API) Admit(r *http.Request, token string) (of *http.Request, status int
 	if who.from == "" {
 		context.AfterFunc(r.Context(), socket.HoldOf(r.Context())) // it ends with the request
 	}
-	return as(r, who), 0, ""
+	return as(r, a.access.again(r, who, token)), 0, ""
 }
 
 // SignIn is how people sign in with the provider of the settings.
@@ -40,7 +40,8 @@ func (a *API) SignIn() *SignIn { return &SignIn{provider: &a.access.provider, se
 // NeedsSignIn reports whether tokens or a provider say who somebody is. Without,
 // whoever is on this machine may look.
 func (a *API) NeedsSignIn() bool {
-	return len(a.access.settings.Tokens) > 0 || a.access.settings.OIDC.On()
+	l := a.settings.Live()
+	return len(l.Tokens) > 0 || l.OIDC.On()
 }
 
 // ofAPI reports a path that the API has.

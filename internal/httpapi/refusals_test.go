@@ -28,7 +28,7 @@ func (b *bench) audited() (lines []string) {
 func TestWhoShowsNoTokenPushesNothingOutOfTheAudit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		b.settings.Server.Tokens = []config.Token{{Name: "vi", Role: "viewer", Hash: apitest.HashOf("v")}, {Name: "ed", Role: "viewer", Hash: apitest.HashOf("e")}}
+		b.settings.Live().Tokens = []config.Token{{Name: "vi", Role: "viewer", Hash: apitest.HashOf("v")}, {Name: "ed", Role: "viewer", Hash: apitest.HashOf("e")}}
 		h := b.Handler()
 		ask := func(token, from string) int {
 			status, _ := apitest.Call(h, "PUT", "/v1/halt", `{"reason": "x"}`, apitest.Bearer(token), func(r *http.Request) { r.RemoteAddr = from + ":1234" })
@@ -106,7 +106,7 @@ func TestNoNameAndNoPathKeepsAnActOutOfTheAudit(t *testing.T) {
 func TestStrangersDoNotResetTheRateOfCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		b.settings.Server.Tokens = []config.Token{{Name: "vi", Role: "viewer", Hash: apitest.HashOf("v")}}
+		b.settings.Live().Tokens = []config.Token{{Name: "vi", Role: "viewer", Hash: apitest.HashOf("v")}}
 		h := b.Handler()
 		for range ratePerSecond {
 			apitest.Call(h, "GET", "/v1/halt", "", apitest.Bearer("v"))

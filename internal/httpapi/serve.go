@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -15,24 +14,15 @@ import (
 	"mishap/internal/socket"
 )
 
-// Listen opens the address of the API, or another one instead; nil if it has none. Beyond this machine it
+// Listen opens the address of the API; nil if it has none. Beyond this machine it
 // needs a certificate and tokens.
-func (a *API) Listen(ctx context.Context, instead string) (net.Listener, error) {
-	listen := cmp.Or(instead, a.settings.Listen)
+func (a *API) Listen(ctx context.Context) (net.Listener, error) {
+	listen, server := a.settings.Listen, a.settings.Server
 	if listen == "" || listen == "none" {
 		return nil, nil
 	}
-	host, _, err := net.SplitHostPort(listen)
-	if err != nil {
-		return nil, mishap.Invalid(fmt.Errorf("listen on %q: %w", listen, err))
-	}
-	server := a.settings.Server
-	ip := net.ParseIP(host)
-	local := host == "localhost" || ip != nil && ip.IsLoopback()
-	if !local && (server.TLS.Cert == "" || len(server.Tokens) == 0 && !server.OIDC.On()) {
-		return nil, mishap.Invalid(mishap.WithHint(fmt.Errorf("listen on %s: beyond this machine the API needs tls, and tokens or oidc, in the settings", listen),
-			"add them, or listen on 127.0.0.1"))
-
+	if err := a.settings.Beyond(a.settings.Live()); err != nil {
+		return nil, err
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
 	if err != nil {

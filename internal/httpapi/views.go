@@ -37,7 +37,7 @@ func (a *API) viewRoutes(to huma.API) {
 
 func (a *API) apiWho(ctx context.Context, _ *struct{}) (*body[api.Who], error) {
 	who := callerOf(ctx)
-	return &body[api.Who]{api.Who{Name: who.name, Role: string(who.role), Pages: a.settings.PublicURL}}, nil
+	return &body[api.Who]{api.Who{Name: who.name, Role: string(who.role), Pages: a.settings.Live().PublicURL}}, nil
 }
 
 func (a *API) apiNow(ctx context.Context, _ *struct{}) (*body[api.Now], error) {

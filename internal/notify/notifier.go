@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -34,10 +35,16 @@ type Options struct {
 
 // Notifier tells targets. Its methods may be called from several goroutines.
 type Notifier struct {
+	o      Options
+	own    *http.Client // nil when the caller gave one
+	ctx    context.Context
+	cancel context.CancelFunc
+	all    sync.WaitGroup // the workers
+	done   chan struct{}  // closed, and all workers have ended
+
+	mu      sync.Mutex
 	workers []*worker
-	own     *http.Client // nil when the caller gave one
-	cancel  context.CancelFunc
-	done    chan struct{} // all workers have ended
+	closed  bool
 }
 
 // Stat is what became of one target's messages.
@@ -68,19 +75,51 @@ func New(o Options) *Notifier {
 		n.own = newClient(o.Dial)
 		o.Client = n.own
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	n.cancel = cancel
-	var all sync.WaitGroup
-	for _, t := range o.Targets {
-		w := newWorker(t, o)
-		n.workers = append(n.workers, w)
-		all.Go(func() { w.run(ctx) })
-	}
-	go func() {
-		all.Wait()
-		close(n.done)
-	}()
+	n.o = o
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.Retarget(o.Targets)
 	return n
+}
+
+// Retarget tells these targets from now on, and no others. What waits for a target goes
+// to the one of the same name; what waits for one that is gone is given up.
+func (n *Notifier) Retarget(targets []Target) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return
+	}
+	old := n.workers
+	n.workers = nil
+	for _, t := range targets {
+		var w *worker
+		if i := slices.IndexFunc(old, func(w *worker) bool { return w.to.Load().target.Name == t.Name }); i >= 0 {
+			w = old[i]
+			old = slices.Delete(old, i, i+1)
+			w.become(t, n.o.Client)
+		} else {
+			w = n.start(t)
+		}
+		n.workers = append(n.workers, w)
+	}
+	for _, w := range old {
+		w.leave()
+	}
+}
+
+// start lets a new worker send to a target.
+func (n *Notifier) start(t Target) *worker {
+	w := newWorker(t, n.o)
+	ctx, leave := context.WithCancel(n.ctx)
+	w.leave = leave
+	n.all.Go(func() { w.run(ctx) })
+	return w
+}
+
+func (n *Notifier) current() []*worker {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.workers)
 }
 
 // Tell queues a message for every target that wants it. It never blocks: when
@@ -96,8 +135,8 @@ func (n *Notifier) Tell(m Message) {
 	if m.Text == "" {
 		m.Text = m.words()
 	}
-	for _, w := range n.workers {
-		if w.target.wants(m.Event) {
+	for _, w := range n.current() {
+		if w.to.Load().target.wants(m.Event) {
 			w.add(m)
 		}
 	}
@@ -106,8 +145,17 @@ func (n *Notifier) Tell(m Message) {
 // Close stops taking messages, and waits until ctx for what is queued. Its error
 // says how many messages could not be sent since it was called.
 func (n *Notifier) Close(ctx context.Context) error {
+	n.mu.Lock()
+	if !n.closed {
+		n.closed = true
+		go func() {
+			n.all.Wait()
+			close(n.done)
+		}()
+	}
+	n.mu.Unlock()
 	var before uint64
-	for _, w := range n.workers {
+	for _, w := range n.current() {
 		before += w.stop()
 	}
 	select {
@@ -136,8 +184,9 @@ func (n *Notifier) Close(ctx context.Context) error {
 
 // Stats are counted per target, in the order of the targets.
 func (n *Notifier) Stats() []Stat {
-	stats := make([]Stat, 0, len(n.workers))
-	for _, w := range n.workers {
+	workers := n.current()
+	stats := make([]Stat, 0, len(workers))
+	for _, w := range workers {
 		stats = append(stats, w.snapshot())
 	}
 	return stats

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -244,5 +245,45 @@ func TestMessageFieldsAreNamedAsDocumented(t *testing.T) {
 	raw, err := json.Marshal(notify.Message{Event: notify.Digest, Text: "x"})
 	if want := `{"id":"","event":"digest","at":"0001-01-01T00:00:00Z","text":"x"}`; err != nil || string(raw) != want {
 		t.Errorf("message is %s", raw)
+	}
+}
+
+// Targets change while messages wait: those of a target that stays go where it is now,
+// once; those of one that is gone go nowhere.
+func TestWhatWaitsGoesToWhereATargetIsNow(t *testing.T) {
+	var mu sync.Mutex
+	var got []string
+	r := tripper(func(r *http.Request) (*http.Response, error) {
+		w := httptest.NewRecorder()
+		mu.Lock()
+		defer mu.Unlock()
+		if r.URL.Host == "gone.example" {
+			w.WriteHeader(http.StatusInternalServerError)
+		} else {
+			got = append(got, r.URL.Host+" "+r.Header.Get("Mishap-Id"))
+		}
+		return w.Result(), nil
+	})
+	hook := func(name, host string) notify.Target {
+		return notify.Target{Name: name, Kind: notify.Webhook, URL: "https://" + host + "/x"}
+	}
+	o := notify.Options{Targets: []notify.Target{hook("moves", "gone.example"), hook("leaves", "gone.example"), hook("stays", "stays.example")}}
+	onFakeTime(t, r, o, func(n *notify.Notifier) {
+		for _, id := range []string{"1", "2"} {
+			n.Tell(notify.Message{ID: id, Event: notify.Ended})
+		}
+		time.Sleep(time.Minute)
+		n.Retarget([]notify.Target{hook("stays", "stays.example"), hook("comes", "comes.example"), hook("moves", "moved.example")})
+		n.Tell(notify.Message{ID: "3", Event: notify.Ended})
+		if err := closeIn(n, time.Hour); err != nil {
+			t.Error(err)
+		}
+		n.Retarget(o.Targets) // too late
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	slices.Sort(got)
+	if want := []string{"comes.example 3", "moved.example 1", "moved.example 2", "moved.example 3", "stays.example 1", "stays.example 2", "stays.example 3"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
 	}
 }

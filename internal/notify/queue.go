@@ -6,14 +6,14 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // worker sends the messages of one target, in order, one at a time.
 type worker struct {
-	target Target
-	sender sender
-	client *http.Client
+	to     atomic.Pointer[receiver]
+	leave  context.CancelFunc // the target is told nothing any more
 	log    *slog.Logger
 	giveUp time.Duration
 	limit  int
@@ -30,6 +30,13 @@ type worker struct {
 	stat    Stat
 }
 
+// receiver is who a worker sends to.
+type receiver struct {
+	target Target
+	sender sender
+	client *http.Client
+}
+
 // queued is a message that waits.
 type queued struct {
 	message Message
@@ -37,11 +44,17 @@ type queued struct {
 }
 
 func newWorker(t Target, o Options) *worker {
-	return &worker{
-		target: t, sender: newSender(t), client: o.Client, log: o.Log.With("target", t.Name),
-		giveUp: o.GiveUp, limit: o.Queue, wake: make(chan struct{}, 1),
-		stat: Stat{Target: t.Name, Kind: t.Kind},
-	}
+	w := &worker{log: o.Log.With("target", t.Name), giveUp: o.GiveUp, limit: o.Queue, wake: make(chan struct{}, 1), stat: Stat{Target: t.Name}}
+	w.become(t, o.Client)
+	return w
+}
+
+// become lets the worker send to another target of the same name, also what waits.
+func (w *worker) become(t Target, client *http.Client) {
+	w.to.Store(&receiver{target: t, sender: newSender(t), client: client})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stat.Kind = t.Kind
 }
 
 // add queues a message, and makes room for it when it must.

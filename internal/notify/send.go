@@ -75,7 +75,7 @@ func (w *worker) deliver(ctx context.Context, q *queued) error {
 		if err := sleepUntil(ctx, w.notBefore); err != nil {
 			return closed(last)
 		}
-		err := w.try(ctx, q.message)
+		err := w.to.Load().try(ctx, q.message) // who it is now
 		if err == nil {
 			return nil
 		}
@@ -125,30 +125,30 @@ func sleepUntil(ctx context.Context, at time.Time) error {
 }
 
 // try sends a message once. Its error is a failure.
-func (w *worker) try(ctx context.Context, m Message) error {
-	if why := w.target.checkURL(); why != "" {
+func (r *receiver) try(ctx context.Context, m Message) error {
+	if why := r.target.checkURL(); why != "" {
 		return &failure{text: "send: " + why}
 	}
-	secret, err := w.secret()
+	secret, err := r.secret()
 	if err != nil {
-		return w.fail(true, secret, "get secret", err)
+		return r.fail(true, secret, "get secret", err)
 	}
-	header, body, err := w.sender.request(m, secret, time.Now())
+	header, body, err := r.sender.request(m, secret, time.Now())
 	if err != nil {
-		return w.fail(false, secret, "write message", err)
+		return r.fail(false, secret, "write message", err)
 	}
-	a, err := w.post(ctx, header, body)
+	a, err := r.post(ctx, header, body)
 	if err != nil {
-		return w.fail(true, secret, "send to "+w.target.base(), err)
+		return r.fail(true, secret, "send to "+r.target.base(), err)
 	}
 	if a.status/100 != 2 {
-		f := w.fail(retryable(a.status), secret, "send to "+w.target.base(), w.refusal(a))
+		f := r.fail(retryable(a.status), secret, "send to "+r.target.base(), r.refusal(a))
 		f.after = a.retryAfter(time.Now())
 		return f
 	}
-	if err := w.sender.accept(m, a); err != nil {
+	if err := r.sender.accept(m, a); err != nil {
 		var refused *failure
-		f := w.fail(errors.As(err, &refused) && refused.again, secret, "send to "+w.target.base(), err)
+		f := r.fail(errors.As(err, &refused) && refused.again, secret, "send to "+r.target.base(), err)
 		if f.again {
 			f.after = a.retryAfter(time.Now())
 		}
@@ -157,15 +157,15 @@ func (w *worker) try(ctx context.Context, m Message) error {
 	return nil
 }
 
-func (w *worker) secret() (string, error) {
-	if w.target.Secret == nil {
-		if w.target.needsSecret() {
+func (r *receiver) secret() (string, error) {
+	if r.target.Secret == nil {
+		if r.target.needsSecret() {
 			return "", errors.New("the target has none")
 		}
 		return "", nil
 	}
-	secret, err := w.target.Secret()
-	if w.target.needsSecret() {
+	secret, err := r.target.Secret()
+	if r.target.needsSecret() {
 		// A token read from a file ends in a newline, which no header takes.
 		secret = strings.TrimSpace(secret)
 	}
@@ -177,35 +177,35 @@ func (w *worker) secret() (string, error) {
 
 // fail makes a failure with nothing secret in it. The chain ends here: what was
 // wrapped could hold the URL.
-func (w *worker) fail(again bool, secret, doing string, err error) *failure {
+func (r *receiver) fail(again bool, secret, doing string, err error) *failure {
 	var inURL *url.Error
 	if errors.As(err, &inURL) {
 		err = inURL.Err
 	}
-	return &failure{again: again, text: doing + ": " + w.target.scrub(err.Error(), secret)}
+	return &failure{again: again, text: doing + ": " + r.target.scrub(err.Error(), secret)}
 }
 
 // refusal is the error of a status other than 2xx. Slack and PagerDuty say why
 // in the body; a webhook's may be anything.
-func (w *worker) refusal(a answer) error {
+func (r *receiver) refusal(a answer) error {
 	why := quote(a.body)
-	if w.target.Kind == Webhook || why == "" {
+	if r.target.Kind == Webhook || why == "" {
 		return fmt.Errorf("answered %d", a.status)
 	}
 	return fmt.Errorf("answered %d: %s", a.status, why)
 }
 
 // post sends one request and reads what comes back.
-func (w *worker) post(ctx context.Context, header http.Header, body []byte) (answer, error) {
+func (r *receiver) post(ctx context.Context, header http.Header, body []byte) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.target.url(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.target.url(), bytes.NewReader(body))
 	if err != nil {
 		return answer{}, err
 	}
 	req.Header = header
 	req.Header.Set("User-Agent", "mishap")
-	resp, err := w.client.Do(req)
+	resp, err := r.client.Do(req)
 	if err != nil {
 		return answer{}, err
 	}

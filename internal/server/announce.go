@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"mishap"
+	"mishap/internal/config"
 	"mishap/internal/ledger"
 	"mishap/internal/notify"
 	"mishap/internal/scheduler"
@@ -23,21 +25,27 @@ type announcer struct {
 	*shared
 	desired    *desired
 	dispatcher *dispatcher
-	digest     *scheduler.Timetable // nil: none
-	announced  map[string]time.Time // by experiment: the time of its schedule that was told to come
+	digest     atomic.Pointer[digest] // nil: none
+	announced  map[string]time.Time   // by experiment: the time of its schedule that was told to come
 }
 
-// newDigest makes the times of the digest; nil if there is none.
-func (s *shared) newDigest() (*scheduler.Timetable, error) {
-	d := s.settings.Server.Notices.Digest
+// digest is when owners are told what waits for them.
+type digest struct {
+	*scheduler.Timetable
+	stale time.Duration
+}
+
+// newDigest is that of the settings; nil if there is none.
+func newDigest(s *config.Settings) (*digest, error) {
+	d := s.Live().Notices.Digest
 	if d == nil {
 		return nil, nil
 	}
 	table, err := scheduler.New("digest", mishap.Schedule{Cron: d.Cron, Timezone: d.Timezone})
 	if err != nil {
-		return nil, mishap.Invalid(fmt.Errorf("settings: notices: digest: %w", err))
+		return nil, mishap.Invalid(fmt.Errorf("%s: notices: digest: %w", s.At("notices.digest"), err))
 	}
-	return table, nil
+	return &digest{table, d.Stale.Std()}, nil
 }
 
 // announceLoop tells people what will happen, and what waits for them.
@@ -63,7 +71,7 @@ func (a *announcer) announceLoop(ctx context.Context) {
 
 // announce tells of runs that are due soon and that nothing stands against now.
 func (a *announcer) announce(ctx context.Context, now time.Time) error {
-	before := a.settings.Server.Notices.Before.Std()
+	before := a.settings.Live().Notices.Before.Std()
 	if before == 0 {
 		return nil
 	}
@@ -111,10 +119,11 @@ func plannedMessage(h held, tick mishap.Tick, now time.Time) notify.Message {
 // sendDigest tells each owner what waits for them, if that was due since the
 // last look.
 func (a *announcer) sendDigest(ctx context.Context, last, now time.Time) error {
-	if a.digest == nil {
+	digest := a.digest.Load()
+	if digest == nil {
 		return nil
 	}
-	due, ok := a.digest.Next(last)
+	due, ok := digest.Next(last)
 	if !ok || due.At.After(now) {
 		return nil
 	}
@@ -122,7 +131,7 @@ func (a *announcer) sendDigest(ctx context.Context, last, now time.Time) error {
 	if err != nil || !first {
 		return err
 	}
-	waits, err := a.waiting(ctx, now)
+	waits, err := a.waiting(ctx, digest.stale, now)
 	if err != nil {
 		return err
 	}
@@ -145,7 +154,7 @@ func (a *announcer) sendDigest(ctx context.Context, last, now time.Time) error {
 }
 
 // waiting lists by owner what of theirs shows nothing, or nothing new.
-func (a *announcer) waiting(ctx context.Context, now time.Time) (map[string][]string, error) {
+func (a *announcer) waiting(ctx context.Context, stale time.Duration, now time.Time) (map[string][]string, error) {
 	locks, err := a.book.Locks(ctx)
 	if err != nil {
 		return nil, err
@@ -165,7 +174,6 @@ func (a *announcer) waiting(ctx context.Context, now time.Time) (map[string][]st
 	for _, h := range a.desired.inForce() {
 		lock, isLocked := locked[h.Name]
 		run, hasRun := last[h.Name]
-		stale := a.settings.Server.Notices.Digest.Stale
 		say := func(format string, args ...any) {
 			waits[h.Owner] = append(waits[h.Owner], "- "+h.Name+" "+fmt.Sprintf(format, args...))
 		}
@@ -179,7 +187,7 @@ func (a *announcer) waiting(ctx context.Context, now time.Time) (map[string][]st
 			say("does not run: %s", forbids)
 		case hasRun && run.Verdict == mishap.Inconclusive:
 			say("was inconclusive on %s: %s", run.Began.UTC().Format(time.DateOnly), run.Reason)
-		case h.table != nil && hasRun && now.Sub(run.Began) > stale.Std():
+		case h.table != nil && hasRun && now.Sub(run.Began) > stale:
 			say("has not run since %s", run.Began.UTC().Format(time.DateOnly))
 		case h.table != nil && !hasRun:
 			say("has never run")

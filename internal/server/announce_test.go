@@ -25,7 +25,7 @@ func TestAScheduledRunIsAnnouncedOnceAndOnlyIfItMayRun(t *testing.T) {
 		b := newBench(t, minutely("a", daily), minutely("known", daily, func(e *mishap.Experiment) {
 			e.Impacts = []mishap.Impact{{What: "it breaks"}}
 		}))
-		b.settings.Server.Notices.Before = mishap.Duration(15 * time.Minute)
+		b.settings.Live().Notices.Before = mishap.Duration(15 * time.Minute)
 		time.Sleep(9*time.Hour + 40*time.Minute)
 		b.announceFor(30 * time.Minute) // nobody dispatches, so it stays due
 		want := []string{"a begins at 10:00:00 UTC, in 15m: 0 faults for at most 0s"}
@@ -45,11 +45,12 @@ func TestTheDigestTellsEachOwnerWhatWaitsForThem(t *testing.T) {
 		b := newBench(t, minutely("fine", of("web")), minutely("fresh", of("web")), minutely("old", of("pay")), minutely("broken", of("pay")), minutely("known", func(e *mishap.Experiment) {
 			e.Impacts = []mishap.Impact{{What: "it breaks"}}
 		}))
-		b.settings.Server.Notices.Digest = &config.Digest{Cron: "0 9 * * MON", Timezone: "UTC", Stale: mishap.Duration(24 * time.Hour)}
-		var err error
-		if b.digest, err = b.newDigest(); err != nil {
+		b.settings.Live().Notices.Digest = &config.Digest{Cron: "0 9 * * MON", Timezone: "UTC", Stale: mishap.Duration(24 * time.Hour)}
+		made, err := newDigest(b.settings)
+		if err != nil {
 			t.Fatal(err)
 		}
+		b.digest.Store(made)
 		ran := func(name string, verdict mishap.Verdict) {
 			must := func(err error) {
 				if err != nil {

@@ -35,7 +35,7 @@ func (a *approvals) approvable(ctx context.Context, name string) (api.Approvable
 		return api.Approvable{}, err
 	}
 	digest, err := plan.ApprovalDigest()
-	return api.Approvable{Plan: plan, Digest: digest, Needed: a.rules.Limits.Approval.Applies(plan)}, err
+	return api.Approvable{Plan: plan, Digest: digest, Needed: a.rules().Limits.Approval.Applies(plan)}, err
 }
 
 // described is what an experiment in force would touch now, for a person to look at.
@@ -71,7 +71,7 @@ func (a *approvals) approve(ctx context.Context, in api.ApproveRequest, by, thro
 		return mishap.Approval{}, mishap.Refusal(mishap.WithHint(fmt.Errorf("approve %s: %s wrote its commit, and nobody approves their own", in.Experiment, author), "ask somebody else"))
 	}
 	at := time.Now()
-	given := mishap.Approval{Experiment: in.Experiment, Digest: in.Digest, By: by, Through: through, Reason: in.Reason, At: at, Until: at.Add(a.rules.Limits.Approval.For.Std())}
+	given := mishap.Approval{Experiment: in.Experiment, Digest: in.Digest, By: by, Through: through, Reason: in.Reason, At: at, Until: at.Add(a.rules().Limits.Approval.For.Std())}
 	return given, a.book.Approve(ctx, given)
 }
 
@@ -95,10 +95,10 @@ func (a *approvals) withdrawn(through string) string {
 		return a.tokenWithdrawn(of)
 	case "oidc":
 		issuer, value, _ := strings.Cut(of, " ")
-		if !a.settings.Server.OIDC.On() || issuer != a.settings.Server.OIDC.Issuer {
+		if !a.settings.Live().OIDC.On() || issuer != a.settings.Live().OIDC.Issuer {
 			return issuer + " lets nobody in any more"
 		}
-		if role, _ := a.settings.Server.OIDC.Role(value); !role.May(config.Approver) {
+		if role, _ := a.settings.Live().OIDC.Role(value); !role.May(config.Approver) {
 			return fmt.Sprintf("%s of %s gives no role that approves any more", value, issuer)
 		}
 		return ""
@@ -107,7 +107,7 @@ func (a *approvals) withdrawn(through string) string {
 }
 
 func (a *approvals) tokenWithdrawn(name string) string {
-	for _, t := range a.settings.Server.Tokens {
+	for _, t := range a.settings.Live().Tokens {
 		switch {
 		case t.Name != name:
 		case !config.Role(t.Role).May(config.Approver):

@@ -20,16 +20,16 @@ func TestAnApprovalCountsOnlyWhileItsGiverMayApprove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token := func(role string, expires time.Time) config.Server {
-		return config.Server{Tokens: []config.Token{{Name: "other", Role: "admin"}, {Name: "ann", Role: role, Expires: expires}}}
+	token := func(role string, expires time.Time) config.Live {
+		return config.Live{Tokens: []config.Token{{Name: "other", Role: "admin"}, {Name: "ann", Role: role, Expires: expires}}}
 	}
-	oidc := func(issuer, value, role string) config.Server {
-		return config.Server{OIDC: config.OIDC{Issuer: issuer, Claim: "groups", Roles: map[string][]string{role: {value}, "viewer": {"team leads"}}}}
+	oidc := func(issuer, value, role string) config.Live {
+		return config.Live{OIDC: config.OIDC{Issuer: issuer, Claim: "groups", Roles: map[string][]string{role: {value}, "viewer": {"team leads"}}}}
 	}
 	const given = "oidc https://login.example team leads"
 	for _, c := range []struct {
 		name, through string
-		server        config.Server
+		server        config.Live
 		want          string // empty: it counts
 	}{
 		{"a token that still approves", "token ann", token("approver", time.Time{}), ""},
@@ -37,17 +37,17 @@ func TestAnApprovalCountsOnlyWhileItsGiverMayApprove(t *testing.T) {
 		{"a token that may do less", "token ann", token("operator", time.Time{}), "token ann has role operator"},
 		{"a token that has expired", "token ann", token("approver", now.Add(-time.Hour)), "token ann expired at"},
 		{"a token that was removed", "token bob", token("approver", time.Time{}), "token bob is no longer in the settings"},
-		{"all tokens were removed", "token ann", config.Server{}, "token ann is no longer in the settings"},
+		{"all tokens were removed", "token ann", config.Live{}, "token ann is no longer in the settings"},
 		{"a group that still approves", given, oidc("https://login.example", "team leads", "approver"), ""},
 		{"a group that may do less", given, oidc("https://login.example", "others", "approver"), "team leads of https://login.example gives no role that approves"},
 		{"another provider", given, oidc("https://other.example", "team leads", "approver"), "https://login.example lets nobody in"},
-		{"no provider", given, config.Server{}, "https://login.example lets nobody in"},
-		{"the server's own user", "socket", config.Server{}, ""},
+		{"no provider", given, config.Live{}, "https://login.example lets nobody in"},
+		{"the server's own user", "socket", config.Live{}, ""},
 		{"of an older mishap", "", token("approver", time.Time{}), "does not say what let them approve"},
 	} {
 		b := newBench(t, minutely("a"))
-		b.settings.Server = c.server
-		b.rules.Limits = mishap.Limits{Approval: mishap.ApprovalRule{Targets: 1, For: mishap.Duration(time.Hour)}}
+		b.settings.Put(&c.server)
+		b.rules().Limits = mishap.Limits{Approval: mishap.ApprovalRule{Targets: 1, For: mishap.Duration(time.Hour)}}
 		h, _ := b.experiment("a")
 		yes := mishap.Approval{Experiment: "a", Digest: digest, By: "ann", Through: c.through, At: now, Until: now.Add(time.Hour)}
 		err := b.launcher.admit(h, plan, mishap.Facts{Now: now, Approvals: []mishap.Approval{yes}})
@@ -62,8 +62,8 @@ func TestAnApprovalCountsOnlyWhileItsGiverMayApprove(t *testing.T) {
 // does so no more.
 func TestAnApprovalSaysWhatLetItsGiverApprove(t *testing.T) {
 	b := newBench(t, minutely("a"))
-	b.settings.Server.Tokens = []config.Token{{Name: "ann", Role: "approver", Hash: apitest.HashOf("x")}}
-	b.rules.Limits = mishap.Limits{Approval: mishap.ApprovalRule{Targets: 1, For: mishap.Duration(time.Hour)}}
+	b.settings.Live().Tokens = []config.Token{{Name: "ann", Role: "approver", Hash: apitest.HashOf("x")}}
+	b.rules().Limits = mishap.Limits{Approval: mishap.ApprovalRule{Targets: 1, For: mishap.Duration(time.Hour)}}
 	now, err := b.approvable(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func TestAnApprovalSaysWhatLetItsGiverApprove(t *testing.T) {
 	if status, text := apitest.Call(h, "POST", "/v1/approvals", `{"experiment": "a", "digest": "`+now.Digest+`", "reason": "seen"}`, apitest.Bearer("x")); status != 200 || !strings.Contains(text, `"through":"token ann"`) {
 		t.Errorf("%d: %s", status, text)
 	}
-	b.settings.Server.Tokens = nil
+	b.settings.Live().Tokens = nil
 	if _, text := apitest.Call(b.api().OwnHandler(), "GET", "/v1/approvals", ""); !strings.Contains(text, `"withdrawn":"token ann is no longer in the settings"`) {
 		t.Errorf("it does not say that it counts no more: %s", text)
 	}

@@ -86,7 +86,7 @@ func (k *asker) askOnce(ctx context.Context, id string, want api.StartRequest, b
 	if err != nil {
 		return a, err
 	}
-	if lacks := h.Lacks(k.settings.Labels); lacks != nil {
+	if lacks := h.Lacks(k.settings.Live().Labels); lacks != nil {
 		a.Refused, a.Cause = "this server lacks what it needs ("+strings.Join(lacks, ", ")+"); ask one that has it", mishap.CausePolicy
 		return a, k.recordRefusal(ctx, a, h, trigger)
 	}

@@ -42,7 +42,7 @@ func (p *dispatcher) view(ctx context.Context, now time.Time) (*view, error) {
 	for _, l := range locks {
 		v.locks[l.Experiment] = l
 	}
-	v.frozen = p.rules.Freezes.Reason(ctx)
+	v.frozen = p.rules().Freezes.Reason(ctx)
 	return v, err
 }
 
@@ -197,7 +197,7 @@ func (p *dispatcher) against(ctx context.Context, h held, v *view, now time.Time
 		facts.Lock = &lock
 	}
 	var denial *mishap.Denial
-	if err := p.rules.Limits.Admit(mishap.Plan{Experiment: h.Experiment}, facts); errors.As(err, &denial) {
+	if err := p.rules().Limits.Admit(mishap.Plan{Experiment: h.Experiment}, facts); errors.As(err, &denial) {
 		return denial
 	}
 	for _, r := range v.facts.Runs {

@@ -164,6 +164,6 @@ func (p *dispatcher) rewind(ctx context.Context, now time.Time) error {
 // has the experiment and the labels for it, and is not at it already.
 func (p *dispatcher) mine(d ledger.Schedule) (held, bool) {
 	h, ok := p.desired.experiment(d.Experiment)
-	ok = ok && h.table != nil && h.source == d.Source && !p.busy(d.Experiment) && h.Lacks(p.settings.Labels) == nil
+	ok = ok && h.table != nil && h.source == d.Source && !p.busy(d.Experiment) && h.Lacks(p.settings.Live().Labels) == nil
 	return h, ok
 }

@@ -54,14 +54,16 @@ func newBenchOn(t *testing.T, m member.Options, list ...mishap.Experiment) *benc
 	t.Helper()
 	m.Log = slog.New(slog.DiscardHandler)
 	settings, of := &config.Settings{}, member.New(m)
+	settings.Put(new(config.Live))
 	c := catalog.New(catalog.Options{Settings: settings, Halted: of.HaltedBy, Others: of.Others})
 	a := aid.New(aid.Options{Settings: settings, Member: of, Kinds: c.Kinds, Restore: c.Restore})
 	o := Options{Settings: settings, Member: of, Catalog: c, Aid: a, Book: m.Book, Sources: []config.Source{{Name: "s"}}, Log: m.Log}
 	o.Engine = engine.New(engine.Options{Settings: settings, Member: of, Catalog: c, Aid: a, Log: m.Log})
 	b := &bench{t: t, options: o}
+	rules := &catalog.Rules{Freezes: catalog.NewFreezes()}
 	b.open(&shared{
 		settings: settings, member: of, catalog: c, engine: o.Engine, book: m.Book, log: m.Log, life: t.Context(),
-		rules: &catalog.Rules{Freezes: catalog.NewFreezes()}, wake: make(chan struct{}, 1),
+		rules: func() *catalog.Rules { return rules }, wake: make(chan struct{}, 1),
 	})
 	b.notify = func(m notify.Message) { b.told = append(b.told, m.Text) }
 	b.adopt(list...)
@@ -253,7 +255,7 @@ func TestWhatStandsAgainstARunIsRecorded(t *testing.T) {
 			}))
 		}},
 		{"safeguard", func(b *bench) {
-			b.rules.Freezes = catalog.NewFreezes(runner.Guard{Name: "freeze", Safeguard: frozen{}})
+			b.rules().Freezes = catalog.NewFreezes(runner.Guard{Name: "freeze", Safeguard: frozen{}})
 		}},
 	} {
 		on(t, func(t *testing.T) {
@@ -272,7 +274,7 @@ func TestNoMoreRunsThanTheGovernorAllowsBegin(t *testing.T) {
 			list = append(list, minutely(fmt.Sprintf("e%03d", i)))
 		}
 		b := newBench(t, list...)
-		b.rules.Limits.Runs, b.takes = 7, time.Second
+		b.rules().Limits.Runs, b.takes = 7, time.Second
 		b.serve(time.Minute + 500*time.Millisecond)
 		story := b.story()
 		if ran, limit := strings.Count(story, "ran"), strings.Count(story, "limit"); ran != 7 || limit != 243 {
@@ -377,7 +379,7 @@ func TestAnExperimentRunsOnlyWhereItsLabelsAre(t *testing.T) {
 			list = append(list, minutely(fmt.Sprintf("a-there-%03d", i), needs("us")))
 		}
 		b := newBench(t, list...)
-		b.settings.Labels = map[string]string{"region": "eu", "account": "1"}
+		b.settings.Live().Labels = map[string]string{"region": "eu", "account": "1"}
 		b.serve(2*time.Minute + time.Second)
 		if got, want := b.story(), "00:01 ran, 00:02 ran"; got != want {
 			t.Errorf("got %s, want %s", got, want)

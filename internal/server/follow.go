@@ -244,17 +244,3 @@ func (f *follower) refreshAll() (names []string) {
 	}
 	return names
 }
-
-// reloadLoop looks at every source now, each time it is asked to, and says what
-// it left alone.
-func (f *follower) reloadLoop(ctx context.Context, asked <-chan struct{}) {
-	for {
-		select {
-		case <-asked:
-		case <-ctx.Done():
-			return
-		}
-		f.log.Info("reload: every source is looked at now", "sources", f.refreshAll())
-		f.log.Warn("reload: settings, tokens and certificate are not read again; restart the server to put changed ones in force")
-	}
-}

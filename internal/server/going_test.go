@@ -36,7 +36,8 @@ func TestWhatGoesOnHereIsSeenAsItStandsUntilItIsOver(t *testing.T) {
 }
 
 func TestMessagesOfRunsLinkToTheirPages(t *testing.T) {
-	s := &shared{settings: &config.Settings{PublicURL: "https://mishap.example"}}
+	s := &shared{settings: &config.Settings{}}
+	s.settings.Put(&config.Live{PublicURL: "https://mishap.example"})
 	if got := s.linked(notify.Message{Run: "a1"}).Link; got != "https://mishap.example/runs/a1" {
 		t.Errorf("a message of a run links to %q", got)
 	}

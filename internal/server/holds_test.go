@@ -186,7 +186,7 @@ func TestWhatSettingsNoLongerAllowDoesNotBegin(t *testing.T) {
 				}
 				b := restarted(t, map[string]*remote{"s": {answer: func() (*source.Tree, error) { read := *in; return &read, nil }}}, func(s *config.Source) { s.SignedBy = []string{"ann"} })
 				b.settings.Server.Allow.Commands = []string{"sh"}
-				b.rules.Limits.Runs = 1
+				b.rules().Limits.Runs = 1
 				b.takes = time.Second
 				b.start(6 * time.Minute) // it runs once
 				other := mishap.Entry{Run: "other", Seq: 1, At: time.Now(), Planned: &mishap.Plan{Experiment: mishap.Experiment{Name: "other", Group: "other"}}}

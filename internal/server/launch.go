@@ -89,7 +89,7 @@ func (l *launcher) drain() {
 
 // options are those of every run that a server starts.
 func (l *launcher) options(h held, trigger *mishap.Trigger) engine.RunOptions {
-	o := engine.RunOptions{Trigger: trigger, Guards: l.rules.Guards, Seen: l.events.seen, GiveUp: l.giveUp}
+	o := engine.RunOptions{Trigger: trigger, Guards: l.rules().Guards, Seen: l.events.seen, GiveUp: l.giveUp}
 	if h.tree != nil {
 		o.InForce = &ledger.Revision{Source: h.source, Seq: h.tree.Seq}
 	}
@@ -134,7 +134,7 @@ func (l *launcher) admit(h held, plan mishap.Plan, f mishap.Facts) error {
 		return no
 	}
 	f.Approvals = l.approvals.judge(f.Approvals)
-	return l.rules.Limits.Admit(plan, f)
+	return l.rules().Limits.Admit(plan, f)
 }
 
 // notBegun records why a due run did not begin, or lets it wait.

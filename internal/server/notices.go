@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -22,17 +23,20 @@ type notices struct {
 	tracing  sync.WaitGroup
 }
 
-// newNotifier makes what tells people, from the settings.
-func (s *shared) newNotifier() (*notify.Notifier, error) {
-	o := notify.Options{Log: s.log, Dial: s.catalog.Dial}
-	for _, n := range s.settings.Server.Notify {
+// targets are who the settings let be told.
+func targets(s *config.Settings) (all []notify.Target, err error) {
+	var problems []error
+	for i, n := range s.Live().Notify {
 		t, err := target(n)
 		if err != nil {
-			return nil, mishap.Invalid(fmt.Errorf("notify %s: %w", n.Name, err))
+			problems = append(problems, fmt.Errorf("%s: notify %s: %w", s.At(fmt.Sprintf("notify[%d]", i)), n.Name, err))
 		}
-		o.Targets = append(o.Targets, t)
+		all = append(all, t)
 	}
-	return notify.New(o), nil
+	if problems != nil {
+		return nil, mishap.Invalid(errors.Join(problems...))
+	}
+	return all, nil
 }
 
 func target(n config.Notify) (notify.Target, error) {

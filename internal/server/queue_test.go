@@ -124,7 +124,7 @@ func TestWhatWaitsLongestGoesFirst(t *testing.T) {
 					list = append(list, every5(n, c.change))
 				}
 				b := newBench(t, list...)
-				b.rules.Limits.Runs, b.takes = c.runs, c.takes
+				b.rules().Limits.Runs, b.takes = c.runs, c.takes
 				const long = 3 * time.Hour
 				ctx, cancel := context.WithTimeout(t.Context(), long)
 				defer cancel()
@@ -150,7 +150,7 @@ func TestALargeRunIsNotKeptOutByManySmallOnes(t *testing.T) {
 			}))
 		}
 		b := newBench(t, list...)
-		b.rules.Limits.Targets, b.takes = 3, 50*time.Second
+		b.rules().Limits.Targets, b.takes = 3, 50*time.Second
 		b.touches = targets
 		b.serve(2 * time.Hour)
 		n := 0
@@ -168,7 +168,7 @@ func TestALargeRunIsNotKeptOutByManySmallOnes(t *testing.T) {
 func TestARefusalSaysForHowLongItWaitedAndWhatWasInItsWay(t *testing.T) {
 	on(t, func(t *testing.T) {
 		b := newBench(t, every5("a"), every5("b"))
-		b.rules.Limits.Runs, b.takes = 1, 20*time.Minute
+		b.rules().Limits.Runs, b.takes = 1, 20*time.Minute
 		var events []event
 		heard, done := b.hub.listen(0)
 		defer done()
@@ -208,7 +208,7 @@ func TestARefusalSaysForHowLongItWaitedAndWhatWasInItsWay(t *testing.T) {
 func TestWhatCannotRunHoldsUpNobody(t *testing.T) {
 	on(t, func(t *testing.T) {
 		b := newBench(t, every5("a"), every5("b"), every5("c"))
-		b.rules.Limits.Runs, b.takes = 1, time.Minute
+		b.rules().Limits.Runs, b.takes = 1, time.Minute
 		// a waits first, and then its server is gone and no other has it.
 		turn := ledger.Turn{Waiting: mishap.Waiting{Experiment: "a", Since: time.Now().Add(-time.Hour), Wants: []string{mishap.WantsRun}}, Tick: b.must(b.book.Schedules(t.Context()))[0].Tick.At, Until: time.Now()}
 		if err := b.book.Postpone(t.Context(), []ledger.Turn{turn}); err != nil {

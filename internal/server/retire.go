@@ -28,6 +28,7 @@ func (r retirer) loop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(wait):
+		case <-r.settings.Changed():
 		}
 	}
 }
@@ -35,7 +36,7 @@ func (r retirer) loop(ctx context.Context) {
 // retire removes some of what is older than the settings want it, and says how much.
 func (r retirer) retire(ctx context.Context, now time.Time) (runs, acts int, err error) {
 	const batch = 200
-	keep := r.settings.Server.Keep
+	keep := r.settings.Live().Keep
 	if keep.For > 0 || keep.Runs > 0 {
 		before := time.Time{}
 		if keep.For > 0 {

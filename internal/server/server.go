@@ -1,3 +1,11 @@
+// Package server runs declared experiments by themselves: it follows their sources,
+// dispatches what is due, takes over what lost servers left, and tells people.
+//
+// Each part is a type: the follower puts trees in force, which are desired; the
+// dispatcher says what becomes of what is due, the launcher begins it, and the asker
+// begins what somebody asks for; approvals, takeover, announcer, notices. [Server] wires
+// them. It knows no HTTP: who asks over the network, and whether they may, is for
+// internal/httpapi.
 package server
 
 import (
@@ -50,6 +58,7 @@ type Server struct {
 	takeover   *takeover
 	announcer  *announcer
 	notices    *notices
+	reloader   *reloader
 	events     *events
 	retirer    retirer
 	ready      atomic.Bool
@@ -61,14 +70,15 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		settings: o.Settings, member: o.Member, catalog: o.Catalog, engine: o.Engine, book: o.Book, log: o.Log,
 		life: context.WithoutCancel(ctx), wake: make(chan struct{}, 1),
 	}
-	digest, err := s.newDigest()
+	digest, err := newDigest(o.Settings)
 	if err != nil {
 		return nil, err
 	}
-	if s.rules, err = o.Catalog.Rules(); err != nil {
+	if _, err = o.Catalog.Rules(); err != nil {
 		return nil, err
 	}
-	notifier, err := s.newNotifier()
+	s.rules = func() *catalog.Rules { r, _ := o.Catalog.Rules(); return r }
+	targets, err := targets(o.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +86,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, mishap.Invalid(err)
 	}
-	made := assemble(s, o, notifier)
-	made.announcer.digest, made.notices.traces = digest, traces
+	made := assemble(s, o, notify.New(notify.Options{Log: s.log, Dial: s.catalog.Dial, Targets: targets}))
+	made.notices.traces = traces
+	made.announcer.digest.Store(digest)
 	return made, nil
 }
 
@@ -88,12 +99,15 @@ func assemble(s *shared, o Options, notifier *notify.Notifier) *Server {
 	approvals := &approvals{shared: s, desired: d}
 	launcher := newLauncher(s, d, approvals, ev)
 	dispatcher := &dispatcher{shared: s, desired: d, events: ev, launch: launcher.begin, busy: launcher.busy}
+	follower := newFollower(s, d, ev)
+	announcer := &announcer{shared: s, desired: d, dispatcher: dispatcher, announced: map[string]time.Time{}}
 	return &Server{
-		shared: s, desired: d, follower: newFollower(s, d, ev), dispatcher: dispatcher, launcher: launcher, approvals: approvals, events: ev,
+		shared: s, desired: d, follower: follower, dispatcher: dispatcher, launcher: launcher, approvals: approvals, events: ev,
 		asker:     &asker{shared: s, desired: d, dispatcher: dispatcher, launcher: launcher, events: ev},
 		takeover:  &takeover{shared: s, lost: o.Takeover, aid: o.Aid, sweeper: o.Sweeper, launcher: launcher, events: ev},
-		announcer: &announcer{shared: s, desired: d, dispatcher: dispatcher, announced: map[string]time.Time{}},
+		announcer: announcer,
 		notices:   &notices{shared: s, events: ev, notifier: notifier},
+		reloader:  &reloader{shared: s, follower: follower, announcer: announcer, notifier: notifier},
 		retirer:   retirer{s},
 	}
 }
@@ -102,7 +116,7 @@ func assemble(s *shared, o Options, notifier *notify.Notifier) *Server {
 type RunOptions struct {
 	Ready  func()          // called once each source was looked at, or does not answer; may be nil
 	Stop   <-chan struct{} // closed: revert everything and end
-	Reload <-chan struct{} // each: look again at what can be looked at without a restart; may be nil
+	Reload <-chan struct{} // each: read the settings again, and look at every source; may be nil
 }
 
 // Run runs the declared experiments until it is stopped. First of all it reverts
@@ -128,7 +142,7 @@ func (s *Server) Run(ctx context.Context, o RunOptions) error {
 	all.Go(func() { s.dispatcher.dispatch(loops) })
 	all.Go(func() { s.retirer.loop(loops) })
 	all.Go(func() { s.announcer.announceLoop(loops) })
-	all.Go(func() { s.follower.reloadLoop(loops, o.Reload) })
+	all.Go(func() { s.reloader.loop(loops, o.Reload) })
 
 	select {
 	case <-ctx.Done():

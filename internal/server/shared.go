@@ -19,7 +19,7 @@ type shared struct {
 	catalog  *catalog.Catalog
 	engine   *engine.Engine
 	book     ledger.Ledger
-	rules    *catalog.Rules
+	rules    func() *catalog.Rules // of all runs that begin now
 	metrics  *metrics
 	log      *slog.Logger
 	life     context.Context      // of the runs: ends only when they are left to their keepers

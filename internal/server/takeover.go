@@ -108,7 +108,7 @@ func (t *takeover) recoverAll(ctx context.Context, wait bool) {
 	}
 	var all sync.WaitGroup
 	for _, lost := range orphans {
-		if lost.Away || lost.Run.Plan.Experiment.Lacks(t.settings.Labels) != nil || !t.retries.take(lost.ID) {
+		if lost.Away || lost.Run.Plan.Experiment.Lacks(t.settings.Live().Labels) != nil || !t.retries.take(lost.ID) {
 			continue
 		}
 		t.launcher.runs.Add(1)

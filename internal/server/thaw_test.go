@@ -42,7 +42,7 @@ func TestAThawedServerStartsNothingByWhatItKnewBefore(t *testing.T) {
 		defer beats.Stop()
 		b := newBenchOn(t, member.Options{Book: ledger.NewMemory(), Pulse: beats}, hourly)
 		still := &standstill{Pulse: beats, long: 30 * time.Minute}
-		b.rules.Freezes = catalog.NewFreezes(runner.Guard{Name: "freeze", Safeguard: still})
+		b.rules().Freezes = catalog.NewFreezes(runner.Guard{Name: "freeze", Safeguard: still})
 		b.serve(100 * time.Minute)
 		if !still.over {
 			t.Fatal("it was never asked")
