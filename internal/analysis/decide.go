@@ -160,6 +160,8 @@ const (
 	tooSilent  = 15 * time.Second // what an arm may be, and a fifth of the time
 
 	tooMuchMissing = 10 // one part of so many
+
+	newestOpen = "the newest third is not within the margin by itself"
 )
 
 // doubts are what keeps it from being held.
@@ -175,8 +177,8 @@ func (c *Comparison) doubts(s *Status, now time.Time) []Doubt {
 	i, beside := 0, 0
 	for _, r := range c.rows {
 		if r.all {
-			if row := &s.Beside[beside]; r.clears && row.State != Within {
-				all = append(all, Doubt{OpenDoubt, r.name, fmt.Sprintf("%s, %s: %s", row.Metric, row.Of, row.place())})
+			if r.clears {
+				all = append(all, besideDoubts(r, &s.Beside[beside])...)
 			}
 			beside++
 			continue
@@ -264,9 +266,21 @@ func (c *Comparison) rowDoubts(r *row, row *Row, s *Status) []Doubt {
 	case row.State != Within:
 		all = append(all, doubt(OpenDoubt, "%s%s", row.place(), c.lopsided(r, b))...)
 	case !row.Newest:
-		all = append(all, doubt(NewestDoubt, "the newest third is not within the margin by itself")...)
+		all = append(all, doubt(NewestDoubt, newestOpen)...)
 	}
 	return all
+}
+
+// besideDoubts are those of a row of all requests.
+func besideDoubts(r *row, row *Row) []Doubt {
+	name := RowName(row.Metric, row.Quantile) + ", " + string(row.Of)
+	switch {
+	case row.State != Within:
+		return []Doubt{{OpenDoubt, r.name, name + ": " + row.place()}}
+	case !row.Newest:
+		return []Doubt{{NewestDoubt, r.name, name + ": " + newestOpen}}
+	}
+	return nil
 }
 
 // nothing says that no request is behind a row.

@@ -105,7 +105,7 @@ type row struct {
 	change string // of the row by which it is seen whether arms changed
 	q      float64
 	met    bool // of the requests that met the fault
-	all    bool // of all requests, beside one that is met: stops, and of failures has to be cleared too
+	all    bool // of all requests, beside one that is met
 	clears bool
 	guards bool // is compared with its own baseline: it clears, or is beside one that does
 	limit  Threshold
@@ -153,7 +153,7 @@ func (p Plan) complete() (Plan, []*row, error) {
 			rows = append(rows, r)
 			if r.met {
 				all := *r
-				all.name, all.change, all.met, all.all, all.clears = r.name+AllSuffix, r.change+AllSuffix, false, true, r.clears && m.Kind == SuccessRate
+				all.name, all.change, all.met, all.all = r.name+AllSuffix, r.change+AllSuffix, false, true
 				rows = append(rows, &all)
 			}
 		}

@@ -19,8 +19,7 @@ type Status struct {
 	// of the time, of units' first requests, or of all requests.
 	Sooner []Row
 	// Beside are rows of all requests, where Rows are of those that met the fault:
-	// they stop a run, and of failures have to be within their margin too, for a
-	// fault may break more than it meets.
+	// a fault may do more than it meets.
 	Beside []Row
 	// First is users' first requests since the injection; nil if there are none.
 	First *Row
@@ -141,7 +140,7 @@ func (c *Comparison) in() time.Duration {
 func (c *Comparison) addRow(s *Status, r *row, ends bool) {
 	if r.all {
 		out := c.describe(r, r.span(c.harmLevel(0), c.clearLevel(), nil, ends), time.Time{})
-		out.Clears = r.clears
+		out.Clears, out.Newest = r.clears, c.newestThird(r)
 		if s.Beside = append(s.Beside, out); out.State == Beyond {
 			s.Sooner = append(s.Sooner, out)
 		}

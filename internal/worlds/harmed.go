@@ -169,6 +169,14 @@ func harmOfFew() []World {
 		return World{Name: name, Traffic: t, Asked: Asked{Success: margin, Exposed: true}, Wrong: neverHeld(), Beyond: margin,
 			Why: "what met the fault is well, and of all the experiment's requests more than the margin fail"}
 	}
+	slowly := func(name string, meets, slower float64) World {
+		t := harmed(Change{Unmet: true, Slower: slower})
+		t.Meets = meets
+		return World{Name: name, Traffic: t, Asked: Asked{Success: 0.02, Latency: 0.2, Exposed: true}, Wrong: neverHeld(),
+			Why: "what met the fault is well, and the experiment's other requests are slower than the margin"}
+	}
+	well := met("half meet it, and nobody is harmed", 0.5, 0, 0.5, "the fault does nothing")
+	well.Asked.Success, well.Asked.Latency, well.Right, well.Wrong = 0.02, 0.2, mishap.Held, []mishap.Verdict{mishap.Deviated}
 	users := met("4 % of 400 users meet it and fail", 0, 1, 0, "all that met it failed")
 	users.Traffic.Users, users.Traffic.MeetsBy = 400, 0.04
 	return []World{
@@ -177,6 +185,9 @@ func harmOfFew() []World {
 		met("1 request in 400 meets it and fails", 1./400, 1, 0.95, "all that met it failed"),
 		met("1 request in 4,500 meets it and fails", 1./4500, 1, 0, "all that met it failed, though few did"),
 		users,
+		slowly("half meet it, the others are 1.42 times slower", 0.5, 1.42),
+		slowly("a tenth meet it, the others are 1.25 times slower", 0.1, 1.25),
+		well,
 		spills("half meet it, of the others 1.6 pp more fail", 0.5, 0.016, 0.005),
 		spills("half meet it, of the others 5 pp more fail", 0.5, 0.05, 0.02),
 		spills("a tenth meet it, of the others 6 pp more fail", 0.1, 0.06, 0.05),
