@@ -32,14 +32,15 @@ func (c *Comparison) unweighed() (all []analysis.Doubt) {
 }
 
 // unlike says whether more of the experiment's are so than of control's, by more
-// than the margin and than chance makes of units. Fewer redirects are as odd as
-// more: a form that redirects after it was sent shows its errors without.
+// than the margin and than chance makes of units. Fewer redirects, or answers that
+// go on, are as odd as more: a form that redirects after it was sent shows its
+// errors without, and a stream that has broken ends soon.
 func (c *Comparison) unlike(of mishap.Counting, control, e slots.Moments) bool {
 	if e.N == 0 || control.N == 0 {
 		return false
 	}
 	more, z := e.Y/e.N-control.Y/control.N, analysis.Apart(control, e)
-	if of == mishap.CountMoved && more < 0 {
+	if of != mishap.CountRefused && of != mishap.CountFailures && more < 0 {
 		more, z = -more, -z
 	}
 	return more > c.tolerated() && z >= unlikely

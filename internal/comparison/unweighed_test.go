@@ -51,6 +51,7 @@ func TestNothingIsHeldBesideWhatNoMetricDecides(t *testing.T) {
 		"the file says what a success is":     {moved, shares(0.01, 0.9), nil, &mishap.Success{Status: mishap.StatusSet{{Low: 200, High: 499}}}, mishap.HarmRuledOut, ""},
 		"answers that are cut":                {cut, shares(0, 0.9), nil, nil, mishap.Undecided, "were not whole within patience"},
 		"answers that are cut, status or not": {cut, shares(0, 0.9), nil, &mishap.Success{Status: mishap.StatusSet{{Low: 200, High: 499}}}, mishap.Undecided, "were not whole within patience"},
+		"streams that end soon":               {cut, shares(0.9, 0.1), nil, nil, mishap.Undecided, "were not whole within patience"},
 		"streams that go on in both arms":     {cut, shares(0.7, 0.7), nil, nil, mishap.HarmRuledOut, ""},
 		"latencies alone, and failures":       {failures, shares(0.01, 0.4), latency, nil, mishap.Undecided, "of control's, which no metric compares: add"},
 		"latencies alone, and failures alike": {failures, shares(0.01, 0.01), latency, nil, mishap.HarmRuledOut, ""},

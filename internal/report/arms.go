@@ -72,7 +72,7 @@ func ArmsOf(r *mishap.Run, look *mishap.Comparison) *Arms {
 	a := &Arms{
 		Phase: look.Phase, Harm: look.Harm, extra: math.Max(0, look.Extra), left: look.Left.Std(), Outcome: look.Outcome, reason: look.Reason,
 		Doubts: slices.Clone(look.Doubts), Clear: 1,
-		unmet:     look.Phase == mishap.InHold && r.WithoutEffect(),
+		unmet:     look.Phase == mishap.InHold && r.WithoutEffect() && !met(look.Intervals), // which may be known first
 		Intervals: look.Intervals,
 		Control:   Arm{Name: controlName}, Experiment: Arm{Name: experimentName},
 	}
@@ -95,6 +95,9 @@ func ArmsOf(r *mishap.Run, look *mishap.Comparison) *Arms {
 	a.lately(r, look)
 	return a
 }
+
+// met reports whether requests of the experiment are known to have met a fault.
+func met(i *mishap.Intervals) bool { return i != nil && i.Met != nil && i.Met.Experiment > 0 }
 
 // decided takes the requests of both arms from what decides, where it does, so
 // that the same is counted everywhere.

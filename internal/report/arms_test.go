@@ -58,3 +58,18 @@ func TestMachinesGetTheComparisonAndTheCost(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatTheArmsKnowToHaveMetAFaultIsNotDenied: harm may be shown before anybody has asked the fault whom it met.
+func TestWhatTheArmsKnowToHaveMetAFaultIsNotDenied(t *testing.T) {
+	run := reporttest.JudgedRuns()["deviated"].Journal(t).Run(t)
+	for _, in := range run.Injections {
+		in.Felt = &mishap.Traffic{}
+	}
+	if got := report.Compared(run).Result(); got != "harm beyond the margin is shown" {
+		t.Errorf("it says that %s", got)
+	}
+	run.Compared().Intervals.Met = nil
+	if got := report.Compared(run).Result(); got != "the arms differ, and nothing is known to have met a fault" {
+		t.Errorf("where nothing is known it says that %s", got)
+	}
+}
