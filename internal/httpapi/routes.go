@@ -47,17 +47,35 @@ func route[I, O any](a *API, to huma.API, needed config.Role, method, path, id, 
 			return nil, huma.NewError(http.StatusForbidden, who.name+" may not do this: it needs role "+string(needed))
 		}
 		if method != http.MethodGet && !recordsItself(id) {
-			a.audit.acted(ctx, who.name, id)
+			a.audit.acted(ctx, who.name, id+about(in))
 		}
 		out, err := handle(ctx, in)
 		if err != nil {
 			if recordsItself(id) {
-				a.audit.acted(ctx, who.name, id+" failed: "+err.Error())
+				a.audit.acted(ctx, who.name, id+about(in)+" failed: "+err.Error())
 			}
 			return nil, problem(err)
 		}
 		return out, nil
 	})
+}
+
+// about is what an operation is of, for the audit: what its path names, or the
+// experiment of its body.
+func about(in any) (text string) {
+	v := reflect.ValueOf(in).Elem()
+	for i := range v.NumField() {
+		field := v.Field(i)
+		switch f := v.Type().Field(i); {
+		case f.Tag.Get("path") != "":
+			text += " " + field.String()
+		case f.Name == "Body" && field.Kind() == reflect.Struct:
+			if of := field.FieldByName("Experiment"); of.IsValid() {
+				text += " " + of.String()
+			}
+		}
+	}
+	return text
 }
 
 // recordsItself reports an act that is written to the audit with what it changes, and
