@@ -166,11 +166,14 @@ func TestAnActNeedsTheFormOfItsSession(t *testing.T) {
 	w := busy(t)
 	other := w.signedIn("operator")
 	_, _, page := other.get("/halt")
+	if !strings.Contains(page, "data-follow") {
+		t.Error("a page does not follow what happens")
+	}
 	foreign := csrf.FindStringSubmatch(page)[1]
 	p := w.signedIn("operator")
 	for name, token := range map[string]string{"none": "", "made up": "x", "of another session": foreign} {
-		if status, _, page := p.post("/halt", "reason", "test", "csrf", token); status != http.StatusForbidden || !strings.Contains(page, "not one that you were shown") {
-			t.Errorf("with a token that is %s: %d", name, status)
+		if status, _, page := p.post("/halt", "reason", "test", "csrf", token); status != http.StatusForbidden || !strings.Contains(page, "not one that you were shown") || strings.Contains(page, "data-follow") {
+			t.Errorf("with a token that is %s: %d; what is at its address is another page, which the script must not ask for", name, status)
 		}
 	}
 	r, err := http.NewRequest(http.MethodPost, w.url+"/signin", strings.NewReader("token=viewer"))

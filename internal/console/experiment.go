@@ -126,6 +126,7 @@ func (v *visit) plan(name string) (any, error) {
 		}
 		break
 	}
+	p.Plan = mishap.Plan{} // the sheet says it; this is kept for a while
 	return p, nil
 }
 

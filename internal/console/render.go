@@ -56,6 +56,7 @@ type frame struct {
 	Data     any
 	Content  template.HTML // of the page itself
 	Live     bool          // the script asks anew, of a page that is open
+	Follows  bool          // it may: the page is what its address answers
 	Nonce    string
 	Rules    template.CSS // with the nonce; the script sets them itself
 }
@@ -145,7 +146,7 @@ func (v *visit) frame() (frame, error) {
 	if v.framed != nil {
 		return *v.framed, nil
 	}
-	f := frame{Here: local(v.r.URL.RequestURI()), Open: !v.c.o.NeedsSignIn(), Live: v.r.Header.Get("X-Requested-With") == "live"}
+	f := frame{Here: local(v.r.URL.RequestURI()), Open: !v.c.o.NeedsSignIn(), Live: v.r.Header.Get("X-Requested-With") == "live", Follows: v.r.Method == http.MethodGet}
 	if v.session != nil {
 		f.SignedIn, f.CSRF = true, v.session.csrf
 	}
