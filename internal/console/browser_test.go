@@ -259,6 +259,30 @@ func TestAPageFollowsWhatHappensAndSaysSinceWhenItKnowsNothing(t *testing.T) {
 	}
 }
 
+func TestWhatSomebodyAskedForStaysWhileItsPageFollowsAndWhenItIsLoadedAgain(t *testing.T) {
+	w := busy(t)
+	b := openBrowser(t)
+	b.as(1280, "light", true)
+	b.signIn(w, "operator")
+	b.run(chromedp.Navigate(w.url+"/experiments/search-falls-back"), chromedp.Click("form[action$='/plan'] button", chromedp.ByQuery), chromedp.WaitVisible(".sheet", chromedp.ByQuery))
+	at := b.ask(`location.pathname`)
+	key := `document.querySelector("input[name='key']").value`
+	had := b.ask(key)
+	before := b.ask(`document.querySelector('#asof').dateTime`)
+	w.happens()
+	b.run(chromedp.Poll(`document.querySelector('#asof').dateTime !== "`+before+`"`, nil))
+	if b.ask(key) != had || b.ask(`String(document.querySelectorAll('.sheet').length > 3)`) != "true" {
+		t.Error("a page that follows what happens has lost what was asked for, or the key of its form")
+	}
+	b.run(chromedp.Reload(), chromedp.WaitVisible(".sheet", chromedp.ByQuery))
+	if !strings.HasPrefix(at, "/experiments/search-falls-back/plan/") || b.ask(`location.pathname`) != at || b.ask(key) == had {
+		t.Errorf("loaded again, %s is %s, with the key of before", at, b.ask(`location.pathname`))
+	}
+	for _, said := range b.heard() {
+		t.Errorf("the browser's console says %s", said)
+	}
+}
+
 func TestAPageOfAnExperimentSaysByItselfThatItWasRemoved(t *testing.T) {
 	w := busy(t)
 	b := openBrowser(t)
