@@ -1,6 +1,10 @@
 package words_test
 
 import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"mishap"
@@ -20,5 +24,30 @@ func TestOutcomesAreToldApartWithoutColours(t *testing.T) {
 	}
 	if words.SignOf(words.Standing(mishap.NoVerdict, mishap.Refused)) != words.SignOf("refused") || words.Standing(mishap.Held, mishap.Completed) != "held" {
 		t.Error("a run without a verdict does not stand where its state is")
+	}
+}
+
+// Whoever shows an outcome takes its sign from the table, or two places differ one day.
+func TestSignsOfOutcomesStandInOnePlace(t *testing.T) {
+	root, found := filepath.Join("..", "..", ".."), 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch name := d.Name(); {
+		case err != nil:
+			return err
+		case d.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "testdata"):
+			return filepath.SkipDir
+		case strings.HasSuffix(name, "_test.go") || filepath.Ext(name) != ".go" && filepath.Ext(name) != ".html" && filepath.Ext(name) != ".js":
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err == nil && strings.ContainsAny(string(text), "✓✗✅❌❔➖⚪⏳") {
+			if found++; filepath.Base(path) != "sign.go" {
+				t.Errorf("%s has a sign of its own", path)
+			}
+		}
+		return err
+	})
+	if err != nil || found == 0 {
+		t.Errorf("%d files have signs: %v", found, err)
 	}
 }
