@@ -98,7 +98,7 @@ func (b *browser) as(width int, scheme string, script bool) {
 // signIn signs in as a person does.
 func (b *browser) signIn(w *world, role string) {
 	b.t.Helper()
-	b.run(chromedp.Navigate(w.url+"/signin"), chromedp.SendKeys("#token", role, chromedp.ByID), chromedp.Submit("#token", chromedp.ByID), chromedp.WaitVisible("nav.menu", chromedp.ByQuery))
+	b.run(chromedp.Navigate(w.url+"/signin"), chromedp.SendKeys("#token", role, chromedp.ByID), chromedp.Submit("#token", chromedp.ByID), chromedp.WaitVisible(".bar-right", chromedp.ByQuery))
 }
 
 // ask runs a script in the page and gives the text that it returns.
@@ -135,7 +135,7 @@ const tooWide = `(() => {
 	if (document.documentElement.scrollWidth > width) bad.push('the page is ' + document.documentElement.scrollWidth + ' wide');
 	for (const e of document.querySelectorAll('body *')) {
 		const r = e.getBoundingClientRect();
-		if (r.width > 0 && r.right > width + 1 && !e.closest('.scroll, .menu, svg, .hidden, .skip')) bad.push(e.tagName + '.' + e.className + ' ends at ' + Math.round(r.right));
+		if (r.width > 0 && r.right > width + 1 && !e.closest('.scroll, svg, .hidden, .skip')) bad.push(e.tagName + '.' + e.className + ' ends at ' + Math.round(r.right));
 	}
 	return bad.slice(0, 5).join('; ');
 })()`

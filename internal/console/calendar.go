@@ -47,7 +47,7 @@ func closes(kind string) string {
 // closedView is when nothing starts, as far as it is of a day.
 type closedView struct {
 	api.CalendarSpan
-	X, Width   int  // in minutes after midnight
+	X, Width   int  // in minutes after midnight; so wide that it can be seen
 	Here, Long bool // it begins on this day; it goes on until the day's end
 }
 
@@ -123,7 +123,7 @@ func closedOn(day time.Time, all []api.CalendarSpan, now time.Time) (parts []clo
 		if one.Here {
 			one.X = minute(s.From)
 		}
-		one.Width = max(1, min(minute(end), minute(to))-one.X)
+		one.Width = max(6, min(minute(end), minute(to))-one.X)
 		parts = append(parts, one)
 	}
 	return parts

@@ -48,8 +48,8 @@ func TestCalendarHasALaneOfWhenNothingStarts(t *testing.T) {
 		not  []string
 	}{
 		{0, []string{night, `<rect class="window" x="1020" width="420" height="10"/>`}, []string{"halted", "blackout", `class="closed"`}},
-		{2, []string{night, `<rect class="halt" x="600" width="840" height="10"/>`, "from 10:00: an &lt;b&gt;incident&lt;/b&gt;, by ann"}, []string{"bob", "the same"}},
-		{3, []string{`<rect class="halt" x="0" width="750" height="10"/>`, "until 12:30: an"}, nil},
+		{2, []string{night, `<rect class="halt" x="600" width="840" height="10"/>`, "from 10:00: <bdi>an &lt;b&gt;incident&lt;/b&gt;</bdi>, by <bdi>ann</bdi>"}, []string{"bob", "the same"}},
+		{3, []string{`<rect class="halt" x="0" width="750" height="10"/>`, "until 12:30: <bdi>an"}, nil},
 		{4, []string{night}, []string{"halted"}},
 		{5, []string{`<rect class="window" x="0" width="1440" height="10"/>`}, nil},
 		{7, nil, []string{"blackout"}},
@@ -86,7 +86,7 @@ func TestAHaltThatGoesOnHasNoEndInTheCalendar(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, page := w.signedIn("viewer").get("/calendar?from=" + at.Format(time.DateOnly))
-	for day, want := range map[time.Time]string{at: "from 10:00: an incident", at.AddDate(0, 0, 1): "all day: an incident"} {
+	for day, want := range map[time.Time]string{at: "from 10:00: <bdi>an incident", at.AddDate(0, 0, 1): "all day: <bdi>an incident"} {
 		if says := dayOf(t, page, day); !strings.Contains(says, want) {
 			t.Errorf("%s says %s", day, says)
 		}

@@ -41,15 +41,17 @@ func (s Strips) HTML() template.HTML {
 	}
 	b.WriteString(`</ul><div class="frame">`)
 	for i, strip := range s.Strips {
-		fmt.Fprintf(&b, `<p class="strip-name">%s <span>%s</span></p><div class="drawing">`, esc(strip.Name), esc(strip.Note))
+		fmt.Fprintf(&b, `<p class="strip-name">%s <span>%s</span></p>`, esc(strip.Name), esc(strip.Note))
+		if i == 0 && len(s.Areas) > 0 { // above, where no mark crosses them
+			b.WriteString(`<div class="names">`)
+			areaNames(&b, s.X, s.Areas)
+			b.WriteString(`</div>`)
+		}
+		b.WriteString(`<div class="drawing">`)
 		fmt.Fprintf(&b, `<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" role="img" aria-labelledby="%[1]s-%[2]d"><title id="%[1]s-%[2]d">%[3]s</title>`, esc(s.ID), i, esc(strip.Name+": "+strip.Note))
 		shade(&b, s.X, s.Areas)
 		s.marks(&b, strip)
-		b.WriteString(`</svg>`)
-		if i == 0 {
-			areaNames(&b, s.X, s.Areas)
-		}
-		b.WriteString(`</div>`)
+		b.WriteString(`</svg></div>`)
 	}
 	s.X.html(&b)
 	b.WriteString(`</div></figure>`)

@@ -18,7 +18,7 @@ func (c Chart) table(b *strings.Builder) {
 	if len(places) == 0 {
 		return
 	}
-	fmt.Fprintf(b, `<details class="numbers"><summary>Numbers of this picture</summary><div class="scroll"><table><thead><tr><th scope="col">%s</th>`, esc(c.X.Name))
+	fmt.Fprintf(b, `<details class="numbers"><summary>Numbers of this picture</summary><div class="scroll" tabindex="0" role="region" aria-label="Numbers of: %s"><table><thead><tr><th scope="col">%s</th>`, esc(c.Title), esc(c.X.Name))
 	for _, l := range c.Lines {
 		fmt.Fprintf(b, `<th scope="col">%s</th>`, esc(l.Name))
 	}

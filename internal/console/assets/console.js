@@ -147,6 +147,6 @@
   window.addEventListener('pageshow', () => { for (const b of document.querySelectorAll('button:disabled')) b.disabled = false; });
   document.addEventListener('keydown', e => {
     if (e.key !== 'Escape') return;
-    for (const d of document.querySelectorAll('details.act[open]')) { d.open = false; d.querySelector('summary').focus(); }
+    for (const d of document.querySelectorAll('details.act[open], details.pages[open]')) { d.open = false; d.querySelector('summary').focus(); }
   });
 })();

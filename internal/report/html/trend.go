@@ -5,6 +5,8 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"slices"
+	"time"
 
 	"mishap"
 	"mishap/internal/plot"
@@ -56,7 +58,7 @@ func trendPictures(t report.Trend) []plot.Chart {
 		}
 		return *s.Extra, true
 	})
-	if extra.Points != nil {
+	if severalPoints(extra) {
 		all = append(all, trendPicture(t, "extra", "Extra failed requests in each run", extra, words.Short))
 	}
 	recovery := trendLine(t, "time until the system was back to normal", "control", func(s report.Side) (float64, bool) {
@@ -65,13 +67,24 @@ func trendPictures(t report.Trend) []plot.Chart {
 		}
 		return s.Recovery.Std().Seconds(), true
 	})
-	if recovery.Points != nil {
+	if severalPoints(recovery) {
 		all = append(all, trendPicture(t, "recovery", "Recovery time of each run", recovery, quickSeconds))
 	}
 	return all
 }
 
-// line is one number of each run that has it; what lies between runs is only
+// severalPoints reports a line that is worth a picture: one point is a number.
+func severalPoints(l plot.Line) bool {
+	known := 0
+	for _, p := range l.Points {
+		if !math.IsNaN(p.Y) {
+			known++
+		}
+	}
+	return known > 1
+}
+
+// trendLine is one number of each run that has it; what lies between runs is only
 // drawn where no run without it is between them.
 func trendLine(t report.Trend, name, class string, value func(report.Side) (float64, bool)) plot.Line {
 	l := plot.Line{Name: name, Class: class, Dots: true}
@@ -112,6 +125,9 @@ func effectPictures(t report.Trend) []plot.Chart {
 			}
 			return gap.Estimate, true
 		})
+		if !severalPoints(l) {
+			continue
+		}
 		var gaps []mishap.Interval
 		for j := range t.Runs {
 			m := t.Runs[len(t.Runs)-1-j].Metric(name)
@@ -155,18 +171,25 @@ func trendPicture(t report.Trend, id, title string, l plot.Line, format func(flo
 	}
 	c := plot.Chart{
 		ID: id, Title: title, Lines: []plot.Line{l},
-		X: plot.Axis{Name: "day of the run", Min: -0.4, Max: float64(len(t.Runs)) - 0.6, Ticks: someOf(len(t.Runs)), Format: func(v float64) string {
-			if i := len(t.Runs) - 1 - int(v); i >= 0 && i < len(t.Runs) {
-				return t.Runs[i].Began.Format("2 Jan")
-			}
-			return ""
-		}},
+		X: runsAxis(t),
 	}
 	if format != nil {
 		c.Says = fmt.Sprintf("From the oldest of %s to the newest; at most %s.", mishap.Plural(int64(len(t.Runs)), "run"), format(top))
 		c.Y = plot.Axis{Max: top * 1.15, Ticks: plot.Ticks(0, top*1.15, 4), Format: format}
 	}
 	return c
+}
+
+// runsAxis says when runs began, no moment twice: by day, or by time if all were on one.
+func runsAxis(t report.Trend) plot.Axis {
+	n := len(t.Runs)
+	layout, name := "2 Jan", "day of the run"
+	if oldest, newest := t.Runs[n-1].Began.UTC(), t.Runs[0].Began.UTC(); n > 1 && oldest.Format(time.DateOnly) == newest.Format(time.DateOnly) {
+		layout, name = "15:04", "time of the run, UTC, on "+newest.Format("2 January")
+	}
+	began := func(v float64) string { return t.Runs[n-1-int(v)].Began.UTC().Format(layout) }
+	ticks := slices.CompactFunc(someOf(n), func(a, b float64) bool { return began(a) == began(b) })
+	return plot.Axis{Name: name, Min: -0.4, Max: float64(n) - 0.6, Ticks: ticks, Format: began}
 }
 
 // someOf are at most three places among so many: the first, the last, and one
