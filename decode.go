@@ -48,7 +48,7 @@ func decodeValue(path string, raw json.RawMessage, v reflect.Value) error {
 func decodeStruct(path string, raw json.RawMessage, v reflect.Value) error {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &keys); err != nil {
-		return &FieldError{Path: path, Msg: fmt.Sprintf("must be a mapping of keys to values, not %s", jsonKind(raw))}
+		return &FieldError{Path: path, Msg: fmt.Sprintf("must be a mapping of keys to values, not %s", jsonKind(raw)), Hint: such(path, v.Type())}
 	}
 	fields := jsonFields(v)
 	known := slices.Sorted(maps.Keys(fields))
@@ -68,7 +68,7 @@ func decodeStruct(path string, raw json.RawMessage, v reflect.Value) error {
 func decodeSlice(path string, raw json.RawMessage, v reflect.Value) error {
 	var items []json.RawMessage
 	if err := json.Unmarshal(raw, &items); err != nil {
-		return &FieldError{Path: path, Msg: fmt.Sprintf("must be a list, not %s", jsonKind(raw))}
+		return &FieldError{Path: path, Msg: fmt.Sprintf("must be a list, not %s", jsonKind(raw)), Hint: such(path, v.Type())}
 	}
 	out := reflect.MakeSlice(v.Type(), len(items), len(items))
 	var problems []error
@@ -86,9 +86,21 @@ func decodeLeaf(path string, raw json.RawMessage, v reflect.Value) error {
 	}
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
-		return &FieldError{Path: path, Msg: fmt.Sprintf("must be %s, not %s", wanted(v.Type()), jsonKind(raw))}
+		return &FieldError{Path: path, Msg: fmt.Sprintf("must be %s, not %s", wanted(v.Type()), jsonKind(raw)), Hint: such(path, v.Type())}
 	}
 	return &FieldError{Path: path, Msg: err.Error()}
+}
+
+// such is a hint with an example of what is right at a path.
+func such(path string, t reflect.Type) string {
+	key := path[strings.LastIndex(path, ".")+1:]
+	if strings.HasSuffix(key, "]") {
+		key = "-"
+	}
+	if example := Example(key, t); example != "" {
+		return "such as " + example
+	}
+	return ""
 }
 
 // ownDecoding reports whether v's type reads itself.

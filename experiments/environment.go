@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
+
+	"mishap"
 )
 
 // environmentsFolder holds one file of values per environment, such as
@@ -87,12 +90,32 @@ func (f *file) overlaid(o *Options, declaresAny bool) map[string]string {
 	found := o.overlays.of(folder)
 	if found == nil {
 		f.add(0, 0, fmt.Sprintf("there is no %s/%s.yaml beside or above it", environmentsFolder, o.overlays.name),
-			"write one that gives values to its vars, or choose another environment")
+			environmentHint(o.overlays.name, folder))
 		return o.Vars
 	}
 	merged := maps.Clone(found.values)
 	maps.Copy(merged, o.Vars)
 	return merged
+}
+
+// environmentHint names the environment that is nearest to one that there is not.
+func environmentHint(name, folder string) string {
+	var names []string
+	for {
+		files, _ := filepath.Glob(filepath.Join(folder, environmentsFolder, "*.yaml"))
+		for _, path := range files {
+			names = append(names, strings.TrimSuffix(filepath.Base(path), ".yaml"))
+		}
+		parent := filepath.Dir(folder)
+		if parent == folder || isRepository(folder) {
+			break
+		}
+		folder = parent
+	}
+	if names == nil {
+		return "write one that gives values to its vars, or choose another environment"
+	}
+	return mishap.Suggest(name, names)
 }
 
 // problems are those of the files of values themselves.

@@ -26,7 +26,7 @@ func (f *file) fill(n *node, v reflect.Value) {
 	switch into := v.Addr().Interface().(type) {
 	case *json.RawMessage:
 		if n.shape != mapping {
-			f.misfit(n, "a mapping of keys to values")
+			f.misfit(n, "a mapping of keys to values", v)
 		} else if !n.hasBroken() {
 			*into = n.json()
 		}
@@ -52,7 +52,7 @@ func (f *file) fill(n *node, v reflect.Value) {
 
 func (f *file) fillStruct(n *node, v reflect.Value) {
 	if n.shape != mapping {
-		f.misfit(n, "a mapping of keys to values")
+		f.misfit(n, "a mapping of keys to values", v)
 		return
 	}
 	fields, required := keysOf(v)
@@ -107,7 +107,7 @@ func keysOf(v reflect.Value) (fields map[string]reflect.Value, required []string
 
 func (f *file) fillList(n *node, v reflect.Value) {
 	if n.shape != list {
-		f.misfit(n, "a list")
+		f.misfit(n, "a list", v)
 		return
 	}
 	out := reflect.MakeSlice(v.Type(), len(n.items), len(n.items))
@@ -119,7 +119,7 @@ func (f *file) fillList(n *node, v reflect.Value) {
 
 func (f *file) fillMap(n *node, v reflect.Value) {
 	if n.shape != mapping {
-		f.misfit(n, "a mapping of keys to values")
+		f.misfit(n, "a mapping of keys to values", v)
 		return
 	}
 	out := reflect.MakeMap(v.Type())
@@ -134,7 +134,7 @@ func (f *file) fillMap(n *node, v reflect.Value) {
 func (f *file) fillText(n *node, v reflect.Value, into encoding.TextUnmarshaler) {
 	plain := n.shape == number && (v.Type() == reflect.TypeFor[marginText]() || v.Type() == reflect.TypeFor[mishap.StatusSet]()) // of a gauge; one code
 	if n.shape != text && !plain {
-		f.misfit(n, textWanted(v.Type()))
+		f.misfit(n, textWanted(v.Type()), v)
 		return
 	}
 	if err := into.UnmarshalText([]byte(n.value)); err != nil {
@@ -172,27 +172,27 @@ func (f *file) fillScalar(n *node, v reflect.Value) {
 		case number, boolean:
 			f.reject(n, fmt.Sprintf("must be a text, not %s", n.value), fmt.Sprintf("quote it: %q", n.value))
 		default:
-			f.misfit(n, "a text")
+			f.misfit(n, "a text", v)
 		}
 	case reflect.Int:
 		i, err := strconv.ParseInt(n.value, 10, 32)
 		if n.shape != number || err != nil {
-			f.misfit(n, "a whole number")
+			f.misfit(n, "a whole number", v)
 			return
 		}
 		v.SetInt(i)
 	case reflect.Float64:
 		x, err := strconv.ParseFloat(n.value, 64)
 		if n.shape != number || err != nil {
-			f.misfit(n, "a number")
+			f.misfit(n, "a number", v)
 			return
 		}
 		v.SetFloat(x)
 	}
 }
 
-// misfit reports that n is not what is wanted.
-func (f *file) misfit(n *node, wanted string) {
+// misfit reports that n is not what is wanted, and shows an example of what v takes.
+func (f *file) misfit(n *node, wanted string, v reflect.Value) {
 	is := string(n.shape)
 	switch n.shape {
 	case text:
@@ -200,7 +200,11 @@ func (f *file) misfit(n *node, wanted string) {
 	case number, boolean:
 		is = n.value
 	}
-	f.reject(n, fmt.Sprintf("must be %s, not %s", wanted, is), "")
+	hint := ""
+	if example := mishap.Example(n.key, v.Type()); n.key != "" && example != "" {
+		hint = "such as " + example
+	}
+	f.reject(n, fmt.Sprintf("must be %s, not %s", wanted, is), hint)
 }
 
 // reject reports a problem with n and marks it.

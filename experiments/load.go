@@ -171,7 +171,7 @@ func load(from found, o *Options) loaded {
 // decode turns the tree into a form and checks it.
 func (f *file) decode(root *node, o *Options) (*experimentForm, bool) {
 	if root.shape != mapping {
-		f.misfit(root, "a mapping of keys to values")
+		f.misfit(root, "a mapping of keys to values", reflect.ValueOf(experimentForm{}))
 		return nil, false
 	}
 	if v := root.get("version"); v != nil && v.value.shape == number && v.value.value != fmt.Sprint(mishap.Version) {

@@ -31,6 +31,7 @@ const (
 type node struct {
 	shape        shape
 	line, column int
+	key          string // behind which it stands; "-" in a list
 	value        string // of a scalar
 	pairs        []pair // of a mapping
 	items        []*node
@@ -232,7 +233,9 @@ func (f *file) convert(n ast.Node, depth int) *node {
 	case *ast.SequenceNode:
 		out.shape = list
 		for _, v := range n.Values {
-			out.items = append(out.items, f.convert(v, depth+1))
+			item := f.convert(v, depth+1)
+			item.key = "-"
+			out.items = append(out.items, item)
 		}
 	case *ast.AnchorNode:
 		return f.convert(n.Value, depth+1)
@@ -255,6 +258,7 @@ func (f *file) convertMapping(out *node, values []*ast.MappingValueNode, depth i
 			t = explicit.Value.GetToken() // reported by its token
 		}
 		p := pair{key: t.Value, line: t.Position.Line, column: t.Position.Column, value: f.convert(v.Value, depth+1)}
+		p.value.key = p.key
 		if t.Type == token.MergeKeyType {
 			continue // reported by its token
 		}

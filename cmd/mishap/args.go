@@ -19,7 +19,10 @@ func exactly(n int, what string) cobra.PositionalArgs {
 		if len(args) == n {
 			return nil
 		}
-		return usageError{mishap.WithHint(fmt.Errorf("%s takes %s, not %d arguments", cmd.CommandPath(), what, len(args)),
+		if n == 0 && cmd.HasAvailableSubCommands() {
+			return knownVerb(cmd, args)
+		}
+		return usageError{mishap.WithHint(fmt.Errorf("%s takes %s, not %s", cmd.CommandPath(), what, mishap.Plural(int64(len(args)), "argument")),
 			"see `"+cmd.CommandPath()+" --help`")}
 	}
 }
@@ -40,6 +43,6 @@ func atMost(n int) cobra.PositionalArgs {
 		if len(args) <= n {
 			return nil
 		}
-		return usageError{mishap.WithHint(fmt.Errorf("%s takes at most %d argument, not %d", cmd.CommandPath(), n, len(args)), "see `"+cmd.CommandPath()+" --help`")}
+		return usageError{mishap.WithHint(fmt.Errorf("%s takes at most %s, not %d", cmd.CommandPath(), mishap.Plural(int64(n), "argument"), len(args)), "see `"+cmd.CommandPath()+" --help`")}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -53,6 +54,20 @@ func (c *cli) beside(ctx context.Context, a desk, first, second string) error {
 	return b.Text(c.out)
 }
 
+// nearestRun is a hint for who named an experiment that has no runs.
+func nearestRun(ctx context.Context, a desk, experiment string) string {
+	var names []string
+	if standing, err := a.Standing(ctx); err == nil {
+		for _, e := range standing.Experiments {
+			names = append(names, e.Name)
+		}
+	}
+	if near := mishap.Suggest(experiment, names); strings.HasPrefix(near, "did you mean") {
+		return near
+	}
+	return "`mishap status` lists runs with their experiments; two runs are compared by their ids"
+}
+
 // trend shows the runs of one experiment.
 func (c *cli) trend(ctx context.Context, a desk, experiment string) error {
 	runs, err := a.RunsOf(ctx, experiment, mostTrend)
@@ -60,7 +75,7 @@ func (c *cli) trend(ctx context.Context, a desk, experiment string) error {
 		return err
 	}
 	if len(runs) == 0 {
-		return usageError{mishap.WithHint(fmt.Errorf("there is no run of an experiment %q", experiment), "`mishap status` lists runs with their experiments; two runs are compared by their ids")}
+		return usageError{mishap.WithHint(fmt.Errorf("there is no run of an experiment %q", experiment), nearestRun(ctx, a, experiment))}
 	}
 	t := report.TrendOf(experiment, runs)
 	switch c.output {

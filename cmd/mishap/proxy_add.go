@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -88,9 +89,28 @@ func fillFault(f *fault.Fault, kind string, pairs []string, share string) error 
 		err = errors.Join(err, f.Check())
 	}
 	if err != nil {
-		return usageError{mishap.WithHint(err, "see `mishap proxy add --help`")}
+		return usageError{mishap.WithHint(err, nearestOf(kind, err))}
 	}
 	return nil
+}
+
+// nearestOf is a hint for who named a kind of fault, or a parameter of one, that there
+// is not.
+func nearestOf(kind string, err error) string {
+	word, known := kind, fault.Kinds()
+	if slices.Contains(known, kind) {
+		_, after, _ := strings.Cut(err.Error(), "unknown field ")
+		if _, scanned := fmt.Sscanf(after, "%q", &word); scanned != nil {
+			return "see `mishap proxy add --help`"
+		}
+		known = nil
+		if effect, bad := fault.DecodeEffect(kind, nil); bad == nil {
+			for _, f := range mishap.Fields(effect) {
+				known = append(known, f.Name)
+			}
+		}
+	}
+	return mishap.Suggest(word, known)
 }
 
 // parameters turns KEY=VALUE pairs into JSON.

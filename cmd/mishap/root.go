@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mishap"
 	"mishap/internal/engine"
@@ -123,9 +124,7 @@ verdict: held, deviated or inconclusive.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return usageError{mishap.WithHint(err, "see `mishap help`")}
-	})
+	root.SetFlagErrorFunc(unknownFlag)
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.config, "config", "", "settings file (default ./mishap.yaml)")
 	flags.StringVar(&c.state, "state", "", "state directory with the ledger")
@@ -228,6 +227,24 @@ func knownVerb(cmd *cobra.Command, args []string) error {
 		}
 	}
 	return usageError{mishap.WithHint(fmt.Errorf("there is no command %q", args[0]), mishap.Suggest(args[0], verbs))}
+}
+
+// unknownFlag is the error of a flag, with the nearest one that the verb has.
+func unknownFlag(cmd *cobra.Command, err error) error {
+	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
+	hint := "see `" + cmd.CommandPath() + " --help`"
+	if unknown {
+		var flags []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				flags = append(flags, f.Name)
+			}
+		})
+		if near := mishap.Suggest(name, flags); strings.HasPrefix(near, "did you mean") {
+			hint = strings.Replace(near, `"`, `"--`, 1)
+		}
+	}
+	return usageError{mishap.WithHint(err, hint)}
 }
 
 // json reports whether the result is to be JSON.

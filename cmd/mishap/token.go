@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"mishap"
 )
 
 func (c *cli) tokenCommand() *cobra.Command {
@@ -23,7 +25,7 @@ approver also approves plans; admin also resumes, unlocks and reads the audit.`,
 			switch role {
 			case "viewer", "operator", "approver", "admin":
 			default:
-				return usageError{fmt.Errorf("--role %q is none of viewer, operator, approver, admin", role)}
+				return usageError{mishap.WithHint(fmt.Errorf("there is no role %q", role), mishap.Suggest(role, []string{"viewer", "operator", "approver", "admin"}))}
 			}
 			token := "mishap_" + rand.Text()
 			sum := sha256.Sum256([]byte(token))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -60,9 +61,33 @@ func checkFile(path string, known []setting) (map[string]int, *ast.File, error) 
 				problems = append(problems, Invalid{fmt.Errorf("%s: %s is given twice, first on line %d", where, key, lines[key])})
 			}
 			lines[key] = at.Line
+			problems = append(problems, misshapen(where, key, entries.Value(), known))
 		}
 	}
 	return lines, tree, errors.Join(problems...)
+}
+
+// misshapen refuses a list or a mapping where one value is wanted, which viper would
+// ignore; what is more than one value has its own reader.
+func misshapen(where, key string, value ast.Node, known []setting) error {
+	i := slices.IndexFunc(known, func(s setting) bool { return s.key == key })
+	if _, section := (&Settings{}).sections()[key]; section || i < 0 || key == "accounts" {
+		return nil
+	}
+	switch _, isList := value.(*ast.SequenceNode); {
+	case isList && !known[i].list:
+		return Invalid{fmt.Errorf("%s: %s must be one value, not a list; such as %s: VALUE", where, key, key)}
+	case isMapping(value) && known[i].list:
+		return Invalid{fmt.Errorf("%s: %s must be a list, not a mapping; such as %s: [ONE, TWO]", where, key, key)}
+	case isMapping(value):
+		return Invalid{fmt.Errorf("%s: %s must be one value, not a mapping; such as %s: VALUE", where, key, key)}
+	}
+	return nil
+}
+
+func isMapping(value ast.Node) bool {
+	_, is := value.(ast.MapNode)
+	return is
 }
 
 func contains(list []string, one string) bool {

@@ -295,7 +295,7 @@ func (s *Settings) checkOIDC(roles []string) (problems []error) {
 	}
 	for role := range o.Roles {
 		if !slices.Contains(roles, role) {
-			problems = append(problems, s.wrong("oidc.roles", "there is no role %q; known: %s", role, strings.Join(roles, ", ")))
+			problems = append(problems, s.wrong("oidc.roles", "there is no role %q; %s", role, mishap.Suggest(role, roles)))
 		}
 	}
 	return problems

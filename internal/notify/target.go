@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"mishap"
 )
 
 // Kind is the protocol a target speaks.
@@ -66,7 +68,7 @@ func (t Target) Check() error {
 		bad("name is missing")
 	}
 	if !slices.Contains([]Kind{Webhook, Slack, PagerDuty}, t.Kind) {
-		bad("kind %q is none of webhook, slack, pagerduty", t.Kind)
+		bad("kind %q is none of webhook, slack, pagerduty; %s", t.Kind, mishap.Suggest(string(t.Kind), names([]Kind{Webhook, Slack, PagerDuty})))
 	}
 	if why := t.checkURL(); why != "" {
 		bad("%s", why)
@@ -83,12 +85,19 @@ func (t Target) Check() error {
 	for _, e := range t.Events {
 		switch {
 		case !slices.Contains(Events(), e):
-			bad("event %q is unknown", e)
+			bad("event %q is unknown; %s", e, mishap.Suggest(string(e), names(Events())))
 		case t.Kind == PagerDuty && !slices.Contains(t.Kind.events(), e):
 			bad("event %q is nothing to page for", e)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func names[word ~string](all []word) (texts []string) {
+	for _, one := range all {
+		texts = append(texts, string(one))
+	}
+	return texts
 }
 
 // checkURL says what is wrong with the URL, without showing it.

@@ -23,7 +23,7 @@ type approvals struct {
 func (a *approvals) approvable(ctx context.Context, name string) (api.Approvable, error) {
 	h, ok := a.desired.experiment(name)
 	if !ok {
-		return api.Approvable{}, api.NotFound("no source has experiment " + name + " in force")
+		return api.Approvable{}, a.desired.missing(name)
 	}
 	if no := a.desired.forbids(h); no != "" {
 		return api.Approvable{}, mishap.Refusal(errors.New(no))

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -78,7 +77,7 @@ func (k *asker) askOnce(ctx context.Context, id string, want api.StartRequest, b
 	name := want.Experiment
 	h, ok := k.desired.experiment(name)
 	if !ok {
-		return asked{}, api.NotFound(fmt.Sprintf("not found: no source has experiment %q in force", name))
+		return asked{}, k.desired.missing(name)
 	}
 	a := asked{ID: id}
 	trigger := &mishap.Trigger{Kind: mishap.TriggerAPI, By: by, Source: h.source}

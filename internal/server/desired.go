@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mishap"
+	"mishap/internal/api"
 	"mishap/internal/config"
 	"mishap/internal/scheduler"
 	"mishap/internal/source"
@@ -93,6 +94,18 @@ func (d *desired) experiment(name string) (held, bool) {
 	defer d.mu.Unlock()
 	h, ok := d.known[name]
 	return h, ok
+}
+
+// missing is the error of asking for an experiment that is not in force, with the nearest
+// name that is.
+func (d *desired) missing(name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	text := fmt.Sprintf("no source has experiment %q in force", name)
+	if hint := mishap.Suggest(name, slices.Sorted(maps.Keys(d.known))); hint != "" {
+		text += "; " + hint
+	}
+	return api.NotFound(text)
 }
 
 // holds says why none of a source's experiments may run here now; empty if they
