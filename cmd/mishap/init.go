@@ -34,7 +34,8 @@ With --dependency they are about what the service does when a database or an API
 behind it is slow, or gone; without, about what a caller of the service meets.
 
 On a terminal it asks for what is not given. Called again it adds proxies to the
-settings, and experiments; what is there stays as it is.`,
+settings, and experiments; what is there stays as it is. In a git repository it
+lets git ignore what the proxy keeps beside the settings.`,
 		Example: "  mishap init http://localhost:8080/health\n  mishap init https://shop.example/cart --dependency db.internal:5432\n  mishap init http://localhost:8080/ --dependency sessions=localhost:6379",
 		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -125,6 +126,9 @@ func writeFirst(ctx context.Context, c *cli, asked experiments.Asked) error {
 		if err := writeNew(c, name, first.Files[name]); err != nil {
 			return err
 		}
+	}
+	if err := ignoreState(c, path); err != nil {
+		c.tell("mishap: %v\n", err) // the files are right without it
 	}
 	return sayNext(c, asked, first)
 }

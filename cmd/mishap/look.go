@@ -33,7 +33,6 @@ func (c *cli) listCommand() *cobra.Command {
 					return err
 				}
 				c.nameLedger(a)
-				c.nameNeighbours(a)
 				if !c.json() {
 					stands, err := a.StandsNow(cmd.Context())
 					if err != nil {
@@ -67,7 +66,9 @@ reason. Or one run. It also works while a run goes on in another terminal.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withDesk(cmd, func(a desk) error {
 				c.nameLedger(a)
-				c.nameNeighbours(a)
+				if len(args) == 0 { // what goes on here; else what became of one run
+					c.nameNeighbours(a)
+				}
 				halt, err := a.Halted(cmd.Context())
 				if err != nil {
 					return err
@@ -134,10 +135,10 @@ func (c *cli) reportRun(cmd *cobra.Command, a desk, which, format string) error 
 		inFile = true
 	} else if cmd.Name() != "status" {
 		c.nameLedger(a)
-		c.nameNeighbours(a)
 	}
 	entries, err := a.Journal(cmd.Context(), which)
 	if err != nil {
+		c.nameNeighbours(a) // it may be a run of theirs
 		return err
 	}
 	run, err := mishap.Replay(entries)
