@@ -3,6 +3,7 @@ package comparison
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"mishap"
@@ -157,6 +158,12 @@ func (c *Comparison) unclaimed(i *mishap.Intervals) []string {
 		if m.book != nil && !m.Guarded() {
 			all = append(all, m.Name+", which has no margin: it could only stop the run")
 		}
+	}
+	if !slices.ContainsFunc(c.metrics, func(m *metric) bool { return m.Metric == mishap.Latency }) {
+		all = append(all, "how long answers take within patience, which no metric compares")
+	}
+	if s := c.options.Compare.Success; s == nil || s.Not == nil {
+		all = append(all, "what answers with the status of a success say")
 	}
 	if i.Units != nil && i.Units.Experiment >= 10 {
 		all = append(all, fmt.Sprintf("a fault that breaks fewer than 1 of %.0f %s wholly", float64(i.Units.Experiment)/wholly, c.units()))

@@ -318,7 +318,7 @@ func TestAClientThatGivesUpWasNotServed(t *testing.T) {
 	f := arms("a", .5)
 	f.Effect = told(f.Effect.(fault.Arms))
 	r.put(f)
-	c := &http.Client{Timeout: 100 * time.Millisecond}
+	c := &http.Client{Timeout: 400 * time.Millisecond}
 	if _, _, err := r.ask(c, "GET", "/", "Cookie", "session=u1"); err == nil {
 		t.Fatal("the client was answered")
 	}

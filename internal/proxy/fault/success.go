@@ -3,6 +3,7 @@ package fault
 import (
 	"bytes"
 	"net/http"
+	"time"
 
 	"mishap/internal/forward"
 )
@@ -66,6 +67,10 @@ func (s *Success) look() *forward.Look {
 	return l
 }
 
+// surelyLeft is after how long a client of HTTP/1 that ends its side has given up. One that always does so with its request,
+// and still waits, is noticed after 20 to 40 ms: it is not known of those.
+const surelyLeft = 100 * time.Millisecond
+
 // Head says whether an answer with that head may be a success.
 func (s *Success) Head(x *forward.Exchange) bool {
 	if s == nil || len(s.Status) == 0 {
@@ -82,7 +87,7 @@ func (s *Success) Head(x *forward.Exchange) bool {
 // Succeeded says whether a request was served as it should be. What the client did wrong is no failure, unless the status
 // says so; that it left before it had an answer is one, for it has none.
 func (s *Success) Succeeded(x *forward.Exchange, answered bool) bool {
-	if x.Left > 0 { // it had given up before there was one
+	if x.Left > surelyLeft { // it had given up before there was one
 		return false
 	}
 	switch x.Failure {

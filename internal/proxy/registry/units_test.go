@@ -254,7 +254,7 @@ func TestWhatNoStatusTellsIsCountedApart(t *testing.T) {
 	type seen struct{ refused, moved, cut, failed float64 }
 	end := func(x forward.Exchange) func(l ledger, a *forward.Assignment) {
 		return func(l ledger, a *forward.Assignment) {
-			if x.Head > 0 && x.Left == 0 {
+			if x.Head > 0 {
 				l.Answered(a, &forward.Exchange{Status: x.Status, GRPC: -1, Head: x.Head})
 			}
 			l.End(a, &x)
@@ -266,7 +266,9 @@ func TestWhatNoStatusTellsIsCountedApart(t *testing.T) {
 	left := of(200, -1)
 	left.Failure = forward.ClientGone
 	gaveUp := of(200, -1)
-	gaveUp.Left = 3 * ms
+	gaveUp.Left, gaveUp.Head, gaveUp.Total = 300*ms, 400*ms, 400*ms
+	oneWay := gaveUp
+	oneWay.Left = 30 * ms
 	tunnel := of(http.StatusSwitchingProtocols, -1)
 	said := &fault.Success{Status: [][2]int{{200, 499}}}
 	named := &fault.Success{Not: &fault.Failing{GRPCStatus: []int{8}}}
@@ -287,12 +289,13 @@ func TestWhatNoStatusTellsIsCountedApart(t *testing.T) {
 		"302":                                 {nil, end(of(302, -1)), seen{moved: 1}},
 		"304":                                 {nil, end(of(304, -1)), seen{}},
 		"the client leaves within the answer": {nil, end(left), seen{cut: 1}},
-		"the client gave up before there was one": {nil, end(gaveUp), seen{failed: 1}},
-		"a tunnel that ends soon":                 {nil, end(tunnel), seen{cut: 1}},
-		"a tunnel that stays":                     {nil, func(l ledger, a *forward.Assignment) { l.Answered(a, &tunnel) }, seen{}},
-		"an answer that goes on after patience":   {nil, func(l ledger, a *forward.Assignment) { l.Answered(a, answer(200, ms)) }, seen{cut: 1}},
-		"a failure that goes on after patience":   {nil, func(l ledger, a *forward.Assignment) { l.Answered(a, answer(500, ms)) }, seen{failed: 1}},
-		"no answer at all":                        {nil, func(ledger, *forward.Assignment) {}, seen{failed: 1}},
+		"the client gave up before there was one":    {nil, end(gaveUp), seen{failed: 1}},
+		"the client ended its side with its request": {nil, end(oneWay), seen{cut: 1}},
+		"a tunnel that ends soon":                    {nil, end(tunnel), seen{cut: 1}},
+		"a tunnel that stays":                        {nil, func(l ledger, a *forward.Assignment) { l.Answered(a, &tunnel) }, seen{}},
+		"an answer that goes on after patience":      {nil, func(l ledger, a *forward.Assignment) { l.Answered(a, answer(200, ms)) }, seen{cut: 1}},
+		"a failure that goes on after patience":      {nil, func(l ledger, a *forward.Assignment) { l.Answered(a, answer(500, ms)) }, seen{failed: 1}},
+		"no answer at all":                           {nil, func(ledger, *forward.Assignment) {}, seen{failed: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLedger(fault.Arms{Counts: &fault.Counts{Success: x.success, Rows: []fault.CountRow{
