@@ -73,3 +73,16 @@ func TestWhatTheArmsKnowToHaveMetAFaultIsNotDenied(t *testing.T) {
 		t.Errorf("where nothing is known it says that %s", got)
 	}
 }
+
+// TestOnlyWhatHeldHasSecondsThatItHeld in JUnit, for who plots them.
+func TestOnlyWhatHeldHasSecondsThatItHeld(t *testing.T) {
+	for name, j := range reporttest.JudgedRuns() {
+		var out bytes.Buffer
+		if err := report.JUnit(&out, []*mishap.Run{j.Journal(t).Run(t)}); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String(), `name="heldSeconds"`) != (name == "held") {
+			t.Errorf("%s:\n%s", name, out.String())
+		}
+	}
+}

@@ -162,7 +162,10 @@ func (s *junitSuite) count(c *junitCase, r *mishap.Run, allowRefused bool) {
 
 // rowProperties are the rows as numbers, for who plots them.
 func rowProperties(a *Arms) []junitProperty {
-	all := []junitProperty{{"extraFailedRequests", fmt.Sprintf("%.0f", a.extra)}, {"heldSeconds", seconds(a.Intervals.In.Std())}}
+	all := []junitProperty{{"extraFailedRequests", fmt.Sprintf("%.0f", a.extra)}}
+	if a.Outcome == mishap.HarmRuledOut {
+		all = append(all, junitProperty{"heldSeconds", seconds(a.Intervals.In.Std())})
+	}
 	if i := a.Intervals; i.Met != nil && i.Requests != nil {
 		all = append(all, junitProperty{"requestsThatMetTheFault", fmt.Sprintf("%d of %d; of control %d of %d", i.Met.Experiment, i.Requests.Experiment, i.Met.Control, i.Requests.Control)})
 	}
