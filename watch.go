@@ -9,8 +9,9 @@ type Watch struct {
 	Met       int // observations while holding
 	Unmet     int
 	Unknown   int
-	Deviation string // the first deviation in words; empty if there was none
-	Blind     string // the first time too many were unknown, in words
+	Deviation string      // the first deviation in words; empty if there was none
+	Beyond    Observation // the one that was more than is allowed; zero if there was none
+	Blind     string      // the first time too many were unknown, in words
 
 	recent []Result // the last ones while holding, oldest first
 }
@@ -35,6 +36,7 @@ func (w *Watch) add(o Observation) {
 		w.recent = w.recent[len(w.recent)-most:]
 	}
 	if w.Deviation == "" && exceeds(w.recent, Unmet, w.Spec.Allow) {
+		w.Beyond = o
 		w.Deviation = fmt.Sprintf("%q was not met: %s%s", w.Spec.Name, o.Detail, w.Spec.Allow.spoken())
 	}
 	if w.Blind == "" && exceeds(w.recent, Unmeasured, w.Spec.Unknown) {

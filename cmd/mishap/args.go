@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mishap"
 )
@@ -45,4 +47,36 @@ func atMost(n int) cobra.PositionalArgs {
 		}
 		return usageError{mishap.WithHint(fmt.Errorf("%s takes at most %s, not %d", cmd.CommandPath(), mishap.Plural(int64(n), "argument"), len(args)), "see `"+cmd.CommandPath()+" --help`")}
 	}
+}
+
+// knownVerb refuses a verb that does not exist, with the nearest one that does.
+func knownVerb(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var verbs []string
+	for _, c := range cmd.Commands() {
+		if !c.Hidden {
+			verbs = append(verbs, c.Name())
+		}
+	}
+	return usageError{mishap.WithHint(fmt.Errorf("there is no command %q", args[0]), mishap.Suggest(args[0], verbs))}
+}
+
+// unknownFlag is the error of a flag, with the nearest one that the verb has.
+func unknownFlag(cmd *cobra.Command, err error) error {
+	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
+	hint := "see `" + cmd.CommandPath() + " --help`"
+	if unknown {
+		var flags []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				flags = append(flags, f.Name)
+			}
+		})
+		if near := mishap.Suggest(name, flags); strings.HasPrefix(near, "did you mean") {
+			hint = strings.Replace(near, `"`, `"--`, 1)
+		}
+	}
+	return usageError{mishap.WithHint(err, hint)}
 }

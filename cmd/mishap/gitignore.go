@@ -15,22 +15,22 @@ import (
 const ignored = ".mishap/"
 
 // ignoreState lets git ignore, where the settings are in a repository, what proxies keep
-// beside them. What says so already stays as it is.
-func ignoreState(c *cli, settings string) error {
+// beside them, and tells what it wrote; nothing if something says so already.
+func ignoreState(settings string) (wrote string, _ error) {
 	folder, err := filepath.Abs(filepath.Dir(settings))
 	if err != nil {
-		return fmt.Errorf("write .gitignore: %w", err)
+		return "", fmt.Errorf("write .gitignore: %w", err)
 	}
 	if inGit, covered := coveredByGit(folder); !inGit || covered {
-		return nil
+		return "", nil
 	}
 	path := filepath.Join(filepath.Dir(settings), ".gitignore")
 	text, err := os.ReadFile(path)
-	wrote := "added to"
+	wrote = "added to"
 	if errors.Is(err, fs.ErrNotExist) {
 		wrote = "wrote"
 	} else if err != nil {
-		return fmt.Errorf("write .gitignore: %w", err)
+		return "", fmt.Errorf("write .gitignore: %w", err)
 	}
 	line := ignored + "\n"
 	if len(text) > 0 && !strings.HasSuffix(string(text), "\n") {
@@ -38,12 +38,12 @@ func ignoreState(c *cli, settings string) error {
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 	if err != nil {
-		return fmt.Errorf("write .gitignore: %w", err)
+		return "", fmt.Errorf("write .gitignore: %w", err)
 	}
 	if _, err := f.WriteString(line); err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), f.Close())
+		return "", errors.Join(fmt.Errorf("write %s: %w", path, err), f.Close())
 	}
-	return errors.Join(f.Close(), c.result("%s %s: %s, where the proxy keeps its socket\n", wrote, path, ignored))
+	return fmt.Sprintf("%s %s: %s, where the proxy keeps its socket", wrote, path, ignored), f.Close()
 }
 
 // coveredByGit reports whether a folder is in a git repository, and whether a .gitignore

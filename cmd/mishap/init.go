@@ -127,8 +127,12 @@ func writeFirst(ctx context.Context, c *cli, asked experiments.Asked) error {
 			return err
 		}
 	}
-	if err := ignoreState(c, path); err != nil {
+	if wrote, err := ignoreState(path); err != nil {
 		c.tell("mishap: %v\n", err) // the files are right without it
+	} else if wrote != "" {
+		if err := c.result("%s\n", wrote); err != nil {
+			return err
+		}
 	}
 	return sayNext(c, asked, first)
 }

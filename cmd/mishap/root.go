@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"mishap"
 	"mishap/internal/engine"
@@ -213,38 +212,6 @@ func (c *cli) knowsServer(verb string) error {
 		return nil
 	}
 	return usageError{mishap.WithHint(fmt.Errorf("mishap %s does not ask a server", verb), "--server is for "+strings.Join(asked, ", "))}
-}
-
-// knownVerb refuses a verb that does not exist, with the nearest one that does.
-func knownVerb(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	var verbs []string
-	for _, c := range cmd.Commands() {
-		if !c.Hidden {
-			verbs = append(verbs, c.Name())
-		}
-	}
-	return usageError{mishap.WithHint(fmt.Errorf("there is no command %q", args[0]), mishap.Suggest(args[0], verbs))}
-}
-
-// unknownFlag is the error of a flag, with the nearest one that the verb has.
-func unknownFlag(cmd *cobra.Command, err error) error {
-	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
-	hint := "see `" + cmd.CommandPath() + " --help`"
-	if unknown {
-		var flags []string
-		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			if !f.Hidden {
-				flags = append(flags, f.Name)
-			}
-		})
-		if near := mishap.Suggest(name, flags); strings.HasPrefix(near, "did you mean") {
-			hint = strings.Replace(near, `"`, `"--`, 1)
-		}
-	}
-	return usageError{mishap.WithHint(err, hint)}
 }
 
 // json reports whether the result is to be JSON.

@@ -49,6 +49,8 @@ func Gist(w io.Writer, r *mishap.Run) error {
 	outcome(p, r, 3)
 	if a := Compared(r); a != nil {
 		armsTable(p, a)
+	} else if w := beyond(r); w != nil {
+		p.most(1, func() { p.field("saw", "%s", Seen(", ", w.Beyond)) })
 	}
 	p.most(2, func() { briefFaults(p, r, 2) })
 	p.most(1, func() { p.field("reverted", "%s", revertedBriefly(r)) })
@@ -128,12 +130,12 @@ func toEnd(p *page, r *mishap.Run) {
 // briefArms are both arms and the intervals that decide; without arms, what the
 // probes saw.
 func briefArms(p *page, r *mishap.Run) {
-	const most = 3
 	a := Compared(r)
 	if a == nil {
 		briefProbes(p, r)
 		return
 	}
+	most := 3
 	p.blank()
 	armsTable(p, a)
 	if a.Phase == mishap.InBaseline {
@@ -149,6 +151,12 @@ func briefArms(p *page, r *mishap.Run) {
 		for _, m := range a.Metrics {
 			lines = append(lines, m.Name+": "+words.OrElse(m.InWords(), "nothing is known"))
 		}
+	}
+	if w := beyond(r); w != nil {
+		most--
+		p.most(1, func() {
+			p.line(0, "probe %s: %d of %d unmet; it saw %s", w.Spec.Name, w.Unmet, w.Met+w.Unmet+w.Unknown, Seen(", ", w.Beyond))
+		})
 	}
 	p.line(0, "the experiment against control:")
 	for i, text := range lines {
@@ -189,7 +197,21 @@ func briefProbes(p *page, r *mishap.Run) {
 			break
 		}
 		p.row(2, p.fit(2, 8, 32, -5, -5, -7), words.Cut(w.Spec.Name, columns[0]-2), fmt.Sprint(w.Met), fmt.Sprint(w.Unmet), fmt.Sprint(w.Unknown), words.Cut(allowed(w.Spec), 20))
+		if w == beyond(r) {
+			p.most(2, func() { p.line(4, "saw %s", Seen(", ", w.Beyond)) })
+		}
 	}
+}
+
+// beyond is the probe that deviated, if it saw more than the headline says; nil if none
+// did while faults were in force.
+func beyond(r *mishap.Run) *mishap.Watch {
+	for _, w := range r.Watches {
+		if w.Deviates() && (w.Deviation == r.Deviation || r.Deviation == "") && !strings.Contains(headline(r), Seen(", ", w.Beyond)) {
+			return w
+		}
+	}
+	return nil
 }
 
 // briefFaults say of each fault what it was, for how long it was in force and

@@ -146,3 +146,45 @@ func TestMarkdownSaysWhatDecidedAndNoTextActsInIt(t *testing.T) {
 		t.Errorf("there is no %q:\n%s", want, text.String())
 	}
 }
+
+func TestTheBriefReportSaysWhatTheProbeSawThatDeviated(t *testing.T) {
+	for name, s := range told(t) {
+		run := s.Run(t)
+		if run.InjectedAt.IsZero() || len(run.Outstanding()) > 0 { // nothing was asked, or a person has to act first
+			continue
+		}
+		for _, value := range []string{"503 in 20ms", strings.Repeat("503 in 20ms, and so on, ", 40)} {
+			w := run.Watches[0]
+			w.Deviation, w.Beyond = "it was not met", mishap.Observation{Result: mishap.Unmet, Value: value, Detail: "status is 503, not 200"}
+			run.Deviation = w.Deviation
+			out := brief(t, run)
+			if !strings.Contains(out, "saw 503 in 20ms") {
+				t.Errorf("%s: what the probe saw is not said:\n%s", name, out)
+			}
+			fits(t, name, out)
+			fits(t, name+" with a page", briefWith(t, run, "https://chaos.example/a/rather/long/path/to/the/console/runs/7f3a91c2"))
+			var gist bytes.Buffer
+			if err := report.Gist(&gist, run); err != nil {
+				t.Fatal(err)
+			}
+			fitsIn(t, 9, "gist of "+name, gist.String())
+		}
+	}
+}
+
+func TestAnIntervalThatSaysNothingIsSaidInWords(t *testing.T) {
+	for _, tt := range []struct {
+		row                      mishap.Row
+		spoken, ranged, standing string
+	}{
+		{mishap.Row{What: "failed", More: mishap.Interval{Low: -1, Estimate: 1, High: 1}, Margin: .02, State: mishap.Open}, "failed: too few to tell, margin 2 pp", "too few to tell", "not yet known"},
+		{mishap.Row{What: "failed", More: mishap.Interval{Low: -.99, Estimate: 1, High: 1}, Margin: .02, State: mishap.Open}, "failed: +100 pp [−99, +100], margin 2 pp", "+100 pp [−99, +100]", "open"},
+		{mishap.Row{What: "events", Ratio: true, More: mishap.Interval{Low: 0, Estimate: 2, High: 1e9}, Margin: 1.2, State: mishap.Open}, "events: too few to tell, margin 20 %", "too few to tell", "not yet known"},
+		{mishap.Row{What: "events", Ratio: true, More: mishap.Interval{Low: .9, Estimate: 1, High: 1.1}, Margin: 1.2, State: mishap.Within}, "events: 0 % [−10, +10], margin 20 %", "0 % [−10, +10]", "within"},
+	} {
+		r := report.Row{Row: tt.row}
+		if r.Spoken() != tt.spoken || r.Range() != tt.ranged || r.Standing() != tt.standing {
+			t.Errorf("%+v: %q, %q, %q", tt.row.More, r.Spoken(), r.Range(), r.Standing())
+		}
+	}
+}

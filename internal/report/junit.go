@@ -170,7 +170,7 @@ func rowProperties(a *Arms) []junitProperty {
 		all = append(all, junitProperty{"requestsThatMetTheFault", fmt.Sprintf("%d of %d; of control %d of %d", i.Met.Experiment, i.Requests.Experiment, i.Met.Control, i.Requests.Control)})
 	}
 	for _, r := range ShownRows(a.Intervals) {
-		all = append(all, junitProperty{words.Clean(r.Name()), fmt.Sprintf("%s %s, margin %s: %s", r.Estimate(), r.Ends(), r.Limit(), r.Standing())})
+		all = append(all, junitProperty{words.Clean(r.Name()), fmt.Sprintf("%s, margin %s: %s", r.Range(), r.Limit(), r.Standing())})
 	}
 	return all
 }

@@ -92,7 +92,7 @@ func (m *markdown) arms(r *mishap.Run) {
 	}
 	var rows [][]string
 	for _, row := range AllRows(a.Intervals) {
-		rows = append(rows, []string{row.Name(), row.Estimate() + " " + row.Ends(), row.Limit(), row.Standing()})
+		rows = append(rows, []string{row.Name(), row.Range(), row.Limit(), row.Standing()})
 	}
 	m.table([]string{"the experiment against control", "more, right at every look", "margin", ""}, rows)
 }

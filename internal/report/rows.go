@@ -59,6 +59,25 @@ func (r Row) Ends() string {
 	return fmt.Sprintf("[%s, %s]", apartFrom(low, margin), apartFrom(high, margin))
 }
 
+// tooFew is said where an interval holds everything that there can be: it says nothing.
+const tooFew = "too few to tell"
+
+// Blank reports whether the interval of a row says nothing yet.
+func (r Row) Blank() bool {
+	if r.Ratio {
+		return r.More.Low <= 0 && r.More.High >= 1e6 // which stands for "without a bound"
+	}
+	return r.More.Low <= -1 && r.More.High >= 1
+}
+
+// Range is the estimate of a row and its interval; in words, if that says nothing yet.
+func (r Row) Range() string {
+	if r.Blank() {
+		return tooFew
+	}
+	return r.Estimate() + " " + r.Ends()
+}
+
 // apartFrom is an end, with so many digits that it does not seem to be the margin.
 func apartFrom(v, margin float64) string {
 	text := fine(v)
@@ -83,6 +102,8 @@ func (r Row) Standing() string {
 	switch {
 	case r.State == mishap.Open && r.Shown:
 		return "harm is shown, but not yet that it is beyond the margin"
+	case r.State == mishap.Open && r.Blank():
+		return "not yet known"
 	case r.State == mishap.Open:
 		return "open"
 	case r.State == mishap.NoLimit:
@@ -126,7 +147,7 @@ func (r Row) Counted() string {
 
 // Spoken is a row in one phrase.
 func (r Row) Spoken() string {
-	return fmt.Sprintf("%s: %s %s, margin %s", r.Name(), r.Estimate(), r.Ends(), r.Limit())
+	return fmt.Sprintf("%s: %s, margin %s", r.Name(), r.Range(), r.Limit())
 }
 
 // guarded is a guard in one phrase.
@@ -141,6 +162,9 @@ func guarded(g mishap.Guard) string {
 	}
 	v, unit := r.Scaled(g.More.Estimate)
 	high, _ := r.Scaled(g.More.High)
+	if high >= 100 && !r.Ratio {
+		return r.Name() + " " + tooFew
+	}
 	return fmt.Sprintf("%s %s%s (at most %s)", r.Name(), fine(v), unit, fine(high))
 }
 

@@ -114,7 +114,7 @@ func intervals(p *page, r *mishap.Run, a *Arms) {
 	columns := p.fit(2, 10, 20, 31, 11)
 	p.row(2, columns, "what decides", "more, right at every look", "margin", "")
 	for _, row := range ShownRows(i) {
-		p.row(2, columns, row.Name(), row.Estimate()+" "+row.Ends(), row.Limit(), short16(row.Standing()))
+		p.row(2, columns, row.Name(), row.Range(), row.Limit(), short16(row.Standing()))
 		p.line(4, "%s", row.Counted())
 		if s := row.Standing(); s != short16(s) {
 			p.line(4, "%s", s)

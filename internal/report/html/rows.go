@@ -35,7 +35,7 @@ func Forest(id string, i *mishap.Intervals) template.HTML {
 		f.X.Min, f.X.Max = min(f.X.Min, max(low, math.Asinh(-farMargins))), max(f.X.Max, min(high, math.Asinh(farMargins)))
 		f.Rows = append(f.Rows, plot.ForestRow{
 			Name: r.Name(), Class: string(r.State), Low: low, At: at, High: high,
-			Value: fmt.Sprintf("%s %s, margin %s", r.Estimate(), r.Ends(), r.Limit()), Note: r.Counted(), Word: r.Standing(),
+			Value: fmt.Sprintf("%s, margin %s", r.Range(), r.Limit()), Note: r.Counted(), Word: r.Standing(),
 		})
 	}
 	return f.HTML()

@@ -21,7 +21,7 @@ func rowLines(a *report.Arms) []line {
 	all := []line{{text: fmt.Sprintf("  %-14s %-*s %s", "what decides", stripColumns, levels(), "more in the experiment")}}
 	for _, r := range append(report.AllRows(i), report.Stopping(i)...) {
 		style := map[mishap.RowState]string{mishap.Beyond: red, mishap.Within: green}[r.State]
-		all = append(all, line{text: fmt.Sprintf("  %s %s %s %s", words.Pad(words.Cut(words.Clean(r.Name()), 14), 14), strip(r), r.Estimate(), r.Ends()), style: style})
+		all = append(all, line{text: fmt.Sprintf("  %s %s %s", words.Pad(words.Cut(words.Clean(r.Name()), 14), 14), strip(r), r.Range()), style: style})
 	}
 	if text := report.Met(i); text != "" {
 		all = append(all, line{text: "  " + text})
