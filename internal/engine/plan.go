@@ -108,10 +108,7 @@ func (eng *Engine) Describe(ctx context.Context, plan mishap.Plan) (sheet report
 		return sheet, nil, err
 	}
 	refused = errors.Join(eng.absent(ctx, plan), against(plan, checks))
-	if scope := keeper.LockScope(); scope != "" && holdsHere(plan) {
-		checks = append(checks, mishap.Check{Safeguard: "lock of this machine", Answer: mishap.Unknown, Reason: scope})
-	}
-	plan.Notes = slices.Concat(plan.Notes, eng.catalog.VaultNotes(plan.Injections), eng.catalog.LeftBehind(ctx, append([]mishap.Injection{}, plan.Injections...))) // as it is now; a pinned plan does not depend on it
+	plan.Notes = slices.Concat(plan.Notes, lockNotes(plan, eng.catalog.Kinds()), eng.catalog.VaultNotes(plan.Injections), eng.catalog.LeftBehind(ctx, append([]mishap.Injection{}, plan.Injections...))) // as it is now; a pinned plan does not depend on it
 	lines, short := eng.comparer.foretell(ctx, plan.Experiment)
 	if short != "" {
 		refused = errors.Join(refused, mishap.Refusal(mishap.WithHint(errors.New(short), "raise share or the margin, or write baseline: auto up to 1h")))
@@ -171,14 +168,15 @@ func (eng *Engine) absent(ctx context.Context, plan mishap.Plan) error {
 	return mishap.Refusal(fmt.Errorf("what a run of %s needs is not there: %w", plan.Experiment.Name, errors.Join(all...)))
 }
 
-// holdsHere reports whether something of this machine is changed.
-func holdsHere(plan mishap.Plan) bool {
+// lockNotes say how far the lock reaches of what a plan changes on this machine, where
+// that is not all of it. A proxy knows by itself whose it is.
+func lockNotes(plan mishap.Plan, kinds map[string]mishap.InjectorKind) []string {
 	for _, in := range plan.Injections {
-		if in.Target.Where.Local() {
-			return true
+		if scope := keeper.LockScope(); scope != "" && in.Target.Where.Local() && kinds[in.Injector].Keeper == mishap.KeeperProcess {
+			return []string{scope}
 		}
 	}
-	return false
+	return nil
 }
 
 // checkOnce asks a safeguard about a plan.

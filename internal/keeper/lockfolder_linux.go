@@ -116,9 +116,9 @@ func LockScope() string {
 		_ = dir.Close()
 	}
 	if mount := mountOf(path); mount != "" {
-		return fmt.Sprintf("this is a container: the lock of this machine holds for whoever has %s mounted as well, if it is the same folder", mount)
+		return fmt.Sprintf("this is a container: that no two runs change the same thing at the same time holds for those that have %s mounted as well, if it is the same folder", mount)
 	}
-	return fmt.Sprintf("this is a container, and %s is not mounted into it: a mishap outside may change the same thing at the same time. Mount that folder, from the host, into all that run mishap", path)
+	return fmt.Sprintf("this is a container, and %s of the host is not mounted into it: a run outside may change the same thing at the same time, and neither would know. Mount that folder into all that run mishap", path)
 }
 
 // contained reports that what usually marks a container is there.
