@@ -50,7 +50,7 @@ func Short(v float64) string {
 	return strings.TrimSuffix(strings.TrimSuffix(strconv.FormatFloat(v, 'f', digits, 64), ".00"), ".0")
 }
 
-// Side writes how far a value lies from none, and on which side: "0.4 pp more".
+// Side writes how far a value lies from none, and on which side: "0.40 pp more".
 func Side(v float64, unit, more, less string) string {
 	if v < 0 {
 		return Short(-v) + unit + " " + less
