@@ -30,8 +30,8 @@ type runFlags struct {
 func (f *runFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	givenFlags(cmd, &f.given)
-	flags.StringArrayVar(&f.chosen.tags, "tag", nil, "only experiments with this tag, KEY=VALUE or KEY; all of them if repeated")
-	flags.StringArrayVar(&f.chosen.owners, "owner", nil, "only experiments of this owner; of any of them if repeated")
+	flags.StringArrayVar(&f.chosen.tags, "tag", nil, "only experiments with this tag, `KEY=VALUE` or KEY; all of them if repeated")
+	flags.StringArrayVar(&f.chosen.owners, "owner", nil, "only experiments of this owner, by `NAME`; of any of them if repeated")
 	flags.BoolVar(&f.failFast, "fail-fast", false, "begin no other run after one that is not held")
 	flags.BoolVar(&f.allowRefused, "allow-refused", false, "a run that is refused is no failure: exit 0 if nothing else is, and skipped in JUnit")
 	flags.BoolVar(&f.noFault, "no-fault", false, "leave the faults out (A/A): shows how often the arms are told apart without one")
@@ -79,6 +79,7 @@ func (c choice) takes(e mishap.Experiment) bool {
 
 // givenFlags are the flags of every verb that reads experiments.
 func givenFlags(cmd *cobra.Command, given *catalog.Given) {
-	cmd.Flags().StringToStringVar(&given.Vars, "var", nil, "value of a variable, NAME=VALUE; may be repeated")
-	cmd.Flags().StringVar(&given.Environment, "env", "", "take values from environments/NAME.yaml beside or above each file")
+	cmd.Flags().StringToStringVar(&given.Vars, "var", nil, "value of a variable, `NAME=VALUE`; may be repeated")
+	cmd.Flags().Lookup("var").DefValue = "" // which help would show as []
+	cmd.Flags().StringVar(&given.Environment, "env", "", "take values from environments/`NAME`.yaml beside or above each file")
 }

@@ -46,8 +46,8 @@ lets git ignore what the proxy keeps beside the settings.`,
 			return writeFirst(cmd.Context(), c, asked)
 		},
 	}
-	cmd.Flags().StringArrayVar(&asked.Dependencies, "dependency", nil, "HOST:PORT or NAME=HOST:PORT of what the service needs, to put behind a proxy; may be repeated")
-	cmd.Flags().StringVar(&asked.Load, "load", "", "the command that makes load on the service, for who reads the files")
+	cmd.Flags().StringArrayVar(&asked.Dependencies, "dependency", nil, "`HOST:PORT` or NAME=HOST:PORT of what the service needs, to put behind a proxy; may be repeated")
+	cmd.Flags().StringVar(&asked.Load, "load", "", "the `COMMAND` that makes load on the service, for who reads the files")
 	return cmd
 }
 

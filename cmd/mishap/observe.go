@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"mishap"
+	"mishap/internal/config"
 	"mishap/internal/report"
 )
 
@@ -40,7 +42,8 @@ totals are known.`,
 			defer a.Close()
 			ctx, stop := c.untilStopped(cmd.Context(), "observe")
 			defer stop()
-			if !c.json() {
+			named := func(p config.Proxy) bool { return p.Name == args[0] }
+			if !c.json() && slices.ContainsFunc(a.Settings.Proxies, named) { // else it is not watched
 				c.tell("watching %s for %s; Ctrl-C ends it early\n", visible(args[0]), mishap.Duration(while))
 			}
 			seen, err := a.Observe(ctx, args[0], id, while)

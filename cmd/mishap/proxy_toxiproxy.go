@@ -20,7 +20,7 @@ func (f *toxiproxyFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.address, "toxiproxy", "", "also answer Toxiproxy's API on this address, such as 127.0.0.1:8474")
 	flags.StringVar(&f.config, "toxiproxy-config", "", "create the proxies of this config file of Toxiproxy (JSON)")
 	flags.StringSliceVar(&f.tls, "toxiproxy-tls", nil,
-		"CERTIFICATE,KEY,CA: files for mutual TLS, which an address that is not of this machine needs")
+		"files for mutual TLS, `CERTIFICATE,KEY,CA`, which an address that is not of this machine needs")
 }
 
 // options checks the flags.

@@ -186,6 +186,9 @@ func TestHelpNamesEveryVerbAndFitsATerminal(t *testing.T) {
 				}
 			}
 		}
+		if strings.Contains(text, "stringArray") || strings.Contains(text, "stringToString") || strings.Contains(text, "(default [])") {
+			t.Errorf("%s: its help speaks Go:\n%s", cmd.CommandPath(), text)
+		}
 		if usage, codes := strings.Index(text, "\nUsage:\n"), strings.Index(text, "\nExit codes:\n"); usage < 0 || codes < usage {
 			t.Errorf("%s: usage is at %d, exit codes at %d", cmd.CommandPath(), usage, codes)
 		}

@@ -137,7 +137,7 @@ func started(kind string, provider *part) (argv []string, why string) {
 		}
 		return argv, why
 	}
-	return nil, fmt.Sprintf("its provider is of type %q, which is not known", kind)
+	return nil, ofType(kind)
 }
 
 // command is what a process starts. Chaos Toolkit gives arguments that are a text to a

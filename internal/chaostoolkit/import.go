@@ -37,6 +37,9 @@ func Import(source string, data []byte) (Imported, error) {
 	}
 	top := newPart("", all)
 	if _, has := top.take("method"); !has {
+		if _, journal := top.take("chaoslib-version"); journal {
+			return Imported{}, mishap.WithHint(errJournal, "write what stands in it under experiment to a file, and give that")
+		}
 		return Imported{}, mishap.WithHint(errNoMethod, "give a file with title, method and, mostly, steady-state-hypothesis")
 	}
 	i := &importing{}

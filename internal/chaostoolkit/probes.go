@@ -32,7 +32,7 @@ func (i *importing) probe(p *part) (made yaml.MapSlice, why string) {
 	case "python":
 		return nil, pythonProbe(provider)
 	default:
-		return nil, fmt.Sprintf("its provider is of type %q, which is not known", kind)
+		return nil, ofType(kind)
 	}
 	if why != "" {
 		return nil, why

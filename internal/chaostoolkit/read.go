@@ -279,3 +279,14 @@ func jsonOf(value any) string {
 
 // errNoMethod is that a file is something else.
 var errNoMethod = errors.New("read experiment: it has no method, and so is none of Chaos Toolkit")
+
+// errJournal is that a file is what Chaos Toolkit writes of a run.
+var errJournal = errors.New("read experiment: it is a journal of Chaos Toolkit, which holds the experiment of a run")
+
+// ofType says why a provider of a type is not mapped.
+func ofType(kind string) string {
+	if kind == "" {
+		return "it has no provider with a type; what it refers to is not looked up"
+	}
+	return fmt.Sprintf("its provider is of type %q, which is not known", kind)
+}
