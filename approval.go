@@ -65,7 +65,7 @@ func (r ApprovalRule) admit(p Plan, f Facts) error {
 		case a.Withdrawn != "":
 			denial.Reason = fmt.Sprintf("%s; the one that %s gave counts no more: %s; see `mishap approve %s`", why, a.By, a.Withdrawn, name)
 		case !f.Now.Before(r.until(a)):
-			denial.Reason = fmt.Sprintf("%s; the one that %s gave ended at %s; see `mishap approve %s`", why, a.By, r.until(a).UTC().Format(time.RFC3339), name)
+			denial.Reason = fmt.Sprintf("%s; the one that %s gave ended at %s; see `mishap approve %s`", why, a.By, Moment(r.until(a)), name)
 		default:
 			return nil
 		}

@@ -29,8 +29,8 @@ func TestAnApprovalHoldsForOnePlanAndNotForEver(t *testing.T) {
 		{"a large share", planOn("g", on("eu", "f", 4, 0)), nil, "hits 25% in 1/eu"},
 		{"approved", big, []Approval{yes}, ""},
 		{"drift", big, []Approval{other}, "another plan"},
-		{"too late", big, []Approval{late}, "ended at 2026-11-23T12:00:00Z"},
-		{"given under a laxer rule", big, []Approval{old}, "ended at 2026-11-23T11:00:00Z"},
+		{"too late", big, []Approval{late}, "ended at 2026-11-23 12:00:00 UTC"},
+		{"given under a laxer rule", big, []Approval{old}, "ended at 2026-11-23 11:00:00 UTC"},
 	} {
 		err := rule.Admit(c.plan, Facts{Approvals: c.has, Now: now})
 		denial, ok := err.(*Denial)

@@ -189,3 +189,19 @@ func TestWhatIsForTestsAloneIsNotLinked(t *testing.T) {
 		}
 	}
 }
+
+// People are told times in one form, see [mishap.Moment]; that of machines stands in JSON and in addresses alone.
+func TestPeopleAreToldTimesInOneForm(t *testing.T) {
+	machines := map[string]bool{
+		"cmd/mishap/schedule.go":       true, // takes --after
+		"injectors/aws/statement.go":   true, // writes policies
+		"internal/cloud/assume.go":     true, // reads what AWS says
+		"internal/console/calendar.go": true, // asks the API
+		"internal/console/render.go":   true, // of <time datetime>
+	}
+	for _, file := range uses(t, "time", "RFC3339") {
+		if !machines[file] && !strings.HasPrefix(file, "internal/awsfake/") {
+			t.Errorf("%s writes times as machines do: people are told mishap.Moment", file)
+		}
+	}
+}

@@ -50,7 +50,7 @@ func (p Plan) Check(now time.Time) error {
 			"make a new plan with `mishap plan FILE -o plan.json`")
 	}
 	if age := now.Sub(p.Created); age > PlanLife || age < -time.Hour {
-		return WithHint(fmt.Errorf("plan was made %s, a plan is good for %s", p.Created.Format(time.RFC3339), Duration(PlanLife)),
+		return WithHint(fmt.Errorf("plan was made %s, a plan is good for %s", Moment(p.Created), Duration(PlanLife)),
 			"make a new plan with `mishap plan FILE -o plan.json`")
 	}
 	return nil

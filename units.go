@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// Moment is a date and a time of day as people are told them: in UTC, to the second.
+func Moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
+
 // Duration is a span of time, written "300ms" or "15m" in files and JSON.
 type Duration time.Duration
 

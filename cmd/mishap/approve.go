@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -104,7 +103,7 @@ func (c *cli) approve(cmd *cobra.Command, r *api.Client, in api.ApproveRequest) 
 	if c.json() {
 		return json.NewEncoder(c.out).Encode(a)
 	}
-	return c.result("%s may run by itself until %s, as it is now\n", a.Experiment, a.Until.Local().Format(time.DateTime))
+	return c.result("%s may run by itself until %s, as it is now\n", a.Experiment, mishap.Moment(a.Until))
 }
 
 func (c *cli) disapprove(cmd *cobra.Command, r *api.Client, name string) error {

@@ -35,7 +35,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.failFast, "fail-fast", false, "begin no other run after one that is not held")
 	flags.BoolVar(&f.allowRefused, "allow-refused", false, "a run that is refused is no failure: exit 0 if nothing else is, and skipped in JUnit")
 	flags.BoolVar(&f.noFault, "no-fault", false, "leave the faults out (A/A): shows how often the arms are told apart without one")
-	flags.DurationVar(&f.wait, "wait", 0, "ask again for a steady state that is not met, for so long at most, instead of refusing the run; 0s: never. Default: what the experiment's ready says")
+	flags.DurationVar(&f.wait, "wait", 0, "wait so long, at most, for another run that is in the way and for a steady state that is not met, instead of refusing the run; 0s: never. Default: what the experiment's ready says")
 	flags.StringVar(&f.override, "override", "", "run in spite of a lock, a limit, a freeze, or the window or calendar of the settings; why, for the journal and the audit")
 	flags.StringVar(&f.junit, "junit", "", "also write a JUnit report to this file")
 	flags.StringVar(&f.reports, "reports", "", "also write junit.xml and a page of each run to this folder")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -57,6 +58,14 @@ type haltedLedger struct {
 	Servers []string `json:"servers"`           // of this host, that have seen it
 	Late    []string `json:"late,omitempty"`    // what did not confirm, or did not begin to revert
 	Problem string   `json:"problem,omitempty"` // why halt is not written
+	Before  *haltOf  `json:"before,omitempty"`  // that there was already, and stays
+}
+
+// haltOf is a halt, in JSON.
+type haltOf struct {
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
 }
 
 // haltAnswer is what halt did, in JSON.
@@ -111,6 +120,9 @@ func inJSON(s api.Stopped) haltedLedger {
 	one := haltedLedger{Ledger: s.Ledger, Halted: s.Problem == nil, Runs: append([]string{}, s.Runs...), Servers: append([]string{}, s.Servers...), Late: s.Late}
 	if s.Problem != nil {
 		one.Problem = s.Problem.Error()
+	}
+	if h := s.Before; h != nil {
+		one.Before = &haltOf{By: h.By, Reason: h.Reason, At: h.At.UTC()}
 	}
 	return one
 }

@@ -60,7 +60,8 @@ func (c *cli) statusCommand() *cobra.Command {
 		Short: "Show runs, what is due, and what is or may be in force",
 		Long: `Show who serves, what is in force, locked or broken, when experiments are due
 and what ran last of each, and the latest runs: those that were refused with the
-reason. Or one run. It also works while a run goes on in another terminal.`,
+reason. Or one run. It also works while a run goes on in another terminal. A
+list shows the beginning of a long reason; ` + "`mishap report RUN`" + ` has all of it.`,
 		Example: "  mishap status\n  mishap status last",
 		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -85,7 +86,8 @@ reason. Or one run. It also works while a run goes on in another terminal.`,
 					return err
 				}
 				if listed {
-					return errors.Join(c.showStanding(cmd.Context(), a, halt, runs), report.Status(c.out, runs, time.Now()))
+					pages := func(run string) string { return a.PageOf(cmd.Context(), run) }
+					return errors.Join(c.showStanding(cmd.Context(), a, halt, runs, pages), report.Status(c.out, runs, pages, time.Now()))
 				}
 				book := a.LedgerOf(cmd.Context())
 				for _, r := range runs {
@@ -100,7 +102,7 @@ reason. Or one run. It also works while a run goes on in another terminal.`,
 }
 
 // showStanding says what is in force, broken and locked, and what is due.
-func (c *cli) showStanding(ctx context.Context, a desk, halt *ledger.Halt, runs []*mishap.Run) error {
+func (c *cli) showStanding(ctx context.Context, a desk, halt *ledger.Halt, runs []*mishap.Run, pages report.Pages) error {
 	standing, err := a.Standing(ctx)
 	if err != nil {
 		return err
@@ -108,7 +110,7 @@ func (c *cli) showStanding(ctx context.Context, a desk, halt *ledger.Halt, runs 
 	if halt != nil {
 		standing.Halted = halt.String()
 	}
-	return standing.Write(c.out, runs, time.Now())
+	return standing.Write(c.out, runs, pages, time.Now())
 }
 
 func (c *cli) reportCommand() *cobra.Command {

@@ -123,7 +123,7 @@ verdict: held, deviated or inconclusive.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.SetFlagErrorFunc(unknownFlag)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{wrongFlag(cmd, err)} })
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.config, "config", "", "settings file (default ./mishap.yaml)")
 	flags.StringVar(&c.state, "state", "", "state directory with the ledger")

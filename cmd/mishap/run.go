@@ -36,6 +36,12 @@ runs it all the same, which is recorded in its journal and in the audit. Nothing
 overrides halt, protected targets, places that the settings do not list, and
 another run of its group.
 
+--wait 2m waits for what passes by itself: another run that is in the way (of
+the same experiment or group, or of something that both change), then a steady
+state that is not met, both together for 2m at most. It waits for no lock,
+limit, freeze, window or halt, and a plan.json for no other run: what it found
+may be different by then.
+
 What is printed of a run is at most 25 lines; --full has it all, and so has
 ` + "`mishap report RUN`" + `. In a build, docs/ci.md: a JUnit report, a table, and notes
 at the lines of files.
@@ -133,7 +139,7 @@ func asked(jobs []job, f runFlags) (all []job) {
 					ready = *of
 				}
 				ready.Within = mishap.Duration(f.wait)
-				o.Ready = &ready
+				o.Ready, o.Wait = &ready, f.wait
 			}
 			return one.run(ctx, o)
 		}})
@@ -211,7 +217,8 @@ func (c *cli) runRemote(ctx context.Context, names []string, f runFlags) error {
 func (c *cli) runOne(ctx context.Context, one func(context.Context, engine.RunOptions) (*mishap.Run, error), where string, page func(ctx context.Context, run string) string) (*mishap.Run, error) {
 	view := c.runView()
 	ctx, stops, done := c.stoppable(ctx, "run", view)
-	run, err := one(ctx, engine.RunOptions{Seen: c.follow(view), Stops: stops, Trigger: &mishap.Trigger{Kind: mishap.TriggerHand, By: whoami()}})
+	behind := func(other string) { view.Say(fmt.Sprintf("mishap: waiting for another run: %s\n", other)) }
+	run, err := one(ctx, engine.RunOptions{Seen: c.follow(view), Behind: behind, Stops: stops, Trigger: &mishap.Trigger{Kind: mishap.TriggerHand, By: whoami()}})
 	waited := c.printing(run)
 	defer waited()
 	done()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mishap"
 	"mishap/internal/api"
 	"mishap/internal/app"
 	"mishap/internal/catalog"
@@ -77,10 +78,10 @@ func (c *cli) showSchedule(all []api.Scheduled) error {
 			say("  now not, whatever the time: %s\n", one.Now)
 		}
 		if w := one.Waiting; w != nil {
-			say("  waits since %s: %s\n", w.Since.UTC().Format(time.RFC3339), w.Why)
+			say("  waits since %s: %s\n", mishap.Moment(w.Since), w.Why)
 		}
 		if last := one.Last; last != nil {
-			say("  did not start at %s (%s): %s\n", last.At.Format(time.RFC3339), last.Cause, last.Reason)
+			say("  did not start at %s (%s): %s\n", mishap.Moment(last.At), last.Cause, last.Reason)
 		}
 		for _, up := range one.Next {
 			if err := report.Due(c.out, up.Due, one.Schedule, up.Reason); err != nil {

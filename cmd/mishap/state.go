@@ -48,7 +48,7 @@ type desk interface {
 	Standing(ctx context.Context) (report.Standing, error)
 	Halted(ctx context.Context) (*ledger.Halt, error)
 	Halt(ctx context.Context, by, reason string, everywhere bool) ([]api.Stopped, error)
-	Resume(ctx context.Context, by string) error
+	Resume(ctx context.Context, by, reason string) error
 	Unlock(ctx context.Context, experiment, by, reason string) error
 	Abort(ctx context.Context, which, by, reason string) (api.Asked, error)
 }
@@ -103,21 +103,33 @@ func whoami() string {
 }
 
 func (c *cli) resumeCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "resume",
-		Short: "Let runs start again after halt",
-		Long:  "Let runs start again after `mishap halt`.",
-		Args:  exactly(0, "no arguments"),
+	var reason string
+	cmd := &cobra.Command{
+		Use:     "resume",
+		Short:   "Let runs start again after halt",
+		Long:    "Let runs start again after `mishap halt`. Who did, and why, is in the audit.",
+		Example: "  mishap resume --reason 'incident 4711 is over'",
+		Args:    exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.withDesk(cmd, func(a desk) error {
-				if err := a.Resume(cmd.Context(), whoami()); err != nil {
+				was, err := a.Halted(cmd.Context())
+				if err == nil {
+					err = a.Resume(cmd.Context(), whoami(), reason)
+				}
+				if err != nil {
 					return err
 				}
-				_, err := fmt.Fprintln(c.out, "resumed: runs may start")
+				said := "resumed: runs may start; nothing was halted"
+				if was != nil {
+					said = "resumed: runs may start; it was " + was.String()
+				}
+				_, err = fmt.Fprint(c.out, folded(columnsOf(c.out), said, ""))
 				return err
 			})
 		},
 	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
+	return cmd
 }
 
 func (c *cli) unlockCommand() *cobra.Command {

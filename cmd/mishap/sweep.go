@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -92,7 +91,7 @@ func sweepToo(ctx context.Context, c *cli, a *app.App) (n int, err error) {
 			_, wrong := fmt.Fprint(c.out, sweptText(f, columnsOf(c.out)))
 			err = errors.Join(err, wrong)
 		} else if f.Held {
-			c.tellFolded("mishap: left alone: " + sweptHead(f) + ", which its owner holds until " + f.HeldUntil.UTC().Format(time.RFC3339))
+			c.tellFolded("mishap: left alone: " + sweptHead(f) + ", which its owner holds until " + mishap.Moment(f.HeldUntil))
 		}
 	}
 	return n, err

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"mishap"
@@ -30,6 +31,14 @@ type Client struct {
 	base   string
 	token  string
 	client *http.Client
+	pages  pages
+}
+
+// pages is where people reach the server's pages, asked for once.
+type pages struct {
+	mu    sync.Mutex
+	known bool
+	at    string
 }
 
 // socketBase stands before paths that are asked for over a socket.
@@ -216,15 +225,21 @@ func (r *Client) LedgerOf(ctx context.Context) string {
 // PageOf is the address of a run's page: that which the server says people reach it by,
 // else that which it is asked at.
 func (r *Client) PageOf(ctx context.Context, run string) string {
-	var who Who
-	err := r.ask(ctx, "GET", "/v1/me", nil, &who)
-	switch {
-	case err != nil: // an older server has no pages
-		return ""
-	case who.Pages == "" && r.base == socketBase:
+	r.pages.mu.Lock()
+	defer r.pages.mu.Unlock()
+	if !r.pages.known {
+		var who Who
+		if r.ask(ctx, "GET", "/v1/me", nil, &who) != nil { // an older server has no pages
+			return ""
+		}
+		if r.pages.known, r.pages.at = true, who.Pages; r.base != socketBase {
+			r.pages.at = cmp.Or(who.Pages, r.base)
+		}
+	}
+	if r.pages.at == "" {
 		return ""
 	}
-	return cmp.Or(who.Pages, r.base) + "/runs/" + url.PathEscape(run)
+	return r.pages.at + "/runs/" + url.PathEscape(run)
 }
 
 // reason is one, since the API wants it.
@@ -242,7 +257,11 @@ func (r *Client) Halt(ctx context.Context, by, why string, _ bool) ([]Stopped, e
 	if err := r.insist(ctx, "PUT", "/v1/halt", reason(why), &h, by); err != nil {
 		return nil, err
 	}
-	return []Stopped{{Ledger: cmp.Or(h.Ledger, "of the server"), Servers: h.Servers, Runs: h.Stopped, Late: h.Late}}, nil
+	s := Stopped{Ledger: cmp.Or(h.Ledger, "of the server"), Servers: h.Servers, Runs: h.Stopped, Late: h.Late}
+	if h.Already {
+		s.Before = &ledger.Halt{By: h.By, Reason: h.Reason, At: h.At}
+	}
+	return []Stopped{s}, nil
 }
 
 // asUser says who asks over the socket.
@@ -250,9 +269,13 @@ func asUser(name string) func(*http.Request) {
 	return func(req *http.Request) { req.Header.Set("Mishap-User", name) }
 }
 
-// Resume lets runs start again.
-func (r *Client) Resume(ctx context.Context, by string) error {
-	return r.ask(ctx, "DELETE", "/v1/halt", nil, nil, asUser(by))
+// Resume lets runs start again; the reason may be empty.
+func (r *Client) Resume(ctx context.Context, by, why string) error {
+	path := "/v1/halt"
+	if why != "" {
+		path += "?reason=" + url.QueryEscape(why)
+	}
+	return r.ask(ctx, "DELETE", path, nil, nil, asUser(by))
 }
 
 // Unlock lets an experiment that deviated be run by itself again.
@@ -288,17 +311,27 @@ func (r *Client) Standing(ctx context.Context) (report.Standing, error) {
 	if bad := r.ask(ctx, "GET", "/v1/queue", nil, &s.Waiting); bad != nil && !errors.Is(bad, mishap.ErrInvalid) { // an older server has no queue
 		err = errors.Join(err, bad)
 	}
-	var scheduled []Scheduled
-	err = errors.Join(err, r.ask(ctx, "GET", "/v1/schedules?count=1", nil, &scheduled))
-	for _, one := range scheduled {
-		if len(one.Next) > 0 {
-			s.Experiments = append(s.Experiments, report.ExperimentStanding{Name: one.Experiment, Next: one.Next[0].Due})
-		}
+	if bad := r.ask(ctx, "GET", "/v1/latest", nil, &s.Experiments); errors.Is(bad, mishap.ErrInvalid) { // an older server says when they are due
+		err = errors.Join(err, r.due(ctx, &s))
+	} else {
+		err = errors.Join(err, bad)
 	}
 	for _, src := range sources {
 		s.Sources = append(s.Sources, report.SourceStanding{Name: src.Name, Commit: src.Commit, Since: src.Since, Revision: src.Revision, Problem: src.Problem, Holds: src.Holds})
 	}
 	return s, err
+}
+
+// due is what an older server says of experiments.
+func (r *Client) due(ctx context.Context, s *report.Standing) error {
+	var scheduled []Scheduled
+	err := r.ask(ctx, "GET", "/v1/schedules?count=1", nil, &scheduled)
+	for _, one := range scheduled {
+		if len(one.Next) > 0 {
+			s.Experiments = append(s.Experiments, report.ExperimentStanding{Name: one.Experiment, Next: one.Next[0].Due})
+		}
+	}
+	return err
 }
 
 // IsLocal reports whether an address, with its port or without, is of this machine.

@@ -21,6 +21,8 @@ type Stopped struct {
 	Runs    []string // that were told to stop
 	Late    []string // what did not confirm, or did not begin to revert
 	Problem error    // why halt is not written
+
+	Before *ledger.Halt // that there was already, and that stays; nil: none, or another ledger's servers were asked
 }
 
 // Nothing reports whether there was nothing to stop, as far as this host knows: a
@@ -35,7 +37,11 @@ func (s Stopped) Lines() []string {
 	if len(s.Runs) > 0 && len(s.Late) == 0 {
 		runs += ": each reverts"
 	}
-	lines := []string{"ledger " + s.Ledger, runs}
+	lines := []string{"ledger " + s.Ledger}
+	if s.Before != nil {
+		lines = append(lines, "was "+s.Before.String()+"; that one stays, and this one is in the audit")
+	}
+	lines = append(lines, runs)
 	for _, server := range s.Servers {
 		lines = append(lines, server+" has seen it")
 	}

@@ -62,6 +62,7 @@ type HaltView struct {
 	Stopped []string `json:"stopped,omitempty" doc:"runs that this halt told to stop"`
 	Servers []string `json:"servers,omitempty" doc:"of the server's host, that have seen it"`
 	Late    []string `json:"late,omitempty" doc:"what did not confirm within 10 s, or did not begin to revert"`
+	Already bool     `json:"already,omitempty" doc:"this halt found one that there was, which stays"`
 }
 
 // SourceView is a source of experiments.

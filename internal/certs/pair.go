@@ -13,6 +13,8 @@ import (
 	"time"
 )
 
+const moment = "2006-01-02 15:04:05 MST" // as people are told times
+
 // Pair names the PEM files of a certificate with its chain, and of its key.
 type Pair struct{ Cert, Key string }
 
@@ -49,9 +51,9 @@ func (p Pair) read(now time.Time) (*tls.Certificate, error) {
 	}
 	switch leaf := got.Leaf; {
 	case now.After(leaf.NotAfter):
-		return nil, fmt.Errorf("read certificate %s: it expired at %s", p.Cert, leaf.NotAfter.UTC().Format(time.RFC3339))
+		return nil, fmt.Errorf("read certificate %s: it expired at %s", p.Cert, leaf.NotAfter.UTC().Format(moment))
 	case now.Before(leaf.NotBefore):
-		return nil, fmt.Errorf("read certificate %s: it is valid from %s on", p.Cert, leaf.NotBefore.UTC().Format(time.RFC3339))
+		return nil, fmt.Errorf("read certificate %s: it is valid from %s on", p.Cert, leaf.NotBefore.UTC().Format(moment))
 	}
 	return &got, nil
 }

@@ -33,11 +33,11 @@ func TestCalendarHasALaneOfWhenNothingStarts(t *testing.T) {
 	g.Freezes = []mishap.ProbeSpec{{Name: "no-incident", Probe: "exec", With: json.RawMessage(`{"argv": ["false"]}`), Expect: json.RawMessage(`{"exit": 0}`), Timeout: mishap.Duration(10 * time.Second)}}
 	first := monday.AddDate(0, 0, 2).Add(10 * time.Hour) // a Wednesday
 	for _, h := range []ledger.Halt{{By: "ann", Reason: "an <b>incident</b>", At: first}, {By: "bob", Reason: "the same", At: first.Add(time.Minute)}} {
-		if err := w.book.Halt(t.Context(), h); err != nil {
+		if err := w.book.Halt(ledger.Through(t.Context(), ledger.InConsole), h); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.book.Resume(t.Context(), "ann", first.Add(26*time.Hour+30*time.Minute)); err != nil {
+	if err := w.book.Resume(ledger.Through(t.Context(), ledger.InConsole), "ann", "it is over", first.Add(26*time.Hour+30*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	_, _, page := w.signedIn("viewer").get("/calendar?from=" + monday.Format(time.DateOnly))

@@ -3,9 +3,9 @@ package desk
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
+	"mishap"
 	"mishap/internal/api"
 	"mishap/internal/catalog"
 	"mishap/internal/ledger"
@@ -70,7 +70,7 @@ func addHalts(ctx context.Context, c *api.Calendar, book ledger.Ledger) error {
 		return err
 	}
 	if len(acts) == mostActs && acts[mostActs-1].At.After(c.From) {
-		c.Unknown = append(c.Unknown, "halts before "+acts[mostActs-1].At.UTC().Format(time.RFC3339)+" are further back in the audit than is looked")
+		c.Unknown = append(c.Unknown, "halts before "+mishap.Moment(acts[mostActs-1].At)+" are further back in the audit than is looked")
 	}
 	for _, h := range haltsOf(acts, now) {
 		if h.From.Before(c.To) && (h.To.IsZero() || h.To.After(c.From)) {
@@ -84,11 +84,11 @@ func addHalts(ctx context.Context, c *api.Calendar, book ledger.Ledger) error {
 func haltsOf(acts []ledger.Act, now *ledger.Halt) (all []api.CalendarSpan) {
 	var on *api.CalendarSpan
 	for _, a := range slices.Backward(acts) {
-		why, halts := strings.CutPrefix(a.What, "halt: ")
+		why, halts := a.Halts()
 		switch {
 		case halts && on == nil: // whoever halts later changes nothing
 			on = &api.CalendarSpan{Kind: "halt", From: a.At.UTC(), Reason: why, By: a.By}
-		case a.What == "resume" && on != nil:
+		case a.Resumes() && on != nil:
 			on.To = a.At.UTC()
 			all, on = append(all, *on), nil
 		}

@@ -37,12 +37,12 @@ func New(o Options) *Desk {
 }
 
 // Resume lets runs start again.
-func (d *Desk) Resume(ctx context.Context, by string) error {
+func (d *Desk) Resume(ctx context.Context, by, reason string) error {
 	book, err := d.member.Existing(ctx)
 	if err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
-	return book.Resume(ctx, by, time.Now())
+	return book.Resume(ctx, by, reason, time.Now())
 }
 
 // Unlock lets an experiment that deviated be run by itself again.

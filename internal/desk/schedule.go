@@ -116,10 +116,10 @@ func (d *Desk) StandsNow(ctx context.Context) (func(mishap.Experiment) []string,
 			lines = append(lines, "does not run now: "+why)
 		}
 		if w := waiting[e.Name]; w != nil {
-			lines = append(lines, fmt.Sprintf("waits since %s: %s", w.Since.UTC().Format(time.RFC3339), w.Why))
+			lines = append(lines, fmt.Sprintf("waits since %s: %s", mishap.Moment(w.Since), w.Why))
 		}
 		if l := last[e.Name]; l != nil {
-			lines = append(lines, fmt.Sprintf("did not start at %s (%s): %s", l.At.Format(time.RFC3339), l.Cause, l.Reason))
+			lines = append(lines, fmt.Sprintf("did not start at %s (%s): %s", mishap.Moment(l.At), l.Cause, l.Reason))
 		}
 		return lines
 	}, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"mishap/internal/ledger"
 	"mishap/internal/report"
 )
 
@@ -38,12 +37,16 @@ func (d *Desk) Standing(ctx context.Context) (report.Standing, error) {
 	if s.Waiting, err = book.Queue(ctx, time.Now()); err != nil {
 		return s, err
 	}
-	s.Experiments, err = known(ctx, book)
+	s.Experiments, err = d.Latest(ctx)
 	return s, err
 }
 
-// known are the experiments of a ledger: what ran last of each, and when it is due.
-func known(ctx context.Context, book ledger.Ledger) (all []report.ExperimentStanding, err error) {
+// Latest is what ran last of each experiment of the ledger, and when it is due.
+func (d *Desk) Latest(ctx context.Context) (all []report.ExperimentStanding, err error) {
+	book, err := d.member.Ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
 	latest, err := book.Latest(ctx)
 	if err != nil {
 		return nil, err

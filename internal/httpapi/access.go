@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"mishap"
 	"mishap/internal/api"
 	"mishap/internal/config"
 	"mishap/internal/socket"
@@ -138,7 +139,7 @@ func (a *access) identify(r *http.Request, token string) (caller, string) {
 			continue
 		}
 		if t.Expired(time.Now()) {
-			return caller{name: t.Name, role: config.Role(t.Role)}, "the token of " + t.Name + " expired at " + t.Expires.UTC().Format(time.RFC3339)
+			return caller{name: t.Name, role: config.Role(t.Role)}, "the token of " + t.Name + " expired at " + mishap.Moment(t.Expires)
 		}
 		return caller{name: t.Name, mail: t.Mail, role: config.Role(t.Role), through: "token " + t.Name}, ""
 	}

@@ -34,13 +34,15 @@ func (a *API) apiHalt(ctx context.Context, in *struct{ Body api.Because }) (*bod
 	view, err := a.apiHalted(ctx, nil)
 	if err == nil {
 		own := all[0]
-		view.Body.Stopped, view.Body.Servers, view.Body.Late = own.Runs, own.Servers, own.Late
+		view.Body.Stopped, view.Body.Servers, view.Body.Late, view.Body.Already = own.Runs, own.Servers, own.Late, own.Before != nil
 	}
 	return view, err
 }
 
-func (a *API) apiResume(ctx context.Context, _ *struct{}) (*body[api.HaltView], error) {
-	if err := a.desk.Resume(ctx, callerOf(ctx).name); err != nil {
+func (a *API) apiResume(ctx context.Context, in *struct {
+	Reason string `query:"reason" maxLength:"1000" doc:"why, for the audit"`
+}) (*body[api.HaltView], error) {
+	if err := a.desk.Resume(ctx, callerOf(ctx).name, in.Reason); err != nil {
 		return nil, err
 	}
 	return a.apiHalted(ctx, nil)

@@ -20,7 +20,7 @@ func (a *API) Inner() http.Handler { return a.all }
 // is of who has it, or with a status other than 0 why they are not let in. The token
 // may be empty.
 func (a *API) Admit(r *http.Request, token string) (of *http.Request, status int, why string) {
-	r = r.WithContext(ledger.Through(r.Context(), "in the console"))
+	r = r.WithContext(ledger.Through(r.Context(), ledger.InConsole))
 	who, status, why := a.access.admit(r, token)
 	if status != 0 {
 		if token != "" {

@@ -28,6 +28,7 @@ func (a *API) viewRoutes(to huma.API) {
 	route(a, to, config.Viewer, "GET", "/v1/experiments/{name}/trend", "getTrend", "What came out of an experiment from run to run", a.apiTrend)
 	route(a, to, config.Viewer, "GET", "/v1/experiments/{name}/file", "getFile", "The file of an experiment in force, as its commit has it", a.apiFile)
 	route(a, to, config.Viewer, "GET", "/v1/runs/{run}/file", "getFileOfRun", "The file of a run's experiment, as the run's commit has it", a.apiFileOfRun)
+	route(a, to, config.Viewer, "GET", "/v1/latest", "listLatest", "What ran last of each experiment that is known, and when it is due", a.apiLatest)
 	route(a, to, config.Viewer, "GET", "/v1/overview", "getOverview", "Experiments in force with all that decides whether they run, in pages", a.apiOverview)
 	route(a, to, config.Viewer, "GET", "/v1/calendar", "getCalendar", "What ran and what is due in a stretch of time", a.apiCalendar)
 	route(a, to, config.Viewer, "GET", "/v1/coverage", "getCoverage", "Which kinds of fault were tried on what, and what came out", a.apiCoverage)
@@ -43,6 +44,11 @@ func (a *API) apiWho(ctx context.Context, _ *struct{}) (*body[api.Who], error) {
 func (a *API) apiNow(ctx context.Context, _ *struct{}) (*body[api.Now], error) {
 	now, err := a.standing.now(ctx, time.Now())
 	return &body[api.Now]{now}, err
+}
+
+func (a *API) apiLatest(ctx context.Context, _ *struct{}) (*body[[]report.ExperimentStanding], error) {
+	all, err := a.desk.Latest(ctx)
+	return &body[[]report.ExperimentStanding]{append([]report.ExperimentStanding{}, all...)}, err
 }
 
 func (a *API) apiOverview(ctx context.Context, in *desk.OverviewQuery) (*body[api.Overview], error) {

@@ -45,7 +45,7 @@ func (s *store) Approve(ctx context.Context, a mishap.Approval) error {
 }
 
 func approvalAct(a mishap.Approval) Act {
-	return Act{At: a.At, By: a.By, What: fmt.Sprintf("approve plan %s of %s until %s: %s", a.Digest, a.Experiment, a.Until.UTC().Format(time.RFC3339), a.Reason)}
+	return Act{At: a.At, By: a.By, What: fmt.Sprintf("approve plan %s of %s until %s: %s", a.Digest, a.Experiment, mishap.Moment(a.Until), a.Reason)}
 }
 
 // Approvals lists what was approved, by experiment, also what has ended since.

@@ -299,7 +299,7 @@ func TestNothingBeginsWhileHalted(t *testing.T) {
 		if _, err := b.Begin(t.Context(), start("r1", "e", "g")); !errors.Is(err, ledger.ErrHalted) {
 			t.Errorf("begin while halted: %v", err)
 		}
-		must(t, b.Resume(t.Context(), "ann", epoch))
+		must(t, b.Resume(t.Context(), "ann", "it is over", epoch))
 		if h, err := b.Halted(t.Context()); h != nil || err != nil {
 			t.Errorf("after resume: %+v %v", h, err)
 		}

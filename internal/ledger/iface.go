@@ -69,7 +69,7 @@ type Sources interface {
 // the server of one run.
 type Stops interface {
 	Halt(context.Context, Halt) error
-	Resume(ctx context.Context, by string, at time.Time) error
+	Resume(ctx context.Context, by, reason string, at time.Time) error
 	Halted(context.Context) (*Halt, error)
 	AskStop(context.Context, StopRequest) error
 	Stops(ctx context.Context, server string) ([]StopRequest, error)

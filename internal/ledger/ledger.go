@@ -19,6 +19,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mishap"
@@ -138,12 +139,32 @@ type Halt struct {
 
 // String says who halted, when and why.
 func (h Halt) String() string {
-	s := fmt.Sprintf("halted by %s at %s", h.By, h.At.UTC().Format("2006-01-02 15:04:05 MST"))
+	s := fmt.Sprintf("halted by %s at %s", h.By, mishap.Moment(h.At))
 	if h.Reason != "" {
 		s += ": " + h.Reason
 	}
 	return s
 }
+
+// resumed is the act of who ended a halt.
+func resumed(by, reason string, at time.Time) Act {
+	if reason == "" {
+		return Act{At: at, By: by, What: "resume"}
+	}
+	return Act{At: at, By: by, What: "resume: " + reason}
+}
+
+// InConsole is what acts of people in a browser came through, see [Through].
+const InConsole = "in the console"
+
+// Halts answers the reason of an act that halted everything.
+func (a Act) Halts() (reason string, is bool) { return strings.CutPrefix(a.did(), "halt: ") }
+
+// Resumes reports whether the act ended a halt.
+func (a Act) Resumes() bool { return a.did() == "resume" || strings.HasPrefix(a.did(), "resume: ") }
+
+// did is what was done, whatever it came through.
+func (a Act) did() string { return strings.TrimPrefix(a.What, InConsole+": ") }
 
 // check refuses entries that do not belong to the lease's run.
 func (l Lease) check(entries []mishap.Entry) error {

@@ -200,11 +200,11 @@ func (m *Memory) Halt(ctx context.Context, h Halt) error {
 }
 
 // Resume is like [SQLite.Resume].
-func (m *Memory) Resume(ctx context.Context, by string, at time.Time) error {
+func (m *Memory) Resume(ctx context.Context, by, reason string, at time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.halt = nil
-	m.audit(ctx, Act{At: at, By: by, What: "resume"})
+	m.audit(ctx, resumed(by, reason, at))
 	return nil
 }
 

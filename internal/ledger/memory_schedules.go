@@ -15,7 +15,7 @@ func (m *Memory) mayAdvance(a *Advance) error {
 		return nil
 	}
 	if one, ok := m.schedules[a.Experiment]; !ok || !one.Tick.At.Equal(a.From) {
-		return fmt.Errorf("%w: %s at %s", ErrTickTaken, a.Experiment, a.From.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%w: %s at %s", ErrTickTaken, a.Experiment, mishap.Moment(a.From))
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func (t tx) advance(ctx context.Context, a *Advance, begun time.Time) error {
 			a.Next.At.UnixNano(), a.Next.Due.UnixNano(), a.Now.UnixNano(), maybe(since), maybe(begun), queued, joinWants(wants), a.Experiment, a.From.UnixNano())
 	}
 	if err == nil && !changed {
-		err = fmt.Errorf("%w: %s at %s", ErrTickTaken, a.Experiment, a.From.UTC().Format(time.RFC3339))
+		err = fmt.Errorf("%w: %s at %s", ErrTickTaken, a.Experiment, mishap.Moment(a.From))
 	}
 	return err
 }

@@ -467,11 +467,11 @@ func TestTheAuditSaysThroughWhatSomebodyActs(t *testing.T) {
 	each(t, func(t *testing.T, b book) {
 		ctx := ledger.Through(t.Context(), "in the console")
 		must(t, b.Halt(ctx, ledger.Halt{By: "ann", Reason: "a drill", At: epoch}))
-		must(t, b.Resume(ctx, "ann", epoch))
+		must(t, b.Resume(ctx, "ann", "", epoch))
 		must(t, b.Record(ctx, ledger.Act{At: epoch, By: "ann", What: "planExperiment"}))
 		must(t, b.Approve(ctx, mishap.Approval{Experiment: "e", By: "ann", At: epoch, Until: epoch}))
 		must(t, b.Disapprove(ctx, "e", "ann", epoch))
-		must(t, b.Resume(t.Context(), "bob", epoch))
+		must(t, b.Resume(t.Context(), "bob", "", epoch))
 		acts, err := b.Audit(t.Context(), 0, 0, 10)
 		must(t, err)
 		if len(acts) != 6 || acts[0].What != "in the console: halt: a drill" || acts[5].What != "resume" {

@@ -281,12 +281,12 @@ func (s *store) Halt(ctx context.Context, h Halt) error {
 }
 
 // Resume lets runs start again.
-func (s *store) Resume(ctx context.Context, by string, at time.Time) error {
+func (s *store) Resume(ctx context.Context, by, reason string, at time.Time) error {
 	return s.explainUnless("resume in", s.transact(ctx, func(t tx) error {
 		if err := t.exec(ctx, `DELETE FROM halt`); err != nil {
 			return err
 		}
-		return t.audit(ctx, Act{At: at, By: by, What: "resume"})
+		return t.audit(ctx, resumed(by, reason, at))
 	}))
 }
 

@@ -73,7 +73,8 @@ func (m *Member) haltOwn(ctx context.Context, servers []Neighbour, ask brake) ap
 	var late error
 	var writing sync.WaitGroup
 	writing.Go(func() {
-		book, err := m.writeHalt(ctx, ask)
+		book, before, err := m.writeHalt(ctx, ask)
+		s.Before = before
 		if err != nil {
 			unwritten.Store(true)
 			s.Problem = err
@@ -98,15 +99,24 @@ func (m *Member) haltOwn(ctx context.Context, servers []Neighbour, ask brake) ap
 	return s
 }
 
-// writeHalt writes halt to a ledger that exists; every server of it reads that.
-func (m *Member) writeHalt(ctx context.Context, ask brake) (ledger.Ledger, error) {
+// writeHalt writes halt to a ledger that exists; every server of it reads that. What
+// there was before is answered too, if it could be read.
+func (m *Member) writeHalt(ctx context.Context, ask brake) (ledger.Ledger, *ledger.Halt, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeWithin)
 	defer cancel()
 	book, err := m.Existing(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return book, book.Halt(ctx, ledger.Halt{By: ask.By, Reason: ask.Reason, At: time.Now()})
+	at := time.Now()
+	if err := book.Halt(ctx, ledger.Halt{By: ask.By, Reason: ask.Reason, At: at}); err != nil {
+		return book, nil, err
+	}
+	is, err := book.Halted(ctx)
+	if err != nil || is == nil || is.At.Equal(at) {
+		return book, nil, nil //nolint:nilerr // it is written, and whose was first is not worth more
+	}
+	return book, is, nil
 }
 
 // haltOthers lets the servers of another ledger halt it: they have what it takes

@@ -25,7 +25,7 @@ func TestNoLineIsWiderThan80ColumnsAndNothingDrawsOnATerminal(t *testing.T) {
 	for name, s := range all {
 		run := s.Run(t)
 		status, plan, list := &bytes.Buffer{}, &bytes.Buffer{}, &bytes.Buffer{}
-		if err := report.Status(status, []*mishap.Run{run}, reporttest.Began()); err != nil {
+		if err := report.Status(status, []*mishap.Run{run}, nowhere, reporttest.Began()); err != nil {
 			t.Fatal(err)
 		}
 		if err := report.PlanSheet(run.Plan, kinds(), []mishap.Check{{Safeguard: reporttest.Hostile, Answer: mishap.No, Reason: reporttest.Hostile}}, []string{reporttest.Hostile}).Text(plan); err != nil {
@@ -141,7 +141,7 @@ func TestStatusNamesWhatIsStillIn(t *testing.T) {
 		runs = append(runs, all[name].Run(t))
 	}
 	var out bytes.Buffer
-	if err := report.Status(&out, runs, reporttest.Began().Add(2*time.Hour)); err != nil {
+	if err := report.Status(&out, runs, nowhere, reporttest.Began().Add(2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	reporttest.Golden(t, "status.txt", out.String())
@@ -181,7 +181,7 @@ func TestARevertThatFailsIsSaidWhereverTheRunIsShown(t *testing.T) {
 		write func(io.Writer, *mishap.Run) error
 		want  []string
 	}{
-		"status":            {failing.Run(t), func(w io.Writer, r *mishap.Run) error { return report.Status(w, []*mishap.Run{r}, failing.At) }, []string{"reverting: " + denied}},
+		"status":            {failing.Run(t), func(w io.Writer, r *mishap.Run) error { return report.Status(w, []*mishap.Run{r}, nowhere, failing.At) }, []string{"reverting: " + denied}},
 		"report on the way": {failing.Run(t), report.Text, []string{"reverting: " + denied, "was tried again: " + denied}},
 		"report":            {run, report.Text, []string{"TOO LONG: payments is slow on proxy payments was in force for", "of that 3m because reverts failed: " + denied, "was tried again: " + denied}},
 		"brief":             {run, func(w io.Writer, r *mishap.Run) error { return report.Brief(w, r, "") }, []string{"HELD", "TOO LONG: payments is slow"}},

@@ -31,31 +31,39 @@ func List(w io.Writer, experiments []mishap.Experiment, stands func(mishap.Exper
 		p.line(2, "%s", e.Claim)
 		p.line(2, "%s", e.Source.File)
 		for _, line := range stands(e) {
-			p.line(2, "%s", line)
+			p.brief(2, "%s", line)
 		}
 	}
 	return p.to(w)
 }
 
-// Status writes a table of runs, in the order given, and below each what is or
-// may still be in force.
-func Status(w io.Writer, runs []*mishap.Run, now time.Time) error {
+// Pages is the address of a run's page; empty if it has none.
+type Pages func(run string) string
+
+// Status writes a table of runs, in the order given, and below each its page, if it has
+// one, and what is or may still be in force.
+func Status(w io.Writer, runs []*mishap.Run, pages Pages, now time.Time) error {
 	p := newPage(w)
 	if len(runs) == 0 {
 		p.line(0, "no runs yet")
 		return p.to(w)
 	}
-	columns := []int{14, 31 + p.spare(), 9, 12}
+	ids := 14
+	for _, r := range runs {
+		ids = idColumns(ids, r.ID)
+	}
+	columns := []int{ids, 45 - ids + p.spare(), 9, 12}
 	p.named(1, columns, "RUN", "EXPERIMENT", "STATE", "VERDICT", "SINCE")
 	for _, r := range runs {
 		verdict, _ := mishap.Judge(r)
 		p.named(1, columns, r.ID, r.Plan.Experiment.Name, string(r.State), words.OrElse(string(verdict), "-"), ago(words.Between(since(r), now)))
+		p.link(pages(r.ID))
 		if r.State == mishap.Refused {
-			p.line(2, "did not start (%s): %s", r.Cause, r.Reason)
+			p.brief(2, "did not start (%s): %s", r.Cause, r.Reason)
 		}
 		left := r.Outstanding()
 		for _, in := range left {
-			p.line(2, "%s: %s, %s", inWords(r), On(in), words.Joined(": ", string(in.State), Failing(in)))
+			p.brief(2, "%s: %s, %s", inWords(r), On(in), words.Joined(": ", string(in.State), Failing(in)))
 		}
 		if r.State == mishap.Stranded {
 			p.line(2, "to end it: mishap revert %s", r.ID)
@@ -79,36 +87,45 @@ type Standing struct {
 
 // ExperimentStanding is what ran last of an experiment, and when it is due next.
 type ExperimentStanding struct {
-	Name    string
-	Run     string // empty if none was ever begun
-	State   mishap.State
-	Verdict mishap.Verdict
-	Began   time.Time
-	Next    time.Time // zero: it has no schedule
+	Name    string         `json:"experiment"`
+	Run     string         `json:"run,omitempty" doc:"absent if none was ever begun"`
+	State   mishap.State   `json:"state,omitempty"`
+	Verdict mishap.Verdict `json:"verdict,omitempty"`
+	Began   time.Time      `json:"began,omitzero"`
+	Next    time.Time      `json:"next,omitzero" doc:"when it is due; absent: it has no schedule"`
+}
+
+// idColumns is what a column of ids takes that has one more: those of runs that servers
+// begin have 16 letters.
+func idColumns(columns int, id string) int {
+	const most = 16
+	return min(max(columns, len(id)), most)
 }
 
 // mostExperiments is how many of them status lists.
 const mostExperiments = 20
 
-// due writes what ran last and what is due next of experiments that have a
-// schedule, or whose last run is not among the latest, which follow.
-func (s Standing) due(p *page, shown []*mishap.Run, now time.Time) {
-	var some []ExperimentStanding
-	for _, e := range s.Experiments {
-		if !e.Next.IsZero() || !slices.ContainsFunc(shown, func(r *mishap.Run) bool { return r.ID == e.Run }) {
-			some = append(some, e)
-		}
+// due writes what ran last and what is due next of all experiments, unless the latest
+// runs, which follow, say as much of each.
+func (s Standing) due(p *page, shown []*mishap.Run, pages Pages, now time.Time) {
+	below := func(run string) bool {
+		return slices.ContainsFunc(shown, func(r *mishap.Run) bool { return r.ID == run })
 	}
-	if len(some) == 0 {
+	if !slices.ContainsFunc(s.Experiments, func(e ExperimentStanding) bool { return !e.Next.IsZero() || !below(e.Run) }) {
 		return
 	}
+	some := slices.Clone(s.Experiments)
 	slices.SortStableFunc(some, func(a, b ExperimentStanding) int { // what is due soon first, then by name
 		if a.Next.IsZero() != b.Next.IsZero() {
 			return map[bool]int{true: 1, false: -1}[a.Next.IsZero()]
 		}
 		return cmp.Or(a.Next.Compare(b.Next), strings.Compare(a.Name, b.Name))
 	})
-	columns := []int{31 + p.spare(), 9, 12, 4}
+	ids := 9
+	for _, e := range some[:min(len(some), mostExperiments)] {
+		ids = idColumns(ids, e.Run)
+	}
+	columns := []int{40 - ids + p.spare(), ids, 12, 4}
 	p.named(0, columns, "EXPERIMENT", "LAST RUN", "VERDICT", "AGO", "NEXT, UTC")
 	for i, e := range some {
 		if i == mostExperiments {
@@ -126,6 +143,9 @@ func (s Standing) due(p *page, shown []*mishap.Run, now time.Time) {
 			}
 		}
 		p.named(0, columns, e.Name, words.OrElse(e.Run, "-"), verdict, began, next)
+		if e.Run != "" && !below(e.Run) {
+			p.link(pages(e.Run))
+		}
 	}
 	if s.Unserved && !some[0].Next.IsZero() {
 		p.line(0, "no server of this host serves this ledger now, and only one does run what is due")
@@ -146,20 +166,36 @@ type SourceStanding struct {
 // Write writes who serves, what is in force, broken and locked, and what is due;
 // nothing if there is nothing. What of experiments the runs that are shown say is
 // not said twice.
-func (s Standing) Write(w io.Writer, shown []*mishap.Run, now time.Time) error {
+func (s Standing) Write(w io.Writer, shown []*mishap.Run, pages Pages, now time.Time) error {
 	p := newPage(w)
 	s.notices(p)
 	if p.Len() > 0 {
 		p.blank()
 	}
-	s.due(p, shown, now)
+	s.due(p, shown, pages, now)
 	return p.to(w)
+}
+
+// mostReason is how much of a reason a list shows, in columns; the report of its run and
+// JSON have all of it.
+const mostReason = 320
+
+// brief is a line of a list, whose reasons may be of any length.
+func (p *page) brief(in int, format string, args ...any) {
+	p.line(in, "%s", words.Cut(words.Clean(fmt.Sprintf(format, args...)), mostReason))
+}
+
+// link is an address on a line of its own, so that it can be followed.
+func (p *page) link(to string) {
+	if to != "" {
+		p.line(2, "%s", to)
+	}
 }
 
 // notices are what somebody may have to act on.
 func (s Standing) notices(p *page) {
 	if s.Halted != "" {
-		p.line(0, "HALTED: nothing starts until `mishap resume`; %s", s.Halted)
+		p.brief(0, "HALTED: nothing starts until `mishap resume`; %s", s.Halted)
 	}
 	for _, text := range s.Servers {
 		p.line(0, "%s", text)
@@ -175,7 +211,7 @@ func (s Standing) notices(p *page) {
 			p.line(0, "source %s: %s, revision %d, in force since %s", src.Name, commit, src.Revision, words.Moment(src.Since))
 		}
 		if src.Holds != "" {
-			p.line(2, "NOTHING OF IT RUNS: %s", src.Holds)
+			p.brief(2, "NOTHING OF IT RUNS: %s", src.Holds)
 		}
 		if src.Problem != "" {
 			stays := ", so that the last good one stays"
@@ -184,19 +220,19 @@ func (s Standing) notices(p *page) {
 			}
 			p.line(2, "BROKEN%s:", stays)
 			for _, line := range words.WithoutExcerpts(src.Problem) {
-				p.line(4, "%s", line)
+				p.brief(4, "%s", line)
 			}
 		}
 	}
 	for _, l := range s.Locks {
-		p.line(0, "LOCKED: %s deviated in run %s: %s", l.Experiment, l.Run, l.Reason)
+		p.brief(0, "LOCKED: %s deviated in run %s: %s", l.Experiment, l.Run, l.Reason)
 		p.line(2, "to let it run again: mishap unlock %s --reason WHY", l.Experiment)
 	}
 	for _, text := range s.Left {
 		p.line(0, "%s", text)
 	}
 	for _, one := range s.Waiting {
-		p.line(0, "WAITING: %s since %s: %s", one.Experiment, words.Moment(one.Since), words.OrElse(one.Why, "it is being planned"))
+		p.brief(0, "WAITING: %s since %s: %s", one.Experiment, words.Moment(one.Since), words.OrElse(one.Why, "it is being planned"))
 	}
 }
 

@@ -37,8 +37,8 @@ func forPeople(r *mishap.Run) map[string]func(io.Writer) error {
 		"text":     func(w io.Writer) error { return report.Text(w, r) },
 		"brief":    func(w io.Writer) error { return report.Brief(w, r, "") },
 		"gist":     func(w io.Writer) error { return report.Gist(w, r) },
-		"status":   func(w io.Writer) error { return report.Status(w, []*mishap.Run{r}, later) },
-		"standing": func(w io.Writer) error { return standing.Write(w, nil, later) },
+		"status":   func(w io.Writer) error { return report.Status(w, []*mishap.Run{r}, nowhere, later) },
+		"standing": func(w io.Writer) error { return standing.Write(w, nil, nowhere, later) },
 		"list": func(w io.Writer) error {
 			return report.List(w, []mishap.Experiment{r.Plan.Experiment}, func(mishap.Experiment) []string { return []string{r.Plan.Experiment.Claim} })
 		},

@@ -113,7 +113,7 @@ func (a *approvals) tokenWithdrawn(name string) string {
 		case !config.Role(t.Role).May(config.Approver):
 			return fmt.Sprintf("token %s has role %s", name, t.Role)
 		case t.Expired(time.Now()):
-			return fmt.Sprintf("token %s expired at %s", name, t.Expires.UTC().Format(time.RFC3339))
+			return fmt.Sprintf("token %s expired at %s", name, mishap.Moment(t.Expires))
 		default:
 			return ""
 		}

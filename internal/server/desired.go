@@ -135,7 +135,7 @@ func (d *desired) stale(src config.Source) string {
 		return ""
 	}
 	at := d.reached[src.Name]
-	return fmt.Sprintf("; what was read at %s runs until %s (staleFor: %s)", at.UTC().Format(time.RFC3339), at.Add(src.StaleFor.Std()).UTC().Format(time.RFC3339), src.StaleFor)
+	return fmt.Sprintf("; what was read at %s runs until %s (staleFor: %s)", mishap.Moment(at), mishap.Moment(at.Add(src.StaleFor.Std())), src.StaleFor)
 }
 
 // sawSource remembers that a source answered.

@@ -142,7 +142,7 @@ func TestWhatIsKnownOfASourceRunsForAsLongAsTheSettingsSay(t *testing.T) {
 		b := restarted(t, map[string]*remote{"s": {was: signedTree("s", "c1", minutely("a")), answer: gone}},
 			func(s *config.Source) { s.StaleFor = mishap.Duration(150 * time.Second) })
 		b.start(2 * time.Minute)
-		if got := b.source("s"); got.Holds != "" || !strings.Contains(got.Problem, "what was read at 2000-01-01T00:00:00Z runs until 2000-01-01T00:02:30Z (staleFor: 2m30s)") {
+		if got := b.source("s"); got.Holds != "" || !strings.Contains(got.Problem, "what was read at 2000-01-01 00:00:00 UTC runs until 2000-01-01 00:02:30 UTC (staleFor: 2m30s)") {
 			t.Errorf("it is said to be %+v", got)
 		}
 		b.start(5 * time.Minute)

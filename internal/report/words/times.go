@@ -33,7 +33,7 @@ func Between(a, b time.Time) time.Duration { return b.Round(0).Sub(a.Round(0)) }
 func Clock(t time.Time) string { return t.UTC().Format("15:04:05") }
 
 // Moment is a date and time of day.
-func Moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
+func Moment(t time.Time) string { return mishap.Moment(t) }
 
 // Quick is a latency with three digits.
 func Quick(d time.Duration) string {
