@@ -8,7 +8,7 @@ import (
 
 // Path is where a browser of the Chromium family is. Without one the test is skipped
 // aloud: nobody looked at what it is about.
-func Path(t *testing.T, about string) string {
+func Path(t testing.TB, about string) string {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
 		if path, err := exec.LookPath(name); err == nil {

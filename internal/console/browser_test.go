@@ -31,14 +31,14 @@ const screenshots = "MISHAP_SCREENSHOTS"
 // keeps out.
 type browser struct {
 	context.Context
-	t *testing.T
+	t testing.TB
 
 	mu   sync.Mutex
 	said []string
 }
 
 // openBrowser starts a browser, or skips the test aloud.
-func openBrowser(t *testing.T) *browser {
+func openBrowser(t testing.TB) *browser {
 	t.Helper()
 	path := browsertest.Path(t, "the console")
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-quic", true))

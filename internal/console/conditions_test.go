@@ -138,6 +138,9 @@ func TestARunIsAbortedByKeyboardAlone(t *testing.T) {
 	}
 	b.press("\r")
 	b.run(chromedp.WaitVisible("#why-77aa01", chromedp.ByID))
+	if b.ask(`getComputedStyle(document.querySelector('#run-77aa01')).contentVisibility`) != "visible" {
+		t.Error("what opened is cut where its card ends")
+	}
 	b.press("\x1b")
 	if b.ask(`String(document.querySelector('.act[open]'))+document.activeElement.tagName`) != "nullSUMMARY" {
 		t.Error("Escape does not lead back")

@@ -47,7 +47,7 @@ func busy(t *testing.T) *world {
 		w.ran("0a"+string(rune('a'+i))+"1", stories[story], "search-falls-back", time.Duration(8-i)*26*time.Hour)
 	}
 	w.ran("0b11", stories["crash-resumed"], "cart-keeps-its-items", 49*time.Hour)
-	if err := w.book.Record(t.Context(), ledger.Act{At: time.Now(), By: "alice", What: "halt: a drill"}); err != nil {
+	if err := w.book.Record(t.Context(), ledger.Act{At: time.Now(), By: "alice", What: "unlock cart-keeps-its-items: mended"}); err != nil {
 		t.Fatal(err)
 	}
 	w.ran("0b22", reporttest.JudgedRuns()["deviated"].Journal(t), "removed-lately", 30*time.Hour)

@@ -192,7 +192,7 @@ func placed(page []byte) (_ []byte, rules string) {
 		side, at := string(parts[1]), string(parts[2])
 		if key := side + at; !known[key] {
 			known[key] = true
-			fmt.Fprintf(&sheet, "[data-%s=\"%s\"]{%s:%s%%}", side, at, side, at)
+			fmt.Fprintf(&sheet, "span[data-%s=\"%s\"]{%s:%s%%}", side, at, side, at)
 		}
 		return fmt.Appendf(nil, ` data-%s="%s"`, side, at)
 	})

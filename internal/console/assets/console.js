@@ -134,8 +134,7 @@
   // Also of runs of other servers, whose events this one does not have.
   setInterval(() => { if (!document.hidden) refresh(); }, 10000);
   setInterval(count, 1000);
-  place(document);
-  count();
+  count(); // where pictures have what, the page's own rules say until it is asked anew
   follow();
 
   document.querySelector('.menu [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
