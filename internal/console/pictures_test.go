@@ -30,7 +30,7 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 	if err := w.book.Halt(t.Context(), ledger.Halt{By: "alice", Reason: "incident 4711", At: halted}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.book.Resume(t.Context(), "alice", halted.Add(4*time.Hour)); err != nil {
+	if err := w.book.Resume(t.Context(), "alice", "", halted.Add(4*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	b := openBrowser(t)
