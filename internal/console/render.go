@@ -31,10 +31,11 @@ func newTemplates(assets map[string]string) *template.Template {
 		"next":     func(i int) int { return i + 1 },
 		"args":     func(all ...any) []any { return all },
 		"problems": words.WithoutExcerpts, "prose": prose, "stands": stands, "closes": closes,
-		"grouped": grouped,
-		"begin":   func(text string) string { return strings.TrimSuffix(words.Sentence(text), ".") },
-		"numeric": func(head []string, i int) bool { return i > 0 && i < len(head)-1 }, // as at a terminal
-		"more":    func(all []string, shown int) int { return len(all) - shown },
+		"grouped":   grouped,
+		"begin":     func(text string) string { return strings.TrimSuffix(words.Sentence(text), ".") },
+		"numeric":   func(head []string, i int) bool { return i > 0 && i < len(head)-1 }, // as at a terminal
+		"thousands": func(n int64) string { return mishap.Thousands(n) },
+		"more":      func(all []string, shown int) int { return len(all) - shown },
 	}).ParseFS(pageFiles, "pages/*.html")) // they are in the program
 }
 
