@@ -2,10 +2,8 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"mishap"
 )
@@ -61,22 +59,4 @@ func knownVerb(cmd *cobra.Command, args []string) error {
 		}
 	}
 	return usageError{mishap.WithHint(fmt.Errorf("there is no command %q", args[0]), mishap.Suggest(args[0], verbs))}
-}
-
-// unknownFlag is the error of a flag, with the nearest one that the verb has.
-func unknownFlag(cmd *cobra.Command, err error) error {
-	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
-	hint := "see `" + cmd.CommandPath() + " --help`"
-	if unknown {
-		var flags []string
-		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			if !f.Hidden {
-				flags = append(flags, f.Name)
-			}
-		})
-		if near := mishap.Suggest(name, flags); strings.HasPrefix(near, "did you mean") {
-			hint = strings.Replace(near, `"`, `"--`, 1)
-		}
-	}
-	return usageError{mishap.WithHint(err, hint)}
 }
