@@ -46,6 +46,9 @@ func (b BaselineTime) String() string {
 	return "auto " + upTo + b.Time.String()
 }
 
+// Form is what errors show of how it is written.
+func (BaselineTime) Form() (name, example string) { return "auto, or a time", "60s" }
+
 // MarshalText writes b as [BaselineTime.String] does.
 func (b BaselineTime) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
 

@@ -33,10 +33,15 @@ func decodeValue(path string, raw json.RawMessage, v reflect.Value) error {
 	case reflect.Struct:
 		return decodeStruct(path, raw, v)
 	case reflect.Pointer:
+		into := v
 		if v.IsNil() {
-			v.Set(reflect.New(v.Type().Elem()))
+			into = reflect.New(v.Type().Elem())
 		}
-		return decodeValue(path, raw, v.Elem())
+		err := decodeValue(path, raw, into.Elem())
+		if err == nil { // a value that cannot be read is as good as absent
+			v.Set(into)
+		}
+		return err
 	case reflect.Slice:
 		if v.Type().Elem().Kind() != reflect.Uint8 {
 			return decodeSlice(path, raw, v)
@@ -86,7 +91,7 @@ func decodeLeaf(path string, raw json.RawMessage, v reflect.Value) error {
 	}
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
-		return &FieldError{Path: path, Msg: fmt.Sprintf("must be %s, not %s", wanted(v.Type()), jsonKind(raw)), Hint: such(path, v.Type())}
+		return &FieldError{Path: path, Msg: fmt.Sprintf("must be %s, not %s", Wanted(v.Type()), jsonKind(raw)), Hint: such(path, v.Type())}
 	}
 	return &FieldError{Path: path, Msg: err.Error()}
 }
@@ -132,7 +137,11 @@ func jsonFields(v reflect.Value) map[string]reflect.Value {
 	return fields
 }
 
-func wanted(t reflect.Type) string {
+// Wanted says what a value of a type must be: "a duration like 300ms".
+func Wanted(t reflect.Type) string {
+	if name, example, ok := formOf(t); ok {
+		return name + " like " + example
+	}
 	switch t.Kind() {
 	case reflect.Bool:
 		return "true or false"
@@ -146,9 +155,6 @@ func wanted(t reflect.Type) string {
 	case reflect.Slice, reflect.Array:
 		return "a list"
 	default:
-		if t == reflect.TypeFor[Duration]() {
-			return "a duration like 300ms"
-		}
 		return "a text"
 	}
 }
@@ -218,4 +224,37 @@ func distance(a, b string) int {
 		before, row = row, next
 	}
 	return row[len(b)]
+}
+
+// WithProblems joins what [Decode] said with problems that a look at the values found, without
+// those of values that could not be read: they hold what nobody wrote.
+func WithProblems(misread error, found ...error) error {
+	unread := map[string]bool{}
+	for _, one := range leaves(misread) {
+		if e, ok := one.(*FieldError); ok {
+			unread[e.Path] = true
+		}
+	}
+	all := []error{misread}
+	for _, one := range leaves(errors.Join(found...)) {
+		if e, ok := one.(*FieldError); !ok || !unread[e.Path] {
+			all = append(all, one)
+		}
+	}
+	return errors.Join(all...)
+}
+
+// leaves are the errors that are joined in err.
+func leaves(err error) (all []error) {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	for _, one := range joined.Unwrap() {
+		all = append(all, leaves(one)...)
+	}
+	return all
 }

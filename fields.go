@@ -38,10 +38,13 @@ func fieldsOf(t reflect.Type) []Field {
 
 // Example shows how a value of a type is written behind its key, such as
 // "tags: {NAME: VALUE}"; behind the key "-" it is one of a list. What is written in
-// capitals is to be chosen. It is empty for numbers, and for types that only they know
-// how to read.
+// capitals is to be chosen. It is empty for numbers, for types of a form of their own,
+// which [Wanted] shows, and for types that only they know how to read.
 func Example(key string, t reflect.Type) string {
 	value := exampleOf(t, 0)
+	if _, _, formed := formOf(t); formed { // what is wanted shows one
+		return ""
+	}
 	switch {
 	case value == "" || value[0] >= '0' && value[0] <= '9': // a number needs none
 		return ""
@@ -55,19 +58,16 @@ func Example(key string, t reflect.Type) string {
 const deepExample = 2
 
 func exampleOf(t reflect.Type, depth int) string {
+	_, form, formed := formOf(t)
 	switch {
+	case formed:
+		return form
 	case t == reflect.TypeFor[json.RawMessage]():
 		return "{NAME: VALUE}"
 	case t == reflect.TypeFor[ArmsFrom]():
 		return string(ArmsFromRequests)
 	case t == reflect.TypeFor[MetricKind]():
 		return string(SuccessRate)
-	case t == reflect.TypeFor[Duration]():
-		return "300ms"
-	case t == reflect.TypeFor[Share]():
-		return "5%"
-	case t == reflect.TypeFor[Allowance]():
-		return "2 of 20"
 	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()), reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()):
 		return ""
 	}

@@ -19,6 +19,9 @@ func (q Quantile) String() string {
 	return "p" + strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(100*float64(q), 'f', 6, 64), "0"), ".")
 }
 
+// Form is what errors show of how it is written.
+func (Quantile) Form() (name, example string) { return "a quantile", "p99" }
+
 // MarshalText writes q as [Quantile.String] does.
 func (q Quantile) MarshalText() ([]byte, error) { return []byte(q.String()), nil }
 

@@ -58,6 +58,9 @@ func (s StatusSet) String() string {
 	return strings.Join(all, ", ")
 }
 
+// Form is what errors show of how it is written.
+func (StatusSet) Form() (name, example string) { return "codes", "2xx" }
+
 // MarshalText writes the set as [StatusSet.String] does.
 func (s StatusSet) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 

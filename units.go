@@ -3,6 +3,7 @@ package mishap
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,9 @@ func (d Duration) String() string {
 	}
 	return s
 }
+
+// Form is what errors show of how it is written.
+func (Duration) Form() (name, example string) { return "a duration", "300ms" }
 
 // MarshalText writes d as [Duration.String] does.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
@@ -55,6 +59,9 @@ func (s Share) String() string {
 	const digits = 1e9
 	return strconv.FormatFloat(math.Round(float64(s)*100*digits)/digits, 'f', -1, 64) + "%"
 }
+
+// Form is what errors show of how it is written.
+func (Share) Form() (name, example string) { return "a share", "5%" }
 
 // MarshalText writes s as [Share.String] does.
 func (s Share) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
@@ -100,6 +107,9 @@ func (a Allowance) spoken() string {
 	return fmt.Sprintf(" (allowed: %s)", a)
 }
 
+// Form is what errors show of how it is written.
+func (Allowance) Form() (name, example string) { return "an allowance", "2 of 20" }
+
 // MarshalText writes a as [Allowance.String] does.
 func (a Allowance) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
@@ -125,6 +135,9 @@ func (a *Allowance) UnmarshalText(text []byte) error {
 
 // Date is a day, such as 2027-01-31.
 type Date string
+
+// Form is what errors show of how it is written.
+func (Date) Form() (name, example string) { return "a day", "2027-01-31" }
 
 // UnmarshalText reads a day.
 func (d *Date) UnmarshalText(text []byte) error {
@@ -156,4 +169,22 @@ func Thousands(n int64) string {
 		text = text[:i] + "," + text[i:]
 	}
 	return text
+}
+
+// Formed is a type of values that are texts in a form of their own, such as a duration.
+type Formed interface {
+	// Form names what a value is, "a duration", and shows one, "300ms".
+	Form() (name, example string)
+}
+
+// formOf is the form of the values of a type, or of what it points to.
+func formOf(t reflect.Type) (name, example string, formed bool) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if f, ok := reflect.Zero(t).Interface().(Formed); ok {
+		name, example = f.Form()
+		return name, example, true
+	}
+	return "", "", false
 }

@@ -65,6 +65,9 @@ type marginText struct {
 	unit   string
 }
 
+// Form is what errors show of how it is written.
+func (marginText) Form() (name, example string) { return "a margin", "0.5pp" }
+
 // UnmarshalText reads a margin.
 func (m *marginText) UnmarshalText(text []byte) error {
 	number := strings.TrimSpace(string(text))

@@ -134,32 +134,11 @@ func (f *file) fillMap(n *node, v reflect.Value) {
 func (f *file) fillText(n *node, v reflect.Value, into encoding.TextUnmarshaler) {
 	plain := n.shape == number && (v.Type() == reflect.TypeFor[marginText]() || v.Type() == reflect.TypeFor[mishap.StatusSet]()) // of a gauge; one code
 	if n.shape != text && !plain {
-		f.misfit(n, textWanted(v.Type()), v)
+		f.misfit(n, mishap.Wanted(v.Type()), v)
 		return
 	}
 	if err := into.UnmarshalText([]byte(n.value)); err != nil {
 		f.reject(n, err.Error(), "")
-	}
-}
-
-func textWanted(t reflect.Type) string {
-	switch t {
-	case reflect.TypeFor[mishap.Duration]():
-		return "a duration like 300ms, 90s or 15m"
-	case reflect.TypeFor[mishap.Share]():
-		return "a share like 5%"
-	case reflect.TypeFor[mishap.Allowance]():
-		return "an allowance like 2 of 20, or none"
-	case reflect.TypeFor[mishap.BaselineTime]():
-		return "auto, or a time like 60s"
-	case reflect.TypeFor[mishap.StatusSet]():
-		return "codes like 2xx, 200-399 or 200, 404"
-	case reflect.TypeFor[mishap.Quantile]():
-		return "a quantile like p99"
-	case reflect.TypeFor[marginText]():
-		return `a margin like 0.5pp, 20% or 3`
-	default:
-		return "a text"
 	}
 }
 

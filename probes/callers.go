@@ -59,13 +59,13 @@ type callersParams struct {
 }
 
 type callersExpect struct {
-	Attempts      *string `json:"attempts,omitempty" jsonschema:"comparison with the most attempts that a request took, such as \"<= 3\""`
-	Amplification *string `json:"amplification,omitempty" jsonschema:"comparison with the attempts per request on average, such as \"<= 2\""`
-	Backoff       string  `json:"backoff,omitempty" jsonschema:"how gaps between attempts go on: immediate, constant, linear or exponential"`
-	Jitter        string  `json:"jitter,omitempty" jsonschema:"whether gaps are drawn: present or absent"`
-	Opens         *string `json:"opens,omitempty" jsonschema:"comparison with the time from the first failure until callers stop calling, such as \"<= 10s\""`
-	HalfOpen      *string `json:"halfOpen,omitempty" jsonschema:"comparison with the calls per second while they have stopped, such as \"<= 1/s\""`
-	Timeout       *string `json:"timeout,omitempty" jsonschema:"comparison with how long callers wait for an answer, such as \"<= 2s\""`
+	Attempts      *comparedNumber `json:"attempts,omitempty" jsonschema:"comparison with the most attempts that a request took, such as \"<= 3\""`
+	Amplification *comparedNumber `json:"amplification,omitempty" jsonschema:"comparison with the attempts per request on average, such as \"<= 2\""`
+	Backoff       string          `json:"backoff,omitempty" jsonschema:"how gaps between attempts go on: immediate, constant, linear or exponential"`
+	Jitter        string          `json:"jitter,omitempty" jsonschema:"whether gaps are drawn: present or absent"`
+	Opens         *comparedTime   `json:"opens,omitempty" jsonschema:"comparison with the time from the first failure until callers stop calling, such as \"<= 10s\""`
+	HalfOpen      *comparedRate   `json:"halfOpen,omitempty" jsonschema:"comparison with the calls per second while they have stopped, such as \"<= 1/s\""`
+	Timeout       *comparedTime   `json:"timeout,omitempty" jsonschema:"comparison with how long callers wait for an answer, such as \"<= 2s\""`
 }
 
 const callersDoc = "Judges what the callers of a dependency do, from the attempts that a proxy of mishap in front of it sees; " +
@@ -183,21 +183,15 @@ func (c *callersProbe) read(e callersExpect) error {
 	if e == (callersExpect{}) {
 		note(&mishap.FieldError{Path: "expect", Msg: "nothing is expected of the callers", Hint: `write it like expect: {attempts: "<= 3"}`})
 	}
-	comparison := func(path string, text *string, units ...Unit) *Comparison {
-		limit, err := expectComparison(path, text, units...)
-		if err != nil {
-			note(err)
-		}
+	read := func(limit *Comparison, err error) *Comparison {
+		note(err)
 		return limit
 	}
-	c.attempts = comparison("expect.attempts", e.Attempts, Plain)
-	c.amplification = comparison("expect.amplification", e.Amplification, Plain)
-	c.opens = comparison("expect.opens", e.Opens, Time)
-	c.timeout = comparison("expect.timeout", e.Timeout, Time)
-	var err error
-	if c.halfOpen, err = expectRate("expect.halfOpen", e.HalfOpen); err != nil {
-		note(err)
-	}
+	c.attempts = read(expectComparison("expect.attempts", e.Attempts, Plain))
+	c.amplification = read(expectComparison("expect.amplification", e.Amplification, Plain))
+	c.opens = read(expectComparison("expect.opens", e.Opens, Time))
+	c.timeout = read(expectComparison("expect.timeout", e.Timeout, Time))
+	c.halfOpen = read(expectRate("expect.halfOpen", e.HalfOpen))
 	c.backoff, c.jitter = e.Backoff, e.Jitter
 	for _, word := range []struct{ path, is, known string }{
 		{"expect.backoff", e.Backoff, "immediate constant linear exponential"},
@@ -211,11 +205,11 @@ func (c *callersProbe) read(e callersExpect) error {
 }
 
 // expectRate reads a comparison with a rate, "<= 1/s" or "<= 30/m".
-func expectRate(path string, text *string) (*Comparison, error) {
+func expectRate(path string, text *comparedRate) (*Comparison, error) {
 	if text == nil {
 		return nil, nil
 	}
-	number, perMinute := strings.CutSuffix(strings.TrimSpace(*text), "/m")
+	number, perMinute := strings.CutSuffix(strings.TrimSpace(string(*text)), "/m")
 	number, perSecond := strings.CutSuffix(number, "/s")
 	limit, err := expectComparison(path, &number, Plain)
 	if err != nil || perMinute == perSecond {
@@ -224,6 +218,6 @@ func expectRate(path string, text *string) (*Comparison, error) {
 	if perMinute {
 		limit.Limit = limit.Limit.Per(60)
 	}
-	limit.text = strings.TrimSpace(strings.TrimLeft(strings.TrimSpace(*text), "<>=!"))
+	limit.text = strings.TrimSpace(strings.TrimLeft(strings.TrimSpace(string(*text)), "<>=!"))
 	return limit, nil
 }

@@ -116,11 +116,11 @@ func (c Comparison) String() string { return c.Op + " " + c.text }
 
 // expectComparison reads the comparison at path; nil is no expectation. Units
 // other than those listed are refused.
-func expectComparison(path string, text *string, units ...Unit) (*Comparison, error) {
+func expectComparison[T ~string](path string, text *T, units ...Unit) (*Comparison, error) {
 	if text == nil {
 		return nil, nil
 	}
-	c, err := ParseComparison(*text)
+	c, err := ParseComparison(string(*text))
 	if err != nil {
 		return nil, fieldError(path, err)
 	}
@@ -135,7 +135,7 @@ func expectComparison(path string, text *string, units ...Unit) (*Comparison, er
 }
 
 // expectLatency reads a comparison with a span of time; nil is no expectation.
-func expectLatency(text *string) (*Comparison, error) {
+func expectLatency(text *comparedTime) (*Comparison, error) {
 	const path = "expect.latency"
 	c, err := expectComparison(path, text, Time)
 	if c != nil && c.Limit.Cmp(mishap.Number{}) < 0 {

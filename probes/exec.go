@@ -30,11 +30,11 @@ type execParams struct {
 }
 
 type execExpect struct {
-	Exit          any     `json:"exit,omitempty" jsonschema:"an exit code or a list of them; default 0"`
-	Stdout        string  `json:"stdout,omitempty" jsonschema:"text that the output must contain"`
-	StdoutMatches string  `json:"stdoutMatches,omitempty" jsonschema:"regular expression (RE2) that the output must match"`
-	Value         *string `json:"value,omitempty" jsonschema:"comparison with the output, which must be one number, such as \">= 10\""`
-	Latency       *string `json:"latency,omitempty" jsonschema:"comparison with the time that the command took, such as \"<= 2s\""`
+	Exit          any             `json:"exit,omitempty" jsonschema:"an exit code or a list of them; default 0"`
+	Stdout        string          `json:"stdout,omitempty" jsonschema:"text that the output must contain"`
+	StdoutMatches string          `json:"stdoutMatches,omitempty" jsonschema:"regular expression (RE2) that the output must match"`
+	Value         *comparedAmount `json:"value,omitempty" jsonschema:"comparison with the output, which must be one number, such as \">= 10\""`
+	Latency       *comparedTime   `json:"latency,omitempty" jsonschema:"comparison with the time that the command took, such as \"<= 2s\""`
 }
 
 const execDoc = "Runs a command without a shell, with the environment of this process and `env`. At most 64 KiB of its output " +

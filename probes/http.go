@@ -23,7 +23,7 @@ type httpExpect struct {
 	Body        string         `json:"body,omitempty" jsonschema:"text that the body must contain"`
 	BodyMatches string         `json:"bodyMatches,omitempty" jsonschema:"regular expression (RE2) that the body must match"`
 	JSON        map[string]any `json:"json,omitempty" jsonschema:"paths in a JSON body, each with the value or the comparison (like \"<= 10\") that must hold there"`
-	Latency     *string        `json:"latency,omitempty" jsonschema:"comparison with the time from the dial to the last byte, such as \"<= 2s\""`
+	Latency     *comparedTime  `json:"latency,omitempty" jsonschema:"comparison with the time from the dial to the last byte, such as \"<= 2s\""`
 }
 
 const httpDoc = "Sends one request and judges the answer. Every observation opens a connection of its own, because an idle one " +

@@ -25,8 +25,8 @@ type prometheusParams struct {
 }
 
 type prometheusExpect struct {
-	Value  *string `json:"value" jsonschema:"comparison with the result, such as \"< 0.05\" or \"< 5%\""`
-	Reduce string  `json:"reduce,omitempty" jsonschema:"what to do with several series: compare their max, min or sum, or all of them; default is to allow exactly one"`
+	Value  *comparedAmount `json:"value" jsonschema:"comparison with the result, such as \"< 0.05\" or \"< 5%\""`
+	Reduce string          `json:"reduce,omitempty" jsonschema:"what to do with several series: compare their max, min or sum, or all of them; default is to allow exactly one"`
 }
 
 const prometheusDoc = "Asks a Prometheus server for the result of an instant query and compares it. The result must be exactly one " +

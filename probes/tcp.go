@@ -18,9 +18,9 @@ type tcpParams struct {
 }
 
 type tcpExpect struct {
-	Answer        string  `json:"answer,omitempty" jsonschema:"text that must come back"`
-	AnswerMatches string  `json:"answerMatches,omitempty" jsonschema:"regular expression (RE2) that what comes back must match"`
-	Latency       *string `json:"latency,omitempty" jsonschema:"comparison with the time from the dial until connected, or until the expected answer was there, such as \"<= 50ms\""`
+	Answer        string        `json:"answer,omitempty" jsonschema:"text that must come back"`
+	AnswerMatches string        `json:"answerMatches,omitempty" jsonschema:"regular expression (RE2) that what comes back must match"`
+	Latency       *comparedTime `json:"latency,omitempty" jsonschema:"comparison with the time from the dial until connected, or until the expected answer was there, such as \"<= 50ms\""`
 }
 
 const tcpDoc = "Opens a connection and, if an answer is expected, reads until it is there, the peer closes, 1 MiB was read, or " +

@@ -164,6 +164,9 @@ func minutes(text string) (int, error) {
 	return t.Hour()*60 + t.Minute(), err
 }
 
+// Form is what errors show of how it is written.
+func (hours) Form() (name, example string) { return "hours", "09:00-17:00" }
+
 // String writes the hours as they are read.
 func (h hours) String() string {
 	return fmt.Sprintf("%02d:%02d-%02d:%02d", h.from/60, h.from%60, h.to/60, h.to%60)

@@ -124,7 +124,7 @@ func (k kind) injectorKind(d Deps) mishap.InjectorKind {
 		WhenLost: fmt.Sprintf("the fault expires in the proxy within %s", d.Lease),
 		New: func(f mishap.Fault) (mishap.Injector, error) {
 			with, t, err := k.readFault(f)
-			err = errors.Join(err, errors.Join(with.problems()...), with.hit().check())
+			err = mishap.WithProblems(err, errors.Join(with.problems()...), with.hit().check())
 			if t.Proxy == "" {
 				err = errors.Join(err, &mishap.FieldError{Path: "targets.proxy", Msg: "is missing: the name of a proxy in the settings"})
 			}

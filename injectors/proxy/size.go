@@ -29,6 +29,9 @@ func (s *Size) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
+// Form is what errors show of how it is written.
+func (Size) Form() (name, example string) { return "a size", "64KB" }
+
 // MarshalText writes the size in its largest unit that it is a whole number of.
 func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
