@@ -29,7 +29,7 @@ type Unit struct {
 
 // Arm is what one arm did during a bucket. A metric reads the fields it needs.
 type Arm struct {
-	// Requests are the trials: units, or first attempts, that started.
+	// Requests are the trials: units, or requests, that started.
 	Requests int64 `json:"requests,omitempty"`
 	// Successes are those of Requests that went well.
 	Successes int64 `json:"successes,omitempty"`

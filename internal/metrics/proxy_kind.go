@@ -12,8 +12,8 @@ import (
 // proxyParams are none: the arms say which proxy it is.
 type proxyParams struct{}
 
-const proxyDoc = "Reads what the proxy at the edge, which assigns the arms, counts of their requests: first attempts and those of " +
-	"them that succeeded, latencies to the last byte with failures in the last bin, and successes as events. It needs nothing " +
+const proxyDoc = "Reads what the proxy at the edge, which assigns the arms, counts of their requests: how many came and how many of " +
+	"them succeeded, latencies to the last byte with failures in the last bin, and successes as events. It needs nothing " +
 	"else to be installed, and is the default where the arms come from requests.\n\n" +
 	"A bucket is 200 ms by when requests came, and closes when all of them are over, 2 s after its end at the latest: what " +
 	"is still open then counts as it stands, and a request without an answer as failed. The proxy keeps 10 minutes; what is " +

@@ -41,7 +41,7 @@ type armsBook struct {
 	ring      []*armsClosed  // by number; nil where nothing came
 	units     *armsUnits     // nil: none are counted
 	join      *armsJoin      // nil: all requests count, whether they meet the fault or not
-	attempts  *firstAttempts
+	known     *knownUnits
 	malformed uint64
 	assigned  [2]uint64
 	unitCount [2]uint64
@@ -79,7 +79,7 @@ func newArmsBook(a fault.Arms, now time.Time) *armsBook {
 	for k := range armsEdges {
 		b.edges = append(b.edges, armsEdge(k))
 	}
-	b.attempts = newFirstAttempts(a)
+	b.known = newKnownUnits(a)
 	if a.Counts != nil {
 		b.success, b.units = a.Counts.Success, newArmsUnits(a.Counts, now)
 		if a.Counts.Exposed {
@@ -119,8 +119,7 @@ func (b *armsBook) Begin(a *forward.Assignment) {
 		r.is |= inExperiment
 	}
 	i := r.arm()
-	isNew, first := b.attempts.meet(a.Unit, at)
-	r.set(firstAttempt, first)
+	isNew := b.known.meet(a.Unit)
 	if b.units != nil {
 		b.units.place(&r, a.Unit)
 	}
@@ -171,29 +170,24 @@ func (b *armsBook) Answered(a *forward.Assignment, x *forward.Exchange) {
 	}
 }
 
-// End counts how a request ended. After its bucket is over it only tells of later requests of the unit that they are no
-// first attempts.
+// End counts how a request ended, unless its bucket is over.
 func (b *armsBook) End(a *forward.Assignment, x *forward.Exchange) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	ok := false
-	if r := b.find(a, x.Total); r != nil {
-		took := x.Total
-		if x.Status == http.StatusSwitchingProtocols {
-			took = x.Head
-		}
-		ok = b.success.Succeeded(x, r.began()) && b.inTime(x)
-		r.set(gone, x.ClientLeft() && !ok)
-		r.set(cut, ok && (x.ClientLeft() || x.Status == http.StatusSwitchingProtocols))
-		r.set(sealed, x.Sealed)
-		b.status(r, x)
-		b.settle(a, r, took, ok)
-	} else {
-		ok = b.success.Succeeded(x, true)
+	r := b.find(a, x.Total)
+	if r == nil {
+		return
 	}
-	if !ok {
-		b.attempts.fail(a.Unit, a.At.Add(x.Total).Sub(b.start))
+	took := x.Total
+	if x.Status == http.StatusSwitchingProtocols {
+		took = x.Head
 	}
+	ok := b.success.Succeeded(x, r.began()) && b.inTime(x)
+	r.set(gone, x.ClientLeft() && !ok)
+	r.set(cut, ok && (x.ClientLeft() || x.Status == http.StatusSwitchingProtocols))
+	r.set(sealed, x.Sealed)
+	b.status(r, x)
+	b.settle(a, r, took, ok)
 }
 
 // inTime says whether there was an answer before patience was over.
@@ -334,5 +328,5 @@ func (b *armsBook) finish(now time.Time) {
 	at := max(now.Sub(b.start), 0)
 	b.advance(at)
 	b.stop, b.stopped = true, max(int64((at+fault.ArmsWidth-1)/fault.ArmsWidth), b.closed)
-	b.attempts.forget()
+	b.known.forget()
 }

@@ -116,7 +116,7 @@ func TestWhatIsOpenWhenPatienceIsOverIsJudgedThen(t *testing.T) {
 		l.End(streams, &forward.Exchange{Status: 200, GRPC: -1, Total: 5 * time.Second, Failure: forward.UpstreamGone})
 		r := l.Report(0, l.start.Add(9*time.Second))
 		e := r.Buckets[0].Experiment
-		if e.Requests != 2 || e.Successes != 1 || e.Unfinished != 2 || e.FirstAttempts != 2 || e.FirstSuccesses != 1 {
+		if e.Requests != 2 || e.Successes != 1 || e.Unfinished != 2 {
 			t.Errorf("looked %v: %+v", looked, e)
 		}
 		if got := bins(e, r.Bounds); !reflect.DeepEqual(got, map[string]uint32{"1.159": 1, "failed": 1}) {
@@ -173,19 +173,16 @@ func TestNoBucketBeginsAfterTheArmsHaveEnded(t *testing.T) {
 	}
 }
 
-func TestRequestsAfterAFailureOfTheirUnitAreNoFirstAttempts(t *testing.T) {
+func TestAUnitIsNewInTheBucketThatItComesInFirst(t *testing.T) {
 	l := newLedger(fault.Arms{})
-	l.serve(forward.Control, 1, 0, ms, 503)
-	l.serve(forward.Control, 1, 10*ms, ms, 503)
-	l.serve(forward.Control, 2, 20*ms, ms, 200)
-	l.serve(forward.Control, 2, 30*ms, ms, 200)
-	l.serve(forward.Control, 1, 10*time.Second+100*ms, ms, 200) // longer than 10 s after the last
-	all := l.at(11 * time.Second)
-	if c := all[0].Control; c.Requests != 4 || c.Successes != 2 || c.FirstAttempts != 3 || c.FirstSuccesses != 2 || c.Units != 2 {
-		t.Errorf("first bucket %+v", c)
+	for _, unit := range []uint64{1, 1, 2, 2} {
+		l.serve(forward.Control, unit, 10*ms, ms, 503)
 	}
-	if c := all[50].Control; c.FirstAttempts != 1 || c.FirstSuccesses != 1 || c.Units != 0 {
-		t.Errorf("later %+v", c)
+	l.serve(forward.Control, 1, 10*time.Second+100*ms, ms, 200)
+	l.serve(forward.Control, 3, 10*time.Second+100*ms, ms, 200)
+	all := l.at(11 * time.Second)
+	if first, later := all[0].Control, all[50].Control; first.Units != 2 || first.Requests != 4 || later.Units != 1 || later.Requests != 2 {
+		t.Errorf("first bucket %+v, later %+v", first, later)
 	}
 }
 

@@ -92,18 +92,14 @@ type ArmsBucket struct {
 
 // ArmBucket is one arm of a bucket.
 type ArmBucket struct {
-	Requests  uint32 `json:"requests"`
-	Successes uint32 `json:"successes"`
-	// FirstAttempts are the requests that do not follow within 10 s on a failure of the same unit, and FirstSuccesses those
-	// of them that are successes: counts that retries do not clump.
-	FirstAttempts  uint32 `json:"firstAttempts"`
-	FirstSuccesses uint32 `json:"firstSuccesses"`
-	Refused        uint32 `json:"refused,omitempty"`    // answers of 4xx, whether they are successes or not
-	Limited        uint32 `json:"limited,omitempty"`    // of those, 429
-	Sealed         uint32 `json:"sealed,omitempty"`     // answers whose content could not be looked at, and that go by their status
-	Gone           uint32 `json:"gone,omitempty"`       // failures: the client left before it had an answer
-	Unfinished     uint32 `json:"unfinished,omitempty"` // judged when patience was over: a success if the head of the answer had gone out
-	Units          uint32 `json:"units,omitempty"`      // that came for the first time
+	Requests   uint32 `json:"requests"`
+	Successes  uint32 `json:"successes"`
+	Refused    uint32 `json:"refused,omitempty"`    // answers of 4xx, whether they are successes or not
+	Limited    uint32 `json:"limited,omitempty"`    // of those, 429
+	Sealed     uint32 `json:"sealed,omitempty"`     // answers whose content could not be looked at, and that go by their status
+	Gone       uint32 `json:"gone,omitempty"`       // failures: the client left before it had an answer
+	Unfinished uint32 `json:"unfinished,omitempty"` // judged when patience was over: a success if the head of the answer had gone out
+	Units      uint32 `json:"units,omitempty"`      // that came for the first time
 	// Latency counts requests by how long they took to the last byte: one bin for each bound, and the last for failures.
 	// It is empty if there were no requests.
 	Latency []uint32 `json:"latency,omitempty"`
@@ -171,7 +167,7 @@ func (b *armsBook) allocation() Allocation {
 
 // capped says that units are not told apart any more.
 func (b *armsBook) capped() bool {
-	return b.attempts.capped
+	return b.known.capped
 }
 
 // counting is what the arms were told to count units by; nil if they count none.

@@ -25,12 +25,11 @@ type requestState uint16
 const (
 	inExperiment requestState = 1 << iota
 	newUnit                   // its unit came for the first time
-	firstAttempt
-	answered   // the head of its answer has gone out
-	succeeded  // so far, or at its end
-	ended      // it is over, or judged
-	unfinished // it was judged when patience was over
-	gone       // the client left before it had an answer
+	answered                  // the head of its answer has gone out
+	succeeded                 // so far, or at its end
+	ended                     // it is over, or judged
+	unfinished                // it was judged when patience was over
+	gone                      // the client left before it had an answer
 	refused4xx
 	limited // 429
 	unsaid  // its answer is one of which nobody said what it is
@@ -99,7 +98,6 @@ func (b *armsBook) count(c *armCount, r *armRequest) {
 			*n++
 		}
 	}
-	add(&c.FirstAttempts, firstAttempt)
 	add(&c.Units, newUnit)
 	add(&c.Gone, gone)
 	add(&c.Unfinished, unfinished)
@@ -111,6 +109,5 @@ func (b *armsBook) count(c *armCount, r *armRequest) {
 		return
 	}
 	c.Successes++
-	add(&c.FirstSuccesses, firstAttempt)
 	c.latency[b.binOf(time.Duration(r.took)*time.Microsecond)]++
 }
