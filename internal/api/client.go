@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"mishap"
@@ -32,13 +31,6 @@ type Client struct {
 	token  string
 	client *http.Client
 	pages  pages
-}
-
-// pages is where people reach the server's pages, asked for once.
-type pages struct {
-	mu    sync.Mutex
-	known bool
-	at    string
 }
 
 // socketBase stands before paths that are asked for over a socket.
@@ -220,26 +212,6 @@ func (r *Client) LedgerOf(ctx context.Context) string {
 	var h HaltView
 	_ = r.ask(ctx, "GET", "/v1/halt", nil, &h)
 	return h.Ledger
-}
-
-// PageOf is the address of a run's page: that which the server says people reach it by,
-// else that which it is asked at.
-func (r *Client) PageOf(ctx context.Context, run string) string {
-	r.pages.mu.Lock()
-	defer r.pages.mu.Unlock()
-	if !r.pages.known {
-		var who Who
-		if r.ask(ctx, "GET", "/v1/me", nil, &who) != nil { // an older server has no pages
-			return ""
-		}
-		if r.pages.known, r.pages.at = true, who.Pages; r.base != socketBase {
-			r.pages.at = cmp.Or(who.Pages, r.base)
-		}
-	}
-	if r.pages.at == "" {
-		return ""
-	}
-	return r.pages.at + "/runs/" + url.PathEscape(run)
 }
 
 // reason is one, since the API wants it.
