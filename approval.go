@@ -37,7 +37,7 @@ func (r ApprovalRule) Applies(p Plan) string {
 	for _, f := range p.Footprints() {
 		switch {
 		case r.Targets > 0 && f.Targets > r.Targets:
-			return fmt.Sprintf("it touches %d targets %s, and more than %d need an approval", f.Targets, f.where(), r.Targets)
+			return fmt.Sprintf("it touches %s %s, and more than %d need an approval", Plural(f.Targets, "target"), f.where(), r.Targets)
 		case r.Share > 0 && f.Share > r.Share:
 			return fmt.Sprintf("it hits %s %s, and more than %s needs an approval", f.Share, f.where(), r.Share)
 		}

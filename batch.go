@@ -78,7 +78,7 @@ func batched[T any](all []Injection, together func(Batcher) []Reply[T], i Inject
 		if len(replies) == len(all) {
 			return replies
 		}
-		err := fmt.Errorf("the injector answered for %d of %d injections", len(replies), len(all))
+		err := fmt.Errorf("the injector answered for %d of %s", len(replies), Plural(len(all), "injection"))
 		return Same[T](len(all), err)
 	}
 	replies := make([]Reply[T], len(all))

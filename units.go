@@ -154,12 +154,25 @@ func (d Date) start() time.Time {
 	return t
 }
 
-// Plural is a count of things, for people: 1 run, 2 runs.
-func Plural[N int | int64](n N, noun string) string {
+// Plural is a count of things, for people: 1 run, 2 runs, 3 tries, 4 addresses. Whatever counts things that may be
+// one asks it.
+func Plural[N int | int32 | int64 | uint64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%d %s", n, several(noun))
+}
+
+// several is the plural of a noun.
+func several(noun string) string {
+	stem, y := strings.CutSuffix(noun, "y")
+	switch {
+	case y && stem != "" && !strings.ContainsRune("aeiou", rune(stem[len(stem)-1])):
+		return stem + "ies"
+	case strings.HasSuffix(noun, "s"), strings.HasSuffix(noun, "x"), strings.HasSuffix(noun, "ch"), strings.HasSuffix(noun, "sh"):
+		return noun + "es"
+	}
+	return noun + "s"
 }
 
 // Thousands is a count with commas between its thousands, for people.

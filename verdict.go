@@ -131,9 +131,9 @@ func doubtEffect(r *Run) string {
 		case in.Looks == 0:
 			return fmt.Sprintf("no effect shown: nobody looked whether %s on %s was in force", in.Fault, in.Target.Label())
 		case !in.OutAt.IsZero():
-			return fmt.Sprintf("no effect shown: %s on %s was not seen in force at %d of %d looks, although nobody had reverted it: somebody else may have changed it, or ended what it was in", in.Fault, in.Target.Label(), in.NotInForce, in.Looks)
+			return fmt.Sprintf("no effect shown: %s on %s was not seen in force at %d of %s, although nobody had reverted it: somebody else may have changed it, or ended what it was in", in.Fault, in.Target.Label(), in.NotInForce, Plural(in.Looks, "look"))
 		case in.NotInForce > 0:
-			return fmt.Sprintf("no effect shown: %s on %s was not seen in force at %d of %d looks", in.Fault, in.Target.Label(), in.NotInForce, in.Looks)
+			return fmt.Sprintf("no effect shown: %s on %s was not seen in force at %d of %s", in.Fault, in.Target.Label(), in.NotInForce, Plural(in.Looks, "look"))
 		case in.Felt != nil && in.Felt.Connections == 0:
 			return fmt.Sprintf("no effect: %s on %s affected no traffic", in.Fault, in.Target.Label())
 		}

@@ -70,9 +70,9 @@ func (c *callersProbe) judgeAttempts(j *judgement, s CallerSeen) {
 	case !s.HasIDs:
 		j.unknown("attempts cannot be counted: they have no id that says which request they belong to")
 	case !limit.Holds(float64(s.MaxAttempts)) && (limit.upper() || !few):
-		j.unmet("%d attempts, expected %s (%s)", s.MaxAttempts, limit, s.Summary)
+		j.unmet("%s, expected %s (%s)", mishap.Plural(s.MaxAttempts, "attempt"), limit, s.Summary)
 	case few:
-		j.unknown("%d requests were seen to their end, and %d are needed", s.Requests, leastRequests)
+		j.unknown("%s seen to the end, and %d are needed", mishap.Plural(s.Requests, "request"), leastRequests)
 	}
 	switch limit := c.amplification; {
 	case limit == nil:
@@ -82,7 +82,7 @@ func (c *callersProbe) judgeAttempts(j *judgement, s CallerSeen) {
 		j.unmet("%.1f times the calls while they fail, expected %s", s.LoadRatio, limit)
 	case !s.HasIDs:
 	case few:
-		j.unknown("amplification: %d requests were seen to their end, and %d are needed", s.Requests, leastRequests)
+		j.unknown("amplification: %s seen to the end, and %d are needed", mishap.Plural(s.Requests, "request"), leastRequests)
 	case !limit.Holds(s.Mean):
 		j.unmet("%.1f attempts per request, expected %s (%s)", s.Mean, limit, s.Summary)
 	}

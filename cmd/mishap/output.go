@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"mishap"
 	"mishap/internal/plaintext"
 	"mishap/internal/report/live"
 	"mishap/internal/terminal"
@@ -76,7 +77,7 @@ func (c *console) write() {
 		text, lost := c.queue, c.lost
 		c.queue, c.lost = nil, 0
 		if lost > 0 {
-			text = append(fmt.Appendf(nil, "mishap: %d messages could not be written\n", lost), text...)
+			text = append(fmt.Appendf(nil, "mishap: %s could not be written\n", mishap.Plural(lost, "message")), text...)
 		}
 		if !c.put(text) {
 			c.lost += lost + 1

@@ -68,7 +68,7 @@ func sweepNow(ctx context.Context, c *cli, a *app.App, list bool, runs []string)
 		text += sweptText(f, columnsOf(c.out))
 	}
 	if text == "" && c.outcome == mishap.OutcomeHeld {
-		text = fmt.Sprintf("nothing to sweep in %s\n", counted(len(swept.Places), "place"))
+		text = fmt.Sprintf("nothing to sweep in %s\n", mishap.Plural(len(swept.Places), "place"))
 	}
 	_, err := fmt.Fprint(c.out, text)
 	return err
@@ -95,13 +95,6 @@ func sweepToo(ctx context.Context, c *cli, a *app.App) (n int, err error) {
 		}
 	}
 	return n, err
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // sweptProblems are what keeps a sweep from being clean.
@@ -140,7 +133,7 @@ func sweptHead(f vault.Found) string {
 		text += " of " + f.By
 	}
 	if len(f.Left) > 0 {
-		text += fmt.Sprintf(": %s on %s", f.Left[0].Injector, counted(len(f.Left), "target"))
+		text += fmt.Sprintf(": %s on %s", f.Left[0].Injector, mishap.Plural(len(f.Left), "target"))
 	}
 	return text + fmt.Sprintf(" in %s %s", f.Where.Account, f.Where.Region)
 }

@@ -157,6 +157,6 @@ func zoned(g types.AutoScalingGroup, zones map[string]string, zone string) thing
 	if off := suspendedOf(g, []string{"AZRebalance", "Launch", "Terminate"}); len(off) > 0 {
 		note = "which stay: " + off[0] + " is suspended"
 	}
-	one.notes = []string{fmt.Sprintf("group %s has %d of %d members in %s, %s", one.id, there, len(g.Instances), was.Zone, note)}
+	one.notes = []string{fmt.Sprintf("group %s has %d of %s in %s, %s", one.id, there, mishap.Plural(len(g.Instances), "member"), was.Zone, note)}
 	return one
 }

@@ -103,7 +103,7 @@ func remaining(ctx context.Context, c aws.Config, instances []thing) (notes []st
 				}
 			}
 		}
-		notes = append(notes, fmt.Sprintf("Auto Scaling group %s keeps %d of %d members that are %s; its least size is %d", name, left, healthy, inService, aws.ToInt32(g.MinSize)))
+		notes = append(notes, fmt.Sprintf("Auto Scaling group %s keeps %d of %s that are %s; its least size is %d", name, left, mishap.Plural(healthy, "member"), inService, aws.ToInt32(g.MinSize)))
 	}
 	some := names[:min(len(names), most)]
 	said := make([]string, len(some))

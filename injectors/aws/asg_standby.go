@@ -96,7 +96,7 @@ func mayShrink(ctx context.Context, c aws.Config, _ target.NoParams, chosen []th
 			}
 		}
 		if least, wants := int(aws.ToInt32(g.MinSize)), int(aws.ToInt32(g.DesiredCapacity)); wants-out < least {
-			problems = append(problems, mishap.WithHint(fmt.Errorf("group %s wants %d members and at least %d, so that %d of them cannot be on standby", name, wants, least, out),
+			problems = append(problems, mishap.WithHint(fmt.Errorf("group %s wants %s and at least %d, so that %d of them cannot be on standby", name, mishap.Plural(wants, "member"), least, out),
 				"choose fewer, or lower its least size"))
 		}
 		if uneven(left) && len(suspendedOf(g, []string{"AZRebalance", "Launch", "Terminate"})) == 0 {

@@ -83,7 +83,7 @@ func (b zoneBefore) look(now, zones []string) look {
 	case back == len(b.Lost):
 		return look{normal, "spread over " + strings.Join(slices.Sorted(slices.Values(zones)), ", ")}
 	case back > 0:
-		return look{half, fmt.Sprintf("with %d of %d subnets in %s", back, len(b.Lost), b.Zone)}
+		return look{half, fmt.Sprintf("with %d of %s in %s", back, mishap.Plural(len(b.Lost), "subnet"), b.Zone)}
 	case slices.Contains(zones, b.Zone):
 		return look{foreign, "in " + b.Zone + " by subnets that somebody else gave it"}
 	case len(without(now, b.Subnets)) == len(now):

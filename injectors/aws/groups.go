@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroups"
 
+	"mishap"
 	"mishap/internal/cloud"
 	"mishap/internal/target"
 )
@@ -37,7 +38,7 @@ func (a about) grouped(ctx context.Context, c aws.Config, t targets) (targets, e
 		}
 	}
 	if len(ids) == 0 {
-		return t, target.None("resource group %s has %d members, and no %s that is meant", t.ResourceGroup, len(arns), a.noun)
+		return t, target.None("resource group %s has %s, and no %s that is meant", t.ResourceGroup, mishap.Plural(len(arns), "member"), a.noun)
 	}
 	t.IDs = ids
 	return t, nil

@@ -150,5 +150,5 @@ func unasked(p cloud.Place, all []question, n int, err error) string {
 		}
 	}
 	slices.Sort(actions)
-	return fmt.Sprintf("of %d of %d resources in %s %s it was not asked whether %s are allowed: %v", of-asked, of, p.Account, p.Region, strings.Join(slices.Compact(actions), ", "), err)
+	return fmt.Sprintf("of %d of %s in %s %s it was not asked whether %s are allowed: %v", of-asked, mishap.Plural(of, "resource"), p.Account, p.Region, strings.Join(slices.Compact(actions), ", "), err)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"mishap"
 	"mishap/internal/slots"
 )
 
@@ -214,7 +215,7 @@ func (c *Comparison) late(now time.Time) []Doubt {
 			all = append(all, Doubt{MissingDoubt, "", fmt.Sprintf("of %s since the injection %s are not counted%s", in.Round(time.Second), b.Missing.Round(time.Second), of(name))})
 		}
 		if b.Refused > 0 {
-			all = append(all, Doubt{RefusedDoubt, "", fmt.Sprintf("%d counts could not be%s", b.Refused, of(name))})
+			all = append(all, Doubt{RefusedDoubt, "", mishap.Plural(b.Refused, "count") + " could not be" + of(name)})
 		}
 	}
 	return all

@@ -141,9 +141,9 @@ func judge(b Behaviour, all []*request) (Backoff, Jitter) {
 	case b.WithID == 0:
 		why = "attempts have no id that says which request they belong to"
 	case q.Judged < judgedRequests && q.Parallel > q.Judged:
-		why = fmt.Sprintf("attempts of %d requests run side by side, so that there are no pauses", q.Parallel)
+		why = "attempts of " + mishap.Plural(q.Parallel, "request") + " run side by side, so that there are no pauses"
 	case q.Judged < judgedRequests:
-		why = fmt.Sprintf("%d requests with %d attempts or more were seen, and %d are needed", q.Judged, judgedAttempts, judgedRequests)
+		why = fmt.Sprintf("%s with %d attempts or more seen, and %d are needed", mishap.Plural(q.Judged, "request"), judgedAttempts, judgedRequests)
 	}
 	if why != "" {
 		return Backoff{Kind: Unknown, Why: why}, Jitter{Kind: JitterUnknown, Why: why}
@@ -197,7 +197,7 @@ func load(attempts []Attempt) *Load {
 // notes say what the report cannot know.
 func notes(s Seen, b Behaviour) (list []string) {
 	if s.Lost > 0 {
-		list = append(list, fmt.Sprintf("%d attempts came too fast to be kept; what is said is about the others", s.Lost))
+		list = append(list, mishap.Plural(s.Lost, "attempt")+" came too fast to be kept; what is said is about the others")
 	}
 	switch {
 	case s.Connections:
@@ -205,7 +205,7 @@ func notes(s Seen, b Behaviour) (list []string) {
 	case b.Attempts > 0 && b.WithID == 0:
 		list = append(list, "No request has a traceparent or another id, so attempts cannot be matched: only totals are judged.")
 	case b.WithID*10 < b.Attempts*9:
-		list = append(list, fmt.Sprintf("%d of %d attempts have no id and count in totals only.", b.Attempts-b.WithID, b.Attempts))
+		list = append(list, fmt.Sprintf("%d of %s without an id, counted in totals only.", b.Attempts-b.WithID, mishap.Plural(b.Attempts, "attempt")))
 	}
 	if b.Circuit.Kind == CircuitOpens {
 		list = append(list, "What users got while callers did not call (a fallback, or an error) is not seen here.")

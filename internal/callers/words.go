@@ -19,11 +19,11 @@ func (b Behaviour) Summary() string {
 	case b.WithID == 0:
 		return fmt.Sprintf("%s calls/s; attempts have no id", number(b.Rate))
 	case q.N == 0:
-		return fmt.Sprintf("%d requests, none of them over", q.Open)
+		return mishap.Plural(q.Open, "request") + ", none of them over"
 	case q.Max == 1:
-		return fmt.Sprintf("%d requests, none tried again", q.N)
+		return mishap.Plural(q.N, "request") + ", none tried again"
 	default:
-		text := number(q.Mean) + " attempts per request"
+		text := perRequest(q.Mean)
 		if b.Backoff.Kind == Unknown && b.Backoff.Gaps == nil {
 			return text + fmt.Sprintf(", at most %d", q.Max)
 		}
@@ -54,7 +54,7 @@ func (b Backoff) Words() string {
 		}
 		text = "a mixture of policies:"
 		for i, p := range b.Parts {
-			text += fmt.Sprintf("%s %d of %d requests with %s", map[bool]string{true: ","}[i > 0], p.Requests, n, p.Words)
+			text += fmt.Sprintf("%s %d of %s with %s", map[bool]string{true: ","}[i > 0], p.Requests, mishap.Plural(n, "request"), p.Words)
 		}
 	default:
 		text += ": " + b.Why
@@ -85,13 +85,13 @@ func (j Jitter) Words(kind BackoffKind) string {
 func (t Timeout) Words() string {
 	if len(t.Waits) == 0 {
 		if t.GaveUp > 0 {
-			return fmt.Sprintf("%d callers left before they were answered, at no common moment", t.GaveUp)
+			return mishap.Plural(t.GaveUp, "caller") + " left without an answer, at no common moment"
 		}
 		return fmt.Sprintf("nobody gave up waiting; the longest wait was %s", short(t.Longest))
 	}
 	var each []string
 	for _, w := range t.Waits {
-		each = append(each, fmt.Sprintf("after %s (%d times)", short(w.Median), w.N))
+		each = append(each, fmt.Sprintf("after %s (%s)", short(w.Median), mishap.Plural(w.N, "time")))
 	}
 	return "callers give up waiting " + strings.Join(each, ", ")
 }
@@ -102,7 +102,7 @@ func (c Circuit) Words() string {
 	case CircuitNever:
 		return fmt.Sprintf("callers never stopped calling: %s of failures", short(c.Failing))
 	case CircuitOpens:
-		text := fmt.Sprintf("callers stopped %s after the first failure (%d failed calls)", short(c.After), c.Failures)
+		text := fmt.Sprintf("callers stopped %s after the first failure (%s)", short(c.After), mishap.Plural(c.Failures, "failed call"))
 		switch {
 		case c.Bursts == 1:
 			text += fmt.Sprintf(", tried once more with %d", c.Probes)
@@ -127,12 +127,20 @@ func (e Ends) Words() string {
 	case e.Never:
 		return "nobody gave up trying"
 	case e.After > 0:
-		return fmt.Sprintf("callers give up after %d attempts", e.After)
+		return "callers give up after " + mishap.Plural(e.After, "attempt")
 	case e.Failed > 0:
-		return fmt.Sprintf("%d requests were given up, after different numbers of attempts", e.Failed)
+		return mishap.Plural(e.Failed, "request") + " given up, after different numbers of attempts"
 	default:
 		return ""
 	}
+}
+
+// perRequest is how many attempts a request takes on average: "1 attempt per request", also where it is rounded to 1.
+func perRequest(mean float64) string {
+	if text := number(mean); text != "1" {
+		return text + " attempts per request"
+	}
+	return mishap.Plural(1, "attempt") + " per request"
 }
 
 // number is a number with one decimal if it needs one.

@@ -48,7 +48,7 @@ func (c *Catalog) checkTimes(e mishap.Experiment, table *scheduler.Timetable) er
 		path = "about"
 	}
 	return &mishap.FieldError{
-		Path: path, Msg: fmt.Sprintf("none of its next %d times may run: %s", len(ticks), ReasonOf(why)),
+		Path: path, Msg: fmt.Sprintf("none of its next %s may run: %s", mishap.Plural(len(ticks), "time"), ReasonOf(why)),
 		Hint: "choose times that the experiment's own safeguards allow",
 	}
 }

@@ -173,7 +173,7 @@ func (x *exposure) take(d *dependency, got Met) (more bool) {
 	case got.Lost > 0:
 		x.lose("which requests met the fault is not known of all: at proxy %s they came too fast, and %d were lost", d.Name(), got.Lost)
 	case got.Left > 0:
-		x.lose("which requests met the fault is not known of all: a restart of proxy %s left %d connections in the process before; wait until they have ended, or end it", d.Name(), got.Left)
+		x.lose("which requests met the fault is not known of all: a restart of proxy %s left %s in the process before; wait until none is left, or end it", d.Name(), mishap.Plural(got.Left, "connection"))
 	}
 	x.untold = append(x.untold, got.IDs...)
 	if len(x.untold) > mostUntold {
@@ -249,7 +249,7 @@ func (k *known) doubts() (all []analysis.Doubt) {
 	}
 	if n := k.noID + k.joined.Foreign; float64(n) > unjoined*float64(k.joined.Told+k.noID) {
 		all = append(all, analysis.Doubt{Kind: analysis.UnjoinedDoubt, Text: fmt.Sprintf(
-			"of %d requests that met the fault it is not known which they are: they had no mishap.req in their baggage, or that of somebody else", n)})
+			"of %s that met the fault it is not known which: there was no mishap.req in the baggage, or that of somebody else", mishap.Plural(n, "request"))})
 	}
 	return all
 }
@@ -273,12 +273,12 @@ func none(m metrics.MetOf) bool { return m.Met == mishap.ArmCount{} }
 
 // nothing says that no request met the fault, and what may be the reason.
 func (k *known) nothing() string {
-	text := fmt.Sprintf("none of %d requests of both arms met the fault", k.joined.Since.Of.Control+k.joined.Since.Of.Experiment)
+	text := fmt.Sprintf("none of %s of both arms met the fault", mishap.Plural(k.joined.Since.Of.Control+k.joined.Since.Of.Experiment, "request"))
 	switch {
 	case k.joined.Late > 0:
 		text += fmt.Sprintf(" in time: %d met it later than patience", k.joined.Late)
 	case k.other > 0:
-		text += fmt.Sprintf("; %d others that came to %s would have, of which none said that it is in an arm: if those should be, their baggage is lost on the way", k.other, k.names)
+		text += fmt.Sprintf("; %s that came to %s would have, and none said that it is in an arm: if it should be, its baggage is lost on the way", mishap.Plural(k.other, "other"), k.names)
 	default:
 		text += fmt.Sprintf("; nothing that the fault hits came to %s", k.names)
 	}
@@ -300,7 +300,7 @@ func (k *known) told() (all []string) {
 		all = append(all, k.failed)
 	}
 	if n := k.joined.Late; n > 0 && !none(k.joined.Since) {
-		all = append(all, fmt.Sprintf("%d calls met the fault later than patience after their request came: they count as not having met it", n))
+		all = append(all, mishap.Plural(n, "call")+" met the fault later than patience after the request came, and so counted as not having met it")
 	}
 	return all
 }

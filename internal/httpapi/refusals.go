@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"mishap"
 	"mishap/internal/ledger"
 )
 
@@ -77,12 +78,9 @@ func (r *refusals) sum(now time.Time) []ledger.Act {
 }
 
 func addresses(from map[string]struct{}) string {
-	number := fmt.Sprintf("%d addresses", len(from))
-	switch {
-	case len(from) == 1:
-		number = "1 address"
-	case len(from) >= mostFrom:
-		number = fmt.Sprintf("%d addresses or more", mostFrom)
+	number := mishap.Plural(len(from), "address")
+	if len(from) >= mostFrom {
+		number += " or more"
 	}
 	some := slices.Sorted(maps.Keys(from))
 	if len(some) > mostShown {

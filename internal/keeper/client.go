@@ -99,7 +99,7 @@ func (k *Keeper) Revert(ctx context.Context, ids []string) []mishap.Reply[mishap
 func (k *Keeper) askEach(ctx context.Context, op string, ids []string) []mishap.Reply[mishap.Reverted] {
 	a, err := k.ask(ctx, request{Op: op, IDs: ids})
 	if err == nil && len(a.Replies) != len(ids) {
-		err = fmt.Errorf("the keeper answered for %d of %d injections", len(a.Replies), len(ids))
+		err = fmt.Errorf("the keeper answered for %d of %s", len(a.Replies), mishap.Plural(len(ids), "injection"))
 	}
 	if err != nil {
 		return mishap.Same[mishap.Reverted](len(ids), err)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"mishap"
 	"mishap/internal/analysis"
 )
 
@@ -47,7 +48,7 @@ func (f *Feed) poll(ctx context.Context) {
 		t.err = err
 		if over := len(t.waiting) - mostWaiting; over > 0 {
 			lost := t.waiting[:over]
-			t.gap = &Gap{Start: lost[0].Start, End: t.waiting[over].Start, Err: fmt.Errorf("%d buckets waited too long to be read", over)}
+			t.gap = &Gap{Start: lost[0].Start, End: t.waiting[over].Start, Err: fmt.Errorf("%s waited too long to be read", mishap.Plural(over, "bucket"))}
 			t.waiting = t.waiting[over:]
 		}
 	}

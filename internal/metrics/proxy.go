@@ -205,7 +205,7 @@ func (r *proxyReader) take(page ArmsPage, b ArmsBucket) (*analysis.Bucket, error
 		if since.IsZero() || since.After(b.Start) {
 			since = b.Start.Add(-time.Duration(missed) * page.Width)
 		}
-		lost = &Gap{Start: since, End: b.Start, Err: fmt.Errorf("the proxy no longer has %d buckets of the arms: it was asked too late", missed)}
+		lost = &Gap{Start: since, End: b.Start, Err: fmt.Errorf("the proxy no longer has %s of the arms: it was asked too late", mishap.Plural(missed, "bucket"))}
 	case b.Start.Before(r.end):
 		r.last, r.end = b.Seq, end
 		return nil, &Gap{Start: b.Start, End: end, Err: fmt.Errorf("%w: bucket %d of the proxy begins before the one before it ended", analysis.ErrOrder, b.Seq)}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"mishap"
 )
 
 const (
@@ -177,7 +179,7 @@ func (n *Notifier) Close(ctx context.Context) error {
 		lost += s.Failed + uint64(s.Queued)
 	}
 	if lost -= before; lost > 0 {
-		return fmt.Errorf("close notifier: %d messages could not be sent", lost)
+		return fmt.Errorf("close notifier: %s could not be sent", mishap.Plural(lost, "message"))
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func TestTriesBackOffExponentiallyWithJitterUntilGivenUp(t *testing.T) {
 	onFakeTime(t, r, notify.Options{}, func(n *notify.Notifier) {
 		start := time.Now()
 		n.Tell(notify.Message{ID: "same", Event: notify.Ended})
-		if err := closeIn(n, 3*time.Hour); err == nil || !strings.Contains(err.Error(), "1 messages") {
+		if err := closeIn(n, 3*time.Hour); err == nil || !strings.Contains(err.Error(), "1 message") {
 			t.Errorf("Close says %v", err)
 		}
 		if took := time.Since(start); took > time.Hour || took < time.Hour-2*time.Minute {

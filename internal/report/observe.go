@@ -64,11 +64,8 @@ func ObserveSheet(o Observed) Sheet {
 // observedHow says what was watched, and what makes it another than usual.
 func observedHow(o Observed) []string {
 	all := []string{fmt.Sprintf("%s, %s -> %s, %s, watched for %s", o.Proxy, o.Listen, o.Upstream, o.Protocol, o.For)}
-	switch {
-	case o.Faults == 1:
-		all = append(all, "A fault is in force on it: what is below is not how it usually is.")
-	case o.Faults > 1:
-		all = append(all, fmt.Sprintf("%d faults are in force on it: what is below is not how it usually is.", o.Faults))
+	if o.Faults > 0 {
+		all = append(all, mishap.Plural(o.Faults, "fault")+" in force on it: what is below is not how it usually is.")
 	}
 	if o.Left > 0 {
 		all = append(all, mishap.Plural(o.Left, "connection")+" that a restart left in the process before: not seen, so that what goes on there is missing below.")

@@ -52,7 +52,7 @@ func TestAnObservationIsReadAtEightyColumns(t *testing.T) {
 func TestAnObservationSaysThatAFaultWasInAndThatNobodyCalled(t *testing.T) {
 	o := report.Observed{Proxy: "payments", Listen: "127.0.0.1:9001", Upstream: "10.0.0.2:80", Protocol: "http", Faults: 2}
 	var b strings.Builder
-	if err := report.ObserveSheet(o).Text(&b); err != nil || !strings.Contains(b.String(), "2 faults are in force") || !strings.Contains(b.String(), "No call came") {
+	if err := report.ObserveSheet(o).Text(&b); err != nil || !strings.Contains(b.String(), "2 faults in force") || !strings.Contains(b.String(), "No call came") {
 		t.Errorf("%v\n%s", err, &b)
 	}
 }

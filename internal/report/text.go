@@ -129,7 +129,7 @@ func faults(p *page, r *mishap.Run) {
 func History(in *mishap.RunInjection) []string {
 	texts := []string{fate(in)}
 	if in.Looks > 0 {
-		texts = append(texts, fmt.Sprintf("in force at %d of %d looks", in.Looks-in.NotInForce, in.Looks))
+		texts = append(texts, fmt.Sprintf("in force at %d of %s", in.Looks-in.NotInForce, mishap.Plural(in.Looks, "look")))
 	}
 	if e := in.Effect; e != nil && in.NotInForce > 0 && e.Detail != "" {
 		texts = append(texts, fmt.Sprintf("last look: %s, %s", e.InForce, e.Detail))

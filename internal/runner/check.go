@@ -165,7 +165,7 @@ func (x *execution) askSteadyState(ctx context.Context) *mishap.StateChange {
 			x.say("the steady state was met at try %d, %s after the first", tries, since(start, began))
 			return nil
 		case !began.Before(deadline):
-			return refusedState(unmet, fmt.Sprintf(" after %d tries in %s", tries, since(start, began)))
+			return refusedState(unmet, fmt.Sprintf(" after %s in %s", mishap.Plural(tries, "try"), since(start, began)))
 		}
 	}
 }

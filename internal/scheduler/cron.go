@@ -61,7 +61,7 @@ func readCron(text string) (expression, error) {
 	case strings.HasPrefix(text, "@"):
 		fields = nil
 	case len(fields) != 5:
-		return wrong(fmt.Sprintf("%q has %d fields, not five", text, len(fields)), `minute hour day-of-month month day-of-week, such as "0 10 * * MON-FRI"`)
+		return wrong(fmt.Sprintf("%q has %s, not five", text, mishap.Plural(len(fields), "field")), `minute hour day-of-month month day-of-week, such as "0 10 * * MON-FRI"`)
 	}
 	parser := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
 	parsed, err := parser.Parse(text)

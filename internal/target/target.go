@@ -66,7 +66,7 @@ func Choose[T any](s Selection, req mishap.Request, matched []T) (Sample[T], err
 		n = max(1, int(float64(len(matched))*float64(*s.Share)+1e-9)) // 29% of 100 is 29, not 28.99…
 	}
 	if req.Sample && 2*n > len(matched) {
-		return Sample[T]{}, mishap.WithHint(None("%d targets fit %q: too few for two arms of %d each", len(matched), req.Fault.Name, n),
+		return Sample[T]{}, mishap.WithHint(None("%q has %s: too few for two arms of %d each", req.Fault.Name, mishap.Plural(len(matched), "target"), n),
 			"pick at most half of what fits")
 	}
 	if n >= len(matched) {

@@ -62,31 +62,39 @@ func (s Stats) Felt() uint64 {
 	return s.Dropped + s.Chunks
 }
 
+// plural is what a noun ends on.
+func plural(n uint64) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
+
 // Did says for a person what a fault did besides delaying, and what went wrong with it; empty if nothing.
 func (s Stats) Did() string {
 	var did []string
-	say := func(n uint64, format string) {
+	say := func(n uint64, format string) { // in which # is what makes a plural
 		if n > 0 {
-			did = append(did, fmt.Sprintf(format, n))
+			did = append(did, fmt.Sprintf(strings.Replace(format, "#", plural(n), 1), n))
 		}
 	}
 	if a := s.Allocation; a != nil {
-		say(a.Experiment.Requests, "%d requests of the experiment")
+		say(a.Experiment.Requests, "%d request# of the experiment")
 		say(a.Control.Requests, "%d of control")
 		say(a.WithoutKey, "%d without the key")
 		return strings.Join(did, ", ")
 	}
-	say(s.Requests, "%d requests hit")
+	say(s.Requests, "%d request# hit")
 	if a := s.Arms; a != nil {
 		say(a.Control.Passed, "%d of control let pass")
 		say(a.Control.Treated, "%d of control hit, which must not be")
 	}
-	say(s.Spared, "%d requests spared, beyond maxActive")
-	say(s.Ended, "%d connections ended")
-	say(s.Lost, "%d datagrams lost")
-	say(s.Dropped, "%d bytes lost")
+	say(s.Spared, "%d request# spared, beyond maxActive")
+	say(s.Ended, "%d connection# ended")
+	say(s.Lost, "%d datagram# lost")
+	say(s.Dropped, "%d byte# lost")
 	say(s.Flushed, "%d let go before they were due")
-	say(s.Overflow, "%d times no room to hold more, so that the delay grew")
+	say(s.Overflow, "%d time# no room to hold more, so that the delay grew")
 	return strings.Join(did, ", ")
 }
 
@@ -121,7 +129,7 @@ func (d Delays) String() string {
 	if d.Count == 0 {
 		return "none"
 	}
-	return fmt.Sprintf("mean %v, p50 %v, p99 %v, max %v, %d times", digits(d.Mean), digits(d.P50), digits(d.P99), digits(d.Max), d.Count)
+	return fmt.Sprintf("mean %v, p50 %v, p99 %v, max %v, %d time%s", digits(d.Mean), digits(d.P50), digits(d.P99), digits(d.Max), d.Count, plural(d.Count))
 }
 
 // digits leaves three of a duration.

@@ -50,3 +50,17 @@ func TestDelaysSurviveJSON(t *testing.T) {
 		t.Errorf("no delays are %q", s)
 	}
 }
+
+func TestWhatAFaultDidOnceIsSaidOfOne(t *testing.T) {
+	for want, s := range map[string]registry.Stats{
+		"1 request hit, 1 connection ended":                                                 {Requests: 1, Ended: 1},
+		"2 requests hit, 2 connections ended":                                               {Requests: 2, Ended: 2},
+		"1 datagram lost, 1 byte lost, 1 time no room to hold more, so that the delay grew": {Lost: 1, Dropped: 1, Overflow: 1},
+		"1 request of the experiment, 1 of control": {Allocation: &registry.Allocation{
+			Experiment: registry.ArmUnits{Requests: 1}, Control: registry.ArmUnits{Requests: 1}}},
+	} {
+		if got := s.Did(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
