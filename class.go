@@ -40,6 +40,19 @@ const (
 	SymptomOther       Symptom = "other"             // whatever the file says, or nothing by itself
 )
 
+// Sentence says the symptom for people; empty if there is none.
+func (s Symptom) Sentence() string {
+	switch s {
+	case "":
+		return ""
+	case SymptomOther:
+		return "What whoever depends on the target sees depends on what the file says."
+	case SymptomSlow:
+		return "To whoever depends on the target, it is slow."
+	}
+	return "To whoever depends on the target, it " + string(s) + "."
+}
+
 // Symptoms are all of them.
 func Symptoms() []Symptom {
 	return []Symptom{SymptomSlow, SymptomWrong, SymptomUnreachable, SymptomGone, SymptomOther}

@@ -15,11 +15,12 @@ import (
 
 // entry is one line of a catalog.
 type entry struct {
-	Catalog string `json:"catalog"`
-	Name    string `json:"name"`
-	Summary string `json:"summary"`
-	Doc     string `json:"doc"`
-	Example string `json:"example"`
+	Catalog string         `json:"catalog"`
+	Name    string         `json:"name"`
+	Summary string         `json:"summary"`
+	Doc     string         `json:"doc"`
+	Example string         `json:"example"`
+	Symptom mishap.Symptom `json:"symptom,omitempty"` // of a fault: what whoever depends on its target sees
 	fields  []group
 }
 
@@ -57,10 +58,12 @@ func (c *cli) catalogCommand() *cobra.Command {
 func entries(a *app.App) []entry {
 	var all []entry
 	add := func(catalog string, k mishap.Kind, more ...group) {
-		all = append(all, entry{catalog, k.Name, k.Summary, k.Doc, k.Example, append([]group{{"with", k.Params}}, more...)})
+		all = append(all, entry{Catalog: catalog, Name: k.Name, Summary: k.Summary, Doc: k.Doc, Example: k.Example,
+			fields: append([]group{{"with", k.Params}}, more...)})
 	}
 	for _, k := range a.Injectors() {
 		add("injector", k.Kind, group{"targets", k.Targets})
+		all[len(all)-1].Symptom = k.Symptom
 	}
 	for _, k := range a.Probes() {
 		add("probe", k.Kind, group{"expect", k.Expect})
@@ -109,6 +112,9 @@ func (c *cli) explain(all []entry, name string) error {
 		}
 		fmt.Fprint(c.out, words.Fold(fmt.Sprintf("%s (%s): %s\n", e.Name, e.Catalog, e.Summary), columns))
 		fmt.Fprintf(c.out, "\n%s\n", strings.Join(words.Lines(e.Doc, columns), "\n"))
+		if sees := e.Symptom.Sentence(); sees != "" {
+			fmt.Fprintf(c.out, "\n%s\n", strings.Join(words.Lines(sees, columns), "\n"))
+		}
 		for _, g := range e.fields {
 			for i, f := range mishap.Fields(g.params) {
 				if i == 0 {

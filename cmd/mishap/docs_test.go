@@ -45,6 +45,9 @@ func catalogPage(all []entry) []byte {
 			fmt.Fprintf(&b, "\n## %ss\n", strings.ToUpper(last[:1])+last[1:])
 		}
 		fmt.Fprintf(&b, "\n### %s\n\n%s.\n\n%s\n", e.Name, strings.ToUpper(e.Summary[:1])+e.Summary[1:], e.Doc)
+		if sees := e.Symptom.Sentence(); sees != "" {
+			fmt.Fprintf(&b, "\n%s\n", sees)
+		}
 		for _, g := range e.fields {
 			for i, f := range mishap.Fields(g.params) {
 				if i == 0 {
