@@ -72,6 +72,14 @@ func (h *Histogram) quantile(q, n float64) float64 {
 	return math.Inf(1)
 }
 
+// From is where the bin begins that x is in.
+func (h *Histogram) From(x float64) float64 {
+	if i, _ := slices.BinarySearch(h.Bounds, x); i > 0 {
+		return h.Bounds[i-1]
+	}
+	return 0
+}
+
 // below is how many answers took at most x.
 func (h *Histogram) below(x float64) float64 {
 	n, from := 0.0, 0.0

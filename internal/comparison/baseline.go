@@ -33,6 +33,10 @@ func (c *Comparison) lookBefore(look *mishap.Comparison, now time.Time) {
 		undecided(why)
 		return
 	}
+	if errors.Is(c.unfixed, errImpatient) {
+		undecided(c.unfixed.Error())
+		return
+	}
 	if baseline.Auto && (!known.Enough || !c.limits) {
 		if most := baseline.AtMost(); elapsed >= most || elapsed+known.Left > 2*most {
 			undecided(c.tooShort(known, elapsed+known.Left))

@@ -522,6 +522,40 @@ func TestThresholdsOfALatencyAreFixedInTheFirstQuarterAndTold(t *testing.T) {
 	}
 }
 
+// TestAQuantileBeyondPatienceEndsTheBaseline: the proxy tells no answer from a slower one there, so that the fault would show nothing.
+func TestAQuantileBeyondPatienceEndsTheBaseline(t *testing.T) {
+	const says = "latency: answers take longer than patience: without a fault p50 lies at 50ms or beyond"
+	auto, fixed := mishap.AutoBaseline(), mishap.BaselineTime{Time: mishap.Duration(time.Minute)}
+	for name, tt := range map[string]struct {
+		patience time.Duration
+		source   string
+		margin   mishap.Margin
+		baseline mishap.BaselineTime
+		injects  bool
+	}{
+		"beyond":                         {50 * time.Millisecond, mishap.ProxySource, mishap.Margin{Ratio: 1.2}, fixed, false},
+		"beyond, however long it may be": {50 * time.Millisecond, mishap.ProxySource, mishap.Margin{Ratio: 1.2}, auto, false},
+		"within":                         {150 * time.Millisecond, mishap.ProxySource, mishap.Margin{Ratio: 1.2}, fixed, true},
+		"of a source without patience":   {50 * time.Millisecond, "prometheus", mishap.Margin{Ratio: 1.2}, fixed, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				spec := successRate()
+				spec.Baseline, spec.Patience = tt.baseline, mishap.Duration(tt.patience)
+				spec.Metrics = []mishap.CompareMetric{{Name: "latency", Metric: mishap.Latency, Source: tt.source, Harm: mishap.Increase, Margin: tt.margin, Quantiles: []mishap.Quantile{0.5}}}
+				began, injected := time.Now(), false
+				l := last(watch(t, spec, newTraffic(200, 0.001, 0.001), 2*time.Minute, func() { injected = true }))
+				if injected != tt.injects || !injected && (l.Outcome != mishap.Undecided || !strings.HasPrefix(l.Reason, says)) {
+					t.Errorf("injected %t, outcome %q: %s", injected, l.Outcome, l.Reason)
+				}
+				if took := time.Since(began); !injected && took > tt.baseline.AtLeast()+2*time.Second {
+					t.Errorf("it was said after %s", took)
+				}
+			})
+		})
+	}
+}
+
 // TestBooksAndAnalysisCallRowsAlike, whatever quantiles a file may name, and agree on which have to be cleared.
 func TestBooksAndAnalysisCallRowsAlike(t *testing.T) {
 	for _, text := range []string{"p1", "p12.345", "p50", "p99", "p99.9", "p99.95", "p99.999"} {

@@ -66,7 +66,11 @@ func (c *Comparison) thresholds(late bool) (all []limit, err error) {
 			of, whole := c.answersOf(m, row, h)
 			at, wrong := fix(of, float64(row.Quantile), m.Margin.Ratio, floor.Std().Seconds())
 			if wrong != nil && late {
-				at, wrong = fix(whole, float64(row.Quantile), m.Margin.Ratio, floor.Std().Seconds())
+				of = whole
+				at, wrong = fix(of, float64(row.Quantile), m.Margin.Ratio, floor.Std().Seconds())
+			}
+			if wrong == nil {
+				wrong = c.untold(m, row.Quantile, of, at)
 			}
 			switch {
 			case wrong == nil:
@@ -77,6 +81,20 @@ func (c *Comparison) thresholds(late bool) (all []limit, err error) {
 		}
 	}
 	return all, err
+}
+
+// errImpatient is a quantile that patience hides; more of a baseline does not show it.
+var errImpatient = errors.New("answers take longer than patience")
+
+// untold says that a quantile of the baseline lies where the proxy tells no answer from a slower one: whatever takes
+// longer than patience is alike to it, so that nothing would be slower with any fault.
+func (c *Comparison) untold(m *metric, q mishap.Quantile, of analysis.Histogram, at analysis.Threshold) error {
+	patience := c.options.Compare.Filled().Patience
+	if m.Source != mishap.ProxySource || at.Usual <= of.From(patience.Std().Seconds()) {
+		return nil
+	}
+	return fmt.Errorf("%w: without a fault %s lies at %s or beyond, where none is told from a slower one, so that a fault would show nothing; write a longer patience, or a lower quantile",
+		errImpatient, q, patience)
 }
 
 // answersOf are the answers in the baseline that a row's threshold is read off,
