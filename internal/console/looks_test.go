@@ -82,6 +82,44 @@ func TestOnAPhoneAFingerHitsEverythingAndNothingIsCut(t *testing.T) {
 	b.run(chromedp.Click(".pages a[href='/coverage']", chromedp.ByQuery), chromedp.WaitVisible("#matrix", chromedp.ByID))
 }
 
+// unreachable opens each act in turn, and lists those whose form is not wholly on the
+// screen, or whose button something else lies upon.
+const unreachable = `(() => {
+	const bad = [], width = document.documentElement.clientWidth;
+	for (const d of document.querySelectorAll('details.act')) {
+		d.open = true;
+		const form = d.querySelector('form'), button = form.querySelector('button'), r = form.getBoundingClientRect();
+		if (r.left < 0 || r.right > width) bad.push('“' + d.innerText.slice(0, 20) + '” opens from ' + Math.round(r.left) + ' to ' + Math.round(r.right));
+		button.scrollIntoView({ block: 'center' });
+		const at = button.getBoundingClientRect();
+		if (document.elementFromPoint(at.x + at.width / 2, at.y + at.height / 2) !== button) bad.push('“' + button.innerText + '” cannot be pressed');
+		d.open = false;
+	}
+	return bad.join('; ');
+})()`
+
+func TestWhatAnActOpensIsWhollyOnTheScreenAndCanBePressed(t *testing.T) {
+	w := busy(t)
+	b := openBrowser(t)
+	b.signIn(w, "admin")
+	opened := 0
+	for name, path := range everyPage(w) {
+		for _, width := range []int{320, 390, 768, 1280} {
+			b.as(width, "light", true)
+			b.run(chromedp.Navigate(w.url+path), chromedp.WaitReady("footer", chromedp.ByQuery))
+			if bad := b.ask(unreachable); bad != "" {
+				t.Errorf("%s at %d: %s", name, width, bad)
+			}
+			if b.ask("String(document.querySelector('details.act') !== null)") == "true" {
+				opened++
+			}
+		}
+	}
+	if opened == 0 {
+		t.Error("no page has an act that opens")
+	}
+}
+
 func TestOnAWideScreenNothingIsCut(t *testing.T) {
 	w := busy(t)
 	b := openBrowser(t)
