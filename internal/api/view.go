@@ -133,7 +133,7 @@ type CoverageRow struct {
 // CoverageCell is one kind of fault on one thing.
 type CoverageCell struct {
 	Experiments []string `json:"experiments"`
-	Last        *RunView `json:"last,omitempty" doc:"the latest run of any of them that is over, and was neither refused nor stopped from elsewhere before it showed anything"`
+	Last        *RunView `json:"last,omitempty" doc:"of the latest run of each of them that is over, and was neither refused nor stopped from elsewhere before it showed anything, the latest that deviated, or else the latest"`
 	Harm        string   `json:"harm,omitempty" doc:"the smallest harm that it can tell from none"`
 }
 

@@ -591,6 +591,42 @@ func TestARunThatSomebodyStoppedTakesNoVerdictOutOfTheMatrix(t *testing.T) {
 	}
 }
 
+func TestWhatHeldLaterTakesNoDeviationOfAnotherExperimentOutOfTheMatrix(t *testing.T) {
+	w := newWorld(t)
+	type ran struct{ experiment, story string } // in turn
+	wants := map[string]struct {
+		runs []ran
+		want string
+	}{
+		"later":      {[]ran{{"a", "deviated"}, {"b", "held"}}, "deviated"},
+		"earlier":    {[]ran{{"b", "held"}, {"a", "deviated"}}, "deviated"},
+		"no effect":  {[]ran{{"a", "deviated"}, {"b", "held"}, {"b", "no-effect"}}, "deviated"},
+		"mended":     {[]ran{{"a", "deviated"}, {"a", "held"}, {"b", "held"}}, "held"},
+		"no verdict": {[]ran{{"b", "held"}, {"a", "no-effect"}}, "inconclusive"},
+	}
+	for name, of := range wants {
+		service := strings.ReplaceAll(name, " ", "-")
+		for _, experiment := range []string{"a", "b"} {
+			w.declare(func(e *mishap.Experiment) {
+				e.Name, e.Tags = service+"-"+experiment, map[string]string{"service": service}
+				e.Faults = e.Faults[:1]
+				e.Faults[0].Targets = nil
+			})
+		}
+		for i, r := range of.runs {
+			w.ran(fmt.Sprintf("%s-%d", service, i), reporttest.Stories()[r.story], service+"-"+r.experiment, time.Duration(50-10*i)*time.Hour)
+		}
+	}
+	_, _, page := w.signedIn("viewer").get("/coverage")
+	for name, of := range wants {
+		_, rest, _ := strings.Cut(page, `<th scope="row">service `+strings.ReplaceAll(name, " ", "-")+"</th>")
+		cells, _, _ := strings.Cut(rest, "</tr>")
+		if !strings.Contains(cells, `mark `+of.want+`"`) {
+			t.Errorf("%s: the matrix does not say %s: %s", name, of.want, cells)
+		}
+	}
+}
+
 func TestCalendarShowsWhatRanWhatIsDueAndWhatKeepsItFromRunning(t *testing.T) {
 	w := newWorld(t)
 	w.ran("0a11", reporttest.Stories()["held"], "daily", 24*time.Hour)

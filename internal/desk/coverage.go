@@ -112,13 +112,26 @@ func cellsOf(ctx context.Context, book ledger.Runs, tried [][]*mishap.Experiment
 				return nil, err
 			}
 			at := slices.IndexFunc(records, showed)
-			if at >= 0 && (cell.Last == nil || records[at].Began.After(cell.Last.Began)) {
-				view := RunView(records[at])
+			if at < 0 {
+				continue
+			}
+			if view := RunView(records[at]); cell.Last == nil || tellsMore(view, *cell.Last) {
 				cell.Last, cell.Harm = &view, smallestHarm(e)
 			}
 		}
 	}
 	return cells, nil
+}
+
+// tellsMore reports whether a run says more of a cell than the last of another
+// experiment: what deviated is not made good by what others show, only by itself. Among
+// others the later one does.
+func tellsMore(r, than api.RunView) bool {
+	deviated := func(r api.RunView) bool { return r.Verdict == mishap.Deviated }
+	if deviated(r) != deviated(than) {
+		return deviated(r)
+	}
+	return r.Began.After(than.Began)
 }
 
 // showed reports a run that went on for as long as it decided itself. One that was
