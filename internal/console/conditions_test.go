@@ -149,7 +149,7 @@ func TestARunIsAbortedByKeyboardAlone(t *testing.T) {
 	b.tabTo("input#why-77aa01")
 	b.run(chromedp.KeyEvent("too slow\r"), chromedp.WaitVisible(".said", chromedp.ByQuery))
 	acts, err := w.book.Audit(t.Context(), 0, 1<<62, 10)
-	if err != nil || len(acts) == 0 || !hasAct(acts, "operator-ann", "in the console: abortRun") {
+	if err != nil || len(acts) == 0 || !hasAct(acts, "operator-ann", "in the console: abort run") {
 		t.Errorf("nobody aborted: %+v, %v", acts, err)
 	}
 }

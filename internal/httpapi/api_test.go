@@ -46,7 +46,7 @@ func TestEachRoleMayDoWhatItIsFor(t *testing.T) {
 		all = append(all, a.By+": "+a.What)
 	}
 	story := strings.Join(all, "\n")
-	for _, want := range []string{"old: refused GET /v1/experiments: the token of old expired", "vi: refused PUT /v1/halt: needs role operator", "op: halt: test", "ad: resume", "unlock a failed: ", "refreshSource none"} {
+	for _, want := range []string{"old: refused GET /v1/experiments: the token of old expired", "vi: refused PUT /v1/halt: needs role operator", "op: halt: test", "ad: resume", "unlock a failed: ", "refresh source none"} {
 		if !strings.Contains(story, want) {
 			t.Errorf("the audit does not say %q:\n%s", want, story)
 		}

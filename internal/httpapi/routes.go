@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -47,17 +48,29 @@ func route[I, O any](a *API, to huma.API, needed config.Role, method, path, id, 
 			return nil, huma.NewError(http.StatusForbidden, who.name+" may not do this: it needs role "+string(needed))
 		}
 		if method != http.MethodGet && !recordsItself(id) {
-			a.audit.acted(ctx, who.name, id+about(in))
+			a.audit.acted(ctx, who.name, spaced(id)+about(in))
 		}
 		out, err := handle(ctx, in)
 		if err != nil {
 			if recordsItself(id) {
-				a.audit.acted(ctx, who.name, id+about(in)+" failed: "+err.Error())
+				a.audit.acted(ctx, who.name, spaced(id)+about(in)+" failed: "+err.Error())
 			}
 			return nil, problem(err)
 		}
 		return out, nil
 	})
+}
+
+// spaced is the name of an operation as people read it: startRun is "start run".
+func spaced(id string) string {
+	var b strings.Builder
+	for _, r := range id {
+		if unicode.IsUpper(r) {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
 }
 
 // about is what an operation is of, for the audit: what its path names, or the
