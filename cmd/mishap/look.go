@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -65,6 +67,9 @@ list shows the beginning of a long reason; ` + "`mishap report RUN`" + ` has all
 		Example: "  mishap status\n  mishap status last",
 		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if known := []string{"text", "json"}; len(args) == 0 && !slices.Contains(known, c.output) {
+				return usageError{mishap.WithHint(fmt.Errorf("mishap status has no output %q for more than one run", c.output), "known: "+strings.Join(known, ", ")+"; `mishap status last` is of one")}
+			}
 			return c.withDesk(cmd, func(a desk) error {
 				c.nameLedger(a)
 				if len(args) == 0 { // what goes on here; else what became of one run

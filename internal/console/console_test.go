@@ -199,6 +199,21 @@ func TestAnActNeedsTheFormOfItsSession(t *testing.T) {
 	}
 }
 
+func TestNowInvitesToNoRunWhileEverythingIsHalted(t *testing.T) {
+	for _, halted := range []bool{false, true} {
+		w := newWorld(t)
+		if halted {
+			if err := w.book.Halt(t.Context(), ledger.Halt{At: time.Now(), By: "ann", Reason: "an incident"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, _, page := w.signedIn("operator").get("/")
+		if !strings.Contains(page, "Nothing is running") || strings.Contains(page, "Start one from") == halted {
+			t.Errorf("halted %t: %s", halted, page)
+		}
+	}
+}
+
 func TestEachRoleHasItsButtonsAndTheAPIDecidesAgain(t *testing.T) {
 	w := busy(t)
 	for _, c := range []struct {

@@ -21,7 +21,7 @@ func fewTargets(plan mishap.Plan) error {
 	if !e.SamplesTargets() || plan.NoFault || n > undecidable || watched(e) {
 		return nil
 	}
-	return mishap.WithHint(fmt.Errorf("plan %s: %s per arm: a comparison cannot decide; that up to %d differ from as many others is never shown", e.Name, mishap.Plural(n, "target"), undecidable),
+	return mishap.WithHint(fmt.Errorf("%s per arm: a comparison cannot decide; that up to %d differ from as many others is never shown", mishap.Plural(n, "target"), undecidable),
 		"remove compare and let probes judge (when: [before, during, after]), take at least 7 targets per arm, or arms from requests")
 }
 

@@ -42,7 +42,7 @@ func (eng *Engine) PlanRun(ctx context.Context, e mishap.Experiment, noFault boo
 	for _, f := range faults {
 		found, err := f.Prepare(ctx, request)
 		if err != nil {
-			problems = append(problems, wrapHinted(fmt.Sprintf("plan %s: fault %q", e.Name, f.Name), err))
+			problems = append(problems, wrapHinted(fmt.Sprintf("fault %q", f.Name), err))
 			continue
 		}
 		plan.Injections = append(plan.Injections, found...)
