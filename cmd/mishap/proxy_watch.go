@@ -194,7 +194,7 @@ func writeFault(b *strings.Builder, f registry.Status, now time.Time, columns in
 	}
 	writeRow(b, columns, clip(f.Fault.ID, 21), fmt.Sprintf("%d of %d", on.Connections, on.Of), f.Stats.Connections+f.Stats.Requests, left, asked, p50, p99)
 	with, _ := json.Marshal(f.Fault.Effect)
-	about := []string{f.Fault.Effect.Kind() + " " + strings.NewReplacer(`"`, "", "{", "", "}", "").Replace(string(with))}
+	about := []string{strings.TrimSpace(f.Fault.Effect.Kind() + " " + strings.NewReplacer(`"`, "", "{", "", "}", "").Replace(string(with)))}
 	if f.Fault.Direction != "" {
 		about = append(about, string(f.Fault.Direction))
 	}
