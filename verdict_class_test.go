@@ -41,10 +41,10 @@ func TestWhatAFaultOfAClassDidCountsAsItsClassSays(t *testing.T) {
 		"it recovers by itself, seen once":       {in().effect(no, nil).effect(yes, nil).effect(no, nil).class(mishap.SelfRecovering).settles(mishap.InjectionEnded), mishap.Held, ""},
 		"it recovers by itself, seen at the end": {in().effect(no, nil).class(mishap.SelfRecovering).settles(mishap.InjectionEnded), mishap.Held, ""},
 		"it recovers by itself, never looked at": {in().class(mishap.SelfRecovering).settles(mishap.InjectionEnded), mishap.Held, ""},
-		"it recovers by itself, never seen":      {in().effect(no, nil).class(mishap.SelfRecovering).settles(mishap.InjectionReverted), mishap.Inconclusive, "not seen in force at 1 of 1 looks"},
+		"it recovers by itself, never seen":      {in().effect(no, nil).class(mishap.SelfRecovering).settles(mishap.InjectionReverted), mishap.Inconclusive, "not seen in force at 1 of 1 look"},
 		"it stays, seen once":                    {in().effect(yes, nil).effect(no, nil).settles(mishap.InjectionReverted), mishap.Inconclusive, "not seen in force at 1 of 2 looks"},
 		"its group replaced it":                  {in().effect(yes, nil).gone().gone().settles(mishap.InjectionGone), mishap.Held, ""},
-		"its group replaced it before":           {in().gone().settles(mishap.InjectionGone), mishap.Inconclusive, "not seen in force at 1 of 1 looks"},
+		"its group replaced it before":           {in().gone().settles(mishap.InjectionGone), mishap.Inconclusive, "not seen in force at 1 of 1 look"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			verdict, reason := c.s.judge()

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"mishap"
 	"mishap/internal/slots"
 )
 
@@ -215,7 +214,7 @@ func (c *Comparison) late(now time.Time) []Doubt {
 			all = append(all, Doubt{MissingDoubt, "", fmt.Sprintf("of %s since the injection %s are not counted%s", in.Round(time.Second), b.Missing.Round(time.Second), of(name))})
 		}
 		if b.Refused > 0 {
-			all = append(all, Doubt{RefusedDoubt, "", mishap.Plural(b.Refused, "count") + " could not be" + of(name)})
+			all = append(all, Doubt{RefusedDoubt, "", fmt.Sprintf("counts that could not be: %d%s", b.Refused, of(name))})
 		}
 	}
 	return all

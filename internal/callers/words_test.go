@@ -10,7 +10,7 @@ import (
 )
 
 // severalOfOne is "1 requests": a counted word that does not agree with one.
-var severalOfOne = regexp.MustCompile(`\b1 (?:failed )?[a-z]{3,}s\b`)
+var severalOfOne = regexp.MustCompile(`(?:^|[^.0-9])1 (?:failed )?[a-z]{3,}s\b`)
 
 func TestWhatHappenedOnceIsSaidOfOne(t *testing.T) {
 	once := mishap.Duration(time.Second)
