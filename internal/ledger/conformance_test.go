@@ -93,6 +93,7 @@ func TestUndoIsThereWhenPrepareReturns(t *testing.T) {
 func TestAWriteWithAnOldFenceChangesNothing(t *testing.T) {
 	each(t, func(t *testing.T, b book) {
 		old := begin(t, b, "r1", "e", "g")
+		dies(t, b, "one")
 		next, err := b.TakeOver(t.Context(), old, "two")
 		must(t, err)
 		e, in := prepared("r1", 2, mishap.Key{Thing: "k", Attribute: "a"})
@@ -116,12 +117,13 @@ func TestAWriteWithAnOldFenceChangesNothing(t *testing.T) {
 func TestOfManyTakeoversOneWins(t *testing.T) {
 	each(t, func(t *testing.T, b book) {
 		old := begin(t, b, "r1", "e", "g")
+		dies(t, b, "one")
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		won := 0
 		for range 8 {
 			wg.Go(func() {
-				if _, err := b.TakeOver(t.Context(), old, "x"); err == nil {
+				if _, err := b.TakeOver(t.Context(), old, "two"); err == nil {
 					mu.Lock()
 					won++
 					mu.Unlock()

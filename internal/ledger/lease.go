@@ -20,25 +20,28 @@ import (
 const leaseGoesOn = `until > clock_timestamp() AND until <= clock_timestamp() + interval '6 minutes' AND incarnation IN ('', incarnation_now())`
 
 // mayOwn refuses to give a run to a server whose lease is over, or of a database that
-// this one has replaced: it would be lost at once.
+// this one has replaced: it would be lost at once. One that this database never heard
+// of joined another, whose last commits are lost.
 func (t tx) mayOwn(ctx context.Context, server string) error {
-	alive, err := t.alive(ctx, server, true, "")
+	if !t.dialect.leases {
+		return nil
+	}
+	alive, err := t.alive(ctx, server, "")
 	if err == nil && !alive {
 		err = fmt.Errorf("%w: the lease of server %s is over", ErrFenced, server)
 	}
 	return err
 }
 
-// alive reports whether the lease of a server goes on; unknown is the answer about
-// one that has none. Where servers hold kernel locks, who asks has looked at them.
-// The lock keeps it from being renewed meanwhile.
-func (t tx) alive(ctx context.Context, server string, unknown bool, lock string) (alive bool, err error) {
+// alive reports whether the lease of a server goes on. Where servers hold kernel locks
+// instead, who asks has looked at them. The lock keeps it from being renewed meanwhile.
+func (t tx) alive(ctx context.Context, server, lock string) (alive bool, err error) {
 	if !t.dialect.leases {
-		return unknown, nil
+		return false, nil
 	}
 	err = t.row(ctx, `SELECT `+leaseGoesOn+` FROM servers WHERE id = ?`+lock, server).Scan(&alive)
 	if errors.Is(err, sql.ErrNoRows) {
-		return unknown, nil
+		return false, nil
 	}
 	return alive, err
 }

@@ -69,7 +69,34 @@ func openPostgres(t testing.TB, url string, lease time.Duration) *ledger.Postgre
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
+	addresses.Store(l, url)
+	onServers(t, l, "INSERT INTO mishap.servers (id, host, until) SELECT id, 'test', clock_timestamp() + interval '5 minutes' FROM unnest(ARRAY['one', 'two', 'three']) id ON CONFLICT DO NOTHING")
 	return l
+}
+
+// addresses are those of the ledgers that tests opened.
+var addresses sync.Map
+
+// onServers changes what the database knows of servers.
+func onServers(t testing.TB, l *ledger.Postgres, statement string, args ...any) {
+	t.Helper()
+	address, _ := addresses.Load(l)
+	conn, err := pgx.Connect(t.Context(), address.(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	if _, err := conn.Exec(t.Context(), statement, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// dies ends the lease of a server, where servers have one.
+func dies(t *testing.T, b book, server string) {
+	t.Helper()
+	if l, is := b.(*ledger.Postgres); is {
+		onServers(t, l, "UPDATE mishap.servers SET until = clock_timestamp() WHERE id = $1", server)
+	}
 }
 
 func TestServersThatOpenAtOnceFindOneSchema(t *testing.T) {
@@ -304,6 +331,7 @@ func TestAServerWhoseLeaseIsOverGetsNoRun(t *testing.T) {
 		{"it has ended", "until = clock_timestamp()"},
 		{"it is of a database that was replaced", "incarnation = 'another'"},
 		{"it is from before the database's clock went back", "until = clock_timestamp() + interval '1 hour'"},
+		{"it is of commits that the database lost", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dead, leaveDead, err := l.Join(t.Context(), nil)
@@ -315,7 +343,11 @@ func TestAServerWhoseLeaseIsOverGetsNoRun(t *testing.T) {
 			lease, err := l.Begin(t.Context(), s)
 			must(t, err)
 			must(t, leaveDead())
-			_, err = conn.Exec(t.Context(), "UPDATE mishap.servers SET "+c.change+" WHERE id = $1", id)
+			statement := "UPDATE mishap.servers SET " + c.change + " WHERE id = $1"
+			if c.change == "" {
+				statement = "DELETE FROM mishap.servers WHERE id = $1"
+			}
+			_, err = conn.Exec(t.Context(), statement, id)
 			must(t, err)
 			if alive, err := l.Alive(t.Context(), id); err != nil || alive {
 				t.Errorf("alive: %v, %v", alive, err)
@@ -340,7 +372,9 @@ func TestAHostThatDoesNotAnswerLeavesTimeForTheOthers(t *testing.T) {
 	address := database(t)
 	silent := nettest.Listen(t)
 	several := strings.Replace(address, "@", "@"+silent.Addr().String()+",", 1)
-	l := openPostgres(t, several, 6*time.Second)
+	l, err := ledger.OpenPostgres(t.Context(), several, 6*time.Second)
+	must(t, err)
+	defer l.Close()
 	id, leave, err := l.Join(t.Context(), func(err error) { t.Error(err) })
 	must(t, err)
 	defer func() { _ = leave() }()

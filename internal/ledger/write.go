@@ -246,7 +246,7 @@ func (s *store) TakeOver(ctx context.Context, old Lease, server string) (Lease, 
 		if _, err := t.latest(ctx, old); err != nil {
 			return err
 		}
-		if alive, err := t.alive(ctx, old.Server, false, t.dialect.forUpdate); err != nil {
+		if alive, err := t.alive(ctx, old.Server, t.dialect.forUpdate); err != nil {
 			return err
 		} else if alive && old.Server != server {
 			if stranded, err := t.stranded(ctx, old.Run); err != nil {
