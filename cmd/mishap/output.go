@@ -127,7 +127,8 @@ func (c *console) drain() {
 // results is where what a command was asked for goes, as plain text or as exact
 // JSON: nothing in it acts on a terminal, but for the colours of what decides.
 func (c *cli) results() *sheet {
-	return &sheet{columns: terminal.Of(c.environment.out).Columns, Filter: plaintext.Filter{
+	room := terminal.Of(c.environment.out)
+	return &sheet{columns: room.Columns, piped: !room.Known, Filter: plaintext.Filter{
 		To:   result{painted(c.toOut), c.err},
 		JSON: func() bool { return c.output == "json" || c.output == "journal" },
 	}}
@@ -137,6 +138,7 @@ func (c *cli) results() *sheet {
 type sheet struct {
 	plaintext.Filter
 	columns int
+	piped   bool // nobody says how wide it is: a sentence is one line there, as programs read it
 }
 
 // Columns is what there is room for.

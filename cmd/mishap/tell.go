@@ -32,7 +32,8 @@ func say(to io.Writer, format string, args ...any) error {
 		}
 	}
 	text := fmt.Sprintf(format, args...)
-	if columns := columnsOf(to); columns > 0 {
+	out, is := to.(*sheet)
+	if columns := columnsOf(to); columns > 0 && !(is && out.piped) {
 		text = words.Fold(text, columns)
 	}
 	_, err := io.WriteString(to, text)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"reflect"
 	"regexp"
 	"strings"
 	"time"
@@ -34,7 +35,7 @@ func newTemplates(assets map[string]string) *template.Template {
 		"grouped":   grouped,
 		"begin":     func(text string) string { return strings.TrimSuffix(words.Sentence(text), ".") },
 		"numeric":   func(head []string, i int) bool { return i > 0 && i < len(head)-1 }, // as at a terminal
-		"thousands": func(n int64) string { return mishap.Thousands(n) },
+		"thousands": thousands,
 		"more":      func(all []string, shown int) int { return len(all) - shown },
 	}).ParseFS(pageFiles, "pages/*.html")) // they are in the program
 }
@@ -309,4 +310,13 @@ func strip(runs []api.RunView) template.HTML {
 	width := len(runs) * stripStep
 	return template.HTML(fmt.Sprintf(`<svg class="strip" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-label="last %s: %s">%s</svg>`,
 		width, stripHeight, width, stripHeight, mishap.Plural(len(runs), "run"), strings.Join(said, ", "), b.String())) // words and numbers of this program
+}
+
+// thousands is a count, whichever kind of whole number it is.
+func thousands(n any) string {
+	v := reflect.ValueOf(n)
+	if v.CanUint() {
+		return mishap.Thousands(int64(v.Uint()))
+	}
+	return mishap.Thousands(v.Int())
 }
