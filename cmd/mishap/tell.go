@@ -32,8 +32,11 @@ func say(to io.Writer, format string, args ...any) error {
 		}
 	}
 	text := fmt.Sprintf(format, args...)
-	out, is := to.(*sheet)
-	if columns := columnsOf(to); columns > 0 && !(is && out.piped) {
+	columns := columnsOf(to)
+	if out, is := to.(*sheet); is && out.piped {
+		columns = 0
+	}
+	if columns > 0 {
 		text = words.Fold(text, columns)
 	}
 	_, err := io.WriteString(to, text)
