@@ -149,9 +149,11 @@ governor:
   - {name: shop, folder: ./a, repository: "https://u:p@git.example/x", poll: 1ms}
 governor: {runs: many, freezes: [{probe: http}]}
 notify: [{name: x, kind: pigeon}]
+tokens: [{name: a, role: veiwer, hash: x}, {role: admin}]
 `, nil, nil)
 	for _, want := range []string{`mishap.yaml:3:13: sources[0].fodler: unknown key "fodler"; did you mean "folder"?`, "needs either a folder or a repository", "a name of its own",
-		"has a password in its URL", "outside of 1s to 24h", "mishap.yaml:5:18: governor.runs: must be", "needs a name and a probe", "slack"} {
+		"has a password in its URL", "outside of 1s to 24h", "mishap.yaml:5:18: governor.runs: must be", "needs a name and a probe", "slack",
+		`mishap.yaml:7:26: tokens: token 1 needs a role, not "veiwer"; did you mean "viewer"?`, "token 1 needs a hash", "token 2 needs a name", "token 2 needs a hash"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q in %v", want, err)
 		}

@@ -214,8 +214,14 @@ func (s *Settings) checkServer() (problems []error) {
 	}
 	roles := roleNames()
 	for i, t := range l.Tokens {
-		if t.Name == "" || !slices.Contains(roles, t.Role) || !tokenHash.MatchString(t.Hash) {
-			problems = append(problems, s.wrong(part("tokens", i), "token %d needs a name, a role (%s) and a hash as `mishap token` prints it", i+1, strings.Join(roles, ", ")))
+		if t.Name == "" {
+			problems = append(problems, s.wrong(part("tokens", i), "token %d needs a name", i+1))
+		}
+		if !slices.Contains(roles, t.Role) {
+			problems = append(problems, s.wrong(part("tokens", i, "role"), "token %d needs a role, not %q; %s", i+1, t.Role, mishap.Suggest(t.Role, roles)))
+		}
+		if !tokenHash.MatchString(t.Hash) {
+			problems = append(problems, s.wrong(part("tokens", i, "hash"), "token %d needs a hash as `mishap token` prints it", i+1))
 		}
 	}
 	problems = append(problems, s.checkNotices()...)
