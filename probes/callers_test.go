@@ -77,7 +77,7 @@ func TestCallersAreJudged(t *testing.T) {
 		{object{"attempts": "<= 3"}, polite(), mishap.Met, ""},
 		{object{"attempts": "<= 3", "backoff": "exponential"}, probes.CallerSeen{}, mishap.Unmeasured, "no call came in the last 1m"},
 		{object{"attempts": "<= 3"}, amplifying(), mishap.Unmet, "8 attempts, expected <= 3 (7.9 attempts per request, gaps constant (100ms), no jitter)"},
-		{object{"attempts": "<= 3"}, few, mishap.Unmeasured, "3 requests were seen"},
+		{object{"attempts": "<= 3"}, few, mishap.Unmeasured, "3 requests seen to the end"},
 		{object{"attempts": "<= 2"}, few, mishap.Unmet, "3 attempts"},
 		{object{"attempts": ">= 4"}, few, mishap.Unmeasured, "3 requests"},
 		{object{"attempts": "<= 3"}, bare, mishap.Unmeasured, "no id"},

@@ -183,7 +183,7 @@ func TestOnlyRequestsThatMetTheFaultJudgeIt(t *testing.T) {
 		"few requests meet it, and all of those fail": {sometimes(20, needs), "5s", "6pp", "2m", mishap.Deviated, ""}, // of all requests 5 % do, within the margin
 		"hardly any meets it":                         {sometimes(700, needs), "5s", "1pp", "5s", mishap.Inconclusive, ""},
 		"the service has a fallback":                  {sometimes(2, likes), "5s", "20pp", "2m", mishap.Held, "requests met the fault"},
-		"baggage is lost on the way":                  {sometimes(2, func(_ string, call func(string) bool) int { return likes("", call) }), "5s", "20pp", "10s", mishap.Inconclusive, "their baggage is lost on the way"},
+		"baggage is lost on the way":                  {sometimes(2, func(_ string, call func(string) bool) int { return likes("", call) }), "5s", "20pp", "10s", mishap.Inconclusive, "baggage is lost on the way"},
 		"its id is lost on the way": {sometimes(2, func(baggage string, call func(string) bool) int {
 			before, _, _ := strings.Cut(baggage, ",mishap.req")
 			return likes(before, call)
