@@ -213,17 +213,7 @@ func (s *Settings) checkServer() (problems []error) {
 		}
 	}
 	roles := roleNames()
-	for i, t := range l.Tokens {
-		if t.Name == "" {
-			problems = append(problems, s.wrong(part("tokens", i), "token %d needs a name", i+1))
-		}
-		if !slices.Contains(roles, t.Role) {
-			problems = append(problems, s.wrong(part("tokens", i, "role"), "token %d needs a role, not %q; %s", i+1, t.Role, mishap.Suggest(t.Role, roles)))
-		}
-		if !tokenHash.MatchString(t.Hash) {
-			problems = append(problems, s.wrong(part("tokens", i, "hash"), "token %d needs a hash as `mishap token` prints it", i+1))
-		}
-	}
+	problems = append(problems, s.checkTokens(roles)...)
 	problems = append(problems, s.checkNotices()...)
 	problems = append(problems, s.checkOIDC(roles)...)
 	if (s.Server.TLS.Cert == "") != (s.Server.TLS.Key == "") {
@@ -318,3 +308,19 @@ func isLoopback(host string) bool {
 }
 
 var tokenHash = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+// checkTokens refuses a token that nobody could use.
+func (s *Settings) checkTokens(roles []string) (problems []error) {
+	for i, t := range s.Live().Tokens {
+		if t.Name == "" {
+			problems = append(problems, s.wrong(part("tokens", i), "token %d needs a name", i+1))
+		}
+		if !slices.Contains(roles, t.Role) {
+			problems = append(problems, s.wrong(part("tokens", i, "role"), "token %d needs a role, not %q; %s", i+1, t.Role, mishap.Suggest(t.Role, roles)))
+		}
+		if !tokenHash.MatchString(t.Hash) {
+			problems = append(problems, s.wrong(part("tokens", i, "hash"), "token %d needs a hash as `mishap token` prints it", i+1))
+		}
+	}
+	return problems
+}
