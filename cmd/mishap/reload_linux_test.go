@@ -148,7 +148,7 @@ func TestAReloadTakesOverWhatItCanAndDisturbsNoRun(t *testing.T) {
 
 	// What is wrong changes nothing, and is said at once, all of it.
 	r.write("mishap.yaml", "tokens: [{name: eve, role: king, hash: x}]\nkept: 1\ngovernor: {window: {hours: late}, runs: -1}\n")
-	r.reload("reload: settings stay as they were", "mishap.yaml:1:10: tokens: token 1 needs", `mishap.yaml:2:1: unknown key \"kept\"`, "mishap.yaml:3:11: governor: runs and targets")
+	r.reload("reload: settings stay as they were", "mishap.yaml:1:28: tokens: token 1 needs a role", "token 1 needs a hash", `mishap.yaml:2:1: unknown key \"kept\"`, "mishap.yaml:3:11: governor: runs and targets")
 	r.settings(more+"notify: [{name: n, kind: slack, url: {env: NOT_SET}}]\ngovernor: {window: {hours: late}}\nnotices: {digest: {cron: never}}\n", "eve admin")
 	r.reload("mishap.yaml:5:", "mishap.yaml:6:20: governor: window", "mishap.yaml:7:19: notices: digest")
 	if eve, dan := r.ask("eve", "GET", "/v1/runs", ""), r.ask("dan", "GET", "/v1/runs", ""); eve != 401 || dan != 200 {
