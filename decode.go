@@ -182,18 +182,27 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// Suggest returns "did you mean …?" for the known word nearest to the one
-// given, or the list of known words if none is near.
-func Suggest(word string, known []string) string {
+// Nearest returns "did you mean …?" for the known word nearest to the one given;
+// nothing if none is near.
+func Nearest(word string, known []string) string {
 	best, at := len(word)/2+1, ""
 	for _, k := range known {
 		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < best {
 			best, at = d, k
 		}
 	}
+	if at == "" {
+		return ""
+	}
+	return fmt.Sprintf("did you mean %q?", at)
+}
+
+// Suggest is [Nearest], or the list of known words if none is near.
+func Suggest(word string, known []string) string {
+	near := Nearest(word, known)
 	switch {
-	case at != "":
-		return fmt.Sprintf("did you mean %q?", at)
+	case near != "":
+		return near
 	case len(known) == 0:
 		return ""
 	default:

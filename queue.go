@@ -62,7 +62,7 @@ func inTurn(all []Waiting) string {
 			words = append(words, fmt.Sprintf("%d more", len(all)-most))
 			break
 		}
-		words = append(words, fmt.Sprintf("%s since %s", w.Experiment, w.Since.UTC().Format("2006-01-02 15:04:05 MST")))
+		words = append(words, fmt.Sprintf("%s since %s", w.Experiment, Moment(w.Since)))
 	}
 	return strings.Join(words, ", ")
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +61,7 @@ func nearestRun(ctx context.Context, a desk, experiment string) string {
 			names = append(names, e.Name)
 		}
 	}
-	if near := mishap.Suggest(experiment, names); strings.HasPrefix(near, "did you mean") {
+	if near := mishap.Nearest(experiment, names); near != "" {
 		return near
 	}
 	return "`mishap status` lists runs with their experiments; two runs are compared by their ids"

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -45,7 +44,7 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 	case errors.As(err, &unknown):
 		name := flagNamed(unknown.GetSpecifiedShortnames(), unknown.GetSpecifiedName())
 		err = fmt.Errorf("%s has no flag %s", cmd.CommandPath(), name)
-		if near := mishap.Suggest(name, flagsOf(cmd)); strings.HasPrefix(near, "did you") {
+		if near := mishap.Nearest(name, flagsOf(cmd)); near != "" {
 			hint = near + "; " + hint
 		}
 	}

@@ -145,9 +145,9 @@ func sweptText(f vault.Found, columns int) string {
 	case f.Problem != nil && !f.Out():
 		return text + folded(columns, fmt.Sprintf("cannot be read: %v", f.Problem), "  ")
 	case f.Held && !f.Swept:
-		return text + folded(columns, fmt.Sprintf("held by its owner until %s", f.HeldUntil.UTC().Format("2006-01-02 15:04:05 MST")), "  ")
+		return text + folded(columns, "held by its owner until "+mishap.Moment(f.HeldUntil), "  ")
 	case !f.Swept:
-		return text + folded(columns, fmt.Sprintf("held by nobody since %s", f.HeldUntil.UTC().Format("2006-01-02 15:04:05 MST")), "  ")
+		return text + folded(columns, "held by nobody since "+mishap.Moment(f.HeldUntil), "  ")
 	}
 	const few = 3
 	out := 0

@@ -76,10 +76,10 @@ func noSuchRegion(region string) string {
 // nearly asks whether the one among the known was meant that is written almost so;
 // nothing if none is, or the region is one.
 func nearly(region string, known []string) string {
-	if meant := mishap.Suggest(region, known); strings.HasPrefix(meant, "did you mean") && !slices.Contains(regions(), region) {
-		return meant
+	if slices.Contains(regions(), region) {
+		return ""
 	}
-	return ""
+	return mishap.Nearest(region, known)
 }
 
 // regions are those that AWS has opened until today, to tell what was meant.
