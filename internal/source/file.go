@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"path/filepath"
 	"strings"
@@ -112,13 +111,7 @@ func fileOf(ctx context.Context, repo *git.Repository, commit *object.Commit, ro
 	if err != nil {
 		return "", err
 	}
-	in, err := blob.Reader()
-	if err != nil {
-		return "", err
-	}
-	defer in.Close()
-	text, err := io.ReadAll(io.LimitReader(in, w.limits.FileBytes))
-	return string(text), err
+	return textOf(blob, w.limits.FileBytes)
 }
 
 // insideOf is a path below a folder of a repository, if a source would read it there.

@@ -88,14 +88,20 @@ func (w *writer) target(hash plumbing.Hash) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	to, err := textOf(blob, most)
+	if err != nil {
+		return "", fmt.Errorf("read link: %w", err)
+	}
+	return to, nil
+}
+
+// textOf is the text of a blob, up to so many bytes.
+func textOf(blob *object.Blob, most int64) (string, error) {
 	in, err := blob.Reader()
 	if err != nil {
 		return "", err
 	}
 	defer in.Close()
-	text, err := io.ReadAll(in)
-	if err != nil {
-		return "", fmt.Errorf("read link: %w", err)
-	}
-	return string(text), nil
+	text, err := io.ReadAll(io.LimitReader(in, most))
+	return string(text), err
 }
