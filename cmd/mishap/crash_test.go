@@ -84,10 +84,38 @@ func (v *victim) stopped() bool {
 	return state == 'T'
 }
 
+// killTogether kills processes of which none may act on another's death: they are
+// killed once every thread of all of them has stopped.
+func killTogether(t *testing.T, pids ...int) {
+	t.Helper()
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, syscall.SIGSTOP)
+	}
+	for end := time.Now().Add(2 * time.Minute); slices.ContainsFunc(pids, acts); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("one of the processes %v does not stop", pids)
+		}
+	}
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// acts reports whether any thread of a process can do something.
+func acts(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	return slices.ContainsFunc(threads, func(path string) bool { return !strings.ContainsRune("TtZX\x00", rune(stateIn(path))) })
+}
+
 // stateOf is what a process does, by the letter of proc_pid_stat(5): T is stopped,
 // Z a zombie. 0 if it is gone.
 func stateOf(pid int) byte {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return stateIn(fmt.Sprintf("/proc/%d/stat", pid))
+}
+
+// stateIn is the same of a process or a thread.
+func stateIn(path string) byte {
+	stat, err := os.ReadFile(path)
 	if _, rest, found := strings.Cut(string(stat), ") "); err == nil && found {
 		return rest[0]
 	}
@@ -196,15 +224,8 @@ func TestKilledServerAndKeeperAreNamedAndMended(t *testing.T) {
 	n, left := crashes(t), 0
 	for i := range n {
 		c := v.start()
-		keepers := v.keepers()
-		for _, pid := range keepers {
-			_ = syscall.Kill(pid, syscall.SIGSTOP) // so that it cannot revert in between
-		}
-		_ = c.Process.Kill()
+		killTogether(t, append(v.keepers(), c.Process.Pid)...)
 		_ = c.Wait()
-		for _, pid := range keepers {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
 		for v.kept() {
 			time.Sleep(time.Millisecond)
 		}
@@ -262,9 +283,7 @@ func TestALostLedgerDoesNotKeepWhatIsLeftFromBeingReverted(t *testing.T) {
 			if _, ok := v.await(true, 2*time.Minute); !ok {
 				t.Fatal("the victim was not stopped")
 			}
-			for _, pid := range append(v.keepers(), c.Process.Pid) {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
-			}
+			killTogether(t, append(v.keepers(), c.Process.Pid)...)
 			_ = c.Wait()
 			for _, path := range []string{"/ledger.db-wal", "/ledger.db-shm"} {
 				_ = os.Remove(v.state + path)

@@ -26,16 +26,17 @@ func (s *stage) left() string {
 	return all[0]
 }
 
-// killAll kills keeper and mishap; stopped first, neither sees the other die.
-func (s *stage) killAll(c *started) {
+// killAll kills runs and the keepers of this stage; none of them sees another die.
+func (s *stage) killAll(runs ...*started) {
 	s.t.Helper()
-	all := append(s.keepers(), c.Process.Pid)
-	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
-		for _, pid := range all {
-			_ = syscall.Kill(pid, sig)
-		}
+	all := s.keepers()
+	for _, c := range runs {
+		all = append(all, c.Process.Pid)
 	}
-	_ = c.Wait()
+	killTogether(s.t, all...)
+	for _, c := range runs {
+		_ = c.Wait()
+	}
 	s.gone(all)
 	await(s.t, "the keeper has ended", func() bool { return len(s.keepers()) == 0 })
 }
@@ -461,14 +462,7 @@ func TestARevertThatHangsDelaysNoOther(t *testing.T) {
 		s.write("hanging.yaml", fmt.Sprintf(hangingFile, "hanging", hanging))
 		one, two := s.mishap("run", "hanging.yaml").begin(), s.holding(s.mishap("run", "flag.yaml"))
 		await(t, "both faults are in", func() bool { return s.is("hung") && s.is("flag") })
-		all := append(s.keepers(), one.Process.Pid, two.Process.Pid)
-		for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
-			for _, pid := range all {
-				_ = syscall.Kill(pid, sig)
-			}
-		}
-		_, _ = one.Wait(), two.Wait()
-		await(t, "the keepers have ended", func() bool { return len(s.keepers()) == 0 })
+		s.killAll(one, two)
 		again := s.mishap("revert", "--all").begin()
 		await(t, "the other run is reverted, verified and over while the first one hangs", func() bool {
 			look := s.mishap("status").begin()

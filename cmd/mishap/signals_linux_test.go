@@ -67,11 +67,7 @@ func TestNoSignalEndsARevertHalfWay(t *testing.T) {
 			s := newStage(t)
 			c := s.holding(s.mishap("run", "flag.yaml"))
 			_ = os.Remove(filepath.Join(s.dir, "go"))
-			for _, pid := range append(s.keepers(), c.Process.Pid) {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
-			}
-			_ = c.Wait()
-			await(t, "the keeper has ended", func() bool { return len(s.keepers()) == 0 })
+			s.killAll(c)
 			again := s.mishap("revert", "--all").begin()
 			again.says("reverting")
 			again.signal(syscall.SIGPIPE, sig)

@@ -140,17 +140,6 @@ next:
 // keepers are the keepers of this stage.
 func (s *stage) keepers() []int { return processes("\x00keeper\x00", s.dir) }
 
-// dead kills the run and its keeper.
-func (s *stage) dead(run *started) {
-	s.t.Helper()
-	for _, pid := range s.keepers() {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-	_ = run.Process.Kill()
-	_ = run.Wait()
-	await(s.t, "the keeper is dead", func() bool { return len(s.keepers()) == 0 })
-}
-
 // holding starts the run and waits until its fault is in.
 func (s *stage) holding(c *started) *started {
 	s.t.Helper()

@@ -68,7 +68,7 @@ func (s cloudStage) killed(n int) {
 		}
 		return len(s.cloud.stopped(s.t)) == n
 	})
-	s.dead(run)
+	s.killAll(run)
 }
 
 // claimOf is the parameter that claims an instance, and what it says the thing is.

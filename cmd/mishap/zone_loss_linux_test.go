@@ -191,7 +191,7 @@ func (w *walk) dies() {
 	w.t.Helper()
 	run := w.mishap("run", "zone-loss.yaml").begin()
 	await(w.t, "the zone is lost", func() bool { return w.lost() })
-	w.dead(run)
+	w.killAll(run)
 	if err := os.RemoveAll(filepath.Join(w.dir, "state")); err != nil {
 		w.t.Fatal(err)
 	}
