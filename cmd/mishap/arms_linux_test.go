@@ -174,7 +174,7 @@ func (l *lanes) startProxies() {
 		}
 	}()
 	for _, edge := range l.edges {
-		for deadline := time.Now().Add(20 * time.Second); ; {
+		for deadline := time.Now().Add(2 * time.Minute); ; {
 			conn, err := net.Dial("tcp", edge)
 			if err == nil {
 				_ = conn.Close()
@@ -210,7 +210,7 @@ compare:
 faults:
   - %[5]s, targets: {proxy: dependency-%[1]d}, for: %[6]s}
 blastRadius: {targets: 1, share: 50%%}
-recovery: {within: 10s}
+recovery: {within: 2m}
 `, lane, number, l.edges[lane], margin, fault, length, l.alpha))
 }
 

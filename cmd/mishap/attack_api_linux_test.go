@@ -62,7 +62,7 @@ func TestNoCallOfTheAPIBringsTheServerDown(t *testing.T) {
 	await(t, "the server listens", func() bool { return listening.MatchString(b.err.String()) })
 	address := listening.FindStringSubmatch(b.err.String())[1]
 	ops := document(t, b)
-	client := &http.Client{Timeout: time.Minute}
+	client := &http.Client{Timeout: 3 * time.Minute}
 	answers := map[int]int{}
 	var longest time.Duration
 	var what string
@@ -149,7 +149,7 @@ func rawly(address string, text []byte) (int, string) {
 		return 0, err.Error()
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(time.Minute))
+	_ = conn.SetDeadline(time.Now().Add(3 * time.Minute))
 	_, _ = conn.Write(text)
 	_ = conn.(*net.TCPConn).CloseWrite()
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)

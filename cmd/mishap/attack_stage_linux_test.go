@@ -53,7 +53,7 @@ faults:
   - {name: slow, injector: proxy-latency, targets: {proxy: web}, with: {delay: 300ms}, for: 10m}
   - {name: other, injector: %[3]s, targets: {proxy: pay}, with: {%[4]s}, for: 10m}
 blastRadius: {targets: 5, share: 100%%}
-recovery: {within: 20s, first: 10ms}
+recovery: {within: 2m, first: 10ms}
 `
 
 // after is what runs next.
@@ -65,7 +65,7 @@ steadyState:
 faults:
   - {name: other, injector: exec, with: {inject: [touch, after], revert: [rm, -f, after], verify: [test, -e, after], diesWith: boot}, for: 300ms}
 blastRadius: {targets: 1}
-recovery: {within: 20s, first: 10ms}
+recovery: {within: 2m, first: 10ms}
 `
 
 func newAssault(t *testing.T) *assault {
@@ -132,7 +132,7 @@ func (s *assault) alive() {
 
 // faults lists what is in force in the proxies.
 func (s *assault) faults() ([]string, error) {
-	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Get("http://" + s.control + "/v1/faults")
 	if err != nil {
 		return nil, err

@@ -54,7 +54,11 @@ func (s *assault) hit(b blow) struck {
 	hit := struck{at: time.Now(), mishap: b.whom["mishap"] && !ended(s.run.Process.Pid), keeper: b.whom["keeper"] && len(s.keepers()) > 0}
 	switch b.way {
 	case "kill":
-		s.signal(b, syscall.SIGSTOP) // so that none sees another die
+		for _, whom := range victims { // mishap first, and so that none sees another die
+			if b.whom[whom] {
+				freeze(s.t, s.pids(whom)...)
+			}
+		}
 		s.gone(s.signal(b, syscall.SIGKILL))
 	case "hang up":
 		s.signal(b, syscall.SIGHUP)

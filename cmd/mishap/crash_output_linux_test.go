@@ -80,7 +80,7 @@ func (v *victim) deprive(way string) time.Duration {
 		moment()
 		_ = reader.Close()
 	}
-	if _, ok := v.await(true, time.Minute); !ok {
+	if _, ok := v.await(true, 3*time.Minute); !ok {
 		v.t.Fatalf("%s: the victim was not stopped", way)
 	}
 	moment()
@@ -90,7 +90,7 @@ func (v *victim) deprive(way string) time.Duration {
 	} else {
 		_ = syscall.Kill(pid, signal)
 	}
-	took, ok := v.await(false, time.Minute)
+	took, ok := v.await(false, 3*time.Minute)
 	if !ok {
 		v.t.Fatalf("%s: the victim is still stopped after %s", way, time.Since(begin))
 	}

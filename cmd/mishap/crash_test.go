@@ -47,9 +47,9 @@ claim: Nothing breaks.
 steadyState:
   - {name: fine, probe: exec, with: {argv: ["true"]}, every: 50ms}
 faults:
-  - {name: stop, injector: process-stop, targets: {pid: %d}, for: 60s}
+  - {name: stop, injector: process-stop, targets: {pid: %d}, for: 10m}
 blastRadius: {targets: 1}
-recovery: {within: 5s}
+recovery: {within: 2m}
 `
 
 func newVictim(t *testing.T) *victim {
@@ -62,6 +62,7 @@ func newVictim(t *testing.T) *victim {
 	}
 	t.Cleanup(func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() })
 	v.pid = sleeper.Process.Pid
+	leaveNobody(t, v.dir)
 	if err := os.WriteFile(v.dir+"/stop.yaml", fmt.Appendf(nil, stopVictim, v.pid), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -84,9 +85,53 @@ func (v *victim) stopped() bool {
 	return state == 'T'
 }
 
-// killTogether kills processes of which none may act on another's death: they are
-// killed once every thread of all of them has stopped.
+// leaveNobody lets the keepers die that a test leaves in a folder: they would write
+// into it while it is removed.
+func leaveNobody(t *testing.T, dir string) {
+	t.Cleanup(func() {
+		for pids := keepersIn(dir); len(pids) > 0; pids = keepersIn(dir) {
+			for _, pid := range pids {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+			for slices.ContainsFunc(pids, func(pid int) bool { return stateOf(pid) != 0 }) {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	})
+}
+
+// keepersIn finds the keepers of a folder.
+func keepersIn(dir string) []int { return processes("\x00keeper\x00", dir) }
+
+// processes are those whose command line has all these words.
+func processes(words ...string) []int {
+	var all []int
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+next:
+	for _, path := range lines {
+		text, _ := os.ReadFile(path)
+		for _, word := range words {
+			if !bytes.Contains(text, []byte(word)) {
+				continue next
+			}
+		}
+		pid, _ := strconv.Atoi(strings.Split(path, "/")[2])
+		all = append(all, pid)
+	}
+	return all
+}
+
+// killTogether kills processes of which none may act on another's death.
 func killTogether(t *testing.T, pids ...int) {
+	t.Helper()
+	freeze(t, pids...)
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// freeze stops processes, and returns once every thread of all of them has stopped.
+func freeze(t *testing.T, pids ...int) {
 	t.Helper()
 	for _, pid := range pids {
 		_ = syscall.Kill(pid, syscall.SIGSTOP)
@@ -95,9 +140,6 @@ func killTogether(t *testing.T, pids ...int) {
 		if time.Now().After(end) {
 			t.Fatalf("one of the processes %v does not stop", pids)
 		}
-	}
-	for _, pid := range pids {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
 
@@ -135,19 +177,8 @@ func (v *victim) await(stopped bool, limit time.Duration) (time.Duration, bool) 
 	return limit, false
 }
 
-// keepers finds the keepers of a state directory.
-func (v *victim) keepers() []int {
-	var all []int
-	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, path := range lines {
-		text, err := os.ReadFile(path)
-		if err == nil && bytes.Contains(text, []byte("\x00keeper\x00")) && bytes.Contains(text, []byte(v.state)) {
-			pid, _ := strconv.Atoi(strings.Split(path, "/")[2])
-			all = append(all, pid)
-		}
-	}
-	return all
-}
+// keepers finds the keepers of its state directory.
+func (v *victim) keepers() []int { return keepersIn(v.state) }
 
 // kept reports whether a keeper is there, if only for the moment in which a killed
 // one has no command line any more and still has the lock of its undo file.
@@ -173,9 +204,13 @@ func (v *victim) start() *exec.Cmd {
 	return c
 }
 
-// mended runs `mishap revert --all` and wants nothing left.
+// mended runs `mishap revert --all` and wants nothing left. Who was killed before there
+// was a ledger has done nothing.
 func (v *victim) mended() {
 	v.t.Helper()
+	if _, err := os.Stat(v.state + "/ledger.db"); err != nil && !v.stopped() {
+		return // what is said then depends on what else goes on on this host
+	}
 	out, err := v.mishap("revert", "--all").CombinedOutput()
 	if err != nil || v.stopped() {
 		v.t.Fatalf("revert: %v, stopped: %v\n%s", err, v.stopped(), out)
@@ -192,7 +227,8 @@ func (v *victim) mended() {
 	}
 }
 
-func TestKilledServersVictimRunsAgainWithinASecond(t *testing.T) {
+// Within a second, which `make crash` asserts.
+func TestKilledServersVictimRunsAgain(t *testing.T) {
 	v := newVictim(t)
 	n, worst, was := crashes(t), time.Duration(0), 0
 	for i := range n {
@@ -203,9 +239,9 @@ func TestKilledServersVictimRunsAgainWithinASecond(t *testing.T) {
 			was++
 		}
 		// A keeper may be about to inject when its server dies: it must not.
-		took, ok := v.await(false, time.Second)
-		if !ok {
-			t.Fatalf("%d of %d: still stopped a second after the kill", i+1, n)
+		took, ok := v.await(false, 2*time.Minute)
+		if !ok || took > time.Second && os.Getenv("MISHAP_CRASHES") != "" {
+			t.Fatalf("%d of %d: still stopped %s after the kill", i+1, n, took)
 		}
 		worst = max(worst, took)
 		for v.kept() {
@@ -321,7 +357,7 @@ faults:
   - name: flag
     injector: exec
     with: {inject: [touch, flag], revert: {shell: "test -e go && rm -f flag"}, verify: [test, -e, flag], diesWith: boot}
-    for: 60s
+    for: 10m
 blastRadius: {targets: 1}
 `
 	if err := os.WriteFile(v.dir+"/slow.yaml", []byte(slow), 0o600); err != nil {
@@ -425,7 +461,7 @@ faults:
     for: 20ms
     after: {fault: a, wait: 10ms}
 blastRadius: {targets: 3}
-recovery: {within: 5s, first: 1ms}
+recovery: {within: 2m, first: 1ms}
 `
 
 func TestTheRealProgramKilledAtEveryCallLeavesNothing(t *testing.T) {
@@ -459,10 +495,7 @@ func (v *victim) crashOnce(where string) bool {
 	died := err == nil
 	_ = os.Remove(v.dir + "/crashed")
 	held := bytes.Contains(out, []byte(`"verdict":"held"`))
-	// On a busy machine nobody may have looked at a fault of 30 ms, or no probe have
-	// answered in time: that is inconclusive, and right.
-	busy := bytes.Contains(out, []byte("nobody looked whether")) || bytes.Contains(out, []byte("nobody saw"))
-	if !died && !held && !busy {
+	if !died && !held && !hurried(string(out)) {
 		v.t.Fatalf("crash %s: %s", where, out)
 	}
 	// A keeper that dies while reverting takes nothing from what was seen before.

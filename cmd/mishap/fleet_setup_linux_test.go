@@ -74,7 +74,7 @@ faults: [{name: mark, injector: %s, targets: {key: k%03d}, for: %s`, i, slow.URL
 // startPostgres starts a server for a test, or skips it.
 func startPostgres(t *testing.T) *pgtest.Server {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	pg, err := pgtest.Start(ctx)
 	if errors.Is(err, pgtest.ErrMissing) {
@@ -143,7 +143,7 @@ func (f *fleet) up(m *member) {
 		f.t.Fatal(err)
 	}
 	f.t.Cleanup(func() { f.kill(m) })
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if status, _ := m.call("GET", "/readyz", ""); status == http.StatusOK {
 			return
 		}

@@ -49,7 +49,7 @@ faults:
     for: 10m
   - {name: slow, injector: proxy-latency, targets: {proxy: data}, with: {delay: 300ms}, for: 10m}
 blastRadius: {targets: 2, share: 100%}
-recovery: {within: 30s, first: 10ms}
+recovery: {within: 2m, first: 10ms}
 `
 
 func newFlooded(t *testing.T, descriptors int, secure bool) *flooded {

@@ -23,7 +23,7 @@ type member struct {
 
 // call asks a server over its socket.
 func (m *member) call(method, path, body string) (int, string) {
-	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	client := &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return socket.Dial(ctx, filepath.Join(m.state, "servers", "api.sock"))
 	}}}
 	req, err := http.NewRequest(method, "http://mishap"+path, bytes.NewBufferString(body))

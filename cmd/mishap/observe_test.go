@@ -3,35 +3,34 @@ package main
 import (
 	"context"
 	"fmt"
-	"mishap/internal/proxy/control"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/rogpeppe/go-internal/testscript"
+	"mishap/internal/proxy/control"
 )
 
-// calls is "calls CONTROL PROXY REQUESTS ATTEMPTS GAP": it sends requests, each with an id, until one of so many attempts
-// of each succeeds.
-func calls(ts *testscript.TestScript, _ bool, args []string) {
-	list, err := control.NewClient(ts.MkAbs(args[0])).Proxies(context.Background())
-	ts.Check(err)
+// makeCalls is "calls CONTROL PROXY REQUESTS ATTEMPTS GAP": it sends requests, each with
+// an id, until one of so many attempts of each succeeds.
+func makeCalls(args []string) int {
+	list, err := control.NewClient(args[0]).Proxies(context.Background())
+	requests, _ := strconv.Atoi(args[2])
+	attempts, _ := strconv.Atoi(args[3])
+	gap, _ := time.ParseDuration(args[4])
 	address := ""
 	for _, p := range list {
 		if p.Name == args[1] {
 			address = p.Listen
 		}
 	}
-	requests, err := strconv.Atoi(args[2])
-	ts.Check(err)
-	attempts, err := strconv.Atoi(args[3])
-	ts.Check(err)
-	gap, err := time.ParseDuration(args[4])
-	ts.Check(err)
+	if err != nil || address == "" || requests*attempts == 0 || gap == 0 {
+		fmt.Fprintln(os.Stderr, "calls:", err, address, requests, attempts, gap)
+		return 1
+	}
 	transport := &http.Transport{MaxIdleConnsPerHost: requests}
-	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	client := &http.Client{Transport: transport, Timeout: time.Minute}
 	var all sync.WaitGroup
 	for i := range requests {
 		time.Sleep(2 * time.Millisecond)
@@ -51,4 +50,5 @@ func calls(ts *testscript.TestScript, _ bool, args []string) {
 		})
 	}
 	all.Wait()
+	return 0
 }

@@ -167,10 +167,12 @@ func TestAReaderThatIsGoneChangesNoVerdict(t *testing.T) {
 			t.Run(fmt.Sprint(name, " ", code), func(t *testing.T) {
 				for _, output := range []string{"text", "json"} {
 					s := newStage(t)
-					s.experiment(argv, "200ms")
-					c := s.mishap("run", "-v", "flag.yaml", "-o", output)
-					c.Stdout, c.Stderr = of(t), of(t)
-					c.begin().ends(code)
+					s.experiment(argv, "1s")
+					s.runs(code, func() *started {
+						c := s.mishap("run", "-v", "flag.yaml", "-o", output)
+						c.Stdout, c.Stderr = of(t), of(t)
+						return c
+					})
 					s.reverted()
 				}
 			})
@@ -190,11 +192,11 @@ func devFull(t *testing.T) *os.File {
 
 func TestAReaderThatHasReadEnoughIsNoError(t *testing.T) {
 	s := newStage(t)
-	s.experiment(`"true"`, "50ms")
-	s.mishap("run", "flag.yaml").begin().ends(0)
+	s.experiment(`"true"`, "500ms")
+	s.runs(0, func() *started { return s.mishap("run", "flag.yaml") })
 	for _, line := range []string{
 		"list", "status", "status last", "report last", "report last -o html", "report last -o junit", "catalog", "catalog exec", "config",
-		"validate flag.yaml", "plan flag.yaml", "version", "help", "schedule flag.yaml -n 3", "halt", "resume", "completion bash",
+		"validate flag.yaml", "plan flag.yaml", "version", "help", "schedule flag.yaml -n 3", "halt --state state", "resume", "completion bash",
 	} {
 		c := s.mishap(strings.Fields(line)...)
 		_ = c.begin().Wait()
@@ -285,7 +287,7 @@ faults:
   - name: f
     injector: exec
     with: {prepare: [./look, prepare], inject: [./look, inject], revert: [./look, revert], verify: [./look, verify], diesWith: boot}
-    for: 100ms
+    for: 500ms
 blastRadius: {targets: 1}
 `
 
@@ -303,14 +305,16 @@ func TestWhatMishapStartsBeginsAsAnOrdinaryProcess(t *testing.T) {
 	if err := os.Chmod(filepath.Join(s.dir, "look"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	c := s.mishap("run", "how.yaml")
-	c.Args = append([]string{"sh", "-c", `trap "" HUP INT QUIT TERM PIPE USR1 USR2 XFSZ; umask 027; exec 9> lock; exec nice -n 5 "$0" "$@"`, c.Path}, c.Args[1:]...)
-	c.Path = "/bin/sh"
 	own, err := exec.Command("nice").Output()
 	if err != nil {
 		t.Skip(err)
 	}
-	c.begin().ends(0)
+	s.runs(0, func() *started {
+		c := s.mishap("run", "how.yaml")
+		c.Args = append([]string{"sh", "-c", `trap "" HUP INT QUIT TERM PIPE USR1 USR2 XFSZ; umask 027; exec 9> lock; exec nice -n 5 "$0" "$@"`, c.Path}, c.Args[1:]...)
+		c.Path = "/bin/sh"
+		return c
+	})
 	want := fmt.Sprintf("SigBlk:\t%016x\nSigIgn:\t%016x\numask 0027\nnice %d\nfiles 0 1 2 3\nown group\n", 0, ignoredForTheLibrary(t), number(string(own))+5)
 	for _, role := range []string{"probe", "prepare", "inject", "verify", "revert"} {
 		if got, err := os.ReadFile(filepath.Join(s.dir, role+".txt")); err != nil || string(got) != want {

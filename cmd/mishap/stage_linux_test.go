@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,12 +29,13 @@ faults:
     with: {inject: [touch, flag], revert: {shell: "test -e go && rm -f flag"}, verify: [test, -e, flag], diesWith: boot}
     for: %s
 blastRadius: {targets: 1}
-recovery: {within: 30s}
+recovery: {within: 2m}
 `
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{t: t, dir: t.TempDir()}
+	leaveNobody(t, s.dir)
 	s.write("go", "")
 	s.experiment(`"true"`, "10m")
 	return s
@@ -93,6 +92,22 @@ func (c *started) ends(code int) {
 	}
 }
 
+// runs makes a run and wants this exit code; one that was hurried is made again.
+func (s *stage) runs(code int, command func() *started) *started {
+	s.t.Helper()
+	c := command().begin()
+	for range tries {
+		_ = c.Wait()
+		report := s.mishap("report", "last")
+		if c.ProcessState.ExitCode() == code || report.Run() != nil || !hurried(report.out.String()) {
+			break
+		}
+		c = command().begin()
+	}
+	c.ends(code)
+	return c
+}
+
 // signal sends it signals.
 func (c *started) signal(all ...syscall.Signal) {
 	c.t.Helper()
@@ -119,26 +134,8 @@ func await(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// processes are those whose command line has all these words.
-func processes(words ...string) []int {
-	var all []int
-	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-next:
-	for _, path := range lines {
-		text, _ := os.ReadFile(path)
-		for _, word := range words {
-			if !bytes.Contains(text, []byte(word)) {
-				continue next
-			}
-		}
-		pid, _ := strconv.Atoi(strings.Split(path, "/")[2])
-		all = append(all, pid)
-	}
-	return all
-}
-
 // keepers are the keepers of this stage.
-func (s *stage) keepers() []int { return processes("\x00keeper\x00", s.dir) }
+func (s *stage) keepers() []int { return keepersIn(s.dir) }
 
 // holding starts the run and waits until its fault is in.
 func (s *stage) holding(c *started) *started {
@@ -165,9 +162,18 @@ func unread(t *testing.T) *os.File {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
-	_ = w.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-	for err == nil {
-		_, err = w.Write(make([]byte, 4096))
+	raw, err := w.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var full error
+	if err := raw.Write(func(fd uintptr) bool { // which does not block before a process has it
+		for full == nil {
+			_, full = syscall.Write(int(fd), make([]byte, 4096))
+		}
+		return true
+	}); err != nil || full != syscall.EAGAIN {
+		t.Fatal(err, full)
 	}
 	return w
 }

@@ -243,7 +243,7 @@ compare:
 faults:
   - %[5]s, targets: {proxy: prices-%[1]d}, for: 60s}
 blastRadius: {targets: 1, share: 50%%}
-recovery: {within: 20s}
+recovery: {within: 2m}
 `, lane, s.edges[lane], stockPatience, app.success, app.fault, s.alpha))
 }
 

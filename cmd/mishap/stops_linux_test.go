@@ -38,7 +38,7 @@ func (s *stage) lockWrites() (unlock func()) {
 		s.t.Fatal(err)
 	}
 	lock := unix.Flock_t{Type: unix.F_WRLCK, Whence: 0, Start: 120, Len: 1}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(time.Millisecond) {
 		if err = unix.FcntlFlock(index.Fd(), unix.F_SETLK, &lock); err == nil || time.Now().After(end) {
 			break
 		}

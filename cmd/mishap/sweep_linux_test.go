@@ -23,7 +23,7 @@ claim: Nobody minds that instances are gone.
 steadyState: [{name: fine, probe: exec, with: {argv: ["true"]}, every: 1s}]
 faults: [{name: stop, injector: ec2-stop, targets: {region: eu-west-1, tags: {mishap: allow}}, for: 10m}]
 blastRadius: {targets: 10}
-recovery: {within: 30s}
+recovery: {within: 2m}
 `
 
 const cloudSettings = "accounts: ['123456789012']\nregions: [eu-west-1]\n"
@@ -149,7 +149,7 @@ func TestARunThatEndsLeavesNothingInTheVault(t *testing.T) {
 	}
 	s := newCloudStage(t, 2, cloudSettings)
 	s.write("zone-loss.yaml", strings.Replace(stopInstances, "10m", "1s", 1))
-	s.mishap("run", "zone-loss.yaml").begin().ends(0)
+	s.runs(0, func() *started { return s.mishap("run", "zone-loss.yaml") })
 	if names, _ := s.cloud.parameters(t); names != nil || len(s.cloud.stopped(t)) != 0 {
 		t.Errorf("left in the vault: %s; stopped: %v", names, s.cloud.stopped(t))
 	}
@@ -188,7 +188,7 @@ func TestWithoutAVaultAFaultIsKeptByThisMachineAloneAndThePlanSaysSo(t *testing.
 	if plan.ends(0); !strings.Contains(unfolded(plan), "kept by this machine alone") {
 		t.Errorf("it says %s", plan.out.String())
 	}
-	s.mishap("run", "zone-loss.yaml").begin().ends(0)
+	s.runs(0, func() *started { return s.mishap("run", "zone-loss.yaml") })
 	swept := s.mishap("sweep").begin()
 	if swept.ends(2); !strings.Contains(unfolded(swept), "the settings turn the vault off") {
 		t.Errorf("it says %s", swept.err.String())

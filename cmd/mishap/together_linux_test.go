@@ -206,7 +206,7 @@ name: tick
 claim: It works.
 owner: team
 steadyState: [{name: up, probe: exec, with: {argv: ["true"]}, every: 500ms}]
-faults: [{name: f, injector: exec, with: {inject: [touch, flag], revert: [rm, -f, flag], verify: [test, -e, flag], diesWith: boot}, for: 2s}]
+faults: [{name: f, injector: exec, with: {inject: [touch, flag], revert: [rm, -f, flag], verify: [test, -e, flag], diesWith: boot}, for: 5s}]
 blastRadius: {targets: 1}
 `)
 	commit := c.push("add tick")

@@ -161,8 +161,7 @@ func TestAZoneLossFollowedFromThePageNeedsNothingElse(t *testing.T) {
 		w, before := granted(t, "111122223333", "444455556666")
 		w.mishap("plan", "zone-loss.yaml").begin().ends(0)
 		w.write("short.yaml", strings.ReplaceAll(w.blocks[2], "15m}", "1s}"))
-		run := w.mishap("run", "short.yaml").begin()
-		run.ends(0)
+		run := w.runs(0, func() *started { return w.mishap("run", "short.yaml") })
 		if said := unfolded(run); !strings.Contains(said, "HELD") {
 			t.Errorf("it says %s", said)
 		}
