@@ -476,7 +476,7 @@ func TestTheRealProgramKilledAtEveryCallLeavesNothing(t *testing.T) {
 			points++
 			died = v.crashOnce(fmt.Sprint(who, " ", points))
 		}
-		least := map[string]int{"server": 45, "keeper": 12}[who]
+		least := map[string]int{"server": 35, "keeper": 12}[who]
 		if points-1 < least {
 			t.Errorf("the %s was killed at only %d points", who, points-1)
 		}

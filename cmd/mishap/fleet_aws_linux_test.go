@@ -180,7 +180,7 @@ func TestAKilledServersInstancesRunAgain(t *testing.T) {
 	cloud := startEC2(t, n)
 	fine := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(fine.Close)
-	f := fleetOf(t, fleetOptions{servers: 3, experiments: n, settings: "accounts: ['123456789012']\nregions: [eu-west-1]\n", env: cloud.environment(), write: func(dir string, k int) error {
+	f := fleetOf(t, fleetOptions{servers: 3, mortal: 1, experiments: n, settings: "accounts: ['123456789012']\nregions: [eu-west-1]\n", env: cloud.environment(), write: func(dir string, k int) error {
 		return os.WriteFile(filepath.Join(dir, fmt.Sprintf("e%03d.yaml", k)), fmt.Appendf(nil, `version: 1
 name: e%03d
 claim: It is well.

@@ -49,7 +49,7 @@ func newFailover(t *testing.T, synchronous bool) *failover {
 	}
 	t.Cleanup(standby.Stop)
 	w := newWall(t)
-	o := fleetOptions{servers: 3, experiments: runs, env: []string{w.env()}, pg: primary, address: pgtest.URLs("postgres", primary, standby)}
+	o := fleetOptions{servers: 3, mortal: 3, experiments: runs, env: []string{w.env()}, pg: primary, address: pgtest.URLs("postgres", primary, standby)}
 	o.settings = "revertWithin: 5m\n"
 	left := time.Minute - time.Duration(time.Now().UnixNano())%time.Minute
 	w.jump(left - 5*time.Second) // the first minute is over when the servers are up

@@ -19,7 +19,7 @@ func TestAKilledServersFaultsAreRevertedByTheOthers(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("MISHAP_FLEET_RUNS")); err == nil {
 		experiments = n
 	}
-	f := newFleet(t, 3, experiments, "5m")
+	f := newFleet(t, 3, 1, experiments)
 	asked := f.start(experiments)
 	if len(asked) != experiments {
 		t.Fatalf("%d of %d runs began", len(asked), experiments)
@@ -50,7 +50,7 @@ func TestHaltRevertsWhatIsInForceOnAllServers(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("MISHAP_FLEET_RUNS")); err == nil {
 		experiments = n
 	}
-	f := newFleet(t, 3, experiments, "5m")
+	f := newFleet(t, 3, 0, experiments)
 	if asked := f.start(experiments); len(asked) != experiments {
 		t.Fatalf("%d of %d runs began", len(asked), experiments)
 	}

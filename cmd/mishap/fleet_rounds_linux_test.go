@@ -33,7 +33,7 @@ func TestFleetRounds(t *testing.T) {
 	}
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
-	f := markedFleet(t, fleetOptions{servers: 3, experiments: roundsByHand + roundsByCron}, func(i int) (string, string) {
+	f := markedFleet(t, fleetOptions{servers: 3, mortal: 3, experiments: roundsByHand + roundsByCron}, func(i int) (string, string) {
 		if i >= roundsByHand {
 			return "mark", "1s}]\nschedule: {cron: '* * * * *', timezone: UTC, missed: skip}\n"
 		}

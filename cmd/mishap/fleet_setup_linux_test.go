@@ -43,11 +43,15 @@ type fleetOptions struct {
 	envOf       func(server int) []string     // of one of them; nil: nothing more
 	pg          *pgtest.Server                // nil: a new one
 	address     string                        // of the ledger; empty: that of pg
+	mortal      int                           // how many servers have a lease that may end while the test goes on
 }
 
-func newFleet(t *testing.T, servers, experiments int, lasts string) *fleet {
+// longLease is that of a server that is not to lose it, however busy the machine is.
+const longLease = 5 * time.Minute
+
+func newFleet(t *testing.T, servers, mortal, experiments int) *fleet {
 	t.Helper()
-	return markedFleet(t, fleetOptions{servers: servers, experiments: experiments}, func(int) (injector, rest string) { return "mark", lasts + "}]\n" })
+	return markedFleet(t, fleetOptions{servers: servers, mortal: mortal, experiments: experiments}, func(int) (injector, rest string) { return "mark", "30m}]\n" })
 }
 
 // markedFleet is a fleet with experiments that mark a key each: of marked are the
@@ -111,7 +115,11 @@ func fleetOf(t *testing.T, o fleetOptions) *fleet {
 		if o.envOf != nil {
 			m.env = o.envOf(i)
 		}
-		all := fmt.Sprintf("%sledger: %s\nserverLease: %s\ngovernor: {runs: 1000}\nsources: [{name: x, folder: %s, poll: 1h}]\nlisten: none\n", o.settings, f.address, fleetLease, folder)
+		lease := longLease
+		if i < o.mortal {
+			lease = fleetLease
+		}
+		all := fmt.Sprintf("%sledger: %s\nserverLease: %s\ngovernor: {runs: 1000}\nsources: [{name: x, folder: %s, poll: 1h}]\nlisten: none\n", o.settings, f.address, lease, folder)
 		if err := errors.Join(os.Mkdir(m.state, 0o700), os.WriteFile(filepath.Join(m.state, "mishap.yaml"), []byte(all), 0o600)); err != nil {
 			t.Fatal(err)
 		}

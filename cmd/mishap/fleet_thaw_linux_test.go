@@ -24,7 +24,7 @@ func newFrozen(t *testing.T) *frozen {
 	if testing.Short() {
 		t.Skip("SKIPPED: -short")
 	}
-	f := &frozen{fleet: markedFleet(t, fleetOptions{servers: 2, experiments: 3}, func(i int) (string, string) { return []string{"mark", "token", "mark"}[i], "5m}]\n" })}
+	f := &frozen{fleet: markedFleet(t, fleetOptions{servers: 2, mortal: 1, experiments: 3}, func(i int) (string, string) { return []string{"mark", "token", "mark"}[i], "30m}]\n" })}
 	f.first, f.second = f.servers[0], f.servers[1]
 	f.startOn(f.servers[:1], 2)
 	f.until(30*time.Second, "the first server's faults are in", func() bool { return len(f.target.left()) == 2 })

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,7 +29,8 @@ type between struct {
 	mu      sync.Mutex
 	trouble map[string][]string // by method and the last part of the path
 	met     []string
-	dead    bool // from now on nothing is answered
+	dead    bool   // from now on nothing is answered
+	over    string // a file that is written when no trouble is left
 }
 
 func (b *between) next(key string) string {
@@ -42,6 +45,9 @@ func (b *between) next(key string) string {
 	}
 	b.trouble[key] = all[1:]
 	b.met = append(b.met, key+" "+all[0])
+	if !slices.ContainsFunc(slices.Collect(maps.Values(b.trouble)), func(left []string) bool { return len(left) > 0 }) {
+		_ = os.WriteFile(b.over, nil, 0o600)
+	}
 	if all[0] == "dies" {
 		b.dead = true
 		return "gone"
@@ -73,7 +79,8 @@ func (b *between) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// served starts a real server of two experiments, with a proxy in front.
+// served starts a real server of an experiment, with a proxy in front. The fault can
+// be reverted when no trouble is left.
 func served(t *testing.T) *between {
 	t.Helper()
 	dir := t.TempDir()
@@ -83,7 +90,7 @@ func served(t *testing.T) *between {
 			t.Fatal(err)
 		}
 	}
-	write("mishap.yaml", "allow: {commands: [touch, rm, test, 'true']}\n")
+	write("mishap.yaml", "allow: {commands: [touch, rm, test, 'true', \"test -e over && rm -f calm\"]}\n")
 	write("experiments/calm.yaml", `version: 1
 name: calm
 claim: It works.
@@ -91,7 +98,7 @@ steadyState: [{name: up, probe: exec, with: {argv: ["true"]}}]
 faults:
   - name: f
     injector: exec
-    with: {inject: [touch, calm], revert: [rm, -f, calm], verify: [test, -e, calm], diesWith: boot}
+    with: {inject: [touch, calm], revert: {shell: "test -e over && rm -f calm"}, verify: [test, -e, calm], diesWith: boot}
     for: 3s
 blastRadius: {targets: 1}
 `)
@@ -124,7 +131,7 @@ blastRadius: {targets: 1}
 	to.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return socket.Dial(ctx, filepath.Join(m.state, "servers", "api.sock"))
 	}}
-	return &between{pass: to, trouble: map[string][]string{}}
+	return &between{pass: to, trouble: map[string][]string{}, over: filepath.Join(dir, "over")}
 }
 
 // remotely runs an experiment through the proxy, and gives what it says and its
@@ -140,22 +147,32 @@ func remotely(t *testing.T, b *between) (string, int) {
 
 func TestARunIsFollowedThroughTroubleOnTheWay(t *testing.T) {
 	b := served(t)
-	b.trouble = map[string][]string{
-		"POST runs":   {"429", "503", "lose"},
-		"GET journal": {"429", "503", "drop"},
-		"GET events":  {"drop", "429", "cut", "503", "cut"},
+	out, code := "", 0
+	for try := range tries {
+		if try > 0 && !hurried(out) {
+			break
+		}
+		b.met, b.trouble = nil, map[string][]string{
+			"POST runs":   {"429", "503", "lose"},
+			"GET journal": {"429", "503", "drop"},
+			"GET events":  {"drop", "429", "cut", "503", "cut"},
+		}
+		_ = os.Remove(b.over)
+		out, code = remotely(t, b)
 	}
-	out, code := remotely(t, b)
 	if code != 0 || !strings.Contains(out, "held") {
 		t.Errorf("exit %d:\n%s", code, out)
 	}
-	if n := strings.Count(strings.Join(b.met, "\n"), "\n") + 1; n < 9 {
+	if n := strings.Count(strings.Join(b.met, "\n"), "\n") + 1; n < 11 {
 		t.Errorf("only this was met: %q", b.met)
 	}
 }
 
 func TestALostServerIsStillInOnlyIfAFaultMayBe(t *testing.T) {
 	b := served(t)
+	if err := os.WriteFile(b.over, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	b.trouble["POST runs"] = []string{"dies"}
 	if out, code := remotely(t, b); code != 5 {
 		t.Errorf("nothing was started: exit %d:\n%s", code, out)
