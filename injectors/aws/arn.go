@@ -51,18 +51,23 @@ func (p *pattern) compiled() *regexp.Regexp {
 // shaped knows what its ARNs look like: who asks about many of them makes it once.
 func (a about) shaped() about {
 	if a.shape == nil {
-		a.shape = shape(a.arn)
+		a.shape = shape(a.arn, a.paths)
 	}
 	return a
 }
 
-// shape is what the ARNs of a fault's things look like; its group is the id.
-func shape(arn string) *pattern {
+// shape is what the ARNs of a fault's things look like; its group is the id. What
+// stands behind more than that is something else: the version of a function, the
+// index of a table, an object of a bucket. Only where ids have paths may one precede it.
+func shape(arn string, paths bool) *pattern {
 	text := regexp.QuoteMeta(arn)
 	for _, field := range []string{"partition", "account", "region"} {
 		text = strings.ReplaceAll(text, `\{`+field+`\}`, `[^:]*`)
 	}
 	text = strings.ReplaceAll(text, `\*`, `[^:]*`)
-	// A name may stand behind a path or an id of AWS's own.
-	return like("^" + strings.ReplaceAll(text, `\{id\}`, `.*?([^/:]+)`) + "$")
+	id := `([^:]+)` // of some kinds with "/" in it
+	if paths {
+		id = `(?:[^:]*/)?([^/:]+)`
+	}
+	return like("^" + strings.ReplaceAll(text, `\{id\}`, id) + "$")
 }

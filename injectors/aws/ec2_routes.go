@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -30,7 +31,7 @@ func targetOf(table types.RouteTable, destination string) (to routeTarget, of ty
 		for kind, id := range map[string]*string{
 			"gateway": r.GatewayId, "nat-gateway": r.NatGatewayId, "transit-gateway": r.TransitGatewayId, "peering": r.VpcPeeringConnectionId,
 			"interface": r.NetworkInterfaceId, "egress-gateway": r.EgressOnlyInternetGatewayId, "local-gateway": r.LocalGatewayId,
-			"carrier-gateway": r.CarrierGatewayId, "core-network": r.CoreNetworkArn,
+			"carrier-gateway": r.CarrierGatewayId, "core-network": r.CoreNetworkArn, "odb-network": r.OdbNetworkArn,
 		} {
 			if id != nil {
 				return routeTarget{kind, *id}, r
@@ -46,12 +47,21 @@ func (t routeTarget) in(call *ec2.ReplaceRouteInput) *ec2.ReplaceRouteInput {
 	field := map[string]**string{
 		"gateway": &call.GatewayId, "nat-gateway": &call.NatGatewayId, "transit-gateway": &call.TransitGatewayId, "peering": &call.VpcPeeringConnectionId,
 		"interface": &call.NetworkInterfaceId, "egress-gateway": &call.EgressOnlyInternetGatewayId, "local-gateway": &call.LocalGatewayId,
-		"carrier-gateway": &call.CarrierGatewayId, "core-network": &call.CoreNetworkArn,
+		"carrier-gateway": &call.CarrierGatewayId, "core-network": &call.CoreNetworkArn, "odb-network": &call.OdbNetworkArn,
 	}[t.Kind]
+	if t.endpoint() {
+		field = &call.VpcEndpointId
+	}
 	if field != nil {
 		*field = aws.String(t.ID)
 	}
 	return call
+}
+
+// endpoint reports whether it is a VPC endpoint: a table says that of a gateway, and
+// a call must not.
+func (t routeTarget) endpoint() bool {
+	return t.Kind == "gateway" && strings.HasPrefix(t.ID, "vpce-")
 }
 
 // routeBefore is what undo has of a route.
@@ -86,7 +96,7 @@ func findRoutes(ctx context.Context, c aws.Config, t targets, with routeWith) (f
 			one.now = look{foreign, "without a route to " + with.Destination}
 		case route.State == types.RouteStateBlackhole:
 			one.now = look{foreign, "a black hole already"}
-		case to.ID == "local" || route.Origin != types.RouteOriginCreateRoute:
+		case to.ID == "local", route.Origin != types.RouteOriginCreateRoute, to.endpoint() && route.DestinationPrefixListId != nil:
 			one.unfit = mishap.WithHint(fmt.Errorf("the route to %s of %s is local, propagated or of an endpoint, and cannot be replaced", with.Destination, one.id), "name another destination; an endpoint is cut by vpc-endpoint-cut")
 		}
 		found = append(found, one)

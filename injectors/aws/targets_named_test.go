@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"mishap"
 	"mishap/internal/awsfake"
 )
 
@@ -59,6 +60,43 @@ func TestWhatIsAskedForAndNotTakenIsSaid(t *testing.T) {
 		notes := strings.Join(found[0].Notes, "\n")
 		if strings.Count(notes, test.want) != 1 || strings.Contains(notes, "orders is not") || strings.Contains(notes, "web is not") {
 			t.Errorf("%s: notes %s", test.targets, notes)
+		}
+	}
+}
+
+// TestTheARNOfSomethingElseIsRefused: what is part of a thing, or in it, ends with a
+// name that another thing may have.
+func TestTheARNOfSomethingElseIsRefused(t *testing.T) {
+	c := awsfake.New(awsfake.Settings{})
+	for _, group := range []string{"web", "prod/web"} {
+		c.AddGroup(here, group, 1, 2, 3, nil)
+	}
+	const place = ":eu-west-1:111111111111:"
+	for _, test := range []struct{ injector, arn, with, want string }{
+		{"lambda-throttle", "arn:aws:lambda" + place + "function:payments:live", "", ""},
+		{"lambda-throttle", "arn:aws:lambda" + place + "function:payments", "", "payments"},
+		{"dynamodb-deny", "arn:aws:dynamodb" + place + "table/orders/index/mail", "", ""},
+		{"dynamodb-deny", "arn:aws:dynamodb" + place + "table/orders/stream/2026-01-01T00:00:00.000", "", ""},
+		{"kinesis-deny", "arn:aws:kinesis" + place + "stream/clicks/consumer/orders:1700000000", "", ""},
+		{"s3-deny", "arn:aws:s3:::photos/orders", "", ""},
+		{"sqs-deny", "arn:aws:sqs" + place + "orders:mail", "", ""},
+		{"ec2-stop", "arn:aws:ec2" + place + "instance/x/i-0123456789abcdef0", "", ""},
+		{"iam-deny", "arn:aws:iam::111111111111:role/shop/eu/orders", `{"actions": ["s3:GetObject"]}`, "orders"},
+		{"asg-suspend", "arn:aws:autoscaling" + place + "autoScalingGroup:1f:autoScalingGroupName/prod/web", `{"processes": ["Launch"]}`, "prod/web"},
+	} {
+		injector, err := kind(fakeDeps(c), test.injector).New(fault(test.injector, `{"arns": ["`+test.arn+`"]}`, test.with))
+		switch {
+		case test.want == "":
+			if err == nil || !strings.Contains(err.Error(), "is not the ARN of") {
+				t.Errorf("%s of %s: %v", test.injector, test.arn, err)
+			}
+		case err != nil:
+			t.Errorf("%s of %s: %v", test.injector, test.arn, err)
+		case test.injector == "asg-suspend":
+			found, err := injector.Prepare(t.Context(), mishap.Request{Run: "run", Fault: fault(test.injector, `{"arns": ["`+test.arn+`"]}`, test.with)})
+			if err != nil || len(found) != 1 || found[0].Target.Name != test.want {
+				t.Errorf("%s of %s: %+v, %v", test.injector, test.arn, found, err)
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package awsfake
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // changeRoute creates, replaces or deletes a route.
@@ -17,6 +18,8 @@ func changeRoute(k *call) (Doc, error) {
 		"DestinationCidrBlock": "destinationCidrBlock", "DestinationIpv6CidrBlock": "destinationIpv6CidrBlock", "DestinationPrefixListId": "destinationPrefixListId",
 		"GatewayId": "gatewayId", "NatGatewayId": "natGatewayId", "TransitGatewayId": "transitGatewayId", "VpcPeeringConnectionId": "vpcPeeringConnectionId",
 		"NetworkInterfaceId": "networkInterfaceId", "InstanceId": "instanceId", "EgressOnlyInternetGatewayId": "egressOnlyInternetGatewayId",
+		"LocalGatewayId": "localGatewayId", "CarrierGatewayId": "carrierGatewayId", "CoreNetworkArn": "coreNetworkArn", "OdbNetworkArn": "odbNetworkArn",
+		"VpcEndpointId": "gatewayId", // as which a table shows it
 	} {
 		if value := k.in.Str(asked); value != "" {
 			route[name] = value
@@ -30,6 +33,10 @@ func changeRoute(k *call) (Doc, error) {
 	at := slices.IndexFunc(routes, same)
 	nic := k.now(NetworkInterface.ARN(k.Place, route.Str("networkInterfaceId")))
 	switch {
+	case strings.HasPrefix(k.in.Str("GatewayId"), "vpce-"):
+		return nil, &Error{Code: "InvalidGatewayID.NotFound", Message: "The gateway ID '" + k.in.Str("GatewayId") + "' does not exist"}
+	case at >= 0 && routes[at].Has("destinationPrefixListId") && strings.HasPrefix(routes[at].Str("gatewayId"), "vpce-"):
+		return nil, &Error{Code: "InvalidParameterValue", Message: "cannot change the route of endpoint " + routes[at].Str("gatewayId") + " in route table " + id}
 	case route.Has("networkInterfaceId") && nic == nil:
 		return nil, notFound("networkInterface", route.Str("networkInterfaceId"))
 	case k.name == "CreateRoute" && at >= 0:
