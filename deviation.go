@@ -57,7 +57,7 @@ func (in *RunInjection) touched() bool {
 	switch {
 	case in.InjectedAt.IsZero():
 		return false
-	case in.Felt != nil:
+	case in.Felt != nil && (in.Felt.Connections > 0 || !in.Uncounted):
 		return in.Felt.Connections > 0
 	}
 	return in.Looks == 0 || in.NotInForce < in.Looks

@@ -19,6 +19,8 @@ type RunInjection struct {
 	Seen       bool      // a look saw it in force
 	Effect     *Effect   // the last answer
 	Felt       *Traffic
+	AllCounted bool            // Felt was told after it had settled: that is all
+	Uncounted  bool            // it may have affected more than Felt says: who counted that does not know any more
 	Left       int64           // the most connections of an answer that a restart of the proxy had left behind
 	Failed     []FailedRevert  // attempts to revert it, those that say something new; at most [MostFailedReverts]
 	Answered   map[string]bool // probes by name that were asked and answered while it was in
@@ -81,6 +83,7 @@ func (r *Run) applyInjection(e Entry) {
 		in.InjectedAt = e.At
 	case c.To.Settled():
 		in.SettledAt = e.At
+		in.Uncounted = in.Uncounted || in.State == InjectionGone && in.Felt != nil
 	case c.To == InjectionStranded:
 		r.WasStuck = true
 	}
@@ -91,9 +94,7 @@ func (r *Run) applyEffect(e Entry) {
 	effect := *e.Effect
 	effect.At = e.At
 	in.Effect = &effect
-	if effect.Traffic != nil {
-		in.Felt = effect.Traffic
-	}
+	in.count(effect)
 	in.Left = max(in.Left, effect.Left)
 	if in.State != InjectionInjected {
 		return
@@ -108,6 +109,18 @@ func (r *Run) applyEffect(e Entry) {
 		if effect.InForce == No && in.OutAt.IsZero() {
 			in.OutAt = e.At
 		}
+	}
+}
+
+// count takes in what the fault has affected so far. Who counts it may have been
+// started anew, and know nothing or less: then what was told before stays, and is
+// not all.
+func (in *RunInjection) count(e Effect) {
+	switch t := e.Traffic; {
+	case t != nil && (in.Felt == nil || t.Connections >= in.Felt.Connections):
+		in.Felt, in.AllCounted = t, in.State.Settled()
+	case in.Felt != nil && !in.AllCounted && (t != nil || e.InForce == No):
+		in.Uncounted = true
 	}
 }
 

@@ -68,12 +68,15 @@ func (s *script) harm() *script {
 	return s.add(mishap.Entry{Comparison: &mishap.Comparison{Phase: mishap.InHold, Outcome: mishap.HarmShown, Reason: "requests stopped coming"}})
 }
 
-// out reverts and verifies.
-func (s *script) out(cause mishap.Cause) *script {
-	return s.state(mishap.Reverting, cause).
+// out reverts and verifies; counts are what looks at the fault then say of its traffic.
+func (s *script) out(cause mishap.Cause, counts ...*mishap.Traffic) *script {
+	s.state(mishap.Reverting, cause).
 		injection(mishap.InjectionReverting).injection(mishap.InjectionReverted).
-		state(mishap.Verifying, "").
-		add(mishap.Entry{Recovered: &mishap.Recovered{In: true}}).
+		state(mishap.Verifying, "")
+	for _, c := range counts {
+		s.effect(mishap.No, c)
+	}
+	return s.add(mishap.Entry{Recovered: &mishap.Recovered{In: true}}).
 		state(mishap.Completed, "")
 }
 
@@ -129,6 +132,18 @@ func TestVerdictFollowsTheEvidence(t *testing.T) {
 		}, mishap.Inconclusive, "affected no traffic"},
 		{"a traffic fault that was felt", func(s *script) *script {
 			return s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, felt).out(mishap.CauseElapsed)
+		}, mishap.Held, ""},
+		{"a traffic fault that was felt until what counts knew nothing any more", func(s *script) *script {
+			return s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, felt).out(mishap.CauseElapsed, nil)
+		}, mishap.Inconclusive, "what f on process t affected is not known, or not all of it"},
+		{"a traffic fault that was felt until what counts began anew", func(s *script) *script {
+			return s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, felt).out(mishap.CauseElapsed, unfelt)
+		}, mishap.Inconclusive, "is not known, or not all of it"},
+		{"a traffic fault not yet felt when what counts knew nothing any more", func(s *script) *script {
+			return s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, unfelt).out(mishap.CauseElapsed, nil)
+		}, mishap.Inconclusive, "is not known, or not all of it"},
+		{"a traffic fault forgotten after it was out, and after its counts were told", func(s *script) *script {
+			return s.in().observe(mishap.During, mishap.Met).effect(mishap.Yes, unfelt).out(mishap.CauseElapsed, felt, nil)
 		}, mishap.Held, ""},
 		{"a probe that answered only about the time before", func(s *script) *script {
 			before := s.in().entries[len(s.entries)-1].At.Add(-time.Hour)

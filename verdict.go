@@ -134,6 +134,8 @@ func doubtEffect(r *Run) string {
 			return fmt.Sprintf("no effect shown: %s on %s was not seen in force at %d of %s, although nobody had reverted it: somebody else may have changed it, or ended what it was in", in.Fault, in.Target.Label(), in.NotInForce, Plural(in.Looks, "look"))
 		case in.NotInForce > 0:
 			return fmt.Sprintf("no effect shown: %s on %s was not seen in force at %d of %s", in.Fault, in.Target.Label(), in.NotInForce, Plural(in.Looks, "look"))
+		case in.Uncounted:
+			return fmt.Sprintf("no effect shown: what %s on %s affected is not known, or not all of it: what counted it was started anew, or is gone", in.Fault, in.Target.Label())
 		case in.Felt != nil && in.Felt.Connections == 0:
 			return fmt.Sprintf("no effect: %s on %s affected no traffic", in.Fault, in.Target.Label())
 		}

@@ -58,7 +58,7 @@ type Status struct {
 	Detail  string
 	Arms    *mishap.ArmsEffect // of a fault confined to an arm, once it has seen one
 	Left    int64              // open connections that a restart of the proxy left in the process before
-	Traffic mishap.Traffic
+	Traffic *mishap.Traffic    // nil if the proxy does not know: it was started anew, or has forgotten
 }
 
 // Control is the control API of a running proxy. Putting a fault in again

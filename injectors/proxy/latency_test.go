@@ -35,7 +35,7 @@ func (p *memoryProxy) Get(_ context.Context, id string) (proxy.Status, error) {
 	if _, ok := p.faults[id]; !ok {
 		return proxy.Status{}, proxy.ErrFaultOver
 	}
-	return proxy.Status{InForce: true, Traffic: mishap.Traffic{Connections: 3, Mean: mishap.Duration(time.Second)}}, nil
+	return proxy.Status{InForce: true, Traffic: &mishap.Traffic{Connections: 3, Mean: mishap.Duration(time.Second)}}, nil
 }
 
 // Delete takes a fault out.

@@ -78,7 +78,7 @@ func (p lease) Verify(ctx context.Context, in mishap.Injection) (mishap.Effect, 
 	case err != nil:
 		return mishap.Effect{}, err
 	}
-	e := mishap.Effect{InForce: mishap.No, Traffic: &status.Traffic, Arms: status.Arms, Left: status.Left, Detail: status.Detail}
+	e := mishap.Effect{InForce: mishap.No, Traffic: status.Traffic, Arms: status.Arms, Left: status.Left, Detail: status.Detail}
 	if status.InForce {
 		e.InForce = mishap.Yes
 	}

@@ -40,7 +40,7 @@ func (c controls) Get(ctx context.Context, id string) (status proxy.Status, err 
 	err = c.w.Call(ctx, "get", func(ctx context.Context) error {
 		s, err := c.c.Get(ctx, id)
 		n := s.Stats
-		status = proxy.Status{InForce: s.State == registry.InForce, Traffic: mishap.Traffic{Connections: int64(n.Connections + n.Requests)}}
+		status = proxy.Status{InForce: s.State == registry.InForce, Traffic: &mishap.Traffic{Connections: int64(n.Connections + n.Requests)}}
 		if a := n.Arms; a != nil {
 			status.Arms = &mishap.ArmsEffect{
 				Treated: mishap.ArmCount{Control: int64(a.Control.Treated), Experiment: int64(a.Experiment.Treated)},

@@ -77,17 +77,25 @@ func (p proxyControl) Get(ctx context.Context, id string) (proxyfault.Status, er
 	if err != nil {
 		return proxyfault.Status{}, translate(err)
 	}
-	d, n := s.Stats.Delivered, s.Stats
 	return proxyfault.Status{
-		Arms:    byArm(n.Arms),
-		Left:    int64(n.InForceOn.Left),
+		Arms:    byArm(s.Stats.Arms),
+		Left:    int64(s.Stats.InForceOn.Left),
 		InForce: s.State == registry.InForce,
 		Detail:  told(s),
-		Traffic: mishap.Traffic{
-			Connections: int64(n.Connections + n.Requests), Requests: n.Requests > 0, Bytes: int64(n.Bytes + n.Dropped), Count: int64(n.Felt()),
-			Mean: mishap.Duration(d.Mean), P50: mishap.Duration(d.P50), P99: mishap.Duration(d.P99), Max: mishap.Duration(d.Max),
-		},
+		Traffic: counted(s),
 	}, nil
+}
+
+// counted is what the proxy counted of a fault; nil if it knows no more of it than that its id is over.
+func counted(s registry.Status) *mishap.Traffic {
+	if s.Started.IsZero() {
+		return nil
+	}
+	d, n := s.Stats.Delivered, s.Stats
+	return &mishap.Traffic{
+		Connections: int64(n.Connections + n.Requests), Requests: n.Requests > 0, Bytes: int64(n.Bytes + n.Dropped), Count: int64(n.Felt()),
+		Mean: mishap.Duration(d.Mean), P50: mishap.Duration(d.P50), P99: mishap.Duration(d.P99), Max: mishap.Duration(d.Max),
+	}
 }
 
 // byArm is what a fault that is confined to an arm did.

@@ -59,7 +59,7 @@ func stands(r *mishap.Run) (since time.Time, until *time.Time) {
 }
 
 func goingFault(in *mishap.RunInjection, kind mishap.InjectorKind) api.GoingFault {
-	f := api.GoingFault{Fault: in.Fault, Injector: in.Injector, Target: in.Target, State: in.State, Detail: in.Detail, Ends: ends(in, kind)}
+	f := api.GoingFault{Fault: in.Fault, Injector: in.Injector, Target: in.Target, State: in.State, Detail: in.Detail, Ends: ends(in, kind), Affected: report.AffectedNow(in)}
 	if !in.InjectedAt.IsZero() {
 		since := in.InjectedAt.UTC()
 		f.Since = &since
@@ -67,9 +67,6 @@ func goingFault(in *mishap.RunInjection, kind mishap.InjectorKind) api.GoingFaul
 	if in.State == mishap.InjectionInjected && in.For > 0 {
 		until := in.InjectedAt.Add(in.For.Std()).UTC()
 		f.Until = &until
-	}
-	if in.Felt != nil {
-		f.Affected = report.FeltBy(in.Felt)
 	}
 	return f
 }

@@ -231,7 +231,7 @@ func briefFaults(p *page, r *mishap.Run, most int) {
 func Affected(r *mishap.Run, fault string) string {
 	in, out, count := Span(r, fault)
 	var first *mishap.RunInjection
-	all, seen := mishap.Traffic{}, false
+	all, seen, lost := mishap.Traffic{}, false, false
 	for _, one := range r.Injections {
 		if one.Fault != fault {
 			continue
@@ -239,6 +239,7 @@ func Affected(r *mishap.Run, fault string) string {
 		if first == nil {
 			first = one
 		}
+		lost = lost || one.Uncounted
 		if one.Felt != nil {
 			seen = true
 			all.Requests = one.Felt.Requests
@@ -257,6 +258,10 @@ func Affected(r *mishap.Run, fault string) string {
 		text += " for " + words.Took(words.Between(in, out))
 	}
 	switch {
+	case lost && all.Connections == 0:
+		text += ": not known: " + countsLost
+	case lost:
+		text += ": at least " + FeltBy(&all) + "; " + countsLost
 	case seen && all.Connections == 0:
 		text += ": no traffic"
 	case seen:

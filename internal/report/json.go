@@ -52,11 +52,12 @@ type SummaryInjection struct {
 	By         string                `json:"by"`
 	InjectedAt *time.Time            `json:"injectedAt"`
 	SettledAt  *time.Time            `json:"settledAt"`
-	Looks      int                   `json:"looks"`          // how often it was asked whether the fault is in force
-	NotInForce int                   `json:"notInForce"`     // how often the answer was not yes
-	Effect     *SummaryEffect        `json:"effect"`         // the last answer
-	Traffic    *mishap.Traffic       `json:"traffic"`        // what it did to traffic, as last seen
-	Left       int64                 `json:"left,omitempty"` // the most connections that a restart of the proxy had left in the process before
+	Looks      int                   `json:"looks"`               // how often it was asked whether the fault is in force
+	NotInForce int                   `json:"notInForce"`          // how often the answer was not yes
+	Effect     *SummaryEffect        `json:"effect"`              // the last answer
+	Traffic    *mishap.Traffic       `json:"traffic"`             // what it did to traffic, as last seen
+	Uncounted  bool                  `json:"uncounted,omitempty"` // it may have affected more: the proxy that counted was started anew, or is gone
+	Left       int64                 `json:"left,omitempty"`      // the most connections that a restart of the proxy had left in the process before
 }
 
 // SummaryEffect is the last answer to whether a fault is in force.
@@ -112,7 +113,7 @@ func summarizeInjection(in *mishap.RunInjection) SummaryInjection {
 	out := SummaryInjection{
 		ID: in.ID, Fault: in.Fault, Injector: in.Injector, Target: in.Target, State: in.State, Detail: in.Detail, By: in.By,
 		InjectedAt: instant(in.InjectedAt), SettledAt: instant(in.SettledAt),
-		Looks: in.Looks, NotInForce: in.NotInForce, Traffic: in.Felt, Left: in.Left,
+		Looks: in.Looks, NotInForce: in.NotInForce, Traffic: in.Felt, Uncounted: in.Uncounted, Left: in.Left,
 	}
 	if in.Effect != nil {
 		out.Effect = &SummaryEffect{InForce: in.Effect.InForce, Detail: in.Effect.Detail, At: in.Effect.At.UTC()}

@@ -157,6 +157,33 @@ func TestListShowsNameInjectorsAndClaim(t *testing.T) {
 	reporttest.Golden(t, "list.txt", out.String())
 }
 
+func TestTheReportDeniesNothingThatAProxyForgot(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		saw       int64
+		sheet     string
+		brief     string
+		inOneLine string
+	}{
+		{"nothing was seen before", 0, "what it affected is not known: the proxy that counted", ": not known: the proxy", "not known any more"},
+		{"some was seen before", 3, "affected at least 3 connections, 2100 bytes: the proxy that counted", ": at least 3 connections, 2100 bytes; the proxy", "at least 3 connections, 2100 bytes"},
+	} {
+		s := reporttest.Tell(reporttest.CheckoutPlan()).In().Look(1, reporttest.One, mishap.Yes, &mishap.Traffic{Connections: c.saw, Bytes: 700 * c.saw, Count: c.saw}).
+			Look(1, reporttest.One, mishap.No, nil)
+		run := s.Run(t)
+		in := run.Injection(reporttest.One)
+		if got := strings.Join(report.History(in), "\n"); !strings.Contains(got, c.sheet) || strings.Contains(got, "no traffic") {
+			t.Errorf("%s: the sheet says\n%s", c.name, got)
+		}
+		if got := report.Affected(run, in.Fault); !strings.Contains(got, c.brief) {
+			t.Errorf("%s: in brief it is %q", c.name, got)
+		}
+		if got := report.AffectedNow(in); got != c.inOneLine {
+			t.Errorf("%s: live it is %q", c.name, got)
+		}
+	}
+}
+
 func TestTheReportCountsWhatARestartOfTheProxyLeft(t *testing.T) {
 	run := reporttest.Tell(reporttest.CheckoutPlan()).In().
 		Add(mishap.Entry{Effect: &mishap.Effect{Injection: reporttest.One, InForce: mishap.Yes, Left: 3}}).

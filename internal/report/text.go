@@ -143,7 +143,7 @@ func History(in *mishap.RunInjection) []string {
 	if with := settings(in.With); with != "" {
 		texts = append(texts, "with "+with)
 	}
-	return slices.Concat(texts, felt(in.Felt), leftBehind(in), in.Notes)
+	return slices.Concat(texts, felt(in), leftBehind(in), in.Notes)
 }
 
 // leftBehind names the connections that a restart of the proxy left behind.
@@ -187,12 +187,20 @@ func fate(in *mishap.RunInjection) string {
 	return words.Joined(": ", text, in.Detail)
 }
 
+// countsLost is why it is not known what a fault affected.
+const countsLost = "the proxy that counted was started anew, or is gone"
+
 // felt says what a fault on traffic did to it: what was asked for beside what
 // was delivered.
-func felt(t *mishap.Traffic) []string {
+func felt(in *mishap.RunInjection) []string {
+	t := in.Felt
 	switch {
 	case t == nil:
 		return nil
+	case in.Uncounted && t.Connections == 0:
+		return []string{"what it affected is not known: " + countsLost}
+	case in.Uncounted:
+		return []string{"affected at least " + FeltBy(t) + ": " + countsLost}
 	case t.Connections == 0:
 		return []string{"affected no traffic"}
 	case t.Count == 0:
@@ -203,6 +211,23 @@ func felt(t *mishap.Traffic) []string {
 		texts = append(texts, fmt.Sprintf("delay asked for %s; delivered p50 %s, p99 %s, at most %s", t.Requested, words.Quick(t.P50.Std()), words.Quick(t.P99.Std()), words.Quick(t.Max.Std())))
 	}
 	return texts
+}
+
+// AffectedNow says what of the traffic an injection has affected so far; empty if
+// that is not counted.
+func AffectedNow(in *mishap.RunInjection) string {
+	switch t := in.Felt; {
+	case t == nil:
+		return ""
+	case in.Uncounted && t.Connections == 0:
+		return "not known any more"
+	case in.Uncounted:
+		return "at least " + FeltBy(t)
+	case t.Connections == 0:
+		return "nothing yet"
+	default:
+		return FeltBy(t)
+	}
 }
 
 // FeltBy says what of the traffic felt a fault. Requests have no size of their

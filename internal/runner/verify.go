@@ -83,13 +83,13 @@ func (x *execution) lookSideBySide(ctx context.Context, all []mishap.Injection, 
 // seen notes what a look at a reverted fault has seen, and says why to revert it
 // again; nil: it is out.
 func (x *execution) seen(e mishap.Effect) *mishap.StateChange {
-	if e.InForce == mishap.Yes || e.Traffic != nil {
-		x.rec.note(mishap.Entry{Effect: &e}) // also the last of the traffic counts
+	in := x.rec.run.Injection(e.Injection)
+	if e.InForce == mishap.Yes || e.Traffic != nil || in.Felt != nil {
+		x.rec.note(mishap.Entry{Effect: &e}) // also the last of the traffic counts, or that they are lost
 	}
 	if e.InForce != mishap.Yes {
 		return nil
 	}
-	in := x.rec.run.Injection(e.Injection)
 	return &mishap.StateChange{Cause: mishap.CausePersist, Reason: fmt.Sprintf("%s on %s is seen again after its revert", in.Fault, in.Target.Label())}
 }
 

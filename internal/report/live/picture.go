@@ -77,12 +77,7 @@ func look(r *mishap.Run) *picture {
 		p.arms = armLines(a)
 	}
 	for _, in := range r.Injections {
-		f := pictureFault{name: report.On(in), state: in.State}
-		if in.Felt != nil && in.Felt.Connections == 0 {
-			f.felt = "nothing yet"
-		} else if in.Felt != nil {
-			f.felt = report.FeltBy(in.Felt)
-		}
+		f := pictureFault{name: report.On(in), state: in.State, felt: report.AffectedNow(in)}
 		if in.State == mishap.InjectionInjected && in.For > 0 {
 			f.end = in.InjectedAt.Add(in.For.Std())
 		}

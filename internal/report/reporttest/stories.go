@@ -19,7 +19,7 @@ func Stories() map[string]*Story {
 		Injection(One, mishap.InjectionReverting, "").Injection(two, mishap.InjectionReverting, "").
 		Injection(two, mishap.InjectionReverted, "it was never in").Wait(20*time.Millisecond).Injection(One, mishap.InjectionReverted, "").recovers()
 
-	unfelt := Tell(CheckoutPlan()).In().both().Look(540, One, mishap.Yes, &mishap.Traffic{})
+	unfelt := Tell(CheckoutPlan()).In().bothAffecting(&mishap.Traffic{}).Look(540, One, mishap.Yes, &mishap.Traffic{})
 	unfelt.Wait(9*time.Minute).State(mishap.Reverting, mishap.CauseElapsed, "every fault was in force for as long as it should").
 		Injection(One, mishap.InjectionReverting, "").Injection(One, mishap.InjectionReverted, "").recovers()
 
@@ -75,11 +75,14 @@ func (s *Story) In() *Story {
 }
 
 // both lets the second fault go in and out as planned.
-func (s *Story) both() *Story {
+func (s *Story) both() *Story { return s.bothAffecting(FeltByMany()) }
+
+// bothAffecting is both of which the first fault affects that.
+func (s *Story) bothAffecting(t *mishap.Traffic) *Story {
 	s.Observe(294, mishap.During, Pays, mishap.Met, "200 in 313ms", "").Observe(59, mishap.During, cart, mishap.Met, "open in 1ms", "")
 	s.Wait(5*time.Minute).Injection(two, mishap.InjectionInjecting, "").Injection(two, mishap.InjectionInjected, "").Look(60, two, mishap.Yes, nil)
 	s.Observe(1, mishap.During, Pays, mishap.Met, "200 in 313ms", "").Observe(1, mishap.During, cart, mishap.Met, "open in 1ms", "")
-	s.Look(300, One, mishap.Yes, FeltByMany())
+	s.Look(300, One, mishap.Yes, t)
 	return s.Wait(time.Minute).Injection(two, mishap.InjectionReverting, "").Injection(two, mishap.InjectionReverted, "")
 }
 
