@@ -15,7 +15,8 @@ import (
 // Decode reads raw into the struct that into points to, and reports every
 // problem at once as joined [*FieldError] values with paths below path: keys
 // that the struct does not have, with the nearest one that it has, and values
-// of the wrong type. Absent keys keep what into held, so that defaults are set
+// of the wrong type. A misspelt key is read as the nearest one if that is absent, so
+// that nobody misses what it says. Absent keys keep what into held, so that defaults are set
 // before. Keys match exactly. A number whose type is any stays as it was written,
 // a [json.Number].
 func Decode(path string, raw json.RawMessage, into any) error {
@@ -63,7 +64,11 @@ func decodeStruct(path string, raw json.RawMessage, v reflect.Value) error {
 		field, ok := fields[key]
 		if !ok {
 			problems = append(problems, &FieldError{Path: at, Msg: fmt.Sprintf("unknown key %q", key), Hint: Suggest(key, known)})
-			continue
+			meant := Meant(key, known)
+			if _, given := keys[meant]; given || meant == "" {
+				continue
+			}
+			field = fields[meant]
 		}
 		problems = append(problems, decodeValue(at, keys[key], field))
 	}
@@ -182,19 +187,23 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// Nearest returns "did you mean …?" for the known word nearest to the one given;
-// nothing if none is near.
-func Nearest(word string, known []string) string {
+// Meant is the known word nearest to the one given; empty if none is near.
+func Meant(word string, known []string) string {
 	best, at := len(word)/2+1, ""
 	for _, k := range known {
 		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < best {
 			best, at = d, k
 		}
 	}
-	if at == "" {
-		return ""
+	return at
+}
+
+// Nearest returns "did you mean …?" for the word that is [Meant]; nothing if none is.
+func Nearest(word string, known []string) string {
+	if at := Meant(word, known); at != "" {
+		return fmt.Sprintf("did you mean %q?", at)
 	}
-	return fmt.Sprintf("did you mean %q?", at)
+	return ""
 }
 
 // Suggest is [Nearest], or the list of known words if none is near.

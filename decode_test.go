@@ -32,6 +32,25 @@ func TestDecodeReportsEveryProblemWithItsPath(t *testing.T) {
 	}
 }
 
+func TestAMisspeltKeyIsReadAsWhatWasMeantUnlessThatIsGiven(t *testing.T) {
+	for _, c := range []struct {
+		raw  string
+		want decoded
+	}{
+		{`{"dely":"300ms"}`, decoded{Delay: mishap.Duration(300 * time.Millisecond)}},
+		{`{"dely":"300ms","delay":"1s"}`, decoded{Delay: mishap.Duration(time.Second)}},
+		{`{"zzzzz":"300ms"}`, decoded{}},
+	} {
+		var d decoded
+		if err := mishap.Decode("with", json.RawMessage(c.raw), &d); err == nil || !strings.Contains(err.Error(), "unknown key") {
+			t.Errorf("%s: no problem: %v", c.raw, err)
+		}
+		if d.Delay != c.want.Delay {
+			t.Errorf("%s was read as a delay of %s", c.raw, d.Delay)
+		}
+	}
+}
+
 func TestDecodeKeepsDefaults(t *testing.T) {
 	d := decoded{Count: 7}
 	if err := mishap.Decode("with", json.RawMessage(`{"delay":"300ms","share":"5%"}`), &d); err != nil {

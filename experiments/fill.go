@@ -56,11 +56,10 @@ func (f *file) fillStruct(n *node, v reflect.Value) {
 		return
 	}
 	fields, required := keysOf(v)
+	f.respell(n, slices.Sorted(maps.Keys(fields)))
 	for _, p := range n.pairs {
 		if field, known := fields[p.key]; known {
 			f.fill(p.value, field)
-		} else {
-			f.add(p.line, p.column, fmt.Sprintf("unknown key %q", p.key), mishap.Suggest(p.key, slices.Sorted(maps.Keys(fields))))
 		}
 	}
 	var missing []string
@@ -75,6 +74,21 @@ func (f *file) fillStruct(n *node, v reflect.Value) {
 		f.add(n.line, n.column, missing[0]+" is missing", missing[0]+": "+meaning(v.Type(), missing[0]))
 	default:
 		f.add(n.line, n.column, strings.Join(missing, ", ")+" are missing", "")
+	}
+}
+
+// respell reports the keys of n that are unknown. One that is misspelt becomes what
+// was meant, so that nothing is said to be missing, and what it says is checked too.
+func (f *file) respell(n *node, known []string) {
+	for i := range n.pairs {
+		p := &n.pairs[i]
+		if slices.Contains(known, p.key) {
+			continue
+		}
+		f.add(p.line, p.column, fmt.Sprintf("unknown key %q", p.key), mishap.Suggest(p.key, known))
+		if meant := mishap.Meant(p.key, known); n.get(meant) == nil && meant != "" {
+			p.key, p.value.key = meant, meant
+		}
 	}
 }
 
