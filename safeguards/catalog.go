@@ -25,8 +25,8 @@ type Deps struct {
 
 	// Irreversible reports whether the named injector has no undo.
 	Irreversible func(injector string) bool
-	// Halted reports whether everything is halted, and the reason given.
-	Halted func(ctx context.Context) (reason string, halted bool, err error)
+	// Halted reports whether everything is halted, and whose that is: "by bob at …: incident".
+	Halted func(ctx context.Context) (whose string, halted bool, err error)
 	// Others says of the other active runs of the plan's things, experiment or group
 	// that they are in the way, and by what, without the run that asks.
 	Others func(ctx context.Context, p mishap.Plan) ([]string, error)

@@ -27,18 +27,16 @@ func (d Deps) checkHalt(ctx context.Context, _ mishap.Situation) error {
 	if d.Halted == nil {
 		return missing("whether everything is halted")
 	}
-	reason, halted, err := d.Halted(ctx)
+	whose, halted, err := d.Halted(ctx)
 	switch {
 	case err != nil:
 		return fmt.Errorf("ask for halt: %w", err)
 	case !halted:
 		return nil
-	case reason == "":
-		reason = "no reason was given"
 	}
 	return &mishap.Veto{
 		Safeguard: "halt",
-		Reason:    "everything is halted: " + reason,
+		Reason:    "everything is halted " + whose,
 		Hint:      "when it is safe again, run `mishap resume`",
 	}
 }

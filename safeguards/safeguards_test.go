@@ -240,11 +240,11 @@ func TestWhatCannotBeUndoneNeedsAYes(t *testing.T) {
 
 func TestHaltExclusiveAndDurationSayNo(t *testing.T) {
 	d := deps()
-	d.Halted = func(context.Context) (string, bool, error) { return "incident", true, nil }
+	d.Halted = func(context.Context) (string, bool, error) { return "by ann at 12:00: incident", true, nil }
 	d.Others = func(context.Context, mishap.Plan) ([]string, error) { return []string{"run x is holding"}, nil }
 	s := plan()
 	s.Plan.Experiment.Faults = []mishap.Fault{{For: mishap.Duration(2 * time.Hour)}}
-	for name, want := range map[string]string{"halt": "incident", "exclusive": "run x is holding", "duration": "2h"} {
+	for name, want := range map[string]string{"halt": "everything is halted by ann at 12:00: incident", "exclusive": "run x is holding", "duration": "2h"} {
 		if got := ask(t, d, name, "", s); !strings.Contains(got, want) {
 			t.Errorf("%s: %q", name, got)
 		}

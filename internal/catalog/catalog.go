@@ -25,7 +25,7 @@ type Options struct {
 	Beside   []mishap.InjectorKind // injectors that the catalog does not have
 
 	// What safeguards ask the ledger; nil where no plan is checked.
-	Halted func(context.Context) (why string, halted bool, err error)
+	Halted func(context.Context) (whose string, halted bool, err error)
 	Others func(ctx context.Context, run string, p mishap.Plan) ([]string, error)
 
 	Log *slog.Logger // of vaults

@@ -29,7 +29,7 @@ func (s *store) Begin(ctx context.Context, start Start) (Lease, error) {
 		if halt, err := halted(t.row(ctx, selectHalt)); err != nil {
 			return err
 		} else if halt != nil {
-			return fmt.Errorf("%w: %s", ErrHalted, halt)
+			return fmt.Errorf("%w %s", ErrHalted, halt.Whose())
 		}
 		if err := t.mayOwn(ctx, start.Server); err != nil {
 			return err

@@ -298,7 +298,7 @@ func TestNothingBeginsWhileHalted(t *testing.T) {
 		if h == nil || h.By != "ann" || h.Reason != "incident" || !h.At.Equal(epoch) {
 			t.Errorf("halt: %+v", h)
 		}
-		if _, err := b.Begin(t.Context(), start("r1", "e", "g")); !errors.Is(err, ledger.ErrHalted) {
+		if _, err := b.Begin(t.Context(), start("r1", "e", "g")); !errors.Is(err, ledger.ErrHalted) || strings.Count(err.Error(), "halted") != 1 || !strings.Contains(err.Error(), "by ann") {
 			t.Errorf("begin while halted: %v", err)
 		}
 		must(t, b.Resume(t.Context(), "ann", "it is over", epoch))

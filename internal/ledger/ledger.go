@@ -138,8 +138,11 @@ type Halt struct {
 }
 
 // String says who halted, when and why.
-func (h Halt) String() string {
-	s := fmt.Sprintf("halted by %s at %s", h.By, mishap.Moment(h.At))
+func (h Halt) String() string { return "halted " + h.Whose() }
+
+// Whose is who halted everything, when and why: "by bob at 2026-01-02 15:04 UTC: incident 4711".
+func (h Halt) Whose() string {
+	s := fmt.Sprintf("by %s at %s", h.By, mishap.Moment(h.At))
 	if h.Reason != "" {
 		s += ": " + h.Reason
 	}

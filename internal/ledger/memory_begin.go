@@ -20,7 +20,7 @@ func (m *Memory) Begin(ctx context.Context, s Start) (Lease, error) {
 		return Lease{}, fmt.Errorf("begin run %s: %w", s.First.Run, ErrKnownRun)
 	}
 	if m.halt != nil {
-		return Lease{}, fmt.Errorf("%w: %s", ErrHalted, m.halt)
+		return Lease{}, fmt.Errorf("%w %s", ErrHalted, m.halt.Whose())
 	}
 	e := s.First.Planned.Experiment
 	if s.InForce != nil && m.latest(s.InForce.Source).Seq != s.InForce.Seq {

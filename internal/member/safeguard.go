@@ -7,13 +7,13 @@ import (
 	"mishap"
 )
 
-// HaltedBy asks the ledger; without one nobody has halted anything.
+// HaltedBy asks the ledger who halted everything, when and why; without one nobody has halted anything.
 func (m *Member) HaltedBy(ctx context.Context) (string, bool, error) {
 	h, err := m.Halted(ctx)
 	if err != nil || h == nil {
 		return "", false, err
 	}
-	return h.String(), true, nil
+	return h.Whose(), true, nil
 }
 
 // Others says of the active runs that are in the way what they have: a thing that the

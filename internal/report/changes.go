@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 
 	"mishap"
 	"mishap/internal/report/words"
@@ -73,7 +74,19 @@ func (v *Changes) describeState(s *mishap.StateChange, r *mishap.Run) (word, tex
 		verdict, reason := mishap.Judge(r)
 		return string(s.To), words.Joined(": ", string(verdict), reason)
 	}
-	return string(s.To), words.Joined(": ", words.Joined(" by ", string(s.Cause), s.By), reason)
+	return string(s.To), because(s, reason)
+}
+
+// because is why a run changed, and by whom, neither of which is said twice.
+func because(s *mishap.StateChange, reason string) string {
+	why, by := string(s.Cause), s.By
+	if strings.Contains(reason, "by "+by) {
+		by = ""
+	}
+	if by == "" && strings.HasPrefix(reason, why) {
+		why = ""
+	}
+	return words.Joined(": ", words.Joined(" by ", why, by), reason)
 }
 
 // describeObservation says the result when it changes, and whenever it is not

@@ -157,6 +157,25 @@ func TestListShowsNameInjectorsAndClaim(t *testing.T) {
 	reporttest.Golden(t, "list.txt", out.String())
 }
 
+func TestAChangeSaysOnceWhyAndByWhom(t *testing.T) {
+	run := reporttest.Tell(reporttest.CheckoutPlan()).In().Run(t)
+	for _, c := range []struct {
+		change mishap.StateChange
+		want   string
+	}{
+		{mishap.StateChange{Cause: mishap.CauseHalt, By: "ann", Reason: "halted by ann at 12:00: incident"}, "halted by ann at 12:00: incident"},
+		{mishap.StateChange{Cause: mishap.CauseInterrupt, By: "ann", Reason: "stopped by ann"}, "interrupt: stopped by ann"},
+		{mishap.StateChange{Cause: mishap.CauseInterrupt, By: "ann", Reason: "interrupted by Ctrl-C"}, "interrupt by ann: interrupted by Ctrl-C"},
+		{mishap.StateChange{Cause: mishap.CauseAbort, By: "ann", Reason: "incident"}, "abort by ann: incident"},
+		{mishap.StateChange{Cause: mishap.CauseElapsed, Reason: "its time is over"}, "elapsed: its time is over"},
+	} {
+		c.change.To = mishap.Reverting
+		if got := report.NewChanges().Of(mishap.Entry{State: &c.change}, run); len(got) != 1 || got[0].Text != c.want {
+			t.Errorf("%v, want %q", got, c.want)
+		}
+	}
+}
+
 func TestTheReportDeniesNothingThatAProxyForgot(t *testing.T) {
 	for _, c := range []struct {
 		name      string
