@@ -36,7 +36,7 @@ prints the JSON Schema of that file, for your editor.`,
 				return json.NewEncoder(c.out).Encode(a.Settings.Values)
 			}
 			var text strings.Builder
-			return errors.Join(a.Settings.Print(&text), c.print([]byte(words.Fold(text.String(), columnsOf(c.out))), nil))
+			return errors.Join(a.Settings.Print(&text), c.print([]byte(words.Fold(text.String(), foldsOf(c.out))), nil))
 		},
 	}
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of the settings file")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -140,12 +139,12 @@ func (c *cli) tellHalt(answer haltAnswer, all []api.Stopped) error {
 	}
 	text := ""
 	if answer.Stopped {
-		text = folded(columnsOf(c.out), "halted: every run reverts, and nothing starts until `mishap resume`", "")
+		text = folded(foldsOf(c.out), "halted: every run reverts, and nothing starts until `mishap resume`", "")
 	}
 	for _, one := range all {
 		indent := ""
 		for _, line := range one.Lines() {
-			text += folded(columnsOf(c.out), line, indent)
+			text += folded(foldsOf(c.out), line, indent)
 			indent = "  "
 		}
 	}
@@ -154,17 +153,20 @@ func (c *cli) tellHalt(answer haltAnswer, all []api.Stopped) error {
 }
 
 // folded is a sentence in lines of at most so many columns, each behind an indent, and
-// those after the first behind two more spaces.
+// those after the first behind two more spaces; 0 columns: in one line.
 func folded(columns int, sentence, indent string) string {
 	text := plaintext.Line(sentence)
 	indent += text[:len(text)-len(strings.TrimLeft(text, " "))]
-	return indent + strings.Join(words.Lines(text, columns-len(indent)-2), "\n"+indent+"  ") + "\n"
+	if columns > 0 {
+		columns -= len(indent) + 2
+	}
+	return indent + strings.Join(words.Lines(text, columns), "\n"+indent+"  ") + "\n"
 }
 
 // tellFolded says a sentence on the way, and below it what to type, each on a line of
 // its own.
 func (c *cli) tellFolded(sentence string, toType ...string) {
-	text := folded(cmp.Or(c.err.columns, words.Width), sentence, "")
+	text := folded(foldsOf(c.err), sentence, "")
 	for _, command := range toType {
 		text += "  " + plaintext.Line(command) + "\n"
 	}

@@ -21,6 +21,12 @@ func TestWhatHaltSaysFitsATerminalAndKeepsPathsWhole(t *testing.T) {
 	}
 }
 
+func TestWhatHaltSaysIsOneLineInAPipe(t *testing.T) {
+	if text := folded(0, strings.Repeat("a server of this host has not seen it; ", 10), "  "); strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "  a server") {
+		t.Errorf("%q", text)
+	}
+}
+
 func TestHaltRepeatsNoLineOfAnotherServer(t *testing.T) {
 	if text := folded(80, "server x\nhalted: every run reverts", ""); strings.Count(text, "\n") != 1 {
 		t.Errorf("%q", text)

@@ -22,10 +22,18 @@ const exitCodes = `Exit codes:
   130  interrupted, after everything was reverted
 `
 
-// columnsOf is how wide what is written may be; 0 if nobody says so.
+// columnsOf is how wide a text, a table or a report may be; 0 if nobody says so.
 func columnsOf(w io.Writer) int {
 	if wide, is := w.(report.Wide); is {
 		return wide.Columns()
+	}
+	return 0
+}
+
+// foldsOf is how many columns a sentence is folded to; 0: it is one line.
+func foldsOf(w io.Writer) int {
+	if folding, is := w.(interface{ Folds() int }); is {
+		return folding.Folds()
 	}
 	return 0
 }

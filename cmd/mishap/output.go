@@ -27,8 +27,8 @@ const (
 // no revert. How many were lost is said as soon as something can be written.
 // What is written is plain text: nothing in it acts on a terminal.
 type console struct {
-	to      io.Writer
-	columns int // that a line has; 0: as many as it takes, because nobody says how wide the reader is
+	to    io.Writer
+	folds int // columns that a sentence is folded to, as [terminal.Room.Folds] says
 
 	mu      sync.Mutex
 	queue   []byte
@@ -40,8 +40,11 @@ type console struct {
 	stuck   bool // whoever waits does so no more, until something moves
 }
 
-// Columns is what there is room for.
-func (c *console) Columns() int { return c.columns }
+// Columns is what there is room for; 0: as much as it takes.
+func (c *console) Columns() int { return c.folds }
+
+// Folds is how many columns a sentence is folded to; 0: it is one line.
+func (c *console) Folds() int { return c.folds }
 
 // Write queues the text; it never fails.
 func (c *console) Write(p []byte) (int, error) {
@@ -128,7 +131,7 @@ func (c *console) drain() {
 // JSON: nothing in it acts on a terminal, but for the colours of what decides.
 func (c *cli) results() *sheet {
 	room := terminal.Of(c.environment.out)
-	return &sheet{columns: room.Columns, piped: !room.Known, Filter: plaintext.Filter{
+	return &sheet{columns: room.Columns, folds: room.Folds(), Filter: plaintext.Filter{
 		To:   result{painted(c.toOut), c.err},
 		JSON: func() bool { return c.output == "json" || c.output == "journal" },
 	}}
@@ -137,12 +140,14 @@ func (c *cli) results() *sheet {
 // sheet is a filter that knows how wide its terminal is.
 type sheet struct {
 	plaintext.Filter
-	columns int
-	piped   bool // nobody says how wide it is: a sentence is one line there, as programs read it
+	columns, folds int
 }
 
 // Columns is what there is room for.
 func (s *sheet) Columns() int { return s.columns }
+
+// Folds is how many columns a sentence is folded to; 0: it is one line.
+func (s *sheet) Folds() int { return s.folds }
 
 // result writes what a command was asked for. It waits for its reader, and what
 // was said before is there first.

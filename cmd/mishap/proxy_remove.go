@@ -98,7 +98,7 @@ func (c *cli) showEnded(s registry.Status) error {
 			text += "  " + did + "\n"
 		}
 	}
-	if _, err := io.WriteString(c.out, words.Fold(text, columnsOf(c.out))); err != nil {
+	if _, err := io.WriteString(c.out, words.Fold(text, foldsOf(c.out))); err != nil {
 		return err
 	}
 	if s.Fault.Run != "" {

@@ -54,10 +54,7 @@ type cli struct {
 func run(ctx context.Context, env environment) int {
 	c := &cli{environment: env, toOut: env.out, toErr: env.err, hupIgnored: begin(), asked: make(chan struct{}, 1)}
 	flush := shield(c)
-	c.err = &console{to: painted(c.toErr)}
-	if room := terminal.Of(env.err); room.Known { // in a log a message is one line
-		c.err.columns = room.Columns
-	}
+	c.err = &console{to: painted(c.toErr), folds: terminal.Of(env.err).Folds()}
 	out := c.results()
 	c.out = out
 	log.SetOutput(c.err) // where libraries say something

@@ -123,7 +123,7 @@ func (c *cli) resumeCommand() *cobra.Command {
 				if was != nil {
 					said = "resumed: runs may start; it was " + was.String()
 				}
-				_, err = fmt.Fprint(c.out, folded(columnsOf(c.out), said, ""))
+				_, err = fmt.Fprint(c.out, folded(foldsOf(c.out), said, ""))
 				return err
 			})
 		},

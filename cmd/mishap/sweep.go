@@ -65,7 +65,7 @@ func sweepNow(ctx context.Context, c *cli, a *app.App, list bool, runs []string)
 	}
 	text := ""
 	for _, f := range swept.Records {
-		text += sweptText(f, columnsOf(c.out))
+		text += sweptText(f, foldsOf(c.out))
 	}
 	if text == "" && c.outcome == mishap.OutcomeHeld {
 		text = fmt.Sprintf("nothing to sweep in %s\n", mishap.Plural(len(swept.Places), "place"))
@@ -88,7 +88,7 @@ func sweepToo(ctx context.Context, c *cli, a *app.App) (n int, err error) {
 	for _, f := range swept.Records {
 		if f.Swept {
 			n++
-			_, wrong := fmt.Fprint(c.out, sweptText(f, columnsOf(c.out)))
+			_, wrong := fmt.Fprint(c.out, sweptText(f, foldsOf(c.out)))
 			err = errors.Join(err, wrong)
 		} else if f.Held {
 			c.tellFolded("mishap: left alone: " + sweptHead(f) + ", which its owner holds until " + mishap.Moment(f.HeldUntil))

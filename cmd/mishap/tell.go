@@ -31,15 +31,7 @@ func say(to io.Writer, format string, args ...any) error {
 			args[i] = plaintext.Line(arg)
 		}
 	}
-	text := fmt.Sprintf(format, args...)
-	columns := columnsOf(to)
-	if out, is := to.(*sheet); is && out.piped {
-		columns = 0
-	}
-	if columns > 0 {
-		text = words.Fold(text, columns)
-	}
-	_, err := io.WriteString(to, text)
+	_, err := io.WriteString(to, words.Fold(fmt.Sprintf(format, args...), foldsOf(to)))
 	return err
 }
 

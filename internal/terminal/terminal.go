@@ -30,6 +30,15 @@ type Room struct {
 	Drawn         bool // it is a terminal that can be drawn on
 }
 
+// Folds is how many columns a sentence is folded to: those that are known; else 0, which
+// is not at all, as in a pipe or a log: who reads there takes a line for a sentence.
+func (r Room) Folds() int {
+	if !r.Known {
+		return 0
+	}
+	return r.Columns
+}
+
 // Of is the room that w has: that of its terminal; else as many columns as COLUMNS says;
 // else 80, as if it were a terminal of 24 rows.
 func Of(w io.Writer) Room { return of(w, os.Getenv) }

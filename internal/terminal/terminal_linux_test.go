@@ -58,6 +58,9 @@ func TestARoomIsThatOfTheTerminalElseOfColumnsElseOf80(t *testing.T) {
 		if tt.columns > 0 {
 			got = of(sized(t, tt.columns, tt.rows), getenv)
 		}
+		if folds := got.Folds(); folds > 0 != got.Known || folds > 0 && folds != got.Columns {
+			t.Errorf("%s: a sentence is folded to %d columns", name, folds)
+		}
 		if got != tt.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
 		}

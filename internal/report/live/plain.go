@@ -24,10 +24,7 @@ type plain struct {
 }
 
 func newPlain(w io.Writer) *plain {
-	v := &plain{w: w, changes: map[string]*report.Changes{}}
-	if room := terminal.Of(w); room.Known { // in a log a change is one line
-		v.columns = room.Columns
-	}
+	v := &plain{w: w, columns: terminal.Of(w).Folds(), changes: map[string]*report.Changes{}}
 	v.writer = inBackground(0, func(bool) { v.write() })
 	return v
 }
@@ -40,10 +37,7 @@ func (v *plain) Seen(e mishap.Entry, r *mishap.Run) {
 	var lines []string
 	for _, c := range v.changes[r.ID].Of(e, r) {
 		line := fmt.Sprintf("%s %-10s %s", words.Clock(e.At), c.Word, words.Clean(c.Text))
-		if line = strings.TrimRight(line, " "); v.columns > 0 {
-			line = words.Fold(line, v.columns)
-		}
-		lines = append(lines, line+"\n")
+		lines = append(lines, words.Fold(strings.TrimRight(line, " "), v.columns)+"\n")
 	}
 	if lines == nil {
 		return

@@ -57,8 +57,11 @@ func broken(word string, columns int) string {
 }
 
 // Lines breaks a text at spaces into lines of at most columns. A word that is longer is
-// left whole: somebody may want to copy it.
+// left whole: somebody may want to copy it. 0 columns are as many as it takes.
 func Lines(text string, columns int) []string {
+	if columns <= 0 {
+		return []string{strings.Join(strings.Fields(text), " ")}
+	}
 	lines := []string{""}
 	for _, word := range unbroken(text, columns) {
 		last := &lines[len(lines)-1]
@@ -77,8 +80,11 @@ func Lines(text string, columns int) []string {
 // Fold breaks those lines of a text that are longer than columns, as [Lines] does, and
 // sets what follows of each two columns in. What stands four columns in is there as it
 // is, such as a command to copy; what is shown of a file is cut to what is above its
-// caret.
+// caret. 0 columns are as many as it takes.
 func Fold(text string, columns int) string {
+	if columns <= 0 {
+		return text
+	}
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		switch {
