@@ -2,6 +2,7 @@ package demo
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -27,7 +28,7 @@ type Shop struct {
 func NewShop(dir string) (Shop, error) {
 	s := Shop{Dir: dir}
 	for _, address := range []*string{&s.Payments, &s.PaymentsProxy, &s.StubbornProxy, &s.Careful, &s.CarefulEdge, &s.Careless, &s.CarelessEdge, &s.Stubborn} {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		listener, err := listen()
 		if err != nil {
 			return s, fmt.Errorf("find a free port: %w", err)
 		}
@@ -52,6 +53,19 @@ func NewShop(dir string) (Shop, error) {
 		}
 	}
 	return s, nil
+}
+
+// listen listens on a port below those that systems give to clients (Linux begins at
+// 32768): no connection takes it before what it is for listens there.
+func listen() (listener net.Listener, err error) {
+	const first, end = 10000, 32768
+	for range 100 {
+		listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(end-first)))
+		if err == nil {
+			break
+		}
+	}
+	return listener, err
 }
 
 // Settings is the path of the settings.
