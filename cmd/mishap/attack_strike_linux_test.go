@@ -182,7 +182,7 @@ func (s *assault) byHand() {
 	_ = syscall.Kill(s.pid, syscall.SIGCONT)
 	_ = os.Remove(filepath.Join(s.dir, "flag"))
 	_ = exec.Command("nsenter", "-t", fmt.Sprint(s.network), "-n", "ip", "route", "flush", "type", "blackhole").Run()
-	if _, ok := s.clean(time.Minute, nil); !ok {
+	if _, ok := s.clean(3*time.Minute, nil); !ok {
 		s.t.Fatalf("not even by hand: %v", s.in())
 	}
 }
