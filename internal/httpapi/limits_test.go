@@ -7,57 +7,72 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"mishap/internal/nettest"
 )
+
+// requestsHave is how long requests have to come, in these tests.
+const requestsHave = 30 * time.Second
+
+// limited serves on fake time until the end of the test, and connects.
+func limited(t *testing.T, handler http.HandlerFunc) (*http.Client, net.Conn) {
+	t.Helper()
+	server, l := &http.Server{ReadTimeout: requestsHave, Handler: whole(handler)}, nettest.NewPipes()
+	go func() { _ = server.Serve(l) }()
+	transport := &http.Transport{DialContext: l.Dial}
+	conn, err := l.Dial(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		_ = conn.Close()
+		_ = server.Close()
+	})
+	return &http.Client{Transport: transport}, conn
+}
 
 // A body that does not come ends its connection, and nothing acts on half of one.
 func TestABodyThatDoesNotComeIsNotWaitedFor(t *testing.T) {
-	acted := make(chan struct{}, 1)
-	server := &http.Server{ReadTimeout: 50 * time.Millisecond, Handler: whole(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { acted <- struct{}{} }))}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = server.Serve(l) }()
-	defer server.Close()
-	conn, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf")
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil || resp.StatusCode != http.StatusRequestTimeout {
-		t.Errorf("%v %v", resp, err)
-	}
-	if rest, err := io.ReadAll(conn); err != nil || len(acted) > 0 {
-		t.Errorf("%q %v, and %d acted", rest, err, len(acted))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		acted := make(chan struct{}, 1)
+		_, conn := limited(t, func(http.ResponseWriter, *http.Request) { acted <- struct{}{} })
+		began := time.Now()
+		fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf")
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || resp.StatusCode != http.StatusRequestTimeout || time.Since(began) != requestsHave {
+			t.Errorf("%v %v after %s", resp, err, time.Since(began))
+		}
+		if rest, err := io.ReadAll(conn); err != nil || len(acted) > 0 {
+			t.Errorf("%q %v, and %d acted", rest, err, len(acted))
+		}
+	})
 }
 
 // A request that came whole may take as long as its answer does.
 func TestALongAnswerIsNotEndedByTheTimeThatRequestsHave(t *testing.T) {
-	const most = 50 * time.Millisecond
-	server := &http.Server{ReadTimeout: most, Handler: whole(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case <-r.Context().Done():
-		case <-time.After(4 * most):
-			fmt.Fprint(w, "done")
+	synctest.Test(t, func(t *testing.T) {
+		client, _ := limited(t, func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-r.Context().Done():
+			case <-time.After(4 * requestsHave):
+				fmt.Fprint(w, "done")
+			}
+		})
+		ask, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://pages/", nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}))}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = server.Serve(l) }()
-	defer server.Close()
-	resp, err := http.Post("http://"+l.Addr().String(), "text/plain", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, _ := io.ReadAll(resp.Body)
-	_ = resp.Body.Close()
-	if string(text) != "done" {
-		t.Errorf("%q", text)
-	}
+		resp, err := client.Do(ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if string(text) != "done" {
+			t.Errorf("%q", text)
+		}
+	})
 }
