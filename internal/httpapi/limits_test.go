@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,7 +62,7 @@ func TestALongAnswerIsNotEndedByTheTimeThatRequestsHave(t *testing.T) {
 				fmt.Fprint(w, "done")
 			}
 		})
-		ask, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://pages/", nil)
+		ask, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://pages/", strings.NewReader("body"))
 		if err != nil {
 			t.Fatal(err)
 		}
