@@ -64,6 +64,20 @@ func observeFor(t *testing.T, kind string, with, expect any, timeout time.Durati
 	return p.Observe(ctx)
 }
 
+// wantWithin observes within so short a time that the time ends it, and fails unless the result is as wanted each time, and in the
+// end the detail too. On a busy machine less may have happened by then: it is given twice the time, and again.
+func wantWithin(t *testing.T, kind string, with, expect any, result mishap.Result, detail func(limit time.Duration) string) {
+	t.Helper()
+	for limit := 50 * time.Millisecond; ; limit *= 2 {
+		o := observeFor(t, kind, with, expect, limit)
+		if o.Result == result && !strings.Contains(o.Detail, detail(limit)) && limit < patience {
+			continue
+		}
+		want(t, o, result, detail(limit))
+		return
+	}
+}
+
 // want fails unless the observation has the result, and the part in its detail.
 func want(t *testing.T, o mishap.Observation, result mishap.Result, part string) {
 	t.Helper()

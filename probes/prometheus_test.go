@@ -94,7 +94,7 @@ func TestAPrometheusThatIsDownIsUnknown(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body) // or the server would not notice that the client has gone
 		<-r.Context().Done()
 	})
-	want(t, observeFor(t, "prometheus", ask, limit, 50*time.Millisecond), mishap.Unmeasured, "no answer of Prometheus within 50ms")
+	wantWithin(t, "prometheus", ask, limit, mishap.Unmeasured, func(limit time.Duration) string { return fmt.Sprintf("no answer of Prometheus within %s", limit) })
 	ask["url"] = serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusFound) })
 	want(t, observe(t, "prometheus", ask, limit), mishap.Unmeasured, "status 302")
 }

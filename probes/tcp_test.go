@@ -1,6 +1,7 @@
 package probes_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -43,8 +44,12 @@ func TestTCPJudgesTheAnswer(t *testing.T) {
 	want(t, observe(t, "tcp", object{"address": silent}, nil), mishap.Met, "")
 	want(t, observe(t, "tcp", object{"address": silent}, object{"answer": "hi"}), mishap.Unmet, `answer does not contain "hi", it is empty`)
 	want(t, observe(t, "tcp", object{"address": freeport.Address()}, nil), mishap.Unmet, "connection refused")
-	want(t, observeFor(t, "tcp", object{"address": echo}, object{"answer": "hi"}, 50*time.Millisecond), mishap.Unmet, "no answer within 50ms, while waiting")
-	want(t, observeFor(t, "tcp", send(echo), object{"answer": "-ERR"}, 300*time.Millisecond), mishap.Unmet, `within 300ms, while the answer was "+PONG"`)
+	wantWithin(t, "tcp", object{"address": echo}, object{"answer": "hi"}, mishap.Unmet, func(limit time.Duration) string {
+		return fmt.Sprintf("no answer within %s, while waiting", limit)
+	})
+	wantWithin(t, "tcp", send(echo), object{"answer": "-ERR"}, mishap.Unmet, func(limit time.Duration) string {
+		return fmt.Sprintf(`within %s, while the answer was "+PONG"`, limit)
+	})
 }
 
 func TestTCPRefusesWhatCannotBe(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -57,16 +58,28 @@ func watched(t *testing.T) (a *app.App, url string) {
 	}
 }
 
-// callAll makes 44 requests of five attempts each, with their numbers in a header.
-func callAll(url, header string, policy func() backoff.BackOff) {
-	transport := &http.Transport{MaxIdleConnsPerHost: 44}
+// requests is how many callAll makes, and attempts how often it tries each.
+const requests, attempts = 44, 5
+
+// callAll makes 44 requests of five attempts each, with their numbers in a header. It says how much later than their policy
+// has it callers tried again, by their own clock, but for a tenth of the times: a machine that is busy lets everybody wait.
+func callAll(url, header string, policy func() backoff.BackOff) (late time.Duration) {
+	transport := &http.Transport{MaxIdleConnsPerHost: requests}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
 	var all sync.WaitGroup
-	for i := range 44 {
+	var mu sync.Mutex
+	var lates []time.Duration
+	for i := range requests {
 		time.Sleep(5 * time.Millisecond)
 		all.Go(func() {
-			_ = backoff.Retry(func() error {
+			var next time.Time
+			_ = backoff.RetryNotify(func() error {
+				if !next.IsZero() {
+					mu.Lock()
+					lates = append(lates, time.Since(next))
+					mu.Unlock()
+				}
 				r, err := http.NewRequest(http.MethodGet, url+"/pay", nil)
 				if err != nil {
 					return err
@@ -78,69 +91,74 @@ func callAll(url, header string, policy func() backoff.BackOff) {
 				}
 				answer.Body.Close()
 				return fmt.Errorf("status %d", answer.StatusCode)
-			}, backoff.WithMaxRetries(policy(), 4))
+			}, backoff.WithMaxRetries(policy(), attempts-1), func(_ error, wait time.Duration) { next = time.Now().Add(wait) })
 		})
 	}
 	all.Wait()
+	slices.Sort(lates)
+	return lates[len(lates)*9/10]
+}
+
+const firstPause = 60 * time.Millisecond
+
+func exponential(first time.Duration, jitter float64) backoff.BackOff {
+	return backoff.NewExponentialBackOff(backoff.WithInitialInterval(first), backoff.WithMultiplier(2), backoff.WithRandomizationFactor(jitter))
+}
+
+// told lets callers keep to a policy until the probe says what is wanted. A machine that is busy keeps callers from their
+// policy: such a try says nothing, and the next has longer pauses, of which the machine's part is less. Of others, three in
+// which a stall hid what they did are one too many.
+func told(t *testing.T, expect string, policy func(first time.Duration) backoff.BackOff, wanted func(mishap.Observation) bool) {
+	t.Helper()
+	a, url := watched(t)
+	const longest = 32 * firstPause
+	begin, judged, first := time.Now(), 0, firstPause
+	for try := 0; time.Since(begin) < 5*time.Minute; try++ {
+		header := fmt.Sprint("X-Try-", try) // each with a watch of its own
+		probe := callersProbe(t, a, header, expect)
+		if o := probe.Observe(t.Context()); o.Result != mishap.Unmeasured {
+			t.Errorf("before any call: %+v", o)
+		}
+		late := callAll(url, header, func() backoff.BackOff { return policy(first) })
+		o := probe.Observe(t.Context())
+		if wanted(o) {
+			return
+		}
+		t.Logf("first pauses of %s, up to %s late: %+v", first, late, o)
+		if late > firstPause/20 {
+			first = max(min(2*late*20, longest), first)
+		} else if judged++; judged == 3 {
+			t.Fatalf("callers kept to their policy three times and were told otherwise, at last %+v", o)
+		}
+	}
+	t.Skip("NOT TESTED: this machine is too busy for callers to keep to any policy")
 }
 
 // The larger set, with clients in other languages, is make check-callers.
 func TestRealCallersAreToldByTheirPolicy(t *testing.T) {
-	exponential := func(jitter float64) func() backoff.BackOff {
-		return func() backoff.BackOff {
-			return backoff.NewExponentialBackOff(backoff.WithInitialInterval(60*time.Millisecond), backoff.WithMultiplier(2), backoff.WithRandomizationFactor(jitter))
-		}
-	}
-	for _, p := range []struct {
-		policy func() backoff.BackOff
-		expect string
-	}{
-		{func() backoff.BackOff { return &backoff.ZeroBackOff{} }, `{"backoff": "immediate", "jitter": "absent"}`},
-		{func() backoff.BackOff { return backoff.NewConstantBackOff(100 * time.Millisecond) }, `{"backoff": "constant", "jitter": "absent"}`},
-		{exponential(0), `{"backoff": "exponential", "jitter": "absent"}`},
-		{exponential(.5), `{"backoff": "exponential", "jitter": "present"}`},
+	for expect, policy := range map[string]func(first time.Duration) backoff.BackOff{
+		`{"backoff": "immediate", "jitter": "absent"}`:    func(time.Duration) backoff.BackOff { return &backoff.ZeroBackOff{} },
+		`{"backoff": "constant", "jitter": "absent"}`:     func(first time.Duration) backoff.BackOff { return backoff.NewConstantBackOff(first) },
+		`{"backoff": "exponential", "jitter": "absent"}`:  func(first time.Duration) backoff.BackOff { return exponential(first, 0) },
+		`{"backoff": "exponential", "jitter": "present"}`: func(first time.Duration) backoff.BackOff { return exponential(first, .5) },
 	} {
-		t.Run(p.expect, func(t *testing.T) {
-			a, url := watched(t)
-			var o mishap.Observation
-			for try := range 3 { // a machine that stalls all callers hides what they do
-				header := fmt.Sprint("X-Try-", try) // each with a watch of its own
-				probe := callersProbe(t, a, header, p.expect)
-				if o := probe.Observe(t.Context()); o.Result != mishap.Unmeasured {
-					t.Errorf("before any call: %+v", o)
-				}
-				callAll(url, header, p.policy)
-				if o = probe.Observe(t.Context()); o.Result == mishap.Met {
-					return
-				}
-				t.Logf("%+v", o)
-			}
-			t.Errorf("%+v", o)
+		t.Run(expect, func(t *testing.T) {
+			told(t, expect, policy, func(o mishap.Observation) bool { return o.Result == mishap.Met })
 		})
 	}
 }
 
 // A third of the requests is tried again at once, behind the same address as those that back off as they should.
 func TestRealCallersOfTwoPoliciesAreAMixture(t *testing.T) {
-	a, url := watched(t)
-	var o mishap.Observation
-	for try := range 3 { // a machine that stalls all callers hides what they do
-		header := fmt.Sprint("X-Try-", try)
-		probe := callersProbe(t, a, header, `{"backoff": "exponential", "jitter": "present"}`)
-		probe.Observe(t.Context())
-		var n atomic.Int32
-		callAll(url, header, func() backoff.BackOff {
-			if n.Add(1)%3 == 0 {
-				return &backoff.ZeroBackOff{}
-			}
-			return backoff.NewExponentialBackOff(backoff.WithInitialInterval(60*time.Millisecond), backoff.WithMultiplier(2), backoff.WithRandomizationFactor(0.5))
-		})
-		if o = probe.Observe(t.Context()); o.Result == mishap.Unmet && strings.Contains(o.Detail, "a mixture of policies") {
-			t.Log(o.Detail)
-			return
+	var n atomic.Int32
+	told(t, `{"backoff": "exponential", "jitter": "present"}`, func(first time.Duration) backoff.BackOff {
+		if n.Add(1)%3 == 0 {
+			return &backoff.ZeroBackOff{}
 		}
-	}
-	t.Errorf("%+v", o)
+		return exponential(first, .5)
+	}, func(o mishap.Observation) bool {
+		return o.Result == mishap.Unmet && strings.Contains(o.Detail, "a mixture of policies")
+	})
 }
 
 func callersProbe(t *testing.T, a *app.App, header, expect string) mishap.Probe {
@@ -149,7 +167,7 @@ func callersProbe(t *testing.T, a *app.App, header, expect string) mishap.Probe 
 		if k.Name != "callers" {
 			continue
 		}
-		p, err := k.New(mishap.ProbeSpec{With: []byte(`{"proxy": "payments", "id": "header:` + header + `"}`), Expect: []byte(expect), Timeout: mishap.Duration(5 * time.Second)})
+		p, err := k.New(mishap.ProbeSpec{With: []byte(`{"proxy": "payments", "window": "10m", "id": "header:` + header + `"}`), Expect: []byte(expect), Timeout: mishap.Duration(2 * time.Minute)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,17 +177,31 @@ func callersProbe(t *testing.T, a *app.App, header, expect string) mishap.Probe 
 	return nil
 }
 
-func TestObservingSaysWhatCallersDoWithoutAFault(t *testing.T) {
-	a, url := watched(t)
+// observeCalls observes until all calls have been made and none may follow. They begin when it may be looking.
+func observeCalls(t *testing.T, a *app.App, url, header string) report.Observed {
+	t.Helper()
+	ctx, made := context.WithCancel(t.Context())
 	go func() {
+		defer made()
 		time.Sleep(100 * time.Millisecond)
-		callAll(url, "Idempotency-Key", func() backoff.BackOff { return backoff.NewConstantBackOff(100 * time.Millisecond) })
+		callAll(url, header, func() backoff.BackOff { return backoff.NewConstantBackOff(100 * time.Millisecond) })
+		time.Sleep(time.Second)
 	}()
-	o, err := a.Observe(t.Context(), "payments", "", 2*time.Second)
+	o, err := a.Observe(ctx, "payments", "header:"+header, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Callers.All.Requests.Max != 5 || o.Callers.All.Failed != o.Callers.All.Attempts || o.Faults != 0 {
+	return o
+}
+
+func TestObservingSaysWhatCallersDoWithoutAFault(t *testing.T) {
+	a, url := watched(t)
+	o := observeCalls(t, a, url, "X-Try")
+	for try := 1; o.Callers.All.Requests.N < requests || o.Callers.All.Attempts < requests*attempts; try++ { // it looked too late for the first, or not long enough after the last
+		t.Logf("%d calls were seen, and the end of %d requests", o.Callers.All.Attempts, o.Callers.All.Requests.N)
+		o = observeCalls(t, a, url, fmt.Sprint("X-Try-", try))
+	}
+	if o.Callers.All.Requests.Max != attempts || o.Callers.All.Failed != o.Callers.All.Attempts || o.Faults != 0 {
 		t.Errorf("%+v", o)
 	}
 	var text strings.Builder

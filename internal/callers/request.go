@@ -73,7 +73,7 @@ type Requests struct {
 // Ends says how callers end a request that fails for good.
 type Ends struct {
 	Failed int  `json:"failed"`          // requests that ended without success
-	After  int  `json:"after,omitempty"` // attempts after which nearly all of them ended; 0: it differs
+	After  int  `json:"after,omitempty"` // attempts after which nearly all of them ended; 0: it differs, or they are few
 	Never  bool `json:"never,omitempty"` // none ended, and some have gone on for ten attempts or more
 }
 
@@ -81,6 +81,7 @@ const (
 	judgedAttempts = 4  // of a request, so that its pauses show a shape
 	judgedRequests = 40 // so that chance does not show one
 	manyAttempts   = 10
+	leastEnds      = 10 // of requests, to tell after how many attempts
 	countedUpTo    = 16
 )
 
@@ -120,7 +121,7 @@ func count(all []*request) Requests {
 		q.Mean = float64(sum) / float64(q.N)
 	}
 	for n, times := range byEnd {
-		if q.Ends.Failed >= 10 && times*10 >= q.Ends.Failed*9 {
+		if q.Ends.Failed >= leastEnds && times*10 >= q.Ends.Failed*9 {
 			q.Ends.After = n
 		}
 	}

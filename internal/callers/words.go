@@ -128,8 +128,10 @@ func (e Ends) Words() string {
 		return "nobody gave up trying"
 	case e.After > 0:
 		return "callers give up after " + mishap.Plural(e.After, "attempt")
-	case e.Failed > 0:
+	case e.Failed >= leastEnds:
 		return mishap.Plural(e.Failed, "request") + " given up, after different numbers of attempts"
+	case e.Failed > 0:
+		return mishap.Plural(e.Failed, "request") + " given up, too few to tell after how many attempts"
 	default:
 		return ""
 	}

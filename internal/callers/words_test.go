@@ -25,7 +25,8 @@ func TestWhatHappenedOnceIsSaidOfOne(t *testing.T) {
 		"callers give up waiting after 1s (1 time)":                      callers.Timeout{Waits: []callers.Wait{{Median: once, N: 1}}}.Words(),
 		"callers stopped 1s after the first failure (1 failed call)":     callers.Circuit{Kind: callers.CircuitOpens, After: once, Failures: 1}.Words(),
 		"callers give up after 1 attempt":                                callers.Ends{After: 1}.Words(),
-		"1 request given up, after different numbers of attempts":        callers.Ends{Failed: 1}.Words(),
+		"1 request given up, too few to tell after how many attempts":    callers.Ends{Failed: 1}.Words(),
+		"10 requests given up, after different numbers of attempts":      callers.Ends{Failed: 10}.Words(),
 		"a mixture of policies: 1 of 1 request with no gaps (immediate)": callers.Backoff{Kind: callers.Mixture, Parts: []callers.Part{{Requests: 1, Words: "no gaps (immediate)"}}}.Words(),
 	} {
 		if got != want || severalOfOne.MatchString(got) {
