@@ -61,9 +61,10 @@ func watched(t *testing.T) (a *app.App, url string) {
 // requests is how many callAll makes, and attempts how often it tries each.
 const requests, attempts = 44, 5
 
-// callAll makes 44 requests of five attempts each, with their numbers in a header. It says how much later than their policy
-// has it callers tried again, by their own clock, but for a tenth of the times: a machine that is busy lets everybody wait.
-func callAll(url, header string, policy func() backoff.BackOff) (late time.Duration) {
+// callAll makes 44 requests of five attempts each, one after another at a pace, with their numbers in a header. It says how much
+// later than their policy has it callers tried again, by their own clock, three times of four: a machine that is busy lets
+// everybody wait.
+func callAll(url, header string, pace time.Duration, policy func() backoff.BackOff) (late time.Duration) {
 	transport := &http.Transport{MaxIdleConnsPerHost: requests}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
@@ -71,7 +72,7 @@ func callAll(url, header string, policy func() backoff.BackOff) (late time.Durat
 	var mu sync.Mutex
 	var lates []time.Duration
 	for i := range requests {
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(pace)
 		all.Go(func() {
 			var next time.Time
 			_ = backoff.RetryNotify(func() error {
@@ -96,37 +97,41 @@ func callAll(url, header string, policy func() backoff.BackOff) (late time.Durat
 	}
 	all.Wait()
 	slices.Sort(lates)
-	return lates[len(lates)*9/10]
+	return lates[len(lates)*3/4]
 }
 
-const firstPause = 60 * time.Millisecond
+// pace is how fast requests follow each other on a machine that is not busy.
+const pace = 5 * time.Millisecond
 
 func exponential(first time.Duration, jitter float64) backoff.BackOff {
 	return backoff.NewExponentialBackOff(backoff.WithInitialInterval(first), backoff.WithMultiplier(2), backoff.WithRandomizationFactor(jitter))
 }
 
 // told lets callers keep to a policy until the probe says what is wanted. A machine that is busy keeps callers from their
-// policy: such a try says nothing, and the next has longer pauses, of which the machine's part is less. Of others, three in
-// which a stall hid what they did are one too many.
-func told(t *testing.T, expect string, policy func(first time.Duration) backoff.BackOff, wanted func(mishap.Observation) bool) {
+// policy: such a try says nothing, and the next is slower and has longer pauses, if it has any, so that the machine's part of
+// them is less. Of others, three in which a stall hid what they did are one too many.
+func told(t *testing.T, expect string, pauses bool, policy func(first time.Duration) backoff.BackOff, wanted func(mishap.Observation) bool) {
 	t.Helper()
 	a, url := watched(t)
-	const longest = 32 * firstPause
-	begin, judged, first := time.Now(), 0, firstPause
-	for try := 0; time.Since(begin) < 5*time.Minute; try++ {
+	begin, judged := time.Now(), 0
+	for try, slow := 0, time.Duration(1); time.Since(begin) < 5*time.Minute; try++ {
 		header := fmt.Sprint("X-Try-", try) // each with a watch of its own
 		probe := callersProbe(t, a, header, expect)
 		if o := probe.Observe(t.Context()); o.Result != mishap.Unmeasured {
 			t.Errorf("before any call: %+v", o)
 		}
-		late := callAll(url, header, func() backoff.BackOff { return policy(first) })
+		first := 12 * pace
+		if pauses {
+			first *= slow
+		}
+		late := callAll(url, header, slow*pace, func() backoff.BackOff { return policy(first) })
 		o := probe.Observe(t.Context())
 		if wanted(o) {
 			return
 		}
-		t.Logf("first pauses of %s, up to %s late: %+v", first, late, o)
-		if late > firstPause/20 {
-			first = max(min(2*late*20, longest), first)
+		t.Logf("at %d times the time, tried again up to %s late: %+v", slow, late, o)
+		if late > first/20 {
+			slow = min(2*slow, 32)
 		} else if judged++; judged == 3 {
 			t.Fatalf("callers kept to their policy three times and were told otherwise, at last %+v", o)
 		}
@@ -136,14 +141,18 @@ func told(t *testing.T, expect string, policy func(first time.Duration) backoff.
 
 // The larger set, with clients in other languages, is make check-callers.
 func TestRealCallersAreToldByTheirPolicy(t *testing.T) {
-	for expect, policy := range map[string]func(first time.Duration) backoff.BackOff{
-		`{"backoff": "immediate", "jitter": "absent"}`:    func(time.Duration) backoff.BackOff { return &backoff.ZeroBackOff{} },
-		`{"backoff": "constant", "jitter": "absent"}`:     func(first time.Duration) backoff.BackOff { return backoff.NewConstantBackOff(first) },
-		`{"backoff": "exponential", "jitter": "absent"}`:  func(first time.Duration) backoff.BackOff { return exponential(first, 0) },
-		`{"backoff": "exponential", "jitter": "present"}`: func(first time.Duration) backoff.BackOff { return exponential(first, .5) },
+	for _, p := range []struct {
+		policy func(first time.Duration) backoff.BackOff
+		pauses bool
+		expect string
+	}{
+		{func(time.Duration) backoff.BackOff { return &backoff.ZeroBackOff{} }, false, `{"backoff": "immediate", "jitter": "absent"}`},
+		{func(first time.Duration) backoff.BackOff { return backoff.NewConstantBackOff(first) }, true, `{"backoff": "constant", "jitter": "absent"}`},
+		{func(first time.Duration) backoff.BackOff { return exponential(first, 0) }, true, `{"backoff": "exponential", "jitter": "absent"}`},
+		{func(first time.Duration) backoff.BackOff { return exponential(first, .5) }, true, `{"backoff": "exponential", "jitter": "present"}`},
 	} {
-		t.Run(expect, func(t *testing.T) {
-			told(t, expect, policy, func(o mishap.Observation) bool { return o.Result == mishap.Met })
+		t.Run(p.expect, func(t *testing.T) {
+			told(t, p.expect, p.pauses, p.policy, func(o mishap.Observation) bool { return o.Result == mishap.Met })
 		})
 	}
 }
@@ -151,7 +160,7 @@ func TestRealCallersAreToldByTheirPolicy(t *testing.T) {
 // A third of the requests is tried again at once, behind the same address as those that back off as they should.
 func TestRealCallersOfTwoPoliciesAreAMixture(t *testing.T) {
 	var n atomic.Int32
-	told(t, `{"backoff": "exponential", "jitter": "present"}`, func(first time.Duration) backoff.BackOff {
+	told(t, `{"backoff": "exponential", "jitter": "present"}`, true, func(first time.Duration) backoff.BackOff {
 		if n.Add(1)%3 == 0 {
 			return &backoff.ZeroBackOff{}
 		}
@@ -184,7 +193,7 @@ func observeCalls(t *testing.T, a *app.App, url, header string) report.Observed 
 	go func() {
 		defer made()
 		time.Sleep(100 * time.Millisecond)
-		callAll(url, header, func() backoff.BackOff { return backoff.NewConstantBackOff(100 * time.Millisecond) })
+		callAll(url, header, pace, func() backoff.BackOff { return backoff.NewConstantBackOff(100 * time.Millisecond) })
 		time.Sleep(time.Second)
 	}()
 	o, err := a.Observe(ctx, "payments", "header:"+header, time.Hour)
