@@ -61,7 +61,7 @@ func TestAHalfDoneInjectEndsWithItsProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer begun.Close()
-	if err := begun.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := begun.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := bufio.NewReader(begun).ReadString('\n'); err != nil {

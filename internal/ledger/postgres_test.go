@@ -63,7 +63,7 @@ func database(t testing.TB) string {
 }
 
 // patientLease is one that a server on a busy machine renews in time. Tests that wait for what becomes of it wait side by side.
-const patientLease = 30 * time.Second
+const patientLease = 20 * time.Second
 
 func openPostgres(t testing.TB, url string, lease time.Duration) *ledger.Postgres {
 	t.Helper()

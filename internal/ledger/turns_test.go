@@ -36,7 +36,7 @@ func TestNoReadWaitsForAWrite(t *testing.T) {
 	for l.Waited() < many {
 		runtime.Gosched()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // else it waits for what is held until it has read
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // else it waits for what is held until it has read
 	defer cancel()
 	_, err := l.Halted(ctx)
 	must(t, err)

@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long tests wait for processes and servers.
-const patience = 30 * time.Second
+const patience = 3 * time.Minute
 
 // await asks again and again until the condition holds.
 func await(t *testing.T, what string, holds func() bool) {

@@ -234,7 +234,7 @@ func TestCloseLeavesNoConnectionOpen(t *testing.T) {
 	for range 10 {
 		send(t, answering(), notify.Target{Kind: notify.Webhook}, "/x", notify.Message{Event: notify.Ended})
 	}
-	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
+	for deadline := time.Now().Add(2 * time.Minute); runtime.NumGoroutine() > before; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 		}

@@ -80,7 +80,7 @@ func (s *Server) followed(ctx context.Context, synchronous bool) error {
 
 // Rise promotes a standby.
 func (s *Server) Rise(ctx context.Context) error {
-	if err := s.do(ctx, "SELECT pg_promote(true, 30)"); err != nil {
+	if err := s.do(ctx, "SELECT pg_promote(true, 600)"); err != nil { // within ten minutes, or it is said alone, and no error
 		return fmt.Errorf("promote postgres: %w", err)
 	}
 	return nil

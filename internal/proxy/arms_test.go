@@ -310,16 +310,24 @@ func TestTheArmsOfTheNextRunTakeTheRoomOfTheLast(t *testing.T) {
 
 // TestAClientThatGivesUpWasNotServed: of HTTP/1 too, where the answer that comes later still goes out.
 func TestAClientThatGivesUpWasNotServed(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
 	up := newService(t, func(w http.ResponseWriter, r *http.Request) {
-		<-r.Context().Done() // the client has left
+		time.Sleep(400 * time.Millisecond) // that is how long it waits
+		leave()
+		<-r.Context().Done()
 		w.WriteHeader(http.StatusOK)
 	})
 	r := startWith(t, up, func(o *proxy.Options) { o.Listeners[0].Protocol = fault.HTTP })
 	f := arms("a", .5)
 	f.Effect = told(f.Effect.(fault.Arms))
 	r.put(f)
-	c := &http.Client{Timeout: 400 * time.Millisecond}
-	if _, _, err := r.ask(c, "GET", "/", "Cookie", "session=u1"); err == nil {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Cookie", "session=u1")
+	if resp, err := http.DefaultClient.Do(request); err == nil {
+		resp.Body.Close()
 		t.Fatal("the client was answered")
 	}
 	report, control, experiment := r.armsOf("a", 1)

@@ -58,7 +58,7 @@ func TestKillingACommandKillsWhatHasLeftItsGroup(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, pid := started(t, script)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			if err := c.KillGroup(); err != nil {
 				t.Fatal(err)

@@ -58,7 +58,7 @@ func openBrowser(t *testing.T) *browser {
 	theirs.Close()
 	theirOut.Close()
 	b := &browser{t: t, to: to, from: bufio.NewReader(from)}
-	guard := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() }) // then reading ends
+	guard := time.AfterFunc(10*time.Minute, func() { _ = cmd.Process.Kill() }) // then reading ends
 	t.Cleanup(func() {
 		b.session = ""
 		b.send("Browser.close", nil)
