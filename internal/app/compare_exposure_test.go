@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -112,7 +113,7 @@ func (s *shop) open() {
 }
 
 // run runs an experiment whose fault lets every call fail.
-func (s *shop) run(baseline, margin, length string) *mishap.Run {
+func (s *shop) run(baseline time.Duration, margin string, length time.Duration) *mishap.Run {
 	s.t.Helper()
 	file := filepath.Join(s.dir, "pays-fails.yaml")
 	if err := os.WriteFile(file, fmt.Appendf(nil, `version: 1
@@ -145,6 +146,10 @@ recovery: {within: 20s}
 	return run
 }
 
+// enough requests came while the fault was in force for a run to say what there is to say. On a machine that is busy fewer come, and
+// a run that does not know is made again, for longer.
+const enough = 1000
+
 // TestOnlyRequestsThatMetTheFaultJudgeIt on real proxies, with a real service between them.
 func TestOnlyRequestsThatMetTheFaultJudgeIt(t *testing.T) {
 	sometimes := func(of int, then calling) calling {
@@ -175,33 +180,44 @@ func TestOnlyRequestsThatMetTheFaultJudgeIt(t *testing.T) {
 		return http.StatusOK
 	}
 	for name, x := range map[string]struct {
-		serve                    calling
-		baseline, margin, length string // long enough for some requests on a machine that is busy
-		want                     mishap.Verdict
-		says                     string
+		serve    calling
+		baseline time.Duration
+		margin   string
+		length   time.Duration
+		want     mishap.Verdict
+		says     string
 	}{
-		"few requests meet it, and all of those fail": {sometimes(20, needs), "5s", "6pp", "2m", mishap.Deviated, ""}, // of all requests 5 % do, within the margin
-		"hardly any meets it":                         {sometimes(700, needs), "5s", "1pp", "5s", mishap.Inconclusive, ""},
-		"the service has a fallback":                  {sometimes(2, likes), "5s", "20pp", "2m", mishap.Held, "requests met the fault"},
-		"baggage is lost on the way":                  {sometimes(2, func(_ string, call func(string) bool) int { return likes("", call) }), "5s", "20pp", "10s", mishap.Inconclusive, "baggage is lost on the way"},
+		"few requests meet it, and all of those fail": {sometimes(20, needs), 5 * time.Second, "6pp", 2 * time.Minute, mishap.Deviated, ""}, // of all requests 5 % do, within the margin
+		"hardly any meets it":                         {sometimes(700, needs), 5 * time.Second, "1pp", 5 * time.Second, mishap.Inconclusive, ""},
+		"the service has a fallback":                  {sometimes(2, likes), 5 * time.Second, "20pp", 2 * time.Minute, mishap.Held, "requests met the fault"},
+		"baggage is lost on the way":                  {sometimes(2, func(_ string, call func(string) bool) int { return likes("", call) }), 5 * time.Second, "20pp", 10 * time.Second, mishap.Inconclusive, "baggage is lost on the way"},
 		"its id is lost on the way": {sometimes(2, func(baggage string, call func(string) bool) int {
 			before, _, _ := strings.Cut(baggage, ",mishap.req")
 			return likes(before, call)
-		}), "15s", "20pp", "5s", mishap.Inconclusive, "none has mishap.req in its baggage"},
+		}), 15 * time.Second, "20pp", 5 * time.Second, mishap.Inconclusive, "none has mishap.req in its baggage"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := openShop(t, x.serve)
 			s.open()
-			run := s.run(x.baseline, x.margin, x.length)
-			verdict, reason := mishap.Judge(run)
-			t.Logf("%s: %s", verdict, reason)
-			i := new(mishap.Intervals)
-			if look := run.Compared(); look != nil {
-				i = look.Intervals
-			}
-			if verdict != x.want || !strings.Contains(reason+strings.Join(i.Waits, "; "), x.says) {
-				t.Errorf("%s: %s; %v", verdict, reason, i.Waits)
+			var verdict mishap.Verdict
+			var i *mishap.Intervals
+			for baseline, length := x.baseline, x.length; ; baseline, length = 2*baseline, 2*length {
+				run := s.run(baseline, x.margin, length)
+				var reason string
+				verdict, reason = mishap.Judge(run)
+				t.Logf("%s: %s", verdict, reason)
+				if i = new(mishap.Intervals); run.Compared() != nil {
+					i = run.Compared().Intervals
+				}
+				if verdict == x.want && strings.Contains(reason+strings.Join(i.Waits, "; "), x.says) {
+					break
+				}
+				came := cmp.Or(i.Requests, new(mishap.ArmCount))
+				if came := came.Control + came.Experiment; verdict != mishap.Inconclusive || came >= enough || length > 5*time.Minute {
+					t.Errorf("%s: %s; %v", verdict, reason, i.Waits)
+					break
+				}
 			}
 			if decided := verdict != mishap.Inconclusive; decided && (i.Met == nil || i.Met.Experiment == 0 || i.Met.Experiment >= i.Requests.Experiment) {
 				t.Errorf("met %+v of %+v", i.Met, i.Requests)

@@ -86,7 +86,7 @@ func TestABrowserWhoseClockIsWrongCountsRight(t *testing.T) {
 			t.Fatalf("the browser's clock is off by %s hours", off)
 		}
 		for range 2 { // as it was loaded, and as it follows
-			b.run(chromedp.Poll(`/^in \d/.test(document.querySelector('time[data-due]').textContent)`, nil))
+			b.until(`/^in \d/.test(document.querySelector('time[data-due]').textContent)`)
 			due, err := time.Parse(time.RFC3339, b.ask(`document.querySelector('time[data-due]').dateTime`))
 			if err != nil {
 				t.Fatal(err)
@@ -101,7 +101,7 @@ func TestABrowserWhoseClockIsWrongCountsRight(t *testing.T) {
 			}
 			before := b.ask(`document.querySelector('#asof').dateTime`)
 			w.happens()
-			b.run(chromedp.Poll(`document.querySelector('#asof').dateTime !== "`+before+`"`, nil))
+			b.until(`document.querySelector('#asof').dateTime !== "`+before+`"`)
 		}
 		gone := time.Now().UTC()
 		w.server.Listener.Close()
