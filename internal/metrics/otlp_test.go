@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -56,7 +58,21 @@ type app struct {
 
 func newApp(t *testing.T, r *metrics.Receiver, delta bool, about ...attribute.KeyValue) *app {
 	t.Helper()
-	options := []otlpmetrichttp.Option{otlpmetrichttp.WithEndpoint(r.Addr()), otlpmetrichttp.WithInsecure(), otlpmetrichttp.WithCompression(otlpmetrichttp.GzipCompression)}
+	return newAppBy(t, r, &http.Client{Transport: inMemory{r}}, delta, about...)
+}
+
+// inMemory takes requests to a receiver without a network, so that who sends them may be on fake time.
+type inMemory struct{ *metrics.Receiver }
+
+func (m inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	m.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+func newAppBy(t *testing.T, r *metrics.Receiver, client *http.Client, delta bool, about ...attribute.KeyValue) *app {
+	t.Helper()
+	options := []otlpmetrichttp.Option{otlpmetrichttp.WithEndpoint(r.Addr()), otlpmetrichttp.WithInsecure(), otlpmetrichttp.WithCompression(otlpmetrichttp.GzipCompression), otlpmetrichttp.WithHTTPClient(client)}
 	if delta {
 		options = append(options, otlpmetrichttp.WithTemporalitySelector(func(sdk.InstrumentKind) metricdata.Temporality { return metricdata.DeltaTemporality }))
 	}
@@ -81,14 +97,22 @@ func of(arm string, more ...attribute.KeyValue) metric.MeasurementOption {
 	return metric.WithAttributes(append(more, attribute.String("mishap.arm", arm), attribute.String("mishap.run", "run-1"))...)
 }
 
+// onFakeTime runs a test that a machine which is busy would make late. The receiver, which listens, is outside of it.
+func onFakeTime(t *testing.T, test func(t *testing.T, r *metrics.Receiver)) {
+	t.Helper()
+	r := receive(t)
+	synctest.Test(t, func(t *testing.T) { test(t, r) })
+}
+
 // quick is an export interval for tests.
 const quick = 200 * time.Millisecond
 
-// every runs a step at each interval until done says so.
+// every runs a step at each interval, on fake time, until done says so.
 func every(t *testing.T, interval time.Duration, step func() (done bool)) {
 	t.Helper()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
+	<-tick.C // nothing is exported at the moment when it begins
 	for deadline := time.Now().Add(patience); !step(); <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatal("not done in time")
@@ -99,90 +123,106 @@ func every(t *testing.T, interval time.Duration, step func() (done bool)) {
 func TestTheOpenTelemetrySDKIsReadInBothTemporalities(t *testing.T) {
 	for _, delta := range []bool{false, true} {
 		t.Run(fmt.Sprintf("delta %v", delta), func(t *testing.T) {
-			t.Parallel()
-			r := receive(t)
-			a := newApp(t, r, delta, attribute.String("service.name", "shop"))
-			hits, _ := a.meter.Int64Counter("hits")
-			explicit, _ := a.meter.Float64Histogram("explicit", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(0, 0.1, 1))
-			exponential, _ := a.meter.Float64Histogram("exponential", metric.WithUnit("ms"))
-			depth, _ := a.meter.Float64Gauge("depth")
-			with := func(with object) object { with["interval"], with["wait"] = quick.String(), "1s"; return with }
-			sources := []metrics.Source{
-				otlpSource(t, r, mishap.SuccessRate, with(object{"requests": "hits", "failures": `hits{code=~"5.."}`})),
-				otlpSource(t, r, mishap.Latency, with(object{"histogram": "explicit"})),
-				otlpSource(t, r, mishap.Latency, with(object{"histogram": "exponential"})),
-				otlpSource(t, r, mishap.Gauge, with(object{"gauge": "depth"})),
-				otlpSource(t, r, mishap.EventRate, with(object{"events": `explicit`})), // the count of a histogram
-			}
-			got := make([][]analysis.Bucket, len(sources))
-			var errs []error
-			every(t, quick, func() bool {
-				for arm, n := range map[string]int64{"control": 10, "experiment": 20} {
-					hits.Add(t.Context(), n, of(arm, attribute.Int("code", 200)))
-					hits.Add(t.Context(), 5, of(arm, attribute.Int("code", 503)))
-					explicit.Record(t.Context(), 0.05, of(arm))
-					explicit.Record(t.Context(), 5, of(arm))
-					exponential.Record(t.Context(), 50, of(arm))
-					exponential.Record(t.Context(), 0, of(arm))
-					depth.Record(t.Context(), float64(n), of(arm, attribute.Int("queue", 1)))
-					depth.Record(t.Context(), float64(n+2), of(arm, attribute.Int("queue", 2)))
-				}
-				hits.Add(t.Context(), 99, metric.WithAttributes(attribute.String("mishap.arm", "control"), attribute.String("mishap.run", "another")))
-				hits.Add(t.Context(), 99)
-				a.export(t)
-				least := 9
-				for i, s := range sources {
-					more, err := s.Closed(t.Context())
-					if got[i] = append(got[i], more...); err != nil && len(got[i]) > 0 {
-						errs = append(errs, err)
-					}
-					least = min(least, len(got[i]))
-				}
-				return least >= 3
-			})
-			if len(errs) > 0 {
-				t.Error(errors.Join(errs...))
-			}
-			for _, b := range got[0] {
-				if b.Control.Requests != 15 || b.Control.Successes != 10 || b.Experiment.Requests != 25 || b.Experiment.Successes != 20 {
-					t.Errorf("rate: %+v", b)
-				}
-			}
-			for _, b := range got[1] {
-				if h := b.Control.Latency; !slices.Equal(h.Bounds, []float64{0.1, 1}) || !slices.Equal(h.Counts, []int64{1, 0, 1}) {
-					t.Errorf("explicit: %+v", b)
-				}
-			}
-			for _, b := range got[2] {
-				h, sum, at := b.Experiment.Latency, int64(0), 0
-				for i, n := range h.Counts {
-					if sum += n; n > 0 {
-						at = i
-					}
-				}
-				if sum != 2 || h.Counts[0] != 1 || h.Bounds[at-1] >= 0.05 || h.Bounds[at] < 0.05 {
-					t.Errorf("exponential: bin %d: %+v", at, b)
-				}
-			}
-			for _, b := range got[3] {
-				if *b.Control.Gauge != 11 || *b.Experiment.Gauge != 21 {
-					t.Errorf("gauge: %v %v", *b.Control.Gauge, *b.Experiment.Gauge)
-				}
-			}
-			for _, b := range got[4] {
-				if b.Control.Events != 2 {
-					t.Errorf("events: %+v", b)
-				}
-			}
-			if s := sources[0]; s.Delay() != quick/2+time.Second+300*time.Millisecond || s.(metrics.Paced).Width() != quick {
-				t.Errorf("delay %s", s.Delay())
-			}
+			onFakeTime(t, func(t *testing.T, r *metrics.Receiver) { readsTheSDK(t, r, delta) })
 		})
 	}
 }
 
-func TestArmsMayBeProcessesOfTheirOwn(t *testing.T) {
+func readsTheSDK(t *testing.T, r *metrics.Receiver, delta bool) {
+	a := newApp(t, r, delta, attribute.String("service.name", "shop"))
+	hits, _ := a.meter.Int64Counter("hits")
+	explicit, _ := a.meter.Float64Histogram("explicit", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(0, 0.1, 1))
+	exponential, _ := a.meter.Float64Histogram("exponential", metric.WithUnit("ms"))
+	depth, _ := a.meter.Float64Gauge("depth")
+	with := func(with object) object { with["interval"], with["wait"] = quick.String(), "1s"; return with }
+	sources := []metrics.Source{
+		otlpSource(t, r, mishap.SuccessRate, with(object{"requests": "hits", "failures": `hits{code=~"5.."}`})),
+		otlpSource(t, r, mishap.Latency, with(object{"histogram": "explicit"})),
+		otlpSource(t, r, mishap.Latency, with(object{"histogram": "exponential"})),
+		otlpSource(t, r, mishap.Gauge, with(object{"gauge": "depth"})),
+		otlpSource(t, r, mishap.EventRate, with(object{"events": `explicit`})), // the count of a histogram
+	}
+	got := make([][]analysis.Bucket, len(sources))
+	var errs []error
+	every(t, quick, func() bool {
+		for arm, n := range map[string]int64{"control": 10, "experiment": 20} {
+			hits.Add(t.Context(), n, of(arm, attribute.Int("code", 200)))
+			hits.Add(t.Context(), 5, of(arm, attribute.Int("code", 503)))
+			explicit.Record(t.Context(), 0.05, of(arm))
+			explicit.Record(t.Context(), 5, of(arm))
+			exponential.Record(t.Context(), 50, of(arm))
+			exponential.Record(t.Context(), 0, of(arm))
+			depth.Record(t.Context(), float64(n), of(arm, attribute.Int("queue", 1)))
+			depth.Record(t.Context(), float64(n+2), of(arm, attribute.Int("queue", 2)))
+		}
+		hits.Add(t.Context(), 99, metric.WithAttributes(attribute.String("mishap.arm", "control"), attribute.String("mishap.run", "another")))
+		hits.Add(t.Context(), 99)
+		a.export(t)
+		least := 9
+		for i, s := range sources {
+			more, err := s.Closed(t.Context())
+			if got[i] = append(got[i], more...); err != nil && len(got[i]) > 0 {
+				errs = append(errs, err)
+			}
+			least = min(least, len(got[i]))
+		}
+		return least >= 3
+	})
+	if len(errs) > 0 {
+		t.Error(errors.Join(errs...))
+	}
+	for _, b := range got[0] {
+		if b.Control.Requests != 15 || b.Control.Successes != 10 || b.Experiment.Requests != 25 || b.Experiment.Successes != 20 {
+			t.Errorf("rate: %+v", b)
+		}
+	}
+	for _, b := range got[1] {
+		if h := b.Control.Latency; !slices.Equal(h.Bounds, []float64{0.1, 1}) || !slices.Equal(h.Counts, []int64{1, 0, 1}) {
+			t.Errorf("explicit: %+v", b)
+		}
+	}
+	for _, b := range got[2] {
+		h, sum, at := b.Experiment.Latency, int64(0), 0
+		for i, n := range h.Counts {
+			if sum += n; n > 0 {
+				at = i
+			}
+		}
+		if sum != 2 || h.Counts[0] != 1 || h.Bounds[at-1] >= 0.05 || h.Bounds[at] < 0.05 {
+			t.Errorf("exponential: bin %d: %+v", at, b)
+		}
+	}
+	for _, b := range got[3] {
+		if *b.Control.Gauge != 11 || *b.Experiment.Gauge != 21 {
+			t.Errorf("gauge: %v %v", *b.Control.Gauge, *b.Experiment.Gauge)
+		}
+	}
+	for _, b := range got[4] {
+		if b.Control.Events != 2 {
+			t.Errorf("events: %+v", b)
+		}
+	}
+	if s := sources[0]; s.Delay() != quick/2+time.Second+300*time.Millisecond || s.(metrics.Paced).Width() != quick {
+		t.Errorf("delay %s", s.Delay())
+	}
+}
+
+func TestTheSDKIsReadOverTheNetwork(t *testing.T) {
 	r := receive(t)
+	s := otlpSource(t, r, mishap.EventRate, object{"events": "orders"})
+	a := newAppBy(t, r, http.DefaultClient, false)
+	orders, _ := a.meter.Int64Counter("orders")
+	orders.Add(t.Context(), 1, metric.WithAttributes(attribute.String("mishap.arm", "control"), attribute.String("mishap.run", "run-0")))
+	a.export(t)
+	_, err := s.Closed(t.Context())
+	complains(t, err, metrics.ErrMissing, `none has mishap.run="run-1"`)
+}
+
+func TestArmsMayBeProcessesOfTheirOwn(t *testing.T) {
+	onFakeTime(t, armsOfTheirOwn)
+}
+
+func armsOfTheirOwn(t *testing.T, r *metrics.Receiver) {
 	s := otlpSource(t, r, mishap.EventRate, object{"events": "orders"}) // the interval is learnt
 	var counters []metric.Int64Counter
 	var apps []*app
@@ -219,11 +259,10 @@ func post(t *testing.T, r *metrics.Receiver, body string, headers ...string) (in
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := inMemory{r}.RoundTrip(request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
 	text, _ := io.ReadAll(response.Body)
 	return response.StatusCode, string(text)
 }
@@ -241,7 +280,10 @@ func deltas(metric string, n int, from, until time.Duration) string {
 }
 
 func TestPointsAreCountedOnceAndLateOnesRefused(t *testing.T) {
-	r := receive(t)
+	onFakeTime(t, pointsAreCountedOnceAndLateOnesRefused)
+}
+
+func pointsAreCountedOnceAndLateOnesRefused(t *testing.T, r *metrics.Receiver) {
 	s := otlpSource(t, r, mishap.EventRate, object{"events": "orders", "interval": "1s", "wait": "2s"})
 	send := func(n int, from, until time.Duration) (string, string) {
 		body := deltas("orders", n, from, until)
@@ -300,22 +342,24 @@ func TestWhatExportersCannotMeanIsRefused(t *testing.T) {
 		"a gauge":       {edit(`"sum":{"aggregationTemporality":1,"isMonotonic":true,`, `"gauge":{`), time.Second, 0, "a gauge is not a count"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := receive(t)
-			s := otlpSource(t, r, mishap.EventRate, object{"events": "orders", "interval": "1s"})
-			status, answer := post(t, r, c.change(deltas("orders", 5, c.from, c.until)))
-			if status != 200 || !strings.Contains(answer, c.words) || !strings.Contains(answer, `"2"`) {
-				t.Errorf("status %d, answer %s", status, answer)
-			}
-			got, err := s.Closed(t.Context())
-			if complains(t, err, nil, c.words); len(got) > 0 {
-				t.Errorf("buckets %+v", got)
-			}
+			onFakeTime(t, func(t *testing.T, r *metrics.Receiver) {
+				s := otlpSource(t, r, mishap.EventRate, object{"events": "orders", "interval": "1s"})
+				status, answer := post(t, r, c.change(deltas("orders", 5, c.from, c.until)))
+				if status != 200 || !strings.Contains(answer, c.words) || !strings.Contains(answer, `"2"`) {
+					t.Errorf("status %d, answer %s", status, answer)
+				}
+				got, err := s.Closed(t.Context())
+				if complains(t, err, nil, c.words); len(got) > 0 {
+					t.Errorf("buckets %+v", got)
+				}
+			})
 		})
 	}
 }
 
-func TestALostExportIsMissingTime(t *testing.T) {
-	r := receive(t)
+func TestALostExportIsMissingTime(t *testing.T) { onFakeTime(t, aLostExportIsMissingTime) }
+
+func aLostExportIsMissingTime(t *testing.T, r *metrics.Receiver) {
 	s := otlpSource(t, r, mishap.EventRate, object{"events": "orders", "interval": "1s", "wait": "10s"})
 	const ms = time.Millisecond
 	var counts []int64

@@ -66,46 +66,49 @@ func TestSeriesOfPrometheusThatTellNoUnitAreMissing(t *testing.T) {
 func TestOpenTelemetryKnowsUsersByTheirSlots(t *testing.T) {
 	for _, delta := range []bool{false, true} {
 		t.Run(fmt.Sprintf("delta %v", delta), func(t *testing.T) {
-			t.Parallel()
-			d := deps()
-			d.Receiver = receive(t)
-			a := newApp(t, d.Receiver, delta)
-			hits, _ := a.meter.Int64Counter("hits")
-			s, err := metricOf(d, mishap.CompareMetric{Name: "m", Metric: mishap.SuccessRate, Source: "otlp", Unit: "mishap.slot",
-				With: encode(object{"requests": "hits", "failures": `hits{code="503"}`, "interval": quick.String(), "wait": "1s"})})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { closing(t, s) })
-			if err := s.(metrics.Preparer).Prepare(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			var all []analysis.Bucket
-			rounds := 0
-			every(t, quick, func() bool {
-				for _, arm := range []string{"control", "experiment"} {
-					hits.Add(t.Context(), 10, of(arm, attribute.Int("mishap.slot", 5), attribute.Int("code", 200)))
-					hits.Add(t.Context(), 1, of(arm, attribute.Int("mishap.slot", 5), attribute.Int("code", 503)))
-					if rounds == 1 { // and never again
-						hits.Add(t.Context(), 3, of(arm, attribute.String("mishap.slot", "6"), attribute.Int("code", 200)))
-					}
-				}
-				rounds++
-				a.export(t)
-				more, err := s.Closed(t.Context())
-				if all = append(all, more...); err != nil && len(all) > 0 {
-					t.Error(err)
-				}
-				return len(all) >= 5
-			})
-			counted, err := s.(metrics.Counted).Counted()
-			row, _ := counted.Sums.Row("m")
-			n := float64(len(all))
-			sixth := row.Control.Before.N - 11*n // what slot 6 did, unless the first round had it
-			if b := row.Experiment.Before; err != nil || b.Y != n || b.YY != n*n || !slices.Contains([]float64{0, 3}, sixth) || b.N != 11*n+sixth || sixth == 3 && b.Units != 2 {
-				t.Errorf("%d buckets: %+v, %v", len(all), row, err)
-			}
+			onFakeTime(t, func(t *testing.T, r *metrics.Receiver) { unitsOfTheSDK(t, r, delta) })
 		})
+	}
+}
+
+func unitsOfTheSDK(t *testing.T, r *metrics.Receiver, delta bool) {
+	d := deps()
+	d.Receiver = r
+	a := newApp(t, d.Receiver, delta)
+	hits, _ := a.meter.Int64Counter("hits")
+	s, err := metricOf(d, mishap.CompareMetric{Name: "m", Metric: mishap.SuccessRate, Source: "otlp", Unit: "mishap.slot",
+		With: encode(object{"requests": "hits", "failures": `hits{code="503"}`, "interval": quick.String(), "wait": "1s"})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closing(t, s) })
+	if err := s.(metrics.Preparer).Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var all []analysis.Bucket
+	rounds := 0
+	every(t, quick, func() bool {
+		for _, arm := range []string{"control", "experiment"} {
+			hits.Add(t.Context(), 10, of(arm, attribute.Int("mishap.slot", 5), attribute.Int("code", 200)))
+			hits.Add(t.Context(), 1, of(arm, attribute.Int("mishap.slot", 5), attribute.Int("code", 503)))
+			if rounds == 1 { // and never again
+				hits.Add(t.Context(), 3, of(arm, attribute.String("mishap.slot", "6"), attribute.Int("code", 200)))
+			}
+		}
+		rounds++
+		a.export(t)
+		more, err := s.Closed(t.Context())
+		if all = append(all, more...); err != nil && len(all) > 0 {
+			t.Error(err)
+		}
+		return len(all) >= 5
+	})
+	counted, err := s.(metrics.Counted).Counted()
+	row, _ := counted.Sums.Row("m")
+	n := float64(len(all))
+	sixth := row.Control.Before.N - 11*n // what slot 6 did, unless the first round had it
+	if b := row.Experiment.Before; err != nil || b.Y != n || b.YY != n*n || !slices.Contains([]float64{0, 3}, sixth) || b.N != 11*n+sixth || sixth == 3 && b.Units != 2 {
+		t.Errorf("%d buckets: %+v, %v", len(all), row, err)
 	}
 }
 
