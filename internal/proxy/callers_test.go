@@ -105,7 +105,7 @@ func TestAWatchGivesWhatIsNewAndSaysWhatWasLost(t *testing.T) {
 }
 
 func TestCallersThatLeaveAreSeenToLeaveWhenTheyDid(t *testing.T) {
-	const answer = 4 * time.Second // after the request; long after the client has left
+	const answer = patience // after the request; long after the client has left
 	asked := make(chan struct{}, 1)
 	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		asked <- struct{}{}
