@@ -51,7 +51,9 @@ func TestLeaseEndsAfterSuspend(t *testing.T) {
 		o.SetClock(func() time.Duration { return time.Duration(clock.Load()) })
 	})
 	c := r.dial()
-	r.put(delaying("f", 10*time.Minute))
+	f := delaying("f", 10*time.Minute)
+	f.Expires = time.Minute
+	r.put(f)
 	clock.Add(int64(59 * time.Second))
 	if s := r.get("f"); s.State != registry.InForce {
 		t.Fatalf("before its lease is over the fault is %s", s.State)

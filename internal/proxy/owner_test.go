@@ -33,7 +33,7 @@ func on(f fault.Fault, proxy, run string) fault.Fault {
 }
 
 func (r *rig) own(name, run string, renew bool) (registry.Owned, error) {
-	return r.Own(r.t.Context(), name, registry.Owner{Run: run, Expires: time.Minute, Renew: renew})
+	return r.Own(r.t.Context(), name, registry.Owner{Run: run, Expires: time.Hour, Renew: renew})
 }
 
 func TestAProxyBelongsToOneRun(t *testing.T) {
@@ -155,7 +155,7 @@ func TestAProxyIsNobodysWhenItsRunIsGone(t *testing.T) {
 	if _, err := r.own("web", "one", false); err != nil {
 		t.Fatal(err)
 	}
-	clock.Add(int64(time.Minute))
+	clock.Add(int64(time.Hour))
 	if _, err := r.own("web", "one", true); !errors.Is(err, control.ErrEnded) {
 		t.Errorf("a run that was silent too long kept it: %v", err)
 	}

@@ -29,7 +29,7 @@ func TestWhatAClientChangesIsToldToTheRunThatOwnsTheProxy(t *testing.T) {
 	}
 	call("POST", "/proxies", fmt.Sprintf(`{"name": "pay", "listen": %q, "upstream": %q}`, freeport.Address(), nettest.Serve(t, nettest.Echo)))
 	own := func(renew bool) (told []string, err error) {
-		owned, err := r.control.Own(t.Context(), "pay", registry.Owner{Run: "one", Expires: time.Minute, Renew: renew})
+		owned, err := r.control.Own(t.Context(), "pay", registry.Owner{Run: "one", Expires: time.Hour, Renew: renew})
 		for _, d := range owned.Disturbed {
 			told = append(told, d.What+" "+d.By)
 		}

@@ -26,5 +26,5 @@ func Latency(delay, jitter time.Duration) fault.Latency {
 
 // Fault is one with an effect on the proxy "web", for a minute.
 func Fault(id string, e fault.Effect) fault.Fault {
-	return fault.Fault{ID: id, Proxy: "web", Effect: e, Expires: time.Minute}
+	return fault.Fault{ID: id, Proxy: "web", Effect: e, Expires: fault.MaxExpires}
 }
