@@ -259,8 +259,11 @@ func (c *Comparison) rowDoubts(r *row, row *Row, s *Status) []Doubt {
 	if times, ok := r.diluted(); ok {
 		all = append(all, doubt(DilutedDoubt, "the experiment had %.3g times as many requests as control, which chance does not do: without those harm would be beyond the margin", times)...)
 	}
-	if times, ok := r.deserted(); ok {
-		all = append(all, doubt(DilutedDoubt, "more of the experiment's are bad, and it had only %.3g times as many requests as control lets expect, which chance does not do: if those who are gone were harmed, it is beyond the margin; a metric event-rate with harm: decrease tells", times)...)
+	if e, control, beyond := r.ofEach(); beyond {
+		all = append(all, doubt(DilutedDoubt, "of each unit's own requests %s are bad in the experiment, and %s in control, which is beyond the margin: those who are harmed ask less, and so are fewer of all requests; a metric event-rate with harm: decrease tells", percent(e), percent(control))...)
+	}
+	if times, ok := r.untold(); ok && r.metric.NoTrials {
+		all = append(all, doubt(DilutedDoubt, "the experiment had only %.3g times as many requests as control lets expect, which chance does not do: who counts them when they are over counts none that hangs; compare the success-rate of the proxy", times)...)
 	}
 	switch {
 	case row.State != Within:

@@ -24,14 +24,31 @@ func (c *claim) diluted() (times float64, ok bool) {
 	return e.N / ctl.N, (e.Y-ctl.Y)/ctl.N > c.margin
 }
 
-// deserted reports whether the experiment has fewer requests than control, by more
-// than chance makes of units, and more of them are bad: those who leave after a
-// failure, or wait for it, ask no more, and what does not go wrong any more would
-// hide what did. It is so if, with what is missing taken for bad, it is beyond the
-// margin. Times is how many there are.
-func (c *claim) deserted() (times float64, ok bool) {
+// ofEach reports whether the harm is beyond the margin if each unit counts by how
+// active it was in the baseline, instead of by its requests since: those who leave
+// after a failure, or wait for each answer, ask less, and what does not go wrong
+// any more would hide what did. Both are the arms' means of units' own shares.
+func (c *claim) ofEach() (experiment, control float64, beyond bool) {
+	p, d := c.pair(c.margin)
+	if c.poisson || p.e.N <= 0 || p.c.N <= 0 {
+		return 0, 0, false
+	}
+	usual := 0.0 // of what is more in the experiment, by what the units were before
+	if p.e.N0 > 0 && p.c.N0 > 0 {
+		s := p.at(d)
+		usual = s.theta * (p.e.N0 + p.c.N0) / p.n * (p.e.Y0/p.e.N0 - p.c.Y0/p.c.N0)
+	}
+	experiment, control = p.e.Each/(p.e.N0+p.e.Units), p.c.Each/(p.c.N0+p.c.Units)
+	return c.experiment.Each / (p.e.N0 + p.e.Units), control, experiment-control-usual > d
+}
+
+// untold reports whether the experiment has fewer requests than control, by more
+// than chance makes of units, and would be beyond the margin if what is missing
+// were bad. Who counts requests when they are over counts none that hangs. Times
+// is how many there are.
+func (c *claim) untold() (times float64, ok bool) {
 	e, ctl := c.experiment, c.control
-	if c.poisson || e.N <= 0 || ctl.N <= 0 || surplus(e, ctl) > -uneven || Apart(ctl, e) < -guardClear {
+	if c.poisson || e.N <= 0 || ctl.N <= 0 || surplus(e, ctl) > -uneven {
 		return 0, false
 	}
 	missing := -more(e, ctl)

@@ -51,6 +51,7 @@ func scaled(m slots.Moments, by float64) slots.Moments {
 		return m
 	}
 	m.Y, m.NY, m.YN0, m.YY0, m.YY = m.Y*by, m.NY*by, m.YN0*by, m.YY0*by, m.YY*by*by
+	m.Each *= by
 	return m
 }
 

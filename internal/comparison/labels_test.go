@@ -199,6 +199,8 @@ func TestTotalsThatTellTheirUnitsDecide(t *testing.T) {
 		"more values than targets":      {metric: rate, targets: 10, before: func(l *labelled) { l.units[1] = append(l.units[1], "e99") }, outcome: mishap.Undecided, says: "more values in the experiment than there are targets", early: true},
 		"scrapes that fail":             {metric: rate, inject: func(l *labelled) { l.lost = 0.4 }, outcome: mishap.Undecided, says: "are not counted by prometheus"},
 		"a target that is gone":         {metric: rate, targets: 30, inject: func(l *labelled) { l.silenced["e7"] = true }, outcome: mishap.Undecided, says: "are not counted by prometheus"},
+		"requests that hang":            {metric: rate, inject: func(l *labelled) { l.rate[1] = 40 }, outcome: mishap.Undecided, says: "who counts them when they are over counts none that hangs"},
+		"targets whose requests hang":   {metric: rate, targets: 30, inject: func(l *labelled) { l.rate[1] = 25 }, outcome: mishap.Undecided, says: "the experiment had only 0.5 times as many requests"},
 		"latency, healthy":              {metric: latency(2), outcome: mishap.HarmRuledOut, says: "no harm beyond the margins"},
 		"events, healthy":               {metric: events, outcome: mishap.HarmRuledOut, says: "no harm beyond the margins"},
 		"events, fewer":                 {metric: events, inject: func(l *labelled) { l.rate[1] = 10 }, outcome: mishap.HarmShown, says: "event-rate:"},

@@ -111,7 +111,7 @@ func NewBook(slots int, rows []Row, began time.Time) (*Book, error) {
 	if slots == 0 {
 		slots = Slots
 	}
-	if slots < 1 || slots > 1<<20 || len(rows) == 0 || len(rows) > 256 {
+	if slots < 1 || slots > 1<<20 || len(rows) == 0 || len(rows) > 512 {
 		return nil, fmt.Errorf("make book: %w: %d slots and %d rows", ErrBook, slots, len(rows))
 	}
 	b := &Book{slots: slots, rows: append([]Row(nil), rows...), began: began.Round(0), upTo: began.Round(0)}

@@ -87,6 +87,9 @@ func harmOfLatency() []World {
 	}
 	rare := slow("1 % of requests 4 times slower, p99.9 named", Change{Share: 0.01, Slower: 4}, 0, neverHeld(), "p99.9 is more than 20 % slower")
 	rare.Asked.Quantiles = []float64{0.5, 0.9, 0.999}
+	waiting := slow("7 % of 400 users wait 1.7 s and ask a twentieth as much", Change{Users: 0.07, Takes: 1700 * time.Millisecond, Asks: 0.05}, 0, neverHeld(),
+		"less than 1 % of what is still asked is slow, and 7 % of what was asked before")
+	waiting.Traffic.Users = 400
 	return []World{
 		slow("1 % of requests 20 times slower", Change{Share: 0.01, Slower: 20}, 0.9, neverHeld(), "p99 is more than 20 % slower"),
 		slow("1 % of requests 4 times slower", Change{Share: 0.01, Slower: 4}, 0, nil, "p99 is less than 20 % slower, p99.9 more: both verdicts are right for what they name"),
@@ -97,6 +100,7 @@ func harmOfLatency() []World {
 		slow("all 1.22 times slower", Change{Slower: 1.22}, 0, neverHeld(), "every quantile is beyond the margin"),
 		slow("all 1.5 times slower", Change{Slower: 1.5}, 0.99, neverHeld(), "every quantile is beyond the margin"),
 		slow("all 3 times slower", Change{Slower: 3}, 0.99, neverHeld(), "every quantile is beyond the margin"),
+		waiting,
 		slow("all 1.1 times slower", Change{Slower: 1.1}, 0, []mishap.Verdict{mishap.Deviated}, "within the tolerance of 20 %"),
 	}
 }

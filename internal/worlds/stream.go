@@ -144,10 +144,28 @@ func (s *Stream) visit() {
 			s.of.left--
 		}
 	}
+	if s.stays() {
+		s.visit()
+		return
+	}
 	s.fate = s.r.Float64()
 	if s.more > 1 && s.timed {
 		s.slowly = s.r.NormFloat64() * math.Sqrt(0.5)
 	}
+}
+
+// stays says whether the user stays away this time.
+func (s *Stream) stays() bool {
+	for i := range s.Changes {
+		c := &s.Changes[i]
+		if c.Asks == 0 || !c.hits(s.of, &Request{}) {
+			continue
+		}
+		if _, on := c.at(s.now, s.injected, s.phase[i]); on && s.r.Float64() >= c.Asks {
+			return true
+		}
+	}
+	return false
 }
 
 // load waits while there is none.

@@ -59,6 +59,7 @@ type Change struct {
 	Takes     time.Duration // added
 	Holds     bool          // nothing is answered until it is over
 	Events    float64       // times as many; 0: 1
+	Asks      float64       // this share of the visits is left, for who waits asks less; 0: all
 }
 
 // at says whether it lasts, and for how long it has; now and injected are since the traffic began, injected < 0: not yet.
