@@ -17,6 +17,8 @@ const (
 	CountRefused  Counting = "refused"  // of all its requests, those with an answer of 4xx, or of gRPC that is neither OK nor a failure, where the file does not say what they are
 	CountMoved    Counting = "moved"    // of all its requests, those that were redirected
 	CountCut      Counting = "cut"      // of all its requests, those whose answer began well and was not whole within patience
+	CountLate     Counting = "late"     // of all its requests, those without an answer within patience, which might have been served later
+	CountSealed   Counting = "sealed"   // of all its requests, those whose answer cannot be looked at for what is a failure
 )
 
 // RowName is what a row is called by all who count it and ask for it: the
@@ -71,14 +73,18 @@ func (m CompareMetric) CountedRows() (rows []CountedRow) {
 // Unweighed are the rows that no metric decides by, and beside which nothing is
 // held if the arms differ in them: answers that the file calls neither successes
 // nor failures, those that were cut, and failures where no metric has to clear
-// them. They are of each part of the requests that metrics are confined to.
+// them; and those of which nobody sees what becomes, beside which nothing is held
+// if they are many in either. They are of each part of the requests that metrics are confined to.
 func (c Compare) Unweighed() (rows []CountedRow) {
 	for i, m := range c.Metrics {
 		path, method := m.Path, m.Method
 		if slices.ContainsFunc(c.Metrics[:i], func(other CompareMetric) bool { return other.Path == path && other.Method == method }) {
 			continue
 		}
-		of := []Counting{CountCut, CountRefused}
+		of := []Counting{CountCut, CountRefused, CountLate}
+		if c.Success.LooksAtBodies() {
+			of = append(of, CountSealed)
+		}
 		if c.Success == nil || c.Success.Status.IsZero() {
 			of = append(of, CountMoved)
 		}

@@ -23,6 +23,11 @@ type Failing struct {
 	GRPCStatus   []int             `json:"grpcStatus,omitempty" jsonschema:"codes of gRPC that are failures besides UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS, such as [8]"`
 }
 
+// LooksAtBodies reports whether the content of answers says what is a success.
+func (s *Success) LooksAtBodies() bool {
+	return s != nil && s.Not != nil && (s.Not.BodyContains != "" || len(s.Not.JSON) > 0)
+}
+
 // StatusSet is a set of status codes: ranges with both ends.
 type StatusSet []StatusRange
 

@@ -51,12 +51,12 @@ func TestEachComparedPartHasRowsThatNoMetricDecidesBy(t *testing.T) {
 		status  string
 		want    string
 	}{
-		"all requests":                 {[]mishap.CompareMetric{success}, "", "cut; refused; moved"},
-		"a part":                       {[]mishap.CompareMetric{buy}, "", "cut POST /buy; refused POST /buy; moved POST /buy"},
-		"two metrics of a part":        {[]mishap.CompareMetric{buy, slow}, "2xx", "cut POST /buy; refused POST /buy"},
-		"all, and latencies of a part": {[]mishap.CompareMetric{success, slow}, "2xx", "cut; refused; cut POST /buy; refused POST /buy"},
-		"latencies of a part":          {[]mishap.CompareMetric{slow}, "2xx", "cut POST /buy; refused POST /buy; failures POST /buy"},
-		"success of a part, and all their latencies": {[]mishap.CompareMetric{buy, {Name: "latency", Metric: mishap.Latency}}, "2xx", "cut POST /buy; refused POST /buy; cut; refused; failures"},
+		"all requests":                 {[]mishap.CompareMetric{success}, "", "cut; refused; late; moved"},
+		"a part":                       {[]mishap.CompareMetric{buy}, "", "cut POST /buy; refused POST /buy; late POST /buy; moved POST /buy"},
+		"two metrics of a part":        {[]mishap.CompareMetric{buy, slow}, "2xx", "cut POST /buy; refused POST /buy; late POST /buy"},
+		"all, and latencies of a part": {[]mishap.CompareMetric{success, slow}, "2xx", "cut; refused; late; cut POST /buy; refused POST /buy; late POST /buy"},
+		"latencies of a part":          {[]mishap.CompareMetric{slow}, "2xx", "cut POST /buy; refused POST /buy; late POST /buy; failures POST /buy"},
+		"success of a part, and all their latencies": {[]mishap.CompareMetric{buy, {Name: "latency", Metric: mishap.Latency}}, "2xx", "cut POST /buy; refused POST /buy; late POST /buy; cut; refused; late; failures"},
 	} {
 		c := mishap.Compare{Arms: mishap.Arms{From: mishap.ArmsFromRequests}, Metrics: x.metrics, Success: &mishap.Success{}}
 		if x.status != "" {

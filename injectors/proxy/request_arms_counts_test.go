@@ -85,8 +85,8 @@ func TestArmsAreCountedAsTheComparisonAsks(t *testing.T) {
 		rows = append(rows, r.Name+" "+r.Of+" "+r.Path)
 	}
 	want := []string{"success-rate failures ", "latency p50 slow /pay*", "latency p90 slow /pay*", "latency p99 slow /pay*", "latency p99.9 slow /pay*",
-		"cut of no metric cut ", "refused of no metric refused ", "failures of no metric failures ",
-		"cut of no metric /pay* cut /pay*", "refused of no metric /pay* refused /pay*", "failures of no metric /pay* failures /pay*"}
+		"cut of no metric cut ", "refused of no metric refused ", "late of no metric late ", "sealed of no metric sealed ", "failures of no metric failures ",
+		"cut of no metric /pay* cut /pay*", "refused of no metric /pay* refused /pay*", "late of no metric /pay* late /pay*", "sealed of no metric /pay* sealed /pay*", "failures of no metric /pay* failures /pay*"}
 	if !slices.Equal(rows, want) || with.Patience != "3s" || with.Counts.Success.Status[0] != [2]int{200, 299} || with.Counts.Success.Not.JSON["error"] != "*" {
 		t.Errorf("recorded %s", found[0].With)
 	}

@@ -33,6 +33,10 @@ func (c *Comparison) lookBefore(look *mishap.Comparison, now time.Time) {
 		undecided(why)
 		return
 	}
+	if hidden := c.hidden(); hidden != nil {
+		undecided(hidden[0].Text)
+		return
+	}
 	if errors.Is(c.unfixed, errImpatient) {
 		undecided(c.unfixed.Error())
 		return

@@ -38,6 +38,7 @@ type traffic struct {
 	limits              []metrics.Threshold
 	other               func(slots.Place) float64     // share of what no metric decides, with the fault
 	others              []int                         // the rows that it is counted in
+	always              bool                          // in the baseline too
 	answers             map[string]analysis.Histogram // of parts of the requests
 	rare                int                           // only one of so many requests meets the fault; 0: nobody knows which
 	met, all            [2]mishap.ArmCount
@@ -48,6 +49,7 @@ func newTraffic(perArm, control, experiment float64) *traffic {
 	s.book, _ = slots.NewBook(0, []slots.Row{
 		{Name: "success-rate"}, {Name: "latency p50"}, {Name: "latency p99.9"}, {Name: "latency p50 change", Whole: true}, {Name: "latency p99.9 change", Whole: true},
 		{Name: "success-rate all"}, {Name: "refused of no metric"}, {Name: "failures of no metric"}, {Name: "moved of no metric"}, {Name: "cut of no metric"},
+		{Name: "late of no metric"}, {Name: "sealed of no metric"},
 	}, s.next)
 	return s
 }
@@ -129,7 +131,7 @@ func (s *traffic) count(place slots.Place, failed bool, a *analysis.Arm) {
 		}
 		counts = append(counts, slots.Count{Row: 1 + i, N: 1, Y: slow(own)}, slots.Count{Row: 3 + i, N: 1, Y: slow(change)})
 	}
-	if s.other != nil && since {
+	if s.other != nil && (since || s.always) {
 		is := uint32(0)
 		if s.random.Float64() < s.other(place) {
 			is = 1
@@ -463,6 +465,16 @@ func TestTheForecastSaysWhatTheTrafficShows(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	if f := of(0.1); !strings.Contains(f.Hopeless, "raise share") || !strings.Contains(f.Short, "lasts 15m at most") || !strings.Contains(f.Short, "requests/s per arm would do") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestTheForecastOfAPartSaysThatItIsOfAll: no proxy knows how many requests are of a part before it is asked to count them.
+func TestTheForecastOfAPartSaysThatItIsOfAll(t *testing.T) {
+	spec := successRate()
+	spec.Metrics[0].Path, spec.Metrics[0].Method = "/buy", "POST"
+	f := comparison.Forecast(spec, 10*time.Minute, comparison.Traffic{PerArm: 50, Failures: 0.005})
+	if len(f.Lines) == 0 || !strings.HasSuffix(f.Lines[0], "and as many times longer as POST /buy are fewer than all") {
 		t.Errorf("%+v", f)
 	}
 }

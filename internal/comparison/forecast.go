@@ -2,6 +2,7 @@ package comparison
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"mishap"
@@ -48,8 +49,8 @@ func Forecast(spec mishap.Compare, horizon time.Duration, t Traffic) (out Foreto
 }
 
 func (out *Foretold) add(spec mishap.Compare, m mishap.CompareMetric, horizon time.Duration, t Traffic, f analysis.Foreseen) {
-	out.Lines = append(out.Lines, fmt.Sprintf("%s: at %.3g requests/s per arm, harm beyond %s can be ruled out in %s on average, %s in 9 of 10 runs; longer where users differ",
-		analysis.RowName(m.Name, f.Quantile), t.PerArm, marginText(m), rounded(f.Clear.Mean), rounded(f.Clear.P90)))
+	out.Lines = append(out.Lines, fmt.Sprintf("%s: at %.3g requests/s per arm, harm beyond %s can be ruled out in %s on average, %s in 9 of 10 runs; longer where users differ%s",
+		analysis.RowName(m.Name, f.Quantile), t.PerArm, marginText(m), rounded(f.Clear.Mean), rounded(f.Clear.P90), confined(m)))
 	if !f.Clear.Hopeful(horizon) && out.Hopeless == "" {
 		out.Hopeless = fmt.Sprintf("too little traffic for an answer: at %.3g requests/s per arm, to rule out harm of %s beyond %s takes %s on average, and the fault is in force for %s at most; raise share, for, or margin, or have %.3g requests/s per arm",
 			t.PerArm, m.Name, marginText(m), rounded(f.Clear.Mean), mishap.Duration(horizon), f.Needs)
@@ -65,6 +66,14 @@ func (out *Foretold) add(spec mishap.Compare, m mishap.CompareMetric, horizon ti
 		return
 	}
 	out.Lines = append(out.Lines, fmt.Sprintf("%s: a baseline of %s is too short to say that both arms are as before, which takes %s; write baseline: auto", m.Name, spec.Baseline, rounded(f.Baseline)))
+}
+
+// confined says of a metric of a part of the requests that it takes as much longer.
+func confined(m mishap.CompareMetric) string {
+	if m.Path == "" && m.Method == "" {
+		return ""
+	}
+	return fmt.Sprintf(", and as many times longer as %s are fewer than all", strings.TrimSpace(m.Method+" "+m.Path))
 }
 
 func rounded(d time.Duration) mishap.Duration {

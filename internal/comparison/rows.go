@@ -165,6 +165,10 @@ func (c *Comparison) unclaimed(i *mishap.Intervals) []string {
 	if s := c.options.Compare.Success; s == nil || s.Not == nil {
 		all = append(all, "what answers with the status of a success say")
 	}
+	if c.options.Compare.Success.LooksAtBodies() {
+		all = append(all, "what answers say after their first 64 KiB")
+	}
+	all = append(all, c.goesOn()...)
 	if i.Units != nil && i.Units.Experiment >= 10 {
 		all = append(all, fmt.Sprintf("a fault that breaks fewer than 1 of %.0f %s wholly", float64(i.Units.Experiment)/wholly, c.units()))
 	}

@@ -16,6 +16,8 @@ const (
 	failures = 7
 	moved    = 8
 	cut      = 9
+	late     = 10
+	sealed   = 11
 )
 
 // TestNothingIsHeldBesideWhatNoMetricDecides: the fault makes the service answer
@@ -68,6 +70,46 @@ func TestNothingIsHeldBesideWhatNoMetricDecides(t *testing.T) {
 				l := last(watch(t, spec, s, 4*time.Minute, func() {}))
 				if l.Outcome != x.outcome || !strings.Contains(l.Reason, x.says) {
 					t.Errorf("outcome %q: %s", l.Outcome, l.Reason)
+				}
+			})
+		})
+	}
+}
+
+// TestNothingIsHeldOfWhatNobodySees: a twentieth of the requests has no answer
+// within patience, fault or not, or one that cannot be looked at; if the fault
+// breaks those, no interval shows it. Seen in the baseline, nothing is injected.
+func TestNothingIsHeldOfWhatNobodySees(t *testing.T) {
+	looks := &mishap.Success{Not: &mishap.Failing{JSON: map[string]string{"status": "error"}}}
+	for name, x := range map[string]struct {
+		of                  int
+		control, experiment float64
+		always              bool
+		success             *mishap.Success
+		says                string // empty: it is held
+	}{
+		"late before the fault":         {late, 0.05, 0.05, true, nil, "have no answer within patience (2s) without a fault"},
+		"late in control":               {late, 0.05, 0, false, nil, "have no answer within patience (2s) without a fault"},
+		"late in the experiment":        {late, 0, 0.05, false, nil, ""}, // where they are failures
+		"few are late":                  {late, 0.01, 0.01, true, nil, ""},
+		"sealed before the fault":       {sealed, 1, 1, true, looks, "of the answers are packed"},
+		"sealed in the experiment":      {sealed, 0, 0.05, false, looks, "of the answers are packed"},
+		"sealed, and nobody would look": {sealed, 1, 1, true, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newTraffic(50, 0, 0)
+				s.other = func(p slots.Place) float64 { return [2]float64{x.control, x.experiment}[p.Arm] }
+				s.others, s.always = []int{x.of}, x.always
+				spec := successRate()
+				spec.Metrics[0].Source, spec.Success = mishap.ProxySource, x.success
+				injected := false
+				l := last(watch(t, spec, s, 4*time.Minute, func() { injected = true }))
+				if held := l.Outcome == mishap.HarmRuledOut; held != (x.says == "") || !strings.Contains(l.Reason, x.says) {
+					t.Errorf("outcome %q: %s", l.Outcome, l.Reason)
+				}
+				if refused := x.always && x.says != ""; injected == refused {
+					t.Errorf("injected %v", injected)
 				}
 			})
 		})

@@ -15,16 +15,16 @@ const LookBytes = largeBuffer
 // content. Answers of requests in an arm are looked at; others pass as ever.
 type Look struct {
 	Header []Named // one of them is enough
-	// Body says whether it is in the first LookBytes of the content. Content that is packed with gzip is unpacked before;
-	// packed otherwise, it is not looked at. Nil: bodies pass unseen.
-	Body func(content []byte) bool
+	// Body says whether it is in the first LookBytes of the content, and whether these tell. Content that is packed with gzip
+	// is unpacked before; packed otherwise, it is not looked at. Nil: bodies pass unseen.
+	Body func(content []byte) (found, known bool)
 }
 
 // looked is what is kept of one answer to be looked at when it is over. The zero value keeps nothing.
 type looked struct {
 	look    *Look
 	found   bool
-	sealed  bool // the content is packed in a way that is not known
+	sealed  bool // the content is packed in a way that is not known, or does not tell
 	packed  bool // with gzip
 	chunked bool
 	chunks  chunks
@@ -94,7 +94,9 @@ func (l *looked) judge(x *Exchange, pool *buffers) {
 			defer pool.put(content)
 			content = unpack(content, packed)
 		}
-		l.found = l.look.Body(content)
+		var known bool
+		l.found, known = l.look.Body(content)
+		l.sealed = l.sealed || !l.found && (!known || len(content) == 0)
 	}
 	x.Found, x.Sealed = l.found, l.sealed
 	if l.raw != nil {

@@ -16,7 +16,9 @@ import (
 func seek() *forward.Look {
 	return &forward.Look{
 		Header: []forward.Named{{Name: "x-fallback", Value: forward.Exact("1")}},
-		Body:   func(content []byte) bool { return bytes.Contains(content, []byte("needle")) },
+		Body: func(content []byte) (found, known bool) {
+			return bytes.Contains(content, []byte("needle")), !bytes.Contains(content, []byte("torn"))
+		},
 	}
 }
 
@@ -49,7 +51,8 @@ func TestAnswersOfBothArmsAreLookedAt(t *testing.T) {
 		"packed":                      {header: "Content-Encoding=gzip", body: packed("a needle"), found: true},
 		"packed in pieces":            {header: "Content-Encoding=gzip", body: packed("a needle"), pieces: true, found: true},
 		"packed, beyond the bound":    {header: "Content-Encoding=gzip", body: packed(hay + hay + "needle")},
-		"said to be packed":           {header: "Content-Encoding=gzip", body: "a needle"},
+		"said to be packed":           {header: "Content-Encoding=gzip", body: "a needle", sealed: true},
+		"it does not tell":            {body: "torn", sealed: true},
 		"packed otherwise":            {header: "Content-Encoding=br", body: "a needle", sealed: true},
 		"packed twice":                {header: "Content-Encoding=gzip, gzip", body: packed("a needle"), sealed: true},
 		"a header":                    {header: "X-Fallback=1", body: "hay", found: true},

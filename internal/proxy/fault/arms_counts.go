@@ -2,6 +2,7 @@ package fault
 
 import (
 	"fmt"
+	"slices"
 
 	"mishap/internal/forward"
 	"mishap/internal/slots"
@@ -22,7 +23,8 @@ type CountRow struct {
 	Name string `json:"name"`
 	// Of is "failures" of requests; "refused", which have an answer of 4xx, or of gRPC that is neither OK nor a failure, where
 	// Success does not say what these are; "moved", which were redirected; "cut", whose answer began as a success and was not
-	// whole within patience; "slow", which are the successes that took longer than a threshold that is told later; or "events",
+	// whole within patience; "late", which had no answer within patience and may have been served after it; "sealed", whose
+	// answer was a success by its status and could not be looked at; "slow", which are the successes that took longer than a threshold that is told later; or "events",
 	// which are the successes of a unit.
 	Of     string `json:"of"`
 	Path   Text   `json:"path,omitempty"`   // only of such requests
@@ -35,12 +37,14 @@ const (
 	OfRefused  = "refused"
 	OfMoved    = "moved"
 	OfCut      = "cut"
+	OfLate     = "late"
+	OfSealed   = "sealed"
 	OfSlow     = "slow"
 	OfEvents   = "events"
 )
 
 const (
-	maxRows    = 64
+	maxRows    = 128
 	maxRowName = 300 // bytes
 	maxParts   = 16  // of the traffic
 )
@@ -58,7 +62,7 @@ func (c *Counts) check(errs *Problems) {
 	}
 	for _, r := range c.Rows {
 		known := r.Of == OfFailures || r.Of == OfSlow || r.Of == OfEvents || r.whole()
-		errs.Add(!known, "row %q is of %q, and not of failures, refused, moved, cut, slow or events", r.Name, r.Of)
+		errs.Add(!known, "row %q is of %q, and not of failures, refused, moved, cut, late, sealed, slow or events", r.Name, r.Of)
 	}
 	parts, err := c.parts()
 	errs.Add(err != nil, "%w", err)
@@ -88,7 +92,9 @@ func (c *Counts) confined() (list []CountRow) {
 }
 
 // whole is a row that only the whole time since the injection is asked of.
-func (r CountRow) whole() bool { return r.Of == OfRefused || r.Of == OfMoved || r.Of == OfCut }
+func (r CountRow) whole() bool {
+	return slices.Contains([]string{OfRefused, OfMoved, OfCut, OfLate, OfSealed}, r.Of)
+}
 
 func (r CountRow) part() CountRow { return CountRow{Path: r.Path, Method: r.Method} }
 

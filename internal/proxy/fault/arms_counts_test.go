@@ -23,7 +23,7 @@ func TestCountsThatCannotBeAreRefused(t *testing.T) {
 		return func(c *fault.Counts) { c.Rows = append(c.Rows, r) }
 	}
 	for says, change := range map[string]func(*fault.Counts){
-		"from 1 to 64 rows":        func(c *fault.Counts) { c.Rows = nil },
+		"from 1 to 128 rows":       func(c *fault.Counts) { c.Rows = nil },
 		"that of another: \"ok\"":  row(fault.CountRow{Name: "ok", Of: fault.OfEvents}),
 		"another: \"p50 change\"":  row(fault.CountRow{Name: "p50 change", Of: fault.OfFailures}),
 		"no name":                  row(fault.CountRow{Of: fault.OfEvents}),

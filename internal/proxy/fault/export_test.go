@@ -18,4 +18,4 @@ func Draw(s Spread, seed, connection uint64, n int) []time.Duration {
 }
 
 // Fails says whether a body has what tells a failure.
-func (s *Success) Fails(body []byte) bool { return s.look().Body(body) }
+func (s *Success) Fails(body []byte) (fails, known bool) { return s.look().Body(body) }

@@ -3,6 +3,8 @@ package fault
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -23,13 +25,27 @@ func membersOf(all map[string]string) (list []member) {
 	return list
 }
 
-// hasMember says whether a document has one of the members. Of a document that is cut, what is there counts; text that is no
-// JSON has none. Elements of arrays go by their number, from 0 on.
-func hasMember(content []byte, want []member) bool {
+// hasMember says whether a document has one of the members, or one of several that follow each other. Of a document that is
+// cut or malformed, what is there counts, and if that has none it is not known; text that is no JSON has none. Elements of
+// arrays go by their number, from 0 on.
+func hasMember(content []byte, want []member) (has, known bool) {
+	if len(want) == 0 {
+		return false, true
+	}
+	content = bytes.TrimLeft(bytes.TrimPrefix(content, []byte("\ufeff")), " \t\r\n")
+	if len(content) == 0 || !strings.ContainsRune("{[", rune(content[0])) {
+		return false, true
+	}
 	d := json.NewDecoder(bytes.NewReader(content))
 	d.UseNumber()
 	w := walker{decoder: d, want: want}
-	return w.value()
+	for !w.over && d.More() {
+		if w.value() {
+			return true, true
+		}
+	}
+	_, err := d.Token()
+	return false, !w.over && errors.Is(err, io.EOF)
 }
 
 // walker goes through a document, and stops at the first member that is wanted.

@@ -16,8 +16,8 @@ type Success struct {
 }
 
 // Failing is what tells a failure that comes with the status of a success. One of what is given is enough. Bodies are looked
-// at up to 64 KiB of what is sent and of what that unpacks to; those packed with something else than gzip are counted as
-// Sealed, and go by their status.
+// at up to 64 KiB of what is sent and of what that unpacks to; those packed with something else than gzip, and JSON that is cut
+// or malformed before it tells, are counted as Sealed, and go by their status.
 type Failing struct {
 	BodyContains string            `json:"bodyContains,omitempty"`
 	JSON         map[string]string `json:"json,omitempty"`       // members, such as error.code, and their value; * is any but null
@@ -57,8 +57,11 @@ func (s *Success) look() *forward.Look {
 		l.Header = append(l.Header, forward.Named{Name: name, Value: pattern})
 	}
 	if text, members := []byte(s.Not.BodyContains), membersOf(s.Not.JSON); len(text) > 0 || len(members) > 0 {
-		l.Body = func(content []byte) bool {
-			return len(text) > 0 && bytes.Contains(content, text) || len(members) > 0 && hasMember(content, members)
+		l.Body = func(content []byte) (found, known bool) {
+			if len(text) > 0 && bytes.Contains(content, text) {
+				return true, true
+			}
+			return hasMember(content, members)
 		}
 	}
 	if len(l.Header) == 0 && l.Body == nil {

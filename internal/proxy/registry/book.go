@@ -155,7 +155,7 @@ func (b *armsBook) bucket(number int64) *armsBucket {
 
 // Answered notes that the head of a response has gone out. A change of protocol is over with that.
 func (b *armsBook) Answered(a *forward.Assignment, x *forward.Exchange) {
-	ok := x.Failure == forward.None && !x.Found && x.Head <= b.patience && b.success.Head(x)
+	ok, inTime := x.Failure == forward.None && !x.Found && b.success.Head(x), x.Head <= b.patience
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := b.find(a, x.Head)
@@ -163,7 +163,8 @@ func (b *armsBook) Answered(a *forward.Assignment, x *forward.Exchange) {
 		return
 	}
 	r.is |= answered
-	r.set(succeeded, ok)
+	r.set(succeeded, ok && inTime)
+	r.set(late, ok && !inTime)
 	b.status(r, x)
 	if x.Status == http.StatusSwitchingProtocols { // its answer is whole; what follows may still be cut
 		r.took = micros(x.Head)
@@ -182,7 +183,9 @@ func (b *armsBook) End(a *forward.Assignment, x *forward.Exchange) {
 	if x.Status == http.StatusSwitchingProtocols {
 		took = x.Head
 	}
-	ok := b.success.Succeeded(x, r.began()) && b.inTime(x)
+	ok, inTime := b.success.Succeeded(x, r.began()), b.inTime(x)
+	r.set(late, ok && !inTime)
+	ok = ok && inTime
 	r.set(gone, x.ClientLeft() && !ok)
 	r.set(cut, ok && (x.ClientLeft() || x.Status == http.StatusSwitchingProtocols))
 	r.set(sealed, x.Sealed)

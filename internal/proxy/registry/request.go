@@ -35,6 +35,7 @@ const (
 	unsaid  // its answer is one of which nobody said what it is
 	moved   // it was redirected
 	cut     // its answer began well, and was not whole within patience
+	late    // it had no answer within patience, and may have been served after it
 	sealed  // its answer could not be looked at
 	met     // it met the fault, or would have
 	inForce // and by then the fault was in
@@ -64,6 +65,7 @@ func (r *armRequest) judge(patience time.Duration) {
 	if r.took == 0 {
 		r.is |= unfinished
 		r.set(cut, r.began())
+		r.set(late, r.has(late) || !r.has(answered))
 		r.took = micros(patience) + 1
 	}
 }

@@ -177,6 +177,10 @@ func (u *armsUnits) add(r *armRequest, when phase, all bool) {
 			count(of, r.has(moved))
 		case row.Of == fault.OfCut:
 			count(of, r.has(cut))
+		case row.Of == fault.OfLate:
+			count(of, r.has(late))
+		case row.Of == fault.OfSealed:
+			count(of, ok && r.has(sealed))
 		case row.Of == fault.OfEvents:
 			count(of, ok)
 		case ok && row.limit[0] > 0:

@@ -249,9 +249,9 @@ func TestABookTakesNoMoreMemoryForMoreUsers(t *testing.T) {
 }
 
 // TestWhatNoStatusTellsIsCountedApart: answers of which nobody said what they are, redirects, and those that begin as a
-// success and are not whole within patience. None of them is a failure by that.
+// success and are not whole within patience; and those of which nobody sees what becomes. None of them is a failure by that.
 func TestWhatNoStatusTellsIsCountedApart(t *testing.T) {
-	type seen struct{ refused, moved, cut, failed float64 }
+	type seen struct{ refused, moved, cut, late, sealed, failed float64 }
 	end := func(x forward.Exchange) func(l ledger, a *forward.Assignment) {
 		return func(l ledger, a *forward.Assignment) {
 			if x.Head > 0 {
@@ -270,6 +270,10 @@ func TestWhatNoStatusTellsIsCountedApart(t *testing.T) {
 	oneWay := gaveUp
 	oneWay.Left = 30 * ms
 	tunnel := of(http.StatusSwitchingProtocols, -1)
+	tooLate, failedLate, packed, packedFailure := of(200, -1), of(500, -1), of(200, -1), of(500, -1)
+	tooLate.Head, tooLate.Total = 2100*ms, 2100*ms
+	failedLate.Head, failedLate.Total = 2100*ms, 2100*ms
+	packed.Sealed, packedFailure.Sealed = true, true
 	said := &fault.Success{Status: [][2]int{{200, 499}}}
 	named := &fault.Success{Not: &fault.Failing{GRPCStatus: []int{8}}}
 	for name, x := range map[string]struct {
@@ -295,11 +299,15 @@ func TestWhatNoStatusTellsIsCountedApart(t *testing.T) {
 		"a tunnel that stays":                        {nil, func(l ledger, a *forward.Assignment) { l.Answered(a, &tunnel) }, seen{}},
 		"an answer that goes on after patience":      {nil, func(l ledger, a *forward.Assignment) { l.Answered(a, answer(200, ms)) }, seen{cut: 1}},
 		"a failure that goes on after patience":      {nil, func(l ledger, a *forward.Assignment) { l.Answered(a, answer(500, ms)) }, seen{failed: 1}},
-		"no answer at all":                           {nil, func(ledger, *forward.Assignment) {}, seen{failed: 1}},
+		"no answer at all":                           {nil, func(ledger, *forward.Assignment) {}, seen{failed: 1, late: 1}},
+		"an answer soon after patience":              {nil, end(tooLate), seen{failed: 1, late: 1}},
+		"a failure soon after patience":              {nil, end(failedLate), seen{failed: 1}},
+		"an answer that cannot be looked at":         {nil, end(packed), seen{sealed: 1}},
+		"a failure that cannot be looked at":         {nil, end(packedFailure), seen{failed: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLedger(fault.Arms{Counts: &fault.Counts{Success: x.success, Rows: []fault.CountRow{
-				{Name: "refused", Of: fault.OfRefused}, {Name: "moved", Of: fault.OfMoved}, {Name: "cut", Of: fault.OfCut}, {Name: "failed", Of: fault.OfFailures},
+				{Name: "refused", Of: fault.OfRefused}, {Name: "moved", Of: fault.OfMoved}, {Name: "cut", Of: fault.OfCut}, {Name: "late", Of: fault.OfLate}, {Name: "sealed", Of: fault.OfSealed}, {Name: "failed", Of: fault.OfFailures},
 			}}})
 			x.happens(l, l.come(forward.Control, 1, 0))
 			sums := l.Report(0, l.start.Add(width+fault.ArmsDelay)).Counted.Sums
@@ -310,7 +318,7 @@ func TestWhatNoStatusTellsIsCountedApart(t *testing.T) {
 				}
 				return r.Control.Before.Y
 			}
-			if got := (seen{y("refused"), y("moved"), y("cut"), y("failed")}); got != x.want {
+			if got := (seen{y("refused"), y("moved"), y("cut"), y("late"), y("sealed"), y("failed")}); got != x.want {
 				t.Errorf("%+v, want %+v", got, x.want)
 			}
 		})
