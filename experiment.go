@@ -237,6 +237,16 @@ func (e Experiment) Longest() time.Duration {
 	return longest
 }
 
+// Together returns how long all faults that come at once are in: until the first
+// of them ends.
+func (e Experiment) Together() time.Duration {
+	shortest := e.Longest()
+	for _, f := range e.Faults {
+		shortest = min(shortest, f.Lasts())
+	}
+	return shortest
+}
+
 // start is when f is injected, counted from the first; depth bounds a circle,
 // which validation refuses.
 func (e Experiment) start(f Fault, depth int) time.Duration {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"mishap"
 )
@@ -73,6 +74,29 @@ func TestEachComparedPartHasRowsThatNoMetricDecidesBy(t *testing.T) {
 		}
 		if text := strings.Join(got, "; "); text != x.want {
 			t.Errorf("%s: %s, want %s", name, text, x.want)
+		}
+	}
+}
+
+// TestWhatIsComparedIsWhileAllFaultsAreIn: one that ended early would dilute what it did, and be held for a time in which it was not.
+func TestWhatIsComparedIsWhileAllFaultsAreIn(t *testing.T) {
+	lasting := func(all ...time.Duration) (e mishap.Experiment) {
+		for _, d := range all {
+			e.Faults = append(e.Faults, mishap.Fault{For: mishap.Duration(d)})
+		}
+		return e
+	}
+	for _, x := range []struct {
+		e    mishap.Experiment
+		want time.Duration
+	}{
+		{lasting(time.Minute), time.Minute},
+		{lasting(time.Minute, 26*time.Second, time.Hour), 26 * time.Second},
+		{lasting(0, time.Hour), mishap.SeenWithin},
+		{lasting(), 0},
+	} {
+		if got := x.e.Together(); got != x.want {
+			t.Errorf("%d faults: %s, want %s", len(x.e.Faults), got, x.want)
 		}
 	}
 }

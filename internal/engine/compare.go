@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"mishap"
+	proxyfault "mishap/injectors/proxy"
 	"mishap/internal/api"
 	"mishap/internal/catalog"
 	"mishap/internal/comparison"
@@ -61,7 +63,7 @@ func (c *comparer) compare(ctx context.Context, book ledger.Ledger, r *runner.Ru
 	if spec == nil {
 		return func() {}, nil
 	}
-	o := comparison.Options{Compare: *spec, Horizon: plan.Experiment.Longest(), NoFault: plan.NoFault}
+	o := comparison.Options{Compare: *spec, Horizon: plan.Experiment.Together(), NoFault: plan.NoFault}
 	if o.Incident, err = lastIncident(ctx, book, plan.Experiment.Name); err != nil {
 		c.log.Warn("look up the last incident", "experiment", plan.Experiment.Name, "error", err) // no reason not to run
 	}
@@ -189,7 +191,7 @@ func (c *comparer) foretell(ctx context.Context, e mishap.Experiment) (lines []s
 		return nil, ""
 	}
 	lines, late, _ := c.lateness(ctx, *e.Compare)
-	if why, write := e.Compare.Tight(e.Longest(), late); why != "" {
+	if why, write := e.Compare.Tight(e.Together(), late); why != "" {
 		lines = append(lines, why+"; "+write)
 	}
 	if c.member.HasLedger(ctx) {
@@ -207,19 +209,24 @@ func (c *comparer) foretell(ctx context.Context, e mishap.Experiment) (lines []s
 	if e.Compare.Arms.From != mishap.ArmsFromRequests {
 		return lines, ""
 	}
-	rate, err := c.rate(ctx, e.Compare.Arms.Proxy)
+	edge, meets, err := c.rates(ctx, e)
 	if err != nil {
 		return append(lines, "the traffic of "+e.Compare.Arms.Proxy+" could not be watched: "+err.Error()), ""
 	}
-	perArm := rate * float64(e.Compare.Arms.Share)
-	if perArm == 0 {
+	if edge == 0 {
 		return append(lines, "no requests pass "+e.Compare.Arms.Proxy+" now: a run would be inconclusive"), ""
 	}
-	f := comparison.Forecast(*e.Compare, e.Longest(), comparison.Traffic{PerArm: perArm, Failures: usualFailures})
-	if f.Hopeless != "" {
-		return append(lines, f.Hopeless), f.Short
+	share := float64(e.Compare.Arms.Share)
+	traffic := comparison.Traffic{PerArm: edge * share, Failures: usualFailures}
+	all := comparison.Forecast(*e.Compare, e.Together(), traffic)
+	if traffic.PerArm = meets * share; meets == 0 {
+		return append(lines, "no requests reach the proxy of the fault now: a run would be inconclusive"), all.Short
 	}
-	return append(lines, f.Lines...), f.Short
+	f := comparison.Forecast(*e.Compare, e.Together(), traffic)
+	if f.Hopeless != "" {
+		return append(lines, f.Hopeless), all.Short
+	}
+	return append(lines, f.Lines...), all.Short
 }
 
 // undecided says what a comparison cannot show, whatever the traffic.
@@ -266,20 +273,34 @@ func (c *comparer) lateness(ctx context.Context, spec mishap.Compare) (lines []s
 // anything is known.
 const usualFailures = 0.005
 
-// rate is how many requests a second pass a proxy now.
-func (c *comparer) rate(ctx context.Context, name string) (float64, error) {
-	first, err := c.passed(ctx, name)
+// rates are how many requests a second pass the proxy of the arms now, and how
+// many of them may meet the faults at most: no more than pass their proxies.
+func (c *comparer) rates(ctx context.Context, e mishap.Experiment) (edge, meets float64, err error) {
+	count := func() (edge, meets uint64, err error) {
+		edge, err = c.passed(ctx, e.Compare.Arms.Proxy)
+		for _, name := range proxyfault.ExposureOf(e).Proxies() {
+			n, wrong := c.passed(ctx, name)
+			meets, err = meets+n, errors.Join(err, wrong)
+		}
+		return edge, meets, err
+	}
+	edge0, meets0, err := count()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	began := time.Now()
 	select {
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		return 0, 0, ctx.Err()
 	case <-time.After(foretellFor):
 	}
-	last, err := c.passed(ctx, name)
-	return float64(last-first) / time.Since(began).Seconds(), err
+	edge1, meets1, err := count()
+	took := time.Since(began).Seconds()
+	edge, meets = float64(edge1-edge0)/took, float64(meets1-meets0)/took
+	if !proxyfault.ExposureOf(e).Known() {
+		meets = edge
+	}
+	return edge, min(meets, edge), err
 }
 
 // passed is how many requests a proxy has answered since its start.
