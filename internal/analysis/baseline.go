@@ -3,6 +3,7 @@ package analysis
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -136,7 +137,7 @@ func (c *Comparison) baselineRow(r *row) (BaselineRow, []Doubt) {
 	if out.HarmOnly = r.met && hopes != nil; out.HarmOnly {
 		hopes = nil
 	}
-	return out, append(c.failing(r, out), hopes...)
+	return out, slices.Concat(c.failing(r, out), r.drifted(both.N, both.Y), hopes)
 }
 
 func (c *Comparison) silent(r *row, control, experiment float64) []Doubt {

@@ -244,7 +244,7 @@ func (c *Comparison) rowDoubts(r *row, row *Row, s *Status) []Doubt {
 	if r.control.N == 0 && r.experiment.N == 0 {
 		return doubt(NotMetDoubt, "%s", r.nothing())
 	}
-	var all []Doubt
+	all := r.drifted(r.control.N, r.control.Y)
 	for arm, f := range r.flow {
 		if f.silence >= tooSilent && 5*f.silence >= s.In {
 			all = append(all, doubt(SilentDoubt, "%s had no requests for %s", armName(slots.Arm(arm)), f.silence.Round(time.Second))...)

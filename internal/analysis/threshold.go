@@ -139,6 +139,21 @@ func FixBound(h Histogram, q, ratio, floor float64) (Threshold, error) {
 	return found, nil
 }
 
+// drifted says that so many answers without the fault, of which so many take longer
+// than is usual, have much fewer such than they had when that was fixed: what would
+// be compared is a rarer quantile than the one that is named, as where caches were
+// cold when the baseline began.
+func (r *row) drifted(n, y float64) []Doubt {
+	fewer := vaguely // as odds
+	if r.metric.NoTrials {
+		fewer *= vaguely // bounds of others' histograms stand for the quantile vaguely already
+	}
+	if r.q == 0 || n*(1-r.q) < leastUnits || fewer*y*r.q >= (n-y)*(1-r.q) {
+		return nil
+	}
+	return []Doubt{{LimitDoubt, r.name, fmt.Sprintf("%s: %s without the fault take longer than %.3g s, which was their %s when the baseline began: begin when the system is warm", r.name, percent(y/n), r.limit.Usual, QuantileName(r.q))}}
+}
+
 // about names the bounds next to a latency.
 func (h *Histogram) about(x float64) string {
 	i, _ := slices.BinarySearch(h.Bounds, x)

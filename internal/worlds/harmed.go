@@ -90,7 +90,12 @@ func harmOfLatency() []World {
 	waiting := slow("7 % of 400 users wait 1.7 s and ask a twentieth as much", Change{Users: 0.07, Takes: 1700 * time.Millisecond, Asks: 0.05}, 0, neverHeld(),
 		"less than 1 % of what is still asked is slow, and 7 % of what was asked before")
 	waiting.Traffic.Users = 400
+	cold := slow("all wait 18 ms longer, and twice as long in the first 20 s of the baseline", Change{Takes: 18 * time.Millisecond}, 0, neverHeld(),
+		"p50 is 30 % slower, though not by what was usual while caches were cold")
+	cold.Asked.Quantiles, cold.Asked.For = []float64{0.5}, 15*time.Minute
+	cold.Traffic = cold.Traffic.with(Change{Always: true, For: 20 * time.Second, Slower: 2})
 	return []World{
+		cold,
 		slow("1 % of requests 20 times slower", Change{Share: 0.01, Slower: 20}, 0.9, neverHeld(), "p99 is more than 20 % slower"),
 		slow("1 % of requests 4 times slower", Change{Share: 0.01, Slower: 4}, 0, nil, "p99 is less than 20 % slower, p99.9 more: both verdicts are right for what they name"),
 		rare,
