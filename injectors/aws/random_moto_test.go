@@ -119,7 +119,7 @@ func (a *real) runner(p *process) *runner.Runner {
 	a.machine.pipe.holding.Store(keep)
 	return &runner.Runner{
 		Journal: a.machine.book, Vault: keep, Taken: keep.Taken, Stops: make(chan runner.Stop), Restore: a.restore(p),
-		Confirm: func(context.Context) error { return keep.Confirm() }, RevertWithin: time.Minute, Look: 50 * time.Millisecond,
+		Confirm: func(context.Context) error { return keep.Confirm() }, RevertWithin: 10 * time.Minute, Look: 50 * time.Millisecond,
 	}
 }
 
@@ -159,7 +159,7 @@ func (a *real) live() {
 	}
 	a.recover()
 	p := a.process(false)
-	s := &sweep.Sweeper{Vaults: a.vaults(p, "bob@desk"), Places: []mishap.Place{{Account: motoAccount, Region: motoRegion}}, Restore: a.restore(p), RevertWithin: time.Minute, Log: quiet()}
+	s := &sweep.Sweeper{Vaults: a.vaults(p, "bob@desk"), Places: []mishap.Place{{Account: motoAccount, Region: motoRegion}}, Restore: a.restore(p), RevertWithin: 10 * time.Minute, Log: quiet()}
 	s.Sweep(a.Context(), nil, a.run)
 }
 
