@@ -80,9 +80,9 @@ func (b *bed) dialGRPC(address string) *grpc.ClientConn {
 	return c
 }
 
-// check makes one call, which has a minute unless the context has less.
+// check makes one call, which has five minutes unless the context has less.
 func check(ctx context.Context, c grpc.ClientConnInterface) string {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	_, err := grpc_health_v1.NewHealthClient(c).Check(ctx, &grpc_health_v1.HealthCheckRequest{})
 	return "grpc " + status.Code(err).String()
@@ -128,7 +128,7 @@ func (b *bed) httpClient(version int) *http.Client {
 	p.SetUnencryptedHTTP2(version == 2)
 	t := &http.Transport{Protocols: p, DisableCompression: true}
 	b.Cleanup(t.CloseIdleConnections)
-	return &http.Client{Transport: t, Timeout: time.Minute,
+	return &http.Client{Transport: t, Timeout: 5 * time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
