@@ -122,8 +122,9 @@ func TestTheLockOfThisMachineHoldsAcrossUsers(t *testing.T) {
 	}
 	must(t, mine.Close())
 	// What root does not own nobody can keep from root.
-	squat := lockAs(t, nobody, "KEEPER_THING=exec/x")
-	lock, err := keeper.LockHost(keeper.Claim{Thing: "exec/x", Run: "mine", PID: os.Getpid()})
+	command := fmt.Sprint("exec/", os.Getpid()) // locks are the machine's, and so other tests'
+	squat := lockAs(t, nobody, "KEEPER_THING="+command)
+	lock, err := keeper.LockHost(keeper.Claim{Thing: command, Run: "mine", PID: os.Getpid()})
 	if err != nil {
 		t.Errorf("another user squats root's own lock: %v (%s)", err, squat.said)
 	} else {
