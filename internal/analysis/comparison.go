@@ -23,6 +23,7 @@ type Comparison struct {
 	begun    time.Time
 	lost     string
 	beside   []Doubt // of the caller
+	spent    float64 // extra failures of all requests, of the caller
 	final    Decision
 }
 
@@ -108,6 +109,10 @@ func (c *Comparison) Lose(why string) {
 // Doubt takes what else keeps it from being held, in the place of what was said
 // before.
 func (c *Comparison) Doubt(all ...Doubt) { c.beside = all }
+
+// Spent takes how many failed requests more than control lets expect there were of
+// all requests, where rows are of a part of them.
+func (c *Comparison) Spent(extra float64) { c.spent = max(extra, 0) }
 
 // Take takes in what a book tells; name is that of [Metric.Book]. Sums go on
 // from the beginning, so that one that was missed is made up for by the next.

@@ -259,7 +259,7 @@ func (c *Comparison) rowDoubts(r *row, row *Row, s *Status) []Doubt {
 	if times, ok := r.diluted(); ok {
 		all = append(all, doubt(DilutedDoubt, "the experiment had %.3g times as many requests as control, which chance does not do: without those harm would be beyond the margin", times)...)
 	}
-	if e, control, beyond := r.ofEach(); beyond {
+	if e, control, beyond := r.ofEach(); beyond && row.State == Within {
 		all = append(all, doubt(DilutedDoubt, "of each unit's own requests %s are bad in the experiment, and %s in control, which is beyond the margin: those who are harmed ask less, and so are fewer of all requests; a metric event-rate with harm: decrease tells", percent(e), percent(control))...)
 	}
 	if times, ok := r.untold(); ok && r.metric.NoTrials {

@@ -282,7 +282,7 @@ func share(c Counted) float64 {
 // requests, of the success rate that has the most, over all requests: an
 // estimate, never below 0. While control is silent, every failure counts.
 func (c *Comparison) extra() float64 {
-	most := 0.0
+	most := c.spent
 	for _, r := range c.rows {
 		if r.metric.Kind != SuccessRate || r.met {
 			continue

@@ -39,6 +39,7 @@ type traffic struct {
 	other               func(slots.Place) float64     // share of what no metric decides, with the fault
 	others              []int                         // the rows that it is counted in
 	always              bool                          // in the baseline too
+	totals              metrics.Totals                // of all requests since the injection
 	answers             map[string]analysis.Histogram // of parts of the requests
 	rare                int                           // only one of so many requests meets the fault; 0: nobody knows which
 	met, all            [2]mishap.ArmCount
@@ -158,7 +159,7 @@ func (s *traffic) Counted() (metrics.Counts, error) {
 	if s.counts != nil {
 		return metrics.Counts{}, s.counts
 	}
-	return metrics.Counts{Sums: s.book.Snapshot(0), Answers: s.answers, Met: s.whoMet()}, nil
+	return metrics.Counts{Sums: s.book.Snapshot(0), Answers: s.answers, Met: s.whoMet(), Since: s.totals}, nil
 }
 
 func (s *traffic) SetThresholds(_ context.Context, all []metrics.Threshold) error {
@@ -466,6 +467,30 @@ func TestTheForecastSaysWhatTheTrafficShows(t *testing.T) {
 	}
 	if f := of(0.1); !strings.Contains(f.Hopeless, "raise share") || !strings.Contains(f.Short, "lasts 15m at most") || !strings.Contains(f.Short, "requests/s per arm would do") {
 		t.Errorf("%+v", f)
+	}
+}
+
+// TestTheHarmBudgetIsOfAllRequests, whatever part of them is compared.
+func TestTheHarmBudgetIsOfAllRequests(t *testing.T) {
+	for name, x := range map[string]struct {
+		failed mishap.ArmCount
+		spent  bool
+	}{
+		"the experiment fails elsewhere": {mishap.ArmCount{Control: 5, Experiment: 36}, true},
+		"both arms do":                   {mishap.ArmCount{Control: 500, Experiment: 500}, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, spec := newTraffic(50, 0.005, 0.005), successRate()
+			spec.StopAfter.ExtraFailures, spec.Metrics[0].Path, spec.Metrics[0].Source = 30, "/buy", mishap.ProxySource
+			l := last(watch(t, spec, s, 2*time.Minute, func() {
+				s.change(func(s *traffic) {
+					s.totals = metrics.Totals{Requests: mishap.ArmCount{Control: 1000, Experiment: 1000}, Failed: x.failed}
+				})
+			}))
+			if spent := strings.Contains(l.Reason, "the harm budget is spent: about 31 extra failures"); spent != x.spent {
+				t.Errorf("%s: outcome %q: %s", name, l.Outcome, l.Reason)
+			}
+		})
 	}
 }
 

@@ -81,6 +81,12 @@ func (c *Comparison) doubt() {
 		all = append(all, known.doubts()...)
 	}
 	c.math.Doubt(all...)
+	for _, b := range c.books {
+		if all := b.counts.Since; b.owner.Source == mishap.ProxySource && all.Requests.Control > 0 {
+			expected := float64(all.Requests.Experiment) * float64(all.Failed.Control) / float64(all.Requests.Control)
+			c.math.Spent(float64(all.Failed.Experiment) - expected)
+		}
+	}
 }
 
 // fewTargets is below how many targets in each arm nothing is cleared.
