@@ -173,6 +173,11 @@ func checkFields(fields []Field) error {
 // changesBody says whether the rule changes the body of the response.
 func (r *Rule) changesBody() bool { return r.ReplaceBody != nil || r.TruncateBody != nil || r.Rate > 0 }
 
+// OnlyCuts says whether the rule does nothing but cut longer bodies.
+func (r *Rule) OnlyCuts() bool {
+	return r.TruncateBody != nil && r.ReplaceBody == nil && r.Rate == 0
+}
+
 // onResponse says whether the rule does anything to a request that is with the upstream already.
 func (r *Rule) onResponse() bool {
 	return r.After != nil || r.changesBody() || len(r.Response.Set)+len(r.Response.Remove) > 0

@@ -147,7 +147,11 @@ func TestRequestsAreAbortedCutReplacedAndEdited(t *testing.T) {
 	if _, _, err := r.ask(c, "GET", "/abort"); err == nil {
 		t.Error("an aborted request has an answer")
 	}
-	cut, replace := int64(3), "other"
+	cut, replace, long := int64(3), "other", int64(1<<20)
+	r.put(with("l", fault.HTTPBody{Requests: fault.Requests{Path: "/long"}, Cut: &long}))
+	if _, text, err := r.ask(c, "GET", "/long"); err != nil || len(text) <= 3 {
+		t.Errorf("a body that is shorter than what is cut: %q %v", text, err)
+	}
 	r.put(with("c", fault.HTTPBody{Requests: fault.Requests{Path: "/cut"}, Cut: &cut}))
 	if _, text, err := r.ask(c, "GET", "/cut"); err == nil || len(text) > 3 {
 		t.Errorf("a cut body: %q %v", text, err)
@@ -161,6 +165,9 @@ func TestRequestsAreAbortedCutReplacedAndEdited(t *testing.T) {
 		t.Errorf("an edited request: %q %v", text, err)
 	}
 	eventually(t, "both ends are counted", func() bool { return r.get("a").Stats.Ended == 1 && r.get("c").Stats.Ended == 1 })
+	if n := r.get("l").Stats.Requests; n != 0 {
+		t.Errorf("%d requests count as hit by a cut beyond their end", n)
+	}
 }
 
 func TestFaultsOfOtherProtocolsAreRefusedWithASentence(t *testing.T) {

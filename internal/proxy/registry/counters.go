@@ -82,8 +82,11 @@ func (c *Counters) Overflowed() {
 	c.stats.Overflow++
 }
 
-// Request counts a request that the fault hit.
+// Request counts a request that the fault hit, unless it did nothing to it: a body was shorter than what is cut.
 func (c *Counters) Request(h forward.Hit, x *forward.Exchange) {
+	if rule := h.Fault.Rule(); rule.OnlyCuts() && x.Failure == forward.None {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stats.Requests++
