@@ -332,12 +332,3 @@ func (c *Comparison) guardDoubts(g *Guard) []Doubt {
 	}
 	return append(all, Doubt{ChangeDoubt, name, fmt.Sprintf("%s: both arms may be worse than in the baseline by more than the margin", g.name())})
 }
-
-// Split says that units were not split between the arms evenly; empty if nothing
-// speaks against it.
-func (c *Comparison) Split() string {
-	if c.splitE < math.Log(1/splitAlpha) {
-		return ""
-	}
-	return fmt.Sprintf("units were not split as planned: %d to control, %d to the experiment", c.assigned[0], c.assigned[1])
-}

@@ -45,3 +45,12 @@ func gainedSplit(n, share float64) float64 {
 	a := splitConcentration * share
 	return logGamma(a+n) - logGamma(a) - n*math.Log(share)
 }
+
+// Split says that units were not split between the arms evenly; empty if nothing
+// speaks against it.
+func (c *Comparison) Split() string {
+	if c.splitE < math.Log(1/splitAlpha) {
+		return ""
+	}
+	return fmt.Sprintf("units were not split as planned: %d to control, %d to the experiment", c.assigned[0], c.assigned[1])
+}

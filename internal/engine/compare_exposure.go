@@ -53,6 +53,36 @@ func expose(c *catalog.Catalog, o *comparison.Options, e mishap.Experiment, edge
 	return nil
 }
 
+// rates are how many requests a second pass the proxy of the arms now, and how
+// many of them may meet the faults at most: no more than pass their proxies.
+func (c *comparer) rates(ctx context.Context, e mishap.Experiment) (edge, meets float64, err error) {
+	count := func() (edge, meets uint64, err error) {
+		edge, err = c.passed(ctx, e.Compare.Arms.Proxy)
+		for _, name := range proxyfault.ExposureOf(e).Proxies() {
+			n, wrong := c.passed(ctx, name)
+			meets, err = meets+n, errors.Join(err, wrong)
+		}
+		return edge, meets, err
+	}
+	edge0, meets0, err := count()
+	if err != nil {
+		return 0, 0, err
+	}
+	began := time.Now()
+	select {
+	case <-ctx.Done():
+		return 0, 0, ctx.Err()
+	case <-time.After(foretellFor):
+	}
+	edge1, meets1, err := count()
+	took := time.Since(began).Seconds()
+	edge, meets = float64(edge1-edge0)/took, float64(meets1-meets0)/took
+	if !proxyfault.ExposureOf(e).Known() {
+		meets = edge
+	}
+	return edge, min(meets, edge), err
+}
+
 // dependency is a proxy with faults of a run.
 type dependency struct {
 	client *control.Client
