@@ -42,19 +42,29 @@ func together[With any](call func(ctx context.Context, c aws.Config, on []record
 	}
 }
 
+// mostDenied is how many parts of a call a policy denies until it counts as denying
+// all that are left: it finds two among a hundred.
+const mostDenied = 16
+
 func halved[T any](all []T, call func([]T) error) []error {
-	if len(all) == 0 {
-		return nil
+	denied := 0
+	var parts func(all []T, err error) []error
+	parts = func(all []T, err error) []error {
+		if n := len(all); n > 0 && denied < mostDenied {
+			if err = call(all); cloud.Denied(err) {
+				denied++
+			}
+			if n > 1 && cloud.Refused(err) && !cloud.Throttled(err) {
+				return append(parts(all[:n/2], err), parts(all[n/2:], err)...)
+			}
+		}
+		errs := make([]error, len(all))
+		for i := range errs {
+			errs[i] = err
+		}
+		return errs
 	}
-	err := call(all)
-	if n := len(all); n > 1 && cloud.Refused(err) && !cloud.Throttled(err) && !cloud.Denied(err) {
-		return append(halved(all[:n/2], call), halved(all[n/2:], call)...)
-	}
-	errs := make([]error, len(all))
-	for i := range errs {
-		errs[i] = err
-	}
-	return errs
+	return parts(all, nil)
 }
 
 // lookTogether makes one call for all, which answers by id. What it does not

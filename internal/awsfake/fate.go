@@ -67,7 +67,7 @@ func (f Fate) refusal() *Error {
 		if slices.Contains([]string{"RequestLimitExceeded", "Unavailable", "ServiceUnavailable", "SlowDown"}, f.Fail) {
 			e.Status = http.StatusServiceUnavailable
 		}
-		if slices.Contains([]string{"InternalError", "InternalFailure", "InternalServerError", "InternalServiceError", "ServiceException"}, f.Fail) {
+		if slices.Contains([]string{"InternalError", "InternalFailure", "InternalServerError", "InternalServiceError", "ServiceException", "InsufficientInstanceCapacity"}, f.Fail) {
 			e.Status = http.StatusInternalServerError
 		}
 	}

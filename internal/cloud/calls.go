@@ -25,10 +25,20 @@ func (c *Cloud) Calls(cfg aws.Config, account string) aws.Config {
 		return retry.NewStandard(func(o *retry.StandardOptions) {
 			// The buckets hold back calls; none is refused for what others failed.
 			o.MaxAttempts, o.MaxBackoff, o.RateLimiter = attempts, longestBackoff, ratelimit.None
+			o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(unlessFull)}, o.Retryables...)
 		})
 	}
 	cfg.APIOptions = append(append([]func(*middleware.Stack) error{}, cfg.APIOptions...), layer.add)
 	return cfg
+}
+
+// unlessFull says that there is no room for longer than retries take: who can do
+// without some of what was asked for must hear of it.
+func unlessFull(err error) aws.Ternary {
+	if full(errorCode(err)) {
+		return aws.FalseTernary
+	}
+	return aws.UnknownTernary
 }
 
 // Once makes no retries: an injecting call that is repeated behind our back may act

@@ -66,6 +66,8 @@ func (c call) hint(err error) string {
 		return "check the secret access key, and this machine's clock"
 	case code == "PermanentRedirect", code == "AuthorizationHeaderMalformed":
 		return "the bucket is in another region: name that, and list it for the account in the settings"
+	case full(code):
+		return "AWS has no room for it there at the moment, which only time or a reservation of capacity changes; it is asked again while reverting may take"
 	case Throttled(err):
 		return "something else calls this API as often as the account may: find it in CloudTrail, or ask AWS for a higher limit"
 	case errors.As(err, &lookup) && lookup.IsNotFound:
@@ -149,7 +151,13 @@ func Code(err error) string { return errorCode(err) }
 func Refused(err error) bool {
 	var api smithy.APIError
 	var answer interface{ HTTPStatusCode() int }
-	return errors.As(err, &api) && (Throttled(err) || errors.As(err, &answer) && answer.HTTPStatusCode() < 500)
+	return errors.As(err, &api) && (Throttled(err) || full(api.ErrorCode()) || errors.As(err, &answer) && answer.HTTPStatusCode() < 500)
+}
+
+// full reports whether a code is EC2's for having no room for what is to run, which
+// it answers with the status of a server that failed.
+func full(code string) bool {
+	return strings.HasPrefix(code, "Insufficient") && strings.Contains(code, "Capacity")
 }
 
 // Denied reports whether a policy denied the call.
