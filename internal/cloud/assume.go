@@ -22,7 +22,7 @@ func assume(ctx context.Context, cfg aws.Config, at At) (aws.Config, error) {
 			o.ExternalID = aws.String(at.ExternalID)
 		}
 	})
-	cfg.Credentials = aws.NewCredentialsCache(provider, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = time.Minute })
+	cfg.Credentials = assumed{aws.NewCredentialsCache(provider, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = time.Minute }), cfg.Credentials}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return cfg, explainRole(at, err)
 	}

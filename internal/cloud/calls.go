@@ -20,7 +20,7 @@ const (
 // Calls makes all clients of the configuration keep to AWS's rates, repeat what
 // failed in passing, and say what to do about errors.
 func (c *Cloud) Calls(cfg aws.Config, account string) aws.Config {
-	layer := &calls{rates: &c.rates, account: account}
+	layer := &calls{rates: &c.rates, account: account, credentials: cfg.Credentials}
 	cfg.Retryer = func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) {
 			// The buckets hold back calls; none is refused for what others failed.
@@ -59,8 +59,9 @@ func reverting(ctx context.Context) bool { return ctx.Value(revertingKey{}) != n
 
 // calls is what lies between all clients of an account and AWS.
 type calls struct {
-	rates   *rates
-	account string
+	rates       *rates
+	account     string
+	credentials aws.CredentialsProvider
 }
 
 // add puts it where the operation's input is known, around all attempts; and
@@ -78,6 +79,9 @@ type inputKey struct{}
 // explained says what to do about an error.
 func (c *calls) explained(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 	out, data, err := next.HandleInitialize(middleware.WithStackValue(ctx, inputKey{}, in.Parameters), in)
+	if expired(errorCode(err)) {
+		renew(ctx, c.credentials)
+	}
 	if err != nil {
 		err = explainCall(call{awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), c.account, awsmiddleware.GetRegion(ctx)}, err)
 	}

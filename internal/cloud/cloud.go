@@ -87,6 +87,8 @@ func (c *Cloud) ask(ctx context.Context, at At) (Place, error) {
 		return Place{}, err
 	}
 	at.Region = cfg.Region
+	own := &renewable{region: at.Region, now: cfg.Credentials}
+	cfg.Credentials = own
 	// Before STS, so that no credentials and no answer are told apart.
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 		return Place{}, explainCredentials(err)
@@ -104,7 +106,9 @@ func (c *Cloud) ask(ctx context.Context, at At) (Place, error) {
 	if at.Account != "" && at.Account != account {
 		return Place{}, anotherAccount(at, account)
 	}
-	at.Account = account
+	if at.Account = account; at.Role == "" {
+		own.only(account)
+	}
 	return Place{At: at, Config: c.Calls(cfg, account), Caller: aws.ToString(identity.Arn)}, nil
 }
 

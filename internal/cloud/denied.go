@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
 	"mishap"
@@ -51,7 +52,10 @@ func explainCall(c call, err error) error {
 func (c call) hint(err error) string {
 	code := errorCode(err)
 	var lookup *net.DNSError
+	var behind *smithy.OperationError
 	switch {
+	case denied(code) && c.service != sts.ServiceID && errors.As(err, &behind) && behind.ServiceID == sts.ServiceID:
+		return "the role can no longer be taken on: its trust policy must name the credentials that mishap has, and their policies must allow sts:AssumeRole on it"
 	case denied(code) && strings.Contains(said(err), "BlockPublicPolicy"):
 		return "Block Public Access takes no policy that makes a bucket public, also none that has done so before: take out of the policy what does"
 	case denied(code) && c.service == s3Service && !policy.MatchString(said(err)):
