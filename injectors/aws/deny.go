@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"mishap"
+	"mishap/internal/cloud"
 )
 
 // denyWith says which calls to a resource fail, and whose.
@@ -81,14 +81,14 @@ func (d denying) fault() fault[denyWith] {
 				if one.now = (look{normal, d.normal}); p.gone {
 					one.now = look{gone, "deleted"}
 				}
-				_, one.unfit = d.denied(p, recorded[denyWith]{injection: "xxxxxxxx.10.10", id: one.id, arn: one.arn, with: with})
+				_, one.unfit = d.denied(c, p, recorded[denyWith]{injection: "xxxxxxxx.10.10", id: one.id, arn: one.arn, with: with})
 				return err
 			})
 		},
 		inject: each(func(ctx context.Context, c aws.Config, on recorded[denyWith]) error {
 			p, err := d.get(ctx, c, owned{on.id, on.arn, on.account})
 			if err == nil {
-				p.text, err = d.denied(p, on)
+				p.text, err = d.denied(c, p, on)
 			}
 			if err != nil {
 				return err
@@ -123,7 +123,7 @@ func (d denying) fault() fault[denyWith] {
 }
 
 // denied is the policy with the statement of an injection, or why it cannot have it.
-func (d denying) denied(p policied, on recorded[denyWith]) (string, error) {
+func (d denying) denied(c aws.Config, p policied, on recorded[denyWith]) (string, error) {
 	policy, err := readPolicy(p.text)
 	if err != nil {
 		return "", mishap.WithHint(fmt.Errorf("%s %s: %w", d.noun, on.id, err), "correct its policy")
@@ -135,7 +135,7 @@ func (d denying) denied(p policied, on recorded[denyWith]) (string, error) {
 	if d.covers != nil {
 		about = d.covers(on.arn)
 	}
-	s := denies(on.injection, time.Now().Add(on.lasts), actions, about, on.with.Principals)
+	s := denies(on.injection, cloud.Now(c).Add(on.lasts), actions, about, on.with.Principals)
 	s.Principal = "*"
 	if err := policy.with(s); err != nil {
 		return "", err

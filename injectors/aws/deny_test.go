@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -52,6 +53,33 @@ func TestADenialIsOverWhenTheFaultMustBeThoughNobodyTakesItOut(t *testing.T) {
 			t.Errorf("there is a policy left: %s", left)
 		}
 	})
+}
+
+// TestADenialIsOverByAWSsClockWhateverThisMachines: a slow one made denials that were
+// over before they began, and a fast one those that went on.
+func TestADenialIsOverByAWSsClockWhateverThisMachines(t *testing.T) {
+	ends := regexp.MustCompile(`aws:CurrentTime\W+([0-9TZ:-]+)`)
+	for _, name := range []string{"sqs-deny", "s3-deny", "dynamodb-deny", "kinesis-deny", "iam-deny"} {
+		for _, ahead := range []time.Duration{-4 * time.Minute, 0, 4 * time.Minute} {
+			synctest.Test(t, func(t *testing.T) {
+				one := newTrial(t, name, awsfake.Settings{Now: func() time.Time { return time.Now().Add(ahead) }})
+				if err := one.inject(t.Context(), &revert.Settling{}); err != nil {
+					t.Fatal(err)
+				}
+				all := ends.FindAllStringSubmatch(one.cloud.Snapshot(), -1)
+				if len(all) != len(one.all) {
+					t.Fatalf("%s: %d denials", name, len(all))
+				}
+				for _, found := range all {
+					at, err := time.Parse(time.RFC3339, found[1])
+					if late := at.Sub(one.cloud.Now().Add(one.all[0].Lasts())); err != nil || late.Abs() > 3*time.Second {
+						t.Errorf("%s, AWS's clock %s ahead: it is over %s late, %v", name, ahead, late, err)
+					}
+				}
+				one.revert(t.Context(), &revert.Settling{})
+			})
+		}
+	}
 }
 
 // TestWhatWouldDenyNobodyAnythingIsRefused: a run with it would hold, and prove nothing.

@@ -59,7 +59,7 @@ func iamDeny() fault[roleDenyWith] {
 		check: func(ctx context.Context, c aws.Config, with roleDenyWith, chosen []thing) ([]string, error) {
 			return asking("whether their inline policies leave room for one more", chosen, func(one thing) error {
 				size, err := inlineSize(ctx, c, one.id)
-				more, _ := roleDenial(recorded[roleDenyWith]{injection: "xxxxxxxx.10.10", with: with})
+				more, _ := roleDenial(c, recorded[roleDenyWith]{injection: "xxxxxxxx.10.10", with: with})
 				if err == nil && size+len(more) > mostInline {
 					return mishap.WithHint(fmt.Errorf("the inline policies of role %s have %d characters, and with one more %d: at most %d are allowed", one.id, size, size+len(more), mostInline),
 						"make managed policies of some, name fewer `actions`, or choose another role")
@@ -68,7 +68,7 @@ func iamDeny() fault[roleDenyWith] {
 			})
 		},
 		inject: each(func(ctx context.Context, c aws.Config, on recorded[roleDenyWith]) error {
-			text, err := roleDenial(on)
+			text, err := roleDenial(c, on)
 			if err != nil {
 				return err
 			}
@@ -94,13 +94,13 @@ func iamDeny() fault[roleDenyWith] {
 }
 
 // roleDenial is the inline policy of an injection.
-func roleDenial(on recorded[roleDenyWith]) (string, error) {
+func roleDenial(c aws.Config, on recorded[roleDenyWith]) (string, error) {
 	resources := on.with.Resources
 	if len(resources) == 0 {
 		resources = []string{"*"}
 	}
 	text, err := json.Marshal(map[string]any{"Version": "2012-10-17",
-		"Statement": []statement{denies(on.injection, time.Now().Add(on.lasts), on.with.Actions, resources, nil)}})
+		"Statement": []statement{denies(on.injection, cloud.Now(c).Add(on.lasts), on.with.Actions, resources, nil)}})
 	if err != nil {
 		return "", fmt.Errorf("write policy: %w", err)
 	}

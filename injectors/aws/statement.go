@@ -30,8 +30,8 @@ type statement struct {
 	Condition map[string]map[string]any
 }
 
-// denies is the statement of an injection. By AWS's own clock it is over when the
-// fault must be, whoever is there to take it out. Role sessions have the ARN of
+// denies is the statement of an injection. It is over at a time by AWS's own clock,
+// when the fault must be, whoever is there to take it out. Role sessions have the ARN of
 // their role in aws:PrincipalArn.
 func denies(injection string, until time.Time, actions, resources, principals []string) statement {
 	s := statement{Sid: sidOf(injection), Effect: "Deny", Action: actions, Resource: resources,

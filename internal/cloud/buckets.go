@@ -70,7 +70,7 @@ func (b Bucket) call(ctx context.Context, operation, method, body string) (strin
 		return s.Finalize.Add(middleware.FinalizeMiddlewareFunc("Signing", b.sign(body)), middleware.After)
 	}, func(s *middleware.Stack) error {
 		return s.Deserialize.Add(middleware.DeserializeMiddlewareFunc("mishap/Answer", answered), middleware.After)
-	}}
+	}, awsmiddleware.AddRecordResponseTiming}
 	for _, option := range append(add, b.Config.APIOptions...) {
 		if err := option(stack); err != nil {
 			return "", fmt.Errorf("prepare %s: %w", operation, err)

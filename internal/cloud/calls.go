@@ -20,7 +20,7 @@ const (
 // Calls makes all clients of the configuration keep to AWS's rates, repeat what
 // failed in passing, and say what to do about errors.
 func (c *Cloud) Calls(cfg aws.Config, account string) aws.Config {
-	layer := &calls{rates: &c.rates, account: account, credentials: cfg.Credentials}
+	layer := &calls{rates: &c.rates, account: account, credentials: cfg.Credentials, clock: &clock{}}
 	cfg.Retryer = func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) {
 			// The buckets hold back calls; none is refused for what others failed.
@@ -28,6 +28,7 @@ func (c *Cloud) Calls(cfg aws.Config, account string) aws.Config {
 			o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(unlessFull)}, o.Retryables...)
 		})
 	}
+	cfg.ConfigSources = append(append([]any{}, cfg.ConfigSources...), layer.clock)
 	cfg.APIOptions = append(append([]func(*middleware.Stack) error{}, cfg.APIOptions...), layer.add)
 	return cfg
 }
@@ -62,6 +63,7 @@ type calls struct {
 	rates       *rates
 	account     string
 	credentials aws.CredentialsProvider
+	clock       *clock
 }
 
 // add puts it where the operation's input is known, around all attempts; and
@@ -101,6 +103,7 @@ func (c *calls) attempt(ctx context.Context, in middleware.FinalizeInput, next m
 	within, cancel := context.WithTimeout(ctx, longestAttempt)
 	defer cancel()
 	out, data, err = next.HandleFinalize(within, in)
+	c.clock.set(data)
 	if Throttled(err) {
 		for _, b := range taken {
 			b.empty()
