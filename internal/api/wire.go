@@ -42,6 +42,7 @@ type RunView struct {
 	Cause      mishap.Cause       `json:"cause"`
 	Reason     string             `json:"reason"`
 	Trigger    mishap.TriggerKind `json:"trigger"`
+	By         string             `json:"by,omitempty" doc:"who began it, if that was a person"`
 	Began      time.Time          `json:"began"`
 	Ended      *time.Time         `json:"ended,omitempty"`
 }

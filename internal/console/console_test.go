@@ -199,6 +199,26 @@ func TestAnActNeedsTheFormOfItsSession(t *testing.T) {
 	}
 }
 
+func TestListsOfRunsSayWhoBeganEach(t *testing.T) {
+	w := newWorld(t)
+	for id, trigger := range map[string]mishap.Trigger{
+		"0a1": {Kind: mishap.TriggerAPI, By: "ann <b>"}, "0a2": {Kind: mishap.TriggerSchedule}, "0a3": {Kind: mishap.TriggerAPI}, "0a4": {Kind: mishap.TriggerHand},
+	} {
+		s := reporttest.Stories()["held"]
+		s.Entries[0].Trigger = &trigger
+		w.ran(id, s, "of-"+id, time.Hour)
+	}
+	p := w.signedIn("viewer")
+	for _, path := range []string{"/", "/runs"} {
+		_, _, page := p.get(path)
+		for _, want := range []string{"Run 0a1, begun by ann &lt;b&gt;.", "Run 0a2, begun on schedule.", "Run 0a3, begun through the API.", "Run 0a4, begun by hand."} {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s lacks %q", path, want)
+			}
+		}
+	}
+}
+
 func TestNowInvitesToNoRunWhileEverythingIsHalted(t *testing.T) {
 	for _, halted := range []bool{false, true} {
 		w := newWorld(t)

@@ -27,7 +27,7 @@ func newTemplates(assets map[string]string) *template.Template {
 		"asset": func(name string) string { return assets[name] },
 		"ago":   ago, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"moment": words.Moment, "clock": words.Clock, "plural": func(n int, noun string) string { return mishap.Plural(n, noun) },
-		"standing": standing, "strip": strip, "clean": words.Clean, "sentence": words.Sentence, "path": path, "link": with, "seen": seen,
+		"standing": standing, "begun": begun, "strip": strip, "clean": words.Clean, "sentence": words.Sentence, "path": path, "link": with, "seen": seen,
 		"fault": faultState, "date": func(layout string, t time.Time) string { return t.UTC().Format(layout) },
 		"next":     func(i int) int { return i + 1 },
 		"args":     func(all ...any) []any { return all },
@@ -272,6 +272,20 @@ func faultState(s mishap.InjectionState) string {
 		return "in force"
 	}
 	return string(s)
+}
+
+// begun says who or what began a run of a list.
+func begun(r api.RunView) string {
+	switch {
+	case r.By != "":
+		return "by " + words.Clean(r.By)
+	case r.Trigger == mishap.TriggerSchedule:
+		return "on schedule"
+	case r.Trigger == mishap.TriggerAPI:
+		return "through the API"
+	default:
+		return "by hand"
+	}
 }
 
 const (

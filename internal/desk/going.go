@@ -15,7 +15,7 @@ func (d *Desk) Going(r *mishap.Run) api.Going {
 	kinds := d.catalog.Kinds()
 	s, e := report.Summarize(r), r.Plan.Experiment
 	g := api.Going{
-		RunView: api.RunView{Run: r.ID, Experiment: e.Name, Group: e.Group, State: r.State, Cause: r.Cause, Reason: r.Reason, Trigger: r.Trigger.Kind, Began: r.PlannedAt.UTC()},
+		RunView: api.RunView{Run: r.ID, Experiment: e.Name, Group: e.Group, State: r.State, Cause: r.Cause, Reason: r.Reason, Trigger: r.Trigger.Kind, By: r.Trigger.By, Began: r.PlannedAt.UTC()},
 		Claim:   e.Claim, Owner: e.Owner, Next: report.Next(r), Faults: []api.GoingFault{}, Probes: s.Probes,
 	}
 	g.Verdict, _ = mishap.Judge(r)

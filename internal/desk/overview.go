@@ -158,7 +158,7 @@ func (d *Desk) upcoming(ctx context.Context, e mishap.Experiment, from, to time.
 
 // RunView is a run as a list shows it.
 func RunView(r ledger.Record) api.RunView {
-	v := api.RunView{Run: r.ID, Experiment: r.Experiment, Group: r.Group, State: r.State, Verdict: r.Verdict, Cause: r.Cause, Reason: r.Reason, Trigger: r.Kind, Began: r.Began.UTC()}
+	v := api.RunView{Run: r.ID, Experiment: r.Experiment, Group: r.Group, State: r.State, Verdict: r.Verdict, Cause: r.Cause, Reason: r.Reason, Trigger: r.Kind, By: r.By, Began: r.Began.UTC()}
 	if !r.Active() {
 		ended := r.Ended.UTC()
 		v.Ended = &ended

@@ -289,6 +289,29 @@ func TestEntriesAreAppendedWithoutGapsAllOrNone(t *testing.T) {
 	})
 }
 
+func TestAListOfRunsSaysWhoBeganEach(t *testing.T) {
+	each(t, func(t *testing.T, b book) {
+		asked := start("r1", "e", "g")
+		asked.First.Trigger = &mishap.Trigger{Kind: mishap.TriggerAPI, By: `ann "a" <ann@example>`}
+		_, err := b.Begin(t.Context(), asked)
+		must(t, err)
+		due := start("r2", "f", "h")
+		due.First.Trigger = &mishap.Trigger{Kind: mishap.TriggerSchedule, Tick: &mishap.Tick{At: epoch}}
+		_, err = b.Begin(t.Context(), due)
+		must(t, err)
+		begin(t, b, "r3", "i", "j")
+		all, err := b.Runs(t.Context(), 10)
+		must(t, err)
+		by := map[string]string{}
+		for _, r := range all {
+			by[r.ID] = r.By
+		}
+		if by["r1"] != asked.First.Trigger.By || by["r2"] != "" || by["r3"] != "" || len(by) != 3 {
+			t.Errorf("begun by %v", by)
+		}
+	})
+}
+
 func TestNothingBeginsWhileHalted(t *testing.T) {
 	each(t, func(t *testing.T, b book) {
 		must(t, b.Halt(t.Context(), ledger.Halt{By: "ann", Reason: "incident", At: epoch}))

@@ -121,6 +121,7 @@ type Record struct {
 	Cause   mishap.Cause
 	Reason  string
 	Kind    mishap.TriggerKind
+	By      string    // who began it; empty if that was no person
 	Tick    time.Time // of its schedule; zero if it has none
 }
 

@@ -66,7 +66,7 @@ func (m *Memory) insertRun(server string, first mishap.Entry) (*memoryRun, error
 		ID: first.Run, Experiment: e.Name, Group: e.Group, State: mishap.Planned, Server: server, Fence: 1, Began: first.At, Kind: mishap.TriggerHand,
 	}}
 	if first.Trigger != nil {
-		r.Kind = first.Trigger.Kind
+		r.Kind, r.By = first.Trigger.Kind, first.Trigger.By
 		if first.Trigger.Tick != nil {
 			r.Tick = first.Trigger.Tick.At
 		}

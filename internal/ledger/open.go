@@ -66,7 +66,7 @@ func Open(ctx context.Context, dir string) (*SQLite, error) {
 			"choose a local one with --state DIR or MISHAP_STATE")
 	}
 	fresh := empty(dir)
-	l := &SQLite{store: &store{dialect: dialect{valid: "TRUE"}, patient: turnWithin}, path: filepath.Join(dir, fileName)}
+	l := &SQLite{store: &store{dialect: dialect{valid: "TRUE", begunBy: `CASE WHEN json_valid(entry) THEN entry ->> '$.trigger.by' END`}, patient: turnWithin}, path: filepath.Join(dir, fileName)}
 	l.present, l.explain = l.sameFile, l.explainFile
 	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

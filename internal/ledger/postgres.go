@@ -136,7 +136,7 @@ func OpenPostgres(ctx context.Context, address string, lease time.Duration) (*Po
 	}
 	l := &Postgres{store: &store{patient: turnWithin}, config: config, where: place(config), lease: lease}
 	l.present, l.explain = func() error { return nil }, l.explainDatabase
-	l.dialect = dialect{numbered: true, leases: true, forUpdate: " FOR UPDATE", valid: validLease, serialize: fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", admitLock)}
+	l.dialect = dialect{numbered: true, leases: true, forUpdate: " FOR UPDATE", valid: validLease, begunBy: `entry::json #>> '{trigger,by}'`, serialize: fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", admitLock)}
 	l.db = stdlib.OpenDB(*config)
 	l.db.SetMaxOpenConns(16)
 	l.writes = l.db

@@ -174,7 +174,8 @@ func one(which string, found []Record) (Record, error) {
 }
 
 func (s *store) records(ctx context.Context, where string, args ...any) ([]Record, error) {
-	rows, err := s.rows(ctx, `SELECT id, experiment, grp, state, server, fence, began, ended, verdict, cause, reason, kind, tick FROM runs `+where, args...)
+	rows, err := s.rows(ctx, `SELECT id, experiment, grp, state, server, fence, began, ended, verdict, cause, reason, kind, tick,
+		COALESCE((SELECT `+s.dialect.begunBy+` FROM entries WHERE run = id AND seq = 1), '') FROM runs `+where, args...)
 	if err != nil {
 		return nil, s.explain("read runs from", err)
 	}
@@ -184,7 +185,7 @@ func (s *store) records(ctx context.Context, where string, args ...any) ([]Recor
 		var r Record
 		var began int64
 		var ended, tick sql.NullInt64
-		if err := rows.Scan(&r.ID, &r.Experiment, &r.Group, &r.State, &r.Server, &r.Fence, &began, &ended, &r.Verdict, &r.Cause, &r.Reason, &r.Kind, &tick); err != nil {
+		if err := rows.Scan(&r.ID, &r.Experiment, &r.Group, &r.State, &r.Server, &r.Fence, &began, &ended, &r.Verdict, &r.Cause, &r.Reason, &r.Kind, &tick, &r.By); err != nil {
 			return nil, s.explain("read runs from", err)
 		}
 		r.Began = time.Unix(0, began)

@@ -15,6 +15,7 @@ type dialect struct {
 	forUpdate string // appended to a SELECT whose row is then changed
 	valid     string // an expression over a row of runs: its owner's lease is of this database
 	leases    bool   // servers have leases in the database, and not kernel locks
+	begunBy   string // an expression over an entry, the first of a run: who began it
 	serialize string // run first in a transaction that admits a run, so that no two decide on the same facts
 }
 
