@@ -132,8 +132,27 @@ markdown is for a pull request or an issue.`,
 			return c.withDesk(cmd, func(a desk) error { return c.reportRun(cmd, a, args[0], c.output) })
 		},
 	}
-	cmd.Flags().BoolVar(&c.brief, "brief", false, "at most 25 lines, as the verb run prints at its end")
+	reportLengths(c, cmd, "full")
 	return cmd
+}
+
+// reportLengths lets a verb be asked for a brief report or a full one: usual is the one
+// that it prints if nobody says.
+func reportLengths(c *cli, cmd *cobra.Command, usual string) {
+	length := func(into *bool, name, usage string) {
+		if name == usual {
+			usage += "; it does so anyway"
+		}
+		cmd.Flags().BoolVar(into, name, false, usage)
+	}
+	length(&c.brief, "brief", "print a report of at most 25 lines")
+	length(&c.full, "full", "print the whole report")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if c.brief && c.full {
+			return usageError{mishap.WithHint(errors.New("--brief and --full exclude each other"), "leave one of the two out")}
+		}
+		return nil
+	}
 }
 
 func (c *cli) reportRun(cmd *cobra.Command, a desk, which, format string) error {

@@ -78,7 +78,7 @@ to the keepers and exits 6.`,
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&c.full, "full", false, "print the whole report, as the verb report does")
+	reportLengths(c, cmd, "brief")
 	cmd.Flags().BoolVar(&c.plain, "plain", false, "a line per change, also on a terminal; good for screen readers")
 	cmd.Flags().BoolVar(&c.brisk, "brisk", false, "show progress only where it can be taken away again")
 	_ = cmd.Flags().MarkHidden("brisk") // for the demo
