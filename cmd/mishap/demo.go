@@ -10,11 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"mishap"
+	"mishap/internal/config"
 	"mishap/internal/demo"
 	"mishap/internal/report"
 	"mishap/internal/report/html"
@@ -107,8 +110,19 @@ func curtain(c *cli, shop demo.Shop, acts []*act) error {
 	_, err := io.WriteString(c.out, "\n"+aligned(table, before, columns)+"\n"+
 		reflowed("As it should be. Everything is reverted, and the shop is closed. It is all in\n"+fromHere(shop.Dir)+": experiments, settings, reports, journals.", columns)+"\n"+
 		words.Fold("next: open "+fromHere(shop.Page("no-fallback"))+" in a browser\n", columns)+
-		typed("  mishap report last --config "+fromHere(shop.Settings())+"   # all of the last run\n  mishap init http://localhost:8080   # an experiment on your own service", columns))
+		typed("  "+ownReport()+" --config "+fromHere(shop.Settings())+"   # all of the last run\n  mishap init http://localhost:8080   # an experiment on your own service", columns))
 	return err
+}
+
+// ownReport is what shows the last run of the demo's ledger, whatever the environment
+// says of another.
+func ownReport() string {
+	command := "mishap report last"
+	for _, v := range config.Variables(os.Environ()) {
+		name, _, _ := strings.Cut(v, "=")
+		command = "env -u " + name + " " + command
+	}
+	return strings.ReplaceAll(command, " env -u ", " -u ")
 }
 
 // openShop starts the shop's processes and waits until they sell. Each ends when
@@ -136,7 +150,7 @@ func (c *cli) openShop(ctx context.Context, program string, shop demo.Shop) (fun
 		{shop.CarefulEdge + "/checkout", []string{"demo-service", "load", "--rate", "200", "http://" + shop.CarefulEdge, "http://" + shop.CarelessEdge}},
 		{shop.CarelessEdge + "/checkout", []string{"demo-service", "load", "--rate", "40", "http://" + shop.Stubborn}},
 	} {
-		p := spawn.Command(program, part.args...)
+		p := demoVerb(context.WithoutCancel(ctx), program, part.args...)
 		p.OwnGroup() // Ctrl-C must not close the shop before its run has reverted
 		p.Stderr = c.environment.err
 		in, err := p.StdinPipe()
@@ -155,6 +169,16 @@ func (c *cli) openShop(ctx context.Context, program string, shop demo.Shop) (fun
 		}
 	}
 	return closeAll, nil
+}
+
+// demoVerb is a verb of this program as the demo calls it: by the settings of the demo
+// alone. Those of the environment are about other systems, and about ledgers that the
+// demo has no business in.
+func demoVerb(ctx context.Context, program string, args ...string) *spawn.Cmd {
+	p := spawn.CommandContext(ctx, program, args...)
+	other := config.Variables(os.Environ())
+	p.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return slices.Contains(other, v) })
+	return p
 }
 
 // awaitSale waits until a part of the shop answers as it should.
@@ -209,7 +233,7 @@ func (c *cli) play(ctx context.Context, program string, shop demo.Shop, a *act) 
 		return nil
 	}
 	// What deviated is locked; here somebody wants to see it again.
-	p := spawn.CommandContext(ctx, program, "unlock", a.name, "--reason", "the demo has shown it", "--config", shop.Settings())
+	p := demoVerb(ctx, program, "unlock", a.name, "--reason", "the demo has shown it", "--config", shop.Settings())
 	p.Stderr = c.environment.err
 	if err := p.Run(); err != nil {
 		return fmt.Errorf("unlock %s: %w", a.name, err)
@@ -220,7 +244,7 @@ func (c *cli) play(ctx context.Context, program string, shop demo.Shop, a *act) 
 // runAct runs an experiment, keeps its whole report, and gives the exit code.
 func (c *cli) runAct(ctx context.Context, program string, shop demo.Shop, a *act) (code int, err error) {
 	err = keep(shop.Report(a.name), func(to io.Writer) error {
-		p := spawn.CommandContext(ctx, program, "run", "--brisk", "--full", "--config", shop.Settings(), shop.Experiment(a.name))
+		p := demoVerb(ctx, program, "run", "--brisk", "--full", "--config", shop.Settings(), shop.Experiment(a.name))
 		p.OwnGroup() // so that it is interrupted once, by what follows
 		p.Cancel = func() error { return p.Process.Signal(os.Interrupt) }
 		p.Stdout, p.Stderr = to, c.environment.err
@@ -240,7 +264,7 @@ func (c *cli) runAct(ctx context.Context, program string, shop demo.Shop, a *act
 func keepJournal(ctx context.Context, c *cli, program string, shop demo.Shop, name string) ([]mishap.Entry, error) {
 	var text bytes.Buffer
 	err := keep(shop.Journal(name), func(to io.Writer) error {
-		p := spawn.CommandContext(ctx, program, "report", "last", "-o", "journal", "--config", shop.Settings())
+		p := demoVerb(ctx, program, "report", "last", "-o", "journal", "--config", shop.Settings())
 		p.Stdout = io.MultiWriter(to, &text)
 		return p.Run()
 	})

@@ -3,6 +3,8 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // setting describes one key of the file.
@@ -17,6 +19,18 @@ type setting struct {
 // taken is what [setting] says of a key whose value a server takes over while it runs: it
 // stands in [Live].
 const taken = "taken"
+
+// Variables are those of an environment, NAME=VALUE each, that say a setting.
+func Variables(environ []string) (all []string) {
+	known := settings(Options{LookupEnv: func(string) (string, bool) { return "", false }})
+	for _, v := range environ {
+		name, _, _ := strings.Cut(v, "=")
+		if slices.ContainsFunc(known, func(s setting) bool { return s.env != "" && s.env == name }) {
+			all = append(all, v)
+		}
+	}
+	return all
+}
 
 func settings(o Options) []setting {
 	return []setting{
