@@ -23,6 +23,8 @@ type Asked struct {
 	Dependencies []string // of the service: HOST:PORT or NAME=HOST:PORT
 	Load         string   // the command that makes load, for who reads the files
 	Known        []Proxy  // of the settings that there are
+
+	Taken func(port int) bool // somebody listens on the port of this machine; nil: nobody does
 }
 
 // Proxy is a proxy of the settings, as far as [Init] needs it.
@@ -58,7 +60,7 @@ func Init(a Asked) (First, error) {
 		if err != nil {
 			return First{}, err
 		}
-		p := out.proxy(a.Known, Proxy{Name: name, Upstream: upstream})
+		p := out.proxy(a, Proxy{Name: name, Upstream: upstream})
 		if err := out.write(dependencyTrials(u, p, a.Load)); err != nil {
 			return First{}, err
 		}
@@ -73,7 +75,7 @@ func (f *First) service(u *url.URL, a Asked) error {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	p := f.proxy(a.Known, Proxy{Name: serviceName(u.Hostname()), Upstream: net.JoinHostPort(u.Hostname(), port), HTTPS: u.Scheme == "https"})
+	p := f.proxy(a, Proxy{Name: serviceName(u.Hostname()), Upstream: net.JoinHostPort(u.Hostname(), port), HTTPS: u.Scheme == "https"})
 	through := *u
 	through.Scheme, through.Host = "http", p.Listen
 	f.Probe = through.String()
@@ -81,9 +83,9 @@ func (f *First) service(u *url.URL, a Asked) error {
 }
 
 // proxy gives the proxy of the settings that has this upstream, or adds one: with a
-// name and a port of its own.
-func (f *First) proxy(known []Proxy, p Proxy) Proxy {
-	all := append(append([]Proxy{}, known...), f.Added...)
+// name and a port of its own, the first that is free.
+func (f *First) proxy(a Asked, p Proxy) Proxy {
+	all := append(append([]Proxy{}, a.Known...), f.Added...)
 	taken := func(name string) bool {
 		for _, other := range all {
 			if other.Name == name {
@@ -102,7 +104,7 @@ func (f *First) proxy(known []Proxy, p Proxy) Proxy {
 		p.Name = fmt.Sprintf("%s-%d", name, n)
 	}
 	port := firstPort
-	for ; port < firstPort+1000 && used(all, p.Upstream, port); port++ {
+	for ; port < firstPort+1000 && (used(all, p.Upstream, port) || a.Taken != nil && a.Taken(port)); port++ {
 		continue
 	}
 	p.Listen = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))

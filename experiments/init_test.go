@@ -105,6 +105,17 @@ func TestInitPutsEachDependencyBehindAProxyAndAsksTheServiceItself(t *testing.T)
 	}
 }
 
+func TestInitProposesAPortThatNobodyListensOn(t *testing.T) {
+	taken := map[int]bool{18080: true, 18082: true}
+	first, err := experiments.Init(experiments.Asked{URL: "http://localhost:8080/", Dependencies: []string{"cache:6379", "db:5432"}, Taken: func(port int) bool { return taken[port] }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := first.Added[0].Listen, first.Added[1].Listen; a != "127.0.0.1:18081" || b != "127.0.0.1:18083" {
+		t.Errorf("proxies listen on %s and %s", a, b)
+	}
+}
+
 // A second init finds what the first has written.
 func TestInitAddsOnlyProxiesThatTheSettingsLack(t *testing.T) {
 	known := []experiments.Proxy{

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -96,7 +97,7 @@ func writeFirst(ctx context.Context, c *cli, asked experiments.Asked) error {
 	if err != nil {
 		return err
 	}
-	asked.Known = known
+	asked.Known, asked.Taken = known, portTaken
 	first, err := experiments.Init(asked)
 	if err != nil {
 		return usageError{err}
@@ -135,6 +136,15 @@ func writeFirst(ctx context.Context, c *cli, asked experiments.Asked) error {
 		}
 	}
 	return sayNext(c, asked, first)
+}
+
+// portTaken reports whether somebody listens on a port of loopback.
+func portTaken(port int) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err == nil {
+		err = l.Close()
+	}
+	return err != nil
 }
 
 // knownProxies are those of the settings; nil if there is no file.
