@@ -10,6 +10,7 @@ import (
 
 	"mishap"
 	"mishap/internal/proxy/fault"
+	"mishap/internal/report/words"
 )
 
 // mostOffered is how many runs a shell is offered.
@@ -78,11 +79,7 @@ func runs(wanted func(*mishap.Run) bool) offers {
 			if !wanted(r) {
 				continue
 			}
-			verdict, _ := mishap.Judge(r)
-			if verdict == mishap.NoVerdict {
-				verdict = mishap.Verdict(r.State)
-			}
-			all = append(all, fmt.Sprintf("%s\t%s, %s", r.ID, r.Plan.Experiment.Name, verdict))
+			all = append(all, fmt.Sprintf("%s\t%s, %s", r.ID, r.Plan.Experiment.Name, words.StandingOf(r)))
 		}
 		if len(all) > 0 {
 			all = append(all, "last\tthe latest of them")

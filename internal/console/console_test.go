@@ -208,7 +208,12 @@ func TestListsOfRunsSayWhoBeganEach(t *testing.T) {
 		s.Entries[0].Trigger = &trigger
 		w.ran(id, s, "of-"+id, time.Hour)
 	}
+	missed := reporttest.Tell(reporttest.CheckoutPlan()).State(mishap.Refused, mishap.CauseMissed, "nobody served it when it was due")
+	w.ran("0a5", missed, "of-0a5", time.Hour)
 	p := w.signedIn("viewer")
+	if _, _, page := p.get("/runs?experiment=of-0a5"); !strings.Contains(strings.ToLower(page), "missed") || strings.Contains(strings.ToLower(page), ">refused") {
+		t.Errorf("what nobody served is listed as %s", page)
+	}
 	for _, path := range []string{"/", "/runs"} {
 		_, _, page := p.get(path)
 		for _, want := range []string{"Run 0a1, begun by ann &lt;b&gt;.", "Run 0a2, begun on schedule.", "Run 0a3, begun through the API.", "Run 0a4, begun by hand."} {

@@ -261,7 +261,7 @@ func markOf(word string) mark {
 }
 
 // standing is the mark of a run in a list.
-func standing(r api.RunView) mark { return markOf(words.Standing(r.Verdict, r.State)) }
+func standing(r api.RunView) mark { return markOf(words.Standing(r.Verdict, r.State, r.Cause)) }
 
 // faultState is the state of an injection as a person says it.
 func faultState(s mishap.InjectionState) string {

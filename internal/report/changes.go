@@ -74,7 +74,10 @@ func (v *Changes) describeState(s *mishap.StateChange, r *mishap.Run) (word, tex
 		verdict, reason := mishap.Judge(r)
 		return string(s.To), words.Joined(": ", string(verdict), reason)
 	}
-	return string(s.To), because(s, reason)
+	if word = words.Standing(mishap.NoVerdict, s.To, s.Cause); word == string(s.Cause) {
+		return word, reason
+	}
+	return word, because(s, reason)
 }
 
 // because is why a run changed, and by whom, neither of which is said twice.

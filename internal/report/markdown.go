@@ -14,8 +14,8 @@ import (
 // empty if it has none.
 func Markdown(w io.Writer, r *mishap.Run, page string) error {
 	m := &markdown{}
-	verdict, reason := mishap.Judge(r)
-	standing := words.Standing(verdict, r.State)
+	_, reason := mishap.Judge(r)
+	standing := words.StandingOf(r)
 	m.line("### %s %s: %s\n", literal(words.SignOf(standing).Emoji), standing, r.Plan.Experiment.Name)
 	m.line("> %s\n", r.Plan.Experiment.Claim)
 	m.line("**%s**\n", words.OrElse(words.Sentence(reason), words.Sentence(headline(r))))

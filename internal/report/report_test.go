@@ -157,6 +157,30 @@ func TestListShowsNameInjectorsAndClaim(t *testing.T) {
 	reporttest.Golden(t, "list.txt", out.String())
 }
 
+// TestWhatNobodyServedWasMissedAndNotRefused in whatever shows the run.
+func TestWhatNobodyServedWasMissedAndNotRefused(t *testing.T) {
+	story := reporttest.Tell(reporttest.CheckoutPlan()).State(mishap.Refused, mishap.CauseMissed, "nobody served it when it was due, 3h ago")
+	run := story.Run(t)
+	var brief, table, markdown, beside bytes.Buffer
+	for _, err := range []error{
+		report.Brief(&brief, run, ""), report.Markdown(&markdown, run, ""),
+		report.Status(&table, []*mishap.Run{run}, func(string) string { return "" }, run.PlannedAt),
+		report.TrendOf("checkout", []*mishap.Run{run}).Text(&beside),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	change := report.NewChanges().Of(story.Entries[len(story.Entries)-1], run)[0]
+	for where, text := range map[string]string{
+		"report": reporttest.Text(t, run), "brief": brief.String(), "status": table.String(), "markdown": markdown.String(), "trend": beside.String(), "change": change.Word + " " + change.Text,
+	} {
+		if lower := strings.ToLower(text); !strings.Contains(lower, "missed") || strings.Contains(lower, "refused") {
+			t.Errorf("%s:\n%s", where, text)
+		}
+	}
+}
+
 func TestAChangeSaysOnceWhyAndByWhom(t *testing.T) {
 	run := reporttest.Tell(reporttest.CheckoutPlan()).In().Run(t)
 	for _, c := range []struct {

@@ -14,6 +14,7 @@ type Side struct {
 	Began      time.Time        `json:"began"`
 	Took       *mishap.Duration `json:"took"` // null while it is not over
 	State      mishap.State     `json:"state"`
+	Cause      mishap.Cause     `json:"cause,omitempty"`
 	Verdict    *mishap.Verdict  `json:"verdict"` // null if it was refused or is not over
 	Reason     string           `json:"reason"`
 	Effects    []Effect         `json:"effects"`       // what the fault did to each metric
@@ -42,7 +43,7 @@ func sideOf(r *mishap.Run) Side {
 	verdict, reason := mishap.Judge(r)
 	e := r.Plan.Experiment
 	s := Side{
-		Run: r.ID, Experiment: e.Name, Began: r.PlannedAt.UTC(), State: r.State, Reason: reason, Effects: []Effect{}, Cost: summarizeCost(r),
+		Run: r.ID, Experiment: e.Name, Began: r.PlannedAt.UTC(), State: r.State, Cause: r.Cause, Reason: reason, Effects: []Effect{}, Cost: summarizeCost(r),
 		Source: e.Source, PlanDigest: r.Plan.Digest, metrics: map[string]Metric{},
 	}
 	if verdict != mishap.NoVerdict {
@@ -74,10 +75,11 @@ func sideOf(r *mishap.Run) Side {
 
 // Standing is the verdict, or where the run stands.
 func (s Side) Standing() string {
+	verdict := mishap.NoVerdict
 	if s.Verdict != nil {
-		return string(*s.Verdict)
+		verdict = *s.Verdict
 	}
-	return string(s.State)
+	return words.Standing(verdict, s.State, s.Cause)
 }
 
 // Effect is what the fault did, in the first metric that has an interval, or

@@ -56,7 +56,7 @@ func Status(w io.Writer, runs []*mishap.Run, pages Pages, now time.Time) error {
 	p.named(1, columns, "RUN", "EXPERIMENT", "STATE", "VERDICT", "SINCE")
 	for _, r := range runs {
 		verdict, _ := mishap.Judge(r)
-		p.named(1, columns, r.ID, r.Plan.Experiment.Name, string(r.State), words.OrElse(string(verdict), "-"), ago(words.Between(since(r), now)))
+		p.named(1, columns, r.ID, r.Plan.Experiment.Name, words.Standing(mishap.NoVerdict, r.State, r.Cause), words.OrElse(string(verdict), "-"), ago(words.Between(since(r), now)))
 		p.link(pages(r.ID))
 		if r.State == mishap.Refused {
 			p.brief(2, "did not start (%s): %s", r.Cause, r.Reason)

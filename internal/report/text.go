@@ -42,7 +42,7 @@ func headline(r *mishap.Run) string {
 	case r.Unwritten != "" && r.State != mishap.Stranded:
 		return "NO VERDICT: " + reason
 	case r.State == mishap.Refused:
-		return "REFUSED: " + words.OrElse(reason, "no reason was given")
+		return strings.ToUpper(words.StandingOf(r)) + ": " + words.OrElse(reason, "no reason was given")
 	case r.State == mishap.Stranded:
 		return "STRANDED: a revert gave up, and a person must act"
 	}

@@ -192,7 +192,10 @@ func end(r *mishap.Run) []event {
 	last := event{At: r.EndedAt, Guess: r.EndedAt.IsZero()}
 	switch r.State {
 	case mishap.Refused:
-		last.Text = fmt.Sprintf("refused (%s); this run touched nothing", words.Joined(" by ", string(r.Cause), r.By))
+		last.Text = "missed; this run touched nothing"
+		if r.Cause != mishap.CauseMissed {
+			last.Text = fmt.Sprintf("refused (%s); this run touched nothing", words.Joined(" by ", string(r.Cause), r.By))
+		}
 	case mishap.Stranded:
 		last.Text = "stranded: " + mishap.Plural(int64(len(r.Outstanding())), "fault") + " may still be in force"
 	case mishap.Completed:

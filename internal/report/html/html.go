@@ -143,10 +143,9 @@ type section struct {
 
 // badgeOf is the verdict of a run, or where it stands.
 func badgeOf(r *mishap.Run) badge {
-	verdict, _ := mishap.Judge(r)
-	b := badgeFor(words.Standing(verdict, r.State))
+	b := badgeFor(words.StandingOf(r))
 	b.Means = "The run is not over, so there is no verdict yet."
-	switch words.Standing(verdict, r.State) {
+	switch b.Word {
 	case string(mishap.Held):
 		b.Means = "The claim held."
 	case string(mishap.Deviated):
@@ -155,6 +154,8 @@ func badgeOf(r *mishap.Run) badge {
 		b.Means = "Nothing was shown, neither for the claim nor against it."
 	case string(mishap.Refused):
 		b.Means = "The experiment did not start; it touched nothing."
+	case string(mishap.CauseMissed):
+		b.Means = "Nobody served when the experiment was due; it touched nothing."
 	case string(mishap.Stranded):
 		b.Means = "A fault may still be in force, and a person must act."
 	}

@@ -20,7 +20,7 @@ func SignOf(word string) Sign {
 		return Sign{"deviated", "✗", "❌"}
 	case string(mishap.Inconclusive), "interrupted":
 		return Sign{"inconclusive", "?", "❔"}
-	case string(mishap.Refused), "would not run":
+	case string(mishap.Refused), "missed", "would not run":
 		return Sign{"refused", "–", "➖"}
 	case string(mishap.Stranded), "failed":
 		return Sign{"stranded", "!", "❗"}
@@ -30,10 +30,20 @@ func SignOf(word string) Sign {
 	return Sign{"going", "…", "⏳"}
 }
 
-// Standing is the verdict of a run, or the state that it is in without one.
-func Standing(verdict mishap.Verdict, state mishap.State) string {
-	if verdict != mishap.NoVerdict {
+// Standing is the verdict of a run, or the state that it is in without one. One that was
+// due while nobody served was missed: nothing has refused it.
+func Standing(verdict mishap.Verdict, state mishap.State, cause mishap.Cause) string {
+	switch {
+	case verdict != mishap.NoVerdict:
 		return string(verdict)
+	case state == mishap.Refused && cause == mishap.CauseMissed:
+		return string(cause)
 	}
 	return string(state)
+}
+
+// StandingOf is the [Standing] of a run.
+func StandingOf(r *mishap.Run) string {
+	verdict, _ := mishap.Judge(r)
+	return Standing(verdict, r.State, r.Cause)
 }

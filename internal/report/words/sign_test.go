@@ -22,7 +22,8 @@ func TestOutcomesAreToldApartWithoutColours(t *testing.T) {
 			seen[sign] = word
 		}
 	}
-	if words.SignOf(words.Standing(mishap.NoVerdict, mishap.Refused)) != words.SignOf("refused") || words.Standing(mishap.Held, mishap.Completed) != "held" {
+	if words.SignOf(words.Standing(mishap.NoVerdict, mishap.Refused, mishap.CauseBusy)) != words.SignOf("refused") || words.Standing(mishap.Held, mishap.Completed, mishap.CauseMissed) != "held" ||
+		words.Standing(mishap.NoVerdict, mishap.Refused, mishap.CauseMissed) != "missed" {
 		t.Error("a run without a verdict does not stand where its state is")
 	}
 }
