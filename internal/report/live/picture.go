@@ -14,10 +14,14 @@ import (
 
 // line is one line of a live view.
 type line struct {
-	text  string
-	style string // how it is drawn where there are colours; may be empty
-	hang  int    // of a sentence: how far in what does not fit is set; of others 0, and they are cut
+	text   string
+	narrow string // of a table or a bar: what is there instead where there are fewer columns than wide
+	style  string // how it is drawn where there are colours; may be empty
+	hang   int    // of a sentence: how far in what does not fit is set; of others 0, and they are cut
 }
+
+// wide is how many columns all columns of a table need, and some for what is free text.
+const wide = 76
 
 // picture is what a live view shows of a run at one moment. It holds nothing
 // that the run goes on to change.
@@ -44,8 +48,11 @@ type pictureFault struct {
 	felt  string
 }
 
-// nameColumn is the width of names in a live view.
-const nameColumn = 32
+// nameColumn is the width of names in a live view, and of faults in a narrow one.
+const (
+	nameColumn       = 32
+	narrowNameColumn = 20
+)
 
 // look takes a picture of a run.
 func look(r *mishap.Run) *picture {
@@ -70,8 +77,7 @@ func look(r *mishap.Run) *picture {
 	}
 	for _, w := range r.Watches {
 		last := words.Joined(", ", string(w.Last.Result), report.Seen(", ", w.Last))
-		text := fmt.Sprintf("  %s %5d %6d %8d  %s", words.Pad(words.Cut(words.Clean(w.Spec.Name), nameColumn), nameColumn), w.Met, w.Unmet, w.Unknown, words.OrElse(last, "not asked yet"))
-		p.probes = append(p.probes, line{text: text, style: resultStyle(w.Last.Result)})
+		p.probes = append(p.probes, probeCells(w.Spec.Name, fmt.Sprint(w.Met), fmt.Sprint(w.Unmet), fmt.Sprint(w.Unknown), words.OrElse(last, "not asked yet"), resultStyle(w.Last.Result)))
 	}
 	if a := report.Compared(r); a != nil {
 		p.arms = armLines(a)
@@ -126,11 +132,11 @@ func resultStyle(r mishap.Result) string {
 func (p *picture) lines(now time.Time) []line {
 	all := append([]line{{text: p.title, style: bold}, p.progress(now)}, p.arms...)
 	if len(p.probes) > 0 {
-		all = append(all, line{text: fmt.Sprintf("  %-*s %5s %6s %8s  %s", nameColumn, "probe", "met", "unmet", "unknown", "last")})
+		all = append(all, probeCells("probe", "met", "unmet", "unknown", "last", ""))
 		all = append(all, p.probes...)
 	}
 	if len(p.faults) > 0 {
-		all = append(all, line{text: fmt.Sprintf("  %-*s %-10s %8s  %s", nameColumn, "fault", "state", "left", "affected")})
+		all = append(all, faultCells("fault", "state", "left", "affected", ""))
 	}
 	for _, f := range p.faults {
 		all = append(all, f.line(now))
@@ -142,7 +148,7 @@ func (p *picture) lines(now time.Time) []line {
 	if !p.due.IsZero() {
 		next = fmt.Sprintf("%s is injected in %s; Ctrl-C reverts now", p.dueName, left(p.due, now))
 	}
-	return append(all, line{text: "  next  " + next})
+	return append(all, line{text: "  next  " + next, hang: 8})
 }
 
 // progress says where the run stands and how long that has been so.
@@ -167,7 +173,10 @@ func (p *picture) progress(now time.Time) line {
 	if p.until == 0 {
 		return line{text: fmt.Sprintf("%s  for %s", state, mishap.Duration(elapsed)), style: style}
 	}
-	return line{text: fmt.Sprintf("%s  %s  %s of %s %s", state, bar(elapsed.Seconds()/p.until.Seconds()), mishap.Duration(elapsed), limit, words.Took(p.until)), style: style}
+	along := func(columns int) string {
+		return fmt.Sprintf("%s  %s  %s of %s %s", state, bar(elapsed.Seconds()/p.until.Seconds(), columns), mishap.Duration(elapsed), limit, words.Took(p.until))
+	}
+	return line{text: along(barColumns), narrow: along(narrowBarColumns), style: style}
 }
 
 func (f pictureFault) line(now time.Time) line {
@@ -181,7 +190,22 @@ func (f pictureFault) line(now time.Time) line {
 	case mishap.InjectionStranded:
 		style = red
 	}
-	return line{text: fmt.Sprintf("  %s %-10s %8s  %s", words.Pad(words.Cut(words.Clean(f.name), nameColumn), nameColumn), f.state, remaining, f.felt), style: style}
+	return faultCells(f.name, string(f.state), remaining, f.felt, style)
+}
+
+// probeCells is a line of the table of probes; a narrow one leaves out what was seen last.
+func probeCells(name, met, unmet, unknown, last, style string) line {
+	some := fmt.Sprintf("  %s %5s %6s %8s", words.Pad(words.Cut(words.Clean(name), nameColumn), nameColumn), met, unmet, unknown)
+	return line{text: some + "  " + last, narrow: some, style: style}
+}
+
+// faultCells is a line of the table of faults; a narrow one leaves out how long each has left.
+func faultCells(name, state, remaining, affected, style string) line {
+	named := func(columns int) string { return words.Pad(words.Cut(words.Clean(name), columns), columns) }
+	return line{
+		text:   fmt.Sprintf("  %s %-10s %8s  %s", named(nameColumn), state, remaining, affected),
+		narrow: fmt.Sprintf("  %s %-10s  %s", named(narrowNameColumn), state, affected), style: style,
+	}
 }
 
 // left is the time until at, in whole seconds, rounded up.

@@ -10,13 +10,16 @@ import (
 )
 
 // barColumns is how long the bars of a live view are.
-const barColumns = 30
+const (
+	barColumns       = 30
+	narrowBarColumns = 12
+)
 
 // lines show both arms beside each other, how they differ, and what that
 // proves so far.
 func armLines(a *report.Arms) []line {
 	all := []line{
-		{text: fmt.Sprintf("  %-24s %9s %7s %10s %9s %9s", "arms, "+report.PhaseName(a.Phase), "requests", "now /s", "succeeded", "p50", "p99")},
+		armCells("arms, "+report.PhaseName(a.Phase), "requests", "now /s", "succeeded", "p50", "p99"),
 		armLine(a.Control), armLine(a.Experiment),
 	}
 	if a.Phase == mishap.InBaseline {
@@ -30,12 +33,22 @@ func armLines(a *report.Arms) []line {
 			all = append(all, line{text: fmt.Sprintf("  %s %s", words.Pad(words.Cut(words.Clean(m.Name), 14), 14), text)})
 		}
 	}
-	all = append(all, harmProof(a), clearProof(a), line{text: "  extra failed requests: " + words.Joined("; ", a.Failures(), a.ToGo())})
+	all = append(all, harmProof(a), clearProof(a), line{text: "  extra failed requests: " + words.Joined("; ", a.Failures(), a.ToGo()), hang: 2})
 	return append(all, doubtLines(a)...)
 }
 
 func armLine(a report.Arm) line {
-	return line{text: fmt.Sprintf("  %-24s %9d %7s %10s %9s %9s", a.Name, a.Requests, words.Rate(a.Now), a.Succeeded(), words.Quick(a.P50), words.Quick(a.P99))}
+	return armCells(a.Name, fmt.Sprint(a.Requests), words.Rate(a.Now), a.Succeeded(), words.Quick(a.P50), words.Quick(a.P99))
+}
+
+// armCells is a line of the table of arms; a narrow one leaves out the median, and what
+// an arm is besides its name.
+func armCells(name, requests, rate, succeeded, p50, p99 string) line {
+	short, _, _ := strings.Cut(name, ",")
+	return line{
+		text:   fmt.Sprintf("  %-24s %9s %7s %10s %9s %9s", name, requests, rate, succeeded, p50, p99),
+		narrow: fmt.Sprintf("  %-14s %9s %7s %10s %9s", short, requests, rate, succeeded, p99),
+	}
 }
 
 func harmProof(a *report.Arms) line {
@@ -46,7 +59,8 @@ func harmProof(a *report.Arms) line {
 	case a.Harm >= 0.5:
 		style = yellow
 	}
-	return line{text: fmt.Sprintf("  proof of harm    %6s %s  stops at 100 %%", words.Proof(a.Harm), bar(a.Harm)), style: style}
+	const form, bare = "  proof of harm    %6s %s  stops at 100 %%", "  proof of harm    %6s  stops at 100 %%"
+	return line{text: fmt.Sprintf(form, words.Proof(a.Harm), bar(a.Harm, barColumns)), narrow: fmt.Sprintf(bare, words.Proof(a.Harm)), style: style}
 }
 
 func clearProof(a *report.Arms) line {
@@ -57,7 +71,8 @@ func clearProof(a *report.Arms) line {
 	if a.Clear >= 1 {
 		style = green
 	}
-	return line{text: fmt.Sprintf("  proof of no harm %6s %s  cleared at 100 %%", words.Proof(a.Clear), bar(a.Clear)), style: style}
+	const form, bare = "  proof of no harm %6s %s  cleared at 100 %%", "  proof of no harm %6s  cleared at 100 %%"
+	return line{text: fmt.Sprintf(form, words.Proof(a.Clear), bar(a.Clear, barColumns)), narrow: fmt.Sprintf(bare, words.Proof(a.Clear)), style: style}
 }
 
 func doubtLines(a *report.Arms) []line {
@@ -69,7 +84,7 @@ func doubtLines(a *report.Arms) []line {
 }
 
 // bar draws a share of the whole.
-func bar(share float64) string {
-	full := int(barColumns * max(0, min(1, share)))
-	return "[" + strings.Repeat("#", full) + strings.Repeat("-", barColumns-full) + "]"
+func bar(share float64, columns int) string {
+	full := int(float64(columns) * max(0, min(1, share)))
+	return "[" + strings.Repeat("#", full) + strings.Repeat("-", columns-full) + "]"
 }

@@ -18,13 +18,13 @@ const stripColumns = 24
 // decided.
 func rowLines(a *report.Arms) []line {
 	i := a.Intervals
-	all := []line{{text: fmt.Sprintf("  %-14s %-*s %s", "what decides", stripColumns, levels(), "more in the experiment")}}
+	all := []line{rowCells("what decides", levels(), "more in the experiment", "")}
 	for _, r := range append(report.AllRows(i), report.Stopping(i)...) {
 		style := map[mishap.RowState]string{mishap.Beyond: red, mishap.Within: green}[r.State]
-		all = append(all, line{text: fmt.Sprintf("  %s %s %s", words.Pad(words.Cut(words.Clean(r.Name()), 14), 14), strip(r), r.Range()), style: style})
+		all = append(all, rowCells(r.Name(), strip(r), r.Range(), style))
 	}
 	if text := report.Met(i); text != "" {
-		all = append(all, line{text: "  " + text})
+		all = append(all, line{text: "  " + text, hang: 2})
 	}
 	for n, text := range i.Waits {
 		all = append(all, line{text: fmt.Sprintf("  %-5s  %s", words.Once(n, "waits"), text), hang: 9})
@@ -32,7 +32,13 @@ func rowLines(a *report.Arms) []line {
 	if wait := i.Earliest.Std() - i.In.Std(); a.Outcome == "" && wait > 0 {
 		all = append(all, line{text: "  it may be held in " + words.Took(wait.Round(time.Second)) + " at the soonest"})
 	}
-	return append(all, line{text: "  extra failed requests: " + words.Joined("; ", a.Failures(), a.ToGo())})
+	return append(all, line{text: "  extra failed requests: " + words.Joined("; ", a.Failures(), a.ToGo()), hang: 2})
+}
+
+// rowCells is a line of the table of intervals; a narrow one does not draw them.
+func rowCells(name, drawn, said, style string) line {
+	named := func(columns int) string { return words.Pad(words.Cut(words.Clean(name), columns), columns) }
+	return line{text: fmt.Sprintf("  %s %-*s %s", named(14), stripColumns, drawn, said), narrow: "  " + named(26) + " " + said, style: style}
 }
 
 // column is where a value in margins is drawn.

@@ -37,6 +37,31 @@ func TestLiveViewShowsIntervalsClosingInOnTheirMargins(t *testing.T) {
 	}
 }
 
+// TestANarrowLiveViewLeavesColumnsOutAndCutsNone but for names.
+func TestANarrowLiveViewLeavesColumnsOutAndCutsNone(t *testing.T) {
+	for name, entries := range map[string][]mishap.Entry{
+		"rows":     reporttest.JudgedRuns()["held"].Journal(t).Entries,
+		"holding":  reporttest.Stories()["holding"].Entries,
+		"deviated": reporttest.Stories()["deviated"].Entries,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			for i, e := range entries { // while it goes on
+				if e.State != nil && e.State.To == mishap.Reverting {
+					entries = entries[:i]
+					break
+				}
+			}
+			shown := liveScreenOf(t, 60, entries)
+			for i, row := range strings.Split(shown, "\n") {
+				if i > 0 && strings.HasSuffix(strings.TrimRight(row, " "), "…") {
+					t.Errorf("%q is cut", row)
+				}
+			}
+			reporttest.Golden(t, "live-narrow-"+name+".txt", shown)
+		})
+	}
+}
+
 func TestOfAPassingViewNothingIsLeftButWhatWasSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScreen(t, 80, 40)

@@ -18,8 +18,14 @@ import (
 // liveScreen is what the live view of 80 columns shows after entries, in a bubble.
 func liveScreen(t *testing.T, entries []mishap.Entry) string {
 	t.Helper()
-	s := newScreen(t, 80, 40)
-	v := live.NewTerminal(s, 80, 40, false)
+	return liveScreenOf(t, 80, entries)
+}
+
+// liveScreenOf is liveScreen of that many columns.
+func liveScreenOf(t *testing.T, columns int, entries []mishap.Entry) string {
+	t.Helper()
+	s := newScreen(t, columns, 40)
+	v := live.NewTerminal(s, columns, 40, false)
 	for i := range entries { // the clock of a bubble starts long ago
 		entries[i].At = time.Now().Add(entries[i].At.Sub(reporttest.Began()))
 	}

@@ -160,9 +160,13 @@ func (v *screen) paint(l line, columns int) string {
 	return l.style + text + plainStyle
 }
 
-// wrapped breaks the lines that are whole sentences where there is no more room.
+// wrapped breaks the lines that are whole sentences where there is no more room, and
+// takes the narrow form of others.
 func wrapped(lines []line, columns int) (all []line) {
 	for _, l := range lines {
+		if columns < wide && l.narrow != "" {
+			l.text = l.narrow
+		}
 		text := words.Clean(l.text)
 		if l.hang == 0 || words.Cells(text) <= columns || len(text) < l.hang {
 			all = append(all, l)
