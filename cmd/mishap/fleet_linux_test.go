@@ -20,11 +20,7 @@ func TestAKilledServersFaultsAreRevertedByTheOthers(t *testing.T) {
 		experiments = n
 	}
 	f := newFleet(t, 3, 1, experiments)
-	asked := f.start(experiments)
-	if len(asked) != experiments {
-		t.Fatalf("%d of %d runs began", len(asked), experiments)
-	}
-	f.until(time.Minute, "all faults in force", func() bool { return len(f.target.left()) == experiments })
+	asked := f.allIn(f.servers, experiments, f.marked)
 	f.kill(f.servers[0])
 	took := f.until(fleetLease+2*time.Second, "the dead server's faults are out", func() bool {
 		for key := range f.target.left() {
@@ -51,10 +47,7 @@ func TestHaltRevertsWhatIsInForceOnAllServers(t *testing.T) {
 		experiments = n
 	}
 	f := newFleet(t, 3, 0, experiments)
-	if asked := f.start(experiments); len(asked) != experiments {
-		t.Fatalf("%d of %d runs began", len(asked), experiments)
-	}
-	f.until(time.Minute, "all faults in force", func() bool { return len(f.target.left()) == experiments })
+	f.allIn(f.servers, experiments, f.marked)
 	f.halt()
 	if status, text := f.servers[0].call("POST", "/v1/runs", `{"experiment": "e000"}`); status != http.StatusConflict || !strings.Contains(text, "halted") {
 		t.Errorf("a run begins after halt: %d %s", status, text)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -44,6 +46,7 @@ type fleetOptions struct {
 	pg          *pgtest.Server                // nil: a new one
 	address     string                        // of the ledger; empty: that of pg
 	mortal      int                           // how many servers have a lease that may end while the test goes on
+	lease       time.Duration                 // of those; 0: fleetLease
 }
 
 // longLease is that of a server that is not to lose it, however busy the machine is.
@@ -117,7 +120,7 @@ func fleetOf(t *testing.T, o fleetOptions) *fleet {
 		}
 		lease := longLease
 		if i < o.mortal {
-			lease = fleetLease
+			lease = cmp.Or(o.lease, fleetLease)
 		}
 		all := fmt.Sprintf("%sledger: %s\nserverLease: %s\ngovernor: {runs: 1000}\nsources: [{name: x, folder: %s, poll: 1h}]\nlisten: none\n", o.settings, f.address, lease, folder)
 		if err := errors.Join(os.Mkdir(m.state, 0o700), os.WriteFile(filepath.Join(m.state, "mishap.yaml"), []byte(all), 0o600)); err != nil {
@@ -206,6 +209,27 @@ func (f *fleet) startOn(servers []*member, experiments int) map[string]int {
 	all.Wait()
 	return asked
 }
+
+// allIn starts all experiments, each of one server, waits until so many faults are in,
+// and returns who was asked for which. A run that did not inject before its server's
+// lease might have ended, on a busy machine, is asked for again.
+func (f *fleet) allIn(servers []*member, experiments int, in func() int) map[string]int {
+	f.t.Helper()
+	asked := f.startOn(servers, experiments)
+	f.until(3*time.Minute, "all faults are in", func() bool {
+		if in() == experiments {
+			return true
+		}
+		if active, err := f.notOver(); err == nil && len(active) < experiments {
+			maps.Copy(asked, f.startOn(servers, experiments))
+		}
+		return false
+	})
+	return asked
+}
+
+// marked counts the marks.
+func (f *fleet) marked() int { return len(f.target.left()) }
 
 // until waits for something, ten times as long as an idle machine may need, and fails loudly.
 func (f *fleet) until(limit time.Duration, what string, ok func() bool) time.Duration {

@@ -26,15 +26,13 @@ func newFrozen(t *testing.T) *frozen {
 	}
 	f := &frozen{fleet: markedFleet(t, fleetOptions{servers: 2, mortal: 1, experiments: 3}, func(i int) (string, string) { return []string{"mark", "token", "mark"}[i], "30m}]\n" })}
 	f.first, f.second = f.servers[0], f.servers[1]
-	f.startOn(f.servers[:1], 2)
-	f.until(30*time.Second, "the first server's faults are in", func() bool { return len(f.target.left()) == 2 })
+	f.allIn(f.servers[:1], 2, f.marked)
 	f.mark, f.token = f.target.left()["k000"], f.target.left()["k001"]
 	if err := f.first.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	f.until(2*fleetLease, "the second server has reverted them", func() bool { return len(f.target.left()) == 0 && f.settled() })
-	f.startOn(f.servers[1:], 2)
-	f.until(30*time.Second, "the second server's faults are in", func() bool { return len(f.target.left()) == 2 })
+	f.allIn(f.servers[1:], 2, f.marked)
 	return f
 }
 
