@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"mishap/internal/api"
+	"mishap/internal/config"
 	"mishap/internal/nettest"
 )
 
@@ -74,6 +80,37 @@ func TestALongAnswerIsNotEndedByTheTimeThatRequestsHave(t *testing.T) {
 		_ = resp.Body.Close()
 		if string(text) != "done" {
 			t.Errorf("%q", text)
+		}
+	})
+}
+
+// So may one that an operation answers: who halts waits until all revert.
+func TestAnOperationThatTakesLongIsNotEndedByTheTimeThatItsBodyHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mux := http.NewServeMux()
+		slow := func(ctx context.Context, _ *struct{ Body api.Because }) (*body[string], error) {
+			select {
+			case <-ctx.Done():
+				return &body[string]{"cut off"}, nil
+			case <-time.After(time.Hour):
+				return &body[string]{"done"}, nil
+			}
+		}
+		route(&API{}, humago.New(mux, huma.DefaultConfig("mishap", "1")), config.Operator, "PUT", "/", "halt", "", slow)
+		client, _ := limited(t, owner(mux).ServeHTTP)
+		ask, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://api/", strings.NewReader(`{"reason": "x"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask.Header.Set("Content-Type", "application/json")
+		resp, err := client.Do(ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if strings.TrimSpace(string(text)) != `"done"` {
+			t.Errorf("%s", text)
 		}
 	})
 }

@@ -32,6 +32,7 @@ func route[I, O any](a *API, to huma.API, needed config.Role, method, path, id, 
 	op := huma.Operation{
 		OperationID: id, Method: method, Path: path, Summary: summary, Description: "Needs role " + string(needed) + ".",
 		Security: []map[string][]string{{"token": {}}}, Errors: []int{400, 401, 403, 404, 409, 413, 415, 422, 429, 500},
+		BodyReadTimeout: -1, // whole has read it: a deadline would end the request
 	}
 	switch id {
 	case "startRun":
