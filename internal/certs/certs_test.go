@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log/slog"
 	"math/big"
@@ -83,6 +84,42 @@ func TestACertificateFollowsItsFilesAndSurvivesBrokenOnes(t *testing.T) {
 		valid(t, dir, "four.example")
 		if got := name(); got != "four.example" {
 			t.Errorf("after it was mended it is for %s", got)
+		}
+	})
+}
+
+// Kernels give files a time that stands still for milliseconds, and some file systems for two seconds.
+func TestAChangeAtTheMomentOfTheOneBeforeIsSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, at := t.TempDir(), time.Now()
+		const size = 2000
+		alike := func(name string) certs.Pair { // from outside
+			pair := valid(t, dir, name)
+			for _, path := range []string{pair.Cert, pair.Key} {
+				text, err := os.ReadFile(path)
+				if err == nil {
+					err = os.WriteFile(path, append(text, bytes.Repeat([]byte("\n"), size-len(text))...), 0o600)
+				}
+				if err = errors.Join(err, os.Chtimes(path, at, at)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return pair
+		}
+		var log bytes.Buffer
+		c, err := certs.Load(alike("one.example"), slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		alike("two.example")
+		for range 5 { // it is read again while it is new, and is the same
+			time.Sleep(time.Second)
+			if got := c.Names()[0]; got != "two.example" {
+				t.Errorf("after a change it is for %s", got)
+			}
+		}
+		if strings.Count(log.String(), "another one") != 1 {
+			t.Errorf("one change is logged as %s", log.String())
 		}
 	})
 }

@@ -21,6 +21,9 @@ type Pair struct{ Cert, Key string }
 // lookEvery is how often the files are looked at, at most.
 const lookEvery = time.Second
 
+// settles is for how long a file system may take two writes for one, by the time that it says of them.
+const settles = 3 * time.Second
+
 // Certificate is one that follows its files. What is wrong with new ones is
 // logged, and the old one stays: a certificate must not end what runs.
 type Certificate struct {
@@ -35,7 +38,7 @@ type Certificate struct {
 
 // Load reads a certificate. It must be valid now, and the key must be its own.
 func Load(pair Pair, log *slog.Logger) (*Certificate, error) {
-	c := &Certificate{pair: pair, log: log, stamp: stampOf(pair), looked: time.Now()}
+	c := &Certificate{pair: pair, log: log, stamp: stampOf(pair, time.Now()), looked: time.Now()}
 	var err error
 	if c.current, err = pair.read(time.Now()); err != nil {
 		return nil, err
@@ -58,8 +61,9 @@ func (p Pair) read(now time.Time) (*tls.Certificate, error) {
 	return &got, nil
 }
 
-// stampOf is what the files look like from outside.
-func stampOf(p Pair) string {
+// stampOf is what the files look like from outside. One that has just been written may be written once more at what its file
+// system takes for the same moment, and be as long: it looks like another with each look.
+func stampOf(p Pair, now time.Time) string {
 	text := ""
 	for _, path := range []string{p.Cert, p.Key} {
 		info, err := os.Stat(path)
@@ -68,6 +72,9 @@ func stampOf(p Pair) string {
 			continue
 		}
 		text += fmt.Sprintf("%d %d ", info.Size(), info.ModTime().UnixNano())
+		if now.Sub(info.ModTime()) < settles {
+			text += fmt.Sprintf("at %d ", now.UnixNano())
+		}
 	}
 	return text
 }
@@ -81,7 +88,7 @@ func (c *Certificate) Get() *tls.Certificate {
 		return c.current
 	}
 	c.looked = now
-	stamp := stampOf(c.pair)
+	stamp := stampOf(c.pair, now)
 	if stamp == c.stamp {
 		return c.current
 	}
@@ -90,8 +97,10 @@ func (c *Certificate) Get() *tls.Certificate {
 		c.log.Error("certificate stays as it was", "error", err)
 		return c.current // the files are looked at again: half of them may be written
 	}
+	if !next.Leaf.Equal(c.current.Leaf) {
+		c.log.Info("certificate is another one", "file", c.pair.Cert, "expires", next.Leaf.NotAfter)
+	}
 	c.current, c.stamp = next, stamp
-	c.log.Info("certificate is another one", "file", c.pair.Cert, "expires", next.Leaf.NotAfter)
 	return c.current
 }
 
