@@ -103,6 +103,8 @@ func callAll(url, header string, pace time.Duration, policy func() backoff.BackO
 // pace is how fast requests follow each other on a machine that is not busy.
 const pace = 5 * time.Millisecond
 
+func times(n int, d time.Duration) time.Duration { return time.Duration(n) * d }
+
 func exponential(first time.Duration, jitter float64) backoff.BackOff {
 	return backoff.NewExponentialBackOff(backoff.WithInitialInterval(first), backoff.WithMultiplier(2), backoff.WithRandomizationFactor(jitter))
 }
@@ -114,7 +116,7 @@ func told(t *testing.T, expect string, pauses bool, policy func(first time.Durat
 	t.Helper()
 	a, url := watched(t)
 	begin, judged := time.Now(), 0
-	for try, slow := 0, time.Duration(1); time.Since(begin) < 5*time.Minute; try++ {
+	for try, slow := 0, 1; time.Since(begin) < 5*time.Minute; try++ {
 		header := fmt.Sprint("X-Try-", try) // each with a watch of its own
 		probe := callersProbe(t, a, header, expect)
 		if o := probe.Observe(t.Context()); o.Result != mishap.Unmeasured {
@@ -122,9 +124,9 @@ func told(t *testing.T, expect string, pauses bool, policy func(first time.Durat
 		}
 		first := 12 * pace
 		if pauses {
-			first *= slow
+			first = 12 * times(slow, pace)
 		}
-		late := callAll(url, header, slow*pace, func() backoff.BackOff { return policy(first) })
+		late := callAll(url, header, times(slow, pace), func() backoff.BackOff { return policy(first) })
 		o := probe.Observe(t.Context())
 		if wanted(o) {
 			return

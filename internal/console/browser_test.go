@@ -281,7 +281,7 @@ func TestWhatSomebodyAskedForStaysWhileItsPageFollowsAndWhenItIsLoadedAgain(t *t
 	had := b.ask(key)
 	before := b.ask(`document.querySelector('#asof').dateTime`)
 	w.happens()
-	b.until(`document.querySelector('#asof').dateTime !== "`+before+`"`)
+	b.until(`document.querySelector('#asof').dateTime !== "` + before + `"`)
 	if b.ask(key) != had || b.ask(`String(document.querySelectorAll('.sheet').length > 3)`) != "true" {
 		t.Error("a page that follows what happens has lost what was asked for, or the key of its form")
 	}
@@ -303,7 +303,7 @@ func TestAPageOfAnExperimentSaysByItselfThatItWasRemoved(t *testing.T) {
 		b.run(chromedp.Navigate(w.url+"/experiments/"+name), chromedp.WaitVisible("form[action$='/plan']", chromedp.ByQuery))
 		was := w.Experiments()
 		w.only(slices.DeleteFunc(w.Experiments(), func(e api.ExperimentView) bool { return e.Name == name })...)
-		b.until(`document.querySelector('main').innerText.includes("`+says+`")`)
+		b.until(`document.querySelector('main').innerText.includes("` + says + `")`)
 		if b.ask(`String(document.querySelector("form[action$='/plan'], form[action$='/run']"))`) != "null" {
 			t.Errorf("%s was removed and is offered to be run", name)
 		}
@@ -325,7 +325,7 @@ func TestAPageThatStaysOpenBreaksNoPolicyHoweverOftenItAsksAnew(t *testing.T) {
 	for range 3 {
 		before := b.ask(`document.querySelector('#asof').dateTime`)
 		w.happens()
-		b.until(`document.querySelector('#asof').dateTime !== "`+before+`"`)
+		b.until(`document.querySelector('#asof').dateTime !== "` + before + `"`)
 	}
 	for _, said := range b.heard() {
 		t.Errorf("the browser's console says %s", said)

@@ -101,7 +101,7 @@ func TestABrowserWhoseClockIsWrongCountsRight(t *testing.T) {
 			}
 			before := b.ask(`document.querySelector('#asof').dateTime`)
 			w.happens()
-			b.until(`document.querySelector('#asof').dateTime !== "`+before+`"`)
+			b.until(`document.querySelector('#asof').dateTime !== "` + before + `"`)
 		}
 		gone := time.Now().UTC()
 		w.server.Listener.Close()

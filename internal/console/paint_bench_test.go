@@ -52,7 +52,7 @@ func BenchmarkFirstPaintOfNow(b *testing.B) {
 					"ms-first-paint": `performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1`,
 					"ms-loaded":      `performance.getEntriesByType('navigation')[0].loadEventEnd`,
 				} {
-					look.until(script+` > 0`)
+					look.until(script + ` > 0`)
 					ms, err := strconv.ParseFloat(look.ask(`String(`+script+`)`), 64)
 					if err != nil {
 						b.Fatal(err)
