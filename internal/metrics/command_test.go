@@ -94,8 +94,8 @@ func TestParametersOfACommandAreChecked(t *testing.T) {
 	if got := problems(err); !slices.Equal(got, []string{"with.argv[0]"}) {
 		t.Errorf("problems at %v: %v", got, err)
 	}
-	_, err = build(metrics.Deps{}, "command", mishap.SuccessRate, object{"argc": 1})
-	if got := problems(err); !slices.Equal(got, []string{"with.argc"}) {
+	_, err = build(metrics.Deps{}, "command", mishap.SuccessRate, object{"argc": 1}) // it is read as argv
+	if got := problems(err); !slices.Equal(got, []string{"with.argc", "with.argc"}) {
 		t.Errorf("problems at %v: %v", got, err)
 	}
 }
