@@ -153,6 +153,7 @@ func (i *injector[With]) reverted(now mishap.Reply[look]) (r mishap.Reply[mishap
 
 // VerifyAll looks at the targets.
 func (i *injector[With]) VerifyAll(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Effect] {
+	ctx = cloud.Looking(ctx)
 	config, b := i.recorded(ctx, all)
 	out := make([]mishap.Reply[mishap.Effect], len(all))
 	for n, now := range b.looks(func(on []recorded[With]) []mishap.Reply[look] { return i.read(ctx, config, on) }) {

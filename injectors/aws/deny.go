@@ -66,7 +66,7 @@ type policied struct {
 
 func (d denying) fault() fault[denyWith] {
 	d.class, d.attribute, d.normal, d.injecting = mishap.Expiring, "policy", "open", "denied"
-	d.byName = true
+	d.byName, d.batch = true, someEach
 	d.summary = "denies the use of " + d.noun + "s by their policies, and lets them be used again"
 	d.doc += " A statement is added that denies until the fault must be over, so that by AWS's own clock it ends though nobody reverts it. " +
 		"What else is in the policy, and what others change in it meanwhile, stays. Calls that manage the " + d.noun + " are not denied, mishap's own neither."

@@ -45,7 +45,7 @@ func iamDeny() fault[roleDenyWith] {
 			"and nothing else of the role changes. Only calls that use data can be denied, none that manage anything. IAM may take half a minute until all of AWS knows.",
 		example:  "injector: iam-deny\ntargets: {names: [checkout]}\nwith: {actions: [\"secretsmanager:GetSecretValue\"]}\nfor: 5m",
 		whenLost: "from the time at which the fault must be over AWS no longer denies anything; the inline policy, which then says nothing, stays with the role until `mishap revert` or `mishap sweep`",
-		class:    mishap.Expiring, settles: 30 * time.Second, revertTakes: 2 * time.Minute,
+		class:    mishap.Expiring, settles: 30 * time.Second, revertTakes: 2 * time.Minute, batch: someEach,
 		do:   []allow{reading("iam:ListRoles", "iam:ListRoleTags"), acting("iam:ListRolePolicies", "iam:GetRolePolicy", "iam:PutRolePolicy")},
 		undo: []allow{acting("iam:GetRolePolicy", "iam:DeleteRolePolicy", "iam:ListRolePolicies")},
 		noun: "iam-role", kind: "iam-role", arn: "arn:{partition}:iam::{account}:role/{id}",

@@ -49,14 +49,25 @@ func Once(cfg aws.Config) aws.Config {
 	return cfg
 }
 
-type revertingKey struct{}
+type leftKey struct{}
 
 // Reverting marks calls that undo something: a part of each rate is kept for them.
 func Reverting(ctx context.Context) context.Context {
-	return context.WithValue(ctx, revertingKey{}, true)
+	return context.WithValue(ctx, leftKey{}, 0.0)
 }
 
-func reverting(ctx context.Context) bool { return ctx.Value(revertingKey{}) != nil }
+// Looking marks calls that only look at what is in, and can wait for what goes in.
+func Looking(ctx context.Context) context.Context {
+	return context.WithValue(ctx, leftKey{}, keptLook)
+}
+
+// left is the part of a bucket that a call must leave.
+func left(ctx context.Context) float64 {
+	if part, is := ctx.Value(leftKey{}).(float64); is {
+		return part
+	}
+	return kept
+}
 
 // calls is what lies between all clients of an account and AWS.
 type calls struct {
@@ -95,7 +106,7 @@ func (c *calls) attempt(ctx context.Context, in middleware.FinalizeInput, next m
 	var taken []*bucket
 	for _, one := range charges(awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), middleware.GetStackValue(ctx, inputKey{})) {
 		b := c.rates.bucket(bucketKey{c.account, awsmiddleware.GetRegion(ctx), one.bucket}, one.rate)
-		if err := b.take(ctx, one.tokens, reverting(ctx)); err != nil {
+		if err := b.take(ctx, one.tokens, left(ctx)); err != nil {
 			return out, data, err
 		}
 		taken = append(taken, b)

@@ -23,8 +23,12 @@ type rate struct {
 	refill float64 // tokens a second
 }
 
-// kept is the part of a bucket that is for reverts alone.
-const kept = 0.25
+// The parts of a bucket that calls must leave: for reverts, and where they only look
+// at what is in, also for what goes in beside.
+const (
+	kept     = 0.25
+	keptLook = 0.5
+)
 
 func (r *rates) bucket(key bucketKey, full rate) *bucket {
 	r.mu.Lock()
@@ -46,11 +50,11 @@ type bucket struct {
 	at     time.Time // when tokens was right
 }
 
-// take waits until there are n tokens, beyond those that are kept for reverts if
-// it is for none. A call that needs more than the bucket holds takes all there is.
-func (b *bucket) take(ctx context.Context, n float64, reverting bool) error {
+// take waits until there are n tokens beyond the part that is left for others. A call
+// that needs more than the bucket holds takes all there is.
+func (b *bucket) take(ctx context.Context, n, left float64) error {
 	for {
-		wait := b.try(n, reverting)
+		wait := b.try(n, left)
 		if wait == 0 {
 			return nil
 		}
@@ -65,14 +69,11 @@ func (b *bucket) take(ctx context.Context, n float64, reverting bool) error {
 }
 
 // try takes n tokens, or says how long it takes until there are so many.
-func (b *bucket) try(n float64, reverting bool) time.Duration {
+func (b *bucket) try(n, left float64) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.fill()
-	least := 0.0
-	if !reverting {
-		least = kept * b.size
-	}
+	least := left * b.size
 	n = min(n, b.size-least)
 	if lacks := n + least - b.tokens; lacks > 0 {
 		return max(time.Duration(lacks/b.refill*float64(time.Second)), time.Millisecond)
