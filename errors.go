@@ -74,6 +74,14 @@ func HintOf(err error) string {
 	return ""
 }
 
+// Advised is the text of err with its next step, for where there is but one line.
+func Advised(err error) string {
+	if hint := HintOf(err); hint != "" {
+		return err.Error() + " (" + hint + ")"
+	}
+	return err.Error()
+}
+
 // Warning is something about a value that keeps nothing from running, but that
 // somebody should know: it does not mean what many would take it for.
 type Warning struct{ FieldError }

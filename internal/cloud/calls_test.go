@@ -180,6 +180,19 @@ func TestADenialHasAWSsWordsAndWhoCanChangeIt(t *testing.T) {
 	}
 }
 
+func TestWhatSomebodyDeletedIsToldAsThat(t *testing.T) {
+	on(t, awsfake.Settings{}, func(t *testing.T, fake *awsfake.Cloud, config aws.Config) {
+		fake.On("ec2:*", 0, awsfake.Fate{Fail: "InvalidNetworkAclID.NotFound", Message: "The networkAcl ID 'acl-1' does not exist", Unreached: true})
+		var hinted *mishap.Hinted
+		if err := stop(t.Context(), config, "i-1"); !errors.As(err, &hinted) || !strings.Contains(hinted.Hint, "deleted it since") {
+			t.Errorf("%v, %+v", err, hinted)
+		}
+		if hint := mishap.HintOf(look(t.Context(), config)); hint != "" {
+			t.Errorf("to look for what is not there has a hint: %s", hint)
+		}
+	})
+}
+
 func TestAPolicyOfTheOrganisationIsNoMissingGrant(t *testing.T) {
 	on(t, awsfake.Settings{}, func(t *testing.T, fake *awsfake.Cloud, config aws.Config) {
 		if err := fake.Guard(home.Account, "p-1", `{"Statement": {"Effect": "Deny", "Action": "ec2:StopInstances", "Resource": "*"}}`); err != nil {

@@ -17,10 +17,11 @@ import (
 // call is what was called where.
 type call struct{ service, operation, account, region string }
 
+// api is what IAM calls it.
+func (c call) api() string { return strings.ToLower(strings.ReplaceAll(c.service, " ", "")) }
+
 // permission is what IAM calls it.
-func (c call) permission() string {
-	return strings.ToLower(strings.ReplaceAll(c.service, " ", "")) + ":" + c.operation
-}
+func (c call) permission() string { return c.api() + ":" + c.operation }
 
 func (c call) String() string {
 	if c.region == "" {
@@ -70,6 +71,8 @@ func (c call) hint(err error) string {
 		return "check the secret access key, and this machine's clock"
 	case code == "PermanentRedirect", code == "AuthorizationHeaderMalformed":
 		return "the bucket is in another region: name that, and list it for the account in the settings"
+	case slices.Contains([]string{"ec2", "autoscaling"}, c.api()) && !reads(c.operation) && strings.Contains(said(err), "does not exist"):
+		return "somebody has deleted it since: what had it needs another, which no undo has. Give it one by hand, and say so to mishap"
 	case full(code):
 		return "AWS has no room for it there at the moment, which only time or a reservation of capacity changes; it is asked again while reverting may take"
 	case Throttled(err):

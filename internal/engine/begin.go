@@ -64,11 +64,7 @@ func NotBegun(err error) (cause mishap.Cause, reason string, ok bool) {
 	var denial *mishap.Denial
 	switch {
 	case errors.Is(err, mishap.ErrStillIn):
-		reason = err.Error()
-		if hint := mishap.HintOf(err); hint != "" {
-			reason += " (" + hint + ")"
-		}
-		return mishap.CauseSafeguard, reason, true
+		return mishap.CauseSafeguard, mishap.Advised(err), true
 	case errors.As(err, &busy):
 		return mishap.CauseBusy, "safeguard exclusive refused: " + busy.Error(), true
 	case errors.Is(err, ledger.ErrHalted):

@@ -13,11 +13,7 @@ func (eng *Engine) Carry(ctx context.Context, b Begun, refused error, o RunOptio
 	if refused == nil {
 		return eng.execute(ctx, b, o)
 	}
-	reason := refused.Error()
-	if hint := mishap.HintOf(refused); hint != "" {
-		reason += " (" + hint + ")"
-	}
-	return eng.refuse(ctx, b, mishap.CauseTarget, reason, o)
+	return eng.refuse(ctx, b, mishap.CauseTarget, mishap.Advised(refused), o)
 }
 
 // execute runs the plan with a keeper, a socket for stops, and an eye on halt.

@@ -159,5 +159,5 @@ func (k *keeping) strand(r revert.Result) {
 	k.mu.Lock()
 	some[0].state = mishap.InjectionStranded
 	k.mu.Unlock()
-	_ = k.undo.write(some[0].record(mishap.InjectionStranded, r.Err.Error()))
+	_ = k.undo.write(some[0].record(mishap.InjectionStranded, mishap.Advised(r.Err)))
 }

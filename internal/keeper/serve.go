@@ -163,12 +163,12 @@ func (k *keeping) answer(r request, replies []mishap.Reply[mishap.Reverted], err
 	for _, one := range replies {
 		told := reply{Reverted: one.Value}
 		if one.Err != nil {
-			told.Error = one.Err.Error()
+			told.Error = mishap.Advised(one.Err)
 		}
 		a.Replies = append(a.Replies, told)
 	}
 	if err != nil {
-		a.Error, a.Taken = err.Error(), errors.Is(err, mishap.ErrTaken)
+		a.Error, a.Taken = mishap.Advised(err), errors.Is(err, mishap.ErrTaken)
 	}
 	k.send(a)
 }

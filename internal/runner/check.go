@@ -243,7 +243,7 @@ func (x *execution) resolve(ctx context.Context) *mishap.StateChange {
 		request := mishap.Request{Run: run.ID, Limit: run.Plan.Experiment.BlastRadius, Arms: arms, Sample: run.Plan.Experiment.SamplesTargets()}
 		found, err := bounded.Call(ctx, prepareWithin, "the injector", func(ctx context.Context) ([]mishap.Injection, error) { return f.Prepare(ctx, request) })
 		if err != nil {
-			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s: %s", f.Name, err)}
+			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s: %s", f.Name, mishap.Advised(err))}
 		}
 		for j := range found {
 			found[j].ID = InjectionID(run.ID, i, j)
@@ -271,7 +271,7 @@ func (x *execution) prepare(ctx context.Context) *mishap.StateChange {
 		if err := x.own(ctx, in); errors.Is(err, mishap.ErrTaken) {
 			return taken(in, err)
 		} else if err != nil {
-			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s on %s: %s", in.Fault, in.Target.Label(), err)}
+			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s on %s: %s", in.Fault, in.Target.Label(), mishap.Advised(err))}
 		}
 		if !x.kept(in) {
 			continue
@@ -303,7 +303,7 @@ func (x *execution) armsRequest() *mishap.ArmsRequest {
 
 // taken refuses a run whose target another one changes.
 func taken(in mishap.Injection, err error) *mishap.StateChange {
-	return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s on %s: %s", in.Fault, in.Target.Label(), err)}
+	return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: fmt.Sprintf("prepare %s on %s: %s", in.Fault, in.Target.Label(), mishap.Advised(err))}
 }
 
 // kept reports whether the keeper process injects and holds the injection.

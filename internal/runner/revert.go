@@ -81,7 +81,7 @@ func (x *execution) recordRevert(r revert.Result) {
 	case r.Err == nil:
 		x.rec.record(change(r.ID, r.State, r.Detail))
 	case r.GaveUp:
-		x.rec.record(change(r.ID, mishap.InjectionStranded, r.Err.Error()))
+		x.rec.record(change(r.ID, mishap.InjectionStranded, mishap.Advised(r.Err)))
 	case r.State == mishap.InjectionReverting:
 		x.Log.Debug("revert injection", "injection", r.ID, "waits", r.Err)
 	default:
@@ -93,7 +93,7 @@ func (x *execution) recordRevert(r revert.Result) {
 // recordFailed notes that an attempt failed which is made again: the first of an
 // injection, and those that fail in other words.
 func (x *execution) recordFailed(r revert.Result) {
-	in, why := x.rec.run.Injection(r.ID), r.Err.Error()
+	in, why := x.rec.run.Injection(r.ID), mishap.Advised(r.Err)
 	if in.State == mishap.InjectionReverting && in.Detail != why && len(in.Failed) < mishap.MostFailedReverts {
 		x.rec.record(change(r.ID, mishap.InjectionReverting, why))
 	}

@@ -3,7 +3,6 @@ package runner
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"mishap"
 )
@@ -44,11 +43,7 @@ func (x *execution) hand(ctx context.Context) *mishap.StateChange {
 			if err == nil || stopped != nil {
 				return stopped
 			}
-			reason := fmt.Sprintf("hand what reverts it to the vault: %s", err)
-			if hint := mishap.HintOf(err); hint != "" {
-				reason += " (" + hint + ")"
-			}
-			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: reason}
+			return &mishap.StateChange{Cause: mishap.CauseTarget, Reason: "hand what reverts it to the vault: " + mishap.Advised(err)}
 		}
 	}
 }
