@@ -243,6 +243,28 @@ func (h hasty) InjectAll(_ context.Context, all []mishap.Injection) []error {
 	return errs
 }
 
+// slow takes its time to look, as it does at a hundred things one by one.
+type slow struct{ *injectortest.CloudStop }
+
+func (l slow) VerifyAll(ctx context.Context, all []mishap.Injection) []mishap.Reply[mishap.Effect] {
+	select {
+	case <-time.After(15 * time.Second):
+	case <-ctx.Done():
+		return mishap.Same[mishap.Effect](len(all), ctx.Err())
+	}
+	return l.CloudStop.VerifyAll(context.WithoutCancel(ctx), all)
+}
+
+func TestALookThatTakesItsTimeSeesTheEffect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &injectortest.Cloud{Stops: time.Second, Starts: time.Second}
+		s := onCloud(t, c, 90*time.Second, []string{"i-1"})
+		s.runner.Faults[0].Injector = slow{s.runner.Faults[0].Injector.(*injectortest.CloudStop)}
+		wantVerdict(t, s.run(t, t.Context()), mishap.Held, "")
+		wantRunning(t, c, "i-1")
+	})
+}
+
 // flickers shows after each revert what was for a while, as another copy of the
 // data does.
 type flickers struct {

@@ -142,7 +142,7 @@ type Runner struct {
 const (
 	defaultLook   = time.Second
 	prepareWithin = 2 * time.Minute // all calls to find the targets of a fault
-	checkTimeout  = 5 * time.Second // one safeguard's answer, one look
+	checkTimeout  = 5 * time.Second // one safeguard's answer
 )
 
 // Run executes the plan whose journal has been begun with first. It returns the

@@ -92,7 +92,7 @@ type looked struct {
 }
 
 // lookAt asks the injections of the fault that are in, or those of all, for their
-// effect.
+// effect. Nothing waits for that, and of a hundred things it may take long.
 func (h *holding) lookAt(fault string) {
 	var all []mishap.Injection
 	for _, in := range h.rec.run.Injections {
@@ -108,7 +108,7 @@ func (h *holding) lookAt(fault string) {
 		h.busy[key] = true
 		go func() {
 			began := time.Now()
-			h.send(event{looked: &looked{key, began, h.verifyCall(h.work, call, checkTimeout)}})
+			h.send(event{looked: &looked{key, began, h.verifyCall(h.work, call, mishap.CallWithin)}})
 		}()
 	}
 }
