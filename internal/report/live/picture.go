@@ -51,7 +51,7 @@ type pictureFault struct {
 // nameColumn is the width of names in a live view, and of faults in a narrow one.
 const (
 	nameColumn       = 32
-	narrowNameColumn = 20
+	narrowNameColumn = 18
 )
 
 // look takes a picture of a run.
