@@ -1,6 +1,7 @@
 package console
 
 import (
+	"net/url"
 	"slices"
 	"time"
 
@@ -8,13 +9,16 @@ import (
 )
 
 const (
-	week      = 7 * 24 * time.Hour
+	aDay      = 24 * time.Hour
+	week      = 7 * aDay
 	weeks     = 2  // of one page
-	mostOfDay = 20 // that are shown of one day
+	mostOfDay = 20 // that are shown of one day among others
 )
 
-// calendarPage is two weeks, by day.
+// calendarPage is two weeks by day, or one day and all that is of it.
 type calendarPage struct {
+	One          bool   // day
+	Week         string // where the weeks around it are
 	Days         []dayView
 	Before, Next string
 	From, To     time.Time
@@ -31,7 +35,8 @@ type dayView struct {
 	Items   []itemView
 	Closed  []closedView
 	Further int
-	Cut     bool // there is more than the API lists
+	Cut     bool   // there is more than the API lists
+	All     string // where more of it is; empty where it is shown
 }
 
 // Said are those of a day that are not the same each week, and so stand there in words.
@@ -72,20 +77,18 @@ type itemView struct {
 
 func (v *visit) calendar() (shown, error) {
 	now := time.Now().UTC()
-	from, err := time.Parse(time.DateOnly, v.r.URL.Query().Get("from"))
-	if err != nil {
-		from = now.Truncate(24 * time.Hour)
-	}
-	from = from.AddDate(0, 0, -(int(from.Weekday())+6)%7) // Monday
-	p := calendarPage{From: from, To: from.Add(weeks * week), Last: from.Add(weeks*week - time.Hour)}
-	p.Before, p.Next = with("/calendar", "from", from.Add(-week).Format(time.DateOnly)), with("/calendar", "from", from.Add(week).Format(time.DateOnly))
+	p := pageOfCalendar(v.r.URL.Query(), now)
 	var c api.Calendar
 	if err := v.get(with("/v1/calendar", "from", p.From.Format(time.RFC3339), "to", p.To.Format(time.RFC3339)), &c); err != nil {
 		return shown{}, err
 	}
 	p.More, p.Unknown = c.More, c.Unknown
-	for at := from; at.Before(p.To); at = at.AddDate(0, 0, 1) {
-		p.Days = append(p.Days, dayView{At: at, Today: at.Equal(now.Truncate(24 * time.Hour)), Cut: cut(c, at)})
+	for at := p.From; at.Before(p.To); at = at.AddDate(0, 0, 1) {
+		d := dayView{At: at, Today: at.Equal(now.Truncate(aDay)), Cut: cut(c, at)}
+		if !p.One {
+			d.All = with("/calendar", "day", at.Format(time.DateOnly))
+		}
+		p.Days = append(p.Days, d)
 	}
 	for i := range p.Days {
 		p.Days[i].Closed = closedOn(p.Days[i].At, c.Closed, now)
@@ -96,14 +99,36 @@ func (v *visit) calendar() (shown, error) {
 		}
 	}
 	for _, item := range c.Items {
-		d := &p.Days[min(int(item.At.Sub(from)/(24*time.Hour)), len(p.Days)-1)]
-		if len(d.Items) == mostOfDay {
+		d := &p.Days[min(int(item.At.Sub(p.From)/aDay), len(p.Days)-1)]
+		if len(d.Items) == mostOfDay && !p.One {
 			d.Further++
 			continue
 		}
 		d.Items = append(d.Items, viewItem(item))
 	}
 	return shown{template: "calendar", title: "Calendar", at: "calendar", data: p}, nil
+}
+
+// pageOfCalendar is the page that is asked for: day=DATE is that day, from=DATE two weeks
+// from its Monday on, and anything else those from this week on.
+func pageOfCalendar(query url.Values, now time.Time) calendarPage {
+	to := func(key string, at time.Time) string { return with("/calendar", key, at.Format(time.DateOnly)) }
+	monday := func(at time.Time) time.Time { return at.AddDate(0, 0, -(int(at.Weekday())+6)%7) }
+	if day, err := time.Parse(time.DateOnly, query.Get("day")); err == nil {
+		return calendarPage{
+			One: true, From: day, To: day.Add(aDay), Last: day, Week: to("from", monday(day)),
+			Before: to("day", day.Add(-aDay)), Next: to("day", day.Add(aDay)),
+		}
+	}
+	from, err := time.Parse(time.DateOnly, query.Get("from"))
+	if err != nil {
+		from = now.Truncate(aDay)
+	}
+	from = monday(from)
+	return calendarPage{
+		From: from, To: from.Add(weeks * week), Last: from.Add(weeks*week - time.Hour), Week: "/calendar",
+		Before: to("from", from.Add(-week)), Next: to("from", from.Add(week)),
+	}
 }
 
 // closedOn are the parts of a day at which nothing starts. What goes on ends now, as far

@@ -9,6 +9,7 @@ import (
 
 	"mishap"
 	"mishap/internal/ledger"
+	"mishap/internal/report/reporttest"
 )
 
 // dayOf is what the calendar shows of a day.
@@ -109,3 +110,29 @@ func TestWhatCannotBeToldOfTheCalendarIsSaid(t *testing.T) {
 		t.Error("it does not say what is not known")
 	}
 }
+
+func TestACrowdedDaySaysHowManyMoreThereAreAndLeadsToThem(t *testing.T) {
+	w := newWorld(t)
+	for i := range mostShown + 5 {
+		w.ran(fmt.Sprintf("0c%02d", i), reporttest.Stories()["refused"], "often", 40*time.Hour)
+	}
+	day := time.Now().UTC().Add(-40 * time.Hour)
+	p := w.signedIn("viewer")
+	_, _, page := p.get("/calendar?from=" + day.Format(time.DateOnly))
+	all := "/calendar?day=" + day.Format(time.DateOnly)
+	if crowded := dayOf(t, page, day); strings.Count(crowded, `href="/runs/0c`) != mostShown || !strings.Contains(crowded, `<a href="`+all+`">and 5 more</a>`) {
+		t.Errorf("the day among others:\n%s", crowded)
+	}
+	_, _, page = p.get(all)
+	if one := dayOf(t, page, day); strings.Count(one, `href="/runs/0c`) != mostShown+5 || strings.Contains(one, "more") || strings.Count(page, "<h2>") != 1 {
+		t.Errorf("the day alone:\n%s", page)
+	}
+	for _, want := range []string{`href="/calendar?day=` + day.AddDate(0, 0, 1).Format(time.DateOnly) + `"`, `href="/calendar?from=` + day.AddDate(0, 0, -(int(day.Weekday())+6)%7).Format(time.DateOnly) + `"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the day alone lacks %s", want)
+		}
+	}
+}
+
+// mostShown is how much of one day is shown among others.
+const mostShown = 20

@@ -697,7 +697,7 @@ func TestADayOfWhichSomeIsLeftOutIsNotCalledEmpty(t *testing.T) {
 	from := time.Now().UTC().AddDate(0, 0, 14)
 	empty := func() (nothing, more int) {
 		_, _, page := p.get("/calendar?from=" + from.Format(time.DateOnly))
-		return strings.Count(page, ">nothing<"), strings.Count(page, "more than can be shown</p>")
+		return strings.Count(page, ">nothing<"), strings.Count(page, ">and more</a>") + strings.Count(page, ">more than can be shown here</a>")
 	}
 	if nothing, more := empty(); nothing != 14 || more != 0 {
 		t.Errorf("of two weeks with nothing %d days have nothing, %d more", nothing, more)
