@@ -11,9 +11,9 @@ import (
 	"os"
 	"sync"
 	"time"
-)
 
-const moment = "2006-01-02 15:04:05 MST" // as people are told times
+	"mishap"
+)
 
 // Pair names the PEM files of a certificate with its chain, and of its key.
 type Pair struct{ Cert, Key string }
@@ -54,9 +54,9 @@ func (p Pair) read(now time.Time) (*tls.Certificate, error) {
 	}
 	switch leaf := got.Leaf; {
 	case now.After(leaf.NotAfter):
-		return nil, fmt.Errorf("read certificate %s: it expired at %s", p.Cert, leaf.NotAfter.UTC().Format(moment))
+		return nil, fmt.Errorf("read certificate %s: it expired at %s", p.Cert, mishap.Moment(leaf.NotAfter))
 	case now.Before(leaf.NotBefore):
-		return nil, fmt.Errorf("read certificate %s: it is valid from %s on", p.Cert, leaf.NotBefore.UTC().Format(moment))
+		return nil, fmt.Errorf("read certificate %s: it is valid from %s on", p.Cert, mishap.Moment(leaf.NotBefore))
 	}
 	return &got, nil
 }
