@@ -214,9 +214,10 @@ blastRadius: {targets: 1}
 	status := func() string { return c.run(link, "--config", "mishap.yaml", "status") }
 	c.until("status", status, "commit "+commit[:12], "revision 2")
 	m := member{state: filepath.Join(c.dir, "state")}
-	if code, text := m.call("POST", "/v1/runs", `{"experiment": "tick"}`); code != http.StatusAccepted {
-		t.Fatalf("start: %d %s", code, text)
-	}
+	await(t, "it starts, once it is in force", func() bool {
+		code, _ := m.call("POST", "/v1/runs", `{"experiment": "tick"}`)
+		return code == http.StatusAccepted
+	})
 	c.until("status", status, "tick", "completed", "held")
 	c.until("report", func() string { return c.run(link, "--config", "mishap.yaml", "report", "last") }, "HELD", commit[:12], "chaos/tick.yaml")
 	held := `mishap_last_verdict{experiment="tick",verdict="held"} 1`
