@@ -157,11 +157,11 @@ func groupIsNoted(t *testing.T, m *moto) {
 
 func TestEC2StopNamesEveryProblemOfItsTargets(t *testing.T) {
 	for targets, want := range map[string][]string{
-		``:                                 {"targets"},
-		`{"tags": {}}`:                     {"targets"},
-		`{"ids": ["i-1", "web"]}`:          {"targets.ids[0]", "targets.ids[1]"},
-		`{"tags": {"a": "b"}, "pick": -1}`: {"targets.pick"},
-		`{"tags": {"a": "b"}, "zone": 1}`:  {"targets.zone"},
+		``:                                    {"targets"},
+		`{"tags": {}}`:                        {"targets"},
+		`{"ids": ["i-1", "web"]}`:             {"targets.ids[0]", "targets.ids[1]"},
+		`{"tags": {"a": "b"}, "pick": -1}`:    {"targets.pick"},
+		`{"tags": {"a": "b"}, "zone": ["a"]}`: {"targets.zone"},
 	} {
 		_, err := kind(aws.Deps{}, "ec2-stop").New(fault("ec2-stop", targets, nil))
 		if diff := cmp.Diff(want, paths(err)); diff != "" {
