@@ -78,6 +78,11 @@ type about struct {
 	untold    bool                                  // its policies cannot tell targets by their tags
 }
 
+// someEach is the most things of a call where each takes several calls of an API
+// whose rates AWS does not write of: more would not be done in the time that a call
+// has, beside the looks at those that are in.
+const someEach = 25
+
 // thing is something that a fault may be put on.
 type thing struct {
 	id, name string

@@ -23,11 +23,6 @@ type Deps struct {
 // has room for.
 const defaultBatch = 100
 
-// someEach is the most things of a call where each takes several calls of an API
-// whose rates AWS does not write of: more would not be done in the time that a call
-// has, beside the looks at those that are in.
-const someEach = 25
-
 // injector is any fault in AWS.
 type injector[With any] struct {
 	fault[With]
