@@ -146,9 +146,9 @@ func TestADemoThatIsInterruptedClosesItsShop(t *testing.T) {
 	t.Parallel()
 	for _, sig := range stopping[:2] {
 		s := newStage(t)
-		c := s.mishap("demo", "--dir", "shop").begin()
+		c := s.mishap("demo", "--dir", ".").begin() // its state is that of the stage
 		await(t, "the demo holds a fault", func() bool {
-			status := s.mishap("status", "--config", filepath.Join("shop", "mishap.yaml"))
+			status := s.mishap("status")
 			return status.Run() == nil && strings.Contains(status.out.String(), "holding")
 		})
 		c.signal(sig)
