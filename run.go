@@ -202,7 +202,7 @@ func (r *Run) applyObservation(o Observation, at time.Time) {
 	}
 	for _, in := range r.Injections {
 		if in.State == InjectionInjected && !o.Start.Before(in.InjectedAt) {
-			in.Answered[o.Probe] = true
+			in.Answered[o.Probe] = in.Answered[o.Probe] || o.Result == Met
 		}
 	}
 }

@@ -23,7 +23,7 @@ type RunInjection struct {
 	Uncounted  bool            // it may have affected more than Felt says: who counted that does not know any more
 	Left       int64           // the most connections of an answer that a restart of the proxy had left behind
 	Failed     []FailedRevert  // attempts to revert it, those that say something new; at most [MostFailedReverts]
-	Answered   map[string]bool // probes by name that were asked and answered while it was in
+	Answered   map[string]bool // probes by name that were asked and answered while it was in; true if one of the answers was met
 }
 
 // FailedRevert is an attempt to revert that failed, and was made again.

@@ -198,6 +198,38 @@ func TestVerdictFollowsTheEvidence(t *testing.T) {
 	}
 }
 
+// Before a fault is in, a probe is met: that says nothing of the fault, nor does an
+// allowance that was not used up.
+func TestNothingIsHeldOfAFaultUnderWhichAProbeWasNeverMet(t *testing.T) {
+	spec := mishap.ProbeSpec{Name: "p", Allow: mishap.Allowance{Count: 2, Window: 20}, When: []mishap.Phase{mishap.During}}
+	for _, c := range []struct {
+		name string
+		seen []mishap.Result
+		want mishap.Verdict
+		why  string
+	}{
+		{"never met", []mishap.Result{mishap.Unmet, mishap.Unmet}, mishap.Inconclusive, `"p" was never met while f on process t was in force`},
+		{"met once", []mishap.Result{mishap.Unmet, mishap.Met, mishap.Unmet}, mishap.Held, "every probe was met as often as it has to be while the fault was in force"},
+		{"always met", []mishap.Result{mishap.Met}, mishap.Held, "every probe was met while the fault was in force"},
+		{"beyond the allowance", []mishap.Result{mishap.Unmet, mishap.Unmet, mishap.Unmet}, mishap.Deviated, `"p" was not met`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newScript(t, spec).state(mishap.Checking, "").
+				injection(mishap.InjectionPrepared).state(mishap.Injecting, "").observe(mishap.During, mishap.Met).
+				injection(mishap.InjectionInjecting).injection(mishap.InjectionInjected).state(mishap.Holding, "").
+				observe(mishap.During, c.seen...).effect(mishap.Yes, nil).out(mishap.CauseElapsed)
+			run, err := mishap.Replay(s.entries)
+			if err != nil {
+				t.Fatal(err)
+			}
+			verdict, why := mishap.Judge(run)
+			if verdict != c.want || !strings.Contains(why, c.why) {
+				t.Errorf("%s: %s, want %s: %s", verdict, why, c.want, c.why)
+			}
+		})
+	}
+}
+
 func TestAllowanceSlidesOverTheLastObservations(t *testing.T) {
 	spec := mishap.ProbeSpec{Name: "p", Allow: mishap.Allowance{Count: 1, Window: 3}, When: []mishap.Phase{mishap.During}}
 	m, u := mishap.Met, mishap.Unmet

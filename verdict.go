@@ -25,8 +25,8 @@ const (
 //     stopped the run later; but it is nothing if somebody else had changed a
 //     thing of the run before.
 //   - held: the faults were in for as long as they should, in force at every
-//     look, and felt where they act on traffic; every probe answered while each
-//     fault was in, and met within its allowances; harm ruled out where arms are
+//     look, and felt where they act on traffic; every probe met while each
+//     fault was in, and as often as its allowances ask; harm ruled out where arms are
 //     compared; the system recovered; nothing was ever stranded.
 //   - inconclusive: everything else.
 //
@@ -55,11 +55,21 @@ func Judge(r *Run) (Verdict, string) {
 	case r.Plan.NoFault && r.Plan.Experiment.Compare != nil:
 		return Held, "without a fault: " + r.Compared().Reason
 	case r.Plan.NoFault:
-		return Held, "without a fault: every probe was met"
+		return Held, "without a fault: " + r.probesHeld()
 	case r.Plan.Experiment.Compare != nil:
 		return Held, r.Compared().Reason + "; the system recovered"
 	}
-	return Held, "every probe was met while the fault was in force, and the system recovered"
+	return Held, r.probesHeld() + " while the fault was in force, and the system recovered"
+}
+
+// probesHeld says how the probes of a run that held were met.
+func (r *Run) probesHeld() string {
+	for _, w := range r.Watches {
+		if w.Unmet+w.Unknown > 0 {
+			return "every probe was met as often as it has to be"
+		}
+	}
+	return "every probe was met"
 }
 
 // doubtComparison says why the arms do not show that there was no harm.
@@ -144,12 +154,19 @@ func doubtEffect(r *Run) string {
 }
 
 // doubtWatched says which fault was in while a probe that watches it gave no
-// answer: nobody saw what it did.
+// answer: nobody saw what it did. Nor does it hold where no answer was met: what
+// is allowed is then all that was seen.
 func doubtWatched(r *Run) string {
 	for _, in := range r.Injections {
 		for _, w := range r.Watches {
-			if in.Fault != ArmsFault && w.Spec.In(During) && !in.Answered[w.Spec.Name] {
+			if in.Fault == ArmsFault || !w.Spec.In(During) {
+				continue
+			}
+			switch met, answered := in.Answered[w.Spec.Name]; {
+			case !answered:
 				return fmt.Sprintf("nobody saw %s on %s: %q gave no answer in the time that it was in force (a longer `for` or a shorter timeout of the probe shows it)", in.Fault, in.Target.Label(), w.Spec.Name)
+			case !met && w.Blind == "":
+				return fmt.Sprintf("%q was never met while %s on %s was in force: a longer `for` shows whether that stays within what is allowed", w.Spec.Name, in.Fault, in.Target.Label())
 			}
 		}
 	}

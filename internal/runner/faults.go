@@ -161,8 +161,8 @@ func (h *holding) due(one *mishap.RunInjection, in whenIn) time.Time {
 	return last.Add(one.Lasts())
 }
 
-// seen reports whether the fault was looked at, and every probe answered, while
-// it was in.
+// seen reports whether the fault was looked at, and every probe was met, while it
+// was in.
 func (h *holding) seen(in *mishap.RunInjection) bool {
 	for _, w := range h.rec.run.Watches {
 		if w.Spec.In(mishap.During) && !in.Answered[w.Spec.Name] {
