@@ -22,8 +22,13 @@ type Plan struct {
 	Host       string      `json:"host,omitempty"` // the machine that local targets are on
 	Notes      []string    `json:"notes,omitempty"`
 	NoFault    bool        `json:"noFault,omitempty"` // A/A: everything but the faults
+	Sampled    []Injection `json:"sampled,omitempty"` // of A/A with arms of targets: those that would be injected, as Injections
 	Digest     string      `json:"digest"`            // "sha256:…" over experiment and targets
 }
+
+// Arms are the injections whose targets are the experiment, beside whom control was
+// picked; they stand for arms only if the experiment samples targets.
+func (p Plan) Arms() []Injection { return append(slices.Clone(p.Injections), p.Sampled...) }
 
 // Seal strips what a plan must not hold and computes its digest.
 func (p Plan) Seal() (Plan, error) {

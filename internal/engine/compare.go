@@ -66,7 +66,7 @@ func (c *comparer) compare(ctx context.Context, book ledger.Ledger, r *runner.Ru
 		c.log.Warn("look up the last incident", "experiment", plan.Experiment.Name, "error", err) // no reason not to run
 	}
 	if plan.Experiment.SamplesTargets() {
-		o.Targets = len(plan.Injections)
+		o.Targets = len(plan.Arms())
 	}
 	var edge *sources.Proxy
 	if r.Arms = c.arms(plan.Experiment); r.Arms != nil {
@@ -124,7 +124,7 @@ func metricsOf(plan mishap.Plan) ([]mishap.CompareMetric, error) {
 		return all, nil
 	}
 	for i := range all {
-		with, err := withTargets(all[i].With, plan.Injections)
+		with, err := withTargets(all[i].With, plan.Arms())
 		if err != nil {
 			return nil, fmt.Errorf("metric %s: %w", all[i].Name, err)
 		}

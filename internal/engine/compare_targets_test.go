@@ -1,11 +1,20 @@
 package engine
 
 import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"mishap"
+	"mishap/internal/config"
+	"mishap/internal/ledger"
+	"mishap/internal/member"
 )
 
 func TestSourcesAreToldTheTargetsOfBothArms(t *testing.T) {
@@ -20,6 +29,37 @@ func TestSourcesAreToldTheTargetsOfBothArms(t *testing.T) {
 	want := `{"argv":["x","i[.]1|i-2"],"control":{"requests":"r{id=~\"i-3|a.b.c\"}"},"n":1}`
 	if string(got) != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// Without a fault the same targets are compared as with it, and none is injected.
+func TestWithoutAFaultTargetsAreSampledAsWithIt(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("processes are stopped on Linux")
+	}
+	length := fmt.Sprintf("1000.%d", os.Getpid())
+	for range 2 {
+		c := exec.CommandContext(t.Context(), "sleep", length)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Wait() })
+	}
+	e := mishap.Experiment{
+		Name: "stop", Compare: &mishap.Compare{Arms: mishap.Arms{From: mishap.ArmsFromTargets}},
+		Faults: []mishap.Fault{{
+			Name: "one stops", Injector: "process-stop", For: mishap.Duration(time.Second),
+			Targets: json.RawMessage(fmt.Sprintf(`{"command": "^sleep %s$", "pick": 1}`, length)),
+		}},
+		BlastRadius: mishap.BlastRadius{Targets: 1},
+	}
+	w := newWorld(config.Settings{State: t.TempDir()}, member.Options{Book: ledger.NewMemory()})
+	plan, err := w.PlanRun(t.Context(), e, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if arms := plan.Arms(); len(plan.Injections) != 0 || len(arms) != 1 || arms[0].Control == nil || arms[0].Control.ID == arms[0].Target.ID {
+		t.Errorf("injects %+v, arms are %+v", plan.Injections, arms)
 	}
 }
 

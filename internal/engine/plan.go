@@ -47,6 +47,11 @@ func (eng *Engine) PlanRun(ctx context.Context, e mishap.Experiment, noFault boo
 		}
 		plan.Injections = append(plan.Injections, found...)
 	}
+	if noFault && request.Sample {
+		if plan.Sampled, err = eng.sample(ctx, e, request); err != nil {
+			problems = append(problems, err)
+		}
+	}
 	sealed, err := plan.Seal()
 	if err != nil {
 		return sealed, err
@@ -58,6 +63,25 @@ func (eng *Engine) PlanRun(ctx context.Context, e mishap.Experiment, noFault boo
 		return sealed, mishap.Refusal(errors.Join(problems...))
 	}
 	return sealed, nil
+}
+
+// sample finds the targets of both arms for a run that injects nothing.
+func (eng *Engine) sample(ctx context.Context, e mishap.Experiment, request mishap.Request) ([]mishap.Injection, error) {
+	faults, err := eng.faults(mishap.Plan{Experiment: e})
+	if err != nil {
+		return nil, err
+	}
+	var all []mishap.Injection
+	for _, f := range faults {
+		found, err := f.Prepare(ctx, request)
+		if err != nil {
+			return nil, wrapHinted(fmt.Sprintf("fault %q", f.Name), err)
+		}
+		for _, in := range found {
+			all = append(all, mishap.Injection{Fault: f.Name, Injector: f.Fault.Injector, Target: in.Target, Control: in.Control})
+		}
+	}
+	return all, nil
 }
 
 // wrapHinted says what was done, and keeps the hint.
