@@ -54,6 +54,7 @@ func (c *Comparison) Baseline() Baseline {
 			continue
 		}
 		b, d := c.baselineRow(r)
+		out.Doubts = append(out.Doubts, r.uneven()...)
 		if r.all {
 			if clears {
 				out.needs(b)

@@ -59,6 +59,7 @@ const (
 	ChangeDoubt    DoubtKind = "changed"         // both arms may be worse than the baseline
 	ShortDoubt     DoubtKind = "baseline-short"  // the baseline cannot tell
 	FailingDoubt   DoubtKind = "baseline-fails"  // more than a fifth
+	UnsteadyDoubt  DoubtKind = "baseline-uneven" // failed for a while only
 	UnitsDoubt     DoubtKind = "few-units"       //
 	NotMetDoubt    DoubtKind = "nothing-met"     //
 	KeptDoubt      DoubtKind = "kept-away"       // what both arms do keeps requests from the fault

@@ -15,9 +15,9 @@ type pace struct {
 	fault []paced   // seconds, and the information at the margin
 }
 
-// paced is a note, of so many bad requests; deff is the design effect that they had
-// with the fault.
-type paced struct{ t, v, bad, deff float64 }
+// paced is a note, of so many requests, so many of them bad; deff is the design
+// effect that they had with the fault.
+type paced struct{ t, v, n, bad, deff float64 }
 
 // note keeps one of every quarter more of the time.
 func note(to *[]paced, p paced) {
@@ -39,7 +39,7 @@ func (p *pace) before(sums slots.RowSums, upTo time.Time) {
 		p.began = upTo
 		return
 	}
-	note(&p.base, paced{t: upTo.Sub(p.began).Seconds(), v: deffOf(both), bad: both.Y})
+	note(&p.base, paced{t: upTo.Sub(p.began).Seconds(), v: deffOf(both), n: both.N, bad: both.Y})
 }
 
 func (p *pace) since(r *row, after float64) {
