@@ -144,7 +144,7 @@ func briefArms(p *page, r *mishap.Run) {
 	}
 	var lines []string
 	if a.Intervals != nil {
-		for _, row := range AllRows(a.Intervals) {
+		for _, row := range ToldRows(a.Intervals) {
 			lines = append(lines, row.Spoken()+": "+row.Standing())
 		}
 	} else {
@@ -231,7 +231,7 @@ func briefFaults(p *page, r *mishap.Run, most int) {
 func Affected(r *mishap.Run, fault string) string {
 	in, out, count := Span(r, fault)
 	var first *mishap.RunInjection
-	all, seen, lost := mishap.Traffic{}, false, false
+	all, seen, lost, short := mishap.Traffic{}, false, false, ""
 	for _, one := range r.Injections {
 		if one.Fault != fault {
 			continue
@@ -240,6 +240,9 @@ func Affected(r *mishap.Run, fault string) string {
 			first = one
 		}
 		lost = lost || one.Uncounted
+		if !one.OutAt.IsZero() { // nobody knows since when it was not in force any more
+			short = "at most "
+		}
 		if one.Felt != nil {
 			seen = true
 			all.Requests = one.Felt.Requests
@@ -255,7 +258,7 @@ func Affected(r *mishap.Run, fault string) string {
 	case in.IsZero():
 		return text + ": never seen in force"
 	case !out.IsZero():
-		text += " for " + words.Took(words.Between(in, out))
+		text += " for " + short + words.Took(words.Between(in, out))
 	}
 	switch {
 	case lost && all.Connections == 0:

@@ -91,7 +91,7 @@ func (m *markdown) arms(r *mishap.Run) {
 		return
 	}
 	var rows [][]string
-	for _, row := range AllRows(a.Intervals) {
+	for _, row := range ToldRows(a.Intervals) {
 		rows = append(rows, []string{row.Name(), row.Range(), row.Limit(), row.Standing()})
 	}
 	m.table([]string{"the experiment against control", "more, right at every look", "margin", ""}, rows)

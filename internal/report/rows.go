@@ -222,6 +222,23 @@ func AllRows(i *mishap.Intervals) (all []Row) {
 	return all
 }
 
+// ToldRows are [AllRows] where there is room for few. If none is beyond its margin,
+// those of all requests that are not within theirs come first: they kept it from
+// being held, and those that are within say nothing of that.
+func ToldRows(i *mishap.Intervals) []Row {
+	all := AllRows(i)
+	if slices.ContainsFunc(all, func(r Row) bool { return r.State == mishap.Beyond }) {
+		return all
+	}
+	var open []Row
+	for _, r := range i.Beside {
+		if r.State == mishap.Open {
+			open = append(open, Row{r})
+		}
+	}
+	return append(open, all...)
+}
+
 // The ends of the axis on which intervals are shown beside each other, in
 // margins: 0 is what a harmless fault does, 1 is the margin.
 const (

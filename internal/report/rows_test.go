@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"mishap"
 	"mishap/internal/report"
 	"mishap/internal/report/html"
@@ -40,6 +42,25 @@ func TestTextSaysTheIntervalThatDecides(t *testing.T) {
 		s := report.Summarize(run).Comparison
 		if s.Method != "intervals" || s.What == nil || s.Harm != nil || len(s.What.Rows) != 2 {
 			t.Errorf("%s: machines get %+v", name, s)
+		}
+	}
+}
+
+// What kept a run from being held is among the few rows that there is room for.
+func TestWhatWasOpenOfAllRequestsComesBeforeWhatWasWithin(t *testing.T) {
+	met := mishap.Row{What: "failed", State: mishap.Within}
+	all := mishap.Row{What: "failed", Of: "all requests", State: mishap.Open}
+	beyond := mishap.Row{What: "slower, p99", State: mishap.Beyond}
+	for name, c := range map[string]struct {
+		of   mishap.Intervals
+		want []report.Row
+	}{
+		"open":   {mishap.Intervals{Rows: []mishap.Row{met}, Beside: []mishap.Row{met, all}}, []report.Row{{Row: all}, {Row: met}}},
+		"within": {mishap.Intervals{Rows: []mishap.Row{met}, Beside: []mishap.Row{met}}, []report.Row{{Row: met}}},
+		"beyond": {mishap.Intervals{Rows: []mishap.Row{met, beyond}, Beside: []mishap.Row{all}}, []report.Row{{Row: met}, {Row: beyond}}},
+	} {
+		if diff := cmp.Diff(c.want, report.ToldRows(&c.of)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }
