@@ -198,6 +198,15 @@ func TestVerdictFollowsTheEvidence(t *testing.T) {
 	}
 }
 
+// Where no probe watches a fault, that the system recovered is all that held.
+func TestARunThatNoProbeWatchesSaysSo(t *testing.T) {
+	verdict, why := newScript(t, mishap.ProbeSpec{Name: "p", When: []mishap.Phase{mishap.Before, mishap.After}}).
+		in().effect(mishap.Yes, nil).out(mishap.CauseElapsed).judge()
+	if want := "no probe was asked while the fault was in force, and the system recovered"; verdict != mishap.Held || why != want {
+		t.Errorf("%s: %s, want %s", verdict, why, want)
+	}
+}
+
 // Before a fault is in, a probe is met: that says nothing of the fault, nor does an
 // allowance that was not used up.
 func TestNothingIsHeldOfAFaultUnderWhichAProbeWasNeverMet(t *testing.T) {
@@ -218,11 +227,7 @@ func TestNothingIsHeldOfAFaultUnderWhichAProbeWasNeverMet(t *testing.T) {
 				injection(mishap.InjectionPrepared).state(mishap.Injecting, "").observe(mishap.During, mishap.Met).
 				injection(mishap.InjectionInjecting).injection(mishap.InjectionInjected).state(mishap.Holding, "").
 				observe(mishap.During, c.seen...).effect(mishap.Yes, nil).out(mishap.CauseElapsed)
-			run, err := mishap.Replay(s.entries)
-			if err != nil {
-				t.Fatal(err)
-			}
-			verdict, why := mishap.Judge(run)
+			verdict, why := s.judge()
 			if verdict != c.want || !strings.Contains(why, c.why) {
 				t.Errorf("%s: %s, want %s: %s", verdict, why, c.want, c.why)
 			}

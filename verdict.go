@@ -62,14 +62,19 @@ func Judge(r *Run) (Verdict, string) {
 	return Held, r.probesHeld() + " while the fault was in force, and the system recovered"
 }
 
-// probesHeld says how the probes of a run that held were met.
+// probesHeld says how the probes of a run that held were met. There need not be
+// one that watches: then it held that the system recovered, and nothing else.
 func (r *Run) probesHeld() string {
+	text := "no probe was asked"
 	for _, w := range r.Watches {
-		if w.Unmet+w.Unknown > 0 {
+		switch {
+		case w.Unmet+w.Unknown > 0:
 			return "every probe was met as often as it has to be"
+		case w.Spec.In(During):
+			text = "every probe was met"
 		}
 	}
-	return "every probe was met"
+	return text
 }
 
 // doubtComparison says why the arms do not show that there was no harm.
