@@ -56,6 +56,9 @@ func (c *Comparison) Baseline() Baseline {
 		b, d := c.baselineRow(r)
 		out.Doubts = append(out.Doubts, r.uneven()...)
 		if r.all {
+			if b.Counted == 0 { // an arm has no requests at all, and so none that meet the fault
+				out.Doubts = append(out.Doubts, d...)
+			}
 			if clears {
 				out.needs(b)
 			}
@@ -152,7 +155,7 @@ func (c *Comparison) silent(r *row, control, experiment float64) []Doubt {
 	if control == 0 && experiment == 0 {
 		arm = "either arm"
 	}
-	return []Doubt{{SilentDoubt, r.name, fmt.Sprintf("no traffic: in the baseline %s had nothing that %s counts", arm, r.name)}}
+	return []Doubt{{SilentDoubt, r.name, fmt.Sprintf("no traffic: in the baseline %s had nothing that %s counts", arm, r.metric.Name)}}
 }
 
 func (c *Comparison) failing(r *row, b BaselineRow) []Doubt {

@@ -76,6 +76,8 @@ func TestTheBaselineRefuses(t *testing.T) {
 	short := planOf(success(0.005))
 	short.Horizon = 2 * time.Minute
 	busy := world{users: 4000, rate: 100}
+	exposed := planOf(success(0.05))
+	exposed.Exposed = true
 	for name, x := range map[string]struct {
 		plan Plan
 		w    world
@@ -84,6 +86,7 @@ func TestTheBaselineRefuses(t *testing.T) {
 		"a service that fails":   {planOf(success(0.05)), busy.failing(0.3), FailingDoubt},
 		"no traffic":             {planOf(success(0.05)), world{users: 1, rate: 1e-9}, SilentDoubt},
 		"one arm only":           {planOf(success(0.05)), world{users: 1, rate: 10}, SilentDoubt},
+		"one arm, of what met":   {exposed, world{users: 1, rate: 10}, SilentDoubt},
 		"too little traffic":     {short, world{users: 4000, rate: 4}.failing(0.01), HopelessDoubt},
 		"nothing is counted":     {planOf(Metric{Name: "other", Kind: SuccessRate, Margin: Margin{Difference: 0.1}, Book: "another"}), busy, MissingDoubt},
 		"users that stay unlike": {planOf(success(0.005)), unlike, HopelessDoubt},

@@ -20,6 +20,8 @@ func (r *row) uneven() []Doubt {
 	notes := append([]paced{{}}, r.pace.base...)
 	all := notes[len(notes)-1]
 	share := all.bad / all.n
+	var found []Doubt
+	least := share // in the rest
 	for i, from := range notes {
 		for _, to := range notes[i+1:] {
 			n, bad := to.n-from.n, to.bad-from.bad
@@ -28,13 +30,13 @@ func (r *row) uneven() []Doubt {
 			}
 			rest := (all.bad - bad) / (all.n - n)
 			spread := math.Sqrt(all.v * share * (1 - share) * n * all.n / (all.n - n))
-			if r.beyond(rest, share) && bad-rest*n > unlikely*spread {
-				return []Doubt{{UnsteadyDoubt, r.name, fmt.Sprintf("something else happened in the baseline: %s of requests failed in %s of it, and %s in the rest; what becomes of both arms could not be told from that",
+			if rest < least && r.beyond(rest, share) && bad-rest*n > unlikely*spread {
+				least, found = rest, []Doubt{{UnsteadyDoubt, r.name, fmt.Sprintf("something else happened in the baseline: %s of requests failed in %s of it, and %s in the rest; what becomes of both arms could not be told from that",
 					percent(bad/n), seconds(to.t-from.t).Round(100*time.Millisecond), percent(rest))}}
 			}
 		}
 	}
-	return nil
+	return found
 }
 
 // beyond reports whether one share is more than another by more than the margin.
