@@ -146,7 +146,7 @@ func zoned(g types.AutoScalingGroup, zones map[string]string, zone string) thing
 	case len(was.Lost) == len(was.Subnets):
 		one.unfit = mishap.WithHint(fmt.Errorf("group %s is in no other zone than %s", one.id, was.Zone), "choose a group that is in several")
 	}
-	one.now, one.before = was.look(was.Subnets, g.AvailabilityZones), was
+	one.now, one.before = was.look(was.Subnets, g.AvailabilityZones, nil), was
 	there := 0
 	for _, m := range g.Instances {
 		if aws.ToString(m.AvailabilityZone) == was.Zone {

@@ -36,12 +36,13 @@ func asgZoneLoss() fault[zoneWith] {
 			doc: "The subnets of one availability zone are taken out of each group. It starts nothing there any more: as many members as it had there it starts in its other zones, and then ends those. " +
 				"For a zone that fails at once, isolate its subnets in the same experiment, with subnet-isolate. " +
 				"Afterwards the group gets those subnets back, where they were, and evens out its zones: with other members than before. " +
-				"What others add to its subnets or take from them meanwhile stays; if they give it other subnets of the zone, or others altogether, all that stays.",
+				"What others add to its subnets or take from them meanwhile stays; if they give it other subnets of the zone, or others altogether, all that stays. " +
+				"Of those that they delete it gets back the rest.",
 			example:  "injector: asg-zone-loss\ntargets: {names: [payments]}\nwith: {zone: eu-west-1a}\nfor: 15m",
 			whenLost: "the groups stay without the zone until `mishap revert` or `mishap sweep`, or until somebody gives them its subnets back",
 			batch:    20, settles: asgSettles,
 			do:   []allow{reading(groupsRead, "ec2:DescribeSubnets"), acting("autoscaling:UpdateAutoScalingGroup")},
-			undo: []allow{reading(groupsRead), acting("autoscaling:UpdateAutoScalingGroup")},
+			undo: []allow{reading(groupsRead, "ec2:DescribeSubnets"), acting("autoscaling:UpdateAutoScalingGroup")},
 			noun: "group", kind: "auto-scaling-group", arn: groupARN,
 			attribute: "subnets", normal: "multi-zone", injecting: "without the zone", id: like(groupName), idLike: "payments", byName: true,
 		},
@@ -62,12 +63,27 @@ func asgZoneLoss() fault[zoneWith] {
 				return err
 			}
 			taken := without(without(was.Subnets, was.Lost), now) // by others
-			return giveSubnets(ctx, c, on.id, slices.Concat(without(was.Subnets, taken), without(now, was.Subnets)))
+			had := slices.Concat(without(was.Subnets, taken), without(now, was.Subnets))
+			return giveBack("group "+on.id, had, func(some []string) error { return giveSubnets(ctx, c, on.id, some) }, subnetsThere(ctx, c))
 		}),
-		read: lookTogether(look{gone, "deleted"}, lookGroups(func(g types.AutoScalingGroup, on recorded[zoneWith]) (look, error) {
-			was, err := before[zoneBefore](on)
-			return was.look(subnetsOf(g), g.AvailabilityZones), err
-		})),
+		read: lookTogether(look{gone, "deleted"}, func(ctx context.Context, c aws.Config, on []recorded[zoneWith]) (map[string]look, error) {
+			var lost []string
+			for _, one := range on {
+				was, err := before[zoneBefore](one)
+				if err != nil {
+					return nil, err
+				}
+				lost = append(lost, was.Lost...)
+			}
+			there, unread := subnetsThere(ctx, c)(lost)
+			if unread != nil { // giving them back must not hang on it
+				there = lost
+			}
+			return lookGroups(func(g types.AutoScalingGroup, on recorded[zoneWith]) (look, error) {
+				was, err := before[zoneBefore](on)
+				return was.look(subnetsOf(g), g.AvailabilityZones, without(was.Lost, there)), err
+			})(ctx, c, on)
+		}),
 	}
 }
 
@@ -78,10 +94,13 @@ type zoneBefore struct {
 	Lost    []string `json:"lost"`
 }
 
-func (b zoneBefore) look(now, zones []string) look {
-	switch back := len(b.Lost) - len(without(b.Lost, now)); {
+func (b zoneBefore) look(now, zones, deleted []string) look {
+	missing := without(b.Lost, now)
+	switch back := len(b.Lost) - len(missing); {
 	case back == len(b.Lost):
 		return look{normal, "spread over " + strings.Join(slices.Sorted(slices.Values(zones)), ", ")}
+	case len(without(missing, deleted)) == 0:
+		return look{foreign, "without " + strings.Join(missing, ", ") + " of " + b.Zone + giveAnother}
 	case back > 0:
 		return look{half, fmt.Sprintf("with %d of %s in %s", back, mishap.Plural(len(b.Lost), "subnet"), b.Zone)}
 	case slices.Contains(zones, b.Zone):
@@ -112,9 +131,4 @@ func subnetsNow(ctx context.Context, c aws.Config, on recorded[zoneWith]) (was z
 func giveSubnets(ctx context.Context, c aws.Config, group string, subnets []string) error {
 	_, err := newAutoScaling(c).UpdateAutoScalingGroup(ctx, &autoscaling.UpdateAutoScalingGroupInput{AutoScalingGroupName: &group, VPCZoneIdentifier: aws.String(strings.Join(subnets, ","))})
 	return cloud.Failed("give Auto Scaling group "+group+" subnets "+strings.Join(subnets, ", "), err)
-}
-
-// without is those that are not among others.
-func without(all, others []string) []string {
-	return slices.DeleteFunc(slices.Clone(all), func(one string) bool { return slices.Contains(others, one) })
 }

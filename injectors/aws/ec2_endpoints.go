@@ -85,11 +85,26 @@ func (s cut) look() look {
 	case s.state == "":
 		return look{gone, "deleted"}
 	case !same:
-		return look{foreign, "in other security groups than before"}
+		return look{foreign, otherGroups(s.before, s.groups)}
 	case !strings.EqualFold(string(s.state), string(types.StateAvailable)):
 		return look{changing, string(s.state)}
 	}
 	return look{normal, "available"}
+}
+
+// release gives an endpoint that has our group those back that it had, and leaves it
+// what others gave it.
+func (s cut) release(ctx context.Context, c aws.Config, id string) error {
+	theirs := slices.DeleteFunc(slices.Clone(s.groups), s.ours.has)
+	if ours := without(s.groups, theirs); len(ours) > 0 {
+		err := giveBack("endpoint "+id, slices.Concat(theirs, without(s.before, theirs)), func(some []string) error {
+			return modifyEndpoint(ctx, c, id, without(some, s.groups), ours)
+		}, groupsThere(ctx, c))
+		if err != nil {
+			return err
+		}
+	}
+	return s.ours.delete(ctx, c)
 }
 
 // modifyEndpoint puts an endpoint into some security groups, and out of others.

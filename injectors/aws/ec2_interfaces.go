@@ -66,6 +66,18 @@ func (s enclosure) isolate(ctx context.Context, c aws.Config, injection string) 
 	return nil
 }
 
+// releaseAll gives all interfaces back what they had: one that cannot must not keep
+// the others.
+func (s enclosure) releaseAll(ctx context.Context, c aws.Config) (err error) {
+	for n := 0; n < len(s.nics) && !cloud.Throttled(err); n++ {
+		err = errors.Join(err, s.release(ctx, c, s.nics[n]))
+	}
+	if err != nil {
+		return err
+	}
+	return s.ours.delete(ctx, c)
+}
+
 // release gives an interface that has our group those back that it had, and leaves
 // it what others gave it.
 func (s enclosure) release(ctx context.Context, c aws.Config, nic types.NetworkInterface) error {
@@ -74,23 +86,19 @@ func (s enclosure) release(ctx context.Context, c aws.Config, nic types.NetworkI
 	if len(left) == len(has) {
 		return nil
 	}
-	for _, group := range s.before.Groups[aws.ToString(nic.NetworkInterfaceId)] {
-		if !slices.Contains(left, group) {
-			left = append(left, group)
-		}
-	}
-	return give(ctx, c, nic, left)
+	id := aws.ToString(nic.NetworkInterfaceId)
+	return giveBack("interface "+id, slices.Concat(left, without(s.before.Groups[id], left)), func(some []string) error { return give(ctx, c, nic, some) }, groupsThere(ctx, c))
 }
 
 func (s enclosure) look() look {
-	closed, same := 0, 0
+	closed, other := 0, ""
 	for _, nic := range s.nics {
 		has := slices.Sorted(slices.Values(groupIDs(nic.Groups)))
 		if len(has) == 1 && s.ours.has(has[0]) {
 			closed++
 		}
-		if slices.Equal(has, slices.Sorted(slices.Values(s.before.Groups[aws.ToString(nic.NetworkInterfaceId)]))) {
-			same++
+		if was := s.before.Groups[aws.ToString(nic.NetworkInterfaceId)]; !slices.Equal(has, slices.Sorted(slices.Values(was))) {
+			other = otherGroups(was, has)
 		}
 	}
 	switch {
@@ -100,8 +108,8 @@ func (s enclosure) look() look {
 		return look{half, "not closed off by security group " + aws.ToString(s.ours[0].GroupId) + " alone, which is still there"}
 	case len(s.nics) == 0:
 		return look{gone, "gone, with all its interfaces"}
-	case same < len(s.nics):
-		return look{foreign, "in other security groups than before"}
+	case other != "":
+		return look{foreign, other}
 	}
 	return look{normal, "in its security groups"}
 }
@@ -138,13 +146,7 @@ type madeGroups []types.SecurityGroup
 
 // groupsMade asks for those that there are.
 func groupsMade(ctx context.Context, c aws.Config, injections []string) (madeGroups, error) {
-	return pages("security groups", func(token *string) ([]types.SecurityGroup, *string, error) {
-		out, err := newEC2(c).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{filter("tag:"+injectionTag, injections...)}, NextToken: token})
-		if err != nil {
-			return nil, nil, err
-		}
-		return out.SecurityGroups, out.NextToken, nil
-	})
+	return describeSecurityGroups(ctx, c, filter("tag:"+injectionTag, injections...))
 }
 
 // of are those of one injection.

@@ -20,7 +20,7 @@ func ec2Isolate() fault[target.NoParams] {
 			summary: "isolates EC2 instances: nothing gets in or out",
 			doc: "All network interfaces of an instance get a security group of its own that lets nothing pass, and afterwards those they had. " +
 				"EC2 lets open connections that it tracks go on until they pause: to cut those as well, isolate the subnet. " +
-				"What others add to an interface meanwhile stays. An Auto Scaling group whose health checks fail replaces the instance.",
+				"What others add to an interface meanwhile stays; if they delete a group that it had, it gets back the others. An Auto Scaling group whose health checks fail replaces the instance.",
 			example:  "injector: ec2-isolate\ntargets: {tags: {Role: payments}, pick: 1, seed: 42}\nfor: 5m",
 			whenLost: "if this whole machine is lost, the instances stay isolated until `mishap revert` or `mishap sweep`, or until somebody gives them their security groups back",
 			batch:    25, settles: ec2Settles, dryRuns: []string{"ec2:CreateSecurityGroup"},
@@ -58,14 +58,10 @@ func ec2Isolate() fault[target.NoParams] {
 		}),
 		revert: each(func(ctx context.Context, c aws.Config, on recorded[target.NoParams]) error {
 			now, err := enclosures(ctx, c, on)
-			s := now[on.id]
-			for n := 0; n < len(s.nics) && err == nil; n++ {
-				err = s.release(ctx, c, s.nics[n])
-			}
 			if err != nil {
 				return err
 			}
-			return s.ours.delete(ctx, c)
+			return now[on.id].releaseAll(ctx, c)
 		}),
 		read: lookTogether(look{gone, "terminated"}, func(ctx context.Context, c aws.Config, on []recorded[target.NoParams]) (map[string]look, error) {
 			now, err := enclosures(ctx, c, on...)

@@ -148,7 +148,11 @@ func (s routeNow) look() look {
 // to lets the route go somewhere.
 func (s routeNow) to(ctx context.Context, c aws.Config, on recorded[routeWith], where routeTarget) error {
 	_, err := newEC2(c).ReplaceRoute(ctx, where.in(on.with.replacing(on.id)))
-	return cloud.Failed("let the route of "+on.id+" go to "+where.ID, err)
+	failed := cloud.Failed("let the route of "+on.id+" go to "+where.ID, err)
+	if strings.HasSuffix(cloud.Code(err), ".NotFound") {
+		return mishap.WithHint(failed, "if "+where.ID+" was deleted, let the route go elsewhere yourself: then `mishap revert` removes what is left")
+	}
+	return failed
 }
 
 // hole makes an interface that is attached to nothing, in a subnet with an address

@@ -25,7 +25,7 @@ func subnetIsolate() fault[target.NoParams] {
 			summary: "isolates subnets: nothing gets in or out",
 			doc: "Each subnet gets a network ACL of its own that lets nothing pass, and afterwards the one it had. Open connections are cut as well. " +
 				"What stays within the subnet passes, as do DHCP, the VPC's DNS resolver and the instance metadata. " +
-				"If others give the subnet another ACL meanwhile, that stays. A VPC has 200 of them unless AWS gave you more.",
+				"If others give the subnet another ACL meanwhile, that stays; if they delete the one it had, it gets the VPC's default, as AWS does without one. A VPC has 200 of them unless AWS gave you more.",
 			example:  "injector: subnet-isolate\ntargets: {tags: {Tier: web}, zones: [eu-west-1a]}\nfor: 5m",
 			whenLost: "if this whole machine is lost, the subnets stay isolated until `mishap revert` or `mishap sweep`, or until somebody gives them their ACLs back",
 			settles:  ec2Settles, dryRuns: []string{"ec2:CreateNetworkAcl"},
@@ -60,7 +60,7 @@ func subnetIsolate() fault[target.NoParams] {
 			now, seen := isolations(ctx, c, on)
 			s, err := now[on.id], errors.Join(err, seen)
 			if err == nil && s.isolated {
-				err = associate(ctx, c, s, was)
+				err = s.release(ctx, c, was)
 			}
 			for n := 0; n < len(s.ours) && err == nil; n++ {
 				_, err = newEC2(c).DeleteNetworkAcl(ctx, &ec2.DeleteNetworkAclInput{NetworkAclId: s.ours[n].NetworkAclId})
@@ -111,10 +111,31 @@ func (s isolation) look(was string) look {
 		return look{half, "not behind network ACL " + aws.ToString(s.ours[0].NetworkAclId) + ", which is still there"}
 	case s.association == nil:
 		return look{gone, "deleted"}
+	case acl != was && aws.ToBool(s.acl.IsDefault):
+		return look{foreign, "behind the VPC's default network ACL " + acl + ", not " + was + giveAnother}
 	case acl != was:
 		return look{foreign, "behind network ACL " + acl + ", not " + was}
 	}
 	return look{normal, "behind its network ACL " + acl}
+}
+
+// release gives the subnet its ACL back; if others deleted that, the VPC's default,
+// as AWS does where a subnet has none of its own.
+func (s isolation) release(ctx context.Context, c aws.Config, was string) error {
+	err := associate(ctx, c, s, was)
+	if !cloud.Refused(err) || cloud.Throttled(err) {
+		return err
+	}
+	all, unread := describeACLs(ctx, c, filter("vpc-id", aws.ToString(s.acl.VpcId)))
+	for _, acl := range all {
+		if aws.ToString(acl.NetworkAclId) == was {
+			return err
+		}
+	}
+	if at := slices.IndexFunc(all, func(a types.NetworkAcl) bool { return aws.ToBool(a.IsDefault) }); at >= 0 {
+		return associate(ctx, c, s, aws.ToString(all[at].NetworkAclId))
+	}
+	return errors.Join(err, unread)
 }
 
 func associate(ctx context.Context, c aws.Config, s isolation, acl string) error {

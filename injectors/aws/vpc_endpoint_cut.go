@@ -21,7 +21,7 @@ func vpcEndpointCut() fault[target.NoParams] {
 			symptom: mishap.SymptomUnreachable,
 			summary: "cuts VPC endpoints: what is asked for through them gets no answer",
 			doc: "Each interface endpoint gets a security group of its own that lets nothing pass, and afterwards those it had. " +
-				"Open connections that EC2 tracks may go on until they pause. What others add to the endpoint meanwhile stays. " +
+				"Open connections that EC2 tracks may go on until they pause. What others add to the endpoint meanwhile stays; if they delete a group that it had, it gets back the others. " +
 				"Gateway endpoints, those of S3 and DynamoDB, have no security group: they are cut by s3-deny and dynamodb-deny. " +
 				"Cut no endpoint that mishap itself reaches AWS through: it could not undo that.",
 			example:  "injector: vpc-endpoint-cut\ntargets: {tags: {Tier: web}, filters: {service: [com.amazonaws.eu-west-1.sqs]}}\nfor: 5m",
@@ -61,14 +61,10 @@ func vpcEndpointCut() fault[target.NoParams] {
 		}),
 		revert: each(func(ctx context.Context, c aws.Config, on recorded[target.NoParams]) error {
 			now, err := cuts(ctx, c, on)
-			s := now[on.id]
-			if ours := slices.DeleteFunc(slices.Clone(s.groups), func(g string) bool { return !s.ours.has(g) }); err == nil && len(ours) > 0 {
-				err = modifyEndpoint(ctx, c, on.id, slices.DeleteFunc(slices.Clone(s.before), func(g string) bool { return slices.Contains(s.groups, g) }), ours)
-			}
 			if err != nil {
 				return err
 			}
-			return s.ours.delete(ctx, c)
+			return now[on.id].release(ctx, c, on.id)
 		}),
 		read: lookTogether(look{gone, "deleted"}, func(ctx context.Context, c aws.Config, on []recorded[target.NoParams]) (map[string]look, error) {
 			now, err := cuts(ctx, c, on...)
