@@ -50,6 +50,9 @@ func (i *injector[With]) InjectAll(ctx context.Context, all []mishap.Injection) 
 			if b.asked[n] && now.Err != nil {
 				continue // it was asked for: looked at again
 			}
+			if now.Err == nil && i.foreseen(b.on[n], now.Value) {
+				now.Value.status = foreign
+			}
 			switch over, err := i.injection(b.on[n], now.Value, now.Err); {
 			case over:
 				b.done(n, err)
@@ -60,6 +63,7 @@ func (i *injector[With]) InjectAll(ctx context.Context, all []mishap.Injection) 
 		errs := i.inject(ctx, cloud.Once(config), b.at(ask))
 		for k, n := range ask {
 			i.asked.forget(b.on[n].injection)
+			i.asked.hit(b.on[n].injection, errs[k] == nil || !cloud.Refused(errs[k]))
 			switch {
 			case cloud.Throttled(errs[k]): // nothing was done: it is asked for again
 			case errs[k] != nil, i.class == mishap.SelfRecovering, i.settles >= mishap.CallWithin:
@@ -77,6 +81,12 @@ func (i *injector[With]) InjectAll(ctx context.Context, all []mishap.Injection) 
 		b.errs[n] = fmt.Errorf("wait until %s is %s: %w", i.called(b.on[n]), i.injecting, ctx.Err())
 	}
 	return b.errs
+}
+
+// foreseen reports whether somebody else did already what the fault does, where a
+// look cannot tell by whom: it was in force before anybody here asked for it.
+func (i *injector[With]) foreseen(on recorded[With], now look) bool {
+	return (i.class == mishap.SelfRecovering || i.class == mishap.Irreversible) && now.inForce() && !i.asked.hit(on.injection, false)
 }
 
 // injection says whether there is nothing more to do to inject.
@@ -103,6 +113,9 @@ func (i *injector[With]) RevertAll(ctx context.Context, all []mishap.Injection) 
 	out := make([]mishap.Reply[mishap.Reverted], len(all))
 	var ask []int
 	for n, now := range b.looks(read) {
+		if i.asked.never(b.on[n].injection) && now.Value.status == ended {
+			now.Value.status = foreign // who did that was somebody else
+		}
 		if out[n] = i.reverted(now); now.Err == nil && (now.Value.status == injected || now.Value.status == half) && i.revert != nil && !i.asked.lately(b.on[n].injection, i.settles) {
 			ask = append(ask, n)
 		}
@@ -248,8 +261,28 @@ func (b *batch[With]) only(numbers []int) {
 // asked remembers when an undo was asked for: until the API has settled it may
 // show what was before, and need not be asked again.
 type asked struct {
-	mu sync.Mutex
-	at map[string]time.Time
+	mu   sync.Mutex
+	at   map[string]time.Time
+	hits map[string]bool // by injection: whether the fault itself was asked for
+}
+
+// hit remembers whether the fault was asked for, and answers whether it ever was.
+func (a *asked) hit(injection string, now bool) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.hits == nil {
+		a.hits = map[string]bool{}
+	}
+	a.hits[injection] = a.hits[injection] || now
+	return a.hits[injection]
+}
+
+// never reports whether it is known that the fault was not asked for.
+func (a *asked) never(injection string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was, known := a.hits[injection]
+	return known && !was
 }
 
 func (a *asked) now(injection string) {

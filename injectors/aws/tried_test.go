@@ -45,6 +45,8 @@ type trial struct {
 	all    []mishap.Injection
 	before string
 
+	first mishap.Injector // of the process that injects
+
 	reverting atomic.Bool // and not injecting any more
 	made      []made
 }
@@ -132,7 +134,10 @@ func (one *trial) inject(ctx context.Context, settling *revert.Settling) (failed
 	one.Helper()
 	ctx, cancel := context.WithTimeout(ctx, mishap.CallWithin)
 	defer cancel()
-	for _, err := range mishap.InjectAll(ctx, one.process(), one.all) {
+	if one.first == nil {
+		one.first = one.process()
+	}
+	for _, err := range mishap.InjectAll(ctx, one.first, one.all) {
 		if err != nil {
 			failed = err
 		}
