@@ -18,10 +18,9 @@ import (
 // What faults in Auto Scaling groups share.
 
 const (
-	asgSettles     = 15 * time.Second
-	asgPerCall     = 50  // names that a call takes at most
-	subnetsPerCall = 200 // values of a filter
-	groupARN       = "arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/{id}"
+	asgSettles = 15 * time.Second
+	asgPerCall = 50 // names that a call takes at most
+	groupARN   = "arn:{partition}:autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/{id}"
 )
 
 const groupName = `^[^:\x00-\x1f]{1,255}$`
@@ -55,6 +54,16 @@ func describeGroups(ctx context.Context, c aws.Config, names []string, filters .
 
 // findGroups lists the groups that may be meant.
 func findGroups(ctx context.Context, c aws.Config, t targets) ([]types.AutoScalingGroup, error) {
+	names := t.IDs
+	if len(names) == 0 {
+		names = t.Names
+	}
+	if len(names) == 0 && t.Group != "" {
+		names = []string{t.Group}
+	}
+	if len(names) > 0 { // there is such a group, whether it fits or not
+		return describeGroups(ctx, c, names)
+	}
 	var filters []types.Filter
 	tags := map[string]string{}
 	maps.Copy(tags, t.Tags)
@@ -63,13 +72,6 @@ func findGroups(ctx context.Context, c aws.Config, t targets) ([]types.AutoScali
 	}
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		filters = append(filters, types.Filter{Name: aws.String("tag:" + key), Values: []string{tags[key]}})
-	}
-	names := t.IDs
-	if len(names) == 0 {
-		names = t.Names
-	}
-	if len(names) == 0 && t.Group != "" {
-		names = []string{t.Group}
 	}
 	return describeGroups(ctx, c, names, filters...)
 }
@@ -112,15 +114,13 @@ func findZoned(ctx context.Context, c aws.Config, t targets, with zoneWith) (fou
 	}
 	slices.Sort(all)
 	zones := map[string]string{} // of subnets in the zone: its name
-	for some := range slices.Chunk(slices.Compact(all), subnetsPerCall) {
-		subnets, err := describeSubnets(ctx, c, filter("subnet-id", some...))
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range subnets {
-			if name := aws.ToString(s.AvailabilityZone); with.Zone == name || with.Zone == aws.ToString(s.AvailabilityZoneId) {
-				zones[aws.ToString(s.SubnetId)] = name
-			}
+	subnets, err := describeSubnets(ctx, c, filter("subnet-id", slices.Compact(all)...))
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range subnets {
+		if name := aws.ToString(s.AvailabilityZone); with.Zone == name || with.Zone == aws.ToString(s.AvailabilityZoneId) {
+			zones[aws.ToString(s.SubnetId)] = name
 		}
 	}
 	for _, g := range groups {

@@ -32,36 +32,22 @@ func newEC2(c aws.Config) *ec2.Client { return ec2.NewFromConfig(c) }
 // describe lists all pages of the instances that pass the filters. The SDK's own
 // way takes the client as an interface, and so links all of its methods. By a
 // filter instances that are no more are left out; by id they would be an error.
-func describe(ctx context.Context, c aws.Config, filters ...types.Filter) (all []types.Instance, err error) {
-	input := &ec2.DescribeInstancesInput{Filters: filters, MaxResults: aws.Int32(ec2PerPage)}
-	for {
-		page, err := newEC2(c).DescribeInstances(ctx, input)
+func describe(ctx context.Context, c aws.Config, filters ...types.Filter) ([]types.Instance, error) {
+	return pages("instances", filters, func(some []types.Filter, token *string) (found []types.Instance, next *string, err error) {
+		page, err := newEC2(c).DescribeInstances(ctx, &ec2.DescribeInstancesInput{Filters: some, MaxResults: aws.Int32(ec2PerPage), NextToken: token})
 		if err != nil {
-			return nil, cloud.Failed("describe instances", err)
+			return nil, nil, err
 		}
 		for _, r := range page.Reservations {
-			all = append(all, r.Instances...)
+			found = append(found, r.Instances...)
 		}
-		if input.NextToken = page.NextToken; aws.ToString(page.NextToken) == "" {
-			return all, nil
-		}
-	}
+		return found, page.NextToken, nil
+	})
 }
 
 // describeIDs lists the instances with these ids, as far as there are any.
-func describeIDs(ctx context.Context, c aws.Config, ids []string, filters ...types.Filter) (all []types.Instance, err error) {
-	most := ec2PerCall
-	for _, f := range filters {
-		most -= len(f.Values)
-	}
-	for some := range slices.Chunk(ids, max(most, 1)) {
-		found, err := describe(ctx, c, append(slices.Clone(filters), filter("instance-id", some...))...)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, found...)
-	}
-	return all, nil
+func describeIDs(ctx context.Context, c aws.Config, ids []string) ([]types.Instance, error) {
+	return describe(ctx, c, filter("instance-id", ids...))
 }
 
 func filter(name string, values ...string) types.Filter {
@@ -100,7 +86,7 @@ func findInstances(ctx context.Context, c aws.Config, t targets, states ...strin
 		filters = append(filters, filter("tag:"+groupTag, t.Group))
 	}
 	if len(t.IDs) > 0 {
-		return describeIDs(ctx, c, t.IDs, filters...)
+		filters = append(filters, filter("instance-id", t.IDs...))
 	}
 	return describe(ctx, c, filters...)
 }

@@ -47,8 +47,8 @@ func groupsThere(ctx context.Context, c aws.Config) func([]string) ([]string, er
 }
 
 func describeSecurityGroups(ctx context.Context, c aws.Config, filters ...types.Filter) ([]types.SecurityGroup, error) {
-	return pages("security groups", func(token *string) ([]types.SecurityGroup, *string, error) {
-		out, err := newEC2(c).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: filters, NextToken: token})
+	return pages("security groups", filters, func(some []types.Filter, token *string) ([]types.SecurityGroup, *string, error) {
+		out, err := newEC2(c).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: some, NextToken: token})
 		if err != nil {
 			return nil, nil, err
 		}

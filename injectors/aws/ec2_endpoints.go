@@ -115,8 +115,8 @@ func modifyEndpoint(ctx context.Context, c aws.Config, id string, into, out []st
 }
 
 func describeEndpoints(ctx context.Context, c aws.Config, filters ...types.Filter) ([]types.VpcEndpoint, error) {
-	return pages("VPC endpoints", func(token *string) ([]types.VpcEndpoint, *string, error) {
-		out, err := newEC2(c).DescribeVpcEndpoints(ctx, &ec2.DescribeVpcEndpointsInput{Filters: filters, NextToken: token})
+	return pages("VPC endpoints", filters, func(some []types.Filter, token *string) ([]types.VpcEndpoint, *string, error) {
+		out, err := newEC2(c).DescribeVpcEndpoints(ctx, &ec2.DescribeVpcEndpointsInput{Filters: some, NextToken: token})
 		if err != nil {
 			return nil, nil, err
 		}

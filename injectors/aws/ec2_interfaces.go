@@ -41,7 +41,7 @@ func enclosures(ctx context.Context, c aws.Config, on ...recorded[target.NoParam
 			of[nic], all = one.id, append(all, nic)
 		}
 	}
-	nics, err := interfacesByID(ctx, c, all)
+	nics, err := describeInterfaces(ctx, c, filter("network-interface-id", all...))
 	made, unmade := groupsMade(ctx, c, injections(on))
 	for _, one := range on {
 		s := now[one.id]
@@ -119,21 +119,9 @@ func give(ctx context.Context, c aws.Config, nic types.NetworkInterface, groups 
 	return cloud.Failed("give interface "+aws.ToString(nic.NetworkInterfaceId)+" other security groups", err)
 }
 
-// interfacesByID lists those of the interfaces that there are.
-func interfacesByID(ctx context.Context, c aws.Config, ids []string) (all []types.NetworkInterface, err error) {
-	for some := range slices.Chunk(ids, ec2PerCall) {
-		found, err := describeInterfaces(ctx, c, filter("network-interface-id", some...))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, found...)
-	}
-	return all, nil
-}
-
 func describeInterfaces(ctx context.Context, c aws.Config, filters ...types.Filter) ([]types.NetworkInterface, error) {
-	return pages("network interfaces", func(token *string) ([]types.NetworkInterface, *string, error) {
-		out, err := newEC2(c).DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{Filters: filters, NextToken: token})
+	return pages("network interfaces", filters, func(some []types.Filter, token *string) ([]types.NetworkInterface, *string, error) {
+		out, err := newEC2(c).DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{Filters: some, NextToken: token})
 		if err != nil {
 			return nil, nil, err
 		}

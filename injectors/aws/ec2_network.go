@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -54,21 +55,52 @@ func changingMarked(action, kind string) allow {
 		when: map[string]map[string][]string{"StringLike": {"aws:ResourceTag/" + injectionTag: {"*"}}}}
 }
 
-// pages lists all pages of a call.
-func pages[T any](what string, page func(token *string) ([]T, *string, error)) (all []T, err error) {
-	for token, first := (*string)(nil), true; first || aws.ToString(token) != ""; first = false {
-		var some []T
-		if some, token, err = page(token); err != nil {
-			return nil, cloud.Failed("describe "+what, err)
+// pages lists all pages of a call that describes what passes the filters, as many
+// calls as take that many values.
+func pages[T any](what string, filters []types.Filter, page func(some []types.Filter, token *string) ([]T, *string, error)) (all []T, err error) {
+	for _, some := range perCall(filters) {
+		for token, first := (*string)(nil), true; first || aws.ToString(token) != ""; first = false {
+			var found []T
+			if found, token, err = page(some, token); err != nil {
+				return nil, cloud.Failed("describe "+what, err)
+			}
+			all = append(all, found...)
 		}
-		all = append(all, some...)
 	}
 	return all, nil
 }
 
+// perCall splits filters into those of as many calls as it takes so that none has
+// more values than EC2 lets one have. What passes any of them passes all together.
+func perCall(filters []types.Filter) (calls [][]types.Filter) {
+	values, longest := 0, 0
+	for n, f := range filters {
+		if len(f.Values) == 0 {
+			return nil // nothing is one of none
+		}
+		if values += len(f.Values); len(f.Values) > len(filters[longest].Values) {
+			longest = n
+		}
+	}
+	if values <= ec2PerCall || len(filters) >= ec2PerCall {
+		return [][]types.Filter{filters}
+	}
+	split := filters[longest].Values
+	room := ec2PerCall - (values - len(split))
+	if room < ec2PerCall/2 { // others are long as well
+		room = (len(split) + 1) / 2
+	}
+	for some := range slices.Chunk(split, room) {
+		one := slices.Clone(filters)
+		one[longest].Values = some
+		calls = append(calls, perCall(one)...)
+	}
+	return calls
+}
+
 func describeSubnets(ctx context.Context, c aws.Config, filters ...types.Filter) ([]types.Subnet, error) {
-	return pages("subnets", func(token *string) ([]types.Subnet, *string, error) {
-		out, err := newEC2(c).DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: filters, NextToken: token})
+	return pages("subnets", filters, func(some []types.Filter, token *string) ([]types.Subnet, *string, error) {
+		out, err := newEC2(c).DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: some, NextToken: token})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -77,8 +109,8 @@ func describeSubnets(ctx context.Context, c aws.Config, filters ...types.Filter)
 }
 
 func describeACLs(ctx context.Context, c aws.Config, filters ...types.Filter) ([]types.NetworkAcl, error) {
-	return pages("network ACLs", func(token *string) ([]types.NetworkAcl, *string, error) {
-		out, err := newEC2(c).DescribeNetworkAcls(ctx, &ec2.DescribeNetworkAclsInput{Filters: filters, NextToken: token})
+	return pages("network ACLs", filters, func(some []types.Filter, token *string) ([]types.NetworkAcl, *string, error) {
+		out, err := newEC2(c).DescribeNetworkAcls(ctx, &ec2.DescribeNetworkAclsInput{Filters: some, NextToken: token})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -120,8 +152,8 @@ func associated(acls []types.NetworkAcl, subnet string) (of types.NetworkAcl, as
 }
 
 func describeTables(ctx context.Context, c aws.Config, filters ...types.Filter) ([]types.RouteTable, error) {
-	return pages("route tables", func(token *string) ([]types.RouteTable, *string, error) {
-		out, err := newEC2(c).DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: filters, NextToken: token})
+	return pages("route tables", filters, func(some []types.Filter, token *string) ([]types.RouteTable, *string, error) {
+		out, err := newEC2(c).DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: some, NextToken: token})
 		if err != nil {
 			return nil, nil, err
 		}

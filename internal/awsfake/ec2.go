@@ -102,11 +102,16 @@ func (d description) describe(k *call) (Doc, error) {
 func (d description) find(k *call) (found []Doc, err error) {
 	ids, values := k.in.Strs(d.ids), 0
 	for _, f := range k.in.Docs("Filter") {
+		if len(f.Strs("Value")) == 0 {
+			return nil, &Error{Code: "InvalidParameterValue", Message: fmt.Sprintf("No values were given for the filter '%s'", f.Str("Name"))}
+		}
 		values += len(f.Strs("Value"))
 	}
 	switch {
 	case values > 200:
 		return nil, &Error{Code: "FilterLimitExceeded", Message: "The maximum number of filter values specified on a single call is 200"}
+	case len(ids) > 1000:
+		return nil, &Error{Code: "InvalidParameterValue", Message: "The maximum number of IDs specified on a single call is 1000"}
 	case len(ids) > 0 && k.in.Has("MaxResults"):
 		return nil, &Error{Code: "InvalidParameterCombination", Message: "The parameter " + d.noun + "sSet cannot be used with the parameter maxResults"}
 	}

@@ -72,6 +72,14 @@ func typeOf(arn string) (short, long string) {
 // getResources finds what carries tags, of all services.
 func getResources(k *call) (Doc, error) {
 	found := []Doc{}
+	switch arns, filters := k.in.Strs("ResourceARNList"), k.in.Docs("TagFilters"); {
+	case len(arns) > 100:
+		return nil, &Error{Code: "InvalidParameterException", Message: "Member must have length less than or equal to 100: resourceARNList"}
+	case len(filters) > 50:
+		return nil, &Error{Code: "InvalidParameterException", Message: "Member must have length less than or equal to 50: tagFilters"}
+	case len(arns) > 0 && len(filters) > 0:
+		return nil, &Error{Code: "InvalidParameterException", Message: "ResourceARNList cannot be given with any other parameter"}
+	}
 	for _, h := range k.inOrder() {
 		d := k.seen(h.arn)
 		kind, _ := typeOf(h.arn)
