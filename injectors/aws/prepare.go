@@ -54,7 +54,7 @@ func (i *injector[With]) Prepare(ctx context.Context, req mishap.Request) ([]mis
 	if err != nil {
 		return nil, err
 	}
-	out[0].Notes = append(append(out[0].Notes, i.notTaken(meant, matched)...), notes...)
+	out[0].Notes = append(append(out[0].Notes, i.notTaken(meant, matched, others)...), notes...)
 	return out, nil
 }
 
@@ -123,6 +123,7 @@ func (i *injector[With]) matched(ctx context.Context, m meaning) (out []located,
 	if err := m.targets.unknown(found); err != nil {
 		return nil, nil, err
 	}
+	not = i.absent(m, found)
 	for _, one := range found {
 		if !m.targets.fits(one) {
 			continue
@@ -140,13 +141,41 @@ func (i *injector[With]) matched(ctx context.Context, m meaning) (out []located,
 	return out, not, nil
 }
 
+// absent says which of those that were named nobody found.
+func (i *injector[With]) absent(m meaning, found []thing) (not []string) {
+	for _, id := range m.targets.IDs {
+		if !slices.ContainsFunc(found, func(one thing) bool { return one.id == id }) {
+			not = append(not, i.isNone(m, id))
+		}
+	}
+	for _, name := range m.targets.Names {
+		if !slices.ContainsFunc(found, func(one thing) bool { return one.name == name }) && !slices.Contains(m.targets.IDs, name) {
+			not = append(not, i.isNone(m, name))
+		}
+	}
+	return not
+}
+
+// isNone says that there is no such thing. What is not found by its name alone may be
+// there, and not be meant.
+func (a about) isNone(m meaning, named string) string {
+	if a.byName {
+		return fmt.Sprintf("there is no %s %s in %s", a.noun, named, where([]meaning{m}))
+	}
+	text := fmt.Sprintf("there is no %s %s %s in %s", a.normal, a.noun, named, where([]meaning{m}))
+	if t := m.targets; len(t.Tags)+len(t.Zones) > 0 || t.Group+t.VPC+t.Stack != "" || len(t.IDs) > 0 && len(t.Names) > 0 {
+		text += " that fits the rest of the targets"
+	}
+	return text
+}
+
 // butThere says how some are that would fit otherwise.
 func butThere(others []string) string {
 	const most = 3
 	if len(others) == 0 {
 		return ""
 	}
-	slices.Sort(others)
+	others = slices.Sorted(slices.Values(others))
 	text := ": " + strings.Join(others[:min(len(others), most)], ", ")
 	if more := len(others) - most; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
@@ -206,18 +235,23 @@ func (i *injector[With]) checked(ctx context.Context, req mishap.Request, chosen
 
 // notTaken says which of those that were asked for by id or name did not match. A
 // name may be of things in any of the places.
-func (i *injector[With]) notTaken(meant []meaning, matched []located) (notes []string) {
-	note := func(asked []string, found func(text string, l located) bool) {
+func (i *injector[With]) notTaken(meant []meaning, matched []located, others []string) (notes []string) {
+	note := func(at []meaning, asked []string, found func(text string, l located) bool) {
 		for _, text := range once(asked) {
-			if !slices.ContainsFunc(matched, func(l located) bool { return found(text, l) }) {
-				notes = append(notes, fmt.Sprintf("%s %s is not taken: it is not %s, or does not fit the rest of the targets", i.noun, text, i.normal))
+			if slices.ContainsFunc(matched, func(l located) bool { return found(text, l) }) {
+				continue
 			}
+			why := fmt.Sprintf("it is not %s, or does not fit the rest of the targets", i.normal)
+			if none := i.isNone(at[0], text); len(at) == 1 && slices.Contains(others, none) {
+				why = none
+			}
+			notes = append(notes, fmt.Sprintf("%s %s is not taken: %s", i.noun, text, why))
 		}
 	}
 	for _, m := range meant {
-		note(m.targets.IDs, func(id string, l located) bool { return l.id == id && l.place.At == m.place.At })
+		note([]meaning{m}, m.targets.IDs, func(id string, l located) bool { return l.id == id && l.place.At == m.place.At })
 	}
-	note(i.targets.Names, func(name string, l located) bool { return l.name == name })
+	note(meant, i.targets.Names, func(name string, l located) bool { return l.name == name })
 	return notes
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"mishap"
+	"mishap/injectors/aws"
 	"mishap/internal/awsfake"
 )
 
@@ -45,11 +46,13 @@ func TestWhatIsNamedTwiceCountsOnce(t *testing.T) {
 func TestWhatIsAskedForAndNotTakenIsSaid(t *testing.T) {
 	c := awsfake.New(awsfake.Settings{})
 	c.AddQueue(here, "orders", "", map[string]string{"Role": "shop"})
+	c.AddQueue(here, "mail", "", nil)
 	c.Launch(here, 1, map[string]string{"Name": "web"})
 	for _, test := range []struct{ injector, targets, want string }{
-		{"sqs-deny", `{"names": ["orders", "nosuch", "nosuch"]}`, "queue nosuch is not taken: it is not open, or does not fit the rest of the targets"},
-		{"sqs-deny", `{"ids": ["orders", "nosuch"]}`, "queue nosuch is not taken: it is not open, or does not fit the rest of the targets"},
-		{"ec2-stop", `{"names": ["web", "db"]}`, "instance db is not taken: it is not running, or does not fit the rest of the targets"},
+		{"sqs-deny", `{"names": ["orders", "nosuch", "nosuch"]}`, "queue nosuch is not taken: there is no queue nosuch in 111111111111 eu-west-1"},
+		{"sqs-deny", `{"ids": ["orders", "nosuch"]}`, "queue nosuch is not taken: there is no queue nosuch in 111111111111 eu-west-1"},
+		{"sqs-deny", `{"names": ["orders", "mail"], "tags": {"Role": "shop"}}`, "queue mail is not taken: it is not open, or does not fit the rest of the targets"},
+		{"ec2-stop", `{"names": ["web", "db"]}`, "instance db is not taken: there is no running instance db in 111111111111 eu-west-1"},
 		{"sqs-deny", `{"names": ["orders"], "pick": 9}`, "1 of the 9 asked for"},
 	} {
 		_, found, err := prepared(t, fakeDeps(c), fault(test.injector, test.targets, nil))
@@ -60,6 +63,30 @@ func TestWhatIsAskedForAndNotTakenIsSaid(t *testing.T) {
 		notes := strings.Join(found[0].Notes, "\n")
 		if strings.Count(notes, test.want) != 1 || strings.Contains(notes, "orders is not") || strings.Contains(notes, "web is not") {
 			t.Errorf("%s: notes %s", test.targets, notes)
+		}
+	}
+}
+
+// TestWhereNothingFitsItIsSaidWhatOfThatThereIsNone of every kind, by whatever it is
+// named.
+func TestWhereNothingFitsItIsSaidWhatOfThatThereIsNone(t *testing.T) {
+	for _, k := range aws.Catalog(aws.Deps{}) {
+		c := awsfake.New(awsfake.Settings{})
+		_, with := trials()[k.Name].put(c, c.Enter(here))
+		id := map[string]string{"instance": "i-0123456789abcdef0", "subnet": "subnet-0123456789abcdef0", "route": "rtb-0123456789abcdef0", "vpc": "vpce-0123456789abcdef0",
+			"event": "14e0db71-5d35-4eb5-b481-8945cf9d10c2", "": "nosuch"}
+		named := id[""]
+		switch first, _, _ := strings.Cut(k.Name, "-"); {
+		case first == "ec2" || k.Name == "asg-standby" || k.Name == "asg-unhealthy":
+			named = id["instance"]
+		case id[first] != "":
+			named = id[first]
+		}
+		for _, targets := range []string{`{"ids": ["` + named + `"]}`, `{"names": ["` + named + `"]}`, `{"names": ["` + named + `"], "tags": {"Role": "payments"}}`} {
+			_, _, err := prepared(t, fakeDeps(c), fault(k.Name, targets, with))
+			if err == nil || !strings.Contains(err.Error(), "there is no ") || !strings.Contains(err.Error(), named+" in 111111111111 eu-west-1") {
+				t.Errorf("%s of %s: %v", k.Name, targets, err)
+			}
 		}
 	}
 }
