@@ -83,10 +83,10 @@ func (i *injector[With]) InjectAll(ctx context.Context, all []mishap.Injection) 
 	return b.errs
 }
 
-// foreseen reports whether somebody else did already what the fault does, where a
-// look cannot tell by whom: it was in force before anybody here asked for it.
+// foreseen reports whether somebody else did already what the fault does: it was in
+// force before anybody here asked for it, and would be undone as if it were ours.
 func (i *injector[With]) foreseen(on recorded[With], now look) bool {
-	return (i.class == mishap.SelfRecovering || i.class == mishap.Irreversible) && now.inForce() && !i.asked.hit(on.injection, false)
+	return now.inForce() && !i.asked.hit(on.injection, false)
 }
 
 // injection says whether there is nothing more to do to inject.
@@ -113,7 +113,7 @@ func (i *injector[With]) RevertAll(ctx context.Context, all []mishap.Injection) 
 	out := make([]mishap.Reply[mishap.Reverted], len(all))
 	var ask []int
 	for n, now := range b.looks(read) {
-		if i.asked.never(b.on[n].injection) && now.Value.status == ended {
+		if i.asked.never(b.on[n].injection) && now.Value.inForce() {
 			now.Value.status = foreign // who did that was somebody else
 		}
 		if out[n] = i.reverted(now); now.Err == nil && (now.Value.status == injected || now.Value.status == half) && i.revert != nil && !i.asked.lately(b.on[n].injection, i.settles) {

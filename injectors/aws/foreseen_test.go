@@ -24,19 +24,45 @@ func TestWhatSomebodyElseDidBeforeIsNoHit(t *testing.T) {
 			d["Instances"] = left
 		})
 	}
-	for name, others := range map[string]func(c *awsfake.Cloud, id string){
-		"asg-unhealthy": leave,
-		"ec2-terminate": func(c *awsfake.Cloud, id string) { c.Drop(here, awsfake.Instance, id) },
-		"ec2-reboot": func(c *awsfake.Cloud, id string) {
+	group := func(c *awsfake.Cloud) string { return c.AddGroup(here, "pay", 1, 3, 4, nil)[0] }
+	for name, of := range map[string]struct {
+		target func(c *awsfake.Cloud) (id string)
+		others func(c *awsfake.Cloud, id string)
+		with   string
+	}{
+		"asg-unhealthy": {target: group, others: leave},
+		"ec2-terminate": {target: group, others: func(c *awsfake.Cloud, id string) { c.Drop(here, awsfake.Instance, id) }},
+		"ec2-reboot": {target: group, others: func(c *awsfake.Cloud, id string) {
 			c.Edit(here, awsfake.Instance, id, func(d awsfake.Doc) { d["_boot"] = time.Now() })
-		},
+		}},
+		"ec2-stop": {target: func(c *awsfake.Cloud) string { return c.Launch(here, 1, nil)[0] }, others: func(c *awsfake.Cloud, id string) {
+			c.Edit(here, awsfake.Instance, id, func(d awsfake.Doc) {
+				d["instanceState"] = awsfake.Doc{"code": 80, "name": "stopped"}
+			})
+		}},
+		"asg-suspend": {with: `{"processes": ["Launch"]}`, target: func(c *awsfake.Cloud) string { group(c); return "pay" }, others: func(c *awsfake.Cloud, id string) {
+			c.Edit(here, awsfake.Group, id, func(d awsfake.Doc) {
+				d["SuspendedProcesses"] = []awsfake.Doc{{"ProcessName": "Launch"}}
+			})
+		}},
+		"lambda-throttle": {with: `{"concurrency": 0}`, target: func(c *awsfake.Cloud) string { c.AddFunction(here, "pay", nil); return "pay" }, others: func(c *awsfake.Cloud, id string) {
+			c.Edit(here, awsfake.Function, id, func(d awsfake.Doc) { d["_concurrency"] = 0 })
+		}},
+		"event-source-pause": {target: func(c *awsfake.Cloud) string {
+			c.AddFunction(here, "pay", nil)
+			return c.AddMapping(here, "pay", "arn:aws:sqs:eu-west-1:111111111111:pay", nil)
+		}, others: func(c *awsfake.Cloud, id string) {
+			c.Edit(here, awsfake.SourceMapping, id, func(d awsfake.Doc) { d["State"] = "Disabled" })
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				var id string
 				one := trialOf(t, name, awsfake.Settings{}, 1, func(c *awsfake.Cloud, _ awsfake.Place) (targets, with string) {
-					return `{"ids": ["` + c.AddGroup(here, "pay", 1, 3, 4, nil)[0] + `"]}`, ""
+					id = of.target(c)
+					return `{"ids": ["` + id + `"]}`, of.with
 				})
-				others(one.cloud, one.all[0].Target.ID[strings.LastIndex(one.all[0].Target.ID, "/")+1:])
+				of.others(one.cloud, id)
 				injector, before := one.process(), one.cloud.Snapshot()
 				if err := injector.Inject(t.Context(), one.all[0]); err == nil || !strings.Contains(err.Error(), "somebody else changed it since it was planned") {
 					t.Errorf("inject: %v", err)
