@@ -110,9 +110,9 @@ func (c *Comparison) Lose(why string) {
 // before.
 func (c *Comparison) Doubt(all ...Doubt) { c.beside = all }
 
-// Spent takes how many failed requests more than control lets expect there were of
-// all requests, where rows are of a part of them.
-func (c *Comparison) Spent(extra float64) { c.spent = max(extra, 0) }
+// Spent takes how many extra failures there were of all requests, as [Extra] has
+// them, where rows are of a part of them.
+func (c *Comparison) Spent(extra float64) { c.spent = extra }
 
 // Take takes in what a book tells; name is that of [Metric.Book]. Sums go on
 // from the beginning, so that one that was missed is made up for by the next.

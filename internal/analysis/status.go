@@ -278,20 +278,25 @@ func share(c Counted) float64 {
 	return c.Bad / c.Requests
 }
 
-// extra is the failed requests of the experiment less control's share of its
-// requests, of the success rate that has the most, over all requests: an
-// estimate, never below 0. While control is silent, every failure counts.
+// extra is [Extra] of the success rate that has the most, over all requests, and
+// never below 0.
 func (c *Comparison) extra() float64 {
 	most := c.spent
 	for _, r := range c.rows {
 		if r.metric.Kind != SuccessRate || r.met {
 			continue
 		}
-		extra := r.experiment.Y
-		if r.control.N > 0 {
-			extra -= r.experiment.N * r.control.Y / r.control.N
-		}
-		most = max(most, extra)
+		most = max(most, Extra(r.control, r.experiment))
 	}
 	return most
+}
+
+// Extra is how many of the experiment's requests failed more than control lets
+// expect, by the sums of requests (N) and failures (Y) alone: an estimate, below 0
+// where fewer did. While control is silent, every failure counts.
+func Extra(control, experiment slots.Moments) float64 {
+	if control.N <= 0 {
+		return experiment.Y
+	}
+	return experiment.Y - experiment.N*control.Y/control.N
 }

@@ -473,18 +473,19 @@ func TestTheForecastSaysWhatTheTrafficShows(t *testing.T) {
 // TestTheHarmBudgetIsOfAllRequests, whatever part of them is compared.
 func TestTheHarmBudgetIsOfAllRequests(t *testing.T) {
 	for name, x := range map[string]struct {
-		failed mishap.ArmCount
-		spent  bool
+		requests, failed mishap.ArmCount
+		spent            bool
 	}{
-		"the experiment fails elsewhere": {mishap.ArmCount{Control: 5, Experiment: 36}, true},
-		"both arms do":                   {mishap.ArmCount{Control: 500, Experiment: 500}, false},
+		"the experiment fails elsewhere":        {mishap.ArmCount{Control: 1000, Experiment: 1000}, mishap.ArmCount{Control: 5, Experiment: 36}, true},
+		"it does, and control asks for nothing": {mishap.ArmCount{Experiment: 1000}, mishap.ArmCount{Experiment: 31}, true},
+		"both arms do":                          {mishap.ArmCount{Control: 1000, Experiment: 1000}, mishap.ArmCount{Control: 500, Experiment: 500}, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s, spec := newTraffic(50, 0.005, 0.005), successRate()
 			spec.StopAfter.ExtraFailures, spec.Metrics[0].Path, spec.Metrics[0].Source = 30, "/buy", mishap.ProxySource
 			l := last(watch(t, spec, s, 2*time.Minute, func() {
 				s.change(func(s *traffic) {
-					s.totals = metrics.Totals{Requests: mishap.ArmCount{Control: 1000, Experiment: 1000}, Failed: x.failed}
+					s.totals = metrics.Totals{Requests: x.requests, Failed: x.failed}
 				})
 			}))
 			if spent := strings.Contains(l.Reason, "the harm budget is spent: about 31 extra failures"); spent != x.spent {

@@ -7,6 +7,7 @@ import (
 
 	"mishap"
 	"mishap/internal/analysis"
+	"mishap/internal/slots"
 )
 
 // look says what is known, if it is time to: about once a second, and at once
@@ -81,12 +82,20 @@ func (c *Comparison) doubt() {
 		all = append(all, known.doubts()...)
 	}
 	c.math.Doubt(all...)
+	c.math.Spent(c.spent())
+}
+
+// spent is how many extra failures there were of all requests, by the proxy that
+// counts the most of them: metrics may be of a part alone.
+func (c *Comparison) spent() (most float64) {
 	for _, b := range c.books {
-		if all := b.counts.Since; b.owner.Source == mishap.ProxySource && all.Requests.Control > 0 {
-			expected := float64(all.Requests.Experiment) * float64(all.Failed.Control) / float64(all.Requests.Control)
-			c.math.Spent(float64(all.Failed.Experiment) - expected)
+		if all := b.counts.Since; b.owner.Source == mishap.ProxySource {
+			most = max(most, analysis.Extra(
+				slots.Moments{N: float64(all.Requests.Control), Y: float64(all.Failed.Control)},
+				slots.Moments{N: float64(all.Requests.Experiment), Y: float64(all.Failed.Experiment)}))
 		}
 	}
+	return most
 }
 
 // fewTargets is below how many targets in each arm nothing is cleared.
